@@ -231,14 +231,6 @@ def _choose(rows: pl.DataFrame, best: pl.Expr, *, all_of: pl.Expr) -> pl.DataFra
     return chosen.filter(newest | all_of).select("eval", "at")
 
 
-def _pick_rows(results: pl.DataFrame, at: pl.Series) -> pl.DataFrame:
-    """Some of the rows that :func:`combine_sides` gives, by their numbers; in any order."""
-    numbers, picked = results["at"].to_numpy(), at.to_numpy()
-    is_picked = np.zeros(1 + max(numbers.max(initial=-1), picked.max(initial=-1)), dtype=bool)
-    is_picked[picked] = True
-    return results.filter(pl.Series(is_picked[numbers]))
-
-
 def _summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
     """One row per eval: its state, how many results that is of, and one result to show.
 
@@ -402,7 +394,8 @@ def find_last_decided(chosen: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
 def put_beside(earlier: pl.DataFrame, results: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Both sides of each eval: ``eval``, what it is held against, and ``c_…``, what it does now."""
     chosen = choose_candidate(ledger)
-    rows = _pick_rows(results, pl.concat([earlier["at"], chosen["at"]]))
+    picked = pl.concat([earlier.select("at"), chosen.select("at")])
+    rows = results.join(picked, on="at", how="semi")
     before, now = _summarize_side(earlier, rows), _summarize_side(chosen, rows)
     named = now.rename({name: f"c_{name}" for name in now.columns if name != "eval"})
     return before.join(named, on="eval", how="full", coalesce=True)

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from retab_analysis.evidence.comparable import number_texts
 from retab_analysis.evidence.since import p_any_regressed
 from retab_analysis.stats.clusters import find_clusters
 from retab_analysis.stats.interval import cluster_interval
@@ -132,8 +131,8 @@ def _find_clusters(documents: pl.Series) -> npt.NDArray[np.int64]:
     """The number of each eval's cluster of documents, see :func:`find_clusters`."""
     frame = documents.alias("document").to_frame().with_row_index("eval")
     pairs = frame.filter(pl.col("document").list.len() > 0).explode("document")
-    numbers = number_texts(pairs["document"]).to_numpy()
-    return find_clusters(pairs["eval"].to_numpy(), numbers, len(documents))
+    numbers = pairs["document"].rank("dense").cast(pl.Int64).fill_null(0)
+    return find_clusters(pairs["eval"].to_numpy(), numbers.to_numpy(), len(documents))
 
 
 def _any(evals: pl.DataFrame, column: str) -> float | None:

@@ -52,6 +52,8 @@ NEEDED = (
 SAME_HOUR = timedelta(minutes=30)
 SAME_DAY = timedelta(days=1)
 OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
+_TIES = ("eval_id", "state", BLOCK_CODE, *DEFINITION[:2], "expected_value")
+_PLACED = pl.Schema({"block": pl.Int64, "run": pl.String, "is_now": pl.Boolean, "row": pl.Int64})
 _NOT_TOLD = -1  # of an edit, beside SAME, UNKNOWN and EDITED
 
 
@@ -68,8 +70,7 @@ class Ledger:
             what :func:`combine_sides` says), ``eval`` (index into ``evals``), ``side``, ``row``
             (Int64), ``comparable`` (Boolean: of the present definition), ``state``, ``moment``,
             ``run_id, workflow_version_id, block_id``, ``is_single`` (of a run of one eval),
-            ``outage`` (of a run in an outage); ``code`` (of its block) and the parts of its
-            definition, equal numbers for equal texts.
+            ``outage`` (of a run in an outage); ``code`` (of its block) and :data:`DEFINITION`.
         evals: One row per eval, in the order of the arrays: ``eval`` (index), ``eval_id``,
             ``block_id``, ``block`` (index); ``edited_at, edited_run_id, edited_version_id``, when
             its definition changed last, null where it did not.
@@ -97,10 +98,9 @@ def combine_sides(
         history: Other results that are earlier than the candidate's, or None.
 
     Returns:
-        One row per result, each once, with ``side``, ``moment``, a ``state`` that is one of ours,
-        and ``at``, by which they are numbered: what is earlier first, then the candidate, each in
-        the order of time. The rows are not in that order, as that would take a copy of all columns.
-        The order of the frames does not matter.
+        One row per result, each once, with ``side``, ``moment`` and a ``state`` that is one of
+        ours: what is earlier first, then the candidate, each in the order of time, numbered by
+        ``at``. The order of the frames does not matter.
     """
     sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
     frames = [
@@ -110,15 +110,11 @@ def combine_sides(
         for frame, side in sides
         if frame is not None
     ]
-    combined = pl.concat(frames, how="diagonal")
-    # Which of several of one moment came first is not known; hashes sort faster than ids. The runs
-    # are ranked first, because they are few: to sort by all of the keys takes much longer.
-    is_now = (pl.col("side") == CANDIDATE).alias("now")
-    run = pl.struct(is_now, "moment", "side", pl.col("run_id").hash()).rank("dense")
-    keys = combined.select(run=run, result=pl.col("result_id").hash())
-    at = np.empty(combined.height, dtype=np.int64)
-    at[np.lexsort((keys["result"].to_numpy(), keys["run"].to_numpy()))] = np.arange(at.size)
-    return combined.with_columns(pl.Series("at", at))
+    # Which of several of one moment came first is not known: ids, and else all that is judged,
+    # only see to it that the order of the frames does not say so.
+    order = pl.col("side") == CANDIDATE, "moment", "side", "run_id", "result_id", *_TIES
+    ordered = pl.concat(frames, how="diagonal").sort(order, nulls_last=False)
+    return ordered.with_columns(at=pl.int_range(pl.len()))
 
 
 def _each_once(results: pl.DataFrame) -> pl.DataFrame:
@@ -143,21 +139,15 @@ def collect(
         changed_blocks: The blocks in which the candidate's version differs from what was before,
             for blocks whose results do not say it; None where that is not known.
     """
-    table, evals = _number(results)
-    place, block = table["eval"].to_numpy(), evals["block"].to_numpy()
-    table = table.with_columns(
-        pl.Series("block", block[place]),
-        pl.Series("comparable", _find_comparable(table, evals.height)),
-    )
-    table = _describe_runs(table, runs)
+    table, evals = _arrange(results)
+    table = _describe_runs(_mark_comparable(table), runs)
     cells = _list_cells(table)
     candidate = _place_rows(cells)
-    of_run = {(cell["block"], cell["run"], cell["is_now"]): cell for cell in cells}
-    keys = zip(block[place].tolist(), table["run"], table["side"] == CANDIDATE, strict=True)
-    its = [of_run[key] for key in keys]
-    row = np.array([cell["row"] for cell in its], dtype=np.int64)
-    table = table.with_columns(pl.Series("row", row))
-    shape = evals.height, 1 + max(candidate, int(row.max(initial=0)))
+    key = ("block", "run", "is_now")
+    rows = pl.DataFrame([{name: cell[name] for name in (*key, "row")} for cell in cells], _PLACED)
+    table = table.join(rows, on=key, maintain_order="left")
+    block = evals["block"].to_numpy()
+    shape = evals.height, 1 + max([candidate, *rows["row"]])
     edited = _find_edits(table, evals, shape, candidate, changed_blocks)
     passes, fails = (
         _count(table.filter("comparable", pl.col("state").is_in(states)), shape)
@@ -174,7 +164,7 @@ def collect(
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
             *("workflow_version_id", "block_id", "is_single", "outage"),
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
-            *(pl.when(pl.col(each) > 0).then(each).alias(each) for each in ("code", *DEFINITION)),
+            *("code", *DEFINITION),
         ),
         evals=evals.join(
             _find_definition_changes(table), on="eval", how="left", maintain_order="left"
@@ -184,42 +174,37 @@ def collect(
     )
 
 
-def _number(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What a ledger is made of, in the order of time, with numbers for texts; and the evals.
+def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The results that a ledger is made of, in the order of time; and the evals.
 
-    So the newest of several is the last one, and a text that is not known is 0. A result without a
-    run (a pass that only the saved eval remembers) is a run itself.
+    A result without a run (a pass that only the saved eval remembers) is a run itself.
     """
     # Only where an eval has several texts they may be one value.
     pairs = results.select("eval_id", "expected_value").unique().drop_nulls()
     several = pairs.filter(pl.len().over("eval_id") > 1)["expected_value"].unique()
     by_value = {text: write_by_value(text) for text in several}
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
-    texts = {
-        "eval": pl.col("eval_id"),
-        "run": pl.coalesce("run_id", alone),
-        "own_block": pl.col("block_id"),
-        "code": pl.col(BLOCK_CODE),
-        "version": pl.col("workflow_version_id"),
-        "expected": pl.col("expected_value").replace(by_value),
-        **{name: pl.col(name) for name in DEFINITION[:2]},
-    }
-    kept = ("at", "side", "moment", "state", "run_id", "completed_at", "workflow_version_id")
-    known = results.lazy().filter(pl.col("eval_id").is_not_null())
-    table = known.select(*kept, "eval_id", "block_id", **texts).sort("at").collect()
-    numbers = [number_texts(table[name]) for name in texts]
-    table = table.with_columns(numbers).with_columns(pl.col("eval") - 1)
-    evals = table.group_by("eval", "eval_id").agg(
-        pl.col("block_id").drop_nulls().last(),
-        block=pl.col("own_block").filter(pl.col("own_block") > 0).last().fill_null(0),
+    table = results.filter(pl.col("eval_id").is_not_null()).select(
+        *("at", "side", "moment", "state", "run_id", "completed_at", "workflow_version_id"),
+        *("eval_id", "block_id", *DEFINITION[:2]),
+        is_now=pl.col("side") == CANDIDATE,
+        run=pl.coalesce("run_id", alone),
+        code=BLOCK_CODE,
+        expected=pl.col("expected_value").replace(by_value),
     )
-    return table, evals.sort("eval")
+    evals = table.group_by("eval_id").agg(pl.col("block_id").drop_nulls().last()).sort("eval_id")
+    evals = evals.select(
+        pl.int_range(pl.len()).alias("eval"),
+        *("eval_id", "block_id"),
+        block=pl.Series(_number(evals["block_id"])),
+    )
+    of_evals = evals.rename({"block_id": "last_block_id"})
+    return table.join(of_evals, on="eval_id", maintain_order="left"), evals
 
 
-def number_texts(texts: pl.Series) -> pl.Series:
-    """Texts, which are long, many and mostly the same, as numbers from 1 on; 0 for null."""
-    distinct = pl.Enum(texts.drop_nulls().unique().sort())
-    return texts.cast(distinct).to_physical().cast(pl.Int64).fill_null(-1) + 1
+def _number(texts: pl.Series) -> Ints:
+    """Texts as numbers for an array, from 1 on; 0 for null."""
+    return texts.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
 
 
 def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:
@@ -230,16 +215,15 @@ def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:
     return found
 
 
-def _find_comparable(table: pl.DataFrame, n: int) -> Bools:
-    """Whether a result lies after the last decided one of another definition."""
-    place, decided = table["eval"].to_numpy(), table["state"].is_in(DECIDED).to_numpy()
-    differs = np.zeros(place.size, dtype=np.bool_)
-    for name in DEFINITION:
-        own = np.where(decided, table[name].to_numpy(), 0)
-        differs |= _differ(own, _newest(own, place, n)[place])
-    newest_other = np.full(n, -1)
-    newest_other[place[differs]] = np.flatnonzero(differs)
-    return np.asarray(np.arange(place.size) > newest_other[place])
+def _mark_comparable(table: pl.DataFrame) -> pl.DataFrame:
+    """Add ``comparable``: whether a result is newer than all decided ones of other definitions."""
+    decided = table.filter(pl.col("state").is_in(DECIDED))
+    newest = decided.group_by("eval").agg(pl.col(DEFINITION).drop_nulls().last())
+    differs = pl.any_horizontal(pl.col(each) != pl.col(f"{each}_newest") for each in DEFINITION)
+    others = decided.join(newest, on="eval", suffix="_newest").filter(differs)
+    until = others.group_by("eval").agg(until=pl.col("at").max())
+    told = table.join(until, on="eval", how="left", maintain_order="left")
+    return told.with_columns(comparable=pl.col("at") > pl.col("until").fill_null(-1)).drop("until")
 
 
 def _describe_runs(table: pl.DataFrame, runs: pl.DataFrame | None) -> pl.DataFrame:
@@ -268,12 +252,12 @@ def _list_cells(table: pl.DataFrame) -> list[Cell]:
     Results that an eval had while it was in another block do not say which code this one had.
     """
     is_error = (pl.col("state") == "error") & ~pl.col("outage")
-    own = pl.col("own_block") == pl.col("block")
-    cells = table.group_by("block", "run", is_now=pl.col("side") == CANDIDATE).agg(
+    own = pl.col("block_id").eq_missing(pl.col("last_block_id"))
+    cells = table.group_by("block", "run", "is_now").agg(
         pl.col("side").max(),
         pl.col("moment").min(),
         pl.col("completed_at").max().alias("ended"),
-        pl.col("code").filter(own, pl.col("code") > 0).first(),
+        pl.col("code").filter(own).drop_nulls().first(),
         pl.col("workflow_version_id").drop_nulls().first(),
         pl.col("is_single").first(),
         pl.col("run_id").is_null().first().alias("is_remembered"),
@@ -396,8 +380,8 @@ def _find_edits(
     table = table.filter(pl.col("row") >= 0)
     has_results = _count(table, shape) > 0
     codes, versions, blocks = (
-        _newest(table[name].to_numpy(), _places(table, shape), has_results.size).reshape(shape)
-        for name in ("code", "version", "own_block")
+        _newest(_number(table[name]), _places(table, shape), has_results.size).reshape(shape)
+        for name in ("code", "workflow_version_id", "block_id")
     )
     by_version = _compare(versions, np.full_like(versions, UNKNOWN))
     if changed_blocks is not None:
