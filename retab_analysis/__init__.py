@@ -8,8 +8,8 @@
     verdict = ra.settle(verdict)              # runs again what is not sure yet
 
 ``help(ra.check)`` explains a function and shows an example that runs. A workflow is its id; a run
-is an id, several, or a RUNS frame; an eval its id or name. Only ``start_runs``, ``settle``,
-``qualify`` and ``cancel_runs`` change anything on the server.
+is an id, several, or a RUNS frame; an eval its id or name. Only ``start_runs``, ``settle``
+and ``cancel_runs`` change anything on the server.
 
 Daily:
     check            did the newest run break anything, since when, by which edit, how surely
@@ -29,11 +29,10 @@ Daily:
 Now and then:
     fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions, fetch_version_diff,
                      fetch_config_changes, fetch_document_link
-    runs             plan_runs (how often, at what cost), qualify (new evals), wait_for_runs,
-                     cancel_runs
+    runs             wait_for_runs, cancel_runs
     analyse          summarize_runs, summarize_evals, states, latest_results, failures,
                      count_failures, triage, blame, flaky_evals, eval_history
-    compare          compare, compare_versions, of frames that you have; outcomes, of other checks
+    compare          compare, compare_versions, of frames that you have
     draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
     files            write_csv, read_csv, write_excel
     decode           decode_runs, decode_results, decode_evals, of documents that you have
@@ -64,7 +63,6 @@ if _TYPE_CHECKING:
     from retab_analysis.analysis import failures as failures
     from retab_analysis.analysis import flaky_evals as flaky_evals
     from retab_analysis.analysis import latest_results as latest_results
-    from retab_analysis.analysis import outcomes as outcomes
     from retab_analysis.analysis import states as states
     from retab_analysis.analysis import summarize_evals as summarize_evals
     from retab_analysis.analysis import summarize_runs as summarize_runs
@@ -75,8 +73,6 @@ if _TYPE_CHECKING:
     from retab_analysis.checks.edits import fetch_config_changes as fetch_config_changes
     from retab_analysis.checks.open_document import open_document as open_document
     from retab_analysis.checks.overview import overview as overview
-    from retab_analysis.checks.qualification import qualify as qualify
-    from retab_analysis.checks.run_plan import plan_runs as plan_runs
     from retab_analysis.checks.settle import settle as settle
     from retab_analysis.comparison import compare as compare
     from retab_analysis.comparison import compare_versions as compare_versions
@@ -136,7 +132,7 @@ if _TYPE_CHECKING:
 # The public names of each module or package of ours.
 _NAMES = {
     "analysis": (
-        "blame count_failures eval_history failures flaky_evals latest_results outcomes states "
+        "blame count_failures eval_history failures flaky_evals latest_results states "
         "summarize_evals summarize_runs triage"
     ),
     "archive": "Archive",
@@ -145,8 +141,6 @@ _NAMES = {
     "checks.edits": "fetch_config_changes",
     "checks.open_document": "open_document",
     "checks.overview": "overview",
-    "checks.qualification": "qualify",
-    "checks.run_plan": "plan_runs",
     "checks.settle": "settle",
     "comparison": "compare compare_versions",
     "comparison.report": "write_report",

@@ -26,8 +26,8 @@ RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError ServerEr
 WaitTimeout blame cancel_runs check compare compare_versions compare_view count_failures
 decode_evals decode_results decode_runs demo eval_history explore failures fetch_config_changes
 fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_versions fetch_workflows flaky_evals latest_results open_document outcomes overview plan_runs
-plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts qualify read_csv settle
+fetch_versions fetch_workflows flaky_evals latest_results open_document overview
+plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts read_csv settle
 start_runs states summarize_evals summarize_runs triage use wait_for_runs watch write_csv
 write_excel write_report
 """
@@ -73,11 +73,8 @@ SIGNATURES = {
     "flaky_evals": "(results, *, episodes=False)",
     "latest_results": "(results)",
     "open_document": "(result, *, client=None)",
-    "outcomes": "(frame, *, eval, passed, run=None, at=None, version=None, block=None, "
-    "document=None)",
     "overview": "(workflows=None, *, history=0, archive=None, client=None, progress=None)",
     "triage": "(evals)",
-    "plan_runs": "(workflow_id, *, detect=0.6, power=0.8, archive=None, client=None)",
     "plot_comparison": "(comparison, *, versions=None, ax=None)",
     "plot_durations": "(runs, *, by='workflow_version_id', versions=None, ax=None)",
     "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
@@ -85,7 +82,6 @@ SIGNATURES = {
         "(runs, *, by='workflow_version_id', scope='workflow', versions=None, ax=None)"
     ),
     "plot_verdicts": "(results, *, by='run_id', versions=None, page=1, ax=None)",
-    "qualify": "(workflow_id, evals, *, repeat=5, client=None)",
     "read_csv": "(path, table='runs')",
     "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
     "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, repeat=1, client=None)",

@@ -74,7 +74,7 @@ LIVE = seen(
 
 
 def comparison_texts() -> Iterator[str]:
-    yield from (repr(COMPARISON), COMPARISON.explain(), *COMPARISON.causes["sentence"])
+    yield from (repr(COMPARISON), COMPARISON.explain())
     for values in (True, False):
         yield from (COMPARISON.to_html(values=values), COMPARISON.to_markdown(values=values))
     gate = COMPARISON.gate()

@@ -8,8 +8,7 @@ later one says.
 are about results. All of these are made of expressions alone, so that the streaming engine can run
 them. ``blame``, ``flakiness`` and ``eval_summaries`` ask the model of
 :mod:`retab_analysis.evidence` through ``assessment``, for which a LazyFrame is collected.
-``frames`` checks what comes in, for the plots too; ``foreign_outcomes`` lets in
-what other checks found.
+``frames`` checks what comes in, for the plots too.
 """
 
 from retab_analysis.analysis.blame import blame as blame
@@ -17,7 +16,6 @@ from retab_analysis.analysis.eval_summaries import summarize_evals as summarize_
 from retab_analysis.analysis.failures import count_failures as count_failures
 from retab_analysis.analysis.failures import failures as failures
 from retab_analysis.analysis.flakiness import flaky_evals as flaky_evals
-from retab_analysis.analysis.foreign_outcomes import outcomes as outcomes
 from retab_analysis.analysis.history import eval_history as eval_history
 from retab_analysis.analysis.states import latest_results as latest_results
 from retab_analysis.analysis.states import states as states

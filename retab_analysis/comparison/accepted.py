@@ -1,27 +1,26 @@
 """What a gate knows of single evals: a TOML file that is reviewed like code.
 
-It holds accepted failures, which are written here, too, and what somebody wrote by hand: tiers, and
-how much slower a run may be.
+It holds accepted failures, which are written here, too, and which evals only inform, which somebody
+wrote by hand.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.arguments import check_path
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, list_some
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
 
@@ -29,8 +28,10 @@ _TABLE = re.compile(
     r"^(?:[ \t]*#.*\n)*[ \t]*\[(?:\[[ \t]*(accepted)[ \t]*\]\]|[ \t]*tiers\b)", re.MULTILINE
 )
 """The beginning of an entry or a tier: its head, and the comments that stand right above it."""
+_START = re.compile(r"\s*(?:\[\[?([^\]]*)\]|([^=#\[]*)=)")
+"""The head of a table, or a key before its value."""
 _KEYS = ("id", "name", "reason", "who", "until")
-TIERS = ("critical", "supporting", "informational")
+_PARTS = ("evals", "blocks")
 _HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
 
 
@@ -69,68 +70,85 @@ class Policy:
 
     Attributes:
         accepted: The accepted failures.
-        evals: The tier of each eval that is named in one, by its id or its name.
-        blocks: The tier of each block, by its id or its label; an eval's own tier comes first.
-        max_slowdown: By which share the median eval may take longer than before; None: by any.
+        evals: The evals that only inform, by their ids or names.
+        blocks: The blocks whose evals only inform, by their ids or labels.
     """
 
     accepted: tuple[Accepted, ...] = ()
-    evals: Mapping[str, str] = field(default_factory=dict)
-    blocks: Mapping[str, str] = field(default_factory=dict)
-    max_slowdown: float | None = None
+    evals: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
 
 
 def read_policy(path: str | os.PathLike[str]) -> Policy:
-    """Read a file of accepted failures, tiers and limits.
+    """Read a file of accepted failures.
 
     Raises:
         ConfigError: It cannot be read, or is not such a file.
     """
     try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        document = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"the accepted failures in {str(path)!r} cannot be read: {error}"
         ) from None
-    entries, slowdown = document.get("accepted", []), document.get("max_slowdown")
-    if not isinstance(entries, list) or set(document) - {"accepted", "tiers", "max_slowdown"}:
+    entries, unknown = document.get("accepted", []), [*_list_unknown(document)]
+    if not isinstance(entries, list) or unknown:
+        named = list_some([_name_lines(text, each) for each in unknown])
         raise ConfigError(
-            f"{str(path)!r} is not a file of accepted failures: it must hold [[accepted]] tables "
-            f"with {', '.join(_KEYS)}, as Comparison.accept writes them; it may hold "
-            f"max_slowdown, and [tiers.…] tables ({', '.join(TIERS)})"
+            f"{str(path)!r} is not a file of accepted failures: it may hold [[accepted]] tables "
+            f"with {', '.join(_KEYS)}, as Comparison.accept writes them, and one table "
+            "[tiers.informational] with evals = […] and blocks = […], and nothing else"
+            + (f"; delete {named}" if unknown else "")
         )
-    is_number = isinstance(slowdown, int | float) and not isinstance(slowdown, bool)
-    if slowdown is not None and not (is_number and 0 <= slowdown < math.inf):
-        raise ConfigError(
-            f"max_slowdown in {str(path)!r} must be a share, 0.25 for at most a quarter longer "
-            f"than before, got {slowdown!r}"
-        )
-    tiers = document.get("tiers", {})
+    informational = document.get("tiers", {}).get("informational", {})
+    for part, names in informational.items():
+        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+            raise ConfigError(
+                f"[tiers.informational] of {str(path)!r}: {part} must be a list of texts, "
+                f"got {names!r}"
+            )
     return Policy(
         accepted=tuple(_check_entry(entry, path) for entry in entries),
-        evals=_read_tiers(tiers, "evals", path),
-        blocks=_read_tiers(tiers, "blocks", path),
-        max_slowdown=slowdown,
+        **{part: tuple(dict.fromkeys(names)) for part, names in informational.items()},
     )
 
 
-def _read_tiers(tiers: Any, part: str, path: object) -> dict[str, str]:
-    """The tier of each eval or block that is named."""
-    found: dict[str, str] = {}
-    for tier, named in tiers.items() if isinstance(tiers, Mapping) else [("", None)]:
-        where = f"[tiers.{tier}] of {str(path)!r}"
-        names = named.get(part, []) if isinstance(named, Mapping) else None
-        if tier not in TIERS or not isinstance(named, Mapping) or set(named) - {"evals", "blocks"}:
-            raise ConfigError(
-                f"{where} must be one of {', '.join(f'[tiers.{each}]' for each in TIERS)} with "
-                f"evals = […] and blocks = […] and nothing else, got {named!r}"
-            )
-        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-            raise ConfigError(f"{where}: {part} must be a list of texts, got {names!r}")
-        for name in names:
-            if found.setdefault(name, tier) != tier:
-                raise ConfigError(f"{where}: {name!r} is in [tiers.{found[name]}], too")
-    return found
+def _list_unknown(document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The keys that are of no use in such a file, each with those above it."""
+    yield from ((key,) for key in document if key not in ("accepted", "tiers"))
+    tiers = document.get("tiers", {})
+    if not isinstance(tiers, Mapping):
+        yield ("tiers",)
+        return
+    for tier, named in tiers.items():
+        if tier != "informational" or not isinstance(named, Mapping):
+            yield "tiers", tier
+        else:
+            yield from (("tiers", tier, part) for part in named if part not in _PARTS)
+
+
+def _name_lines(text: str, keys: tuple[str, ...]) -> str:
+    """A key and the lines that it stands in, such as ``lines 2 to 4 (tiers.critical)``."""
+    table: tuple[str, ...] = ()
+    here = table
+    lines = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if found := _START.match(line):
+            is_head = found[1] is not None
+            named = tuple(each.strip(" \t\"'") for each in found[1 if is_head else 2].split("."))
+            table = named if is_head else table
+            here = named if is_head else (*table, *named)
+        is_told = bool(line.strip()) and not line.lstrip().startswith("#")
+        lines.append((here[: len(keys)] == keys, number, is_told))
+    name = one_line(".".join(keys))
+    for is_there, several in groupby(lines, key=lambda each: each[0]):
+        numbers = [number for _, number, is_told in several if is_told]
+        if is_there and numbers:
+            first, last = numbers[0], numbers[-1]
+            said = f"line {first}" if first == last else f"lines {first} to {last}"
+            return f"{said} ({name})"
+    return name
 
 
 def _check_entry(entry: Any, path: object) -> Accepted:

@@ -14,7 +14,6 @@ import polars as pl
 
 from retab_analysis.arguments import check_flag, check_path, resolve
 from retab_analysis.comparison.accepted import accept as accept_failures
-from retab_analysis.comparison.causes import group_causes, split_path
 from retab_analysis.comparison.detail import WHOLE, EvalDetail, collect_details
 from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.gate import (
@@ -27,6 +26,7 @@ from retab_analysis.comparison.gate import (
 )
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.comparison.json_diff import differing_paths
+from retab_analysis.comparison.json_values import split_path
 from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows, shorten
 from retab_analysis.comparison.reruns import (
     SETTLE_ROUNDS,
@@ -165,13 +165,9 @@ class Comparison:
                 ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it. An entry
                 of a file is a reason itself once its eval passed in two rows and does not come and
                 go, is not saved any more, or has run out; an id or a name that passes or was not
-                compared is noted. The file may also name tiers, by hand: ``[tiers.critical]`` with
-                ``evals = […]`` and ``blocks = […]`` (ids or names; of a block its label, which
-                ``check`` asks for where it is needed), of which suspects fail the gate, too;
-                ``[tiers.informational]``, which is said and stops nothing; and
-                ``[tiers.supporting]``, which is all the rest, and wins over a block's tier. Above
-                the tables ``max_slowdown = 0.25`` fails it where the median eval surely takes more
-                than a quarter longer than before.
+                compared is noted. By hand the file may also name evals that never fail a build:
+                ``[tiers.informational]`` with ``evals = […]`` and ``blocks = […]`` (ids or names;
+                of a block its label, which ``check`` asks for where it is needed).
             min_pass_rate: The least pass rate of the candidate, from 0 to 1.
             verdict: Whether it counts that the suite fell by its test, which is computed without
                 the accepted and the informational evals.
@@ -195,7 +191,7 @@ class Comparison:
         facts = self._facts()
         counted = facts
         if rule.min_pass_rate is not None:
-            suite = self._suite.without(rule.ids_of_tier("informational", self.evals))
+            suite = self._suite.without(rule.informational_ids(self.evals))
             summary = summarize(suite, self.alpha).row(0, named=True)
             counted = replace(facts, evals=suite.evals, summary=summary)
         return apply_rule(rule, facts, fallen, counted.pass_rate)
@@ -365,20 +361,6 @@ class Comparison:
         return (*steps, "verdict.explain()  # how this was compared, and how sure it is")
 
     @property
-    def causes(self) -> pl.DataFrame:
-        """What several of the evals that flipped have in common, the largest group first.
-
-        Returns:
-            ``block_id``; ``path`` in the block's output, generalised (``$.lines[*].quantity``; in
-            the value that the eval looks at where the results do not say which that is);
-            ``change``, its kind; ``evals``, how many (Int64); ``example_eval_id``; and
-            ``sentence``, the same in words, without any value. An eval is in one row at most, and
-            in none where it shares nothing with another.
-        """
-        check_polars_threads()
-        return group_causes(self.evals, self._sides.asserted_paths())
-
-    @property
     def config_changes(self) -> pl.DataFrame:
         """What was edited, where ``check`` found that an edit broke something.
 
@@ -414,7 +396,7 @@ class Comparison:
 
         Returns:
             What was checked and what came of it first: ``headline, run_ids, versions, gate, counts,
-            edits, causes``; then, but where it is to be brief, ``summary`` and ``explanation``; and
+            edits``; then, but where it is to be brief, ``summary`` and ``explanation``; and
             ``evals``, a dict for each.
 
         Raises:
@@ -464,7 +446,7 @@ class Comparison:
     def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:
         """What :meth:`to_dict` gives, with what a gate of another rule says."""
         facts = self._facts(gate.set_aside)
-        told = list_conclusion(facts, gate, self.causes, values=values)
+        told = list_conclusion(facts, gate, values=values)
         if brief:
             return shorten({**told, "evals": list_brief(facts, values=values)})
         return {

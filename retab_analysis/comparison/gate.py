@@ -19,7 +19,6 @@ from retab_analysis.comparison.detail import WORDS, list_evals, say_day
 from retab_analysis.comparison.explanation import say_p_value, say_points
 from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts
 from retab_analysis.comparison.sides import ReadLabels
-from retab_analysis.comparison.slowdown import measure_slowdown
 from retab_analysis.comparison.transitions import is_failing, is_undecided
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
@@ -48,7 +47,7 @@ class Gate:
             an error; :func:`settle` decides them.
         doubt: Why it is undecided although nothing fails it, in words; empty where it is not.
         accepted: The ids of the evals that do not pass, and are accepted.
-        informational: The ids of the evals that do not pass, and only inform by their tier.
+        informational: The ids of the evals that do not pass, and only inform.
         rule: By which rule, in words.
         suite_reasons: Those of the reasons that are of no single eval that fails.
     """
@@ -130,24 +129,19 @@ class GateRule:
         Labels are asked for only where a block is not one that an eval is of.
 
         Raises:
-            ConfigError: A label that several blocks have, or a block in two tiers.
+            ConfigError: A label that several blocks have.
             RetabAnalysisError: The labels cannot be read.
         """
         ids: dict[str, str | None] = dict.fromkeys(evals["block_id"].drop_nulls())
-        if read_labels is None or self.policy.blocks.keys() <= ids.keys():
+        if read_labels is None or ids.keys() >= {*self.policy.blocks}:
             return self
         labels = read_labels()
         if labels is None:
             return self
-        found: dict[str, str] = {}
-        for name, tier in self.policy.blocks.items():
-            block = find_named("block", name, {**ids, **labels}) or name
-            if found.setdefault(block, tier) != tier:
-                raise ConfigError(
-                    f"[tiers.{tier}]: {name!r} is the block {block!r}, which is in "
-                    f"[tiers.{found[block]}], too"
-                )
-        return replace(self, policy=replace(self.policy, blocks=found), knows_labels=True)
+        known = {**ids, **labels}
+        found = (find_named("block", name, known) or name for name in self.policy.blocks)
+        policy = replace(self.policy, blocks=tuple(dict.fromkeys(found)))
+        return replace(self, policy=policy, knows_labels=True)
 
     def describe(self, known: int) -> str:
         """The rule in words, for the reader of a report.
@@ -161,11 +155,6 @@ class GateRule:
         if self.min_pass_rate is not None:
             least = f"{self.min_pass_rate:.{_digits(self.min_pass_rate)}%}"
             said.append(f"the pass rate must be at least {least}")
-        policy = self.policy
-        if policy.max_slowdown is not None:
-            said.append(f"the median eval may take at most {policy.max_slowdown:.0%} longer")
-        tiers = {*policy.evals.values(), *policy.blocks.values()}
-        said += ["no critical eval may be suspect"] if "critical" in tiers else []
         verb = "is" if known == 1 else "are"
         free = f"; {count_noun(known, 'failure')} {verb} accepted" if known else ""
         return (", and ".join(said) or "nothing fails it") + free
@@ -187,24 +176,20 @@ class GateRule:
         found = find_evals(evals, [*entries, *self.names])
         return evals.filter(pl.col("eval_id").is_in([*found.values()]))["eval_id"]
 
-    def ids_of_tier(self, tier: str, evals: pl.DataFrame) -> pl.Series:
-        """The evals of a tier; its own tier comes before that of its block.
+    def informational_ids(self, evals: pl.DataFrame) -> pl.Series:
+        """The evals that only inform: they are named in the file, or their block is.
 
         Raises:
             ConfigError: A name that several evals have.
         """
-        found = find_evals(evals, self.policy.evals)
-        own = {eval_id: self.policy.evals[name] for name, eval_id in found.items()}
-        tiers = [
-            pl.col(column).replace_strict(known, default=None, return_dtype=pl.String)
-            for column, known in (("eval_id", own), ("block_id", self.policy.blocks))
-        ]
-        return evals.filter(pl.coalesce(*tiers, pl.lit("supporting")) == tier)["eval_id"]
+        named = find_evals(evals, self.policy.evals).values()
+        is_named = pl.col("eval_id").is_in([*named])
+        is_of_block = pl.col("block_id").is_in(self.policy.blocks)
+        return evals.filter(is_named | is_of_block.fill_null(False))["eval_id"]
 
     def set_aside(self, evals: pl.DataFrame) -> pl.Series:
         """The evals that do not count: the accepted and the informational ones."""
-        informational = self.ids_of_tier("informational", evals)
-        return pl.concat([self.accepted_ids(evals), informational]).unique()
+        return pl.concat([self.accepted_ids(evals), self.informational_ids(evals)]).unique()
 
 
 def find_evals(evals: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
@@ -274,13 +259,11 @@ def apply_rule(
         if sides.saved is None
         else frozenset(sides.saved.select("eval_id", "eval_name").unpivot()["value"])
     )
-    aside = rule.accepted_ids(evals), rule.ids_of_tier("informational", evals)
+    aside = rule.accepted_ids(evals), rule.informational_ids(evals)
     is_accepted, informs = (pl.col("eval_id").is_in(ids.implode()) for ids in aside)
     is_free = is_accepted | informs
     left_out = [word for word, ids in zip(SET_ASIDE, aside, strict=True) if len(ids)]
-    is_critical = pl.col("eval_id").is_in(rule.ids_of_tier("critical", evals).implode())
-    is_suspect = pl.col("transition") == "suspect"
-    counts = pl.col("transition").is_in(rule.fail_on) | (is_critical & is_suspect)
+    counts = pl.col("transition").is_in(rule.fail_on)
     coming = sides.waiting[0] if "incomplete" in rule.fail_on else 0
     named = evals.filter(counts, ~is_free)
     if named.height + coming <= rule.max_failures:
@@ -296,14 +279,11 @@ def apply_rule(
         reasons.append(f"{total} {verb} against the gate; {tolerated}.")
     further = _say_against(facts, fallen, " and ".join(left_out))
     further += _check_pass_rate(rule, pass_rate)
-    slower, may_be_slower = _check_slowdown(rule, facts)
-    further += slower
     further += _check_accepted(rule, evals, saved)
     reasons += further
     suite += further
     notes = _note_others(evals.filter(~is_free), rule.fail_on, sides.waiting)
     notes += _note_idle(rule, evals, saved)
-    notes += may_be_slower
     failing = evals.filter(is_free, is_failing() | counts)
     known, informing = failing.filter(is_accepted), failing.filter(~is_accepted)
     for word, several in zip(SET_ASIDE, (known, informing), strict=True):
@@ -363,23 +343,6 @@ def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:
     digits = next((n for n in range(asked, 15) if f"{pass_rate:.{n}%}" != f"{least:.{n}%}"), 15)
     rate = f"{pass_rate:.{digits}%}"
     return [f"The pass rate is {rate}; at least {least:.{digits}%} is asked for."]
-
-
-def _check_slowdown(rule: GateRule, facts: VerdictFacts) -> tuple[list[str], list[str]]:
-    """Whether evals take too long: why the gate fails, and what is worth knowing."""
-    most = rule.policy.max_slowdown
-    found = None if most is None else measure_slowdown(facts.sides)
-    if most is None or found is None or found.ratio <= 1 + most:
-        return [], []
-    said = (
-        f"The median of {count_noun(found.n_evals, 'eval')} takes {found.ratio:.2f} times as long"
-    )
-    if found.low is None:
-        return [], [f"{said}; that is too few evals to say more."]
-    said += f" as before (95 % interval {found.low:.2f} to {found.high:.2f}"
-    if found.low <= 1 + most:
-        return [], [f"{said}): it may be more than the {1 + most:.2f} that are allowed."]
-    return [f"{said}); {1 + most:.2f} are allowed."], []
 
 
 def _digits(share: float) -> int:

@@ -13,7 +13,6 @@ MAX_DEPTH = 100
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
-_KINDS = {dict: "object", list: "list", str: "text", bool: "boolean", type(None): "null"}
 
 
 class Index(NamedTuple):
@@ -102,22 +101,19 @@ def _quoted(value: object) -> str:
     return written
 
 
-def write_path(path: Path, *, generalised: bool = False) -> str:
-    """A path as it is shown, ``$.lines[7→6].price``; generalised, ``$.lines[*].price``."""
-    return "$" + "".join(_step(step, generalised) for step in path)
+def split_path(asserted: str | None) -> Path:
+    """The steps of ``lines.0.quantity``, which looks at an item of a list by its number."""
+    steps = asserted.split(".") if asserted else []
+    return tuple(Index(int(step), int(step)) if step.isdecimal() else step for step in steps)
 
 
-def _step(step: str | Index, generalised: bool) -> str:
+def write_path(path: Path) -> str:
+    """A path as it is shown, ``$.lines[7→6].price``."""
+    return "$" + "".join(map(_step, path))
+
+
+def _step(step: str | Index) -> str:
     if isinstance(step, str):
         return f".{step}" if _PLAIN.fullmatch(step) else f"[{_quoted(step)}]"
-    if generalised:
-        return "[*]"
     known = dict.fromkeys(str(each) for each in step if each is not None)
     return f"[{'→'.join(known)}]"
-
-
-def kind_of(value: object) -> str:
-    """What a value is: object, list, text, number, boolean, null, or verbatim (not JSON)."""
-    if isinstance(value, Verbatim):
-        return "number" if _NUMBER.fullmatch(value.text) else "verbatim"
-    return _KINDS[type(value)]

@@ -22,9 +22,7 @@ _LONGEST = 120
 _SENTENCE = 400
 
 
-def list_conclusion(
-    facts: VerdictFacts, gate: Gate, causes: pl.DataFrame, *, values: bool
-) -> dict[str, Any]:
+def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[str, Any]:
     """What was checked, and what came of it."""
     candidate = facts.sides.candidate
     held = facts.evals["baseline_run_id"].drop_nulls().unique().sort().to_list()
@@ -43,7 +41,6 @@ def list_conclusion(
         },
         "counts": {each.word: each.number for each in facts.counts()},
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
-        "causes": causes.drop("example_eval_id").to_dicts(),
     }
 
 

@@ -212,7 +212,6 @@ def infer(
     histories: Histories,
     *,
     sweeps: int = SWEEPS,
-    learns_late: bool = True,
     events: bool = False,
 ) -> Posterior:
     """Infer when evals got worse or better, and how often they fail now.
@@ -221,8 +220,6 @@ def infer(
         histories: The outcomes.
         sweeps: How often shares and hours are inferred anew; with 2, probabilities are mostly
             within .01 of where they settle.
-        learns_late: Whether the candidate's outcomes take part in the fit of the prior where there
-            are few rows before; not, where they are only supposed.
         events: Whether to weigh what several workflows may share, ``Posterior.of_event``.
     """
     n, n_rows = histories.shape
@@ -232,7 +229,7 @@ def infer(
             up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, down, np.zeros((n_rows, 2, n))
         )
     evals, place = _Evals.of(histories)
-    first, learnt = _learn_history(evals, sweeps, learns_late)
+    first, learnt = _learn_history(evals, sweeps)
     beliefs = _Beliefs.before(evals)
     weighed = np.zeros((n_rows, 2, evals.first.size))
     if events:
@@ -351,11 +348,11 @@ class _Beliefs:
         return cls(hour, up, down)
 
 
-def _learn_history(evals: _Evals, sweeps: int, learns_late: bool) -> tuple[Floats, _Beliefs]:
+def _learn_history(evals: _Evals, sweeps: int) -> tuple[Floats, _Beliefs]:
     """Fit the prior of the first rate, and what is believed of earlier rows, to the history."""
     first, beliefs = FIRST, _Beliefs.before(evals)
     seen = evals.outcome > 0
-    few = learns_late and seen[: evals.candidate].sum(axis=0).max() < FEW_ROWS
+    few = seen[: evals.candidate].sum(axis=0).max() < FEW_ROWS
     rows = len(seen) if few else evals.candidate
     for _ in range(sweeps):
         later = _pass_backward(evals, beliefs, rows)

@@ -60,27 +60,6 @@ def expect_reruns(posterior: Posterior, after: Ints, decided: Bools) -> Floats:
     return np.where(decided, expected[:, 0], expected[:, 1])
 
 
-def follow_reruns(posterior: Posterior, rate: float, rounds: int) -> Floats:
-    """The probability that each eval is called worse in the end, if it fails at a known rate.
-
-    It is run again as long as that may decide something, so many ``rounds`` at most.
-    """
-    p, _ = predict(posterior, np.full(posterior.present.shape[1], -1))
-    called: Grid = {place: (each >= LIKELY).astype(np.float64) for place, each in p.items()}
-    ended = called
-    for left in range(1, rounds + 1):
-        called = {
-            (i, j): np.where(
-                _may_change(p, i, j, left),
-                (1 - rate) * called[i + 1, j] + rate * called[i, j + 1],
-                ended[i, j],
-            )
-            for i, j in p
-            if i + j + left <= rounds
-        }
-    return called[0, 0]
-
-
 def predict(posterior: Posterior, after: Ints) -> tuple[Grid, Grid]:
     """What is said after i further passes and j further failures, by (i, j).
 

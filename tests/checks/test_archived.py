@@ -236,22 +236,13 @@ def test_an_overview_that_fails_has_the_rows_of_the_other_workflows(archive: ra.
     assert caught.value.partial.schema == OVERVIEW
 
 
-@pytest.mark.parametrize("call", ["check", "plan_runs", "overview", "watch", "explore"])
+@pytest.mark.parametrize("call", ["check", "overview", "watch", "explore"])
 def test_another_thing_is_refused(call: str) -> None:
     with LetteredApi(alike(3, "P" * 3)) as api:
         first = {"watch": "run_1", "overview": None, "explore": None}.get(call, FLOW)
         more = {"workflow_id": FLOW} if call == "explore" else {}
         with pytest.raises(ra.ConfigError, match="archive must be an Archive or None, got str"):
             getattr(ra, call)(first, archive="a.sqlite", client=api.client, **more)
-
-
-def test_runs_are_planned_by_the_whole_history(archive: ra.Archive) -> None:
-    with LetteredApi({"a": "F" + "P" * 60, **alike(3, "P" * 61)}) as api:
-        api.check(archive=archive)
-        api.asked.clear()
-        plan = ra.plan_runs(FLOW, archive=archive, client=api.client)
-        assert plan.frame.height == 4
-        assert len(api.asked) <= 6
 
 
 def test_an_overview_reads_what_is_kept(archive: ra.Archive) -> None:

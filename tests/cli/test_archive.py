@@ -174,7 +174,7 @@ def test_a_check_starts_nothing_where_the_archive_cannot_be_used(
 def test_a_label_of_two_blocks_in_the_file_is_a_usage_error(
     api: LetteredApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("policy.toml").write_text('[tiers.critical]\nblocks = ["Same"]\n')
+    Path("policy.toml").write_text('[tiers.informational]\nblocks = ["Same"]\n')
     alike = [{"id": each, "label": "Same", "type": "extract"} for each in ("extract", "other")]
     api.broken["GET /v1/workflows/blocks"] = reply(200, page(alike))
     assert run(api, f"check {FLOW} --allow policy.toml") == 4
