@@ -85,7 +85,6 @@ def _write_columns() -> None:
         "EVALS": "One row for each saved eval: `fetch_evals`.",
         "WORKFLOWS": "One row for each workflow: `fetch_workflows`.",
         "VERSIONS": "One row for each published version: `fetch_versions`.",
-        "VERSION_DIFF": "One row for each block or edge that differs: `fetch_version_diff`.",
         "CONFIG_CHANGES": (
             "One row for each field that was edited: `fetch_config_changes`, "
             "`verdict.config_changes`."

@@ -16,7 +16,7 @@ Daily:
     settle           run again what is not sure, until it is decided
     start_runs       start eval runs of the workflow as it is now
     watch            follow runs in a notebook while they go on: what broke comes first
-    overview         all workflows at a glance
+    overview         all workflows at a glance, or one with its evals that do not pass
     fetch_runs       runs as a frame, one row each
     fetch_results    results as a frame, one row for each eval in a run
     fetch_evals      the saved evals as a frame
@@ -27,11 +27,11 @@ Daily:
     demo             a made-up Retab API on this machine; no key needed
 
 Now and then:
-    fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions, fetch_version_diff,
-                     fetch_config_changes, fetch_document_link
+    fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions,
+                     fetch_config_changes
     runs             wait_for_runs, cancel_runs
-    analyse          summarize_runs, summarize_evals, states, latest_results, failures,
-                     count_failures, triage, blame, flaky_evals, eval_history
+    analyse          summarize_runs, summarize_results, summarize_evals, states, failures,
+                     eval_history
     compare          compare, compare_versions, of frames that you have
     draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
     files            write_csv, read_csv, write_excel
@@ -40,8 +40,8 @@ Now and then:
     connect          Client, use, Sandbox
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
-VERSIONS, VERSION_DIFF, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Whatever is
-raised is a ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
+VERSIONS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Whatever is raised is a
+``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 
 # Nothing is loaded before it is used (PEP 562): a name is looked up in ``_HOMES`` when somebody
@@ -57,16 +57,12 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 if _TYPE_CHECKING:
     from retab_analysis import errors as errors
     from retab_analysis import schema as schema
-    from retab_analysis.analysis import blame as blame
-    from retab_analysis.analysis import count_failures as count_failures
     from retab_analysis.analysis import eval_history as eval_history
     from retab_analysis.analysis import failures as failures
-    from retab_analysis.analysis import flaky_evals as flaky_evals
-    from retab_analysis.analysis import latest_results as latest_results
     from retab_analysis.analysis import states as states
     from retab_analysis.analysis import summarize_evals as summarize_evals
+    from retab_analysis.analysis import summarize_results as summarize_results
     from retab_analysis.analysis import summarize_runs as summarize_runs
-    from retab_analysis.analysis import triage as triage
     from retab_analysis.archive import Archive as Archive
     from retab_analysis.checks.check import check as check
     from retab_analysis.checks.demo import demo as demo
@@ -104,13 +100,11 @@ if _TYPE_CHECKING:
     from retab_analysis.export import write_csv as write_csv
     from retab_analysis.export import write_excel as write_excel
     from retab_analysis.fetch import cancel_runs as cancel_runs
-    from retab_analysis.fetch import fetch_document_link as fetch_document_link
     from retab_analysis.fetch import fetch_evals as fetch_evals
     from retab_analysis.fetch import fetch_result as fetch_result
     from retab_analysis.fetch import fetch_results as fetch_results
     from retab_analysis.fetch import fetch_run as fetch_run
     from retab_analysis.fetch import fetch_runs as fetch_runs
-    from retab_analysis.fetch import fetch_version_diff as fetch_version_diff
     from retab_analysis.fetch import fetch_versions as fetch_versions
     from retab_analysis.fetch import fetch_workflows as fetch_workflows
     from retab_analysis.fetch import start_runs as start_runs
@@ -131,10 +125,7 @@ if _TYPE_CHECKING:
 
 # The public names of each module or package of ours.
 _NAMES = {
-    "analysis": (
-        "blame count_failures eval_history failures flaky_evals latest_results states "
-        "summarize_evals summarize_runs triage"
-    ),
+    "analysis": ("eval_history failures states summarize_evals summarize_results summarize_runs"),
     "archive": "Archive",
     "checks.check": "check",
     "checks.demo": "demo",
@@ -153,9 +144,8 @@ _NAMES = {
     ),
     "export": "read_csv write_csv write_excel",
     "fetch": (
-        "cancel_runs fetch_document_link fetch_evals fetch_result fetch_results fetch_run "
-        "fetch_runs fetch_version_diff fetch_versions fetch_workflows start_runs use "
-        "wait_for_runs"
+        "cancel_runs fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_versions "
+        "fetch_workflows start_runs use wait_for_runs"
     ),
     "plots": "plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts",
     "sandbox": "Sandbox",

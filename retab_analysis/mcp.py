@@ -47,17 +47,19 @@ _NOTABLE = (
 )
 
 
-def overview(history: int = 0) -> dict[str, Any]:
+def overview(workflow_id: str | None = None) -> dict[str, Any]:
     """How all workflows stand: how many saved evals pass, why the others do not, the last run.
 
-    history: also read so many earlier runs of each workflow (10 suffice; it takes a while) to find
-    what changed for all at once, as by a provider's upgrade: changed in words, drift its evals.
+    workflow_id: only this workflow, by its id or name; then also its evals that do not pass, each
+    with why.
     """
-    shown = look_at_workflows(history=history, progress=False)
+    shown = look_at_workflows(workflow_id, progress=False)
+    if shown.workflow is not None:
+        told = {"workflows": list_rows(shown.workflow), "evals": list_rows(shown.frame)}
+        return shorten(told)
     # What does not pass comes first, where there is no room for all.
     ordered = shown.frame.sort(pl.col("evals") - pl.col("passing"), descending=True)
-    drift = {"changed": shown.changed, "drift": list_rows(shown.drift)}
-    return shorten({**drift, "workflows": list_rows(ordered)})
+    return shorten({"workflows": list_rows(ordered)})
 
 
 def check(

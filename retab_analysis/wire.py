@@ -371,16 +371,13 @@ class Publication(Wire):
 
 
 class VersionDiff(Wire):
-    """The blocks and edges in which two versions of a workflow differ."""
+    """The blocks in which two versions of a workflow differ."""
 
     from_workflow_version_id: str
     to_workflow_version_id: str
     added_block_ids: list[str] | None = []
     removed_block_ids: list[str] | None = []
     changed_block_ids: list[str] | None = []
-    added_edge_ids: list[str] | None = []
-    removed_edge_ids: list[str] | None = []
-    changed_edge_ids: list[str] | None = []
 
 
 class Block(Wire):

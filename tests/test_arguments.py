@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from support.compared import THREE
 from support.fakes import client_for
-from support.inside import EVALS, RESULTS, RUNS, LiveView, Watcher
+from support.inside import RESULTS, RUNS, LiveView, Watcher
 
 import retab_analysis as ra
 
@@ -38,7 +38,6 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Comparison.to_markdown": (COMPARISON.to_markdown, {}),
     "Explorer.wait": (EXPLORER.wait, {}),
     "LiveView.wait": (LIVE_VIEW.wait, {}),
-    "blame": (ra.blame, {"results": RESULTS.empty()}),
     "cancel_runs": (ra.cancel_runs, {"runs": "r"}),
     "check": (ra.check, {"workflow_id": "wf"}),
     "compare": (ra.compare, {"baseline": THREE, "candidate": THREE}),
@@ -47,7 +46,6 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"results": THREE, "baseline": "v1", "candidate": "v2"},
     ),
     "compare_view": (ra.compare_view, {"results": THREE}),
-    "count_failures": (ra.count_failures, {"results": RESULTS.empty()}),
     "decode_evals": (ra.decode_evals, {"data": "[]"}),
     "decode_results": (ra.decode_results, {"data": "[]"}),
     "decode_runs": (ra.decode_runs, {"data": "[]"}),
@@ -59,20 +57,13 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         ra.fetch_config_changes,
         {"workflow_id": "wf", "baseline": "v1"},
     ),
-    "fetch_document_link": (ra.fetch_document_link, {"document_id": "file"}),
     "fetch_evals": (ra.fetch_evals, {"workflow_id": "wf"}),
     "fetch_result": (ra.fetch_result, {"result_id": "r"}),
     "fetch_results": (ra.fetch_results, {"runs": "r"}),
     "fetch_run": (ra.fetch_run, {"run_id": "r"}),
     "fetch_runs": (ra.fetch_runs, {}),
-    "fetch_version_diff": (
-        ra.fetch_version_diff,
-        {"workflow_id": "wf", "baseline": "v1", "candidate": "v2"},
-    ),
     "fetch_versions": (ra.fetch_versions, {"workflow_id": "wf"}),
     "fetch_workflows": (ra.fetch_workflows, {}),
-    "flaky_evals": (ra.flaky_evals, {"results": RESULTS.empty()}),
-    "latest_results": (ra.latest_results, {"results": RESULTS.empty()}),
     "open_document": (ra.open_document, {"result": "r"}),
     "overview": (ra.overview, {}),
     "plot_comparison": (ra.plot_comparison, {"comparison": COMPARISON}),
@@ -85,8 +76,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "start_runs": (ra.start_runs, {"workflow_id": "wf"}),
     "states": (ra.states, {"results": RESULTS.empty()}),
     "summarize_evals": (ra.summarize_evals, {"results": RESULTS.empty()}),
+    "summarize_results": (ra.summarize_results, {"results": RESULTS.empty()}),
     "summarize_runs": (ra.summarize_runs, {"runs": RUNS.empty()}),
-    "triage": (ra.triage, {"evals": EVALS.empty()}),
     "use": (ra.use, {"client": None}),
     "wait_for_runs": (ra.wait_for_runs, {"runs": "r"}),
     "watch": (ra.watch, {"runs": "r"}),
@@ -204,7 +195,7 @@ def test_72_what_is_not_a_function() -> None:
 
 IDS = [
     *(("check", "workflow_id"), ("fetch_evals", "workflow_id"), ("fetch_versions", "workflow_id")),
-    *(("fetch_version_diff", "baseline"), ("start_runs", "workflow_id"), ("fetch_run", "run_id")),
+    *(("overview", "workflow_id"), ("start_runs", "workflow_id"), ("fetch_run", "run_id")),
     *(("start_runs", "evals"), ("fetch_runs", "eval_id"), ("watch", "runs")),
 ]
 

@@ -69,6 +69,7 @@ def test_what_broke_why_and_its_past(api: LetteredApi) -> None:
     answers = ask(
         api,
         ("overview", {}),
+        ("overview", flow),
         ("check", flow),
         ("why", {**flow, "eval": "total"}),
         ("why", {**flow, "eval": "fine 0"}),
@@ -76,8 +77,10 @@ def test_what_broke_why_and_its_past(api: LetteredApi) -> None:
         ("history", {**flow, "eval": "total", "runs": 5}),
     )
     assert not any(is_error for is_error, _ in answers)
-    board, verdict, broken, fine, past, own = (json.loads(text) for _, text in answers)
+    board, one, verdict, broken, fine, past, own = (json.loads(text) for _, text in answers)
     assert [(each["workflow_id"], each["evals"]) for each in board["workflows"]] == [(FLOW, 8)]
+    assert one["workflows"] == board["workflows"]
+    assert {"total"} <= {each["eval_id"] for each in one["evals"]}
     assert verdict["headline"] == api.check().headline
     assert verdict["gate"]["failing"] == ["total"]
     assert (broken["transition"], broken["cause"]) == ("regressed", "edit")

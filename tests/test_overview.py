@@ -1,4 +1,4 @@
-"""All workflows at a glance: counts and causes, what fails, and what is drawn of it."""
+"""All workflows at a glance, or one with what does not pass: counts, causes, what is drawn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.fakes import STILL
-from support.inside import OVERVIEW, WHY, Overview
+from support.inside import OVERVIEW, UNWELL, WHY, Overview
 from support.watched import Fault, WatchedSandbox
 
 import retab_analysis as ra
@@ -42,10 +42,11 @@ def test_there_is_a_row_for_each_workflow_in_the_apis_order(
     assert board.frame.select(shared).equals(known.select(shared))
 
 
-def test_the_counts_are_those_of_triage(board: Overview, client: ra.Client) -> None:
+def test_the_counts_are_of_the_evals_that_are_listed(board: Overview, client: ra.Client) -> None:
     for row in board.frame.iter_rows(named=True):
         evals = ra.fetch_evals(row["workflow_id"], client=client, progress=False)
-        told = ra.triage(evals)
+        told = ra.overview(row["workflow_id"], client=client, progress=False).frame
+        assert told.schema == UNWELL
         assert row["evals"] == evals.height
         assert row["passing"] == evals.filter(latest_run_outcome="passed").height
         assert {why: row[why] for why in WHY} == {why: told.filter(why=why).height for why in WHY}
@@ -61,7 +62,7 @@ def test_it_agrees_with_check_on_every_break_in_a_changed_block(
             pl.col("transition").is_in(("regressed", "newly_blocked")), pl.col("cause") == "edit"
         )
         evals = ra.fetch_evals(workflow_id, client=client, progress=False)
-        told = ra.triage(evals)
+        told = ra.overview(workflow_id, client=client, progress=False).frame
         # A later run of single evals may have passed since: then there is nothing to do.
         now = evals.filter(pl.col("latest_run_outcome") != "passed")["eval_id"]
         still = broken.filter(pl.col("eval_id").is_in(now.implode()))
@@ -73,15 +74,33 @@ def test_it_agrees_with_check_on_every_break_in_a_changed_block(
     assert agreed >= 8
 
 
-def test_one_workflow_several_or_a_frame(client: ra.Client) -> None:
-    known = ra.fetch_workflows(client=client, progress=False)
-    two = ["wf_claims", "wf_invoices"]
-    for given in (two, known.filter(pl.col("workflow_id").is_in(two)), iter(two), set(two)):
-        frame = ra.overview(given, client=client, progress=False).frame
-        assert set(frame["workflow_id"]) == set(two)
-    frame = ra.overview("wf_claims", client=client, progress=False).frame
-    assert frame["workflow_id"].to_list() == ["wf_claims"]
-    assert ra.overview([], client=client, progress=False).frame.equals(OVERVIEW.to_frame())
+def test_one_workflow_by_its_id_or_its_name(board: Overview, client: ra.Client) -> None:
+    row = board.frame.filter(workflow_id="wf_invoices")
+    one = ra.overview("wf_invoices", client=client, progress=False)
+    assert one.workflow is not None
+    assert one.workflow.equals(row)
+    assert set(one.frame["workflow_id"]) == {"wf_invoices"}
+    named = ra.overview(row["name"].item(), client=client, progress=False)
+    assert named.frame.equals(one.frame)
+    assert board.workflow is None
+
+
+def test_one_workflow_is_shown_with_what_does_not_pass(client: ra.Client) -> None:
+    one = ra.overview("wf_invoices", client=client, progress=False)
+    first, *lines = repr(one).splitlines()
+    assert re.search(r"\(wf_invoices\): \d+ of \d+ evals pass; \d+ block changed", first)
+    _, *rows = Cells(one._repr_html_()).rows
+    assert one.frame.height > 10
+    for line, shown, row in zip(lines, rows, one.frame.iter_rows(named=True), strict=True):
+        assert f"{' '.join(row['eval_name'].split())} ({row['eval_id']}): {row['state']}" in line
+        for word in ("eval_id", "state", "block_id"):
+            assert row[word] in shown
+        assert row["why"].replace("_", " ").removeprefix("same code") in shown
+    assert "ra.check(&#x27;wf_invoices&#x27;)" in one._repr_html_()
+    nothing = ra.overview("wf_untitled", client=client, progress=False)
+    assert nothing.frame.equals(UNWELL.to_frame())
+    assert repr(nothing).endswith("0 of 0 evals pass")
+    assert "ra.check" not in nothing._repr_html_()
 
 
 def test_few_requests_are_enough(world: WatchedSandbox, client: ra.Client) -> None:
@@ -93,12 +112,10 @@ def test_few_requests_are_enough(world: WatchedSandbox, client: ra.Client) -> No
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("wf_nowhere", "there is no wf_nowhere; there are wf_"),
-        (["wf_claims", "wf_x", "wf_y"], "there is no wf_x, wf_y"),
-        (pl.DataFrame({"run_id": ["r"]}), "no column workflow_id"),
-        (7, "must be ids or a WORKFLOWS frame, got 7"),
+        ("wf_invoice", "there is no workflow 'wf_invoice'; did you mean 'wf_invoices'"),
+        (["wf_claims"], "workflow_id must be a string, got list"),
+        (7, "workflow_id must be a string, got int"),
         ("", "is empty"),
-        ([None], "must be a string"),
     ],
 )
 def test_what_cannot_be_looked_at(client: ra.Client, given: Any, message: str) -> None:
@@ -157,8 +174,8 @@ def test_the_board_says_how_to_open_a_workflow(board: Overview) -> None:
         "workflow_id", rate=pl.col("passing") / pl.col("evals")
     )
     worst = rates.sort("rate")["workflow_id"][0]
-    assert f"ra.explore(workflow_id=&#x27;{worst}&#x27;)" in board._repr_html_()
-    assert "ra.explore" not in Overview(OVERVIEW.to_frame())._repr_html_()
+    assert f"ra.overview(&#x27;{worst}&#x27;)" in board._repr_html_()
+    assert "ra.overview" not in Overview(OVERVIEW.to_frame())._repr_html_()
 
 
 def test_counts_on_the_board_add_up() -> None:
@@ -183,3 +200,10 @@ def test_hostile_names_stay_text() -> None:
     assert not {"script", "img"} & set(shown.made)
     assert "<script>" in shown.rows[1]
     assert len(repr(made).splitlines()) == 1
+    row = dict.fromkeys(UNWELL, hostile) | dict.fromkeys(("last_passed_at", "last_failed_at"))
+    unwell = pl.DataFrame([row | {"state": "failed", "why": None}], schema=UNWELL)
+    one = Overview(unwell, made.frame)
+    shown = Cells(one._repr_html_())
+    assert not {"script", "img"} & set(shown.made)
+    assert "<script>" in shown.rows[1]
+    assert len(repr(one).splitlines()) == 2

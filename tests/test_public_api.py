@@ -19,17 +19,16 @@ from support.inside import errors
 import retab_analysis as ra
 
 NAMES = """
-APIError Archive ArchiveError AuthenticationError Client ConfigError ConflictError
-DeadlineExceeded InvalidRequestError
-NotFoundError PaginationError PermissionDeniedError ProblemsWarning ProtocolError RateLimitError
-RegressionError ResponseTooLarge RetabAnalysisError Sandbox SchemaError ServerError TransportError
-WaitTimeout blame cancel_runs check compare compare_versions compare_view count_failures
-decode_evals decode_results decode_runs demo eval_history explore failures fetch_config_changes
-fetch_document_link fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_version_diff
-fetch_versions fetch_workflows flaky_evals latest_results open_document overview
-plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts read_csv settle
-start_runs states summarize_evals summarize_runs triage use wait_for_runs watch write_csv
-write_excel write_report
+APIError Archive ArchiveError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
+InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
+ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
+SchemaError ServerError TransportError WaitTimeout cancel_runs check compare compare_versions
+compare_view decode_evals decode_results decode_runs demo eval_history explore failures
+fetch_config_changes fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_versions
+fetch_workflows open_document overview plot_comparison plot_durations
+plot_plot_pass_rate plot_verdicts read_csv settle start_runs states
+summarize_evals summarize_results summarize_runs use wait_for_runs watch write_csv write_excel
+write_report
 """
 
 SIGNATURES = {
@@ -37,16 +36,14 @@ SIGNATURES = {
     "Client": "(api_key=None, base_url=None, *, timeout=30.0, deadline=120.0, "
     "max_attempts=5, max_concurrency=8)",
     "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, key=None)",
-    "blame": "(results)",
     "cancel_runs": "(runs, *, client=None)",
     "check": "(workflow_id, *, candidate=None, baseline='last_good', history=30, "
     "alpha=0.05, margin=0.05, archive=None, client=None, progress=None)",
-    "compare": "(baseline, candidate, *, history=None, version_diff=None, alpha=0.05, margin=0.05)",
+    "compare": "(baseline, candidate, *, history=None, alpha=0.05, margin=0.05)",
     "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', "
-    "version_diff=None, alpha=0.05, margin=0.05)",
-    "compare_view": "(results, baseline=None, candidate=None, *, version_diff=None, "
+    "alpha=0.05, margin=0.05)",
+    "compare_view": "(results, baseline=None, candidate=None, *, "
     "alpha=0.05, margin=0.05, save_values=False, archive=None, client=None)",
-    "count_failures": "(results, by='block_id')",
     "decode_evals": "(data, *, strict=True)",
     "decode_results": "(data, *, strict=True)",
     "decode_runs": "(data, *, strict=True)",
@@ -56,7 +53,6 @@ SIGNATURES = {
     "archive=None, client=None)",
     "failures": "(results)",
     "fetch_config_changes": "(workflow_id, baseline, candidate='draft', *, client=None)",
-    "fetch_document_link": "(document_id, *, client=None)",
     "fetch_evals": "(workflow_id, *, target_block_id=None, client=None, progress=None, "
     "strict=True)",
     "fetch_result": "(result_id, *, client=None)",
@@ -67,14 +63,10 @@ SIGNATURES = {
     " exclude_status=None, trigger_type=None, scope=None, from_date=None, to_date=None,"
     " order='desc', limit=None, after=None, client=None, progress=None, "
     "strict=True)",
-    "fetch_version_diff": "(workflow_id, baseline, candidate, *, client=None)",
     "fetch_versions": "(workflow_id, *, client=None, progress=None, strict=True)",
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
-    "flaky_evals": "(results, *, episodes=False)",
-    "latest_results": "(results)",
     "open_document": "(result, *, client=None)",
-    "overview": "(workflows=None, *, history=0, archive=None, client=None, progress=None)",
-    "triage": "(evals)",
+    "overview": "(workflow_id=None, *, archive=None, client=None, progress=None)",
     "plot_comparison": "(comparison, *, versions=None, ax=None)",
     "plot_durations": "(runs, *, by='workflow_version_id', versions=None, ax=None)",
     "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
@@ -87,6 +79,7 @@ SIGNATURES = {
     "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, repeat=1, client=None)",
     "states": "(results, by='run_id', *, wide=False)",
     "summarize_evals": "(results)",
+    "summarize_results": "(results, by='block_id')",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
     "use": "(client=Ellipsis, *, values=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",

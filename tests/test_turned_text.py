@@ -14,7 +14,15 @@ from support.explored import htmls
 from support.fakes import KEY
 from support.faultserver import FaultServer, reply
 from support.frames import result, results, run, runs
-from support.inside import OVERVIEW, OpenedDocument, OpenEval, Overview, TerminalBars, show_turning
+from support.inside import (
+    OVERVIEW,
+    UNWELL,
+    OpenedDocument,
+    OpenEval,
+    Overview,
+    TerminalBars,
+    show_turning,
+)
 from support.inside import live_html as html
 from support.live_states import seen
 from support.made_runs import result_with, run_with
@@ -126,6 +134,10 @@ def other_texts() -> Iterator[str]:
     }
     overview = Overview(pl.DataFrame([row], schema=OVERVIEW))
     yield from (repr(overview), overview._repr_html_())
+    row = dict.fromkeys(UNWELL) | {"eval_name": TURNED, "eval_id": TURNED, "block_id": TURNED}
+    evals = pl.DataFrame([row | {"state": "failed"}], schema=UNWELL)
+    one = Overview(evals, overview.frame)
+    yield from (repr(one), one._repr_html_())
 
 
 def check(texts: Iterator[str]) -> None:

@@ -4,20 +4,15 @@ Each function takes a DataFrame or a LazyFrame and gives back the same. The orde
 rows does not matter. A row that is there twice (by ``run_id`` or ``result_id``) counts once, as the
 later one says.
 
-``summaries`` is about runs, ``triage`` about saved evals; ``states``, ``failures`` and ``history``
-are about results. All of these are made of expressions alone, so that the streaming engine can run
-them. ``blame``, ``flakiness`` and ``eval_summaries`` ask the model of
-:mod:`retab_analysis.evidence` through ``assessment``, for which a LazyFrame is collected.
-``frames`` checks what comes in, for the plots too.
+``summaries`` is about runs; ``result_summaries``, ``states``, ``failures`` and ``history`` are
+about results. All of these are made of expressions alone, so that the streaming engine can run
+them. ``eval_summaries`` asks the model of :mod:`retab_analysis.evidence` through ``assessment``,
+for which a LazyFrame is collected. ``frames`` checks what comes in, for the plots too.
 """
 
-from retab_analysis.analysis.blame import blame as blame
 from retab_analysis.analysis.eval_summaries import summarize_evals as summarize_evals
-from retab_analysis.analysis.failures import count_failures as count_failures
 from retab_analysis.analysis.failures import failures as failures
-from retab_analysis.analysis.flakiness import flaky_evals as flaky_evals
 from retab_analysis.analysis.history import eval_history as eval_history
-from retab_analysis.analysis.states import latest_results as latest_results
+from retab_analysis.analysis.result_summaries import summarize_results as summarize_results
 from retab_analysis.analysis.states import states as states
 from retab_analysis.analysis.summaries import summarize_runs as summarize_runs
-from retab_analysis.analysis.triage import triage as triage

@@ -1,8 +1,8 @@
-"""What the evidence says of each eval of one frame of results: the ground of blame and flakiness.
+"""What the evidence says of each eval of one frame of results.
 
 There is one model, in :mod:`retab_analysis.evidence`; this file only asks it. What a check has as
 its candidate is here the newest run of each block with what was run since on the same code, by the
-same rule, so that an eval that is checked and an eval that is blamed are judged alike.
+same rule, so that an eval that is checked and one that is summed up are judged alike.
 """
 
 from __future__ import annotations
@@ -60,9 +60,8 @@ class Assessment:
     Attributes:
         evals: One row per eval: ``eval_id, eval_name, block_id, kind``; ``is_broken``, whether it
             got worse and was not mended, as a check would call it; ``p_worse``, how probable that
-            is, and ``cause, since_at, since_run_id, since_version_id, since_runs``; ``edited_at,
-            edited_run_id, edited_version_id`` (since when it is defined as it is now); ``streak``,
-            in how many rows on end it did not pass.
+            is, and ``cause, since_at, since_run_id, since_version_id, since_runs``; ``streak``, in
+            how many rows on end it did not pass.
         results: The results, each once, with ``comparable`` (of the present definition), ``row``
             (its place in time, null where it judges nothing), ``moment`` and ``code``.
     """
@@ -81,11 +80,12 @@ class Assessment:
         counted = self.outcomes.group_by("eval").agg(
             count_rows().alias("outcomes"),
             count_where(failed).alias("failures"),
-            moment.min().alias("first_created_at"),
-            moment.max().alias("last_created_at"),
             moment.filter(~failed).max().alias("last_passed_at"),
             moment.filter(failed).max().alias("last_failed_at"),
-            pl.col("duration_ms").median().alias("duration_ms_p50"),
+            *(
+                pl.col("duration_ms").quantile(share, "linear").alias(f"duration_ms_{name}")
+                for name, share in {"p50": 0.5, "p95": 0.95}.items()
+            ),
         )
         low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
         rate = pl.col("failures") / pl.col("outcomes")
@@ -110,6 +110,22 @@ def assess(results: pl.LazyFrame) -> Assessment:
     return Assessment(
         pl.concat([each.evals for each in found]), pl.concat([each.results for each in found])
     )
+
+
+def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
+    """Say of each result whether it is an outcome of a flaky eval, or of the run that broke it.
+
+    Beside the columns :data:`NEEDED` there may be any others; ``flaky`` and ``broke`` (its eval is
+    broken since the result's run) are new.
+    """
+    kind = pl.col("kind")
+    kinds = assess(results).evals.select(
+        "eval_id", is_flaky=kind == "flaky", broke_in=pl.when("is_broken").then("since_run_id")
+    )
+    joined = results.join(kinds.lazy(), on="eval_id", how="left", maintain_order="left")
+    flaky = pl.col("is_flaky").fill_null(False) & pl.col("state").is_in(DECIDED)
+    broke = (pl.col("run_id") == pl.col("broke_in")).fill_null(False)
+    return joined.with_columns(flaky=flaky, broke=broke).drop("is_flaky", "broke_in")
 
 
 def assessed(results: Frame, function: Callable[[Assessment], pl.DataFrame]) -> Frame:

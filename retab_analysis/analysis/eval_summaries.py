@@ -13,7 +13,7 @@ _SETTLED = (*DECIDED, "error", "mixed")
 _COLUMNS = (
     *("eval_name", "eval_id", "block_id", "state", "last_states", "outcomes", "failures", "rate"),
     *("rate_low", "rate_high", "kind", "since_at", "since_run_id", "since_version_id", "cause"),
-    *("last_passed_at", "last_failed_at", "duration_ms_p50"),
+    *("last_passed_at", "last_failed_at", "duration_ms_p50", "duration_ms_p95"),
 )
 
 
@@ -31,13 +31,13 @@ def summarize_evals(results: Frame) -> Frame:
         failing and its Wilson interval at 95 % ``rate_low, rate_high`` (Float64, null without
         outcomes); ``kind``, null without outcomes; for what a check calls broken ``since_at,
         since_run_id, since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``);
-        ``last_passed_at, last_failed_at``; ``duration_ms_p50`` (Float64), the median of the
-        outcomes: ``summary.top_k(10, by="duration_ms_p50")`` are the slowest evals.
+        ``last_passed_at, last_failed_at``; ``duration_ms_p50, duration_ms_p95`` (Float64, linear
+        quantiles of its outcomes): ``summary.top_k(10, by="duration_ms_p50")`` are the slowest.
 
         A rate over a whole history says little about an eval that broke: read ``kind`` first.
-        ``never_passed``: no outcome passed. ``broken``: a check calls it so, and :func:`blame` says
-        more. ``getting_worse``: it fails more and more often, and no single run is where that
-        began. ``flaky``: it comes and goes, see :func:`flaky_evals`. ``episode``: it had passed,
+        ``never_passed``: no outcome passed. ``broken``: a check calls it so, since the run that is
+        named. ``getting_worse``: it fails more and more often, and no single run is where that
+        began. ``flaky``: it comes and goes although nothing changes. ``episode``: it had passed,
         was broken for a while and was mended. ``steady``: none of these, as far as is known; an
         eval that changed once is among them as long as it is not clear whether that lasts.
 

@@ -62,14 +62,23 @@ def check_keys(
     return names
 
 
+def check_single_keys(
+    by: str | Sequence[str] | None, frame: object, table: Table, taken: Iterable[str] = ()
+) -> list[str]:
+    """The columns of single values to group by; see :func:`check_keys`."""
+    keys = check_keys(by, frame, table, taken)
+    there = checked(frame, table, ()).collect_schema()
+    for key in keys:
+        if there.get(key, pl.Null()).is_nested():
+            raise ConfigError(f"by must be a column of single values, {key!r} holds {there[key]}")
+    return keys
+
+
 def check_key(by: str, frame: object, table: Table, taken: Iterable[str] = ()) -> str:
     """The one column of single values to group by; see :func:`check_keys`."""
     if not isinstance(by, str):
         raise ConfigError(f"by must be the name of one column, got {by!r}")
-    (key,) = check_keys(by, frame, table, taken)
-    there = checked(frame, table, ()).collect_schema()
-    if there.get(key, pl.Null()).is_nested():
-        raise ConfigError(f"by must be a column of single values, {key!r} holds {there[key]}")
+    (key,) = check_single_keys(by, frame, table, taken)
     return key
 
 

@@ -20,8 +20,8 @@ _SETTLED = ("passed", *FAILING, "mixed")
 def eval_history(results: Frame) -> Frame:
     """What became of each eval from run to run.
 
-    A change here is what two runs show; whether it will last is what :func:`summarize_evals` and
-    :func:`blame` say, which look at the whole history.
+    A change here is what two runs show; whether it will last is what :func:`summarize_evals`
+    says, which looks at the whole history.
 
     Args:
         results: A RESULTS frame of several runs.

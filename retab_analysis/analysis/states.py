@@ -1,4 +1,4 @@
-"""Evals: the state of each in each run or version, and its newest result."""
+"""Evals: the state of each in each run or version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from retab_analysis.arguments import check_flag
 from retab_analysis.errors import ConfigError
 from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import (
-    DECIDED,
     MOMENT,
     combined_state,
     eval_rate,
@@ -106,44 +105,3 @@ def _widened(long: pl.DataFrame, key: str) -> pl.DataFrame:
             f"two columns would have one name, after the values of {key}; wide=False has them apart"
         )
     return long.with_columns(labels).pivot(key, index=_EVAL, values="state")
-
-
-def latest_results(results: Frame) -> Frame:
-    """The newest decided result of each eval.
-
-    Args:
-        results: A RESULTS frame.
-
-    Returns:
-        A frame of the same columns, your own included, with one row per eval that has a decided
-        result (passed, failed or blocked; an execution error decides nothing), ordered by the
-        eval's earliest result, then ``eval_id``.
-
-    Raises:
-        ConfigError: It is not a polars frame.
-        SchemaError: It is not a RESULTS frame.
-
-    Example:
-        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
-        >>> newest = ra.latest_results(results)
-        >>> newest.height == newest["eval_id"].n_unique()
-        True
-    """
-    return apply_lazily(results, RESULTS, ("eval_id", "state", "result_id", *_TIMES), _latest)
-
-
-def _latest(lazy: pl.LazyFrame) -> pl.LazyFrame:
-    # Whole rows are wide: they are chosen by number, after narrow ones were sorted.
-    numbered = lazy.with_row_index("retab_analysis_row")
-    narrow = numbered.select("retab_analysis_row", "eval_id", "state", "result_id", moment=MOMENT)
-    first = narrow.group_by("eval_id").agg(pl.col("moment").min().alias("retab_analysis_first"))
-    newest = (
-        narrow.filter(pl.col("state").is_in(DECIDED))
-        .sort("moment", "result_id")
-        .unique("eval_id", keep="last", maintain_order=True)
-        .join(first, on="eval_id")
-        .select("retab_analysis_row", "retab_analysis_first")
-    )
-    chosen = numbered.join(newest, on="retab_analysis_row")
-    ordered = chosen.sort("retab_analysis_first", "eval_id", nulls_last=True)
-    return ordered.drop("retab_analysis_row", "retab_analysis_first")

@@ -1,22 +1,20 @@
-"""``overview``: all workflows at a glance."""
+"""``overview``: all workflows at a glance, or one with its evals that do not pass."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import polars as pl
 
-from retab_analysis.analysis.triage import WHY, eval_state, why_failing
 from retab_analysis.archive import Archive
-from retab_analysis.arguments import check_count
-from retab_analysis.checks.drift import DRIFT, find_drift
+from retab_analysis.arguments import resolve
 from retab_analysis.checks.kept import archive_or_none, read_kept
-from retab_analysis.checks.plan import HISTORY, RunListing
-from retab_analysis.errors import ConfigError, RetabAnalysisError
+from retab_analysis.checks.plan import RunListing
+from retab_analysis.comparison.detail import WORDS
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_evals
@@ -39,7 +37,10 @@ from retab_analysis.render.html import to_html
 from retab_analysis.schema import RUNS
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import FAILING
+from retab_analysis.vocabulary import FAILING, first_that_holds
+
+WHY = ("block_changed", "inputs_changed", "eval_edited", "same_code", "never_passed")
+"""Why an eval may not pass now, in the order in which they are listed."""
 
 OVERVIEW = pl.Schema(
     {
@@ -56,9 +57,22 @@ OVERVIEW = pl.Schema(
 )
 """The columns of ``Overview.frame``, one row per workflow."""
 
+UNWELL = pl.Schema(
+    {
+        **dict.fromkeys(("eval_name", "eval_id", "block_id", "why", "state"), pl.String()),
+        **dict.fromkeys(("last_passed_at", "last_failed_at"), pl.Datetime("us", "UTC")),
+        "workflow_id": pl.String(),
+    }
+)
+"""The columns of ``Overview.frame`` of one workflow, one row per saved eval that does not pass."""
+
 _COLUMNS = (
     *(ColumnTitle("Workflow"), ColumnTitle("Passing"), ColumnTitle("Not passing, because")),
     *(ColumnTitle(f"{each} (UTC)", named=True) for each in ("Last run", "All green", "Published")),
+)
+_EVAL_COLUMNS = (
+    *(ColumnTitle("Eval"), ColumnTitle("Now"), ColumnTitle("Because"), ColumnTitle("Block")),
+    *(ColumnTitle(f"{each} (UTC)", named=True) for each in ("Last passed", "Last failed")),
 )
 _WORDS = {
     "block_changed": "block changed",
@@ -69,167 +83,180 @@ _WORDS = {
 }
 
 Row = Mapping[str, Any]
-Seen = tuple[pl.DataFrame, RunListing, pl.DataFrame]
-"""What was seen of a workflow: its row, its newest runs, its saved evals."""
+Seen = tuple[pl.DataFrame, pl.DataFrame]
+"""What was seen of a workflow: its row, its saved evals."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Overview:
-    """How all workflows stand, from what their saved evals remember.
+    """How all workflows stand, or one, from what their saved evals remember.
 
     Attributes:
-        frame: One row per workflow, see :func:`overview`.
-        drift: One row per eval that something broke which changed for all workflows.
-        changed: The same in words; empty where there is no such thing.
+        frame: One row per workflow; of one workflow, one row per saved eval that does not pass. See
+            :func:`overview`.
+        workflow: Of one workflow, the row that it has among all; else None.
     """
 
     frame: pl.DataFrame
-    drift: pl.DataFrame = field(default_factory=DRIFT.to_frame)
-    changed: str = ""
+    workflow: pl.DataFrame | None = None
 
     def _repr_html_(self) -> str:
-        rows = tuple(map(_make_row, self.frame.iter_rows(named=True)))
-        parts: list[Part] = [Note(write_line(self.changed))] if self.changed else []
-        parts.append(DocumentTable(_COLUMNS, rows))
-        # How to go on with the workflow of which least passes.
-        least = self.frame.filter(pl.col("evals") > 0).sort(pl.col("passing") / pl.col("evals"))
-        for workflow_id in least["workflow_id"].head(1):
-            code = Span(f"ra.explore(workflow_id={workflow_id!r})", "code")
-            parts.append(Note(write_line(code, " opens the runs and results of one")))
+        rows = self.frame.iter_rows(named=True)
+        if self.workflow is None:
+            parts: list[Part] = [DocumentTable(_COLUMNS, tuple(map(_make_row, rows)))]
+            # How to go on with the workflow of which least passes.
+            least = self.frame.filter(pl.col("evals") > 0).sort(pl.col("passing") / pl.col("evals"))
+            for workflow_id in least["workflow_id"].head(1):
+                code = Span(f"ra.overview({workflow_id!r})", "code")
+                parts.append(Note(write_line(code, " lists the evals of one that do not pass")))
+            return str(to_html(*parts))
+        parts = [Note(write_line(one_line(_describe(self.workflow.row(0, named=True)))))]
+        if not self.frame.is_empty():
+            code = Span(f"ra.check({self.workflow['workflow_id'].item()!r})", "code")
+            parts.append(DocumentTable(_EVAL_COLUMNS, tuple(map(_make_eval_row, rows))))
+            parts.append(Note(write_line(code, " says which of them broke, and by which edit")))
         return str(to_html(*parts))
 
     def __repr__(self) -> str:
-        lines = [
-            f"{row['name'] or row['workflow_id']} ({row['workflow_id']}): "
-            f"{row['passing']} of {row['evals']} evals pass{_why(row)}"
-            for row in self.frame.iter_rows(named=True)
-        ]
-        told = [self.changed] if self.changed else []
-        return "\n".join(map(one_line, [*told, *lines])) or "no workflows"
+        rows = self.frame.iter_rows(named=True)
+        if self.workflow is None:
+            return "\n".join(one_line(_describe(row)) for row in rows) or "no workflows"
+        lines = [_describe(self.workflow.row(0, named=True)), *map(_describe_eval, rows)]
+        return "\n".join(map(one_line, lines))
 
 
 def overview(
-    workflows: str | Iterable[str] | pl.DataFrame | None = None,
+    workflow_id: str | None = None,
     *,
-    history: int = 0,
     archive: Archive | None = None,
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Overview:
-    """Show how all workflows stand: what passes, what does not, and what changed since it did.
+    """Show how all workflows stand, or one: what passes, what does not, and what changed since.
 
-    Takes two requests for a workflow of up to 100 evals, several workflows at once.
+    Reads what each saved eval remembers of its newest run and of its newest one that passed, with
+    two requests for a workflow of up to 100 evals. That cannot say whether a failure will last;
+    :func:`check` can.
 
     Args:
-        workflows: An id, several, or a WORKFLOWS frame; None for all that there are.
-        history: How many earlier runs of each workflow to read, as :func:`check` does, to find what
-            changed for all of them at once: a provider's upgrade breaks so few evals of each that
-            one workflow does not show it. 0 reads no results; 10 suffice, with one request or a few
-            for each run.
-        archive: Brought up to date first, and read instead of the API, as for :func:`check`; 30
-            earlier runs of each workflow then, unless ``history`` says another number.
+        workflow_id: The workflow's id or name; None for all that there are.
+        archive: Brought up to date first, and read instead of the API, as for :func:`check`.
         client: What to ask; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 
     Returns:
-        The overview, in a notebook a status board. Its ``.frame`` has one row per workflow:
-        ``workflow_id, name, evals, passing``, how many do not pass and why so (``block_changed,
-        inputs_changed, eval_edited, same_code, never_passed``, see :func:`triage`), ``last_run_at,
+        The overview, in a notebook a status board. Of all workflows its ``.frame`` has one row for
+        each: ``workflow_id, name, evals, passing``, how many do not pass and why so
+        (``block_changed, inputs_changed, eval_edited, same_code, never_passed``), ``last_run_at,
         last_run_id, last_ok_at`` (of whole-workflow runs among the newest 100),
-        ``published_version_id, published_at, published_description``. With ``history`` its
-        ``.drift`` has one row per eval that such a change probably broke, on code that nobody
-        edited then, and ``.changed`` says so in a sentence: ``workflow_id, eval_name, eval_id,
-        block_id``, ``p`` (the probability that it got worse then, and was not mended since),
-        ``since_at, since_run_id`` (its first result that shows it).
+        ``published_version_id, published_at, published_description``.
+
+        Of one workflow this row is ``.workflow``, and ``.frame`` has one row for each saved eval
+        whose newest run failed, was blocked or ended in an error: ``eval_name, eval_id, block_id``;
+        ``why``: ``block_changed`` (the block's code is another than when it passed last),
+        ``inputs_changed`` (the eval was given other inputs since), ``eval_edited`` (the saved eval
+        was edited since, and may assert something else), ``same_code`` (it passed on the same code
+        and inputs: flaky, or a drift), ``never_passed``, or null where that is not known; where
+        several changed, the inputs before the block, and the eval last; ``state``, ``failed``,
+        ``blocked`` or ``error``; ``last_passed_at, last_failed_at, workflow_id``. They are ordered
+        by ``why`` as above, then by block, name and id.
 
     Raises:
-        ConfigError: A workflow that does not exist, or another argument that cannot be used.
-        RetabAnalysisError: Any other failure; ``.partial`` is the frame of the others.
+        ConfigError: There is no such workflow (the message names the nearest), or another argument
+            that cannot be used.
+        RetabAnalysisError: Any other failure; of all workflows, ``.partial`` is the frame of the
+            others.
 
     Example:
         >>> board = ra.overview()
         >>> board.frame.filter(pl.col("block_changed") > 0)["workflow_id"].to_list()
         [...'wf_invoices'...]
-        >>> board = ra.overview(history=10)
-        >>> board.drift.is_empty(), board.changed  # nothing changed for all
-        (True, '')
+        >>> one = ra.overview("wf_invoices")
+        >>> "block_changed" in one.frame["why"].to_list()
+        True
     """
-    check_count("history", history)
     check_progress(progress)
     check_polars_threads()
+    if workflow_id is not None:
+        check_text("workflow_id", workflow_id)
     client = client_or_default(client)
-    chosen = _choose(workflows, fetch_workflows(client=client, progress=False))
+    chosen = fetch_workflows(client=client, progress=False)
+    if workflow_id is not None:
+        names = dict(chosen.select("workflow_id", "name").iter_rows())
+        chosen = chosen.filter(workflow_id=resolve("workflow", workflow_id, names))
     kept = archive_or_none(archive)
-    if kept is not None:
-        history = history or HISTORY
     shown = choose_progress(progress, "Looking at workflows", "workflows")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
     tasks = [partial(_look_at, client, row, kept) for row in chosen.iter_slices(1)]
-    total = len(tasks) * (2 if history else 1)
 
     def update() -> None:
-        shown.update(len(outcomes.results) + len(outcomes.errors), total)
+        shown.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
 
     with contextlib.closing(shown):
         # Of two syncs one waits for the other.
         run_all(tasks, client.max_concurrency if kept is None else 1, outcomes, update)
-        seen = [outcomes.results[at] for at in sorted(outcomes.results)]
-        frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(row for row, *_ in seen)])
-        try:
-            if error := outcomes.error():
-                raise error
-            if not history:
-                return Overview(frame)
-            read = [(listing, evals) for _, listing, evals in seen]
-            found = find_drift(read, history, lambda done: shown.update(len(tasks) + done, total))
-        except RetabAnalysisError as error:
+    seen = [outcomes.results[at] for at in sorted(outcomes.results)]
+    frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(row for row, _ in seen)])
+    if error := outcomes.error():
+        if workflow_id is None:
             error.partial = frame
-            raise
-    return Overview(frame, *found)
-
-
-def _choose(wanted: object, known: pl.DataFrame) -> pl.DataFrame:
-    if wanted is None:
-        return known
-    if isinstance(wanted, pl.DataFrame):
-        if "workflow_id" not in wanted.columns:
-            raise ConfigError("workflows: the frame has no column workflow_id")
-        ids = wanted["workflow_id"].to_list()
-    elif isinstance(wanted, str):
-        ids = [wanted]
-    elif isinstance(wanted, Iterable):
-        ids = list(wanted)
-    else:
-        raise ConfigError(f"workflows must be ids or a WORKFLOWS frame, got {wanted!r}")
-    for workflow_id in ids:
-        check_text("workflows", workflow_id)
-    unknown = [each for each in ids if each not in set(known["workflow_id"])]
-    if unknown:
-        there = ", ".join(known["workflow_id"].head(20)) or "none"
-        raise ConfigError(f"workflows: there is no {', '.join(unknown[:5])}; there are {there}")
-    return known.filter(pl.col("workflow_id").is_in(ids))
+        raise error
+    if workflow_id is None:
+        return Overview(frame)
+    return Overview(list_unwell(seen[0][1]), frame)
 
 
 def _look_at(client: Client, workflow: pl.DataFrame, archive: Archive | None) -> Seen:
-    """The row of one workflow, and what it is made of."""
+    """The row of one workflow, and its saved evals."""
     workflow_id = workflow["workflow_id"].item()
     kept = None if archive is None else read_kept(archive, workflow_id, client, progress=False)
     evals = read_evals(client, workflow_id) if kept is None else kept.saved
     listing = RunListing.read(client, workflow_id, kept)
     told = workflow.with_columns(*summarize_evals(evals), *summarize_runs(listing.runs))
-    row = told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items())
-    return row, listing, evals
+    return told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items()), evals
 
 
 def summarize_evals(evals: pl.DataFrame) -> list[pl.Series]:
     """How many evals of an EVALS frame pass, and why the others do not."""
-    state = eval_state()
+    state = _eval_state()
     failing = state.is_in(FAILING)
     return evals.select(
         pl.len().alias("evals"),
         (state == "passed").sum().alias("passing"),
-        *((failing & (why_failing() == why)).sum().alias(why) for why in WHY),
+        *((failing & (_why_failing() == why)).sum().alias(why) for why in WHY),
     ).get_columns()
+
+
+def list_unwell(evals: pl.DataFrame) -> pl.DataFrame:
+    """The evals of an EVALS frame that do not pass now, and why: the columns of :data:`UNWELL`."""
+    order = pl.col("why").replace_strict(WHY, range(len(WHY)), return_dtype=pl.Int8, default=None)
+    told = evals.with_columns(state=_eval_state(), why=_why_failing())
+    failing = told.filter(pl.col("state").is_in(FAILING)).select(UNWELL.names())
+    return failing.sort(order, "block_id", "eval_name", "eval_id", nulls_last=True)
+
+
+def _eval_state() -> pl.Expr:
+    """What an eval of an EVALS frame does now: the outcome of its newest run, else its status."""
+    return pl.coalesce("latest_run_outcome", "latest_run_status")
+
+
+def _why_failing() -> pl.Expr:
+    """Why an eval of an EVALS frame does not pass, one of :data:`WHY`; null where that is open.
+
+    Inputs come first: a pass on other inputs says nothing about these. That the eval was edited is
+    said last of what changed, because the edit may have been of its name alone.
+    """
+    inputs, block = (
+        pl.col(f"latest_{part}_fingerprint") != pl.col(f"last_passed_{part}_fingerprint")
+        for part in ("inputs", "block")
+    )
+    return first_that_holds(
+        (pl.col("last_passed_at").is_null(), "never_passed"),
+        (inputs, "inputs_changed"),
+        (block, "block_changed"),
+        (pl.col("updated_at") > pl.col("last_passed_at"), "eval_edited"),
+        (block.is_not_null() & inputs.is_not_null(), "same_code"),
+    )
 
 
 def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
@@ -257,8 +284,43 @@ def _make_row(row: Row) -> DocumentRow:
         (_day(row["last_ok_at"]),),
         (_day(row["published_at"]), row["published_description"]),
     )
+    return DocumentRow(*sign, _make_cells(*cells))
+
+
+def _make_eval_row(row: Row) -> DocumentRow:
+    """The row of an eval that does not pass."""
+    cells = (
+        (row["eval_name"] or row["eval_id"], row["eval_id"]),
+        (row["state"],),
+        (_WORDS.get(row["why"], ""),),
+        (row["block_id"],),
+        (_day(row["last_passed_at"]),),
+        (_day(row["last_failed_at"]),),
+    )
+    sign, word, tone = WORDS[row["state"]]
+    return DocumentRow(sign, tone, word, _make_cells(*cells))
+
+
+def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
     lines = ([write_line(one_line(each)) for each in cell if each] for cell in cells)
-    return DocumentRow(*sign, tuple(Cell(tuple(each)) for each in lines))
+    return tuple(Cell(tuple(each)) for each in lines)
+
+
+def _describe(row: Row) -> str:
+    """A workflow in a line."""
+    passing = f"{row['passing']} of {row['evals']} evals pass"
+    return f"{row['name'] or row['workflow_id']} ({row['workflow_id']}): {passing}{_why(row)}"
+
+
+def _describe_eval(row: Row) -> str:
+    """An eval that does not pass, in a line."""
+    parts = [row["state"], _WORDS.get(row["why"]), row["block_id"] and f"block {row['block_id']}"]
+    if row["last_passed_at"]:
+        parts.append(f"last passed {_day(row['last_passed_at'])} UTC")
+    told = ", ".join(filter(None, parts))
+    return (
+        f"{WORDS[row['state']][0]} {row['eval_name'] or row['eval_id']} ({row['eval_id']}): {told}"
+    )
 
 
 def _why(row: Row) -> str:

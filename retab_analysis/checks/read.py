@@ -14,7 +14,7 @@ from retab_analysis.comparison.explanation import label_side
 from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.errors import InvalidRequestError, NotFoundError
 from retab_analysis.evidence.comparable import is_in_scope, split_by_candidate
-from retab_analysis.fetch import fetch_version_diff
+from retab_analysis.fetch.lists import read_changed_blocks
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.results import list_results
 from retab_analysis.markup import count_noun, one_line
@@ -124,7 +124,7 @@ def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | Non
         edited_since=_find_edited_since(now, saved) if plan.is_newest else frozenset(),
         tried=tried,
         unnamed=_count_unnamed(plan, now, expected - pending, placed),
-        version_diff=_read_diff(plan, now, reader.client),
+        changed_blocks=_read_changed(plan, now, reader.client),
         compared=_describe(plan),
         notes=(
             *plan.notes,
@@ -256,7 +256,7 @@ def _find_edited_since(now: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]
     return frozenset(eval_id for eval_id, *asserted in rows if asserts_the_same(*asserted) is False)
 
 
-def _read_diff(plan: ReadingPlan, now: pl.DataFrame, client: Client) -> pl.DataFrame | None:
+def _read_changed(plan: ReadingPlan, now: pl.DataFrame, client: Client) -> frozenset[str] | None:
     """The blocks that differ, where the results do not say on which code they ran; else None.
 
     The API compares published versions only, and answers 404 for a draft.
@@ -274,7 +274,7 @@ def _read_diff(plan: ReadingPlan, now: pl.DataFrame, client: Client) -> pl.DataF
         return None
     workflow_id = plan.candidate.runs["workflow_id"][0]
     try:
-        return fetch_version_diff(workflow_id, pair[0][0], pair[1][0], client=client)
+        return read_changed_blocks(client, workflow_id, pair[0][0], pair[1][0])
     except (NotFoundError, InvalidRequestError):
         return None
 

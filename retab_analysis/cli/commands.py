@@ -86,20 +86,21 @@ def _overview(options: Namespace, console: Console, session: Session) -> int:
     if as_table and options.json:
         raise UsageError("--json prints JSON: leave -o and --format out, or --json")
     kind = _choose_format(options, console) if as_table else None
-    shown = overview(
-        options.workflows or None,
-        history=options.history,
-        archive=open_archive(options.archive),
-        client=session.client,
-        progress=console.progress,
-    )
+    asked = dict.fromkeys(options.workflows) or [None]
+    archive, client, progress = open_archive(options.archive), session.client, console.progress
+    shown = [overview(each, archive=archive, client=client, progress=progress) for each in asked]
+    rows = pl.concat([each.frame for each in shown])
     if kind:
-        return _write_table(shown.frame, kind, options, console)
+        return _write_table(rows, kind, options, console)
     if options.json:
-        rows, drift = (json.loads(each.write_json()) for each in (shown.frame, shown.drift))
-        console.show_json({"changed": shown.changed, "drift": drift, "workflows": rows})
+        told = {"workflows": rows}
+        if options.workflows:
+            known = [each.workflow for each in shown if each.workflow is not None]
+            told = {"workflows": pl.concat(known), "evals": rows}
+        console.show_json({name: json.loads(each.write_json()) for name, each in told.items()})
     else:
-        console.show(repr(shown))
+        for each in shown:
+            console.show(repr(each))
     return HOLDS
 
 

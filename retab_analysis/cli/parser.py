@@ -162,11 +162,12 @@ def _add_accept(commands: _Commands) -> None:
 
 
 def _add_overview(commands: _Commands) -> None:
-    parser = _add(commands, "overview", "show how all workflows stand")
-    says = "ids; all unless given"
+    says = "show how all workflows stand, or which evals of some do not pass"
+    parser = _add(commands, "overview", says)
+    says = (
+        "a workflow whose evals that do not pass are listed, with why; all workflows unless given"
+    )
     parser.add_argument("workflows", type=word, nargs="*", metavar="WORKFLOW", help=says)
-    says = "also read N earlier runs of each, and say what changed for all of them at once"
-    parser.add_argument("--history", type=count, metavar="N", default=0, help=says)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     _add_archive(parser)
     _add_output(parser, "the table to a file, or to the standard output (-), instead of text")

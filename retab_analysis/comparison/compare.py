@@ -33,7 +33,6 @@ def compare(
     candidate: Results,
     *,
     history: Results | None = None,
-    version_diff: pl.DataFrame | None = None,
     alpha: float = 0.05,
     margin: float = 0.05,
 ) -> Comparison:
@@ -49,8 +48,6 @@ def compare(
         candidate: A RESULTS frame: what is. Either may hold several runs.
         history: A RESULTS frame of other runs. Rows of the runs that are compared are left out of
             it, and rows that are later than the candidate's first result.
-        version_diff: What :func:`fetch_version_diff` gives: which blocks differ between the two
-            sides. Without it, the blocks' fingerprints say so.
         alpha: The level of the suite's test, and one minus that of its interval.
         margin: ``no_change`` is said where the whole interval of the change lies within ± this
             share (0.05: five points).
@@ -77,7 +74,6 @@ def compare(
         candidate=now,
         baseline=before,
         history=None if further is None else _without_compared(further, before, now),
-        version_diff=version_diff,
     )
     return compare_sides(sides, alpha, margin)
 
@@ -104,7 +100,6 @@ def compare_versions(
     candidate: object,
     *,
     by: str = "workflow_version_id",
-    version_diff: pl.DataFrame | None = None,
     alpha: float = 0.05,
     margin: float = 0.05,
 ) -> Comparison:
@@ -117,7 +112,6 @@ def compare_versions(
         candidate: The version that is, likewise.
         by: What makes a version: ``workflow_version_id``, ``run_id``,
             ``workflow_draft_fingerprint``, or a column of your own that the frame has beside ours.
-        version_diff: What :func:`fetch_version_diff` gives: the blocks that differ.
         alpha: The level of the suite's test, and one minus that of its interval.
         margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
 
@@ -145,7 +139,6 @@ def compare_versions(
         frame.filter(before),
         frame.filter(now),
         history=frame.filter(~(before | now)),
-        version_diff=version_diff,
         alpha=alpha,
         margin=margin,
     )
@@ -155,17 +148,16 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     """Compare two sides whose frames were checked.
 
     Raises:
-        ConfigError: A level, a margin or a version diff that cannot be used, or results of two
-            workflows.
+        ConfigError: A level or a margin that cannot be used, or results of two workflows.
     """
     check_share("alpha", alpha)
     check_share("margin", margin)
-    blocks = _changed_blocks(sides.version_diff)
+    blocks = sides.changed_blocks
     results = combine_sides(sides.candidate, sides.baseline, sides.history)
     runs = None if sides.runs is None else sides.runs.select("run_id", "scope")
     ledger = collect(results, runs, blocks)
     findings = weigh(ledger)
-    # Against each eval's own past a version diff is with the newest earlier run, which is not what
+    # Against each eval's own past they are those since the newest earlier run, which is not what
     # the eval is held against.
     shown = None if sides.baseline is None else blocks
     told, earlier = describe_evals(results, ledger, findings, sides, shown)
@@ -331,15 +323,3 @@ def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> objec
         raise ConfigError(
             f"{name}={value!r} is not {noun} of these results; there are {listed}"
         ) from None
-
-
-def _changed_blocks(version_diff: pl.DataFrame | None) -> frozenset[str] | None:
-    if version_diff is None:
-        return None
-    is_frame = isinstance(version_diff, pl.DataFrame)
-    if not is_frame or version_diff.schema.get("block_id") not in (pl.String, pl.Null):
-        raise ConfigError(
-            "version_diff must be a frame with a column block_id of texts, as "
-            f"fetch_version_diff gives it; got {type(version_diff).__name__}"
-        )
-    return frozenset(version_diff["block_id"].drop_nulls().to_list())

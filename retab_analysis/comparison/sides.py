@@ -85,7 +85,7 @@ class Sides:
             and judge nothing.
         unnamed: How many results of the candidate's runs are missing or contradict what the runs
             say of themselves, beside those of evals that are known to be missing.
-        version_diff: Which blocks differ, or None where that is not known.
+        changed_blocks: Which blocks differ, or None where that is not known.
         compared: What is compared with what, one sentence; None where the frames say it.
         notes: What else has to be said of the runs, one sentence each.
         plan: Which runs were read and why: ``run_id, created_at, scope, why``.
@@ -111,7 +111,7 @@ class Sides:
     edited_since: frozenset[str] = frozenset()
     tried: pl.DataFrame | None = None
     unnamed: int = 0
-    version_diff: pl.DataFrame | None = None
+    changed_blocks: frozenset[str] | None = None
     compared: str | None = None
     notes: tuple[str, ...] = ()
     plan: pl.DataFrame | None = None

@@ -4,6 +4,5 @@
 are one hour, and makes arrays of RESULTS frames. ``rates`` has the constants of the model,
 ``inference`` its formulas; ``since`` tells when and why an eval got worse, ``kinds`` what kind of
 eval it is and ``reruns`` how many more results will be needed; ``since`` makes a frame of all that.
-``upgrades`` weighs what all workflows of a provider share.
 Nothing is imported here: numpy is loaded only by who asks for one of these modules.
 """

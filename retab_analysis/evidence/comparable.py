@@ -72,8 +72,7 @@ class Ledger:
             ``run_id, workflow_version_id, block_id``, ``is_single`` (of a run of one eval),
             ``outage`` (of a run in an outage); ``code`` (of its block) and :data:`DEFINITION`.
         evals: One row per eval, in the order of the arrays: ``eval`` (index), ``eval_id``,
-            ``block_id``, ``block`` (index); ``edited_at, edited_run_id, edited_version_id``, when
-            its definition changed last, null where it did not.
+            ``block_id``, ``block`` (index).
         histories: The same as arrays, for the model.
         errors_count: Which evals have repeated errors that count as not passing on the
             candidate's side, shape (n,).
@@ -166,9 +165,7 @@ def collect(
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
             *("code", *DEFINITION),
         ),
-        evals=evals.join(
-            _find_definition_changes(table), on="eval", how="left", maintain_order="left"
-        ),
+        evals=evals,
         histories=Histories(passes, fails + repeated, block, edited, candidate, jumps),
         errors_count=np.asarray(repeated[:, candidate:].any(axis=1)),
     )
@@ -476,16 +473,6 @@ def _is_same_hour(first: Cell, later: Cell) -> bool:
     if first["run"] == later["run"] or ended is None or later["moment"] is None:
         return bool(first["run"] == later["run"])
     return bool(later["moment"] <= ended + SAME_HOUR)
-
-
-def _find_definition_changes(table: pl.DataFrame) -> pl.DataFrame:
-    """When each eval was defined as it is now: its first comparable result after another one."""
-    decided = table.filter(
-        (~pl.col("comparable")).any().over("eval"), "comparable", pl.col("state").is_in(DECIDED)
-    )
-    return decided.unique("eval", keep="first", maintain_order=True).select(
-        "eval", edited_at="moment", edited_run_id="run_id", edited_version_id="workflow_version_id"
-    )
 
 
 def split_by_candidate(

@@ -73,7 +73,6 @@ from retab_analysis.evidence.rates import (
     RATES,
     SAME,
     SHARE_PRIORS,
-    UPGRADED,
     Bools,
     Floats,
     Ints,
@@ -169,9 +168,6 @@ class Posterior:
         first: The fitted prior of an eval's first rate, shape (13,).
         bad_hour: The probability that a row is a bad hour for the eval's block, as its other evals
             show: no eval supports itself; shape (T, n).
-        of_event: How much likelier, as a logarithm, the outcomes of the eval's whole block at a row
-            are after an upgrade, and in a bad hour, than without knowing it; 0 where nobody asked;
-            shape (T, 2, n).
     """
 
     up: Floats
@@ -179,7 +175,6 @@ class Posterior:
     present: Floats
     first: Floats
     bad_hour: Floats
-    of_event: Floats
 
     @property
     def worse(self) -> Floats:
@@ -212,7 +207,6 @@ def infer(
     histories: Histories,
     *,
     sweeps: int = SWEEPS,
-    events: bool = False,
 ) -> Posterior:
     """Infer when evals got worse or better, and how often they fail now.
 
@@ -220,20 +214,14 @@ def infer(
         histories: The outcomes.
         sweeps: How often shares and hours are inferred anew; with 2, probabilities are mostly
             within .01 of where they settle.
-        events: Whether to weigh what several workflows may share, ``Posterior.of_event``.
     """
     n, n_rows = histories.shape
     if not n or not n_rows:
         up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))
-        return Posterior(
-            up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, down, np.zeros((n_rows, 2, n))
-        )
+        return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, down)
     evals, place = _Evals.of(histories)
     first, learnt = _learn_history(evals, sweeps)
     beliefs = _Beliefs.before(evals)
-    weighed = np.zeros((n_rows, 2, evals.first.size))
-    if events:
-        beliefs = replace(beliefs, of_event=weighed)
     _sweep(evals, first, learnt, _pass_backward(evals, learnt, n_rows), beliefs)
     up, down, present = _trace_last_jump(evals, first, beliefs)
     return Posterior(
@@ -242,7 +230,6 @@ def infer(
         present=present[:, place],
         first=first,
         bad_hour=beliefs.hour[:, 1, place],
-        of_event=weighed[:, :, evals.block[place]],
     )
 
 
@@ -327,15 +314,11 @@ class _Beliefs:
         hour: The probabilities of a normal and of a bad hour.
         up: The mean share that jumps up, by hour; 0 where a rate cannot jump.
         down: The mean share that jumps down.
-        of_event: How much likelier, as a logarithm, each block's outcomes are if its evals are hit
-            by an upgrade, and if the hour is bad, than without knowing it; shape (T, 2, B). None
-            where nobody asks.
     """
 
     hour: Floats
     up: Floats
     down: Floats
-    of_event: Floats | None = None
 
     @classmethod
     def before(cls, evals: _Evals) -> _Beliefs:
@@ -420,8 +403,6 @@ def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
     memory *= evals.count
     block = np.add.reduceat(memory, evals.first, axis=2)
     support = np.exp(block - block.max(axis=(0, 1)))
-    if found.of_event is not None:
-        found.of_event[row] = _weigh_event(evals, row, support)
     # "raise" would make a copy
     weights = np.take(support, evals.block, axis=2, out=memory, mode="clip")
     weights *= np.take(_HOUR_PRIORS, evals.prior[row], axis=2)
@@ -431,18 +412,6 @@ def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
     found.hour[row] = total / total.sum(axis=0)
     found.up[row] = up / total * evals.jumps[row]
     found.down[row] = down / total * evals.jumps[row]
-
-
-def _weigh_event(evals: _Evals, row: int, support: Floats) -> Floats:
-    """How much likelier a row of each block is after an upgrade, and in a bad hour, (2, B)."""
-    own = np.maximum.reduceat(evals.prior[row], evals.first)
-    by_hour = (support * _HOUR_PRIORS[:, :, own]).sum(axis=0)
-    total = by_hour.sum(axis=0)
-    upgraded = (support * _HOUR_PRIORS[:, :, [UPGRADED]]).sum(axis=(0, 1))
-    # An edit at the same row explains what an upgrade would.
-    upgraded = np.where(own % _KINDS == SAME, upgraded, total)
-    of_event = np.stack([upgraded, by_hour[1] / HOURS[1]]) / total
-    return np.asarray(np.log(np.maximum(of_event, _SMALLEST)))
 
 
 def _emission(evals: _Evals, row: int) -> Floats:

@@ -23,10 +23,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.str_]
 
-SAME, UNKNOWN, EDITED, UPGRADED = 0, 1, 2, 3
-"""Whether a block's code differs from that of the row before; the largest of several counts. It is
-UPGRADED where nobody edited it, and something changed that all workflows share: a model behind the
-same name breaks a thin share of the evals of nearly every block."""
+SAME, UNKNOWN, EDITED = 0, 1, 2
+"""Whether a block's code differs from that of the row before; the largest of several counts."""
 
 RATES: Floats = np.array(
     [0.0005, 0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.995]
@@ -51,13 +49,11 @@ SHARES: Floats = np.array([0.0, 0.005, 0.02, 0.06, 0.15, 0.35, 0.70])
 UP_SHARES = {
     EDITED: (0.22, 0.095, 0.173, 0.228, 0.150, 0.089, 0.045),
     SAME: (0.88, 0.044, 0.030, 0.020, 0.014, 0.008, 0.004),
-    UPGRADED: (0.15, 0.10, 0.34, 0.34, 0.05, 0.015, 0.005),
 }
 """How probable it is, before anything was seen, that such a share of a block's evals breaks."""
 DOWN_SHARES = {
     EDITED: (0.45, 0.05, 0.10, 0.10, 0.15, 0.10, 0.05),
     SAME: (0.90, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01),
-    UPGRADED: (0.90, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01),
 }
 UNKNOWN_IS_EDITED = 0.25
 """How often a code that is not known to be the same was in fact edited."""
@@ -66,10 +62,6 @@ AGE_FACTORS: Floats = np.array([1.0, 0.8, 0.65, 0.5])
 the last holds for all older rows. What broke there was seen and mostly mended, while nobody has
 seen yet what broke at the candidate. It falls slowly, so that a break that is still there does not
 look less probable one run later."""
-
-UPGRADE, HOUR_OF_ALL = 0.1, 0.3
-"""How probable an upgrade is in the history of several workflows, before anything was seen; and an
-hour that is bad for all of them."""
 
 HOUR_SHIFT = 2.5
 HOURS: Floats = np.array([0.96, 0.04])
@@ -99,7 +91,7 @@ def share_weights(edited: int, *, up: bool, age: int) -> Floats:
         same, changed = (share_weights(kind, up=up, age=age) for kind in (SAME, EDITED))
         return (1 - UNKNOWN_IS_EDITED) * same + UNKNOWN_IS_EDITED * changed
     weights = np.array((UP_SHARES if up else DOWN_SHARES)[edited])
-    if up and edited != UPGRADED:
+    if up:
         weights *= AGE_FACTORS[age]
     weights[0] = 1 - weights[1:].sum()
     return weights
@@ -116,9 +108,9 @@ _POSSIBLE = np.add.outer(SHARES, SHARES) <= 1  # no more than all evals can jump
 PAIRS: Floats = SHARES[np.argwhere(_POSSIBLE)]
 """The share that jumps up and the share that jumps down, every pair that can be."""
 SHARE_PRIORS: Floats = np.array(
-    [[_share_prior(age, kind) for kind in range(4)] for age in range(AGE_FACTORS.size)]
+    [[_share_prior(age, kind) for kind in range(3)] for age in range(AGE_FACTORS.size)]
 )
-"""The prior of pairs by age and kind of edit, shape (4, 4, pairs)."""
+"""The prior of pairs by age and kind of edit, shape (4, 3, pairs)."""
 _BAD_ODDS = RATES / (1 - RATES) * np.exp(HOUR_SHIFT)
 HOUR_RATES: Floats = np.stack([RATES, _BAD_ODDS / (1 + _BAD_ODDS)])
 """The failing rates in a normal and in a bad hour, shape (2, number of rates)."""

@@ -305,6 +305,6 @@ class Findings:
         )
 
 
-def weigh(ledger: Ledger, *, events: bool = False) -> Findings:
-    """Infer what the history of each eval says; ``events`` as for :func:`inference.infer`."""
-    return Findings(ledger, infer(ledger.histories, events=events))
+def weigh(ledger: Ledger) -> Findings:
+    """Infer what the history of each eval says."""
+    return Findings(ledger, infer(ledger.histories))

@@ -7,9 +7,7 @@ do many things at once, and ``default_client`` knows which client is meant.
 """
 
 from retab_analysis.fetch.default_client import use as use
-from retab_analysis.fetch.lists import fetch_document_link as fetch_document_link
 from retab_analysis.fetch.lists import fetch_evals as fetch_evals
-from retab_analysis.fetch.lists import fetch_version_diff as fetch_version_diff
 from retab_analysis.fetch.lists import fetch_versions as fetch_versions
 from retab_analysis.fetch.lists import fetch_workflows as fetch_workflows
 from retab_analysis.fetch.polling import wait_for_runs as wait_for_runs

@@ -31,7 +31,6 @@ from retab_analysis.schema import (
     EVALS,
     EVALS_WITH_REASONS,
     LIVE_BLOCKS,
-    VERSION_DIFF,
     VERSIONS,
     WORKFLOWS,
     Table,
@@ -196,8 +195,7 @@ def fetch_versions(
         strict: Raise for a version that does not decode. False keeps the good ones and warns once.
 
     Returns:
-        A VERSIONS frame, one row per publication, in the API's order. Its ``workflow_version_id``
-        is what :func:`fetch_version_diff` takes.
+        A VERSIONS frame, one row per publication, in the API's order.
 
     Raises:
         ConfigError: The id cannot be used. Or there are no versions, and no such workflow, as far
@@ -222,36 +220,19 @@ def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
     return read_first_page(client, _VERSIONS, [("workflow_id", workflow_id)], VERSIONS)
 
 
-def fetch_version_diff(
-    workflow_id: str, baseline: str, candidate: str, *, client: Client | None = None
-) -> pl.DataFrame:
-    """Fetch the blocks and edges in which two published versions of a workflow differ.
-
-    Args:
-        workflow_id: The workflow.
-        baseline: The version to start from: its id, ``"v5"`` or ``"published"``.
-        candidate: The one to go to.
-        client: The client to ask with; the default one if not given.
-
-    Returns:
-        A frame of ``block_id, edge_id, change`` (String), blocks first: ``change`` is added,
-        removed or changed, and the other id is null. No rows: nothing changed.
+def read_changed_blocks(
+    client: Client, workflow_id: str, baseline: str, candidate: str
+) -> frozenset[str]:
+    """Read which blocks differ between two published versions, by their ids.
 
     Raises:
-        ConfigError: An id cannot be used.
         NotFoundError: The API does not know one of the versions, for example because it is a
-            draft. That is not an empty diff, because nothing is known then.
-        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
-
-    Example:
-        >>> newest, before = ra.fetch_versions("wf_invoices")["workflow_version_id"].head(2)
-        >>> ra.fetch_version_diff("wf_invoices", before, newest).columns
-        ['block_id', 'edge_id', 'change']
+            draft: then nothing is known, which is not that nothing changed.
     """
     params = [
         *_of_workflow(workflow_id),
-        ("from_workflow_version_id", check_text("baseline", baseline)),
-        ("to_workflow_version_id", check_text("candidate", candidate)),
+        ("from_workflow_version_id", baseline),
+        ("to_workflow_version_id", candidate),
     ]
 
     def parse(body: bytes) -> wire.VersionDiff:
@@ -261,20 +242,9 @@ def fetch_version_diff(
             raise ProtocolError(f"what differs between {found[0]!r} and {found[1]!r}")
         return diff
 
-    chosen = client_or_default(client)
-    try:
-        diff = chosen.get(f"{_VERSIONS}/diff", params, parse=parse)
-    except NotFoundError as error:
-        ids = resolve_versions(chosen, workflow_id, (baseline, candidate), error)
-        return fetch_version_diff(workflow_id, *ids, client=chosen)
-    changes = ("added", "removed", "changed")
-    rows = [
-        {f"{kind}_id": each, "change": change}
-        for kind in ("block", "edge")
-        for change in changes
-        for each in getattr(diff, f"{change}_{kind}_ids") or []
-    ]
-    return pl.DataFrame(rows, schema=VERSION_DIFF.schema)
+    diff = client.get(f"{_VERSIONS}/diff", params, parse=parse)
+    changes = (diff.added_block_ids, diff.removed_block_ids, diff.changed_block_ids)
+    return frozenset(block_id for ids in changes for block_id in ids or ())
 
 
 def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
@@ -310,33 +280,12 @@ def read_two_versions(
     return outcomes.results[0], outcomes.results[1]
 
 
-def fetch_document_link(document_id: str, *, client: Client | None = None) -> str:
-    """Fetch a temporary address of a document.
-
-    Args:
-        document_id: One of ``document_ids`` of a RESULTS frame.
-        client: The client to ask with; the default one if not given.
-
-    Returns:
-        A URL that needs no key and expires soon. Whoever has it can read the document. The answer
-        has nothing that could be compared with ``document_id``: that it is the link of this
-        document rests on the API, and on no connection being shared with another process.
-
-    Raises:
-        NotFoundError: There is no such document.
-        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
-
-    Example:
-        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=1))
-        >>> document_id = results["document_ids"].explode().drop_nulls()[0]
-        >>> ra.fetch_document_link(document_id).startswith("http")
-        True
-    """
-    return read_link(client_or_default(client), document_id).download_url
-
-
 def read_link(client: Client, document_id: str) -> wire.FileLink:
-    """Read the temporary address of a document, and its name; see :func:`fetch_document_link`."""
+    """Read the temporary address of a document, and its name.
+
+    The answer has nothing that could be compared with ``document_id``: that it is the link of this
+    document rests on the API, and on no connection being shared with another process.
+    """
     path = f"/v1/files/{quote_id('document_id', document_id)}/download-link"
     return client.get(path, parse=lambda body: read_document(wire.FileLink, body))
 

@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.lines import Line2D
 
-from retab_analysis.analysis.assessment import NEEDED
-from retab_analysis.analysis.flakiness import mark_results
+from retab_analysis.analysis.assessment import NEEDED, mark_results
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.arguments import check_count
@@ -41,12 +40,11 @@ def plot_verdicts(
 ) -> Axes:
     """Draw what became of each eval in each run or version, as a grid.
 
-    A heavy line at the left of a cell is the step at which an eval broke for good, as
-    :func:`retab_analysis.blame` has it. A ring marks outcomes of flaky evals, as
-    :func:`retab_analysis.flaky_evals` has them. A corner marks where an eval is no longer the same
-    as in the column before: its inputs, condition or expected value changed. Several results in one
-    cell make one state, as in :func:`retab_analysis.states`; where there is none, the cell is
-    empty.
+    A heavy line at the left of a cell is the step at which an eval broke for good, and a ring marks
+    outcomes of flaky evals, both as :func:`retab_analysis.summarize_evals` has them. A corner marks
+    where an eval is no longer the same as in the column before: its inputs, condition or expected
+    value changed. Several results in one cell make one state, as in :func:`retab_analysis.states`;
+    where there is none, the cell is empty.
 
     Every row is named. Where there are more evals than can be named, 40 in a new figure, only those
     that ever failed or were blocked are drawn; more of those are on further pages. What the picture

@@ -304,14 +304,6 @@ TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EV
 PROBLEMS = pl.Schema(dict.fromkeys(("record_id", "path", "reason", "raw"), String))
 """What did not decode: one row per record."""
 
-VERSION_DIFF = _made_here(
-    "version_diff",
-    "change",
-    ("block_id", String, "the block that differs; null in the row of an edge"),
-    ("edge_id", String, "the edge that differs; null in the row of a block"),
-    ("change", String, "added, removed or changed"),
-)
-
 CONFIG_CHANGES = _made_here(
     "config_changes",
     "change",

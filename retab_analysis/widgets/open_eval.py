@@ -14,7 +14,8 @@ from retab_analysis.comparison.comparison import Comparison, sides_of
 from retab_analysis.comparison.detail import EvalDetail, name_documents
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
-from retab_analysis.fetch import fetch_document_link
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import read_link
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag
 from retab_analysis.render.document import (
     Card,
@@ -255,8 +256,8 @@ class OpenEval:
 
         def work() -> None:
             try:
-                url = fetch_document_link(document_id, client=self._client)
-                found = replace(asked, url=url)
+                link = read_link(client_or_default(self._client), document_id)
+                found = replace(asked, url=link.download_url)
             except RetabAnalysisError as error:
                 found = replace(asked, failure=str(error))
             # Somebody may look at something else meanwhile.

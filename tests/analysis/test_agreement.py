@@ -14,6 +14,7 @@ import retab_analysis as ra
 RUNS = 16
 BLOCKS = ("extract", "classify", "split")
 SUITES = 8
+BROKEN = {"broken", "getting_worse"}
 Suites = list[tuple[pl.DataFrame, pl.DataFrame]]
 
 
@@ -69,35 +70,34 @@ def suites() -> Suites:
     return made
 
 
-def test_what_a_check_calls_broken_is_blamed_since_the_same_run_for_the_same_cause(
+def test_what_a_check_calls_broken_is_so_since_the_same_run_for_the_same_cause(
     suites: Suites,
 ) -> None:
     total = 0
     for evals, results in suites:
         called = evals.filter(pl.col("transition").is_in(("regressed", "newly_blocked")))
         names = ("since_run_id", "since_at", "since_version_id", "cause")
-        both = called.join(ra.blame(results), on="eval_id", how="left", suffix="_blamed")
+        both = called.join(ra.summarize_evals(results), on="eval_id", how="left", suffix="_told")
         for row in both.iter_rows(named=True):
-            assert [row[name] for name in names] == [row[f"{name}_blamed"] for name in names], row
-            assert row["p_regressed"] == pytest.approx(row["p_regressed_blamed"])
-        kinds = ra.summarize_evals(results).join(called, on="eval_id", how="semi")["kind"]
-        assert set(kinds) <= {"broken", "getting_worse"}
+            assert [row[name] for name in names] == [row[f"{name}_told"] for name in names], row
+        assert set(both["kind"]) <= BROKEN
         total += called.height
     assert total > 20
 
 
-def test_what_a_check_calls_flaky_is_in_flaky_evals(suites: Suites) -> None:
+def test_what_a_check_calls_flaky_is_flaky(suites: Suites) -> None:
     total = 0
     for evals, results in suites:
         called = set(evals.filter(transition="flaky")["eval_id"])
-        assert called <= set(ra.flaky_evals(results)["eval_id"])
+        assert called <= set(ra.summarize_evals(results).filter(kind="flaky")["eval_id"])
         total += len(called)
     assert total > 5
 
 
-def test_what_is_blamed_is_no_news_to_a_check(suites: Suites) -> None:
+def test_what_is_broken_is_no_news_to_a_check(suites: Suites) -> None:
     for evals, results in suites:
-        blamed = ra.blame(results).drop_nulls("p_regressed").select("eval_id")
-        said = evals.join(blamed, on="eval_id")
-        assert said.height == blamed.height
+        broken = ra.summarize_evals(results).filter(pl.col("kind").is_in(BROKEN))
+        broken = broken.drop_nulls("since_at").select("eval_id")
+        said = evals.join(broken, on="eval_id")
+        assert said.height == broken.height
         assert not set(said["transition"]) & {"flaky", "fixed", "still_passing", "suspect"}

@@ -33,6 +33,7 @@ SCHEMA = pl.Schema(
         "last_passed_at": pl.Datetime("us", "UTC"),
         "last_failed_at": pl.Datetime("us", "UTC"),
         "duration_ms_p50": pl.Float64(),
+        "duration_ms_p95": pl.Float64(),
     }
 )
 
@@ -118,7 +119,7 @@ def test_counts_are_of_the_present_definition() -> None:
     ]
     row = summarized(rows, many_evals(3, "P" * 10))["e"]
     assert (row["outcomes"], row["failures"], row["rate"]) == (5, 1, 0.2)
-    assert row["duration_ms_p50"] == 1000
+    assert (row["duration_ms_p50"], row["duration_ms_p95"]) == (1000, 1000)
     low, high = proportion_confint(1, 5, method="wilson")
     assert (row["rate_low"], row["rate_high"]) == (pytest.approx(low), pytest.approx(high))
     assert row["last_failed_at"] == START + timedelta(days=9)

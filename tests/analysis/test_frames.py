@@ -19,13 +19,10 @@ CODE = "block_execution_fingerprint"
 
 
 OF_RESULTS: list[Callable[..., Any]] = [
-    analysis.latest_results,
     analysis.states,
     analysis.eval_history,
-    analysis.flaky_evals,
     analysis.failures,
-    analysis.count_failures,
-    analysis.blame,
+    analysis.summarize_results,
     analysis.summarize_evals,
 ]
 
@@ -87,13 +84,15 @@ def test_what_is_no_such_frame_is_refused(function: Callable[..., Any]) -> None:
         function([1])
     with pytest.raises(SchemaError, match=r"has no column .*; it has other"):
         function(pl.DataFrame({"other": [1]}))
-    wrong = empty_of(function).with_columns(pl.col("created_at").cast(pl.String))
-    with pytest.raises(SchemaError, match="column created_at is String, expected Datetime"):
+    read = "duration_ms" if function is analysis.summarize_results else "created_at"
+    wrong = empty_of(function).with_columns(pl.lit("x").alias(read))
+    with pytest.raises(SchemaError, match=f"column {read} is String, expected "):
         function(wrong)
     empty = empty_of(function).with_columns(created_at=pl.lit(None, pl.Null))
     assert function(empty).is_empty()
 
 
+NAMED = RESULTS.empty().with_columns(passed=pl.lit(1))
 OBJECTS = RESULTS.empty().with_columns(objects=pl.Series(dtype=pl.Object))
 
 
@@ -111,7 +110,14 @@ OBJECTS = RESULTS.empty().with_columns(objects=pl.Series(dtype=pl.Object))
         (lambda: analysis.states(RESULTS.empty(), ["run_id"]), "the name of one column"),
         (lambda: analysis.states(RESULTS.empty(), "document_names"), "a column of single values"),
         (lambda: analysis.states(RESULTS.empty(), "state"), "also a column of the outcome"),
-        (lambda: analysis.count_failures(RESULTS.empty(), "nope"), "by='nope' is not a column"),
+        (lambda: analysis.summarize_results(RESULTS.empty(), "nope"), "by='nope' is not a column"),
+        (lambda: analysis.summarize_results(RESULTS.empty(), []), "by must be a column or several"),
+        (lambda: analysis.summarize_results(RESULTS.empty(), ["state"] * 2), "a column twice"),
+        (lambda: analysis.summarize_results(NAMED, "passed"), "also a column of the outcome"),
+        (
+            lambda: analysis.summarize_results(RESULTS.empty(), ["state", "document_names"]),
+            r"a column of single values, 'document_names' holds List\(String\)",
+        ),
         (lambda: analysis.states(OBJECTS, "objects"), "holds Python objects"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The states of evals side by side, and the newest result of each."""
+"""The states of evals side by side."""
 
 from __future__ import annotations
 
@@ -11,18 +11,6 @@ from support.frames import many, result, results
 from support.inside import RESULTS, analysis
 
 from retab_analysis import ConfigError
-
-
-def test_the_newest_decided_result_of_each_eval() -> None:
-    frame = results(
-        *many("e2", "PFU", 1), *many("e1", "FP", 2), *many("e0", "CU", 1), *many("e3", "E", 1)
-    )
-    found = analysis.latest_results(frame)
-    assert found.columns == frame.columns
-    assert found.select("eval_id", "state", "run_id").rows() == [
-        ("e2", "failed", "run_2"),
-        ("e1", "passed", "run_3"),
-    ]
 
 
 def test_states_side_by_side() -> None:
@@ -132,8 +120,3 @@ def test_wide_and_long_say_the_same(cells: list[tuple[int, str, int]]) -> None:
     melted = wide.unpivot(index=["eval_id", "eval_name"], variable_name="run_id").drop_nulls()
     assert sorted(melted.rows()) == sorted(long.drop("n", "pass_rate").rows())
     assert wide.columns[2:] == long["run_id"].unique(maintain_order=True).to_list()
-
-
-def test_the_newest_result_keeps_columns_of_your_own() -> None:
-    frame = results(*many("e", "PFE")).with_columns(own=pl.Series([1, 2, 3]))
-    assert analysis.latest_results(frame)["own"].to_list() == [2]

@@ -16,7 +16,6 @@ from support import questions
 from support.fakes import STILL
 from support.frames import START, result, results, run, runs
 from support.hive import ask, open_views, scan, write_hive
-from support.inside import EVALS
 
 import retab_analysis as ra
 
@@ -29,21 +28,19 @@ def by_version(frame: Any) -> Any:
 
 
 def by_block_and_code(frame: Any) -> Any:
-    return ra.count_failures(frame, ["block_id", "failure_code"])
+    return ra.summarize_results(frame, ["block_id", "failure_code"])
 
 
 QUESTIONS: dict[Callable[[Any], Any], str] = {
     ra.summarize_runs: questions.summarize_runs(),
-    ra.latest_results: questions.latest_results(),
     ra.states: questions.states(),
     by_version: questions.states("workflow_version_id"),
-    ra.count_failures: questions.count_failures("block_id"),
-    by_block_and_code: questions.count_failures("block_id", "failure_code"),
+    ra.summarize_results: questions.summarize_results("block_id"),
+    by_block_and_code: questions.summarize_results("block_id", "failure_code"),
     ra.failures: questions.failures(*READ),
     ra.eval_history: questions.eval_history(),
-    ra.triage: questions.triage(),
 }
-TABLES = {ra.summarize_runs: "runs", ra.triage: "evals"}  # else results
+TABLES = {ra.summarize_runs: "runs"}  # else results
 Exported = tuple[Path, dict[str, pl.DataFrame]]
 
 
@@ -121,41 +118,11 @@ def hard_results() -> pl.DataFrame:
     return results(*draw.sample(rows, 1200))
 
 
-def hard_evals() -> pl.DataFrame:
-    """Saved evals of which each thing that is known of them may be missing, or have changed."""
-    draw = random.Random(32)
-
-    def some(*values: Any) -> Any:
-        return draw.choice(values)
-
-    def one(at: int) -> dict[str, Any]:
-        days = [START + timedelta(days=draw.randrange(9)) for _ in range(3)]
-        return {
-            "eval_id": f"eval_{at}",
-            "eval_name": some("one", "another", None),
-            "block_id": some("extract", "classify", None),
-            "workflow_id": some(*FLOWS),
-            "created_at": START,
-            "updated_at": some(days[0], None),
-            "latest_run_status": some("completed", "error", "cancelled", None),
-            "latest_run_outcome": some("passed", "failed", "blocked", None),
-            "last_passed_at": some(days[1], days[1], None),
-            "last_failed_at": some(days[2], None),
-            **{
-                f"{run}_{part}_fingerprint": some("a", "a", "b", None)
-                for run in ("latest", "last_passed")
-                for part in ("block", "inputs")
-            },
-        }
-
-    return pl.DataFrame([one(at) for at in range(300)], {**EVALS.schema})
-
-
 @pytest.fixture(scope="module", params=["sandbox", "hard"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("exported")
     if request.param == "hard":
-        frames = {"runs": hard_runs(), "results": hard_results(), "evals": hard_evals()}
+        frames = {"runs": hard_runs(), "results": hard_results()}
         write_hive(folder, frames)
         return folder, frames
     with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
@@ -163,7 +130,6 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         archive.sync(FLOWS, client=client, progress=False)
     archive.export_parquet(folder / "exported")
     scans = {"runs": archive.scan_runs, "results": archive.scan_results}
-    scans |= {"evals": archive.scan_evals}
     frames = {name: each().collect() for name, each in scans.items()}
     return folder / "exported", frames
 

@@ -120,7 +120,7 @@ def test_the_analysis_reads_it(sandboxed: ra.Archive, tmp_path: Path) -> None:
     sandboxed.export_parquet(tmp_path)
     runs, results = scan(tmp_path, "runs"), scan(tmp_path, "results")
     own_runs, own_results = sandboxed.scan_runs(), sandboxed.scan_results()
-    for function in (ra.latest_results, ra.states, ra.count_failures):
+    for function in (ra.states, ra.summarize_results):
         made, expected = (function(each).lazy().collect() for each in (results, own_results))
         assert expected.height > 0
         assert_frame_equal(made.select(expected.columns), expected, check_row_order=False)
@@ -137,7 +137,7 @@ def test_the_id_of_a_workflow_comes_back(tmp_path: Path, flow: str) -> None:
     runs, results = scan(tmp_path / "lake", "runs"), scan(tmp_path / "lake", "results")
     assert runs.collect()["workflow_id"].unique().to_list() == [flow]
     assert ra.summarize_runs(runs).lazy().collect()["n_runs"].to_list() == [40]
-    assert ra.latest_results(results).lazy().collect().height == 4
+    assert ra.states(results).lazy().collect()["eval_id"].n_unique() == 4
     query = "SELECT DISTINCT workflow_id FROM read_parquet(?, hive_types_autocast = false)"
     files = str(tmp_path / "lake/runs/*/*/*.parquet")
     assert duckdb.execute(query, [files]).fetchall() == [(flow,)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,12 +145,8 @@ def test_earlier_runs_are_read_in_a_whole_world(
         assert main(["watch", "wf_claims", "--run", run_id, "--archive", ARCHIVE], session) == 0
         assert ra.Archive(ARCHIVE).scan_runs("wf_claims").collect().height
         capsys.readouterr()
-        assert main(["overview", "--history", "3", "--json"], session) == 0
-        told = json.loads(capsys.readouterr().out)
-        assert set(told) == {"changed", "drift", "workflows"}
         # One of them was never run.
         assert main(["overview", "--archive", ARCHIVE], session) == 0
-        assert main(["overview", "--history", "-1"], session) == 4
     assert "wf_untitled" in capsys.readouterr().out
 
 

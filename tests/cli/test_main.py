@@ -712,8 +712,18 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         assert main(["overview", "--json"], session) == 0
         (row,) = json.loads(capsys.readouterr().out)["workflows"]
         assert (row["workflow_id"], row["evals"]) == (SMALL, 16)
-        assert main(["overview", SMALL, "-o", "o.csv"], session) == 0
+        assert main(["overview", "-o", "o.csv"], session) == 0
         assert SMALL in (tmp_path / "o.csv").read_text()
+        assert main(["overview", SMALL, "Letters"], session) == 0
+        board, *evals = capsys.readouterr().out.splitlines()
+        assert (len(evals), evals.count(board)) == (2 * evals.index(board) + 1, 1)
+        assert main(["overview", SMALL, "--json"], session) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["workflows"] == [row]
+        assert {each["workflow_id"] for each in told["evals"]} == {SMALL}
+        assert len(told["evals"]) == evals.index(board)
+        assert main(["overview", SMALL, "-o", "e.csv"], session) == 0
+        assert "why" in (tmp_path / "e.csv").read_text().splitlines()[0]
         assert main(["overview", "wf_nope"], session) == 3
         run_id = api.run_of(-1)
         capsys.readouterr()

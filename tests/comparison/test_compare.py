@@ -12,7 +12,7 @@ from comparison.cases import Rows, history, many_evals, runs
 from support.frames import result, results
 from support.frames import run as run_row
 from support.frames import runs as runs_frame
-from support.inside import Comparison, compare, sides_of
+from support.inside import Comparison, Sides, compare, compare_sides, sides_of
 
 from retab_analysis import ConfigError, SchemaError, compare_versions
 
@@ -61,12 +61,8 @@ def test_rows_without_the_version_are_history() -> None:
 
 
 def test_arguments_are_handed_on() -> None:
-    diff = pl.DataFrame({"block_id": ["block_1"]})
-    made = compare_versions(FRAME, "vA", "vB", version_diff=diff, alpha=0.1, margin=0.2)
+    made = compare_versions(FRAME, "vA", "vB", alpha=0.1, margin=0.2)
     assert (made.alpha, made.margin) == (0.1, 0.2)
-    assert made.evals["block_changed"].all()
-    told = compare_versions(FRAME, "vA", "vB", version_diff=diff.clear()).evals
-    assert not told["block_changed"].any()
 
 
 def test_lazy_frames_are_taken_anywhere() -> None:
@@ -191,12 +187,6 @@ def test_versions_may_be_told_apart_by_a_column_of_ones_own(
             "baseline .*score",
         ),
         (lambda: compare(FRAME, runs_frame(run_row("r", 1))), SchemaError, "candidate is not"),
-        (lambda: compare(FRAME, FRAME, version_diff=[]), ConfigError, "version_diff must be"),
-        (
-            lambda: compare(FRAME, FRAME, version_diff=pl.DataFrame({"block_id": [1]})),
-            ConfigError,
-            "version_diff must be a frame with a column block_id of texts",
-        ),
     ],
 )
 def test_what_is_not_a_results_frame_is_refused(make: Any, error: Any, message: str) -> None:
@@ -204,23 +194,29 @@ def test_what_is_not_a_results_frame_is_refused(make: Any, error: Any, message: 
         make()
 
 
-def test_a_version_diff_without_rows_says_that_nothing_changed() -> None:
+def compare_knowing(
+    baseline: pl.DataFrame, candidate: pl.DataFrame, changed: set[str]
+) -> Comparison:
+    """Compare as a check does that was told by the API which blocks differ."""
+    sides = Sides(candidate, baseline, changed_blocks=frozenset(changed))
+    return compare_sides(sides, 0.05, 0.05)
+
+
+def test_where_no_block_changed_nothing_is_by_an_edit() -> None:
     blind = [row | {"block_execution_fingerprint": None} for row in ROWS]
-    nothing = pl.DataFrame({"block_id": []}, schema={"block_id": pl.Null})
-    made = compare(runs(blind, 4), runs(blind, 5), version_diff=nothing)
+    made = compare_knowing(runs(blind, 4), runs(blind, 5), set())
     assert made.evals["block_changed"].to_list() == [False] * 5
     assert "edit" not in made.evals["cause"].drop_nulls().to_list()
 
 
-def test_a_version_diff_tells_the_cause_where_the_results_do_not() -> None:
+def test_what_the_api_says_tells_the_cause_where_the_results_do_not() -> None:
     blind = [
         row | {"block_execution_fingerprint": None, "workflow_version_id": None}
         for row in many_evals(3, "P" * 9 + "F")
     ]
-    told = pl.DataFrame({"block_id": ["block_1"]})
-    edited = compare(runs(blind, 1, 9), runs(blind, 10), version_diff=told).evals
+    edited = compare_knowing(runs(blind, 1, 9), runs(blind, 10), {"block_1"}).evals
     assert edited["cause"].unique().to_list() == ["edit"]
-    same_code = compare(runs(blind, 1, 9), runs(blind, 10), version_diff=told.clear()).evals
+    same_code = compare_knowing(runs(blind, 1, 9), runs(blind, 10), set()).evals
     assert same_code["cause"].unique().to_list() == ["drift"]
     unknown = compare(runs(blind, 1, 9), runs(blind, 10)).evals
     assert unknown["cause"].unique().to_list() == ["unknown"]

@@ -7,6 +7,7 @@ import inspect
 import pydoc
 import re
 
+import polars as pl
 import pytest
 from support.inside import (
     CompareView,
@@ -54,20 +55,17 @@ def test_what_can_be_asked_of_an_object_is_explained(kind: type) -> None:
 def test_what_has_columns_of_its_own_names_each_of_them() -> None:
     with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials) as client:
         verdict = ra.check("wf_invoices", client=client, progress=False)
-        saved = ra.fetch_evals("wf_invoices", client=client)
         runs = ra.fetch_runs("wf_invoices", scope="workflow", limit=6, client=client)
         results = ra.fetch_results(runs, client=client)
         edits = ra.fetch_config_changes("wf_invoices", "published", client=client)
-        diff = ra.fetch_version_diff("wf_invoices", "v1", "published", client=client)
-        board = ra.overview("wf_invoices", client=client, progress=False)
+        board = ra.overview(client=client, progress=False)
+        one = ra.overview("wf_invoices", client=client, progress=False)
     frames = {
         ra.summarize_runs: ra.summarize_runs(runs, (), every="1w"),
-        ra.triage: ra.triage(saved),
         ra.fetch_config_changes: edits,
-        ra.fetch_version_diff: diff,
-        ra.overview: board.frame,
-        **{each: each(results) for each in (ra.summarize_evals, ra.states, ra.blame)},
-        **{each: each(results) for each in (ra.flaky_evals, ra.count_failures, ra.eval_history)},
+        ra.overview: pl.concat([board.frame, one.frame], how="diagonal"),
+        **{each: each(results) for each in (ra.summarize_evals, ra.states)},
+        **{each: each(results) for each in (ra.summarize_results, ra.eval_history)},
     }
     for function, frame in frames.items():
         said = inspect.getdoc(function) or ""

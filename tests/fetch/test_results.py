@@ -165,7 +165,7 @@ def test_no_runs_are_no_rows_and_no_requests(runs: Any, payloads: bool) -> None:
 
 
 @pytest.mark.parametrize("bad", [".", "..", "", "\ud800"])
-@pytest.mark.parametrize("call", [ra.fetch_result, ra.fetch_document_link, ra.fetch_run])
+@pytest.mark.parametrize("call", [ra.fetch_result, ra.open_document, ra.fetch_run])
 def test_37_an_impossible_id_is_refused(call: Callable[..., object], bad: str) -> None:
     with pytest.raises(ra.ConfigError):
         call(bad, client=client_for(NOWHERE))

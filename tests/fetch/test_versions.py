@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
-from support.inside import VERSION_DIFF, VERSIONS
+from support.inside import VERSIONS, read_changed_blocks
 
 import retab_analysis as ra
 from retab_analysis import fetch_versions
@@ -62,34 +62,24 @@ DIFF = {
     "added_block_ids": ["a"],
     "removed_block_ids": ["b"],
     "changed_block_ids": ["c", "d"],
-    "added_edge_ids": ["e"],
-    "removed_edge_ids": ["f"],
-    "changed_edge_ids": ["g"],
 }
-BLOCKS = [("a", None, "added"), ("b", None, "removed"), ("c", None, "changed")]
-EDGES = [(None, "e", "added"), (None, "f", "removed"), (None, "g", "changed")]
 
 
 @pytest.mark.parametrize(
-    ("document", "rows"),
+    ("document", "blocks"),
     [
-        (DIFF, [*BLOCKS, ("d", None, "changed"), *EDGES]),
-        ({**DIFF, "changed_block_ids": ["c"], "added_edge_ids": None}, [*BLOCKS, *EDGES[1:]]),
-        # Only edges changed: not an empty diff.
-        ({name: ids for name, ids in DIFF.items() if "edge" in name}, EDGES),
-        ({name: [] for name in DIFF}, []),
-        ({}, []),
+        (DIFF, "abcd"),
+        ({**DIFF, "changed_block_ids": None}, "ab"),
+        ({name: [] for name in DIFF} | {"changed_edge_ids": ["e"]}, ""),
+        ({}, ""),
     ],
 )
-def test_a_version_diff(
-    document: dict[str, Any], rows: list[tuple[str | None, str | None, str]]
-) -> None:
+def test_the_blocks_that_differ_between_versions(document: dict[str, Any], blocks: str) -> None:
     versions = {"from_workflow_version_id": "v/1", "to_workflow_version_id": "v 2"}
     with FaultServer([reply(body={**document, **versions, "workflow_id": "w"})]) as server:
-        frame = ra.fetch_version_diff("w", "v/1", "v 2", client=client_for(server.url))
+        found = read_changed_blocks(client_for(server.url), "w", "v/1", "v 2")
         assert server.queries == [{**versions, "workflow_id": "w"}]
-    assert frame.schema == VERSION_DIFF.schema
-    assert frame.rows() == rows
+    assert found == frozenset(blocks)
 
 
 @pytest.mark.parametrize("name", DIFF)
@@ -97,7 +87,7 @@ def test_what_is_not_a_list_of_ids_is_not_an_empty_diff(name: str) -> None:
     versions = {"from_workflow_version_id": "v1", "to_workflow_version_id": "v2"}
     with FaultServer([reply(body={**DIFF, **versions, name: [7]})]) as server:
         with pytest.raises(ra.SchemaError, match=name):
-            ra.fetch_version_diff("w", "v1", "v2", client=client_for(server.url))
+            read_changed_blocks(client_for(server.url), "w", "v1", "v2")
 
 
 def test_62_what_differs_between_other_versions_is_asked_for_again() -> None:
@@ -106,11 +96,11 @@ def test_62_what_differs_between_other_versions_is_asked_for_again() -> None:
         return reply(body=dict(zip(names, versions, strict=True)))
 
     with FaultServer([diff("v2", "v3"), diff("v1", "v2")]) as server:
-        assert ra.fetch_version_diff("wf", "v1", "v2", client=client_for(server.url)).is_empty()
+        assert not read_changed_blocks(client_for(server.url), "wf", "v1", "v2")
         assert len(server.requests) == 2
     with FaultServer([diff("v2", "v3")]) as server:
         with pytest.raises(ra.ProtocolError, match="what differs between 'v2' and 'v3'"):
-            ra.fetch_version_diff("wf", "v1", "v2", client=client_for(server.url))
+            read_changed_blocks(client_for(server.url), "wf", "v1", "v2")
 
 
 def test_versions_are_asked_for_as_a_person_calls_them() -> None:
@@ -118,12 +108,8 @@ def test_versions_are_asked_for_as_a_person_calls_them() -> None:
         versions = ra.fetch_versions("wf_invoices", client=client)
         newest, before = versions["workflow_version_id"].head(2)
         numbers = [f"v{each}" for each in versions["version"].head(2)]
-        by_id = ra.fetch_version_diff("wf_invoices", before, newest, client=client)
+        by_id = ra.fetch_config_changes("wf_invoices", before, newest, client=client)
         for names in ((numbers[1], numbers[0]), (numbers[1], "published"), (before, numbers[0])):
-            assert ra.fetch_version_diff("wf_invoices", *names, client=client).equals(by_id)
-        edits = ra.fetch_config_changes("wf_invoices", before, newest, client=client)
-        named = ra.fetch_config_changes("wf_invoices", *reversed(numbers), client=client)
-        assert named.equals(edits)
-        for ask in (ra.fetch_version_diff, ra.fetch_config_changes):
-            with pytest.raises(ra.NotFoundError, match="no version 'v999'; known are for"):
-                ask("wf_invoices", "v999", newest, client=client)
+            assert ra.fetch_config_changes("wf_invoices", *names, client=client).equals(by_id)
+        with pytest.raises(ra.NotFoundError, match="no version 'v999'; known are for"):
+            ra.fetch_config_changes("wf_invoices", "v999", newest, client=client)

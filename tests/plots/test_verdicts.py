@@ -10,10 +10,10 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from support.frames import many, result, results
-from support.inside import STATE_LOOKS, blame
+from support.inside import STATE_LOOKS
 from support.plotted import legend_texts, notes_of, title_of
 
-from retab_analysis import ConfigError, flaky_evals, plot_verdicts
+from retab_analysis import ConfigError, plot_verdicts, summarize_evals
 
 
 def grid_of(ax: Axes) -> Any:
@@ -58,7 +58,7 @@ def steps(ax: Axes) -> list[tuple[float, float]]:
 def test_the_step_at_which_an_eval_broke_is_marked() -> None:
     frame = results(*many("broken", "PPPPFFFF"), *many("steady", "PPPPPPPP"))
     ax = plot_verdicts(frame)
-    assert blame(frame)["since_run_id"].to_list() == ["run_5"]
+    assert summarize_evals(frame)["since_run_id"].to_list() == ["run_5", None]
     assert steps(ax) == [pytest.approx((3.5, 0))]
     assert "broke here" in legend_texts(ax)
     whole = plot_verdicts(results(*many("steady", "PPPPPPPP"), *many("never", "FFFFFFFF")))
@@ -121,7 +121,7 @@ def test_rings_are_where_analysis_finds_flaky_evals() -> None:
         *many("edited", "PPPPPP"),
         *many("edited", "FFFFFF", 7, expected_value="2"),
     )
-    assert flaky_evals(frame)["eval_id"].to_list() == ["flaky"]
+    assert summarize_evals(frame).filter(kind="flaky")["eval_id"].to_list() == ["flaky"]
     ax = plot_verdicts(frame)
     names = [each.get_text() for each in ax.get_yticklabels()]
     row = names.index("name of flaky")

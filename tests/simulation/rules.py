@@ -15,19 +15,16 @@ from support.inside import (
     BLOCK_CODE,
     RerunPlan,
     Sides,
-    collect,
-    combine_sides,
+    assess,
     compare_sides,
-    find_upgrade,
     find_why,
-    weigh,
 )
 
 import retab_analysis as ra
 
 RED = ("regressed", "newly_blocked")
 OPEN = ("suspect", "newly_errored", "incomplete")
-CALLED_FROM, ALPHA, MARGIN = 0.5, 0.05, 0.05
+ALPHA, MARGIN = 0.05, 0.05
 JUDGED = ("passed", "failed", "blocked")
 NOT_PASSING = ("failed", "blocked", "error")
 
@@ -54,7 +51,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Blame:
+class Since:
     """Since when one eval is broken: the likeliest run, a 90 % set of runs, and why."""
 
     since: str | None
@@ -75,7 +72,7 @@ class Rule(Protocol):
     def check(self, candidate: pl.DataFrame, history: pl.DataFrame) -> Answer:
         """Say which evals broke, each held against its own past."""
 
-    def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:
+    def find_since(self, results: pl.DataFrame) -> Mapping[str, Since]:
         """Say of each eval that it calls broken, whenever that was, since which run."""
 
     def find_ended(self, results: pl.DataFrame) -> frozenset[str]:
@@ -103,7 +100,7 @@ class NaiveRule:
         called = frozenset(passed) & frozenset(fails)
         return Answer(called, reruns=lambda rounds, now: sorted(called))
 
-    def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:
+    def find_since(self, results: pl.DataFrame) -> Mapping[str, Since]:
         """Take the first judged run after the last pass, of the evals that ever passed."""
         judged = results.filter(pl.col("state").is_in(JUDGED)).sort("run_created_at")
         passed = pl.col("state") == "passed"
@@ -111,7 +108,7 @@ class NaiveRule:
         later = pl.col("run_created_at") > last_pass
         flips = judged.group_by("eval_id").agg(pl.col("run_id").filter(later).first())
         rows = flips.drop_nulls().rows()
-        return {eval_id: Blame(run, frozenset([run]), None) for eval_id, run in rows}
+        return {eval_id: Since(run, frozenset([run]), None) for eval_id, run in rows}
 
     def find_ended(self, results: pl.DataFrame) -> frozenset[str]:
         """Name nothing: the rule has no such idea."""
@@ -146,37 +143,15 @@ class LibraryRule:
             is_worse=is_significant and summary["delta"] < 0,
         )
 
-    def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:
-        """Ask ``ra.blame``: what is broken now with p ≥ 0.5, and once passed as it is defined."""
-        rows = ra.blame(results).filter(
-            pl.col("p_regressed") >= CALLED_FROM, pl.col("cause") != "definition"
-        )
+    def find_since(self, results: pl.DataFrame) -> Mapping[str, Since]:
+        """Ask what ``ra.summarize_evals`` asks; it does not show the 90 % set of runs."""
+        rows = assess(results.lazy()).evals.filter("is_broken")
         return {
-            row["eval_id"]: Blame(
+            row["eval_id"]: Since(
                 row["since_run_id"], frozenset(row["since_runs"] or ()), row["cause"]
             )
             for row in rows.iter_rows(named=True)
         }
-
-    def find_shared(
-        self, workflows: Sequence[tuple[pl.DataFrame, pl.DataFrame]]
-    ) -> list[frozenset[str]]:
-        """Ask what ``ra.overview(history=…)`` asks once it has read the runs of each workflow.
-
-        Args:
-            workflows: The candidate and the history of each.
-
-        Returns:
-            The evals of each that something broke which changed for all.
-        """
-        ledgers = [collect(combine_sides(now, None, before)) for now, before in workflows]
-        upgrade = find_upgrade([weigh(ledger, events=True) for ledger in ledgers])
-        if upgrade is None:
-            return [frozenset() for _ in workflows]
-        return [
-            frozenset(ledger.evals["eval_id"].gather(upgrade.evals.filter(ledger=at)["eval"]))
-            for at, ledger in enumerate(ledgers)
-        ]
 
     def find_ended(self, results: pl.DataFrame) -> frozenset[str]:
         """Ask ``ra.summarize_evals`` for the episodes: incidents that ended."""

@@ -205,7 +205,7 @@ def judge_past(rule: Rule, scenario: Scenario) -> Counter[str]:
     any up to the first that did. *Mended* are the evals with an incident of the past that ended at
     least two runs before the baseline.
     """
-    blamed = rule.blame(scenario.results)
+    blamed = rule.find_since(scenario.results)
     truth, failing = scenario.truth, find_failing(scenario.results)
     counts = Counter(false=len(blamed.keys() - set(truth.filter("broken")["eval_id"])))
     for row in truth.filter("broken", "knowable").iter_rows(named=True):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 import pytest
 
-from simulation.rules import Answer, Blame, NaiveRule
+from simulation.rules import Answer, NaiveRule, Since
 from simulation.scoring import (
     JUDGES,
     WORLDS,
@@ -40,9 +40,9 @@ class Oracle:
     def check(self, candidate: pl.DataFrame, history: pl.DataFrame) -> Answer:
         return Answer(frozenset(self.scenario.truth.filter("broken")["eval_id"]))
 
-    def blame(self, results: pl.DataFrame) -> Mapping[str, Blame]:
+    def find_since(self, results: pl.DataFrame) -> Mapping[str, Since]:
         return {
-            eval_id: Blame(run, frozenset([run]), cause)
+            eval_id: Since(run, frozenset([run]), cause)
             for eval_id, run, cause in self.scenario.truth.filter("broken")
             .select("eval_id", "since_run_id", "cause")
             .iter_rows()

@@ -1,12 +1,10 @@
-"""What tabular functions answer, asked in SQL of ``runs``, ``results`` and ``evals``.
+"""What tabular functions answer, asked in SQL of ``runs`` and ``results``.
 
 Each question is written by hand from what the function's documentation says, in what DuckDB and
 Spark have in common.
 """
 
 from __future__ import annotations
-
-import retab_analysis as ra
 
 # When a result's run was created, or the result itself where that is not known.
 _MOMENT = "coalesce(run_created_at, created_at)"
@@ -66,20 +64,6 @@ SELECT workflow_version_id, n_runs, ok_runs, rated_runs, n_outages,
 FROM wilson ORDER BY first_created_at NULLS LAST, workflow_version_id NULLS LAST
 """
 
-# Of two that are as new the id decides.
-_LATEST_RESULTS = f"""
-WITH dated AS (
-    SELECT *, {_MOMENT} AS moment, min({_MOMENT}) OVER (PARTITION BY eval_id) AS first_moment
-    FROM results
-), numbered AS (
-    SELECT *, row_number() OVER (
-        PARTITION BY eval_id ORDER BY moment DESC NULLS LAST, result_id DESC
-    ) AS age FROM dated WHERE state IN ('passed', 'failed', 'blocked')
-)
-SELECT {{columns}} FROM numbered WHERE age = 1
-ORDER BY first_moment NULLS LAST, eval_id NULLS LAST
-"""
-
 # One row per group and eval, and the newest name of each eval.
 _COMBINED = f"""
 WITH dated AS (SELECT *, {_MOMENT} AS moment FROM results
@@ -118,21 +102,31 @@ FROM opened LEFT JOIN named ON opened.eval_id = named.eval_id AND age = 1
 ORDER BY opened NULLS LAST, key NULLS LAST, moment NULLS LAST, opened.eval_id NULLS LAST
 """
 
-_COUNT_FAILURES = f"""
-WITH ended AS (
-    SELECT *, {_MOMENT} AS moment, state <> 'passed' AS fails FROM results
-    WHERE state IN ('passed', 'failed', 'blocked', 'error')
+_SUMMARIZE_RESULTS = """
+WITH counted AS (
+    SELECT {keys}, count(*) AS n_results,
+        count(*) FILTER (WHERE state = 'passed') AS passed,
+        count(*) FILTER (WHERE state = 'failed') AS failed,
+        count(*) FILTER (WHERE state = 'blocked') AS blocked,
+        count(*) FILTER (WHERE state = 'error') AS error,
+        count(*) FILTER (WHERE state = 'cancelled') AS cancelled,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS duration_ms_p50,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms) AS duration_ms_p95
+    FROM results GROUP BY {keys}
+), shared AS (
+    SELECT *, CAST(1.959963984540054 AS DOUBLE) AS z,
+        CAST(nullif(passed + failed + blocked + error, 0) AS DOUBLE) AS n,
+        CAST(passed AS DOUBLE) / nullif(passed + failed + blocked + error, 0) AS pass_rate
+    FROM counted
+), wilson AS (
+    SELECT *, (pass_rate + z * z / (2 * n)) / (1 + z * z / n) AS middle,
+        z * sqrt(pass_rate * (1 - pass_rate) / n + z * z / (4 * n * n)) / (1 + z * z / n) AS half
+    FROM shared
 )
-SELECT {{keys}}, count(*) FILTER (WHERE fails) AS n_failures, count(*) AS n_results,
-    CAST(count(*) FILTER (WHERE fails) AS DOUBLE) / count(*) AS failure_rate,
-    count(*) FILTER (WHERE state = 'failed') AS failed,
-    count(*) FILTER (WHERE state = 'blocked') AS blocked,
-    count(*) FILTER (WHERE state = 'error') AS error,
-    count(DISTINCT CASE WHEN fails THEN eval_id END) AS n_evals,
-    min(CASE WHEN fails THEN moment END) AS first_created_at,
-    max(CASE WHEN fails THEN moment END) AS last_created_at
-FROM ended GROUP BY {{keys}} HAVING count(*) FILTER (WHERE fails) > 0
-ORDER BY n_failures DESC, first_created_at NULLS LAST, {{order}}
+SELECT {keys}, n_results, passed, failed, blocked, error, cancelled, pass_rate,
+    middle - half AS pass_rate_low, middle + half AS pass_rate_high,
+    duration_ms_p50, duration_ms_p95
+FROM wilson ORDER BY failed + blocked DESC, {order}
 """
 
 _FAILURES = f"""
@@ -180,44 +174,18 @@ FROM following AS now LEFT JOIN following AS was
 ORDER BY now.first_moment NULLS LAST, now.eval_id, now.moment NULLS LAST, now.run_id
 """
 
-_TRIAGE = """
-WITH told AS (
-    SELECT *, coalesce(latest_run_outcome, latest_run_status) AS state,
-        latest_block_fingerprint <> last_passed_block_fingerprint AS other_block,
-        latest_inputs_fingerprint <> last_passed_inputs_fingerprint AS other_inputs
-    FROM evals
-), explained AS (
-    SELECT *, CASE
-        WHEN last_passed_at IS NULL THEN 'never_passed'
-        WHEN other_inputs THEN 'inputs_changed'
-        WHEN other_block THEN 'block_changed'
-        WHEN updated_at > last_passed_at THEN 'eval_edited'
-        WHEN other_block IS NOT NULL AND other_inputs IS NOT NULL THEN 'same_code' END AS why
-    FROM told WHERE state IN ('failed', 'blocked', 'error')
-)
-SELECT eval_name, eval_id, block_id, why, state, last_passed_at, last_failed_at, workflow_id
-FROM explained
-ORDER BY workflow_id NULLS LAST, CASE why WHEN 'block_changed' THEN 0 WHEN 'inputs_changed' THEN 1
-    WHEN 'eval_edited' THEN 2 WHEN 'same_code' THEN 3 WHEN 'never_passed' THEN 4 END NULLS LAST,
-    block_id NULLS LAST, eval_name NULLS LAST, eval_id NULLS LAST
-"""
-
 
 def summarize_runs() -> str:
     return _SUMMARIZE_RUNS
-
-
-def latest_results() -> str:
-    return _LATEST_RESULTS.format(columns=", ".join(ra.schema.RESULTS.schema))
 
 
 def states(by: str = "run_id") -> str:
     return _STATES.format(key=by)
 
 
-def count_failures(*by: str) -> str:
+def summarize_results(*by: str) -> str:
     order = ", ".join(f"{each} NULLS LAST" for each in by)
-    return _COUNT_FAILURES.format(keys=", ".join(by), order=order)
+    return _SUMMARIZE_RESULTS.format(keys=", ".join(by), order=order)
 
 
 def failures(*columns: str) -> str:
@@ -226,7 +194,3 @@ def failures(*columns: str) -> str:
 
 def eval_history() -> str:
     return _EVAL_HISTORY.format(key="run_id")
-
-
-def triage() -> str:
-    return _TRIAGE

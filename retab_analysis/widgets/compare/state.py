@@ -52,19 +52,15 @@ class CompareState:
         baseline: str | None = None,
         candidate: str | None = None,
         *,
-        version_diff: pl.DataFrame | None = None,
         alpha: float = 0.05,
         margin: float = 0.05,
     ) -> None:
         self._alpha, self._margin = alpha, margin
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._known: dict[tuple[str, str, str], Comparison] = {}
-        self._diffs: dict[tuple[str, ...], pl.DataFrame | None] = {}
         # What was asked for, and stays where other results come; None for the newest.
         self._wanted = baseline, candidate
         self._read(results)
-        # It is of these two sides. Between others, the blocks' fingerprints say what differs.
-        self._diffs[self.kind, *sorted(self.pair[1:])] = version_diff
         self._compare()
 
     def take(self, results: pl.DataFrame | pl.LazyFrame) -> None:
@@ -174,7 +170,6 @@ class CompareState:
             baseline,
             candidate,
             by=SIDE_COLUMNS[kind],
-            version_diff=self._diffs.get((kind, *sorted((baseline, candidate)))),
             alpha=self._alpha,
             margin=self._margin,
         )

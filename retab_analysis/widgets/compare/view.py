@@ -37,7 +37,6 @@ def compare_view(
     baseline: str | None = None,
     candidate: str | None = None,
     *,
-    version_diff: pl.DataFrame | None = None,
     alpha: float = 0.05,
     margin: float = 0.05,
     save_values: bool = False,
@@ -58,8 +57,6 @@ def compare_view(
         candidate: What is, of the same kind. Without it, the newest that is newer than the
             baseline. Without both, they are the two newest versions, or the two newest runs where
             there is only one version. A version is as old as its first run.
-        version_diff: What :func:`fetch_version_diff` gives for these two, as for :func:`compare`.
-            It is used for these two only.
         alpha: The level of the suite's test, and one minus that of its interval.
         margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
@@ -86,9 +83,7 @@ def compare_view(
     check_client(client)
     if archive is not None:
         results = add_archived(results, archive)
-    state = CompareState(
-        results, baseline, candidate, version_diff=version_diff, alpha=alpha, margin=margin
-    )
+    state = CompareState(results, baseline, candidate, alpha=alpha, margin=margin)
     return CompareView(state, client, save_values=save_values)
 
 

@@ -14,7 +14,6 @@ from support.inside import (
     OpenEval,
     choose_reruns,
     mean_reruns,
-    sides_of,
     suite_of,
     with_sides,
 )
@@ -125,19 +124,6 @@ def test_what_cannot_be_compared() -> None:
         ra.compare_view({})  # type: ignore[arg-type]
     with pytest.raises(ra.ConfigError, match="alpha must be a number between 0 and 1"):
         ra.compare_view(THREE, alpha=2)
-    with pytest.raises(ra.ConfigError, match="version_diff must be a frame"):
-        ra.compare_view(THREE, version_diff="v2")  # type: ignore[arg-type]
-
-
-def test_a_version_diff_is_of_two_versions_only() -> None:
-    diff = pl.DataFrame({"block_id": ["block_1"]})
-    state = CompareState(THREE, version_diff=diff)
-    assert state.comparison.evals["block_changed"].all()
-    state.choose_side(baseline="v1")
-    assert sides_of(state.comparison).version_diff is None
-    state.choose_side(baseline="v3")
-    state.choose_side(candidate="v2")
-    assert state.comparison.evals["block_changed"].all(), "the other way round it is the same"
 
 
 def test_other_sides_are_compared() -> None:

@@ -1,4 +1,4 @@
-"""What does not pass now, and what changed since it did: from saved evals alone."""
+"""The saved evals of a workflow that do not pass now, and what changed since they did."""
 
 from __future__ import annotations
 
@@ -9,15 +9,9 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.inside import EVALS, WHY
-
-import retab_analysis as ra
+from support.inside import EVALS, UNWELL, WHY, list_unwell
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
-COLUMNS = (
-    *("eval_name", "eval_id", "block_id", "why", "state", "last_passed_at", "last_failed_at"),
-    "workflow_id",
-)
 
 
 def saved(eval_id: str, outcome: str | None = "failed", **more: Any) -> dict[str, Any]:
@@ -43,7 +37,7 @@ def evals(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def why(**more: Any) -> str | None:
-    told = ra.triage(evals(saved("e", **more)))
+    told = list_unwell(evals(saved("e", **more)))
     assert told.height == 1
     found: str | None = told["why"].item()
     return found
@@ -96,7 +90,7 @@ def test_only_what_does_not_pass_is_listed() -> None:
         saved("running", None, latest_run_status="running"),
         saved("never run", None, latest_run_status=None),
     ]
-    told = ra.triage(evals(*rows))
+    told = list_unwell(evals(*rows))
     assert dict(told.select("eval_id", "state").rows()) == {
         "failed": "failed",
         "blocked": "blocked",
@@ -106,39 +100,28 @@ def test_only_what_does_not_pass_is_listed() -> None:
 
 def test_the_columns_and_their_order_also_of_nothing() -> None:
     for frame in (evals(), evals(saved("e"))):
-        told = ra.triage(frame)
-        assert tuple(told.columns) == COLUMNS
-        assert told.schema["last_passed_at"] == pl.Datetime("us", "UTC")
-    assert isinstance(ra.triage(evals(saved("e")).lazy()), pl.LazyFrame)
-    row = ra.triage(evals(saved("e", last_failed_at=MAY))).row(0, named=True)
+        assert list_unwell(frame).schema == UNWELL
+    row = list_unwell(evals(saved("e", last_failed_at=MAY))).row(0, named=True)
     assert row["eval_name"] == "name of e"
     assert row["last_passed_at"] == row["last_failed_at"] == MAY
 
 
 def test_what_was_edited_comes_first() -> None:
     rows = [
-        saved("d", workflow_id="a", last_passed_at=None),
-        saved("c", workflow_id="a"),
-        saved("b2", workflow_id="a", updated_at=MAY + timedelta(hours=1)),
-        saved("b", workflow_id="a", latest_inputs_fingerprint="other"),
-        saved("a", workflow_id="a", latest_block_fingerprint="edited"),
-        saved("z", workflow_id="a", latest_block_fingerprint=None),
-        saved("0", workflow_id="b", latest_block_fingerprint="edited"),
+        saved("d", last_passed_at=None),
+        saved("c"),
+        saved("b2", updated_at=MAY + timedelta(hours=1)),
+        saved("b", latest_inputs_fingerprint="other"),
+        saved("a", latest_block_fingerprint="edited"),
+        saved("z", latest_block_fingerprint=None),
     ]
-    told = ra.triage(evals(*reversed(rows)))
-    assert told["eval_id"].to_list() == ["a", "b", "b2", "c", "d", "z", "0"]
-    assert told["why"].to_list() == [*WHY, None, "block_changed"]
+    told = list_unwell(evals(*reversed(rows)))
+    assert told["eval_id"].to_list() == ["a", "b", "b2", "c", "d", "z"]
+    assert told["why"].to_list() == [*WHY, None]
 
 
 @given(st.permutations(range(6)))
 def test_the_order_of_the_rows_does_not_matter(order: list[int]) -> None:
     made = [saved(f"e{at}", block_id=None if at % 2 else "b") for at in range(6)]
-    told = ra.triage(evals(*(made[at] for at in order)))
-    assert told.equals(ra.triage(evals(*made)))
-
-
-def test_what_is_not_a_frame_of_saved_evals() -> None:
-    with pytest.raises(ra.ConfigError):
-        ra.triage([saved("e")])  # type: ignore[arg-type]
-    with pytest.raises(ra.SchemaError, match="last_passed_at"):
-        ra.triage(evals(saved("e")).drop("last_passed_at"))
+    told = list_unwell(evals(*(made[at] for at in order)))
+    assert told.equals(list_unwell(evals(*made)))

@@ -10,43 +10,16 @@ import pytest
 from comparison.cases import Rows, history, many_evals
 from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, results
-from support.inside import NEEDED, blame, mark_results
+from support.inside import NEEDED, mark_results
 
-from retab_analysis import ConfigError, flaky_evals
+import retab_analysis as ra
 
-SCHEMA = pl.Schema(
-    {
-        "eval_name": pl.String(),
-        "eval_id": pl.String(),
-        "block_id": pl.String(),
-        "outcomes": pl.Int64(),
-        "failures": pl.Int64(),
-        "rate": pl.Float64(),
-        "rate_low": pl.Float64(),
-        "rate_high": pl.Float64(),
-        "kind": pl.String(),
-        "first_created_at": pl.Datetime("us", "UTC"),
-        "last_created_at": pl.Datetime("us", "UTC"),
-        "last_failed_at": pl.Datetime("us", "UTC"),
-        "by_code": pl.List(
-            pl.Struct(
-                {
-                    "code": pl.String(),
-                    "version": pl.String(),
-                    "outcomes": pl.Int64(),
-                    "failures": pl.Int64(),
-                }
-            )
-        ),
-    }
-)
 SHAKY = "PPFPPPFPPFPPPPFPPFPP"
 
 
-def found(*parts: Rows, episodes: bool = False) -> list[dict[str, Any]]:
-    frame = flaky_evals(results(*(row for part in parts for row in part)), episodes=episodes)
-    assert frame.schema == SCHEMA
-    return frame.to_dicts()
+def found(*parts: Rows, kind: str = "flaky") -> list[dict[str, Any]]:
+    frame = ra.summarize_evals(results(*(row for part in parts for row in part)))
+    return frame.filter(kind=kind).to_dicts()
 
 
 def test_one_row_tells_how_often_an_eval_fails_whatever_the_code() -> None:
@@ -56,30 +29,15 @@ def test_one_row_tells_how_often_an_eval_fails_whatever_the_code() -> None:
     assert (row["outcomes"], row["failures"], row["rate"]) == (40, 10, 0.25)
     low, high = proportion_confint(10, 40, method="wilson")
     assert (row["rate_low"], row["rate_high"]) == (pytest.approx(low), pytest.approx(high))
-    assert row["first_created_at"] == START + timedelta(days=1)
-    assert row["last_created_at"] == START + timedelta(days=40)
     assert row["last_failed_at"] == START + timedelta(days=38)
-    assert row["by_code"] == [
-        {"code": code, "version": f"v{code}", "outcomes": 20, "failures": 5} for code in "BA"
-    ]
 
 
-def test_where_the_block_is_not_known_the_version_names_the_code() -> None:
-    blind = {"block_execution_fingerprint": None}
-    (row,) = found(history("shaky", SHAKY * 2, "A" * 20 + "B" * 20, **blind))
-    assert [each["code"] for each in row["by_code"]] == ["version vB", "version vA"]
-    (row,) = found(history("shaky", SHAKY, **blind, workflow_version_id=None))
-    assert [(each["code"], each["outcomes"]) for each in row["by_code"]] == [(None, 20)]
-
-
-def test_an_incident_that_ended_is_an_episode_for_who_asks() -> None:
+def test_an_incident_that_ended_is_an_episode() -> None:
     rows = [*history("e", "PPPPPPFFFFF" + "P" * 15), *many_evals(4, "P" * 26)]
     assert found(rows) == []
-    (row,) = found(rows, episodes=True)
+    (row,) = found(rows, kind="episode")
     assert (row["kind"], row["failures"], row["outcomes"]) == ("episode", 5, 26)
     assert row["last_failed_at"] == START + timedelta(days=11)
-    with pytest.raises(ConfigError, match="episodes must be True or False"):
-        flaky_evals(results(), episodes=1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -149,5 +107,5 @@ def test_outcomes_of_flaky_evals_are_marked_and_nothing_else_changes() -> None:
 def test_the_results_of_the_run_that_broke_an_eval_are_marked() -> None:
     frame = results(*many_evals(2, "P" * 20), *history("late", "P" * 12 + "F" * 8))
     marked = mark_results(frame.lazy().select(NEEDED)).collect()
-    (since,) = blame(frame)["since_run_id"]
+    (since,) = ra.summarize_evals(frame)["since_run_id"].drop_nulls()
     assert marked.filter("broke").select("eval_id", "run_id").rows() == [("late", since)]
