@@ -22,7 +22,7 @@ def broken(*parts: Rows) -> dict[str, dict[str, Any]]:
     [
         ("PPPPPFFFFF", None, 6, 5, "drift"),
         ("PPPPPFFFFF", "AAAAABBBBB", 6, 5, "edit"),
-        # An eval that broke may still pass now and then: not the last flip is blamed.
+        # An eval that broke may still pass now and then: not the last flip is named.
         ("PPPPPFFFPFFF", None, 6, 3, "drift"),
         ("P" * 15 + "FFPFFFF", "A" * 15 + "B" * 7, 16, 4, "edit"),
         ("PPPPPBBFBB", "AAAAABBBBB", 6, 5, "edit"),
