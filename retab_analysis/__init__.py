@@ -65,6 +65,7 @@ if _TYPE_CHECKING:
     from retab_analysis.analysis import summarize_runs as summarize_runs
     from retab_analysis.archive import Archive as Archive
     from retab_analysis.checks.check import check as check
+    from retab_analysis.checks.defaults import use as use
     from retab_analysis.checks.demo import demo as demo
     from retab_analysis.checks.edits import fetch_config_changes as fetch_config_changes
     from retab_analysis.checks.open_document import open_document as open_document
@@ -108,7 +109,6 @@ if _TYPE_CHECKING:
     from retab_analysis.fetch import fetch_versions as fetch_versions
     from retab_analysis.fetch import fetch_workflows as fetch_workflows
     from retab_analysis.fetch import start_runs as start_runs
-    from retab_analysis.fetch import use as use
     from retab_analysis.fetch import wait_for_runs as wait_for_runs
     from retab_analysis.plots import plot_comparison as plot_comparison
     from retab_analysis.plots import plot_durations as plot_durations
@@ -133,6 +133,7 @@ _NAMES = {
     "checks.open_document": "open_document",
     "checks.overview": "overview",
     "checks.settle": "settle",
+    "checks.defaults": "use",
     "comparison": "compare compare_versions",
     "comparison.report": "write_report",
     "decode": "decode_evals decode_results decode_runs",
@@ -145,7 +146,7 @@ _NAMES = {
     "export": "read_csv write_csv write_excel",
     "fetch": (
         "cancel_runs fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_versions "
-        "fetch_workflows start_runs use wait_for_runs"
+        "fetch_workflows start_runs wait_for_runs"
     ),
     "plots": "plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts",
     "sandbox": "Sandbox",

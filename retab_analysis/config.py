@@ -26,6 +26,7 @@ from retab_analysis.errors import ConfigError
 KEY_VARIABLE = "RETAB_API_KEY"
 URL_VARIABLE = "RETAB_API_BASE_URL"
 VALUES_VARIABLE = "RETAB_ANALYSIS_VALUES"
+ARCHIVE_VARIABLE = "RETAB_ANALYSIS_ARCHIVE"
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 DEFAULT_BASE_URL = "https://api.retab.com"
 SHORTEST_KEY = 8
@@ -169,11 +170,7 @@ def load_settings(
     max_attempts: int,
     max_concurrency: int,
 ) -> Settings:
-    """Check the arguments, and take what was not given from the environment.
-
-    Raises:
-        ConfigError: A value is missing or cannot be used; the message never shows the key.
-    """
+    """Check the arguments, and take the rest from the environment; no message shows the key."""
     key, source = _api_key(api_key)
     url, loopback = _base_url(base_url)
     return Settings(

@@ -42,7 +42,7 @@ def _no_default_client() -> Iterator[None]:
     yield
     from retab_analysis import use
 
-    use(None, values=None)
+    use(None, archive=None, values=None)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from support.inside import (
     VERSIONS,
     Comparison,
     Sides,
+    Source,
     add_config_changes,
     check_results,
     choose_versions,
@@ -260,7 +261,7 @@ def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -
 def test_without_an_edit_nothing_is_asked() -> None:
     made = ra.compare(results(*many("e", "PPPP")), results(*many("e", "FFFF", 5)))
     assert made.evals["cause"].to_list() == ["drift"]
-    assert add_config_changes(made, "wf", client_for(NOWHERE)) is made
+    assert add_config_changes(made, Source(client_for(NOWHERE), "wf")) is made
     assert made.config_changes.equals(CONFIG_CHANGES.empty())
 
 
@@ -271,7 +272,7 @@ def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
         blocks=live(block("block_1", {**CONFIG, "prompt": "Secret"})),
     )
     with FaultServer([answers]) as server:
-        told = add_config_changes(made, "wf", client_for(server.url))
+        told = add_config_changes(made, Source(client_for(server.url), "wf"))
         assert len(server.requests) == 2
     assert told.config_changes["field"].to_list() == ["$.config.prompt"]
     said = told.explain()
@@ -288,7 +289,7 @@ def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
 def test_a_comparison_is_not_lost_for_it(status: int) -> None:
     made = edited()
     with FaultServer([reply(status)]) as server:
-        told = add_config_changes(made, "wf", client_for(server.url, AT_ONCE))
+        told = add_config_changes(made, Source(client_for(server.url, AT_ONCE), "wf"))
     assert told is made
     assert "differ" not in told.explain()
 

@@ -38,7 +38,7 @@ SIGNATURES = {
     "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, key=None)",
     "cancel_runs": "(runs, *, client=None)",
     "check": "(workflow_id, *, candidate=None, baseline='last_good', history=30, "
-    "alpha=0.05, margin=0.05, archive=None, client=None, progress=None)",
+    "alpha=0.05, margin=0.05, client=None, progress=None)",
     "compare": "(baseline, candidate, *, history=None, alpha=0.05, margin=0.05)",
     "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', "
     "alpha=0.05, margin=0.05)",
@@ -66,7 +66,7 @@ SIGNATURES = {
     "fetch_versions": "(workflow_id, *, client=None, progress=None, strict=True)",
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
     "open_document": "(result, *, client=None)",
-    "overview": "(workflow_id=None, *, archive=None, client=None, progress=None)",
+    "overview": "(workflow_id=None, *, client=None, progress=None)",
     "plot_comparison": "(comparison, *, versions=None, ax=None)",
     "plot_durations": "(runs, *, by='workflow_version_id', versions=None, ax=None)",
     "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
@@ -81,7 +81,7 @@ SIGNATURES = {
     "summarize_evals": "(results)",
     "summarize_results": "(results, by='block_id')",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
-    "use": "(client=Ellipsis, *, values=Ellipsis)",
+    "use": "(client=Ellipsis, *, archive=Ellipsis, values=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
     "watch": "(runs=None, *, workflow_id=None, baseline='last_good', compact=False, "
     "interval=2.0, allow_cancel=None, save_values=False, archive=None, client=None)",

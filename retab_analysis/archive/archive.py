@@ -28,6 +28,7 @@ from retab_analysis.archive.records import (
     read_states,
 )
 from retab_analysis.arguments import check_choice, check_flag, check_path
+from retab_analysis.config import ARCHIVE_VARIABLE
 from retab_analysis.decode import Problems, report_problems
 from retab_analysis.errors import ArchiveError, ConfigError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
@@ -39,8 +40,6 @@ from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 T = TypeVar("T")
-
-PATH_VARIABLE = "RETAB_ANALYSIS_ARCHIVE"
 
 _CHANGES = "workflow_id kind document_id change"
 Reader = Callable[[Table, sqlite3.Connection, Sequence[str]], tuple[T, Problems]]
@@ -464,9 +463,9 @@ def sync_to_check(
 
 
 def _default_path() -> Path:
-    given = os.environ.get(PATH_VARIABLE)
+    given = os.environ.get(ARCHIVE_VARIABLE)
     if given:
-        return check_path(PATH_VARIABLE, given)
+        return check_path(ARCHIVE_VARIABLE, given)
     path = Path.home() / ".retab_analysis" / "archive.sqlite"
     with reporting(path, OSError):
         path.parent.mkdir(mode=0o700, exist_ok=True)

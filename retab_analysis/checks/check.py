@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from functools import partial
 
-import polars as pl
-
-from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_count, check_share
+from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import BlockLabels, add_config_changes
-from retab_analysis.checks.kept import KeptWorkflow, archive_or_none, read_kept
 from retab_analysis.checks.plan import HISTORY, LAST_GOOD, Limits, RunListing, make_plan
-from retab_analysis.checks.read import ResultReader, make_sides
+from retab_analysis.checks.read import make_sides
+from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import find_workflow, read_evals, read_newest_versions
 from retab_analysis.fetch.params import Runs, check_text
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, check_progress, choose_progress
 from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
@@ -33,7 +28,6 @@ def check(
     history: int = HISTORY,
     alpha: float = 0.05,
     margin: float = 0.05,
-    archive: Archive | None = None,
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Comparison:
@@ -56,12 +50,10 @@ def check(
             newest that completed; or a run or version, as for ``candidate``.
         history: How many earlier runs of the whole workflow to read: four fifths the newest, the
             others the oldest and between. The more there are, the better drift, flaky evals and
-            breaks are told apart. With an archive all of them, unless another number is given.
+            breaks are told apart. With an archive (:func:`use`) all of them, unless you
+            give another number.
         alpha: The level of the suite's test, and one minus that of its interval.
         margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
-        archive: Brought up to date first, and read instead of the API: all runs of whatever scope,
-            up to a million results; one that does not decode counts as missing, and is warned of.
-            None for the one that ``RETAB_ANALYSIS_ARCHIVE`` names, if it does.
         client: What to ask; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 
@@ -92,39 +84,32 @@ def check(
     check_progress(progress)
     check_polars_threads()
     client = client_or_default(client)
-    chosen = archive_or_none(archive)
-    kept = None if chosen is None else read_kept(chosen, workflow_id, client, progress)
-    listing = RunListing.read(client, workflow_id, kept)
-    saved, workflow, versions = _read_saved(client, workflow_id, kept)
-    plan = make_plan(listing, candidate, baseline, Limits.choose(history, kept), saved)
+    return check_source(
+        open_source(client, workflow_id, progress),
+        candidate,
+        baseline,
+        history=history,
+        alpha=alpha,
+        margin=margin,
+        progress=progress,
+    )
+
+
+def check_source(
+    source: Source,
+    candidate: Runs | None = None,
+    baseline: Runs = LAST_GOOD,
+    *,
+    history: int = HISTORY,
+    alpha: float = 0.05,
+    margin: float = 0.05,
+    progress: Progress | bool | None = None,
+) -> Comparison:
+    listing = RunListing.read(source)
+    workflow, versions = source.read_surroundings()
+    plan = make_plan(listing, candidate, baseline, Limits.choose(history, source))
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        sides = make_sides(plan, ResultReader(client, saved, kept), bar)
-    labels = BlockLabels(client, workflow_id)
+        sides = make_sides(plan, source, bar)
+    labels = BlockLabels(source.client, source.workflow_id)
     named = replace(sides, workflow=workflow, versions=versions, read_labels=labels)
-    return add_config_changes(compare_sides(named, alpha, margin), workflow_id, client)
-
-
-def _read_saved(
-    client: Client, workflow_id: str, kept: KeptWorkflow | None
-) -> tuple[pl.DataFrame, pl.DataFrame | None, pl.DataFrame | None]:
-    """The saved evals; and for the reader the workflow and its publications, None where unknown.
-
-    Raises:
-        RetabAnalysisError: The saved evals cannot be read.
-    """
-    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-    find = partial(find_workflow, client, workflow_id)
-    if kept is not None:
-        run_all([find], 1, outcomes)
-        return kept.saved, outcomes.results.get(0), kept.versions
-    tasks = [
-        partial(read_evals, client, workflow_id),
-        find,
-        partial(read_newest_versions, client, workflow_id),
-    ]
-    run_all(tasks, client.max_concurrency, outcomes)
-    error = outcomes.errors.get(0) or outcomes.error()
-    if 0 not in outcomes.results and error is not None:
-        raise error
-    results = outcomes.results
-    return results[0], results.get(1), results.get(2)
+    return add_config_changes(compare_sides(named, alpha, margin), source)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import sides_of, with_sides
 from retab_analysis.comparison.config_changes import Edits, compare_blocks
@@ -64,7 +65,7 @@ def fetch_config_changes(
     return compare_blocks(*blocks)
 
 
-def add_config_changes(comparison: Comparison, workflow_id: str, client: Client) -> Comparison:
+def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     """Add what was edited, where something broke by an edit; as it was where that is not known.
 
     Two requests, or none. That they fail is not worth losing a comparison for.
@@ -73,7 +74,7 @@ def add_config_changes(comparison: Comparison, workflow_id: str, client: Client)
     if versions is None:
         return comparison
     try:
-        blocks = read_two_versions(client, workflow_id, *versions)
+        blocks = source.read_blocks(*versions)
     except RetabAnalysisError:
         return comparison
     edits = Edits(compare_blocks(*blocks), *versions)

@@ -10,14 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.archive import Archive
 from retab_analysis.arguments import resolve
-from retab_analysis.checks.kept import archive_or_none, read_kept
+from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.plan import RunListing
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_evals
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
@@ -128,7 +126,6 @@ class Overview:
 def overview(
     workflow_id: str | None = None,
     *,
-    archive: Archive | None = None,
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Overview:
@@ -140,7 +137,6 @@ def overview(
 
     Args:
         workflow_id: The workflow's id or name; None for all that there are.
-        archive: Brought up to date first, and read instead of the API, as for :func:`check`.
         client: What to ask; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
 
@@ -184,17 +180,15 @@ def overview(
     if workflow_id is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
         chosen = chosen.filter(workflow_id=resolve("workflow", workflow_id, names))
-    kept = archive_or_none(archive)
     shown = choose_progress(progress, "Looking at workflows", "workflows")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
-    tasks = [partial(_look_at, client, row, kept) for row in chosen.iter_slices(1)]
+    tasks = [partial(_look_at, client, row) for row in chosen.iter_slices(1)]
 
     def update() -> None:
         shown.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
 
     with contextlib.closing(shown):
-        # Of two syncs one waits for the other.
-        run_all(tasks, client.max_concurrency if kept is None else 1, outcomes, update)
+        run_all(tasks, client.max_concurrency, outcomes, update)
     seen = [outcomes.results[at] for at in sorted(outcomes.results)]
     frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(row for row, _ in seen)])
     if error := outcomes.error():
@@ -206,12 +200,11 @@ def overview(
     return Overview(list_unwell(seen[0][1]), frame)
 
 
-def _look_at(client: Client, workflow: pl.DataFrame, archive: Archive | None) -> Seen:
-    """The row of one workflow, and its saved evals."""
-    workflow_id = workflow["workflow_id"].item()
-    kept = None if archive is None else read_kept(archive, workflow_id, client, progress=False)
-    evals = read_evals(client, workflow_id) if kept is None else kept.saved
-    listing = RunListing.read(client, workflow_id, kept)
+def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
+    """The row of one workflow, and what it is made of."""
+    source = open_source(client, workflow["workflow_id"].item(), progress=False)
+    evals = source.saved
+    listing = RunListing.read(source)
     told = workflow.with_columns(*summarize_evals(evals), *summarize_runs(listing.runs))
     return told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items()), evals
 

@@ -34,14 +34,12 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from retab_analysis.arguments import find_nearest
-from retab_analysis.checks.kept import KeptWorkflow
+from retab_analysis.checks.source import Source
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
-from retab_analysis.fetch.lists import read_newest_versions
 from retab_analysis.fetch.params import RunList, Runs
-from retab_analysis.fetch.runs import fetch_run, read_newest_runs
+from retab_analysis.fetch.runs import fetch_run
 from retab_analysis.schema import RUNS
-from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
 HISTORY = 30
@@ -50,9 +48,8 @@ HISTORY = 30
 LAST_GOOD = "last_good"
 """Each eval is held against its own last good result."""
 
-PAGE, MOST_PAGES = 100, 10
+MOST_PAGES = 10
 MOST_SINCE, MOST_PARTS = 40, 12
-MOST_CELLS = 1_000_000
 OLD = timedelta(days=30)
 _AHEAD = timedelta(hours=1)
 _MOMENT = pl.Datetime("us", "UTC")
@@ -79,46 +76,30 @@ class RunListing:
     """The newest runs of a workflow; older ones are listed where they are asked for.
 
     Attributes:
-        client: What is asked.
-        workflow_id: The workflow.
         runs: A RUNS frame, the newest first.
         pages_left: How many more pages may be read; 0 once the list has ended.
         is_whole: Whether the list ended, so that there are no other runs.
         skipped: Whether there are runs between those that are listed which are not.
-        kept: What an archive holds of the workflow, in the place of what the API lists.
     """
 
-    client: Client
-    workflow_id: str
+    source: Source
     runs: pl.DataFrame = field(default_factory=RUNS.empty)
     pages_left: int = MOST_PAGES
     is_whole: bool = False
     skipped: bool = False
-    kept: KeptWorkflow | None = None
 
     @classmethod
-    def read(cls, client: Client, workflow_id: str, kept: KeptWorkflow | None = None) -> RunListing:
-        """List the newest runs, one page; all runs where an archive holds them."""
-        listing = cls(client, workflow_id, kept=kept)
-        if kept is None:
-            listing.read_older()
-        else:
-            listing.add(kept.all_runs)
-            listing.pages_left, listing.is_whole = 0, True
+    def read(cls, source: Source) -> RunListing:
+        listing = cls(source)
+        listing.read_older()
         return listing
 
-    def read_versions(self) -> pl.DataFrame:
-        """The newest published versions."""
-        if self.kept is not None and not self.kept.versions.is_empty():
-            return self.kept.versions
-        return read_newest_versions(self.client, self.workflow_id)
-
     def _read_page(self, to_date: datetime | None) -> None:
-        page = read_newest_runs(self.client, self.workflow_id, limit=PAGE, to_date=to_date)
+        page, is_last = self.source.list_runs(to_date)
         before = self.runs.height
         self.add(page)
         self.pages_left -= 1
-        if page.height < PAGE or self.runs.height == before:
+        if is_last or self.runs.height == before:
             self.pages_left, self.is_whole = 0, True
 
     def read_older(self) -> bool:
@@ -154,7 +135,7 @@ class RunListing:
     @property
     def present(self) -> pl.DataFrame:
         """The runs that are not dated in the future."""
-        latest = self.client.api_time + _AHEAD
+        latest = self.source.client.api_time + _AHEAD
         return self.runs.filter((pl.col("created_at") <= latest).fill_null(True))
 
     def __str__(self) -> str:
@@ -216,33 +197,19 @@ class Limits:
     of_all: bool = False
 
     @classmethod
-    def choose(cls, history: int, kept: KeptWorkflow | None) -> Limits:
-        """Those of a check: an archive has all runs, which are read if no number is asked for."""
-        if kept is None or history != HISTORY:
+    def choose(cls, history: int, source: Source) -> Limits:
+        """Those of a check: if no number is asked for, all that is there without asking."""
+        if not source.most_results or history != HISTORY:
             return cls(history)
-        most = max(HISTORY, MOST_CELLS // max(kept.saved.height, 1))
+        most = max(HISTORY, source.most_results // max(source.saved.height, 1))
         return cls(most, most, most, of_all=True)
 
 
 def make_plan(
-    listing: RunListing,
-    candidate: Runs | Choice | None,
-    baseline: Runs,
-    limits: Limits,
-    saved: pl.DataFrame,
+    listing: RunListing, candidate: Runs | Choice | None, baseline: Runs, limits: Limits
 ) -> ReadingPlan:
-    """Choose the runs that are read.
-
-    Args:
-        listing: The runs of the workflow.
-        candidate: As ``candidate`` of :func:`check`, or what was chosen already.
-        baseline: As ``baseline`` of :func:`check`.
-        limits: How many runs to read.
-        saved: The EVALS frame of the workflow.
-
-    Raises:
-        ConfigError: There is no such run or version, or no run at all.
-    """
+    """Choose the runs that are read; candidate and baseline as for :func:`check`."""
+    saved = listing.source.saved
     now = candidate if isinstance(candidate, Choice) else _find_candidate(listing, candidate)
     begun, newest = now.runs.select(
         pl.col("created_at").min(), newest=pl.col("created_at").max()
@@ -289,8 +256,8 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
     runs = listing.present
     if runs.is_empty():
         raise ConfigError(
-            f"workflow {listing.workflow_id} has no run; is that its id? overview lists those "
-            "that there are, and start_runs (check --start) starts a run"
+            f"workflow {listing.source.workflow_id} has no run; is that its id? overview lists "
+            "those that there are, and start_runs (check --start) starts a run"
         )
     cut = runs.filter(WHOLE, DECIDED_ANY).head(1)
     if not cut.is_empty():
@@ -403,7 +370,7 @@ def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
     known = listing.runs.filter(pl.col("run_id") == run_id)
     if known.is_empty():
         try:
-            known = fetch_run(run_id, client=listing.client)
+            known = fetch_run(run_id, client=listing.source.client)
         except NotFoundError:
             return None
     return Choice(_check_workflow(listing, name, known), "as given")
@@ -411,7 +378,7 @@ def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
 
 def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime | None) -> Choice:
     """The newest run of what people call a version: ``v5``, ``draft``, ``published``."""
-    versions = listing.read_versions()
+    versions = listing.source.read_versions()
     version = pl.col("workflow_version_id")
     if wanted == DRAFT:
         is_published = version.is_in(versions["workflow_version_id"].drop_nulls().implode())
@@ -420,7 +387,8 @@ def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime 
         current = versions.filter(pl.col("is_current").fill_null(False))["workflow_version_id"]
         if current.is_empty():
             raise ConfigError(
-                f"{name}='published': workflow {listing.workflow_id} has no published version"
+                f"{name}='published': workflow {listing.source.workflow_id} has no published "
+                "version"
             )
         found = _find_newest(listing, version == current[0], "the published version", before)
     else:
@@ -440,11 +408,10 @@ def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime 
 
 
 def _check_workflow(listing: RunListing, name: str, runs: pl.DataFrame) -> pl.DataFrame:
-    others = set(runs["workflow_id"].drop_nulls()) - {listing.workflow_id}
+    workflow_id = listing.source.workflow_id
+    others = set(runs["workflow_id"].drop_nulls()) - {workflow_id}
     if others:
-        raise ConfigError(
-            f"{name} is of workflow {', '.join(sorted(others))}, not {listing.workflow_id}"
-        )
+        raise ConfigError(f"{name} is of workflow {', '.join(sorted(others))}, not {workflow_id}")
     return runs
 
 
@@ -538,8 +505,7 @@ def _find_gaps(earlier: pl.DataFrame, read: pl.Series, candidate: pl.DataFrame) 
 
 def _tabulate(read: pl.DataFrame, listing: RunListing) -> pl.DataFrame:
     """The plan as a frame; its last row says where the list stopped."""
-    ended = "the list ends here" if listing.is_whole else "older runs were not listed"
-    where = f"listed; {ended}" if listing.kept is None else "in the archive"
+    where = listing.source.say_where(is_whole=listing.is_whole)
     last = {
         "run_id": None,
         "created_at": listing.oldest,

@@ -2,103 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 
-from retab_analysis.checks.kept import KeptWorkflow
 from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
+from retab_analysis.checks.source import Source
 from retab_analysis.comparison.detail import list_evals
 from retab_analysis.comparison.explanation import label_side
 from retab_analysis.comparison.sides import Sides, check_results
-from retab_analysis.errors import InvalidRequestError, NotFoundError
 from retab_analysis.evidence.comparable import is_in_scope, split_by_candidate
-from retab_analysis.fetch.lists import read_changed_blocks
-from retab_analysis.fetch.params import RunList
-from retab_analysis.fetch.results import list_results
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.progress import Progress, Silent
+from retab_analysis.progress import Progress
 from retab_analysis.schema import RESULTS, asserts_the_same
-from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 
 _COUNTED = ("passed", "failed", "blocked", "error", "cancelled")
 _NAMED = 3
 
 
-@dataclass(slots=True)
-class ResultReader:
-    """Reads results of one workflow, each run's once.
-
-    Attributes:
-        client: What to ask.
-        saved: The EVALS frame of the workflow.
-        kept: What an archive holds of the workflow; the API is asked for the others.
-        strict: Whether a result that does not decode is an error; otherwise it is left out.
-        unread: How many results were left out.
-    """
-
-    client: Client
-    saved: pl.DataFrame
-    kept: KeptWorkflow | None = None
-    strict: bool = True
-    unread: int = 0
-    _results: dict[str, pl.DataFrame] = field(default_factory=dict)
-    _archived: pl.DataFrame = field(default_factory=RESULTS.empty)
-    _archived_ids: set[str] = field(default_factory=set)
-
-    def take(self, run_id: str, results: pl.DataFrame) -> None:
-        """Take in the results of a run that somebody else has read."""
-        self._results[run_id] = results
-
-    def read(self, runs: pl.DataFrame, progress: Progress | None = None) -> pl.DataFrame:
-        """The results of some runs; those that are not known yet are fetched, several at once.
-
-        Args:
-            runs: A RUNS frame.
-            progress: What is told how many runs were read; None for nothing.
-        """
-        missing = runs.filter(~pl.col("run_id").is_in([*self._results, *self._archived_ids]))
-        if self.kept is not None and not missing.is_empty():
-            kept = self.kept.choose(missing)
-            self._archived = pl.concat([self._archived, self.kept.read_results(kept)])
-            self._archived_ids.update(kept["run_id"])
-            missing = missing.join(kept, on="run_id", how="anti")
-        if not missing.is_empty():
-            fetched = list_results(
-                self.client,
-                RunList.make(missing.drop("why", strict=False)),
-                RESULTS,
-                evals=self.saved,
-                strict=self.strict,
-                progress=progress or Silent(),
-            )
-            self.unread += len(fetched.problems)
-            # A run without results is known, too.
-            self._results.update(dict.fromkeys(missing["run_id"], RESULTS.empty()))
-            parts = fetched.frame.partition_by("run_id")
-            self._results.update({part["run_id"][0]: part for part in parts})
-        taken = [each for each in runs["run_id"] if each in self._results]
-        archived = pl.col("run_id").is_in(list({*runs["run_id"]}.difference(taken)))
-        return pl.concat(
-            [self._archived.filter(archived), *(self._results[each] for each in taken)]
-        )
-
-
-def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | None = None) -> Sides:
-    """Read what a plan names, and say of each result on which side it is.
-
-    Args:
-        plan: Which runs are read.
-        reader: What reads them.
-        progress: What is told how many runs were read; None for nothing.
-
-    Raises:
-        RetabAnalysisError: Something cannot be read.
-    """
-    saved, runs = reader.saved, plan.read
-    results = _without_pending(reader.read(runs, progress), runs)
+def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = None) -> Sides:
+    """Read what a plan names, and say of each result on which side it is."""
+    saved, runs = source.saved, plan.read
+    results = _without_pending(source.read_results(runs, progress), runs)
     against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
     is_baseline = pl.col("run_id").is_in(against)
     base = frozenset(plan.candidate.runs["run_id"])
@@ -124,7 +50,7 @@ def make_sides(plan: ReadingPlan, reader: ResultReader, progress: Progress | Non
         edited_since=_find_edited_since(now, saved) if plan.is_newest else frozenset(),
         tried=tried,
         unnamed=_count_unnamed(plan, now, expected - pending, placed),
-        changed_blocks=_read_changed(plan, now, reader.client),
+        changed_blocks=_read_changed(plan, now, source),
         compared=_describe(plan),
         notes=(
             *plan.notes,
@@ -256,11 +182,8 @@ def _find_edited_since(now: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]
     return frozenset(eval_id for eval_id, *asserted in rows if asserts_the_same(*asserted) is False)
 
 
-def _read_changed(plan: ReadingPlan, now: pl.DataFrame, client: Client) -> frozenset[str] | None:
-    """The blocks that differ, where the results do not say on which code they ran; else None.
-
-    The API compares published versions only, and answers 404 for a draft.
-    """
+def _read_changed(plan: ReadingPlan, now: pl.DataFrame, source: Source) -> frozenset[str] | None:
+    """The blocks that differ, where the results do not say on which code they ran; else None."""
     if now[BLOCK_CODE].null_count() == 0:
         return None
     earlier = plan.read.filter(WHOLE, why="an earlier run of the whole workflow").head(1)
@@ -272,11 +195,7 @@ def _read_changed(plan: ReadingPlan, now: pl.DataFrame, client: Client) -> froze
     # not mean that nothing changed.
     if any(len(each) != 1 or each[0] is None for each in pair) or pair[0] == pair[1]:
         return None
-    workflow_id = plan.candidate.runs["workflow_id"][0]
-    try:
-        return read_changed_blocks(client, workflow_id, pair[0][0], pair[1][0])
-    except (NotFoundError, InvalidRequestError):
-        return None
+    return source.read_changed_blocks(pair[0][0], pair[1][0])
 
 
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.checks.check import check
-from retab_analysis.checks.kept import archive_or_none
+from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.overview import overview
 from retab_analysis.checks.settle import RerunPlan, settle_others
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
@@ -24,7 +24,7 @@ from retab_analysis.cli.console import (
     Console,
     UsageError,
 )
-from retab_analysis.cli.session import Session, open_archive
+from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import without_edited
 from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule
@@ -137,7 +137,7 @@ def _check_one(
     options: Namespace, console: Console, session: Session
 ) -> tuple[int, dict[str, Any] | None]:
     """Check ``options.workflow``; gives the exit code, and what is to be printed as JSON."""
-    archive_or_none(open_archive(options.archive))  # what cannot be used starts nothing
+    archive_or_default()  # one that cannot be used starts nothing
     started = _start(options, console, session) if options.start else RUNS.empty()
     if started is None:
         console.warn("Nothing was started.")
@@ -178,7 +178,6 @@ def compare_sides(
             options.workflow,
             candidate=one if started is None or started.is_empty() else started,
             baseline=options.baseline,
-            archive=open_archive(options.archive),
             client=session.client,
             progress=console.progress,
         )

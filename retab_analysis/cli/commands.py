@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.archive import Archive
+from retab_analysis.checks.defaults import use
 from retab_analysis.checks.overview import overview
 from retab_analysis.cli.check_command import (
     choose_workflows,
@@ -24,7 +25,7 @@ from retab_analysis.cli.check_command import (
 from retab_analysis.cli.console import HOLDS, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
-from retab_analysis.cli.session import Session, open_archive
+from retab_analysis.cli.session import Session
 from retab_analysis.comparison.accepted import read_policy
 from retab_analysis.comparison.report import write_report
 from retab_analysis.errors import (
@@ -54,7 +55,14 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
         "watch": _watch,
         "doctor": run_doctor,
     }
-    return commands[options.command](options, console, session)
+    path = getattr(options, "archive", None)
+    if path is not None:
+        use(archive=path)
+    try:
+        return commands[options.command](options, console, session)
+    finally:
+        if path is not None:
+            use(archive=None)
 
 
 def _report(options: Namespace, console: Console, session: Session) -> int:
@@ -87,8 +95,8 @@ def _overview(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("--json prints JSON: leave -o and --format out, or --json")
     kind = _choose_format(options, console) if as_table else None
     asked = dict.fromkeys(options.workflows) or [None]
-    archive, client, progress = open_archive(options.archive), session.client, console.progress
-    shown = [overview(each, archive=archive, client=client, progress=progress) for each in asked]
+    client, progress = session.client, console.progress
+    shown = [overview(each, client=client, progress=progress) for each in asked]
     rows = pl.concat([each.frame for each in shown])
     if kind:
         return _write_table(rows, kind, options, console)
@@ -258,8 +266,7 @@ def _watch(options: Namespace, console: Console, session: Session) -> int:
             said.append(line)
             console.show(line)
 
-    archive, client = open_archive(options.archive), session.client
-    with watch(**which, compact=not on_terminal, archive=archive, client=client) as view:
+    with watch(**which, compact=not on_terminal, client=session.client) as view:
         if not on_terminal:
             view.on_update(tell)
         view.wait()

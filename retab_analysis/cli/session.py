@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
-from retab_analysis.archive import Archive
 from retab_analysis.decode import decode_runs
 from retab_analysis.markup import one_line
 from retab_analysis.transport import Client
@@ -42,11 +40,6 @@ class RecordingClient(Client):
             return parsed
 
         return super().post(path, json, parse=note)
-
-
-def open_archive(path: Path | None) -> Archive | None:
-    """The archive that ``--archive`` names; None leaves the choice to who is called."""
-    return None if path is None else Archive(path)
 
 
 class Session:

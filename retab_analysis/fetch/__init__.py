@@ -6,7 +6,6 @@ arguments, ``paging`` follows a list to its end, ``windows`` reads a long one in
 do many things at once, and ``default_client`` knows which client is meant.
 """
 
-from retab_analysis.fetch.default_client import use as use
 from retab_analysis.fetch.lists import fetch_evals as fetch_evals
 from retab_analysis.fetch.lists import fetch_versions as fetch_versions
 from retab_analysis.fetch.lists import fetch_workflows as fetch_workflows

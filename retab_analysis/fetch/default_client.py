@@ -1,13 +1,10 @@
-"""What is set for all functions: the client they talk to, and whether values are shown."""
+"""The client that every function asks unless it is given another."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from types import EllipsisType
 
-from retab_analysis.arguments import check_flag
-from retab_analysis.config import show_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.transport import Client
 
@@ -17,36 +14,8 @@ _find_problem: Callable[[], str | None] | None = None
 _default_lock = threading.Lock()
 
 
-def use(
-    client: Client | EllipsisType | None = ..., *, values: bool | EllipsisType | None = ...
-) -> None:
-    """Set what every function takes when it is not told otherwise; what is left out stays.
-
-    Args:
-        client: The client to talk to; None goes back to one that is made from the environment at
-            the next use.
-        values: Whether expected and actual values, and the words of prompts, are shown in notebook
-            and terminal; an argument ``values=`` of a function wins. None goes back to the variable
-            ``RETAB_ANALYSIS_VALUES``, which hides them with ``0``. Frames hold them all the same.
-
-    Raises:
-        ConfigError: It is not a client, or ``values`` is neither a bool nor None.
-
-    Example:
-        >>> import retab_analysis as ra
-        >>> ra.use(values=False)  # before a notebook is shown to somebody else
-        >>> ra.use(values=None)
-    """
-    if values is not None and values is not ...:
-        check_flag("values", values)
-    if client is not ...:
-        use_while(check_client(client), None)
-    if values is not ...:
-        show_values(values)
-
-
 def use_while(client: Client | None, find_problem: Callable[[], str | None] | None) -> None:
-    """As :func:`use`, with what says before each use why the client cannot be used any more."""
+    """Set the default; ``find_problem`` says before each use why it cannot be used any more."""
     global _default, _find_problem
     with _default_lock:
         _default, _find_problem = client, find_problem

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from support.faultserver import reply
 from support.inside import OVERVIEW
-from support.lettered_api import FLOW, HOUR, MINUTE, LetteredApi, alike
+from support.lettered_api import FLOW, HOUR, MINUTE, LetteredApi, alike, using
 
 import retab_analysis as ra
 
@@ -183,6 +186,61 @@ def test_the_environment_names_one(
             api.check()
 
 
+def test_an_archive_is_set_for_the_session_and_taken_back(
+    archive: ra.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def where() -> str:
+        why: str = api.check().plan["why"][-1]
+        return why
+
+    with LetteredApi(alike(3, "P" * 5)) as api:
+        plain = where()
+        ra.use(archive=archive)
+        assert where() == "5 runs are in the archive"
+        ra.use(values=True)  # what is left out stays
+        for wrong in (7, ["a.sqlite"]):
+            with pytest.raises(ra.ConfigError, match="archive: expected an Archive, its path or"):
+                ra.use(archive=wrong, values=False)  # type: ignore[arg-type]
+        with pytest.raises(ra.ArchiveError, match="is its folder there"):
+            ra.use(archive=tmp_path / "not" / "there.sqlite")
+        assert where() == "5 runs are in the archive"
+        ra.use(archive=None)
+        assert where() == plain
+        for path in (tmp_path / "other.sqlite", str(tmp_path / "third.sqlite")):
+            ra.use(archive=path)
+            assert where() == "5 runs are in the archive"
+            assert ra.Archive(path).scan_runs().collect().height == 5
+        # The one that was set goes before that of the environment, and None goes back to that.
+        monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", str(tmp_path / "fourth.sqlite"))
+        where()
+        assert not (tmp_path / "fourth.sqlite").exists()
+        ra.use(archive=None)
+        where()
+        assert ra.Archive(tmp_path / "fourth.sqlite").scan_runs().collect().height == 5
+
+
+def test_without_an_archive_none_of_its_modules_is_loaded() -> None:
+    program = """
+import sys
+import retab_analysis as ra
+
+def loaded():
+    return [each for each in sys.modules if "archive" in each or each == "sqlite3"]
+
+ra.demo()
+ra.use(archive=None)
+ra.check("wf_claims", progress=False)
+ra.overview(progress=False)
+ra.explore(workflow_id="wf_claims").close()
+assert loaded() == [], loaded()
+ra.use(archive=sys.argv[1])
+assert "retab_analysis.archive.mirror" in loaded(), loaded()
+"""
+    line = [sys.executable, "-c", program, str(Path("a.sqlite"))]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(line, check=True, cwd=folder)
+
+
 @pytest.mark.parametrize("status", [404, 500])
 @pytest.mark.parametrize("what", ["evals", "versions", "evals/runs", "evals/results"])
 def test_what_cannot_be_read_is_the_same_error_and_the_next_check_is_right(
@@ -231,26 +289,25 @@ def conclude(api: LetteredApi, **more: Any) -> tuple[Any, ...]:
 def test_an_overview_that_fails_has_the_rows_of_the_other_workflows(archive: ra.Archive) -> None:
     with LetteredApi(alike(3, "PPP")) as api:
         api.broken["GET /v1/workflows/evals/results"] = reply(500, {"detail": "away"})
-        with pytest.raises(ra.ServerError) as caught:
-            ra.overview(archive=archive, client=api.client, progress=False)
+        with using(archive), pytest.raises(ra.ServerError) as caught:
+            ra.overview(client=api.client, progress=False)
     assert caught.value.partial.schema == OVERVIEW
 
 
-@pytest.mark.parametrize("call", ["check", "overview", "watch", "explore"])
+@pytest.mark.parametrize("call", ["watch", "explore"])
 def test_another_thing_is_refused(call: str) -> None:
     with LetteredApi(alike(3, "P" * 3)) as api:
-        first = {"watch": "run_1", "overview": None, "explore": None}.get(call, FLOW)
-        more = {"workflow_id": FLOW} if call == "explore" else {}
         with pytest.raises(ra.ConfigError, match="archive must be an Archive or None, got str"):
-            getattr(ra, call)(first, archive="a.sqlite", client=api.client, **more)
+            getattr(ra, call)(workflow_id=FLOW, archive="a.sqlite", client=api.client)
 
 
 def test_an_overview_reads_what_is_kept(archive: ra.Archive) -> None:
     with LetteredApi({"a": "P" * 40 + "F", **alike(3, "P" * 41)}) as api:
         plain = ra.overview(client=api.client, progress=False)
-        ra.overview(archive=archive, client=api.client, progress=False)
+        ra.use(archive=archive)
+        ra.overview(client=api.client, progress=False)
         api.asked.clear()
-        kept = ra.overview(archive=archive, client=api.client, progress=False)
+        kept = ra.overview(client=api.client, progress=False)
         assert not any("results" in each for each in api.asked)
         assert_frame_equal(kept.frame, plain.frame)
 

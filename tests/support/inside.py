@@ -13,6 +13,7 @@ MODULES = {
     "": "analysis errors markup progress widgets wire",
     "checks.edits": "add_config_changes choose_versions",
     "checks.open_document": "OpenedDocument",
+    "checks.source": "Source",
     "checks.overview": "OVERVIEW Overview UNWELL WHY list_unwell",
     "archive": "database=archive_database",
     "analysis": "states",

@@ -51,7 +51,7 @@ import contextlib
 import itertools
 import json
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -82,6 +82,19 @@ VALUE = {"total": "12.50", "note": "two red apples"}
 def alike(number: int, letters: str, name: str = "fine") -> dict[str, str]:
     """So many evals with the same letters."""
     return {f"{name} {at}": letters for at in range(number)}
+
+
+@contextlib.contextmanager
+def using(archive: ra.Archive | None) -> Iterator[None]:
+    """For a block: what reads runs and results reads them from an archive, unless it is None."""
+    if archive is None:
+        yield
+        return
+    ra.use(archive=archive)
+    try:
+        yield
+    finally:
+        ra.use(archive=None)
 
 
 @dataclass
@@ -200,9 +213,9 @@ class LetteredApi:
             self.run(letters, scope=scope.upper(), after=MINUTE if scope.islower() else DAY)
         self.upto = hidden
 
-    def check(self, **more: Any) -> Any:
+    def check(self, archive: ra.Archive | None = None, **more: Any) -> Any:
         """Check the workflow; where it is not served yet, it is served as long as that takes."""
-        with contextlib.nullcontext(self) if self.server else self:
+        with contextlib.nullcontext(self) if self.server else self, using(archive):
             return ra.check(self.flow, client=self.client, **({"progress": False} | more))
 
     def run(

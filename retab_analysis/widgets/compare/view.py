@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_flag
+from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.edits import fetch_config_changes
-from retab_analysis.checks.kept import add_archived
 from retab_analysis.checks.settle import settle
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import sides_of, with_sides
@@ -29,6 +28,7 @@ from retab_analysis.widgets.jobs import JobProgress, describe_error, run_beside
 from retab_analysis.widgets.open_eval import OpenEval
 
 if TYPE_CHECKING:
+    from retab_analysis.archive import Archive
     from retab_analysis.widgets.page import Event
 
 
@@ -82,6 +82,9 @@ def compare_view(
     check_flag("save_values", save_values)
     check_client(client)
     if archive is not None:
+        archive_or_default(archive)  # refuses another thing
+        from retab_analysis.checks.archive_source import add_archived
+
         results = add_archived(results, archive)
     state = CompareState(results, baseline, candidate, alpha=alpha, margin=margin)
     return CompareView(state, client, save_values=save_values)

@@ -6,12 +6,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.archive import Archive
-from retab_analysis.checks.kept import KeptWorkflow, read_kept
 from retab_analysis.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -28,6 +26,10 @@ from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
 from retab_analysis.widgets.jobs import JobProgress
 from retab_analysis.widgets.table import TableState
+
+if TYPE_CHECKING:
+    from retab_analysis.archive import Archive
+    from retab_analysis.checks.archive_source import ArchiveSource
 
 DAYS = 90
 # Errors of one run, which say nothing about the other ones.
@@ -58,7 +60,7 @@ class Fetcher:
         archive: Archive | None = None,
     ) -> None:
         self._archive = archive
-        self._kept: KeptWorkflow | None = None
+        self._source: ArchiveSource | None = None
         self._explored, self._lock = explored, lock
         self._say, self._report = say, report
         self._client, self.workflow_id = client, workflow_id
@@ -109,22 +111,25 @@ class Fetcher:
         """Bring the archive up to date and show the runs in it; whether there is one."""
         if self._archive is None or self.workflow_id is None:
             return False
+        from retab_analysis.checks.archive_source import ArchiveSource
+
         client, progress = client_or_default(self._client), JobProgress("Archiving", self._report)
-        kept = read_kept(self._archive, self.workflow_id, client, progress)
+        source = ArchiveSource(self._archive, client, self.workflow_id, progress)
+        kept, runs_there = source.kept, source.kept.runs
         # Without what somebody deleted, unless the server has forgotten something.
         which = f"{self.workflow_id!r}{', gone=False' if kept.forgotten.is_empty() else ''}"
         code = f"ra.Archive({str(self._archive.path)!r})"
         runs, results = f"{code}.scan_runs({which})", f"{code}.scan_results({which})"
-        here = {*self._explored.fetched}.difference(kept.absent)
-        found = kept.read_results(kept.all_runs.filter(pl.col("run_id").is_in(list(here))))
+        here = {*self._explored.fetched}.difference(source.absent)
+        found = kept.read_results(runs_there.filter(pl.col("run_id").is_in(list(here))))
         with self._lock:
-            self._kept = kept
+            self._source = source
             self._explored.source = FrameOrigin(runs=f"runs = {runs}.collect()", archive=results)
-            self._runs.frame = kept.all_runs  # without those that were deleted
-            self._explored.take_runs(kept.all_runs)
+            self._runs.frame = runs_there  # without those that were deleted
+            self._explored.take_runs(runs_there)
             self._explored.take_results(here, found)
             self._explored.take_versions(kept.versions)
-        if kept.all_runs.is_empty():
+        if runs_there.is_empty():
             self._say("There is no run.")
         return True
 
@@ -184,8 +189,9 @@ class Fetcher:
         runs: Any = list(run_ids)
         if known is not None:
             runs = known.frame.filter(pl.col("run_id").is_in(run_ids))
-        if self._kept is not None and self._kept.choose(runs).height == runs.height:
-            found = self._kept.read_results(runs)
+        source = self._source
+        if source is not None and source.choose_kept(runs).height == runs.height:
+            found = source.kept.read_results(runs)
             with self._lock:
                 self._explored.take_results(run_ids, found)
             return

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from retab_analysis.analysis import summarize_evals
-from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_flag, check_path, check_seconds
-from retab_analysis.checks.check import check
-from retab_analysis.checks.kept import archive_or_none
+from retab_analysis.checks.check import check_source
+from retab_analysis.checks.defaults import archive_or_default, open_source
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch.default_client import check_client, client_or_default
@@ -31,6 +30,7 @@ from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.open_eval import DetailLook, OpenEval, list_documents
 
 if TYPE_CHECKING:
+    from retab_analysis.archive import Archive
     from retab_analysis.widgets.page import Event
 
 
@@ -57,7 +57,8 @@ def explore(
             and actual values, and messages that may quote them. What a live widget shows is not
             affected: where Jupyter is told to save the state of widgets, the values of the run or
             result that is open are in it.
-        archive: Where all runs and results of ``workflow_id`` are read, as for :func:`check`.
+        archive: Where all runs and results of ``workflow_id`` are read; the one that :func:`use`
+            set if not given.
         client: What to ask; the default one if not given, and only once something is asked.
 
     Returns:
@@ -78,7 +79,7 @@ def explore(
     if workflow_id is not None:
         check_text("workflow_id", workflow_id)
         empty = ExplorerState(RUNS.empty(), None, FrameOrigin())
-        kept_in, chosen = archive_or_none(archive), client_or_default(client)
+        kept_in, chosen = archive_or_default(archive), client_or_default(client)
         return Explorer(empty, chosen, workflow_id, save_values=save_values, archive=kept_in)
     if archive is not None:
         raise ConfigError("archive goes with workflow_id=; frames are shown as they are")
@@ -384,13 +385,9 @@ class Explorer(Handle):
         run_id, progress = run["run_id"], JobProgress("Checking the run", self._report)
 
         def job() -> None:
-            made = check(
-                run["workflow_id"],
-                candidate=run_id,
-                archive=self._archive,
-                client=self._client,
-                progress=progress,
-            )
+            client, archive = client_or_default(self._client), self._archive
+            source = open_source(client, run["workflow_id"], progress, archive=archive)
+            made = check_source(source, run_id, progress=progress)
             with self._lock:
                 self._explored.checked[run_id] = made
 

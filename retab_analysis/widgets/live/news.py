@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from retab_analysis.archive import Archive
+from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import add_config_changes, choose_versions
-from retab_analysis.checks.kept import read_kept
 from retab_analysis.checks.plan import (
     HISTORY,
     Choice,
@@ -27,7 +27,8 @@ from retab_analysis.checks.plan import (
     RunListing,
     make_plan,
 )
-from retab_analysis.checks.read import ResultReader, make_sides
+from retab_analysis.checks.read import make_sides
+from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, sides_of, with_sides
 from retab_analysis.comparison.config_changes import Edits
@@ -36,7 +37,6 @@ from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.config import shows_values
 from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
-from retab_analysis.fetch.lists import list_evals
 from retab_analysis.fetch.params import Runs
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.threads import is_away
@@ -44,6 +44,9 @@ from retab_analysis.render.document import Document
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import TRANSITIONS
 from retab_analysis.widgets.live.run_lines import TOLD
+
+if TYPE_CHECKING:
+    from retab_analysis.archive import Archive
 
 # The levels that ``check`` has by default.
 _ALPHA = _MARGIN = 0.05
@@ -129,7 +132,7 @@ class NewsFinder:
     @property
     def unread(self) -> int:
         """How many results of earlier runs did not decode, and were left out."""
-        return sum(each.reader.unread for each in self._workflows.values())
+        return sum(each.unread for each in self._workflows.values())
 
     def find(
         self,
@@ -162,11 +165,7 @@ class NewsFinder:
 
 
 class WorkflowNews:
-    """The news of the watched runs of one workflow.
-
-    Attributes:
-        reader: Reads the results of the earlier runs.
-    """
+    """The news of the watched runs of one workflow; ``evals`` are its saved evals."""
 
     def __init__(
         self,
@@ -177,7 +176,8 @@ class WorkflowNews:
         archive: Archive | None,
     ) -> None:
         self._client, self._workflow_id, self._wanted = client, workflow_id, wanted
-        self._archive = archive
+        self._archive, self._evals = archive, evals
+        self._source: Source | None = None
         self._listing: RunListing | None = None
         self._news: News | None = None
         # What the news were found in: the runs, which of them had ended, and their outcomes.
@@ -189,7 +189,10 @@ class WorkflowNews:
         self._unanswered: Counter[tuple[str, str]] = Counter()
         # How often in a row the API was away.
         self._refused = 0
-        self.reader = ResultReader(client, evals, strict=False)
+
+    @property
+    def unread(self) -> int:
+        return 0 if self._source is None else self._source.unread
 
     def find(self, runs: pl.DataFrame, results: Mapping[str, pl.DataFrame]) -> News:
         """The news of the runs; as :meth:`NewsFinder.find`."""
@@ -218,22 +221,22 @@ class WorkflowNews:
         outcomes: frozenset[Outcome],
     ) -> News:
         has_ended = bool(runs["is_terminal"].all())
-        plan = self._plan(runs, has_ended)
+        source, plan = self._plan(runs, has_ended)
         for run_id in runs["run_id"]:
-            self.reader.take(run_id, results[run_id])
+            source.take(run_id, results[run_id])
         ids, against = tuple(runs["run_id"]), _describe(plan)
         if not (has_ended or outcomes):
-            self.reader.read(plan.read)
+            source.read_results(plan.read)
             return News(ids, against=against)
-        sides, began = make_sides(plan, self.reader), time.monotonic()
+        sides, began = make_sides(plan, source), time.monotonic()
         comparison = compare_sides(sides, _ALPHA, _MARGIN)
         took = time.monotonic() - began
-        news = News(ids, self._add_edits(comparison), against, outcomes=outcomes, took=took)
+        news = News(ids, self._add_edits(comparison, source), against, outcomes=outcomes, took=took)
         # Here, in a thread of its own, and not where it is drawn.
         news.document(values=shows_values())
         return news
 
-    def _add_edits(self, comparison: Comparison) -> Comparison:
+    def _add_edits(self, comparison: Comparison, source: Source) -> Comparison:
         """Add what was edited, where something broke by an edit.
 
         It is asked for until it has come, but a few times only: an API that does not know a version
@@ -243,35 +246,39 @@ class WorkflowNews:
         if versions is None:
             return comparison
         if versions not in self._edits and self._unanswered[versions] <= GRACE:
-            found = sides_of(add_config_changes(comparison, self._workflow_id, self._client)).edits
+            found = sides_of(add_config_changes(comparison, source)).edits
             if found is None:
                 self._unanswered[versions] += 1
             else:
                 self._edits[versions] = found
         return with_sides(comparison, edits=self._edits.get(versions))
 
-    def _plan(self, runs: pl.DataFrame, has_ended: bool) -> ReadingPlan:
+    def _plan(self, runs: pl.DataFrame, has_ended: bool) -> tuple[Source, ReadingPlan]:
         """Which runs are read, as ``check`` would choose them now.
 
         Once the runs have ended, the list and the saved evals are read again: an earlier run may
         have ended meanwhile, and the saved evals remember other passes.
         """
-        if self._listing is None or (has_ended and not self._is_final):
-            kept = None
-            if self._archive is not None:
-                kept = self.reader.kept = read_kept(
-                    self._archive, self._workflow_id, self._client, progress=False
-                )
-                self.reader.saved = kept.saved
+        if self._source is None:
             # Without the saved evals everything would be taken for removed.
-            elif self._listing is not None or self.reader.saved.is_empty():
-                self.reader.saved = list_evals(self._client, self._workflow_id).frame
-            self._listing = RunListing.read(self._client, self._workflow_id, kept)
-        self._is_final = has_ended
-        self._listing.add(runs)
+            saved = None if self._evals.is_empty() else self._evals
+            self._source = open_source(
+                self._client,
+                self._workflow_id,
+                progress=False,
+                archive=self._archive,
+                strict=False,
+                saved=saved,
+            )
+        elif self._listing is not None and has_ended and not self._is_final:
+            self._source.refresh(progress=False)
+            self._listing = None
+        listing = self._listing or RunListing.read(self._source)
+        self._listing, self._is_final = listing, has_ended
+        listing.add(runs)
+        limits = Limits.choose(HISTORY, self._source)
         candidate = Choice(runs, "which is watched")
-        limits = Limits.choose(HISTORY, self.reader.kept)
-        return make_plan(self._listing, candidate, self._wanted, limits, self.reader.saved)
+        return self._source, make_plan(listing, candidate, self._wanted, limits)
 
 
 def list_outcomes(results: pl.DataFrame) -> frozenset[Outcome]:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
-from retab_analysis.archive import Archive
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
-from retab_analysis.checks.kept import archive_or_none
+from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
@@ -35,6 +34,7 @@ from retab_analysis.widgets.live.watcher import Watcher
 from retab_analysis.widgets.open_eval import OpenEval
 
 if TYPE_CHECKING:
+    from retab_analysis.archive import Archive
     from retab_analysis.widgets.page import Event
 
 # More bars than that leave no room in a terminal.
@@ -81,7 +81,7 @@ def watch(
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values, and messages that may quote them. What a live widget shows is not
             affected: where Jupyter is told to save the state of widgets, their values are in it.
-        archive: Where that workflow's past is read, as for :func:`check`.
+        archive: Where that workflow's past is read; the one that :func:`use` set if not given.
         client: What to ask; the default one if not given.
 
     Returns:
@@ -115,7 +115,7 @@ def watch(
     ids = [] if runs is None else list(RunList.make(runs).ids)
     check_polars_threads()
     chosen = client_or_default(client)
-    kept_in = archive_or_none(archive)
+    kept_in = archive_or_default(archive)
     watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval), kept_in)
     view = LiveView(watcher, chosen, **look)
     watcher.start((chosen.base_url, tuple(sorted(ids)), workflow_id))

@@ -11,10 +11,10 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from retab_analysis.archive import Archive
 from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.lists import list_evals
 from retab_analysis.fetch.params import RunList, Runs
@@ -29,6 +29,9 @@ from retab_analysis.widgets.jobs import run_beside
 from retab_analysis.widgets.live.news import News, NewsFinder
 from retab_analysis.widgets.live.state import Snapshot
 from retab_analysis.widgets.live.watched_runs import WatchedRuns, is_workflow_id
+
+if TYPE_CHECKING:
+    from retab_analysis.archive import Archive
 
 # Where nothing changes, each pause is longer than the one before, up to so many intervals.
 _SLOWER = 1.3

@@ -1,0 +1,132 @@
+"""What one workflow has, read from an archive; loaded only where there is one."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from retab_analysis.archive import Archive
+from retab_analysis.archive.archive import sync_to_check
+from retab_analysis.checks.source import Source
+from retab_analysis.fetch.lists import find_workflow
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.progress import Progress
+from retab_analysis.schema import RESULTS, checked
+from retab_analysis.transport import Client
+
+_one_sync = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class KeptWorkflow:
+    """A workflow as an archive holds it now.
+
+    What somebody deleted on the server says nothing any more. What the server itself has forgotten
+    does: runs that are older than all that it still has.
+    """
+
+    archive: Archive
+    workflow_id: str
+    saved: pl.DataFrame
+    versions: pl.DataFrame
+    there: pl.DataFrame
+    forgotten: pl.DataFrame
+
+    @classmethod
+    def read(cls, archive: Archive, workflow_id: str) -> KeptWorkflow:
+        there = archive.scan_runs(workflow_id, gone=False).collect()
+        first = pl.lit(there["created_at"].min(), there.schema["created_at"])
+        saved = archive.scan_evals(workflow_id).collect()
+        # The runs of a single eval are deleted with it.
+        is_deleted = pl.col("eval_id").is_in(saved["eval_id"].implode()).not_().fill_null(False)
+        older = archive.scan_runs(workflow_id).filter(pl.col("created_at") < first, ~is_deleted)
+        versions = archive.scan_versions(workflow_id).collect()
+        return cls(archive, workflow_id, saved, versions, there, older.collect())
+
+    @property
+    def runs(self) -> pl.DataFrame:
+        return pl.concat([self.there, self.forgotten])
+
+    def read_results(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """The results of some of the runs; of the forgotten ones those of evals that are saved."""
+        there = self.archive.scan_results(self.workflow_id, gone=False)
+        found = there.filter(pl.col("run_id").is_in(runs["run_id"].implode())).collect()
+        older = self.forgotten.join(runs, on="run_id", how="semi")
+        if older.is_empty():
+            return found
+        kept = self.archive.scan_results(self.workflow_id).filter(
+            pl.col("run_id").is_in(older["run_id"].implode()),
+            pl.col("eval_id").is_in(self.saved["eval_id"].implode()),
+        )
+        return pl.concat([found, kept.collect()])
+
+
+class ArchiveSource(Source):
+    """The archive is brought up to date first; what it does not have is asked of the API.
+
+    ``absent`` are the ids of runs whose results the API did not give, and may give the next time.
+    """
+
+    most_results = 1_000_000
+
+    def __init__(
+        self,
+        archive: Archive,
+        client: Client,
+        workflow_id: str,
+        progress: Progress | bool | None = None,
+        *,
+        strict: bool = True,
+    ) -> None:
+        super().__init__(client, workflow_id, strict=strict)
+        self._archive = archive
+        self.refresh(progress)
+
+    def refresh(self, progress: Progress | bool | None = None) -> None:
+        with _one_sync:  # another one of this process waits here for as long as it takes
+            self.absent = sync_to_check(self._archive, self.workflow_id, self.client, progress)
+        self.kept = KeptWorkflow.read(self._archive, self.workflow_id)
+        self._saved = self.kept.saved
+
+    def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+        outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+        run_all([lambda: find_workflow(self.client, self.workflow_id)], 1, outcomes)
+        return outcomes.results.get(0), self.kept.versions
+
+    def read_versions(self) -> pl.DataFrame:
+        kept = self.kept.versions
+        return super().read_versions() if kept.is_empty() else kept
+
+    def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
+        return self.kept.runs, True
+
+    def say_where(self, *, is_whole: bool) -> str:
+        return "in the archive"
+
+    def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """Those of some runs whose results are in the archive."""
+        known = self.kept.runs.filter(~pl.col("run_id").is_in(list(self.absent)))
+        return runs.join(known, on="run_id", how="semi")
+
+    def _read_missing(self, runs: pl.DataFrame, progress: Progress) -> pl.DataFrame:
+        kept = self.choose_kept(runs)
+        found = self.kept.read_results(kept)
+        asked = runs.join(kept, on="run_id", how="anti")
+        if asked.is_empty():
+            return found
+        return pl.concat([found, super()._read_missing(asked, progress)])
+
+
+def add_archived(results: pl.DataFrame | pl.LazyFrame, archive: Archive) -> pl.DataFrame:
+    """Some results, and those of other runs of their workflows that are in an archive."""
+    given = checked(results, RESULTS, ("workflow_id", "run_id"), "results").collect()
+    workflows = given["workflow_id"].drop_nulls().unique().to_list()
+    if not workflows:
+        return given
+    kept = (KeptWorkflow.read(archive, each) for each in workflows)
+    known = pl.concat([each.read_results(each.runs) for each in kept])
+    others = known.join(given, on="run_id", how="anti").join(given, on="result_id", how="anti")
+    return pl.concat([given, others], how="diagonal")

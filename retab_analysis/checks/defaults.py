@@ -1,0 +1,111 @@
+"""The defaults of a session, and the door to what a workflow has: the API, or an archive.
+
+Nothing else asks which of the two it is. The archive's modules are loaded only where there is one.
+"""
+
+from __future__ import annotations
+
+import os
+from types import EllipsisType
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from retab_analysis.arguments import check_flag, check_path
+from retab_analysis.checks.source import Source
+from retab_analysis.config import ARCHIVE_VARIABLE, show_values
+from retab_analysis.errors import ConfigError
+from retab_analysis.fetch.default_client import check_client, use_while
+from retab_analysis.progress import Progress
+from retab_analysis.transport import Client
+
+if TYPE_CHECKING:
+    from retab_analysis.archive import Archive
+
+_archive: Archive | None = None
+
+
+def use(
+    client: Client | EllipsisType | None = ...,
+    *,
+    archive: Archive | str | os.PathLike[str] | EllipsisType | None = ...,
+    values: bool | EllipsisType | None = ...,
+) -> None:
+    """Set the defaults of this session; an argument that you leave out stays as it was.
+
+    Args:
+        client: The client that every function asks. None makes one from the environment at the
+            next use.
+        archive: An :class:`Archive`, or the path of its file, which is made if there is none.
+            :func:`check`, :func:`overview`, :func:`watch` and :func:`explore` bring it up to date
+            first, and read it instead of the API: all runs of whatever scope, up to a million
+            results. A result that does not decode counts as missing, with a warning. None goes
+            back to the variable ``RETAB_ANALYSIS_ARCHIVE``; if that is not set either, they ask
+            the API.
+        values: Whether expected and actual values, and the words of prompts, are shown in notebook
+            and terminal; an argument ``values=`` of a function wins. None goes back to the variable
+            ``RETAB_ANALYSIS_VALUES``, which hides them with ``0``. Frames hold them all the same.
+
+    Raises:
+        ConfigError: It is not a client, not an archive or path, or ``values`` is neither a bool
+            nor None. Nothing was set then.
+        ArchiveError: The file is not an archive, or cannot be made. Nothing was set then.
+
+    Example:
+        >>> import retab_analysis as ra
+        >>> ra.use(values=False)  # before a notebook is shown to somebody else
+        >>> ra.use(values=None)
+        >>> ra.use(archive="claims.sqlite")  # from now on checks read the whole history
+        >>> ra.check("wf_claims").plan["why"].last()
+        '... runs are in the archive'
+        >>> ra.use(archive=None)
+    """
+    global _archive
+    if values is not None and values is not ...:
+        check_flag("values", values)
+    if client is not ...:
+        check_client(client)
+    if archive is not ...:
+        _archive = None if archive is None else _open(archive)
+    if client is not ...:
+        use_while(client, None)
+    if values is not ...:
+        show_values(values)
+
+
+def _open(given: Archive | str | os.PathLike[str]) -> Archive:
+    from retab_analysis.archive import Archive
+
+    if isinstance(given, Archive):
+        return given
+    return Archive(check_path("archive", given, "an Archive, its path or None"))
+
+
+def archive_or_default(archive: Archive | None = None) -> Archive | None:
+    """The given archive, else the one that is set, else the one of the environment, if any."""
+    if archive is None and (_archive is not None or not os.environ.get(ARCHIVE_VARIABLE)):
+        return _archive
+    from retab_analysis.archive import Archive
+
+    if archive is not None and not isinstance(archive, Archive):
+        got = type(archive).__name__
+        raise ConfigError(f"archive must be an Archive or None, got {got}; open it: Archive(path)")
+    return archive or Archive()
+
+
+def open_source(
+    client: Client,
+    workflow_id: str,
+    progress: Progress | bool | None = None,
+    *,
+    archive: Archive | None = None,
+    strict: bool = True,
+    saved: pl.DataFrame | None = None,
+) -> Source:
+    """The source of a workflow; ``saved`` are its saved evals, where they have just been read."""
+    chosen = archive_or_default(archive)
+    if chosen is None:
+        return Source(client, workflow_id, strict=strict, saved=saved)
+    from retab_analysis.checks.archive_source import ArchiveSource
+
+    return ArchiveSource(chosen, client, workflow_id, progress, strict=strict)

@@ -1,0 +1,126 @@
+"""What one workflow has, asked of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+import polars as pl
+
+from retab_analysis.errors import InvalidRequestError, NotFoundError
+from retab_analysis.fetch.lists import (
+    find_workflow,
+    list_evals,
+    read_changed_blocks,
+    read_newest_versions,
+    read_two_versions,
+)
+from retab_analysis.fetch.paging import PAGE_SIZE
+from retab_analysis.fetch.params import RunList
+from retab_analysis.fetch.results import list_results
+from retab_analysis.fetch.runs import read_newest_runs
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.progress import Progress, Silent
+from retab_analysis.schema import RESULTS
+from retab_analysis.transport import Client
+
+
+class Source:
+    """Runs, results, saved evals, versions and edits of one workflow.
+
+    A run's results are read once. Without ``strict`` results that do not decode are left out, and
+    counted in ``unread``.
+    """
+
+    most_results = 0
+    """So many results can be read without asking for them."""
+
+    def __init__(
+        self,
+        client: Client,
+        workflow_id: str,
+        *,
+        strict: bool = True,
+        saved: pl.DataFrame | None = None,
+    ) -> None:
+        self.client, self.workflow_id, self.strict = client, workflow_id, strict
+        self.unread = 0
+        self._saved = saved
+        self._taken: dict[str, pl.DataFrame] = {}
+        self._read, self._read_ids = RESULTS.empty(), set[str]()
+
+    @property
+    def saved(self) -> pl.DataFrame:
+        """The EVALS frame of what is saved."""
+        if self._saved is None:
+            self._saved = list_evals(self.client, self.workflow_id, strict=self.strict).frame
+        return self._saved
+
+    def refresh(self, progress: Progress | bool | None = None) -> None:
+        """From now on give what is there now; results that were read stay."""
+        self._saved = None
+
+    def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+        """The workflow and its publications, None where unknown; the saved evals at the same time.
+
+        Raises:
+            RetabAnalysisError: The saved evals cannot be read.
+        """
+        outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+        tasks: list[Callable[[], pl.DataFrame]] = [
+            lambda: self.saved,
+            partial(find_workflow, self.client, self.workflow_id),
+            self.read_versions,
+        ]
+        run_all(tasks, self.client.max_concurrency, outcomes)
+        error = outcomes.errors.get(0) or outcomes.error()
+        if 0 not in outcomes.results and error is not None:
+            raise error
+        return outcomes.results.get(1), outcomes.results.get(2)
+
+    def read_versions(self) -> pl.DataFrame:
+        """The newest published versions."""
+        return read_newest_versions(self.client, self.workflow_id)
+
+    def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
+        """The newest runs up to a moment, and whether there are no older ones."""
+        page = read_newest_runs(self.client, self.workflow_id, limit=PAGE_SIZE, to_date=to_date)
+        return page, page.height < PAGE_SIZE
+
+    def say_where(self, *, is_whole: bool) -> str:
+        """Where the runs of a list are; ``is_whole``: there are no others."""
+        return f"listed; {'the list ends here' if is_whole else 'older runs were not listed'}"
+
+    def take(self, run_id: str, results: pl.DataFrame) -> None:
+        """Take in the results of a run that somebody else has read."""
+        self._taken[run_id] = results
+
+    def read_results(self, runs: pl.DataFrame, progress: Progress | None = None) -> pl.DataFrame:
+        """The results of some runs; ``progress`` is told how many runs were read."""
+        missing = runs.filter(~pl.col("run_id").is_in([*self._taken, *self._read_ids]))
+        if not missing.is_empty():
+            self._read = pl.concat([self._read, self._read_missing(missing, progress or Silent())])
+            self._read_ids.update(missing["run_id"])
+        taken = [each for each in runs["run_id"] if each in self._taken]
+        others = pl.col("run_id").is_in([*{*runs["run_id"]}.difference(taken)])
+        return pl.concat([self._read.filter(others), *(self._taken[each] for each in taken)])
+
+    def _read_missing(self, runs: pl.DataFrame, progress: Progress) -> pl.DataFrame:
+        chosen = RunList.make(runs.drop("why", strict=False))
+        fetched = list_results(
+            self.client, chosen, RESULTS, evals=self.saved, strict=self.strict, progress=progress
+        )
+        self.unread += len(fetched.problems)
+        return fetched.frame
+
+    def read_blocks(self, baseline: str, candidate: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The blocks of two versions: BLOCKS frames."""
+        return read_two_versions(self.client, self.workflow_id, baseline, candidate)
+
+    def read_changed_blocks(self, baseline: str, candidate: str) -> frozenset[str] | None:
+        """The ids of the blocks that differ; None for a draft, which the API answers with 404."""
+        try:
+            return read_changed_blocks(self.client, self.workflow_id, baseline, candidate)
+        except (NotFoundError, InvalidRequestError):
+            return None
