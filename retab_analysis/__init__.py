@@ -37,7 +37,7 @@ Now and then:
     files            write_csv, read_csv, write_excel
     decode           decode_runs, decode_results, decode_evals, of documents that you have
     keep             Archive: a file of all runs, results and evals, also of what was deleted
-    connect          Client, use, Sandbox
+    connect          Client, Sandbox, use (the client, archive and values of a session)
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
 VERSIONS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Whatever is raised is a

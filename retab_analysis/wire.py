@@ -280,7 +280,7 @@ class Assertion(Wire):
         decoder(Condition).decode(self.condition)
 
 
-class Source(Wire):
+class EvalSource(Wire):
     """Where an eval's frozen inputs came from; the type is declared per source, never missing."""
 
     type: str
@@ -312,7 +312,7 @@ class Eval(Wire):
     id: str
     workflow_id: str
     target: BlockTarget
-    source: Source
+    source: EvalSource
     name: str | None = None
     assertion: Assertion | None = None
     assertion_drift_status: str | None = None

@@ -453,8 +453,7 @@ def sync_to_check(
 ) -> frozenset[str]:
     """Bring an archive up to date, with all saved evals; without versions where they fail.
 
-    Returns:
-        The ids of runs whose results the API did not give.
+    Gives the ids of runs whose results the API did not give.
     """
     archive._check_open()
     with archive._mirroring(client, progress, to_check=True) as mirror:

@@ -105,9 +105,7 @@ def reporting(path: Path, kind: type[Exception] = sqlite3.DatabaseError) -> Iter
 def prepare(path: Path) -> None:
     """Make sure that there is an archive at a path, and make an empty one where nothing is.
 
-    Raises:
-        ArchiveError: What is there is not an archive, is damaged or is of a newer version; it was
-            not touched.
+    What is not an archive, is damaged or newer is an ArchiveError, and is not touched.
     """
     if path.is_dir():
         raise ArchiveError(f"the archive {str(path)!r} is a folder; name a file in it")
@@ -197,11 +195,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _is_empty(db: sqlite3.Connection, path: Path) -> bool:
-    """Whether a file has no tables yet.
-
-    Raises:
-        ArchiveError: It has others than ours, or those of another version.
-    """
+    """Whether a file has no tables yet; an ArchiveError where it has other tables than ours."""
     ((application,),) = db.execute("PRAGMA application_id")
     ((version,),) = db.execute("PRAGMA user_version")
     ((tables,),) = db.execute("SELECT count(*) FROM sqlite_master")

@@ -31,11 +31,7 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def claim(directory: Path, by: Sequence[str]) -> None:
-    """Make sure that a directory was written in this way, or make it where nothing is.
-
-    Raises:
-        ConfigError: Something else is there.
-    """
+    """Make sure that a directory was written in this way, or make it where nothing is."""
     path = directory / _MANIFEST
     manifest = json.dumps({"made_by": "Archive.export_parquet", "partition_by": [*by]})
     there = path.read_text(errors="replace") if path.is_file() else None

@@ -58,11 +58,9 @@ class _Passing(Gathering):
 class Place:
     """How far what is kept of a workflow has been brought up to date.
 
-    Attributes:
-        workflow: The workflow.
-        since: Runs created before are not kept; None where all are.
-        is_deep: Whether the list of runs has to be read to its end, and not only to what is known.
-        is_changed: Whether runs came since the saved evals and versions were read.
+    Runs created before ``since`` are not kept. ``is_deep``: the list of runs has to be read to its
+    end, and not only to what is known. ``is_changed``: runs came since the saved evals and versions
+    were read.
     """
 
     workflow: str
@@ -74,11 +72,8 @@ class Place:
 class Mirror:
     """One sync.
 
-    Attributes:
-        changes: What it has written so far.
-        problems: What does not decode.
-        no_versions: Why the published versions of a workflow could not be read; all else was.
-        absent: The ids of runs that are there, and the API has no list of their results.
+    ``no_versions`` is why the published versions of a workflow could not be read, while all else
+    was; ``absent`` are the ids of runs that are there, and the API has no list of their results.
 
     With ``to_check`` all saved evals are read, and it is an error where there is no such list, and
     where one of them or of the newest runs does not decode.

@@ -95,9 +95,8 @@ def put(
 ) -> tuple[str | None, bool]:
     """Put a document in, or note that it was seen again.
 
-    Returns:
-        ``added``, also for one that had gone, ``changed``, or None where it is as it was. And
-        whether that is news: of a run, whether it is new or has gone on.
+    Gives ``added``, also for one that had gone, ``changed``, or None where it is as it was; and
+    whether that is news: of a run, whether it is new or has gone on.
     """
     struct = document.struct
     row = {
@@ -204,10 +203,7 @@ def decode(
 ) -> tuple[pl.DataFrame, Problems]:
     """Make a frame of documents, by the same way as a fetch does of pages; and what is left out.
 
-    Args:
-        table: What they are.
-        rows: The documents: id, run, compressed bytes, and what else is of them.
-        beside: The names of that, which are columns behind those of the table.
+    The rows are id, run, compressed bytes, and what the columns in ``beside`` hold.
     """
     frames, problems, waiting = [to_frame(table, [])], Problems(), iter(rows)
     others: list[tuple[Any, ...]] = []

@@ -112,20 +112,12 @@ class BlockLabels:
 
 
 def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None:
-    """Between which versions to look for the edit that broke something.
+    """The version that was and the one that is, between which an edit broke something; or None.
 
     From the version that most of the evals that an edit broke passed in last. Where that is a
     draft, which the API does not keep, it is the newest published version that ran before the
     break; and where none did among the runs that were read, the newest that had been published when
     these evals passed last.
-
-    Args:
-        evals: ``Comparison.evals``.
-        sides: What was compared.
-
-    Returns:
-        The version that was and the one that is; None where no edit broke anything, or the versions
-        are not known.
     """
     broken = evals.filter(
         pl.col("transition").is_in(FLIPPED),

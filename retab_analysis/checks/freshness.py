@@ -36,15 +36,10 @@ def find_edited(
 ) -> pl.DataFrame:
     """The evals of which it is known that running them now is not what the candidate ran.
 
-    Args:
-        candidate: The candidate's results.
-        saved: The saved evals to look at: an EVALS frame with ``freshness_reasons``.
-        blocks: When each block was saved, ``block_id, updated_at``, for evals of which the API
-            does not say whether their newest result is up to date; None where that is not known.
-
-    Returns:
-        ``eval_id, eval_name, block_id``; ``edited``: ``code``, ``validity``, ``saved``, ``inputs``
-        or ``condition``.
+    ``saved`` is an EVALS frame with ``freshness_reasons``; ``blocks`` says when each block was
+    saved (``block_id, updated_at``), for evals of whose newest result the API does not say whether
+    it is up to date. Gives ``eval_id, eval_name, block_id, edited``: ``code``, ``validity``,
+    ``saved``, ``inputs`` or ``condition``.
     """
     told = saved.select(
         *("eval_id", "latest_block_fingerprint", "latest_inputs_fingerprint"),
@@ -73,9 +68,7 @@ def split_reruns(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The reruns of the same code and eval as the candidate's, where both are known, and the rest.
 
-    Returns:
-        The rows of ``reruns`` that count; and of the others ``eval_id, eval_name, block_id,
-        edited`` as in :func:`find_edited`.
+    The rest has the columns of :func:`find_edited`.
     """
     known = _known(candidate).rename({name: f"known_{name}" for name in _KNOWN})
     both = reruns.join(known, on="eval_id", how="left", maintain_order="left")

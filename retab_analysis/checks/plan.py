@@ -75,11 +75,8 @@ STANDS = (
 class RunListing:
     """The newest runs of a workflow; older ones are listed where they are asked for.
 
-    Attributes:
-        runs: A RUNS frame, the newest first.
-        pages_left: How many more pages may be read; 0 once the list has ended.
-        is_whole: Whether the list ended, so that there are no other runs.
-        skipped: Whether there are runs between those that are listed which are not.
+    ``is_whole``: there are no other runs. ``skipped``: there are runs between those that are listed
+    which are not.
     """
 
     source: Source
@@ -157,17 +154,11 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class ReadingPlan:
-    """Which runs are read.
+    """Which runs are read: a RUNS frame with ``why``, the candidate among it.
 
-    Attributes:
-        candidate: What is checked.
-        follow: Whether later runs of a block may take its place.
-        baseline: What it is held against; None holds each eval against its own past.
-        read: A RUNS frame of all that is read, the candidate among it, with ``why``.
-        after_gaps: The ids of the runs before which there are whole runs that are not read.
-        is_newest: Whether no run of the whole workflow that stands came after the candidate.
-        table: What of this is shown: ``run_id, created_at, scope, why``.
-        notes: What has to be said of runs that are left out, one sentence each.
+    With ``follow`` later runs of a block may take the candidate's place. Without a ``baseline``
+    each eval is held against its own past. Before the runs in ``after_gaps`` there are whole runs
+    that are not read. ``is_newest``: no whole run that stands came after the candidate.
     """
 
     candidate: Choice
@@ -182,13 +173,10 @@ class ReadingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many runs are read.
+    """How many runs are read: whole ones before the checked one, and of blocks and evals.
 
-    Attributes:
-        whole: Of the whole workflow, before the checked one.
-        since: Of blocks and of single evals, since then.
-        parts: Of these, before; the oldest and the newest of each block, or eval, and version.
-        of_all: Whether all of these count instead, and not only the oldest and the newest.
+    Of the latter so many since then, and before it ``parts``: the oldest and the newest of each
+    block, or eval, and version; ``of_all``: all of them.
     """
 
     whole: int
@@ -271,11 +259,7 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
 
 
 def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choice:
-    """The runs of a baseline that is one for all evals.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """The runs of a baseline that is one for all evals."""
     begun = candidate.runs["created_at"].min()
     if not isinstance(wanted, str) or wanted not in ("last_ok", "previous"):
         found = _find(listing, "baseline", wanted, begun)  # type: ignore[arg-type]
@@ -303,11 +287,7 @@ def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choi
 
 
 def _find(listing: RunListing, name: str, wanted: Runs, before: datetime | None) -> Choice:
-    """The runs that an argument names: runs, or a version, of which the newest run counts.
-
-    Raises:
-        ConfigError: There are none, or they are of another workflow.
-    """
+    """The runs that an argument names: runs, or a version, of which the newest run counts."""
     if isinstance(wanted, str):
         is_version = pl.col("workflow_version_id") == wanted
         return (
@@ -336,12 +316,7 @@ def _find_newest(
 ) -> Choice | None:
     """The newest whole run of some, whatever its status; else the newest of each block.
 
-    Args:
-        listing: The runs of the workflow.
-        which: Which runs.
-        what: What they are of.
-        before: Only runs before this moment; None for all.
-        far: Whether older runs are listed where none of those that are listed is among them.
+    With ``far`` older runs are listed where none of those that are listed is among them.
     """
     is_before = pl.lit(True) if before is None else pl.col("created_at") < before
     while True:

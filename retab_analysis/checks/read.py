@@ -79,12 +79,6 @@ def _remember_passes(
     Without that a break would leave what is read one day, and turn from "broken" into "never
     passed" by itself. A pass on other inputs than the present ones says nothing; whether the eval
     asserted the same then is not known.
-
-    Args:
-        earlier: The results that are earlier.
-        now: Those on the candidate's side.
-        saved: The EVALS frame of the workflow.
-        begun: When the candidate began; None where that is not known.
     """
     if begun is None:
         return earlier.clear()

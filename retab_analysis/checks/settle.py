@@ -155,13 +155,7 @@ def settle_others(
 class RerunPlan:
     """What :func:`settle` is about to do; as a text, the sentence that says so.
 
-    Attributes:
-        suite: What is known of the evals that are to be settled.
-        asked: The evals that are run again in the first round, of ``choose_reruns``.
-        rounds: How many rounds there are at most.
-        allowed: How many runs may be started.
-        gone: How many evals cannot be run any more.
-        now: What time it is.
+    ``asked`` is what is run again in the first round; ``gone`` counts evals that cannot be run.
     """
 
     suite: Suite
@@ -249,23 +243,11 @@ def _split_errors(suite: Suite, chosen: pl.DataFrame) -> tuple[pl.DataFrame, pl.
 
 @dataclass
 class _Settling:
-    """A comparison that is being settled.
+    """A comparison that is being settled, with all results that were counted so far.
 
-    Attributes:
-        comparison: With all results that were counted so far.
-        client: What is asked.
-        rounds: How many rounds there are at most.
-        most: How many runs may be started.
-        bar: Where it is shown how far this is.
-        set_aside: The evals that are left alone.
-        only_errors: Whether only evals that ended in an error are run again.
-        started: How many runs were started.
-        ended: How many runs have ended whose results were counted.
-        total: How many there will be at most.
-        waiting: A RUNS frame: what was started, and is not counted yet.
-        gone: Evals that cannot be run any more, and what the API said.
-        retried: Evals that ended in an error and were run again: once is enough.
-        now: The API's time when this began, or that of the first run that was started.
+    ``waiting`` is a RUNS frame of what was started and is not counted yet; ``gone`` has the evals
+    that cannot be run any more, and what the API said; an eval in ``retried`` ended in an error and
+    is not run again. ``now`` is the API's time when this began, or that of the first start.
     """
 
     comparison: Comparison
@@ -332,11 +314,7 @@ class _Settling:
         announce(self.bar, line, self.ended, self.total, starts=starts)
 
     def _choose(self, left: int) -> pl.DataFrame:
-        """The evals to run again now: still saved, and as they were when the candidate ran.
-
-        Raises:
-            ConfigError: One of them was edited.
-        """
+        """The evals to run again now, still saved; a ConfigError where one was edited since."""
         suite = self._suite()
         undecided = apart(partial(choose_reruns, suite, left, self.now))
         undecided = undecided.filter(~pl.col("eval_id").is_in([*self.gone]))
@@ -371,11 +349,7 @@ class _Settling:
             )
 
     def _start(self, asked: pl.DataFrame) -> None:
-        """Start a run for each eval, one after the other.
-
-        Raises:
-            RetabAnalysisError: One failed; the runs before it were waited for, and count.
-        """
+        """Start a run for each eval; where one fails, those before it are waited for, and count."""
         workflow_id = _workflow_of(self.comparison)
         self.retried |= _list_errored(self._suite()) & {*asked["eval_id"]}
         for eval_id in asked["eval_id"]:
@@ -396,8 +370,7 @@ class _Settling:
     def _count(self) -> None:
         """Wait for what was started, and weigh everything anew with its results.
 
-        Raises:
-            ConfigError: Some of them are of other code; the others count.
+        It is a ConfigError where some are of other code; the others count.
         """
         results = self._collect(self.waiting)
         counted, edited = apart(partial(_count_results, self.comparison, results))

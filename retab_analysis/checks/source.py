@@ -62,11 +62,7 @@ class Source:
         self._saved = None
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        """The workflow and its publications, None where unknown; the saved evals at the same time.
-
-        Raises:
-            RetabAnalysisError: The saved evals cannot be read.
-        """
+        """The workflow and its publications, None where unknown; also reads the saved evals."""
         outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
         tasks: list[Callable[[], pl.DataFrame]] = [
             lambda: self.saved,

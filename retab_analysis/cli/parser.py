@@ -227,8 +227,8 @@ def _add_workflows(parser: Parser, says: str, all_says: str) -> None:
 
 def _add_archive(parser: Parser) -> None:
     says = (
-        "an archive, which is brought up to date first (RETAB_ANALYSIS_ARCHIVE unless given); "
-        "made where there is none"
+        "read this archive, after bringing it up to date (RETAB_ANALYSIS_ARCHIVE unless given); "
+        "made if there is none"
     )
     parser.add_argument("--archive", type=new_file, metavar="PATH", help=says)
 

@@ -293,12 +293,9 @@ def read_link(client: Client, document_id: str) -> wire.FileLink:
 def refuse_unknown(
     client: Client, filters: Mapping[str, Sequence[str]], found: pl.DataFrame
 ) -> None:
-    """Find out whether a list is empty because an id is misspelled.
+    """Raise a ConfigError if a list is empty because an id is misspelled.
 
     The filters are what was asked for, each with its values; what came has a ``workflow_id``.
-
-    Raises:
-        ConfigError: There is no such workflow, project or block; it names the nearest.
     """
     there = set(found["workflow_id"])
     if "project_id" in filters and not there:
@@ -322,11 +319,7 @@ def refuse_unknown(
 
 
 def resolve_evals(client: Client, workflow_id: str, asked: Sequence[str]) -> list[str]:
-    """The ids of the saved evals that are meant, each by its id or its name.
-
-    Raises:
-        ConfigError: There is no such eval, or there are several of that name.
-    """
+    """The ids of the saved evals that are meant, each by its id or its name."""
     fetched = list_evals(client, workflow_id)
     if not fetched.problems:
         refuse_unknown(client, {"workflow_id": [workflow_id]}, fetched.frame)
@@ -341,8 +334,7 @@ def resolve_versions(
 ) -> list[str]:
     """The ids of what people call versions, ``v5`` or ``published``, where an id was not found.
 
-    Raises:
-        NotFoundError: None of them is called so: the error, with what may have been meant.
+    Where none is called so, ``error`` is raised, with what may have been meant.
     """
     with contextlib.suppress(RetabAnalysisError):
         versions = read_newest_versions(client, workflow_id).drop_nulls("workflow_version_id")

@@ -111,12 +111,8 @@ class Gathering:
 class Collected:
     """What has come so far of one list.
 
-    Attributes:
-        gathering: Where its records are put, perhaps among those of other lists.
-        cursor: Where the next page is, or None before the first and after the last.
-        number: Which list it is; None for all of those that are gathered.
-        ids: The ids of the records so far.
-        problems: The records that did not decode.
+    ``cursor`` is None before the first page and after the last; ``number`` says which list it is,
+    None for all of those that are gathered.
     """
 
     gathering: Gathering

@@ -34,15 +34,7 @@ _SINGLE = ("eval_id", "target_block_id", "exclude_status")
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which runs are asked for; several values of a filter mean several requests.
-
-    Attributes:
-        filters: The values of each filter that is set.
-        start: The earliest ``created_at``, or None.
-        end: The latest ``created_at``, or None.
-        order: ``desc`` for the newest first, or ``asc``.
-        scope: ``workflow``, ``block`` or ``eval``, or None for all.
-    """
+    """Which runs are asked for; several values of a filter mean several requests."""
 
     filters: dict[str, Sequence[str]]
     start: datetime | None
@@ -60,11 +52,7 @@ class RunQuery:
         order: str = "desc",
         **filters: OneOrSeveral,
     ) -> RunQuery:
-        """Check the arguments of ``fetch_runs``.
-
-        Raises:
-            ConfigError: One of them cannot be used.
-        """
+        """Check the arguments of ``fetch_runs``."""
         given = {
             name: [check_text(name, value)] if name in _SINGLE else list_values(name, value) or []
             for name, value in filters.items()
@@ -132,11 +120,7 @@ class RunList:
 
     @classmethod
     def make(cls, runs: Runs, name: str = "runs") -> RunList:
-        """Read an id, a dict of a run, several of them, a RUNS frame of any library, or its column.
-
-        Raises:
-            ConfigError: It is something else.
-        """
+        """Read an id, a run as a dict, several of them, a RUNS frame of any library, or its column."""
         frame = as_polars(runs, name)
         if frame is None:
             # Iterating over a frame that cannot be read would give the names of its columns.

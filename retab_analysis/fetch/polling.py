@@ -133,9 +133,8 @@ class Poller:
     def poll(self, patience: float | None = None, ids: Sequence[str] | None = None) -> None:
         """Look once at each run that has not ended, or at those that are named.
 
-        Raises:
-            OutOfPatienceError: The answers did not come within ``patience`` seconds.
-            RetabAnalysisError: One that waiting does not cure; ``.partial`` is the last frame.
+        An OutOfPatienceError says that ``patience`` seconds have passed. Another error is one that
+        waiting does not cure; its ``.partial`` is the last frame.
         """
         ids = self.pending() if ids is None else ids
         outcomes: TaskOutcomes[wire.Run] = TaskOutcomes()

@@ -170,11 +170,7 @@ def fetch_runs(
 
 
 def _name_eval(client: Client, query: RunQuery) -> RunQuery:
-    """The query by the eval's id, where no run was found: its name may have been given.
-
-    Raises:
-        ConfigError: There is no such eval, or several have that name.
-    """
+    """The query by the eval's id, where no run was found: its name may have been given."""
     try:
         ids = resolve_evals(client, query.filters["workflow_id"][0], query.filters["eval_id"])
     except ConfigError:

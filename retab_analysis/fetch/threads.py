@@ -117,12 +117,7 @@ def threads(workers: int) -> Iterator[Pool]:
 
 
 def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Future[T]]:
-    """Wait until one of them has ended.
-
-    Raises:
-        OutOfPatienceError: None ended by ``end``, on ``time.monotonic``.
-        Cancelled: This thread was told to stop itself.
-    """
+    """Wait until one has ended; an OutOfPatienceError at ``end``, on ``time.monotonic``."""
     while True:
         # This thread may itself be one that somebody wants to stop.
         check_cancelled()
@@ -217,9 +212,7 @@ def run_all(
 
     ``outcomes`` is filled as they end, so that an interrupt loses none, and ``on_done`` is called
     in this thread after each. Where that takes its time, so many tasks are handed out ``ahead``.
-
-    Raises:
-        OutOfPatienceError: Not all ended within ``patience`` seconds; the others are stopped.
+    After ``patience`` seconds the others are stopped, with an OutOfPatienceError.
     """
     if len(tasks) == 1 and patience is None and current_token() is not None:
         # So that a watched run that is asked for again and again starts no thread each time.

@@ -107,7 +107,7 @@ CONTRACT_NAMES = {
     wire.GraphVersion: "WorkflowGraphVersion",
 }
 # A document's union of several, and a part that is only looked at for what it needs.
-UNIONS = {wire.Lifecycle, wire.Source, wire.HandleInput, wire.ResultWithPayloads}
+UNIONS = {wire.Lifecycle, wire.EvalSource, wire.HandleInput, wire.ResultWithPayloads}
 MEMBERS = [
     (struct, field)
     for struct in structs()
