@@ -84,22 +84,14 @@ def check(
     check_progress(progress)
     check_polars_threads()
     client = client_or_default(client)
-    return check_source(
-        open_source(client, workflow_id, progress),
-        candidate,
-        baseline,
-        history=history,
-        alpha=alpha,
-        margin=margin,
-        progress=progress,
-    )
+    source = open_source(client, workflow_id, progress)
+    return check_source(source, candidate, baseline, history, alpha, margin, progress)
 
 
 def check_source(
     source: Source,
-    candidate: Runs | None = None,
+    candidate: Runs | None,
     baseline: Runs = LAST_GOOD,
-    *,
     history: int = HISTORY,
     alpha: float = 0.05,
     margin: float = 0.05,

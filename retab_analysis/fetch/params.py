@@ -120,7 +120,7 @@ class RunList:
 
     @classmethod
     def make(cls, runs: Runs, name: str = "runs") -> RunList:
-        """Read an id, a run as a dict, several of them, a RUNS frame of any library, or its column."""
+        """Read an id, a dict of a run, several, a RUNS frame of any library, or its column."""
         frame = as_polars(runs, name)
         if frame is None:
             # Iterating over a frame that cannot be read would give the names of its columns.
