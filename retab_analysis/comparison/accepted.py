@@ -37,15 +37,7 @@ _HEAD = "# Evals whose failure is known and accepted; an entry that passes again
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """One accepted failure.
-
-    Attributes:
-        id: The eval's id; where somebody wrote the entry by hand, it may be its name.
-        name: Its name when it was accepted, for the reader.
-        reason: Why it is accepted.
-        who: Who accepted it.
-        until: The last day on which it is; None for ever.
-    """
+    """One accepted failure. ``id`` may be its name where somebody wrote the entry by hand."""
 
     id: str
     name: str | None = None
@@ -66,13 +58,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a file says.
-
-    Attributes:
-        accepted: The accepted failures.
-        evals: The evals that only inform, by their ids or names.
-        blocks: The blocks whose evals only inform, by their ids or labels.
-    """
+    """What a file says: accepted failures, and evals and blocks that only inform, by id or name."""
 
     accepted: tuple[Accepted, ...] = ()
     evals: tuple[str, ...] = ()
@@ -80,11 +66,7 @@ class Policy:
 
 
 def read_policy(path: str | os.PathLike[str]) -> Policy:
-    """Read a file of accepted failures.
-
-    Raises:
-        ConfigError: It cannot be read, or is not such a file.
-    """
+    """Read a file of accepted failures."""
     try:
         text = Path(path).read_text(encoding="utf-8")
         document = tomllib.loads(text)
@@ -183,22 +165,7 @@ def accept(
     until: date | str | None,
     who: str | None,
 ) -> str:
-    """Write entries to a file of accepted failures; see :meth:`Comparison.accept`.
-
-    Args:
-        chosen: The evals, with ``eval_name`` and ``eval_id``.
-        path: The file.
-        reason: Why they are accepted.
-        until: The last day.
-        who: Who accepts them.
-
-    Returns:
-        What was changed, in words.
-
-    Raises:
-        ConfigError: An argument cannot be used, or the file is not one of accepted failures.
-        OSError: It cannot be written.
-    """
+    """Write entries to a file of accepted failures, and say what was changed."""
     if not isinstance(reason, str) or not reason.strip():
         raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
     if not isinstance(who, str | None):

@@ -145,11 +145,7 @@ def compare_versions(
 
 
 def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
-    """Compare two sides whose frames were checked.
-
-    Raises:
-        ConfigError: A level or a margin that cannot be used, or results of two workflows.
-    """
+    """Compare two sides whose frames were checked."""
     check_share("alpha", alpha)
     check_share("margin", margin)
     blocks = sides.changed_blocks
@@ -281,11 +277,7 @@ def _find_documents(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_by(by: object, results: object) -> None:
-    """Check what tells versions apart: three columns of ours, or one that the user put beside them.
-
-    Raises:
-        ConfigError: It is another column of ours, or is not there, or has not single values.
-    """
+    """Check what tells versions apart: a column of ours, or one that the user put beside them."""
     if isinstance(by, str):
         if by in _BY:
             return
@@ -301,11 +293,7 @@ def _check_by(by: object, results: object) -> None:
 
 
 def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> object:
-    """The version that equals a value, as the column has it.
-
-    Raises:
-        ConfigError: There is none.
-    """
+    """The version that equals a value, as the column has it."""
     known = (
         frame.group_by(by)
         .agg(pl.col("run_created_at").max())

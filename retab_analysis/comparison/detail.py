@@ -83,21 +83,11 @@ class Share:
 class EvalDetail:
     """What is known of one eval.
 
-    Attributes:
-        row: What a comparison keeps of it; of a single result, its row.
-        since: Its outcomes since it got worse, or on the candidate's side.
-        before: Those before that.
-        earlier: Those before the candidate.
-        now: Those on the candidate's side.
-        is_latest: Whether it may have begun earlier than it shows.
-        is_outage: Whether it ended in an error of an outage.
-        not_run_since: When it was decided last, where it was not run now.
-        year: The year of what is compared, which dates leave out.
-        path: Which part of its block's output it looks at.
-        kind: Its kind of condition.
-        outcomes: Its last outcomes, the newest last.
-        tries: Its results on the candidate's side that do not pass: state and message.
-        was_seen: Whether an earlier run of the whole workflow showed that it is broken.
+    ``row`` is what a comparison keeps of it; of a single result, its row. ``since`` are its
+    outcomes since it got worse, or on the candidate's side, and ``before`` those before that;
+    ``earlier`` those before the candidate, and ``now`` those on its side. ``is_latest``: it may
+    have begun earlier than it shows. ``was_seen``: an earlier run of the whole workflow showed that
+    it is broken.
     """
 
     row: Row

@@ -97,11 +97,7 @@ class GateRule:
         min_pass_rate: float | None,
         verdict: bool,
     ) -> GateRule:
-        """Check what a user passed.
-
-        Raises:
-            ConfigError: An argument that cannot be used, or a file that cannot be read.
-        """
+        """Check what a user passed."""
         check_count("max_failures", max_failures)
         if min_pass_rate is not None:
             check_share("min_pass_rate", min_pass_rate, ends=True)
@@ -127,10 +123,6 @@ class GateRule:
         """The rule with ids in the place of the labels of blocks.
 
         Labels are asked for only where a block is not one that an eval is of.
-
-        Raises:
-            ConfigError: A label that several blocks have.
-            RetabAnalysisError: The labels cannot be read.
         """
         ids: dict[str, str | None] = dict.fromkeys(evals["block_id"].drop_nulls())
         if read_labels is None or ids.keys() >= {*self.policy.blocks}:
@@ -144,11 +136,7 @@ class GateRule:
         return replace(self, policy=policy, knows_labels=True)
 
     def describe(self, known: int) -> str:
-        """The rule in words, for the reader of a report.
-
-        Args:
-            known: How many evals do not pass and are accepted.
-        """
+        """The rule in words, for the reader of a report; so many failures (``known``) are accepted."""
         said = [self._describe_evals()] if self.fail_on else []
         if self.verdict:
             said.append("the suite's test may not find that the pass rate fell")
@@ -167,21 +155,13 @@ class GateRule:
         return f"{tolerated} may count as {named}"
 
     def accepted_ids(self, evals: pl.DataFrame) -> pl.Series:
-        """The evals whose failure does not count: by id or name, and not run out.
-
-        Raises:
-            ConfigError: A name that several evals have.
-        """
+        """The evals whose failure does not count: by id or name, and not run out."""
         entries = [each.id for each in self.policy.accepted if not each.has_run_out()]
         found = find_evals(evals, [*entries, *self.names])
         return evals.filter(pl.col("eval_id").is_in([*found.values()]))["eval_id"]
 
     def informational_ids(self, evals: pl.DataFrame) -> pl.Series:
-        """The evals that only inform: they are named in the file, or their block is.
-
-        Raises:
-            ConfigError: A name that several evals have.
-        """
+        """The evals that only inform: they are named in the file, or their block is."""
         named = find_evals(evals, self.policy.evals).values()
         is_named = pl.col("eval_id").is_in([*named])
         is_of_block = pl.col("block_id").is_in(self.policy.blocks)
@@ -193,11 +173,7 @@ class GateRule:
 
 
 def find_evals(evals: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
-    """The id of each eval that is meant, by its id or its name; what is not there is left out.
-
-    Raises:
-        ConfigError: A name that several evals have.
-    """
+    """The id of each eval that is meant, by its id or its name; what is not there is left out."""
     known = name_by_id(evals)
     found = ((each, find_named("eval", each, known)) for each in names)
     return {each: eval_id for each, eval_id in found if eval_id is not None}
@@ -209,13 +185,7 @@ def name_by_id(evals: pl.DataFrame) -> dict[str, str | None]:
 
 
 def _say_against(facts: VerdictFacts, fallen: pl.DataFrame | None, left_out: str) -> list[str]:
-    """What speaks against the candidate beside single evals.
-
-    Args:
-        facts: What the verdict is told of.
-        fallen: The summary without the accepted evals, where the suite fell by its test.
-        left_out: Which evals were left out of it, in words.
-    """
+    """What speaks against the candidate beside single evals, without those ``left_out``."""
     said = []
     if facts.outage is not None:
         ended, total = facts.outage
@@ -243,15 +213,8 @@ def apply_rule(
 ) -> Gate:
     """Apply a rule to the evals of a comparison.
 
-    Args:
-        rule: The rule.
-        facts: What the verdict is told of.
-        fallen: ``Comparison.summary`` without the accepted evals, where the suite fell by its test
-            and that counts; else None.
-        pass_rate: The pass rate now, without the informational evals.
-
-    Raises:
-        ConfigError: A name that several evals have is allowed or accepted.
+    ``fallen`` is about the suite without the accepted evals, where it fell by its test and that
+    counts; ``pass_rate`` is that without the informational ones.
     """
     evals, sides = facts.evals, facts.sides
     saved = (
@@ -429,12 +392,7 @@ def _note_others(
 def choose_accepted(
     compared: pl.DataFrame, evals: str | Iterable[str] | pl.DataFrame
 ) -> pl.DataFrame:
-    """The evals that are to be accepted, by their ids, names, or a frame of them.
-
-    Raises:
-        ConfigError: One of them was not compared, is a name that several evals have, or neither
-            fails nor fails the usual gate, so that there is nothing to accept.
-    """
+    """The evals that are to be accepted, by their ids, names, or a frame of them."""
     if isinstance(evals, pl.DataFrame):
         if "eval_id" not in evals.columns:
             raise ConfigError("evals: the frame has no column eval_id")

@@ -23,14 +23,9 @@ _ENDED = (*DECIDED, "mixed", "error")
 class VerdictFacts:
     """What a verdict is told of.
 
-    Attributes:
-        evals: What a comparison keeps of each eval.
-        details: The details of those that do not simply pass.
-        summary: The row of ``Comparison.summary``.
-        sides: What was compared.
-        fallen: The summary without those set aside, where the suite fell by its test.
-        set_aside: The evals that do not pass and do not count, with the word for why: accepted, or
-            informational.
+    ``evals`` is what a comparison keeps of each, ``details`` are those of evals that do not simply
+    pass; ``fallen`` is about the suite without those set aside, where it fell by its test, and
+    ``set_aside`` has the word for why each of these does not count.
     """
 
     evals: pl.DataFrame

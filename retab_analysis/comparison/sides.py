@@ -70,35 +70,15 @@ ReadLabels = Callable[[], Mapping[str, str | None] | None]
 class Sides:
     """What is compared: the frames, and what is known of the runs and evals beside them.
 
-    Attributes:
-        candidate: The results that are judged.
-        baseline: The results that they are held against; None holds each eval against its own last
-            good result in the history.
-        history: Further earlier results, or None.
-        runs: A RUNS frame of what the results are of; None where that is not known.
-        saved: The EVALS frame of the workflow; None takes what the candidate lacks for removed.
-        expected: The ids of the evals of which the candidate ought to have a result; None where
-            ``saved`` is.
-        pending: The ids of the evals of which a run that goes on will give a result.
-        edited_since: The ids of the saved evals that were edited after they were run last.
-        tried: Results of single evals on code that was edited after the candidate: they are named
-            and judge nothing.
-        unnamed: How many results of the candidate's runs are missing or contradict what the runs
-            say of themselves, beside those of evals that are known to be missing.
-        changed_blocks: Which blocks differ, or None where that is not known.
-        compared: What is compared with what, one sentence; None where the frames say it.
-        notes: What else has to be said of the runs, one sentence each.
-        plan: Which runs were read and why: ``run_id, created_at, scope, why``.
-        after_gaps: The ids of the runs before which there are some that were not read: what shows
-            there first may have begun earlier.
-        started: A RUNS frame of reruns that were started and whose results are not counted yet;
-            None where there are none.
-        waiting: How many of the candidate's evals are still to come, and of how many.
-        edits: What was edited, or None where that is not known.
-        unedited: Where only what nobody edited is judged: what is left out, in words. Else None.
-        workflow: A WORKFLOWS frame of one row, or None where the workflow's name is not known.
-        versions: A VERSIONS frame: when each was published and with which note; or None.
-        read_labels: What gives the labels of the blocks; None where nobody knows them.
+    Without a ``baseline`` each eval is held against its own last good result in the ``history``.
+    ``expected`` are the ids of evals of which the candidate ought to have a result, ``pending``
+    those of which one is still to come (``waiting``: how many, of how many), ``edited_since`` those
+    that were edited after they were run last. ``tried`` results ran on code that was edited after
+    the candidate, and judge nothing. ``unnamed`` counts results that are missing from the
+    candidate's runs, or contradict what these say. Before the runs ``after_gaps`` some were not
+    read: what shows there first may have begun earlier. The results of ``started`` reruns are not
+    counted yet. ``unedited`` says what is left out where only what nobody edited is judged. None
+    means: not known.
     """
 
     candidate: pl.DataFrame
@@ -140,13 +120,7 @@ class Sides:
 
 
 def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.LazyFrame:
-    """The columns that a comparison reads, of a RESULTS frame; and ``also``, a user's own too.
-
-    Raises:
-        ConfigError: It is not a frame.
-        SchemaError: It lacks one of the columns, or has it with another dtype, or is a frame of
-            another table.
-    """
+    """The columns that a comparison reads, of a RESULTS frame; and ``also``, a user's own too."""
     columns = list(dict.fromkeys((*READ, *also)))
     there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(columns)
     absent = [each for each in _OPTIONAL if each not in there]
@@ -157,11 +131,7 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
 
 
 def check_one_workflow(*frames: pl.DataFrame | None) -> None:
-    """Refuse results of two workflows: their evals have nothing to do with one another.
-
-    Raises:
-        ConfigError: There is more than one workflow id.
-    """
+    """Refuse results of two workflows: their evals have nothing to do with one another."""
     found = {
         each
         for frame in frames

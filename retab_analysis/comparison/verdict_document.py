@@ -54,14 +54,10 @@ _NAMED = 6
 
 @dataclass(frozen=True, eq=False)
 class Door:
-    """Where a document is shown.
+    """Where a document is shown: with ``values`` or without, and what one types there.
 
-    Attributes:
-        values: Whether values and words of prompts are shown.
-        settle: What one types to have what is not sure decided.
-        more: What one types to know more; empty for nothing.
-        look: What one types to see every value of what broke; empty for nothing.
-        accept: What one types where a failure is known; empty for nothing.
+    ``settle`` has what is not sure decided, ``more`` says more, ``look`` shows values, ``accept``
+    accepts a failure; empty for nothing.
     """
 
     values: bool
