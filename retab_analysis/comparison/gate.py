@@ -136,7 +136,7 @@ class GateRule:
         return replace(self, policy=policy, knows_labels=True)
 
     def describe(self, known: int) -> str:
-        """The rule in words, for the reader of a report; so many failures (``known``) are accepted."""
+        """The rule in words, for the reader of a report; ``known`` failures are accepted."""
         said = [self._describe_evals()] if self.fail_on else []
         if self.verdict:
             said.append("the suite's test may not find that the pass rate fell")
