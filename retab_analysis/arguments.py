@@ -25,22 +25,14 @@ _LISTED = 5
 
 
 def check_flag(name: str, value: object) -> bool:
-    """Check an argument that is either True or False.
-
-    Raises:
-        ConfigError: It is neither.
-    """
+    """Check an argument that is either True or False."""
     if not isinstance(value, bool):
         raise ConfigError(f"{name} must be True or False, got {value!r}")
     return value
 
 
 def check_count(name: str, value: object, least: int = 0) -> int:
-    """Check a whole number.
-
-    Raises:
-        ConfigError: It is not one, is less than ``least``, or does not fit into 64 bits.
-    """
+    """Check a whole number of at least ``least`` that fits into 64 bits."""
     if not _is_number(value) or not isinstance(value, int) or value < least:
         raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
     if value > LARGEST_COUNT:
@@ -49,11 +41,7 @@ def check_count(name: str, value: object, least: int = 0) -> int:
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> str:
-    """Check a word that is one of several.
-
-    Raises:
-        ConfigError: It is another one, or not a word.
-    """
+    """Check a word that is one of several."""
     # A polars column that is compared with a word gives a column, which is neither true nor false.
     if not isinstance(value, str) or value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
@@ -61,21 +49,13 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> str:
 
 
 def check_callable(name: str, value: object) -> None:
-    """Check a function that is called later.
-
-    Raises:
-        ConfigError: It cannot be called.
-    """
+    """Check a function that is called later."""
     if not callable(value):
         raise ConfigError(f"{name} must be a function, got {type(value).__name__} ({value!r})")
 
 
 def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
-    """Check a time in seconds, at most a year; with ``zero`` no time at all will do, too.
-
-    Raises:
-        ConfigError: It is not a number of seconds, not above 0, or too many of them.
-    """
+    """Check a time in seconds, at most a year; with ``zero`` no time at all will do, too."""
     # Written so that NaN does not pass.
     if _is_number(value) and 0 <= value <= LONGEST_WAIT and (zero or value > 0):
         return float(value)
@@ -87,11 +67,7 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
 
 
 def check_share(name: str, value: object, *, ends: bool = False) -> float:
-    """Check a share of a whole; with ``ends`` 0 and 1 themselves will do, too.
-
-    Raises:
-        ConfigError: It is not a number between 0 and 1.
-    """
+    """Check a share of a whole; with ``ends`` 0 and 1 themselves will do, too."""
     if _is_number(value) and (0 <= value <= 1 if ends else 0 < value < 1):
         return float(value)
     range_ = "from 0 to 1" if ends else "between 0 and 1"
@@ -99,11 +75,7 @@ def check_share(name: str, value: object, *, ends: bool = False) -> float:
 
 
 def check_path(name: str, value: object, expected: str = "a str or a Path") -> Path:
-    """Check a path; whether there is anything is not looked at. ``expected`` is what would do.
-
-    Raises:
-        ConfigError: It is not a path, or one that no file can have.
-    """
+    """Check a path; whether there is anything is not looked at. ``expected`` is what would do."""
     if not isinstance(value, str | os.PathLike):
         raise ConfigError(f"{name}: expected {expected}, got {type(value).__name__}")
     path = Path(value)
@@ -119,10 +91,8 @@ def check_path(name: str, value: object, expected: str = "a str or a Path") -> P
 def find_named(noun: str, asked: str, known: Mapping[str, str | None]) -> str | None:
     """The id of what is called so, by its id or its name; None where nothing is.
 
-    ``known`` has the names of all that there are, by their ids.
-
-    Raises:
-        ConfigError: Several have that name; the message lists their ids.
+    ``known`` has the names of all that there are, by their ids. If several have that name, the
+    ConfigError lists their ids.
     """
     meant = [asked] if asked in known else [each for each, name in known.items() if name == asked]
     if len(meant) > 1:
@@ -134,8 +104,7 @@ def find_named(noun: str, asked: str, known: Mapping[str, str | None]) -> str | 
 def resolve(noun: str, asked: str, known: Mapping[str, str | None]) -> str:
     """The id of what is called so, as :func:`find_named`.
 
-    Raises:
-        ConfigError: Nothing is called so, and the message names the nearest; or several are.
+    If nothing is called so, the ConfigError names the nearest.
     """
     found = find_named(noun, asked, known)
     if found is None:

@@ -142,12 +142,9 @@ ConfigError.masks.append(_mask_keys)
 class Settings:
     """The settings of a client; times in seconds.
 
-    Attributes:
-        api_key: The key, stripped.
-        key_source: Where it came from, in words, for messages.
-        base_url: Scheme, host and path, without ``/v1``.
-        is_loopback: Whether the address can only mean this machine.
-        ca_bundle: The file of trusted certificates, or None for the usual ones.
+    ``base_url`` has no ``/v1``. ``is_loopback`` says whether it can only mean this machine.
+    ``key_source`` says in words where the key came from. Without ``ca_bundle``, the usual
+    certificates are trusted.
     """
 
     api_key: Secret

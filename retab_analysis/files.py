@@ -23,12 +23,7 @@ _EXPECTED = "a str, a Path or a file open for {}"
 
 
 def load(source: PathOrFile) -> BinaryIO:
-    """A file of bytes to read from and to close; UTF-8 where the source gives text.
-
-    Raises:
-        ConfigError: It is neither a path nor a file open for reading, or a folder.
-        OSError: It cannot be read, for example because there is none.
-    """
+    """A file of bytes to read from and to close; UTF-8 where the source gives text."""
     if isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
         path = check_path("path", source, _EXPECTED.format("reading"))
         _look_at(path)
@@ -48,13 +43,7 @@ def load(source: PathOrFile) -> BinaryIO:
 
 
 def save(target: PathOrFile, data: bytes) -> None:
-    """Write UTF-8 text to a path, whole or not at all, or to a file that is open.
-
-    Raises:
-        ConfigError: It is neither a path nor a file open for writing, or it is a folder, or in a
-            folder that there is not.
-        OSError: It cannot be written; what was at the path is still there.
-    """
+    """Write UTF-8 text to a path, whole or not at all, or to a file that is open."""
     if isinstance(target, str | os.PathLike) or not hasattr(target, "write"):
         _save_path(check_path("path", target, _EXPECTED.format("writing")), data)
     else:
@@ -64,9 +53,7 @@ def save(target: PathOrFile, data: bytes) -> None:
 def check_writable(path: Path) -> None:
     """Find out whether a path can be written, as far as that can be known before.
 
-    Raises:
-        ConfigError: It is a folder.
-        OSError: It cannot be written.
+    If not, this raises ConfigError for a folder and else OSError.
     """
     before = _look_at(path)
     if before is None or stat.S_ISREG(before.st_mode):

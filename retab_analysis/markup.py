@@ -69,11 +69,8 @@ def show_turning(text: str) -> str:
 def tag(name: str, *children: object, **attributes: object) -> Html:
     """An element; children and attributes are escaped unless they are HTML.
 
-    Args:
-        name: The element's name.
-        *children: Its content; None is left out.
-        **attributes: ``class_`` and ``aria_label`` stand for ``class`` and ``aria-label``; None
-            and False are left out, True stands alone.
+    ``class_`` and ``aria_label`` stand for ``class`` and ``aria-label``. None and False are left
+    out, True stands alone.
 
     Example:
         >>> tag("b", "<i>", class_="x", hidden=True)

@@ -15,13 +15,7 @@ class Progress(Protocol):
     """What a fetch reports to."""
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Say how much is done.
-
-        Args:
-            done: How many so far; it never falls.
-            total: How many there will be, or None while that is not known.
-            note: A few words more.
-        """
+        """Say how much is done, which never falls; ``total`` is None while it is not known."""
         ...
 
     def close(self) -> None:
@@ -43,10 +37,7 @@ class Silent:
 class Part:
     """A part of the work that one progress is told of; it is closed with the whole.
 
-    Attributes:
-        whole: What is told.
-        before: How much was done before this part.
-        total: How much there is in all, or None while that is not known.
+    ``before`` is how much was done before this part; ``total`` counts the whole.
     """
 
     whole: Progress
@@ -126,14 +117,8 @@ def _quiet(tqdm: Any) -> Any:
 def choose_progress(progress: Progress | bool | None, description: str, unit: str) -> Progress:
     """Make what a public function's ``progress=`` asks for.
 
-    Args:
-        progress: None for a bar where somebody can see it, True for one anywhere, False for none,
-            or an object of one's own.
-        description: What is being done.
-        unit: What is counted.
-
-    Raises:
-        ConfigError: It is none of these.
+    None asks for a bar where somebody can see it, True for one anywhere, False for none. ``unit``
+    names the things that are counted.
     """
     check_progress(progress)
     if progress is None:
@@ -144,11 +129,7 @@ def choose_progress(progress: Progress | bool | None, description: str, unit: st
 
 
 def check_progress(progress: object) -> None:
-    """Check what a public function's ``progress=`` is, before the first request is sent.
-
-    Raises:
-        ConfigError: It is neither None, a bool nor an object with ``update`` and ``close``.
-    """
+    """Check what a public function's ``progress=`` is, before the first request is sent."""
     if not isinstance(progress, Progress | bool | None):
         raise ConfigError(
             "progress must be None, True, False or an object with update(done, total, note) and "

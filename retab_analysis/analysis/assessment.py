@@ -57,13 +57,11 @@ _TREND, _MANY_RUNS = 2.58, 5
 class Assessment:
     """What is known of the evals of some results.
 
-    Attributes:
-        evals: One row per eval: ``eval_id, eval_name, block_id, kind``; ``is_broken``, whether it
-            got worse and was not mended, as a check would call it; ``p_worse``, how probable that
-            is, and ``cause, since_at, since_run_id, since_version_id, since_runs``; ``streak``, in
-            how many rows on end it did not pass.
-        results: The results, each once, with ``comparable`` (of the present definition), ``row``
-            (its place in time, null where it judges nothing), ``moment`` and ``code``.
+    ``evals`` has one row per eval: ``eval_id, eval_name, block_id, kind``; ``is_broken``, whether a
+    check would report that it got worse; ``p_worse``, the probability of that; ``cause, since_at,
+    since_run_id, since_version_id, since_runs``; and ``streak``, how many rows on end it has not
+    passed. ``results`` has each result once, with ``comparable`` (of the present definition),
+    ``row`` (its place in time; null if the result judges nothing), ``moment`` and ``code``.
     """
 
     evals: pl.DataFrame

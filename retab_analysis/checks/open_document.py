@@ -28,11 +28,8 @@ _FILE = "file"  # so the ids of documents begin
 class OpenedDocument:
     """A document of a result; a notebook shows an image or a PDF, and a link to anything else.
 
-    Attributes:
-        url: A temporary address. Whoever has it can read the document.
-        name: The file's name.
-        document_id: The document.
-        others: The ids of further documents of the same result.
+    ``url`` is temporary, and whoever has it can read the document. ``others`` are the ids of the
+    other documents of the same result.
     """
 
     url: str

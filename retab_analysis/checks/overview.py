@@ -89,10 +89,8 @@ Seen = tuple[pl.DataFrame, pl.DataFrame]
 class Overview:
     """How all workflows stand, or one, from what their saved evals remember.
 
-    Attributes:
-        frame: One row per workflow; of one workflow, one row per saved eval that does not pass. See
-            :func:`overview`.
-        workflow: Of one workflow, the row that it has among all; else None.
+    ``frame`` has one row per workflow. For a single workflow, it has one row per saved eval that
+    does not pass, and ``workflow`` is the workflow's own row; see :func:`overview`.
     """
 
     frame: pl.DataFrame

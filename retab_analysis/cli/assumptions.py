@@ -168,10 +168,8 @@ class Assumption:
     def ask(self, asker: Asker) -> None:
         """Ask it; returns where it holds.
 
-        Raises:
-            DiffersError: It does not.
-            UnaskedError: There is nothing to look at.
-            RetabAnalysisError: It could not be asked, or was refused.
+        If it does not hold, this raises DiffersError; if there is nothing to look at, UnaskedError;
+        if the API cannot be asked or refuses, RetabAnalysisError.
         """
         found = [*self.question(asker)]
         wrong = [each for each in found if each is False or isinstance(each, str)]

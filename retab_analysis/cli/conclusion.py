@@ -33,11 +33,7 @@ def is_usage(error: RetabAnalysisError) -> bool:
 class Conclusion:
     """A comparison, what the gate says, and what that means for a shell.
 
-    Attributes:
-        workflow_id: The workflow.
-        comparison: What was compared.
-        gate: What the gate says.
-        undecided: What ``--undecided`` is.
+    ``undecided`` is the value of ``--undecided``.
     """
 
     workflow_id: str

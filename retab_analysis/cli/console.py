@@ -36,11 +36,6 @@ class UsageError(Exception):
 class Console:
     """Where is written to, and how much.
 
-    Attributes:
-        quiet: Whether only errors are said.
-        out: What was asked for; read when it is written to, because tests replace it.
-        errors: Everything else.
-
     A stream that the caller closed (``>&-``) is None to Python; what is written there is lost.
     """
 

@@ -40,12 +40,7 @@ def as_output(text: str) -> str:
 
 
 def annotation(level: str, title: str, message: str) -> str:
-    r"""The command that makes an annotation.
-
-    Args:
-        level: ``error`` or ``warning``.
-        title: Its title.
-        message: What it says.
+    r"""The command that makes an annotation; its level is ``error`` or ``warning``.
 
     Example:
         >>> annotation("error", "a: b, c", "100 %\nof ::it")
@@ -60,11 +55,7 @@ def _escape(text: str) -> str:
 
 
 def add_summary(markdown: str) -> None:
-    """Add Markdown to the summary of the job, where there is one.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Add Markdown to the summary of the job, where there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:

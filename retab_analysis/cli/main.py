@@ -29,12 +29,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None, session: Session | None = None) -> int:
     """Do what a command line says.
 
-    Args:
-        arguments: The command line; by default this process's.
-        session: What asks the API; by default one that is made from the environment.
-
-    Returns:
-        The exit code, see :data:`~retab_analysis.cli.parser.EXIT_CODES`.
+    By default, the arguments are this process's, and the session is made from the environment.
+    Returns the exit code, see :data:`~retab_analysis.cli.parser.EXIT_CODES`.
     """
     parser = build_parser()
     try:

@@ -18,9 +18,7 @@ _STARTS = "/v1/workflows/evals/runs"
 class RecordingClient(Client):
     """A client that knows which runs it started, whichever function did it.
 
-    Attributes:
-        started: The ids of these runs.
-        headers: Those of the newest answer, with names in lower case.
+    ``headers`` are the newest answer's, with names in lower case.
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:

@@ -37,12 +37,8 @@ Scope = dict[str, str]
 class Selection:
     """What is to be started, and what is left out.
 
-    Attributes:
-        scopes: The scope of each run.
-        evals: How many evals these runs have; None where that is not known.
-        said: What is started, in a sentence.
-        said_left_out: What is left out and why, in a sentence; empty where nothing is.
-        left_out: One row per block that is left out, as ``ProblemsWarning.problems``.
+    ``evals`` is None if their number is not known. ``left_out`` has one row per block, as
+    ``ProblemsWarning.problems``.
     """
 
     scopes: list[Scope]
@@ -76,17 +72,7 @@ class _Block:
 
 
 def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selection:
-    """Choose what to start: the blocks that were edited.
-
-    Args:
-        client: The client to ask with.
-        workflow_id: The workflow.
-        repeat: How often each run is started.
-
-    Raises:
-        ConfigError: There is no such workflow.
-        RetabAnalysisError: The saved evals or the blocks cannot be read.
-    """
+    """Choose what to start: the blocks that were edited."""
     blocks = _read_blocks(client, workflow_id)
     edited = [each for each in blocks if each.why]
     scopes = [{"type": "block", "block_id": each.id} for each in edited]
@@ -122,9 +108,7 @@ def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
 def find_why(evals: Sequence[Eval], saved_at: datetime | None) -> str | None:
     """Why a block counts as edited, by the eval that says it most surely; None where it does not.
 
-    Args:
-        evals: Its saved evals. Those that are not valid cannot be run, and say nothing.
-        saved_at: When it was saved last.
+    Evals that are not valid cannot be run, and say nothing.
     """
     valid = [each for each in evals if each["validation_status"] in (None, "valid")]
     ran = [each for each in valid if each["latest_run_status"] is not None]

@@ -225,9 +225,8 @@ def read_changed_blocks(
 ) -> frozenset[str]:
     """Read which blocks differ between two published versions, by their ids.
 
-    Raises:
-        NotFoundError: The API does not know one of the versions, for example because it is a
-            draft: then nothing is known, which is not that nothing changed.
+    If the API does not know a version, for example a draft, this raises NotFoundError: it is
+    unknown what changed.
     """
     params = [
         *_of_workflow(workflow_id),

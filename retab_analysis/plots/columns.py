@@ -106,12 +106,7 @@ def find_columns(lazy: pl.LazyFrame, by: str, versions: object = None) -> Column
 
 
 def read_versions(by: str, versions: object) -> Versions:
-    """What ``versions=`` says of published versions.
-
-    Raises:
-        ConfigError: The columns are not versions.
-        SchemaError: It is not a VERSIONS frame.
-    """
+    """What ``versions=`` says of published versions."""
     if versions is None:
         return {}
     if by != VERSION:

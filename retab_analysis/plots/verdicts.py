@@ -103,11 +103,7 @@ def plot_verdicts(
 
 
 def _choose_page(cells: pl.DataFrame, most: int, page: int) -> tuple[pl.DataFrame, list[str]]:
-    """The cells of the evals that a page shows, and what it leaves out.
-
-    Raises:
-        ConfigError: There are fewer pages.
-    """
+    """The cells of the evals that a page shows, and what it leaves out."""
     notes, every = [], cells["y"].n_unique()
     if every > most:
         failed = cells.filter(pl.col("state").is_in((*NOT_PASSING, "mixed")))["y"].unique()

@@ -127,14 +127,8 @@ def _count(choice: Option) -> Html | None:
 class GridColumn:
     """A column of a grid.
 
-    Attributes:
-        key: Which one it is.
-        words: Its heading.
-        is_number: Whether it stands on the right, so that digits are below one another.
-        sort: What its heading sends when it is clicked, or None where it does not sort.
-        order: How the rows are sorted by it: ``ascending``, ``descending``, or None.
-        width: In em, or None where it shares what is left.
-        hint: What it means, where the heading does not say it.
+    ``sort`` is what a click on the heading sends; None if it does not sort. ``order`` is
+    ``ascending``, ``descending`` or None. ``width`` is in em; None shares the rest.
     """
 
     key: str

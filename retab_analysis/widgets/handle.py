@@ -123,8 +123,7 @@ class Handle(ABC):
     def _ipython_display_(self) -> None:
         """Show the view in a notebook, once it has something to show or a second has passed.
 
-        Raises:
-            NotImplementedError: There is no notebook; IPython then shows the text.
+        Outside a notebook, this raises NotImplementedError, and IPython shows the text.
         """
         if not in_kernel():
             raise NotImplementedError

@@ -27,8 +27,7 @@ def run_beside(work: Callable[[], object], name: str) -> threading.Thread:
 class JobQueue:
     """Runs jobs one after another in a thread, which ends with the last of them.
 
-    Args:
-        on_end: Called in the thread after each job, with what it raised or None.
+    It calls ``on_end`` in that thread after each job, with the exception or None.
     """
 
     def __init__(self, on_end: Callable[[BaseException | None], None]) -> None:
@@ -92,11 +91,7 @@ class JobProgress:
         self._is_stopped = True
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Say how much is done.
-
-        Raises:
-            RetabAnalysisError: It was stopped.
-        """
+        """Say how much is done; if the job was stopped, this raises RetabAnalysisError."""
         if self._is_stopped:
             raise RetabAnalysisError(STOPPED)
         self._note = note or self._note

@@ -35,11 +35,9 @@ BUSY = (
 class Event:
     """What a person did on a page.
 
-    Attributes:
-        name: The ``data-event`` of the element.
-        key: The nearest ``data-key``, or None.
-        value: What a control was set to, a list where several are chosen; else the element's
-            ``data-value``, or None. It comes from a browser, and may be anything.
+    ``name`` is the element's ``data-event``, ``key`` the nearest ``data-key``. ``value`` is what a
+    control was set to (a list if several are chosen), or else the element's ``data-value``. It
+    comes from a browser, and may be anything.
     """
 
     name: str
@@ -70,17 +68,10 @@ class PageWidget(AnyWidget):
 class HtmlPage:
     """HTML in a notebook. Methods may be called from any thread.
 
-    Args:
-        sections: The HTML of each section, from the top to the bottom; their names are words.
-        on_event: Called with what a person does, in the kernel's thread or in another one. What it
-            raises is shown on the page.
-        label: What the page is, for screen readers.
-        busy: What to say where the kernel does not answer.
-
-    Attributes:
-        widget: The widget, to be displayed or put beside others.
-        token: What elements outside of the page name in ``data-stands-for`` that stand for it where
-            nothing drives it; while it is shown they are hidden.
+    ``sections`` stand in their order from top to bottom. ``on_event`` may be called in any thread;
+    the page shows what it raises. ``label`` is for screen readers; ``busy`` is shown if the kernel
+    does not answer. Elements outside the page that name ``token`` in ``data-stands-for`` stand for
+    it where nothing drives it, and are hidden while it is shown.
     """
 
     def __init__(

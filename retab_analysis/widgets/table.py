@@ -35,16 +35,9 @@ Row = Mapping[str, Any]
 class TableColumn:
     """One column as it is shown.
 
-    Attributes:
-        name: The column of the frame by which a click on the heading sorts.
-        title: The heading, with the unit of all that stands below it.
-        width: In em, or None where it shares what is left; it gets more where there is room.
-        text: What a row shows there.
-        html: The same with signs and colours, where that differs.
-        is_number: Whether it stands on the right.
-        falling: Whether the first click puts the largest on top.
-        hint: What it means, where the heading does not say it.
-        is_extra: Whether it is shown only where somebody asks for it.
+    A click on the heading sorts by the frame's column ``name``; if ``falling``, the first click
+    puts the largest on top. ``title`` includes the unit. ``width`` is in em; None shares the rest.
+    ``html`` is ``text`` with signs and colours. An ``is_extra`` column is shown only on request.
     """
 
     name: str
@@ -71,16 +64,9 @@ class Facet:
 class Listing:
     """What is listed.
 
-    Attributes:
-        noun: Of its rows, in the plural; also the variable's name in code.
-        key: The column that tells rows apart.
-        columns: What is shown.
-        facets: Of what values can be chosen.
-        moment: Title and column of what the dates of the filter refer to.
-        texts: The columns that are searched.
-        sort: The column by which it is sorted at first, the largest on top; None for a list that
-            stands as its frame does, and cannot be sorted.
-        lists: The columns of several texts that are searched, too.
+    ``noun`` is plural and also names the variable in code. ``key`` tells rows apart. ``moment`` is
+    title and column of the date filter. ``texts`` and ``lists`` (columns of several texts) are
+    searched. ``sort`` is the first order, the largest on top; a list without one cannot be sorted.
     """
 
     noun: str
@@ -110,15 +96,7 @@ class Filters:
 class TableState:
     """Which rows of a frame are seen, in which order, on which page, and which one is chosen.
 
-    Attributes:
-        listing: What is listed.
-        filters: What passes.
-        sort: The column by which the rows are sorted, or None.
-        descending: Whether the largest stands on top.
-        hidden: The columns that are not shown.
-        page: Which page of the rows is seen, counted from 0.
-        page_size: How many rows a page has.
-        versions: What versions are called, by their ids.
+    ``page`` counts from 0. ``hidden`` are names of columns; ``versions`` maps ids to names.
     """
 
     def __init__(self, listing: Listing, frame: pl.DataFrame, *, page_size: int = PAGE) -> None:
@@ -268,8 +246,8 @@ class TableState:
     def change(self, event: str, key: str | None, value: Any) -> None:
         """Do what a person did on the part of a page that ``table_html`` makes.
 
-        Raises:
-            ValueError: It is not what such a page sends; or LookupError, TypeError, OverflowError.
+        If such a page would not send it, this raises ValueError, LookupError, TypeError or
+        OverflowError.
         """
         columns = self.listing.columns
         if event == "search":

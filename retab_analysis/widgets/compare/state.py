@@ -64,12 +64,7 @@ class CompareState:
         self._compare()
 
     def take(self, results: pl.DataFrame | pl.LazyFrame) -> None:
-        """Compare other results; what was run again or looked up here is not forgotten.
-
-        Raises:
-            ConfigError: They are not of two runs, or a side that was chosen is not among them.
-            SchemaError: It is not a RESULTS frame.
-        """
+        """Compare other results; what was run again or looked up here is not forgotten."""
         self._read(results)
         known, self._known = self._known, {}
         for pair, before in known.items():
@@ -236,9 +231,6 @@ def choose_sides(
 
     What fits a run is one that has at least half of its evals, if there is one: a run of a single
     eval says nothing about a run of all.
-
-    Raises:
-        ConfigError: There is nothing of that name, or not enough to compare.
     """
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         if not isinstance(value, str | None):

@@ -39,14 +39,8 @@ _OF_ONE_RUN = (NotFoundError, SchemaError, InvalidRequestError, PermissionDenied
 class Fetcher:
     """Asks the API for an explorer. Its methods block, and are called in the explorer's thread.
 
-    Args:
-        explored: What is known; it takes what is fetched.
-        lock: Held while ``explored`` is changed.
-        say: Called with what came of a fetch.
-        report: Called with how far one is.
-        client: What to ask, or None for the default.
-        workflow_id: The workflow that is explored, or None where frames were given.
-        archive: Where it is kept, or None.
+    It holds ``lock`` while it changes ``explored``. It calls ``say`` with the outcome of a fetch,
+    and ``report`` with its progress. ``workflow_id`` is None if frames were given.
     """
 
     def __init__(

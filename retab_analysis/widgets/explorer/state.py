@@ -29,10 +29,7 @@ _BAD_FIRST = pl.col("state").replace_strict(
 class FrameOrigin:
     """Where the rows come from, as code.
 
-    Attributes:
-        runs: The lines that make ``runs``.
-        results: The lines that make ``results``, empty where they are read run by run.
-        archive: What reads all results of an archive, empty where the API is asked.
+    ``results`` is empty if they are read run by run; ``archive``, if the rows come from the API.
     """
 
     runs: str = ""
@@ -43,13 +40,8 @@ class FrameOrigin:
 class ExplorerState:
     """The lists of an explorer and what they are made of; it neither draws nor asks the API.
 
-    Attributes:
-        source: Where the rows come from, as code.
-        runs: The list of runs, or None where only results were given.
-        results: The list of results, or None where they are read run by run.
-        tab: Which list is seen: ``runs``, ``results`` or ``evals``.
-        fetched: The runs whose results are here.
-        failed: The runs whose results could not be fetched.
+    ``runs`` is None if only results were given, and ``results`` is None if they are read run by
+    run. ``fetched`` and ``failed`` are the ids of runs.
     """
 
     def __init__(
@@ -99,8 +91,7 @@ class ExplorerState:
     def look_into(self, eval_id: str | None) -> Mapping[str, Any] | None:
         """The result of which all is told: one that is chosen, or the newest of a chosen eval.
 
-        Args:
-            eval_id: Which eval of the run that is chosen is open, or None.
+        ``eval_id`` is the open eval of the chosen run.
         """
         row = self.listed.chosen_row
         if row is None or self.tab == "results":

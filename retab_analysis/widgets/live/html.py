@@ -37,13 +37,8 @@ Counts = Sequence[tuple[str, int]]
 class LiveLook:
     """How a state is shown.
 
-    Attributes:
-        values: Whether expected and actual values are shown, and messages that may quote them.
-        limit: Show no more than so many evals of a list, or all.
-        is_live: Whether somebody can click.
-        can_cancel: Whether cancelling is offered.
-        asking: Whether it is being asked if the runs are to be cancelled.
-        code: The lines that fetch the results.
+    ``values`` also covers messages that may quote values. A ``limit`` of None shows all evals.
+    ``asking`` says whether the view asks for confirmation before it cancels.
     """
 
     values: bool = field(default_factory=shows_values)

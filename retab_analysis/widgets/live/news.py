@@ -62,13 +62,8 @@ NO_NEWS: Mapping[str, int] = MappingProxyType(dict.fromkeys(TRANSITIONS, 0))
 class News:
     """What became of the evals of the watched runs of one workflow.
 
-    Attributes:
-        run_ids: The runs.
-        comparison: The runs held against their past, or None before anything was compared.
-        against: What the runs are held against, in a few words; None where that is nothing.
-        missing: Why there is nothing to compare with, or None.
-        outcomes: What had ended by then.
-        took: How many seconds it took to compare them.
+    ``comparison`` is None before the first one; ``against`` is None if there is nothing to compare
+    with, and ``missing`` may say why. ``took`` is in seconds.
     """
 
     run_ids: tuple[str, ...]
@@ -120,8 +115,7 @@ class News:
 class NewsFinder:
     """Finds the news of watched runs, each workflow's against that workflow's own past.
 
-    Attributes:
-        wanted: As ``baseline`` of :func:`watch`; None looks for no news.
+    ``wanted`` is the ``baseline`` of :func:`watch`; None looks for no news.
     """
 
     def __init__(self, client: Client, wanted: Runs | None, archive: Archive | None) -> None:
@@ -142,14 +136,8 @@ class NewsFinder:
     ) -> tuple[News, ...]:
         """The news of some runs, one for each of their workflows, in the order of the runs.
 
-        Args:
-            runs: A RUNS frame.
-            results: The results of each run so far, by its id.
-            evals: The saved evals of each workflow.
-
-        Raises:
-            AuthenticationError: The key is refused.
-            RetabAnalysisError: The API is away, and may come back.
+        ``results`` are by run, ``evals`` (the saved ones) by workflow. A refused key raises
+        AuthenticationError; any other RetabAnalysisError may pass.
         """
         if self.wanted is None:
             return ()

@@ -34,20 +34,9 @@ Row = Mapping[str, Any]
 class RunLine:
     """One run, at a glance.
 
-    Attributes:
-        run_id: Its id.
-        status: As the API gives it.
-        words: Its status in words.
-        about: Workflow, version and scope.
-        counts: How many evals are in each state; apart from ``passed``, those with none left out.
-        done: How many evals have ended, without those that were cancelled.
-        total: How many evals it has.
-        waited: Seconds in the queue, or None.
-        ran: Seconds of running, or None.
-        rate: Evals that end per minute of running, or None.
-        eta: Low and high end of the seconds left, or None.
-        message: An error's message, a cancellation's reason.
-        marks: What is odd about it.
+    ``counts`` leaves out states without evals, except ``passed``; ``done`` leaves out cancelled
+    evals. ``waited``, ``ran`` and ``eta`` (low and high end of what is left) are in seconds,
+    ``rate`` in evals per minute of running.
     """
 
     run_id: str
@@ -225,13 +214,9 @@ def estimate_seconds_left(
     sum of k further draws after n: k s² (1 + k/n) is its variance (Hahn and Meeker, "Statistical
     Intervals", 1991, section 4.8).
 
-    Args:
-        done_ms: How long each finished eval took, and usually takes, n of them.
-        left_ms: How long each of the others usually takes, k of them; None where that is unknown.
-        ran_seconds: How long the run has been going.
-
-    Returns:
-        The low and the high end, or None where nothing is left, or too few have finished.
+    ``done_ms`` pairs the time that each of the n finished evals took with its usual time;
+    ``left_ms`` has the usual times of the k others, None if unknown. Returns None if nothing is
+    left or too few have finished.
     """
     took = [each for each, _ in done_ms]
     n, k = len(took), len(left_ms)

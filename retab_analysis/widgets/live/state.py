@@ -42,21 +42,12 @@ _NAMED = 3
 class Snapshot:
     """What is known, and how well. Runs, results and news are of one time, the last contact.
 
-    Attributes:
-        runs: The watched runs as last seen, a RUNS frame.
-        results: Their results as last seen, a RESULTS frame.
-        news: What became of the evals of each workflow; empty where that is not wanted, or not
-            known yet.
-        is_comparing: Whether news are wanted and still to come: for all results at first, and later
-            for those that have come since and may change what is said.
-        usual_ms: How long each eval took in its newest run, by eval id.
-        seen_at: When the API answered last, or None.
-        trouble: Why it did not answer since, or None.
-        gone: The runs that were there and are not found any more.
-        unfound: The runs that the API does not know yet, or never will.
-        failure: Why watching ended early, or None.
-        phase: ``watching``, ``ended`` (all runs have), ``stopped`` (by hand) or ``failed``.
-        notes: What else a person should know, for example of a callback that raised.
+    ``news`` is empty if not wanted or not known yet. While ``is_comparing``, news of all results,
+    or of the latest, are still to come. ``usual_ms`` is how long each eval took in its newest run.
+    ``gone`` are runs that were there before; ``unfound`` are runs that the API does not know (yet).
+    ``trouble`` says why the API has not answered since ``seen_at``, ``failure`` why watching ended
+    early. ``phase`` is ``watching``, ``ended`` (all runs have), ``stopped`` (by hand) or
+    ``failed``.
     """
 
     runs: pl.DataFrame = field(default_factory=RUNS.empty)
@@ -91,26 +82,12 @@ class Snapshot:
 class LiveState:
     """The whole view.
 
-    Attributes:
-        heading: In a few words, how far the runs are and what is news.
-        runs: The runs, in the order in which they were given or found.
-        news: How many evals have each transition, the same as ``check`` counts; of several
-            workflows the sum. None where the runs are held against nothing.
-        told: What became of each workflow's evals, where they are held against their past.
-        headings: The first line of each of them: how far it is now, whatever the news are of.
-        listed: The evals that a person should look at first: that broke, that are unclear, and that
-            do not pass and cannot be judged.
-        alone: Those of them that are held against nothing, or not yet.
-        compared: What the results are held against, or None.
-        is_comparing: As in :class:`Snapshot`.
-        later: What the news do not count yet; empty where they are of all results.
-        connection: What is wrong with the connection; empty while the API answers.
-        refreshed: When the API answered last; all numbers are as of then.
-        failure: Why watching ended early, or None.
-        phase: As in :class:`Snapshot`.
-        notes: What else a person should know, for example why there is no news.
-        can_cancel: Whether a run has not ended.
-        eta: Low and high end of the seconds until all runs have ended, or None.
+    ``news`` counts evals by transition as ``check`` does, summed over workflows; None if there is
+    nothing to compare with. ``headings`` say how far each workflow is now, even if its news are
+    older. ``listed`` are the evals to look at first: broken, unclear, or not passing and impossible
+    to judge. ``alone`` are those of them that are not compared with anything, or not yet. ``later``
+    says what the news do not count yet. All numbers are as of ``refreshed``. ``eta`` is the low and
+    high end of the seconds until all runs have ended.
     """
 
     heading: str
@@ -148,10 +125,8 @@ class LiveState:
 def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
     """What a person is told at a moment.
 
-    Args:
-        snapshot: What is known.
-        now: The present, in UTC. It only says how long ago the last contact was: rates and times
-            are those of the last contact, and stand still while the API is away.
+    ``now`` (in UTC) only says how long ago the last contact was: rates and times stand still while
+    the API is away.
     """
     results = _group_by_run(snapshot.results)
     seen = list(snapshot.runs.iter_rows(named=True))

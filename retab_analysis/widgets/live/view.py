@@ -382,8 +382,7 @@ class LiveView(Handle):
 class TerminalBars:
     """The view in a terminal: tqdm's bars, and a line for each eval that is news.
 
-    Args:
-        compact: Show one bar for all runs together, and no lines.
+    If ``compact``, it shows one bar for all runs together, and no lines.
     """
 
     def __init__(self, *, compact: bool = False) -> None:

@@ -27,10 +27,8 @@ class WatchedRuns(Poller):
     """The watched runs: given ones, or all of a workflow that start or are going on.
 
     A run that has ended is looked at too while others go on: it may be running again.
-
-    Attributes:
-        gone: Runs that are not found any more, or never were.
-        unread: The error of a run that could never be read.
+    ``gone`` are runs that are not found any more, or never were; ``unread`` is the error of a run
+    that could never be read.
     """
 
     def __init__(self, client: Client, ids: Sequence[str], workflow_id: str | None) -> None:
@@ -48,11 +46,7 @@ class WatchedRuns(Poller):
         return [run_id for run_id in super().pending() if run_id not in self.gone]
 
     def look(self) -> None:
-        """Look once at every run.
-
-        Raises:
-            RetabAnalysisError: One that waiting does not cure.
-        """
+        """Look once at every run; it raises only errors that waiting does not cure."""
         self.away = None
         listed: set[str] = set()
         # Polling resets ``away``; what the lists met is put there afterwards.

@@ -63,13 +63,8 @@ class _Seen:
 class Watcher:
     """Polls runs in a thread of its own, and tells its listeners of each change.
 
-    Args:
-        client: What to ask.
-        ids: The runs, or none where a workflow is followed.
-        workflow_id: The workflow to follow, or None.
-        baseline: What to compare with, or None.
-        interval: Seconds between two rounds, at least.
-        archive: Where the history is kept, or None.
+    It follows ``workflow_id`` if there are no ``ids``. ``interval`` is the least time between two
+    rounds, in seconds.
     """
 
     def __init__(
