@@ -26,7 +26,7 @@ SchemaError ServerError TransportError WaitTimeout cancel_runs check compare com
 compare_view decode_evals decode_results decode_runs demo eval_history explore failures
 fetch_config_changes fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_versions
 fetch_workflows open_document overview plot_comparison plot_durations
-plot_plot_pass_rate plot_verdicts read_csv settle start_runs states
+plot_outcomes plot_pass_rate plot_verdicts read_csv settle start_runs states
 summarize_evals summarize_results summarize_runs use wait_for_runs watch write_csv write_excel
 write_report
 """
