@@ -36,7 +36,6 @@ from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_mo
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
-from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 T = TypeVar("T")
@@ -154,7 +153,6 @@ class Archive:
         check_flag("results", results)
         check_flag("refresh", refresh)
         moment = read_moment("since", since, datetime.now(UTC))
-        check_polars_threads()
         start = None if moment is None else to_micros(moment)
         with self._mirroring(client, progress) as mirror:
             for each in workflows:

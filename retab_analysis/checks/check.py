@@ -16,7 +16,6 @@ from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import Runs, check_text
 from retab_analysis.progress import Progress, check_progress, choose_progress
-from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 
@@ -82,7 +81,6 @@ def check(
     check_share("alpha", alpha)
     check_share("margin", margin)
     check_progress(progress)
-    check_polars_threads()
     client = client_or_default(client)
     source = open_source(client, workflow_id, progress)
     return check_source(source, candidate, baseline, history, alpha, margin, progress)

@@ -33,7 +33,6 @@ from retab_analysis.render.document import (
 from retab_analysis.render.document import Row as DocumentRow
 from retab_analysis.render.html import to_html
 from retab_analysis.schema import RUNS
-from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import FAILING, first_that_holds
 
@@ -170,7 +169,6 @@ def overview(
         True
     """
     check_progress(progress)
-    check_polars_threads()
     if workflow_id is not None:
         check_text("workflow_id", workflow_id)
     client = client_or_default(client)

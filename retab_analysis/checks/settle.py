@@ -46,7 +46,6 @@ from retab_analysis.fetch.threads import apart
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
-from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import UNLIKELY
 
@@ -119,7 +118,6 @@ def settle(
         >>> verdict.reruns.columns
         ['eval_name', 'p_regressed', 'reruns_to_clear', 'reruns_to_confirm', 'eval_id']
     """
-    check_polars_threads()
     if not isinstance(comparison, Comparison):
         raise ConfigError(
             f"comparison: expected what check or compare gives, got {type(comparison).__name__}"

@@ -50,9 +50,7 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
             # Not before the arguments were read: these load polars, which takes a while.
             from retab_analysis.cli.commands import run_command
             from retab_analysis.cli.session import Session
-            from retab_analysis.schema.polars_threads import check_polars_threads
 
-            check_polars_threads()
             session = session or Session()
             return run_command(options, console, session)
     except UsageError as error:

@@ -17,7 +17,7 @@ from retab_analysis.comparison.transitions import describe_evals
 from retab_analysis.errors import ConfigError, list_some
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
 from retab_analysis.evidence.since import weigh
-from retab_analysis.schema import COMPARISON, RESULTS, checked
+from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.outcomes import OutcomeTable
 from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT, is_draft
 
@@ -165,8 +165,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
         are = "eval of an edited block is" if edited.height == 1 else "evals of edited blocks are"
         said = f"{edited.height} {are} not judged: {list_evals(edited, _NAMED)}."
         sides = replace(sides, unedited=said if edited.height else "")
-    evals = suite.evals.select(COMPARISON.schema.names())
-    return Comparison(evals, alpha, margin, _describe(sides, evals), sides, suite)
+    return Comparison(alpha, margin, _describe(sides, suite.evals), sides, suite)
 
 
 def without_edited(comparison: Comparison) -> Comparison:

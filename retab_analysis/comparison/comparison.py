@@ -53,8 +53,7 @@ from retab_analysis.render.document import Document
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
-from retab_analysis.schema import CONFIG_CHANGES
-from retab_analysis.schema.polars_threads import check_polars_threads
+from retab_analysis.schema import COMPARISON, CONFIG_CHANGES, as_polars
 from retab_analysis.vocabulary import BROKEN
 
 _DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
@@ -65,19 +64,30 @@ class Comparison:
     """Which evals broke between two sides, how sure that is, and since when.
 
     Attributes:
-        evals: One row per eval, what needs attention first: ``transition`` is what became of it,
-            ``p_regressed`` the probability that it got worse to stay, ``cause``, ``since_at`` and
-            ``reason`` why and since when. ``ra.schema.COMPARISON.describe()`` explains all columns.
         alpha: The level of the suite's test.
         margin: How far the interval may reach for ``no_change``.
     """
 
-    evals: pl.DataFrame
     alpha: float
     margin: float
     _compared: str
     _sides: Sides
-    _suite: Suite
+    _weighed: Suite
+
+    @property
+    def _suite(self) -> Suite:
+        as_polars(self._weighed.evals, "evals")  # says so where nothing can be computed of it
+        return self._weighed
+
+    @property
+    def evals(self) -> pl.DataFrame:
+        """One row per eval, what needs attention first.
+
+        ``transition`` is what became of it, ``p_regressed`` the probability that it got worse to
+        stay, ``cause``, ``since_at`` and ``reason`` why and since when.
+        ``ra.schema.COMPARISON.describe()`` explains all columns.
+        """
+        return self._suite.evals.select(COMPARISON.schema.names())
 
     # The suite's test takes longer than all else, and some ask only what became of the evals.
     @functools.cached_property
@@ -110,7 +120,6 @@ class Comparison:
             errored, but for those of an outage; the suspects; and what is called broken with a
             probability below 0.95.
         """
-        check_polars_threads()
         return list_undecided(self._suite)
 
     @functools.cached_property
@@ -183,7 +192,6 @@ class Comparison:
             RetabAnalysisError: The file names a block that is not the id of one here, and the API
                 cannot be asked for the labels of blocks.
         """
-        check_polars_threads()
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
         rule = rule.with_block_ids(self.evals, self._sides.read_labels)
         aside = [*rule.set_aside(self.evals)]
@@ -246,7 +254,6 @@ class Comparison:
                 fails nor fails the gate; or a file that is not one of accepted failures.
             OSError: It cannot be written.
         """
-        check_polars_threads()
         if evals is None:
             allow = path if check_path("path", path).exists() else ()
             evals = self.gate(allow=allow, verdict=False).failing
@@ -272,7 +279,6 @@ class Comparison:
         Raises:
             ConfigError: There is no such eval, or several have that name.
         """
-        check_polars_threads()
         row = self._rows_of(eval_id).row(0, named=True)
         texts = {
             "expected": row["expected_value"],
@@ -304,7 +310,6 @@ class Comparison:
         Raises:
             ConfigError: There is no such eval, or several have that name.
         """
-        check_polars_threads()
         chosen = self.evals.filter(is_failing() | pl.col("transition").is_in(BROKEN))
         rows = chosen if eval is None else self._rows_of(eval)
         paths = rows["eval_id"].replace_strict(
@@ -435,7 +440,6 @@ class Comparison:
 
     def _document(self, door: Door, gate: Gate | None = None) -> Document:
         """What every door shows of it."""
-        check_polars_threads()
         judged = self.gate() if gate is None else gate
         counting = self._suite.without(judged.set_aside)
         chosen = choose_reruns(counting, SETTLE_ROUNDS)

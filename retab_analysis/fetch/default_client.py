@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from retab_analysis.errors import ConfigError
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 _default: Client | None = None
@@ -29,8 +30,12 @@ def check_client(client: Client | None) -> Client | None:
 
 
 def client_or_default(client: Client | None) -> Client:
-    """The given client, else the default, made from the environment at first use."""
+    """The given client, else the default, made from the environment at first use.
+
+    Whoever asks with it makes frames of what it answers.
+    """
     global _default
+    check_polars_threads()
     check_client(client)
     if client is not None:
         return client

@@ -47,7 +47,6 @@ from retab_analysis.schema import (
     checked,
     complete_words,
 )
-from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 RESULTS_PATH = "/v1/workflows/evals/results"
@@ -75,7 +74,6 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
         >>> ra.fetch_result(result_id)["result_id"][0] == result_id
         True
     """
-    check_polars_threads()
     client = client_or_default(client)
     result = read_result(client, result_id)
     run_id, workflow_id = result["run_id"][0], result["workflow_id"][0]
@@ -197,7 +195,6 @@ class _Reading:
     def __init__(
         self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None
     ) -> None:
-        check_polars_threads()  # before anything is asked for
         self._client, self._evals = client, evals
         self._known = runs.known if _is_of_runs(runs.known) else None
         # Which workflow each run is of, where the frame says so.

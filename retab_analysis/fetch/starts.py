@@ -45,7 +45,6 @@ from retab_analysis.fetch.runs import RUNS_PATH, list_runs
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, run_all
 from retab_analysis.progress import say
 from retab_analysis.schema import RUNS
-from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 # What is wrong with one run, and says nothing about the others.
@@ -235,7 +234,6 @@ def _runs_since(
     client: Client, workflow_id: str, scope: Mapping[str, str], began: datetime
 ) -> pl.DataFrame:
     """The runs of a scope that were started through the API since a moment, oldest first."""
-    check_polars_threads()
     query = RunQuery.make(
         workflow_id=workflow_id,
         eval_id=scope.get("eval_id"),

@@ -27,7 +27,6 @@ from retab_analysis.errors import (
     ServerError,
     TransportError,
 )
-from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import CancellationToken, check_cancelled, current_token
 
 T = TypeVar("T")
@@ -137,7 +136,6 @@ def apart(function: Callable[[], T]) -> T:
     drops what that raises, and fails with an error of its own instead. So the main thread only
     waits, which a Ctrl-C ends once.
     """
-    check_polars_threads()
     if threading.current_thread() is not threading.main_thread():
         return _insist(function)
     with threads(1) as pool:

@@ -41,11 +41,11 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
     None where it is not a frame; ``name`` is what it is called in errors.
 
     Raises:
-        ConfigError: A package is missing that its conversion needs.
+        ConfigError: A package is missing that its conversion needs; or polars cannot compute here.
         SchemaError: It cannot be converted.
     """
+    check_polars_threads()  # whoever passes a frame has something computed of it
     if isinstance(frame, pl.DataFrame | pl.LazyFrame):
-        check_polars_threads()  # whoever passes a frame has something computed of it
         return frame
     library = type(frame).__module__.partition(".")[0]
     # Where nobody has imported pandas, nothing is a frame of it.

@@ -1,7 +1,8 @@
 """Whether polars can compute in this process.
 
 Of polars' threads none survives a fork: in a process that was forked after they had begun, whatever
-needs them would wait for ever. Each function that does asks here first.
+needs them would wait for ever. So :func:`check_polars_threads` is asked where a client is taken and
+where a frame is.
 """
 
 from __future__ import annotations

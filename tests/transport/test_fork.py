@@ -140,17 +140,11 @@ def test_61_a_look_up_of_the_parent_is_not_waited_for(monkeypatch: pytest.Monkey
             waiting.join(5)
 
 
-def test_61_a_run_becomes_a_frame_in_a_child_too() -> None:
-    with FaultServer([run_of]) as server, ra.Client(KEY, server.url) as client:
-        ra.fetch_run("before", client=client)
-        found = in_child(lambda: ra.fetch_run("in-child", client=client)["run_id"].item())
-        assert found == "in-child"
-
-
 RUNS = ra.decode_runs([run_document("r")])
 RESULTS = ra.decode_results([result_document("a")])
 COMPARED = ra.compare(RESULTS, RESULTS)
 COMPUTING: dict[str, Callable[[ra.Client], Any]] = {
+    "fetch_run": lambda client: ra.fetch_run("r", client=client),
     "fetch_results": lambda client: ra.fetch_results("r", client=client),
     "fetch_result": lambda client: ra.fetch_result("r", client=client),
     "fetch_runs with dates": lambda client: ra.fetch_runs(from_date="2026-01-01", client=client),
@@ -184,7 +178,10 @@ def test_81_a_child_in_which_polars_would_wait_for_ever_says_so(
         assert ra.fetch_run("after", client=client).height == 1
 
 
-def test_81_so_does_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_81_so_does_the_command_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETAB_API_KEY", KEY)
     assert in_child(lambda: main(["check", "wf"])) == 3
     assert "this process was forked" in capfd.readouterr().err
 

@@ -23,7 +23,6 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Bars, in_kernel
-from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.jobs import run_beside
@@ -113,7 +112,6 @@ def watch(
         "save_values": check_flag("save_values", save_values),
     }
     ids = [] if runs is None else list(RunList.make(runs).ids)
-    check_polars_threads()
     chosen = client_or_default(client)
     kept_in = archive_or_default(archive)
     watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval), kept_in)
