@@ -141,12 +141,7 @@ class DeadlineExceeded(TransportError, TimeoutError):  # noqa: N818 - the contra
 
 
 class ResponseTooLarge(TransportError):  # noqa: N818 - the contract's name
-    """A body grew above the limit once decompressed.
-
-    Example:
-        >>> issubclass(ra.ResponseTooLarge, ra.TransportError)  # a page above 128 MiB
-        True
-    """
+    """A body grew above the limit once decompressed."""
 
 
 class ProtocolError(RetabAnalysisError):
@@ -227,12 +222,7 @@ class AuthenticationError(APIError):
 
 
 class PermissionDeniedError(APIError):
-    """403: the key is valid but may not do this.
-
-    Example:
-        >>> issubclass(ra.PermissionDeniedError, ra.APIError)  # the key may not do that: 403
-        True
-    """
+    """403: the key is valid but may not do this."""
 
 
 class NotFoundError(APIError):
@@ -247,12 +237,7 @@ class NotFoundError(APIError):
 
 
 class ConflictError(APIError):
-    """409: the thing is in a state that does not allow this.
-
-    Example:
-        >>> issubclass(ra.ConflictError, ra.APIError)  # the state does not allow it: 409
-        True
-    """
+    """409: the thing is in a state that does not allow this."""
 
 
 class RateLimitError(APIError):
