@@ -34,7 +34,7 @@ from retab_analysis.errors import (
     RetabAnalysisError,
 )
 from retab_analysis.export import write_csv
-from retab_analysis.export.csv_writer import OTHER_KINDS
+from retab_analysis.export.spreadsheets import OTHER_KINDS
 from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.files import save
