@@ -76,9 +76,7 @@ class _WirePage(wire.Wire, Generic[T]):
 def read_page(record: Record, body: bytes, check: Check = never) -> Page:
     """Read a page of a list; ``check`` is called now and then, and may raise to end it.
 
-    Raises:
-        ProtocolError: The body is not JSON.
-        SchemaError: It is JSON, but not a page.
+    What is not JSON is a ProtocolError, JSON that is no page a SchemaError.
     """
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
@@ -210,12 +208,7 @@ def _read_each(record: Record, body: bytes, check: Check) -> tuple[Page | None, 
 def _cut_records(body: bytes, check: Check, take: Take) -> tuple[bool, dict[str, str]]:
     """Give ``take`` the records of a list or of a page one by one.
 
-    Returns:
-        Whether there is a list; and the other members of a page.
-
-    Raises:
-        ProtocolError: The body is not JSON.
-        SchemaError: It is nested too deeply.
+    It says whether there is a list, and gives the other members of a page.
     """
     cut, members = _Cut(body), dict[str, str]()
     is_list = cut.skip("[")

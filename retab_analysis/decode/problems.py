@@ -72,12 +72,9 @@ class Problems(list[Problem]):
 
 
 def report_problems(table: Table, problems: Problems, *, strict: bool, verb: str = "") -> None:
-    """Say what did not decode, if anything: raise, or warn once.
+    """Say what did not decode, if anything: raise a SchemaError, or warn once.
 
     ``verb`` is ``fetch`` or ``decode``, where the good ones of several could be kept.
-
-    Raises:
-        SchemaError: There is a problem and ``strict`` is set.
     """
     if not problems:
         return

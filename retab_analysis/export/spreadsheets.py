@@ -17,7 +17,7 @@ from retab_analysis.arguments import check_choice, check_flag
 from retab_analysis.errors import ConfigError, SchemaError, described
 from retab_analysis.files import PathOrFile, load, save
 from retab_analysis.schema import TABLES, Datetime, Table, find_other_table
-from retab_analysis.schema.polars_threads import check_polars_threads
+from retab_analysis.schema.conversion import as_polars
 
 # Files of these names that hold CSV are opened with a warning, or as rubbish, or not at all.
 OTHER_KINDS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"}
@@ -126,7 +126,7 @@ def write_csv(
 
 def _collect(name: str, given: object) -> pl.DataFrame:
     """The frame that a caller gave as the argument ``name``, of which every column has a form."""
-    check_polars_threads()
+    as_polars(given, name)  # whether polars can compute here
     frame = given.collect() if isinstance(given, pl.LazyFrame) else given
     if not isinstance(frame, pl.DataFrame):
         raise ConfigError(f"{name}: expected a polars DataFrame, got {described(given)}")
@@ -234,8 +234,8 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
         >>> read_csv(io.StringIO("run_id,passed,note\nrun_1,79,slow\n")).row(0, named=True)
         {'run_id': 'run_1', 'passed': 79, 'note': 'slow'}
     """
-    check_polars_threads()
     check_choice("table", table, TABLES)
+    as_polars(TABLES[table].empty(), "table")  # whether polars can compute here
     with load(path) as file:
         pieces = _pieces(file)
         header = next(pieces, b"").removeprefix(codecs.BOM_UTF8)

@@ -85,16 +85,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table.
+    """A row of a table, with one cell for each column.
 
-    Attributes:
-        sign: The sign before it.
-        tone: What the sign means.
-        word: The sign in a word, for who cannot see it.
-        cells: One for each column.
-        strip: A row of words, each drawn as a small bar in the last column.
-        brief: What a line of text says in place of all cells but the first; None for the cells.
-        below: What a page shows below it, over the whole width; None for nothing.
+    ``word`` is the sign for who cannot see it, ``strip`` a row of words, each drawn as a small bar
+    in the last column. A line of text says ``brief`` in place of all cells but the first; a page
+    shows ``below`` over the whole width.
     """
 
     sign: str
@@ -171,18 +166,10 @@ Part = Note | ChangeList | DocumentTable | Card | Folded
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole document.
+    """A whole document, its parts in the order in which they are read.
 
-    Attributes:
-        heading: Its first line.
-        context: What it is about, in small print.
-        brief: The same for the end of a line of text.
-        badge: How it is judged, in two words.
-        badge_tone: What that means.
-        notes: What has to be known before the rest.
-        counts: How many there are of everything; they add up.
-        parts: The rest, in the order in which it is read.
-        last: The last line of a text.
+    ``context`` stands in small print, ``brief`` in its place at the end of a line of text; the
+    badge is a judgement in two words; ``counts`` add up; ``last`` is the last line of a text.
     """
 
     heading: Heading
@@ -206,16 +193,10 @@ class FailedTry:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case of a test suite.
+    """A case of a test suite; ``key`` tells it from others of the same name.
 
-    Attributes:
-        name: What it is called.
-        key: What tells it from others of the same name.
-        group: What it belongs to, or the empty text.
-        outcome: What came of it.
-        message: Why, in one line; empty where it passed.
-        details: More lines about a failure.
-        attempts: Tries that did not pass, beside the one that the message is of.
+    ``message`` is one line, empty where it passed; ``attempts`` are tries that did not pass, apart
+    from the one that the message is of.
     """
 
     name: str

@@ -23,9 +23,6 @@ def write_junit(path: Path, about: str, cases: Sequence[Case]) -> None:
     """Write cases as JUnit XML; a file that is there is replaced whole or not at all.
 
     A case that does not pass and does not count is skipped in it, as pytest's are.
-
-    Raises:
-        OSError: It cannot be written.
     """
     failed = sum(each.outcome == "failed" for each in cases)
     skipped = sum(each.outcome in ("xfailed", "skipped") for each in cases)

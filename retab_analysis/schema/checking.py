@@ -17,26 +17,13 @@ def checked(
 ) -> pl.LazyFrame:
     """A frame whose columns can be read, and in which no row is there twice.
 
-    Frames of polars, pandas, pyarrow and duckdb are taken; columns that have another dtype than the
-    table's are converted where no value changes, see :mod:`retab_analysis.schema.conversion`.
+    Frames of polars, pandas, pyarrow and duckdb are taken, and keep all their columns in their
+    order. The table's columns get its dtypes where no value changes, see
+    :mod:`retab_analysis.schema.conversion`; one of ``columns`` that is missing or does not convert
+    is a SchemaError. ``name`` is the argument's, for the errors.
 
     Frames that were fetched apart may overlap, and are put together nevertheless. As in paging, of
     two rows with the same id the later one counts; rows without an id all do.
-
-    Args:
-        frame: What a user passed.
-        table: What it has to be a frame of.
-        columns: The columns that are going to be read.
-        name: The argument's name, for the errors.
-
-    Returns:
-        All columns of the frame, in its order. Those of ``columns`` have the table's dtypes, and
-        so do the table's other ones as far as they convert without loss.
-
-    Raises:
-        ConfigError: It is not a frame, or pyarrow is missing, which pandas' frames need.
-        SchemaError: It lacks columns (all are named), has one whose values do not convert, or is a
-            frame of another table.
     """
     given = as_polars(frame, name or "this")
     if given is None:

@@ -72,15 +72,10 @@ _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 def describe_condition(condition: str) -> str:
-    """Say in words what a condition asserts.
+    """Say in words what a condition asserts, given as JSON as in an EVALS frame.
 
-    Args:
-        condition: The condition as JSON, as the column ``condition`` of an EVALS frame has it.
-
-    Returns:
-        The words. Values are the JSON that was sent, so that no number is rounded. Of a kind that
-        is not known, or lacks a member, the kind and the members; what is not a condition stays as
-        it is.
+    Values are the JSON that was sent, so that no number is rounded. Of a kind that is not known, or
+    lacks a member, it is the kind and the members; what is not a condition stays as it is.
 
     Example:
         >>> describe_condition('{"kind":"length_compare","op":"gte","expected":6}')
@@ -99,14 +94,10 @@ def describe_condition(condition: str) -> str:
 
 
 def describe_asserted(results: pl.Series) -> pl.Series:
-    """Say in words what results asserted.
+    """Say in words what results asserted, given as structs of kind, expected value and threshold.
 
-    Args:
-        results: A struct of each one's kind, expected value and threshold, in that order.
-
-    Returns:
-        The words; null where nothing was asserted. Where a condition has a member that no result
-        holds, the kind and the value: ``number_compare 0``.
+    Null where nothing was asserted. Where a condition has a member that no result holds, it is the
+    kind and the value: ``number_compare 0``.
     """
     columns = [each.to_list() for each in results.struct.unnest()]
     return pl.Series([_describe_one(*each) for each in zip(*columns, strict=True)], dtype=pl.String)

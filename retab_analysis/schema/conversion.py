@@ -39,10 +39,6 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
     """A frame of polars, pandas, pyarrow, duckdb or another library that speaks Arrow, as polars'.
 
     None where it is not a frame; ``name`` is what it is called in errors.
-
-    Raises:
-        ConfigError: A package is missing that its conversion needs; or polars cannot compute here.
-        SchemaError: It cannot be converted.
     """
     check_polars_threads()  # whoever passes a frame has something computed of it
     if isinstance(frame, pl.DataFrame | pl.LazyFrame):

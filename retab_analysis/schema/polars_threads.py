@@ -23,11 +23,7 @@ class _PolarsThreads:
         self._are_used = True
 
     def check(self) -> None:
-        """Make sure that polars can compute.
-
-        Raises:
-            ConfigError: Its threads were left in the process that this one was forked from.
-        """
+        """Raise a ConfigError where polars' threads were left in the process before the fork."""
         if self._are_lost:
             raise ConfigError(
                 "this process was forked from one in which polars had been used, and polars' "

@@ -12,20 +12,13 @@ def find_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
     """Number the clusters of evals that share documents, directly or through other evals.
 
     The clusters are the connected components of the graph that joins two evals with a document in
-    common. An eval without documents is a cluster of its own. In each round a cluster is joined to
-    the one with the smallest number among those with which it shares a document; few rounds are
-    needed.
+    common. Each pair of ``evals`` and ``documents`` says that an eval reads a document; both are
+    numbered from 0, and so are the clusters, in the order in which they first appear. An eval
+    without documents is a cluster of its own. In each round a cluster is joined to the one with the
+    smallest number among those with which it shares a document; few rounds are needed.
 
     Source: Y. Shiloach and U. Vishkin, "An O(log n) parallel connectivity algorithm", Journal of
     Algorithms 3 (1982) 57-67.
-
-    Args:
-        evals: Of each pair of an eval and a document that it reads the eval, numbered from 0.
-        documents: Of each pair the document, numbered from 0.
-        n: How many evals there are.
-
-    Returns:
-        For every eval the number of its cluster, from 0 in the order in which they first appear.
 
     Example:
         >>> import numpy as np

@@ -21,21 +21,11 @@ def cluster_interval(
     m / n))² / n². The second term under the root is what one more cluster of the usual size would
     add if it flipped; so the interval is not a point where nothing flipped, and it covers where
     few evals flip, where the usual ones do not. It is of this suite's own evals, not of all the
-    documents that there might be.
+    documents that there might be. Its limits lie between -1 and 1; fewer than two clusters have
+    none.
 
     Source of CR3: R. M. Bell and D. F. McCaffrey, "Bias reduction in standard errors for linear
     regression with multi-stage samples", Survey Methodology 28 (2002) 169-181, for a mean.
-
-    Args:
-        differences: The pass rate after minus the pass rate before, one for each eval.
-        clusters: The number of each eval's cluster, from 0 (see :func:`find_clusters`).
-        alpha: One minus the confidence level.
-
-    Returns:
-        The limits, from -1 to 1, or None where there are fewer than two clusters.
-
-    Raises:
-        ValueError: ``alpha`` is not above 0 and at most 1.
 
     Example:
         >>> import numpy as np
@@ -64,13 +54,6 @@ def t_quantile(alpha: float, df: int) -> float:
     Source: M. Abramowitz and I. A. Stegun, "Handbook of Mathematical Functions" (1964), 26.7.3 and
     26.7.4: for whole degrees of freedom the probability is a finite sum of powers of the cosine of
     the angle arctan(t / √df). The angle is found by halving.
-
-    Args:
-        alpha: The probability that is left outside.
-        df: The degrees of freedom.
-
-    Raises:
-        ValueError: ``alpha`` is not above 0 and at most 1, or ``df`` is below 1.
 
     Example:
         >>> round(t_quantile(0.05, 10), 6)

@@ -14,13 +14,10 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeTable:
-    """Passes and outcomes of evals (rows) in runs (columns, in the order of time).
+    """Passes and decided outcomes of evals (rows) in runs (columns, in the order of time).
 
-    Attributes:
-        passes: How often each eval passed in each run.
-        outcomes: Of how many decided outcomes; 0 where the run has none of this eval, or none that
-            counts.
-        is_after: For each run, whether it is on the candidate's side.
+    Outcomes are 0 where the run has none of this eval that counts; ``is_after`` marks the runs on
+    the candidate's side.
     """
 
     passes: Ints

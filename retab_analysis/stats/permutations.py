@@ -44,11 +44,9 @@ _MAX_UNIT = 2**32  # 10,000 evals' sums of such units fit into 64 bits
 def permutation_p(table: OutcomeTable, clusters: Ints) -> float:
     """The two-sided p-value of no change at all, from the null distributions of the clusters.
 
-    Source: R. A. Fisher, "The Design of Experiments" (1935), ch. 3.
+    Every eval of the table has outcomes on both sides.
 
-    Args:
-        table: Evals with outcomes on both sides.
-        clusters: The number of each eval's cluster.
+    Source: R. A. Fisher, "The Design of Experiments" (1935), ch. 3.
     """
     # An eval that always passes, or never, adds nothing whichever run is the candidate's.
     passes, outcomes = table.passes.sum(axis=1), table.outcomes.sum(axis=1)
@@ -74,14 +72,10 @@ def two_sided_p(observed: int, parts: Counter[Part], tolerance: int = 0) -> floa
     It is exact where there are at most 2^20 patterns, or so many equal ones that to add them up
     takes no longer; else it is the share of 20,000 seeded draws, the observed pattern counted among
     them. The parts are sorted first, so that neither their order nor what they are called matters.
+    Sums that are nearer to 0 than the observed one by ``tolerance`` count as equal.
 
     Source: for draws, B. Phipson and G. K. Smyth, "Permutation p-values should never be zero",
     Statistical Applications in Genetics and Molecular Biology 9 (2010) 39.
-
-    Args:
-        observed: The sum, in the units of the parts.
-        parts: The distributions, and how many parts have each.
-        tolerance: Sums that are nearer to 0 than the observed one by this much count as equal.
     """
     ordered = sorted(parts.elements())
     limit = abs(observed) - tolerance

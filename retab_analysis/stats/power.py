@@ -21,9 +21,10 @@ _NORMAL = NormalDist()
 def detectable_fall(table: OutcomeTable, clusters: Ints, alpha: float) -> float | None:
     """The fall of the pass rate that test *and* interval find with 80 % power.
 
-    With n evals in clusters of m, the variance V of the sum of failures (see :func:`_noise`), F = Σ
-    m / (1 - m / n)² / n, M = Σ m² / n, the mean q of the evals' pass rates and h = the mean of
-    their squares / q, a fall by x evals is as wide as its own interval where
+    None if even the failure of every eval would not do. Only what was before is looked at. With n
+    evals in clusters of m, the variance V of the sum of failures (see :func:`_noise`), F = Σ m / (1
+    - m / n)² / n, M = Σ m² / n, the mean q of the evals' pass rates and h = the mean of their
+    squares / q, a fall by x evals is as wide as its own interval where
 
         x = t(G - 1) √(F (V (1 - x / (n q)) + x h - x² / n) + M),
 
@@ -32,14 +33,6 @@ def detectable_fall(table: OutcomeTable, clusters: Ints, alpha: float) -> float 
     probability β, the fall is q β, and β is the smallest at which
 
         Σ over k of Binomial(k; n, β) Φ((k q - x) / √(V (1 - x / (n q)) + k q (h - q))) ≥ 0.8.
-
-    Args:
-        table: Evals with outcomes on both sides; only what was before is looked at.
-        clusters: The number of each eval's cluster, from 0.
-        alpha: The level of the test, and one minus that of the interval.
-
-    Returns:
-        The fall, from 0 to 1, or None if even the failure of every eval would not do.
     """
     sizes, n = np.bincount(clusters), len(clusters)
     rates = table.rates(after=False)

@@ -10,16 +10,10 @@ import polars as pl
 def wilson_over(successes: pl.Expr, n: pl.Expr, alpha: float = 0.05) -> tuple[pl.Expr, pl.Expr]:
     """The score interval of a proportion, without continuity correction, over columns.
 
+    Null where ``n`` is 0 or null.
+
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     Journal of the American Statistical Association 22 (1927) 209-212.
-
-    Args:
-        successes: How many of them succeeded.
-        n: How many there were.
-        alpha: One minus the confidence level.
-
-    Returns:
-        The lower and the upper limit; null where ``n`` is 0 or null.
 
     Example:
         >>> low, high = wilson_over(pl.col("k"), pl.col("n"))

@@ -20,17 +20,9 @@ _UNUSUAL = 0.05  # how unlikely runs must be, if documents are independent, to b
 class SuiteChange:
     """How the pass rate of a suite changed: fields are columns of ``Comparison.summary``.
 
-    Attributes:
-        baseline_pass_rate: The mean over evals of the pass rate before; None without evals.
-        candidate_pass_rate: The mean over the same evals of the pass rate after.
-        delta: The second minus the first.
-        delta_low: The lower limit of its interval; None with fewer than two clusters of documents.
-        delta_high: The upper limit.
-        p_value: The two-sided p-value of no change at all.
-        n_evals: How many evals have outcomes on both sides.
-        n_documents: How many clusters of documents they form.
-        detectable: The fall that test and interval would find with 80 % power, or None if there is
-            none.
+    The rates are means over the evals with outcomes on both sides, ``n_documents`` counts their
+    clusters. The interval is None with fewer than two clusters, ``detectable`` where there is no
+    fall that test and interval would find with 80 % power.
     """
 
     baseline_pass_rate: float | None = None
@@ -52,15 +44,8 @@ def suite_change(
     The test (:mod:`retab_analysis.stats.permutations`) takes the clusters to be independent, which
     a bad hour of the provider's contradicts: it makes a whole run bad. What the history can say
     about that is heeded (:func:`_whole_run_p`); with one earlier run it says nothing, and a bad
-    hour cannot be told from a regression.
-
-    Args:
-        table: Evals with outcomes on both sides.
-        clusters: The number of each eval's cluster of documents, from 0.
-        alpha: The level of the test, and one minus that of the interval.
-
-    Raises:
-        ValueError: ``alpha`` is not above 0 and at most 1.
+    hour cannot be told from a regression. Every eval of the table has outcomes on both sides;
+    ``alpha`` is the level of the test, and one minus that of the interval.
 
     Example:
         >>> import numpy as np

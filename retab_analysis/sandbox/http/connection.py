@@ -41,11 +41,7 @@ class TimedSocket(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read what is there, at least one byte.
-
-        Raises:
-            TooSlowError: The time is over.
-        """
+        """Read what is there, at least one byte, or raise a TooSlowError."""
         try:
             self._connection.settimeout(max(self._end - time.monotonic(), 0.001))
             size = self._connection.recv_into(buffer)

@@ -86,11 +86,7 @@ def read_run_filter(query: Query) -> RunFilter:
 
 
 def read_run_request(body: bytes) -> tuple[str, Scope]:
-    """Read the body that starts a run: the workflow's id, and the scope.
-
-    Raises:
-        ApiError: 422 for a body that does not say so.
-    """
+    """Read the body that starts a run: the workflow's id, and the scope."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

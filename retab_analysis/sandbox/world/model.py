@@ -74,16 +74,12 @@ class Window(NamedTuple):
 class Incident:
     """Something that is wrong in a workflow for a while, so that some of its evals do not pass.
 
-    With both windows it takes both to be in it; with neither, only runs that name it have it.
-
-    Attributes:
-        kind: What it is in the workflow's story: ``"gap"`` (its evals never passed), ``"edit"`` (an
-            edit broke them, which another one may have mended), ``"drift"`` (they broke although
-            nobody edited anything), ``"episode"`` (the same, and it went by), ``"outage"`` or
-            ``"chance"`` (bad luck in one run).
-        about: The same in words.
-        versions: The versions that have it: what one edit broke, until another repaired it.
-        period: When it lasts, in microseconds since 1970: what no edit explains.
+    It lasts for ``versions`` (what one edit broke, until another repaired it), for a ``period`` in
+    microseconds since 1970 (what no edit explains), or while both hold; with neither, only runs
+    that name it have it. Its kind is ``"gap"`` (its evals never passed), ``"edit"`` (an edit broke
+    them, which another one may have mended), ``"drift"`` (they broke although nobody edited
+    anything), ``"episode"`` (the same, and it went by), ``"outage"`` or ``"chance"`` (bad luck in
+    one run).
     """
 
     kind: str
@@ -175,13 +171,11 @@ class SavedEval:
 class PastRun:
     """A run that was started in the past, and what was special about it.
 
-    Attributes:
-        at: When, in microseconds since 1970, to the minute.
-        only: One eval only: the first that fails in this incident, or else of this document.
-        end: ``"cancelled"`` (while it ran), ``"withdrawn"`` (cancelled before it started) or
-            ``"error"``, where it did not complete; ``note`` and ``details`` say why.
-        incidents: Incidents that this run has, whatever their windows.
-        quiet: Nothing in it fails by chance, and nobody is in its way.
+    ``at`` is in microseconds since 1970, to the minute. ``only`` one eval ran: the first that fails
+    in this incident, or else of this document. ``end`` is ``"cancelled"`` (while it ran),
+    ``"withdrawn"`` (cancelled before it started) or ``"error"`` where it did not complete;
+    ``note`` and ``details`` say why. It has its ``incidents`` whatever their windows; in a
+    ``quiet`` one nothing fails by chance, and nobody is in its way.
     """
 
     at: int
