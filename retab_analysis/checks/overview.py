@@ -197,7 +197,7 @@ def overview(
 
 
 def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
-    """The row of one workflow, and what it is made of."""
+    """The row of one workflow, and its saved evals."""
     source = open_source(client, workflow["workflow_id"].item(), progress=False)
     evals = source.saved
     listing = RunListing.read(source)
