@@ -21,8 +21,10 @@ from retab_analysis.evidence.comparable import (
     combine_sides,
     split_by_candidate,
 )
-from retab_analysis.evidence.inference import last_row
+from retab_analysis.evidence.inference import Histories, last_row
+from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import Findings, weigh
+from retab_analysis.evidence.words import find_word
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import (
@@ -35,16 +37,14 @@ from retab_analysis.vocabulary import (
     NOT_PASSING,
     SAME_EVAL,
     TERMINAL,
-    UNLIKELY,
     first_that_holds,
     known_state,
 )
 
 NEEDED = (
     *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id", "status"),
-    *("workflow_version_id", "run_created_at", "created_at", "completed_at", BLOCK_CODE),
-    *SAME_EVAL,
-    "duration_ms",
+    *("workflow_version_id", "run_scope", "run_created_at", "run_completed_at", "created_at"),
+    *("completed_at", BLOCK_CODE, *SAME_EVAL, "duration_ms"),
 )
 """The columns of a RESULTS frame that are read."""
 
@@ -58,9 +58,8 @@ class Assessment:
     """What is known of the evals of some results.
 
     ``evals`` has one row per eval: ``eval_id, eval_name, block_id, kind``; ``is_broken``, whether a
-    check would report that it got worse; ``p_worse``, the probability of that; ``cause, since_at,
-    since_run_id, since_version_id, since_runs``; and ``streak``, how many rows on end it has not
-    passed. ``results`` has each result once, with ``comparable`` (of the present definition),
+    check would report that it got worse; ``p_worse``, the probability of that; and ``cause,
+    since_at, since_run_id, since_version_id, since_runs``. ``results`` has each result once, with ``comparable`` (of the present definition),
     ``row`` (its place in time; null if the result judges nothing), ``moment`` and ``code``.
     """
 
@@ -231,8 +230,7 @@ def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
     earlier = ledger.results.filter(
         pl.col("side") != CANDIDATE, "comparable", pl.col("state").is_in(DECIDED)
     )
-    last = earlier.filter(newest).group_by("eval")
-    before = last.agg(after=pl.col("row").max(), failed_last=(pl.col("state") != "passed").all())
+    before = earlier.filter(newest).group_by("eval").agg(after=pl.col("row").max())
     # What passes now and is called broken all the same is judged by its whole history.
     called = ledger.evals.select("eval").filter(
         pl.Series(findings.overall.p_regressed >= CERTAIN_ENOUGH)
@@ -241,16 +239,29 @@ def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
     passes_now = ledger.evals.select("eval").filter(pl.Series(~fails))
     after = before.join(called, on="eval", how="anti").join(passes_now, on="eval", how="semi")
     told = findings.of_each_eval(after, pl.Series(histories.observed.any(axis=1)))
-    clean = last_row(histories.observed & ~histories.failed)[:, None]
-    rows = np.arange(histories.shape[1])[None, :]
-    streak = pl.Series("streak", (histories.failed & (rows > clean)).sum(axis=1), pl.Int64)
-    known = told.with_columns(streak).join(before, on="eval", how="left")
-    known = known.join(_find_trends(ledger.results), on="eval", how="left")
-    return known.with_columns(is_broken=_is_broken()).with_columns(
+    marks = pl.DataFrame({"eval": told["eval"], "was_mended": _was_mended(histories)})
+    known = told.join(findings.overall_of_each.select("eval", "is_broken"), on="eval")
+    known = known.join(marks, on="eval").join(_find_trends(ledger.results), on="eval", how="left")
+    worded = known.with_columns(**_what_words_read()).with_columns(
+        word=find_word(
+            pl.when(pl.col("p_worse") >= CERTAIN_ENOUGH).then("p_worse").otherwise("p_regressed")
+        )
+    )
+    is_now = pl.col("outcomes_candidate") > 0
+    is_broken = pl.when(is_now).then(pl.col("word") == "broken").otherwise("is_broken")
+    return worded.with_columns(is_broken=is_broken.fill_null(False)).with_columns(
         kind=_kind(),
         # A drift has a run and a date, and no version.
         since_version_id=pl.when(cause="edit").then("since_version_id"),
     )
+
+
+def _was_mended(histories: Histories) -> Bools:
+    """Whether each eval passed, failed and passed again, shape (n,)."""
+    passed, failed = histories.passed, histories.failed
+    had_passed = np.cumsum(passed, axis=1) > 0
+    is_before = np.arange(passed.shape[1])[None, :] < last_row(passed)[:, None]
+    return np.asarray((failed & had_passed & is_before).any(axis=1))
 
 
 def _find_trends(results: pl.DataFrame) -> pl.DataFrame:
@@ -261,31 +272,31 @@ def _find_trends(results: pl.DataFrame) -> pl.DataFrame:
     return outcomes.group_by("eval").agg(trend=trend.fill_nan(None))
 
 
-def _fails_now() -> pl.Expr:
-    return pl.col("outcomes_candidate") > pl.col("passes_candidate")
-
-
-def _is_broken() -> pl.Expr:
-    """Whether an eval that passed once is called ``regressed`` or ``newly_blocked``."""
-    p, passes = pl.col("p_worse"), pl.col("passes_earlier") + pl.col("passes_candidate")
-    fails = (p >= LIKELY) & ((pl.col("streak") > 0) | _fails_now())
-    return (((p >= CERTAIN_ENOUGH) | fails) & (passes > 0)).fill_null(False)
+def _what_words_read() -> dict[str, pl.Expr]:
+    """The columns that :func:`find_word` reads beside those of the model."""
+    fails = pl.col("outcomes_candidate") > pl.col("passes_candidate")
+    has_pass = pl.col("passes_candidate") > 0
+    return {
+        "passed_once": pl.col("passes_earlier") + pl.col("passes_candidate") > 0,
+        "was_good": pl.col("passes_earlier") > 0,
+        "has_pass": has_pass,
+        "passes": has_pass & ~fails,
+        "less_often": has_pass & fails,
+    }
 
 
 def _kind() -> pl.Expr:
-    """The kind over the whole history, unless a comparison calls the newest outcome otherwise."""
-    passed, passes = pl.col("passes_earlier") > 0, pl.col("passes_candidate") > 0
-    is_luck = passed & (pl.col("p_worse") <= UNLIKELY) & pl.col("may_be_flaky")
-    failed = pl.col("outcomes_earlier") > pl.col("passes_earlier")
-    again = passed & failed & pl.col("failed_last") & (pl.col("p_improved") <= UNLIKELY)
-    flaky = pl.when(_fails_now()).then(is_luck | (passes & ~passed)).otherwise(passes & again)
+    """What the words of a comparison say of the whole history."""
     rises = (pl.col("trend") >= _TREND).fill_null(False)
     is_undated = (pl.col("since_runs").list.len() >= _MANY_RUNS) & (pl.col("cause") != "edit")
-    goes = pl.col("comes_and_goes") & (pl.col("kind") == "flaky")
+    is_flaky = pl.col("is_flaky") | (pl.col("word") == "flaky")
     return first_that_holds(
+        (pl.col("outcomes_earlier") + pl.col("outcomes_candidate") == 0, None),
+        (~pl.col("passed_once"), "never_passed"),
         (rises & is_undated & pl.col("is_broken"), "getting_worse"),
         (pl.col("is_broken"), "broken"),
-        (flaky, "flaky"),
-        (rises & goes, "getting_worse"),
-        otherwise=pl.col("kind"),
+        (rises & is_flaky, "getting_worse"),
+        (is_flaky, "flaky"),
+        (pl.col("was_mended") & pl.col("passes") & (pl.col("p_better") >= LIKELY), "episode"),
+        otherwise="steady",
     )

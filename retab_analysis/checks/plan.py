@@ -37,6 +37,7 @@ from retab_analysis.arguments import find_nearest
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
+from retab_analysis.evidence.comparable import HORIZON
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.runs import fetch_run
 from retab_analysis.schema import RUNS
@@ -158,13 +159,15 @@ class ReadingPlan:
 
     With ``follow`` later runs of a block may take the candidate's place. Without a ``baseline``
     each eval is held against its own past. Before the runs in ``after_gaps`` there are whole runs
-    that are not read. ``is_newest``: no whole run that stands came after the candidate.
+    that are not read. ``is_newest``: no whole run that stands came after the candidate. Rows
+    before ``horizon`` only say since when.
     """
 
     candidate: Choice
     follow: bool
     baseline: Choice | None
     read: pl.DataFrame
+    horizon: datetime | None = None
     after_gaps: frozenset[str] = frozenset()
     is_newest: bool = True
     table: pl.DataFrame = field(default_factory=PLAN.to_frame)
@@ -227,6 +230,7 @@ def make_plan(
         follow=candidate is None,
         baseline=against,
         read=read,
+        horizon=earlier["created_at"][HORIZON - 1] if earlier.height >= HORIZON else None,
         after_gaps=_find_gaps(earlier, read["run_id"], now.runs),
         is_newest=is_newest,
         table=_tabulate(read, listing),

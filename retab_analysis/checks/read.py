@@ -59,6 +59,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
             *_note_invalid(saved),
         ),
         plan=plan.table,
+        horizon=plan.horizon,
         after_gaps=plan.after_gaps,
         waiting=count_waiting(plan.candidate.runs),
     )

@@ -1,4 +1,4 @@
-"""``settle``: run again what one more result may decide, round by round."""
+"""``settle``: run again what a further result may decide, now and at later looks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import partial
 
 import polars as pl
 
-from retab_analysis.arguments import check_count
+from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.checks.freshness import (
     find_edited,
     has_freshness,
@@ -22,34 +22,30 @@ from retab_analysis.checks.freshness import (
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
-from retab_analysis.comparison.detail import list_evals
-from retab_analysis.comparison.reruns import (
-    SETTLE_ROUNDS,
-    choose_reruns,
-    list_undecided,
-    mean_reruns,
-)
+from retab_analysis.comparison.detail import list_evals, say_day
+from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import check_results
 from retab_analysis.comparison.suite_test import Suite
+from retab_analysis.comparison.transitions import is_undecided
 from retab_analysis.errors import (
     ConfigError,
     NotFoundError,
     ProblemsWarning,
     RetabAnalysisError,
 )
-from retab_analysis.evidence.reruns import BAD_HOUR_ROUNDS
 from retab_analysis.fetch import fetch_results, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_live_blocks, read_saved
+from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import UNLIKELY
 
 _WAIT = 24 * 3600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between two looks at the clock
 
 MOST_ERRORS = 10
 """So many isolated errors are run again by themselves."""
@@ -60,38 +56,33 @@ def settle(
     *,
     max_rounds: int = SETTLE_ROUNDS,
     max_reruns: int | None = None,
+    wait: bool = False,
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Comparison:
-    """Run the evals again that one more result may decide, until they are decided.
+    """Run the evals once more that a rerun may decide.
 
-    In each round every eval that is still undecided is run once, as a run of its own; then
-    everything is weighed anew. An eval is left alone where
+    Each is run by itself, once, and everything is weighed anew. A model repeats its output for a
+    while, so a rerun within three hours after the run can clear an eval, and never confirms that it
+    broke. What is still unclear waits until then: ``settle`` says from when a further look may
+    decide, and starts nothing when it is called before. With ``wait=True`` it waits and looks
+    again, until all is decided, ``max_rounds`` times at most.
 
-    * the probability that it got worse is at least 0.95 or at most 0.05; or
-    * a rerun more could not change the gate. The gate counts an eval against the candidate where
-      that probability is at least 0.5, notes it as a suspect below that, and does not mention it
-      once it is at most 0.05 and the eval passed again. Where neither as many passes nor as many
-      failures as there are rounds left would bring it from one of these groups to another, its
-      reruns are saved. That the gate is red for another eval is not a reason: which evals broke is
-      worth knowing. Evals that ended in an error are always run again, because they have no
-      verdict. What the gate makes of the suite as a whole is not looked at.
+    An eval is worth a rerun where it is unclear, or called broken with a probability below 0.95,
+    and as many passes, or failures, as there are reruns left would bring it across 0.8 (0.5 where
+    an edit broke it), or clear it. An eval that ended in an error by itself is run again once, ten
+    of them at most; those of an outage are not. ``comparison.reruns`` names all of these, and
+    starts nothing.
 
-    Errors come first, ten at most; those of an outage are not run again. What runs within half an
-    hour is not independent, so that an error is run again once in it, and what failed in what is
-    probably a bad hour (the shaky evals of a block failed at once, the solid ones did not) twice:
-    it is said what to run again half an hour later.
-
-    ``comparison.reruns`` names what is undecided, and starts nothing. Before the first run is
-    started it is said how many there will be in the mean and at most. Runs that were started are
-    never cancelled: a comparison that came with an error knows those that it did not wait for, and
-    ``settle`` counts them first when it is called with it.
+    Runs that were started are never cancelled: a comparison that came with an error knows those
+    that it did not wait for, and ``settle`` counts them first when it is called with it.
 
     Args:
         comparison: What :func:`check` or :func:`compare` gives. Its candidate has to be the
             workflow as it is now, because that is what runs.
-        max_rounds: How many rounds there are at most.
+        max_rounds: How often an eval is run again at most, earlier calls among it.
         max_reruns: How many runs are started at most; None for as many as the rounds need.
+        wait: Whether to wait, for hours, until a further look can decide. Ctrl-C stops that.
         client: What to ask; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
             The bar counts runs that have ended.
@@ -124,8 +115,9 @@ def settle(
         )
     rounds = check_count("max_rounds", max_rounds)
     most = sys.maxsize if max_reruns is None else check_count("max_reruns", max_reruns)
+    check_flag("wait", wait)
     chosen = client_or_default(client)
-    return settle_others(comparison, (), rounds, most, client=chosen, progress=progress)
+    return settle_others(comparison, (), rounds, most, client=chosen, progress=progress, wait=wait)
 
 
 def settle_others(
@@ -137,6 +129,7 @@ def settle_others(
     client: Client,
     progress: Progress | bool | None,
     only_errors: bool = False,
+    wait: bool = False,
 ) -> Comparison:
     """Settle a comparison, but for evals that stop nothing, come what may (``set_aside``).
 
@@ -144,24 +137,33 @@ def settle_others(
     """
     bar = choose_progress(progress, "Running again", "runs")
     if only_errors:
-        rounds, most = 1, MOST_ERRORS
+        most = MOST_ERRORS
     with contextlib.closing(bar):
-        return _Settling(comparison, client, rounds, most, bar, set_aside, only_errors).run()
+        settling = _Settling(
+            comparison,
+            client,
+            rounds,
+            most,
+            bar,
+            set_aside,
+            only_errors,
+            looks=rounds if wait else 1,
+        )
+        return settling.run()
 
 
 @dataclass(frozen=True, eq=False)
 class RerunPlan:
     """What :func:`settle` is about to do; as a text, the sentence that says so.
 
-    ``asked`` is what is run again in the first round; ``gone`` counts evals that cannot be run.
+    ``asked`` is what is run again now; ``gone`` counts evals that cannot be run.
     """
 
     suite: Suite
     asked: pl.DataFrame
     rounds: int
-    allowed: int
+    now: datetime
     gone: int = 0
-    now: datetime | None = None
 
     @classmethod
     def make(
@@ -170,67 +172,47 @@ class RerunPlan:
         rounds: int,
         allowed: int = sys.maxsize,
         *,
-        now: datetime | None,
+        now: datetime,
         set_aside: Collection[str] = (),
     ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
         suite = suite_of(comparison).without(set_aside)
-        errors, others = _split_errors(suite, choose_reruns(suite, rounds, now))
+        errors, others = _split_errors(suite, list_reruns(suite, rounds, now))
         asked = pl.concat([errors.head(MOST_ERRORS), others]).head(allowed)
-        return cls(suite, asked, rounds, allowed, now=now)
-
-    @property
-    def mean(self) -> int:
-        """How many runs will be started in the mean."""
-        expected = mean_reruns(self.suite, self.rounds, self.asked["eval_id"], self.now)
-        return min(round(expected), self.most)
-
-    @property
-    def most(self) -> int:
-        """How many runs will be started at most."""
-        in_bad_hour = self.asked.filter("in_bad_hour").height
-        fewer = in_bad_hour * max(self.rounds - BAD_HOUR_ROUNDS, 0)
-        return min(self.allowed, self.asked.height * self.rounds - fewer)
+        return cls(suite, asked, rounds, now)
 
     def __str__(self) -> str:
         if self.asked.is_empty():
-            later = _say_later(self.suite, self.rounds, self.now)
+            later = self.say_later()
             return later or f"Nothing to run again: {self._why_nothing()}."
-        evals, runs = count_noun(self.asked.height, "undecided eval"), count_noun(self.mean, "run")
-        return f"Running {evals} again: about {runs}, at most {self.most}.{self.say_hour()}"
+        return f"Running {count_noun(self.asked.height, 'undecided eval')} again, once."
 
-    def say_hour(self) -> str:
-        """That some of the evals failed in what is probably a bad hour; empty where none did."""
-        if not self.asked["in_bad_hour"].any():
+    def say_later(self) -> str:
+        """From when a further look can decide what is unclear; empty where nothing waits."""
+        waiting, until = find_next_look(self.suite, self.rounds, self.now)
+        if until is None:
             return ""
-        return f" Probably a bad hour: {BAD_HOUR_ROUNDS} rounds now, more half an hour later."
+        verb = "is" if waiting.height == 1 else "are"
+        evals = count_noun(waiting.height, "eval")
+        return f"{evals} {verb} unclear; a look after {say_time(until, self.now)} may decide."
 
     def _why_nothing(self) -> str:
-        again, p = list_undecided(self.suite), pl.col("p_regressed")
-        if again.is_empty():
+        undecided = self.suite.evals.filter(is_undecided()).height
+        if not undecided:
             return "no eval that counts is undecided"
-        unlikely = again.filter(p <= UNLIKELY).height
-        if unlikely == again.height:
-            suspects = count_noun(unlikely, "suspect")
-            return f"{suspects} probably did not get worse (p at most {UNLIKELY})"
-        undecided = count_noun(again.height - unlikely, "undecided eval")
-        chosen = choose_reruns(self.suite, self.rounds, self.now)
-        if not self.rounds or (chosen.height and not self.gone):
-            return f"no rerun was asked for, with {undecided}"
-        if chosen.height:
-            return f"{undecided} cannot be run any more"
+        evals = count_noun(undecided, "undecided eval")
+        if not self.rounds:
+            return f"no rerun was asked for, with {evals}"
+        if self.gone:
+            return f"{evals} cannot be run any more"
         reruns = count_noun(self.rounds, "rerun")
-        return f"{reruns} could not change what the gate says of {undecided}"
+        return f"{reruns} could not change what is said of {evals}"
 
 
-def _say_later(suite: Suite, rounds: int, now: datetime | None) -> str:
-    """That undecided evals should be run again half an hour later; empty for none."""
-    again, chosen = choose_reruns(suite, rounds), choose_reruns(suite, rounds, now)
-    later = again.join(chosen, on="eval_id", how="anti")
-    if later.is_empty():
-        return ""
-    bad = ": probably a bad hour" if later["in_bad_hour"].any() else ""
-    return f"Run {count_noun(later.height, 'undecided eval')} again half an hour later{bad}."
+def say_time(moment: datetime, now: datetime) -> str:
+    """A time of day, with its day where that is another one."""
+    day = "" if moment.date() == now.date() else f"{say_day(moment, now.year)} "
+    return f"{day}{moment:%H:%M} UTC"
 
 
 def _split_errors(suite: Suite, chosen: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -245,7 +227,7 @@ class _Settling:
 
     ``waiting`` is a RUNS frame of what was started and is not counted yet; ``gone`` has the evals
     that cannot be run any more, and what the API said; an eval in ``retried`` ended in an error and
-    is not run again. ``now`` is the API's time when this began, or that of the first start.
+    is not run again. ``looks`` says how often evals are run again in this call.
     """
 
     comparison: Comparison
@@ -255,43 +237,58 @@ class _Settling:
     bar: Progress
     set_aside: Collection[str]
     only_errors: bool
+    looks: int
     started: int = 0
     ended: int = 0
     total: int = 0
     waiting: pl.DataFrame = field(default_factory=RUNS.empty)
     gone: dict[str, str] = field(default_factory=dict)
     retried: set[str] = field(default_factory=set)
-    now: datetime = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.now = self.client.api_time
 
     def run(self) -> Comparison:
-        """Go on until all is decided, or the rounds or the reruns are used up."""
+        """Run what is unclear again now, and at later looks where these are asked for."""
         try:
             self._count_earlier()
-            asked = self._choose(self.rounds)
-            gone = len(self.gone)
-            plan = RerunPlan(self._suite(), asked, self.rounds, self.most, gone, self.now)
-            self.most = plan.most
-            if self.only_errors and asked.is_empty():
-                return self.comparison
-            self._announce(apart(partial(str, plan)), self.most, starts=not asked.is_empty())
-            for left in range(self.rounds - 1, -1, -1):
-                if asked.is_empty():
+            for look in range(self.looks):
+                if look and not self._wait_for_next_look():
+                    break
+                asked = self._choose()
+                if self.only_errors and asked.is_empty():
+                    return self.comparison
+                plan = self._plan(asked)
+                self._announce(str(plan), asked.height, starts=not asked.is_empty())
+                if asked.is_empty() and not plan.say_later():
                     break
                 self._start(asked)
                 self._count()
-                asked = self._choose(left)
-            later = "" if self.only_errors else _say_later(self._suite(), self.rounds, self.now)
-            if self.started and later:
-                self._announce(later, 0)
+            if self.started and not self.only_errors:
+                self._announce(self._plan().say_later(), 0)
         except (RetabAnalysisError, KeyboardInterrupt) as error:
             error.partial = self._so_far()  # type: ignore[union-attr]
             raise
         finally:
             self._warn_of_gone()
         return self.comparison
+
+    def _plan(self, asked: pl.DataFrame | None = None) -> RerunPlan:
+        suite, now = self._suite(), self.client.api_time
+        asked = list_reruns(suite).clear() if asked is None else asked
+        return RerunPlan(suite, asked, self.rounds, now, len(self.gone))
+
+    def _wait_for_next_look(self) -> bool:
+        """Wait until the rows are over in which evals are unclear; False where none is."""
+        waiting, until = find_next_look(self._suite(), self.rounds, self.client.api_time)
+        if until is None or set(waiting["eval_id"]) <= self.gone.keys():
+            return False
+        pause = _FIRST_PAUSE
+        while (left := (until - self.client.api_time).total_seconds()) > 0:
+            note = f"waiting until {say_time(until, self.client.api_time)}"
+            self.bar.update(self.ended, self.total, note)
+            self.client.sleep(min(left, pause))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            # By its answer the client knows what time it is there.
+            read_newest_runs(self.client, _workflow_of(self.comparison), limit=1)
+        return True
 
     def _count_earlier(self) -> None:
         """Count what an earlier call started and did not wait for."""
@@ -307,16 +304,17 @@ class _Settling:
         return suite_of(self.comparison).without(self.set_aside)
 
     def _announce(self, line: str, more: int, *, starts: bool = False) -> None:
-        """Say what comes now, and that there will be at most so many more runs."""
+        """Say what comes now, and that there will be so many more runs."""
         self.total = self.ended + more
-        announce(self.bar, line, self.ended, self.total, starts=starts)
+        if line:
+            announce(self.bar, line, self.ended, self.total, starts=starts)
 
-    def _choose(self, left: int) -> pl.DataFrame:
+    def _choose(self) -> pl.DataFrame:
         """The evals to run again now, still saved; a ConfigError where one was edited since."""
         suite = self._suite()
-        undecided = apart(partial(choose_reruns, suite, left, self.now))
-        undecided = undecided.filter(~pl.col("eval_id").is_in([*self.gone]))
-        errors, others = _split_errors(suite, undecided)
+        worth = list_reruns(suite, self.rounds, self.client.api_time)
+        worth = worth.filter(~pl.col("eval_id").is_in([*self.gone]))
+        errors, others = _split_errors(suite, worth)
         errors = errors.filter(~pl.col("eval_id").is_in([*self.retried]))
         errors = errors.head(MOST_ERRORS - len(self.retried))
         chosen = errors if self.only_errors else pl.concat([errors, others])
@@ -361,8 +359,6 @@ class _Settling:
                 raise
             else:
                 self.waiting = pl.concat([self.waiting, run])
-                if not self.started:
-                    self.now = run["created_at"].item() or self.now
                 self.started += 1
 
     def _count(self) -> None:

@@ -53,6 +53,8 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
     if options.only and not options.start:
         raise UsageError("--only goes with --start")
+    if options.wait and not options.settle:
+        raise UsageError("--wait goes with --settle")
     if options.drift and options.only:
         raise UsageError("--drift judges what nobody edited: leave --only out")
     workflows = choose_workflows(options, lambda: _list_ready(console, session))
@@ -250,10 +252,12 @@ def _settle(
     most, client = options.settle, session.client
     aside = _judge(options, comparison).set_aside
     plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time, set_aside=aside)
-    if not _may_queue(options, console, plan.most, "up to "):
+    if not _may_queue(options, console, plan.asked.height):
         console.warn("Nothing is run again.")
         return comparison
-    return settle_others(comparison, aside, most=most, client=client, progress=console.telling)
+    return settle_others(
+        comparison, aside, most=most, client=client, progress=console.telling, wait=options.wait
+    )
 
 
 def _tell(

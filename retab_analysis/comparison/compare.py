@@ -18,7 +18,7 @@ from retab_analysis.errors import ConfigError, list_some
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
 from retab_analysis.evidence.since import weigh
 from retab_analysis.schema import RESULTS, checked
-from retab_analysis.stats.outcomes import OutcomeTable
+from retab_analysis.stats.suite import SuiteRates
 from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT, is_draft
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
@@ -150,8 +150,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     check_share("margin", margin)
     blocks = sides.changed_blocks
     results = combine_sides(sides.candidate, sides.baseline, sides.history)
-    runs = None if sides.runs is None else sides.runs.select("run_id", "scope")
-    ledger = collect(results, runs, blocks)
+    ledger = collect(results, blocks, sides.horizon)
     findings = weigh(ledger)
     # Against each eval's own past they are those since the newest earlier run, which is not what
     # the eval is held against.
@@ -193,10 +192,9 @@ def _describe(sides: Sides, evals: pl.DataFrame) -> str:
 def _collect_suite(
     results: pl.DataFrame, ledger: Ledger, evals: pl.DataFrame, earlier: pl.DataFrame | None
 ) -> Suite:
-    """What the suite's test looks at: runs of the workflow and of blocks, outages apart.
+    """The pass rate of each eval in each row, outages apart, by the run that the row began with.
 
-    Runs of single evals are left out: what is run again because it failed would make every suite
-    look worse. Where a baseline was passed in, its results are ``earlier``: ``eval, at``. Held
+    Where a baseline was passed in, the rate before is that of ``earlier``: ``eval, at``. Held
     against its own past, an eval is held against
 
     1. the rows before it got worse, where it is called worse since before the candidate's row;
@@ -204,38 +202,43 @@ def _collect_suite(
     3. else all.
     """
     is_now = pl.col("side") == CANDIDATE
-    rows = ledger.results.filter(
+    decided = ledger.results.filter(
         "comparable",
         pl.col("state").is_in(DECIDED),
         is_now | ~pl.col("outage"),
         pl.col("row").is_not_null(),
     )
-    whole = pl.col("eval").filter(is_now & ~pl.col("is_single")).implode()
-    now = rows.filter(is_now, ~pl.col("is_single") | ~pl.col("eval").is_in(whole))
+    passed = pl.col("state") == "passed"
+    rows = decided.group_by("eval", "row", "side", "began", is_now=is_now).agg(
+        rate=(passed.any().cast(pl.Float64) + passed.all().cast(pl.Float64)) / 2,
+        at=pl.col("at").max(),
+        moment=pl.col("moment").min(),
+        code=pl.col("code").drop_nulls().last(),
+        is_held=pl.lit(True)
+        if earlier is None
+        else pl.col("at").is_in(earlier["at"].implode()).any(),
+    )
+    before = rows.filter(~pl.col("is_now"))
     if earlier is None:
-        before = _choose_before(rows.filter(~is_now, ~pl.col("is_single")), now, evals)
-    else:
-        before = rows.filter(~is_now, pl.col("at").is_in(earlier["at"].implode()))
-    counted = pl.concat([before, now])
-    alone = "result " + pl.col("at").cast(pl.String)
-    counted = counted.with_columns(run=pl.coalesce("run_id", alone))
+        chosen = _choose_before(before, rows.filter("is_now"), evals)
+        rows = rows.with_columns(is_held=pl.col("at").is_in(chosen["at"].implode()))
     runs = (
-        counted.group_by("run", is_now=is_now)
+        rows.group_by("began", "is_now")
         .agg(pl.col("moment").min())
-        .sort("is_now", "moment", "run", nulls_last=False)
+        .sort("is_now", "moment", "began", nulls_last=False)
         .with_row_index("column")
     )
-    placed = counted.with_columns(is_now=is_now).join(runs, on=("run", "is_now"))
+    placed = rows.join(runs, on=("began", "is_now"))
     shape = ledger.evals.height, max(runs.height, 1)
-    cell = placed["eval"].to_numpy() * shape[1] + placed["column"].to_numpy()
-    outcomes = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
-    passed = (placed["state"] == "passed").to_numpy()
-    passes = np.bincount(cell[passed], minlength=shape[0] * shape[1]).reshape(shape)
-    is_after = np.zeros(shape[1], dtype=bool)
+    rates, held = np.full(shape, np.nan), np.zeros(shape, dtype=np.bool_)
+    cell = placed["eval"].to_numpy(), placed["column"].to_numpy()
+    rates[cell] = placed["rate"].to_numpy()
+    held[cell] = placed["is_held"].to_numpy()
+    is_after = np.zeros(shape[1], dtype=np.bool_)
     is_after[: runs.height] = runs["is_now"].to_numpy()
     return Suite(
         evals=evals,
-        table=OutcomeTable(passes, outcomes, is_after),
+        rates=SuiteRates(rates, is_after, held & ~is_after),
         documents=ledger.evals.select("eval_id").join(
             _find_documents(results), on="eval_id", how="left", maintain_order="left"
         ),
@@ -244,7 +247,7 @@ def _collect_suite(
 
 def _choose_before(rows: pl.DataFrame, now: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
     """The rows that each eval's rate before is made of; see :func:`_collect_suite`."""
-    present = now.sort("at").group_by("eval").agg(present=pl.col("code").drop_nulls().last())
+    present = now.sort("row").group_by("eval").agg(present=pl.col("code").drop_nulls().last())
     worse = evals.filter(pl.col("p_worse") >= LIKELY).select("eval", "since_row")
     since = pl.col("row") < pl.col("since_row")
     # Where it began at the candidate's row, all earlier rows are before it.

@@ -28,26 +28,13 @@ from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.json_values import split_path
 from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows, shorten
-from retab_analysis.comparison.reruns import (
-    SETTLE_ROUNDS,
-    choose_reruns,
-    list_undecided,
-    mean_reruns,
-)
+from retab_analysis.comparison.reruns import list_reruns
 from retab_analysis.comparison.sides import PLAN, Sides
-from retab_analysis.comparison.suite_test import (
-    Suite,
-    conclude,
-    is_not_worse,
-    is_significant,
-    suite_regressed,
-    summarize,
-)
+from retab_analysis.comparison.suite_test import Suite, SuiteTest
 from retab_analysis.comparison.transitions import is_failing, is_undecided
 from retab_analysis.comparison.verdict_document import Door, make_document
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RegressionError
-from retab_analysis.evidence.reruns import ROUNDS
 from retab_analysis.markup import count_noun
 from retab_analysis.render.document import Document
 from retab_analysis.render.html import to_html
@@ -89,38 +76,40 @@ class Comparison:
         """
         return self._suite.evals.select(COMPARISON.schema.names())
 
-    # The suite's test takes longer than all else, and some ask only what became of the evals.
+    @functools.cached_property
+    def _test(self) -> SuiteTest:
+        return self._suite.test(self.alpha)
+
     @functools.cached_property
     def summary(self) -> pl.DataFrame:
         """The suite as a whole, in one row.
 
-        How many evals there are of each transition; ``baseline_pass_rate, candidate_pass_rate`` (as
-        in RUNS); ``n_evals`` that were decided on both sides and ``n_documents`` that they form;
-        ``delta, delta_low, delta_high, p_value``, the change of their pass rate (from -1 to 1) with
-        its interval and test; ``p_any_regressed``; ``detectable``, the fall that would be found
-        with 80 % power.
+        How many evals there are of each transition; ``baseline_pass_rate, candidate_pass_rate`` and
+        their difference ``delta`` (from -1 to 1), over the ``n_evals`` that were decided on both
+        sides, of ``n_documents``; ``delta_low, delta_high, p_value``, its interval and test;
+        ``detectable``, the fall that would be found with 80 % power.
         """
-        return summarize(self._suite, self.alpha)
+        return self._test.summarize()
 
     @functools.cached_property
     def verdict(self) -> str:
-        """The suite's test in a word.
+        """The suite in a word: ``regressed``, ``improved``, ``no_change`` or ``inconclusive``.
 
-        One of ``regressed``, ``improved``, ``no_change`` and ``inconclusive``. That is statistics;
-        the rule that passes or fails a build is :meth:`gate`.
+        ``regressed`` where an eval is called broken or the pass rate fell by its test. That is
+        statistics; the rule that passes or fails a build is :meth:`gate`.
         """
-        return conclude(self._suite, self.summary, self.alpha, self.margin)
+        return self._test.conclude(self.margin)
 
     @property
     def reruns(self) -> pl.DataFrame:
-        """The evals that one more result may decide, and how often to run each of them again.
+        """The evals that a rerun may decide, and how many rows decide each of them.
 
         Returns:
-            ``eval_name, p_regressed, reruns_to_clear, reruns_to_confirm, eval_id``: the newly
-            errored, but for those of an outage; the suspects; and what is called broken with a
-            probability below 0.95.
+            ``eval_name, p_regressed, reruns_to_clear, reruns_to_confirm, eval_id``: those that
+            ended in an isolated error; the suspects, and those called broken with a probability
+            below 0.95, where four reruns may change what is said of them.
         """
-        return list_undecided(self._suite)
+        return list_reruns(self._suite)
 
     @functools.cached_property
     def _details(self) -> list[EvalDetail]:
@@ -139,12 +128,10 @@ class Comparison:
             set_aside=aside,
         )
 
-    def _fallen(self, set_aside: Collection[str]) -> pl.DataFrame | None:
-        """The summary without some evals, where the suite fell by its test."""
-        summary = self.summary
-        if len(set_aside):
-            summary = summarize(self._suite.without(set_aside), self.alpha)
-        return summary if suite_regressed(summary, self.alpha) else None
+    def _fallen(self, set_aside: Collection[str]) -> SuiteTest | None:
+        """The test of the suite without some evals, where it says that the pass rate fell."""
+        test = self._suite.without(set_aside).test(self.alpha) if set_aside else self._test
+        return test if test.fell else None
 
     @property
     def headline(self) -> str:
@@ -200,7 +187,7 @@ class Comparison:
         counted = facts
         if rule.min_pass_rate is not None:
             suite = self._suite.without(rule.informational_ids(self.evals))
-            summary = summarize(suite, self.alpha).row(0, named=True)
+            summary = suite.test(self.alpha).summarize().row(0, named=True)
             counted = replace(facts, evals=suite.evals, summary=summary)
         return apply_rule(rule, facts, fallen, counted.pass_rate)
 
@@ -355,12 +342,10 @@ class Comparison:
     @property
     def next_steps(self) -> tuple[str, ...]:
         """What to type next in a notebook, a line each, among it what the verdict prints."""
-        chosen = choose_reruns(self._suite, SETTLE_ROUNDS)
         steps = []
-        if chosen.height:
-            runs = count_noun(round(mean_reruns(self._suite, SETTLE_ROUNDS)), "run")
-            evals = count_noun(chosen.height, "eval")
-            steps.append(f"verdict = ra.settle(verdict)  # about {runs}: {evals} not decided yet")
+        if reruns := self.reruns.height:
+            runs = count_noun(reruns, "run")
+            steps.append(f"verdict = ra.settle(verdict)  # {runs}: may clear what is not decided")
         if not self.values().is_empty():
             steps.append("verdict.values()  # what was expected, and what came")
         return (*steps, "verdict.explain()  # how this was compared, and how sure it is")
@@ -379,15 +364,7 @@ class Comparison:
 
     def explain(self) -> str:
         """In plain words, line by line: what was compared, what broke, what the numbers say."""
-        facts = self._facts()
-        test = {
-            "alpha": self.alpha,
-            "margin": self.margin,
-            "not_worse": is_not_worse(self._suite, self.alpha, self.margin),
-            "significant": is_significant(facts.summary, self.alpha),
-        }
-        bad_hour = choose_reruns(self._suite, ROUNDS).filter("in_bad_hour").height
-        return explain(facts, self._compared, test, bad_hour)
+        return explain(self._facts(), self._compared, self._test, self.margin)
 
     def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold.
@@ -441,10 +418,7 @@ class Comparison:
     def _document(self, door: Door, gate: Gate | None = None) -> Document:
         """What every door shows of it."""
         judged = self.gate() if gate is None else gate
-        counting = self._suite.without(judged.set_aside)
-        chosen = choose_reruns(counting, SETTLE_ROUNDS)
-        hour = frozenset(chosen.filter("in_bad_hour")["eval_id"])
-        reruns = mean_reruns(counting, SETTLE_ROUNDS, chosen["eval_id"]), hour
+        reruns = list_reruns(self._suite.without(judged.set_aside)).height
         return make_document(self._facts(judged.set_aside), judged, self.explain(), reruns, door)
 
     def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:

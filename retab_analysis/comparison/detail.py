@@ -30,7 +30,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.text import mark_line
-from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, LIKELY, MOMENT, NOT_PASSING, SURE
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, MOMENT, NOT_PASSING, SURE
 
 WORDS: Mapping[str, tuple[str, str, Tone]] = {
     "regressed": ("✗", "broke", "bad"),
@@ -293,6 +293,13 @@ class EvalDetail:
     def errs_again(self) -> bool:
         return self.outcomes[-2:] == ("error", "error")
 
+    @property
+    def errs_always(self) -> bool:
+        """Whether it passed once and ended in an error at every run since."""
+        row = self.row
+        is_error = self.transition == "newly_errored" and not self.is_outage
+        return is_error and row["errors_since"] is not None and bool(row["passed_before"])
+
     # In words
 
     def short(self, *, values: bool) -> str:
@@ -319,23 +326,22 @@ class EvalDetail:
                 f"passed {self.since}; before, {self.before}{self._say_block()}{self._say_same()}"
             )
         if transition == "newly_errored":
+            if self.errs_always:
+                return f"error at every run since {say_day(row['errors_since'], self.year)}"
             return f"ended in an error{' of an outage' if self.is_outage else ''}"
         if transition == "fixed":
-            is_fixed = (row["p_improved"] or 0) >= LIKELY
-            what = "fixed" if is_fixed else "passes again"
-            return f"{what}: passed {self.now}; before, {self.earlier}"
+            return f"fixed: passed {self.now}; before, {self.earlier}"
         if transition == "flaky":
-            again = row["failed_before"] or row["passes_now"]
-            what = "comes and goes" if again else "failed for the first time"
+            what = "comes and goes" if row["is_flaky"] else "failed once"
             return f"{what}: passed {self.earlier} before and {self.now} now"
         if transition == "incomplete":
             return self._say_missing()
         if transition == "still_failing":
-            if self.state == "error":
-                return "did not pass before, and ended in an error now"
             if row["passed_before"]:
                 return f"passed {self.earlier} before and {self.now} now"
             return f"never passed{' since it was edited' if row['differs'] else ''}"
+        if transition == "still_passing" and row["baseline_state"] not in ("passed", "mixed"):
+            return f"passes again: passed {self.now}; before, {self.earlier}"
         differs, is_saved = row.get("differs"), row.get("is_saved")
         return {
             "not_comparable": f"{differs or 'eval'} edited: earlier results say nothing of it",
@@ -429,7 +435,8 @@ FACTS = (
 
 def say_reasons(evals: pl.DataFrame, year: int | None) -> pl.DataFrame:
     """The same with the column ``reason``: most of a large suite simply passes, and has none."""
-    told = evals.filter(pl.col("transition") != "still_passing")
+    passes = (pl.col("transition") == "still_passing") & (pl.col("baseline_state") == "passed")
+    told = evals.filter(~passes.fill_null(False))
     reasons = [EvalDetail.make(row, year=year).reason for row in told.iter_rows(named=True)]
     said = pl.DataFrame({"eval": told["eval"], "reason": pl.Series(reasons, dtype=pl.String)})
     worded = evals.drop("reason").join(said, on="eval", how="left", maintain_order="left")

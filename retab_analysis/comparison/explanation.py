@@ -14,6 +14,7 @@ import polars as pl
 
 from retab_analysis.comparison.detail import say_day, say_p
 from retab_analysis.comparison.headline import VerdictFacts
+from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.errors import list_some
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN
@@ -79,12 +80,10 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
     return f"{said}: {', '.join(parts)}."
 
 
-def explain(facts: VerdictFacts, compared: str, test: Row, bad_hour: int) -> str:
+def explain(facts: VerdictFacts, compared: str, test: SuiteTest, margin: float) -> str:
     """Some lines: what was compared, how sure it is what broke, what the numbers say.
 
-    ``test`` has ``alpha``, ``margin``; ``significant``: whether test and interval say that the pass
-    rate changed; ``not_worse``: whether it did not fall by the margin. ``bad_hour`` is how many
-    evals failed in what is probably a bad hour.
+    ``test`` is that of the whole suite, ``margin`` the fall that ``no_change`` rules out.
     """
     sides = facts.sides
     first: list[str | None] = [compared, *sides.notes, sides.unedited]
@@ -93,18 +92,12 @@ def explain(facts: VerdictFacts, compared: str, test: Row, bad_hour: int) -> str
         verb = "was" if n == 1 else "were"
         first.append(f"{count_noun(n, 'rerun')} {verb} started and not waited for.")
     first.append(_unknown(facts.evals["unknown"]))
-    if bad_hour > 0:
-        they = "it" if bad_hour == 1 else "them"
-        first.append(
-            f"{count_noun(bad_hour, 'eval')} failed in what is probably a bad hour, as shaky evals "
-            f"failed at once and solid ones did not: run {they} again half an hour later."
-        )
     lines = [
         " ".join(filter(None, first)),
         _sure(facts),
         _outage(facts),
         _not_counted(facts),
-        _suite(facts, test),
+        _suite(facts, test, margin),
         None if sides.edits is None else sides.edits.describe(),
     ]
     return "\n".join(filter(None, lines))
@@ -165,7 +158,7 @@ def _not_counted(facts: VerdictFacts) -> str | None:
     return f"Not counted: {'; '.join(said)}." if said else None
 
 
-def _suite(facts: VerdictFacts, test: Row) -> str:
+def _suite(facts: VerdictFacts, test: SuiteTest, margin: float) -> str:
     """What the test of the suite as a whole says."""
     summary = facts.summary
     n = summary["n_evals"]
@@ -175,20 +168,22 @@ def _suite(facts: VerdictFacts, test: Row) -> str:
         )
     was = "was" if n == 1 else "were"
     over = f"Over the {count_noun(n, 'eval')} that {was} decided on both sides"
+    if summary["delta_low"] is None and summary["n_documents"] > 1:
+        return f"{over} no test is possible: it takes an earlier run of at least half of them."
     if summary["delta_low"] is None:
         who = "Only one eval was" if n == 1 else "The evals that were"
         why = "" if n == 1 else " all share documents: they are one observation"
         return f"{who} decided on both sides{why}, which says nothing about the suite as a whole."
     moved = f"{over} ({count_noun(summary['n_documents'], 'independent document')}) the pass rate "
-    moved += _moved(summary, test["alpha"])
+    moved += _moved(summary, test.alpha)
     if facts.sides.baseline is None:
         moved += ", against their earlier results"
-    if test["significant"]:
+    if test.fell or test.rose:
         p = say_p_value(summary["p_value"])
         return f"{moved}, more than chance explains (p value {p})."
-    margin = f"{100 * test['margin']:g} points or more"
-    known = "excluded" if test["not_worse"] else "not excluded"
-    return f"{moved}; a fall of {margin} is {known}.{_detectable(summary)}"
+    known = "excluded" if test.is_not_worse(margin) else "not excluded"
+    fall = f"{100 * margin:g} points or more"
+    return f"{moved}; a fall of {fall} is {known}.{_detectable(summary)}"
 
 
 def _moved(summary: Row, alpha: float) -> str:

@@ -19,7 +19,8 @@ from retab_analysis.comparison.detail import WORDS, list_evals, say_day
 from retab_analysis.comparison.explanation import say_p_value, say_points
 from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts
 from retab_analysis.comparison.sides import ReadLabels
-from retab_analysis.comparison.transitions import is_failing, is_undecided
+from retab_analysis.comparison.suite_test import SuiteTest
+from retab_analysis.comparison.transitions import errs_always, is_failing, is_undecided
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
@@ -44,7 +45,7 @@ class Gate:
         failing: The ids of the evals because of which it may not, in the order of
             ``Comparison.evals``; none where so many are tolerated.
         undecided: The ids of the evals that one run cannot tell: suspects, and those that ended in
-            an error; :func:`settle` decides them.
+            an isolated error; :func:`settle` runs them again.
         doubt: Why it is undecided although nothing fails it, in words; empty where it is not.
         accepted: The ids of the evals that do not pass, and are accepted.
         informational: The ids of the evals that do not pass, and only inform.
@@ -184,7 +185,7 @@ def name_by_id(evals: pl.DataFrame) -> dict[str, str | None]:
     return dict(evals.select("eval_id", "eval_name").iter_rows())
 
 
-def _say_against(facts: VerdictFacts, fallen: pl.DataFrame | None, left_out: str) -> list[str]:
+def _say_against(facts: VerdictFacts, fallen: SuiteTest | None, left_out: str) -> list[str]:
     """What speaks against the candidate beside single evals, without those ``left_out``."""
     said = []
     if facts.outage is not None:
@@ -198,18 +199,18 @@ def _say_against(facts: VerdictFacts, fallen: pl.DataFrame | None, left_out: str
             f"The candidate's results do not add up: {count_noun(n, 'result')} "
             f"{verb} missing, or not as its run counts them."
         )
-    if fallen is not None:
-        row = fallen.row(0, named=True)
+    if fallen is not None and fallen.is_sure:
+        change = fallen.change
         beginning = f"Without the {left_out} evals, the" if left_out else "The"
         said.append(
-            f"{beginning} pass rate fell by {say_points(row['delta'])}, more than chance "
-            f"explains (p value {say_p_value(row['p_value'])})."
+            f"{beginning} pass rate fell by {say_points(change.delta or 0)}, more than chance "
+            f"explains (p value {say_p_value(change.p_value or 0)})."
         )
     return said
 
 
 def apply_rule(
-    rule: GateRule, facts: VerdictFacts, fallen: pl.DataFrame | None, pass_rate: float | None
+    rule: GateRule, facts: VerdictFacts, fallen: SuiteTest | None, pass_rate: float | None
 ) -> Gate:
     """Apply a rule to the evals of a comparison.
 
@@ -226,7 +227,7 @@ def apply_rule(
     is_accepted, informs = (pl.col("eval_id").is_in(ids.implode()) for ids in aside)
     is_free = is_accepted | informs
     left_out = [word for word, ids in zip(SET_ASIDE, aside, strict=True) if len(ids)]
-    counts = pl.col("transition").is_in(rule.fail_on)
+    counts = pl.col("transition").is_in(rule.fail_on) | errs_always()
     coming = sides.waiting[0] if "incomplete" in rule.fail_on else 0
     named = evals.filter(counts, ~is_free)
     if named.height + coming <= rule.max_failures:
@@ -234,7 +235,7 @@ def apply_rule(
     verb = "is" if coming == 1 else "are"
     still = f"Not ended yet: {coming} of {sides.waiting[1]} {verb} still to come."
     suite = [still] if coming else []
-    reasons = [*suite, *_name_failures(named)]
+    reasons = [*suite, *_name_failures(named, facts.year)]
     total = named.height + coming
     if total and rule.max_failures:
         tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
@@ -259,7 +260,7 @@ def apply_rule(
         tuple(notes),
         failing=tuple(named["eval_id"]),
         undecided=tuple(unsure["eval_id"]),
-        doubt="" if reasons else _say_doubt(facts, unsure),
+        doubt="" if reasons else _say_doubt(facts, unsure, fallen),
         accepted=tuple(known["eval_id"]),
         informational=tuple(informing["eval_id"]),
         rule=rule.describe(known.height),
@@ -267,7 +268,7 @@ def apply_rule(
     )
 
 
-def _say_doubt(facts: VerdictFacts, unsure: pl.DataFrame) -> str:
+def _say_doubt(facts: VerdictFacts, unsure: pl.DataFrame, fallen: SuiteTest | None) -> str:
     """What may be wrong although nothing fails the gate."""
     if not facts.is_decided:
         return "nothing was decided"
@@ -275,20 +276,22 @@ def _say_doubt(facts: VerdictFacts, unsure: pl.DataFrame) -> str:
     errors = unsure.height - suspects
     said = [f"{count_noun(suspects, 'eval')} may have broken"] if suspects else []
     said += [f"{count_noun(errors, 'eval')} ended in an error"] if errors else []
-    if not said and facts.may_have_broken:
-        return "something probably broke, but it is not certain which eval"
+    if fallen is not None and not said:
+        return "the pass rate fell in one run and no single eval explains it; run the suite again"
+    said += ["the pass rate fell in one run"] if fallen is not None else []
     return " and ".join(said)
 
 
-def _name_failures(named: pl.DataFrame) -> list[str]:
+def _name_failures(named: pl.DataFrame, year: int | None) -> list[str]:
     """What counts against the candidate, by what became of it and since when."""
-    newest = named["since_at"].max()
     groups: dict[str, list[str]] = {}
     for row in named.iter_rows(named=True):
         said, at = WORDS[row["transition"]][1], row["since_at"]
-        if at is not None:
+        if row["errors_since"] is not None:
+            said += f" at every run since {say_day(row['errors_since'], year)}"
+        elif at is not None:
             latest = " at the latest" if row["is_latest"] else ""
-            said += f" since {say_day(at, newest.year)}{latest}"  # type: ignore[union-attr]
+            said += f" since {say_day(at, year)}{latest}"
         groups.setdefault(said, []).append(row["eval_id"])
     return [
         f"{len(ids)} {said}: {list_evals(named.filter(pl.col('eval_id').is_in(ids)))}."
@@ -317,7 +320,7 @@ def _check_accepted(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] |
     """Entries that have no reason any more.
 
     One pass is not the end of a failure: an entry has to go once its eval passed in two rows, and
-    does not come and go.
+    is not flaky.
     """
     reasons = []
     found = find_evals(evals, [each.id for each in rule.policy.accepted])
@@ -329,7 +332,7 @@ def _check_accepted(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] |
         passes = row and row["candidate_state"] == "passed" and row["passing_rows"] > 1
         if transition == "removed" if saved is None else entry.id not in saved:
             reasons.append(f"Accepted, but not saved any more: {name}. Remove the entry.")
-        elif row and passes and transition not in _NOT_OVER and not row["comes_and_goes"]:
+        elif row and passes and transition not in _NOT_OVER:
             reasons.append(f"Accepted, but passes again: {name}. Remove the entry.")
         elif entry.has_run_out():
             reasons.append(f"Accepted until {entry.until}, which is over: {name}.")

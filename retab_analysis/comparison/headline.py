@@ -10,9 +10,10 @@ import polars as pl
 
 from retab_analysis.comparison.detail import WORDS, EvalDetail, find_year, say_day
 from retab_analysis.comparison.sides import Sides
+from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading
-from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, DECIDED, LIKELY
+from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY
 
 LONGEST = 100
 SET_ASIDE = ("accepted", "informational")
@@ -32,7 +33,7 @@ class VerdictFacts:
     details: Sequence[EvalDetail]
     summary: Mapping[str, Any]
     sides: Sides
-    fallen: pl.DataFrame | None
+    fallen: SuiteTest | None
     set_aside: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, *transitions: str) -> list[EvalDetail]:
@@ -55,12 +56,6 @@ class VerdictFacts:
         ended = self.evals.filter(pl.col("candidate_state").is_in(_ENDED))
         errors = ended.filter("is_outage", candidate_state="error").height
         return (errors, ended.height) if errors else None
-
-    @property
-    def may_have_broken(self) -> bool:
-        """Whether something probably got worse although no single eval is called broken."""
-        called = any(self.summary[each] for each in BROKEN)
-        return not called and (self.summary["p_any_regressed"] or 0) >= CERTAIN_ENOUGH
 
     @property
     def pass_rate(self) -> float | None:
@@ -219,15 +214,38 @@ def _nothing_decided(facts: VerdictFacts) -> Heading | None:
     return Heading("○", "other", "No result yet", ": no eval has a verdict")
 
 
-def _suite_fell(facts: VerdictFacts) -> Heading | None:
-    if facts.fallen is None:
+def _fell(facts: VerdictFacts) -> Heading | None:
+    """The pass rate fell in two runs."""
+    if facts.fallen is None or not facts.fallen.is_sure:
         return None
-    rates = facts.fallen.select("baseline_pass_rate", "candidate_pass_rate").row(0)
-    before, now = say_rates(*rates)
+    return Heading("✗", "bad", "The pass rate fell", f"{_say_fall(facts, facts.fallen)}")
+
+
+def _fell_once(facts: VerdictFacts) -> Heading | None:
+    """The pass rate fell in one run, which may be a bad hour."""
+    if facts.fallen is None or facts.of("suspect", "incomplete") or facts.sides.unnamed:
+        return None
+    return Heading(
+        "?", "doubt", "The pass rate fell", _say_fall(facts, facts.fallen, " in one run")
+    )
+
+
+def _say_fall(facts: VerdictFacts, fallen: SuiteTest, where: str = "") -> str:
+    change = fallen.change
+    before, now = say_rates(change.baseline_pass_rate or 0, change.candidate_pass_rate or 0)
     aside = [word for word in SET_ASIDE if word in facts.set_aside.values()]
     without = f" without the {' and '.join(aside)} evals" if aside else ""
-    said = f" from {before} to {now}{without}; no single eval explains it"
-    return Heading("✗", "bad", "The pass rate fell", said)
+    return f" from {before} to {now}{without}{where}; no single eval explains it"
+
+
+def _errs_always(facts: VerdictFacts) -> Heading | None:
+    """Evals that passed once and ended in an error at every run since."""
+    found = [each for each in facts.of("newly_errored") if each.errs_always]
+    if not found:
+        return None
+    since = min(each.row["errors_since"] for each in found)
+    said = f" at every run since {say_day(since, facts.year)}"
+    return Heading("✗", "bad", f"{count_noun(len(found), 'eval')} ended in an error", said)
 
 
 def _open(facts: VerdictFacts) -> Heading | None:
@@ -237,8 +255,6 @@ def _open(facts: VerdictFacts) -> Heading | None:
     said = []
     if suspects:
         said.append(f"{count_noun(suspects, 'eval')} may have broken")
-    elif facts.may_have_broken:
-        said.append("Something probably broke, but it is not certain which eval")
     if errors:
         said.append(f"{errors if said else count_noun(errors, 'eval')} ended in an error")
     if missing:
@@ -290,8 +306,10 @@ _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
     _first_run,
     _outage,
     _broke,
+    _errs_always,
     _nothing_decided,
-    _suite_fell,
+    _fell,
+    _fell_once,
     _open,
     _fixed,
     _nothing_broke,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -46,7 +47,8 @@ READ = tuple(
 """The columns of a RESULTS frame that a comparison reads."""
 
 _OPTIONAL = (
-    *("condition", "path", "document_ids", "completed_at"),
+    *("condition", "path", "document_ids", "completed_at", "run_scope"),
+    "run_completed_at",
     *("failure_code", "failure_message", "status_message"),
 )
 # What is only shown, or sharpens what is said; a frame that lacks one of them can be compared too.
@@ -76,7 +78,8 @@ class Sides:
     that were edited after they were run last. ``tried`` results ran on code that was edited after
     the candidate, and judge nothing. ``unnamed`` counts results that are missing from the
     candidate's runs, or contradict what these say. Before the runs ``after_gaps`` some were not
-    read: what shows there first may have begun earlier. The results of ``started`` reruns are not
+    read: what shows there first may have begun earlier; rows before the ``horizon`` only say since
+    when. The results of ``started`` reruns are not
     counted yet. ``unedited`` says what is left out where only what nobody edited is judged. None
     means: not known.
     """
@@ -95,6 +98,7 @@ class Sides:
     compared: str | None = None
     notes: tuple[str, ...] = ()
     plan: pl.DataFrame | None = None
+    horizon: datetime | None = None
     after_gaps: frozenset[str] = frozenset()
     started: pl.DataFrame | None = None
     waiting: tuple[int, int] = (0, 0)
@@ -244,9 +248,9 @@ def collect_facts(ledger: Ledger, sides: Sides) -> pl.DataFrame:
     decided, error = state.is_in(DECIDED), state == "error"
     now = is_now & pl.col("comparable")
     found = ledger.results.group_by("eval").agg(
-        has_earlier=(~is_now & (decided | error)).any(),
+        has_earlier=(~is_now & decided).any(),
         has_candidate=is_now.any(),
-        is_comparable=(~is_now & pl.col("comparable") & (decided | error)).any(),
+        is_comparable=(~is_now & pl.col("comparable") & decided).any(),
         c_decided=(now & decided).any(),
         c_errored=(now & error).any(),
         is_outage=(now & error & pl.col("outage")).any(),
@@ -266,15 +270,12 @@ def collect_facts(ledger: Ledger, sides: Sides) -> pl.DataFrame:
             "decided_before": histories.observed[:, : histories.candidate].any(axis=1),
             "failed_before": histories.fails[:, : histories.candidate].any(axis=1),
             "passed_before": histories.passes[:, : histories.candidate].any(axis=1),
-            "errors_count": ledger.errors_count,
             "was_there": _was_there(ledger),
         }
     )
     facts = ledger.evals.select("eval", "eval_id").join(found, on="eval", how="left")
     facts = facts.join(counted, on="eval").with_columns(
-        pl.col("c_decided") | pl.col("errors_count"),
-        is_passing=pl.col("passes_now")
-        & ~(pl.col("fails_now") | (pl.col("c_errored") & pl.col("errors_count"))),
+        is_passing=pl.col("passes_now") & ~pl.col("fails_now"),
         is_saved=is_among(None if sides.saved is None else sides.saved["eval_id"]),
         is_expected=is_among(sides.expected),
         is_pending=is_among(sides.pending),

@@ -1,9 +1,8 @@
 """The transition of each eval between two sides: the first rule that fits decides.
 
 The rules are those below, in this order. *Earlier* is the state of the results that the eval is
-held against; *p* is the probability that it got worse to stay. An eval is *broken* where it did not
-pass when it was decided last and p, whenever that began, is at least 0.5, or where p is at least
-0.8.
+held against; *p* is the probability that it got worse and was not mended. An eval is *broken* where
+its last decided row calls it so, by the words of 5.
 
 1. Not saved any more (without a list of saved evals: absent), and no result on the candidate's
    side: ``removed``. No earlier outcome at all: ``added``.
@@ -13,16 +12,11 @@ pass when it was decided last and p, whenever that began, is at least 0.5, or wh
    that code it stays ``regressed`` or ``newly_blocked``; else, where a result was expected,
    ``incomplete``; else no row. Also ``incomplete``: a saved eval that was edited after it was run
    last.
-4. An error now: broken before on that code, it stays so; broken before on other code, it is
-   ``incomplete``, since an error mends nothing; earlier passed or mixed: ``newly_errored``; else
-   ``still_failing``. Repeated errors count as not passing (rule 5).
-5. It does not pass now, or less often, and once did: p ≥ 0.5 → ``regressed``, or
-   ``newly_blocked`` where it is blocked; p ≤ 0.05 → ``flaky`` where it comes and goes, or failed
-   for the first time after five passes, and not twice in a row; else ``suspect``. It passes now,
-   and p is at least 0.8: ``regressed``.
-6. It did not pass earlier and passes now: ``fixed``, or ``flaky`` where earlier outcomes have
-   passes and failures and nothing lasting changed.
-7. Else what it was: ``still_passing``, ``still_failing``, or ``flaky`` where it is mixed now.
+4. An error now and no outcome: what is broken stays so; else ``newly_errored``.
+5. Else the words of :func:`retab_analysis.evidence.words.find_word`: p ≥ 0.8 → ``regressed``, or
+   ``newly_blocked`` where it is blocked; by its nature ``flaky``; worse than it was: by an edit and
+   p ≥ 0.5 → ``regressed``, cleared → ``flaky`` or ``still_passing``, else ``suspect``; ``fixed``,
+   ``still_passing``, ``flaky`` or ``still_failing``.
 """
 
 from __future__ import annotations
@@ -41,21 +35,23 @@ from retab_analysis.comparison.sides import (
 )
 from retab_analysis.evidence.comparable import Ledger
 from retab_analysis.evidence.since import Findings
+from retab_analysis.evidence.words import find_word
 from retab_analysis.schema import COMPARISON
 from retab_analysis.vocabulary import (
     BROKEN,
     CERTAIN_ENOUGH,
     FAILING,
     LIKELY,
-    NOT_PASSING,
+    SURE,
     TRANSITIONS,
-    UNLIKELY,
     first_that_holds,
 )
 
 FURTHER = (
     "eval",  # its index in the ledger
-    "expected_reruns",  # how many it will get in the mean if it gets at most 0, 1, …
+    "rounds",  # with how many reruns left one may change what is said
+    *("reruns", "reruns_in_row", "row_ends_at"),  # as Findings.of_each_eval says
+    "errors_since",  # since when its newest rows, two or more, ended in errors
     "unknown",  # of which parts of its definition it is not known whether they changed
     "is_latest",  # whether it may have broken earlier than it shows
     "is_outage",  # whether it ended in an error of an outage
@@ -63,8 +59,7 @@ FURTHER = (
     *("p_worse", "p_better"),  # that it is worse, or better, whenever that began
     "not_run_since",  # when it was decided last where it was not run now
     "passing_rows",  # how many of its newest rows passed, one after the other
-    "comes_and_goes",
-    *("tries", "tried_at", "in_bad_hour"),  # as Findings.newest_hour says
+    "is_flaky",  # by its nature
     *FACTS,
 )
 """What a comparison keeps of each eval beside what it shows."""
@@ -95,7 +90,7 @@ def describe_evals(
         :data:`FURTHER`; and the results that each eval is held against, ``eval, at``.
     """
     facts = collect_facts(ledger, sides)
-    facts = facts.join(findings.overall_of_each, on="eval").with_columns(is_broken=_is_broken())
+    facts = facts.join(findings.overall_of_each, on="eval")
     own_past = sides.baseline is None
     earlier = choose_baseline(ledger)
     if own_past:
@@ -112,10 +107,13 @@ def describe_evals(
     joined = (
         ledger.evals.drop("block", "block_id")
         .join(put_beside(earlier, results, ledger), on="eval", how="left")
-        .join(facts.drop("p_worse", "fails_last"), on="eval")
+        .join(facts.drop("p_worse", "is_flaky"), on="eval")
         .join(told, on="eval")
     )
-    judged = joined.with_columns(transition=_find_transition(own_past=own_past))
+    worded = joined.with_columns(**_what_words_read()).with_columns(
+        word=_find_word(own_past=own_past)
+    )
+    judged = worded.with_columns(transition=_find_transition(own_past=own_past))
     listed = judged.drop_nulls("transition").with_columns(
         # Where only the saved eval remembers that it passed, other runs may lie between.
         is_latest=((pl.col("state") == "passed") & pl.col("run_id").is_null()).fill_null(False)
@@ -133,13 +131,6 @@ def describe_evals(
     return order_evals(say_reasons(_shape(concluded), find_year(sides.candidate))), earlier
 
 
-def _is_broken() -> pl.Expr:
-    """Whether what was decided last says that the eval is worse than it once was."""
-    worse = pl.col("fails_last") & (pl.col("p_worse") >= LIKELY)
-    passed = pl.col("passed_before") | pl.col("passes_now")
-    return ((worse | _is_called_though_passing()) & passed).fill_null(False)
-
-
 def _concluded() -> list[pl.Expr]:
     """Since when, and why, only of evals of which a worsening is said; no reruns of one gone."""
     still = (pl.col("transition") == "still_failing") & (pl.col("p_worse") >= LIKELY)
@@ -148,6 +139,8 @@ def _concluded() -> list[pl.Expr]:
     # What has no result now has no p, unless it stays broken: then it keeps the last one.
     is_told = pl.col("c_decided") | pl.col("transition").is_in(BROKEN)
     edit = pl.col("cause") == "edit"
+    unsure = pl.col("transition").is_in(BROKEN) & (pl.col("p_regressed") < SURE)
+    unclear = unsure | (pl.col("transition") == "suspect")
     return [
         *(pl.when(said).then(name).alias(name) for name in ("since_at", "since_run_id", "cause")),
         *(pl.when(is_told).then(name).alias(name) for name in ("p_regressed", "p_improved")),
@@ -157,6 +150,7 @@ def _concluded() -> list[pl.Expr]:
             pl.when(~gone).then(name).alias(name)
             for name in ("reruns_to_clear", "reruns_to_confirm")
         ),
+        pl.when(unclear).then("row_ends_at").alias("decides_at"),
         pl.when(~pl.col("c_decided") & ~pl.col("c_errored")).then("last_at").alias("not_run_since"),
     ]
 
@@ -218,39 +212,44 @@ def _find_transition(*, own_past: bool) -> pl.Expr:
     """
     has_now = pl.col("c_decided") | pl.col("c_errored")
     is_gone = ~pl.col("is_saved").fill_null(False) & ~pl.col("has_candidate")
-    stays_broken = pl.col("is_broken") & pl.col("same_code")
-    was_good = pl.col("state").is_in(("passed", "mixed"))
     was_blocked = pl.coalesce("last_state", "c_state") == "blocked"
     expected = pl.col("is_expected").fill_null(True) | pl.col("has_candidate")
-    fails = pl.col("c_decided") & (
-        pl.col("c_state").is_in(NOT_PASSING)
-        | ((pl.col("c_state") == "error") & pl.col("errors_count"))
-    )
-    less_often = (pl.col("c_state") == "mixed") & (pl.col("c_pass_rate") < pl.col("pass_rate"))
-    passes = pl.col("c_state") == "passed"
-    called = pl.col("p_worse") if own_past else pl.col("p_regressed")
+    is_new = ~pl.col("has_earlier")
     return first_that_holds(
         (is_gone & pl.col("was_there"), "removed"),
         (is_gone, None),
-        (~pl.col("has_earlier") & pl.col("has_candidate"), "added"),
-        (~pl.col("has_earlier"), None),
-        (~pl.col("is_comparable") & has_now, "not_comparable"),
+        (is_new & pl.col("has_candidate") & ~pl.col("c_errored"), "added"),
+        (is_new & ~pl.col("c_errored"), None),
+        (~pl.col("is_comparable") & pl.col("c_decided"), "not_comparable"),
         (pl.col("is_edited_since"), "incomplete"),
         (~has_now & pl.col("is_pending"), None),
-        (~has_now & stays_broken, _broken(was_blocked)),
+        (~has_now & pl.col("is_broken") & pl.col("same_code"), _broken(was_blocked)),
         (~has_now & expected, "incomplete"),
         (~has_now, None),
-        (~pl.col("c_decided") & stays_broken & own_past, _broken(was_blocked)),
-        (~pl.col("c_decided") & pl.col("is_broken") & own_past, "incomplete"),
-        (~pl.col("c_decided") & was_good, "newly_errored"),
-        (~pl.col("c_decided"), "still_failing"),
-        (was_good & (fails | less_often), _worse()),
-        (passes & (called >= CERTAIN_ENOUGH) & pl.col("passed_before"), "regressed"),
-        (~was_good & passes, _better()),
-        (passes, "still_passing"),
-        (pl.col("c_state") == "mixed", "flaky"),
-        otherwise="still_failing",
+        (~pl.col("c_decided") & pl.col("is_broken") & own_past, _broken(was_blocked)),
+        (~pl.col("c_decided"), "newly_errored"),
+        (pl.col("word") == "broken", _broken(pl.col("c_state") == "blocked")),
+        otherwise=pl.col("word"),
     )
+
+
+def _find_word(*, own_past: bool) -> pl.Expr:
+    """The word of an eval that was decided on both sides."""
+    # What is called by its whole history is called although it passes now.
+    overall = pl.col("p_worse") >= CERTAIN_ENOUGH if own_past else pl.lit(False)
+    return find_word(pl.when(overall).then("p_worse").otherwise("p_regressed"))
+
+
+def _what_words_read() -> dict[str, pl.Expr]:
+    """The columns that :func:`find_word` reads beside those of the model."""
+    less = (pl.col("c_state") == "mixed") & (pl.col("c_pass_rate") < pl.col("pass_rate"))
+    return {
+        "passed_once": pl.col("passed_before") | pl.col("passes_now"),
+        "was_good": pl.col("state").is_in(("passed", "mixed")).fill_null(False),
+        "has_pass": pl.col("c_state").is_in(("passed", "mixed")).fill_null(False),
+        "passes": (pl.col("c_state") == "passed").fill_null(False),
+        "less_often": less.fill_null(False),
+    }
 
 
 def _is_called_though_passing() -> pl.Expr:
@@ -260,8 +259,18 @@ def _is_called_though_passing() -> pl.Expr:
 
 def is_undecided() -> pl.Expr:
     """Whether one run cannot tell: it may have got worse, or ended in an isolated error."""
-    isolated = (pl.col("transition") == "newly_errored") & ~pl.col("is_outage")
+    isolated = is_isolated_error() & ~errs_always()
     return isolated | (pl.col("transition") == "suspect")
+
+
+def is_isolated_error() -> pl.Expr:
+    """Whether an eval ended in an error, and not in an outage."""
+    return (pl.col("transition") == "newly_errored") & ~pl.col("is_outage")
+
+
+def errs_always() -> pl.Expr:
+    """Whether an eval that passed once ended in an error in its newest two rows, or more."""
+    return is_isolated_error() & pl.col("errors_since").is_not_null() & pl.col("passed_before")
 
 
 def is_failing() -> pl.Expr:
@@ -271,21 +280,6 @@ def is_failing() -> pl.Expr:
 
 def _broken(is_blocked: pl.Expr) -> pl.Expr:
     return first_that_holds((is_blocked, "newly_blocked"), otherwise="regressed")
-
-
-def _worse() -> pl.Expr:
-    p = pl.col("p_regressed")
-    return first_that_holds(
-        (p >= LIKELY, _broken(pl.col("c_state") == "blocked")),
-        ((p <= UNLIKELY) & pl.col("may_be_flaky"), "flaky"),
-        otherwise="suspect",
-    )
-
-
-def _better() -> pl.Expr:
-    was_both = pl.col("failed_before") & pl.col("passed_before")
-    is_luck = was_both & (pl.col("p_improved") <= UNLIKELY)
-    return first_that_holds((is_luck, "flaky"), otherwise="fixed")
 
 
 def order_evals(evals: pl.DataFrame) -> pl.DataFrame:

@@ -71,13 +71,13 @@ def make_document(
     facts: VerdictFacts,
     gate: Gate,
     explanation: str,
-    reruns: tuple[float, frozenset[str]],
+    reruns: int,
     door: Door,
 ) -> Document:
     """Make the document.
 
-    ``explanation`` says how it was compared, a sentence a line; ``reruns`` are how many runs would
-    decide what is not sure, and the evals that failed in what is probably a bad hour.
+    ``explanation`` says how it was compared, a sentence a line; ``reruns`` is how many runs
+    ``settle`` would start.
     """
     writer = _Writer(facts, gate, explanation, reruns, door)
     passed, of = facts.passing
@@ -110,7 +110,7 @@ class _Writer:
     facts: VerdictFacts
     gate: Gate
     explanation: str
-    reruns: tuple[float, frozenset[str]]
+    reruns: int
     door: Door
 
     @property
@@ -289,17 +289,14 @@ class _Writer:
         if errors:
             who = f"{errors}" if suspects else count_noun(errors, "eval")
             said.append(f"{who} ended in an error")
-        number, hour = self.reruns
         aside: list[str | Span] = []
-        if round(number) > 0:
-            runs = count_noun(max(round(number), 1), "run")
-            decides = "decides" if round(number) == 1 else "decide"
-            aside = [f"about {runs} {decides}: ", Span(self.door.settle, "code")]
+        if self.reruns:
+            runs = "one rerun" if self.reruns == 1 else "one rerun each"
+            aside = [f"{runs} may clear {'it' if self.reruns == 1 else 'them'}: "]
+            aside += [Span(self.door.settle, "code")]
         rows = tuple(map(self._row, evals))
         title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
         parts: list[Part] = [DocumentTable(self.columns, rows)]
-        if not hour.isdisjoint(each.id for each in evals):
-            parts.insert(0, Note(write_line("Probably a bad hour; run them again later.")))
         yield Card("doubt", title, write_line(*aside), tuple(parts))
 
     def _new_failures(self) -> Iterator[Part]:

@@ -8,14 +8,18 @@ section 2 of the evidence rules in the documentation of :mod:`retab_analysis.evi
 value, are the same or not known on one side. The present definition is that of the newest decided
 result; an eval's history begins after the last one that differs from it.
 
-*Hours.* A row of the model is a run of the workflow or of a block, with the runs of single evals on
-the same code that began within 30 minutes after it ended. Later ones form a row of their own, which
-is open for 30 minutes from the first of them. Rows are counted by block: what was run of one block
-is not a moment at which another one could have broken. Within a day no rate jumps between a run and
-its reruns on the same code.
+*Rows.* A row of a block is a run of the workflow or of the block, with the runs of single evals on
+the same code that began within three hours after it ended. Later ones form a row of their own,
+which takes others for three hours from the first of them. The next whole or block run, and any run
+on other code, closes a row. In a row an eval counts at most once as a pass and once as a failure: a
+model repeats its output for a while, so that a rerun within three hours can clear an eval and
+never confirms that it broke. Within a day no rate jumps between a run and its reruns on the same
+code.
 
-*Errors.* An execution error is not an outcome. Where errors repeat, in two rows on the same code
-with no pass between, they count as not passing. In an outage they never do.
+*Errors.* An execution error is no outcome.
+
+*Horizon.* The rows of the newest 30 whole runs before the candidate decide; older ones only say
+since when.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -36,6 +41,7 @@ from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
 from retab_analysis.schema import RESULTS, write_by_value
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT, NOT_PASSING, known_state
 
+MOMENT_TYPE = pl.Datetime("us", "UTC")
 EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 """The values of ``side``: history, the baseline that was passed in, the candidate."""
 
@@ -44,16 +50,24 @@ DEFINITION = ("handle_inputs_fingerprint", "condition_kind", "expected")
 
 NEEDED = (
     *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id"),
-    *("workflow_version_id", "run_created_at", "created_at", "completed_at", BLOCK_CODE),
-    *("handle_inputs_fingerprint", "condition_kind", "expected_value"),
+    *("workflow_version_id", "run_scope", "run_created_at", "run_completed_at", "created_at"),
+    *("completed_at", BLOCK_CODE, "handle_inputs_fingerprint", "condition_kind", "expected_value"),
 )
 """The columns of a RESULTS frame of which a ledger is made."""
 
-SAME_HOUR = timedelta(minutes=30)
+OPEN = timedelta(hours=3)
+"""So long after its first run a row takes runs of single evals."""
+HORIZON = 30
+"""So many whole runs before the candidate decide."""
 SAME_DAY = timedelta(days=1)
 OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
 _TIES = ("eval_id", "state", BLOCK_CODE, *DEFINITION[:2], "expected_value")
-_PLACED = pl.Schema({"block": pl.Int64, "run": pl.String, "is_now": pl.Boolean, "row": pl.Int64})
+_PLACED = pl.Schema(
+    {
+        **{"block": pl.Int64(), "run": pl.String(), "is_now": pl.Boolean(), "row": pl.Int64()},
+        **{"began": pl.String(), "until": MOMENT_TYPE},
+    }
+)
 _NOT_TOLD = -1  # of an edit, beside SAME, UNKNOWN and EDITED
 
 
@@ -70,18 +84,20 @@ class Ledger:
             what :func:`combine_sides` says), ``eval`` (index into ``evals``), ``side``, ``row``
             (Int64), ``comparable`` (Boolean: of the present definition), ``state``, ``moment``,
             ``run_id, workflow_version_id, block_id``, ``is_single`` (of a run of one eval),
-            ``outage`` (of a run in an outage); ``code`` (of its block) and :data:`DEFINITION`.
+            ``outage`` (of a run in an outage); ``began`` (the run that its row began with) and
+            ``until`` (until when that row takes runs of single evals); ``code`` (of its block) and
+            :data:`DEFINITION`.
         evals: One row per eval, in the order of the arrays: ``eval`` (index), ``eval_id``,
-            ``block_id``, ``block`` (index).
+            ``block_id``, ``block`` (index); ``errors_since``, when the first of its newest rows
+            began that are all errors, null where fewer than two are.
         histories: The same as arrays, for the model.
-        errors_count: Which evals have repeated errors that count as not passing on the
-            candidate's side, shape (n,).
+        is_inside: Which rows decide, and do not only say since when, shape (n, T).
     """
 
     results: pl.DataFrame
     evals: pl.DataFrame
     histories: Histories
-    errors_count: Bools
+    is_inside: Bools
 
 
 def combine_sides(
@@ -126,33 +142,31 @@ def _each_once(results: pl.DataFrame) -> pl.DataFrame:
 
 def collect(
     results: pl.DataFrame,
-    runs: pl.DataFrame | None = None,
     changed_blocks: frozenset[str] | None = None,
+    horizon: datetime | None = None,
 ) -> Ledger:
     """Make a ledger of results.
 
     Args:
         results: What :func:`combine_sides` gives.
-        runs: ``run_id, scope`` of their runs; where it is None, or lacks a run, a run of one eval
-            that other runs have among others is taken for a run of that eval alone.
         changed_blocks: The blocks in which the candidate's version differs from what was before,
             for blocks whose results do not say it; None where that is not known.
+        horizon: When the oldest run began whose rows decide; None for the 30th newest whole run
+            before the candidate among the results.
     """
     table, evals = _arrange(results)
-    table = _describe_runs(_mark_comparable(table), runs)
+    table = _describe_runs(_mark_comparable(table))
     cells = _list_cells(table)
     candidate = _place_rows(cells)
-    key = ("block", "run", "is_now")
-    rows = pl.DataFrame([{name: cell[name] for name in (*key, "row")} for cell in cells], _PLACED)
-    table = table.join(rows, on=key, maintain_order="left")
+    table = table.join(_list_rows(cells), on=("block", "run", "is_now"), maintain_order="left")
     block = evals["block"].to_numpy()
-    shape = evals.height, 1 + max([candidate, *rows["row"]])
+    shape = evals.height, 1 + max([candidate, *(cell["row"] for cell in cells)])
     edited = _find_edits(table, evals, shape, candidate, changed_blocks)
+    # In a row an eval counts at most once as a pass and once as a failure.
     passes, fails = (
-        _count(table.filter("comparable", pl.col("state").is_in(states)), shape)
+        (_count(table.filter("comparable", pl.col("state").is_in(states)), shape) > 0).astype(int)
         for states in (("passed",), NOT_PASSING)
     )
-    repeated = np.where(fails > 0, 0, _repeat(table, passes, edited))
     jumps = np.ones(shape, dtype=np.bool_)
     for cell in cells:
         if cell["is_rerun"]:
@@ -161,13 +175,13 @@ def collect(
     return Ledger(
         results=table.select(
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
-            *("workflow_version_id", "block_id", "is_single", "outage"),
+            *("workflow_version_id", "block_id", "is_single", "outage", "began", "until"),
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
             *("code", *DEFINITION),
         ),
-        evals=evals,
-        histories=Histories(passes, fails + repeated, block, edited, candidate, jumps),
-        errors_count=np.asarray(repeated[:, candidate:].any(axis=1)),
+        evals=evals.join(_find_errors(table), on="eval", how="left", maintain_order="left"),
+        histories=Histories(passes, fails, block, edited, candidate, jumps),
+        is_inside=_find_inside(table, cells, block, shape, horizon),
     )
 
 
@@ -182,8 +196,8 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     by_value = {text: write_by_value(text) for text in several}
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
     table = results.filter(pl.col("eval_id").is_not_null()).select(
-        *("at", "side", "moment", "state", "run_id", "completed_at", "workflow_version_id"),
-        *("eval_id", "block_id", *DEFINITION[:2]),
+        *("at", "side", "moment", "state", "run_id", "run_scope", "run_completed_at"),
+        *("completed_at", "workflow_version_id", "eval_id", "block_id", *DEFINITION[:2]),
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
         code=BLOCK_CODE,
@@ -223,9 +237,11 @@ def _mark_comparable(table: pl.DataFrame) -> pl.DataFrame:
     return told.with_columns(comparable=pl.col("at") > pl.col("until").fill_null(-1)).drop("until")
 
 
-def _describe_runs(table: pl.DataFrame, runs: pl.DataFrame | None) -> pl.DataFrame:
-    """Add ``is_single, outage`` of each result's run: of one eval alone; and whether in an outage.
+def _describe_runs(table: pl.DataFrame) -> pl.DataFrame:
+    """Add ``is_single, is_whole, outage`` of each result's run.
 
+    It is of one eval alone; of the whole workflow; in an outage. Where its scope is not known, a
+    run of one eval that other runs have among others is single, and one of half of the evals whole.
     An outage: at least three evals and a tenth of those that ended ended in errors, in two blocks
     or more; or three and at least half of them.
     """
@@ -234,12 +250,14 @@ def _describe_runs(table: pl.DataFrame, runs: pl.DataFrame | None) -> pl.DataFra
     share = errors / pl.col("eval").filter(ended).n_unique()
     wide = (pl.col("block").filter(error).n_unique() > 1) & (share >= OUTAGE_SHARE)
     outage = (errors >= OUTAGE_EVALS) & (wide | (share >= OUTAGE_HALF))
-    scopes = {} if runs is None else dict(runs.select("run_id", "scope").iter_rows())
-    scope = pl.col("run_id").replace_strict(scopes, default=None, return_dtype=pl.String)
+    scope = pl.col("run_scope")
     alone = (pl.col("size") == 1) & (pl.col("size").max().over("eval") > 1)
+    most = ~alone & (2 * pl.col("size") >= table["eval"].n_unique())
     sized = table.with_columns(size=pl.col("eval").n_unique().over("run"))
     return sized.with_columns(
-        is_single=pl.coalesce(scope == "eval", alone), outage=outage.over("run")
+        is_single=pl.coalesce(scope == "eval", alone),
+        is_whole=pl.coalesce(scope == "workflow", most),
+        outage=outage.over("run"),
     )
 
 
@@ -253,7 +271,7 @@ def _list_cells(table: pl.DataFrame) -> list[Cell]:
     cells = table.group_by("block", "run", "is_now").agg(
         pl.col("side").max(),
         pl.col("moment").min(),
-        pl.col("completed_at").max().alias("ended"),
+        pl.coalesce(pl.col("run_completed_at").max(), pl.col("completed_at").max()).alias("ended"),
         pl.col("code").filter(own).drop_nulls().first(),
         pl.col("workflow_version_id").drop_nulls().first(),
         pl.col("is_single").first(),
@@ -288,6 +306,11 @@ class _Row:
             return False
         return bool(cell["moment"] <= self.until) and has_same_code(self.cell, cell)
 
+    def close(self, moment: datetime | None) -> None:
+        """Take no more runs from a moment on."""
+        if moment is not None and self.until is not None:
+            self.until = min(self.until, moment)
+
 
 def has_same_code(row: Mapping[str, object], other: Mapping[str, object]) -> bool:
     """Whether a block had one code in two runs; where that is not known, whether it may have."""
@@ -308,12 +331,16 @@ def _place_rows(cells: list[Cell]) -> int:
         row: _Row | None = None
         anchor: _Row | None = None
         for cell in its:
-            cell["row"], cell["is_rerun"] = -1, False
+            cell["row"], cell["is_rerun"], cell["its"] = -1, False, None
+            begins = row is None or not row.takes(cell)
+            is_other = cell["has_outcome"] or (row and not has_same_code(row.cell, cell))
+            if row is not None and begins and is_other:
+                row.close(cell["moment"])
             if not cell["has_outcome"]:
                 continue
-            if row is None or not row.takes(cell):
+            if row is None or begins:
                 begun = (None if cell["is_single"] else cell["ended"]) or cell["moment"]
-                until = None if begun is None else begun + SAME_HOUR
+                until = None if begun is None else begun + OPEN
                 row = _Row(0 if row is None else row.number + 1, cell, until, set())
                 if anchor is None or not (is_now or cell["is_single"]):
                     anchor = row
@@ -321,7 +348,7 @@ def _place_rows(cells: list[Cell]) -> int:
                 row.evals.add(cell["eval"])
             elif anchor is not None and row is not anchor:
                 cell["is_rerun"] = _is_same_day(anchor.cell, cell)
-            cell["row"] = row.number
+            cell["row"], cell["its"] = row.number, row
         if not is_now and row is not None:
             lengths[block] = row.number + 1
     candidate = max(lengths.values(), default=0)
@@ -329,6 +356,17 @@ def _place_rows(cells: list[Cell]) -> int:
         if cell["row"] >= 0:
             cell["row"] += candidate - (0 if cell["is_now"] else lengths[cell["block"]])
     return candidate
+
+
+def _list_rows(cells: list[Cell]) -> pl.DataFrame:
+    """``block, run, is_now``; the ``row`` that it belongs to, and where that began and ends."""
+    known = ("block", "run", "is_now", "row")
+    found = []
+    for cell in cells:
+        row: _Row | None = cell["its"]
+        ends = (None, None) if row is None else (row.cell["run"], row.until)
+        found.append((*(cell[name] for name in known), *ends))
+    return pl.DataFrame(found, _PLACED, orient="row")
 
 
 def _is_same_day(first: Cell, cell: Cell) -> bool:
@@ -363,10 +401,10 @@ def _find_edits(
     so where both are known. Where neither that nor an equal version does, a version diff says it of
     the candidate, and of others that the version is another. Where a code is not known, but is
     before and after, nothing is told if these are equal, and it is not known if they differ. A
-    block was edited where that is so for at least half of its evals; and so it is for an eval whose
-    own results say it, however long ago its result before was. Codes of two blocks say nothing of
-    either: where an eval was moved to another block, it is not known, unless most of that block's
-    evals say that it was edited.
+    block was edited where any of its evals says so that was run in the row before; and so it is for
+    an eval whose own results say it, however long ago its result before was. Codes of two blocks
+    say nothing of either: where an eval was moved to another block, it is not known, unless another
+    of that block's evals says that it was edited.
 
     ``shape`` is (n, T), ``candidate`` the candidate's first row, and ``changed_blocks`` are those
     that a version diff names, None where there is none.
@@ -394,8 +432,22 @@ def _find_edits(
     is_first = np.arange(shape[1]) == has_results.argmax(axis=1)[:, None]
     is_told = has_results & ~is_first & ~(is_between & (before == after))
     own = np.where(is_told, own, _NOT_TOLD)
-    flags = np.where(own == EDITED, EDITED, _of_most(own, blocks))
+    of_block = _of_any(np.where(_skips(codes, blocks), _NOT_TOLD, own), blocks)
+    flags = np.where(own == EDITED, EDITED, of_block)
     return np.where(is_moved, np.maximum(flags, UNKNOWN), flags)
+
+
+def _skips(codes: Ints, blocks: Ints) -> Bools:
+    """Where an eval's code was known last before others of its block told theirs, shape (n, T)."""
+    rows = np.arange(codes.shape[1])
+    cell = blocks * codes.shape[1] + rows
+    known = np.bincount(cell[codes > 0], minlength=int(cell.max(initial=-1)) + 1)[cell] > 0
+    told = np.cumsum(known, axis=1)
+    told_before = np.pad(told, ((0, 0), (1, 0)))[:, :-1]
+    last = np.pad(np.maximum.accumulate(np.where(codes > 0, rows, -1), axis=1), ((0, 0), (1, 0)))
+    last = np.where(rows > 0, last[:, :-1], -1)
+    since = told_before - np.take_along_axis(told, np.maximum(last, 0), axis=1)
+    return np.asarray((last >= 0) & (since > 0))
 
 
 def _compare(numbers: Ints, otherwise: Ints) -> Ints:
@@ -425,54 +477,74 @@ def _last_known(numbers: Ints) -> Ints:
     return found
 
 
-def _of_most(own: Ints, blocks: Ints) -> Ints:
-    """What is said of most of a block's evals in each row, for each eval."""
+def _of_any(own: Ints, blocks: Ints) -> Ints:
+    """What is said of any of a block's evals in each row, for each eval: an edit before all."""
     cell = blocks * own.shape[1] + np.arange(own.shape[1])
-    size = int(cell.max(initial=-1)) + 1
-    same, unknown, edited = (
-        np.bincount(cell[own == flag], minlength=size) for flag in (SAME, UNKNOWN, EDITED)
-    )
-    known = np.where(edited >= same, EDITED, SAME)
-    flags = np.where(same + edited > 0, known, np.where(unknown > 0, UNKNOWN, SAME))
-    return np.asarray(flags[cell])
+    said = np.full(int(cell.max(initial=-1)) + 1, SAME)
+    for flag in (UNKNOWN, SAME, EDITED):
+        said[cell[own == flag]] = flag
+    return np.asarray(said[cell])
 
 
-def _repeat(table: pl.DataFrame, passes: Ints, edited: Ints) -> Ints:
-    """Errors that come in two rows or more, on the same code with no pass between: one a row.
+def _find_errors(table: pl.DataFrame) -> pl.DataFrame:
+    """``eval, errors_since``: since when an eval ends in an error in each row, on the same code.
 
-    Errors of one half hour are one, which counts in the last of their rows: so is an error that is
-    on both sides.
+    Only of evals whose newest two rows or more have errors and no outcome; outages are no rows.
     """
-    found = np.zeros_like(passes)
     is_error = (pl.col("state") == "error") & ~pl.col("outage")
-    errors = table.filter("comparable", is_error, pl.col("row") >= 0)
-    firsts = errors.unique(["eval", "row"], keep="first", maintain_order=True)
-    several = firsts.filter(pl.len().over("eval") > 1)
-    for (place,), its in several.partition_by("eval", as_dict=True).items():
-        of_row = {error["row"]: error for error in its.iter_rows(named=True)}
-        hours: list[int] = []
-        begun: Cell = {}
-        for row in range(found.shape[1]):
-            if passes[place, row] or edited[place, row] == EDITED:
-                hours, begun = [], {}
-            if row not in of_row or passes[place, row]:
-                continue
-            if begun and _is_same_hour(begun, of_row[row]):
-                found[place, hours.pop()] = 0
-            else:
-                begun = of_row[row]
-            hours.append(row)
-            if len(hours) > 1:
-                found[place, hours] = 1
-    return found
+    ended = table.filter(
+        "comparable", pl.col("row") >= 0, is_error | pl.col("state").is_in(DECIDED)
+    )
+    rows = ended.group_by("eval", "row").agg(
+        pl.col("moment").min(),
+        is_error.all().alias("errs"),
+        pl.col("code").drop_nulls().first(),
+        pl.col("workflow_version_id").drop_nulls().first(),
+    )
+    newest = rows.sort("row").group_by("eval").agg(pl.struct("*").tail(2).alias("two"))
+    may_repeat = newest.filter(pl.col("two").list.eval(pl.element().struct["errs"]).list.sum() > 1)
+    found = []
+    for (place,), its in (
+        rows.filter(pl.col("eval").is_in(may_repeat["eval"].implode()))
+        .sort("row", descending=True)
+        .partition_by("eval", as_dict=True)
+        .items()
+    ):
+        errors = list(itertools.takewhile(itemgetter("errs"), its.iter_rows(named=True)))
+        same = list(itertools.takewhile(partial(has_same_code, errors[0]), errors))
+        if len(same) > 1:
+            found.append((place, same[-1]["moment"]))
+    schema = {"eval": pl.Int64(), "errors_since": MOMENT_TYPE}
+    return pl.DataFrame(found, schema=schema, orient="row")
 
 
-def _is_same_hour(first: Cell, later: Cell) -> bool:
-    """Whether an error is of the run of the other, or began within half an hour after it."""
-    ended = first["completed_at"] or first["moment"]
-    if first["run"] == later["run"] or ended is None or later["moment"] is None:
-        return bool(first["run"] == later["run"])
-    return bool(later["moment"] <= ended + SAME_HOUR)
+def _find_inside(
+    table: pl.DataFrame,
+    cells: list[Cell],
+    block: Ints,
+    shape: tuple[int, int],
+    horizon: datetime | None,
+) -> Bools:
+    """Which rows lie within the horizon, shape (n, T): what was passed in as a baseline does."""
+    if horizon is None:
+        evals = pl.col("eval").n_unique()
+        runs = table.filter(pl.col("side") != CANDIDATE, pl.col("run_id").is_not_null())
+        whole = (
+            runs.group_by("run")
+            .agg(pl.col("moment").min(), is_whole=pl.col("is_whole").first(), n=evals)
+            .filter("is_whole")
+            .sort("moment", descending=True, nulls_last=True)
+        )
+        horizon = whole["moment"][HORIZON - 1] if whole.height >= HORIZON else None
+    inside = np.ones(shape, dtype=np.bool_)
+    if horizon is None:
+        return inside
+    for cell in cells:
+        row = cell["its"]
+        began = None if row is None else row.cell["moment"]
+        if began is not None and began < horizon and row.cell["side"] == EARLIER:
+            inside[block == cell["block"], cell["row"]] = False
+    return inside
 
 
 def split_by_candidate(

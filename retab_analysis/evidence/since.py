@@ -17,13 +17,17 @@ import numpy.typing as npt
 import polars as pl
 
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger
-from retab_analysis.evidence.inference import Histories, Posterior, find_likeliest, infer, last_row
-from retab_analysis.evidence.kinds import comes_and_goes, find_kinds, may_be_flaky
+from retab_analysis.evidence.horizon import infer_within
+from retab_analysis.evidence.inference import Histories, Posterior, find_likeliest, last_row
+from retab_analysis.evidence.nature import comes_and_goes
 from retab_analysis.evidence.rates import EDITED, SAME, Bools, Floats, Ints, Words
-from retab_analysis.evidence.reruns import ROUNDS, count_reruns, expect_reruns, predict
-from retab_analysis.vocabulary import DECIDED, LIKELY
+from retab_analysis.evidence.reruns import count_reruns, count_rounds, predict
+from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, LIKELY
 
 CREDIBLE = 0.90
+DOUBT_BY_EDIT, NATURE_ROWS = 0.2, 3
+"""From this probability that an edit broke it on, an eval is flaky by its nature only if it failed
+in so many rows since."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +38,8 @@ class Answers:
         p_regressed: The probability of a lasting worsening after ``after``; NaN where it is not
             known, shape (n,).
         p_improved: The same of a lasting improvement.
-        since: The likeliest outcome at which the worsening began, of those that fit the cause; -1
-            where ``p_regressed`` is NaN or nothing points to any row, shape (n,).
+        since: The likeliest outcome at which the worsening began; -1 where ``p_regressed`` is NaN
+            or nothing points to any row, shape (n,).
         since_rows: The smallest set of rows that holds 90 % of the probability, shape (n, T).
         cause: ``edit``, ``drift`` or ``unknown``: whether the worsening began where the code of the
             block was edited; empty where ``since`` is -1, shape (n,).
@@ -43,6 +47,7 @@ class Answers:
             where it is there; at least 1 where an eval that was decided before is not decided now;
             -1 where more than 5 are needed, or nothing was decided before, shape (n,).
         reruns_to_confirm: How many further failures bring it to at least .95, likewise.
+        rounds: With how many rounds left a rerun may change what is said; -1 for above 8.
     """
 
     p_regressed: Floats
@@ -52,6 +57,7 @@ class Answers:
     cause: Words
     reruns_to_clear: Ints
     reruns_to_confirm: Ints
+    rounds: Ints
 
 
 def answer(
@@ -70,30 +76,37 @@ def answer(
     rows = np.broadcast_to(np.asarray(after, dtype=np.int64), histories.shape[:1])
     known = histories.decided if known is None else known
     later = np.arange(histories.shape[1])[None, :] > rows[:, None]
-    p, _ = predict(posterior, rows)
+    passes, fails = predict(posterior, rows)
     worse, edited = show_at_outcomes(histories, np.where(later, posterior.worse, 0.0))
     half = worse.sum(axis=1) / 2
-    edit, drift = (np.where(edited == kind, worse, 0.0) for kind in (EDITED, SAME))
-    is_edit, is_drift = edit.sum(axis=1) > half, drift.sum(axis=1) > half
-    of_cause = np.where(is_edit[:, None], edit, np.where(is_drift[:, None], drift, worse))
-    since = find_likeliest(of_cause, known)
+    is_edit, is_drift = (
+        np.where(edited == kind, worse, 0.0).sum(axis=1) > half for kind in (EDITED, SAME)
+    )
+    since = find_likeliest(worse, known)
     cause = np.where(is_edit, "edit", np.where(is_drift, "drift", "unknown"))
     improved = np.where(later, posterior.better, 0.0).sum(axis=1)
     before = histories.observed[:, : histories.candidate].any(axis=1)
     waiting = before & ~histories.decided
-    needed = [
-        np.where(known | waiting, count_reruns(p, clear=clear), -1) for clear in (True, False)
-    ]
-    clear, confirm = (np.where(waiting & (each == 0), 1, each) for each in needed)
+    needed = count_reruns(passes, clear=True), count_reruns(fails, clear=False)
+    asked = (np.where(known | waiting, each, -1) for each in needed)
+    clear, confirm = (np.where(waiting & (each == 0), 1, each) for each in asked)
+    passed_last: Bools = np.asarray((histories.passed & is_newest(histories)).any(axis=1))
     return Answers(
-        p_regressed=np.where(known, p[0, 0], np.nan),
+        p_regressed=np.where(known, passes[0], np.nan),
         p_improved=np.where(known, np.minimum(improved, 1.0), np.nan),
         since=since,
         since_rows=find_credible_rows(worse) & (since >= 0)[:, None],
         cause=np.where(since >= 0, cause, ""),
         reruns_to_clear=clear,
         reruns_to_confirm=confirm,
+        rounds=np.where(known, count_rounds(passes, fails, is_edit, passed_last), -1),
     )
+
+
+def is_newest(histories: Histories) -> Bools:
+    """The newest row of each eval that has an outcome, shape (n, T)."""
+    newest = last_row(histories.observed)[:, None]
+    return np.asarray(np.arange(histories.shape[1])[None, :] == newest)
 
 
 def show_at_outcomes(histories: Histories, worse: Floats) -> tuple[Floats, Ints]:
@@ -125,18 +138,6 @@ def find_credible_rows(worse: Floats) -> Bools:
     return found
 
 
-def p_any_regressed(p_regressed: Floats, block: npt.NDArray[np.integer]) -> float:
-    """The probability that anything got worse: 1 − Π over blocks of (1 − the block's largest p).
-
-    Evals of a block break together, so that a product over evals would count one break many times.
-    NaN counts as nothing known, that is, as 0.
-    """
-    _, place = np.unique(block, return_inverse=True)
-    largest = np.zeros(int(place.max(initial=-1)) + 1)
-    np.maximum.at(largest, place, np.nan_to_num(p_regressed))
-    return float(1 - np.prod(1 - largest))
-
-
 @dataclass(frozen=True, eq=False)
 class Findings:
     """What the model makes of a ledger; read with :meth:`of_each_eval`.
@@ -156,19 +157,53 @@ class Findings:
         known = np.asarray(histories.observed.any(axis=1))
         return answer(histories, self.posterior, known=known)
 
+    @cached_property
+    def comes_and_goes(self) -> Bools:
+        """Which evals come and go, shape (n,)."""
+        return self._find_nature(None)
+
+    @cached_property
+    def is_flaky(self) -> Bools:
+        """Which evals are flaky by nature, whatever they do today, shape (n,).
+
+        One that may have broken is so only if it came and went before that: two failures after an
+        edit are no nature yet.
+        """
+        overall, failed = self.overall, self.ledger.histories.failed
+        rows = np.arange(failed.shape[1])[None, :]
+        few = (failed & (rows >= overall.since[:, None])).sum(axis=1) < NATURE_ROWS
+        by_edit = (overall.p_regressed > DOUBT_BY_EDIT) & (overall.cause == "edit") & few
+        may_have_broken = (overall.p_regressed >= LIKELY) | by_edit
+        before = self._find_nature(overall.since)
+        return np.asarray(np.where(may_have_broken, before, self.comes_and_goes))
+
+    def _find_nature(self, before: Ints | None) -> Bools:
+        ledger = self.ledger
+        return comes_and_goes(ledger.histories, self.posterior, ledger.is_inside, before)
+
     @property
     def overall_of_each(self) -> pl.DataFrame:
-        """``eval, p_worse, fails_last``, also of evals without an outcome on the candidate's side.
+        """What holds of each eval whenever it got worse, also without an outcome now.
 
-        How probable it is that each is worse, whenever that began, and whether its newest row has a
-        failure.
+        ``eval``; ``p_worse``; ``is_flaky``; ``is_broken``, whether it is called broken by its last
+        decided row.
         """
-        p = self.overall.p_regressed
-        histories = self.ledger.histories
-        rows, newest = np.arange(histories.shape[1])[None, :], last_row(histories.observed)
-        fails = (histories.failed & (rows == newest[:, None])).any(axis=1)
-        found = pl.DataFrame({"eval": np.arange(len(p)), "p_worse": p, "fails_last": fails})
-        return found.with_columns(pl.col("p_worse").fill_nan(None))
+        overall, histories = self.overall, self.ledger.histories
+        p, rows = overall.p_regressed, np.arange(histories.shape[1])[None, :]
+        is_since = rows >= overall.since[:, None]
+        passed, failed = (
+            (each & is_since).sum(axis=1) for each in (histories.passed, histories.failed)
+        )
+        fails_last = (histories.failed & is_newest(histories)).any(axis=1)
+        by_edit = fails_last & (overall.cause == "edit") & (p >= LIKELY) & (passed <= failed)
+        is_called = (p >= CERTAIN_ENOUGH) | (by_edit & ~self.is_flaky)
+        found = {
+            "eval": np.arange(len(p)),
+            "p_worse": p,
+            "is_flaky": self.is_flaky,
+            "is_broken": is_called & histories.passed.any(axis=1),
+        }
+        return pl.DataFrame(found).with_columns(pl.col("p_worse").fill_nan(None))
 
     @property
     def since(self) -> pl.DataFrame:
@@ -193,12 +228,14 @@ class Findings:
             ``eval, p_regressed, p_improved`` (null where it cannot be said), ``p_worse, p_better``
             (whenever it began), ``cause``, ``since_row, since_at, since_run_id, since_version_id``,
             ``since_runs`` (List(String), the smallest set of runs that holds 90 %),
-            ``reruns_to_clear, reruns_to_confirm``, ``expected_reruns`` (how many it will get in the
-            mean if it gets at most 0, 1, …), ``kind``, ``comes_and_goes``, ``may_be_flaky``;
-            ``passing_rows``, how many of its newest rows passed, one after the other;
-            ``passes_…`` and ``outcomes_…`` for ``earlier`` and ``candidate`` (before the candidate
-            and on its side), ``before`` and ``since`` (before ``since_row`` and from it on; as
-            these where there is none); and what :meth:`newest_hour` says.
+            ``reruns_to_clear, reruns_to_confirm``; ``rounds``, with how many rounds left a rerun
+            may change what is said; ``comes_and_goes, is_flaky``; ``passing_rows``, how many of its
+            newest rows passed, one after the other; ``passed_last, failed_last``, whether its
+            newest row has a pass, and a failure; ``passes_…`` and ``outcomes_…`` for ``earlier``
+            and ``candidate`` (before the candidate and on its side), ``before`` and ``since``
+            (before ``since_row`` and from it on; as these where there is none); ``row_ends_at``,
+            when its newest row on the candidate's side is over, and ``reruns, reruns_in_row``, how
+            often it was run again there by itself.
         """
         histories, overall = self.ledger.histories, self.overall
         n = self.ledger.evals.height
@@ -218,6 +255,7 @@ class Findings:
         is_since = every_row >= np.where(since >= 0, since, histories.candidate)[:, None]
         parts = {"earlier": ~is_now, "candidate": is_now, "before": ~is_since, "since": is_since}
         outcomes = {"passes": histories.passes, "outcomes": histories.passes + histories.fails}
+        newest = is_newest(histories)
         frame = pl.DataFrame(
             {
                 "eval": np.arange(n),
@@ -227,43 +265,33 @@ class Findings:
                 "p_better": overall.p_improved,
                 "cause": np.where(told, answers.cause, overall.cause).astype(str),
                 "since_row": since,
-                "kind": find_kinds(histories, self.posterior).astype(str),
-                "comes_and_goes": comes_and_goes(histories, self.posterior),
-                "may_be_flaky": may_be_flaky(histories, self.posterior),
+                "comes_and_goes": self.comes_and_goes,
+                "is_flaky": self.is_flaky,
                 "reruns_to_clear": answers.reruns_to_clear,
                 "reruns_to_confirm": answers.reruns_to_confirm,
-                "expected_reruns": expect_reruns(self.posterior, rows, histories.decided).T,
+                "rounds": answers.rounds,
                 "passing_rows": (histories.passed & (every_row > failed)).sum(axis=1),
+                "passed_last": (histories.passed & newest).any(axis=1),
+                "failed_last": (histories.failed & newest).any(axis=1),
                 **{
                     f"{what}_{name}": np.where(part, counts, 0).sum(axis=1)
                     for name, part in parts.items()
                     for what, counts in outcomes.items()
                 },
             },
-            schema_overrides={
-                "cause": pl.String,
-                "kind": pl.String,
-                "expected_reruns": pl.Array(pl.Float64, ROUNDS + 1),
-            },
+            schema_overrides={"cause": pl.String},
         )
-        places = pl.col("since_row", "reruns_to_clear", "reruns_to_confirm")
+        places = pl.col("since_row", "reruns_to_clear", "reruns_to_confirm", "rounds")
         nullable = frame.with_columns(
             pl.col("p_regressed", "p_improved", "p_worse", "p_better").fill_nan(None),
             pl.when(pl.col("cause") != "").then(pl.col("cause")),
             pl.when(places >= 0).then(places),
         )
         named = self._with_runs(nullable, answers.since_rows)
-        return named.join(self.newest_hour(), on="eval", how="left", maintain_order="left")
+        return named.join(self._find_end(), on="eval", how="left", maintain_order="left")
 
-    def newest_hour(self) -> pl.DataFrame:
-        """What each eval did in its newest row on the candidate's side.
-
-        Returns:
-            ``eval``; ``tries``, how often it ended there, in a verdict or an error that is not of
-            an outage; ``tried_at``, when it was run there last; ``in_bad_hour``, whether that row
-            is probably a bad hour: other evals of its block that are shaky failed at once, and
-            solid ones did not. Evals that did not end there have no row.
-        """
+    def _find_end(self) -> pl.DataFrame:
+        """``eval, row_ends_at, reruns, reruns_in_row``, of what ended on the candidate's side."""
         is_error = (pl.col("state") == "error") & ~pl.col("outage")
         ended = self.ledger.results.filter(
             "comparable",
@@ -271,14 +299,18 @@ class Findings:
             pl.col("row").is_not_null(),
             is_error | pl.col("state").is_in(DECIDED),
         )
-        newest = (
-            ended.filter(pl.col("row") == pl.col("row").max().over("eval"))
-            .group_by("eval", "row")
-            .agg(tries=pl.len().cast(pl.Int64), tried_at=pl.col("moment").max())
+        is_newest = pl.col("row") == pl.col("row").max()
+        # The first of them is no rerun, of whatever run it is.
+        again = pl.col("is_single") & (pl.int_range(pl.len()) > 0)
+        return (
+            ended.sort("at")
+            .group_by("eval")
+            .agg(
+                row_ends_at=pl.col("until").filter(is_newest).first(),
+                reruns=again.sum().cast(pl.Int64),
+                reruns_in_row=(again & is_newest).sum().cast(pl.Int64),
+            )
         )
-        places = newest["row"].to_numpy(), newest["eval"].to_numpy()
-        is_bad = pl.Series(self.posterior.bad_hour[places] >= LIKELY, dtype=pl.Boolean)
-        return newest.with_columns(in_bad_hour=is_bad).drop("row")
 
     def _with_runs(self, frame: pl.DataFrame, since_rows: Bools) -> pl.DataFrame:
         """Add the run of the row since which an eval is worse, and the runs it may have been.
@@ -307,4 +339,4 @@ class Findings:
 
 def weigh(ledger: Ledger) -> Findings:
     """Infer what the history of each eval says."""
-    return Findings(ledger, infer(ledger.histories))
+    return Findings(ledger, infer_within(ledger.histories, ledger.is_inside))

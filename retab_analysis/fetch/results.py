@@ -307,7 +307,7 @@ def _is_of_runs(frame: pl.DataFrame | None) -> bool:
     """Whether it is a RUNS frame: in a RESULTS frame, ``created_at`` is the result's."""
     if frame is None or "result_id" in frame.columns:
         return False
-    wanted = ("run_id", "workflow_version_id", "created_at")
+    wanted = ("run_id", "workflow_version_id", "scope", "created_at", "completed_at")
     return all(frame.schema.get(name) == RUNS.schema[name] for name in wanted)
 
 
@@ -315,10 +315,14 @@ def with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
     """Fill in the columns that come from the runs."""
     once = runs if runs["run_id"].n_unique() == runs.height else runs.unique("run_id", keep="last")
     known = once.select(
-        "run_id", "workflow_version_id", pl.col("created_at").alias("run_created_at")
+        "run_id",
+        "workflow_version_id",
+        run_scope="scope",
+        run_created_at="created_at",
+        run_completed_at="completed_at",
     )
     # From the left and in its order: a result whose run is not known stays, with nulls.
-    without = results.drop("workflow_version_id", "run_created_at")
+    without = results.drop(known.columns[1:])
     joined = without.join(known, on="run_id", how="left", maintain_order="left")
     return joined.select(results.columns)
 

@@ -1,28 +1,53 @@
-"""The suite as a whole: the change of its pass rate, its test, its interval."""
+"""The suite as a whole: how its pass rate changed, and one standard error for that."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retab_analysis.stats.interval import cluster_interval
-from retab_analysis.stats.outcomes import OutcomeTable, gaps_of_whole_runs
-from retab_analysis.stats.permutations import permutation_p
-from retab_analysis.stats.power import detectable_fall
+from retab_analysis.stats.student import t_inside, t_quantile
 
-_UNUSUAL = 0.05  # how unlikely runs must be, if documents are independent, to be called bad hours
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+_POWER = 0.84  # so many standard errors above the limit a change is found four times in five
+_PRIOR_RUNS = 5  # so many runs the documents' own variance is worth
+_WHOLE = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SuiteRates:
+    """The pass rate of each of n evals in each of T rows of time.
+
+    ``rates`` has shape (n, T): 0, ½ or 1, NaN where the eval was not decided. ``is_after`` says
+    which rows are the candidate's, shape (T,), and ``is_before`` of which of the others an eval's
+    rate before is made, shape (n, T).
+    """
+
+    rates: Floats
+    is_after: Flags
+    is_before: Flags
+
+    def is_comparable(self) -> Flags:
+        """Which evals have a rate on both sides, shape (n,)."""
+        present = ~np.isnan(self.rates)
+        after, before = (present & each for each in (self.is_after, self.is_before))
+        return np.asarray(after.any(axis=1) & before.any(axis=1))
+
+    def take(self, evals: NDArray[np.bool_ | np.signedinteger]) -> SuiteRates:
+        return SuiteRates(self.rates[evals], self.is_after, self.is_before[evals])
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteChange:
     """How the pass rate of a suite changed: fields are columns of ``Comparison.summary``.
 
-    The rates are means over the evals with outcomes on both sides, ``n_documents`` counts their
-    clusters. The interval is None with fewer than two clusters, ``detectable`` where there is no
-    fall that test and interval would find with 80 % power.
+    ``se`` and ``df`` are the standard error of ``delta`` and its degrees of freedom; ``runs`` is
+    how many whole runs the candidate has. What cannot be said is None.
     """
 
     baseline_pass_rate: float | None = None
@@ -34,65 +59,108 @@ class SuiteChange:
     n_evals: int = 0
     n_documents: int = 0
     detectable: float | None = None
+    se: float | None = None
+    df: int = 0
+    runs: int = 0
+
+    def limits(self, alpha: float) -> tuple[float, float] | None:
+        """The interval of ``delta`` that leaves out ``alpha``, within -1 and 1."""
+        if self.delta is None or self.se is None:
+            return None
+        half = t_quantile(alpha, self.df) * self.se
+        return max(-1.0, self.delta - half), min(1.0, self.delta + half)
 
 
-def suite_change(
-    table: OutcomeTable, clusters: NDArray[np.int64], alpha: float = 0.05
-) -> SuiteChange:
-    """Compare a suite of evals before and after, held together by document.
+def suite_change(suite: SuiteRates, documents: Ints, alpha: float = 0.05) -> SuiteChange:
+    """Compare a suite before and after: the fall is held against how much its own runs differed.
 
-    The test (:mod:`retab_analysis.stats.permutations`) takes the clusters to be independent, which
-    a bad hour of the provider's contradicts: it makes a whole run bad. What the history can say
-    about that is heeded (:func:`_whole_run_p`); with one earlier run it says nothing, and a bad
-    hour cannot be told from a regression. Every eval of the table has outcomes on both sides;
-    ``alpha`` is the level of the test, and one minus that of the interval.
+    With d the mean over n evals of (rate after - rate before), G documents of m evals, R earlier
+    whole runs (of at least half of the evals) and C of the candidate,
+
+        V_doc = Σ over documents of (the variance of their failures over their R_doc earlier rows)
+                · (1/C + 1/R_doc); of those with one earlier row together (1 + 1/C) · the sum of the
+                squared deviations of their failures from their mean,
+        V_run = (the variance of the earlier whole runs' failures) · (1/C + 1/R) · R/(R - 1),
+        V     = max(V_doc, (6 V_doc + (R - 1) V_run) / (5 + R)),
+        Floor = max(Σ m²/n, the largest squared change of one document / R),
+
+    the standard error of d is √(V + Floor)/n with min(G - 1, 5 + R) degrees of freedom, and what
+    would be found four times in five is (t(alpha) + 0.84) · √(V + Σ m²/n)/n. Variances are over all
+    earlier rows. Where evals lack in a run, its failures are scaled to all of them. Floor is what
+    one more document would add if it flipped, so that no change is certain because nothing varied.
+
+    ``documents`` numbers each eval's document from 0, shape (n,); every eval must be comparable.
 
     Example:
         >>> import numpy as np
-        >>> passes = np.array([[1, 0]] * 6 + [[1, 1]] * 34)
-        >>> table = OutcomeTable(passes, np.ones_like(passes), np.array([False, True]))
-        >>> change = suite_change(table, np.arange(40))
-        >>> round(change.delta, 12), change.p_value
-        (-0.15, 0.03125)
+        >>> rates = np.ones((40, 6))
+        >>> rates[:10, 5] = 0
+        >>> after = np.arange(6) == 5
+        >>> change = suite_change(SuiteRates(rates, after, np.tile(~after, (40, 1))), np.arange(40))
+        >>> change.delta, round(change.p_value, 6)
+        (-0.25, 3e-06)
     """
-    n = len(table.passes)
+    n = len(suite.rates)
     if not n:
         return SuiteChange()
-    before, after = table.rates(after=False), table.rates(after=True)
-    baseline, candidate = math.fsum(before) / n, math.fsum(after) / n
-    p = permutation_p(table, clusters)
-    low, high = cluster_interval(after - before, clusters, alpha) or (None, None)
-    return SuiteChange(
-        baseline_pass_rate=baseline,
-        candidate_pass_rate=candidate,
-        delta=candidate - baseline,
-        delta_low=low,
-        delta_high=high,
-        p_value=max(p, _whole_run_p(table, candidate - baseline, p)),
-        n_evals=n,
-        n_documents=int(np.max(clusters)) + 1,
-        detectable=detectable_fall(table, clusters, alpha),
+    before = _mean(suite.rates, suite.is_before)
+    after = _mean(suite.rates, np.broadcast_to(suite.is_after, suite.rates.shape))
+    was, now = math.fsum(before) / n, math.fsum(after) / n
+    sizes = np.bincount(documents)
+    is_whole = (~np.isnan(suite.rates)).mean(axis=0) >= _WHOLE
+    earlier = int((is_whole & ~suite.is_after).sum())
+    candidates = int((is_whole & suite.is_after).sum())
+    change = SuiteChange(was, now, now - was, n_evals=n, n_documents=len(sizes), runs=candidates)
+    if len(sizes) < 2 or not earlier or not candidates:
+        return change
+    noise = _variance(suite, documents, is_whole, candidates)
+    one_more = float((sizes**2).sum()) / n
+    largest = float((np.bincount(documents, after - before) ** 2).max()) / earlier
+    df = min(len(sizes) - 1, 5 + earlier)
+    se = math.sqrt(noise + max(one_more, largest)) / n
+    found = (t_quantile(alpha, df) + _POWER) * math.sqrt(noise + one_more) / n
+    tested = replace(
+        change,
+        p_value=1 - t_inside((now - was) / se, df),
+        detectable=found if found <= was else None,
+        se=se,
+        df=df,
     )
+    low, high = tested.limits(alpha) or (None, None)
+    return replace(tested, delta_low=low, delta_high=high)
 
 
-def _whole_run_p(table: OutcomeTable, delta: float, p: float) -> float:
-    """The p-value of the candidate's one run among whole runs; 0 where there is no reason to ask.
+def _variance(suite: SuiteRates, documents: Ints, is_whole: Flags, candidates: int) -> float:
+    """The variance of the sum of failures after, less that before, if nothing changed (``V``)."""
+    n, is_earlier = len(suite.rates), ~suite.is_after
+    rates = suite.rates[:, is_earlier]
+    present = ~np.isnan(rates)
+    means = _mean(suite.rates, np.broadcast_to(is_earlier, suite.rates.shape))
+    gaps = np.where(present, means[:, None] - rates, 0.0)
+    n_documents = int(documents.max()) + 1
+    groups = np.zeros((n_documents, rates.shape[1]))
+    np.add.at(groups, documents, gaps)
+    has = np.zeros(groups.shape, dtype=np.bool_)
+    np.logical_or.at(has, documents, present)
+    rows = has.sum(axis=1)
+    several = rows > 1
+    spread = (groups**2).sum(axis=1) / np.maximum(rows - 1, 1)
+    of_documents = float((spread * (1 / candidates + 1 / rows))[several].sum())
+    failures = np.bincount(documents, 1 - means)[~several]
+    if failures.size:
+        of_documents += (1 + 1 / candidates) * float(((failures - failures.mean()) ** 2).sum())
+    whole = is_whole[is_earlier]
+    runs = int(whole.sum())
+    if runs < 2:
+        return of_documents
+    of_runs = n * gaps[:, whole].sum(axis=0) / present[:, whole].sum(axis=0)
+    of_run = float(of_runs.var(ddof=1)) * (1 / candidates + 1 / runs) * runs / (runs - 1)
+    weight = _PRIOR_RUNS + 1
+    return max(of_documents, (weight * of_documents + (runs - 1) * of_run) / (_PRIOR_RUNS + runs))
 
-    A bad hour makes a whole run bad, in all its documents, so that these are not independent. If
-    the history has runs that are as far from the others as the candidate's, to the same side, and
-    more of them than ``p`` leaves to chance, then the runs are what is exchangeable, and the
-    candidate's is one of those: 2 (k + 1) / (R + 1) with k such runs among R earlier ones.
 
-    ``delta`` is how far the candidate's run is from the others, ``p`` the p-value of the test that
-    takes the clusters to be independent.
-    """
-    if ((table.outcomes > 0) & table.is_after).sum(axis=1).max() > 1:
-        return 0.0
-    gaps = gaps_of_whole_runs(table.passes, table.outcomes)[~table.is_after]
-    runs = int(np.isfinite(gaps).sum())
-    as_far = int((gaps * np.sign(delta) >= abs(delta) - 1e-9).sum())
-    chance = min(1.0, p / 2)
-    fewer = (math.comb(runs, k) * chance**k * (1 - chance) ** (runs - k) for k in range(as_far))
-    if not as_far or 1 - math.fsum(fewer) > _UNUSUAL:
-        return 0.0
-    return min(1.0, 2 * (as_far + 1) / (runs + 1))
+def _mean(rates: Floats, where: Flags) -> Floats:
+    """The mean of each eval's rates that are known, of those in question, shape (n,)."""
+    counted = where & ~np.isnan(rates)
+    total: Floats = np.where(counted, rates, 0.0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    return total

@@ -73,8 +73,9 @@ def test_what_never_failed_is_not_broken_by_its_block(last: str) -> None:
         ("P" * 10 + "F" * 10, "A" * 10 + "B" * 10, "broken"),
         ("P" * 15 + "FFPFF", "A" * 15 + "B" * 5, "broken"),
         ("PPPPPPFFFFF" + "P" * 15, None, "episode"),
-        # Two failures since do not make it flaky; one in four does.
-        ("P" * 12 + "FFFFFF" + ("P" * 8 + "F") * 2 + "P" * 9, None, "episode"),
+        # What fails twice since, with a pass between, comes and goes.
+        ("P" * 12 + "FFFFFF" + "P" * 8 + "F" + "P" * 17, None, "episode"),
+        ("P" * 12 + "FFFFFF" + ("P" * 8 + "F") * 2 + "P" * 9, None, "flaky"),
         ("P" * 12 + "FFFFFF" + "P" * 10 + "FPPP" * 6, None, "flaky"),
         ("F" * 6 + "P" * 20, "A" * 6 + "B" * 20, "steady"),
         ("CCCUUEC", None, None),

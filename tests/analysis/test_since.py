@@ -18,31 +18,29 @@ def broken(*parts: Rows) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "codes", "since", "streak", "cause"),
+    ("outcomes", "codes", "since", "cause"),
     [
-        ("PPPPPFFFFF", None, 6, 5, "drift"),
-        ("PPPPPFFFFF", "AAAAABBBBB", 6, 5, "edit"),
+        ("PPPPPFFFFF", None, 6, "drift"),
+        ("PPPPPFFFFF", "AAAAABBBBB", 6, "edit"),
         # An eval that broke may still pass now and then: not the last flip is named.
-        ("PPPPPFFFPFFF", None, 6, 3, "drift"),
-        ("P" * 15 + "FFPFFFF", "A" * 15 + "B" * 7, 16, 4, "edit"),
-        ("PPPPPBBFBB", "AAAAABBBBB", 6, 5, "edit"),
+        ("PPPPPPPPPPFFFPFFF", None, 11, "drift"),
+        ("P" * 15 + "FFPFFFF", "A" * 15 + "B" * 7, 16, "edit"),
+        ("PPPPPBBFBB", "AAAAABBBBB", 6, "edit"),
         # Runs in which it was not decided say nothing.
-        ("PPPPPCCUFFF", None, 9, 3, "drift"),
-        ("PPPPPEFFFF", None, 7, 4, "drift"),
-        ("PPPPP..FFF", "AAAAABBBBB", 8, 3, "edit"),
+        ("PPPPPCCUFFF", None, 9, "drift"),
+        ("PPPPPEFFFF", None, 7, "drift"),
+        ("PPPPP..FFF", "AAAAABBBBB", 8, "edit"),
         # The edit came with a run that was cancelled.
-        ("PPPPPCFFFF", "AAAAABBBBB", 7, 4, "edit"),
+        ("PPPPPCFFFF", "AAAAABBBBB", 7, "edit"),
     ],
 )
-def test_the_run_that_broke_it(
-    outcomes: str, codes: str | None, since: int, streak: int, cause: str
-) -> None:
+def test_the_run_that_broke_it(outcomes: str, codes: str | None, since: int, cause: str) -> None:
     others = many_evals(6, "P" * len(outcomes), codes)
     row = broken(history("broken", outcomes, codes), others)["broken"]
     assert row["since_run_id"] == f"run_{since}"
     assert row["since_at"] == START + timedelta(days=since)
     assert row["since_version_id"] == ("vB" if cause == "edit" else None)
-    assert (row["streak"], row["cause"]) == (streak, cause)
+    assert row["cause"] == cause
     assert row["p_worse"] >= 0.5
     assert f"run_{since}" in row["since_runs"]
 
@@ -81,7 +79,7 @@ def test_an_eval_that_was_edited_is_not_broken_by_a_run(name: str, value: str) -
 def test_what_the_newest_run_did_not_decide_stays_broken(last: str) -> None:
     other = "C" if last == "C" else "P"
     row = broken(history("broken", "PPPPPFFFF" + last), many_evals(6, "P" * 9 + other))["broken"]
-    assert (row["since_run_id"], row["cause"], row["streak"]) == ("run_6", "drift", 4)
+    assert (row["since_run_id"], row["cause"]) == ("run_6", "drift")
 
 
 def test_what_passes_now_and_is_called_broken_all_the_same_is_broken() -> None:
@@ -89,7 +87,7 @@ def test_what_passes_now_and_is_called_broken_all_the_same_is_broken() -> None:
     rows = history("soft", "P" * 20 + "FFPFFPFFFP", codes)
     row = broken(rows, many_evals(6, "P" * 30, codes))["soft"]
     assert row["p_worse"] >= 0.8
-    assert (row["since_run_id"], row["cause"], row["streak"]) == ("run_21", "edit", 0)
+    assert (row["since_run_id"], row["cause"]) == ("run_21", "edit")
 
 
 def test_a_block_run_and_a_rerun_are_as_good_as_a_whole_run() -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 from comparison.cases import held_against, history
 
 P = "P" * 20
-RATES = [0.7] * 8 + [0.55]
-"""The rates at which the evals of a shaky suite pass in its nine runs."""
 
 
 @pytest.mark.parametrize(
@@ -18,8 +14,7 @@ RATES = [0.7] * 8 + [0.55]
         # Broken for long, and mended by an edit: that is a repair. A short dip is only over.
         (["P" * 10 + "F" * 10 + "P"], "✓ 1 eval is fixed, nothing broke"),
         (["P" * 10 + "F" * 10 + "P"] * 2, "✓ 2 evals are fixed, nothing broke"),
-        (["P" * 18 + "FFP"], "✓ 1 eval passes again, nothing broke"),
-        (["P" * 18 + "FFP"] * 2, "✓ 2 evals pass again, nothing broke"),
+        (["P" * 18 + "FFP"], "✓ Nothing broke: 2 of 2 pass"),
         ([P + "E"], "? 1 eval ended in an error; nothing broke"),
     ],
 )
@@ -36,15 +31,20 @@ def test_one_failure_after_a_few_passes_is_a_doubt() -> None:
     assert held_against(rows, 10, 11).headline == "? 1 eval may have broken; nothing else did"
 
 
-def test_a_suite_of_shaky_evals_that_fell_says_from_where_to_where() -> None:
-    draw = random.Random(4)
+@pytest.mark.parametrize(
+    ("runs", "sign", "where"), [((13,), "?", " in one run"), ((13, 14), "✗", "")]
+)
+def test_a_suite_that_fell_says_from_where_to_where(
+    runs: tuple[int, ...], sign: str, where: str
+) -> None:
+    """Each eval failed in every second run, half of them in each; now three in four fail."""
     rows = [
         row
-        for at in range(40)
-        for row in history(f"e{at:03}", "".join("PF"[draw.random() >= rate] for rate in RATES))
+        for at in range(80)
+        for row in history(f"e{at:03}", ("PF" * 7)[at % 2 :][:12] + ("FF" if at // 2 % 4 else "PP"))
     ]
-    comparison = held_against(rows, (1, 8), 9)
-    before, now = comparison.summary.select("baseline_pass_rate", "candidate_pass_rate").row(0)
-    assert comparison.headline.startswith(
-        f"✗ The pass rate fell from {before:.0%} to {now:.0%};".replace("%", " %")
+    comparison = held_against(rows, (1, 12), runs)
+    assert set(comparison.evals["transition"]) <= {"flaky", "still_passing"}
+    assert comparison.headline == (
+        f"{sign} The pass rate fell from 50 % to 25 %{where}; no single eval explains it"
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from comparison.cases import (
@@ -16,22 +16,10 @@ from comparison.cases import (
     many_evals,
     numbers,
     of_every_transition,
-    runs,
     suite,
 )
-from support.frames import many, results
-from support.inside import (
-    SUMMARY_SCHEMA,
-    TRANSITIONS,
-    OutcomeTable,
-    Sides,
-    Suite,
-    check_results,
-    compare,
-    compare_sides,
-    conclude,
-    suite_regressed,
-)
+from support.frames import START, many, results
+from support.inside import SUMMARY_SCHEMA, TRANSITIONS, SuiteChange, SuiteTest, compare
 
 
 @pytest.mark.parametrize("own_past", [False, True])
@@ -110,113 +98,74 @@ def test_evals_of_one_document_are_one_cluster() -> None:
     assert (row["n_evals"], row["n_documents"]) == (6, 4)
 
 
-def test_runs_of_single_evals_tell_of_their_evals_and_not_of_the_suite() -> None:
-    rows = [*many_evals(20, "P" * 6, "A" * 5 + "B"), *history("x", "P" * 5 + "F", "A" * 5 + "B")]
-    again = [row | {"run_id": "again"} for row in history("x", "." * 6 + "F", "B" * 7)]
-    scopes = [{"run_id": f"run_{at}", "scope": "workflow"} for at in range(1, 7)]
-    known = pl.DataFrame([*scopes, {"run_id": "again", "scope": "eval"}])
-    once, more = (
-        compare_sides(
-            Sides(
-                candidate=check_results(results(*now), "candidate").collect(),
-                baseline=check_results(runs(rows, 5), "baseline").collect(),
-                history=check_results(runs(rows, 1, 4), "history").collect(),
-                runs=known,
-            ),
-            0.05,
-            0.05,
-        )
-        for now in (rows_of(rows, 6), [*rows_of(rows, 6), *again])
-    )
-    p = [each.evals.filter(eval_id="x")["p_regressed"].item() for each in (once, more)]
-    assert p[0] < p[1]
-    for name in ("delta", "p_value", "candidate_pass_rate", "baseline_pass_rate", "n_evals"):
-        assert numbers(once)[name] == numbers(more)[name]
+def test_a_rerun_in_its_row_is_half_of_what_the_suite_counts() -> None:
+    """A failure and a pass in one row are one half, however often either came."""
+    rows = [*many_evals(20, "P" * 6), *history("x", "P" * 5 + "F")]
+    at = START + timedelta(days=6, hours=1)
+    again = [
+        rows[-1]
+        | {"state": state, "run_id": f"again_{n}", "result_id": f"x/{n}"}
+        | {"run_created_at": at, "created_at": at, "run_scope": "eval"}
+        for n, state in enumerate(("passed", "passed", "failed"))
+    ]
+    whole = [row | {"run_scope": "workflow"} for row in rows]
+    earlier = [row for row in whole if row["run_id"] != "run_6"]
+    for more, rate in (([], 0), (again[:1], 0.5), (again, 0.5), (again[2:], 0)):
+        row = numbers(compare(results(*earlier), results(*rows_of(whole, 6), *more)))
+        assert row["candidate_pass_rate"] == pytest.approx((20 + rate) / 21)
+        assert row["baseline_pass_rate"] == 1.0
 
 
 def rows_of(rows: Rows, run: int) -> Rows:
     return [row for row in rows if row["run_id"] == f"run_{run}"]
 
 
-NOTHING: dict[str, Any] = {
-    **dict.fromkeys(TRANSITIONS, 0),
-    "baseline_pass_rate": 0.9,
-    "candidate_pass_rate": 0.9,
-    "n_evals": 100,
-    "n_documents": 100,
-    "delta": 0.0,
-    "delta_low": -0.01,
-    "delta_high": 0.01,
-    "p_value": 1.0,
-    "p_any_regressed": 0.1,
-    "detectable": 0.05,
-}
-FELL = {"delta": -0.1, "delta_low": -0.15, "delta_high": -0.05, "p_value": 0.05}
-ROSE = {"delta": 0.1, "delta_low": 0.05, "delta_high": 0.15, "p_value": 0.05}
-
-
-def verdict(evals: int = 100, better: float | None = None, mended: int = 0, **changes: Any) -> str:
-    """The verdict on a summary, of a suite in which all pass, and but for a few did before."""
-    known = pl.DataFrame(
-        {"transition": ["fixed"], "p_better": [better], "p_worse": [None], "block_id": "b"},
-        schema_overrides={"p_better": pl.Float64, "p_worse": pl.Float64},
+def made_test(*transitions: str, **change: Any) -> SuiteTest:
+    usual = {"baseline_pass_rate": 0.9, "candidate_pass_rate": 0.9, "delta": 0.0, "p_value": 1.0}
+    known = SuiteChange(
+        **usual | {"n_evals": 100, "n_documents": 100, "se": 0.01, "df": 20, **change}
     )
-    ones = np.ones((evals, 2), dtype=np.int64)
-    passes = ones.copy()
-    passes[:mended, 0] = 0
-    names = [[str(at)] for at in range(evals)]
-    documents = pl.DataFrame({"documents": names}, schema={"documents": pl.List(pl.String)})
-    made = Suite(known, OutcomeTable(passes, ones, np.array([False, True])), documents)
-    summary = pl.DataFrame([NOTHING | changes], schema=SUMMARY_SCHEMA)
-    return conclude(made, summary, alpha=0.05, margin=0.05)
+    evals = pl.DataFrame({"transition": transitions}, schema={"transition": pl.String})
+    return SuiteTest(evals, known, alpha=0.05)
+
+
+FELL, ROSE = {"delta": -0.1, "p_value": 0.05}, {"delta": 0.1, "p_value": 0.05}
 
 
 @pytest.mark.parametrize(
-    ("changes", "expected"),
+    ("transitions", "change", "expected"),
     [
-        ({}, "no_change"),
-        ({"p_any_regressed": None}, "no_change"),
-        ({"p_any_regressed": 0.8, "regressed": 1}, "regressed"),
-        ({"p_any_regressed": 0.8, "suspect": 3}, "regressed"),
-        ({"p_any_regressed": 0.8}, "regressed"),
+        ((), {}, "no_change"),
+        (("regressed",), {}, "regressed"),
+        (("newly_blocked", "fixed"), ROSE, "regressed"),
         # A suspect is no doubt about the suite: headline and gate name it.
-        ({"p_any_regressed": 0.79, "suspect": 3}, "no_change"),
-        (FELL, "regressed"),
-        (FELL | {"p_value": 0.051, "regressed": 1}, "inconclusive"),
-        (ROSE, "improved"),
-        (ROSE | {"p_value": 0.051}, "no_change"),
-        ({"better": 0.8}, "improved"),
-        ({"better": 0.79}, "no_change"),
-        ({"better": 0.8, "newly_errored": 1}, "improved"),
-        # Both at once is worse; and nothing is better while something is broken.
-        (ROSE | {"p_any_regressed": 0.9, "regressed": 1}, "regressed"),
-        ({"better": 0.9, "p_any_regressed": 0.9, "regressed": 1}, "regressed"),
-        (ROSE | {"regressed": 1, "p_any_regressed": 0.6}, "inconclusive"),
-        (ROSE | {"newly_blocked": 1}, "inconclusive"),
+        (("suspect", "suspect"), {}, "no_change"),
+        ((), FELL, "regressed"),
+        (("fixed",), FELL, "regressed"),
+        ((), FELL | {"p_value": 0.051}, "inconclusive"),
+        ((), ROSE, "improved"),
+        ((), ROSE | {"p_value": 0.051}, "no_change"),
+        (("fixed", "newly_errored"), {}, "improved"),
         # No change needs an interval whose lower end is above the margin, and nothing open.
-        ({"newly_errored": 1}, "inconclusive"),
-        ({"incomplete": 1}, "inconclusive"),
-        ({"regressed": 1, "p_any_regressed": 0.5}, "inconclusive"),
-        # That it may be better is no doubt.
-        ({"mended": 6}, "no_change"),
-        ({"evals": 34}, "no_change"),
-        ({"evals": 33}, "inconclusive"),
-        ({"evals": 1}, "inconclusive"),
-        ({"evals": 0}, "inconclusive"),
+        (("newly_errored",), {}, "inconclusive"),
+        (("incomplete",), {}, "inconclusive"),
+        ((), {"se": 0.028}, "no_change"),
+        ((), {"se": 0.030}, "inconclusive"),
+        ((), {"se": None, "p_value": None}, "inconclusive"),
     ],
 )
-def test_the_verdict(changes: dict[str, Any], expected: str) -> None:
-    assert verdict(**changes) == expected
+def test_the_verdict(transitions: tuple[str, ...], change: dict[str, Any], expected: str) -> None:
+    assert made_test(*transitions, **change).conclude(margin=0.05) == expected
 
 
-def test_only_a_significant_fall_is_one() -> None:
-    def fell(**changes: Any) -> bool:
-        return suite_regressed(pl.DataFrame([NOTHING | changes], schema=SUMMARY_SCHEMA), 0.05)
-
-    assert fell(**FELL)
-    assert not fell(**ROSE)
-    assert not fell(**FELL | {"p_value": 0.06})
-    assert not fell(delta=None, p_value=None)
+def test_only_a_significant_fall_is_one_and_two_runs_or_a_called_eval_make_it_sure() -> None:
+    assert made_test(**FELL).fell
+    assert not made_test(**ROSE).fell
+    assert not made_test(**FELL | {"p_value": 0.06}).fell
+    assert not made_test(delta=None, p_value=None).fell
+    assert not made_test("suspect", **FELL, runs=1).is_sure
+    assert made_test("suspect", **FELL, runs=2).is_sure
+    assert made_test("regressed", **FELL, runs=1).is_sure
 
 
 def test_the_margin_and_the_level_are_the_users() -> None:

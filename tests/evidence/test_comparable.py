@@ -6,10 +6,9 @@ A run is when it began, in minutes, and the letters of its evals; beside that it
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import polars as pl
 import pytest
 from support.frames import START, many, results
 from support.inside import Ledger, collect, combine_sides, write_by_value
@@ -30,7 +29,9 @@ class Run(NamedTuple):
     more: dict[str, Any] = {}  # noqa: RUF012
 
 
-def ledger(*runs: Run, blocks: dict[str, str] | None = None) -> Ledger:
+def ledger(
+    *runs: Run, blocks: dict[str, str] | None = None, horizon: datetime | None = None
+) -> Ledger:
     """The ledger of some runs, with what is known of their scopes."""
     sides: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for number, run in enumerate(runs):
@@ -39,18 +40,16 @@ def ledger(*runs: Run, blocks: dict[str, str] | None = None) -> Ledger:
             "run_created_at": began,
             "created_at": began,
             "completed_at": began + timedelta(minutes=run.minutes),
+            "run_scope": SCOPES[run.scope],
             "block_execution_fingerprint": run.code,
             "workflow_version_id": run.code,
         }
         for name, letter in run.letters.items():
             block = (blocks or {}).get(name, "block_1")
             sides[run.now] += many(name, letter, number, **{**known, "block_id": block, **run.more})
-    scopes = pl.DataFrame(
-        [(f"run_{number}", SCOPES[run.scope]) for number, run in enumerate(runs)],
-        schema={"run_id": pl.String, "scope": pl.String},
-        orient="row",
+    return collect(
+        combine_sides(results(*sides[True]), None, results(*sides[False])), horizon=horizon
     )
-    return collect(combine_sides(results(*sides[True]), None, results(*sides[False])), scopes)
 
 
 def rows(made: Ledger, name: str = "a") -> list[str]:
@@ -124,23 +123,30 @@ BOTH, OTHER = {"a": "F", "b": "P"}, {"a": "P"}
 @pytest.mark.parametrize(
     ("after", "expected"),
     [
-        # A run of an hour: the half hour begins where it ended.
-        ([Run(89, OTHER, "E")], ["PF"]),
-        ([Run(91, OTHER, "E")], ["F", "P"]),
+        # A run of an hour: the three hours begin where it ended.
+        ([Run(239, OTHER, "E")], ["PF"]),
+        ([Run(241, OTHER, "E")], ["F", "P"]),
+        # However often it is run again in them, it is one pass and one failure.
+        ([Run(70 + at, OTHER, "E") for at in range(4)], ["PF"]),
+        ([Run(70, {"a": "F"}, "E")], ["F"]),
+        ([Run(70, {"a": "F"}, "E"), Run(90, OTHER, "E")], ["PF"]),
         # Windows do not chain: what joins a row does not lengthen it.
-        ([Run(80, OTHER, "E"), Run(100, OTHER, "E")], ["PF", "P"]),
-        # A row of reruns is open for half an hour from the first of them.
-        ([Run(100, OTHER, "E"), Run(129, OTHER, "E")], ["F", "PP"]),
-        ([Run(100, OTHER, "E"), Run(125, OTHER, "E"), Run(131, OTHER, "E")], ["F", "PP", "P"]),
-        # A rerun of other code is a row of its own.
+        ([Run(230, OTHER, "E"), Run(250, OTHER, "E")], ["PF", "P"]),
+        # A row of reruns is open for three hours from the first of them.
+        ([Run(250, OTHER, "E"), Run(429, {"a": "F"}, "E")], ["F", "PF"]),
+        ([Run(250, OTHER, "E"), Run(431, {"a": "F"}, "E")], ["F", "P", "F"]),
+        # A rerun of other code is a row of its own, and closes the one before.
         ([Run(70, OTHER, "E", "B")], ["F", "P"]),
+        ([Run(70, {"a": "F"}, "E", "B"), Run(80, OTHER, "E", "A")], ["F", "F", "P"]),
+        ([Run(70, {"a": "C"}, "E", "B"), Run(80, OTHER, "E", "A")], ["F", "P"]),
         ([Run(70, OTHER, "E", None)], ["PF"]),
-        # Two runs of most of a block are two rows, however near.
+        # Two runs of the workflow or of a block are two rows, however near.
         ([Run(61, BOTH)], ["F", "F"]),
         ([Run(61, BOTH, "B")], ["F", "F"]),
+        ([Run(61, {"b": "P"}, "B"), Run(70, OTHER, "E")], ["F", "P"]),
     ],
 )
-def test_reruns_of_the_same_half_hour_are_one_row(after: list[Run], expected: list[str]) -> None:
+def test_reruns_of_three_hours_are_one_row(after: list[Run], expected: list[str]) -> None:
     runs = [Run(0, BOTH, minutes=60), *after]
     assert rows(ledger(*[run._replace(now=True) for run in runs])) == expected
     # It is the same for what is earlier.
@@ -148,11 +154,18 @@ def test_reruns_of_the_same_half_hour_are_one_row(after: list[Run], expected: li
     assert rows(earlier) == [*expected, "F"]
 
 
-def test_without_an_end_the_half_hour_begins_with_the_run() -> None:
+def test_without_an_end_the_three_hours_begin_with_the_run() -> None:
     whole = Run(0, BOTH, more={"completed_at": None})
-    for at, expected in ((29, ["PF", "P"]), (31, ["F", "P", "P"])):
+    for at, expected in ((179, ["PF", "P"]), (181, ["F", "P", "P"])):
         made = ledger(whole, Run(at, OTHER, "E"), Run(9 * DAY, OTHER, now=True))
         assert rows(made) == expected
+
+
+def test_the_end_of_the_run_counts_and_not_of_its_results() -> None:
+    ended = START + timedelta(minutes=60)
+    whole = Run(0, BOTH, minutes=1, more={"run_completed_at": ended})
+    made = ledger(whole, Run(239, OTHER, "E"), Run(9 * DAY, OTHER, now=True))
+    assert rows(made) == ["PF", "P"]
 
 
 def test_rows_are_counted_per_block() -> None:
@@ -166,53 +179,39 @@ def test_rows_are_counted_per_block() -> None:
 
 
 @pytest.mark.parametrize(
-    ("letters", "codes", "expected"),
+    ("letters", "codes", "since"),
     [
-        ("PPE", "AAA", "PP."),
-        ("PPEE", "AAAA", "PPFF"),
-        ("PEPE", "AAAA", "P.P."),
-        ("PPEE", "AAAB", "PP.."),
-        ("PEFE", "AAAA", "PFFF"),
-        ("PECE", "AAAA", "PF.F"),
+        ("PPE", "AAA", None),
+        ("PPEE", "AAAA", 2),
+        ("PPEEE", "AAAAA", 2),
+        ("PEEP", "AAAA", None),  # it has an outcome now
+        ("PEPE", "AAAA", None),
+        ("PPEE", "AAAB", None),
+        ("PEEE", "AABB", 2),  # on the newest code
+        ("PEFE", "AAAA", None),
+        ("PECE", "AAAA", 1),  # a cancelled result is nothing
     ],
 )
-def test_repeated_errors_count_as_failures(letters: str, codes: str, expected: str) -> None:
+def test_an_error_is_no_outcome_and_is_dated_where_it_repeats(
+    letters: str, codes: str, since: int | None
+) -> None:
     runs = [
         Run(at * DAY, {"a": letter, "b": "P"}, code=code)
         for at, (letter, code) in enumerate(zip(letters, codes, strict=True))
     ]
     made = ledger(*runs[:-1], runs[-1]._replace(now=True))
-    assert "".join(rows(made)) == expected
-    assert made.errors_count[0] == (letters[-1] == "E" and expected[-1] == "F")
+    assert "".join(rows(made)) == letters.replace("E", ".").replace("C", ".")
+    began = None if since is None else START + timedelta(days=since)
+    assert made.evals["errors_since"].to_list() == [began, None]
 
 
-def test_two_errors_of_one_hour_are_one() -> None:
+def test_errors_of_one_row_do_not_repeat() -> None:
     whole = Run(DAY, {"a": "E", "b": "P"}, now=True)
     before = Run(0, {"a": "P", "b": "P"})
-    for minutes, expected in ((5, ["P", "."]), (40, ["P", "F", "F"])):
+    for minutes, repeats in ((5, False), (170, False), (190, True)):
         again = Run(DAY + minutes, {"a": "E"}, "E", now=True)
-        assert rows(ledger(before, whole, again)) == expected
-
-
-@pytest.mark.parametrize(
-    ("later", "expected"),
-    [
-        ([20], "P.."),  # the first ends after a minute
-        ([32], "PFF"),
-        ([20, 32], "P.FF"),  # hours do not chain; of several in one the last counts
-        ([32, 50], "PF.F"),
-        ([DAY, DAY + 20], "PF.F"),
-    ],
-)
-@pytest.mark.parametrize("now", [1, 2])
-def test_errors_of_two_runs_in_one_half_hour_are_one(
-    later: list[int], expected: str, now: int
-) -> None:
-    runs = [Run(DAY + minutes, {"a": "E", "b": "P"}) for minutes in (0, *later)]
-    whole = [Run(0, BOTH | {"a": "P"}), *runs]
-    made = ledger(*(run._replace(now=at >= now) for at, run in enumerate(whole)))
-    assert "".join(rows(made)) == expected
-    assert made.errors_count[0] == ("F" in expected)
+        made = ledger(before, whole, again)
+        assert (made.evals["errors_since"][0] is not None) == repeats
 
 
 def _run_of(n: int, errors: int, blocks: int) -> tuple[dict[str, str], dict[str, str]]:
@@ -237,7 +236,7 @@ def test_an_outage(n: int, errors: int, blocks: int, outage: bool) -> None:
     made = ledger(runs[0], runs[1]._replace(now=True), blocks=of)
     assert made.results["outage"].all() == outage
     # Its errors count nowhere, not as one of two in a row either.
-    assert made.errors_count.sum() == (0 if outage else errors)
+    assert len(made.evals["errors_since"].drop_nulls()) == (0 if outage else errors)
 
 
 def jumps(made: Ledger, name: str = "a") -> str:
@@ -251,7 +250,7 @@ def jumps(made: Ledger, name: str = "a") -> str:
 @pytest.mark.parametrize(
     ("later", "scope", "code", "expected"),
     [
-        (60, "E", "A", "-x-"),  # a rerun on the same code within a day
+        (240, "E", "A", "-x-"),  # a rerun on the same code within a day
         (DAY + 60, "E", "A", "-xx"),
         (60, "E", "B", "-xx"),
         (60, "W", "A", "-x-"),
@@ -291,6 +290,44 @@ def test_an_edit_is_where_two_known_codes_differ() -> None:
     runs = [Run(at * DAY, BOTH, code=code) for at, code in enumerate(codes)]
     made = ledger(*runs[:-1], runs[-1]._replace(now=True))
     assert made.histories.edited[0].tolist()[1:] == [0, 2, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("letters", "codes", "edits"),
+    [
+        # One of many says so.
+        (["PPP", "PPP", "PPP"], ["AAB", "A??", "A??"], "002"),
+        # Who was not run at the edit says it of himself, and of nobody else.
+        (["PP.P", "PPPP"], ["AA.B", "AABB"], "0022"),
+        (["PPPP", "PP.P"], ["AABB", "AA.B"], "0020"),
+    ],
+)
+def test_a_block_was_edited_where_any_of_its_evals_says_so(
+    letters: list[str], codes: list[str], edits: str
+) -> None:
+    sides: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for name, its, of in zip("abc", letters, codes, strict=False):
+        for at, (letter, code) in enumerate(zip(its, of, strict=True)):
+            if letter != ".":
+                more = {
+                    "block_execution_fingerprint": None if code == "?" else code,
+                    "workflow_version_id": None,
+                    "run_scope": "workflow",
+                }
+                sides[at == len(its) - 1] += many(name, letter, at, **more)
+    made = collect(combine_sides(results(*sides[True]), None, results(*sides[False])))
+    assert "".join(map(str, made.histories.edited[0])) == edits
+
+
+def test_rows_before_the_thirtieth_whole_run_only_say_since_when() -> None:
+    runs = [Run(at * DAY, BOTH) for at in range(40)]
+    block = Run(9.5 * DAY, {"a": "P"}, "B")
+    made = ledger(*runs, block, Run(50 * DAY, BOTH, now=True))
+    assert made.is_inside.sum(axis=1).tolist() == [31, 31]
+    assert made.is_inside[:, -31:].all()
+    # A check knows which of the listed runs that is.
+    asked = ledger(*runs, Run(50 * DAY, BOTH, now=True), horizon=START + timedelta(days=35))
+    assert asked.is_inside.sum(axis=1).tolist() == [6, 6]
 
 
 def test_an_eval_stays_in_its_block_where_its_newest_result_does_not_name_it() -> None:

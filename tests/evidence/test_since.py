@@ -7,17 +7,14 @@ import pytest
 from evidence.exact import histories
 from evidence.test_inference import drawn
 from support.inside import (
-    UNLIKELY,
     Answers,
     Histories,
+    Posterior,
     answer,
     comes_and_goes,
-    count_failing,
     find_credible_rows,
-    find_kinds,
     infer,
-    may_be_flaky,
-    p_any_regressed,
+    infer_within,
     predict,
 )
 
@@ -53,12 +50,11 @@ def test_reruns_are_predicted_as_they_come_out() -> None:
     rows = ["PPPPPPF", "PPFPPPF", "PPPPPPP", "PFPFFPF"]
     for e, row in enumerate(rows):
         given = histories([row], "      e")
-        p, _ = predict(infer(given), np.array([-1]))
-        for outcome in "PF":
+        predicted = predict(infer(given), np.array([-1]))
+        for outcome, p in zip("PF", predicted, strict=True):
             for k in range(1, 6):
                 found = ask(histories([row + outcome * k], "      e", -1 - k)).p_regressed
-                at = (k, 0) if outcome == "P" else (0, k)
-                assert p[at][0] == pytest.approx(found[0], rel=1e-6), (e, k)
+                assert p[k, 0] == pytest.approx(found[0], rel=1e-6), (e, k)
 
 
 def test_what_decides_is_the_least_number_of_reruns() -> None:
@@ -99,8 +95,7 @@ def test_nothing_to_answer(shape: tuple[int, int]) -> None:
     assert np.isnan(found.p_regressed).all()
     assert found.p_regressed.shape == found.since.shape == found.cause.shape == (shape[0],)
     assert found.since_rows.shape == shape
-    assert find_kinds(given, infer(given)).tolist() == [""] * shape[0]
-    assert p_any_regressed(found.p_regressed, some) == 0
+    assert not comes_and_goes(given, infer(given), given.observed).any()
 
 
 def test_only_what_is_after_the_row_counts() -> None:
@@ -155,13 +150,6 @@ def test_an_edit_before_a_run_of_others_is_a_cause_at_the_next_run() -> None:
     assert found.cause[1] == "edit"
 
 
-def test_any_block_counts_once_by_its_surest_eval() -> None:
-    p = np.array([0.5, 0.4, 0.2, np.nan])
-    assert p_any_regressed(p, np.array([1, 1, 7, 7])) == pytest.approx(1 - 0.5 * 0.8)
-    assert p_any_regressed(p, np.array([5, 6, 7, 8])) == pytest.approx(1 - 0.5 * 0.6 * 0.8)
-    assert p_any_regressed(np.array([]), np.array([], dtype=np.int64)) == 0
-
-
 # The cases that are easy to judge by hand: P passed, F failed.
 
 
@@ -175,102 +163,41 @@ def test_a_shaky_block_that_fails_at_once_reads_as_a_bad_hour() -> None:
     assert 0 < alone < 1
 
 
-@pytest.mark.parametrize(
-    ("row", "edited", "kind"),
-    [
-        ("P" * 20, "", "steady"),
-        ("F" + "P" * 39, "", "steady"),
-        ("PPFPPPFPPFPPPFPPPPFP", "", "flaky"),
-        ("PFFPPFPFPPFFPFPPPFPF", "", "flaky"),
-        ("P" * 12 + "F" * 6, "", "steady"),
-        ("P" * 12 + "FFPFFF", " " * 12 + "e", "flaky"),
-        ("PPPPPPFFFFPPPPPPPPPP", "      e   e", "episode"),
-        ("FFFFFFFFPPPPPPPPPPPP", "        e", "steady"),
-        # One change on a code is a step, whoever made it.
-        ("PPPPPFFP", "     e e", "steady"),
-        ("FFFFFFFFP", "", "steady"),
-        ("FFPPFFPP", "", "flaky"),
-        ("FFPPFFPP", "  e e e ", "steady"),
-        # What may have broken is neither flaky nor mended.
-        ("PPFFFFF", "", "steady"),
-        ("FFFFPPPPF", "    e   e", "steady"),
-        ("P" * 12 + "F", "", "steady"),
-        ("PPFPPPFPPPPPPF", " " * 13 + "e", "flaky"),
-        ("PPFPPPFPPPPPPF", "", "flaky"),
-        ("F" * 20, "", "never_passed"),
-        ("-----", "", ""),
-    ],
-)
-def test_kinds(row: str, edited: str, kind: str) -> None:
-    given = histories([row, *["P" * len(row)] * 10], edited)
-    assert find_kinds(given, infer(given))[0] == kind
-
-
-def test_several_outcomes_of_one_run_come_and_go() -> None:
-    rows = ["F" * 5, "P" * 5, *["P" * 5] * 9]
-    given = histories(rows)
-    passes, fails = given.passes.copy(), given.fails.copy()
-    passes[0, 2:] = fails[1, 2:] = 1
-    given = replace(given, passes=passes, fails=fails)
-    assert find_kinds(given, infer(given))[0] == "flaky"
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_no_kind_contradicts_a_comparison(seed: int) -> None:
-    given = drawn(seed, n=120, n_rows=30)
-    posterior = infer(given)
-    p = answer(given, posterior).p_regressed
-    kinds = find_kinds(given, posterior)
-    fails = given.failed[:, -1]
-    assert set(kinds[fails & (p >= 0.5)]) <= {"steady", "flaky"}
-    cleared = fails & (p <= UNLIKELY) & may_be_flaky(given, posterior)
-    assert set(kinds[cleared]) <= {"flaky"}
-    assert (kinds[given.passed.any(axis=1)] != "never_passed").all()
-
-
-@pytest.mark.parametrize(
-    ("row", "comes", "failing", "flaky"),
-    [
-        ("PPPPPF", False, 1, True),  # the first failure, after five passes
-        ("PPPPF", False, 1, False),
-        ("PPPPPFF", False, 2, False),
-        ("PPFPPPFPPPPPPF", True, 1, True),
-        ("PFPFPFPFPFF", True, 2, False),  # two in a row are at least suspect
-        ("PFPFPFPFPF.F", True, 2, False),
-        ("PPPPPP", False, 0, False),
-        ("FFFF", False, 4, False),
-        ("------", False, 0, False),
-    ],
-)
-def test_what_may_be_called_flaky(row: str, comes: bool, failing: int, flaky: bool) -> None:
-    given = histories([row, *["P" * len(row)] * 10])
-    posterior = infer(given)
-    assert comes_and_goes(given, posterior)[0] == comes
-    assert count_failing(given)[0] == failing
-    assert may_be_flaky(given, posterior)[0] == flaky
-
-
-def test_a_first_failure_that_was_run_again_in_the_same_hour_may_be_flaky() -> None:
-    given = histories(["P" * 20 + "F", *["P" * 21] * 20])
-    for passes, fails, flaky in ((1, 1, True), (3, 1, True), (0, 2, False)):
-        now = [counts.copy() for counts in (given.passes, given.fails)]
-        now[0][0, -1], now[1][0, -1] = passes, fails
-        again = replace(given, passes=now[0], fails=now[1])
-        assert may_be_flaky(again, infer(again))[0] == flaky
-
-
-def test_the_row_that_is_named_fits_the_cause() -> None:
-    # The failure before the edit is likelier the beginning than any other row without an edit,
-    # although the edit itself is the likeliest row of all.
-    found = ask(histories(["PPPPFPPFFFFF", *["P" * 12] * 6], "   e"), -1)
-    assert found.cause[0] == "drift"
-    assert found.since[0] == 7
+def test_since_is_the_likeliest_row_whatever_the_cause() -> None:
     rng = np.random.default_rng(3)
     for _ in range(60):
         rows = ["".join(rng.choice(list("PF"), 10, p=[0.6, 0.4])) for _ in range(5)]
-        edits = "".join(rng.choice(list(" e"), 10, p=[0.7, 0.3]))
-        given = histories(rows, edits)
-        found = ask(given, -1)
-        for cause, since in zip(found.cause, found.since, strict=True):
-            if cause in ("edit", "drift"):
-                assert (edits[since] == "e") == (cause == "edit")
+        given = histories(rows, "".join(rng.choice(list(" e"), 10, p=[0.7, 0.3])))
+        posterior = infer(given)
+        found = answer(given, posterior)
+        for e, since in enumerate(found.since):
+            if since >= 0:
+                assert posterior.worse[e, since] == posterior.worse[e].max()
+
+
+def carried(rows: list[str], inside: int, edited: str = "") -> tuple[Histories, Posterior]:
+    """What the model makes of the newest rows alone, so many of them."""
+    given = histories(rows, edited)
+    is_inside = np.arange(given.shape[1])[None, :] >= given.shape[1] - inside
+    return given, infer_within(given, np.repeat(is_inside, given.shape[0], axis=0))
+
+
+def test_what_lies_before_the_horizon_decides_nothing() -> None:
+    rows = ["PFPFPFPF" + "P" * 11 + "F", *["P" * 20] * 8]
+    given, cut = carried(rows, 12)
+    assert cut.worse[:, :8].sum() == 0
+    newest = infer(histories([row[8:] for row in rows]))
+    np.testing.assert_allclose(cut.worse[:, 8:], newest.worse, rtol=1e-9)
+    assert answer(given, cut).p_regressed[0] == pytest.approx(newest.worse[0].sum())
+
+
+@pytest.mark.parametrize(("edited", "cause"), [(" " * 6 + "e", "edit"), ("", "drift")])
+def test_what_did_not_pass_within_the_horizon_keeps_its_last_pass_and_its_date(
+    edited: str, cause: str
+) -> None:
+    rows = ["PPPPPP" + "F" * 14, *["P" * 20] * 8]
+    given, cut = carried(rows, 10, edited)
+    found = answer(given, cut)
+    assert found.p_regressed[0] > 0.9
+    assert found.since[0] == 6  # the first failure after that pass
+    assert found.cause[0] == cause

@@ -1,4 +1,4 @@
-"""Evals that share documents, and the interval that holds them together."""
+"""Evals that share documents, Student's t, and whether the suite's interval covers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from statsmodels.regression.linear_model import OLS
-from support.inside import cluster_interval, find_clusters, t_quantile
+from support.inside import SuiteRates, find_clusters, suite_change, t_inside, t_quantile
 
 
 def label(documents: list[list[int]]) -> list[int]:
@@ -55,50 +54,31 @@ def test_impossible_t_quantiles_are_refused() -> None:
         t_quantile(0.05, 0)
 
 
-def test_the_interval_is_the_formula() -> None:
-    dice = np.random.default_rng(3)
-    clusters = np.unique(dice.integers(0, 9, 40), return_inverse=True)[1]
-    values = dice.choice([-1.0, -0.5, 0.0, 0.0, 0.5], 40)
-    sizes = np.bincount(clusters)
-    residuals = np.bincount(clusters, values - values.mean())
-    cr3 = ((residuals / (1 - sizes / 40)) ** 2).sum() / 40**2
-    half = scipy_stats.t.isf(0.05, len(sizes) - 1)
-    half *= np.sqrt(cr3 + (sizes**2).sum() / sizes.sum() / 40**2)
-    found = cluster_interval(values, clusters, alpha=0.1)
-    assert found == pytest.approx((values.mean() - half, values.mean() + half), rel=1e-8)
-
-
-def test_cr3_of_evals_without_shared_documents_is_the_hc3_of_statsmodels() -> None:
-    values = np.random.default_rng(4).choice([-1.0, 0.0, 1.0], 50)
-    hc3 = OLS(values, np.ones(50)).fit(cov_type="HC3").bse[0]
-    low, high = cluster_interval(values, np.arange(50)) or (0, 0)
-    half = (high - low) / 2 / t_quantile(0.05, 49)
-    assert half**2 - 1 / 50**2 == pytest.approx(hc3**2, rel=1e-9)
-
-
-def test_there_is_no_interval_of_one_document_and_no_point() -> None:
-    assert cluster_interval(np.zeros(0), np.zeros(0, dtype=int)) is None
-    assert cluster_interval(np.array([0.5, 1.0]), np.array([0, 0])) is None
-    low, high = cluster_interval(np.zeros(30), np.arange(30)) or (0, 0)
-    assert -0.1 < low < 0 < high < 0.1
-    assert cluster_interval(np.ones(2), np.arange(2)) == (-1.0, 1.0)
+@pytest.mark.parametrize("df", [1, 2, 7, 40, 479])
+def test_the_probability_inside_is_that_of_scipy(df: int) -> None:
+    for distance in (0.0, 0.5, -2.0, 7.5):
+        expected = 1 - 2 * scipy_stats.t.sf(abs(distance), df)
+        assert t_inside(distance, df) == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(ValueError, match="df"):
+        t_inside(1.0, 0)
 
 
 @pytest.mark.parametrize("n", [30, 80, 300])
 @pytest.mark.parametrize("per_document", [1, 6, 10])
-def test_the_interval_covers_the_true_change(n: int, per_document: int) -> None:
+@pytest.mark.parametrize("runs", [1, 5])
+def test_the_interval_covers_the_true_change(n: int, per_document: int, runs: int) -> None:
     """Failing rates from Beta distributions, documents with bad days, evals that broke or not."""
     tries, covered, cells = 150, 0, 0
     for failing, broken in ((0.035, 0.0), (0.035, 0.1), (0.27, 0.05)):
         dice = np.random.default_rng([n, per_document, round(1000 * failing)])
-        hits = sum(_covers(dice, n, per_document, failing, broken) for _ in range(tries))
+        hits = sum(_covers(dice, n, per_document, failing, broken, runs) for _ in range(tries))
         assert hits / tries >= 0.90  # one cell has a standard error of 0.02
         covered, cells = covered + hits, cells + 1
     assert covered / (cells * tries) >= 0.93
 
 
 def _covers(
-    dice: np.random.Generator, n: int, per_document: int, failing: float, broken: float
+    dice: np.random.Generator, n: int, per_document: int, failing: float, broken: float, runs: int
 ) -> bool:
     rates = np.clip(dice.beta(1.5 * failing, 1.5 * (1 - failing), n), 1e-4, 0.999)
     odds = np.log(rates / (1 - rates))
@@ -115,6 +95,9 @@ def _covers(
         days = dice.normal(0, spread, documents[-1] + 1)[documents]
         return dice.random(n) < 1 / (1 + np.exp(-log_odds - days))
 
-    interval = cluster_interval(fails(odds).astype(float) - fails(worse), documents)
-    assert interval is not None
-    return interval[0] <= mean_rate(odds) - mean_rate(worse) <= interval[1]
+    rates = np.column_stack([*(~fails(odds) for _ in range(runs)), ~fails(worse)]).astype(float)
+    is_after = np.arange(runs + 1) == runs
+    change = suite_change(SuiteRates(rates, is_after, np.tile(~is_after, (n, 1))), documents)
+    assert change.delta_low is not None
+    assert change.delta_high is not None
+    return change.delta_low <= mean_rate(odds) - mean_rate(worse) <= change.delta_high

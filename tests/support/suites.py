@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from support.inside import OutcomeTable
+from support.inside import SuiteRates
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Suite:
         """The number of each eval's document."""
         return np.arange(self.n) // self.per_document
 
-    def draw(self, dice: np.random.Generator, fall: float = 0.0) -> OutcomeTable:
-        """A table; ``fall`` is by how much the pass rate falls, through evals that break."""
+    def draw(self, dice: np.random.Generator, fall: float = 0.0) -> SuiteRates:
+        """Its rates; ``fall`` is by how much the pass rate falls, through evals that break."""
         columns = self.runs + self.candidates
         rates = dice.beta(self.alike * self.failing, self.alike * (1 - self.failing), self.n)
         rates = rates.clip(1e-4, 0.999)
@@ -47,5 +47,6 @@ class Suite:
         there[:, 0] |= ~there[:, : self.runs].any(axis=1)
         for run in range(self.runs, columns):
             passes[:, run] &= dice.random(self.n) >= fall / max(passes[:, run].mean(), fall)
-        is_after = [False] * self.runs + [True] * self.candidates
-        return OutcomeTable((passes & there).astype(int), there.astype(int), np.array(is_after))
+        rates_of = np.where(there, passes.astype(float), np.nan)
+        is_after = np.arange(columns) >= self.runs
+        return SuiteRates(rates_of, is_after, np.tile(~is_after, (self.n, 1)))

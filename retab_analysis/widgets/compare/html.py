@@ -88,7 +88,7 @@ def _offer_work(state: CompareState, asking: bool) -> Iterator[object]:
         yield button("No", "keep", hint="Nothing is run")
         return
     is_decided = plan.asked.is_empty() and not waiting
-    words = "Settle…" if is_decided else f"Settle: {count_noun(plan.mean, 'run')}…"
+    words = "Settle…" if is_decided else f"Settle: {count_noun(plan.asked.height, 'run')}…"
     yield button(words, "ask", hint="Shows first what would be run", disabled=is_decided)
     yield tag("span", describe_undecided(plan, waiting), class_="ra-soft")
     if state.edited_between is not None and not state.knows_edits:
@@ -114,11 +114,8 @@ def describe_plan(plan: RerunPlan, waiting: int) -> str:
     if waiting:
         lines.append(f"First {count_noun(waiting, 'run')} that were started are waited for.")
     if not plan.asked.is_empty():
-        evals, runs = count_noun(plan.asked.height, "undecided eval"), count_noun(plan.mean, "run")
-        lines.append(
-            f"Run {evals} again, each only until it is decided: about {runs}, at most "
-            f"{plan.most}? {list_evals(plan.asked)}{plan.say_hour()}"
-        )
+        evals = count_noun(plan.asked.height, "undecided eval")
+        lines.append(f"Run {evals} again, once? {list_evals(plan.asked)}")
     return "\n".join(lines)
 
 
