@@ -59,8 +59,9 @@ class Assessment:
 
     ``evals`` has one row per eval: ``eval_id, eval_name, block_id, kind``; ``is_broken``, whether a
     check would report that it got worse; ``p_worse``, the probability of that; and ``cause,
-    since_at, since_run_id, since_version_id, since_runs``. ``results`` has each result once, with ``comparable`` (of the present definition),
-    ``row`` (its place in time; null if the result judges nothing), ``moment`` and ``code``.
+    since_at, since_run_id, since_version_id, since_runs``. ``results`` has each result once, with
+    ``comparable`` (of the present definition), ``row`` (its place in time; null if the result
+    judges nothing), ``moment`` and ``code``.
     """
 
     evals: pl.DataFrame
