@@ -1,8 +1,9 @@
 """The rows on which it is decided whether an eval is red: those of the newest 30 whole runs.
 
 What lies before them says only since when. An eval that did not pass in them would look like one
-that never passed, so its last passes are carried as their first row: those that no failure divides,
-because an eval that passed often and then never broke for certain.
+that never passed, so its last passes are carried as their first row: those that no failure divides.
+Of an eval of which nothing but one pass is known before, that pass counts twice; otherwise a break
+that nobody mended would fade while it lasts.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def _carry(histories: Histories, is_inside: Bools, carried: Ints, first: Ints) -
     since = (rows > last[:, None]) & (rows <= at[:, None])
     until = rows <= last[:, None]
     failed = last_row(histories.failed[carried] & until)[:, None]
-    passes[carried, at - 1] = (histories.passed[carried] & until & (rows >= failed)).sum(axis=1)
+    streak = (histories.passed[carried] & until & (rows >= failed)).sum(axis=1)
+    passes[carried, at - 1] = np.where(failed[:, 0] < 0, np.maximum(streak, 2), streak)
     edited[carried, at] = np.where(since, histories.edited[carried], SAME).max(axis=1)
     jumps[carried, at] = True
     return replace(histories, passes=passes, fails=fails, edited=edited, jumps=jumps)
