@@ -1,9 +1,9 @@
 """The rows on which it is decided whether an eval is red: those of the newest 30 whole runs.
 
-What lies before them says only since when. An eval that did not pass in them would look like one
-that never passed, so its last passes are carried as their first row: those that no failure divides.
-Of an eval of which nothing but one pass is known before, that pass counts twice; otherwise a break
-that nobody mended would fade while it lasts.
+What lies before them says only since when, with one exception. The passes that a lasting failure
+ended are one streak: where the horizon cuts it, the passes before are carried as one more row, so
+that a break does not fade while it lasts. If nothing but a single pass is known of an eval before
+it failed, that pass counts twice.
 """
 
 from __future__ import annotations
@@ -15,59 +15,65 @@ import numpy as np
 from retab_analysis.evidence.inference import Histories, Posterior, infer, last_row
 from retab_analysis.evidence.rates import SAME, Bools, Floats, Ints
 
+_BY_ROW = ("passes", "fails", "edited", "jumps")
+
 
 def infer_within(histories: Histories, is_inside: Bools) -> Posterior:
     """What the model makes of the rows that decide, of which ``is_inside`` is true, shape (n, T).
 
     They are the newest rows of each eval. Probabilities are at their places among all rows: of an
-    eval whose last passes are carried, those of its first row inside are at its first failure
-    after them.
+    eval that did not pass inside, those of its first row are at its first failure after its passes.
     """
     if is_inside.all():
         return infer(histories)
     n_rows = histories.shape[1]
+    rows = np.arange(n_rows)
     first = np.where(is_inside.any(axis=1), is_inside.argmax(axis=1), n_rows)
-    last_pass = last_row(histories.passed)
-    carried = np.flatnonzero((last_pass >= 0) & (last_pass < first) & (first < n_rows))
-    window = _carry(histories, is_inside, carried, first)
+    streak = _find_streak(histories) & (rows < first[:, None])
+    carried = np.flatnonzero(streak.any(axis=1) & (first < n_rows))
+    window = _carry(histories, is_inside, carried, first, streak)
     older = max(int(first.min(initial=n_rows)) - 1, 0)
     cut = {name: getattr(window, name)[:, older:] for name in _BY_ROW}
     found = infer(replace(window, candidate=window.candidate - older, **cut))
-    rows = np.arange(n_rows)
-    fails = histories.failed[carried] & (rows > last_pass[carried, None])
-    begins = np.where(fails.any(axis=1), fails.argmax(axis=1), first[carried])
+    passed, at = last_row(histories.passed)[carried], first[carried]
+    fails = histories.failed[carried] & (rows > passed[:, None])
+    begins = np.where(passed < at, fails.argmax(axis=1), at)
 
     def widen(change: Floats) -> Floats:
         whole = np.zeros((n_rows, *change.shape[1:]))
         whole[older:] = change
-        moved = whole[first[carried], ..., carried].copy()
-        whole[first[carried], ..., carried] = 0.0
+        moved = whole[at, ..., carried].copy()
+        whole[at, ..., carried] = 0.0
         whole[begins, ..., carried] += moved
         return whole
 
     return replace(found, up=widen(found.up), down=widen(found.down))
 
 
-_BY_ROW = ("passes", "fails", "edited", "jumps")
+def _find_streak(histories: Histories) -> Bools:
+    """The passes after which an eval only failed, back to the failure before, shape (n, T)."""
+    rows = np.arange(histories.shape[1])
+    last = last_row(histories.passed)[:, None]
+    before = last_row(histories.failed & (rows <= last))[:, None]
+    fails_since = (histories.failed & (rows > last)).any(axis=1, keepdims=True)
+    return np.asarray(histories.passed & fails_since & (rows >= before))
 
 
-def _carry(histories: Histories, is_inside: Bools, carried: Ints, first: Ints) -> Histories:
-    """The outcomes inside, and before them the last passes of some evals, as one row.
+def _carry(
+    histories: Histories, is_inside: Bools, carried: Ints, first: Ints, streak: Bools
+) -> Histories:
+    """The outcomes inside, and before them the streaks of some evals, as one row.
 
     The row after it has an edit if the code was edited since.
     """
     passes, fails = (np.where(is_inside, each, 0) for each in (histories.passes, histories.fails))
     edited, jumps = histories.edited.copy(), histories.jumps.copy()
-    rows, at, last = (
-        np.arange(histories.shape[1]),
-        first[carried],
-        last_row(histories.passed)[carried],
-    )
+    rows, at = np.arange(histories.shape[1]), first[carried]
+    last = last_row(streak)[carried]
     since = (rows > last[:, None]) & (rows <= at[:, None])
-    until = rows <= last[:, None]
-    failed = last_row(histories.failed[carried] & until)[:, None]
-    streak = (histories.passed[carried] & until & (rows >= failed)).sum(axis=1)
-    passes[carried, at - 1] = np.where(failed[:, 0] < 0, np.maximum(streak, 2), streak)
+    known = histories.observed[carried] & (rows <= last_row(histories.passed)[carried, None])
+    counts = streak[carried].sum(axis=1)
+    passes[carried, at - 1] = np.where(known.sum(axis=1) == 1, 2, counts)
     edited[carried, at] = np.where(since, histories.edited[carried], SAME).max(axis=1)
     jumps[carried, at] = True
     return replace(histories, passes=passes, fails=fails, edited=edited, jumps=jumps)

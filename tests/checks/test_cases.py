@@ -252,7 +252,7 @@ def test_nine_solid_breaks_of_76_say_the_same_at_every_look(codes: str) -> None:
         assert made.verdict == first.verdict == "regressed"
         for name in ("delta", "baseline_pass_rate", "candidate_pass_rate"):
             assert made.summary[name].item() == pytest.approx(first.summary[name].item(), abs=1e-3)
-        assert made.summary["p_value"].item() < 0.01
+        assert made.summary["p_value"].item() < 0.05
         assert made.gate(max_failures=99).ok == first.gate(max_failures=99).ok
     assert first.summary["delta"].item() == pytest.approx(-9 / 76)
     assert not first.gate(max_failures=99).ok
