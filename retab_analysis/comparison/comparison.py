@@ -28,7 +28,7 @@ from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.json_values import split_path
 from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows, shorten
-from retab_analysis.comparison.reruns import list_reruns
+from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
 from retab_analysis.comparison.transitions import is_failing, is_undecided
@@ -418,8 +418,10 @@ class Comparison:
     def _document(self, door: Door, gate: Gate | None = None) -> Document:
         """What every door shows of it."""
         judged = self.gate() if gate is None else gate
-        reruns = list_reruns(self._suite.without(judged.set_aside)).height
-        return make_document(self._facts(judged.set_aside), judged, self.explain(), reruns, door)
+        counting = self._suite.without(judged.set_aside)
+        waiting, until = find_next_look(counting, SETTLE_ROUNDS)
+        looks = list_reruns(counting).height - waiting.height, until
+        return make_document(self._facts(judged.set_aside), judged, self.explain(), looks, door)
 
     def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:
         """What :meth:`to_dict` gives, with what a gate of another rule says."""

@@ -40,11 +40,13 @@ def _waits(now: datetime) -> pl.Expr:
 
 
 def find_next_look(
-    suite: Suite, rounds: int, now: datetime
+    suite: Suite, rounds: int, now: datetime | None = None
 ) -> tuple[pl.DataFrame, datetime | None]:
-    """The evals that have to wait until their row is over, and when all of these are."""
-    waiting = list_reruns(suite, rounds).join(
-        list_reruns(suite, rounds, now), on="eval_id", how="anti"
-    )
-    ends = suite.evals.filter(pl.col("eval_id").is_in(waiting["eval_id"].implode()))
+    """The evals that have to wait until their row is over, and when all of these are.
+
+    Without ``now`` these are all that were run again in their newest row.
+    """
+    evals = suite.evals.filter(_waits(now) if now else pl.col("reruns_in_row") > 0)
+    waiting = list_reruns(suite, rounds).join(evals, on="eval_id", how="semi")
+    ends = evals.filter(pl.col("eval_id").is_in(waiting["eval_id"].implode()))
     return waiting, ends.select(pl.col("row_ends_at").max()).item()

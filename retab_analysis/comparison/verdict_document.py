@@ -71,15 +71,15 @@ def make_document(
     facts: VerdictFacts,
     gate: Gate,
     explanation: str,
-    reruns: int,
+    looks: tuple[int, datetime | None],
     door: Door,
 ) -> Document:
     """Make the document.
 
-    ``explanation`` says how it was compared, a sentence a line; ``reruns`` is how many runs
-    ``settle`` would start.
+    ``explanation`` says how it was compared, a sentence a line; ``looks`` are how many evals one
+    rerun may clear, and from when on a further look may decide those that had it.
     """
-    writer = _Writer(facts, gate, explanation, reruns, door)
+    writer = _Writer(facts, gate, explanation, looks, door)
     passed, of = facts.passing
     badge, tone = judge(gate)
     version = writer.version
@@ -110,7 +110,7 @@ class _Writer:
     facts: VerdictFacts
     gate: Gate
     explanation: str
-    reruns: int
+    looks: tuple[int, datetime | None]
     door: Door
 
     @property
@@ -289,11 +289,14 @@ class _Writer:
         if errors:
             who = f"{errors}" if suspects else count_noun(errors, "eval")
             said.append(f"{who} ended in an error")
+        reruns, until = self.looks
         aside: list[str | Span] = []
-        if self.reruns:
-            runs = "one rerun" if self.reruns == 1 else "one rerun each"
-            aside = [f"{runs} may clear {'it' if self.reruns == 1 else 'them'}: "]
-            aside += [Span(self.door.settle, "code")]
+        if reruns:
+            what = "one rerun may clear it" if reruns == 1 else "one rerun each may clear them"
+            aside += [f"{what}: ", Span(self.door.settle, "code")]
+        if until is not None:
+            day = say_day(until, self.facts.year)
+            aside.append(f"{'; ' * bool(aside)}a look after {day} {until:%H:%M} UTC may decide")
         rows = tuple(map(self._row, evals))
         title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
         parts: list[Part] = [DocumentTable(self.columns, rows)]

@@ -41,8 +41,9 @@ class Answers:
         since: The likeliest outcome at which the worsening began; -1 where ``p_regressed`` is NaN
             or nothing points to any row, shape (n,).
         since_rows: The smallest set of rows that holds 90 % of the probability, shape (n, T).
-        cause: ``edit``, ``drift`` or ``unknown``: whether the worsening began where the code of the
-            block was edited; empty where ``since`` is -1, shape (n,).
+        cause: ``edit`` or ``drift``: whether more than half of the probability, and ``since``, lie
+            where the code of the block was edited, or was not; else ``unknown``; empty where
+            ``since`` is -1, shape (n,).
         reruns_to_clear: How many further passes in a row bring the probability to at most .05, 0
             where it is there; at least 1 where an eval that was decided before is not decided now;
             -1 where more than 5 are needed, or nothing was decided before, shape (n,).
@@ -83,7 +84,14 @@ def answer(
         np.where(edited == kind, worse, 0.0).sum(axis=1) > half for kind in (EDITED, SAME)
     )
     since = find_likeliest(worse, known)
-    cause = np.where(is_edit, "edit", np.where(is_drift, "drift", "unknown"))
+    # What is said of that row has to hold of it.
+    there = (
+        np.take_along_axis(edited, np.maximum(since, 0)[:, None], axis=1)[:, 0]
+        if edited.size
+        else since
+    )
+    by_edit, by_itself = is_edit & (there == EDITED), is_drift & (there == SAME)
+    cause = np.where(by_edit, "edit", np.where(by_itself, "drift", "unknown"))
     improved = np.where(later, posterior.better, 0.0).sum(axis=1)
     before = histories.observed[:, : histories.candidate].any(axis=1)
     waiting = before & ~histories.decided

@@ -54,7 +54,6 @@ def describe_suite(title: str, scenario: Scenario) -> str:
         *(called or ["none called"]),
         f"others {say_number(others)}",
         f"{made.verdict} p {say_number(summary['p_value'])}",
-        f"any {say_number(summary['p_any_regressed'])}",
         f"{zlib.crc32(repr(everything).encode()):08x}",
     ]
     return "; ".join(parts) + "\n"
