@@ -1,0 +1,145 @@
+"""What a user meets who checks, runs again what is unclear, and checks again.
+
+``look`` asks what ``ra.check`` asks once it has read the runs, each eval against its own past;
+``look_naively`` says *regressed* of what passed before and does not now. ``settle`` acts as
+somebody does who lets ``ra.settle`` wait: one round now, and three looks once the hour is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from support import inside
+from support.inside import Sides, compare_sides
+
+import retab_analysis as ra
+from simulation.clocked import Drawn, Outcomes
+from simulation.population import Bools
+from simulation.rules import ALPHA, MARGIN, RED
+
+READ = 30
+"""So many earlier whole runs a check reads: most of them the newest."""
+NOW, LATER = 5 / 60, 3 + 5 / 60
+WAITING = (NOW, LATER, 2 * LATER, 3 * LATER)
+"""When reruns begin, in hours after the run: once now, and whenever the hour before is over."""
+AT_ONCE = (NOW, 2 * NOW, 3 * NOW, 4 * NOW)
+"""Four rounds within twenty minutes."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said: the word for each eval (empty for none), the exit code, the comparison.
+
+    ``told`` has ``since_run_id`` and ``cause`` of each eval.
+    """
+
+    words: npt.NDArray[np.str_]
+    exit: int
+    made: ra.Comparison | None = None
+    told: pl.DataFrame | None = None
+
+    @property
+    def called(self) -> Bools:
+        """The evals of which it is said that they broke."""
+        return np.isin(self.words, RED)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Before and after the reruns of a candidate, and how many they were."""
+
+    at_sight: Answer
+    after: Answer
+    reruns: int
+
+
+def choose_read(row: int) -> list[int]:
+    """Of the runs before a row those that a check reads: the newest, the oldest, some between."""
+    if row <= READ:
+        return list(range(row))
+    others = READ // 5
+    newest, oldest = READ - others, others // 2
+    between = np.linspace(oldest, row - newest - 1, others - oldest + 2)[1:-1].astype(int)
+    return [*range(oldest), *between.tolist(), *range(row - newest, row)]
+
+
+def judge(
+    candidate: pl.DataFrame,
+    history: pl.DataFrame,
+    again: pl.DataFrame | None = None,
+    saved: pl.DataFrame | None = None,
+) -> ra.Comparison:
+    """The comparison that ``ra.check`` makes; ``again`` are runs of single evals."""
+    runs = pl.concat([history, candidate]).select("run_id", scope=pl.lit("workflow")).unique()
+    if again is not None:
+        runs = pl.concat([runs, again.select("run_id", scope=pl.lit("eval"))])
+        candidate = pl.concat([candidate, again])
+    expected = None if saved is None else frozenset(saved["eval_id"])
+    sides = Sides(candidate, None, history, runs=runs, saved=saved, expected=expected)
+    return compare_sides(sides, ALPHA, MARGIN)
+
+
+def exit_code(made: ra.Comparison) -> int:
+    """The exit code of a check."""
+    gate = made.gate()
+    code = 2 if gate.doubt else 0
+    return int(getattr(gate, "exit_code", code if gate.ok else 1))
+
+
+def choose_again(made: ra.Comparison, rounds: int, now: datetime) -> list[str]:
+    """What ``settle`` starts; ``Comparison.reruns`` where nothing inside says it more exactly."""
+    plan = inside.RerunPlan if "RerunPlan" in inside._HOMES else None
+    asked = made.reruns if plan is None else plan.make(made, rounds, now=now).asked
+    return list(asked["eval_id"])
+
+
+def look(drawn: Drawn, row: int, again: Sequence[pl.DataFrame] = ()) -> Answer:
+    """A check when a run is the newest, with the reruns since then."""
+    reruns = pl.concat(again) if again else None
+    history = drawn.of_rows(choose_read(row))
+    made = judge(drawn.of_rows([row]), history, reruns, drawn.saved)
+    told = pl.DataFrame({"eval_id": drawn.eval_ids}).join(
+        made.evals.select("eval_id", "transition", "since_run_id", "cause"),
+        on="eval_id",
+        how="left",
+        maintain_order="left",
+    )
+    words = told["transition"].fill_null("").to_numpy().astype(str)
+    return Answer(words, exit_code(made), made, told)
+
+
+def look_naively(drawn: Drawn, row: int, last: Outcomes | None = None) -> Answer:
+    """The same of the naive rule; ``last`` is what the evals ended with since then."""
+    fails = drawn.fails[row] if last is None else last.fails
+    passed = ~drawn.fails[choose_read(row)].all(axis=0)
+    words = np.where(fails & passed, "regressed", np.where(fails, "fails", "passes"))
+    return Answer(words, int((fails & passed).any()))
+
+
+def settle(
+    drawn: Drawn, row: int, pace: Sequence[float] = WAITING, *, naively: bool = False
+) -> Settled:
+    """A check and its reruns, in as many rounds as ``pace`` has, hours after the run each."""
+    answer = at_sight = look_naively(drawn, row) if naively else look(drawn, row)
+    last, again, spent = drawn.after(row), [], 0
+    for round_, wait in enumerate(pace):
+        hour = drawn.hours[row] + wait
+        asked = answer.called
+        if answer.made is not None:
+            named = choose_again(answer.made, len(pace) - round_, drawn.time(hour))
+            asked = np.isin(drawn.eval_ids, named)
+        if not asked.any():
+            continue
+        spent += int(asked.sum())
+        drawn.rerun(row, round_, hour, asked, last)
+        if naively:
+            answer = look_naively(drawn, row, last)
+        else:
+            again.append(drawn.results_again(row, round_, hour, asked, last))
+            answer = look(drawn, row, again)
+    return Settled(at_sight, answer, spent)

@@ -1,0 +1,327 @@
+"""Two more worlds, in which reruns are on a clock: a bad hour ends, and a repeated output does too.
+
+*A*: failing rates from Beta laws with most mass near 0, some flaky evals, noise per run. *B*: each
+input has a few possible outputs, of which the assertion accepts some; what runs again within two
+hours mostly repeats its output, and whole documents fail now and then. In both a provider has bad
+hours, one to three hours long, in which all rates are up. Nothing here was tuned to the library.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+from scipy.special import expit, logit
+from support.inside import EVALS, check_results
+
+from simulation import result_frames
+from simulation.luck import FAILED, PASSED
+from simulation.population import Bools, Floats, Ints
+from simulation.result_frames import FIRST_RUN
+
+KINDS = ("same", "benign", "hour", "edit", "drift", "tenth")
+SHARES = (0.01, 0.05, 0.4)
+RISE, REPEATS_FOR = 0.14, 2.0
+"""By how much a failing rate rises at least where an eval broke; hours in which outputs repeat."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """What differs between the worlds."""
+
+    noise: tuple[float, float] = (0.1, 0.4)  # of a run, and of a block in it: log-odds
+    repeats: tuple[float, float] = (0.0, 0.0)  # how likely a rerun repeats its output
+    documents_fail: tuple[float, float] = (0.0, 0.0)  # how likely a document fails in a run
+    by_outputs: bool = False
+
+
+LAWS = {
+    "A": Law(),
+    "B": Law((0.0, 0.2), repeats=(0.55, 0.9), documents_fail=(0.001, 0.01), by_outputs=True),
+}
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What goes on at the provider: when hours are bad, and by how much odds of failing rise."""
+
+    begins: Floats
+    ends: Floats
+    rises: Floats
+
+    def rise(self, hour: float) -> float:
+        """By how much the log-odds are up at some hour."""
+        bad = (self.begins <= hour) & (hour < self.ends)
+        return float(self.rises[bad].max(initial=0.0))
+
+
+@dataclass
+class Outcomes:
+    """What each eval ended with last, and when: what runs again soon may repeat it."""
+
+    fails: Bools
+    hour: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A suite, run after run: row ``at`` is the candidate's, later rows are later looks.
+
+    Attributes:
+        kind: What happens with the candidate, one of ``KINDS``.
+        at: How many whole runs come before it.
+        block: Which block each eval is of.
+        document: Which document it reads.
+        rates: How often each fails, ``rows × evals``, but for noise and bad hours.
+        code: How often each block had been edited by then, ``rows × blocks``.
+        hours: When each run began, in hours since the first.
+        seed: From which everything is drawn.
+    """
+
+    law: Law
+    kind: str
+    at: int
+    block: Ints
+    document: Ints
+    rates: Floats
+    code: Ints
+    hours: Floats
+    clock: Clock
+    noise: float
+    repeats: float
+    documents_fail: float
+    seed: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many evals there are."""
+        return len(self.block)
+
+    @property
+    def rows(self) -> int:
+        """How many whole runs there are."""
+        return len(self.hours)
+
+    def worse(self, row: int) -> Bools:
+        """Which evals are worse than at any earlier time: to call one of them is not false."""
+        return np.asarray(self.rates[row] - self.rates[: row + 1].min(axis=0) >= RISE)
+
+    def broken(self) -> Bools:
+        """Which evals broke with the candidate."""
+        return np.asarray(self.rates[self.at] - self.rates[self.at - 1] >= RISE)
+
+    @functools.cached_property
+    def fails(self) -> Bools:
+        """What did not pass in the whole runs, which are too far apart to repeat: rows × evals."""
+        rng = np.random.default_rng([*self.seed, 1])
+        everything = np.ones(self.size, dtype=bool)
+        told = []
+        for row, hour in enumerate(self.hours):
+            last = Outcomes(everything, np.full(self.size, -np.inf))
+            self._run(rng, row, hour, everything, last)
+            told.append(last.fails)
+        return np.stack(told)
+
+    def after(self, row: int) -> Outcomes:
+        """What the evals ended with in a whole run."""
+        return Outcomes(self.fails[row], np.full(self.size, self.hours[row]))
+
+    def _run(
+        self, rng: np.random.Generator, row: int, hour: float, asked: Bools, last: Outcomes
+    ) -> None:
+        """Run some evals at some hour on the code of a row; ``last`` is what they end with."""
+        shift = rng.normal(0, self.noise) + rng.normal(0, self.noise, self.code.shape[1])
+        shift = shift[self.block] + self.clock.rise(hour)
+        rate = expit(logit(np.clip(self.rates[row], 1e-6, 1 - 1e-6)) + shift)
+        lost = rng.random(int(self.document.max()) + 1) < self.documents_fail
+        fresh = (rng.random(self.size) < rate) | lost[self.document]
+        recent = (hour - last.hour <= REPEATS_FOR) & (rng.random(self.size) < self.repeats)
+        last.fails = np.where(asked, np.where(recent, last.fails, fresh), last.fails)
+        last.hour = np.where(asked, hour, last.hour)
+
+    def rerun(self, row: int, look: int, hour: float, asked: Bools, last: Outcomes) -> None:
+        """Run evals again, each by itself; what comes of one does not depend on the others."""
+        self._run(np.random.default_rng([*self.seed, 2, row, look]), row, hour, asked, last)
+
+    def time(self, hour: float) -> datetime:
+        """An hour as a date."""
+        return FIRST_RUN + timedelta(hours=float(hour))
+
+    @functools.cached_property
+    def _described(self) -> pl.DataFrame:
+        return result_frames.describe_evals(self)  # type: ignore[arg-type]
+
+    @functools.cached_property
+    def eval_ids(self) -> list[str]:
+        """The ids of the evals, in the order of all arrays."""
+        return self._described["eval_id"].to_list()
+
+    @functools.cached_property
+    def run_ids(self) -> list[str]:
+        """The ids of the whole runs."""
+        return [f"run_{row:04d}" for row in range(self.rows)]
+
+    @functools.cached_property
+    def _versions(self) -> list[str]:
+        return result_frames.name_versions(self.code)
+
+    @functools.cached_property
+    def results(self) -> pl.DataFrame:
+        """The results of all whole runs, run by run, with the columns that a comparison reads."""
+        times = [self.time(hour) for hour in self.hours]
+        runs = result_frames.describe_runs(self.run_ids, times, self._versions)
+        return self._build(runs, self.fails, np.ones(self.fails.shape, dtype=bool), self.code)
+
+    def results_again(
+        self, row: int, look: int, hour: float, asked: Bools, last: Outcomes
+    ) -> pl.DataFrame:
+        """The results of reruns: of each eval a run of its own."""
+        name, version = f"{self.run_ids[row]}_again_{look}", self._versions[row]
+        run = result_frames.describe_runs([name], [self.time(hour)], [version])
+        results = self._build(run, last.fails[None], asked[None], self.code[[row]])
+        return results.with_columns(run_id=pl.format("{}_{}", "run_id", "eval_id"))
+
+    def _build(self, runs: pl.DataFrame, fails: Bools, there: Bools, code: Ints) -> pl.DataFrame:
+        states = np.where(there, np.where(fails, FAILED, PASSED), -1)
+        place = pl.Series("at", np.tile(np.arange(self.size), len(fails)))
+        definition = pl.select(
+            handle_inputs_fingerprint=pl.format("in:{}", place),
+            expected_value=pl.format('"value {}"', place),
+        )
+        frame = result_frames.build_results(
+            self._described, runs, states, code[:, self.block], definition
+        )
+        return check_results(frame, "results").collect()
+
+    def of_rows(self, rows: Sequence[int]) -> pl.DataFrame:
+        """The results of some whole runs."""
+        parts = [self.results[row * self.size : (row + 1) * self.size] for row in rows]
+        return pl.concat(parts) if parts else self.results.clear()
+
+    @functools.cached_property
+    def saved(self) -> pl.DataFrame:
+        """The saved evals as the API has them: an EVALS frame."""
+        saved_at = pl.lit(self.time(-24.0)).cast(pl.Datetime("us", "UTC"))
+        known = self._described.with_columns(
+            validation_status=pl.lit("valid"),
+            freshness_status=pl.lit("fresh"),
+            created_at=saved_at,
+            updated_at=saved_at,
+        )
+        return known.select(
+            (pl.col(name) if name in known.columns else pl.lit(None)).cast(dtype).alias(name)
+            for name, dtype in EVALS.schema.items()
+        )
+
+
+def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 1) -> Drawn:
+    """Draw a suite with ``runs`` earlier runs, the candidate's, and later ones for more looks."""
+    law, rows = LAWS[world], runs + looks
+    drawn_from = (3, *seed, list(LAWS).index(world), KINDS.index(kind), runs)
+    rng = np.random.default_rng([*drawn_from, 0])
+    size = round(20 * 15 ** rng.random())
+    blocks = int(rng.integers(2, 7))
+    block = rng.choice(blocks, size, p=rng.dirichlet(np.full(blocks, 4.0)))
+    document = rng.integers(max(2, int(size / rng.uniform(1, 6))), size=size)
+    rate = _draw_outputs(rng, size) if law.by_outputs else _draw_rates(rng, size)
+    rates = np.tile(rate, (rows, 1))
+    code = _draw_edits(rng, rows, runs, blocks, quiet=kind != "benign")
+    _happen(rng, kind, runs, rates, code, block, document, law)
+    hours = np.cumsum(np.clip(rng.lognormal(2.9, 1.0, rows), 2.5, 150))
+    return Drawn(
+        law=law,
+        kind=kind,
+        at=runs,
+        block=block,
+        document=document,
+        rates=rates,
+        code=code,
+        hours=hours,
+        clock=_draw_clock(rng, hours[-1] + 24, hours[runs] if kind == "hour" else None),
+        noise=rng.uniform(*law.noise),
+        repeats=rng.uniform(*law.repeats),
+        documents_fail=rng.uniform(*law.documents_fail),
+        seed=drawn_from,
+    )
+
+
+def _draw_rates(rng: np.random.Generator, size: int) -> Floats:
+    """World A: most evals hardly ever fail, some are flaky, a few hardly ever pass."""
+    narrow, mean = rng.uniform(0.1, 0.6), rng.uniform(0.003, 0.02)
+    sort = rng.random(size)
+    flaky, gap = rng.uniform(0.01, 0.12), rng.uniform(0, 0.03)
+    solid = rng.beta(narrow, narrow * (1 / mean - 1), size)
+    rate = np.where(sort < flaky, rng.beta(2, 4, size), solid)
+    return np.where(sort > 1 - gap, rng.uniform(0.93, 1, size), rate)
+
+
+def _draw_outputs(rng: np.random.Generator, size: int) -> Floats:
+    """World B: of one to four outputs of each input the assertion accepts the first, and others."""
+    outputs = rng.choice([1, 2, 3, 4], size, p=[0.5, 0.25, 0.14, 0.11])
+    shapes = np.column_stack([np.exp(rng.uniform(0, 2.5, size)), *([np.full(size, 0.25)] * 3)])
+    weight = rng.gamma(shapes) * (np.arange(4) < outputs[:, None]) + 1e-12
+    accepted = rng.random((size, 4)) < np.array([1 - rng.uniform(0, 0.03), 0.5, 0.5, 0.5])
+    return np.asarray((weight * ~accepted).sum(axis=1) / weight.sum(axis=1))
+
+
+def _draw_edits(rng: np.random.Generator, rows: int, at: int, blocks: int, *, quiet: bool) -> Ints:
+    """Edits without effect in the history; none in the candidate's run or, if quiet, later."""
+    code = np.zeros((rows, blocks), dtype=np.int64)
+    often = rng.uniform(0.05, 0.3)
+    for row in range(1, at):
+        if rng.random() < often:
+            code[row:, rng.integers(blocks)] += 1
+    if not quiet:
+        code[at:, rng.choice(blocks, 1 + int(rng.random() < 0.3), replace=False)] += 1
+    return code
+
+
+def _happen(
+    rng: np.random.Generator,
+    kind: str,
+    at: int,
+    rates: Floats,
+    code: Ints,
+    block: Ints,
+    document: Ints,
+    law: Law,
+) -> None:
+    """What a kind is about: some evals get worse from the candidate on, and some edits mend."""
+    if kind not in ("edit", "drift", "tenth"):
+        return
+    good = rates[at] <= 0.3
+    here = rng.choice(block[good])
+    pool = np.flatnonzero((block == here) & good)
+    if kind == "tenth":
+        known = np.unique(document)
+        hit = rng.choice(known, max(1, round(len(known) / 10)), replace=False)
+        pool, share = np.flatnonzero(np.isin(document, hit) & good), 1.0
+    else:
+        share = rng.choice(SHARES)
+    few = rng.choice(pool, min(len(pool), max(1, round(share * len(pool)))), replace=False)
+    before = rates[at, few]
+    if law.by_outputs:  # mass moves from accepted outputs to another one
+        after = before + (1 - before) * np.minimum(rng.uniform(0.2, 1.3, len(few)), 1)
+    else:
+        soft = np.minimum(before + rng.uniform(0.2, 0.7, len(few)), 0.96)
+        after = np.where(rng.random(len(few)) < 0.7, rng.uniform(0.96, 1, len(few)), soft)
+    rates[at:, few] = after
+    if kind == "edit":
+        code[at:, here] += 1
+        gaps = np.flatnonzero((block == here) & (rates[at - 1] > 0.9))
+        rates[at:, gaps[rng.random(len(gaps)) < 0.33]] = 0.02
+    if kind == "tenth":
+        code[at:] += 1
+
+
+def _draw_clock(rng: np.random.Generator, end: float, bad_at: float | None) -> Clock:
+    """Bad hours, one to three hours long, one in a few days; ``bad_at`` begins within one."""
+    begins = rng.uniform(0, end, rng.poisson(end / rng.uniform(80, 250)))
+    if bad_at is not None:
+        begins = np.append(begins, bad_at - rng.uniform(0, 0.8))
+    lasts = rng.uniform(1, 3, len(begins))
+    return Clock(begins, begins + lasts, rng.uniform(1, 2.5, len(begins)))

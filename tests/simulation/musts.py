@@ -1,0 +1,368 @@
+"""Whether what must hold does: ``python tests/simulation/musts.py --suites 40 --seed 7``.
+
+The table has a line for each measure and world: what the library reaches, in brackets of how many;
+the 90 % interval; what must be; what the naive rule reaches. ✗ is missed: the whole interval lies
+beyond it. ``--measures settle looks`` computes a part, ``--into musts.json`` writes it, ``--pace
+at_once`` runs again as ``settle`` once did.
+
+*Broken* is an eval whose failing rate rose by .14 or more; a call is *false* of one that is not
+worse by that than at any earlier time. The *ceiling* are the broken ones that fail in the
+candidate's run at all. *At sight* is the first check after the change; *after settle* there were
+one round of reruns at once and looks 3, 6 and 9 hours later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    for threads in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")
+
+import numpy as np
+
+from simulation.acting import AT_ONCE, WAITING, Answer, judge, look, look_naively, settle
+from simulation.clocked import LAWS, RISE, Drawn, draw
+from simulation.population import Bools
+from simulation.rules import ALPHA, RED
+from simulation.scoring import Cell
+
+RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
+LOOKS, LOOKED_BACK = 12, 3
+PACES = {"": WAITING, "at_once": AT_ONCE}
+RULES = {"": look, "naive ": look_naively}
+Z = 1.645
+
+TABLE = """
+exit 0 after settle                  | settle same | A B | exit 0/suites | ≥ .85 .60
+same: red after settle               | settle same | A B | red settled/suites | ≤ .08 .15
+benign: red after settle             | settle benign | A B | red settled/suites | ≤ .15 .35
+hour: red after settle               | settle hour | A B | red settled/suites | ≤ .20 .30
+{kind}: false calls, at sight        | settle same,benign,hour | A B | false sight/suite | ≤ -
+{kind}: false calls, after settle    | settle same,benign,hour | A B | false settled/suite | ≤ -
+{kind}: false calls, more after it   | settle same,benign,hour | A B | more false/suite | ≤ - .05
+edit: the ceiling, of what broke     | settle edit | A B | ceiling/broken | ≥ -
+edit, settled: recall of ceiling     | settle edit | A B | found settled/ceiling | ≥ .86 .50
+edit, settled: precision             | settle edit | A B | true settled/called settled | ≥ .92 .72
+edit, at sight: recall of ceiling    | settle edit | A B | found sight/ceiling | ≥ .82 .55
+edit, at sight: precision            | settle edit | A B | true sight/called sight | ≥ .78 .52
+edit, at sight: `fixed` is true      | settle edit | A B | truly fixed sight/fixed sight | ≥ -
+edit, look 2: `fixed` is true        | settle edit | A B | truly fixed second/fixed second | ≥ -
+reruns a suite, nothing changed      | settle same | A B | reruns/suite | ≤ 5 9
+drift, {runs} runs: at sight         | settle drift 3,10,20 | A B | found sight/ceiling | ≥ -
+drift, {runs} runs: after settle     | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
+drift, {runs} runs: at look 2        | settle drift 3,10,20 | A B | found second/ceiling 2 | ≥ -
+drift, {runs} runs: either           | settle drift 3,10,20 | A B | found either/ceiling | ≥ .78
+words that change a look: all        | looks same | A B | changes/words | ≤ .05
+words that change: rate .2 to .6     | looks same | A B | flaky changes/flaky words | ≤ .10
+red a look, nothing changed          | looks same | A B | red/looks | ≤ .10 .15
+exit 0 a look, nothing changed       | looks same | A B | exit 0/looks | ≥ -
+said `fixed`, nothing changed        | looks same | A B | said fixed/suite | ≤ -
+since, hard breaks                   | past edit | A B | since/hard | ≥ .93
+cause of an edit                     | past edit | A B | by edit/called | ≥ .97
+suite's size, {runs} runs            | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
+suite's size, all                    | size same 1 5 20 40 | A B first second uniform | found/suites | ≤ .10
+suite's power, {runs} runs           | size tenth 5,20,40 | A B | fell/suites | ≥ .28
+suite's power, all                   | size tenth 5 20 40 | A B | fell/suites | ≥ .28
+earlier worlds, nothing changed: red | earlier same 0 3 10 20 | first second | red/suites | ≤ .03
+"""  # noqa: E501
+"""A line: what it says; what is counted, of which kind, with so many earlier runs (of all sorts
+where none is named; a line each where commas are between); the worlds; the counts; what must be."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Suites of which something is measured: ``measure`` is one of ``MEASURES``."""
+
+    measure: str
+    world: str
+    kind: str = "same"
+    runs: int | None = None
+    pace: str = ""
+
+    def count(self, seed: int, suite: int) -> Counter[str]:
+        """What is counted in one suite."""
+        return MEASURES[self.measure](self, (seed, suite))
+
+    def draw(self, seed: Sequence[int], looks: int = 1) -> Drawn:
+        """A suite; where nothing is said of earlier runs, each suite in turn has another number."""
+        runs = RUNS[seed[-1] % len(RUNS)] if self.runs is None else self.runs
+        return draw(self.world, self.kind, runs, seed=seed, looks=looks)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A line of the table: the sum of one count over that of another, in some tasks together.
+
+    Attributes:
+        title: What it says.
+        tasks: Whose suites are counted.
+        counts: ``part/whole``; per ``suite`` it is a mean, else a share.
+        sign: ``≤`` where less is better, else ``≥``.
+        must: What must be; None where nothing is.
+    """
+
+    title: str
+    tasks: tuple[Task, ...]
+    counts: str
+    sign: str = "≤"
+    must: float | None = None
+
+    def compute(self, tasks: Mapping[Task, list[Counter[str]]]) -> dict[str, object]:
+        """The values of its line, from the counts of each suite of its tasks."""
+        part, whole = self.counts.split("/")
+        counted = [suite for task in self.tasks for suite in tasks[task]]
+        value, low, high, total = _estimate(counted, part, whole)
+        names = {name for each in counted for name in each}
+        naive_whole = f"naive {whole}" if f"naive {whole}" in names else whole
+        naive = math.nan
+        if f"naive {part}" in names:
+            naive = _estimate(counted, f"naive {part}", naive_whole)[0]
+        missed = self.must is not None and (
+            low > self.must if self.sign == "≤" else high < self.must
+        )
+        return {
+            "measure": self.title,
+            "world": " ".join(dict.fromkeys(each.world for each in self.tasks)),
+            **{"value": value, "low": low, "high": high, "of": total, "naive": naive},
+            "must": None if self.must is None else f"{self.sign} {self.must:g}",
+            "missed": missed if total else None,
+        }
+
+
+def _estimate(
+    counted: Sequence[Counter[str]], part: str, whole: str
+) -> tuple[float, float, float, int]:
+    """The share or mean, its 90 % interval (Wilson's, or the normal one), and of how many."""
+    is_mean = whole == "suite"
+    total = sum(1 if is_mean else each[whole] for each in counted)
+    if not total:
+        return math.nan, math.nan, math.nan, 0
+    value = sum(each[part] for each in counted) / total
+    if is_mean:
+        spread = Z * np.std([each[part] for each in counted], ddof=1) / math.sqrt(len(counted))
+        return value, value - spread, value + spread, total
+    middle = (value + Z**2 / (2 * total)) / (1 + Z**2 / total)
+    spread = Z * math.sqrt(value * (1 - value) / total + Z**2 / (4 * total**2))
+    spread /= 1 + Z**2 / total
+    return value, max(middle - spread, 0.0), min(middle + spread, 1.0), total
+
+
+def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """A check at sight and after settle, and for a drift the next whole run."""
+    drawn = task.draw(seed, looks=2)
+    counts: Counter[str] = Counter(suites=1, broken=int(drawn.broken().sum()))
+    for name, ask in RULES.items():
+        done = settle(drawn, drawn.at, PACES[task.pace], naively=bool(name))
+        counts.update({f"{name}reruns": done.reruns, f"{name}exit 0": done.after.exit == 0})
+        _score(counts, name, "sight", done.at_sight, drawn, drawn.at)
+        _score(counts, name, "settled", done.after, drawn, drawn.at)
+        before = counts[f"{name}false sight"]
+        counts[f"{name}more false"] = counts[f"{name}false settled"] - before
+        if task.kind in ("edit", "drift"):
+            second = ask(drawn, drawn.at + 1)
+            _score(counts, name, "second", second, drawn, drawn.at + 1)
+            found = done.after.called | second.called
+            counts[f"{name}found either"] = int((found & _ceiling(drawn, drawn.at)).sum())
+    counts["ceiling"] = int(_ceiling(drawn, drawn.at).sum())
+    counts["ceiling 2"] = int(_ceiling(drawn, drawn.at + 1).sum())
+    return counts
+
+
+def _ceiling(drawn: Drawn, row: int) -> Bools:
+    return np.asarray(drawn.broken() & drawn.fails[row])
+
+
+def _score(
+    counts: Counter[str], name: str, when: str, answer: Answer, drawn: Drawn, row: int
+) -> None:
+    worse, called = drawn.worse(row), answer.called
+    better = drawn.rates[:row].max(axis=0) - drawn.rates[row] >= RISE
+    fixed = answer.words == "fixed"
+    counts.update(
+        {
+            f"{name}red {when}": answer.exit == 1,
+            f"{name}false {when}": int((called & ~worse).sum()),
+            f"{name}true {when}": int((called & worse).sum()),
+            f"{name}called {when}": int(called.sum()),
+            f"{name}found {when}": int((called & _ceiling(drawn, row)).sum()),
+            f"{name}fixed {when}": int(fixed.sum()),
+            f"{name}truly fixed {when}": int((fixed & better).sum()),
+        }
+    )
+
+
+def count_looks(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """Twelve whole runs in which nothing changes, each checked when it is the newest."""
+    drawn = task.draw(seed, looks=LOOKS)
+    counts: Counter[str] = Counter(suites=1, looks=LOOKS)
+    rate = drawn.rates[0]
+    flaky = (rate >= 0.2) & (rate <= 0.6)
+    for name, ask in RULES.items():
+        answers = [ask(drawn, drawn.at + later) for later in range(LOOKS)]
+        counts[f"{name}red"] = sum(each.exit == 1 for each in answers)
+        counts[f"{name}exit 0"] = sum(each.exit == 0 for each in answers)
+        words = np.stack([each.words for each in answers])
+        changes = words[1:] != words[:-1]
+        counts[f"{name}changes"] = int(changes.sum())
+        counts[f"{name}flaky changes"] = int(changes[:, flaky].sum())
+        counts[f"{name}said fixed"] = int((words == "fixed").sum())
+    counts["words"] = (LOOKS - 1) * drawn.size
+    counts["flaky words"] = (LOOKS - 1) * int(flaky.sum())
+    return counts
+
+
+def count_past(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """Since when and why, of what an edit broke up to nine runs ago."""
+    drawn = task.draw(seed, looks=10)
+    hard = drawn.broken() & (drawn.rates[drawn.at] >= 0.96)
+    counts: Counter[str] = Counter(suites=1)
+    for row in range(drawn.at, drawn.rows, LOOKED_BACK):
+        answer = look(drawn, row)
+        assert answer.told is not None
+        called = answer.called & drawn.broken()
+        is_since = (answer.told["since_run_id"] == drawn.run_ids[drawn.at]).fill_null(False)
+        by_edit = (answer.told["cause"] == "edit").fill_null(False).to_numpy()
+        flips = look_naively(drawn, row).called & hard
+        # The naive rule says the run after the last pass.
+        is_after = ~drawn.fails[drawn.at - 1] & drawn.fails[drawn.at : row].all(axis=0)
+        counts.update(
+            {
+                "hard": int((called & hard).sum()),
+                "since": int((called & hard & is_since.to_numpy()).sum()),
+                "called": int(called.sum()),
+                "by edit": int((called & by_edit).sum()),
+                "naive hard": int(flips.sum()),
+                "naive since": int((flips & is_after).sum()),
+            }
+        )
+    return counts
+
+
+def count_size(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """Whether the suite's test is significant: nothing changed, or a tenth of documents fails."""
+    assert task.runs is not None
+    if task.world in LAWS:
+        drawn = task.draw(seed)
+        made = look(drawn, drawn.at).made
+        assert made is not None
+    else:
+        kind, world = ("uniform", "first") if task.world == "uniform" else ("same", task.world)
+        old = Cell("check", kind, task.runs - 1).draw(world, *seed)
+        made = judge(old.candidate, old.of_rows(0, old.candidate_row))
+    p, delta = made.summary.select("p_value", "delta").row(0)
+    found = p is not None and p <= ALPHA
+    return Counter(suites=1, tested=p is not None, found=found, fell=found and delta < 0)
+
+
+def count_earlier(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """The earlier worlds, nothing changed: red by a call of what did not break."""
+    assert task.runs is not None
+    made = Cell("check", task.kind, task.runs).draw(task.world, *seed)
+    broken = set(made.truth.filter("broken")["eval_id"])
+    answer = judge(made.candidate, made.of_rows(0, made.candidate_row)).evals
+    called = {*answer.filter(answer["transition"].is_in(RED))["eval_id"]}
+    return Counter(suites=1, red=bool(called - broken))
+
+
+MEASURES: dict[str, Callable[[Task, Sequence[int]], Counter[str]]] = {
+    "settle": count_settle,
+    "looks": count_looks,
+    "past": count_past,
+    "size": count_size,
+    "earlier": count_earlier,
+}
+
+
+def list_figures(pace: str = "") -> list[Figure]:
+    """All lines of the table."""
+    figures = []
+    for row in TABLE.strip().splitlines():
+        title, asked, worlds, counts, said = (each.strip() for each in row.split("|"))
+        (measure, kinds, *histories), (sign, *given) = asked.split(), said.split()
+        musts = [None if each == "-" else float(each) for each in given]
+        columns = [*enumerate(worlds.split())]
+        each_of = histories[0].split(",") if len(histories) == 1 else [" ".join(histories)]
+        for kind, runs, (at, world) in product(kinds.split(","), each_of, columns):
+            tasks = tuple(
+                Task(measure, world, kind, many, pace if measure == "settle" else "")
+                for many in ([*map(int, runs.split())] or [None])
+            )
+            named = title.format(kind=kind, runs=runs)
+            figures.append(Figure(named, tasks, counts, sign, musts[min(at, len(musts) - 1)]))
+    return figures
+
+
+def count_all(
+    figures: Iterable[Figure], suites: int, seed: int, processes: int = 1
+) -> dict[Task, list[Counter[str]]]:
+    """The counts of all suites of the tasks that some figures need."""
+    tasks = list(dict.fromkeys(task for figure in figures for task in figure.tasks))
+    if processes == 1:
+        return {task: [task.count(seed, at) for at in range(suites)] for task in tasks}
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        waiting = {
+            task: [pool.submit(partial(task.count, seed, at)) for at in range(suites)]
+            for task in tasks
+        }
+        return {task: [each.result() for each in its] for task, its in waiting.items()}
+
+
+def write_table(lines: Sequence[dict[str, object]]) -> str:
+    """The lines in Markdown."""
+
+    def number(value: object) -> str:
+        return "–" if value is None or math.isnan(value) else f"{value:.3f}"  # type: ignore[arg-type, str-format]
+
+    heads = ["", "world", "value (of)", "90 %", "must", "", "naive"]
+    rows = [heads, ["---"] * len(heads)]
+    for line in lines:
+        value, low, high, naive = (number(line[each]) for each in ("value", "low", "high", "naive"))
+        verdict = "" if line["must"] is None else "✗" if line["missed"] else "ok"
+        named = [str(line["measure"]), str(line["world"]), f"{value} ({line['of']})"]
+        rows.append([*named, f"{low} to {high}", str(line["must"] or ""), verdict, naive])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; the number of musts that are missed is the exit code."""
+    parser = argparse.ArgumentParser(description="Whether what must hold does.")
+    parser.add_argument("--suites", type=int, default=40, help="suites a task")
+    parser.add_argument("--seed", type=int, default=7, help="another seed, other suites")
+    parser.add_argument("--measures", nargs="+", choices=MEASURES, default=list(MEASURES))
+    parser.add_argument("--only", default="", help="only lines whose title has this text")
+    parser.add_argument("--worlds", nargs="+", help="only these worlds")
+    parser.add_argument("--pace", choices=PACES, default="", help="when is run again")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--into", type=Path, help="a JSON file for the lines")
+    asked = parser.parse_args(arguments)
+    figures = [
+        each
+        for each in list_figures(asked.pace)
+        if each.tasks[0].measure in asked.measures
+        and asked.only in each.title
+        and (asked.worlds is None or each.tasks[0].world in asked.worlds)
+    ]
+    counted = count_all(figures, asked.suites, asked.seed, asked.processes)
+    lines = [each.compute(counted) for each in figures]
+    sys.stdout.write(write_table(lines))
+    if asked.into:
+        asked.into.write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
+    return sum(bool(line["missed"]) for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

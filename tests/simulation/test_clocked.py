@@ -1,0 +1,98 @@
+"""The worlds on a clock are what they are said to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.inside import RESULTS
+
+from simulation.acting import LATER, NOW, choose_read
+from simulation.clocked import KINDS, LAWS, RISE, Drawn, draw
+
+in_both = pytest.mark.parametrize("world", LAWS)
+
+
+def many(world: str, kind: str, count: int = 30) -> list[Drawn]:
+    return [draw(world, kind, 4, seed=(5, at), looks=2) for at in range(count)]
+
+
+def rerun(drawn: Drawn, wait: float) -> np.ndarray:
+    last = drawn.after(drawn.at)
+    everything = np.ones(drawn.size, dtype=bool)
+    drawn.rerun(drawn.at, 0, drawn.hours[drawn.at] + wait, everything, last)
+    return last.fails
+
+
+@in_both
+def test_the_frames_say_what_happened(world: str) -> None:
+    drawn = draw(world, "edit", 3, seed=(1,))
+    candidate = drawn.of_rows([drawn.at])
+    assert set(candidate.columns) <= set(RESULTS.schema)
+    assert candidate["eval_id"].to_list() == drawn.eval_ids
+    assert ((candidate["state"] == "failed").to_numpy() == drawn.fails[drawn.at]).all()
+    asked = np.arange(drawn.size) < 3
+    again = drawn.results_again(drawn.at, 0, 50.0, asked, drawn.after(drawn.at))
+    assert again.height == again["run_id"].n_unique() == 3
+    assert again["run_created_at"].to_list() == [drawn.time(50.0)] * 3
+    code = "block_execution_fingerprint"
+    assert set(again[code]) <= set(candidate[code])
+
+
+@in_both
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_kind_says_is_true(world: str, kind: str) -> None:
+    for drawn in many(world, kind):
+        at, broken = drawn.at, drawn.broken()
+        edited = (drawn.code[at] != drawn.code[at - 1])[drawn.block]
+        assert broken.any() == (kind in ("edit", "drift", "tenth"))
+        assert (drawn.rates[at] - drawn.rates[at - 1])[broken].min(initial=1) >= RISE
+        assert edited.any() == (kind in ("benign", "edit", "tenth"))
+        assert edited[broken].all() or kind == "drift"
+        assert (drawn.worse(at) == broken).all()
+        assert (drawn.clock.rise(drawn.hours[at]) > 0) or kind != "hour"
+
+
+def test_only_what_runs_again_soon_repeats_its_output() -> None:
+    same = {
+        (world, wait): np.mean(
+            [
+                (drawn.fails[drawn.at] == rerun(drawn, wait))[drawn.fails[drawn.at]].mean()
+                for drawn in many(world, "same", 60)
+                if drawn.fails[drawn.at].any()
+            ]
+        )
+        for world in LAWS
+        for wait in (NOW, LATER)
+    }
+    assert same["B", NOW] > same["B", LATER] + 0.2
+    assert abs(same["A", NOW] - same["A", LATER]) < 0.1
+
+
+@in_both
+def test_a_bad_hour_is_met_at_once_and_over_three_hours_later(world: str) -> None:
+    drawn = many(world, "hour", 60)
+    failing = {
+        wait: np.mean([rerun(each, wait).mean() / each.rates[each.at].mean() for each in drawn])
+        for wait in (NOW, LATER)
+    }
+    assert failing[NOW] > 1.4 * failing[LATER]
+
+
+def test_a_check_reads_the_newest_the_oldest_and_some_between() -> None:
+    assert choose_read(30) == list(range(30))
+    rows = choose_read(52)
+    assert len(set(rows)) == 30
+    assert rows[:3] == [0, 1, 2]
+    assert rows[-24:] == list(range(28, 52))
+
+
+@in_both
+def test_what_comes_of_an_eval_does_not_depend_on_what_else_runs(world: str) -> None:
+    drawn = draw(world, "same", 4, seed=(9,))
+    ends = []
+    for stop in (drawn.size, 5):
+        last = drawn.after(4)
+        drawn.rerun(4, 0, drawn.hours[4] + LATER, np.arange(drawn.size) < stop, last)
+        ends.append(last.fails)
+    assert (ends[0][:5] == ends[1][:5]).all()
+    assert (ends[1][5:] == drawn.fails[4][5:]).all()
