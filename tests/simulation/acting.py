@@ -33,10 +33,7 @@ AT_ONCE = (NOW, 2 * NOW, 3 * NOW, 4 * NOW)
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said: the word for each eval (empty for none), the exit code, the comparison.
-
-    ``told`` has ``since_run_id`` and ``cause`` of each eval.
-    """
+    """The word for each eval (empty for none), the exit code, and what they are taken from."""
 
     words: npt.NDArray[np.str_]
     exit: int
@@ -47,15 +44,6 @@ class Answer:
     def called(self) -> Bools:
         """The evals of which it is said that they broke."""
         return np.isin(self.words, RED)
-
-
-@dataclass(frozen=True)
-class Settled:
-    """Before and after the reruns of a candidate, and how many they were."""
-
-    at_sight: Answer
-    after: Answer
-    reruns: int
 
 
 def choose_read(row: int) -> list[int]:
@@ -103,12 +91,9 @@ def look(drawn: Drawn, row: int, again: Sequence[pl.DataFrame] = ()) -> Answer:
     reruns = pl.concat(again) if again else None
     history = drawn.of_rows(choose_read(row))
     made = judge(drawn.of_rows([row]), history, reruns, drawn.saved)
-    told = pl.DataFrame({"eval_id": drawn.eval_ids}).join(
-        made.evals.select("eval_id", "transition", "since_run_id", "cause"),
-        on="eval_id",
-        how="left",
-        maintain_order="left",
-    )
+    said = made.evals.select("eval_id", "transition", "since_run_id", "cause")
+    evals = pl.DataFrame({"eval_id": drawn.eval_ids})
+    told = evals.join(said, on="eval_id", how="left", maintain_order="left")
     words = told["transition"].fill_null("").to_numpy().astype(str)
     return Answer(words, exit_code(made), made, told)
 
@@ -123,8 +108,8 @@ def look_naively(drawn: Drawn, row: int, last: Outcomes | None = None) -> Answer
 
 def settle(
     drawn: Drawn, row: int, pace: Sequence[float] = WAITING, *, naively: bool = False
-) -> Settled:
-    """A check and its reruns, in as many rounds as ``pace`` has, hours after the run each."""
+) -> tuple[Answer, Answer, int]:
+    """Before and after the reruns, and how many they were; ``pace``: when, in hours each."""
     answer = at_sight = look_naively(drawn, row) if naively else look(drawn, row)
     last, again, spent = drawn.after(row), [], 0
     for round_, wait in enumerate(pace):
@@ -142,4 +127,4 @@ def settle(
         else:
             again.append(drawn.results_again(row, round_, hour, asked, last))
             answer = look(drawn, row, again)
-    return Settled(at_sight, answer, spent)
+    return at_sight, answer, spent

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
+from numpy.random import Generator
 from scipy.special import expit, logit
 from support.inside import EVALS, check_results
 
@@ -31,32 +32,18 @@ RISE, REPEATS_FOR = 0.14, 2.0
 
 @dataclass(frozen=True)
 class Law:
-    """What differs between the worlds."""
+    """What differs between the worlds; of each range a suite draws its own."""
 
-    noise: tuple[float, float] = (0.1, 0.4)  # of a run, and of a block in it: log-odds
-    repeats: tuple[float, float] = (0.0, 0.0)  # how likely a rerun repeats its output
-    documents_fail: tuple[float, float] = (0.0, 0.0)  # how likely a document fails in a run
-    by_outputs: bool = False
+    noise: tuple[float, float]  # of a run, and of a block in it: log-odds
+    repeats: tuple[float, float]  # how likely a rerun repeats its output
+    documents_fail: tuple[float, float]  # how likely a document fails in a run
+    has_outputs: bool
 
 
 LAWS = {
-    "A": Law(),
-    "B": Law((0.0, 0.2), repeats=(0.55, 0.9), documents_fail=(0.001, 0.01), by_outputs=True),
+    "A": Law((0.1, 0.4), (0, 0), (0, 0), has_outputs=False),
+    "B": Law((0.0, 0.2), (0.55, 0.9), (0.001, 0.01), has_outputs=True),
 }
-
-
-@dataclass(frozen=True)
-class Clock:
-    """What goes on at the provider: when hours are bad, and by how much odds of failing rise."""
-
-    begins: Floats
-    ends: Floats
-    rises: Floats
-
-    def rise(self, hour: float) -> float:
-        """By how much the log-odds are up at some hour."""
-        bad = (self.begins <= hour) & (hour < self.ends)
-        return float(self.rises[bad].max(initial=0.0))
 
 
 @dataclass
@@ -72,25 +59,24 @@ class Drawn:
     """A suite, run after run: row ``at`` is the candidate's, later rows are later looks.
 
     Attributes:
-        kind: What happens with the candidate, one of ``KINDS``.
         at: How many whole runs come before it.
         block: Which block each eval is of.
         document: Which document it reads.
         rates: How often each fails, ``rows × evals``, but for noise and bad hours.
         code: How often each block had been edited by then, ``rows × blocks``.
         hours: When each run began, in hours since the first.
+        bad: Bad hours: when they begin and end, and by how much log-odds of failing rise.
+        noise, repeats, documents_fail: See ``Law``.
         seed: From which everything is drawn.
     """
 
-    law: Law
-    kind: str
     at: int
     block: Ints
     document: Ints
     rates: Floats
     code: Ints
     hours: Floats
-    clock: Clock
+    bad: Floats
     noise: float
     repeats: float
     documents_fail: float
@@ -98,13 +84,16 @@ class Drawn:
 
     @property
     def size(self) -> int:
-        """How many evals there are."""
         return len(self.block)
 
     @property
     def rows(self) -> int:
-        """How many whole runs there are."""
         return len(self.hours)
+
+    def rise(self, hour: float) -> float:
+        """By how much the log-odds of failing are up at some hour."""
+        begins, ends, rises = self.bad
+        return float(rises[(begins <= hour) & (hour < ends)].max(initial=0.0))
 
     def worse(self, row: int) -> Bools:
         """Which evals are worse than at any earlier time: to call one of them is not false."""
@@ -130,12 +119,10 @@ class Drawn:
         """What the evals ended with in a whole run."""
         return Outcomes(self.fails[row], np.full(self.size, self.hours[row]))
 
-    def _run(
-        self, rng: np.random.Generator, row: int, hour: float, asked: Bools, last: Outcomes
-    ) -> None:
+    def _run(self, rng: Generator, row: int, hour: float, asked: Bools, last: Outcomes) -> None:
         """Run some evals at some hour on the code of a row; ``last`` is what they end with."""
         shift = rng.normal(0, self.noise) + rng.normal(0, self.noise, self.code.shape[1])
-        shift = shift[self.block] + self.clock.rise(hour)
+        shift = shift[self.block] + self.rise(hour)
         rate = expit(logit(np.clip(self.rates[row], 1e-6, 1 - 1e-6)) + shift)
         lost = rng.random(int(self.document.max()) + 1) < self.documents_fail
         fresh = (rng.random(self.size) < rate) | lost[self.document]
@@ -148,7 +135,6 @@ class Drawn:
         self._run(np.random.default_rng([*self.seed, 2, row, look]), row, hour, asked, last)
 
     def time(self, hour: float) -> datetime:
-        """An hour as a date."""
         return FIRST_RUN + timedelta(hours=float(hour))
 
     @functools.cached_property
@@ -157,31 +143,26 @@ class Drawn:
 
     @functools.cached_property
     def eval_ids(self) -> list[str]:
-        """The ids of the evals, in the order of all arrays."""
         return self._described["eval_id"].to_list()
 
     @functools.cached_property
     def run_ids(self) -> list[str]:
-        """The ids of the whole runs."""
         return [f"run_{row:04d}" for row in range(self.rows)]
-
-    @functools.cached_property
-    def _versions(self) -> list[str]:
-        return result_frames.name_versions(self.code)
 
     @functools.cached_property
     def results(self) -> pl.DataFrame:
         """The results of all whole runs, run by run, with the columns that a comparison reads."""
         times = [self.time(hour) for hour in self.hours]
-        runs = result_frames.describe_runs(self.run_ids, times, self._versions)
+        versions = result_frames.name_versions(self.code)
+        runs = result_frames.describe_runs(self.run_ids, times, versions)
         return self._build(runs, self.fails, np.ones(self.fails.shape, dtype=bool), self.code)
 
     def results_again(
         self, row: int, look: int, hour: float, asked: Bools, last: Outcomes
     ) -> pl.DataFrame:
         """The results of reruns: of each eval a run of its own."""
-        name, version = f"{self.run_ids[row]}_again_{look}", self._versions[row]
-        run = result_frames.describe_runs([name], [self.time(hour)], [version])
+        name, versions = f"{self.run_ids[row]}_again_{look}", result_frames.name_versions(self.code)
+        run = result_frames.describe_runs([name], [self.time(hour)], [versions[row]])
         results = self._build(run, last.fails[None], asked[None], self.code[[row]])
         return results.with_columns(run_id=pl.format("{}_{}", "run_id", "eval_id"))
 
@@ -227,21 +208,20 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
     blocks = int(rng.integers(2, 7))
     block = rng.choice(blocks, size, p=rng.dirichlet(np.full(blocks, 4.0)))
     document = rng.integers(max(2, int(size / rng.uniform(1, 6))), size=size)
-    rate = _draw_outputs(rng, size) if law.by_outputs else _draw_rates(rng, size)
+    rate = _draw_outputs(rng, size) if law.has_outputs else _draw_rates(rng, size)
     rates = np.tile(rate, (rows, 1))
     code = _draw_edits(rng, rows, runs, blocks, quiet=kind != "benign")
-    _happen(rng, kind, runs, rates, code, block, document, law)
+    if kind in ("edit", "drift", "tenth"):
+        _break(rng, kind, rates[runs:], code[runs:], block, document, law)
     hours = np.cumsum(np.clip(rng.lognormal(2.9, 1.0, rows), 2.5, 150))
     return Drawn(
-        law=law,
-        kind=kind,
         at=runs,
         block=block,
         document=document,
         rates=rates,
         code=code,
         hours=hours,
-        clock=_draw_clock(rng, hours[-1] + 24, hours[runs] if kind == "hour" else None),
+        bad=_draw_bad_hours(rng, hours[-1] + 24, hours[runs] if kind == "hour" else None),
         noise=rng.uniform(*law.noise),
         repeats=rng.uniform(*law.repeats),
         documents_fail=rng.uniform(*law.documents_fail),
@@ -249,7 +229,7 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
     )
 
 
-def _draw_rates(rng: np.random.Generator, size: int) -> Floats:
+def _draw_rates(rng: Generator, size: int) -> Floats:
     """World A: most evals hardly ever fail, some are flaky, a few hardly ever pass."""
     narrow, mean = rng.uniform(0.1, 0.6), rng.uniform(0.003, 0.02)
     sort = rng.random(size)
@@ -259,7 +239,7 @@ def _draw_rates(rng: np.random.Generator, size: int) -> Floats:
     return np.where(sort > 1 - gap, rng.uniform(0.93, 1, size), rate)
 
 
-def _draw_outputs(rng: np.random.Generator, size: int) -> Floats:
+def _draw_outputs(rng: Generator, size: int) -> Floats:
     """World B: of one to four outputs of each input the assertion accepts the first, and others."""
     outputs = rng.choice([1, 2, 3, 4], size, p=[0.5, 0.25, 0.14, 0.11])
     shapes = np.column_stack([np.exp(rng.uniform(0, 2.5, size)), *([np.full(size, 0.25)] * 3)])
@@ -268,7 +248,7 @@ def _draw_outputs(rng: np.random.Generator, size: int) -> Floats:
     return np.asarray((weight * ~accepted).sum(axis=1) / weight.sum(axis=1))
 
 
-def _draw_edits(rng: np.random.Generator, rows: int, at: int, blocks: int, *, quiet: bool) -> Ints:
+def _draw_edits(rng: Generator, rows: int, at: int, blocks: int, *, quiet: bool) -> Ints:
     """Edits without effect in the history; none in the candidate's run or, if quiet, later."""
     code = np.zeros((rows, blocks), dtype=np.int64)
     often = rng.uniform(0.05, 0.3)
@@ -280,48 +260,37 @@ def _draw_edits(rng: np.random.Generator, rows: int, at: int, blocks: int, *, qu
     return code
 
 
-def _happen(
-    rng: np.random.Generator,
-    kind: str,
-    at: int,
-    rates: Floats,
-    code: Ints,
-    block: Ints,
-    document: Ints,
-    law: Law,
+def _break(
+    rng: Generator, kind: str, rates: Floats, code: Ints, block: Ints, document: Ints, law: Law
 ) -> None:
-    """What a kind is about: some evals get worse from the candidate on, and some edits mend."""
-    if kind not in ("edit", "drift", "tenth"):
-        return
-    good = rates[at] <= 0.3
+    """Some evals get worse, from the first of some rows on; an edit also mends some."""
+    good = rates[0] <= 0.3
     here = rng.choice(block[good])
-    pool = np.flatnonzero((block == here) & good)
+    pool, share = np.flatnonzero((block == here) & good), rng.choice(SHARES)
     if kind == "tenth":
         known = np.unique(document)
         hit = rng.choice(known, max(1, round(len(known) / 10)), replace=False)
         pool, share = np.flatnonzero(np.isin(document, hit) & good), 1.0
-    else:
-        share = rng.choice(SHARES)
     few = rng.choice(pool, min(len(pool), max(1, round(share * len(pool)))), replace=False)
-    before = rates[at, few]
-    if law.by_outputs:  # mass moves from accepted outputs to another one
+    before = rates[0, few]
+    if law.has_outputs:  # mass moves from accepted outputs to another one
         after = before + (1 - before) * np.minimum(rng.uniform(0.2, 1.3, len(few)), 1)
     else:
         soft = np.minimum(before + rng.uniform(0.2, 0.7, len(few)), 0.96)
         after = np.where(rng.random(len(few)) < 0.7, rng.uniform(0.96, 1, len(few)), soft)
-    rates[at:, few] = after
+    rates[:, few] = after
     if kind == "edit":
-        code[at:, here] += 1
-        gaps = np.flatnonzero((block == here) & (rates[at - 1] > 0.9))
-        rates[at:, gaps[rng.random(len(gaps)) < 0.33]] = 0.02
+        code[:, here] += 1
+        gaps = np.flatnonzero((block == here) & (rates[0] > 0.9) & ~np.isin(range(block.size), few))
+        rates[:, gaps[rng.random(len(gaps)) < 0.33]] = 0.02
     if kind == "tenth":
-        code[at:] += 1
+        code += 1
 
 
-def _draw_clock(rng: np.random.Generator, end: float, bad_at: float | None) -> Clock:
-    """Bad hours, one to three hours long, one in a few days; ``bad_at`` begins within one."""
+def _draw_bad_hours(rng: Generator, end: float, one: float | None) -> Floats:
+    """Begin, end and rise of bad hours, one in a few days; ``one`` is within one."""
     begins = rng.uniform(0, end, rng.poisson(end / rng.uniform(80, 250)))
-    if bad_at is not None:
-        begins = np.append(begins, bad_at - rng.uniform(0, 0.8))
-    lasts = rng.uniform(1, 3, len(begins))
-    return Clock(begins, begins + lasts, rng.uniform(1, 2.5, len(begins)))
+    if one is not None:
+        begins = np.append(begins, one - rng.uniform(0, 0.8))
+    lasts, rises = rng.uniform(1, 3, len(begins)), rng.uniform(1, 2.5, len(begins))
+    return np.stack([begins, begins + lasts, rises])

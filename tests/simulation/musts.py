@@ -36,7 +36,6 @@ import numpy as np
 
 from simulation.acting import AT_ONCE, WAITING, Answer, judge, look, look_naively, settle
 from simulation.clocked import LAWS, RISE, Drawn, draw
-from simulation.population import Bools
 from simulation.rules import ALPHA, RED
 from simulation.scoring import Cell
 
@@ -105,21 +104,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Figure:
-    """A line of the table: the sum of one count over that of another, in some tasks together.
-
-    Attributes:
-        title: What it says.
-        tasks: Whose suites are counted.
-        counts: ``part/whole``; per ``suite`` it is a mean, else a share.
-        sign: ``≤`` where less is better, else ``≥``.
-        must: What must be; None where nothing is.
-    """
+    """A line of the table: what is counted in the suites of some tasks together."""
 
     title: str
     tasks: tuple[Task, ...]
-    counts: str
-    sign: str = "≤"
-    must: float | None = None
+    counts: str  # part/whole; per "suite" it is a mean, else a share
+    sign: str  # ≤ where less is better, else ≥
+    must: float | None
 
     def compute(self, tasks: Mapping[Task, list[Counter[str]]]) -> dict[str, object]:
         """The values of its line, from the counts of each suite of its tasks."""
@@ -127,19 +118,19 @@ class Figure:
         counted = [suite for task in self.tasks for suite in tasks[task]]
         value, low, high, total = _estimate(counted, part, whole)
         names = {name for each in counted for name in each}
-        naive_whole = f"naive {whole}" if f"naive {whole}" in names else whole
-        naive = math.nan
-        if f"naive {part}" in names:
-            naive = _estimate(counted, f"naive {part}", naive_whole)[0]
-        missed = self.must is not None and (
-            low > self.must if self.sign == "≤" else high < self.must
-        )
+        of = f"naive {whole}" if f"naive {whole}" in names else whole
+        asked = f"naive {part}" in names
+        naive = _estimate(counted, f"naive {part}", of)[0] if asked else math.nan
+        must = math.nan if self.must is None else self.must
+        missed = low > must if self.sign == "≤" else high < must
+        values = {"value": value, "low": low, "high": high, "naive": naive}
         return {
             "measure": self.title,
-            "world": " ".join(dict.fromkeys(each.world for each in self.tasks)),
-            **{"value": value, "low": low, "high": high, "of": total, "naive": naive},
+            "world": self.tasks[0].world,
+            **{name: None if math.isnan(each) else each for name, each in values.items()},
+            "of": total,
             "must": None if self.must is None else f"{self.sign} {self.must:g}",
-            "missed": missed if total else None,
+            "missed": missed if total and self.must is not None else None,
         }
 
 
@@ -164,45 +155,32 @@ def _estimate(
 def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
     """A check at sight and after settle, and for a drift the next whole run."""
     drawn = task.draw(seed, looks=2)
+    at, ceiling = drawn.at, drawn.fails & drawn.broken()
     counts: Counter[str] = Counter(suites=1, broken=int(drawn.broken().sum()))
+    counts.update({"ceiling": int(ceiling[at].sum()), "ceiling 2": int(ceiling[at + 1].sum())})
+
+    def score(name: str, when: str, answer: Answer, row: int) -> None:
+        worse, fixed = drawn.worse(row), answer.words == "fixed"
+        better = drawn.rates[:row].max(axis=0) - drawn.rates[row] >= RISE
+        told = {"false": answer.called & ~worse, "true": answer.called & worse}
+        told |= {"called": answer.called, "found": answer.called & ceiling[row]}
+        told |= {"fixed": fixed, "truly fixed": fixed & better}
+        counts.update({f"{name}{what} {when}": int(which.sum()) for what, which in told.items()})
+        counts[f"{name}red {when}"] = int(answer.exit == 1)
+
     for name, ask in RULES.items():
-        done = settle(drawn, drawn.at, PACES[task.pace], naively=bool(name))
-        counts.update({f"{name}reruns": done.reruns, f"{name}exit 0": done.after.exit == 0})
-        _score(counts, name, "sight", done.at_sight, drawn, drawn.at)
-        _score(counts, name, "settled", done.after, drawn, drawn.at)
+        sight, after, reruns = settle(drawn, at, PACES[task.pace], naively=bool(name))
+        score(name, "sight", sight, at)
+        score(name, "settled", after, at)
+        counts.update({f"{name}reruns": reruns, f"{name}exit 0": after.exit == 0})
         before = counts[f"{name}false sight"]
         counts[f"{name}more false"] = counts[f"{name}false settled"] - before
         if task.kind in ("edit", "drift"):
-            second = ask(drawn, drawn.at + 1)
-            _score(counts, name, "second", second, drawn, drawn.at + 1)
-            found = done.after.called | second.called
-            counts[f"{name}found either"] = int((found & _ceiling(drawn, drawn.at)).sum())
-    counts["ceiling"] = int(_ceiling(drawn, drawn.at).sum())
-    counts["ceiling 2"] = int(_ceiling(drawn, drawn.at + 1).sum())
+            second = ask(drawn, at + 1)
+            score(name, "second", second, at + 1)
+            either = (after.called | second.called) & ceiling[at]
+            counts[f"{name}found either"] = int(either.sum())
     return counts
-
-
-def _ceiling(drawn: Drawn, row: int) -> Bools:
-    return np.asarray(drawn.broken() & drawn.fails[row])
-
-
-def _score(
-    counts: Counter[str], name: str, when: str, answer: Answer, drawn: Drawn, row: int
-) -> None:
-    worse, called = drawn.worse(row), answer.called
-    better = drawn.rates[:row].max(axis=0) - drawn.rates[row] >= RISE
-    fixed = answer.words == "fixed"
-    counts.update(
-        {
-            f"{name}red {when}": answer.exit == 1,
-            f"{name}false {when}": int((called & ~worse).sum()),
-            f"{name}true {when}": int((called & worse).sum()),
-            f"{name}called {when}": int(called.sum()),
-            f"{name}found {when}": int((called & _ceiling(drawn, row)).sum()),
-            f"{name}fixed {when}": int(fixed.sum()),
-            f"{name}truly fixed {when}": int((fixed & better).sum()),
-        }
-    )
 
 
 def count_looks(task: Task, seed: Sequence[int]) -> Counter[str]:
@@ -232,7 +210,6 @@ def count_past(task: Task, seed: Sequence[int]) -> Counter[str]:
     counts: Counter[str] = Counter(suites=1)
     for row in range(drawn.at, drawn.rows, LOOKED_BACK):
         answer = look(drawn, row)
-        assert answer.told is not None
         called = answer.called & drawn.broken()
         is_since = (answer.told["since_run_id"] == drawn.run_ids[drawn.at]).fill_null(False)
         by_edit = (answer.told["cause"] == "edit").fill_null(False).to_numpy()
@@ -254,23 +231,20 @@ def count_past(task: Task, seed: Sequence[int]) -> Counter[str]:
 
 def count_size(task: Task, seed: Sequence[int]) -> Counter[str]:
     """Whether the suite's test is significant: nothing changed, or a tenth of documents fails."""
-    assert task.runs is not None
     if task.world in LAWS:
         drawn = task.draw(seed)
         made = look(drawn, drawn.at).made
-        assert made is not None
     else:
         kind, world = ("uniform", "first") if task.world == "uniform" else ("same", task.world)
         old = Cell("check", kind, task.runs - 1).draw(world, *seed)
         made = judge(old.candidate, old.of_rows(0, old.candidate_row))
     p, delta = made.summary.select("p_value", "delta").row(0)
     found = p is not None and p <= ALPHA
-    return Counter(suites=1, tested=p is not None, found=found, fell=found and delta < 0)
+    return Counter(suites=1, found=found, fell=found and delta < 0)
 
 
 def count_earlier(task: Task, seed: Sequence[int]) -> Counter[str]:
     """The earlier worlds, nothing changed: red by a call of what did not break."""
-    assert task.runs is not None
     made = Cell("check", task.kind, task.runs).draw(task.world, *seed)
     broken = set(made.truth.filter("broken")["eval_id"])
     answer = judge(made.candidate, made.of_rows(0, made.candidate_row)).evals
@@ -325,13 +299,13 @@ def write_table(lines: Sequence[dict[str, object]]) -> str:
     """The lines in Markdown."""
 
     def number(value: object) -> str:
-        return "–" if value is None or math.isnan(value) else f"{value:.3f}"  # type: ignore[arg-type, str-format]
+        return "–" if value is None else f"{value:.3f}"
 
     heads = ["", "world", "value (of)", "90 %", "must", "", "naive"]
     rows = [heads, ["---"] * len(heads)]
     for line in lines:
         value, low, high, naive = (number(line[each]) for each in ("value", "low", "high", "naive"))
-        verdict = "" if line["must"] is None else "✗" if line["missed"] else "ok"
+        verdict = {None: "", True: "✗", False: "ok"}[line["missed"]]
         named = [str(line["measure"]), str(line["world"]), f"{value} ({line['of']})"]
         rows.append([*named, f"{low} to {high}", str(line["must"] or ""), verdict, naive])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
