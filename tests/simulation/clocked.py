@@ -107,8 +107,7 @@ class Drawn:
     def fails(self) -> Bools:
         """What did not pass in the whole runs, which are too far apart to repeat: rows × evals."""
         rng = np.random.default_rng([*self.seed, 1])
-        everything = np.ones(self.size, dtype=bool)
-        told = []
+        everything, told = np.ones(self.size, dtype=bool), []
         for row, hour in enumerate(self.hours):
             last = Outcomes(everything, np.full(self.size, -np.inf))
             self._run(rng, row, hour, everything, last)
@@ -122,8 +121,9 @@ class Drawn:
     def _run(self, rng: Generator, row: int, hour: float, asked: Bools, last: Outcomes) -> None:
         """Run some evals at some hour on the code of a row; ``last`` is what they end with."""
         shift = rng.normal(0, self.noise) + rng.normal(0, self.noise, self.code.shape[1])
-        shift = shift[self.block] + self.rise(hour)
-        rate = expit(logit(np.clip(self.rates[row], 1e-6, 1 - 1e-6)) + shift)
+        rise = self.rise(hour)  # of solid evals, too
+        least = 0.002 if rise else 1e-6
+        rate = expit(logit(np.clip(self.rates[row], least, 1 - 1e-6)) + shift[self.block] + rise)
         lost = rng.random(int(self.document.max()) + 1) < self.documents_fail
         fresh = (rng.random(self.size) < rate) | lost[self.document]
         recent = (hour - last.hour <= REPEATS_FOR) & (rng.random(self.size) < self.repeats)
