@@ -79,11 +79,10 @@ def exit_code(made: ra.Comparison) -> int:
     return int(getattr(gate, "exit_code", code if gate.ok else 1))
 
 
-def choose_again(made: ra.Comparison, rounds: int, now: datetime) -> list[str]:
-    """What ``settle`` starts; ``Comparison.reruns`` where nothing inside says it more exactly."""
-    plan = inside.RerunPlan if "RerunPlan" in inside._HOMES else None
-    asked = made.reruns if plan is None else plan.make(made, rounds, now=now).asked
-    return list(asked["eval_id"])
+def choose_again(made: ra.Comparison, rounds: int, left: int, now: datetime) -> list[str]:
+    """What ``settle`` starts in one of so many rounds; where it counts them, with those left."""
+    most = left if "choose_reruns" in inside._HOMES else rounds
+    return list(inside.RerunPlan.make(made, most, now=now).asked["eval_id"])
 
 
 def look(drawn: Drawn, row: int, again: Sequence[pl.DataFrame] = ()) -> Answer:
@@ -116,7 +115,8 @@ def settle(
         hour = drawn.hours[row] + wait
         asked = answer.called
         if answer.made is not None:
-            named = choose_again(answer.made, len(pace) - round_, drawn.time(hour))
+            left = len(pace) - round_
+            named = choose_again(answer.made, len(pace), left, drawn.time(hour))
             asked = np.isin(drawn.eval_ids, named)
         if not asked.any():
             continue

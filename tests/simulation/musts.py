@@ -130,7 +130,7 @@ class Figure:
             **{name: None if math.isnan(each) else each for name, each in values.items()},
             "of": total,
             "must": None if self.must is None else f"{self.sign} {self.must:g}",
-            "missed": missed if total and self.must is not None else None,
+            "missed": bool(missed) if total and self.must is not None else None,
         }
 
 
@@ -144,7 +144,7 @@ def _estimate(
         return math.nan, math.nan, math.nan, 0
     value = sum(each[part] for each in counted) / total
     if is_mean:
-        spread = Z * np.std([each[part] for each in counted], ddof=1) / math.sqrt(len(counted))
+        spread = Z * float(np.std([each[part] for each in counted], ddof=1)) / math.sqrt(total)
         return value, value - spread, value + spread, total
     middle = (value + Z**2 / (2 * total)) / (1 + Z**2 / total)
     spread = Z * math.sqrt(value * (1 - value) / total + Z**2 / (4 * total**2))
