@@ -187,12 +187,8 @@ class Drawn:
     def saved(self) -> pl.DataFrame:
         """The saved evals as the API has them: an EVALS frame."""
         saved_at = pl.lit(self.time(-24.0)).cast(pl.Datetime("us", "UTC"))
-        known = self._described.with_columns(
-            validation_status=pl.lit("valid"),
-            freshness_status=pl.lit("fresh"),
-            created_at=saved_at,
-            updated_at=saved_at,
-        )
+        ok = {"validation_status": pl.lit("valid"), "freshness_status": pl.lit("fresh")}
+        known = self._described.with_columns(created_at=saved_at, updated_at=saved_at, **ok)
         return known.select(
             (pl.col(name) if name in known.columns else pl.lit(None)).cast(dtype).alias(name)
             for name, dtype in EVALS.schema.items()

@@ -34,6 +34,7 @@ if __name__ == "__main__":
 
 import numpy as np
 
+import retab_analysis as ra
 from simulation.acting import AT_ONCE, WAITING, Answer, judge, look, look_naively, settle
 from simulation.clocked import LAWS, RISE, Drawn, draw
 from simulation.rules import ALPHA, RED
@@ -59,7 +60,6 @@ edit, settled: precision             | settle edit | A B | true settled/called s
 edit, at sight: recall of ceiling    | settle edit | A B | found sight/ceiling | ≥ .82 .55
 edit, at sight: precision            | settle edit | A B | true sight/called sight | ≥ .78 .52
 edit, at sight: `fixed` is true      | settle edit | A B | truly fixed sight/fixed sight | ≥ -
-edit, look 2: `fixed` is true        | settle edit | A B | truly fixed second/fixed second | ≥ -
 reruns a suite, nothing changed      | settle same | A B | reruns/suite | ≤ 5 9
 drift, {runs} runs: at sight         | settle drift 3,10,20 | A B | found sight/ceiling | ≥ -
 drift, {runs} runs: after settle     | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
@@ -77,6 +77,7 @@ suite's size, all                    | size same 1 5 20 40 | A B first second un
 suite's power, {runs} runs           | size tenth 5,20,40 | A B | fell/suites | ≥ .28
 suite's power, all                   | size tenth 5 20 40 | A B | fell/suites | ≥ .28
 earlier worlds, nothing changed: red | earlier same 0 3 10 20 | first second | red/suites | ≤ .03
+the same, each by its own past       | earlier same 0 3 10 20 | first second | red by own past/suites | ≤ -
 """  # noqa: E501
 """A line: what it says; what is counted, of which kind, with so many earlier runs (of all sorts
 where none is named; a line each where commas are between); the worlds; the counts; what must be."""
@@ -244,12 +245,18 @@ def count_size(task: Task, seed: Sequence[int]) -> Counter[str]:
 
 
 def count_earlier(task: Task, seed: Sequence[int]) -> Counter[str]:
-    """The earlier worlds, nothing changed: red by a call of what did not break."""
-    made = Cell("check", task.kind, task.runs).draw(task.world, *seed)
-    broken = set(made.truth.filter("broken")["eval_id"])
-    answer = judge(made.candidate, made.of_rows(0, made.candidate_row)).evals
-    called = {*answer.filter(answer["transition"].is_in(RED))["eval_id"]}
-    return Counter(suites=1, red=bool(called - broken))
+    """The earlier worlds, nothing changed: red by a false call."""
+    old = Cell("check", task.kind, task.runs).draw(task.world, *seed)
+    at, defined = old.candidate_row, np.arange(old.suite.rows)[:, None] >= old.suite.changed_at
+    least = np.where(defined, old.rates, 1.0)[: at + 1].min(axis=0)
+    worse = {*old.truth["eval_id"].filter(old.rates[at] - least >= RISE)}
+    own_past = judge(old.candidate, old.of_rows(0, at)).evals
+    against_one = ra.compare(old.baseline, old.candidate, history=old.history).evals
+    counts = Counter(suites=1)
+    for name, evals in {"red": against_one, "red by own past": own_past}.items():
+        called = evals.filter(evals["transition"].is_in(RED))["eval_id"]
+        counts[name] = int(not worse.issuperset(called))
+    return counts
 
 
 MEASURES: dict[str, Callable[[Task, Sequence[int]], Counter[str]]] = {
@@ -318,7 +325,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=7, help="another seed, other suites")
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=list(MEASURES))
     parser.add_argument("--only", default="", help="only lines whose title has this text")
-    parser.add_argument("--worlds", nargs="+", help="only these worlds")
     parser.add_argument("--pace", choices=PACES, default="", help="when is run again")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--into", type=Path, help="a JSON file for the lines")
@@ -326,9 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = [
         each
         for each in list_figures(asked.pace)
-        if each.tasks[0].measure in asked.measures
-        and asked.only in each.title
-        and (asked.worlds is None or each.tasks[0].world in asked.worlds)
+        if each.tasks[0].measure in asked.measures and asked.only in each.title
     ]
     counted = count_all(figures, asked.suites, asked.seed, asked.processes)
     lines = [each.compute(counted) for each in figures]
