@@ -63,12 +63,13 @@ def judge(
     saved: pl.DataFrame | None = None,
 ) -> ra.Comparison:
     """The comparison that ``ra.check`` makes; ``again`` are runs of single evals."""
-    runs = pl.concat([history, candidate]).select("run_id", scope=pl.lit("workflow")).unique()
+    history, candidate = (
+        each.with_columns(run_scope=pl.lit("workflow")) for each in (history, candidate)
+    )
     if again is not None:
-        runs = pl.concat([runs, again.select("run_id", scope=pl.lit("eval"))])
-        candidate = pl.concat([candidate, again])
+        candidate = pl.concat([candidate, again.with_columns(run_scope=pl.lit("eval"))])
     expected = None if saved is None else frozenset(saved["eval_id"])
-    sides = Sides(candidate, None, history, runs=runs, saved=saved, expected=expected)
+    sides = Sides(candidate, None, history, saved=saved, expected=expected)
     return compare_sides(sides, ALPHA, MARGIN)
 
 
@@ -79,10 +80,9 @@ def exit_code(made: ra.Comparison) -> int:
     return int(getattr(gate, "exit_code", code if gate.ok else 1))
 
 
-def choose_again(made: ra.Comparison, rounds: int, left: int, now: datetime) -> list[str]:
-    """What ``settle`` starts in one of so many rounds; where it counts them, with those left."""
-    most = left if "choose_reruns" in inside._HOMES else rounds
-    return list(inside.RerunPlan.make(made, most, now=now).asked["eval_id"])
+def choose_again(made: ra.Comparison, rounds: int, now: datetime) -> list[str]:
+    """What ``settle`` starts now, where an eval is run again so many times at most."""
+    return list(inside.RerunPlan.make(made, rounds, now=now).asked["eval_id"])
 
 
 def look(drawn: Drawn, row: int, again: Sequence[pl.DataFrame] = ()) -> Answer:
@@ -115,8 +115,7 @@ def settle(
         hour = drawn.hours[row] + wait
         asked = answer.called
         if answer.made is not None:
-            left = len(pace) - round_
-            named = choose_again(answer.made, len(pace), left, drawn.time(hour))
+            named = choose_again(answer.made, len(pace), drawn.time(hour))
             asked = np.isin(drawn.eval_ids, named)
         if not asked.any():
             continue
