@@ -15,7 +15,9 @@ from retab_analysis.comparison.sides import Sides, check_one_workflow, check_res
 from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.comparison.transitions import describe_evals
 from retab_analysis.errors import ConfigError, list_some
-from retab_analysis.evidence.comparable import CANDIDATE, Ledger, collect, combine_sides
+from retab_analysis.evidence.comparable import Ledger, collect, combine_sides
+from retab_analysis.evidence.inference import last_row
+from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import weigh
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.suite import SuiteRates
@@ -201,70 +203,49 @@ def _collect_suite(
     2. else those on other code than the candidate's, where there are such rows;
     3. else all.
     """
-    is_now = pl.col("side") == CANDIDATE
-    decided = ledger.results.filter(
-        "comparable",
-        pl.col("state").is_in(DECIDED),
-        is_now | ~pl.col("outage"),
-        pl.col("row").is_not_null(),
-    )
-    passed = pl.col("state") == "passed"
-    rows = decided.group_by("eval", "row", "side", "began", is_now=is_now).agg(
-        rate=(passed.any().cast(pl.Float64) + passed.all().cast(pl.Float64)) / 2,
-        at=pl.col("at").max(),
-        moment=pl.col("moment").min(),
-        code=pl.col("code").drop_nulls().last(),
-        is_held=pl.lit(True)
-        if earlier is None
-        else pl.col("at").is_in(earlier["at"].implode()).any(),
-    )
-    before = rows.filter(~pl.col("is_now"))
+    histories, told = ledger.histories, ledger.results
+    is_now = np.arange(histories.shape[1]) >= histories.candidate
+    outages = ledger.places(told.filter("outage", pl.col("state").is_in(DECIDED)))
+    known = histories.observed & (is_now | ~outages)
     if earlier is None:
-        chosen = _choose_before(before, rows.filter("is_now"), evals)
-        rows = rows.with_columns(is_held=pl.col("at").is_in(chosen["at"].implode()))
-    runs = (
-        rows.group_by("began", "is_now")
-        .agg(pl.col("moment").min())
-        .sort("is_now", "moment", "began", nulls_last=False)
-        .with_row_index("column")
-    )
-    placed = rows.join(runs, on=("began", "is_now"))
-    shape = ledger.evals.height, max(runs.height, 1)
-    rates, held = np.full(shape, np.nan), np.zeros(shape, dtype=np.bool_)
-    cell = placed["eval"].to_numpy(), placed["column"].to_numpy()
-    rates[cell] = placed["rate"].to_numpy()
-    held[cell] = placed["is_held"].to_numpy()
-    is_after = np.zeros(shape[1], dtype=np.bool_)
+        held = _choose_before(ledger, known & ~is_now, evals)
+    else:
+        held = known & ledger.places(told.filter(pl.col("at").is_in(earlier["at"].implode())))
+    runs = ledger.rows.group_by("began", "is_now").agg(pl.col("moment").min())
+    runs = runs.sort("is_now", "moment", "began", nulls_last=False).with_row_index("column")
+    placed = ledger.rows.join(runs, on=("began", "is_now"))
+    column = np.zeros((1 + histories.block.max(initial=0), histories.shape[1]), dtype=np.int64)
+    column[placed["block"].to_numpy(), placed["row"].to_numpy()] = placed["column"].to_numpy()
+    rates = np.full((ledger.evals.height, max(runs.height, 1)), np.nan)
+    is_before = np.zeros(rates.shape, dtype=np.bool_)
+    at = np.nonzero(known)
+    cell = at[0], column[histories.block[at[0]], at[1]]
+    # A failure and a pass in one row are one half.
+    rates[cell] = np.where(histories.passed[at], np.where(histories.failed[at], 0.5, 1.0), 0.0)
+    is_before[cell] = held[at]
+    is_after = np.zeros(rates.shape[1], dtype=np.bool_)
     is_after[: runs.height] = runs["is_now"].to_numpy()
     return Suite(
         evals=evals,
-        rates=SuiteRates(rates, is_after, held & ~is_after),
+        rates=SuiteRates(rates, is_after, is_before & ~is_after),
         documents=ledger.evals.select("eval_id").join(
             _find_documents(results), on="eval_id", how="left", maintain_order="left"
         ),
     )
 
 
-def _choose_before(rows: pl.DataFrame, now: pl.DataFrame, evals: pl.DataFrame) -> pl.DataFrame:
-    """The rows that each eval's rate before is made of; see :func:`_collect_suite`."""
-    present = now.sort("row").group_by("eval").agg(present=pl.col("code").drop_nulls().last())
-    worse = evals.filter(pl.col("p_worse") >= LIKELY).select("eval", "since_row")
-    since = pl.col("row") < pl.col("since_row")
-    # Where it began at the candidate's row, all earlier rows are before it.
-    earlier = pl.col("since_row") <= pl.col("row").max().over("eval")
-    told = (
-        rows.join(present, on="eval", how="left")
-        .join(worse, on="eval", how="left")
-        .with_columns(
-            first=(since & earlier).fill_null(False),
-            second=(pl.col("code") != pl.col("present")).fill_null(False),
-        )
-    )
-    any_first, any_second = (pl.col(name).any().over("eval") for name in ("first", "second"))
-    chosen = (
-        pl.when(any_first).then("first").when(any_second).then("second").otherwise(pl.lit(True))
-    )
-    return told.filter(chosen).select(rows.columns)
+def _choose_before(ledger: Ledger, rows: Bools, evals: pl.DataFrame) -> Bools:
+    """Of which earlier rows each eval's rate before is made; see :func:`_collect_suite`."""
+    candidate, codes = ledger.histories.candidate, ledger.codes
+    worse = evals.filter(pl.col("p_worse") >= LIKELY, pl.col("since_row") < candidate)
+    since = np.full(len(rows), -1)
+    since[worse["eval"].to_numpy()] = worse["since_row"].to_numpy()
+    now = codes[:, candidate:]
+    present = np.take_along_axis(now, last_row(now > 0)[:, None], axis=1)
+    is_other = rows & (codes > 0) & (present > 0) & (codes != present)
+    is_earlier = rows & (np.arange(rows.shape[1]) < since[:, None])
+    chosen = np.where(is_other.any(axis=1, keepdims=True), is_other, rows)
+    return np.where(is_earlier.any(axis=1, keepdims=True), is_earlier, chosen)
 
 
 def _find_documents(results: pl.DataFrame) -> pl.DataFrame:

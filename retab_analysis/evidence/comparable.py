@@ -62,10 +62,11 @@ HORIZON = 30
 SAME_DAY = timedelta(days=1)
 OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
 _TIES = ("eval_id", "state", BLOCK_CODE, *DEFINITION[:2], "expected_value")
-_PLACED = pl.Schema(
+_PLACED = pl.Schema({"block": pl.Int64, "run": pl.String, "is_now": pl.Boolean, "row": pl.Int64})
+_ROWS = pl.Schema(
     {
-        **{"block": pl.Int64(), "run": pl.String(), "is_now": pl.Boolean(), "row": pl.Int64()},
-        **{"began": pl.String(), "until": MOMENT_TYPE},
+        **{"block": pl.Int64(), "row": pl.Int64(), "began": pl.String()},
+        **{"moment": MOMENT_TYPE, "until": MOMENT_TYPE, "is_now": pl.Boolean()},
     }
 )
 _NOT_TOLD = -1  # of an edit, beside SAME, UNKNOWN and EDITED
@@ -84,20 +85,30 @@ class Ledger:
             what :func:`combine_sides` says), ``eval`` (index into ``evals``), ``side``, ``row``
             (Int64), ``comparable`` (Boolean: of the present definition), ``state``, ``moment``,
             ``run_id, workflow_version_id, block_id``, ``is_single`` (of a run of one eval),
-            ``outage`` (of a run in an outage); ``began`` (the run that its row began with) and
-            ``until`` (until when that row takes runs of single evals); ``code`` (of its block) and
-            :data:`DEFINITION`.
+            ``outage`` (of a run in an outage); ``code`` (of its block) and :data:`DEFINITION`.
         evals: One row per eval, in the order of the arrays: ``eval`` (index), ``eval_id``,
             ``block_id``, ``block`` (index); ``errors_since``, when the first of its newest rows
             began that are all errors, null where fewer than two are.
+        rows: Each ``row`` of each ``block``: ``began``, the run that it began with, of ``moment``;
+            ``until``, until when it takes runs of single evals; ``is_now``.
         histories: The same as arrays, for the model.
+        codes: A number for the code of each eval's block, 0 where it is not known, shape (n, T).
         is_inside: Which rows decide, and do not only say since when, shape (n, T).
     """
 
     results: pl.DataFrame
     evals: pl.DataFrame
+    rows: pl.DataFrame
     histories: Histories
+    codes: Ints
     is_inside: Bools
+
+    def places(self, results: pl.DataFrame) -> Bools:
+        """Where these results lie, shape (n, T)."""
+        found = np.zeros(self.histories.shape, dtype=np.bool_)
+        placed = results.drop_nulls("row")
+        found[placed["eval"].to_numpy(), placed["row"].to_numpy()] = True
+        return found
 
 
 def combine_sides(
@@ -125,10 +136,12 @@ def combine_sides(
         for frame, side in sides
         if frame is not None
     ]
-    # Which of several of one moment came first is not known: ids, and else all that is judged,
-    # only see to it that the order of the frames does not say so.
-    order = pl.col("side") == CANDIDATE, "moment", "side", "run_id", "result_id", *_TIES
-    ordered = pl.concat(frames, how="diagonal").sort(order, nulls_last=False)
+    combined = pl.concat(frames, how="diagonal")
+    # Which of several of one moment came first is not known: ids, or all that is judged, only see
+    # to it that the order of the frames does not say so.
+    ties = _TIES if combined["result_id"].has_nulls() else ()
+    order = pl.col("side") == CANDIDATE, "moment", "side", "run_id", "result_id", *ties
+    ordered = combined.sort(order, nulls_last=False)
     return ordered.with_columns(at=pl.int_range(pl.len()))
 
 
@@ -158,10 +171,11 @@ def collect(
     table = _describe_runs(_mark_comparable(table))
     cells = _list_cells(table)
     candidate = _place_rows(cells)
-    table = table.join(_list_rows(cells), on=("block", "run", "is_now"), maintain_order="left")
+    placed = pl.DataFrame([{each: cell[each] for each in _PLACED} for cell in cells], _PLACED)
+    table = table.join(placed, on=("block", "run", "is_now"), maintain_order="left")
     block = evals["block"].to_numpy()
     shape = evals.height, 1 + max([candidate, *(cell["row"] for cell in cells)])
-    edited = _find_edits(table, evals, shape, candidate, changed_blocks)
+    edited, codes = _find_edits(table, evals, shape, candidate, changed_blocks)
     # In a row an eval counts at most once as a pass and once as a failure.
     passes, fails = (
         (_count(table.filter("comparable", pl.col("state").is_in(states)), shape) > 0).astype(int)
@@ -175,12 +189,14 @@ def collect(
     return Ledger(
         results=table.select(
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
-            *("workflow_version_id", "block_id", "is_single", "outage", "began", "until"),
+            *("workflow_version_id", "block_id", "is_single", "outage"),
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
             *("code", *DEFINITION),
         ),
         evals=evals.join(_find_errors(table), on="eval", how="left", maintain_order="left"),
+        rows=_list_rows(cells),
         histories=Histories(passes, fails, block, edited, candidate, jumps),
+        codes=codes,
         is_inside=_find_inside(table, cells, block, shape, horizon),
     )
 
@@ -216,6 +232,11 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _number(texts: pl.Series) -> Ints:
     """Texts as numbers for an array, from 1 on; 0 for null."""
     return texts.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
+
+
+def _tell_apart(texts: pl.Series) -> Ints:
+    """Equal numbers for equal texts, from 1 on; 0 for null. They have no order."""
+    return texts.cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1
 
 
 def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:
@@ -359,14 +380,13 @@ def _place_rows(cells: list[Cell]) -> int:
 
 
 def _list_rows(cells: list[Cell]) -> pl.DataFrame:
-    """``block, run, is_now``; the ``row`` that it belongs to, and where that began and ends."""
-    known = ("block", "run", "is_now", "row")
-    found = []
-    for cell in cells:
-        row: _Row | None = cell["its"]
-        ends = (None, None) if row is None else (row.cell["run"], row.until)
-        found.append((*(cell[name] for name in known), *ends))
-    return pl.DataFrame(found, _PLACED, orient="row")
+    """Each row of each block; see :class:`Ledger`."""
+    first = {(cell["block"], cell["row"]): cell["its"] for cell in reversed(cells) if cell["its"]}
+    found = [
+        (*key, row.cell["run"], row.cell["moment"], row.until, row.cell["is_now"])
+        for key, row in first.items()
+    ]
+    return pl.DataFrame(found, _ROWS, orient="row")
 
 
 def _is_same_day(first: Cell, cell: Cell) -> bool:
@@ -394,7 +414,7 @@ def _find_edits(
     shape: tuple[int, int],
     candidate: int,
     changed_blocks: frozenset[str] | None,
-) -> Ints:
+) -> tuple[Ints, Ints]:
     """Whether the code of an eval's block in a row is another than in the row before.
 
     It is told of where an eval has results, but for the first of these rows. The block's code says
@@ -410,12 +430,12 @@ def _find_edits(
     that a version diff names, None where there is none.
 
     Returns:
-        ``SAME``, ``UNKNOWN`` or ``EDITED``, shape (n, T).
+        ``SAME``, ``UNKNOWN`` or ``EDITED``; and the codes; both of shape (n, T).
     """
     table = table.filter(pl.col("row") >= 0)
     has_results = _count(table, shape) > 0
     codes, versions, blocks = (
-        _newest(_number(table[name]), _places(table, shape), has_results.size).reshape(shape)
+        _newest(_tell_apart(table[name]), _places(table, shape), has_results.size).reshape(shape)
         for name in ("code", "workflow_version_id", "block_id")
     )
     by_version = _compare(versions, np.full_like(versions, UNKNOWN))
@@ -434,7 +454,7 @@ def _find_edits(
     own = np.where(is_told, own, _NOT_TOLD)
     of_block = _of_any(np.where(_skips(codes, blocks), _NOT_TOLD, own), blocks)
     flags = np.where(own == EDITED, EDITED, of_block)
-    return np.where(is_moved, np.maximum(flags, UNKNOWN), flags)
+    return np.where(is_moved, np.maximum(flags, UNKNOWN), flags), codes
 
 
 def _skips(codes: Ints, blocks: Ints) -> Bools:
@@ -493,7 +513,10 @@ def _find_errors(table: pl.DataFrame) -> pl.DataFrame:
     """
     is_error = (pl.col("state") == "error") & ~pl.col("outage")
     ended = table.filter(
-        "comparable", pl.col("row") >= 0, is_error | pl.col("state").is_in(DECIDED)
+        "comparable",
+        pl.col("row") >= 0,
+        is_error | pl.col("state").is_in(DECIDED),
+        pl.col("eval").is_in(table.filter(is_error)["eval"].unique().implode()),
     )
     rows = ended.group_by("eval", "row").agg(
         pl.col("moment").min(),

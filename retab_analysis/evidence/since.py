@@ -310,15 +310,18 @@ class Findings:
         is_newest = pl.col("row") == pl.col("row").max()
         # The first of them is no rerun, of whatever run it is.
         again = pl.col("is_single") & (pl.int_range(pl.len()) > 0)
-        return (
+        told = (
             ended.sort("at")
             .group_by("eval")
             .agg(
-                row_ends_at=pl.col("until").filter(is_newest).first(),
+                pl.col("row").max(),
                 reruns=again.sum().cast(pl.Int64),
                 reruns_in_row=(again & is_newest).sum().cast(pl.Int64),
             )
         )
+        blocks = self.ledger.evals.select("eval", "block")
+        ends = self.ledger.rows.select("block", "row", row_ends_at="until")
+        return told.join(blocks, on="eval").join(ends, on=("block", "row")).drop("block", "row")
 
     def _with_runs(self, frame: pl.DataFrame, since_rows: Bools) -> pl.DataFrame:
         """Add the run of the row since which an eval is worse, and the runs it may have been.
@@ -326,6 +329,9 @@ class Findings:
         A row of several runs is named after the first: the others ran its evals again.
         """
         told = self.ledger.results.filter("comparable", pl.col("row").is_not_null())
+        since = frame["since_row"].fill_null(-1).to_numpy()[:, None]
+        is_named = since_rows | (np.arange(since_rows.shape[1]) == since)
+        told = told.filter(pl.Series(is_named[told["eval"].to_numpy(), told["row"].to_numpy()]))
         runs = told.unique(("eval", "row"), keep="first", maintain_order=True).select(
             "eval",
             since_row="row",

@@ -114,7 +114,7 @@ def test_a_hard_break_does_not_turn_green(world: str) -> None:
     assert third >= 0.9 * failing
 
 
-@pytest.mark.parametrize(("runs", "least"), [(2, 0.8), (9, 1.0)])
+@pytest.mark.parametrize(("runs", "least"), [(2, 0.8), (9, 0.9)])
 def test_a_break_among_random_outcomes_is_red_until_it_is_mended(
     world: str, runs: int, least: float
 ) -> None:
