@@ -205,3 +205,17 @@ def test_the_summary_of_evals_tells_it(seed: int, flow: str) -> None:
     found = {name: since(row) for name, row in rows.items() if name in story.broken}
     assert found == story.broken
     assert rows.keys() <= story.broken.keys() | story.newly_errored | story.unlucky
+
+
+@pytest.mark.study
+def test_however_much_history_is_read_the_same_nine_broke_and_a_shaky_eval_did_not() -> None:
+    broke = 0
+    with client_of(0) as client:
+        for history in [*range(5, 101, 5), *range(31, 36)]:
+            made = ra.check("wf_invoices", history=history, client=client, progress=False)
+            assert made.broken.filter(cause="edit", block_id="extract_lines").height == 9
+            shaky = made.evals.filter(pl.col("eval_name").str.starts_with("scan_0412"))
+            is_broken = shaky["transition"].item() in BROKEN
+            assert not (is_broken and history == 30)
+            broke += is_broken
+    assert broke <= 2

@@ -1,0 +1,152 @@
+"""The cases of the evidence rules: what must be said of each, at every look that they name.
+
+P passed, F failed, E ended in an error, C was cancelled; a letter a whole run, a day apart; the last
+one is the candidate's. Evals of which nothing is said always pass.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.lettered_api import MINUTE, LetteredApi, alike
+
+import retab_analysis as ra
+
+BROKEN = ("regressed", "newly_blocked")
+OPEN = (*BROKEN, "suspect")
+
+
+def looks(
+    letters: str, codes: str | None = None, others: int = 6, first: int | None = None
+) -> list[tuple[dict[str, Any], ra.Comparison]]:
+    """The eval's row and the verdict after each run from ``first`` on, else after the last."""
+    n = len(letters)
+    found = []
+    known = {} if codes is None else {"codes": codes}
+    with LetteredApi({"a": letters, **alike(others, "P" * n)}, **known) as api:
+        for api.upto in range(n if first is None else first, n + 1):
+            made = api.check()
+            found.append((made.evals.filter(eval_id="a").row(0, named=True), made))
+    return found
+
+
+def test_a_drift_is_open_at_once_and_red_from_the_third_failure_on() -> None:
+    seen = looks("P" * 15 + "F" * 8, first=16)
+    assert all(row["transition"] in OPEN for row, _ in seen[:2])
+    for row, made in seen[2:]:
+        assert (row["transition"], row["cause"]) == ("regressed", "drift")
+        assert row["since_run_id"] == "run_15"
+        assert not made.gate().ok
+
+
+def test_one_pass_among_failures_on_new_code_is_still_a_break() -> None:
+    ((row, _),) = looks("P" * 20 + "FPFFF", "A" * 20 + "B" * 5)
+    assert (row["transition"], row["cause"]) == ("regressed", "edit")
+
+
+def test_an_error_is_no_outcome_and_its_rerun_decides() -> None:
+    for rerun, transition in (("P", "still_passing"), ("F", "suspect")):
+        evals = {"a": "P" * 20 + "E", **alike(6, "P" * 21)}
+        with LetteredApi(evals, reruns={"a": rerun}) as api:
+            api.now = api.runs[-1].at + 20 * MINUTE
+            first = api.check()
+            assert first.evals.filter(eval_id="a")["transition"].item() == "newly_errored"
+            assert first.gate().undecided == ("a",)
+            last = ra.settle(first, client=api.client, progress=False)
+            assert last.evals.filter(eval_id="a")["transition"].item() == transition
+
+
+def test_an_error_at_two_runs_on_one_code_fails_and_has_no_probability() -> None:
+    ((row, made),) = looks("P" * 20 + "EE")
+    assert (row["transition"], row["p_regressed"]) == ("newly_errored", None)
+    assert row["reason"] == "error at every run since 21 Apr"
+    assert made.gate().failing == ("a",)
+    ((row, made),) = looks("P" * 20 + "EE", "A" * 21 + "B")
+    assert made.gate().ok
+    assert made.gate().undecided == ("a",)
+
+
+def test_an_eval_that_comes_and_goes_is_flaky_from_its_second_failure_on() -> None:
+    letters = "PPFPPFPFPPPFPP"
+    for row, made in looks(letters, others=40, first=6):
+        assert row["transition"] == "flaky"
+        assert made.gate().ok
+        assert not made.gate().undecided
+
+
+@pytest.mark.parametrize("letters", ["P" * 20 + "FPPF", "F" + "P" * 39 + "F"])
+def test_two_failures_are_no_nature_yet_where_an_edit_lies_between_or_before(letters: str) -> None:
+    edit = 20 if letters.startswith("P") else 40
+    codes = "A" * edit + "B" * (len(letters) - edit)
+    ((row, _),) = looks(letters, codes)
+    assert row["transition"] in OPEN
+
+
+@pytest.mark.parametrize("others", [1, 6, 60])
+def test_a_soft_break_by_an_edit_is_not_excused_as_flaky(others: int) -> None:
+    letters, codes = "P" * 30 + "PFPPFPPFPP", "A" * 30 + "B" * 10
+    with LetteredApi({"a": letters, **alike(others, "P" * 40)}, codes=codes) as api:
+        made = api.check(candidate=[f"run_{at}" for at in range(30, 40)])
+    assert made.evals.filter(eval_id="a")["transition"].item() in OPEN
+
+
+def test_one_pass_among_failures_is_no_break() -> None:
+    ((row, made),) = looks("FFFPFFF")
+    assert row["transition"] in ("flaky", "still_failing")
+    assert made.gate().ok
+
+
+def test_a_break_with_a_lucky_pass_is_dated_where_it_began() -> None:
+    ((row, _),) = looks("PPPPPFFFPFFF")
+    assert row["transition"] in OPEN
+    assert row["since_run_id"] == "run_5"
+
+
+def test_the_evals_of_one_document_are_named_and_count_as_one() -> None:
+    evals = {**alike(12, "P" * 20 + "F", "of one"), **alike(48, "P" * 21)}
+    documents = {f"of one {at}": "one.pdf" for at in range(12)}
+    with LetteredApi(evals, documents=documents) as api:
+        made = api.check()
+    assert made.broken.height == 12
+    assert made.summary["n_documents"].item() == 49
+
+
+@pytest.mark.parametrize(
+    ("again", "transition"), [("F", "suspect"), ("P", "flaky"), ("FP", "flaky"), ("FFF", "suspect")]
+)
+def test_a_rerun_within_three_hours_clears_and_never_confirms(again: str, transition: str) -> None:
+    n = 21 + len(again)
+    evals = {"a": "P" * 20 + "F" + again, **alike(20, "P" * 21 + "." * len(again))}
+    with LetteredApi(evals, scopes="W" * 21 + "e" * len(again)) as api:
+        api.upto = 21
+        before = api.check().evals.filter(eval_id="a").row(0, named=True)
+        for at, run in enumerate(api.runs[21:n]):
+            run.at = api.runs[20].at + timedelta(minutes=20 * (at + 1))
+        api.upto = None
+        after = api.check().evals.filter(eval_id="a").row(0, named=True)
+    assert before["transition"] == "suspect"
+    assert after["transition"] == transition
+    if transition == "suspect":
+        assert after["p_regressed"] == pytest.approx(before["p_regressed"])
+
+
+@pytest.mark.parametrize("history", [10, 30, 60])
+def test_more_history_changes_no_word(history: int) -> None:
+    """What lies before the thirtieth whole run says only since when."""
+    evals = {
+        "drifted long ago": "P" * 20 + "F" * 60,
+        "shaky long ago": "PFPFPFPF" + "P" * 72,
+        "shaky": ("PPPF" * 20)[:79] + "P",
+        **alike(6, "P" * 80),
+    }
+    words = {}
+    with LetteredApi(evals) as api:
+        for read in (30, history):
+            made = api.check(history=read)
+            words[read] = dict(made.evals.select("eval_name", "transition").rows())
+    assert words[30]["drifted long ago"] == "regressed"
+    assert words[30]["shaky long ago"] == "still_passing"
+    assert words[30]["shaky"] == "flaky"
+    assert words[history] == words[30]
