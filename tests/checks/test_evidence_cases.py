@@ -1,7 +1,7 @@
 """The cases of the evidence rules: what must be said of each, at every look that they name.
 
-P passed, F failed, E ended in an error, C was cancelled; a letter a whole run, a day apart; the last
-one is the candidate's. Evals of which nothing is said always pass.
+P passed, F failed, E ended in an error, C was cancelled; a letter a whole run, a day apart; the
+last one is the candidate's. Evals of which nothing is said always pass.
 """
 
 from __future__ import annotations
