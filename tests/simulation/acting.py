@@ -20,8 +20,9 @@ from support.inside import Sides, compare_sides
 import retab_analysis as ra
 from simulation.clocked import Drawn, Outcomes
 from simulation.population import Bools
-from simulation.rules import ALPHA, MARGIN, RED
 
+RED = ("regressed", "newly_blocked")
+ALPHA, MARGIN = 0.05, 0.05
 READ = 30
 """So many earlier whole runs a check reads: most of them the newest."""
 NOW, LATER = 5 / 60, 3 + 5 / 60
@@ -85,12 +86,17 @@ def choose_again(made: ra.Comparison, rounds: int, now: datetime) -> list[str]:
     return list(inside.RerunPlan.make(made, rounds, now=now).asked["eval_id"])
 
 
-def look(drawn: Drawn, row: int, again: Sequence[pl.DataFrame] = ()) -> Answer:
-    """A check when a run is the newest, with the reruns since then."""
+def look(
+    drawn: Drawn, row: int, again: Sequence[pl.DataFrame] = (), blocks: Bools | None = None
+) -> Answer:
+    """A check when a run is the newest, of some blocks or of all, with the reruns since then."""
     reruns = pl.concat(again) if again else None
     history = drawn.of_rows(choose_read(row))
-    made = judge(drawn.of_rows([row]), history, reruns, drawn.saved)
-    said = made.evals.select("eval_id", "transition", "since_run_id", "cause")
+    newest = drawn.of_rows([row])
+    if blocks is not None:
+        newest = newest.filter(blocks[drawn.block])
+    made = judge(newest, history, reruns, drawn.saved)
+    said = made.evals.select("eval_id", "transition", "p_regressed", "since_run_id", "cause")
     evals = pl.DataFrame({"eval_id": drawn.eval_ids})
     told = evals.join(said, on="eval_id", how="left", maintain_order="left")
     words = told["transition"].fill_null("").to_numpy().astype(str)

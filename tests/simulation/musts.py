@@ -2,8 +2,8 @@
 
 The table has a line for each measure and world: what the library reaches, in brackets of how many;
 the 90 % interval; what must be; what the naive rule reaches. ✗ is missed: the whole interval lies
-beyond it. ``--measures settle looks`` computes a part, ``--into musts.json`` writes it, ``--pace
-at_once`` runs again as ``settle`` once did.
+beyond it. ``--measures settle looks`` computes a part, ``--pace at_once`` runs again as ``settle``
+once did, ``--into docs/simulation.md`` replaces the table there.
 
 *Broken* is an eval whose failing rate rose by .14 or more; a call is *false* of one that is not
 worse by that than at any earlier time. The *ceiling* are the broken ones that fail in the
@@ -14,14 +14,13 @@ one round of reruns at once and looks 3, 6 and 9 hours later.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from multiprocessing import get_context
@@ -35,16 +34,30 @@ if __name__ == "__main__":
 import numpy as np
 
 import retab_analysis as ra
-from simulation.acting import AT_ONCE, WAITING, Answer, judge, look, look_naively, settle
+from simulation import heavy
+from simulation import world as first_world
+from simulation.acting import (
+    ALPHA,
+    AT_ONCE,
+    RED,
+    WAITING,
+    Answer,
+    judge,
+    look,
+    look_naively,
+    settle,
+)
 from simulation.clocked import LAWS, RISE, Drawn, draw
-from simulation.rules import ALPHA, RED
-from simulation.scoring import Cell
+from simulation.luck import FAILED, PASSED
+from simulation.world import Scenario
 
+EARLIER = {"first": first_world.simulate, "second": heavy.simulate}
 RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
 PACES = {"": WAITING, "at_once": AT_ONCE}
 RULES = {"": look, "naive ": look_naively}
 Z = 1.645
+MARK = "<!-- What follows is written by tests/simulation/musts.py. -->"
 
 TABLE = """
 exit 0 after settle                  | settle same | A B | exit 0/suites | ≥ .85 .60
@@ -60,6 +73,12 @@ edit, settled: precision             | settle edit | A B | true settled/called s
 edit, at sight: recall of ceiling    | settle edit | A B | found sight/ceiling | ≥ .82 .55
 edit, at sight: precision            | settle edit | A B | true sight/called sight | ≥ .78 .52
 edit, at sight: `fixed` is true      | settle edit | A B | truly fixed sight/fixed sight | ≥ -
+said .8 to 1 at sight: it is worse   | settle edit | A B | true of .8/said .8 | ≥ -
+said .5 to .8 at sight: it is worse  | settle edit | A B | true of .5/said .5 | ≥ -
+said .2 to .5 at sight: it is worse  | settle edit | A B | true of .2/said .2 | ≥ -
+edited blocks alone: words alike     | only edit | A B | alike/words | ≥ -
+edited blocks alone: calls alike     | only edit | A B | both/either | ≥ -
+edited blocks alone: evals that run  | only edit | A B | ran/all | ≤ -
 reruns a suite, nothing changed      | settle same | A B | reruns/suite | ≤ 5 9
 drift, {runs} runs: at sight         | settle drift 3,10,20 | A B | found sight/ceiling | ≥ -
 drift, {runs} runs: after settle     | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
@@ -78,6 +97,8 @@ suite's power, {runs} runs           | size tenth 5,20,40 | A B | fell/suites | 
 suite's power, all                   | size tenth 5 20 40 | A B | fell/suites | ≥ .28
 earlier worlds, nothing changed: red | earlier same 0 3 10 20 | first second | red/suites | ≤ .03
 the same, each by its own past       | earlier same 0 3 10 20 | first second | red by own past/suites | ≤ -
+2 passes, an edit, 3 failures: red   | sequence same 2 | first second | red/looks | ≥ .97
+10 passes, 4 failures: red           | sequence same 10 | first second | red/looks | ≥ .97
 """  # noqa: E501
 """A line: what it says; what is counted, of which kind, with so many earlier runs (of all sorts
 where none is named; a line each where commas are between); the worlds; the counts; what must be."""
@@ -172,6 +193,11 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
     for name, ask in RULES.items():
         sight, after, reruns = settle(drawn, at, PACES[task.pace], naively=bool(name))
         score(name, "sight", sight, at)
+        for low, high in () if name else ((0.2, 0.5), (0.5, 0.8), (0.8, 1.01)):
+            said = sight.told["p_regressed"].is_between(low, high, closed="left")
+            said, where = said.fill_null(False).to_numpy(), f"{low:g}"[1:]
+            true = int((said & drawn.worse(at)).sum())
+            counts.update({f"said {where}": int(said.sum()), f"true of {where}": true})
         score(name, "settled", after, at)
         counts.update({f"{name}reruns": reruns, f"{name}exit 0": after.exit == 0})
         before = counts[f"{name}false sight"]
@@ -236,8 +262,8 @@ def count_size(task: Task, seed: Sequence[int]) -> Counter[str]:
         drawn = task.draw(seed)
         made = look(drawn, drawn.at).made
     else:
-        kind, world = ("uniform", "first") if task.world == "uniform" else ("same", task.world)
-        old = Cell("check", kind, task.runs - 1).draw(world, *seed)
+        kind, where = ("uniform", "first") if task.world == "uniform" else ("same", task.world)
+        old = EARLIER[where](kind, task.runs - 1, seed=seed)
         made = judge(old.candidate, old.of_rows(0, old.candidate_row))
     p, delta = made.summary.select("p_value", "delta").row(0)
     found = p is not None and p <= ALPHA
@@ -246,7 +272,7 @@ def count_size(task: Task, seed: Sequence[int]) -> Counter[str]:
 
 def count_earlier(task: Task, seed: Sequence[int]) -> Counter[str]:
     """The earlier worlds, nothing changed: red by a false call."""
-    old = Cell("check", task.kind, task.runs).draw(task.world, *seed)
+    old = EARLIER[task.world](task.kind, task.runs, seed=seed)
     at, defined = old.candidate_row, np.arange(old.suite.rows)[:, None] >= old.suite.changed_at
     least = np.where(defined, old.rates, 1.0)[: at + 1].min(axis=0)
     worse = {*old.truth["eval_id"].filter(old.rates[at] - least >= RISE)}
@@ -259,12 +285,50 @@ def count_earlier(task: Task, seed: Sequence[int]) -> Counter[str]:
     return counts
 
 
+def count_only(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """What is said of edited blocks where they are run alone, beside the whole run of them all."""
+    drawn = task.draw(seed)
+    edited = drawn.code[drawn.at] > drawn.code[drawn.at - 1]
+    ran = edited[drawn.block]
+    whole, alone = (look(drawn, drawn.at, blocks=each) for each in (None, edited))
+    both, either = whole.called & alone.called, whole.called | alone.called
+    alike = whole.words == alone.words
+    counted = {"words": ran, "alike": alike & ran, "both": both & ran, "either": either & ran}
+    counts = {name: int(which.sum()) for name, which in counted.items()}
+    return Counter(suites=1, ran=int(ran.sum()), all=drawn.size, **counts)
+
+
+def count_sequence(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """One eval passes in all runs, then fails in all: is it red from the third or fourth on?
+
+    It is put among evals to which nothing happens. With up to three earlier runs its block is
+    edited when it breaks, and three failures are due; else nobody edits it and four are.
+    """
+    old: Scenario = EARLIER[task.world](task.kind, task.runs - 1, seed=seed, looks=5)
+    suite, row = old.suite, old.candidate_row
+    is_there = (suite.changed_at == 0) & (suite.added_at == 0) & (suite.removed_at == suite.rows)
+    at = int(np.argmax(is_there))
+    states, code, block = old.states.copy(), old.code.copy(), suite.block[at]
+    states[:row, at], states[row:, at] = PASSED, FAILED
+    is_edited = row <= 3
+    code[row:, block] = code[row - 1, block] + is_edited
+    made = replace(old, states=states, code=code)
+    counts: Counter[str] = Counter(suites=1)
+    for now in range(row + 3 - is_edited, suite.rows):
+        newest = judge(made.of_rows(now, now + 1), made.of_rows(0, now)).evals
+        word = newest.filter(eval_id=made.truth["eval_id"][at])["transition"].item()
+        counts.update(looks=1, red=word in RED)
+    return counts
+
+
 MEASURES: dict[str, Callable[[Task, Sequence[int]], Counter[str]]] = {
     "settle": count_settle,
     "looks": count_looks,
     "past": count_past,
     "size": count_size,
     "earlier": count_earlier,
+    "only": count_only,
+    "sequence": count_sequence,
 }
 
 
@@ -327,7 +391,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="only lines whose title has this text")
     parser.add_argument("--pace", choices=PACES, default="", help="when is run again")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--into", type=Path, help="a JSON file for the lines")
+    parser.add_argument("--into", type=Path, help="a page whose part below MARK it becomes")
     asked = parser.parse_args(arguments)
     figures = [
         each
@@ -336,9 +400,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     counted = count_all(figures, asked.suites, asked.seed, asked.processes)
     lines = [each.compute(counted) for each in figures]
-    sys.stdout.write(write_table(lines))
+    told = f"{asked.suites} suites a line, seed {asked.seed}.\n\n{write_table(lines)}"
+    sys.stdout.write(told)
     if asked.into:
-        asked.into.write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
+        above = asked.into.read_text().partition(MARK)[0]
+        asked.into.write_text(f"{above}{MARK}\n\n{told}")
     return sum(bool(line["missed"]) for line in lines)
 
 

@@ -13,7 +13,7 @@ import pytest
 from simulation.musts import Figure, Task, list_figures
 
 SEED = 23
-SUITES = {"settle": 30, "looks": 40, "past": 30, "size": 20, "earlier": 12}
+SUITES = {"settle": 30, "looks": 40, "past": 30, "size": 20, "earlier": 12, "sequence": 12}
 """So many of each task; sizes and earlier worlds are asked of several histories together."""
 
 ASKED = [

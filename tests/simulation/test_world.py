@@ -11,17 +11,17 @@ from polars.testing import assert_frame_equal
 from support.inside import RESULTS, collect, combine_sides
 
 from simulation import heavy, luck
+from simulation.musts import EARLIER
 from simulation.population import draw_suite
-from simulation.scoring import WORLDS, Cell
 from simulation.world import Scenario
 
 CODE = "block_execution_fingerprint"
-in_both_worlds = pytest.mark.parametrize("world", WORLDS)
+in_both_worlds = pytest.mark.parametrize("world", EARLIER)
 
 
 @functools.cache
 def scenario(world: str, kind: str, runs: int, seed: int = 0) -> Scenario:
-    return Cell("compare", kind, runs).draw(world, 11, seed)
+    return EARLIER[world](kind, runs, seed=(11, seed), episodes=runs >= 50)
 
 
 def many(world: str, kind: str, runs: int, count: int = 12) -> list[Scenario]:
