@@ -2,8 +2,7 @@
 
 What lies before them says only since when, with one exception. The passes that a lasting failure
 ended are one streak: where the horizon cuts it, the passes before are carried as one more row, so
-that a break does not fade while it lasts. If nothing but a single pass is known of an eval before
-it failed, that pass counts twice.
+that a break does not fade while it lasts.
 """
 
 from __future__ import annotations
@@ -71,9 +70,7 @@ def _carry(
     rows, at = np.arange(histories.shape[1]), first[carried]
     last = last_row(streak)[carried]
     since = (rows > last[:, None]) & (rows <= at[:, None])
-    known = histories.observed[carried] & (rows <= last_row(histories.passed)[carried, None])
-    counts = streak[carried].sum(axis=1)
-    passes[carried, at - 1] = np.where(known.sum(axis=1) == 1, 2, counts)
+    passes[carried, at - 1] = streak[carried].sum(axis=1)
     edited[carried, at] = np.where(since, histories.edited[carried], SAME).max(axis=1)
     jumps[carried, at] = True
     return replace(histories, passes=passes, fails=fails, edited=edited, jumps=jumps)

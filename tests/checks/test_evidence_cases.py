@@ -7,6 +7,7 @@ last one is the candidate's. Evals of which nothing is said always pass.
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -82,6 +83,16 @@ def test_two_failures_are_no_nature_yet_where_an_edit_lies_between_or_before(let
     codes = "A" * edit + "B" * (len(letters) - edit)
     ((row, _),) = looks(letters, codes)
     assert row["transition"] in OPEN
+    ((row, _),) = looks(letters, codes, others=60)
+    assert row["transition"] in OPEN
+
+
+@pytest.mark.parametrize("codes", [None, "A" + "B" * 45])
+def test_a_break_after_a_single_pass_does_not_fade_beyond_the_horizon(codes: str | None) -> None:
+    seen = looks("P" + "F" * 45, codes, others=3, first=28)
+    told = [row["p_regressed"] for row, _ in seen]
+    assert all(later >= 0.97 * before for before, later in pairwise(told))
+    assert {row["since_run_id"] for row, _ in seen} == {"run_1"}
 
 
 @pytest.mark.parametrize("others", [1, 6, 60])
