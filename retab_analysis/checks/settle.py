@@ -177,9 +177,8 @@ class RerunPlan:
     ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
         suite = suite_of(comparison).without(set_aside)
-        errors, others = _split_errors(suite, list_reruns(suite, rounds, now))
-        asked = pl.concat([errors.head(MOST_ERRORS), others]).head(allowed)
-        return cls(suite, asked, rounds, now)
+        errors, others = _choose_now(suite, rounds, now)
+        return cls(suite, pl.concat([errors, others]).head(allowed), rounds, now)
 
     def __str__(self) -> str:
         if self.asked.is_empty():
@@ -215,10 +214,15 @@ def say_time(moment: datetime, now: datetime) -> str:
     return f"{day}{moment:%H:%M} UTC"
 
 
-def _split_errors(suite: Suite, chosen: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Those that ended in an error, and the others."""
-    is_error = pl.col("eval_id").is_in(sorted(_list_errored(suite)))
-    return chosen.filter(is_error), chosen.filter(~is_error)
+def _choose_now(
+    suite: Suite, rounds: int, now: datetime, gone: Collection[str] = ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What can be run again now and is not ``gone``: isolated errors, and the others."""
+    worth = list_reruns(suite, rounds, now).filter(~pl.col("eval_id").is_in([*gone]))
+    is_error = pl.col("eval_id").is_in(
+        suite.evals.filter(transition="newly_errored")["eval_id"].implode()
+    )
+    return worth.filter(is_error).head(MOST_ERRORS), worth.filter(~is_error)
 
 
 @dataclass
@@ -226,8 +230,8 @@ class _Settling:
     """A comparison that is being settled, with all results that were counted so far.
 
     ``waiting`` is a RUNS frame of what was started and is not counted yet; ``gone`` has the evals
-    that cannot be run any more, and what the API said; an eval in ``retried`` ended in an error and
-    is not run again. ``looks`` says how often evals are run again in this call.
+    that cannot be run any more, and what the API said. ``looks`` says how often evals are run
+    again in this call.
     """
 
     comparison: Comparison
@@ -243,7 +247,6 @@ class _Settling:
     total: int = 0
     waiting: pl.DataFrame = field(default_factory=RUNS.empty)
     gone: dict[str, str] = field(default_factory=dict)
-    retried: set[str] = field(default_factory=set)
 
     def run(self) -> Comparison:
         """Run what is unclear again now, and at later looks where these are asked for."""
@@ -278,13 +281,13 @@ class _Settling:
     def _wait_for_next_look(self) -> bool:
         """Wait until the rows are over in which evals are unclear; False where none is."""
         waiting, until = find_next_look(self._suite(), self.rounds, self.client.api_time)
-        if until is None or set(waiting["eval_id"]) <= self.gone.keys():
+        if until is None or self.started >= self.most or {*waiting["eval_id"]} <= self.gone.keys():
             return False
         pause = _FIRST_PAUSE
-        while (left := (until - self.client.api_time).total_seconds()) > 0:
+        while (left := (until - self.client.api_time).total_seconds()) >= 0:
             note = f"waiting until {say_time(until, self.client.api_time)}"
             self.bar.update(self.ended, self.total, note)
-            self.client.sleep(min(left, pause))
+            self.client.sleep(min(left + 1, pause))
             pause = min(2 * pause, _LONGEST_PAUSE)
             # By its answer the client knows what time it is there.
             read_newest_runs(self.client, _workflow_of(self.comparison), limit=1)
@@ -311,12 +314,8 @@ class _Settling:
 
     def _choose(self) -> pl.DataFrame:
         """The evals to run again now, still saved; a ConfigError where one was edited since."""
-        suite = self._suite()
-        worth = list_reruns(suite, self.rounds, self.client.api_time)
-        worth = worth.filter(~pl.col("eval_id").is_in([*self.gone]))
-        errors, others = _split_errors(suite, worth)
-        errors = errors.filter(~pl.col("eval_id").is_in([*self.retried]))
-        errors = errors.head(MOST_ERRORS - len(self.retried))
+        now = self.client.api_time
+        errors, others = _choose_now(self._suite(), self.rounds, now, self.gone)
         chosen = errors if self.only_errors else pl.concat([errors, others])
         chosen = chosen.head(self.most - self.started)
         if chosen.is_empty():
@@ -347,7 +346,6 @@ class _Settling:
     def _start(self, asked: pl.DataFrame) -> None:
         """Start a run for each eval; where one fails, those before it are waited for, and count."""
         workflow_id = _workflow_of(self.comparison)
-        self.retried |= _list_errored(self._suite()) & {*asked["eval_id"]}
         for eval_id in asked["eval_id"]:
             scope = {"type": "single", "eval_id": eval_id}
             try:
@@ -433,11 +431,6 @@ def _count_results(
         runs = pl.concat([runs, single])
     grown = replace(sides, candidate=pl.concat([sides.candidate, same]), runs=runs)
     return compare_sides(grown, comparison.alpha, comparison.margin), edited
-
-
-def _list_errored(suite: Suite) -> set[str]:
-    """The evals that ended in an error now."""
-    return {*suite.evals.filter(transition="newly_errored")["eval_id"]}
 
 
 def _workflow_of(comparison: Comparison) -> str:

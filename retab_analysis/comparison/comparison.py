@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -343,9 +343,12 @@ class Comparison:
     def next_steps(self) -> tuple[str, ...]:
         """What to type next in a notebook, a line each, among it what the verdict prints."""
         steps = []
-        if reruns := self.reruns.height:
+        reruns, until = self._looks(self._suite)
+        if reruns:
             runs = count_noun(reruns, "run")
             steps.append(f"verdict = ra.settle(verdict)  # {runs}: may clear what is not decided")
+        elif until is not None:
+            steps.append(f"verdict = ra.settle(verdict)  # after {until:%H:%M} UTC it may decide")
         if not self.values().is_empty():
             steps.append("verdict.values()  # what was expected, and what came")
         return (*steps, "verdict.explain()  # how this was compared, and how sure it is")
@@ -415,12 +418,16 @@ class Comparison:
         """
         return str(to_html(self._document(Door(check_flag("values", values)))))
 
+    @staticmethod
+    def _looks(suite: Suite) -> tuple[int, datetime | None]:
+        """How many evals one rerun may clear, and when a look may decide those that had it."""
+        waiting, until = find_next_look(suite, SETTLE_ROUNDS)
+        return list_reruns(suite).height - waiting.height, until
+
     def _document(self, door: Door, gate: Gate | None = None) -> Document:
         """What every door shows of it."""
         judged = self.gate() if gate is None else gate
-        counting = self._suite.without(judged.set_aside)
-        waiting, until = find_next_look(counting, SETTLE_ROUNDS)
-        looks = list_reruns(counting).height - waiting.height, until
+        looks = self._looks(self._suite.without(judged.set_aside))
         return make_document(self._facts(judged.set_aside), judged, self.explain(), looks, door)
 
     def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:

@@ -21,22 +21,24 @@ def list_reruns(
 ) -> pl.DataFrame:
     """The evals that are worth a rerun: ``Comparison.reruns``.
 
-    An isolated error always is. What is suspect, or called broken with a probability below 0.95,
-    is worth it where the reruns that are left of ``rounds`` may change what is said of it. With
-    ``now`` only those are listed that can be run now: once in a row of three hours, because a
-    further rerun within it could not confirm anything.
+    An isolated error is, unless it is one in two rows. What is suspect, or called broken with a
+    probability below 0.95, is worth it where the reruns that are left of ``rounds`` may change what
+    is said of it. With ``now`` only those are listed that can be run now: once in a row of three
+    hours, because a further rerun within it could not confirm anything.
     """
     unsure = pl.col("transition").is_in(BROKEN) & (pl.col("p_regressed") < SURE)
     is_error = pl.col("transition") == "newly_errored"
     may_change = pl.col("rounds") <= rounds - pl.col("reruns")
-    worth = (is_undecided() & is_error) | ((is_undecided() | unsure) & ~is_error & may_change)
+    once = is_undecided() & is_error & pl.col("errors_since").is_null()
+    worth = once | ((is_undecided() | unsure) & ~is_error & may_change)
     waits = pl.lit(False) if now is None else _waits(now)
-    return suite.evals.filter(worth.fill_null(False) & ~waits.fill_null(False)).select(COLUMNS)
+    chosen = suite.evals.filter(worth.fill_null(False) & ~waits.fill_null(False))
+    return chosen.select(COLUMNS) if rounds else chosen.select(COLUMNS).clear()
 
 
 def _waits(now: datetime) -> pl.Expr:
     """Whether an eval was run again in its newest row, which is not over."""
-    return (pl.col("reruns_in_row") > 0) & (pl.col("row_ends_at") > now)
+    return (pl.col("reruns_in_row") > 0) & (pl.col("row_ends_at") >= now)
 
 
 def find_next_look(

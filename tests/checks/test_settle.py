@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import hand_made
-from support.fakes import client_for
+from support.fakes import FakeTime, client_for
 from support.faultserver import Reply, reply
 from support.frames import many, results
 from support.inside import (
@@ -23,10 +23,8 @@ from support.inside import (
     combine_sides,
     compare,
     compare_sides,
-    mean_reruns,
     settle_others,
     sides_of,
-    suite_of,
 )
 from support.lettered_api import MINUTE, LetteredApi, alike
 from support.small_world import DRIFTED, FLOW, Small, small_api
@@ -81,24 +79,24 @@ def started_runs(api: Small) -> pl.DataFrame:
     return runs.filter(pl.col("scope") != "workflow")
 
 
-def test_everything_is_decided_by_running_again_what_is_open(unsure: Small) -> None:
+def test_what_is_unclear_is_run_again_once(unsure: Small) -> None:
     first = checked(unsure)
     assert sorted(first.reruns["eval_name"]) == UNDECIDED
     assert transition(first, "extract 4")["transition"] == "newly_errored"
     last = settled(unsure, first)
-    broken = transition(last, "classify 1")
-    assert (broken["transition"], broken["cause"]) == ("regressed", "edit")
-    assert broken["p_regressed"] >= SURE
-    for name, became in (("extract 3", "flaky"), ("extract 4", "still_passing")):
-        assert transition(last, name)["p_regressed"] <= UNLIKELY
-        assert transition(last, name)["transition"] == became
-    assert last.reruns.is_empty()
-    # Each was run as often as it took, what was decided not at all, and nothing was cancelled.
+    # A model repeats its output for a while: a rerun that fails confirms nothing.
+    before, after = (transition(each, "classify 1") for each in (first, last))
+    assert (after["transition"], after["cause"]) == ("regressed", "edit")
+    assert after["p_regressed"] == pytest.approx(before["p_regressed"])
+    assert transition(last, "extract 4")["transition"] == "still_passing"
+    assert transition(last, "extract 4")["p_regressed"] <= UNLIKELY
+    before, after = (transition(each, "extract 3") for each in (first, last))
+    assert after["transition"] == "suspect"
+    assert after["p_regressed"] < before["p_regressed"] / 2
+    assert last.reruns["eval_name"].to_list() == ["classify 1", "extract 3"]
+    # What was decided was not run, and nothing was cancelled.
     again = started_runs(unsure)
-    times = Counter(again["eval_id"])
-    assert sorted(times) == sorted(first.reruns["eval_id"])
-    assert min(times.values()) == 1
-    assert max(times.values()) <= 4
+    assert sorted(again["eval_id"]) == sorted(first.reruns["eval_id"])
     assert starts(unsure) == counted(last) == again.height
     assert again["status"].unique().to_list() == ["completed"]
     untouched = ~pl.col("eval_name").is_in(UNDECIDED)
@@ -111,8 +109,52 @@ def test_everything_is_decided_by_running_again_what_is_open(unsure: Small) -> N
     known = sides_of(last).candidate.select("eval_id", "eval_name", "condition", "document_names")
     for each in again["eval_id"]:
         assert known.filter(eval_id=each).unique().height == 1
-    # There is nothing left to do.
-    assert settled(unsure, last) is last
+
+
+EARLY = "2 evals are unclear; a look after 13:00 UTC may decide."
+
+
+def test_called_too_early_it_says_from_when_on_and_starts_nothing(unsure: Small) -> None:
+    bar = Recorder()
+    first = checked(unsure)
+    assert "3 runs: may clear" in first.next_steps[0]
+    last = settled(unsure, first, progress=bar)
+    assert bar.seen[-1][2] == EARLY
+    at = {each: transition(last, each)["decides_at"] for each in UNDECIDED}
+    assert at.pop("extract 4") is None
+    assert {f"{each:%d %H:%M}" for each in at.values()} == {"30 13:00"}
+    assert "after 13:00 UTC it may decide" in last.next_steps[0]
+    assert "a look after 30 May 13:00 UTC may decide" in last.to_markdown()
+    for made in (last, checked(unsure)):
+        again = Recorder()
+        assert settled(unsure, made, progress=again) is made
+        assert starts(unsure) == 0
+        assert [each[2] for each in again.seen] == [EARLY]
+
+
+def hours_later(api: LetteredApi, hours: float = 4) -> Comparison:
+    """The same check some hours after the newest run; by it the client learns what time it is."""
+    api.now = api.runs[-1].at + timedelta(hours=hours)
+    made: Comparison = api.check()
+    return made
+
+
+def test_later_looks_decide(unsure: Small) -> None:
+    settled(unsure)
+    first = hours_later(unsure)
+    second = settled(unsure, first)
+    assert starts(unsure) == 2
+    broken = transition(second, "classify 1")
+    assert (broken["transition"], broken["cause"]) == ("regressed", "edit")
+    assert broken["p_regressed"] >= SURE
+    assert second.reruns["eval_name"].to_list() == ["extract 3"]
+    third = settled(unsure, hours_later(unsure))
+    assert starts(unsure) == 1
+    assert transition(third, "extract 3")["transition"] == "still_passing"
+    assert transition(third, "extract 3")["p_regressed"] <= UNLIKELY
+    assert third.reruns.is_empty()
+    later = hours_later(unsure)
+    assert settled(unsure, later) is later
     assert starts(unsure) == 0
 
 
@@ -131,17 +173,31 @@ def test_the_next_check_says_what_settle_found_out(unsure: Small) -> None:
 @pytest.mark.parametrize("most", [0, 1, 2, 4])
 def test_no_more_is_started_than_allowed(unsure: Small, most: int) -> None:
     settled(unsure, max_reruns=most)
+    assert starts(unsure) == min(most, len(UNDECIDED))
+
+
+@pytest.mark.parametrize(("most", "looks"), [(0, 0), (2, 0), (4, 1)])
+def test_nobody_waits_where_nothing_more_is_allowed(unsure: Small, most: int, looks: int) -> None:
+    clock = keep_time(unsure)
+    settled(unsure, max_reruns=most, wait=True)
     assert starts(unsure) == most
+    assert round(clock.now / 3600) == 3 * looks
 
 
-def test_rounds_are_counted_and_those_that_decide_nothing_are_saved(unsure: Small) -> None:
+def test_the_reruns_of_earlier_calls_are_counted_too(unsure: Small) -> None:
     first = checked(unsure)
     assert settled(unsure, first, max_rounds=0) is first
     assert starts(unsure) == 0
-    once = settled(unsure, first, max_rounds=1)
     # One result more would leave what is called broken by an edit as it is.
+    settled(unsure, first, max_rounds=1)
     assert sorted(started_runs(unsure)["eval_id"]) == ["extract 3", "extract 4"]
-    assert once.reruns["eval_name"].to_list() == ["classify 1", "extract 3"]
+    later, bar = hours_later(unsure), Recorder()
+    assert settled(unsure, later, max_rounds=1, progress=bar) is later
+    assert starts(unsure) == 0
+    assert bar.seen[-1][2].endswith("1 rerun could not change what is said of 1 undecided eval.")
+    settled(unsure, later, max_rounds=2)
+    assert sorted(started_runs(unsure)["eval_id"])[:2] == ["classify 1", "extract 3"]
+    assert starts(unsure) == 2
 
 
 @pytest.mark.parametrize(
@@ -158,8 +214,10 @@ def test_a_failing_start_keeps_what_was_started(unsure: Small, answer: Reply) ->
     # The start that failed may have happened; nobody knows its run, and nobody starts it again.
     assert counted(partial) == 1
     assert starts(unsure) == 2
-    # It can be gone on with.
-    assert settled(unsure, partial).reruns.is_empty()
+    # It can be gone on with: what was run again waits, what was not is run.
+    settled(unsure, partial)
+    assert starts(unsure) == 2
+    assert {run.eval_id for run in unsure.started} == {*UNDECIDED}
 
 
 def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure: Small) -> None:
@@ -199,7 +257,7 @@ class Impatient:
         pass
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int) -> None:
     first = checked(unsure)
     with pytest.raises(KeyboardInterrupt) as caught:
@@ -211,8 +269,7 @@ def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int
     assert bool(waiting) == bool(after)
     assert not any("cancel" in each for each in unsure.asked)
     last = settled(unsure, partial)
-    assert last.reruns.is_empty()
-    assert counted(last) == asked + starts(unsure) == started_runs(unsure).height
+    assert counted(last) == asked + starts(unsure) == started_runs(unsure).height == 3
     assert all(transition(last, name)["transition"] for name in UNDECIDED)
 
 
@@ -307,7 +364,8 @@ def test_an_edit_of_another_block_is_no_reason(unsure: Small) -> None:
     unsure.edit("extract")
     only = narrowed(first, "classify")
     assert only.reruns["eval_name"].to_list() == ["classify 1"]
-    assert transition(settled(unsure, only), "classify 1")["p_regressed"] >= SURE
+    settled(unsure, only)
+    assert [run.eval_id for run in unsure.started] == ["classify 1"]
 
 
 def narrowed(comparison: Comparison, block: str) -> Comparison:
@@ -321,20 +379,20 @@ def narrowed(comparison: Comparison, block: str) -> Comparison:
     return compare_sides(replace(sides, **of_block), comparison.alpha, comparison.margin)
 
 
-def test_an_edit_between_two_rounds_keeps_the_rounds_before_it(unsure: Small) -> None:
+def test_an_edit_between_two_looks_keeps_the_looks_before_it(unsure: Small) -> None:
+    keep_time(unsure)
     first = checked(unsure)
-    waited: list[str] = []
     bar = Recorder()
 
-    def edit_once(done: int, *_: Any) -> None:
-        if done == 3 and not waited:
-            waited.append("the first round has ended")
+    def edit_once(*said: Any) -> None:
+        if "waiting until" in str(said) and not bar.seen:
+            bar.seen.append((0, 0, "the first look is over"))
             unsure.edit("classify")
             unsure.edit("extract")
 
     bar.update = edit_once  # type: ignore[method-assign]
     with pytest.raises(ra.ConfigError, match="after the first 3 runs, which count") as caught:
-        settled(unsure, first, progress=bar)
+        settled(unsure, first, progress=bar, wait=True)
     assert starts(unsure) == 3
     assert counted(caught.value.partial) == 3
 
@@ -357,29 +415,30 @@ def test_evals_that_were_deleted_are_left_out_and_named(unsure: Small) -> None:
     with pytest.warns(ra.ProblemsWarning, match="extract 3") as said:
         last = settled(unsure, first)
     assert "test_settle" in said[0].filename
-    assert transition(last, "classify 1")["p_regressed"] >= SURE
+    assert counted(last) == 2
     assert transition(last, "extract 3")["candidate_n"] == 1
     problems: Any = said[0].message
     assert problems.problems["record_id"].to_list() == [transition(first, "extract 3")["eval_id"]]
     # What is left cannot be run again.
     bar = Recorder()
+    only = narrowed(last, "extract")
     with pytest.warns(ra.ProblemsWarning):
-        assert settled(unsure, last, progress=bar) is last
+        assert settled(unsure, only, progress=bar) is only
     assert starts(unsure) == 0
     assert bar.seen[0][2].endswith("cannot be run any more.")
 
 
-@pytest.mark.parametrize("before", [1, 4])
+@pytest.mark.parametrize(("before", "gone"), [(1, "extract 3"), (3, "classify 1")])
 def test_an_eval_that_is_deleted_meanwhile_does_not_stop_the_others(
-    unsure: Small, before: int
+    unsure: Small, before: int, gone: str
 ) -> None:
-    # Before its first start; or after it, and its runs are deleted with it.
+    # Before its start; or after it, and its runs are deleted with it.
     first = checked(unsure)
-    before_start(unsure, before, lambda: unsure.remove("extract 3"))
-    with pytest.warns(ra.ProblemsWarning, match="extract 3"):
+    before_start(unsure, before, lambda: unsure.remove(gone))
+    with pytest.warns(ra.ProblemsWarning, match=gone):
         last = settled(unsure, first)
-    assert last.reruns["eval_name"].to_list() == ["extract 3"]
-    assert transition(last, "classify 1")["p_regressed"] >= SURE
+    assert transition(last, gone)["candidate_n"] == 1
+    assert counted(last) == 2
     assert sides_of(last).started is None
 
 
@@ -404,7 +463,8 @@ def test_frames_that_were_kept_as_csv_can_be_settled_too(
     first = compare(last, read.filter(newest), history=read.filter(~newest))
     assert sorted(first.reruns["eval_name"]) == UNDECIDED
     again = settled(unsure, first)
-    assert again.reruns.is_empty()
+    assert starts(unsure) == 3
+    assert transition(again, "extract 4")["transition"] == "still_passing"
     assert transition(again, "classify 1")["transition"] == "regressed"
 
 
@@ -435,23 +495,18 @@ def test_the_plan_is_said_before_anything_is_started(
         told(*said)
 
     bar.update = update  # type: ignore[method-assign]
-    settled(unsure, first, progress=bar, max_reruns=5)
-    assert (seen[0], bar.seen[0][:2]) == (0, (0, 5))
-    assert bar.seen[0][2].startswith("Running 3 undecided evals again")
-    assert bar.seen[0][2].endswith("at most 5.")
-    last = settled(unsure, first, progress=True)
-    assert (
-        f"about {round(mean_reruns(suite_of(first), 4))} runs, at most 12."
-        in capsys.readouterr().err
-    )
-    settled(unsure, last, progress=True)
+    settled(unsure, first, progress=bar, max_reruns=2)
+    assert (seen[0], bar.seen[0][:2]) == (0, (0, 2))
+    assert bar.seen[0][2] == "Running 2 undecided evals again, once."
+    done = settled(unsure, hours_later(unsure), progress=True, wait=False)
+    assert "Running 2 undecided evals again, once." in capsys.readouterr().err
+    settled(unsure, checked(unsure, candidate="run_50"), progress=True)
     assert "Nothing to run again: no eval that counts is undecided." in capsys.readouterr().err
-    settled(unsure, last, progress=False)
+    settled(unsure, done, progress=False)
     assert capsys.readouterr().err == ""
     # Without a bar it is said how many are started, too, and nothing else.
-    settled(unsure, first, progress=False, max_reruns=1)
-    said = "Running 1 undecided eval again: about 1 run, at most 1.\n"
-    assert capsys.readouterr().err == said
+    settled(unsure, hours_later(unsure), progress=False, max_reruns=1)
+    assert capsys.readouterr().err == "Running 1 undecided eval again, once.\n"
 
 
 def test_the_bar_moves_as_runs_end(unsure: Small) -> None:
@@ -462,7 +517,7 @@ def test_the_bar_moves_as_runs_end(unsure: Small) -> None:
     assert done == sorted(done)
     assert done[-1] == starts(unsure) == counted(last)
     assert len(set(done)) > 2
-    assert {total for _, total, _ in bar.seen} == {12}
+    assert {total for _, total, _ in bar.seen} == {3}
     assert bar.closed == 1
     failing = Recorder()
     unsure.fail(f"POST {RUNS}", reply(403))
@@ -485,23 +540,22 @@ def beside(now: str, code: str, *, steady: int) -> Comparison:
 
 
 @pytest.mark.parametrize(
-    ("now", "code", "rounds", "said"),
+    ("now", "steady", "rounds", "said"),
     [
-        ("FFP", "edited", 1, "could not change what the gate says"),
-        ("FFP", "edited", 2, "could not change what the gate says"),
-        ("F", "code", 4, "did not get worse"),
+        ("FP", 20, 4, "4 reruns could not change what is said of 1 undecided eval."),
+        ("FFF", 4, 3, "no eval that counts is undecided."),
+        ("FFP", 20, 0, "no rerun was asked for, with 1 undecided eval."),
     ],
 )
 def test_what_reruns_could_not_change_is_left_alone_in_words(
-    now: str, code: str, rounds: int, said: str
+    now: str, steady: int, rounds: int, said: str
 ) -> None:
-    first = beside(now, code, steady=20)
-    assert first.reruns["eval_id"].to_list() == ["x"]
+    first = beside(now, "edited", steady=steady)
     bar = Recorder()
     # Nobody is asked: there is no server.
     client = client_for("http://127.0.0.1:9")
     assert settle(first, max_rounds=rounds, client=client, progress=bar) is first
-    assert said in bar.seen[0][2]
+    assert bar.seen[0][2].endswith(said)
 
 
 @pytest.mark.parametrize("given", [None, "run_1", hand_made()])
@@ -533,70 +587,127 @@ def test_errors_come_first_and_each_run_is_of_one_eval(unsure: Small) -> None:
 def rows_of(made: Comparison) -> dict[str, list[int]]:
     """How many results each eval that was run again has in each row of the candidate's side."""
     sides = sides_of(made)
-    ledger = collect(combine_sides(sides.candidate, sides.baseline, sides.history), sides.runs)
+    ledger = collect(combine_sides(sides.candidate, sides.baseline, sides.history))
     now = ledger.results.filter(side=2).join(ledger.evals, on="eval")
     counts = now.group_by("eval_id", "row").len().sort("row").group_by("eval_id").agg("len")
     return {name: n for name, n in counts.iter_rows() if sum(n) > 1}
 
 
-@pytest.mark.parametrize(("later", "alone"), [(MINUTE, False), (timedelta(minutes=40), True)])
-def test_reruns_of_the_same_half_hour_are_one_hour(
-    unsure: Small, later: timedelta, alone: bool
-) -> None:
-    unsure.now = unsure.runs[-1].at + later
-    last = settled(unsure)
+@pytest.mark.parametrize(("hours", "rows"), [(0.1, 1), (2.9, 1), (3.1, 2), (40, 2)])
+def test_what_runs_within_three_hours_is_one_row(unsure: Small, hours: float, rows: int) -> None:
+    last = settled(unsure, hours_later(unsure, hours))
     found = rows_of(last)
     assert sorted(found) == UNDECIDED
-    for counts in found.values():
-        assert len(counts) == (2 if alone else 1)
+    assert {len(counts) for counts in found.values()} == {rows}
     assert rows_of(checked(unsure)) == found
 
 
-@pytest.fixture
-def bad_hour() -> Iterator[LetteredApi]:
-    """Eight shaky evals fail at once, and go on for half of them; ten solid ones pass."""
-    shaky = {
-        f"shaky {each}": "".join("PF"[(3 * at + 2 * each) % 7 == 0] for at in range(20)) + "F"
-        for each in range(8)
-    }
-    reruns = {name: "FF" if at < 4 else "P" for at, name in enumerate(shaky)}
-    with LetteredApi(
-        {**shaky, **alike(10, "P" * 21, "solid")}, "A" * 20 + "B", reruns=reruns
-    ) as api:
-        api.now = api.runs[-1].at + 5 * MINUTE
-        yield api
+STEADY = alike(6, "P" * 21)
 
 
-def test_in_a_bad_hour_there_are_two_rounds_and_the_rest_is_advised_for_later(
-    bad_hour: LetteredApi,
+@pytest.mark.parametrize(
+    ("hours", "again", "became"),
+    [
+        (0.3, "P", "flaky"),
+        (0.3, "F", "suspect"),
+        (5, "F", "regressed"),
+    ],
+)
+def test_a_rerun_within_three_hours_clears_and_never_confirms(
+    hours: float, again: str, became: str
 ) -> None:
+    with LetteredApi({"a": "P" * 20 + "F", **alike(24, "P" * 21)}, reruns={"a": again}) as api:
+        first = hours_later(api, hours)
+        assert transition(first, "a")["transition"] == "suspect"
+        last = settle(first, client=api.client, progress=False)
+        assert len(api.started) == 1
+        found = transition(last, "a")
+        assert found["transition"] == became
+        if became == "suspect":
+            assert found["p_regressed"] == pytest.approx(transition(first, "a")["p_regressed"])
+
+
+def keep_time(api: LetteredApi) -> FakeTime:
+    """Let the API's clock go as the client sleeps, from a minute after the newest run on."""
+    api.now = api.runs[-1].at + MINUTE
+    clock = FakeTime(wall_at_start=api.now.timestamp())
+
+    def sleep(seconds: float) -> None:
+        assert api.now is not None
+        clock.sleep(seconds)
+        api.now += timedelta(seconds=seconds)
+
+    api.client._set_time(replace(clock.as_time(), sleep=sleep))
+    return clock
+
+
+def test_told_to_wait_it_looks_again_until_all_is_decided(unsure: Small) -> None:
+    clock, bar = keep_time(unsure), Recorder()
+    last = settled(unsure, wait=True, progress=bar)
+    assert last.reruns.is_empty()
+    assert transition(last, "classify 1")["p_regressed"] >= SURE
+    assert transition(last, "extract 3")["transition"] == "still_passing"
+    assert Counter(run.eval_id for run in unsure.started) == {
+        **{"extract 4": 1, "classify 1": 2, "extract 3": 3}
+    }
+    assert 6 < clock.now / 3600 < 6.5
+    notes = list(dict.fromkeys(note for *_, note in bar.seen if note))
+    assert notes[:3] == [
+        "Running 3 undecided evals again, once.",
+        "waiting until 13:00 UTC",
+        "Running 2 undecided evals again, once.",
+    ]
+    assert notes[3].startswith("waiting until 16:0")
+    assert notes[4:] == ["Running 1 undecided eval again, once."]
+    assert bar.seen[-1][:2] == (6, 6)
+    assert checked(unsure).evals.equals(last.evals)
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 4])
+def test_no_more_looks_than_rounds(rounds: int) -> None:
+    # It failed by an edit, and passes at every second look: that is never decided.
+    reruns = {"a": "FPFPFPFP"}
+    with LetteredApi({"a": "P" * 20 + "F", **STEADY}, "A" * 20 + "B", reruns=reruns) as api:
+        clock = keep_time(api)
+        last = settle(api.check(), max_rounds=rounds, wait=True, client=api.client, progress=False)
+        assert len(api.started) <= rounds
+        assert clock.now < 3600 * (3 * rounds - 2.5)
+        assert last.reruns.height or rounds == 4
+
+
+def test_ctrl_c_while_it_waits_keeps_everything(unsure: Small) -> None:
+    keep_time(unsure)
     bar = Recorder()
-    first = bad_hour.check()
-    last = settle(first, client=bad_hour.client, progress=bar)
-    times = Counter(run.eval_id for run in bad_hour.started)
-    assert len(times) == 8
-    assert max(times.values()) == 2
-    assert "bad hour" in bar.seen[0][2]
-    assert bar.seen[0][1] == 16
-    left = last.reruns["eval_name"].to_list()
-    assert sorted(left) == [f"shaky {at}" for at in range(4)]
-    assert not last.evals["transition"].is_in(("regressed", "newly_blocked")).any()
-    for said in (bar.seen[-1][2], last.explain()):
-        assert "half an hour later" in said
-    again = bad_hour.check()
-    assert again.evals.equals(last.evals)
-    assert again.explain() == last.explain()
-    # In the same half hour nothing more is started; later it is, and that is another hour.
-    assert settle(last, client=bad_hour.client, progress=bar) is last
-    assert "half an hour later" in bar.seen[-1][2]
-    assert bad_hour.now is not None
-    bad_hour.now += timedelta(hours=1)
-    bad_hour.check()  # by which the client learns what time it is
-    decided = settle(last, client=bad_hour.client, progress=False)
-    assert decided.reruns.is_empty()
-    assert "half an hour later" not in decided.explain()
-    assert all(rows_of(decided)[name][0] == 3 for name in left)
-    assert all(len(rows_of(decided)[name]) == 2 for name in left)
+
+    def stop(done: int, total: int | None = None, note: str = "") -> None:
+        if note.startswith("waiting until"):
+            raise KeyboardInterrupt
+
+    bar.update = stop  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt) as caught:
+        settled(unsure, wait=True, progress=bar)
+    partial: Any = caught.value.partial  # type: ignore[attr-defined]
+    assert counted(partial) == starts(unsure) == 3
+    assert sides_of(partial).started is None
+    assert bar.closed == 1
+    # Going on with it waits for the same hour.
+    last = settled(unsure, partial, wait=True)
+    assert last.reruns.is_empty()
+    assert starts(unsure) == 3
+
+
+def test_who_cannot_ask_while_it_waits_keeps_everything_too(unsure: Small) -> None:
+    keep_time(unsure)
+    bar = Recorder()
+
+    def cut(done: int, total: int | None = None, note: str = "") -> None:
+        if note.startswith("waiting until"):
+            unsure.broken["GET /v1/workflows/evals/runs?"] = reply(403)
+
+    bar.update = cut  # type: ignore[method-assign]
+    with pytest.raises(ra.PermissionDeniedError) as caught:
+        settled(unsure, wait=True, progress=bar)
+    assert counted(caught.value.partial) == 3
 
 
 def errors_again(api: LetteredApi, made: Comparison) -> Comparison:
@@ -605,23 +716,43 @@ def errors_again(api: LetteredApi, made: Comparison) -> Comparison:
     return again
 
 
-def test_an_error_is_run_again_once_in_half_an_hour() -> None:
-    with LetteredApi({"a": "P" * 20 + "E", **alike(6, "P" * 21)}, reruns={"a": "EEF"}) as api:
+def test_an_error_is_run_again_once_in_a_row() -> None:
+    with LetteredApi({"a": "P" * 20 + "E", **STEADY}, reruns={"a": "EEF"}) as api:
         api.now = api.runs[-1].at + MINUTE
         bar = Recorder()
         once = settle(api.check(), client=api.client, progress=bar)
         assert (len(api.started), once.gate().undecided) == (1, ("a",))
-        assert "half an hour later" in bar.seen[-1][2]
+        assert bar.seen[-1][2] == "1 eval is unclear; a look after 13:00 UTC may decide."
         for made in (once, api.check()):
             assert settle(made, client=api.client, progress=False) is made
             assert errors_again(api, made) is made
         assert len(api.started) == 1
-        api.now += timedelta(hours=1)
-        later = api.check()
-        settled = settle(later, client=api.client, max_rounds=1, progress=False)
-        assert [run.eval_id for run in api.started] == ["a", "a"]
-        # Two errors in two hours are not luck any more.
-        assert transition(settled, "a")["transition"] in ("regressed", "suspect")
+        later = settle(hours_later(api), client=api.client, max_rounds=1, progress=False)
+        assert len(api.started) == 2
+        # An error at two rows is no accident any more.
+        assert (later.gate().failing, later.gate().undecided) == (("a",), ())
+        assert transition(later, "a")["p_regressed"] is None
+        again = hours_later(api)
+        assert settle(again, client=api.client, progress=False) is again
+        assert errors_again(api, again) is again
+
+
+@pytest.mark.parametrize(("reruns", "looks"), [("EP", 1), ("EE", 1), ("P", 0)])
+def test_who_waits_learns_what_an_error_was(reruns: str, looks: int) -> None:
+    with LetteredApi({"a": "P" * 20 + "E", **STEADY}, reruns={"a": reruns}) as api:
+        clock = keep_time(api)
+        last = settle(api.check(), wait=True, client=api.client, progress=False)
+        assert len(api.started) == 1 + looks
+        assert round(clock.now / 3600) == 3 * looks
+        assert last.gate().failing == (("a",) if reruns == "EE" else ())
+        assert last.gate().undecided == ()
+
+
+def test_an_eval_that_never_did_anything_but_err_is_left_alone_at_last() -> None:
+    with LetteredApi({"a": "E", **alike(6, "P")}, reruns={"a": "EEEE"}) as api:
+        keep_time(api)
+        settle(api.check(), wait=True, client=api.client, progress=False)
+        assert len(api.started) == 2
 
 
 def test_ten_errors_are_run_again_and_those_of_an_outage_are_not() -> None:
@@ -632,6 +763,8 @@ def test_ten_errors_are_run_again_and_those_of_an_outage_are_not() -> None:
         assert len(api.started) == 10
         settle(made, client=api.client, progress=False)
         assert len(api.started) == 20
+        settle(api.check(), client=api.client, progress=False)
+        assert len(api.started) == 22
     with LetteredApi({**alike(12, "PPPE", "bad"), **alike(12, "PPPP")}) as api:
         made = api.check()
         assert made.headline == "‼ Outage: 12 of 24 evals ended in an error"

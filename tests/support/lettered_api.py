@@ -205,7 +205,7 @@ class LetteredApi:
 
     def write(self, evals: Mapping[str, str]) -> None:
         """Begin anew with these evals and their letters."""
-        self.evals, self.runs, self._removed = evals, [], set[str]()
+        self.evals, self.runs, self._removed, self._gone = evals, [], set[str](), 0
         hidden, self.upto = self.upto, None
         for at in range(max(map(len, evals.values()), default=0)):
             letters = {each: row[at] for each, row in evals.items() if at < len(row)}
@@ -257,7 +257,9 @@ class LetteredApi:
     def remove(self, *evals: str) -> None:
         """Delete saved evals, and with them the runs of each alone."""
         self._removed |= {*evals}
-        self.runs = [run for run in self.runs if run.eval_id not in evals]
+        kept = [run for run in self.runs if run.eval_id not in evals]
+        self._gone += len(self.runs) - len(kept)
+        self.runs = kept
 
     def change(self, which: str, **members: Any) -> None:
         """Change members of a run, a result or a saved eval, as ``part__member=value``."""
@@ -372,7 +374,7 @@ class LetteredApi:
             before = sum(each in run.letters for run in self.started)
             letters[each] = self.reruns.get(each, "")[before : before + 1] or "P"
         draft = self._codes(self._column(now=True))
-        name = f"started_{len(self.shown())}"
+        name = f"started_{len(self.shown()) + self._gone}"
         # Runs wait for each other in one queue.
         looks = self.looks * (1 + sum(run.looks > 0 for run in self.runs))
         newest = max((run.at for run in self.shown()), default=FIRST)
