@@ -252,7 +252,8 @@ def _settle(
     most, client = options.settle, session.client
     aside = _judge(options, comparison).set_aside
     plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time, set_aside=aside)
-    if not _may_queue(options, console, plan.asked.height):
+    number = min(most, plan.asked.height * (SETTLE_ROUNDS if options.wait else 1))
+    if not _may_queue(options, console, number, "up to "):
         console.warn("Nothing is run again.")
         return comparison
     return settle_others(

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import hand_made
-from support.fakes import FakeTime, client_for
+from support.fakes import client_for
 from support.faultserver import Reply, reply
 from support.frames import many, results
 from support.inside import (
@@ -26,7 +26,7 @@ from support.inside import (
     settle_others,
     sides_of,
 )
-from support.lettered_api import MINUTE, LetteredApi, alike
+from support.lettered_api import MINUTE, LetteredApi, alike, keep_time
 from support.small_world import DRIFTED, FLOW, Small, small_api
 
 import retab_analysis as ra
@@ -178,7 +178,7 @@ def test_no_more_is_started_than_allowed(unsure: Small, most: int) -> None:
 
 @pytest.mark.parametrize(("most", "looks"), [(0, 0), (2, 0), (4, 1)])
 def test_nobody_waits_where_nothing_more_is_allowed(unsure: Small, most: int, looks: int) -> None:
-    clock = keep_time(unsure)
+    clock = keep_time(unsure, unsure.client)
     settled(unsure, max_reruns=most, wait=True)
     assert starts(unsure) == most
     assert round(clock.now / 3600) == 3 * looks
@@ -380,7 +380,7 @@ def narrowed(comparison: Comparison, block: str) -> Comparison:
 
 
 def test_an_edit_between_two_looks_keeps_the_looks_before_it(unsure: Small) -> None:
-    keep_time(unsure)
+    keep_time(unsure, unsure.client)
     first = checked(unsure)
     bar = Recorder()
 
@@ -627,22 +627,8 @@ def test_a_rerun_within_three_hours_clears_and_never_confirms(
             assert found["p_regressed"] == pytest.approx(transition(first, "a")["p_regressed"])
 
 
-def keep_time(api: LetteredApi) -> FakeTime:
-    """Let the API's clock go as the client sleeps, from a minute after the newest run on."""
-    api.now = api.runs[-1].at + MINUTE
-    clock = FakeTime(wall_at_start=api.now.timestamp())
-
-    def sleep(seconds: float) -> None:
-        assert api.now is not None
-        clock.sleep(seconds)
-        api.now += timedelta(seconds=seconds)
-
-    api.client._set_time(replace(clock.as_time(), sleep=sleep))
-    return clock
-
-
 def test_told_to_wait_it_looks_again_until_all_is_decided(unsure: Small) -> None:
-    clock, bar = keep_time(unsure), Recorder()
+    clock, bar = keep_time(unsure, unsure.client), Recorder()
     last = settled(unsure, wait=True, progress=bar)
     assert last.reruns.is_empty()
     assert transition(last, "classify 1")["p_regressed"] >= SURE
@@ -668,7 +654,7 @@ def test_no_more_looks_than_rounds(rounds: int) -> None:
     # It failed by an edit, and passes at every second look: that is never decided.
     reruns = {"a": "FPFPFPFP"}
     with LetteredApi({"a": "P" * 20 + "F", **STEADY}, "A" * 20 + "B", reruns=reruns) as api:
-        clock = keep_time(api)
+        clock = keep_time(api, api.client)
         last = settle(api.check(), max_rounds=rounds, wait=True, client=api.client, progress=False)
         assert len(api.started) <= rounds
         assert clock.now < 3600 * (3 * rounds - 2.5)
@@ -676,7 +662,7 @@ def test_no_more_looks_than_rounds(rounds: int) -> None:
 
 
 def test_ctrl_c_while_it_waits_keeps_everything(unsure: Small) -> None:
-    keep_time(unsure)
+    keep_time(unsure, unsure.client)
     bar = Recorder()
 
     def stop(done: int, total: int | None = None, note: str = "") -> None:
@@ -697,7 +683,7 @@ def test_ctrl_c_while_it_waits_keeps_everything(unsure: Small) -> None:
 
 
 def test_who_cannot_ask_while_it_waits_keeps_everything_too(unsure: Small) -> None:
-    keep_time(unsure)
+    keep_time(unsure, unsure.client)
     bar = Recorder()
 
     def cut(done: int, total: int | None = None, note: str = "") -> None:
@@ -740,7 +726,7 @@ def test_an_error_is_run_again_once_in_a_row() -> None:
 @pytest.mark.parametrize(("reruns", "looks"), [("EP", 1), ("EE", 1), ("P", 0)])
 def test_who_waits_learns_what_an_error_was(reruns: str, looks: int) -> None:
     with LetteredApi({"a": "P" * 20 + "E", **STEADY}, reruns={"a": reruns}) as api:
-        clock = keep_time(api)
+        clock = keep_time(api, api.client)
         last = settle(api.check(), wait=True, client=api.client, progress=False)
         assert len(api.started) == 1 + looks
         assert round(clock.now / 3600) == 3 * looks
@@ -750,7 +736,7 @@ def test_who_waits_learns_what_an_error_was(reruns: str, looks: int) -> None:
 
 def test_an_eval_that_never_did_anything_but_err_is_left_alone_at_last() -> None:
     with LetteredApi({"a": "E", **alike(6, "P")}, reruns={"a": "EEEE"}) as api:
-        keep_time(api)
+        keep_time(api, api.client)
         settle(api.check(), wait=True, client=api.client, progress=False)
         assert len(api.started) == 2
 

@@ -20,7 +20,7 @@ import pytest
 from support.fakes import KEY, FakeTime
 from support.faultserver import FaultServer, reply
 from support.inside import Console, RecordingClient, Session, main
-from support.lettered_api import FLOW, LetteredApi
+from support.lettered_api import FLOW, HOUR, LetteredApi, keep_time
 
 import retab_analysis as ra
 
@@ -112,6 +112,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "wf", "--junit", "."], "'.' is a folder, not a file"),
         (["check", "wf", "--start", "--candidate", "run_1"], "leave --candidate out"),
         (["check", "wf", "--only", "edited"], "--only goes with --start"),
+        (["check", "wf", "--wait"], "--wait goes with --settle"),
+        (["check", "wf", "--wait", "--settle", "0"], "--wait goes with --settle"),
         (["check", "wf", "--start", "--only", "new"], "--only: invalid choice: 'new'"),
         (["check", "wf", "--start", "--only", "edited", "--drift"], "leave --only out"),
         (["check", "wf", "--fail-on", "red"], "fail_on: 'red' is not one of"),
@@ -400,8 +402,13 @@ def test_what_drift_does_not_judge_is_not_run_again(capsys: pytest.CaptureFixtur
         "reruns": {"classify 0": "FFFF"},
     }
     for served in serve(LetteredApi(rows, **settings)):
+        assert served("check", FLOW, "--drift", "--settle", "9") == 2
+        assert served("check", FLOW, "--drift", "--settle", "9") == 2  # too early
+        assert [run.eval_id for run in served.api.started] == ["classify 0"]
+        assert capsys.readouterr().err.splitlines()[-1] == TOO_EARLY
+        served.api.now = served.api.runs[-1].at + 4 * HOUR
         assert served("check", FLOW, "--drift", "--settle", "9") == 1
-        assert {run.eval_id for run in served.api.started} == {"classify 0"}
+        assert [run.eval_id for run in served.api.started] == ["classify 0"] * 2
     told = capsys.readouterr().out
     assert told.startswith("✗ 1 eval broke on 21 Apr, without an edit")
     assert told.count("9 evals of edited blocks are not judged") == 1
@@ -411,10 +418,22 @@ def test_settle_says_how_many_before_it_starts(
     suspect: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert suspect("check", FLOW, "--settle", "3") == 0
-    assert re.fullmatch(
-        r"Running 1 undecided eval again: about \d runs?, at most 3\.\n", capsys.readouterr().err
-    )
-    assert 1 <= len(suspect.api.started) <= 3
+    assert capsys.readouterr().err == "Running 1 undecided eval again, once.\n"
+    assert len(suspect.api.started) == 1
+
+
+TOO_EARLY = "1 eval is unclear; a look after 13:00 UTC may decide."
+
+
+def test_told_to_wait_it_looks_again_in_hours(capsys: pytest.CaptureFixture[str]) -> None:
+    for served in serve(LetteredApi({**GREEN, "other": "P" * PAST + "F"}, reruns={"other": "FFF"})):
+        clock = keep_time(served.api, served.session.client)
+        assert served("check", FLOW, "--settle", "9", "--wait") == 1
+        assert len(served.api.started) == 3
+        assert round(clock.now / 3600) == 6
+    told = capsys.readouterr()
+    assert told.out.startswith("✗ 1 eval broke")
+    assert told.err.count("Running 1 undecided eval again, once.\n") == 3
 
 
 def test_what_stops_nothing_is_not_run_again(
@@ -429,7 +448,7 @@ def test_what_stops_nothing_is_not_run_again(
     for served in serve(LetteredApi(rows, **settings)):
         served(*line)
         told = " ".join(capsys.readouterr().out.split())
-        assert "Not sure yet: 1 eval failed once (about 2 runs decide: " in told
+        assert "Not sure yet: 1 eval failed once (one rerun may clear it: " in told
         served(*line, "--settle", "9")
         assert {run.eval_id for run in served.api.started} == {"classify 0"}
         capsys.readouterr()
@@ -575,7 +594,7 @@ def test_many_evals_are_queued_only_after_a_question(answer: str, code: int) -> 
 def test_many_reruns_are_asked_for_too() -> None:
     rows = {f"e{at:02}": "P" * 12 + ("E" if at < 7 else "P") for at in range(30)}
     for served in serve(LetteredApi(rows)):
-        terminal = Terminal(["check", FLOW, "--settle", "30"], served.variables)
+        terminal = Terminal(["check", FLOW, "--settle", "30", "--wait"], served.variables)
         terminal.type("n\n")
         said = terminal.read()
         assert "This queues up to 28 evals;" in said

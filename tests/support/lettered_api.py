@@ -52,7 +52,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -60,7 +60,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import retab_analysis as ra
 from support.documents import changed, eval_document, workflow_document
-from support.fakes import KEY, client_for
+from support.fakes import KEY, FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.made_runs import result_with, run_with
 
@@ -82,6 +82,19 @@ VALUE = {"total": "12.50", "note": "two red apples"}
 def alike(number: int, letters: str, name: str = "fine") -> dict[str, str]:
     """So many evals with the same letters."""
     return {f"{name} {at}": letters for at in range(number)}
+
+
+def keep_time(api: LetteredApi, client: ra.Client) -> FakeTime:
+    """Let the API's clock go as its client sleeps, from a minute after the newest run on."""
+    api.now = api.runs[-1].at + MINUTE
+    clock = FakeTime(wall_at_start=api.now.timestamp())
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        api.now = (api.now or FIRST) + timedelta(seconds=seconds)
+
+    client._set_time(replace(clock.as_time(), sleep=sleep))
+    return clock
 
 
 @contextlib.contextmanager
