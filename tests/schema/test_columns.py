@@ -153,8 +153,9 @@ error_code error_block_id freshness_status freshness_reasons
 RESULTS_COLUMNS = """
 eval_name eval_id state block_id document_names duration_ms expected_value actual_value path
 condition condition_kind failure_code failure_message score threshold run_id workflow_version_id
-run_created_at result_id workflow_id block_type status status_message verdict created_at started_at
-completed_at queue_ms assertion_id assertion_label metric_kind warnings document_ids
+run_scope run_created_at run_completed_at result_id workflow_id block_type status status_message
+verdict created_at started_at completed_at queue_ms assertion_id assertion_label metric_kind
+warnings document_ids
 failure_details routing_decisions artifact_operation artifact_id handle_inputs_fingerprint
 block_execution_fingerprint workflow_draft_fingerprint execution_fingerprint
 """

@@ -130,12 +130,15 @@ def words(values: list[Any] | None) -> list[str] | None:
     return None if values is None else [getattr(each, "value", each) for each in values]
 
 
+KNOWN_OF_RUN = ("workflow_version_id", "run_scope", "run_created_at", "run_completed_at")
+
+
 def result_row(result: WorkflowEvalResult) -> Row:
     found = result.assertion_result
     same = ("eval_id", "block_id", "workflow_id", "block_type", "verdict", "warnings")
     prints = ("handle_inputs", "block_execution", "workflow_draft", "execution")
     return {
-        **dict.fromkeys(("eval_name", "path", "workflow_version_id", "run_created_at")),
+        **dict.fromkeys(("eval_name", "path", *KNOWN_OF_RUN)),
         **{name: getattr(result, name) for name in same},
         **{f"{name}_fingerprint": getattr(result, f"{name}_fingerprint") for name in prints},
         "result_id": result.id,
@@ -162,8 +165,9 @@ def result_row(result: WorkflowEvalResult) -> Row:
 
 def known_of_run(run: WorkflowEvalRun) -> Row:
     """What a row of results has from its run."""
-    created = moment(run.timing.created_at)
-    return {"workflow_version_id": run.workflow_version_id, "run_created_at": created}
+    known = run.workflow_version_id, scope(run)
+    timing = moment(run.timing.created_at), moment(run.timing.completed_at)
+    return dict(zip(KNOWN_OF_RUN, (*known, *timing), strict=True))
 
 
 def known_of_eval(saved: WorkflowEval | None) -> Row:

@@ -156,7 +156,7 @@ SITUATIONS = (
         shown="check wf_contracts --candidate {contracts[5]} --fail-on regressed,suspect",
     ),
     Situation("run again, it passes", 0, _one(**_SUSPECT, reruns={}), "--settle 12"),
-    Situation("run again, it fails", 1, _one(**_SUSPECT, reruns={"total": "FFFF"}), "--settle 12"),
+    Situation("run again, it fails", 2, _one(**_SUSPECT, reruns={"total": "FFFF"}), "--settle 12"),
     Situation(
         "an execution error",
         2,

@@ -12,8 +12,7 @@ from support.frames import START, many, result, results, run, runs
 from support.inside import (
     CompareState,
     OpenEval,
-    choose_reruns,
-    mean_reruns,
+    list_reruns,
     suite_of,
     with_sides,
 )
@@ -187,19 +186,26 @@ def test_beside_a_run_of_all_stands_one_of_all() -> None:
 def test_the_plan_says_what_settle_would_run() -> None:
     state = CompareState(THREE)
     plan = state.plan
-    undecided = choose_reruns(suite_of(state.comparison), 4)
-    assert set(plan.asked["eval_id"]) == set(undecided["eval_id"])
-    assert plan.most == 4 * undecided.height
-    assert plan.mean == round(mean_reruns(suite_of(state.comparison), 4)) <= plan.most
-    work = state.plan, state.started
-    assert "3 evals are undecided" in html.describe_undecided(*work)
-    assert f"about {plan.mean} runs, at most {plan.most}?" in html.describe_plan(
-        state.plan, state.started
-    )
+    worth = list_reruns(suite_of(state.comparison), 4)
+    assert {*plan.asked["eval_id"]} == {*worth["eval_id"]} == {"e0", "e1", "e2"}
+    assert "3 evals are undecided" in html.describe_undecided(plan, state.started)
+    said = html.describe_plan(plan, state.started)
+    assert said.startswith("Run 3 undecided evals again, once? ")
     decided = CompareState(suite(v1="PP", v2="PP"))
     assert decided.plan.asked.is_empty()
     assert html.describe_plan(decided.plan, 0) == ""
     assert html.describe_undecided(decided.plan, 0) == str(decided.plan)
+
+
+def test_what_was_run_again_within_three_hours_waits() -> None:
+    soon = {"run_created_at": START + timedelta(days=3, hours=1), "run_id": "again"}
+    more = {"workflow_version_id": "v3", "block_execution_fingerprint": "code of v3"}
+    again = results(*(result(each, "failed", 3, **soon, **more) for each in ("e0",)))
+    state = CompareState(pl.concat([THREE, again]))
+    state.clock = lambda: START + timedelta(days=3, hours=2)
+    assert "e0" not in state.plan.asked["eval_id"]
+    state.clock = lambda: START + timedelta(days=3, hours=4)
+    assert "e0" in state.plan.asked["eval_id"]
 
 
 def test_runs_that_nobody_waited_for_are_in_the_plan() -> None:
