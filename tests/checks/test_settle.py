@@ -87,7 +87,7 @@ def test_what_is_unclear_is_run_again_once(unsure: Small) -> None:
     # A model repeats its output for a while: a rerun that fails confirms nothing.
     before, after = (transition(each, "classify 1") for each in (first, last))
     assert (after["transition"], after["cause"]) == ("regressed", "edit")
-    assert after["p_regressed"] == pytest.approx(before["p_regressed"])
+    assert after["p_regressed"] == pytest.approx(before["p_regressed"], abs=0.01)
     assert transition(last, "extract 4")["transition"] == "still_passing"
     assert transition(last, "extract 4")["p_regressed"] <= UNLIKELY
     before, after = (transition(each, "extract 3") for each in (first, last))
