@@ -280,8 +280,8 @@ class _Settling:
 
     def _wait_for_next_look(self) -> bool:
         """Wait until the rows are over in which evals are unclear; False where none is."""
-        waiting, until = find_next_look(self._suite(), self.rounds, self.client.api_time)
-        if until is None or self.started >= self.most or {*waiting["eval_id"]} <= self.gone.keys():
+        _, until = find_next_look(self._suite(), self.rounds, self.client.api_time)
+        if until is None or self.started >= self.most:
             return False
         pause = _FIRST_PAUSE
         while (left := (until - self.client.api_time).total_seconds()) >= 0:

@@ -97,8 +97,8 @@ def suite_change(suite: SuiteRates, documents: Ints, alpha: float = 0.05) -> Sui
         >>> rates[:10, 5] = 0
         >>> after = np.arange(6) == 5
         >>> change = suite_change(SuiteRates(rates, after, np.tile(~after, (40, 1))), np.arange(40))
-        >>> change.delta, round(change.p_value, 6)
-        (-0.25, 3e-06)
+        >>> change.delta, change.p_value < 1e-5
+        (-0.25, True)
     """
     n = len(suite.rates)
     if not n:

@@ -132,6 +132,14 @@ def test_called_too_early_it_says_from_when_on_and_starts_nothing(unsure: Small)
         assert [each[2] for each in again.seen] == [EARLY]
 
 
+def test_a_row_is_over_a_moment_after_its_end(unsure: Small) -> None:
+    settled(unsure)
+    for seconds, runs in ((0, 0), (1, 2)):
+        unsure.now = unsure.runs[60 - 1].at + timedelta(hours=3, seconds=30 + seconds)
+        settled(unsure)
+        assert starts(unsure) == runs
+
+
 def hours_later(api: LetteredApi, hours: float = 4) -> Comparison:
     """The same check some hours after the newest run; by it the client learns what time it is."""
     api.now = api.runs[-1].at + timedelta(hours=hours)

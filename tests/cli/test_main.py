@@ -96,6 +96,12 @@ def test_help_loads_neither_polars_nor_requests(arguments: list[str]) -> None:
     assert "usage: retab-analysis" in ended.stdout
 
 
+def test_the_help_of_a_check_says_what_waiting_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--wait with --settle: wait, for hours, until a further look can decide" in told
+
+
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"retab-analysis {ra.__version__}\n"
