@@ -78,12 +78,6 @@ class ConfigError(RetabAnalysisError, ValueError):
     """A setting or an argument cannot be used: no key, a bad base URL, an impossible id.
 
     Messages quote what was passed, which may be the key, in the wrong place: it is masked.
-
-    Example:
-        >>> ra.fetch_runs("wf_invoices", scope="everything")
-        Traceback (most recent call last):
-            ...
-        retab_analysis.errors.ConfigError: ...
     """
 
     masks: ClassVar[list[Callable[[str], str]]] = []
@@ -199,26 +193,11 @@ class APIError(RetabAnalysisError):
 
 
 class InvalidRequestError(APIError):
-    """400 or 422: the API rejected a parameter.
-
-    Example:
-        >>> ra.fetch_runs("wf_invoices", status="finished")
-        Traceback (most recent call last):
-            ...
-        retab_analysis.errors.InvalidRequestError: ...
-    """
+    """400 or 422: the API rejected a parameter."""
 
 
 class AuthenticationError(APIError):
-    """401: the key is missing, wrong or revoked.
-
-    Example:
-        >>> with ra.Sandbox() as sandbox:
-        ...     ra.fetch_workflows(client=ra.Client("a-wrong-key", sandbox.base_url))
-        Traceback (most recent call last):
-            ...
-        retab_analysis.errors.AuthenticationError: ...
-    """
+    """401: the key is missing, wrong or revoked."""
 
 
 class PermissionDeniedError(APIError):
@@ -226,14 +205,7 @@ class PermissionDeniedError(APIError):
 
 
 class NotFoundError(APIError):
-    """404: there is no such thing, or not yet.
-
-    Example:
-        >>> ra.fetch_run("evalrun_nope")
-        Traceback (most recent call last):
-            ...
-        retab_analysis.errors.NotFoundError: ...
-    """
+    """404: there is no such thing, or not yet."""
 
 
 class ConflictError(APIError):
@@ -241,22 +213,11 @@ class ConflictError(APIError):
 
 
 class RateLimitError(APIError):
-    """429: too many requests; see ``retry_after``.
-
-    Example:
-        >>> error = ra.RateLimitError("slow down", status_code=429, retry_after=30.0)
-        >>> error.retry_after  # seconds, as the server asks
-        30.0
-    """
+    """429: too many requests; see ``retry_after``."""
 
 
 class ServerError(APIError):
-    """5xx: the API failed.
-
-    Example:
-        >>> ra.ServerError("database on fire", status_code=500).status_code
-        500
-    """
+    """5xx: the API failed."""
 
 
 class SchemaError(RetabAnalysisError, ValueError):
@@ -292,13 +253,7 @@ class SchemaError(RetabAnalysisError, ValueError):
 
 
 class PaginationError(RetabAnalysisError):
-    """Following the cursors would never end: one came again, or no rows came with them.
-
-    Example:
-        >>> error = ra.PaginationError("the cursor 'c' came twice")
-        >>> error.partial is None  # else the rows up to there
-        True
-    """
+    """Following the cursors would never end: one came again, or no rows came with them."""
 
 
 class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contract's name
@@ -321,16 +276,7 @@ class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contrac
 
 
 class ArchiveError(RetabAnalysisError):
-    """The file of an archive cannot be used: damaged, foreign, of a newer version, a full disk.
-
-    Example:
-        >>> from pathlib import Path
-        >>> size = Path("notes.txt").write_text("No archive, but the user's own file. " * 20)
-        >>> ra.Archive("notes.txt")
-        Traceback (most recent call last):
-            ...
-        retab_analysis.errors.ArchiveError: ...
-    """
+    """The file of an archive cannot be used: damaged, foreign, of a newer version, a full disk."""
 
 
 class RegressionError(RetabAnalysisError):
