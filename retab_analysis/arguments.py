@@ -89,11 +89,7 @@ def check_path(name: str, value: object, expected: str = "a str or a Path") -> P
 
 
 def find_named(noun: str, asked: str, known: Mapping[str, str | None]) -> str | None:
-    """The id of what is called so, by its id or its name; None where nothing is.
-
-    ``known`` has the names of all that there are, by their ids. If several have that name, the
-    ConfigError lists their ids.
-    """
+    """The id with this id or name in ``known``, or None; if several have it, ConfigError."""
     meant = [asked] if asked in known else [each for each, name in known.items() if name == asked]
     if len(meant) > 1:
         listed = ", ".join(sorted(meant)[:_LISTED])
@@ -102,10 +98,7 @@ def find_named(noun: str, asked: str, known: Mapping[str, str | None]) -> str | 
 
 
 def resolve(noun: str, asked: str, known: Mapping[str, str | None]) -> str:
-    """The id of what is called so, as :func:`find_named`.
-
-    If nothing is called so, the ConfigError names the nearest.
-    """
+    """As :func:`find_named`; if nothing is called so, the ConfigError names the nearest."""
     found = find_named(noun, asked, known)
     if found is None:
         raise ConfigError(f"there is no {noun} {asked!r}; {suggest(asked, known)}")

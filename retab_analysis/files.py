@@ -51,10 +51,7 @@ def save(target: PathOrFile, data: bytes) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Find out whether a path can be written, as far as that can be known before.
-
-    If not, this raises ConfigError for a folder and else OSError.
-    """
+    """Raise ConfigError for a folder, else OSError if the path cannot be written now."""
     before = _look_at(path)
     if before is None or stat.S_ISREG(before.st_mode):
         # Only trying tells: not everything that forbids it is a permission.

@@ -35,7 +35,6 @@ STATE_SIGNS = {
     "unscored": "?",
 }
 
-
 # The characters that turn text round, or end that: with them "exe.gpj" can be written so that it
 # reads "gpj.exe".
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")

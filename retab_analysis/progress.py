@@ -35,10 +35,7 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the work that one progress is told of; it is closed with the whole.
-
-    ``before`` is how much was done before this part; ``total`` counts the whole.
-    """
+    """A part of the work that one progress is told of; ``before`` is what was done before it."""
 
     whole: Progress
     before: int
@@ -115,14 +112,10 @@ def _quiet(tqdm: Any) -> Any:
 
 
 def choose_progress(progress: Progress | bool | None, description: str, unit: str) -> Progress:
-    """Make what a public function's ``progress=`` asks for.
-
-    None asks for a bar where somebody can see it, True for one anywhere, False for none. ``unit``
-    names the things that are counted.
-    """
+    """What ``progress=`` asks for: a bar, or none; None means a bar where somebody sees it."""
     check_progress(progress)
     if progress is None:
-        progress = _is_seen()
+        progress = in_kernel() or sys.stderr.isatty()
     if isinstance(progress, bool):
         return Bar(description, unit) if progress else Silent()
     return progress
@@ -138,10 +131,7 @@ def check_progress(progress: object) -> None:
 
 
 def announce(progress: Progress, line: str, done: int, total: int, *, starts: bool = False) -> None:
-    """Say what is about to be done, before it is: above a bar, or as the note of one's own.
-
-    How many runs it ``starts`` is said without a bar, too.
-    """
+    """Say what is about to be done, before it is; without a bar only what ``starts`` runs."""
     if isinstance(progress, Bar):
         progress.say(line)
         line = ""
@@ -162,7 +152,3 @@ def in_kernel() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
-
-
-def _is_seen() -> bool:
-    return in_kernel() or sys.stderr.isatty()

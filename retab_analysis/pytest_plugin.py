@@ -157,11 +157,7 @@ class RetabWorkflow(pytest.Collector):
 
 
 class RetabEvalError(Exception):
-    """An eval fails the gate.
-
-    Its text, of which pytest's summary shows the first line, is ``expected 18.5, got 1``; its
-    second argument is all there is to say.
-    """
+    """An eval fails the gate: a line such as ``expected 18.5, got 1``, and all there is to say."""
 
     def __str__(self) -> str:
         return str(self.args[0])

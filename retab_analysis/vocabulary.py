@@ -108,11 +108,7 @@ def combined_state() -> pl.Expr:
 
 
 def eval_rate() -> list[pl.Expr]:
-    """``n`` (Int64) and ``pass_rate`` (Float64) of an eval, over :func:`state_counts`.
-
-    An eval's rate is over its decided results alone, because an execution error is not an outcome
-    of the eval. A run's rate counts errors, see :func:`pass_rate`.
-    """
+    """``n`` (Int64) and ``pass_rate`` (Float64) of an eval, over its decided results alone."""
     decided = pl.sum_horizontal(DECIDED)
     return [
         decided.alias("n"),
@@ -134,10 +130,7 @@ def pass_rate(counts: Sequence[pl.Expr] = tuple(map(pl.col, RATED))) -> pl.Expr:
 
     Errors are in the denominator, so that a version that crashes does not look better than one
     that fails. Cancelled evals are not: nobody asked them. Null where nothing has ended, or where
-    one of the counts is not known.
-
-    Args:
-        counts: The counts :data:`RATED`; the columns of these names if not given.
+    one of the counts is not known. ``counts`` are those of :data:`RATED`.
     """
     # As floats, because four counts of 64 bits can be more than 64 bits together. By operators,
     # because in a frame of one row ``sum_horizontal`` takes longer than all the rest.

@@ -31,15 +31,12 @@ def is_usage(error: RetabAnalysisError) -> bool:
 
 @dataclass(frozen=True)
 class Conclusion:
-    """A comparison, what the gate says, and what that means for a shell.
-
-    ``undecided`` is the value of ``--undecided``.
-    """
+    """A comparison, what the gate says, and what that means for a shell."""
 
     workflow_id: str
     comparison: Comparison
     gate: Gate
-    undecided: str = "2"
+    undecided: str = "2"  # the value of --undecided
 
     @property
     def about(self) -> str:
@@ -61,14 +58,11 @@ class Conclusion:
     def text(self, width: int, *, values: bool) -> str:
         """What is said of it, and why the gate does not hold."""
         told = to_text(self.document(values=values), width)
-        return "\n".join([told, *self.gate_lines()])
-
-    def gate_lines(self) -> list[str]:
         reasons = [f"  - {one_line(reason)}" for reason in self.gate.reasons]
         # What is new or edited and fails is named above.
         notes = [f"  - {one_line(each)}" for each in self.gate.notes if "and failing" not in each]
         also = ["Also worth knowing:", *notes] if notes else []
-        return [f"The gate {self.describe_gate()}", *reasons, *also]
+        return "\n".join([told, f"The gate {self.describe_gate()}", *reasons, *also])
 
     def describe_gate(self) -> str:
         if not self.gate.ok:
@@ -88,10 +82,7 @@ class Conclusion:
 
 
 def tell_github(console: Console, conclusion: Conclusion, *, values: bool) -> None:
-    """Add the report to the job's summary, and make annotations of what fails the gate.
-
-    The first annotation is the headline, and the others say why the gate fails, without values.
-    """
+    """Add the report to the summary, and annotations: the headline, and why the gate fails."""
     if not github.in_actions():
         return
     console.add_summary(conclusion.markdown(values=values))

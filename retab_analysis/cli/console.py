@@ -34,10 +34,7 @@ class UsageError(Exception):
 
 @dataclass
 class Console:
-    """Where is written to, and how much.
-
-    A stream that the caller closed (``>&-``) is None to Python; what is written there is lost.
-    """
+    """Where is written to, and how much; a stream that the caller closed is None to Python."""
 
     quiet: bool = False
     out: TextIO = field(default_factory=lambda: sys.stdout)
@@ -133,9 +130,6 @@ class _Lines:
 
 
 def has_colours(stream: Any) -> bool:
-    """Whether a stream is a terminal with colours, and nobody said that there be none.
-
-    ``NO_COLOR`` as https://no-color.org has it: any text but the empty one.
-    """
+    """Whether a stream is a terminal with colours, and there is no https://no-color.org."""
     dumb = os.environ.get("TERM") == "dumb"
     return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")

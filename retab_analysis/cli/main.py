@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None, session: Session | None = None) -> int:
-    """Do what a command line says.
-
-    By default, the arguments are this process's, and the session is made from the environment.
-    Returns the exit code, see :data:`~retab_analysis.cli.parser.EXIT_CODES`.
-    """
+    """Do what a command line says, by default that of this process; gives the exit code."""
     parser = build_parser()
     try:
         options = parser.parse_args(arguments)

@@ -275,9 +275,6 @@ def _add_output(parser: Parser, says: str) -> None:
     parser.add_argument("--format", choices=("csv", "parquet"), help=says)
 
 
-# What an argument may be
-
-
 def count(text: str) -> int:
     """A whole number from 0 on."""
     if not (text.isdecimal() and len(text) < 19):

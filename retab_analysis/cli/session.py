@@ -16,10 +16,7 @@ _STARTS = "/v1/workflows/evals/runs"
 
 
 class RecordingClient(Client):
-    """A client that knows which runs it started, whichever function did it.
-
-    ``headers`` are the newest answer's, with names in lower case.
-    """
+    """A client that knows which runs it started, and the headers of the newest answer."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)

@@ -191,10 +191,7 @@ def _cells(frame: pl.DataFrame, *, safe: bool, excel: bool) -> pl.DataFrame:
 
 
 def _escape(text: pl.Expr, *, safe: bool) -> pl.Expr:
-    """One more apostrophe before each formula that has some already; where safe, before each.
-
-    Different texts become different texts, so that :func:`_unescape` does for both modes.
-    """
+    """One more apostrophe before each formula that has some; where safe, before each."""
     escaped = text.str.contains(rf"^'+{_START}")
     if safe:
         escaped |= text.str.contains(f"^{_START}") & ~text.str.contains(_JSON_NUMBER)
@@ -303,7 +300,6 @@ def _split(text: bytes, separator: bytes, row: int, width: int | None = None) ->
         codecs.BOM_UTF8 + text,
         has_header=False,
         schema={str(n): pl.String() for n in range(width)},
-        eol_char="\n",
         separator=separator.decode(),
     ).with_columns(_unescape(pl.all()))
 
@@ -311,8 +307,7 @@ def _split(text: bytes, separator: bytes, row: int, width: int | None = None) ->
 def _check_names(names: list[str], table: Table) -> None:
     known = set(names) & set(table.schema)
     for name in names:
-        if names.count(name) > 1:
-            times = names.count(name)
+        if (times := names.count(name)) > 1:
             raise SchemaError(f"column {name!r}: got it {times} times, expected it once")
     if not known:
         got, expected = _shorten(", ".join(map(repr, names))), _shorten(", ".join(table.schema))
@@ -451,9 +446,8 @@ def _cast(series: pl.Series) -> pl.Series:
     if dtype in (pl.Datetime, pl.Date) and (series.dt.year() >= _FIRST_YEAR).all():
         utc = series if dtype == pl.Date else series.dt.convert_time_zone("UTC")
         return utc if dtype == pl.Date else utc.dt.replace_time_zone(None)
-    if dtype.is_integer() and series.is_between(-_EXACT, _EXACT).all():
-        return series
-    if dtype.is_float() or dtype == pl.Boolean:
+    is_exact = dtype.is_integer() and series.is_between(-_EXACT, _EXACT).all()
+    if is_exact or dtype.is_float() or dtype == pl.Boolean:
         return series
     cell = cell.list.join(", ") if dtype == pl.List(pl.String) else _format(cell, dtype)
     text = series.to_frame().select(cell).to_series().alias(series.name)

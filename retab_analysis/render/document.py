@@ -103,15 +103,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ColumnTitle:
-    """A column of a table.
-
-    ``in_text``: whether a line of text has it, too; ``named``: whether a line of text, and a narrow
-    page, says its title before the value.
-    """
+    """A column of a table."""
 
     title: str
-    in_text: bool = True
-    named: bool = False
+    in_text: bool = True  # whether a line of text has it, too
+    named: bool = False  # a line of text and a narrow page say its title before the value
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from retab_analysis import markup
@@ -27,7 +28,6 @@ from retab_analysis.render.document import (
 ROWS = 500
 """So many rows of a table are listed."""
 
-
 STYLE = (Path(__file__).parent / "document.css").read_text(encoding="utf-8")
 """The style of a document, for light and dark pages, whatever is around it."""
 
@@ -44,18 +44,13 @@ _LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
 
 def to_html(*parts: Document | Part) -> Html:
     """A piece of HTML with its own style: a document, or some parts of one."""
-    pieces = (to_piece(each) if isinstance(each, Document) else write_parts(each) for each in parts)
-    return tag("div", tag("style", Html(STYLE)), *pieces)
+    return tag("div", tag("style", Html(STYLE)), *map(to_piece, parts))
 
 
-def to_piece(document: Document) -> Html:
+def to_piece(*parts: Document | Part) -> Html:
     """The same for a page that has :data:`STYLE` already."""
-    return tag("div", *_write(document), class_="rtd")
-
-
-def write_parts(*parts: Part) -> Html:
-    """Some parts of a document, for a page that has :data:`STYLE` already."""
-    return tag("div", *(each for part in parts for each in _write_part(part)), class_="rtd")
+    pieces = (_write(each) if isinstance(each, Document) else _write_part(each) for each in parts)
+    return tag("div", *chain.from_iterable(pieces), class_="rtd")
 
 
 def to_page(document: Document, title: str) -> Html:
@@ -80,8 +75,7 @@ def _write(document: Document) -> Iterator[Html]:
         yield tag("div", *bar, class_="rtd-bar", aria_hidden="true")
         counts = markup.join(*map(_write_count, document.counts), by=" ")
         yield tag("div", counts, class_="rtd-counts")
-    for part in document.parts:
-        yield from _write_part(part)
+    yield from chain.from_iterable(map(_write_part, document.parts))
 
 
 def _colour(tone: str) -> str:
@@ -103,12 +97,12 @@ def _write_part(part: Part) -> Iterator[Html]:
     elif isinstance(part, Card):
         aside = tag("span", write_html_line(part.aside), class_="rtd-quiet") if part.aside else None
         title = tag("h3", tag("span", write_html_line(part.title)), " ", aside, class_="rtd-title")
-        inner = (each for piece in part.parts for each in _write_part(piece))
+        inner = chain.from_iterable(map(_write_part, part.parts))
         edge = f"border-left-color:var(--rtd-t-{part.tone})"
         yield tag("section", title, *inner, class_="rtd-card", style=edge)
     else:
         count = None if part.count is None else tag("b", f" {part.count:,}")
-        inner = (each for piece in part.parts for each in _write_part(piece))
+        inner = chain.from_iterable(map(_write_part, part.parts))
         summary = tag("summary", part.title, count)
         # By its title it stays open in a page where another one appears before it.
         yield tag("details", summary, *inner, data_key=part.title, class_="rtd-more")

@@ -20,10 +20,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def write_junit(path: Path, about: str, cases: Sequence[Case]) -> None:
-    """Write cases as JUnit XML; a file that is there is replaced whole or not at all.
-
-    A case that does not pass and does not count is skipped in it, as pytest's are.
-    """
+    """Write cases as JUnit XML; one that does not pass and does not count is skipped in it."""
     failed = sum(each.outcome == "failed" for each in cases)
     skipped = sum(each.outcome in ("xfailed", "skipped") for each in cases)
     counts = {"tests": len(cases), "failures": failed, "errors": 0, "skipped": skipped}

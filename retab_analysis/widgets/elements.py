@@ -71,10 +71,7 @@ def chips(choices: Iterable[Option], event: str, *, label: str) -> Html:
 
 
 def multi_select(choices: Sequence[Option], event: str, *, label: str, key: str) -> Html:
-    """A list that opens below its name; a click or Space sends ``event`` with the value.
-
-    Any number of it can be chosen. The list that has the same key afterwards stays open.
-    """
+    """A list that opens below its name, of which any number can be chosen."""
     chosen = sum(each.chosen for each in choices)
     said = f"{label}: {chosen} of {len(choices)}" if chosen else label
     options = (
@@ -125,11 +122,7 @@ def _count(choice: Option) -> Html | None:
 
 @dataclass(frozen=True, slots=True)
 class GridColumn:
-    """A column of a grid.
-
-    ``sort`` is what a click on the heading sends; None if it does not sort. ``order`` is
-    ``ascending``, ``descending`` or None. ``width`` is in em; None shares the rest.
-    """
+    """A column of a grid; ``sort`` is the event of its heading, ``width`` is in em."""
 
     key: str
     words: str
@@ -157,12 +150,7 @@ def grid(
     event: str | None = None,
     key: str | None = None,
 ) -> Html:
-    """A table that is one tab stop.
-
-    Where each column has a width, it is as wide at least as these together, and scrolls where there
-    is less room. ``event`` is what a click on a row sends, with the row's key; the grid's own key
-    tells it from those that stand in its place.
-    """
+    """A table that is one tab stop; a click on a row sends ``event`` with the key of the row."""
     widths = [each.width for each in columns if each.width is not None]
     styles = [None if each.width is None else f"width:{each.width:g}em" for each in columns]
     table = tag(
@@ -226,10 +214,7 @@ def scroll_area(*children: object, label: str, key: str | None = None) -> Html:
 
 
 def beside(*children: object, is_head: bool = False) -> Html:
-    """Short texts beside one another, as many as there is room for; None is left out.
-
-    Spaces stand between them, which are seen only where a site drops the style sheet.
-    """
+    """Short texts beside one another; the spaces are for sites that drop the style sheet."""
     class_ = "ra-row ra-head" if is_head else "ra-row"
     return tag("div", join(*children, by=" "), class_=class_)
 

@@ -28,10 +28,7 @@ _NOTHING = {"text/html": "", "text/plain": ""}
 
 
 class Handle(ABC):
-    """A view as its user has it: a page in a notebook, text everywhere else.
-
-    The page is made when something first shows it, because a terminal needs no widgets.
-    """
+    """A view as its user has it: a page once a notebook shows it, text everywhere else."""
 
     _label: ClassVar[str]
 
@@ -67,10 +64,7 @@ class Handle(ABC):
 
     @abstractmethod
     def _make_still(self, token: str | None = None) -> dict[str, str]:
-        """The present state as ``text/html`` and ``text/plain``, for where nothing drives it.
-
-        ``token`` is that of the page that it stands for, if any.
-        """
+        """The present state for where nothing drives it; ``token`` is that of the live page."""
 
     @abstractmethod
     def _on_event(self, event: Event) -> None:
@@ -88,10 +82,7 @@ class Handle(ABC):
             return self._page
 
     def _draw(self, *, now: bool = False) -> None:
-        """Show the present state; what has not changed is not sent.
-
-        What stands for the page is replaced ``now``, or every half minute at most.
-        """
+        """Show what has changed; what stands for the page changes ``now`` or each half minute."""
         with self._lock:
             if self._page is not None:
                 self._page.show(self._render())

@@ -25,10 +25,7 @@ def run_beside(work: Callable[[], object], name: str) -> threading.Thread:
 
 
 class JobQueue:
-    """Runs jobs one after another in a thread, which ends with the last of them.
-
-    It calls ``on_end`` in that thread after each job, with the exception or None.
-    """
+    """Runs jobs one after another in a thread; ``on_end`` gets the exception of each, or None."""
 
     def __init__(self, on_end: Callable[[BaseException | None], None]) -> None:
         self._on_end = on_end

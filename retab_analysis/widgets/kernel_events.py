@@ -24,11 +24,7 @@ _STEP = 0.05
 def wait_answering(
     wait: Callable[[float | None], bool], timeout: float | None, *, answering: bool
 ) -> bool:
-    """Wait for something in the cell that runs, and answer the events of pages meanwhile.
-
-    ``wait`` waits for so many seconds at most, and says whether what it waits for has come, which
-    is what comes back; ``answering``: whether there is a page whose events are to be answered.
-    """
+    """Wait in the cell that runs, and answer the events of pages meanwhile; whether it has come."""
     events = KernelEvents.find() if answering else None
     if events is None:
         return wait(timeout)
@@ -86,10 +82,7 @@ class KernelEvents:
                 self._others.append(message)
 
     def _answer(self, idents: Any, parts: Any) -> None:
-        """Handle a message as the kernel does, but as part of the cell that waits.
-
-        The kernel stays busy, and what is sent meanwhile belongs to that cell.
-        """
+        """Handle a message as the kernel does, but as part of the cell that waits."""
         message = self._kernel.session.deserialize(parts, content=True, copy=False)
         handler = self._kernel.shell_handlers[message["header"]["msg_type"]]
         handler(self._stream, idents, message)

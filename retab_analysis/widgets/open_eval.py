@@ -45,10 +45,7 @@ Result = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A document that somebody asked to see.
-
-    Its temporary address is None while it is asked for; ``failure`` is why there is none.
-    """
+    """A document that somebody asked to see; its ``url`` is None while it is asked for."""
 
     document_id: str
     name: str
@@ -58,18 +55,12 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class DetailLook:
-    """How an eval is shown: with values and what may quote them, and for who can click.
-
-    ``eval_id`` is which eval of a document or a run is open.
-    """
+    """How an eval is shown, for who can click or not, and which one of a document is open."""
 
     values: bool = field(default_factory=shows_values)
     is_live: bool = True
     preview: Preview | None = None
     eval_id: str | None = None
-
-
-# What there is to know
 
 
 def find_passed(result: Result, results: pl.DataFrame) -> Result | None:
@@ -95,9 +86,6 @@ def list_documents(row: Result) -> list[tuple[str, str]]:
     return [(each, (names[at] if named else "") or each) for at, each in enumerate(ids) if each]
 
 
-# As HTML
-
-
 def render_result(
     result: Result,
     results: pl.DataFrame,
@@ -107,11 +95,7 @@ def render_result(
     facts: Iterable[tuple[str, object]] = (),
     versions: Mapping[str, str] | None = None,
 ) -> Html:
-    """All that is told of a result and its eval.
-
-    ``results`` are all known ones of its eval, ``why`` says what became of it, ``facts`` are what
-    else there is to say, and ``versions`` what versions are called, by their ids.
-    """
+    """All that is told of a result, and of ``results``, which are all known ones of its eval."""
     passed = find_passed(result, results)
     detail = EvalDetail.of_result(result, passed)
     was = None if passed is None or result["state"] == "passed" else passed["actual_value"]
@@ -200,9 +184,6 @@ def _render_history(results: pl.DataFrame, versions: Mapping[str, str]) -> Html:
     return join(heading, grid(columns, rows, label=words), more)
 
 
-# In a document
-
-
 def list_details(details: Iterable[EvalDetail], *, values: bool) -> DocumentTable:
     """Results as a table of a document has them, where no comparison makes one."""
     rows = []
@@ -234,10 +215,7 @@ def open_part(part: Part, opened: str | None = None, below: Html | None = None) 
 
 
 class OpenEval:
-    """Which eval of a document is open, and which of its documents is shown.
-
-    ``redraw`` is called when a document has come, in a thread of its own.
-    """
+    """Which eval of a document is open, and which of its documents; ``redraw`` shows it."""
 
     def __init__(self, client: Client | None, redraw: Callable[[], object]) -> None:
         self._client, self._redraw = client, redraw

@@ -33,12 +33,7 @@ BUSY = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a person did on a page.
-
-    ``name`` is the element's ``data-event``, ``key`` the nearest ``data-key``. ``value`` is what a
-    control was set to (a list if several are chosen), or else the element's ``data-value``. It
-    comes from a browser, and may be anything.
-    """
+    """What a person did on a page; it comes from a browser, so that ``value`` may be anything."""
 
     name: str
     key: str | None
@@ -97,10 +92,7 @@ class HtmlPage:
             self.widget.comm._reply_subshell_for = lambda data, default: default
 
     def mime_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What a notebook needs to display the page, and the metadata of that.
-
-        Colab has to know where its widget manager is.
-        """
+        """What a notebook needs to display the page, and its metadata, which Colab needs."""
         found = self.widget._repr_mimebundle_()
         return ({}, {}) if found is None else (dict(found[0]), dict(found[1]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import dropwhile
 
 _SHORT_VERSION = 24
 
@@ -14,14 +15,12 @@ def format_seconds(seconds: float) -> str:
         >>> [format_seconds(each) for each in (0.4, 59, 61, 3600, 90061)]
         ['0 s', '59 s', '1 min 1 s', '1 h', '1 d 1 h']
     """
-    whole = max(0, int(seconds))
-    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    for at, (unit, size) in enumerate(units):
-        if whole >= size or unit == "s":
-            words = f"{whole // size} {unit}"
-            rest = whole % size // units[at + 1][1] if unit != "s" else 0
-            return f"{words} {rest} {units[at + 1][0]}" if rest else words
-    raise AssertionError
+    rest, parts = max(0, int(seconds)), []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        parts.append((rest // size, unit))
+        rest %= size
+    begun = list(dropwhile(lambda part: not part[0], parts))
+    return " ".join(f"{count} {unit}" for count, unit in begun[:2] if count) or "0 s"
 
 
 def format_range(low: float, high: float) -> str:

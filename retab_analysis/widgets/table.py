@@ -1,7 +1,4 @@
-"""A table as a person uses it: which rows pass the filters, in which order, on which page.
-
-It draws nothing; ``table_html`` does. Explorer and comparison have one for each of their lists.
-"""
+"""A table as a person uses it: which rows pass the filters, in which order, on which page."""
 
 from __future__ import annotations
 
@@ -19,7 +16,6 @@ from retab_analysis.markup import Html, one_line
 from retab_analysis.widgets.elements import Option
 
 PAGE = 15
-NO_VALUE = "(none)"
 # Of a facet with more values than that, the first ones are offered; the others can be searched.
 MOST_OPTIONS = 100
 # A column that no frame of a user has, and the names of the terms that are not of a facet.
@@ -33,22 +29,17 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """One column as it is shown.
-
-    A click on the heading sorts by the frame's column ``name``; if ``falling``, the first click
-    puts the largest on top. ``title`` includes the unit. ``width`` is in em; None shares the rest.
-    ``html`` is ``text`` with signs and colours. An ``is_extra`` column is shown only on request.
-    """
+    """One column; the first click on its heading puts the largest on top if ``falling``."""
 
     name: str
     title: str
-    width: float | None
+    width: float | None  # in em; None shares the rest
     text: Callable[[Row], str]
     html: Callable[[Row], Html] | None = None
     is_number: bool = False
     falling: bool = False
     hint: str = ""
-    is_extra: bool = False
+    is_extra: bool = False  # shown only on request
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +53,21 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What is listed.
-
-    ``noun`` is plural and also names the variable in code. ``key`` tells rows apart. ``moment`` is
-    title and column of the date filter. ``texts`` and ``lists`` (columns of several texts) are
-    searched. ``sort`` is the first order, the largest on top; a list without one cannot be sorted.
-    """
+    """What is listed; ``noun`` is plural and also names the variable in code."""
 
     noun: str
     key: str
     columns: tuple[TableColumn, ...]
     facets: tuple[Facet, ...] = ()
-    moment: tuple[str, str] = ("", "")
+    moment: tuple[str, str] = ("", "")  # title and column of the date filter
     texts: tuple[str, ...] = ()
-    sort: str | None = None
-    lists: tuple[str, ...] = ()
+    sort: str | None = None  # the largest on top; None: the list cannot be sorted
+    lists: tuple[str, ...] = ()  # columns of several texts, which are searched, too
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What passes the filters.
-
-    A column that ``facets`` does not name lets all values pass. The days are in UTC, both included.
-    ``text`` is what one of the texts has to contain, in whatever case.
-    """
+    """What passes the filters; the days are in UTC, both included."""
 
     facets: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     since: date | None = None
@@ -94,10 +76,7 @@ class Filters:
 
 
 class TableState:
-    """Which rows of a frame are seen, in which order, on which page, and which one is chosen.
-
-    ``page`` counts from 0. ``hidden`` are names of columns; ``versions`` maps ids to names.
-    """
+    """Which rows of a frame are seen, in which order, on which page, and which one is chosen."""
 
     def __init__(self, listing: Listing, frame: pl.DataFrame, *, page_size: int = PAGE) -> None:
         self.listing, self.filters = listing, Filters()
@@ -108,7 +87,7 @@ class TableState:
         self._take(frame, None)
 
     def _take(self, frame: pl.DataFrame, chosen: int | None) -> None:
-        self._frame, self._chosen = frame, chosen
+        self._frame, self.chosen_number = frame, chosen
         # What stays the same from one step to the next is kept: the order of all rows, which of
         # them fulfil each term of the filters, the values of the facets and their counts. So a
         # filter that changes costs as much as this filter alone.
@@ -129,8 +108,6 @@ class TableState:
         chosen = self.chosen
         self._take(frame, None if chosen is None else frame[self.listing.key].index_of(chosen))
         self.go_to(self.page)
-
-    # Rows
 
     @property
     def numbers(self) -> pl.Series:
@@ -164,10 +141,7 @@ class TableState:
         return len(self.numbers)
 
     def select(self, *names: str, but: str | None = None) -> pl.DataFrame:
-        """Some columns of the rows that pass the filters, as they lie in the frame.
-
-        ``but`` is the column of a facet that does not count.
-        """
+        """Some columns of the rows that pass the filters but that of the facet ``but``."""
         found, passing = self._frame.select(*names), self._passing(but)
         return found if passing is None else found.filter(passing)
 
@@ -184,8 +158,6 @@ class TableState:
             self._fulfilled |= {name: (wanted[name].code, found[name]) for name in fresh}
         masks = [self._fulfilled[name][1] for name in wanted if name != but]
         return reduce(and_, masks) if masks else None
-
-    # The page
 
     @property
     def shown(self) -> pl.DataFrame:
@@ -220,35 +192,28 @@ class TableState:
     def columns(self) -> list[TableColumn]:
         return [each for each in self.listing.columns if each.name not in self.hidden]
 
-    # The row that is chosen
-
     @property
     def chosen_row(self) -> dict[str, Any] | None:
         """The row that was chosen, also where the filters hide it."""
-        return None if self._chosen is None else self._frame.row(self._chosen, named=True)
+        return (
+            None if self.chosen_number is None else self._frame.row(self.chosen_number, named=True)
+        )
 
     @property
     def chosen(self) -> Any:
-        return None if self._chosen is None else self._frame[self.listing.key][self._chosen]
-
-    @property
-    def chosen_number(self) -> int | None:
-        """The place in the frame of the row that was chosen, or None."""
-        return self._chosen
+        return (
+            None
+            if self.chosen_number is None
+            else self._frame[self.listing.key][self.chosen_number]
+        )
 
     def choose(self, number: int | None) -> None:
         """Choose a row by its place in the frame, or none."""
         there = number is not None and 0 <= number < self._frame.height
-        self._chosen = number if there else None
-
-    # What a person changes
+        self.chosen_number = number if there else None
 
     def change(self, event: str, key: str | None, value: Any) -> None:
-        """Do what a person did on the part of a page that ``table_html`` makes.
-
-        If such a page would not send it, this raises ValueError, LookupError, TypeError or
-        OverflowError.
-        """
+        """Do what a person did; what no page would send raises what the views suppress."""
         columns = self.listing.columns
         if event == "search":
             self.filter(text=str(value).strip())
@@ -298,8 +263,6 @@ class TableState:
         self._numbers = self._rows = None
         self.go_to(0)
 
-    # What there is to choose from
-
     def values(self, facet: Facet) -> list[Any]:
         """The values of a facet in the frame, the most frequent or the newest first."""
         if facet.name not in self._values:
@@ -328,11 +291,9 @@ class TableState:
             if at < MOST_OPTIONS or each in chosen
         ]
 
-    # In words, and as code
-
     def label(self, column: str, value: Any) -> str:
         """What a value is called where it is offered."""
-        named = {True: "yes", False: "no"} if isinstance(value, bool) else {None: NO_VALUE}
+        named = {True: "yes", False: "no"} if isinstance(value, bool) else {None: "(none)"}
         return named.get(value) or self.version_name(column, value) or one_line(value)
 
     def version_name(self, column: str, value: Any) -> str | None:
@@ -363,11 +324,7 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What a row has to fulfil, as an expression and as the code that makes it.
-
-    Both are made side by side, so that *Copy code* gives the same rows: a property test holds them
-    against each other.
-    """
+    """What a row has to fulfil, as an expression, and as the code of *Copy code* that makes it."""
 
     expression: pl.Expr
     code: str

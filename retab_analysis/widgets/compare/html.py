@@ -25,11 +25,7 @@ _KINDS = {"version": "Versions", "run": "Runs", "draft": "Drafts"}
 
 @dataclass(frozen=True, slots=True)
 class CompareLook:
-    """How a comparison is shown.
-
-    Whether it is being asked if evals are to be run again; what goes on beside the notebook, and
-    how far that is; and why that failed, or what it could not do.
-    """
+    """Whether the view asks before it runs evals, what goes on meanwhile, and why that failed."""
 
     asking: bool = False
     doing: str = ""

@@ -40,11 +40,7 @@ class Side:
 
 
 class CompareState:
-    """Two sides of one frame of results, and their comparison.
-
-    ``sides`` is what can be chosen, by kind (``version``, ``run`` or ``draft``), the newest first;
-    ``clock`` gives what time it is for the API.
-    """
+    """Two sides of one frame of results, and their comparison; ``clock`` is the time of the API."""
 
     def __init__(
         self,

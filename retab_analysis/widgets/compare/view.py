@@ -158,8 +158,6 @@ class CompareView(Handle):
         values = self._save_values or (not in_kernel() and shows_values())
         return html.plain_text(self._state, values=values)
 
-    # What a person does
-
     def _on_event(self, event: Event) -> None:
         with self._lock, contextlib.suppress(ValueError, TypeError, LookupError):
             before, value = self.comparison, event.value
@@ -189,8 +187,6 @@ class CompareView(Handle):
         else:
             self._state.choose_side(**{what: value})
         self._look = replace(self._look, failure="")
-
-    # What takes time
 
     def _start(self, words: str, work: Callable[[Comparison, Progress], Comparison]) -> None:
         """Do something beside the notebook; what comes of it is compared from then on."""

@@ -37,11 +37,7 @@ _OF_ONE_RUN = (NotFoundError, SchemaError, InvalidRequestError, PermissionDenied
 
 
 class Fetcher:
-    """Asks the API for an explorer. Its methods block, and are called in the explorer's thread.
-
-    It holds ``lock`` while it changes ``explored``. It calls ``say`` with the outcome of a fetch,
-    and ``report`` with its progress. ``workflow_id`` is None if frames were given.
-    """
+    """Asks the API for an explorer, in its thread; ``workflow_id`` is None if frames were given."""
 
     def __init__(
         self,
@@ -223,10 +219,7 @@ class Fetcher:
     def _fetch_runs(
         self, start: datetime | None, end: datetime | None, only: pl.DataFrame | None = None
     ) -> None:
-        """Fetch runs, and keep those that came before a failure, too.
-
-        With ``only`` it is those of them that are here, else all of the workflow.
-        """
+        """Fetch runs, or only those of ``only``; what came before a failure is kept."""
         of: Any = self.workflow_id
         if only is not None:
             # A run that does not name its workflow may be of any of them.

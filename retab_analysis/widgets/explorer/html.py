@@ -20,11 +20,7 @@ from retab_analysis.widgets.table_html import (
 
 @dataclass(frozen=True, slots=True)
 class ExplorerLook:
-    """What is shown besides the lists, and how.
-
-    ``more`` is what *Load more* would do, empty where it would do nothing; ``path`` is where
-    *Export CSV* writes to; ``panel`` is how the run, result or eval is shown that is chosen.
-    """
+    """What is shown besides the lists; ``more`` is what *Load more* would do, if anything."""
 
     title: str
     message: str = ""

@@ -18,9 +18,6 @@ TO_MINUTE = "%Y-%m-%d %H:%M"
 _LONGEST = 200
 
 
-# How a row reads in a cell: as text, and with signs where they say it faster
-
-
 def format_text(column: str) -> Callable[[Row], str]:
     """A text in one line; empty where there is none."""
     return lambda row: one_line(row[column], _LONGEST)
@@ -96,9 +93,6 @@ def mark_state(row: Row) -> Html:
 def mark_sign(state: str) -> Html:
     """The sign of a state; also of ``mixed``, which only several results together can have."""
     return tag("span", "~", title="mixed", class_="ra-mixed") if state == "mixed" else sign(state)
-
-
-# What is listed
 
 
 def _text(name: str, title: str, width: float, *, is_extra: bool = False) -> TableColumn:

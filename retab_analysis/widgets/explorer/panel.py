@@ -13,7 +13,7 @@ from retab_analysis.comparison.detail import EvalDetail, name_eval
 from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag
-from retab_analysis.render.html import to_piece, write_parts
+from retab_analysis.render.html import to_piece
 from retab_analysis.widgets.elements import button, copy_button, scroll_area
 from retab_analysis.widgets.explorer.lists import (
     TO_MINUTE,
@@ -123,7 +123,7 @@ def _render_results(results: pl.DataFrame, look: DetailLook, below: Html | None)
     left, cancelled = told.height - shown.height, results.height - told.height
     said = [f"and {left:,} more"] * (left > 0) + [f"{cancelled:,} cancelled"] * (cancelled > 0)
     more = tag("div", ", ".join(said), class_="ra-soft") if said else None
-    return join(write_parts(part) if shown.height else None, more)
+    return join(to_piece(part) if shown.height else None, more)
 
 
 def _render_result(explored: ExplorerState, row: Row, look: DetailLook) -> Html:

@@ -27,22 +27,15 @@ _BAD_FIRST = pl.col("state").replace_strict(
 
 @dataclass(frozen=True, slots=True)
 class FrameOrigin:
-    """Where the rows come from, as code.
-
-    ``results`` is empty if they are read run by run; ``archive``, if the rows come from the API.
-    """
+    """Where the rows come from, as code; ``results`` is empty if they are read run by run."""
 
     runs: str = ""
     results: str = ""
-    archive: str = ""
+    archive: str = ""  # of the results, if the rows come from an archive
 
 
 class ExplorerState:
-    """The lists of an explorer and what they are made of; it neither draws nor asks the API.
-
-    ``runs`` is None if only results were given, and ``results`` is None if they are read run by
-    run. ``fetched`` and ``failed`` are the ids of runs.
-    """
+    """The lists of an explorer; ``results`` is None if they are read run by run."""
 
     def __init__(
         self, runs: pl.DataFrame | None, results: pl.DataFrame | None, source: FrameOrigin
@@ -50,8 +43,8 @@ class ExplorerState:
         self.source = source
         self.runs = None if runs is None else TableState(list_runs(runs), runs)
         self.results = None if results is None else TableState(list_results(results), results)
-        self._known = RESULTS.empty() if results is None else results
-        self._given = set(self._known["run_id"].drop_nulls())
+        self.known = RESULTS.empty() if results is None else results
+        self._given = set(self.known["run_id"].drop_nulls())
         self.fetched, self.failed = set(self._given), set[str]()
         # Of which of the given frames some rows have been fetched again: the code has to say so.
         self._refreshed: set[str] = set()
@@ -86,21 +79,14 @@ class ExplorerState:
     def turn_to(self, tab: str) -> None:
         self.tab = tab
 
-    # What is looked into
-
     def look_into(self, eval_id: str | None) -> Mapping[str, Any] | None:
-        """The result of which all is told: one that is chosen, or the newest of a chosen eval.
-
-        ``eval_id`` is the open eval of the chosen run.
-        """
+        """The result to tell of: the chosen one, or the newest of the chosen or open eval."""
         row = self.listed.chosen_row
         if row is None or self.tab == "results":
             return row
         if self.tab == "evals":
             return self.newest_of(row["eval_id"])
         return None if eval_id is None else self.newest_of(eval_id, row["run_id"])
-
-    # Evals
 
     @property
     def is_weighed(self) -> bool:
@@ -122,13 +108,9 @@ class ExplorerState:
             return None
         return next(self._evals.frame.filter(eval_id=eval_id).iter_rows(named=True), None)
 
-    @property
-    def known(self) -> pl.DataFrame:
-        return self._known
-
     def results_in_sight(self) -> pl.DataFrame:
         """The results that are here, of the runs that pass the filters; the same frame again."""
-        runs, known = self.runs, self._known
+        runs, known = self.runs, self.known
         if runs is None:
             return known
         of, frame, filters, found = self._in_sight
@@ -156,7 +138,7 @@ class ExplorerState:
 
     def take_results(self, run_ids: Iterable[str], found: pl.DataFrame) -> None:
         """Take the results of some runs, in place of those known before."""
-        read, known = set(run_ids), self._known
+        read, known = set(run_ids), self.known
         named = _add_names(_add_own_columns(found, known, "result_id"), known)
         self._set_known(pl.concat([self._without(read), named]))
         self.failed -= read
@@ -166,10 +148,10 @@ class ExplorerState:
 
     def _without(self, run_ids: set[str]) -> pl.DataFrame:
         # Results without a run id belong to none of these runs, and stay.
-        return self._known.filter(~pl.col("run_id").is_in(run_ids).fill_null(False))
+        return self.known.filter(~pl.col("run_id").is_in(run_ids).fill_null(False))
 
     def _set_known(self, results: pl.DataFrame) -> None:
-        self._known, self.checked = results, {}
+        self.known, self.checked = results, {}
         if self.results is not None:
             self.results.frame = results
         self.name_versions()
@@ -178,12 +160,12 @@ class ExplorerState:
         """A run's results, what does not pass first; None where they are not here."""
         if run_id not in self.fetched:
             return None
-        found = self._known.filter(pl.col("run_id") == run_id)
+        found = self.known.filter(pl.col("run_id") == run_id)
         return found.sort(_BAD_FIRST, "block_id", "eval_name", maintain_order=True)
 
     def newest_of(self, eval_id: str, run_id: str = "") -> Mapping[str, Any] | None:
         """The newest result of an eval, of one run where that has some, else of those in sight."""
-        of_run = self._known.filter(eval_id=eval_id, run_id=run_id)
+        of_run = self.known.filter(eval_id=eval_id, run_id=run_id)
         found = of_run if of_run.height else self.results_of_eval(eval_id)
         newest = found.sort("run_created_at", "created_at", nulls_last=False).tail(1)
         return next(newest.iter_rows(named=True), None)
@@ -192,10 +174,7 @@ class ExplorerState:
         return self.results_in_sight().filter(pl.col("eval_id") == eval_id)
 
     def list_missing(self, newest: int | None = None) -> list[str]:
-        """The runs that pass the filters and whose results can be fetched, but are not here.
-
-        The newest come first; with ``newest`` only so many of the newest runs are looked at.
-        """
+        """The runs in sight (or so many of the ``newest``) whose results are not here."""
         if self.runs is None:
             return []
         runs = self.runs.select("run_id", "created_at")
@@ -254,7 +233,7 @@ class ExplorerState:
         # The user has the given results; only those that were fetched since need code.
         if not self.fetched - self._given:
             return made
-        more = [each for each in self._run_ids(self._known) if each not in self._given]
+        more = [each for each in self._run_ids(self.known) if each not in self._given]
         fetched = self._write_fetched(more)
         return f"{made}\nresults = pl.concat([results, {fetched}], how='diagonal')"
 
@@ -281,7 +260,7 @@ class ExplorerState:
 
     def _write_names(self) -> str:
         """The argument that gives evals their names."""
-        frame = self._known if self.runs is None else self.runs.frame
+        frame = self.known if self.runs is None else self.runs.frame
         workflows = frame["workflow_id"].drop_nulls().unique(maintain_order=True).to_list()
         if not workflows:
             return ""

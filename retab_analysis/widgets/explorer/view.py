@@ -263,8 +263,6 @@ class Explorer(Handle):
     def _wait_for_content(self, seconds: float) -> None:
         self._jobs.wait(seconds)
 
-    # What is shown
-
     def _render(self) -> dict[str, str]:
         with self._lock:
             return dict(html.render_sections(self._explored, self._look()))
@@ -292,19 +290,16 @@ class Explorer(Handle):
         if workflow_id is not None and explored.runs is not None and not explored.runs.frame.height:
             return f"Runs of {one_line(workflow_id)}"
         if explored.tab == "evals":
-            return self._title_evals()
+            runs = explored.results_in_sight()["run_id"].n_unique()
+            left = len(explored.list_missing())
+            more = f"; {left:,} further runs pass the filters" if left else ""
+            return f"Evals over {count_noun(runs, 'run')}{more}"
         if workflow_id is not None and self._archive is not None:
             return f"Runs of {one_line(workflow_id)} in the archive"
         if workflow_id is not None:
             return f"Runs of {one_line(workflow_id)} since {self._fetcher.since:%Y-%m-%d}"
         first = explored.list_of(explored.tabs[0])
         return f"{first.frame.height:,} {first.listing.noun}"
-
-    def _title_evals(self) -> str:
-        explored = self._explored
-        over = f"Evals over {count_noun(explored.results_in_sight()['run_id'].n_unique(), 'run')}"
-        left = len(explored.list_missing())
-        return f"{over}; {left:,} further runs pass the filters" if left else over
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         with self._lock:
@@ -322,8 +317,6 @@ class Explorer(Handle):
             self._explored.weigh()
             message = " ".join(each for each in (self._message.words, waiting) if each)
             return html.plain_text(self._explored, self._write_title(), message)
-
-    # What a person does
 
     def _on_event(self, event: Event) -> None:
         with self._lock, contextlib.suppress(ValueError, LookupError, TypeError, OverflowError):
@@ -372,8 +365,6 @@ class Explorer(Handle):
             explored.listed.change(event.name, event.key, value)
         if event.name in ("tab", "open", "close", "eval"):
             self._opened.toggle(value if event.name == "eval" else None)
-
-    # What is fetched
 
     def _follow(self) -> None:
         """A person has changed what is seen: fetch what that needs, and draw."""

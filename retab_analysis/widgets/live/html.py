@@ -18,7 +18,7 @@ from retab_analysis.markup import (
     tag,
     without_controls,
 )
-from retab_analysis.render.html import to_piece, write_parts
+from retab_analysis.render.html import to_piece
 from retab_analysis.render.text import to_text
 from retab_analysis.widgets.elements import beside, button, copy_button, render_still, scroll_area
 from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
@@ -35,13 +35,9 @@ Counts = Sequence[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class LiveLook:
-    """How a state is shown.
+    """How a state is shown; a ``limit`` of None shows all evals."""
 
-    ``values`` also covers messages that may quote values. A ``limit`` of None shows all evals.
-    ``asking`` says whether the view asks for confirmation before it cancels.
-    """
-
-    values: bool = field(default_factory=shows_values)
+    values: bool = field(default_factory=shows_values)  # and messages that may quote them
     limit: int | None = SHOWN_EVALS
     is_live: bool = True
     can_cancel: bool = False
@@ -74,8 +70,7 @@ def _render_news(state: LiveState, look: LiveLook, opened: OpenEval) -> Html:
     pieces = []
     for comparison, document in state.documents(values=look.values):
         shown = opened.render(comparison, document) if look.is_live else document
-        one = len(state.told) == 1
-        pieces.append(write_parts(*shown.parts) if one else to_piece(shown))
+        pieces.append(to_piece(*shown.parts) if len(state.told) == 1 else to_piece(shown))
     return join(*pieces)
 
 
@@ -91,7 +86,7 @@ def _render_alone(state: LiveState, look: LiveLook) -> Html:
     rest = tag("div", f"and {more} more", class_="ra-soft") if more else None
     title = "Not compared yet" if state.is_comparing else "Does not pass"
     heading = tag("div", title, class_="ra-title")
-    return join(heading, write_parts(list_details(shown, values=look.values)), rest)
+    return join(heading, to_piece(list_details(shown, values=look.values)), rest)
 
 
 def render_head(state: LiveState, look: LiveLook) -> Html:
@@ -170,7 +165,7 @@ def _render_line(run: RunLine) -> Html:
     """A run as one line; what it does not hold is in its tooltip."""
     progress = f"{run.done} of {run.total} done, {dict(run.counts)['passed']} passed"
     message = [run.message] if run.message else []
-    hint = (run.about, _list_counts(run.counts), *list_facts(run), *message)
+    hint = (run.about, list_counts(run.counts), *list_facts(run), *message)
     status = run.status if run.status in ("queued", "pending") else name_status(run)
     parts = (
         tag("b", status),
@@ -185,7 +180,7 @@ def _render_line(run: RunLine) -> Html:
     )
 
 
-def _list_counts(counts: Counts) -> str:
+def list_counts(counts: Counts) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts)
 
 
@@ -223,7 +218,7 @@ def _render_bar(counts: Counts) -> Html:
     if waiting:
         title = f"{waiting} waiting"
         pieces.append(tag("span", title=title, style=f"flex:{waiting} 0 0", data_key="waiting"))
-    return tag("div", *pieces, class_="ra-bar", role="img", aria_label=_list_counts(counts))
+    return tag("div", *pieces, class_="ra-bar", role="img", aria_label=list_counts(counts))
 
 
 def _render_counts(counts: Counts, facts: Sequence[str]) -> Html:
@@ -344,9 +339,9 @@ def describe_briefly(state: LiveState) -> str:
     if state.runs:
         done, total = sum_progress(state)
         statuses = Counter(run.status for run in state.runs)
-        told = _list_counts([*statuses.items()])
+        told = list_counts([*statuses.items()])
         if len(state.runs) == 1:
             # Nothing where the heading names it.
             told = "" if state.runs[0].status in state.heading else state.runs[0].status
-        parts[1:1] = [told, f"{done} of {total} done", _list_counts([*sum_counts(state).items()])]
+        parts[1:1] = [told, f"{done} of {total} done", list_counts([*sum_counts(state).items()])]
     return " · ".join(dict.fromkeys(one_line(part) for part in parts if part))

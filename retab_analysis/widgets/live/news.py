@@ -19,14 +19,7 @@ import polars as pl
 
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import add_config_changes, choose_versions
-from retab_analysis.checks.plan import (
-    HISTORY,
-    Choice,
-    Limits,
-    ReadingPlan,
-    RunListing,
-    make_plan,
-)
+from retab_analysis.checks.plan import HISTORY, Choice, Limits, ReadingPlan, RunListing, make_plan
 from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
@@ -60,18 +53,14 @@ NO_NEWS: Mapping[str, int] = MappingProxyType(dict.fromkeys(TRANSITIONS, 0))
 
 @dataclass(frozen=True, eq=False)
 class News:
-    """What became of the evals of the watched runs of one workflow.
-
-    ``comparison`` is None before the first one; ``against`` is None if there is nothing to compare
-    with, and ``missing`` may say why. ``took`` is in seconds.
-    """
+    """What became of the evals of the watched runs of one workflow."""
 
     run_ids: tuple[str, ...]
     comparison: Comparison | None = None
-    against: str | None = None
-    missing: str | None = None
+    against: str | None = None  # None if there is nothing to compare with
+    missing: str | None = None  # why there is nothing
     outcomes: frozenset[Outcome] = frozenset()
-    took: float = 0.0
+    took: float = 0.0  # seconds
     _documents: dict[bool, Document] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -113,10 +102,7 @@ class News:
 
 
 class NewsFinder:
-    """Finds the news of watched runs, each workflow's against that workflow's own past.
-
-    ``wanted`` is the ``baseline`` of :func:`watch`; None looks for no news.
-    """
+    """Finds the news of watched runs; ``wanted`` is the ``baseline`` of ``watch``."""
 
     def __init__(self, client: Client, wanted: Runs | None, archive: Archive | None) -> None:
         self._client, self._archive = client, archive
@@ -134,11 +120,7 @@ class NewsFinder:
         results: Mapping[str, pl.DataFrame],
         evals: Mapping[str, pl.DataFrame],
     ) -> tuple[News, ...]:
-        """The news of some runs, one for each of their workflows, in the order of the runs.
-
-        ``results`` are by run, ``evals`` (the saved ones) by workflow. A refused key raises
-        AuthenticationError; any other RetabAnalysisError may pass.
-        """
+        """The news of each workflow, in the order of the runs; a refused key raises its error."""
         if self.wanted is None:
             return ()
         found: list[News] = []
@@ -203,10 +185,7 @@ class WorkflowNews:
         return self._news
 
     def _compare(
-        self,
-        runs: pl.DataFrame,
-        results: Mapping[str, pl.DataFrame],
-        outcomes: frozenset[Outcome],
+        self, runs: pl.DataFrame, results: Mapping[str, pl.DataFrame], outcomes: frozenset[Outcome]
     ) -> News:
         has_ended = bool(runs["is_terminal"].all())
         source, plan = self._plan(runs, has_ended)
@@ -225,11 +204,7 @@ class WorkflowNews:
         return news
 
     def _add_edits(self, comparison: Comparison, source: Source) -> Comparison:
-        """Add what was edited, where something broke by an edit.
-
-        It is asked for until it has come, but a few times only: an API that does not know a version
-        will not know it with the next news either.
-        """
+        """Add what was edited, where something broke by an edit; it is asked for a few times."""
         versions = choose_versions(comparison.evals, sides_of(comparison))
         if versions is None:
             return comparison
@@ -242,11 +217,7 @@ class WorkflowNews:
         return with_sides(comparison, edits=self._edits.get(versions))
 
     def _plan(self, runs: pl.DataFrame, has_ended: bool) -> tuple[Source, ReadingPlan]:
-        """Which runs are read, as ``check`` would choose them now.
-
-        Once the runs have ended, the list and the saved evals are read again: an earlier run may
-        have ended meanwhile, and the saved evals remember other passes.
-        """
+        """Which runs are read, as ``check`` would choose them now; once more at the end."""
         if self._source is None:
             # Without the saved evals everything would be taken for removed.
             saved = None if self._evals.is_empty() else self._evals

@@ -32,24 +32,19 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One run, at a glance.
-
-    ``counts`` leaves out states without evals, except ``passed``; ``done`` leaves out cancelled
-    evals. ``waited``, ``ran`` and ``eta`` (low and high end of what is left) are in seconds,
-    ``rate`` in evals per minute of running.
-    """
+    """One run, at a glance; times are in seconds, ``rate`` is in evals per minute of running."""
 
     run_id: str
     status: str
     words: str
     about: str
     counts: tuple[tuple[str, int], ...]
-    done: int
+    done: int  # without those that were cancelled
     total: int
     waited: float | None
     ran: float | None
     rate: float | None
-    eta: tuple[float, float] | None
+    eta: tuple[float, float] | None  # low and high end of what is left
     message: str | None
     marks: tuple[str, ...]
 
@@ -146,9 +141,6 @@ def _describe_status(run: Row, counts: Mapping[str, int], begun: bool) -> str:
 
 def say_not_passing(number: int) -> str:
     return f"{number} {'does' if number == 1 else 'do'} not pass"
-
-
-# How long it will take
 
 
 def _list_left(

@@ -1,7 +1,4 @@
-"""What is known of the watched runs, and what a person is told: plain values.
-
-:func:`compute_state` is a pure function of a :class:`Snapshot` and a clock.
-"""
+"""What is known of the watched runs, and what a person is told: plain values."""
 
 from __future__ import annotations
 
@@ -65,10 +62,7 @@ class Snapshot:
 
     @cached_property
     def later(self) -> dict[Outcome, bool]:
-        """The outcomes that the news do not count yet, and whether each may change what they say.
-
-        Those of runs that are held against nothing are not among them.
-        """
+        """The outcomes that the news do not count yet, and whether each may change the news."""
         news = {run_id: each for each in self.news for run_id in each.run_ids}
         found = {}
         for outcome in list_outcomes(self.results):
@@ -123,11 +117,7 @@ class LiveState:
 
 
 def compute_state(snapshot: Snapshot, now: datetime) -> LiveState:
-    """What a person is told at a moment.
-
-    ``now`` (in UTC) only says how long ago the last contact was: rates and times stand still while
-    the API is away.
-    """
+    """What a person is told; ``now`` (UTC) only says how long ago the last contact was."""
     results = _group_by_run(snapshot.results)
     seen = list(snapshot.runs.iter_rows(named=True))
     then, usual = snapshot.seen_at or now, snapshot.usual_ms
@@ -184,10 +174,7 @@ def _list_judged(told: Sequence[News]) -> Iterator[EvalDetail]:
 
 
 def _list_alone(snapshot: Snapshot) -> Iterator[EvalDetail]:
-    """The results that do not pass and are held against nothing (yet), in the order of their end.
-
-    Not a cancelled one: nobody asked that eval.
-    """
+    """The results that do not pass and are compared with nothing (yet), as they ended."""
     missing = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
     failed = snapshot.results.filter(pl.col("state").is_in(TOLD), pl.col("state") != "passed")
     ended = failed.sort("completed_at", nulls_last=True, maintain_order=True)

@@ -297,8 +297,6 @@ class LiveView(Handle):
             if self._page is None and self._bars is not None:
                 self._bars.draw(state)
 
-    # The page
-
     def _render(self) -> dict[str, str]:
         if self._compact:
             return dict(html.render_brief_sections(self.state))
@@ -359,8 +357,6 @@ class LiveView(Handle):
 
         run_beside(work, "cancel")
 
-    # How it is waited for
-
     def __enter__(self) -> Self:
         return self
 
@@ -378,10 +374,7 @@ class LiveView(Handle):
 
 
 class TerminalBars:
-    """The view in a terminal: tqdm's bars, and a line for each eval that is news.
-
-    If ``compact``, it shows one bar for all runs together, and no lines.
-    """
+    """The view in a terminal: bars with a line for each eval that is news, or one bar alone."""
 
     def __init__(self, *, compact: bool = False) -> None:
         self._bars = Bars()
@@ -391,13 +384,13 @@ class TerminalBars:
     def draw(self, state: LiveState) -> None:
         """Show a state."""
         if self._compact and state.runs:
-            counts = ", ".join(f"{n} {name}" for name, n in html.sum_counts(state).items())
+            counts = html.list_counts([*html.sum_counts(state).items()])
             heading = one_line(state.heading)
             self._bars.update("all runs", heading, *html.sum_progress(state), counts)
         elif not self._compact:
             self._print_news(state)
             for run in state.runs[:_MOST_BARS]:
-                counts = ", ".join(f"{count} {name}" for name, count in run.counts)
+                counts = html.list_counts(run.counts)
                 self._bars.update(run.run_id, run.words, run.done, run.total, counts)
         if state.phase != "watching":
             self._bars.close()

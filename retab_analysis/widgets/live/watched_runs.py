@@ -24,12 +24,7 @@ _OVERLAP = timedelta(minutes=1)
 
 
 class WatchedRuns(Poller):
-    """The watched runs: given ones, or all of a workflow that start or are going on.
-
-    A run that has ended is looked at too while others go on: it may be running again.
-    ``gone`` are runs that are not found any more, or never were; ``unread`` is the error of a run
-    that could never be read.
-    """
+    """The watched runs: given ones, or all of a workflow that start or are going on."""
 
     def __init__(self, client: Client, ids: Sequence[str], workflow_id: str | None) -> None:
         super().__init__(client, ids)
@@ -38,8 +33,8 @@ class WatchedRuns(Poller):
         # runs that had ended before the watching began.
         self._newest: datetime | None = None
         self._old: set[str] | None = None
-        self.gone: set[str] = set()
-        self.unread: RetabAnalysisError | None = None
+        self.gone: set[str] = set()  # runs that are not found any more, or never were
+        self.unread: RetabAnalysisError | None = None  # of a run that could never be read
 
     def pending(self) -> list[str]:
         """The runs that are not known to have ended, without those that are gone."""
@@ -87,10 +82,7 @@ class WatchedRuns(Poller):
             self.unread = error
 
     def _choose_lists(self) -> Iterator[tuple[str, datetime | None]]:
-        """The lists to ask for: of a followed workflow, or of one that has several of the runs.
-
-        One page of a workflow's runs costs one request, however many of them are watched.
-        """
+        """The lists to ask for, and since when: a page costs one request for all its runs."""
         if self._workflow_id is not None:
             # What is watched, and what is new: by the dates that the API gives, because this
             # machine's clock may be another one.
@@ -135,10 +127,7 @@ class WatchedRuns(Poller):
         return runs
 
     def _is_followed(self, run_id: str, has_ended: bool) -> bool:
-        """Whether it is of the followed workflow, and did not end before the watching began.
-
-        A run may start and end between two looks: it is new, whatever its status is.
-        """
+        """Whether it is of the followed workflow, and did not end before the watching began."""
         if self._workflow_id is None or self._old is None:
             return False
         return not has_ended or run_id not in self._old

@@ -61,11 +61,7 @@ class _Seen:
 
 
 class Watcher:
-    """Polls runs in a thread of its own, and tells its listeners of each change.
-
-    It follows ``workflow_id`` if there are no ``ids``. ``interval`` is the least time between two
-    rounds, in seconds.
-    """
+    """Polls runs in a thread and tells listeners; without ``ids`` it follows ``workflow_id``."""
 
     def __init__(
         self,
@@ -209,10 +205,7 @@ class Watcher:
         return not (before.runs.equals(snapshot.runs) and before.results.equals(snapshot.results))
 
     def _look(self, before: Snapshot) -> Snapshot:
-        """Look at the runs and then at their results.
-
-        Both are taken over, or neither: what is shown is of one time, that of the last contact.
-        """
+        """Look at the runs and then at their results; both are taken over, or neither."""
         self._runs.look()
         runs = self._runs.frame()
         gone, unfound = frozenset(self._runs.gone), tuple(self._runs.unfound)
@@ -292,11 +285,7 @@ class Watcher:
         return replace(snapshot, usual_ms=dict(durations.iter_rows()))
 
     def _add_news(self, snapshot: Snapshot) -> Snapshot:
-        """Hold the runs against their past, where that is wanted.
-
-        In a thread of its own: while a cell computes, a comparison takes seconds, and reading the
-        earlier runs may take longer. Meanwhile the runs are looked at and shown all the same.
-        """
+        """Hold the runs against their past, in a thread, because that may take long."""
         if self._finder.wanted is None:
             return snapshot
         try:
