@@ -1,17 +1,15 @@
 """A second world, with heavy tails, made anew from what is promised and not from the first one.
 
 Most evals hardly ever fail and a few often do; documents and blocks multiply a run's odds, by
-factors with heavy tails; bad hours and outages begin and end on the clock, so that reruns minutes
-later meet them too; what breaks fails always, at 0.6, or at 0.3; an upgrade of the provider breaks
-a few evals of nearly every block; some evals get worse slowly. How often all this happens was
-chosen with the naive rule alone, near the figures that it has in the first world.
+factors with heavy tails; bad hours and outages begin and end on the clock; edits have no effect,
+but in long histories some evals get worse slowly. How often all this happens was chosen with the
+naive rule alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 from scipy.special import expit, logit
@@ -19,55 +17,32 @@ from scipy.special import expit, logit
 from simulation.luck import BLOCKED, CANCELLED, ERROR, FAILED, PASSED, UNSCORED
 from simulation.population import Bools, Floats, Ints, Suite
 from simulation.result_frames import FIRST_RUN
-from simulation.timeline import Break, break_rates, find_blocked
-from simulation.world import ABSENT, MORE_KINDS, Scenario
+from simulation.world import ABSENT, Scenario
 
-KINDS = (*MORE_KINDS, "upgrade")
-LEVELS, OFTEN = (1.0, 0.6, 0.3), (0.8, 0.12, 0.08)
+KINDS = ("same", "uniform")
 
 
-def simulate(
-    kind: str,
-    runs: int,
-    *,
-    seed: Sequence[int],
-    episodes: bool = False,
-    looks: int = 1,
-    level: float | None = None,
-    edits: bool = True,
-) -> Scenario:
-    """Draw a suite and its runs; the arguments are those of the first world."""
-    drawn_from = (2, *seed, KINDS.index(kind), runs, int(episodes))
+def simulate(kind: str, runs: int, *, seed: Sequence[int], looks: int = 1) -> Scenario:
+    """Draw a suite and its runs, in which nothing happens; the arguments as in the first world."""
+    drawn_from = (2, *seed, KINDS.index(kind), runs)
     rng = np.random.default_rng([*drawn_from, 0])
     suite = _draw_suite(rng, runs + 1 + looks, uniform=kind == "uniform")
     past = _Past(rng, suite, runs + 1)
-    past.happen(kind, level)
-    past.fill_history(episodes)
-    past.edit_by_the_way(suite.rows if edits else runs + 2)
+    past.edit_by_the_way()
+    past.drift_slowly()
     luck = np.random.default_rng([*drawn_from, 1])
     clock = _Clock(luck, suite)
-    if kind == "hour":
-        clock.stay_bad_from(clock.hours[runs + 1] - 0.3)
-    rates = break_rates(past.base, past.breaks)
-    blocked = find_blocked(rates, past.breaks)
-    states = _cut_off(luck, clock.draw(luck, rates, blocked, clock.hours))
+    states = _cut_off(luck, clock.draw(luck, past.rates))
     covered = suite.scheduled() & _draw_covered(luck, suite, runs)
-
-    def draw_again(rng: np.random.Generator, time: datetime) -> Ints:
-        hours = np.array([(time - FIRST_RUN) / timedelta(hours=1)])
-        return clock.draw(rng, rates[[runs + 1]], blocked[[runs + 1]], hours)
-
     return Scenario(
         kind=kind,
         runs=runs,
         suite=suite,
-        rates=rates,
+        rates=past.rates,
         code=past.code,
-        breaks=past.breaks,
         states=np.where(covered, states, ABSENT),
         times=[FIRST_RUN + timedelta(hours=float(at)) for at in clock.hours],
         seed=drawn_from,
-        draw_again=draw_again,
     )
 
 
@@ -111,68 +86,17 @@ def _draw_suite(rng: np.random.Generator, rows: int, *, uniform: bool) -> Suite:
     )
 
 
-@dataclass
 class _Past:
-    """What happened to the evals up to now, and in run ``now``."""
+    """What happened to the evals: edits without effect, and in long histories a slow drift."""
 
-    rng: np.random.Generator
-    suite: Suite
-    now: int
-    breaks: list[Break] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        suite = self.suite
-        self.base = np.where(suite.redefined(), suite.changed_rate, suite.rate)
+    def __init__(self, rng: np.random.Generator, suite: Suite, now: int) -> None:
+        self.rng, self.suite, self.now = rng, suite, now
+        self.rates = np.where(suite.redefined(), suite.changed_rate, suite.rate)
         self.code = np.zeros((suite.rows, suite.blocks), dtype=np.int64)
-        self.busy = ~suite.scheduled()
 
-    def happen(self, kind: str, level: float | None) -> None:
-        """What a kind of scenario is about."""
-        rng, rows, here = self.rng, self.suite.rows, self._some_blocks()
-        if kind in ("benign", "edit"):
-            self.code[self.now :, here] += 1
-            self._shift(self.now, here)
-        if kind == "edit":
-            self._break(self._few_of(here, self.now, rows), self.now, rows, "edit", level)
-            gaps = np.flatnonzero(self.suite.gap & np.isin(self.suite.block, here))
-            self.base[self.now :, gaps[: int(3 * rng.random() ** 3)]] = 0.02
-        if kind == "drift":
-            share = rng.uniform(0.15, 0.6)
-            self._break(self._share_of(here[:1], self.now, rows, share), self.now, rows, "drift")
-        if kind == "upgrade":
-            most = np.flatnonzero(rng.random(self.suite.blocks) < 0.85)
-            share = rng.uniform(0.02, 0.08)
-            self._break(self._share_of(most, self.now, rows, share), self.now, rows, "drift")
-        if kind == "past":
-            self._incident(int(rng.integers(1, rows)), rows)
-
-    def fill_history(self, episodes: bool) -> None:
-        """Slow drifts in long histories; incidents, of which one in eight was never mended."""
-        rng, rows, last = self.rng, self.suite.rows, self.now - 3
-        if last >= 8 and rng.random() < 0.25:
-            ramp = int(rng.integers(4, min(11, last)))
-            start = int(rng.integers(1, last - ramp + 2))
-            evals = self._share_of(self._some_blocks()[:1], start, rows, 0.05)
-            self._break(evals, start, rows, "drift", float(rng.uniform(0.4, 0.9)), ramp)
-        for _ in range(rng.poisson(self.now / 18) if episodes else 0):
-            start = int(rng.integers(1, last - 2))
-            stop = min(start + 2 + int(rng.geometric(0.15)), last)
-            self._incident(start, rows if rng.random() < 0.125 else stop)
-
-    def _incident(self, start: int, stop: int) -> None:
-        here = self._some_blocks()[:1]
-        if self.rng.random() < 0.6:
-            # An edit breaks it, and mostly another one mends it.
-            self.code[start:, here] += 1
-            self.code[stop:, here] += 1
-            self._break(self._few_of(here, start, stop), start, stop, "edit")
-        else:
-            share = self.rng.uniform(0.15, 0.5)
-            self._break(self._share_of(here, start, stop, share), start, stop, "drift")
-
-    def edit_by_the_way(self, stop: int) -> None:
-        """Edits without effect, before run ``stop`` and not in run ``now``."""
-        for row in range(1, stop):
+    def edit_by_the_way(self) -> None:
+        """Edits, but not in run ``now``."""
+        for row in range(1, self.suite.rows):
             if row != self.now and self.rng.random() < self.suite.edit_rate:
                 here = self._some_blocks()
                 self.code[row:, here] += 1
@@ -180,60 +104,35 @@ class _Past:
 
     def _shift(self, row: int, here: Ints) -> None:
         """An edit changes the odds of one eval in eight a little, until its definition changes."""
-        before = self.base[row]
+        before = self.rates[row]
         odds = logit(np.clip(before, 1e-6, 1 - 1e-6)) + self.rng.normal(0, 0.5, before.size)
         after = np.clip(expit(odds), before - 0.1, before + 0.1)
         moved = np.isin(self.suite.block, here) & (self.rng.random(self.suite.size) < 0.125)
         moved &= (before < 0.3) & ~self.suite.gap
         later = np.arange(self.suite.rows)[:, None] >= row
-        same = later & (self.base == before)
-        self.base = np.where(same & moved, after, self.base)
+        self.rates = np.where(later & (self.rates == before) & moved, after, self.rates)
 
     def _some_blocks(self) -> Ints:
         count = 1 + int(self.rng.random() < 0.3) + int(self.rng.random() < 0.1)
         known = self.rng.permutation(np.unique(self.suite.block))
         return known[:count]
 
-    def _pool(self, here: Ints, start: int, stop: int) -> Ints:
-        """Evals that mostly pass, are there all the time and have no other break around it."""
-        suite = self.suite
-        free = ~self.busy[max(start - 2, 0) : stop].any(axis=0) & (suite.removed_at == suite.rows)
-        free &= (self.base[start - 1] <= 0.1) & (suite.changed_at < start) & ~suite.gap
-        return np.flatnonzero(free & np.isin(suite.block, here))
-
-    def _few_of(self, here: Ints, start: int, stop: int) -> Ints:
-        """Mostly a corner of each block, at times half of it; one time in three by documents."""
-        found: list[int] = []
-        for block in here:
-            pool = self._pool(np.array([block]), start, stop)
-            count = min(1 + int(2 * self.rng.pareto(1.1)), (len(pool) + 1) // 2)
-            order = self.rng.permutation(len(pool))
-            if self.rng.random() < 0.33:
-                place = self.rng.permutation(self.suite.size)
-                order = np.argsort(place[self.suite.document[pool]])
-            found += pool[order][:count].tolist()
-        return np.array(found, dtype=np.int64)
-
-    def _share_of(self, here: Ints, start: int, stop: int, share: float) -> Ints:
-        pool = self._pool(here, start, stop)
-        return self.rng.choice(pool, min(len(pool), max(1, round(share * len(pool)))), False)
-
-    def _break(
-        self,
-        evals: Ints,
-        start: int,
-        stop: int,
-        cause: str,
-        level: float | None = None,
-        ramp: int = 0,
-    ) -> None:
-        levels = self.rng.choice(LEVELS, len(evals), p=OFTEN)
-        rates = np.clip(levels - self.rng.exponential(0.02, len(evals)), 0.25, 1)
-        if level is not None:
-            rates = np.full(len(evals), level)
-        blocked = bool(self.rng.random() < 0.15)
-        self.breaks.append(Break(evals, start, stop, cause, rates >= 0.9, rates, blocked, ramp))
-        self.busy[start:stop, evals] = True
+    def drift_slowly(self) -> None:
+        """One in twenty evals of a block gets worse over 4 to 10 runs, and stays so."""
+        rng, suite, last = self.rng, self.suite, self.now - 3
+        if last < 8 or rng.random() >= 0.25:
+            return
+        ramp = int(rng.integers(4, min(11, last)))
+        start = int(rng.integers(1, last - ramp + 2))
+        before = self.rates[start - 1]
+        pool = np.isin(suite.block, self._some_blocks()[:1]) & (before <= 0.1) & ~suite.gap
+        pool &= suite.scheduled()[start - 1 :].all(axis=0) & (suite.changed_at < start)
+        evals = np.flatnonzero(pool)
+        evals = rng.choice(evals, min(len(evals), max(1, round(0.05 * len(evals)))), replace=False)
+        part = np.clip((np.arange(suite.rows) - start + 1) / (ramp + 1), 0, 1)[:, None]
+        worse = rng.uniform(0.4, 0.9)
+        drifted = (1 - part) * before[evals] + part * worse
+        self.rates[:, evals] = np.where(part > 0, drifted, self.rates[:, evals])
 
 
 class _Clock:
@@ -263,13 +162,9 @@ class _Clock:
         block = self.rng.choice(self.suite.block)
         return (self.suite.block == block) | (self.rng.random() < 0.5)
 
-    def stay_bad_from(self, hour: float) -> None:
-        """A bad hour that lasts for one to four."""
-        self.bad = [(hour, hour + self.rng.uniform(1, 4), self._draw_hit(), self.rng.random())]
-
-    def draw(self, rng: np.random.Generator, rates: Floats, blocked: Bools, hours: Floats) -> Ints:
-        """What each eval ends with in runs at some hours, an index into ``STATES``."""
-        suite, shape = self.suite, rates.shape
+    def draw(self, rng: np.random.Generator, rates: Floats) -> Ints:
+        """What each eval ends with in each run, an index into ``STATES``."""
+        suite, shape, hours = self.suite, rates.shape, self.hours
         alone = np.where(suite.document < 0, suite.size + np.arange(suite.size), suite.document)
         by_document = rng.standard_t(4, (shape[0], 2 * suite.size))[:, alone]
         by_block = rng.standard_t(4, (shape[0], suite.blocks))[:, suite.block]
@@ -280,7 +175,7 @@ class _Clock:
         for begin, end, hit, strength in self.outages:
             errors += 0.9 * strength * (((begin <= hours) & (hours < end))[:, None] & hit)
         states = np.where(rng.random(shape) < expit(odds), FAILED, PASSED)
-        shown = rng.random(shape) < np.where(blocked, 0.9, 0.01)
+        shown = rng.random(shape) < 0.01
         states[(states == FAILED) & shown] = BLOCKED
         states[rng.random(shape) < errors] = ERROR
         states[rng.random(shape) < 0.001] = UNSCORED

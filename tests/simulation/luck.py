@@ -69,11 +69,6 @@ def draw_bad_hours(rng: np.random.Generator, suite: Suite) -> Floats:
     return np.where(hit, rng.uniform(0.3, 1.3, suite.rows)[:, None], 0.0)
 
 
-def draw_hour(rng: np.random.Generator, suite: Suite) -> Floats:
-    """The same for one run that is of a bad hour, shape (evals,)."""
-    return np.where(_draw_hit(rng, suite, 1, 1.0)[0], rng.uniform(0.3, 1.3), 0.0)
-
-
 def _draw_error_rates(rng: np.random.Generator, suite: Suite, runs: int) -> Floats:
     hit = _draw_hit(rng, suite, runs, BURST)
     return np.where(hit, rng.uniform(0.03, 0.5, runs)[:, None], 0.002)

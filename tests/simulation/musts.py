@@ -32,6 +32,7 @@ if __name__ == "__main__":
         os.environ.setdefault(threads, "1")
 
 import numpy as np
+import polars as pl
 
 import retab_analysis as ra
 from simulation import heavy
@@ -275,7 +276,7 @@ def count_earlier(task: Task, seed: Sequence[int]) -> Counter[str]:
     old = EARLIER[task.world](task.kind, task.runs, seed=seed)
     at, defined = old.candidate_row, np.arange(old.suite.rows)[:, None] >= old.suite.changed_at
     least = np.where(defined, old.rates, 1.0)[: at + 1].min(axis=0)
-    worse = {*old.truth["eval_id"].filter(old.rates[at] - least >= RISE)}
+    worse = {*pl.Series(old.eval_ids).filter(old.rates[at] - least >= RISE)}
     own_past = judge(old.candidate, old.of_rows(0, at)).evals
     against_one = ra.compare(old.baseline, old.candidate, history=old.history).evals
     counts = Counter(suites=1)
@@ -316,7 +317,7 @@ def count_sequence(task: Task, seed: Sequence[int]) -> Counter[str]:
     counts: Counter[str] = Counter(suites=1)
     for now in range(row + 3 - is_edited, suite.rows):
         newest = judge(made.of_rows(now, now + 1), made.of_rows(0, now)).evals
-        word = newest.filter(eval_id=made.truth["eval_id"][at])["transition"].item()
+        word = newest.filter(eval_id=made.eval_ids[at])["transition"].item()
         counts.update(looks=1, red=word in RED)
     return counts
 

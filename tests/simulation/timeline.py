@@ -23,31 +23,23 @@ class Break:
         evals: Their indexes.
         start: The first run that shows it.
         stop: The first run in which they are mended; the number of runs where they are not.
-        cause: ``edit`` where the block's code changed in ``start``, else ``drift``.
-        hard: Which of them fail nine times in ten and more; the others fail 0.3 to 0.6 more often.
-        rates: How often each fails meanwhile.
+        rates: How often each fails meanwhile: most nine times in ten and more, the others 0.3 to
+            0.6 more often.
         blocked: Whether a failure mostly shows as ``blocked``.
-        ramp: In how many runs after ``start`` the rates are only reached; 0 where at once.
     """
 
     evals: Ints
     start: int
     stop: int
-    cause: str
-    hard: Bools
     rates: Floats
     blocked: bool
-    ramp: int = 0
 
 
 def break_rates(base: Floats, breaks: Sequence[Break]) -> Floats:
     """How often each eval fails in each run, ``rows × evals``, given how often it does unbroken."""
     rates = base.copy()
     for each in breaks:
-        for row in range(each.start, each.stop):
-            part = min(1.0, (row - each.start + 1) / (each.ramp + 1))
-            before = base[each.start - 1, each.evals]
-            rates[row, each.evals] = (1 - part) * before + part * each.rates
+        rates[each.start : each.stop, each.evals] = each.rates
     return rates
 
 
@@ -108,19 +100,13 @@ class Timeline:
         return np.where(changes, self.base[row:, moved], after)
 
     def break_blocks(
-        self,
-        blocks: Sequence[int],
-        start: int,
-        stop: int,
-        cause: str,
-        most: float,
-        level: float | None = None,
+        self, blocks: Sequence[int], start: int, stop: int, cause: str, most: float
     ) -> None:
         """Break up to a share ``most`` of the evals of some blocks, at least one in each.
 
         An edit may break a single eval, in some corner of a prompt, and breaks 2 in 100 of those
         that could break at least; drift is another model behind the same name, and breaks 15 in
-        100 at least. ``level``: how often they fail then, if not each as it comes.
+        100 at least.
         """
         least = 0.02 if cause == "edit" else 0.15
         if cause == "edit":
@@ -130,7 +116,7 @@ class Timeline:
         for block in blocks:
             evals = self._draw_broken(int(block), start, stop, self.rng.uniform(least, most))
             if len(evals):
-                self._break(evals, start, stop, cause, level)
+                self._break(evals, start, stop)
 
     def _draw_broken(self, block: int, start: int, stop: int, share: float) -> Ints:
         """Some evals that mostly passed until now; sometimes all those of a few documents."""
@@ -150,15 +136,13 @@ class Timeline:
         free = (self._free_from < start) & (stop <= self._free_until)
         return lasts & free & (self.base[start - 1] <= BREAKABLE) & ~suite.gap
 
-    def _break(self, evals: Ints, start: int, stop: int, cause: str, level: float | None) -> None:
+    def _break(self, evals: Ints, start: int, stop: int) -> None:
         hard = self.rng.random(len(evals)) < HARD
         before = self.base[start, evals]
         soft_rates = np.minimum(before + self.rng.uniform(0.3, 0.6, len(evals)), 0.98)
         rates = np.where(hard, self.rng.uniform(0.9, 1, len(evals)), soft_rates)
-        if level is not None:
-            hard, rates = np.full(len(evals), level >= 0.9), np.full(len(evals), level)
         blocked = bool(self.rng.random() < 0.2)
-        self.breaks.append(Break(evals, start, stop, cause, hard, rates, blocked))
+        self.breaks.append(Break(evals, start, stop, rates, blocked))
         if stop < self.suite.rows:
             self._free_from[evals] = stop
         else:
