@@ -29,7 +29,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -64,10 +63,8 @@ OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
 _TIES = ("eval_id", "state", BLOCK_CODE, *DEFINITION[:2], "expected_value")
 _PLACED = pl.Schema({"block": pl.Int64, "run": pl.String, "is_now": pl.Boolean, "row": pl.Int64})
 _ROWS = pl.Schema(
-    {
-        **{"block": pl.Int64(), "row": pl.Int64(), "began": pl.String()},
-        **{"moment": MOMENT_TYPE, "until": MOMENT_TYPE, "is_now": pl.Boolean()},
-    }
+    {"block": pl.Int64(), "row": pl.Int64(), "began": pl.String(), "moment": MOMENT_TYPE}
+    | {"until": MOMENT_TYPE, "is_now": pl.Boolean()}
 )
 _NOT_TOLD = -1  # of an edit, beside SAME, UNKNOWN and EDITED
 
@@ -80,28 +77,19 @@ Cell = dict[str, Any]
 class Ledger:
     """What is known of each eval, row by row.
 
-    Attributes:
-        results: One row per result that was looked at, in the order of time: ``at`` (its place in
-            what :func:`combine_sides` says), ``eval`` (index into ``evals``), ``side``, ``row``
-            (Int64), ``comparable`` (Boolean: of the present definition), ``state``, ``moment``,
-            ``run_id, workflow_version_id, block_id``, ``is_single`` (of a run of one eval),
-            ``outage`` (of a run in an outage); ``code`` (of its block) and :data:`DEFINITION`.
-        evals: One row per eval, in the order of the arrays: ``eval`` (index), ``eval_id``,
-            ``block_id``, ``block`` (index); ``errors_since``, when the first of its newest rows
-            began that are all errors, null where fewer than two are.
-        rows: Each ``row`` of each ``block``: ``began``, the run that it began with, of ``moment``;
-            ``until``, until when it takes runs of single evals; ``is_now``.
-        histories: The same as arrays, for the model.
-        codes: A number for the code of each eval's block, 0 where it is not known, shape (n, T).
-        is_inside: Which rows decide, and do not only say since when, shape (n, T).
+    ``results`` are in the order of time: ``at`` is the place of each in what :func:`combine_sides`
+    says, ``eval`` an index into ``evals``, ``row`` null where it judges nothing. ``evals`` are in
+    the order of the arrays; ``errors_since`` is when the first of an eval's newest rows began that
+    are all errors, null where fewer than two are. Each of ``rows`` of a block ``began`` with a run,
+    and takes runs of single evals ``until`` a moment.
     """
 
     results: pl.DataFrame
     evals: pl.DataFrame
     rows: pl.DataFrame
     histories: Histories
-    codes: Ints
-    is_inside: Bools
+    codes: Ints  # of each eval's block, 0 where it is not known, shape (n, T)
+    is_inside: Bools  # which rows decide, and do not only say since when, shape (n, T)
 
     def places(self, results: pl.DataFrame) -> Bools:
         """Where these results lie, shape (n, T)."""
@@ -116,17 +104,11 @@ def combine_sides(
     baseline: pl.DataFrame | None = None,
     history: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Put results that are to be held against one another into one frame.
+    """Put results with the columns :data:`NEEDED`, others too, into one frame, each of them once.
 
-    Args:
-        candidate: The results that are judged, with the columns :data:`NEEDED`; others are kept.
-        baseline: Results that are earlier whatever their dates say, or None.
-        history: Other results that are earlier than the candidate's, or None.
-
-    Returns:
-        One row per result, each once, with ``side``, ``moment`` and a ``state`` that is one of
-        ours: what is earlier first, then the candidate, each in the order of time, numbered by
-        ``at``. The order of the frames does not matter.
+    It has ``side``, ``moment`` and a ``state`` that is one of ours: what is earlier first, then the
+    candidate, each in the order of time, numbered by ``at``. The baseline is earlier whatever its
+    dates say, and the order of the frames does not matter.
     """
     sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
     frames = [
@@ -158,14 +140,11 @@ def collect(
     changed_blocks: frozenset[str] | None = None,
     horizon: datetime | None = None,
 ) -> Ledger:
-    """Make a ledger of results.
+    """Make a ledger of what :func:`combine_sides` gives.
 
-    Args:
-        results: What :func:`combine_sides` gives.
-        changed_blocks: The blocks in which the candidate's version differs from what was before,
-            for blocks whose results do not say it; None where that is not known.
-        horizon: When the oldest run began whose rows decide; None for the 30th newest whole run
-            before the candidate among the results.
+    ``changed_blocks`` are those in which the candidate's version differs from what was before, for
+    blocks whose results do not say it, None where that is not known; ``horizon`` is when the oldest
+    run began whose rows decide, None for the 30th newest whole run before the candidate.
     """
     table, evals = _arrange(results)
     table = _describe_runs(_mark_comparable(table))
@@ -305,19 +284,12 @@ def _list_cells(table: pl.DataFrame) -> list[Cell]:
 
 @dataclass(slots=True)
 class _Row:
-    """The newest row of a block while rows are placed.
+    """The newest row of a block while rows are placed."""
 
-    Attributes:
-        number: Its place among the rows of its block and side.
-        cell: What the block has in the first of its runs.
-        until: When it stops to take runs of single evals.
-        evals: The evals of remembered passes that are in it; empty where it is of runs.
-    """
-
-    number: int
-    cell: Cell
+    number: int  # among the rows of its block and side
+    cell: Cell  # what the block has in the first of its runs
     until: datetime | None
-    evals: set[int]
+    evals: set[int]  # of remembered passes; empty where it is of runs
 
     def takes(self, cell: Cell) -> bool:
         """Whether what a block has in a run belongs to this row."""
@@ -391,9 +363,9 @@ def _list_rows(cells: list[Cell]) -> pl.DataFrame:
 
 def _is_same_day(first: Cell, cell: Cell) -> bool:
     """Whether a block was run again on the same code within a day, as far as that is known."""
-    began, moment = first["moment"], cell["moment"]
-    near = moment is None or began is None or moment - began < SAME_DAY
-    return near and has_same_code(first, cell)
+    moments = first["moment"], cell["moment"]
+    is_near = None in moments or moments[1] - moments[0] < SAME_DAY
+    return is_near and has_same_code(first, cell)
 
 
 def _places(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
@@ -426,11 +398,7 @@ def _find_edits(
     say nothing of either: where an eval was moved to another block, it is not known, unless another
     of that block's evals says that it was edited.
 
-    ``shape`` is (n, T), ``candidate`` the candidate's first row, and ``changed_blocks`` are those
-    that a version diff names, None where there is none.
-
-    Returns:
-        ``SAME``, ``UNKNOWN`` or ``EDITED``; and the codes; both of shape (n, T).
+    It gives ``SAME``, ``UNKNOWN`` or ``EDITED``; and the codes; both of the shape (n, T).
     """
     table = table.filter(pl.col("row") >= 0)
     has_results = _count(table, shape) > 0
@@ -518,27 +486,21 @@ def _find_errors(table: pl.DataFrame) -> pl.DataFrame:
         is_error | pl.col("state").is_in(DECIDED),
         pl.col("eval").is_in(table.filter(is_error)["eval"].unique().implode()),
     )
-    rows = ended.group_by("eval", "row").agg(
-        pl.col("moment").min(),
-        is_error.all().alias("errs"),
-        pl.col("code").drop_nulls().first(),
-        pl.col("workflow_version_id").drop_nulls().first(),
+    names = ("code", "workflow_version_id")
+    known = (pl.col(name).drop_nulls().first() for name in names)
+    rows = ended.group_by("eval", "row").agg(pl.col("moment").min(), *known, errs=is_error.all())
+    # As :func:`has_same_code` has it, against the newest.
+    same = (pl.col(name) == pl.col(name).last().over("eval") for name in names)
+    goes_on = pl.col("errs") & pl.coalesce(*same, pl.lit(True))
+    ordered = rows.sort("row").with_columns(goes_on=goes_on)
+    last = pl.col("row").filter(~pl.col("goes_on")).max().over("eval").fill_null(-1)
+    return (
+        ordered.filter(pl.col("row") > last)
+        .group_by("eval")
+        .agg(pl.col("moment").first().alias("errors_since"), pl.len())
+        .filter(pl.col("len") > 1)
+        .drop("len")
     )
-    newest = rows.sort("row").group_by("eval").agg(pl.struct("*").tail(2).alias("two"))
-    may_repeat = newest.filter(pl.col("two").list.eval(pl.element().struct["errs"]).list.sum() > 1)
-    found = []
-    for (place,), its in (
-        rows.filter(pl.col("eval").is_in(may_repeat["eval"].implode()))
-        .sort("row", descending=True)
-        .partition_by("eval", as_dict=True)
-        .items()
-    ):
-        errors = list(itertools.takewhile(itemgetter("errs"), its.iter_rows(named=True)))
-        same = list(itertools.takewhile(partial(has_same_code, errors[0]), errors))
-        if len(same) > 1:
-            found.append((place, same[-1]["moment"]))
-    schema = {"eval": pl.Int64(), "errors_since": MOMENT_TYPE}
-    return pl.DataFrame(found, schema=schema, orient="row")
 
 
 def _find_inside(
@@ -550,11 +512,10 @@ def _find_inside(
 ) -> Bools:
     """Which rows lie within the horizon, shape (n, T): what was passed in as a baseline does."""
     if horizon is None:
-        evals = pl.col("eval").n_unique()
         runs = table.filter(pl.col("side") != CANDIDATE, pl.col("run_id").is_not_null())
         whole = (
             runs.group_by("run")
-            .agg(pl.col("moment").min(), is_whole=pl.col("is_whole").first(), n=evals)
+            .agg(pl.col("moment").min(), pl.col("is_whole").first())
             .filter("is_whole")
             .sort("moment", descending=True, nulls_last=True)
         )
@@ -582,10 +543,8 @@ def split_by_candidate(
     For each block the candidate's side is one run, and what was run since on the same code. That
     run is one of ``base``; with ``follow`` it is the newest since that decided at least half of the
     block's saved evals, unless it was cut short on the code that was there already: then it is only
-    more evidence about that code. What was tried since on other code judges nothing.
-
-    Returns:
-        The results with ``place``: ``candidate``, ``earlier`` or ``tried``.
+    more evidence about that code. What was tried since on other code judges nothing. ``place`` is
+    ``candidate``, ``earlier`` or ``tried``.
     """
     block_of = dict(saved.select("eval_id", "block_id").iter_rows())
     sizes = Counter(block_of.values())

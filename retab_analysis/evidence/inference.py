@@ -79,7 +79,7 @@ from retab_analysis.evidence.rates import (
     find_age,
 )
 
-SWEEPS = 1
+SWEEPS = 1  # more change nothing that anybody notices
 
 _STATES = RATES.size
 _SMALL = 1e-60  # the least that a message may give a rate, so that no later outcome is impossible
@@ -101,26 +101,16 @@ class Histories:
 
     The rows from ``candidate`` on are the candidate's side: its run, and what was run again since.
     Only outcomes are here that are comparable with the candidate's; an eval's history begins with
-    the first of them, where its rate has the prior of a first rate.
-
-    Attributes:
-        passes: How many outcomes passed, shape (n, T).
-        fails: How many did not, shape (n, T). Both are 0 where there was no outcome.
-        block: A number for each eval's block, shape (n,); which numbers does not matter.
-        edited: Whether the block's code differs from the code at the row before, shape (n, T):
-            ``rates.SAME``, ``rates.UNKNOWN`` or ``rates.EDITED``. It counts where a rate may jump.
-        candidate: The candidate's first row; T where all rows are history.
-        jumps: Whether the eval's rate may jump between the row before and this one, shape (n, T):
-            not between a run and what was run again on the same code within a day. It is looked at
-            between an eval's first outcome and its last.
+    the first of them, where its rate has the prior of a first rate. A rate may not jump between a
+    run and what was run again on the same code within a day; ``edited`` counts where it may.
     """
 
-    passes: npt.NDArray[np.integer]
-    fails: npt.NDArray[np.integer]
-    block: npt.NDArray[np.integer]
-    edited: npt.NDArray[np.integer]
-    candidate: int
-    jumps: Bools
+    passes: npt.NDArray[np.integer]  # how many outcomes passed, shape (n, T)
+    fails: npt.NDArray[np.integer]  # how many did not, shape (n, T)
+    block: npt.NDArray[np.integer]  # any number for each eval's block, shape (n,)
+    edited: npt.NDArray[np.integer]  # SAME, UNKNOWN or EDITED since the row before, shape (n, T)
+    candidate: int  # the candidate's first row; T where all rows are history
+    jumps: Bools  # whether a rate may jump between the row before and this one, shape (n, T)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -160,18 +150,14 @@ class Histories:
 class Posterior:
     """What the model makes of :class:`Histories` of n evals over T rows.
 
-    Attributes:
-        up: The probability that the last jump was at a row, upward, and to which rate from
-            ``RATES[BROKEN]`` on, shape (T, 8, n).
-        down: The probability that it was at a row and downward, shape (T, n).
-        present: The probabilities of the rate at the last row, shape (13, n).
-        first: The fitted prior of an eval's first rate, shape (13,).
+    ``up`` is the probability that the last jump was at a row, upward, and to which rate from
+    ``RATES[BROKEN]`` on, and ``down`` that it was at a row and downward.
     """
 
-    up: Floats
-    down: Floats
-    present: Floats
-    first: Floats
+    up: Floats  # shape (T, 8, n)
+    down: Floats  # shape (T, n)
+    present: Floats  # the probabilities of the rate at the last row, shape (13, n)
+    first: Floats  # the fitted prior of an eval's first rate, shape (13,)
 
     @property
     def worse(self) -> Floats:
@@ -189,11 +175,7 @@ class Posterior:
         return np.asarray(RATES @ self.present)
 
     def worse_by_rate(self, after: Ints) -> Floats:
-        """The probability of a lasting worsening after a row, by the present rate, shape (13, n).
-
-        Args:
-            after: For each eval the row after which a worsening counts, -1 for all, shape (n,).
-        """
+        """The probability that each eval got worse after a row, by the present rate, (13, n)."""
         later = np.arange(self.up.shape[0])[:, None] > after
         by_rate = np.zeros((_STATES, after.size))
         by_rate[BROKEN:] = np.einsum("tjn,tn->jn", self.up, later.astype(np.float64))
@@ -201,10 +183,7 @@ class Posterior:
 
 
 def infer(histories: Histories, *, sweeps: int = SWEEPS) -> Posterior:
-    """Infer when evals got worse or better, and how often they fail now.
-
-    Shares and hours are inferred anew so many ``sweeps``; more change nothing that anybody notices.
-    """
+    """Infer when evals got worse or better, and how often they fail now."""
     n, n_rows = histories.shape
     if not n or not n_rows:
         up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))
@@ -223,25 +202,15 @@ class _Evals:
 
     Evals of a block that have equal histories are one here, which counts as often as there are of
     them: most of a large suite simply passes.
-
-    Attributes:
-        count: Of how many evals each is, shape (n,).
-        first: The first eval of each block, shape (B,).
-        block: The place of each eval's block in ``first``, shape (n,).
-        outcome: Which column of ``likelihoods`` belongs to a row's outcomes, shape (T, n).
-        likelihoods: How probable outcomes are by hour and rate, the largest 1, shape (2, 13, K).
-        jumps: Whether a rate may jump to a row from the one before, shape (T, n).
-        prior: Which prior of shares a row has, by its age and what is known of an edit, (T, n).
-        candidate: The candidate's first row.
     """
 
-    count: Ints
-    first: Ints
-    block: Ints
-    outcome: Ints
-    likelihoods: Floats
-    jumps: Bools
-    prior: Ints
+    count: Ints  # of how many evals each is, shape (n,)
+    first: Ints  # the first eval of each block, shape (B,)
+    block: Ints  # the place of each eval's block in ``first``, shape (n,)
+    outcome: Ints  # which column of ``likelihoods`` belongs to a row's outcomes, shape (T, n)
+    likelihoods: Floats  # of outcomes by hour and rate, the largest 1, shape (2, 13, K)
+    jumps: Bools  # shape (T, n)
+    prior: Ints  # of shares, by a row's age and what is known of an edit, shape (T, n)
     candidate: int
 
     @classmethod
@@ -292,16 +261,10 @@ def _index_outcomes(histories: Histories) -> tuple[Ints, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class _Beliefs:
-    """What is believed of each row's hour and shares, for each eval; shapes (T, 2, n).
+    """What is believed of each row's hour and shares, for each eval; shapes (T, 2, n)."""
 
-    Attributes:
-        hour: The probabilities of a normal and of a bad hour.
-        up: The mean share that jumps up, by hour; 0 where a rate cannot jump.
-        down: The mean share that jumps down.
-    """
-
-    hour: Floats
-    up: Floats
+    hour: Floats  # the probabilities of a normal and of a bad hour
+    up: Floats  # the mean share that jumps up, by hour; 0 where a rate cannot jump
     down: Floats
 
     @classmethod

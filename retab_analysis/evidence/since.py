@@ -32,33 +32,22 @@ in so many rows since."""
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What is known of each of n evals, over T rows.
+    """What is known of each of n evals, over T rows; shape (n,) but for ``since_rows``.
 
-    Attributes:
-        p_regressed: The probability of a lasting worsening after ``after``; NaN where it is not
-            known, shape (n,).
-        p_improved: The same of a lasting improvement.
-        since: The likeliest outcome at which the worsening began; -1 where ``p_regressed`` is NaN
-            or nothing points to any row, shape (n,).
-        since_rows: The smallest set of rows that holds 90 % of the probability, shape (n, T).
-        cause: ``edit`` or ``drift``: whether more than half of the probability, and ``since``, lie
-            where the code of the block was edited, or was not; else ``unknown``; empty where
-            ``since`` is -1, shape (n,).
-        reruns_to_clear: How many further passes in a row bring the probability to at most .05, 0
-            where it is there; at least 1 where an eval that was decided before is not decided now;
-            -1 where more than 5 are needed, or nothing was decided before, shape (n,).
-        reruns_to_confirm: How many further failures bring it to at least .95, likewise.
-        rounds: With how many rounds left a rerun may change what is said; -1 for above 8.
+    ``cause`` is ``edit`` or ``drift`` where more than half of the probability, and ``since``, lie
+    where the code of the block was edited, or was not; else ``unknown``. So many further passes in
+    a row clear an eval, or failures confirm it: 0 where that is so already, at least 1 where it was
+    decided before and is not now, -1 where more than 5 are needed or nothing was decided before.
     """
 
-    p_regressed: Floats
+    p_regressed: Floats  # NaN where it is not known
     p_improved: Floats
-    since: Ints
-    since_rows: Bools
-    cause: Words
+    since: Ints  # the likeliest outcome at which the worsening began; -1 where there is none
+    since_rows: Bools  # the smallest set of rows that holds 90 % of the probability, shape (n, T)
+    cause: Words  # empty where ``since`` is -1
     reruns_to_clear: Ints
     reruns_to_confirm: Ints
-    rounds: Ints
+    rounds: Ints  # with how many left a rerun may change what is said; -1 for above 8
 
 
 def answer(
@@ -118,11 +107,9 @@ def is_newest(histories: Histories) -> Bools:
 
 
 def show_at_outcomes(histories: Histories, worse: Floats) -> tuple[Floats, Ints]:
-    """Move what happened where an eval was not run to its next outcome, where it shows.
+    """Move what happened where an eval was not run to its next outcome, if any, where it shows.
 
-    Returns:
-        The probability that a worsening began at a row, which stays where it is if there is no
-        outcome after it; and what is known of edits. Both of shape (n, T).
+    It gives the probability that a worsening began at a row, and what is known of edits, (n, T).
     """
     worse, edited = worse.copy(), np.where(histories.begun, histories.edited, SAME)
     observed = histories.observed
@@ -148,12 +135,7 @@ def find_credible_rows(worse: Floats) -> Bools:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What the model makes of a ledger; read with :meth:`of_each_eval`.
-
-    Attributes:
-        ledger: What went into it.
-        posterior: What came out.
-    """
+    """What the model makes of a ledger; read with :meth:`of_each_eval`."""
 
     ledger: Ledger
     posterior: Posterior
@@ -164,11 +146,6 @@ class Findings:
         histories = self.ledger.histories
         known = np.asarray(histories.observed.any(axis=1))
         return answer(histories, self.posterior, known=known)
-
-    @cached_property
-    def comes_and_goes(self) -> Bools:
-        """Which evals come and go, shape (n,)."""
-        return self._find_nature(None)
 
     @cached_property
     def is_flaky(self) -> Bools:
@@ -182,12 +159,11 @@ class Findings:
         few = (failed & (rows >= overall.since[:, None])).sum(axis=1) < NATURE_ROWS
         by_edit = (overall.p_regressed > DOUBT_BY_EDIT) & (overall.cause == "edit") & few
         may_have_broken = (overall.p_regressed >= LIKELY) | by_edit
-        before = self._find_nature(overall.since)
-        return np.asarray(np.where(may_have_broken, before, self.comes_and_goes))
-
-    def _find_nature(self, before: Ints | None) -> Bools:
-        ledger = self.ledger
-        return comes_and_goes(ledger.histories, self.posterior, ledger.is_inside, before)
+        before, ever = (
+            comes_and_goes(self.ledger.histories, self.posterior, self.ledger.is_inside, until)
+            for until in (overall.since, None)
+        )
+        return np.asarray(np.where(may_have_broken, before, ever))
 
     @property
     def overall_of_each(self) -> pl.DataFrame:
@@ -224,26 +200,18 @@ class Findings:
     def of_each_eval(
         self, after: pl.DataFrame | None = None, known: pl.Series | None = None
     ) -> pl.DataFrame:
-        """One row per eval, in the order of ``ledger.evals``.
+        """The answers, one row per eval, in the order of ``ledger.evals``.
 
-        Args:
-            after: ``eval, after``: the row after which a worsening counts, null for all rows; None
-                for all rows of all evals.
-            known: Of which evals to say it; None for those with an outcome both before the
-                candidate and on its side.
+        ``after`` has ``eval, after``: the row after which a worsening counts, null or None for all
+        rows; ``known`` is as for :func:`answer`.
 
-        Returns:
-            ``eval, p_regressed, p_improved`` (null where it cannot be said), ``p_worse, p_better``
-            (whenever it began), ``cause``, ``since_row, since_at, since_run_id, since_version_id``,
-            ``since_runs`` (List(String), the smallest set of runs that holds 90 %),
-            ``reruns_to_clear, reruns_to_confirm``; ``rounds``, with how many rounds left a rerun
-            may change what is said; ``comes_and_goes, is_flaky``; ``passing_rows``, how many of its
-            newest rows passed, one after the other; ``passed_last, failed_last``, whether its
-            newest row has a pass, and a failure; ``passes_…`` and ``outcomes_…`` for ``earlier``
-            and ``candidate`` (before the candidate and on its side), ``before`` and ``since``
-            (before ``since_row`` and from it on; as these where there is none); ``row_ends_at``,
-            when its newest row on the candidate's side is over, and ``reruns, reruns_in_row``, how
-            often it was run again there by itself.
+        ``p_worse, p_better`` are whenever it began; ``since_runs`` are the smallest set of runs
+        that holds 90 %; ``passing_rows``, how many of its newest rows passed, one after the other;
+        ``passed_last, failed_last``, whether its newest row has a pass, and a failure; ``passes_…``
+        and ``outcomes_…`` are for ``earlier`` and ``candidate`` (before the candidate and on its
+        side), ``before`` and ``since`` (before ``since_row`` and from it on; as these where there
+        is none); ``row_ends_at``, when its newest row on the candidate's side is over, and
+        ``reruns, reruns_in_row``, how often it was run again there by itself.
         """
         histories, overall = self.ledger.histories, self.overall
         n = self.ledger.evals.height
@@ -273,7 +241,6 @@ class Findings:
                 "p_better": overall.p_improved,
                 "cause": np.where(told, answers.cause, overall.cause).astype(str),
                 "since_row": since,
-                "comes_and_goes": self.comes_and_goes,
                 "is_flaky": self.is_flaky,
                 "reruns_to_clear": answers.reruns_to_clear,
                 "reruns_to_confirm": answers.reruns_to_confirm,

@@ -21,16 +21,11 @@ _WHOLE = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SuiteRates:
-    """The pass rate of each of n evals in each of T rows of time.
+    """The pass rate of each of n evals in each of T rows of time."""
 
-    ``rates`` has shape (n, T): 0, ½ or 1, NaN where the eval was not decided. ``is_after`` says
-    which rows are the candidate's, shape (T,), and ``is_before`` of which of the others an eval's
-    rate before is made, shape (n, T).
-    """
-
-    rates: Floats
-    is_after: Flags
-    is_before: Flags
+    rates: Floats  # 0, ½ or 1, NaN where the eval was not decided, shape (n, T)
+    is_after: Flags  # which rows are the candidate's, shape (T,)
+    is_before: Flags  # of which of the others an eval's rate before is made, shape (n, T)
 
     def is_comparable(self) -> Flags:
         """Which evals have a rate on both sides, shape (n,)."""
@@ -46,8 +41,7 @@ class SuiteRates:
 class SuiteChange:
     """How the pass rate of a suite changed: fields are columns of ``Comparison.summary``.
 
-    ``se`` and ``df`` are the standard error of ``delta`` and its degrees of freedom; ``runs`` is
-    how many whole runs the candidate has. What cannot be said is None.
+    What cannot be said is None.
     """
 
     baseline_pass_rate: float | None = None
@@ -59,9 +53,9 @@ class SuiteChange:
     n_evals: int = 0
     n_documents: int = 0
     detectable: float | None = None
-    se: float | None = None
-    df: int = 0
-    runs: int = 0
+    se: float | None = None  # the standard error of ``delta``
+    df: int = 0  # its degrees of freedom
+    runs: int = 0  # how many whole runs the candidate has
 
     def limits(self, alpha: float) -> tuple[float, float] | None:
         """The interval of ``delta`` that leaves out ``alpha``, within -1 and 1."""
