@@ -25,7 +25,6 @@ from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT, is_draft
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
 _NAMED = 5
-_DOCUMENTS = ("document_ids", "document_names")
 
 Results = pl.DataFrame | pl.LazyFrame
 
@@ -150,14 +149,9 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     """Compare two sides whose frames were checked."""
     check_share("alpha", alpha)
     check_share("margin", margin)
-    blocks = sides.changed_blocks
     results = combine_sides(sides.candidate, sides.baseline, sides.history)
-    ledger = collect(results, blocks, sides.horizon)
-    findings = weigh(ledger)
-    # Against each eval's own past they are those since the newest earlier run, which is not what
-    # the eval is held against.
-    shown = None if sides.baseline is None else blocks
-    told, earlier = describe_evals(results, ledger, findings, sides, shown)
+    ledger = collect(results, sides.changed_blocks, sides.horizon)
+    told, earlier = describe_evals(results, ledger, weigh(ledger), sides)
     held = None if sides.baseline is None else earlier
     suite = _collect_suite(results, ledger, told, held)
     if sides.unedited is not None:
@@ -166,7 +160,12 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
         are = "eval of an edited block is" if edited.height == 1 else "evals of edited blocks are"
         said = f"{edited.height} {are} not judged: {list_evals(edited, _NAMED)}."
         sides = replace(sides, unedited=said if edited.height else "")
-    return Comparison(alpha, margin, _describe(sides, suite.evals), sides, suite)
+    if sides.baseline is None:
+        history = sides.candidate.clear() if sides.history is None else sides.history
+        compared = describe_last_good(sides.compared, suite.evals, history)
+    else:
+        compared = sides.compared or describe_sides(sides.baseline, sides.candidate)
+    return Comparison(alpha, margin, compared, sides, suite)
 
 
 def without_edited(comparison: Comparison) -> Comparison:
@@ -182,13 +181,6 @@ def _find_edited(evals: pl.DataFrame) -> pl.DataFrame:
     """
     by_edit, is_drift = ((pl.col("cause") == each).fill_null(False) for each in ("edit", "drift"))
     return evals.filter(by_edit | (pl.col("block_changed").fill_null(False) & ~is_drift))
-
-
-def _describe(sides: Sides, evals: pl.DataFrame) -> str:
-    if sides.baseline is None:
-        earlier = sides.candidate.clear() if sides.history is None else sides.history
-        return describe_last_good(sides.compared, evals, earlier)
-    return sides.compared or describe_sides(sides.baseline, sides.candidate)
 
 
 def _collect_suite(
@@ -250,7 +242,8 @@ def _choose_before(ledger: Ledger, rows: Bools, evals: pl.DataFrame) -> Bools:
 
 def _find_documents(results: pl.DataFrame) -> pl.DataFrame:
     """``eval_id, documents``: what each eval reads, as its newest result says."""
-    named = (pl.when(pl.col(name).list.len() > 0).then(name) for name in _DOCUMENTS)
+    columns = ("document_ids", "document_names")
+    named = (pl.when(pl.col(name).list.len() > 0).then(name) for name in columns)
     return (
         results.sort("at")
         .select("eval_id", documents=pl.coalesce(named))

@@ -51,13 +51,10 @@ class Edits:
 
 
 def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """What differs between the blocks of two versions.
+    """What differs between two BLOCKS frames: a CONFIG_CHANGES frame, one row per field.
 
-    They are BLOCKS frames. Of that comes a CONFIG_CHANGES frame, one row per field, in the order of
-    the blocks after, and then what was removed. ``field`` is a path within the block's document,
-    such as ``$.config.prompt``; a block that was added or removed is one row with the field ``$``.
-    ``change`` is what became of the field. An item's index is that before and that after:
-    ``$.config.steps[2→0]``.
+    It is in the order of the blocks after, and then what was removed. A block that was added or
+    removed is one row with the field ``$``.
     """
     old, new = _documents(before), _documents(after)
     rows: list[tuple[str | None, ...]] = []

@@ -85,9 +85,7 @@ class EvalDetail:
 
     ``row`` is what a comparison keeps of it; of a single result, its row. ``since`` are its
     outcomes since it got worse, or on the candidate's side, and ``before`` those before that;
-    ``earlier`` those before the candidate, and ``now`` those on its side. ``is_latest``: it may
-    have begun earlier than it shows. ``was_seen``: an earlier run of the whole workflow showed that
-    it is broken.
+    ``earlier`` those before the candidate, and ``now`` those on its side.
     """
 
     row: Row
@@ -95,7 +93,7 @@ class EvalDetail:
     before: Share = Share(0, 0)
     earlier: Share = Share(0, 0)
     now: Share = Share(0, 0)
-    is_latest: bool = False
+    is_latest: bool = False  # whether it may have begun earlier than it shows
     is_outage: bool = False
     not_run_since: datetime | None = None
     year: int | None = None
@@ -103,23 +101,17 @@ class EvalDetail:
     kind: str | None = None
     outcomes: tuple[str, ...] = ()
     tries: tuple[tuple[str, str], ...] = ()
-    was_seen: bool = False
+    was_seen: bool = False  # whether an earlier run of the whole workflow showed that it is broken
 
     @classmethod
     def make(cls, row: Row, **more: Any) -> EvalDetail:
         """What a row of the evals says that a comparison keeps."""
-        shares: dict[str, Any] = {
+        known: dict[str, Any] = {
             name: Share(row[f"passes_{column}"], row[f"outcomes_{column}"])
             for name, column in _SHARES.items()
         }
-        return cls(
-            row=row,
-            **shares,
-            is_latest=row["is_latest"],
-            is_outage=row["is_outage"],
-            not_run_since=row["not_run_since"],
-            **more,
-        )
+        known |= {name: row[name] for name in ("is_latest", "is_outage", "not_run_since")}
+        return cls(row=row, **known, **more)
 
     @classmethod
     def of_result(cls, result: Row, passed: Row | None = None) -> EvalDetail:
@@ -146,7 +138,6 @@ class EvalDetail:
 
     @property
     def name(self) -> str:
-        """What to call it, in one line."""
         return name_eval(self.row)
 
     @property
@@ -159,12 +150,10 @@ class EvalDetail:
 
     @property
     def transition(self) -> str:
-        """What became of it, as frames say it."""
         return str(self.row["transition"])
 
     @property
     def word(self) -> str:
-        """What became of it, in a word."""
         return self._words[1]
 
     @property
@@ -211,13 +200,9 @@ class EvalDetail:
         is_unsure = self.transition in BROKEN and self.p is not None and self.p < SURE
         says_p = is_unsure or (self.transition == "suspect" and self.p is not None)
         # Each a piece of its own, so that a name that is written from right to left ends with it.
-        sure = (
-            [" · "] * bool(self.documents) + [f"broken with probability {say_p(self.p)}"]
-            if says_p
-            else []
-        )
+        sure = (" · " * bool(self.documents), f"broken with probability {say_p(self.p)}")
         documents = Span(self.documents, "quiet", title=self.documents)
-        below = write_line(documents, *(Span(each, "quiet") for each in sure))
+        below = write_line(documents, *(Span(each, "quiet") for each in sure if says_p))
         lines = (write_line(Span(self.name, title=self.id)), below)
         return Cell(tuple(filter(None, lines)))
 
@@ -322,9 +307,8 @@ class EvalDetail:
         if transition in BROKEN or (transition == "still_failing" and row["since_at"]):
             return self._say_broken()
         if transition == "suspect":
-            return (
-                f"passed {self.since}; before, {self.before}{self._say_block()}{self._say_same()}"
-            )
+            about = f"{self._say_block()}{self._say_same()}"
+            return f"passed {self.since}; before, {self.before}{about}"
         if transition == "newly_errored":
             if self.errs_always:
                 return f"error at every run since {say_day(row['errors_since'], self.year)}"
@@ -372,13 +356,8 @@ class EvalDetail:
     def _say_missing(self) -> str:
         if self.row["is_edited_since"]:
             return "edited since it was run last"
-        why = {
-            "cancelled": "cancelled",
-            "unscored": "no verdict",
-            "error": "ended in an error",
-            None: "not run",
-        }
-        said = why.get(self.state, "no result came")
+        why = {"cancelled": "cancelled", "unscored": "no verdict", "error": "ended in an error"}
+        said = why.get(self.state or "", "no result came" if self.state else "not run")
         return f"{said}; it was broken on the code before" if self.row["is_broken"] else said
 
     def describe(self, *, values: bool) -> list[str]:
@@ -404,31 +383,22 @@ class EvalDetail:
         lines = [f"{self.name} ({one_line(self.id)}): {self.short(values=values)}", *told]
         if values and None not in (self.row["baseline_actual"], self.row["candidate_actual"]):
             inside = list_differences(self.row["baseline_actual"], self.row["candidate_actual"])
-            lines += [
-                f"    {each.label}: {one_line(mark_line(each.line), 500)}"
-                for each in inside
-                if each.label
-            ]
+            marked = ((each.label, mark_line(each.line)) for each in inside if each.label)
+            lines += [f"    {label}: {one_line(line, 500)}" for label, line in marked]
         return lines
 
     def attempts(self, *, values: bool) -> tuple[FailedTry, ...]:
         """Its tries on the candidate's side that did not pass, but for what is shown of it."""
         tried = self.tries if self.passes_in_the_end else self.tries[1:]
-        return tuple(
-            FailedTry(
-                "error" if state == "error" else "failure",
-                message if values and message else state,
-            )
-            for state, message in tried
-        )
+        said = [(state, message if values and message else state) for state, message in tried]
+        return tuple(FailedTry("error" if s == "error" else "failure", text) for s, text in said)
 
 
 _SHARES = {"since": "since", "before": "before", "earlier": "earlier", "now": "candidate"}
 
 FACTS = (
     *(f"{what}_{column}" for column in _SHARES.values() for what in ("passes", "outcomes")),
-    *("failed_before", "passes_now", "passed_before", "is_broken", "is_edited_since", "is_saved"),
-    *("has_moved", "differs"),
+    *("passed_before", "is_broken", "is_edited_since", "is_saved", "has_moved", "differs"),
 )
 """The columns that a detail reads beside those that a comparison keeps anyway."""
 
@@ -448,34 +418,30 @@ def collect_details(evals: pl.DataFrame, sides: Sides) -> list[EvalDetail]:
     chosen = evals.filter((pl.col("transition") != "still_passing") | (pl.col("candidate_n") > 1))
     ids = chosen["eval_id"].implode()
     columns = ("eval_id", "run_id", "state", "failure_message", "status_message", MOMENT.alias("t"))
-    known = [sides.history, sides.baseline, sides.candidate]
-    frames = [
-        each.filter(pl.col("eval_id").is_in(ids)).select(columns)
-        for each in known
-        if each is not None
-    ]
+    known = [each for each in (sides.history, sides.baseline, sides.candidate) if each is not None]
+    frames = [each.filter(pl.col("eval_id").is_in(ids)).select(columns) for each in known]
     rows = pl.concat(frames).sort("t", nulls_last=False, maintain_order=True)
     ended = rows.filter(pl.col("state").is_in((*DECIDED, "error")))
     outcomes = dict(ended.group_by("eval_id").agg(pl.col("state").tail(_RUNS)).iter_rows())
     tries = _list_tries(frames[-1])
     seen = _find_seen(chosen, rows, sides)
     # A result of a rerun may not say what it looks at.
-    about = sides.candidate.group_by("eval_id").agg(
-        pl.col("path", "condition_kind").drop_nulls().last()
-    )
+    newest = pl.col("path", "condition_kind").drop_nulls().last()
+    about = sides.candidate.group_by("eval_id").agg(newest)
     paths = {eval_id: (path, kind) for eval_id, path, kind in about.iter_rows()}
     year = find_year(sides.candidate)
     return [
         EvalDetail.make(
             row,
             year=year,
-            path=paths.get(row["eval_id"], (None, None))[0],
-            kind=paths.get(row["eval_id"], (None, None))[1],
+            path=path,
+            kind=kind,
             outcomes=tuple(outcomes.get(row["eval_id"], ())),
             tries=tuple(tries.get(row["eval_id"], ())),
             was_seen=row["eval_id"] in seen,
         )
         for row in chosen.iter_rows(named=True)
+        for path, kind in [paths.get(row["eval_id"], (None, None))]
     ]
 
 
@@ -628,14 +594,13 @@ def mark_texts(before: str, after: str, around: int = _AROUND) -> Line:
     segments = mark_words(before[:_TEXT], after[:_TEXT])
     spans: list[Span] = []
     for at, each in enumerate(segments):
-        if each.kind != "equal":
-            if each.kind == "added" and spans and spans[-1].look == "removed":
-                spans.append(Span(" "))
-            spans.append(Span(each.text, each.kind))
-        else:
-            spans.append(
-                Span(_shorten(each.text, around * (at > 0), around * (at < len(segments) - 1)))
-            )
+        if each.kind == "equal":
+            head, tail = around * (at > 0), around * (at < len(segments) - 1)
+            spans.append(Span(_shorten(each.text, head, tail)))
+            continue
+        if each.kind == "added" and spans and spans[-1].look == "removed":
+            spans.append(Span(" "))
+        spans.append(Span(each.text, each.kind))
     return tuple(spans)
 
 

@@ -81,19 +81,15 @@ def describe_last_good(beginning: str | None, evals: pl.DataFrame, earlier: pl.D
 
 
 def explain(facts: VerdictFacts, compared: str, test: SuiteTest, margin: float) -> str:
-    """Some lines: what was compared, how sure it is what broke, what the numbers say.
-
-    ``test`` is that of the whole suite, ``margin`` the fall that ``no_change`` rules out.
-    """
+    """Some lines: what was compared, how sure it is what broke, what the numbers say."""
     sides = facts.sides
-    first: list[str | None] = [compared, *sides.notes, sides.unedited]
+    started = None
     if sides.started is not None:
-        n = sides.started.height
-        verb = "was" if n == 1 else "were"
-        first.append(f"{count_noun(n, 'rerun')} {verb} started and not waited for.")
-    first.append(_unknown(facts.evals["unknown"]))
+        verb = "was" if sides.started.height == 1 else "were"
+        started = f"{count_noun(sides.started.height, 'rerun')} {verb} started and not waited for."
+    unknown = _unknown(facts.evals["unknown"])
     lines = [
-        " ".join(filter(None, first)),
+        " ".join(filter(None, (compared, *sides.notes, sides.unedited, started, unknown))),
         _sure(facts),
         _outage(facts),
         _not_counted(facts),
@@ -109,8 +105,7 @@ def _unknown(unknown: pl.Series) -> str | None:
         return None
     what = " or ".join(word for word in ("inputs", "condition", "expected value") if word in found)
     said = f"Whether the {what} of {n:,} of {count_noun(len(unknown), 'eval')} changed is not known"
-    they = "it is" if n == 1 else "they are"
-    return f"{said}; {they} compared as if nothing had."
+    return f"{said}; {'it is' if n == 1 else 'they are'} compared as if nothing had."
 
 
 def _sure(facts: VerdictFacts) -> str | None:
@@ -149,8 +144,8 @@ def _not_counted(facts: VerdictFacts) -> str | None:
         verb = "was" if n == 1 else "were"
         said.append(f"{n} of {count_noun(total, 'eval')} {verb} not decided on both sides")
     if n := summary["not_comparable"]:
-        verb = "was" if n == 1 else "were"
-        said.append(f"{n} {verb} edited, so that earlier results do not count")
+        was = "was" if n == 1 else "were"
+        said.append(f"{n} {was} edited, so that earlier results do not count")
     if n := summary["added"]:
         said.append(f"{n} {'is' if n == 1 else 'are'} new")
     if n := summary["removed"]:

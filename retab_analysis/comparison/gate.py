@@ -76,10 +76,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateRule:
-    """A rule whose arguments were checked; see :meth:`Comparison.gate`.
-
-    ``knows_labels`` says whether the labels of blocks were asked for.
-    """
+    """A rule whose arguments were checked; see :meth:`Comparison.gate`."""
 
     fail_on: tuple[str, ...]
     max_failures: int
@@ -87,7 +84,7 @@ class GateRule:
     policy: Policy
     min_pass_rate: float | None
     verdict: bool
-    knows_labels: bool = False
+    knows_labels: bool = False  # whether the labels of blocks were asked for
 
     @classmethod
     def check(
@@ -111,8 +108,12 @@ class GateRule:
                 f"allow={allow!r} is taken for the id of an eval, and looks like a file: accepted "
                 "failures are read from a Path, or from a text that ends in .toml"
             )
+        transitions = _check_texts("fail_on", fail_on)
+        if unknown := [each for each in transitions if each not in TRANSITIONS]:
+            known = ", ".join(TRANSITIONS)
+            raise ConfigError(f"fail_on: {unknown[0]!r} is not one of {known}")
         return cls(
-            fail_on=_check_transitions(fail_on),
+            fail_on=transitions,
             max_failures=max_failures,
             names=() if is_file else _check_texts("allow", allow),
             policy=read_policy(allow) if is_file else Policy(),  # type: ignore[arg-type]
@@ -218,11 +219,9 @@ def apply_rule(
     counts; ``pass_rate`` is that without the informational ones.
     """
     evals, sides = facts.evals, facts.sides
-    saved = (
-        None
-        if sides.saved is None
-        else frozenset(sides.saved.select("eval_id", "eval_name").unpivot()["value"])
-    )
+    saved = None
+    if sides.saved is not None:
+        saved = frozenset(sides.saved.select("eval_id", "eval_name").unpivot()["value"])
     aside = rule.accepted_ids(evals), rule.informational_ids(evals)
     is_accepted, informs = (pl.col("eval_id").is_in(ids.implode()) for ids in aside)
     is_free = is_accepted | informs
@@ -232,9 +231,10 @@ def apply_rule(
     named = evals.filter(counts, ~is_free)
     if named.height + coming <= rule.max_failures:
         named, coming = named.clear(), 0
-    verb = "is" if coming == 1 else "are"
-    still = f"Not ended yet: {coming} of {sides.waiting[1]} {verb} still to come."
-    suite = [still] if coming else []
+    suite = []
+    if coming:
+        verb = "is" if coming == 1 else "are"
+        suite.append(f"Not ended yet: {coming} of {sides.waiting[1]} {verb} still to come.")
     reasons = [*suite, *_name_failures(named, facts.year)]
     total = named.height + coming
     if total and rule.max_failures:
@@ -354,17 +354,11 @@ def _note_idle(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] | None
         # Whether it is saved is not known; it may be a slip of the pen.
         entries = [each.id for each in rule.policy.accepted]
         known = find_evals(evals, entries)
-        unknown = [one_line(each) for each in entries if each not in known]
-        notes += [f"Accepted, but not compared: {each}." for each in unknown]
+        notes += [f"Accepted, but not compared: {one_line(e)}." for e in entries if e not in known]
     of_block = "no eval here is of such a block" if rule.knows_labels else "the id of no block here"
-    tiers = {
-        "there is no such eval here": (
-            rule.policy.evals,
-            {*find_evals(evals, rule.policy.evals), *(saved or ())},
-        ),
-        of_block: (rule.policy.blocks, {*evals["block_id"]}),
-    }
-    for said, (named, known_names) in tiers.items():
+    there = {*find_evals(evals, rule.policy.evals), *(saved or ())}, {*evals["block_id"]}
+    tiers = ("there is no such eval here", rule.policy.evals), (of_block, rule.policy.blocks)
+    for (said, named), known_names in zip(tiers, there, strict=True):
         unknown = [one_line(each) for each in named if each not in known_names]
         notes += [f"In a tier, but {said}: {each}." for each in unknown]
     return notes
@@ -378,17 +372,16 @@ def _looks_like_file(text: str) -> bool:
 def _note_others(
     evals: pl.DataFrame, counting: Iterable[str], waiting: tuple[int, int]
 ) -> list[str]:
-    transition = pl.col("transition")
     groups = {
         # As long as results are to come, nobody knows whether an eval is gone.
-        "removed": ((transition == "removed") & (waiting[0] == 0), "removed"),
-        "added": ((transition == "added") & is_failing(), "new and failing"),
-        "not_comparable": ((transition == "not_comparable") & is_failing(), "edited and failing"),
+        "removed": (pl.lit(waiting[0] == 0), "removed"),
+        "added": (is_failing(), "new and failing"),
+        "not_comparable": (is_failing(), "edited and failing"),
     }
     return [
         f"{chosen.height} {words}: {list_evals(chosen)}."
         for name, (which, words) in groups.items()
-        if name not in counting and (chosen := evals.filter(which)).height
+        if name not in counting and (chosen := evals.filter(which, transition=name)).height
     ]
 
 
@@ -408,14 +401,6 @@ def choose_accepted(
         verb = "neither fails nor fails" if idle.height == 1 else "neither fail nor fail"
         raise ConfigError(f"evals: {list_evals(idle, _LISTED)} {verb} the gate: nothing to accept")
     return chosen
-
-
-def _check_transitions(fail_on: str | Iterable[str]) -> tuple[str, ...]:
-    names = _check_texts("fail_on", fail_on)
-    for name in names:
-        if name not in TRANSITIONS:
-            raise ConfigError(f"fail_on: {name!r} is not one of {', '.join(TRANSITIONS)}")
-    return names
 
 
 def _check_texts(name: str, values: object) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from retab_analysis.comparison.detail import WORDS, EvalDetail, find_year, say_d
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.render.document import Count, Heading
+from retab_analysis.render.document import Count, Heading, Tone
 from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY
 
 LONGEST = 100
@@ -63,9 +63,7 @@ class VerdictFacts:
         rate: float | None = self.summary["candidate_pass_rate"]
         ended = self.evals["candidate_state"]
         ended = ended.filter(ended.is_in(_ENDED))
-        if rate is None and len(ended):
-            rate = int((ended == "passed").sum()) / len(ended)
-        return rate
+        return (ended == "passed").mean() if rate is None else rate  # type: ignore[return-value]
 
     @property
     def is_first(self) -> bool:
@@ -148,19 +146,13 @@ def _broke(facts: VerdictFacts) -> Heading | None:
         return None
     new = [each for each in broken if not each.was_seen]
     old = [each for each in broken if each.was_seen]
-    fixed = facts.of("fixed")
-    said = []
-    if new and old:
-        verb = "is" if len(old) == 1 else "are"
-        said.append(f"{len(old)} {verb} still broken")
-    if fixed:
-        said.append(_say_fixed(fixed, short=True))
-    more = "".join(f"; {each}" for each in said)
-    told = new or old
-    strong = f"{count_noun(len(told), 'eval')} broke"
-    if not new:
-        strong = f"{count_noun(len(old), 'eval')} {'is' if len(old) == 1 else 'are'} still broken"
-    return Heading("✗", "bad", strong, f"{_say_causes(told, facts, is_new=bool(new))}{more}")
+    still = f"{'is' if len(old) == 1 else 'are'} still broken"
+    strong = f"{count_noun(len(new), 'eval')} broke" if new else ""
+    strong = strong or f"{count_noun(len(old), 'eval')} {still}"
+    more = f"; {len(old)} {still}" if new and old else ""
+    if fixed := facts.of("fixed"):
+        more += f"; {_say_fixed(fixed, short=True)}"
+    return Heading("✗", "bad", strong, f"{_say_causes(new or old, facts, is_new=bool(new))}{more}")
 
 
 def _say_causes(broken: Sequence[EvalDetail], facts: VerdictFacts, *, is_new: bool) -> str:
@@ -215,27 +207,20 @@ def _nothing_decided(facts: VerdictFacts) -> Heading | None:
 
 
 def _fell(facts: VerdictFacts) -> Heading | None:
-    """The pass rate fell in two runs."""
-    if facts.fallen is None or not facts.fallen.is_sure:
+    """The pass rate fell, in two runs; or in one, which may be a bad hour."""
+    fallen = facts.fallen
+    if fallen is None:
         return None
-    return Heading("✗", "bad", "The pass rate fell", f"{_say_fall(facts, facts.fallen)}")
-
-
-def _fell_once(facts: VerdictFacts) -> Heading | None:
-    """The pass rate fell in one run, which may be a bad hour."""
-    if facts.fallen is None or facts.of("suspect", "incomplete") or facts.sides.unnamed:
+    if not fallen.is_sure and (facts.of("suspect", "incomplete") or facts.sides.unnamed):
         return None
-    return Heading(
-        "?", "doubt", "The pass rate fell", _say_fall(facts, facts.fallen, " in one run")
-    )
-
-
-def _say_fall(facts: VerdictFacts, fallen: SuiteTest, where: str = "") -> str:
     change = fallen.change
     before, now = say_rates(change.baseline_pass_rate or 0, change.candidate_pass_rate or 0)
     aside = [word for word in SET_ASIDE if word in facts.set_aside.values()]
     without = f" without the {' and '.join(aside)} evals" if aside else ""
-    return f" from {before} to {now}{without}{where}; no single eval explains it"
+    where = "" if fallen.is_sure else " in one run"
+    said = f" from {before} to {now}{without}{where}; no single eval explains it"
+    sign: tuple[str, Tone] = ("✗", "bad") if fallen.is_sure else ("?", "doubt")
+    return Heading(*sign, "The pass rate fell", said)
 
 
 def _errs_always(facts: VerdictFacts) -> Heading | None:
@@ -309,7 +294,6 @@ _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
     _errs_always,
     _nothing_decided,
     _fell,
-    _fell_once,
     _open,
     _fixed,
     _nothing_broke,

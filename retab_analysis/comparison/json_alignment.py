@@ -21,19 +21,12 @@ Pairs = list[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An item of one list and the item of the other that it became.
+    """An item of one list and the item of the other that it became."""
 
-    Attributes:
-        before: Its index, None where the item was added.
-        after: Its index, None where the item was removed.
-        is_moved: Whether it stands in another order to the items that did not move.
-        is_alike: False where the two have only their place in common.
-    """
-
-    before: int | None
-    after: int | None
-    is_moved: bool = False
-    is_alike: bool = True
+    before: int | None  # its index, None where the item was added
+    after: int | None  # its index, None where the item was removed
+    is_moved: bool = False  # whether it stands in another order to the items that did not move
+    is_alike: bool = True  # False where the two have only their place in common
 
 
 def align(old: list[object], new: list[object], *, moves: bool = True) -> list[Pair]:
@@ -41,11 +34,8 @@ def align(old: list[object], new: list[object], *, moves: bool = True) -> list[P
 
     Equal items that stand in the same order stay; with ``moves``, other equal items have moved. Of
     what is left between the same two neighbours, items that are alike belong together, the likest
-    first; and what is left of that stands for one another by its place.
-
-    Returns:
-        Every index of either list in exactly one pair, in the order of ``new``; removed items
-        follow the item that they followed.
+    first; and what is left of that stands for one another by its place. Every index of either list
+    is in exactly one pair, in the order of ``new``; removed items follow what they followed.
     """
     old_keys, new_keys = ([*map(_KEYS.encode, items)] for items in (old, new))
     stay = [(i + at, j + at) for i, j, n in equal_blocks(old_keys, new_keys) for at in range(n)]

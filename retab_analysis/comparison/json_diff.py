@@ -26,21 +26,12 @@ class Difference:
 def differing_paths(
     texts: Mapping[str, str | None], at: Path = (), *, is_expected: bool = True
 ) -> list[dict[str, str | None]]:
-    """The paths at which some JSON texts do not all agree.
+    """The paths at which some JSON texts do not all agree, and what each has there; see ``diff``.
 
-    Args:
-        texts: The JSON text of each side, the newest last and, if there is one, what is
-            ``expected`` first. A side that is None takes no part.
-        at: Where these values stand in the output that they are of.
-        is_expected: Whether the others should look like what is called ``expected``. Else it is the
-            operand of a condition, the length that a list should have for example, and says nothing
-            about what is inside.
-
-    Returns:
-        One row per path, and for each side what stands there as JSON, None where nothing does. The
-        first row is the whole value, which the condition looks at; the others are the places inside
-        of it. No rows where nothing differs. ``[7→6]`` are the indices in the last two texts that
-        are known; the row of an item that only moved ends in them.
+    The newest is last and, if there is one, what is ``expected`` first; a side that is None takes
+    no part. ``at`` is where these values stand in the output that they are of. Without
+    ``is_expected`` what is called so is the operand of a condition, the length that a list should
+    have for example, and says nothing about what is inside.
     """
     known = {name: parse_json(text) for name, text in texts.items() if text is not None}
     values = [*known.values()]

@@ -55,8 +55,7 @@ class Verbatim:
 def parse_json(text: str) -> object:
     """A JSON text as dicts, lists, strings, booleans and None; numbers are :class:`Verbatim`.
 
-    Two of them are equal (``==``) where they say the same. What is not JSON, or is nested deeper
-    than :data:`MAX_DEPTH`, is one :class:`Verbatim`.
+    What is not JSON, or is nested deeper than :data:`MAX_DEPTH`, is one :class:`Verbatim`.
     """
     try:
         document: object = json.loads(

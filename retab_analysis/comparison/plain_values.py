@@ -35,10 +35,7 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
         "baseline_run_ids": held,
         "version": name_versions(facts),
         "version_ids": candidate["workflow_version_id"].drop_nulls().unique().sort().to_list(),
-        "gate": {
-            "ok": gate.ok,
-            **{name: list(getattr(gate, name)) for name in _GATE},
-        },
+        "gate": {"ok": gate.ok, **{name: list(getattr(gate, name)) for name in _GATE}},
         "counts": {each.word: each.number for each in facts.counts()},
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from retab_analysis.arguments import check_flag, check_path
@@ -81,4 +80,4 @@ def write_report(
     door = Door(shows_values(values), look="", accept="")  # who reads it has no notebook
     document = make_document(comparison, judged, door)
     page = to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
-    save(Path(target), page.encode())
+    save(target, page.encode())

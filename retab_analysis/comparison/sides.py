@@ -47,8 +47,7 @@ READ = tuple(
 """The columns of a RESULTS frame that a comparison reads."""
 
 _OPTIONAL = (
-    *("condition", "path", "document_ids", "completed_at", "run_scope"),
-    "run_completed_at",
+    *("condition", "path", "document_ids", "completed_at", "run_scope", "run_completed_at"),
     *("failure_code", "failure_message", "status_message"),
 )
 # What is only shown, or sharpens what is said; a frame that lacks one of them can be compared too.
@@ -73,15 +72,8 @@ class Sides:
     """What is compared: the frames, and what is known of the runs and evals beside them.
 
     Without a ``baseline`` each eval is held against its own last good result in the ``history``.
-    ``expected`` are the ids of evals of which the candidate ought to have a result, ``pending``
-    those of which one is still to come (``waiting``: how many, of how many), ``edited_since`` those
-    that were edited after they were run last. ``tried`` results ran on code that was edited after
-    the candidate, and judge nothing. ``unnamed`` counts results that are missing from the
-    candidate's runs, or contradict what these say. Before the runs ``after_gaps`` some were not
-    read: what shows there first may have begun earlier; rows before the ``horizon`` only say since
-    when. The results of ``started`` reruns are not
-    counted yet. ``unedited`` says what is left out where only what nobody edited is judged. None
-    means: not known.
+    ``unedited`` says what is left out where only what nobody edited is judged. None means: not
+    known.
     """
 
     candidate: pl.DataFrame
@@ -89,19 +81,19 @@ class Sides:
     history: pl.DataFrame | None = None
     runs: pl.DataFrame | None = None
     saved: pl.DataFrame | None = None
-    expected: frozenset[str] | None = None
-    pending: frozenset[str] = frozenset()
-    edited_since: frozenset[str] = frozenset()
-    tried: pl.DataFrame | None = None
-    unnamed: int = 0
+    expected: frozenset[str] | None = None  # evals of which the candidate ought to have a result
+    pending: frozenset[str] = frozenset()  # those of which one is still to come
+    edited_since: frozenset[str] = frozenset()  # those that were edited after they were run last
+    tried: pl.DataFrame | None = None  # on code that was edited after the candidate: judge nothing
+    unnamed: int = 0  # results that are missing from the candidate's runs, or contradict these
     changed_blocks: frozenset[str] | None = None
     compared: str | None = None
     notes: tuple[str, ...] = ()
     plan: pl.DataFrame | None = None
-    horizon: datetime | None = None
-    after_gaps: frozenset[str] = frozenset()
-    started: pl.DataFrame | None = None
-    waiting: tuple[int, int] = (0, 0)
+    horizon: datetime | None = None  # rows before it only say since when
+    after_gaps: frozenset[str] = frozenset()  # runs before which some were not read
+    started: pl.DataFrame | None = None  # reruns whose results are not counted yet
+    waiting: tuple[int, int] = (0, 0)  # how many results are still to come, of how many
     edits: Edits | None = None
     unedited: str | None = None
     workflow: pl.DataFrame | None = None
@@ -136,32 +128,20 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
 
 def check_one_workflow(*frames: pl.DataFrame | None) -> None:
     """Refuse results of two workflows: their evals have nothing to do with one another."""
-    found = {
-        each
-        for frame in frames
-        if frame is not None
-        for each in frame["workflow_id"].drop_nulls().unique()
-    }
+    named = pl.concat([each["workflow_id"] for each in frames if each is not None])
+    found = named.drop_nulls().unique().sort()
     if len(found) > 1:
         raise ConfigError(
             "these results are of different workflows, which cannot be compared: "
-            f"{', '.join(sorted(found)[:5])}; filter the frames by workflow_id first"
+            f"{', '.join(found.head(5))}; filter the frames by workflow_id first"
         )
 
 
-def choose_candidate(ledger: Ledger) -> pl.DataFrame:
-    """The candidate's results of each eval that are of its present definition: ``eval, at``."""
-    return ledger.results.filter("comparable", side=CANDIDATE).select("eval", "at")
-
-
 def choose_baseline(ledger: Ledger) -> pl.DataFrame:
-    """The earlier results that each eval is held against, where a baseline was passed in.
+    """The earlier results, ``eval, at``, that each eval is held against, if there is a baseline.
 
     These are the comparable decided results of the baseline, all of them; where it has none, those
     of the newest earlier run that has one.
-
-    Returns:
-        ``eval, at``: one row per result.
     """
     is_baseline = pl.col("side") == BASELINE
     rows = ledger.results.filter(pl.col("side") != CANDIDATE)
@@ -206,14 +186,10 @@ def _choose(rows: pl.DataFrame, best: pl.Expr, *, all_of: pl.Expr) -> pl.DataFra
 
 
 def _summarize_side(chosen: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
-    """One row per eval: its state, how many results that is of, and one result to show.
+    """One row per eval: its state, of how many decided results (``n``), and one result to show.
 
-    ``chosen`` has ``eval, at`` of those that count, of ``results`` as :func:`combine_sides` gives.
-
-    Returns:
-        ``eval``; ``state``; ``n`` (decided results) and ``pass_rate``; ``passed``; the columns that
-        are shown, of the newest result that has the eval's state, or that did not pass where the
-        state is ``mixed``; ``score, margin, duration_ms`` (medians); and the block's code.
+    That is the newest result that has the eval's state, or that did not pass where the state is
+    ``mixed``; ``score, margin, duration_ms`` are medians.
     """
     rows = chosen.join(results.select("at", *_COUNTED), on="at")
     rows = rows.sort("moment", "at", nulls_last=False)
@@ -259,16 +235,14 @@ def collect_facts(ledger: Ledger, sides: Sides) -> pl.DataFrame:
     )
 
     def is_among(names: Iterable[str] | None) -> pl.Expr:
-        among = pl.col("eval_id").is_in(
-            pl.Series(sorted([] if names is None else names), dtype=pl.String).implode()
-        )
-        return pl.lit(None, pl.Boolean) if names is None else among
+        if names is None:
+            return pl.lit(None, pl.Boolean)
+        return pl.col("eval_id").is_in(pl.Series(sorted(names), dtype=pl.String).implode())
 
     counted = pl.DataFrame(
         {
             "eval": ledger.evals["eval"],
             "decided_before": histories.observed[:, : histories.candidate].any(axis=1),
-            "failed_before": histories.fails[:, : histories.candidate].any(axis=1),
             "passed_before": histories.passes[:, : histories.candidate].any(axis=1),
             "was_there": _was_there(ledger),
         }
@@ -364,7 +338,7 @@ def find_last_decided(chosen: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
 
 def put_beside(earlier: pl.DataFrame, results: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Both sides of each eval: ``eval``, what it is held against, and ``c_…``, what it does now."""
-    chosen = choose_candidate(ledger)
+    chosen = ledger.results.filter("comparable", side=CANDIDATE).select("eval", "at")
     picked = pl.concat([earlier.select("at"), chosen.select("at")])
     rows = results.join(picked, on="at", how="semi")
     before, now = _summarize_side(earlier, rows), _summarize_side(chosen, rows)

@@ -56,7 +56,7 @@ FURTHER = (
     "is_latest",  # whether it may have broken earlier than it shows
     "is_outage",  # whether it ended in an error of an outage
     "since_row",
-    *("p_worse", "p_better"),  # that it is worse, or better, whenever that began
+    "p_worse",  # that it is worse, whenever that began
     "not_run_since",  # when it was decided last where it was not run now
     "passing_rows",  # how many of its newest rows passed, one after the other
     "is_flaky",  # by its nature
@@ -64,30 +64,13 @@ FURTHER = (
 )
 """What a comparison keeps of each eval beside what it shows."""
 
-_SIDE_COLUMNS = {
-    "actual_value": "actual",
-    "state": "state",
-    "n": "n",
-    "pass_rate": "pass_rate",
-    "run_id": "run_id",
-    "result_id": "result_id",
-}
-
 
 def describe_evals(
-    results: pl.DataFrame,
-    ledger: Ledger,
-    findings: Findings,
-    sides: Sides,
-    changed_blocks: frozenset[str] | None,
+    results: pl.DataFrame, ledger: Ledger, findings: Findings, sides: Sides
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What became of each eval, by the rules above.
+    """What became of each eval, by the rules above: a COMPARISON frame and :data:`FURTHER`.
 
-    ``changed_blocks`` are those in which the versions differ, None where that is not known.
-
-    Returns:
-        One row per eval, what needs attention first: the columns of a COMPARISON frame, and
-        :data:`FURTHER`; and the results that each eval is held against, ``eval, at``.
+    It also gives the results that each eval is held against, ``eval, at``.
     """
     facts = collect_facts(ledger, sides)
     facts = facts.join(findings.overall_of_each, on="eval")
@@ -110,8 +93,10 @@ def describe_evals(
         .join(facts.drop("p_worse", "is_flaky"), on="eval")
         .join(told, on="eval")
     )
+    # What is called by its whole history is called although it passes now.
+    p = pl.when(_is_called_though_passing()).then("p_worse").otherwise("p_regressed")
     worded = joined.with_columns(**_what_words_read()).with_columns(
-        word=_find_word(own_past=own_past)
+        word=find_word(p if own_past else pl.col("p_regressed"))
     )
     judged = worded.with_columns(transition=_find_transition(own_past=own_past))
     listed = judged.drop_nulls("transition").with_columns(
@@ -126,7 +111,7 @@ def describe_evals(
         cause=pl.when("is_latest", cause="edit").then(pl.lit("unknown")).otherwise("cause"),
     )
     concluded = listed.with_columns(
-        *_concluded(), block_changed=_block_changed(changed_blocks), failure=_failure()
+        *_concluded(), block_changed=_block_changed(sides), failure=_failure()
     )
     return order_evals(say_reasons(_shape(concluded), find_year(sides.candidate))), earlier
 
@@ -155,12 +140,17 @@ def _concluded() -> list[pl.Expr]:
     ]
 
 
-def _block_changed(changed_blocks: frozenset[str] | None) -> pl.Expr:
-    if changed_blocks is None:
+def _block_changed(sides: Sides) -> pl.Expr:
+    # Against each eval's own past the changed blocks are those since the newest earlier run, which
+    # is not what the eval is held against.
+    if sides.baseline is None or sides.changed_blocks is None:
         # Codes of two blocks say nothing of either.
-        moved = (pl.col("block_id") != pl.col("c_block_id")).fill_null(False)
-        return pl.when(~moved).then(pl.col("code") != pl.col("c_code"))
-    return pl.coalesce("c_block_id", "block_id").is_in(sorted(changed_blocks))
+        return pl.when(~_has_moved()).then(pl.col("code") != pl.col("c_code"))
+    return pl.coalesce("c_block_id", "block_id").is_in(sorted(sides.changed_blocks))
+
+
+def _has_moved() -> pl.Expr:
+    return (pl.col("block_id") != pl.col("c_block_id")).fill_null(False)
 
 
 def _failure() -> pl.Expr:
@@ -176,11 +166,10 @@ def _shape(judged: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce(f"c_{name}", name).alias(name)
         for name in ("eval_name", "document_names", "condition", "expected_value")
     ]
-    moved = (pl.col("block_id") != pl.col("c_block_id")).fill_null(False)
     named = judged.with_columns(
         *either,
         pl.coalesce("c_block_id", "block_id").alias("block_id"),
-        moved.alias("has_moved"),
+        _has_moved().alias("has_moved"),
         pl.lit(None, pl.String).alias("reason"),
         *(
             (pl.col(f"c_{name}") - pl.col(name)).alias(f"{name}_delta")
@@ -192,9 +181,9 @@ def _shape(judged: pl.DataFrame) -> pl.DataFrame:
         .cast(pl.Int64, strict=False),
     ).rename(
         {
-            f"{prefix}{name}": f"{side}_{short}"
+            f"{prefix}{name}": f"{side}_{name.removesuffix('_value')}"
             for prefix, side in (("", "baseline"), ("c_", "candidate"))
-            for name, short in _SIDE_COLUMNS.items()
+            for name in ("actual_value", "state", "n", "pass_rate", "run_id", "result_id")
         }
     )
     filled = named.with_columns(pl.col("baseline_n", "candidate_n").fill_null(0))
@@ -207,8 +196,7 @@ def _find_transition(*, own_past: bool) -> pl.Expr:
     """The transition, over one row per eval; null where an eval has no row.
 
     The columns that it reads are those of :func:`collect_facts`, :func:`put_beside` (``c_…`` is
-    what an eval does now) and :meth:`retab_analysis.evidence.since.Findings.of_each_eval`. With
-    ``own_past`` each eval is held against its own past; otherwise against one baseline.
+    what an eval does now) and :meth:`retab_analysis.evidence.since.Findings.of_each_eval`.
     """
     has_now = pl.col("c_decided") | pl.col("c_errored")
     is_gone = ~pl.col("is_saved").fill_null(False) & ~pl.col("has_candidate")
@@ -231,13 +219,6 @@ def _find_transition(*, own_past: bool) -> pl.Expr:
         (pl.col("word") == "broken", _broken(pl.col("c_state") == "blocked")),
         otherwise=pl.col("word"),
     )
-
-
-def _find_word(*, own_past: bool) -> pl.Expr:
-    """The word of an eval that was decided on both sides."""
-    # What is called by its whole history is called although it passes now.
-    overall = pl.col("p_worse") >= CERTAIN_ENOUGH if own_past else pl.lit(False)
-    return find_word(pl.when(overall).then("p_worse").otherwise("p_regressed"))
 
 
 def _what_words_read() -> dict[str, pl.Expr]:

@@ -76,17 +76,17 @@ def make_document(
 ) -> Document:
     """Make the document.
 
-    ``explanation`` says how it was compared, a sentence a line; ``looks`` are how many evals one
-    rerun may clear, and from when on a further look may decide those that had it.
+    ``looks`` are how many evals one rerun may clear, and from when on a further look may decide
+    those that had it.
     """
     writer = _Writer(facts, gate, explanation, looks, door)
     passed, of = facts.passing
     badge, tone = judge(gate)
-    version = writer.version
+    passing = f"{passed:,} of {of:,} pass" * (of > 0)
     return Document(
         heading=write_heading(facts),
         context=tuple(writer.context()),
-        brief=" · ".join(filter(None, (version, f"{passed:,} of {of:,} pass" * (of > 0), badge))),
+        brief=" · ".join(filter(None, (name_versions(facts), passing, badge))),
         badge=badge,
         badge_tone=tone,
         notes=tuple(writer.notes()),
@@ -124,11 +124,6 @@ class _Writer:
             ColumnTitle(now, named=True),
         )
 
-    @property
-    def version(self) -> str:
-        """What a person calls the version that was checked."""
-        return name_versions(self.facts)
-
     def context(self) -> Iterator[Span]:
         """The workflow, and what was checked."""
         candidate, workflow = self.facts.sides.candidate, self.facts.sides.workflow
@@ -136,9 +131,9 @@ class _Writer:
         name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
         if name or ids:
             yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
-        if self.version:
+        if version := name_versions(self.facts):
             found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
-            yield Span(self.version, title=", ".join(map(one_line, found)))
+            yield Span(version, title=", ".join(map(one_line, found)))
         newest = candidate.select(MOMENT.max()).item()
         if newest is not None:
             runs = candidate["run_id"].drop_nulls().unique().to_list()
@@ -151,11 +146,8 @@ class _Writer:
         notes = (*facts.sides.notes, facts.sides.unedited)
         yield from (write_line(note) for note in notes if note)
         called = facts.of(*BROKEN)
-        if (
-            len(called) > 1
-            and len({each.documents for each in called}) == 1
-            and called[0].documents
-        ):
+        documents = {each.documents for each in called}
+        if len(called) > 1 and len(documents) == 1 and called[0].documents:
             yield write_line(f"All {len(called)} read one document: {called[0].documents}.")
         unsure = [each.p for each in called if each.p is not None and each.p < 0.9]
         if len(unsure) > 1:
@@ -205,9 +197,8 @@ class _Writer:
     def _title(self, cause: str, evals: list[EvalDetail]) -> Line:
         blocks = list(dict.fromkeys(each.block for each in evals))
         block = blocks[0] if len(blocks) == 1 else ""
-        total = self.facts.evals.filter(
-            pl.col("block_id").eq_missing(evals[0].row["block_id"])
-        ).height
+        is_of_block = pl.col("block_id").eq_missing(evals[0].row["block_id"])
+        total = self.facts.evals.filter(is_of_block).height
         broke = f"{len(evals)} of its {count_noun(total, 'eval')} broke"
         if not block or total <= 1:
             broke = f"{count_noun(len(evals), 'eval')} broke"
@@ -322,27 +313,21 @@ class _Writer:
         never = saved.filter(pl.col("last_passed_at").is_null())["eval_id"].to_list()
         silent = [each for each in failing if each.id in never and not each.now.passed]
         n = sum(each.transition == "added" for each in silent)
-        return (
-            f" ({'never passed' if n == len(failing) == 1 else f'{n} never passed'})" if n else ""
-        )
+        said = "never passed" if n == len(failing) == 1 else f"{n} never passed"
+        return f" ({said})" if n else ""
 
     # What is folded
 
     def _folded(self) -> Iterator[Part]:
         facts = self.facts
-        missing = facts.of("incomplete")
-        brief = write_line(f"No result: {name_evals(missing, _NAMED)}.") if missing else None
-        yield from self._reasoned("No result", missing, brief)
-        fixed = facts.of("fixed")
-        brief = write_line(f"Fixed: {name_evals(fixed, _NAMED)}.") if fixed else None
-        yield from self._reasoned("Fixed", fixed, brief)
-        yield from self._reasoned("Flaky", facts.of("flaky"), None)
-        yield from self._reasoned("Failing as before", facts.of("still_failing"), None)
-        others = facts.of("added", "not_comparable", "removed")
-        yield from self._reasoned("Not compared", others, None)
+        yield from self._reasoned("No result", facts.of("incomplete"), is_named=True)
+        yield from self._reasoned("Fixed", facts.of("fixed"), is_named=True)
+        yield from self._reasoned("Flaky", facts.of("flaky"))
+        yield from self._reasoned("Failing as before", facts.of("still_failing"))
+        yield from self._reasoned("Not compared", facts.of("added", "not_comparable", "removed"))
         for word in SET_ASIDE:
             aside = [each for each in facts.details if facts.set_aside.get(each.id) == word]
-            yield from self._reasoned(word.capitalize(), aside, None)
+            yield from self._reasoned(word.capitalize(), aside)
         sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
         yield Folded("How this was compared, and how sure it is", None, tuple(sentences))
         gate = self.gate
@@ -353,10 +338,11 @@ class _Writer:
             yield Folded(title, None, tuple(Note(write_line(one_line(each))) for each in told))
 
     def _reasoned(
-        self, title: str, evals: Sequence[EvalDetail], brief: Line | None
+        self, title: str, evals: Sequence[EvalDetail], *, is_named: bool = False
     ) -> Iterator[Part]:
         if not evals:
             return
+        brief = write_line(f"{title}: {name_evals(evals, _NAMED)}.") if is_named else None
         rows = []
         for each in evals:
             sign, tone = each.sign
@@ -402,10 +388,8 @@ def shorten_field(path: str) -> str:
 
 def name_versions(facts: VerdictFacts) -> str:
     """What a person calls the version that was checked; the empty text where it is not known."""
-    rows = facts.sides.candidate.select("workflow_version_id", t=MOMENT).drop_nulls(
-        "workflow_version_id"
-    )
-    newest = rows.group_by("workflow_version_id").agg(pl.col("t").max()).sort("t", descending=True)
+    known = facts.sides.candidate.drop_nulls("workflow_version_id").group_by("workflow_version_id")
+    newest = known.agg(MOMENT.max().alias("t")).sort("t", descending=True)
     found = [name_version(version, at, facts) for version, at in newest.iter_rows()]
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0]}{more}" if found else ""
@@ -438,9 +422,7 @@ def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
             cases.append(Case(*about, "passed"))
         else:
             cases.append(_make_case(detail, gate, values))
-    reasons = gate.suite_reasons
-    if reasons:
-        said = "\n".join(reasons)
+    if said := "\n".join(gate.suite_reasons):
         return [*cases, Case(SUITE, SUITE, "", "failed", one_line(said), said)]
     return [*cases, Case(SUITE, SUITE, "", "passed")]
 
