@@ -13,7 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, check_frame, count_rows, count_where
+from retab_analysis.analysis.frames import (
+    Frame,
+    check_frame,
+    count_rows,
+    count_where,
+    find_quantiles,
+)
 from retab_analysis.evidence.comparable import (
     CANDIDATE,
     Ledger,
@@ -21,6 +27,7 @@ from retab_analysis.evidence.comparable import (
     combine_sides,
     split_by_candidate,
 )
+from retab_analysis.evidence.comparable import NEEDED as OF_LEDGER
 from retab_analysis.evidence.inference import Histories, last_row
 from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import Findings, weigh
@@ -28,24 +35,18 @@ from retab_analysis.evidence.words import find_word
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import (
-    BLOCK_CODE,
     CERTAIN_ENOUGH,
     CODE,
     DECIDED,
     LIKELY,
     MOMENT,
     NOT_PASSING,
-    SAME_EVAL,
     TERMINAL,
     first_that_holds,
     known_state,
 )
 
-NEEDED = (
-    *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id", "status"),
-    *("workflow_version_id", "run_scope", "run_created_at", "run_completed_at", "created_at"),
-    *("completed_at", BLOCK_CODE, *SAME_EVAL, "duration_ms"),
-)
+NEEDED = (*OF_LEDGER, "status", "duration_ms")
 """The columns of a RESULTS frame that are read."""
 
 _TREND, _MANY_RUNS = 2.58, 5
@@ -80,10 +81,7 @@ class Assessment:
             count_where(failed).alias("failures"),
             moment.filter(~failed).max().alias("last_passed_at"),
             moment.filter(failed).max().alias("last_failed_at"),
-            *(
-                pl.col("duration_ms").quantile(share, "linear").alias(f"duration_ms_{name}")
-                for name, share in {"p50": 0.5, "p95": 0.95}.items()
-            ),
+            *find_quantiles(pl.col("duration_ms"), "duration_ms"),
         )
         low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
         rate = pl.col("failures") / pl.col("outcomes")

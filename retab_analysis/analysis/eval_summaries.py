@@ -57,8 +57,7 @@ def summarize_evals(results: Frame) -> Frame:
 def _summarize(assessment: Assessment) -> pl.DataFrame:
     since = ("since_at", "since_run_id", "since_version_id", "cause")
     evals = assessment.evals.select(
-        *("eval", "eval_name", "eval_id", "block_id"),
-        pl.when(pl.col("kind") != "").then("kind").alias("kind"),
+        *("eval", "eval_name", "eval_id", "block_id", "kind"),
         *(pl.when("is_broken").then(name).alias(name) for name in since),
     )
     joined = evals.join(_recent(assessment), on="eval", how="left")

@@ -41,11 +41,8 @@ def failures(results: Frame) -> Frame:
     def failing(lazy: pl.LazyFrame) -> pl.LazyFrame:
         ours = RESULTS_WITH_PAYLOADS.schema
         own = [name for name in lazy.collect_schema() if name not in ours]
-        order: list[pl.Expr] = [
-            MOMENT,
-            *map(pl.col, ("run_id", "block_id", "eval_id", "result_id")),
-        ]
-        newest_first = [True, *(False for _ in order[1:])]
+        order = (MOMENT, "run_id", "block_id", "eval_id", "result_id")
+        newest_first = [True, False, False, False, False]
         rows = lazy.filter(pl.col("state").is_in(FAILING))
         return rows.sort(order, descending=newest_first, nulls_last=True).select(*_READING, *own)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import polars as pl
@@ -16,9 +16,8 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 def check_frame(frame: object, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
     """A frame as a LazyFrame in which columns can be read, and in which no row is there twice.
 
-    Of two rows with one id (``run_id``, ``result_id``) the later one counts. A column that the
-    table does not declare is the user's own: :func:`check_keys` has seen that it is there, and its
-    dtype is free.
+    A column that the table does not declare is the user's own: :func:`check_keys` has seen that it
+    is there, and its dtype is free.
     """
     return checked(frame, table, [name for name in dict.fromkeys(columns) if name in table.schema])
 
@@ -37,10 +36,9 @@ def apply_lazily(
 def check_keys(
     by: str | Sequence[str] | None, frame: object, table: Table, taken: Iterable[str] = ()
 ) -> list[str]:
-    """The columns to group by: any of the frame, the user's own included.
+    """The columns to group by: any of the frame; ``taken`` are the outcome's other columns.
 
-    A column that the table declares and the frame lacks is let through, because
-    :func:`check_frame` has the better message for it. ``taken`` are the outcome's other columns.
+    What the table declares and the frame lacks is left to :func:`check_frame`'s better message.
     """
     names = [by] if isinstance(by, str) else list(by) if isinstance(by, Sequence) else []
     if not names or not all(isinstance(name, str) for name in names):
@@ -89,6 +87,12 @@ def select_keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -
     """
     key, names = check_key(by, frame, table), list(columns)
     return check_frame(frame, table, (key, *names)).select(pl.col(key).alias("key"), *names)
+
+
+def find_quantiles(values: pl.Expr, name: str) -> Iterator[pl.Expr]:
+    """The linear quantiles of some values, called after what they are of."""
+    for which, share in {"p50": 0.5, "p95": 0.95}.items():
+        yield values.quantile(share, "linear").alias(f"{name}_{which}")
 
 
 def count_where(condition: pl.Expr) -> pl.Expr:

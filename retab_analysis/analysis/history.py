@@ -53,18 +53,14 @@ def eval_history(results: Frame) -> Frame:
 
 def _history(lazy: pl.LazyFrame) -> pl.LazyFrame:
     before = per_run(lazy).with_columns(
-        _previous("state").alias("previous_state"),
-        _previous("run_id").alias("previous_run_id"),
-        pl.col("moment").min().over("eval_id").alias("first"),
-        *(
-            (pl.col(name) != _previous(name)).alias(f"{name}_differs")
-            for name in (*SAME_EVAL, "block")
-        ),
+        previous_state=_previous("state"),
+        previous_run_id=_previous("run_id"),
+        first=pl.col("moment").min().over("eval_id"),
+        block_changed=pl.col("block") != _previous("block"),
+        **{f"{name}_differs": pl.col(name) != _previous(name) for name in SAME_EVAL},
     )
     changed = before.with_columns(
-        change=_change(),
-        block_changed=pl.col("block_differs"),
-        inputs_changed=pl.col("handle_inputs_fingerprint_differs"),
+        change=_change(), inputs_changed=pl.col("handle_inputs_fingerprint_differs")
     )
     ordered = changed.sort("first", "eval_id", "moment", "run_id", nulls_last=True)
     return ordered.select(

@@ -306,10 +306,8 @@ def _describe_eval(row: Row) -> str:
     parts = [row["state"], _WORDS.get(row["why"]), row["block_id"] and f"block {row['block_id']}"]
     if row["last_passed_at"]:
         parts.append(f"last passed {_day(row['last_passed_at'])} UTC")
-    told = ", ".join(filter(None, parts))
-    return (
-        f"{WORDS[row['state']][0]} {row['eval_name'] or row['eval_id']} ({row['eval_id']}): {told}"
-    )
+    name = f"{row['eval_name'] or row['eval_id']} ({row['eval_id']})"
+    return f"{WORDS[row['state']][0]} {name}: {', '.join(filter(None, parts))}"
 
 
 def _why(row: Row) -> str:

@@ -74,17 +74,13 @@ STANDS = (
 
 @dataclass(slots=True)
 class RunListing:
-    """The newest runs of a workflow; older ones are listed where they are asked for.
-
-    ``is_whole``: there are no other runs. ``skipped``: there are runs between those that are listed
-    which are not.
-    """
+    """The newest runs of a workflow; older ones are listed where they are asked for."""
 
     source: Source
     runs: pl.DataFrame = field(default_factory=RUNS.empty)
     pages_left: int = MOST_PAGES
-    is_whole: bool = False
-    skipped: bool = False
+    is_whole: bool = False  # whether there are no other runs
+    skipped: bool = False  # whether there are runs between those that are listed which are not
 
     @classmethod
     def read(cls, source: Source) -> RunListing:
@@ -155,21 +151,15 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class ReadingPlan:
-    """Which runs are read: a RUNS frame with ``why``, the candidate among it.
-
-    With ``follow`` later runs of a block may take the candidate's place. Without a ``baseline``
-    each eval is held against its own past. Before the runs in ``after_gaps`` there are whole runs
-    that are not read. ``is_newest``: no whole run that stands came after the candidate. Rows
-    before ``horizon`` only say since when.
-    """
+    """Which runs are read: a RUNS frame with ``why``, the candidate among it."""
 
     candidate: Choice
-    follow: bool
-    baseline: Choice | None
+    follow: bool  # whether later runs of a block may take the candidate's place
+    baseline: Choice | None  # None where each eval is held against its own past
     read: pl.DataFrame
-    horizon: datetime | None = None
-    after_gaps: frozenset[str] = frozenset()
-    is_newest: bool = True
+    horizon: datetime | None = None  # rows before it only say since when
+    after_gaps: frozenset[str] = frozenset()  # before these there are whole runs that are not read
+    is_newest: bool = True  # whether no whole run that stands came after the candidate
     table: pl.DataFrame = field(default_factory=PLAN.to_frame)
     notes: tuple[str, ...] = ()
 
@@ -200,7 +190,6 @@ def make_plan(
     listing: RunListing, candidate: Runs | Choice | None, baseline: Runs, limits: Limits
 ) -> ReadingPlan:
     """Choose the runs that are read; candidate and baseline as for :func:`check`."""
-    saved = listing.source.saved
     now = candidate if isinstance(candidate, Choice) else _find_candidate(listing, candidate)
     begun, newest = now.runs.select(
         pl.col("created_at").min(), newest=pl.col("created_at").max()
@@ -211,10 +200,10 @@ def make_plan(
     against = None
     if not (isinstance(baseline, str) and baseline == LAST_GOOD):
         against = _find_baseline(listing, now, baseline)
-    since, is_newest = _choose_since(listing, now.runs, newest, saved, limits)
+    since, is_newest = _choose_since(listing, now.runs, newest, limits)
     earlier = _earlier(listing, begun)
     chosen = _choose_earlier(earlier, limits.whole)
-    parts = _choose_parts(listing, now.runs, saved, limits)
+    parts = _choose_parts(listing, now.runs, limits)
     reasons = [
         (now.runs, f"checked: {now.why}"),
         (None if against is None else against.runs, "the baseline"),
@@ -415,11 +404,7 @@ def _choose_earlier(earlier: pl.DataFrame, history: int) -> pl.DataFrame:
 
 
 def _choose_since(
-    listing: RunListing,
-    candidate: pl.DataFrame,
-    newest: datetime | None,
-    saved: pl.DataFrame,
-    limits: Limits,
+    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None, limits: Limits
 ) -> tuple[pl.DataFrame, bool]:
     """What was run since the candidate, and whether no whole run that stands came after it."""
     if listing.skipped:
@@ -429,7 +414,7 @@ def _choose_since(
     following = later.filter(STANDS)["created_at"].min()
     if following is not None:
         later = later.filter(pl.col("created_at") < following)
-    return _list_since(later, newest, saved, limits.since), following is None
+    return _list_since(later, newest, listing.source.saved, limits.since), following is None
 
 
 def _list_since(
@@ -441,16 +426,13 @@ def _list_since(
         (pl.col("last_failed_at") < pl.lit(moment, _MOMENT)).fill_null(True),
     )["eval_id"]
     is_plain = pl.col("eval_id").is_in(passes.implode()).fill_null(False)
-    is_present = (pl.col("scope") == "block") & pl.struct(
-        "scope", "target_block_id"
-    ).is_first_distinct()
+    is_first = pl.struct("scope", "target_block_id").is_first_distinct()
+    is_present = (pl.col("scope") == "block") & is_first
     ended = runs.filter(DECIDED_ANY | (pl.col("is_terminal") & (pl.col("error") > 0)))
     return ended.sort(~is_present, is_plain, maintain_order=True).head(most)
 
 
-def _choose_parts(
-    listing: RunListing, candidate: pl.DataFrame, saved: pl.DataFrame, limits: Limits
-) -> pl.DataFrame:
+def _choose_parts(listing: RunListing, candidate: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     """Runs of blocks and evals before the candidate, see :class:`Limits`.
 
     Where no whole run is checked, also what was run since the one before: no other run tells what
@@ -462,14 +444,13 @@ def _choose_parts(
     keys = ("target_block_id", "eval_id", "workflow_version_id")
     ends = [parts.unique(keys, keep=end, maintain_order=True) for end in ("first", "last")]
     both = parts if limits.of_all else pl.concat(ends).unique("run_id", maintain_order=True)
-    blocks_first = both.sort(
-        pl.col("scope") != "block", "created_at", descending=[False, True], nulls_last=True
-    )
-    chosen = blocks_first.head(limits.parts)
+    order = pl.col("scope") != "block", "created_at"
+    chosen = both.sort(order, descending=[False, True], nulls_last=True).head(limits.parts)
     if not candidate.filter(WHOLE).is_empty():
         return chosen
     last: datetime | None = before.filter(STANDS)["created_at"].max()  # type: ignore[assignment]
     since = (pl.col("created_at") > pl.lit(last, _MOMENT)).fill_null(last is None)
+    saved = listing.source.saved
     newest = _list_since(before.filter(~WHOLE, since), last, saved, limits.since)
     return pl.concat([newest, chosen]).unique("run_id", keep="first", maintain_order=True)
 

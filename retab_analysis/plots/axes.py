@@ -32,11 +32,7 @@ def plain(*texts: str) -> dict[str, Any]:
 
 
 def prepare_axes(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) -> Axes:
-    """The axes to draw on, which a user gave or a new figure of pyplot has.
-
-    A new one is as wide and high as it would have to be (in inches), but never smaller than the
-    user's own ``figure.figsize``, and never larger than 14 by 60 inches.
-    """
+    """The axes to draw on, which a user gave or a new figure of pyplot has, of a size in inches."""
     if ax is not None:
         if not isinstance(ax, Axes):
             raise ConfigError(f"ax must be a matplotlib Axes or None, got {type(ax).__name__}")
@@ -90,8 +86,7 @@ def conclude(
 ) -> Axes:
     """Put the title above, in one line, and give the axes what was left out: ``.retab_notes``.
 
-    ``aside`` says at the right end, where there is room, what colours mean; ``above`` are the
-    uppermost axes of the figure, where they are others.
+    ``aside`` says at the right end what colours mean; ``above`` are the axes above, if any.
     """
     top = above or ax
     dots = 72 / top.figure.dpi
@@ -135,8 +130,7 @@ def label_columns(
     """Label places 0, 1, … along x, with their days in a second line.
 
     Where the labels have no room side by side, names that differ are upright, and of times only
-    every k-th has a label, the last one always. ``room`` is the share of the width that a layout
-    will leave.
+    every k-th has a label. ``room`` is the share of the width that a layout will leave.
     """
     size = measure_font(ax)
     # A layout engine gives axes more room than they have before it.

@@ -29,16 +29,12 @@ Versions = Mapping[object, tuple[int, str | None, datetime | None, bool]]
 
 @dataclass(frozen=True)
 class Columns:
-    """The groups of some rows in order of appearance, each at a place 0, 1, ….
-
-    ``keys`` has one row per group in order, ``key`` and ``created_at`` (of its earliest row);
-    ``each`` is how many neighbouring groups are at one place.
-    """
+    """The groups of some rows in order of appearance, each at a place 0, 1, …."""
 
     by: str
-    keys: pl.DataFrame
+    keys: pl.DataFrame  # one row per group: ``key`` and ``created_at`` of its earliest row
     versions: Versions = field(default_factory=dict)
-    each: int = 1
+    each: int = 1  # how many neighbouring groups are at one place
 
     @property
     def height(self) -> int:
@@ -68,8 +64,7 @@ class Columns:
     def label(self, ax: Axes, *, quiet: Iterable[bool] = (), room: float = 1.0) -> None:
         """Name the places along x: a version with its day below, a run by its day alone.
 
-        ``quiet`` places have their day only; ``room`` is the share of the width that a layout will
-        leave.
+        ``quiet`` places have their day only; ``room`` is as for :func:`label_columns`.
         """
         moments = self.keys["created_at"].to_list()
         years = {moment.year for moment in moments if moment is not None}
