@@ -13,13 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from retab_analysis.analysis.frames import (
-    Frame,
-    check_frame,
-    count_rows,
-    count_where,
-    find_quantiles,
-)
+from retab_analysis.analysis.frames import Frame, check_frame, count_rows, count_where
 from retab_analysis.evidence.comparable import (
     CANDIDATE,
     Ledger,
@@ -81,7 +75,10 @@ class Assessment:
             count_where(failed).alias("failures"),
             moment.filter(~failed).max().alias("last_passed_at"),
             moment.filter(failed).max().alias("last_failed_at"),
-            *find_quantiles(pl.col("duration_ms"), "duration_ms"),
+            *(
+                pl.col("duration_ms").quantile(share, "linear").alias(f"duration_ms_{name}")
+                for name, share in {"p50": 0.5, "p95": 0.95}.items()
+            ),
         )
         low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
         rate = pl.col("failures") / pl.col("outcomes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import polars as pl
@@ -87,12 +87,6 @@ def select_keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -
     """
     key, names = check_key(by, frame, table), list(columns)
     return check_frame(frame, table, (key, *names)).select(pl.col(key).alias("key"), *names)
-
-
-def find_quantiles(values: pl.Expr, name: str) -> Iterator[pl.Expr]:
-    """The linear quantiles of some values, called after what they are of."""
-    for which, share in {"p50": 0.5, "p95": 0.95}.items():
-        yield values.quantile(share, "linear").alias(f"{name}_{which}")
 
 
 def count_where(condition: pl.Expr) -> pl.Expr:

@@ -12,7 +12,6 @@ from retab_analysis.analysis.frames import (
     check_single_keys,
     count_rows,
     count_where,
-    find_quantiles,
 )
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats.proportions import wilson_over
@@ -79,8 +78,12 @@ def _summarize(lazy: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
 
 def _aggregates() -> list[pl.Expr]:
     state, duration = (pl.col(_OURS + name) for name in _READ)
+    quantiles = {"p50": 0.5, "p95": 0.95}
     return [
         count_rows().alias("n_results"),
         *(count_where(state == each).alias(each) for each in _COUNTS),
-        *find_quantiles(duration, "duration_ms"),
+        *(
+            duration.quantile(share, "linear").alias(f"duration_ms_{name}")
+            for name, share in quantiles.items()
+        ),
     ]

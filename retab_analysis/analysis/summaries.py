@@ -8,14 +8,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from retab_analysis.analysis.frames import (
-    Frame,
-    apply_lazily,
-    check_keys,
-    count_rows,
-    count_where,
-    find_quantiles,
-)
+from retab_analysis.analysis.frames import Frame, apply_lazily, check_keys, count_rows, count_where
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import OUTAGE_EVALS, OUTAGE_HALF
@@ -27,6 +20,7 @@ PERIOD, _CHANGE = "period_start", "pass_rate_change"
 _SCOPES = ("workflow", "block", "eval")
 _COUNTS = ("total_evals", *RATED, "cancelled")
 _TIMES = ("duration_ms", "queue_ms")
+_QUANTILES = {"p50": 0.5, "p95": 0.95}
 READ = ("created_at", "status", "scope", "ok", *_COUNTS, *_TIMES)
 # Six digits are enough for anything, and more of them overflow within polars without an error.
 _DURATION = re.compile(r"(?:[1-9]\d{0,5}(?:us|ms|s|m|h|d|w|mo|q|y))+")
@@ -148,7 +142,11 @@ def _aggregates(whole: str = "workflow") -> list[pl.Expr]:
         pl.when(n > 0).then(passed / n).alias("pass_rate"),
         low.alias("pass_rate_low"),
         high.alias("pass_rate_high"),
-        *(each for name in _TIMES for each in find_quantiles(pl.col(name), name)),
+        *(
+            pl.col(name).quantile(share, "linear").alias(f"{name}_{which}")
+            for name in _TIMES
+            for which, share in _QUANTILES.items()
+        ),
         pl.col("created_at").min().alias("first_created_at"),
         pl.col("created_at").max().alias("last_created_at"),
     ]

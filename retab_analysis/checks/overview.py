@@ -261,7 +261,6 @@ def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
 
 
 def _make_row(row: Row) -> DocumentRow:
-    """A workflow's row in the table."""
     sign: tuple[str, Tone, str] = "✗", "bad", "not all pass"
     if row["passing"] == row["evals"]:
         sign = ("✓", "good", "all pass") if row["evals"] else ("○", "other", "no evals")
@@ -277,7 +276,6 @@ def _make_row(row: Row) -> DocumentRow:
 
 
 def _make_eval_row(row: Row) -> DocumentRow:
-    """The row of an eval that does not pass."""
     cells = (
         (row["eval_name"] or row["eval_id"], row["eval_id"]),
         (row["state"],),
@@ -296,13 +294,11 @@ def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
 
 
 def _describe(row: Row) -> str:
-    """A workflow in a line."""
     passing = f"{row['passing']} of {row['evals']} evals pass"
     return f"{row['name'] or row['workflow_id']} ({row['workflow_id']}): {passing}{_why(row)}"
 
 
 def _describe_eval(row: Row) -> str:
-    """An eval that does not pass, in a line."""
     parts = [row["state"], _WORDS.get(row["why"]), row["block_id"] and f"block {row['block_id']}"]
     if row["last_passed_at"]:
         parts.append(f"last passed {_day(row['last_passed_at'])} UTC")

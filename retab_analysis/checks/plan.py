@@ -206,14 +206,13 @@ def make_plan(
     parts = _choose_parts(listing, now.runs, limits)
     reasons = [
         (now.runs, f"checked: {now.why}"),
-        (None if against is None else against.runs, "the baseline"),
+        *([(against.runs, "the baseline")] if against else []),
         (since, "since the checked run"),
         (chosen, "an earlier run of the whole workflow"),
         (parts, "an earlier run of a block or of single evals"),
     ]
-    read = pl.concat(
-        [runs.with_columns(why=pl.lit(why)) for runs, why in reasons if runs is not None]
-    ).unique("run_id", keep="first", maintain_order=True)
+    every = pl.concat([runs.with_columns(why=pl.lit(why)) for runs, why in reasons])
+    read = every.unique("run_id", keep="first", maintain_order=True)
     return ReadingPlan(
         candidate=now,
         follow=candidate is None,

@@ -14,7 +14,7 @@ from retab_analysis.comparison.sides import Sides, check_results
 from retab_analysis.evidence.comparable import is_in_scope, split_by_candidate
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress
-from retab_analysis.schema import RESULTS, asserts_the_same
+from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 
 _COUNTED = ("passed", "failed", "blocked", "error", "cancelled")
@@ -34,7 +34,8 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     )
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
     first = now.select(MOMENT.min()).item()
-    earlier = pl.concat([earlier, _remember_passes(earlier, now, saved, first or begun)])
+    remembered = _remember_passes(earlier, now, saved, first or begun)
+    earlier = pl.concat([earlier, remembered], how="diagonal")
     expected = _find_expected(plan, saved)
     pending = _find_pending(plan.candidate.runs, now, saved) & expected
     return Sides(
@@ -103,7 +104,7 @@ def _remember_passes(
             (same == pl.col("inputs")).fill_null(True),
         )
     )
-    rows = remembered.select(
+    return remembered.select(
         *("eval_id", "eval_name", "block_id", "workflow_id"),
         state=pl.lit("passed"),
         run_created_at=at,
@@ -112,12 +113,6 @@ def _remember_passes(
         handle_inputs_fingerprint=same,
         block_execution_fingerprint="last_passed_block_fingerprint",
     )
-    missing = [
-        pl.lit(None, dtype).alias(name)
-        for name, dtype in RESULTS.schema.items()
-        if name not in rows.columns
-    ]
-    return rows.with_columns(missing).select(earlier.columns)
 
 
 def _find_expected(plan: ReadingPlan, saved: pl.DataFrame) -> frozenset[str]:

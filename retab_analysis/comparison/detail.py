@@ -162,7 +162,6 @@ class EvalDetail:
 
     @property
     def state(self) -> str | None:
-        """What it is on the candidate's side."""
         known: str | None = self.row["candidate_state"]
         return known
 

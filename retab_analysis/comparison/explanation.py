@@ -119,9 +119,8 @@ def _sure(facts: VerdictFacts) -> str | None:
     missing = sum(each.not_run_since is not None for each in broken)
     verb = "was" if missing == 1 else "were"
     not_run = f"; {missing} of them {verb} not run since" if missing else ""
-    return (
-        f"{who} that broke got worse with a probability of at least {say_p(min(known))}{not_run}."
-    )
+    least = say_p(min(known))
+    return f"{who} that broke got worse with a probability of at least {least}{not_run}."
 
 
 def _outage(facts: VerdictFacts) -> str | None:

@@ -95,7 +95,6 @@ class GateRule:
         min_pass_rate: float | None,
         verdict: bool,
     ) -> GateRule:
-        """Check what a user passed."""
         check_count("max_failures", max_failures)
         if min_pass_rate is not None:
             check_share("min_pass_rate", min_pass_rate, ends=True)
@@ -231,21 +230,19 @@ def apply_rule(
     named = evals.filter(counts, ~is_free)
     if named.height + coming <= rule.max_failures:
         named, coming = named.clear(), 0
-    suite = []
+    to_come = []
     if coming:
         verb = "is" if coming == 1 else "are"
-        suite.append(f"Not ended yet: {coming} of {sides.waiting[1]} {verb} still to come.")
-    reasons = [*suite, *_name_failures(named, facts.year)]
+        to_come.append(f"Not ended yet: {coming} of {sides.waiting[1]} {verb} still to come.")
+    failures = _name_failures(named, facts.year)
     total = named.height + coming
     if total and rule.max_failures:
         tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
         verb = "counts" if total == 1 else "count"
-        reasons.append(f"{total} {verb} against the gate; {tolerated}.")
+        failures.append(f"{total} {verb} against the gate; {tolerated}.")
     further = _say_against(facts, fallen, " and ".join(left_out))
-    further += _check_pass_rate(rule, pass_rate)
-    further += _check_accepted(rule, evals, saved)
-    reasons += further
-    suite += further
+    further += _check_pass_rate(rule, pass_rate) + _check_accepted(rule, evals, saved)
+    reasons = [*to_come, *failures, *further]
     notes = _note_others(evals.filter(~is_free), rule.fail_on, sides.waiting)
     notes += _note_idle(rule, evals, saved)
     failing = evals.filter(is_free, is_failing() | counts)
@@ -264,7 +261,7 @@ def apply_rule(
         accepted=tuple(known["eval_id"]),
         informational=tuple(informing["eval_id"]),
         rule=rule.describe(known.height),
-        suite_reasons=tuple(suite),
+        suite_reasons=(*to_come, *further),
     )
 
 
@@ -306,9 +303,8 @@ def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:
     asked = _digits(least)
     if pass_rate is None:
         return [f"The pass rate is not known; at least {least:.{asked}%} is asked for."]
-    digits = next((n for n in range(asked, 15) if f"{pass_rate:.{n}%}" != f"{least:.{n}%}"), 15)
-    rate = f"{pass_rate:.{digits}%}"
-    return [f"The pass rate is {rate}; at least {least:.{digits}%} is asked for."]
+    n = next((n for n in range(asked, 15) if f"{pass_rate:.{n}%}" != f"{least:.{n}%}"), 15)
+    return [f"The pass rate is {pass_rate:.{n}%}; at least {least:.{n}%} is asked for."]
 
 
 def _digits(share: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,11 +39,8 @@ class VerdictFacts:
 
     def of(self, *transitions: str) -> list[EvalDetail]:
         """The evals of some transitions, but for those set aside."""
-        return [
-            each
-            for each in self.details
-            if each.transition in transitions and each.id not in self.set_aside
-        ]
+        counting = (each for each in self.details if each.id not in self.set_aside)
+        return [each for each in counting if each.transition in transitions]
 
     @property
     def passing(self) -> tuple[int, int]:
@@ -269,19 +267,16 @@ def _nothing_broke(facts: VerdictFacts) -> Heading:
     passed, of = facts.passing
     aside = [facts.set_aside[each.id] for each in facts.details if each.id in facts.set_aside]
     failing = [each for each in facts.details if each.fails and each.id not in facts.set_aside]
+    counts = Counter(each.transition for each in failing)
     said = [f"{passed:,} of {of:,} pass"]
     said += [f"{aside.count(word)} {word}" for word in SET_ASIDE if word in aside]
     words = {
-        "still_failing": "fail as before",
+        "still_failing": "fails as before" if counts["still_failing"] == 1 else "fail as before",
         "flaky": "flaky",
         "added": "new and failing",
         "not_comparable": "edited and failing",
     }
-    for transition, word in words.items():
-        if n := sum(each.transition == transition for each in failing):
-            said.append(
-                f"{n} {'fails as before' if n == 1 and word[0] == 'f' and 'as' in word else word}"
-            )
+    said += [f"{counts[each]} {word}" for each, word in words.items() if counts[each]]
     broke = "Nothing new broke" if aside else "Nothing broke"
     return Heading("✓", "good", broke, f": {', '.join(said)}")
 

@@ -96,14 +96,11 @@ class SuiteTest:
 
     def summarize(self) -> pl.DataFrame:
         """The one row of ``Comparison.summary``."""
+        numbers = [name for name in SUMMARY_SCHEMA if name not in TRANSITIONS]
         row = {
             **dict.fromkeys(TRANSITIONS, 0),
             **dict(self.evals["transition"].value_counts().iter_rows()),
-            **{
-                name: getattr(self.change, name)
-                for name in SUMMARY_SCHEMA
-                if name not in TRANSITIONS
-            },
+            **{name: getattr(self.change, name) for name in numbers},
         }
         return pl.DataFrame([row], schema=SUMMARY_SCHEMA)
 

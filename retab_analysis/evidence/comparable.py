@@ -112,13 +112,11 @@ def combine_sides(
     """
     sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
     frames = [
-        _each_once(frame).with_columns(
-            side=pl.lit(side, pl.Int8), moment=MOMENT, state=known_state()
-        )
+        _each_once(frame).with_columns(side=pl.lit(side, pl.Int8))
         for frame, side in sides
         if frame is not None
     ]
-    combined = pl.concat(frames, how="diagonal")
+    combined = pl.concat(frames, how="diagonal").with_columns(moment=MOMENT, state=known_state())
     # Which of several of one moment came first is not known: ids, or all that is judged, only see
     # to it that the order of the frames does not say so.
     ties = _TIES if combined["result_id"].has_nulls() else ()

@@ -74,11 +74,9 @@ def answer(
     )
     since = find_likeliest(worse, known)
     # What is said of that row has to hold of it.
-    there = (
-        np.take_along_axis(edited, np.maximum(since, 0)[:, None], axis=1)[:, 0]
-        if edited.size
-        else since
-    )
+    there = since
+    if edited.size:
+        there = np.take_along_axis(edited, np.maximum(since, 0)[:, None], axis=1)[:, 0]
     by_edit, by_itself = is_edit & (there == EDITED), is_drift & (there == SAME)
     cause = np.where(by_edit, "edit", np.where(by_itself, "drift", "unknown"))
     improved = np.where(later, posterior.better, 0.0).sum(axis=1)
@@ -313,9 +311,8 @@ class Findings:
             .group_by("eval", maintain_order=True)
             .agg(since_runs=pl.col("since_run_id").drop_nulls())
         )
-        return frame.join(runs, on=["eval", "since_row"], how="left", maintain_order="left").join(
-            possible, on="eval", how="left", maintain_order="left"
-        )
+        named = frame.join(runs, on=["eval", "since_row"], how="left", maintain_order="left")
+        return named.join(possible, on="eval", how="left", maintain_order="left")
 
 
 def weigh(ledger: Ledger) -> Findings:

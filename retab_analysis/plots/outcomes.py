@@ -59,9 +59,8 @@ def plot_outcomes(
     """
     lazy = select_keyed(runs, RUNS, by, ("created_at", "total_evals", *_COUNTS, *_OPEN))
     columns = find_columns(lazy, by, versions)
-    ax = axes.prepare_axes(
-        ax, width=1.5 + (0.2 if by == RUN else 0.85) * columns.height, height=4.4
-    )
+    width = 1.5 + (0.2 if by == RUN else 0.85) * columns.height
+    ax = axes.prepare_axes(ax, width=width, height=4.4)
     if not columns.height:
         return axes.show_message(ax, "no runs")
     columns = columns.fit(ax, _THINNEST)

@@ -113,10 +113,8 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     usual = 70 if len(places) < _MANY else 12
     sizes = [usual / 2.2 if colour == QUIET else usual for colour in colours]
     # Rounding can leave an end of the interval just within the rate, which matplotlib refuses.
-    ends = [
-        (known["pass_rate"] - low).clip(0).to_list(),
-        (high - known["pass_rate"]).clip(0).to_list(),
-    ]
+    reach = known["pass_rate"] - low, high - known["pass_rate"]
+    ends = [each.clip(0).to_list() for each in reach]
     # Intervals are pale: what is pale over a ground can be read on light and dark ones.
     pale = [(colour, 0.55) for colour in colours]
     wide = 3.0 if len(places) < _MANY else 1.5
