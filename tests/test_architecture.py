@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import statistics
 import sys
 from collections import Counter
@@ -49,41 +48,39 @@ DIRECT: dict[str, set[str]] = {
 ONLY_IN = {"requests": "transport", "urllib3": "transport", "msgspec": "wire", "tqdm": "progress"}
 ALSO_IN = {"msgspec": {"decode", "schema", "transport"}}
 
-# The most lines of each room, and of all: to be beaten without squeezing. They are there to make
-# one ask what is accidental, so that what a change adds here is taken away elsewhere.
+# The most lines of each room, and of all, as `wc -l` counts them: what there was when these numbers
+# were last written. They only fall. Who needs room takes something out, without squeezing.
 LINES = {
-    "__init__": 210,
-    "__main__": 10,
-    "errors": 265,
-    "vocabulary": 160,
-    "arguments": 165,
-    "config": 290,
-    "progress": 190,
-    "files": 145,
-    "markup": 190,
-    "wire": 420,
-    "schema": 1_120,
-    "transport": 1_090,
-    "decode": 675,
-    "fetch": 2_725,
-    "export": 590,
-    "archive": 1_470,
-    "stats": 610,
-    "evidence": 2_100,
-    "analysis": 1_410,
-    "comparison": 5_220,
-    "render": 795,
-    "plots": 1_320,
-    "checks": 2_800,
-    "widgets": 6_350,
-    "cli": 2_025,
-    "pytest_plugin": 205,
-    "mcp": 170,
-    "sandbox": 2_920,
+    "__init__": 190,
+    "__main__": 8,
+    "errors": 337,
+    "vocabulary": 149,
+    "arguments": 126,
+    "config": 284,
+    "progress": 154,
+    "files": 129,
+    "markup": 201,
+    "wire": 417,
+    "schema": 1_090,
+    "transport": 1_091,
+    "decode": 687,
+    "fetch": 2_596,
+    "export": 463,
+    "archive": 1_520,
+    "stats": 299,
+    "evidence": 1_712,
+    "analysis": 1_014,
+    "comparison": 4_559,
+    "render": 760,
+    "plots": 1_325,
+    "checks": 2_530,
+    "widgets": 5_957,
+    "cli": 1_984,
+    "pytest_plugin": 196,
+    "mcp": 169,
+    "sandbox": 2_905,
 }
-LINES_OF_ALL = 35_800
-# Examples in docstrings are for who reads them, and no code.
-EXAMPLE = re.compile(r"\n\n *Examples?:\n.*?\n *(?=\"\"\")", re.DOTALL)
+LINES_OF_ALL = 32_852
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30
@@ -229,8 +226,7 @@ def test_a_file_is_not_too_long() -> None:
 def test_no_room_grows() -> None:
     lines: Counter[str] = Counter()
     for path in TREES:
-        code = EXAMPLE.sub("", path.read_text())
-        lines[room_of(path)] += code.count("\n")
+        lines[room_of(path)] += path.read_text().count("\n")
     assert not {room: count for room, count in lines.items() if count > LINES[room]}
     assert lines.total() <= LINES_OF_ALL
 
