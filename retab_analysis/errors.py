@@ -266,7 +266,7 @@ class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contrac
         >>> try:
         ...     ra.wait_for_runs(ra.start_runs("wf_contracts"), timeout=0.01)
         ... except ra.WaitTimeout as error:
-        ...     ra.cancel_runs(error.runs).height
+        ...     print(error.runs.height)  # how the run was last seen; it goes on
         1
     """
 

@@ -281,7 +281,7 @@ def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
         "block_1 ($.config.prompt)."
     )
     assert "Secret" not in said
-    assert told.evals is made.evals
+    assert told.evals.equals(made.evals)
     assert made.config_changes.is_empty()
 
 
