@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
+from support.html_elements import Elements
 from support.inside import markup
 
 EVIL = '<img src=x onerror="alert(1)"> & \'quoted\' "$x_$"'
 
 
-class Tags(HTMLParser):
-    """What a browser would see."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_content_and_attributes_are_escaped() -> None:
-    seen = Tags(markup.tag("b", EVIL, title=EVIL))
-    assert (seen.tags, seen.attributes, seen.text) == (["b"], [("title", EVIL)], EVIL)
+    seen = Elements(markup.tag("b", EVIL, title=EVIL))
+    assert (seen.made, seen.text) == ([("b", {"title": EVIL})], EVIL)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +25,8 @@ def test_content_and_attributes_are_escaped() -> None:
     ],
 )
 def test_every_piece_is_escaped(made: markup.Html) -> None:
-    seen = Tags(made)
-    assert "img" not in seen.tags
+    seen = Elements(made)
+    assert not seen.attributes("img")
     assert EVIL in seen.text
 
 
@@ -53,10 +35,10 @@ def test_68_what_turns_text_round_is_shown_by_its_number(number: int) -> None:
     name, shown = f"invoice{chr(number)}fdp.exe", f"invoice<U+{number:04X}>fdp.exe"
     assert markup.one_line(name) == shown
     assert markup.without_controls(f"{name}\n") == f"{shown}\n"
-    seen = Tags(markup.tag("b", name, title=name))
-    assert (seen.attributes, seen.text) == ([("title", shown)], shown)
+    seen = Elements(markup.tag("b", name, title=name))
+    assert (seen.attributes("b"), seen.text) == ([{"title": shown}], shown)
     assert markup.markdown(name) == shown.replace("<", "&lt;").replace(">", "&gt;")
-    assert Tags(markup.markdown_code(name)).text == shown
+    assert Elements(markup.markdown_code(name)).text == shown
 
 
 def test_an_element_without_content_has_no_end() -> None:
@@ -71,9 +53,9 @@ def test_what_is_html_stays() -> None:
 
 
 def test_a_page_loads_nothing() -> None:
-    seen = Tags(markup.page("t", "x"))
-    assert not {"script", "link", "img", "iframe"} & set(seen.tags)
-    assert not [value for name, value in seen.attributes if name in ("src", "href")]
+    seen = Elements(markup.page("t", "x"))
+    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in seen.made}
+    assert not [each for _, each in seen.made if {"src", "href"} & each.keys()]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +88,7 @@ def test_markdown_code_stays_in_its_cell() -> None:
     made = markup.markdown_code('{"a|b": "<x>\n`$1`"}')
     assert "|" not in made
     assert "\n" not in made
-    assert Tags(made).tags == ["code"]
+    assert [tag for tag, _ in Elements(made).made] == ["code"]
 
 
 def test_markdown_code_holds_nothing_that_markdown_acts_upon() -> None:
@@ -114,7 +96,7 @@ def test_markdown_code_holds_nothing_that_markdown_acts_upon() -> None:
     made = markup.markdown_code(text)
     assert not set("[]*_~`\\\\@") & set(made)
     assert not re.search(r"www\.|://", made, re.IGNORECASE)
-    assert Tags(made).text == text
+    assert Elements(made).text == text
 
 
 def test_a_line_has_nothing_that_a_terminal_acts_upon() -> None:

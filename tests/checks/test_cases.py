@@ -40,17 +40,6 @@ def checks(api: LetteredApi, runs: range | list[int], **more: Any) -> list[ra.Co
     return found
 
 
-def test_a_drift_is_red_from_the_second_check_on_and_names_its_run() -> None:
-    api = LetteredApi({"a": "P" * 15 + "F" * 6, **fine(6, 21)})
-    first, *others = checks(api, range(16, 22))
-    assert state(first) in (*CALLED, "suspect")
-    for made in others:
-        row = made.evals.row(0, named=True)
-        assert (row["transition"], row["cause"]) == ("regressed", "drift")
-        assert (row["since_run_id"], row["since_version_id"]) == ("run_15", None)
-        assert fails(made)
-
-
 def test_one_pass_among_four_failures_on_new_code() -> None:
     made = LetteredApi({"a": "P" * 20 + "FPFFF", **fine(6, 25)}, codes="A" * 20 + "B" * 5).check()
     assert (state(made), made.evals["cause"][0]) == ("regressed", "edit")
@@ -121,17 +110,6 @@ def test_ninety_one_of_ninety_three_errors_touch_no_rate() -> None:
     later = LetteredApi({**alike(91, "PPPEP", "e"), **fine(2, 5)}).check()
     assert later.gate().ok
     assert later.summary["baseline_pass_rate"].item() == 1.0
-
-
-def test_one_error_among_many_is_undecided_and_its_rerun_clears_it() -> None:
-    api = LetteredApi({"a": "PPPE", **fine(399, 4)})
-    with api:
-        made = api.check()
-        assert made.gate().ok
-        assert made.gate().undecided == ("a",)
-        settled = ra.settle(made, client=api.client, progress=False)
-        assert (len(api.started), settled.gate().undecided) == (1, ())
-        assert settled.gate().ok
 
 
 def test_an_eval_that_was_edited_is_not_blamed_on_the_run() -> None:

@@ -1,12 +1,10 @@
 """The cases of the evidence rules: what must be said of each, at every look that they name.
 
-P passed, F failed, E ended in an error, C was cancelled; a letter a whole run, a day apart; the
-last one is the candidate's. Evals of which nothing is said always pass.
+P passed, F failed, E erred; a letter a whole run, a day apart; the last one is the candidate's.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -40,11 +38,6 @@ def test_a_drift_is_open_at_once_and_red_from_the_third_failure_on() -> None:
         assert (row["transition"], row["cause"]) == ("regressed", "drift")
         assert row["since_run_id"] == "run_15"
         assert not made.gate().ok
-
-
-def test_one_pass_among_failures_on_new_code_is_still_a_break() -> None:
-    ((row, _),) = looks("P" * 20 + "FPFFF", "A" * 20 + "B" * 5)
-    assert (row["transition"], row["cause"]) == ("regressed", "edit")
 
 
 def test_an_error_is_no_outcome_and_its_rerun_decides() -> None:
@@ -122,25 +115,6 @@ def test_the_evals_of_one_document_are_named_and_count_as_one() -> None:
         made = api.check()
     assert made.broken.height == 12
     assert made.summary["n_documents"].item() == 49
-
-
-@pytest.mark.parametrize(
-    ("again", "transition"), [("F", "suspect"), ("P", "flaky"), ("FP", "flaky"), ("FFF", "suspect")]
-)
-def test_a_rerun_within_three_hours_clears_and_never_confirms(again: str, transition: str) -> None:
-    n = 21 + len(again)
-    evals = {"a": "P" * 20 + "F" + again, **alike(20, "P" * 21 + "." * len(again))}
-    with LetteredApi(evals, scopes="W" * 21 + "e" * len(again)) as api:
-        api.upto = 21
-        before = api.check().evals.filter(eval_id="a").row(0, named=True)
-        for at, run in enumerate(api.runs[21:n]):
-            run.at = api.runs[20].at + timedelta(minutes=20 * (at + 1))
-        api.upto = None
-        after = api.check().evals.filter(eval_id="a").row(0, named=True)
-    assert before["transition"] == "suspect"
-    assert after["transition"] == transition
-    if transition == "suspect":
-        assert after["p_regressed"] == pytest.approx(before["p_regressed"])
 
 
 @pytest.mark.parametrize("history", [10, 30, 60])

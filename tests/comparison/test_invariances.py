@@ -225,20 +225,9 @@ def test_everything_may_be_removed_or_added() -> None:
 
 
 UNKNOWN = (
-    "run_id",
-    "result_id",
-    "workflow_version_id",
-    "run_created_at",
-    "created_at",
-    "block_id",
-    "eval_name",
-    "handle_inputs_fingerprint",
-    "block_execution_fingerprint",
-    "expected_value",
-    "condition_kind",
-    "document_ids",
-    "document_names",
-    "workflow_id",
+    *("run_id", "result_id", "workflow_version_id", "run_created_at", "created_at", "block_id"),
+    *("eval_name", "handle_inputs_fingerprint", "block_execution_fingerprint", "expected_value"),
+    *("condition_kind", "document_ids", "document_names", "workflow_id"),
 )
 
 

@@ -28,8 +28,6 @@ READ = 30
 NOW, LATER = 5 / 60, 3 + 5 / 60
 WAITING = (NOW, LATER, 2 * LATER, 3 * LATER)
 """When reruns begin, in hours after the run: once now, and whenever the hour before is over."""
-AT_ONCE = (NOW, 2 * NOW, 3 * NOW, 4 * NOW)
-"""Four rounds within twenty minutes."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,7 @@ def judge(
 def exit_code(made: ra.Comparison) -> int:
     """The exit code of a check."""
     gate = made.gate()
-    code = 2 if gate.doubt else 0
-    return int(getattr(gate, "exit_code", code if gate.ok else 1))
+    return (2 if gate.doubt else 0) if gate.ok else 1
 
 
 def choose_again(made: ra.Comparison, rounds: int, now: datetime) -> list[str]:
@@ -111,17 +108,15 @@ def look_naively(drawn: Drawn, row: int, last: Outcomes | None = None) -> Answer
     return Answer(words, int((fails & passed).any()))
 
 
-def settle(
-    drawn: Drawn, row: int, pace: Sequence[float] = WAITING, *, naively: bool = False
-) -> tuple[Answer, Answer, int]:
-    """Before and after the reruns, and how many they were; ``pace``: when, in hours each."""
+def settle(drawn: Drawn, row: int, *, naively: bool = False) -> tuple[Answer, Answer, int]:
+    """Before and after the reruns, and how many they were."""
     answer = at_sight = look_naively(drawn, row) if naively else look(drawn, row)
     last, again, spent = drawn.after(row), [], 0
-    for round_, wait in enumerate(pace):
+    for round_, wait in enumerate(WAITING):
         hour = drawn.hours[row] + wait
         asked = answer.called
         if answer.made is not None:
-            named = choose_again(answer.made, len(pace), drawn.time(hour))
+            named = choose_again(answer.made, len(WAITING), drawn.time(hour))
             asked = np.isin(drawn.eval_ids, named)
         if not asked.any():
             continue

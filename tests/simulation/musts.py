@@ -2,8 +2,8 @@
 
 The table has a line for each measure and world: what the library reaches, in brackets of how many;
 the 90 % interval; what must be; what the naive rule reaches. ✗ is missed: the whole interval lies
-beyond it. ``--measures settle looks`` computes a part, ``--pace at_once`` runs again as ``settle``
-once did, ``--into docs/simulation.md`` replaces the table there.
+beyond it. ``--measures settle looks`` computes a part, ``--into docs/simulation.md`` replaces the
+table there.
 
 *Broken* is an eval whose failing rate rose by .14 or more; a call is *false* of one that is not
 worse by that than at any earlier time. The *ceiling* are the broken ones that fail in the
@@ -37,17 +37,7 @@ import polars as pl
 import retab_analysis as ra
 from simulation import heavy
 from simulation import world as first_world
-from simulation.acting import (
-    ALPHA,
-    AT_ONCE,
-    RED,
-    WAITING,
-    Answer,
-    judge,
-    look,
-    look_naively,
-    settle,
-)
+from simulation.acting import ALPHA, RED, Answer, judge, look, look_naively, settle
 from simulation.clocked import LAWS, RISE, Drawn, draw
 from simulation.luck import FAILED, PASSED
 from simulation.world import Scenario
@@ -55,7 +45,6 @@ from simulation.world import Scenario
 EARLIER = {"first": first_world.simulate, "second": heavy.simulate}
 RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
-PACES = {"": WAITING, "at_once": AT_ONCE}
 RULES = {"": look, "naive ": look_naively}
 Z = 1.645
 MARK = "<!-- What follows is written by tests/simulation/musts.py. -->"
@@ -113,7 +102,6 @@ class Task:
     world: str
     kind: str = "same"
     runs: int | None = None
-    pace: str = ""
 
     def count(self, seed: int, suite: int) -> Counter[str]:
         """What is counted in one suite."""
@@ -192,7 +180,7 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
         counts[f"{name}red {when}"] = int(answer.exit == 1)
 
     for name, ask in RULES.items():
-        sight, after, reruns = settle(drawn, at, PACES[task.pace], naively=bool(name))
+        sight, after, reruns = settle(drawn, at, naively=bool(name))
         score(name, "sight", sight, at)
         for low, high in () if name else ((0.2, 0.5), (0.5, 0.8), (0.8, 1.01)):
             said = sight.told["p_regressed"].is_between(low, high, closed="left")
@@ -333,7 +321,7 @@ MEASURES: dict[str, Callable[[Task, Sequence[int]], Counter[str]]] = {
 }
 
 
-def list_figures(pace: str = "") -> list[Figure]:
+def list_figures() -> list[Figure]:
     """All lines of the table."""
     figures = []
     for row in TABLE.strip().splitlines():
@@ -344,8 +332,7 @@ def list_figures(pace: str = "") -> list[Figure]:
         each_of = histories[0].split(",") if len(histories) == 1 else [" ".join(histories)]
         for kind, runs, (at, world) in product(kinds.split(","), each_of, columns):
             tasks = tuple(
-                Task(measure, world, kind, many, pace if measure == "settle" else "")
-                for many in ([*map(int, runs.split())] or [None])
+                Task(measure, world, kind, many) for many in ([*map(int, runs.split())] or [None])
             )
             named = title.format(kind=kind, runs=runs)
             figures.append(Figure(named, tasks, counts, sign, musts[min(at, len(musts) - 1)]))
@@ -390,13 +377,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=7, help="another seed, other suites")
     parser.add_argument("--measures", nargs="+", choices=MEASURES, default=list(MEASURES))
     parser.add_argument("--only", default="", help="only lines whose title has this text")
-    parser.add_argument("--pace", choices=PACES, default="", help="when is run again")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--into", type=Path, help="a page whose part below MARK it becomes")
     asked = parser.parse_args(arguments)
     figures = [
         each
-        for each in list_figures(asked.pace)
+        for each in list_figures()
         if each.tasks[0].measure in asked.measures and asked.only in each.title
     ]
     counted = count_all(figures, asked.suites, asked.seed, asked.processes)

@@ -3,8 +3,7 @@
 The library's model assumes rates on a grid that jump, shares of a block that jump together, and
 hours that are bad for a block. This world is made otherwise: rates from Beta distributions, luck
 that documents and blocks share, edits that move rates a little, incidents that start and end, runs
-that somebody cancelled. ``simulate`` gives a ``Scenario``: frames as a user has them, and
-their rates, which nobody has. ``heavy.py`` has a second world, with other laws.
+that somebody cancelled. ``heavy.py`` has a second world, with other laws.
 """
 
 from __future__ import annotations
@@ -33,10 +32,9 @@ class Scenario:
 
     Attributes:
         kind: What happens with the candidate: ``same`` (nothing), ``benign`` (one or two blocks
-            are edited, without effect), ``edit`` (edited, and some evals break), ``drift`` (some
-            evals of one block break on the same code);
-            ``past``: it broke in any of the runs, by an edit or by drift, and was never mended;
-            ``uniform``: nothing changed, and each of 100 evals fails one time in five.
+            are edited, without effect), ``edit`` (some evals of them break), ``drift`` (some evals
+            of a block break on the same code), ``past`` (some broke in any of the runs),
+            ``uniform`` (nothing, and each of 100 evals fails one time in five).
         runs: How many runs there are before the baseline.
         suite: The evals.
         rates: How often each eval fails in each run, ``rows × evals``.

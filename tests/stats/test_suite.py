@@ -118,31 +118,6 @@ def significant(suite: Suite, tries: int = MANY_TRIES, seed: int = 11) -> float:
     return float(np.mean([p is not None and p <= 0.05 for p in found]))
 
 
-@pytest.mark.study
-@pytest.mark.parametrize("runs", [1, 5, 20, 40])
-@pytest.mark.parametrize(
-    "suite",
-    [
-        Suite(failing=0.035),
-        Suite(n=30, failing=0.05, alike=50),
-        Suite(failing=0.27, per_document=6),
-        Suite(n=48, failing=0.27, per_document=4, missing=0.1),
-        Suite(failing=0.1, candidates=2),
-    ],
-    ids=["solid", "alike", "documents", "missing", "two_candidates"],
-)
-def test_nothing_changed_is_rarely_significant(suite: Suite, runs: int) -> None:
-    assert significant(replace(suite, runs=runs)) <= MOST_SIGNIFICANT
-
-
-@pytest.mark.study
-@pytest.mark.parametrize("runs", [1, 5, 20, 40])
-def test_nothing_changed_with_bad_hours(runs: int) -> None:
-    """One run in fifty is bad throughout, in evals of which one in ten fails."""
-    suite = Suite(failing=0.1, per_document=4, runs=runs, bad_hours=0.02)
-    assert significant(suite) <= 0.10
-
-
 def test_a_bad_hour_as_there_was_one_before_is_not_significant() -> None:
     dice = np.random.default_rng(2)
     passes = (dice.random((60, 21)) >= 0.1).astype(float)
