@@ -121,7 +121,7 @@ def test_settling(page: Page, console: list[str], lab: Any, screenshots: Path) -
     open_notebook(page, lab, "compare-settle.ipynb", UNDECIDED, LAST)
     settle = press(page, re.compile(r"^Settle: \d+ runs?…$"))
     settle.press("Enter")
-    expect(page.get_by_text(re.compile(r"at most \d"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"again, once\?"))).to_be_visible()
     page.screenshot(path=screenshots / "compare-plan.png")
     press(page, "No").press("Enter")
     settle.press("Enter")
