@@ -17,19 +17,21 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, urlsplit
 
 from retab_analysis.arguments import check_count, check_seconds
 from retab_analysis.errors import ConfigError
 
 KEY_VARIABLE = "RETAB_API_KEY"
-URL_VARIABLE = "RETAB_API_BASE_URL"
+URL_VARIABLES = ("RETAB_API_BASE_URL", "RETAB_BASE_URL")
+LOGIN_FILE = "~/.retab/config.json"  # of Retab's command line
 VALUES_VARIABLE = "RETAB_ANALYSIS_VALUES"
 ARCHIVE_VARIABLE = "RETAB_ANALYSIS_ARCHIVE"
-CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 DEFAULT_BASE_URL = "https://api.retab.com"
 SHORTEST_KEY = 8
+# How a key begins, by which its environment is known: test, else production.
+_KEY_START = re.compile("(rt_test_|sk_retab_test_)|rt_live_|sk_retab_")
 
 _shows_values: bool | None = None  # what use(values=…) said last
 _keys: set[weakref.ref[Secret]] = set()  # of all clients
@@ -40,9 +42,8 @@ _HEX = re.compile("%[0-9A-F]{2}")
 def shows_values(asked: bool | None = None) -> bool:
     """Whether expected and actual values, and the words of prompts, are shown.
 
-    What was asked for by an argument wins, then ``use(values=…)``, then the variable
-    ``RETAB_ANALYSIS_VALUES``; where nobody said anything they are shown. Doors that lead out of the
-    room (JSON, comments, logs) hide values unless they are asked for, and do not ask here.
+    An argument wins, then ``use(values=…)``, then the variable ``RETAB_ANALYSIS_VALUES``; else they
+    are shown. What leaves the room (JSON, comments, logs) hides values by default, and asks nobody.
     """
     for known in (asked, _shows_values):
         if known is not None:
@@ -142,61 +143,116 @@ ConfigError.masks.append(_mask_keys)
 class Settings:
     """The settings of a client; times in seconds.
 
-    ``base_url`` has no ``/v1``. ``is_loopback`` says whether it can only mean this machine.
-    ``key_source`` says in words where the key came from. Without ``ca_bundle``, the usual
-    certificates are trusted.
+    ``base_url`` has no ``/v1``. ``is_loopback`` says whether it can only mean this machine. Both
+    sources are words for people; ``environment`` is the key's, where it is known.
     """
 
     api_key: Secret
     key_source: str
+    environment: str | None
     base_url: str
+    url_source: str
     is_loopback: bool
-    ca_bundle: str | None
     timeout: float
     deadline: float
     max_attempts: int
     max_concurrency: int
 
+    def __post_init__(self) -> None:
+        check_seconds("timeout", self.timeout)
+        check_seconds("deadline", self.deadline)
+        check_count("max_attempts", self.max_attempts, 1)
+        check_count("max_concurrency", self.max_concurrency, 1)
+
+
+class _Credentials(NamedTuple):
+    """A key, where it came from, and the address and the environment that came with it."""
+
+    key: Secret
+    source: str
+    base_url: Any = None
+    environment: str | None = None
+
 
 def load_settings(
-    api_key: Secret | None,
-    base_url: str | None,
-    *,
-    timeout: float,
-    deadline: float,
-    max_attempts: int,
-    max_concurrency: int,
+    api_key: Secret | None, base_url: str | None, profile: str | None, *limits: Any
 ) -> Settings:
-    """Check the arguments, and take the rest from the environment; no message shows the key."""
-    key, source = _api_key(api_key)
-    url, loopback = _base_url(base_url)
-    return Settings(
-        api_key=key,
-        key_source=source,
-        base_url=url,
-        is_loopback=loopback,
-        ca_bundle=_ca_bundle(),
-        timeout=check_seconds("timeout", timeout),
-        deadline=check_seconds("deadline", deadline),
-        max_attempts=check_count("max_attempts", max_attempts, 1),
-        max_concurrency=check_count("max_concurrency", max_concurrency, 1),
+    """Check the arguments, and find the rest where it is kept; no message shows the key."""
+    found = _find_credentials(api_key, profile)
+    address = _find_address(base_url, found)
+    return Settings(found.key, found.source, found.environment, *address, *limits)
+
+
+def _find_credentials(given: Secret | None, profile: str | None) -> _Credentials:
+    if given is not None and profile is not None:
+        raise ConfigError("give either api_key or profile: each of them names a key")
+    if given is not None:
+        found = _Credentials(given, "the argument api_key")
+    elif profile is None and (variable := _from_environment()):
+        found = _Credentials(variable, f"the variable {KEY_VARIABLE}")
+    else:
+        found = _log_in(profile)
+    problem = _problem_of_key(found.key)
+    if problem is not None:
+        raise ConfigError(f"{found.source} {problem}")
+    key = Secret(found.key.reveal().strip())
+    _keys.add(weakref.ref(key, _keys.discard))
+    begins = _KEY_START.match(key.reveal())
+    known = begins and ("test" if begins[1] else "production")
+    return found._replace(key=key, environment=known or found.environment)
+
+
+def _log_in(profile: str | None) -> _Credentials:
+    """The key of a profile, else of the default one, as Retab's command line keeps it."""
+    if profile is not None and (not isinstance(profile, str) or _KEY_START.match(profile)):
+        raise ConfigError(f"profile must be the name of a profile in {LOGIN_FILE}")
+    file, problem = _read_login_file()
+    profiles = file.get("environments") or {}
+    listed = ", ".join(map(repr, profiles))
+    name = file.get("default_environment") or None if profile is None else profile
+    chosen, source = file, LOGIN_FILE
+    if name is not None:
+        chosen, source = profiles.get(str(name)), f"the profile {name!r} of {LOGIN_FILE}"
+        if problem is None and chosen is None:
+            problem = f"has no profile {name!r}, but {listed or 'none'}"
+    if problem is not None:
+        raise ConfigError(f"{LOGIN_FILE} {problem}")
+    if key := chosen.get("api_key") or chosen.get("access_token"):
+        address = chosen.get("base_url") or file.get("base_url") or None
+        slug = chosen.get("server_environment_slug")
+        return _Credentials(key, source, address, slug if isinstance(slug, str) else None)
+    if chosen.get("oauth") or file.get("oauth"):
+        told = "has only a login of the browser, which expires and is not renewed here"
+        raise ConfigError(f"{source} {told}: create an API key, and set {KEY_VARIABLE} to it")
+    if listed:
+        raise ConfigError(f"{source} has no key; choose a profile: {listed}")
+    raise ConfigError(
+        f"no API key: pass api_key=… or set {KEY_VARIABLE} ({LOGIN_FILE} has none either); to try "
+        "the library without one, call retab_analysis.demo(), or start python -m "
+        "retab_analysis.sandbox"
     )
 
 
-def _api_key(given: Secret | None) -> tuple[Secret, str]:
-    source = "the argument api_key" if given is not None else f"the variable {KEY_VARIABLE}"
-    secret = _from_environment() if given is None else given
-    if secret is None:
-        raise ConfigError(
-            f"no API key: pass api_key=… or set {KEY_VARIABLE}; to try the library without one, "
-            "call retab_analysis.demo(), or start python -m retab_analysis.sandbox"
-        )
-    problem = _problem_of_key(secret)
-    if problem is not None:
-        raise ConfigError(f"{source} {problem}")
-    key = Secret(secret.reveal().strip())
-    _keys.add(weakref.ref(key, _keys.discard))
-    return key, source
+def _read_login_file() -> tuple[Any, str | None]:
+    """What the file says, and why it cannot be used. Not raised here, where a key might show."""
+    try:
+        text = Path(LOGIN_FILE).expanduser().read_text("utf-8-sig")
+        file = json.loads(text, object_hook=_wrap_keys)
+    except (ValueError, RecursionError):
+        return {}, "is not JSON"
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):  # or there is no home directory
+        return {}, None
+    except OSError as error:
+        return {}, f"cannot be read: {error.strerror}"
+    profiles = (file.get("environments") or {}) if isinstance(file, dict) else None
+    fits = isinstance(profiles, dict) and all(isinstance(each, dict) for each in profiles.values())
+    return (file, None) if fits else ({}, "is not as Retab's command line writes it")
+
+
+def _wrap_keys(members: dict[str, Any]) -> dict[str, Any]:
+    """Hide the keys, and the tokens of a browser's login."""
+    names = ("api_key", "access_token", "oauth")
+    return members | {each: Secret(members[each]) for each in names if members.get(each)}
 
 
 def _from_environment() -> Secret | None:
@@ -213,32 +269,38 @@ def _problem_of_key(secret: Secret) -> str | None:
     if not value:
         return "is empty"
     if not all("!" <= character <= "~" for character in value):
-        return (
-            "holds a space, a line break or a character outside ASCII, which no key does: "
-            "was more than the key copied?"
-        )
+        return "holds a space, a line break or a character outside ASCII: was too much copied?"
     if "://" in value:
         return "is an address: was it given in the place of base_url?"
     if len(value) < SHORTEST_KEY:
-        return (
-            f"has fewer than {SHORTEST_KEY} characters: was it cut off? So short a key cannot be "
-            "masked in messages without masking parts of words, too"
-        )
+        # So short a text could not be masked in messages without masking parts of words, too.
+        return f"has fewer than {SHORTEST_KEY} characters: was it cut off?"
     return None
 
 
-def _base_url(argument: str | None) -> tuple[str, bool]:
-    source = "base_url" if argument is not None else URL_VARIABLE
-    value = argument if argument is not None else os.environ.get(URL_VARIABLE) or DEFAULT_BASE_URL
+def _find_address(argument: str | None, found: _Credentials) -> tuple[str, str, bool]:
+    """The address that belongs to a key, where it came from, and whether it is this machine."""
+    variable = next((each for each in URL_VARIABLES if os.environ.get(each)), None)
+    value, source, unused = DEFAULT_BASE_URL, "the default", ""
+    if argument is not None:
+        value, source = argument, "the argument base_url"
+    elif found.base_url is not None:
+        value, source = found.base_url, f"the base_url of {found.source}"
+        unused = f", not {variable}, because the key belongs to it" if variable else ""
+    elif variable is not None:
+        value, source = os.environ[variable], f"the variable {variable}"
+    url, loopback = _check_address(source, value)
+    return url, source + unused, loopback
+
+
+def _check_address(source: str, value: object) -> tuple[str, bool]:
     if not isinstance(value, str):
         raise ConfigError(f"{source} must be a string, got {type(value).__name__}")
     try:
         parts = urlsplit(value.strip())
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigError(
-            f"{source} is not a URL; expected for example {DEFAULT_BASE_URL}"
-        ) from None
+        parts, host = urlsplit(""), None
     # The URL is in no message before it is known that it holds no password.
     if parts.username is not None or parts.password is not None:
         raise ConfigError(f"{source} holds user information (…@host): a key goes into api_key")
@@ -248,37 +310,19 @@ def _base_url(argument: str | None) -> tuple[str, bool]:
             f"{source} is not an http(s) URL; expected for example {DEFAULT_BASE_URL}"
         )
     shown = f"{source} {value.strip()!r}"
-    if parts.query or parts.fragment or not _is_plain(value.strip()):
+    is_plain = all("!" <= each <= "~" and each not in '\\"<>' for each in value.strip())
+    if parts.query or parts.fragment or not is_plain:
         raise ConfigError(f"{shown} must be scheme, host and path only")
     loopback = is_loopback(host)
     if parts.scheme == "http" and not loopback:
-        raise ConfigError(
-            f"{shown} would send the API key unencrypted: "
-            "use https, or a loopback address such as http://127.0.0.1:8000"
-        )
+        raise ConfigError(f"{shown} would send the API key unencrypted: use https")
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}", loopback
 
 
-def _is_plain(url: str) -> bool:
-    return all("!" <= character <= "~" and character not in '\\"<>' for character in url)
-
-
 def is_loopback(host: str) -> bool:
     """Whether a host name or address can only mean this machine."""
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _ca_bundle() -> str | None:
-    for variable in CA_VARIABLES:
-        path = os.environ.get(variable)
-        if path:
-            if not Path(path).exists():
-                raise ConfigError(f"{variable} names {path!r}, which does not exist")
-            return path
-    return None

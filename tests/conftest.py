@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,12 @@ for _name in list(os.environ):
         "curl_ca_bundle",
     ):
         del os.environ[_name]
+
+
+# Nor on a login of that person. Only then, because browsers and fonts are kept at home, too.
+if (Path.home() / ".retab" / "config.json").exists():
+    os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", str(Path.home() / ".cache/ms-playwright"))
+    os.environ["HOME"] = tempfile.mkdtemp()
 
 
 @pytest.fixture(autouse=True)

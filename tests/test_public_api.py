@@ -33,7 +33,7 @@ write_report
 
 SIGNATURES = {
     "Archive": "(path=None)",
-    "Client": "(api_key=None, base_url=None, *, timeout=30.0, deadline=120.0, "
+    "Client": "(api_key=None, base_url=None, *, profile=None, timeout=30.0, deadline=120.0, "
     "max_attempts=5, max_concurrency=8)",
     "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, key=None)",
     "cancel_runs": "(runs, *, client=None)",
@@ -82,7 +82,7 @@ SIGNATURES = {
     "summarize_evals": "(results)",
     "summarize_results": "(results, by='block_id')",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
-    "use": "(client=Ellipsis, *, archive=Ellipsis, values=Ellipsis)",
+    "use": "(client=Ellipsis, *, archive=Ellipsis, values=Ellipsis, profile=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
     "watch": "(runs=None, *, workflow_id=None, baseline='last_good', compact=False, "
     "interval=2.0, allow_cancel=None, save_values=False, archive=None, client=None)",

@@ -30,12 +30,13 @@ def use(
     *,
     archive: Archive | str | os.PathLike[str] | EllipsisType | None = ...,
     values: bool | EllipsisType | None = ...,
+    profile: str | EllipsisType | None = ...,
 ) -> None:
     """Set the defaults of this session; an argument that you leave out stays as it was.
 
     Args:
-        client: The client that every function asks. None makes one from the environment at the
-            next use.
+        client: The client that every function asks. None makes one at the next use, from the
+            environment or the default profile.
         archive: An :class:`Archive`, or the path of its file, which is made if there is none.
             :func:`check`, :func:`overview`, :func:`watch` and :func:`explore` bring it up to date
             first, and read it instead of the API: all runs of whatever scope, up to a million
@@ -45,10 +46,13 @@ def use(
         values: Whether expected and actual values, and the words of prompts, are shown in notebook
             and terminal; an argument ``values=`` of a function wins. None goes back to the variable
             ``RETAB_ANALYSIS_VALUES``, which hides them with ``0``. Frames hold them all the same.
+        profile: Instead of ``client``: a client with the key and the address of this profile of
+            ``~/.retab/config.json``. None is as None for ``client``.
 
     Raises:
-        ConfigError: It is not a client, not an archive or path, or ``values`` is neither a bool
-            nor None. Nothing was set then.
+        ConfigError: It is not a client, not an archive or path, ``values`` is neither a bool nor
+            None, there is no such profile, or both ``client`` and ``profile`` were given. Nothing
+            was set then.
         ArchiveError: The file is not an archive, or cannot be made. Nothing was set then.
 
     Example:
@@ -63,6 +67,10 @@ def use(
     global _archive
     if values is not None and values is not ...:
         check_flag("values", values)
+    if profile is not ...:
+        if client is not ...:
+            raise ConfigError("give either client or profile: each of them says whom to ask")
+        client = None if profile is None else Client(profile=profile)
     if client is not ...:
         check_client(client)
     if archive is not ...:

@@ -14,12 +14,13 @@ from retab_analysis.arguments import resolve
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.plan import RunListing
 from retab_analysis.comparison.detail import WORDS
+from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
-from retab_analysis.progress import Progress, check_progress, choose_progress
+from retab_analysis.progress import Progress, check_progress, choose_progress, say
 from retab_analysis.render.document import (
     Cell,
     ColumnTitle,
@@ -175,7 +176,13 @@ def overview(
     chosen = fetch_workflows(client=client, progress=False)
     if workflow_id is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
-        chosen = chosen.filter(workflow_id=resolve("workflow", workflow_id, names))
+        try:
+            chosen = chosen.filter(workflow_id=resolve("workflow", workflow_id, names))
+        except ConfigError as unknown:
+            unknown.args = (f"{unknown}. {client.describe_environment()}",)
+            raise
+    elif chosen.is_empty():
+        say(f"There is no workflow. {client.describe_environment()}.")
     shown = choose_progress(progress, "Looking at workflows", "workflows")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
     tasks = [partial(_look_at, client, row) for row in chosen.iter_slices(1)]

@@ -237,7 +237,8 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
     if runs.is_empty():
         raise ConfigError(
             f"workflow {listing.source.workflow_id} has no run; is that its id? overview lists "
-            "those that there are, and start_runs (check --start) starts a run"
+            "those that there are, and start_runs (check --start) starts a run. "
+            f"{listing.source.client.describe_environment()}"
         )
     cut = runs.filter(WHOLE, DECIDED_ANY).head(1)
     if not cut.is_empty():

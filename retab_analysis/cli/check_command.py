@@ -57,7 +57,7 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("--wait goes with --settle")
     if options.drift and options.only:
         raise UsageError("--drift judges what nobody edited: leave --only out")
-    workflows = choose_workflows(options, lambda: _list_ready(console, session))
+    workflows = choose_workflows(options, session, lambda: _list_ready(console, session))
     _refuse_shared_files(options, workflows)
     if len(workflows) == 1:
         code, told = _check_one(_of_workflow(options, *workflows), console, session)
@@ -96,13 +96,16 @@ def _check_each(
     return code
 
 
-def choose_workflows(options: Namespace, list_all: Callable[[], list[str]]) -> list[str]:
+def choose_workflows(
+    options: Namespace, session: Session, list_all: Callable[[], list[str]]
+) -> list[str]:
     """Those that were named, each once; with ``--all`` those that are listed."""
     if bool(options.workflows) == options.all:
         raise UsageError("name the workflows, or give --all instead")
     chosen = list_all() if options.all else list(dict.fromkeys(options.workflows))
     if not chosen:
-        raise UsageError("--all: there is no such workflow")
+        elsewhere = session.client.describe_environment()
+        raise UsageError(f"--all: there is no such workflow. {elsewhere}")
     return chosen
 
 

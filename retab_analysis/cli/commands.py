@@ -115,7 +115,7 @@ def _overview(options: Namespace, console: Console, session: Session) -> int:
 def _sync(options: Namespace, console: Console, session: Session) -> int:
     """Sync one workflow after the other, of which one that cannot be asked keeps no other back."""
     client, code = session.client, HOLDS
-    workflows = choose_workflows(options, lambda: _list_workflows(client))
+    workflows = choose_workflows(options, session, lambda: _list_workflows(client))
     archive = Archive(options.archive)
     for workflow_id in workflows:
         try:

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
             from retab_analysis.cli.commands import run_command
             from retab_analysis.cli.session import Session
 
-            session = session or Session()
+            session = session or Session(profile=options.profile)
             return run_command(options, console, session)
     except UsageError as error:
         return _fail(options, console, session, USAGE, f"retab-analysis: {error}")

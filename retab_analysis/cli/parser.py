@@ -15,7 +15,9 @@ from retab_analysis.markup import without_controls
 DESCRIPTION = """\
 Did a change of a Retab workflow break anything, since when, and how sure is that?
 
-The key is read from RETAB_API_KEY, the address of the API from RETAB_API_BASE_URL.
+The key is --profile's, else that in RETAB_API_KEY, else that of the default profile in
+~/.retab/config.json. A profile's key goes to the address beside it in that file, another
+key to the one in RETAB_API_BASE_URL or RETAB_BASE_URL, else to https://api.retab.com.
 To try it without a key: python -m retab_analysis.sandbox starts an API on this machine.
 """
 
@@ -103,6 +105,8 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
         allow_abbrev=False,
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
+    says = "ask with the key and address of this profile of ~/.retab/config.json"
+    parser.add_argument("--profile", type=word, metavar="NAME", help=says)
     if name not in ("check", "overview", "sync", "doctor"):
         parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
     return parser

@@ -23,6 +23,11 @@ class RecordingClient(Client):
         self.started: list[str] = []
         self.headers: Mapping[str, str] = {}
 
+    @property
+    def sources(self) -> tuple[str, str]:
+        """Where the key and the address came from."""
+        return self._settings.key_source, self._settings.url_source
+
     def _read(self, response: Response, *arguments: Any) -> Any:
         self.headers = response.headers
         return super()._read(response, *arguments)
@@ -38,15 +43,15 @@ class RecordingClient(Client):
 
 
 class Session:
-    """A client, made from the environment when something is asked, unless one is given."""
+    """A client, made when something is asked, with a profile's key if one is named."""
 
-    def __init__(self, client: RecordingClient | None = None) -> None:
-        self._client = client
+    def __init__(self, client: RecordingClient | None = None, profile: str | None = None) -> None:
+        self._client, self._profile = client, profile
 
     @property
     def client(self) -> RecordingClient:
         if self._client is None:
-            self._client = RecordingClient()
+            self._client = RecordingClient(profile=self._profile)
         return self._client
 
     def describe_started(self) -> Iterator[str]:

@@ -120,10 +120,11 @@ def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetc
     try:
         return read_list(client, path, [*filters, *order], table, **how)
     except NotFoundError as error:
-        known = dict(_read_newest_workflows(client)["workflow_id", "name"].iter_rows())
+        known = _name_workflows(client)
         asked = dict(filters).get("workflow_id")
         if known and isinstance(asked, str) and asked not in known:
             error.args = (f"{error}; {suggest(asked, known)}",)
+        explain_absence(client, error)
         raise
 
 
@@ -298,8 +299,9 @@ def refuse_unknown(
     """
     there = set(found["workflow_id"])
     if "project_id" in filters and not there:
-        projects = _read_newest_workflows(client)["project_id"].drop_nulls()
-        _refuse("project", filters["project_id"], dict.fromkeys(projects))
+        newest = _read_newest_workflows(client)
+        projects = None if newest is None else dict.fromkeys(newest["project_id"].drop_nulls())
+        _refuse(client, "project", filters["project_id"], projects)
     empty = [each for each in filters.get("workflow_id", ()) if each not in there]
     if not empty:
         return
@@ -311,10 +313,9 @@ def refuse_unknown(
         except RetabAnalysisError:
             return  # the list that was asked for is there, and nobody asked for this one
         if not blocks.is_empty():
-            _refuse("block", filters["target_block_id"], dict(blocks.iter_rows()))
+            _refuse(client, "block", filters["target_block_id"], dict(blocks.iter_rows()))
             return
-    names = _read_newest_workflows(client)["workflow_id", "name"]
-    _refuse("workflow", empty, dict(names.iter_rows()))
+    _refuse(client, "workflow", empty, _name_workflows(client))
 
 
 def resolve_evals(client: Client, workflow_id: str, asked: Sequence[str]) -> list[str]:
@@ -358,22 +359,38 @@ def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> No
         if find_workflow(client, run_id).height:
             told = f"{run_id!r} is a workflow; fetch_runs({run_id!r}) gives its runs"
             error.args = (f"{error}. {told}",)
+            return
+    explain_absence(client, error)
 
 
-def _read_newest_workflows(client: Client) -> pl.DataFrame:
-    """All workflows; none where they cannot be read, or are more than one request gives."""
+def explain_absence(client: Client, error: NotFoundError) -> None:
+    """Say on the error of what is not there that it may be in another environment."""
+    error.args = (f"{error}. {client.describe_environment()}",)
+
+
+def _read_newest_workflows(client: Client) -> pl.DataFrame | None:
+    """All workflows; None where they cannot be read, or are more than one request gives."""
     try:
         newest = read_first_page(client, *LISTS[WORKFLOWS.name], WORKFLOWS)
     except RetabAnalysisError:
-        return WORKFLOWS.empty()
-    return newest if newest.height < PAGE_SIZE else WORKFLOWS.empty()
+        return None
+    return newest if newest.height < PAGE_SIZE else None
 
 
-def _refuse(noun: str, asked: Sequence[str], known: Mapping[str, str | None]) -> None:
-    """Raise where an id is not among those that are known, if any; ``known`` has their names."""
+def _name_workflows(client: Client) -> dict[str, str | None] | None:
+    """The names of all workflows by id, as far as they are known."""
+    newest = _read_newest_workflows(client)
+    return None if newest is None else dict(newest["workflow_id", "name"].iter_rows())
+
+
+def _refuse(
+    client: Client, noun: str, asked: Sequence[str], known: Mapping[str, str | None] | None
+) -> None:
+    """Raise where an id is not among those that are known; ``known`` has their names."""
     for each in asked:
-        if known and each not in known:
-            raise ConfigError(f"there is no {noun} {each!r}; {suggest(each, known)}")
+        if known is not None and each not in known:
+            elsewhere = "" if noun == "block" else f". {client.describe_environment()}"
+            raise ConfigError(f"there is no {noun} {each!r}; {suggest(each, known)}{elsewhere}")
 
 
 def _of_workflow(workflow_id: str) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ from retab_analysis.errors import (
 )
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edited import Scope, Selection, count, say_start, select_edited
-from retab_analysis.fetch.lists import explain_missing_run, resolve_evals
+from retab_analysis.fetch.lists import explain_absence, explain_missing_run, resolve_evals
 from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
     OneOrSeveral,
@@ -133,7 +133,7 @@ def start_runs(
         selected = select(workflow_id, scopes, _name_evals(scopes), repeat)
     if selected.said_left_out:
         warnings.warn(ProblemsWarning(selected.said_left_out, selected.left_out), stacklevel=2)
-    say(selected.said)
+    say(f"{selected.said} This is production." if chosen.is_production else selected.said)
     return start_each(chosen, workflow_id, selected.scopes)
 
 
@@ -171,6 +171,8 @@ def start_each(
                 started.append(client.post(RUNS_PATH, body, parse=parse))
             except (RetabAnalysisError, KeyboardInterrupt) as error:
                 error.partial = to_frame(RUNS, started)  # type: ignore[union-attr]
+                if isinstance(error, NotFoundError):
+                    explain_absence(client, error)
                 is_408 = isinstance(error, APIError) and error.status_code == 408
                 if is_408 or isinstance(error, _UNANSWERED):
                     _look_for_start(client, workflow_id, scope, began, error)

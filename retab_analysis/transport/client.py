@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -12,10 +13,10 @@ from importlib.metadata import version
 from typing import Any, NoReturn, Self, TypeVar
 
 from retab_analysis.config import Secret, load_settings
-from retab_analysis.errors import ProtocolError, SchemaError
+from retab_analysis.errors import ProtocolError, RetabAnalysisError, SchemaError
 from retab_analysis.transport.deadline import Attempt, current_token, under_way
 from retab_analysis.transport.request import Params, RequestSender
-from retab_analysis.transport.response import Response, classify_response, wrong_body
+from retab_analysis.transport.response import Response, classify_response, read_status, wrong_body
 from retab_analysis.transport.retry import (
     FailedAttempt,
     RetryLoop,
@@ -25,6 +26,7 @@ from retab_analysis.transport.retry import (
 )
 
 T = TypeVar("T")
+Parse = Callable[[bytes], T]
 
 _log = logging.getLogger("retab_analysis")
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
@@ -33,16 +35,17 @@ _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 class Client:
     """A connection to the Retab API.
 
-    Safe for many threads, which share its kept connections; a context manager that closes them. In
-    a process that was forked it makes connections of its own (polars' threads do not survive a
-    fork, so what computes with frames needs a process that was spawned). The key shows in no repr,
+    Safe for many threads, which share its kept connections; a context manager that closes them. It
+    works in a forked process, but polars does not: spawn one for frames. The key shows in no repr,
     error, traceback or log record, and a client cannot be pickled.
 
     Args:
-        api_key: The key; else the variable ``RETAB_API_KEY``.
-        base_url: The API's address; else the variable ``RETAB_API_BASE_URL``, else
-            ``https://api.retab.com``. A trailing ``/v1`` is tolerated. Plain ``http://`` is
-            taken for this machine only.
+        api_key: The key; else the variable ``RETAB_API_KEY``, else the default profile of
+            ``~/.retab/config.json``, the file of Retab's command line.
+        base_url: The API's address; else the profile's, if its key is used; else the variable
+            ``RETAB_API_BASE_URL`` or ``RETAB_BASE_URL``, else ``https://api.retab.com``. A
+            trailing ``/v1`` is tolerated. Plain ``http://`` is taken for this machine only.
+        profile: Use the key of this profile of that file.
         timeout: Seconds to wait for a connection, and for each part of an answer.
         deadline: Seconds for one request with all its retries.
         max_attempts: How often a GET is tried. A POST is sent once.
@@ -53,11 +56,11 @@ class Client:
             of its latest answer.
 
     Raises:
-        ConfigError: There is no key, or a value cannot be used.
+        ConfigError: There is no key, or only a login of the browser; or a value cannot be used.
 
-    Proxies and the CA bundle are taken from the environment (``HTTPS_PROXY``, ``NO_PROXY``,
-    ``REQUESTS_CA_BUNDLE``, …) when the client is made. An address on this machine is only
-    reached through a proxy on this machine.
+    Proxies come from the environment (``HTTPS_PROXY``, ``NO_PROXY``, …), for an address on this
+    machine only one on this machine. Certificates are checked with the operating system's and
+    certifi's; with ``REQUESTS_CA_BUNDLE`` with those of that file alone.
 
     Example:
         >>> with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials, timeout=10) as client:
@@ -70,6 +73,7 @@ class Client:
         api_key: str | None = None,
         base_url: str | None = None,
         *,
+        profile: str | None = None,
         timeout: float = 30.0,
         deadline: float = 120.0,
         max_attempts: int = 5,
@@ -79,16 +83,12 @@ class Client:
         secret = None if api_key is None else Secret(api_key)
         del api_key
         self._settings = load_settings(
-            secret,
-            base_url,
-            timeout=timeout,
-            deadline=deadline,
-            max_attempts=max_attempts,
-            max_concurrency=max_concurrency,
+            secret, base_url, profile, timeout, deadline, max_attempts, max_concurrency
         )
         self._sender = RequestSender(self._settings, f"retab-analysis/{version('retab_analysis')}")
         self._set_time(TimeSource())
         self.clock_offset = 0.0
+        self._environment: str | None = None
         _clients.add(self)
 
     def _set_time(self, source: TimeSource) -> None:
@@ -102,6 +102,11 @@ class Client:
         return self._settings.base_url
 
     @property
+    def is_production(self) -> bool:
+        """Whether the key is known to be one of production; nothing is asked."""
+        return self._settings.environment == "production"
+
+    @property
     def max_concurrency(self) -> int:
         """How many requests a fetch of many things has under way at once."""
         return self._settings.max_concurrency
@@ -111,7 +116,7 @@ class Client:
         """What time it is by the API's clock, as far as an answer has told it."""
         return datetime.fromtimestamp(self._source.wall() + self.clock_offset, UTC)
 
-    def get(self, path: str, params: Params = (), *, parse: Callable[[bytes], T]) -> T:
+    def get(self, path: str, params: Params = (), *, parse: Parse[T]) -> T:
         """GET a document by its quoted path from ``/v1`` on, trying again while that may help.
 
         ``parse`` makes the result of the body; its ``ProtocolError`` says what the body is instead
@@ -119,9 +124,20 @@ class Client:
         """
         return self._call("GET", path, params, None, parse)
 
-    def post(self, path: str, json: Any, *, parse: Callable[[bytes], T]) -> T:
+    def post(self, path: str, json: Any, *, parse: Parse[T]) -> T:
         """POST a JSON document, once: after a failure the API may have acted on it all the same."""
         return self._call("POST", path, (), json, parse)
+
+    def describe_environment(self) -> str:
+        """Say which environment the key sees, for whoever misses something; asks the API once."""
+        if self._environment is None:
+            kind, name = self._settings.environment, None
+            limits = {"max_attempts": 1, "deadline": min(5.0, self._settings.deadline)}
+            with contextlib.suppress(RetabAnalysisError):  # not every key may ask
+                name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
+            words = [f"the {kind}" if kind else "its own", "environment", name and repr(name)]
+            self._environment = " ".join(filter(None, words))
+        return f"The key sees {self._environment} alone: what is in another one looks missing"
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""
@@ -137,15 +153,12 @@ class Client:
         self._sender.close()
 
     def _call(
-        self, method: str, path: str, params: Params, json: Any, parse: Callable[[bytes], T]
+        self, method: str, path: str, params: Params, json: Any, parse: Parse[T], **limits: Any
     ) -> T:
         settings, url = self._settings, self._settings.base_url + path
-        state = RetryState(
-            f"{method} {path}",
-            self._source,
-            deadline=settings.deadline,
-            max_attempts=settings.max_attempts if method == "GET" else 1,
-        )
+        tries = settings.max_attempts if method == "GET" else 1
+        limits = {"deadline": settings.deadline, "max_attempts": tries} | limits
+        state = RetryState(f"{method} {path}", self._source, **limits)
 
         def attempt(state: RetryState) -> T | FailedAttempt:
             with under_way(Attempt(state, settings.api_key.redact)) as current:
@@ -156,9 +169,7 @@ class Client:
 
         return self._loop.call(attempt, state)
 
-    def _read(
-        self, response: Response, state: RetryState, parse: Callable[[bytes], T]
-    ) -> T | FailedAttempt:
+    def _read(self, response: Response, state: RetryState, parse: Parse[T]) -> T | FailedAttempt:
         _log.debug("%s: %d, %d bytes", state.request, response.status, len(response.body))
         now = self._source.wall()
         offset = seconds_until(response.headers.get("date", ""), now)
@@ -187,8 +198,10 @@ class Client:
 
     def __repr__(self) -> str:
         # A traceback may show a client whose __init__ failed before it had settings.
-        url = self.base_url if hasattr(self, "_settings") else None
-        return f"Client(api_key='***', base_url={url!r})"
+        if not hasattr(self, "_settings"):
+            return "Client(api_key='***', base_url=None)"
+        key, url = self._settings.key_source, self._settings.url_source
+        return f"Client(api_key='***' from {key}, base_url={self.base_url!r} from {url})"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self

@@ -9,15 +9,18 @@ from __future__ import annotations
 import http.client
 import io
 import logging
+import os
 import queue
 import ssl
 import traceback
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import requests
+import truststore
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
@@ -139,11 +142,16 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
+    def __init__(self, context: ssl.SSLContext | None, size: int) -> None:
+        self._context = context
+        super().__init__(pool_connections=2, pool_maxsize=size, max_retries=0)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs |= {"ssl_context": self._context, "proxy_ssl_context": self._context}
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         return manager
@@ -190,7 +198,7 @@ class RequestSender:
 
     def __init__(self, settings: Settings, user_agent: str) -> None:
         self._settings, self._auth = settings, BearerAuth(settings.api_key)
-        self._proxy = _choose_proxy(settings)
+        self._proxy, self._ca_bundle = _choose_proxy(settings), _choose_ca_bundle()
         self._headers = {
             "User-Agent": user_agent,
             "Accept": "application/json",
@@ -200,8 +208,10 @@ class RequestSender:
 
     def start_anew(self) -> None:
         """Forget all connections without a word to the server; for a child that was forked."""
-        size = self._settings.max_concurrency
-        self._adapter = _Adapter(pool_connections=2, pool_maxsize=size, max_retries=0)
+        # The operating system's certificates; requests adds certifi's. A fork may leave the lock of
+        # the parent's context held.
+        context = None if self._ca_bundle else truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._adapter = _Adapter(context, self._settings.max_concurrency)
 
     def close(self) -> None:
         """Close the kept connections; what is under way goes on."""
@@ -245,7 +255,7 @@ class RequestSender:
             request,
             stream=True,
             timeout=timeout,
-            verify=settings.ca_bundle or True,
+            verify=self._ca_bundle or True,
             proxies=self._proxy,
         )
         # Masked here, before anything of ours can show, log or keep it.
@@ -267,7 +277,7 @@ class RequestSender:
         if is_tls := _is_tls(causes):
             reason = (
                 f"TLS failed: {reason}; if this network has a certificate authority of its own, "
-                "name its bundle in REQUESTS_CA_BUNDLE"
+                "add it to the operating system's certificates or name it in REQUESTS_CA_BUNDLE"
             )
         text = f"{request}: {reason}{attempts_made(attempts)}"
         return FailedAttempt(TransportError(text, attempts=attempts), retry=not is_tls)
@@ -294,6 +304,14 @@ def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
                 f"{request}: the body is larger than {limit // 1024**2} MiB once decompressed",
                 attempts=attempts,
             )
+
+
+def _choose_ca_bundle() -> str | None:
+    name = next(filter(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")), None)
+    path = name and os.environ[name]
+    if path and not Path(path).exists():
+        raise ConfigError(f"{name} names {path!r}, which does not exist")
+    return path
 
 
 def _choose_proxy(settings: Settings) -> dict[str, str]:

@@ -114,6 +114,15 @@ def _api_error(response: Response, state: RetryState, settings: Settings, now: f
     )
 
 
+def read_status(body: bytes) -> str | None:
+    """The name of the key's environment, in the answer to whose key it is; None without one."""
+    try:
+        found = msgspec.json.decode(body)["environment"]
+        return str(found.get("name") or found["id"])[:SNIPPET_LENGTH]
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return None
+
+
 def _error_detail(body: bytes) -> tuple[str | None, str | None]:
     """The API's own code and message: ``detail`` is a text, a coded object or field errors."""
     try:

@@ -94,7 +94,9 @@ class Fetcher:
             known = fetch_workflows(client=self._client, progress=False)["workflow_id"]
             if self.workflow_id not in known:
                 listed = ", ".join(known.head(10)) or "none"
-                unknown = f" There is no workflow {self.workflow_id!r}; there are {listed}."
+                elsewhere = client_or_default(self._client).describe_environment()
+                unknown = f" There is no workflow {self.workflow_id!r}; there are {listed}. "
+                unknown += f"{elsewhere}."
         self._say(f"There is no run{before} since {start:%Y-%m-%d}.{unknown}")
 
     def _read_archive(self) -> bool:
