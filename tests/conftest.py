@@ -34,6 +34,8 @@ for _name in list(os.environ):
         "no_proxy",
         "requests_ca_bundle",
         "curl_ca_bundle",
+        "ssl_cert_file",
+        "ssl_cert_dir",
     ):
         del os.environ[_name]
 
@@ -52,14 +54,19 @@ def _no_default_client() -> Iterator[None]:
     use(None, archive=None, values=None)
 
 
-@pytest.fixture
-def trusted_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """The TLS of a server on 127.0.0.1, whose authority clients made from now on trust."""
+@pytest.fixture(params=["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+def trusted_tls(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ssl.SSLContext:
+    """The TLS of a server on 127.0.0.1, whose authority clients made from now on trust.
+
+    Once by a bundle of its own, once by the operating system's store, which truststore reads.
+    """
     import trustme
 
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv(request.param, str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context

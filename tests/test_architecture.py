@@ -45,7 +45,13 @@ DIRECT: dict[str, set[str]] = {
     "pytest_plugin": {"cli"},
     "mcp": {"checks"},
 }
-ONLY_IN = {"requests": "transport", "urllib3": "transport", "msgspec": "wire", "tqdm": "progress"}
+ONLY_IN = {
+    "requests": "transport",
+    "urllib3": "transport",
+    "truststore": "transport",
+    "msgspec": "wire",
+    "tqdm": "progress",
+}
 ALSO_IN = {"msgspec": {"decode", "schema", "transport"}}
 
 # The most lines of each room, and of all, as `wc -l` counts them: what there was when these numbers
@@ -56,13 +62,13 @@ LINES = {
     "errors": 337,
     "vocabulary": 149,
     "arguments": 126,
-    "config": 284,
+    "config": 328,
     "progress": 154,
     "files": 129,
     "markup": 201,
     "wire": 417,
     "schema": 1_090,
-    "transport": 1_091,
+    "transport": 1_140,
     "decode": 687,
     "fetch": 2_596,
     "export": 463,

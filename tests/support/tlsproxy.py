@@ -1,4 +1,4 @@
-"""A proxy that is itself reached over TLS, so that an HTTPS API is TLS inside of its TLS."""
+"""Proxies for HTTPS: one that is itself reached over TLS, and one that ends the API's TLS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import socket
 import ssl
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import trustme
 
 
 class TlsProxy:
@@ -72,3 +76,52 @@ class TlsProxy:
         for at in range(len(data)):
             time.sleep(self._pause)
             client.sendall(data[at : at + 1])
+
+
+class EndingProxy:
+    """Answers CONNECT and ends TLS there, as a company's proxy does that looks inside.
+
+    What comes is passed on, in the clear, to a server on this machine.
+
+    Args:
+        authority: Signs a certificate for whatever host is asked for.
+        server: The server's port.
+    """
+
+    def __init__(self, authority: trustme.CA, server: int) -> None:
+        self._authority, self._server = authority, server
+        self.asked: list[str] = []
+
+    def __enter__(self) -> EndingProxy:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.callback(connection.close)
+            self.asked.append(connection.recv(65536).decode("latin-1").split(" ")[1])
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._authority.issue_cert(self.asked[-1].partition(":")[0]).configure_cert(tls)
+            client = stack.enter_context(tls.wrap_socket(connection, server_side=True))
+            server = stack.enter_context(socket.create_connection(("127.0.0.1", self._server)))
+            while True:
+                ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+                for source in ready:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    (server if source is client else client).sendall(data)
