@@ -51,7 +51,10 @@ Answer = Reply | Callable[[str], Reply]
 
 @dataclass
 class FaultServer:
-    """Gives its answers in order; the last one for ever."""
+    """Gives its answers in order; the last one for ever.
+
+    Whoever asks whose key it is has ``status``, and is counted apart: an error asks that once.
+    """
 
     answers: list[Answer]
     tls: ssl.SSLContext | None = None
@@ -59,6 +62,8 @@ class FaultServer:
     refused: int = 0  # so many connections are closed at once, after they said something
     requests: list[str] = field(default_factory=list)
     connections: int = 0
+    status: Reply = field(default_factory=lambda: reply(404))
+    asked_for_status: int = 0
 
     def __enter__(self) -> FaultServer:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -145,6 +150,9 @@ class FaultServer:
 
     def _next(self, request: str) -> Reply:
         with self._lock:
+            if request.startswith("GET /v1/auth/status "):
+                self.asked_for_status += 1
+                return self.status
             index = min(len(self.requests), len(self.answers) - 1)
             self.requests.append(request)
         answer = self.answers[index]
