@@ -48,8 +48,9 @@ RETAB_ANALYSIS_ARCHIVE, else ~/.retab_analysis/archive.sqlite.
 
 DOCTOR = """\
 Asks the API a small question for each thing that this library takes for granted, and
-says what holds, what differs and what could not be asked. It only reads. What it prints
-names nothing of yours but the address of the API, so that it can be pasted into an issue.
+says what holds, what differs and what follows from that, and what could not be asked. It
+only reads. What it prints can be pasted into an issue: it names nothing of yours but the
+address of the API, the profile and the environment of the key.
 It ends with 0 where everything holds, 1 where something differs, 3 where only something
 could not be asked.
 """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from retab_analysis.decode import decode_runs
 from retab_analysis.markup import one_line
@@ -23,10 +25,22 @@ class RecordingClient(Client):
         self.started: list[str] = []
         self.headers: Mapping[str, str] = {}
 
-    @property
-    def sources(self) -> tuple[str, str]:
-        """Where the key and the address came from."""
-        return self._settings.key_source, self._settings.url_source
+    def describe(self) -> dict[str, str]:
+        """Where key and address came from, and the proxy on the way, without its password."""
+        parts, settings = urlsplit(self.base_url), self._settings
+        proxies = getproxies()
+        proxy = proxies.get(parts.scheme) or proxies.get("all")
+        shown = "none"
+        if proxy and not proxy_bypass(parts.hostname or ""):
+            try:
+                found = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+                port = f":{found.port}" if found.port else ""
+                shown = f"{found.scheme}://{found.hostname}{port}"
+            except ValueError:
+                shown = "one that is not an address"
+        key = f"from {settings.key_source}. {self.describe_environment()}"
+        address = f"{self.base_url} from {settings.url_source}"
+        return {"key": key, "address": address, "proxy": shown}
 
     def _read(self, response: Response, *arguments: Any) -> Any:
         self.headers = response.headers

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from support.faultserver import FaultServer, page, reply
 from support.inside import (
-    ASSUMPTIONS,
     ApiError,
     RecordingClient,
     Request,
     Response,
     Session,
     StoreServer,
+    load_facts,
     main,
 )
 from support.sandbox_api import KEY, Clock, make_store
@@ -27,15 +27,30 @@ FLOW = "wf_invoices"
 Change = Callable[[Request, Any], Any]
 
 
+FACTS = load_facts()
+
+DOCUMENTED: dict[str, Any] = {
+    "/v1/auth/status": {
+        "authenticated": True,
+        "environment": {"id": "env_1", "name": "sandbox", "type": "non_production"},
+    },
+    "/v1/usage/primitives": page([{"id": "usage_1"}]),
+    "/v1/workflows/blocks/[^/]+/config-history": page(
+        [{"block_config_version_fingerprint": "f_1", "config_snapshot": {"prompt": "p"}}]
+    ),
+}
+
+
 class Liar(StoreServer):
-    """The sandbox, whose answers a test may change."""
+    """The sandbox, with what is documented and it does not have; a test may change its answers."""
 
     path, change = "", staticmethod(lambda request, document: document)
 
     def _answer(self, request: Request) -> Response:
-        is_changed = re.fullmatch(self.path, request.target.partition("?")[0])
+        path = request.target.partition("?")[0]
+        is_changed = re.fullmatch(self.path, path)
         try:
-            answered = super()._answer(request)
+            answered = self._document(request, path)
         except ApiError:
             if not is_changed:
                 raise
@@ -44,6 +59,15 @@ class Liar(StoreServer):
             return answered
         document = self.change(request, json.loads(answered.body))
         return answered._replace(body=json.dumps(document).encode())
+
+    def _document(self, request: Request, path: str) -> Response:
+        try:
+            return super()._answer(request)
+        except ApiError as error:
+            known = [each for place, each in DOCUMENTED.items() if re.fullmatch(place, path)]
+            if error.status != 404 or not known:
+                raise
+            return Response(200, json.dumps(known[0]).encode())
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +92,10 @@ def ask(server: StoreServer, capsys: pytest.CaptureFixture[str], key: str = KEY)
 
 def test_everything_holds_in_the_sandbox(api: Liar, capsys: pytest.CaptureFixture[str]) -> None:
     said = ask(api, capsys)
-    assert {each["name"]: each["reason"] for each in said["assumptions"] if each["reason"]} == {}
+    assert {each["name"]: each["reason"] for each in said["facts"] if each["reason"]} == {}
     assert said["exit_code"] == 0
-    assert len(said["assumptions"]) == len(ASSUMPTIONS)
-    assert all(each["request_ids"] for each in said["assumptions"])
+    assert [each["name"] for each in said["facts"]] == [each["name"] for each in FACTS]
+    assert all(each["request_ids"] for each in said["facts"])
 
 
 def test_it_shows_nothing_of_the_customer(api: Liar, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,6 +176,10 @@ def refused(request: Request, document: Any) -> Any:
     raise ApiError(422, "somebody's secret")
 
 
+def forbidden(request: Request, document: Any) -> Any:
+    raise ApiError(403, "somebody's secret")
+
+
 def limited(request: Request, document: Any) -> Any:
     class LimitedError(ApiError):
         body = property(lambda self: json.dumps(document).encode())
@@ -170,13 +198,14 @@ def other_summary(row: dict[str, Any]) -> None:
 
 
 RUNS, RESULTS, EVALS = (f"/v1/workflows/evals{each}" for each in ("/runs", "/results", ""))
+PUBLICATIONS = f"/v1/workflows/{FLOW}/published-versions"
 VERSIONS, BLOCKS, FLOWS = "/v1/workflows/versions", "/v1/workflows/blocks", "/v1/workflows"
 VIOLATIONS: dict[str, tuple[str, Change]] = {
     "workflows": (FLOWS, rows(put("created_at", "yesterday"))),
     "runs": (RUNS, rows(put("total_evals", "many"))),
     "results": (RESULTS, rows(put("block_type", 12))),
     "saved evals": (EVALS, rows(put("source", None))),
-    "versions": (VERSIONS, rows(put("version", "fifth"))),
+    "publications": (PUBLICATIONS, rows(put("version", "fifth"))),
     "blocks": (BLOCKS, rows(put("type", None))),
     "limit": (RUNS, without("limit")),
     "cursors": (RUNS, same_cursor),
@@ -199,30 +228,37 @@ VIOLATIONS: dict[str, tuple[str, Change]] = {
         rows(put("latest_run_summary.block_execution_fingerprint", None)),
     ),
     "summary and result": (EVALS, rows(other_summary)),
-    "passing and failing": (EVALS, rows(put("latest_passing_run_summary.outcome", "failed"))),
-    "freshness": (EVALS, rows(put("freshness.reasons", ["moon_changed"]))),
+    "passing": (EVALS, rows(put("latest_passing_run_summary.outcome", "failed"))),
+    "failing": (EVALS, rows(put("latest_failing_run_summary.outcome", "passed"))),
+    "freshness": (EVALS, rows(put("freshness.status", "mouldy"))),
+    "reasons to be stale": (EVALS, rows(put("freshness.reasons", ["moon_changed"]))),
     "by id": (f"{RUNS}/.*", lambda request, document: {**document, "id": "another"}),
-    "order of versions": (VERSIONS, turned),
+    "order of versions": (PUBLICATIONS, turned),
+    "graphs": (VERSIONS, rows(put("blocks", None))),
     "one version": (f"{VERSIONS}/ver_.*", lambda request, document: {**document, "blocks": [{}]}),
     "difference": (f"{VERSIONS}/diff", refused),
-    "names of drafts": (RUNS, rows(put("workflow_version_id", "sha256:12"))),
+    "history of a block": (f"{BLOCKS}/.*/config-history", forbidden),
+    "draft ids": (RUNS, rows(put("workflow_version_id", "sha256:12"))),
     "drafts": (f"{VERSIONS}/draft_.*", lambda request, document: {"id": "draft"}),
     "draft's blocks": (BLOCKS, rows(put("config", None))),
     "links": ("/v1/files/.*", lambda request, document: {**document, "download_url": "soon"}),
     "unknown ids": (f"{RUNS}/doctor.*", lambda request, document: {"id": "any"}),
+    "whose key": ("/v1/auth/status", lambda request, document: {**document, "environment": None}),
+    "usage": ("/v1/usage/primitives", lambda request, document: page([])),
     "rate limits": (RUNS, limited),
 }
 
 
-@pytest.mark.parametrize("name", [each.name for each in ASSUMPTIONS if each.name != "request ids"])
+@pytest.mark.parametrize("name", [each["name"] for each in FACTS if each["name"] != "request ids"])
 def test_what_differs_is_found(
     api: Liar, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(f"{__name__}.OPEN", [api])
     api.path, api.change = VIOLATIONS[name]
     said = ask(api, capsys)
-    outcomes = {each["name"]: each["outcome"] for each in said["assumptions"]}
-    assert outcomes[name] == "differs"
+    (found,) = (each for each in said["facts"] if each["name"] == name)
+    assert found["outcome"] == "differs"
+    assert found["otherwise"] == next(each["otherwise"] for each in FACTS if each["name"] == name)
     assert said["exit_code"] == 1
     assert "secret" not in json.dumps(said)
 
@@ -232,12 +268,13 @@ def test_an_answer_without_an_id_is_found(capsys: pytest.CaptureFixture[str]) ->
         assert main(["doctor", FLOW], Session(client)) == 1
     out = capsys.readouterr().out
     assert "✗ request ids" in out
+    assert "    then: An error names no request that Retab's support could look up.\n" in out
     assert "? statuses" in out  # there is nothing to look at
 
 
 def test_a_refused_key_is_no_difference(api: Liar, capsys: pytest.CaptureFixture[str]) -> None:
     said = ask(api, capsys, key="another-key")
-    assert {each["outcome"] for each in said["assumptions"]} == {"could not be asked"}
+    assert {each["outcome"] for each in said["facts"]} == {"could not be asked"}
     assert said["exit_code"] == 3
 
 
@@ -248,6 +285,7 @@ def test_without_a_key_it_says_what_is_installed(
     assert main(["doctor"]) == 3
     out = capsys.readouterr().out
     assert out.startswith("key: cannot be used: ")
+    assert "config.json has none either" in out
     assert f"retab_analysis {ra.__version__}, polars " in out
 
 
@@ -260,3 +298,5 @@ def test_a_proxy_is_named_without_its_password(
         main(["doctor", FLOW, "--json"], Session(client))
     told = json.loads(capsys.readouterr().out)["installation"]
     assert told["proxy"] == "http://proxy.example.com:3128"
+    assert told["key"].startswith("from the argument api_key. The key sees ")
+    assert told["address"] == f"{api.base_url} from the argument base_url"

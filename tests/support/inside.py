@@ -19,7 +19,7 @@ MODULES = {
     "analysis": "states",
     "analysis.assessment": "NEEDED assess mark_results",
     "cli": "main",
-    "cli.assumptions": "ASSUMPTIONS",
+    "cli.assumptions": "load_facts",
     "cli.conclusion": "Conclusion",
     "cli.console": "Console",
     "cli.parser": "build_parser",
