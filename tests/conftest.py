@@ -54,6 +54,44 @@ def _no_default_client() -> Iterator[None]:
     use(None, archive=None, values=None)
 
 
+@pytest.fixture(scope="session")
+def _recorded() -> Iterator[tuple[list[str], set[tuple[str, str]]]]:
+    """What this process sends: what nobody documents, and which endpoints."""
+    from support.inside import RequestSender
+    from support.provenance import find_endpoint, undocumented
+
+    send, unknown, asked = RequestSender.send, list[str](), set[tuple[str, str]]()
+
+    def record(self: Any, method: str, url: str, params: Any, json: Any, attempt: Any) -> Any:
+        path, names = url.removeprefix(self._settings.base_url), [name for name, _ in params]
+        unknown.extend(undocumented(method, path, [*names, *(json or {})]))
+        asked.add(find_endpoint(method, path))
+        return send(self, method, url, params, json, attempt)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RequestSender, "send", record)
+        yield unknown, asked
+
+
+@pytest.fixture(autouse=True)
+def undocumented_requests(
+    request: pytest.FixtureRequest, _recorded: tuple[list[str], set[tuple[str, str]]]
+) -> Iterator[list[str]]:
+    """Fail a test that asks the API for something that ``facts.toml`` does not have.
+
+    The transport's own tests ask for whatever they like.
+    """
+    _recorded[0].clear()
+    yield _recorded[0]
+    if "transport" not in request.path.parts:
+        assert not _recorded[0]
+
+
+@pytest.fixture
+def asked_requests(_recorded: tuple[list[str], set[tuple[str, str]]]) -> set[tuple[str, str]]:
+    return _recorded[1]
+
+
 @pytest.fixture(params=["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 def trusted_tls(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
