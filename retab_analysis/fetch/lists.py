@@ -124,7 +124,7 @@ def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetc
         asked = dict(filters).get("workflow_id")
         if known and isinstance(asked, str) and asked not in known:
             error.args = (f"{error}; {suggest(asked, known)}",)
-        explain_absence(client, error)
+        client.explain_absence(error)
         raise
 
 
@@ -360,12 +360,7 @@ def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> No
             told = f"{run_id!r} is a workflow; fetch_runs({run_id!r}) gives its runs"
             error.args = (f"{error}. {told}",)
             return
-    explain_absence(client, error)
-
-
-def explain_absence(client: Client, error: NotFoundError) -> None:
-    """Say on the error of what is not there that it may be in another environment."""
-    error.args = (f"{error}. {client.describe_environment()}",)
+    client.explain_absence(error)
 
 
 def _read_newest_workflows(client: Client) -> pl.DataFrame | None:

@@ -24,7 +24,7 @@ from retab_analysis.errors import (
     list_some,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import explain_absence, explain_missing_run, list_evals
+from retab_analysis.fetch.lists import explain_missing_run, list_evals
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -78,7 +78,7 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
     try:
         result = read_result(client, result_id)
     except NotFoundError as error:
-        explain_absence(client, error)
+        client.explain_absence(error)
         raise
     run_id, workflow_id = result["run_id"][0], result["workflow_id"][0]
     if run_id is None:

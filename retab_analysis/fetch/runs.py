@@ -15,12 +15,7 @@ from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.decode import Problems, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import (
-    explain_absence,
-    explain_missing_run,
-    refuse_unknown,
-    resolve_evals,
-)
+from retab_analysis.fetch.lists import explain_missing_run, refuse_unknown, resolve_evals
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -223,8 +218,7 @@ def list_runs(
             is_one = len(requests) == 1
             error.partial = frames[1] if is_one else _merge(frames, query)
             error.cursor = into.cursor if is_one else None
-            if isinstance(error, NotFoundError):
-                explain_absence(client, error)
+            client.explain_absence(error)
             raise
         frames.append(query.cut(into.frame()))
         problems.add_all(into.problems)

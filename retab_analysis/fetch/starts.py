@@ -30,7 +30,7 @@ from retab_analysis.errors import (
 )
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edited import Scope, Selection, count, say_start, select_edited
-from retab_analysis.fetch.lists import explain_absence, explain_missing_run, resolve_evals
+from retab_analysis.fetch.lists import explain_missing_run, resolve_evals
 from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
     OneOrSeveral,
@@ -171,8 +171,7 @@ def start_each(
                 started.append(client.post(RUNS_PATH, body, parse=parse))
             except (RetabAnalysisError, KeyboardInterrupt) as error:
                 error.partial = to_frame(RUNS, started)  # type: ignore[union-attr]
-                if isinstance(error, NotFoundError):
-                    explain_absence(client, error)
+                client.explain_absence(error)
                 is_408 = isinstance(error, APIError) and error.status_code == 408
                 if is_408 or isinstance(error, _UNANSWERED):
                     _look_for_start(client, workflow_id, scope, began, error)

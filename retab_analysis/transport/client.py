@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn, Self, TypeVar
 
 from retab_analysis.config import Secret, load_settings
-from retab_analysis.errors import ProtocolError, RetabAnalysisError, SchemaError
+from retab_analysis.errors import NotFoundError, ProtocolError, RetabAnalysisError, SchemaError
 from retab_analysis.transport.deadline import Attempt, current_token, under_way
 from retab_analysis.transport.request import Params, RequestSender
 from retab_analysis.transport.response import Response, classify_response, read_status, wrong_body
@@ -138,6 +138,11 @@ class Client:
             words = [f"the {kind}" if kind else "its own", "environment", name and repr(name)]
             self._environment = " ".join(filter(None, words))
         return f"The key sees {self._environment} alone: what is in another one looks missing"
+
+    def explain_absence(self, error: BaseException) -> None:
+        """Say on the error of what is not there that it may be in another environment."""
+        if isinstance(error, NotFoundError):
+            error.args = (f"{error}. {self.describe_environment()}",)
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""

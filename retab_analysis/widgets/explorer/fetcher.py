@@ -89,14 +89,12 @@ class Fetcher:
             return
         before, unknown = " before those" if here else "", ""
         if not here:
-            # The API gives no runs and no error where there is no such workflow: one request more,
-            # and only where there is nothing to show.
+            # One request more, where there is nothing to show: an unknown workflow is no error.
             known = fetch_workflows(client=self._client, progress=False)["workflow_id"]
             if self.workflow_id not in known:
                 listed = ", ".join(known.head(10)) or "none"
-                elsewhere = client_or_default(self._client).describe_environment()
-                unknown = f" There is no workflow {self.workflow_id!r}; there are {listed}. "
-                unknown += f"{elsewhere}."
+                key = client_or_default(self._client).describe_environment()
+                unknown = f" There is no workflow {self.workflow_id!r}; there are {listed}. {key}."
         self._say(f"There is no run{before} since {start:%Y-%m-%d}.{unknown}")
 
     def _read_archive(self) -> bool:
