@@ -166,8 +166,7 @@ def transaction(db: sqlite3.Connection, notes: list[Any]) -> Iterator[None]:
 def alone(path: Path) -> Iterator[None]:
     """Wait until no other sync goes on, in whatever process; another one waits for this block.
 
-    The lock is that of a file beside the archive, in which nothing is ever written: the system
-    takes it away from a process that is killed.
+    The lock is of an empty file beside the archive; the system takes it from a killed process.
     """
     lock = sqlite3.connect(
         f"{path}-sync", timeout=_STEP, isolation_level=None, check_same_thread=False
@@ -196,12 +195,13 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 def _is_empty(db: sqlite3.Connection, path: Path) -> bool:
     """Whether a file has no tables yet; an ArchiveError where it has other tables than ours."""
-    ((application,),) = db.execute("PRAGMA application_id")
-    ((version,),) = db.execute("PRAGMA user_version")
-    ((tables,),) = db.execute("SELECT count(*) FROM sqlite_master")
+    # In one statement: another process may be making the file.
+    ((application, version, tables),) = db.execute(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
+        "FROM pragma_application_id, pragma_user_version"
+    )
     if application == _APPLICATION and version != _FORMAT:
-        is_newer = version > _FORMAT
-        advice = "upgrade retab_analysis" if is_newer else "move it away, and sync anew"
+        advice = "upgrade retab_analysis" if version > _FORMAT else "move it away, and sync anew"
         raise ArchiveError(
             f"the archive {str(path)!r} has format {version}, and this version of the library "
             f"knows format {_FORMAT}; it was not touched: {advice}"
