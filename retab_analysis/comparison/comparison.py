@@ -93,7 +93,7 @@ class Comparison:
 
     @functools.cached_property
     def verdict(self) -> str:
-        """The suite in a word: ``regressed``, ``improved``, ``no_change`` or ``inconclusive``.
+        """``regressed``, ``improved``, ``no_change`` or ``inconclusive``: the suite in a word.
 
         ``regressed`` where an eval is called broken or the pass rate fell by its test. That is
         statistics; the rule that passes or fails a build is :meth:`gate`.
