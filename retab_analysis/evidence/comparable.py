@@ -1,12 +1,11 @@
 """The ledger: each eval's outcomes in order of time, from whatever run, and what of them counts.
 
 An outcome is a pass or not (``failed``, ``blocked``), whether it came from a run of the whole
-workflow, of a block, or of the eval alone; there is no other kind of evidence. The rules, which are
-section 2 of the evidence rules in the documentation of :mod:`retab_analysis.evidence`:
+workflow, of a block, or of the eval alone; there is no other kind of evidence. The rules:
 
-*Definition.* Two outcomes are comparable where inputs, kind of condition and expected value, by
-value, are the same or not known on one side. The present definition is that of the newest decided
-result; an eval's history begins after the last one that differs from it.
+*Definition.* Two outcomes are comparable if inputs, kind of condition and expected value, by value,
+are the same or not known on one side. Those count that are comparable with the newest decided
+result, wherever they lie.
 
 *Rows.* A row of a block is a run of the workflow or of the block, with the runs of single evals on
 the same code that began within three hours after it ended. Later ones form a row of their own,
@@ -225,14 +224,15 @@ def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:
 
 
 def _mark_comparable(table: pl.DataFrame) -> pl.DataFrame:
-    """Add ``comparable``: whether a result is newer than all decided ones of other definitions."""
-    decided = table.filter(pl.col("state").is_in(DECIDED))
-    newest = decided.group_by("eval").agg(pl.col(DEFINITION).drop_nulls().last())
+    """Add ``comparable``: whether a result is not of another definition than the present one.
+
+    What decided nothing has no definition.
+    """
+    decided = pl.col("state").is_in(DECIDED)
+    newest = table.filter(decided).group_by("eval").agg(pl.col(DEFINITION).drop_nulls().last())
+    told = table.join(newest, on="eval", how="left", suffix="_newest", maintain_order="left")
     differs = pl.any_horizontal(pl.col(each) != pl.col(f"{each}_newest") for each in DEFINITION)
-    others = decided.join(newest, on="eval", suffix="_newest").filter(differs)
-    until = others.group_by("eval").agg(until=pl.col("at").max())
-    told = table.join(until, on="eval", how="left", maintain_order="left")
-    return told.with_columns(comparable=pl.col("at") > pl.col("until").fill_null(-1)).drop("until")
+    return told.select(*table.columns, comparable=~(decided & differs).fill_null(False))
 
 
 def _describe_runs(table: pl.DataFrame) -> pl.DataFrame:

@@ -98,7 +98,8 @@ def test_a_definition_is_compared_by_value(one: str, other: str, same: bool) -> 
     ("letters", "definitions", "counted"),
     [
         ("PPFF", "AABB", "..FF"),
-        ("PPPF", "ABAA", "..PF"),  # what was before the other definition does not come back
+        ("PPPF", "ABAA", "P.PF"),  # what was tried and put back is skipped
+        ("PFPF", "ABBA", "P..F"),
         ("PPFF", "A?BB", ".PFF"),
         ("PPFF", "AA??", "PPFF"),  # what is not known may be the same
         ("PPCF", "AABA", "PPF"),  # what decided nothing has no definition
@@ -109,7 +110,7 @@ def test_a_definition_is_compared_by_value(one: str, other: str, same: bool) -> 
 @pytest.mark.parametrize(
     "column", ["expected_value", "condition_kind", "handle_inputs_fingerprint"]
 )
-def test_a_history_begins_after_the_last_other_definition(
+def test_a_history_is_of_the_present_definition(
     letters: str, definitions: str, counted: str, column: str
 ) -> None:
     values = [None if each == "?" else f'"{each}"' for each in definitions]
