@@ -1,8 +1,7 @@
 """What callers pass, checked in the same way by every public function, before anything is done.
 
-To Python the text ``"False"`` is true, and True is the number 1. With ``values="False"`` a report
-would show customers' values, with ``min_pass_rate=True`` a gate would ask for 100 %: a caller who
-wrote that meant something else, and is told so.
+To Python the text ``"False"`` is true and True is the number 1, so that ``values="False"`` would
+show customers' values. Who writes that means something else, and is told so.
 """
 
 from __future__ import annotations
@@ -15,12 +14,8 @@ from typing import TypeGuard
 
 from retab_analysis.errors import ConfigError
 
-LONGEST_WAIT = 366 * 24 * 3600.0
-"""Seconds, a year: nobody waits longer, and operating systems refuse much longer waits."""
-
-LARGEST_COUNT = 2**63 - 1
-"""``sys.maxsize``; frames count their rows in 64 bits."""
-
+LONGEST_WAIT = 366 * 24 * 3600.0  # seconds; operating systems refuse much longer waits
+LARGEST_COUNT = 2**63 - 1  # frames count their rows in 64 bits
 _LISTED = 5
 
 
@@ -119,6 +114,11 @@ def suggest(asked: str, known: Mapping[str, str | None]) -> str:
     if near is not None:
         return f"did you mean {near}?"
     return f"known are for example {', '.join([*known][:_LISTED])}" if known else "there are none"
+
+
+def add_sentence(text: object, sentence: str) -> str:
+    """A message and one sentence more; the message may be a question, as :func:`suggest` asks."""
+    return f"{text}{'' if str(text).endswith('?') else '.'} {sentence}"
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, urlsplit
 
-from retab_analysis.arguments import check_count, check_seconds
+from retab_analysis.arguments import check_count, check_seconds, suggest
 from retab_analysis.errors import ConfigError
 
 KEY_VARIABLE = "RETAB_API_KEY"
@@ -214,7 +214,7 @@ def _log_in(profile: str | None) -> _Credentials:
     if name is not None:
         chosen, source = profiles.get(str(name)), f"the profile {name!r} of {LOGIN_FILE}"
         if problem is None and chosen is None:
-            problem = f"has no profile {name!r}, but {listed or 'none'}"
+            problem = f"has no profile {name!r}; {suggest(str(name), dict.fromkeys(profiles))}"
     if problem is not None:
         raise ConfigError(f"{LOGIN_FILE} {problem}")
     if key := chosen.get("api_key") or chosen.get("access_token"):

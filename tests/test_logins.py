@@ -103,7 +103,10 @@ def test_each_form_of_the_file(
             {**LOGIN, "environments": {"test": {"oauth": {"access_token": KEY}}}},
             "the profile 'test' of .* has only a login of the browser",
         ),
-        ({**LOGIN, "default_environment": "gone"}, "has no profile 'gone', but 'test', 'live'"),
+        (
+            {**LOGIN, "default_environment": "gone"},
+            "has no profile 'gone'; known are for example test, live",
+        ),
         ({**LOGIN, "default_environment": ["x"]}, "has no profile"),
         ({**LOGIN, "default_environment": None}, "choose a profile: 'test', 'live'"),
         ({**LOGIN, "environments": {"test": KEY}}, "is not as Retab's command line writes it"),
@@ -129,7 +132,7 @@ def test_a_profile_is_chosen_by_name(home: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("RETAB_API_KEY", "rt_test_of_the_variable")
     assert "from the profile 'live' of" in where(ra.Client(profile="live"))
     assert ra.Client(profile="live")._settings.api_key.reveal() == OTHER
-    with pytest.raises(ra.ConfigError, match="has no profile 'prod', but 'test', 'live'"):
+    with pytest.raises(ra.ConfigError, match="has no profile 'prod'; known are"):
         ra.Client(profile="prod")
     with pytest.raises(ra.ConfigError, match="either api_key or profile"):
         ra.Client("some_key", profile="live")
@@ -184,7 +187,7 @@ def test_without_a_file_there_is_no_key(
     with pytest.raises(ra.ConfigError, match=says):
         ra.Client()
     assert ra.Client("some_key").base_url == "https://api.retab.com"
-    with pytest.raises(ra.ConfigError, match=r"has no profile 'live', but none|cannot be read"):
+    with pytest.raises(ra.ConfigError, match=r"has no profile 'live'; there are|cannot be read"):
         ra.Client(profile="live")
 
 
@@ -255,15 +258,17 @@ def test_93_a_redirect_is_not_followed_to_another_address(
     assert keys(other) == set()
 
 
+def two_profiles(home: Path, own: FaultServer, other: FaultServer) -> None:
+    """Each with a key and an address of its own."""
+    test, live = {"api_key": KEY, "base_url": own.url}, {"api_key": OTHER, "base_url": other.url}
+    login(home, {**LOGIN, "environments": {"test": test, "live": live}})
+
+
 def test_use_chooses_a_profile(
     home: Path, servers: tuple[FaultServer, FaultServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, other = servers
-    profiles = {
-        "test": {"api_key": KEY, "base_url": own.url},
-        "live": {"api_key": OTHER, "base_url": other.url},
-    }
-    login(home, {**LOGIN, "environments": profiles})
+    two_profiles(home, own, other)
     ra.fetch_runs()
     ra.use(profile="live")
     ra.fetch_runs()
@@ -281,13 +286,9 @@ def test_the_command_line_chooses_a_profile(
     home: Path, servers: tuple[FaultServer, FaultServer], capsys: pytest.CaptureFixture[str]
 ) -> None:
     own, other = servers
-    profiles = {
-        "test": {"api_key": KEY, "base_url": own.url},
-        "live": {"api_key": OTHER, "base_url": other.url},
-    }
-    login(home, {**LOGIN, "environments": profiles})
+    two_profiles(home, own, other)
     assert main(["runs", "wf_invoices", "--profile", "live"]) == 0
     assert keys(own) == set()
     assert keys(other) == {f"Bearer {OTHER}"}
     assert main(["runs", "wf_invoices", "--profile", "gone"]) == 3
-    assert "has no profile 'gone', but 'test', 'live'" in capsys.readouterr().err
+    assert "has no profile 'gone'; known are for example test, live" in capsys.readouterr().err

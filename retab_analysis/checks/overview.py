@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import resolve
+from retab_analysis.arguments import add_sentence, resolve
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.plan import RunListing
 from retab_analysis.comparison.detail import WORDS
@@ -179,7 +179,7 @@ def overview(
         try:
             chosen = chosen.filter(workflow_id=resolve("workflow", workflow_id, names))
         except ConfigError as unknown:
-            unknown.args = (f"{unknown}. {client.describe_environment()}",)
+            unknown.args = (add_sentence(unknown, client.describe_environment()),)
             raise
     elif chosen.is_empty():
         say(f"There is no workflow. {client.describe_environment()}.")

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import check_flag, resolve, suggest
+from retab_analysis.arguments import add_sentence, check_flag, resolve, suggest
 from retab_analysis.decode import read_document, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, ProtocolError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
@@ -340,10 +340,9 @@ def resolve_versions(
         versions = read_newest_versions(client, workflow_id).drop_nulls("workflow_version_id")
         names = versions.select("workflow_version_id", pl.format("v{}", "version"))
         known: dict[str, str | None] = dict(names.iter_rows())
-        current = versions.filter("is_current")["workflow_version_id"].head(1)
-        ids = {name: each for each, name in known.items()} | dict.fromkeys(
-            ["published"] * len(current), str(*current)
-        )
+        ids = {name: each for each, name in known.items()}
+        for current in versions.filter("is_current")["workflow_version_id"].head(1):
+            ids["published"] = current
         found = [ids.get(each, each) for each in asked]
         if found != [*asked]:
             return found
@@ -384,8 +383,9 @@ def _refuse(
     """Raise where an id is not among those that are known; ``known`` has their names."""
     for each in asked:
         if known is not None and each not in known:
-            elsewhere = "" if noun == "block" else f". {client.describe_environment()}"
-            raise ConfigError(f"there is no {noun} {each!r}; {suggest(each, known)}{elsewhere}")
+            told = f"there is no {noun} {each!r}; {suggest(each, known)}"
+            where = "" if noun == "block" else client.describe_environment()
+            raise ConfigError(add_sentence(told, where) if where else told)
 
 
 def _of_workflow(workflow_id: str) -> list[tuple[str, str]]:

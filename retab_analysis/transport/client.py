@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, NoReturn, Self, TypeVar
 
+from retab_analysis.arguments import add_sentence
 from retab_analysis.config import Secret, load_settings
 from retab_analysis.errors import NotFoundError, ProtocolError, RetabAnalysisError, SchemaError
 from retab_analysis.transport.deadline import Attempt, current_token, under_way
@@ -82,9 +83,8 @@ class Client:
         # A traceback may be shown with its variables.
         secret = None if api_key is None else Secret(api_key)
         del api_key
-        self._settings = load_settings(
-            secret, base_url, profile, timeout, deadline, max_attempts, max_concurrency
-        )
+        limits = timeout, deadline, max_attempts, max_concurrency
+        self._settings = load_settings(secret, base_url, profile, *limits)
         self._sender = RequestSender(self._settings, f"retab-analysis/{version('retab_analysis')}")
         self._set_time(TimeSource())
         self.clock_offset = 0.0
@@ -135,14 +135,14 @@ class Client:
             limits = {"max_attempts": 1, "deadline": min(5.0, self._settings.deadline)}
             with contextlib.suppress(RetabAnalysisError):  # not every key may ask
                 name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
-            words = [f"the {kind}" if kind else "its own", "environment", name and repr(name)]
-            self._environment = " ".join(filter(None, words))
+            named = f" {name!r}" if name else ""
+            self._environment = f"{f'the {kind}' if kind else 'its own'} environment{named}"
         return f"The key sees {self._environment} alone: what is in another one looks missing"
 
     def explain_absence(self, error: BaseException) -> None:
         """Say on the error of what is not there that it may be in another environment."""
         if isinstance(error, NotFoundError):
-            error.args = (f"{error}. {self.describe_environment()}",)
+            error.args = (add_sentence(error, self.describe_environment()),)
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""

@@ -8,29 +8,24 @@ import socket
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     import trustme
 
 
-class TlsProxy:
-    """Answers CONNECT and passes on what comes, for each connection in a thread of its own.
+class _Proxy:
+    """Listens on this machine, and serves each connection in a thread of its own."""
 
-    Args:
-        tls: Its own TLS, which has nothing to do with that of the server behind it.
-        server: The port on this machine that everybody is connected to, whatever was asked for.
-        pause: Seconds between two bytes from the server to the client, once ``is_slow`` is set.
-    """
+    _scheme: str
 
-    def __init__(self, tls: ssl.SSLContext, server: int, pause: float = 0.02) -> None:
-        self._tls, self._server, self._pause = tls, server, pause
-        self.is_slow = threading.Event()
+    def __init__(self, server: int) -> None:
+        self._server = server
         self.asked: list[str] = []
 
-    def __enter__(self) -> TlsProxy:
+    def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"https://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.url = f"{self._scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
@@ -44,6 +39,26 @@ class TlsProxy:
             while True:
                 connection, _ = self._socket.accept()
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        raise NotImplementedError
+
+
+class TlsProxy(_Proxy):
+    """Answers CONNECT and passes on what comes, for each connection in a thread of its own.
+
+    Args:
+        tls: Its own TLS, which has nothing to do with that of the server behind it.
+        server: The port on this machine that everybody is connected to, whatever was asked for.
+        pause: Seconds between two bytes from the server to the client, once ``is_slow`` is set.
+    """
+
+    _scheme = "https"
+
+    def __init__(self, tls: ssl.SSLContext, server: int, pause: float = 0.02) -> None:
+        super().__init__(server)
+        self._tls, self._pause = tls, pause
+        self.is_slow = threading.Event()
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
@@ -78,7 +93,7 @@ class TlsProxy:
             client.sendall(data[at : at + 1])
 
 
-class EndingProxy:
+class EndingProxy(_Proxy):
     """Answers CONNECT and ends TLS there, as a company's proxy does that looks inside.
 
     What comes is passed on, in the clear, to a server on this machine.
@@ -88,26 +103,11 @@ class EndingProxy:
         server: The server's port.
     """
 
+    _scheme = "http"
+
     def __init__(self, authority: trustme.CA, server: int) -> None:
-        self._authority, self._server = authority, server
-        self.asked: list[str] = []
-
-    def __enter__(self) -> EndingProxy:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._socket.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        super().__init__(server)
+        self._authority = authority
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
