@@ -23,6 +23,7 @@ from support.inside import (
     Comparison,
     Sides,
     Source,
+    Surroundings,
     add_config_changes,
     check_results,
     choose_versions,
@@ -252,9 +253,10 @@ def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -
         ],
         schema=VERSIONS.schema,
     )
-    known = replace(sides_of(made), versions=versions)
+    known = replace(sides_of(made), around=Surroundings(versions=versions))
     assert choose_versions(made.evals, known) == ("ver_9", "draft")
-    only_later = replace(sides_of(made), versions=versions.filter(workflow_version_id="ver_10"))
+    later = Surroundings(versions=versions.filter(workflow_version_id="ver_10"))
+    only_later = replace(sides_of(made), around=later)
     assert choose_versions(made.evals, only_later) is None
 
 

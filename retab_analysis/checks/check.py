@@ -13,6 +13,7 @@ from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.sides import Surroundings
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import Runs, check_text
 from retab_analysis.progress import Progress, check_progress, choose_progress
@@ -101,5 +102,5 @@ def check_source(
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         sides = make_sides(plan, source, bar)
     labels = BlockLabels(source.client, source.workflow_id)
-    named = replace(sides, workflow=workflow, versions=versions, read_labels=labels)
-    return add_config_changes(compare_sides(named, alpha, margin), source)
+    around = Surroundings(workflow, versions, read_labels=labels)
+    return add_config_changes(compare_sides(replace(sides, around=around), alpha, margin), source)

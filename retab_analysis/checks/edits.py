@@ -8,7 +8,7 @@ import polars as pl
 
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import sides_of, with_sides
+from retab_analysis.comparison.comparison import sides_of, with_edits
 from retab_analysis.comparison.config_changes import Edits, compare_blocks
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
@@ -16,7 +16,7 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_live_blocks, read_two_versions, resolve_versions
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import DRAFT, FLIPPED, is_draft
+from retab_analysis.vocabulary import BROKEN, DRAFT, is_draft
 
 _MOMENT = pl.Datetime("us", "UTC")
 _EARLIER = ("workflow_version_id", "run_id", "run_created_at")
@@ -77,8 +77,7 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
         blocks = source.read_blocks(*versions)
     except RetabAnalysisError:
         return comparison
-    edits = Edits(compare_blocks(*blocks), *versions)
-    return with_sides(comparison, edits=edits)
+    return with_edits(comparison, Edits(compare_blocks(*blocks), *versions))
 
 
 @dataclass(eq=False)
@@ -120,9 +119,7 @@ def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None
     these evals passed last.
     """
     broken = evals.filter(
-        pl.col("transition").is_in(FLIPPED),
-        pl.col("transition") != "fixed",
-        pl.col("cause") == "edit",
+        pl.col("transition").is_in((*BROKEN, "suspect")), pl.col("cause") == "edit"
     )
     candidates = sides.candidate["workflow_version_id"].drop_nulls().unique()
     if broken.is_empty() or len(candidates) != 1:
@@ -147,7 +144,7 @@ def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:
         (pl.col("run_created_at") < pl.lit(began, dtype=_MOMENT)).fill_null(True),
     ).sort("run_created_at", descending=True, nulls_last=True)
     if published.is_empty():
-        return _published_by(held["run_created_at"].max(), sides.versions)
+        return _published_by(held["run_created_at"].max(), sides.around.versions)
     return str(published["workflow_version_id"][0])
 
 

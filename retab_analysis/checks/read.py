@@ -9,8 +9,7 @@ import polars as pl
 from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.detail import list_evals
-from retab_analysis.comparison.explanation import label_side
-from retab_analysis.comparison.sides import Sides, check_results
+from retab_analysis.comparison.sides import ReadRuns, SavedEvals, Sides, check_results
 from retab_analysis.evidence.comparable import is_in_scope, split_by_candidate
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress
@@ -44,25 +43,28 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
         if plan.baseline is None
         else check_results(results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
-        runs=runs.select("run_id", "scope"),
-        saved=saved,
-        expected=expected,
-        pending=pending,
-        edited_since=_find_edited_since(now, saved) if plan.is_newest else frozenset(),
-        tried=tried,
-        unnamed=_count_unnamed(plan, now, expected - pending, placed),
-        changed_blocks=_read_changed(plan, now, source),
-        compared=_describe(plan),
+        saved=SavedEvals(
+            saved,
+            expected,
+            pending,
+            edited=_find_edited_since(now, saved) if plan.is_newest else frozenset(),
+        ),
+        read=ReadRuns(
+            why=plan.candidate.why,
+            against=_say_against(plan),
+            plan=plan.table,
+            horizon=plan.horizon,
+            after_gaps=plan.after_gaps,
+            changed_blocks=_read_changed(plan, now, source),
+            unnamed=_count_unnamed(plan, now, expected - pending, placed),
+            waiting=count_waiting(plan.candidate.runs),
+        ),
         notes=(
             *plan.notes,
             *_note_reverted(placed, runs),
             *_note_tried(tried),
             *_note_invalid(saved),
         ),
-        plan=plan.table,
-        horizon=plan.horizon,
-        after_gaps=plan.after_gaps,
-        waiting=count_waiting(plan.candidate.runs),
     )
 
 
@@ -198,17 +200,16 @@ def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
     return int(total - ended), int(runs["total_evals"].sum())
 
 
-def _describe(plan: ReadingPlan) -> str:
-    """One sentence about what is compared with what, and why."""
-    what = f"Compared {label_side(plan.candidate.runs)}, {plan.candidate.why},"
+def _say_against(plan: ReadingPlan) -> str:
+    """Why a baseline was chosen, and that it is old."""
     if plan.baseline is None:
-        return f"{what} with each eval's own past"
-    chosen = plan.baseline.runs
-    newest, oldest = plan.candidate.runs["created_at"].max(), chosen["created_at"].min()
+        return ""
+    newest = plan.candidate.runs["created_at"].max()
+    oldest = plan.baseline.runs["created_at"].min()
     warning = ""
     if newest is not None and oldest is not None and newest - oldest > OLD:  # type: ignore[operator]
         warning = f" (which is {(newest - oldest).days} days older)"  # type: ignore[operator, union-attr]
-    return f"{what} with {label_side(chosen)}, {plan.baseline.why}{warning}."
+    return f", {plan.baseline.why}{warning}"
 
 
 def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +42,9 @@ class Edits:
             return f"{self.between} no block differs."
         said = []
         for (block, *_), rows in self.changes.group_by("block_id", maintain_order=True):
-            fields = [one_line(field, 80) for field in rows["field"]]
+            fields = [shorten_field(one_line(field, 200)) for field in rows["field"]]
             what = list_some(fields, 3)
-            if fields == ["$"]:
+            if [*rows["field"]] == ["$"]:
                 what = f"the whole block was {rows['change'][0]}"
             said.append(f"{one_line(block or 'a block without an id', 80)} ({what})")
         more = f", and {len(said) - _BLOCKS} more" if len(said) > _BLOCKS else ""
@@ -95,3 +96,23 @@ def readable(value: str | None) -> str:
     if isinstance(parsed, str):
         return parsed
     return value if isinstance(parsed, Verbatim) else write_json(parsed, "")
+
+
+def shorten_field(path: str) -> str:
+    """A field of a block's document, as short as it can be understood.
+
+    Example:
+        >>> shorten_field("$.config.json_schema.properties.lines.items.properties.description.type")
+        'schema: lines[].description.type'
+        >>> shorten_field("$.config.prompt")
+        'prompt'
+    """
+    inner = one_line(path).removeprefix("$").removeprefix(".").removeprefix("config.")
+    head, dot, rest = inner.partition(".")
+    if head not in ("json_schema", "schema") or not dot:
+        return inner or "the whole block"
+    short = re.sub(r"(^|\.)properties\.", r"\1", rest)
+    short = re.sub(r"\.items(?=\.|$)", "[]", short)
+    short = re.sub(r"\.\.+", ".", short)
+    # The description of a field is what is edited most.
+    return f"schema: {short.removesuffix('.description') or short}"

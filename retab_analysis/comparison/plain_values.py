@@ -11,7 +11,6 @@ import polars.selectors as cs
 from retab_analysis.comparison.detail import EvalDetail
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
-from retab_analysis.comparison.verdict_document import name_versions
 
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
 """The columns of ``Comparison.evals`` that hold, or may quote, what is in customers' documents."""
@@ -25,15 +24,15 @@ _SENTENCE = 400
 def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[str, Any]:
     """What was checked, and what came of it."""
     candidate = facts.sides.candidate
-    held = facts.evals["baseline_run_id"].drop_nulls().unique().sort().to_list()
-    edits = facts.sides.edits
+    held = {story.was.run_id for story in facts.stories if story.was and story.was.run_id}
+    edits = facts.sides.around.edits
     columns = ("block_id", "field", "change", *(("before", "after") if values else ()))
     return {
         "headline": str(write_heading(facts)),
         "workflow_id": next(iter(candidate["workflow_id"].drop_nulls()), None),
         "run_ids": candidate["run_id"].drop_nulls().unique().sort().to_list(),
-        "baseline_run_ids": held,
-        "version": name_versions(facts),
+        "baseline_run_ids": sorted(held),
+        "version": facts.version,
         "version_ids": candidate["workflow_version_id"].drop_nulls().unique().sort().to_list(),
         "gate": {"ok": gate.ok, **{name: list(getattr(gate, name)) for name in _GATE}},
         "counts": {each.word: each.number for each in facts.counts()},

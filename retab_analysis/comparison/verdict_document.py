@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
-from retab_analysis.comparison.config_changes import readable
+from retab_analysis.comparison.config_changes import readable, shorten_field
 from retab_analysis.comparison.detail import (
     WORDS,
     EvalDetail,
-    Share,
     mark_texts,
     name_eval,
     name_evals,
-    say_day,
     say_p,
 )
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts, say_rates, write_heading
+from retab_analysis.comparison.names import say_day
+from retab_analysis.evidence.story import Share
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Card,
@@ -43,12 +41,11 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
-from retab_analysis.vocabulary import BROKEN, MOMENT, SURE, is_draft
+from retab_analysis.vocabulary import BROKEN, MOMENT, SURE
 
 SUITE = "suite"
 """The case that stands for reasons that are of no single eval."""
 
-_DATED = re.compile(r"(\d{4})\D?(\d{2})\D?(\d{2})")
 _NAMED = 6
 
 
@@ -86,7 +83,7 @@ def make_document(
     return Document(
         heading=write_heading(facts),
         context=tuple(writer.context()),
-        brief=" · ".join(filter(None, (name_versions(facts), passing, badge))),
+        brief=" · ".join(filter(None, (facts.version, passing, badge))),
         badge=badge,
         badge_tone=tone,
         notes=tuple(writer.notes()),
@@ -126,25 +123,24 @@ class _Writer:
 
     def context(self) -> Iterator[Span]:
         """The workflow, and what was checked."""
-        candidate, workflow = self.facts.sides.candidate, self.facts.sides.workflow
+        candidate, workflow = self.facts.sides.candidate, self.facts.sides.around.workflow
         ids = candidate["workflow_id"].drop_nulls().unique().to_list()
         name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
         if name or ids:
             yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
-        if version := name_versions(self.facts):
+        if version := self.facts.version:
             found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
             yield Span(version, title=", ".join(map(one_line, found)))
         newest = candidate.select(MOMENT.max()).item()
         if newest is not None:
             runs = candidate["run_id"].drop_nulls().unique().to_list()
             yield Span(f"{newest:%-d %b %Y, %H:%M} UTC", title=", ".join(map(one_line, runs[:5])))
-        yield Span(count_noun(self.facts.evals.height, "eval"))
+        yield Span(count_noun(len(self.facts.stories), "eval"))
 
     def notes(self) -> Iterator[Line]:
         """What has to be known before the rest."""
         facts = self.facts
-        notes = (*facts.sides.notes, facts.sides.unedited)
-        yield from (write_line(note) for note in notes if note)
+        yield from (write_line(note) for note in facts.notes if note)
         called = facts.of(*BROKEN)
         documents = {each.documents for each in called}
         if len(called) > 1 and len(documents) == 1 and called[0].documents:
@@ -162,11 +158,13 @@ class _Writer:
         errors = facts.of("newly_errored")
         groups: dict[tuple[str, str], list[EvalDetail]] = {}
         for each in facts.of(*BROKEN):
-            cause, at = each.row["cause"] or "unknown", each.row["since_at"]
+            cause, at = each.story.cause or "unknown", each.story.since_at
             day = "" if at is None else say_day(at, facts.year)
             groups.setdefault((cause, each.block if cause == "edit" else day), []).append(each)
         for (cause, _), evals in sorted(groups.items(), key=lambda each: -len(each[1])):
-            near = [each for each in errors if each.block == evals[0].block and not each.is_outage]
+            near = [
+                each for each in errors if each.block == evals[0].block and not each.story.is_outage
+            ]
             near = near if cause == "edit" else []
             errors = [each for each in errors if each not in near]
             yield self._card(cause, evals, near)
@@ -197,8 +195,7 @@ class _Writer:
     def _title(self, cause: str, evals: list[EvalDetail]) -> Line:
         blocks = list(dict.fromkeys(each.block for each in evals))
         block = blocks[0] if len(blocks) == 1 else ""
-        is_of_block = pl.col("block_id").eq_missing(evals[0].row["block_id"])
-        total = self.facts.evals.filter(is_of_block).height
+        total = sum(each.block_id == evals[0].story.block_id for each in self.facts.stories)
         broke = f"{len(evals)} of its {count_noun(total, 'eval')} broke"
         if not block or total <= 1:
             broke = f"{count_noun(len(evals), 'eval')} broke"
@@ -213,11 +210,11 @@ class _Writer:
         return write_line(strong, f"{since}; by what is not known")
 
     def _since(self, evals: list[EvalDetail]) -> str:
-        moments = [each.row["since_at"] for each in evals if each.row["since_at"] is not None]
+        moments = [at for each in evals if (at := each.story.since_at) is not None]
         if not moments:
             return ""
         first = min(moments)
-        latest = " at the latest" if any(each.is_latest for each in evals) else ""
+        latest = " at the latest" if any(each.story.is_latest for each in evals) else ""
         runs = [self.facts.sides.history, self.facts.sides.candidate]
         known = pl.concat([each.select("run_id", t=MOMENT) for each in runs if each is not None])
         day = known.filter(pl.col("t").dt.date() == first.date())["run_id"].n_unique()
@@ -225,7 +222,8 @@ class _Writer:
         return f" with the run of {say_day(first, self.facts.year)}{hour}{latest}"
 
     def _aside(self, evals: list[EvalDetail], errors: list[EvalDetail]) -> Iterator[str]:
-        since, before = ([getattr(each, name) for each in evals] for name in ("since", "before"))
+        since = [each.story.reading.since for each in evals]
+        before = [each.story.reading.before for each in evals]
         always = all(each.passed == each.of for each in before)
         if len(set(since)) == 1 and (always or len(set(before)) == 1):
             each_ = "each " if len(evals) > 1 else ""
@@ -246,7 +244,7 @@ class _Writer:
             yield f"{len(errors)} more ended in an error"
 
     def _edits(self, block: str) -> tuple[Change, ...]:
-        known = self.facts.sides.edits
+        known = self.facts.sides.around.edits
         if known is None:
             return ()
         found = []
@@ -267,14 +265,14 @@ class _Writer:
 
     def _unsure(self, evals: list[EvalDetail]) -> Iterator[Part]:
         """What one run cannot tell, and what would."""
-        evals = [each for each in evals if not each.is_outage]
+        evals = [each for each in evals if not each.story.is_outage]
         if not evals:
             return
         suspects = [each for each in evals if each.transition == "suspect"]
         errors = len(evals) - len(suspects)
         said = []
         if suspects:
-            once = all(each.since.of == 1 for each in suspects)
+            once = all(each.story.reading.since.of == 1 for each in suspects)
             verb = "failed once" if once else "may have broken"
             said.append(f"{count_noun(len(suspects), 'eval')} {verb}")
         if errors:
@@ -307,11 +305,13 @@ class _Writer:
 
     def _never(self, failing: Sequence[EvalDetail]) -> str:
         """How many of these never passed, as saved evals remember and reruns show."""
-        saved = self.facts.sides.saved
+        saved = self.facts.sides.saved.evals
         if saved is None:
             return ""
         never = saved.filter(pl.col("last_passed_at").is_null())["eval_id"].to_list()
-        silent = [each for each in failing if each.id in never and not each.now.passed]
+        silent = [
+            each for each in failing if each.id in never and not each.story.reading.now.passed
+        ]
         n = sum(each.transition == "added" for each in silent)
         said = "never passed" if n == len(failing) == 1 else f"{n} never passed"
         return f" ({said})" if n else ""
@@ -366,59 +366,14 @@ class _Writer:
         return (*write_line(said), *more)
 
 
-def shorten_field(path: str) -> str:
-    """A field of a block's document, as short as it can be understood.
-
-    Example:
-        >>> shorten_field("$.config.json_schema.properties.lines.items.properties.description.type")
-        'schema: lines[].description.type'
-        >>> shorten_field("$.config.prompt")
-        'prompt'
-    """
-    inner = one_line(path).removeprefix("$").removeprefix(".").removeprefix("config.")
-    head, dot, rest = inner.partition(".")
-    if head not in ("json_schema", "schema") or not dot:
-        return inner or "the whole block"
-    short = re.sub(r"(^|\.)properties\.", r"\1", rest)
-    short = re.sub(r"\.items(?=\.|$)", "[]", short)
-    short = re.sub(r"\.\.+", ".", short)
-    # The description of a field is what is edited most.
-    return f"schema: {short.removesuffix('.description') or short}"
-
-
-def name_versions(facts: VerdictFacts) -> str:
-    """What a person calls the version that was checked; the empty text where it is not known."""
-    known = facts.sides.candidate.drop_nulls("workflow_version_id").group_by("workflow_version_id")
-    newest = known.agg(MOMENT.max().alias("t")).sort("t", descending=True)
-    found = [name_version(version, at, facts) for version, at in newest.iter_rows()]
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return f"{found[0]}{more}" if found else ""
-
-
-def name_version(version: str, at: datetime | None, facts: VerdictFacts) -> str:
-    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known."""
-    known = facts.sides.versions
-    if known is not None:
-        numbers = known.filter(pl.col("workflow_version_id") == version)["version"].drop_nulls()
-        if len(numbers):
-            return f"v{numbers[0]}"
-    if is_draft(version):
-        dated = _DATED.search(version)
-        if dated:
-            with contextlib.suppress(ValueError):
-                at = datetime(*map(int, dated.groups()))  # type: ignore[arg-type]
-        return "draft" if at is None else f"draft of {say_day(at, facts.year)}"
-    return one_line(version, 24)
-
-
 def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
     """A case for each eval, and one for reasons that are of no single eval."""
     known = {each.id: each for each in facts.details}
     cases = []
-    for row in facts.evals.select("eval_id", "eval_name", "block_id").iter_rows(named=True):
-        detail = known.get(row["eval_id"])
+    for story in facts.stories:
+        detail = known.get(story.id)
         if detail is None:
-            about = (name_eval(row), one_line(row["eval_id"]), one_line(row["block_id"]))
+            about = (name_eval(story), one_line(story.id), one_line(story.block_id))
             cases.append(Case(*about, "passed"))
         else:
             cases.append(_make_case(detail, gate, values))

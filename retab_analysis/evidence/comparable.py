@@ -165,7 +165,7 @@ def collect(
     return Ledger(
         results=table.select(
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
-            *("workflow_version_id", "block_id", "is_single", "outage"),
+            *("workflow_version_id", "block_id", "is_single", "is_whole", "outage"),
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
             *("code", *DEFINITION),
         ),

@@ -74,9 +74,8 @@ def find_passed(result: Result, results: pl.DataFrame) -> Result | None:
 
 def results_of(comparison: Comparison, eval_id: str) -> pl.DataFrame:
     """All results of an eval that a comparison has read, those of the candidate last."""
-    sides = sides_of(comparison)
-    known = (sides.history, sides.baseline, sides.candidate)
-    frames = [each.filter(pl.col("eval_id") == eval_id) for each in known if each is not None]
+    known = sides_of(comparison).known
+    frames = [each.filter(pl.col("eval_id") == eval_id) for each in known]
     return pl.concat(frames, how="diagonal").unique("result_id", keep="last", maintain_order=True)
 
 
@@ -279,7 +278,7 @@ def _choose_result(comparison: Comparison, eval_id: str, results: pl.DataFrame) 
 
 def _number_versions(comparison: Comparison) -> dict[str, str]:
     """What a person calls the versions that were published."""
-    published = sides_of(comparison).versions
+    published = sides_of(comparison).around.versions
     if published is None:
         return {}
     known = published.select("workflow_version_id", "version").drop_nulls()

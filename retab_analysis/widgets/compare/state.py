@@ -12,7 +12,7 @@ from retab_analysis.checks.edits import choose_versions
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.comparison import Comparison, compare_versions
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import sides_of, with_sides
+from retab_analysis.comparison.comparison import sides_of, with_edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.schema import RESULTS, checked
@@ -83,9 +83,9 @@ class CompareState:
         candidate = pl.concat([sides.candidate, again], how="diagonal")
         grown = replace(sides, candidate=candidate, started=had.started)
         made = compare_sides(grown, self._alpha, self._margin)
-        edits = had.edits
+        edits = had.around.edits
         if edits and (edits.baseline, edits.candidate) == choose_versions(made.evals, grown):
-            made = with_sides(made, edits=edits)
+            made = with_edits(made, edits)
         return made
 
     @property
@@ -104,7 +104,7 @@ class CompareState:
 
     @property
     def knows_edits(self) -> bool:
-        return sides_of(self.comparison).edits is not None
+        return sides_of(self.comparison).around.edits is not None
 
     @property
     def plan(self) -> RerunPlan:

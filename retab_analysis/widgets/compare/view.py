@@ -15,7 +15,7 @@ from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.edits import fetch_config_changes
 from retab_analysis.checks.settle import settle
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import sides_of, with_sides
+from retab_analysis.comparison.comparison import sides_of, with_edits
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.config import shows_values
 from retab_analysis.fetch.default_client import check_client
@@ -233,4 +233,4 @@ class CompareView(Handle):
         assert between is not None
         workflow_id = sides_of(comparison).candidate["workflow_id"].drop_nulls()[0]
         changes = fetch_config_changes(workflow_id, *between, client=self._client)
-        return with_sides(comparison, edits=Edits(changes, *between))
+        return with_edits(comparison, Edits(changes, *between))

@@ -23,9 +23,9 @@ from retab_analysis.checks.plan import HISTORY, Choice, Limits, ReadingPlan, Run
 from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import Comparison, sides_of, with_sides
+from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
 from retab_analysis.comparison.config_changes import Edits
-from retab_analysis.comparison.explanation import label_side
+from retab_analysis.comparison.names import name_runs
 from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.config import shows_values
@@ -96,7 +96,7 @@ class News:
         if made is not None and values not in self._documents:
             document = make_document(made, made.gate(), Door(values, more=""))
             # A gate is judged at the end.
-            is_going = sides_of(made).waiting[0]
+            is_going = sides_of(made).read.waiting[0]
             self._documents[values] = replace(document, badge="") if is_going else document
         return self._documents.get(values)
 
@@ -209,12 +209,12 @@ class WorkflowNews:
         if versions is None:
             return comparison
         if versions not in self._edits and self._unanswered[versions] <= GRACE:
-            found = sides_of(add_config_changes(comparison, source)).edits
+            found = sides_of(add_config_changes(comparison, source)).around.edits
             if found is None:
                 self._unanswered[versions] += 1
             else:
                 self._edits[versions] = found
-        return with_sides(comparison, edits=self._edits.get(versions))
+        return with_edits(comparison, self._edits.get(versions))
 
     def _plan(self, runs: pl.DataFrame, has_ended: bool) -> tuple[Source, ReadingPlan]:
         """Which runs are read, as ``check`` would choose them now; once more at the end."""
@@ -249,4 +249,4 @@ def list_outcomes(results: pl.DataFrame) -> frozenset[Outcome]:
 def _describe(plan: ReadingPlan) -> str:
     if plan.baseline is None:
         return "each eval's own last good result"
-    return f"{label_side(plan.baseline.runs)}, {plan.baseline.why}"
+    return f"{name_runs(plan.baseline.runs, None, None)}, {plan.baseline.why}"

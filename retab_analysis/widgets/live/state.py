@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import compared_of, details_of
+from retab_analysis.comparison.comparison import facts_of
 from retab_analysis.comparison.detail import EvalDetail
 from retab_analysis.config import shows_values
 from retab_analysis.render.document import Document, Heading
 from retab_analysis.schema import RESULTS, RUNS
-from retab_analysis.vocabulary import BROKEN, TERMINAL, TRANSITIONS
+from retab_analysis.vocabulary import BROKEN, NOT_COMPARED, TERMINAL, TRANSITIONS
 from retab_analysis.widgets.live.news import OUTCOME, News, Outcome, list_outcomes
 from retab_analysis.widgets.live.run_lines import (
     TOLD,
@@ -28,7 +28,6 @@ from retab_analysis.widgets.live.run_lines import (
 )
 from retab_analysis.widgets.phrases import format_seconds
 
-_WITHOUT_PAST = ("added", "not_comparable")
 # What is read of each result; more of those that do not pass and are compared with nothing.
 _READ = ("run_id", "eval_id", "state", "status", "duration_ms", "completed_at")
 # So many runs are named, or things that runs are held against; the others are counted.
@@ -167,8 +166,8 @@ def _list_judged(told: Sequence[News]) -> Iterator[EvalDetail]:
     """What broke, what is unclear, and what does not pass and has no past."""
     for each in told:
         assert each.comparison is not None
-        for detail in details_of(each.comparison):
-            is_new = detail.transition in _WITHOUT_PAST and detail.fails
+        for detail in facts_of(each.comparison).details:
+            is_new = detail.transition in NOT_COMPARED and detail.fails
             if is_new or detail.transition in (*BROKEN, "suspect", "newly_errored"):
                 yield detail
 
@@ -243,7 +242,7 @@ def _describe_comparison(snapshot: Snapshot) -> str | None:
         return "The earlier runs are being read."
     known = [each for each in snapshot.news if each.against is not None]
     if len(known) == 1 and known[0].comparison is not None:
-        return compared_of(known[0].comparison)
+        return known[0].comparison.explain().partition("\n")[0]
     against = list(dict.fromkeys(each.against for each in known if each.against))
     return f"Held against {_list_first(against, '; ')}." if against else None
 

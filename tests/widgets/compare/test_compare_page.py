@@ -150,7 +150,7 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     state, client = compared
     shown = page(state, client)
     before = state.comparison
-    undecided = list_reruns(suite_of(before), 4)["eval_id"].to_list()
+    undecided = [each.id for each in list_reruns(suite_of(before).stories, 4)]
     do(shown, "eval", undecided[0])
     do(shown, "ask")
     do(shown, "settle")
