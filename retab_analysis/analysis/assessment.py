@@ -229,7 +229,7 @@ def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
     is_called = np.asarray(findings.overall.p_regressed >= CERTAIN_ENOUGH)
     after = np.where(fails | is_called, -1, before)
     told = findings.of_each_eval(after, np.asarray(histories.observed.any(axis=1)))
-    readings = [Reading(*row) for row in told.select(Reading._fields).iter_rows()]
+    readings = Reading.list_all(told)
     marks = pl.DataFrame(
         {
             "eval": told["eval"],
@@ -239,7 +239,7 @@ def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
     )
     known = told.join(marks, on="eval")
     worded = known.join(_find_trends(ledger.results), on="eval", how="left")
-    is_now = pl.col("outcomes_candidate") > 0
+    is_now = pl.col("outcomes_now") > 0
     is_broken = pl.when(is_now).then(pl.col("word") == "broken").otherwise("is_broken")
     return worded.with_columns(is_broken=is_broken.fill_null(False)).with_columns(
         kind=_kind(),
@@ -269,8 +269,8 @@ def _find_word(reading: Reading) -> str | None:
     return find_word(
         reading,
         reading.p_worse if is_called else reading.p_regressed,
-        was_good=reading.passes_earlier > 0,
-        less_often=0 < reading.passes_candidate < reading.outcomes_candidate,
+        was_good=reading.earlier.passed > 0,
+        less_often=0 < reading.now.passed < reading.now.of,
     )
 
 
@@ -279,11 +279,11 @@ def _kind() -> pl.Expr:
     rises = (pl.col("trend") >= _TREND).fill_null(False)
     is_undated = (pl.col("since_runs").list.len() >= _MANY_RUNS) & (pl.col("cause") != "edit")
     is_flaky = pl.col("is_flaky") | (pl.col("word") == "flaky")
-    is_now = pl.col("outcomes_candidate") > 0
-    passes = is_now & (pl.col("passes_candidate") == pl.col("outcomes_candidate"))
+    is_now = pl.col("outcomes_now") > 0
+    passes = is_now & (pl.col("passes_now") == pl.col("outcomes_now"))
     return first_that_holds(
-        (pl.col("outcomes_earlier") + pl.col("outcomes_candidate") == 0, None),
-        (pl.col("passes_earlier") + pl.col("passes_candidate") == 0, "never_passed"),
+        (pl.col("outcomes_earlier") + pl.col("outcomes_now") == 0, None),
+        (pl.col("passes_earlier") + pl.col("passes_now") == 0, "never_passed"),
         (rises & is_undated & pl.col("is_broken"), "getting_worse"),
         (pl.col("is_broken"), "broken"),
         (rises & is_flaky, "getting_worse"),

@@ -149,7 +149,6 @@ def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:
 
 
 def _published_by(moment: object, versions: pl.DataFrame | None) -> str | None:
-    """The version that was in production at a moment."""
     if versions is None or moment is None:
         return None
     earlier = versions.filter(pl.col("published_at") <= pl.lit(moment, dtype=_MOMENT))

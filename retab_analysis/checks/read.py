@@ -21,7 +21,6 @@ _NAMED = 3
 
 
 def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = None) -> Sides:
-    """Read what a plan names, and say of each result on which side it is."""
     saved, runs = source.saved, plan.read
     results = _without_pending(source.read_results(runs, progress), runs)
     against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
@@ -191,7 +190,6 @@ def _read_changed(plan: ReadingPlan, now: pl.DataFrame, source: Source) -> froze
 
 
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
-    """How many evals of some runs are still to come, of how many."""
     going_on = runs.filter(~pl.col("is_terminal"))
     ended = going_on.select(
         pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
@@ -201,7 +199,6 @@ def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
 
 
 def _say_against(plan: ReadingPlan) -> str:
-    """Why a baseline was chosen, and that it is old."""
     if plan.baseline is None:
         return ""
     newest = plan.candidate.runs["created_at"].max()
@@ -213,7 +210,6 @@ def _say_against(plan: ReadingPlan) -> str:
 
 
 def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:
-    """That some blocks run on older code than in the run before: an edit was taken back."""
     known = placed.drop_nulls(BLOCK_CODE).join(
         runs.filter(pl.col("scope") != "eval").select("run_id", "created_at").drop_nulls(),
         on="run_id",
@@ -235,7 +231,6 @@ def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:
 
 
 def _note_tried(tried: pl.DataFrame) -> list[str]:
-    """That some evals were tried on code that was edited since."""
     decided = tried.filter(pl.col("state").is_in(DECIDED)).unique("eval_id", keep="last")
     if decided.is_empty():
         return []
@@ -248,7 +243,6 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
 
 
 def _note_invalid(saved: pl.DataFrame) -> list[str]:
-    """That some saved evals cannot be run."""
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))
     if invalid.is_empty():
         return []

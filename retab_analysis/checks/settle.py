@@ -209,7 +209,6 @@ class RerunPlan:
 
 
 def say_time(moment: datetime, now: datetime) -> str:
-    """A time of day, with its day where that is another one."""
     day = "" if moment.date() == now.date() else f"{say_day(moment, now.year)} "
     return f"{day}{moment:%H:%M} UTC"
 
@@ -251,7 +250,6 @@ class _Settling:
     gone: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> Comparison:
-        """Run what is unclear again now, and at later looks where these are asked for."""
         try:
             self._count_earlier()
             for look in range(self.looks):
@@ -395,7 +393,6 @@ class _Settling:
         self.bar.update(self.ended + runs.filter("is_terminal").height, self.total)
 
     def _so_far(self) -> Comparison:
-        """The comparison, which knows what was started and not counted."""
         if self.waiting.is_empty():
             return self.comparison
         return with_sides(self.comparison, started=self.waiting)
@@ -419,7 +416,6 @@ class _Settling:
 def _count_results(
     comparison: Comparison, results: pl.DataFrame
 ) -> tuple[Comparison, pl.DataFrame]:
-    """The comparison with the results of reruns, and those that are of other code."""
     sides = sides_of(comparison)
     named = _with_names(results, sides.candidate)
     new = check_results(named, "reruns").collect().select(sides.candidate.columns)

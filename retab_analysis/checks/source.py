@@ -52,7 +52,6 @@ class Source:
 
     @property
     def saved(self) -> pl.DataFrame:
-        """The EVALS frame of what is saved."""
         if self._saved is None:
             self._saved = list_evals(self.client, self.workflow_id, strict=self.strict).frame
         return self._saved
@@ -76,7 +75,6 @@ class Source:
         return outcomes.results.get(1), outcomes.results.get(2)
 
     def read_versions(self) -> pl.DataFrame:
-        """The newest published versions."""
         return read_newest_versions(self.client, self.workflow_id)
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
@@ -111,7 +109,6 @@ class Source:
         return fetched.frame
 
     def read_blocks(self, baseline: str, candidate: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The blocks of two versions: BLOCKS frames."""
         return read_two_versions(self.client, self.workflow_id, baseline, candidate)
 
     def read_changed_blocks(self, baseline: str, candidate: str) -> frozenset[str] | None:

@@ -45,11 +45,9 @@ class Accepted:
     until: date | None = None
 
     def has_run_out(self) -> bool:
-        """Whether its last day is over."""
         return self.until is not None and self.until < datetime.now(UTC).date()
 
     def to_toml(self) -> str:
-        """The entry as a table of a TOML array."""
         values = {name: getattr(self, name) for name in _KEYS}
         lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
         return "\n".join(["[[accepted]]", *lines, ""])
@@ -65,7 +63,6 @@ class Policy:
 
 
 def read_policy(path: str | os.PathLike[str]) -> Policy:
-    """Read a file of accepted failures."""
     try:
         text = Path(path).read_text(encoding="utf-8")
         document = tomllib.loads(text)
@@ -164,7 +161,6 @@ def accept(
     until: date | str | None,
     who: str | None,
 ) -> str:
-    """Write entries to a file of accepted failures, and say what was changed."""
     if not isinstance(reason, str) or not reason.strip():
         raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
     if not isinstance(who, str | None):

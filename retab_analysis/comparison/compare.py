@@ -147,7 +147,6 @@ def compare_versions(
 
 
 def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
-    """Compare two sides whose frames were checked."""
     check_share("alpha", alpha)
     check_share("margin", margin)
     results = combine_sides(sides.candidate, sides.baseline, sides.history)

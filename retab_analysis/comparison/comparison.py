@@ -288,7 +288,6 @@ class Comparison:
         return pl.DataFrame(differing, schema=_DIFF)
 
     def _story_of(self, asked: str) -> Story:
-        """An eval, by its id or its name."""
         stories = self._suite.stories
         eval_id = resolve("eval", str(asked), name_by_id(stories))
         return next(each for each in stories if each.id == eval_id)
@@ -437,7 +436,6 @@ class Comparison:
         return len(list_reruns(suite.stories)) - waiting, until
 
     def _document(self, door: Door, gate: Gate | None = None) -> Document:
-        """What every door shows of it."""
         judged = self.gate() if gate is None else gate
         looks = self._looks(self._suite.without(judged.set_aside))
         return make_document(self._facts(judged.set_aside), judged, self.explain(), looks, door)
@@ -472,7 +470,6 @@ def sides_of(comparison: Comparison) -> Sides:
 
 
 def facts_of(comparison: Comparison) -> VerdictFacts:
-    """What a verdict is told of."""
     return comparison._facts()
 
 
@@ -482,7 +479,6 @@ def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
 
 
 def with_edits(comparison: Comparison, edits: Edits | None) -> Comparison:
-    """A comparison that knows what was edited."""
     around = replace(sides_of(comparison).around, edits=edits)
     return with_sides(comparison, around=around)
 

@@ -31,7 +31,6 @@ class Edits:
 
     @property
     def between(self) -> str:
-        """Between what, as the beginning of a sentence."""
         is_draft = self.candidate == DRAFT
         now = "the draft as it is now" if is_draft else f"version {one_line(self.candidate)}"
         return f"Between version {one_line(self.baseline)} and {now}"

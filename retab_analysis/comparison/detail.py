@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -32,7 +31,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.text import mark_line
-from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING
+from retab_analysis.vocabulary import BROKEN, FAILING
 
 WORDS: Mapping[str, tuple[str, str, Tone]] = {
     "regressed": ("✗", "broke", "bad"),
@@ -59,7 +58,6 @@ WORDS: Mapping[str, tuple[str, str, Tone]] = {
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that hold the whole value against what is expected; None where not known."""
 
-_RUNS = 12  # so many outcomes are shown
 _LONGEST = 120  # so much of a value
 _SHORT = 60  # an object no longer than this is shown as it is
 _AROUND, _NEAR = 60, 24  # so much of a text stays on each side of what changed
@@ -70,255 +68,201 @@ _LONG_TEXT = 30  # from so many characters on the words of a text are marked, no
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class EvalDetail:
-    """The words of a story; ``year`` is that of the candidate."""
+def tell_result(result: Row, passed: Row | None = None) -> Story:
+    """The story of one result by itself: nothing of what became of the eval.
 
-    story: Story
-    year: int | None = None
+    ``passed`` is the row of the result that passed last before it.
+    """
+    was, now = (
+        None if row is None else Side(**{name: row[name] for name in Side._fields if name in row})
+        for row in (passed, result)
+    )
+    return Story(
+        id=str(result["eval_id"]),
+        name=result["eval_name"],
+        block_id=result.get("block_id"),
+        path=result.get("path"),
+        condition_kind=result.get("condition_kind"),
+        was=was,
+        now=now,
+        transition=result["state"],
+    )
 
-    @classmethod
-    def of_result(cls, result: Row, passed: Row | None = None) -> EvalDetail:
-        """What one result says by itself: nothing about what became of the eval.
 
-        ``passed`` is the row of the result that passed last before it.
-        """
-        known = ((None if row is None else _read_side(row)) for row in (passed, result))
-        was, now = known
-        story = Story(
-            id=str(result["eval_id"]),
-            name=result["eval_name"],
-            block_id=result.get("block_id"),
-            path=result.get("path"),
-            condition_kind=result.get("condition_kind"),
-            was=was,
-            now=now,
-            transition=result["state"],
+# Names and marks
+
+
+def name_eval(story: Story) -> str:
+    """What to call an eval, in one line: its name, or its id where it has none."""
+    return one_line(story.name or story.id)
+
+
+def name_block(story: Story) -> str:
+    return one_line(story.block_id)
+
+
+def list_documents(story: Story) -> str:
+    return ", ".join(one_line(each) for each in story.document_names or () if each)
+
+
+def say_word(story: Story) -> str:
+    return _words(story)[1]
+
+
+def find_sign(story: Story) -> tuple[str, Tone]:
+    """Its sign; that of an eval which is blocked or broke says what it is now."""
+    sign, _, tone = _words(story)
+    if story.transition in BROKEN and story.state == "error":
+        return WORDS["newly_errored"][0], "error"
+    return sign, tone
+
+
+def _words(story: Story) -> tuple[str, str, Tone]:
+    return WORDS.get(story.transition, ("?", one_line(story.transition), "other"))
+
+
+# In a table
+
+
+def make_cells(story: Story, *, values: bool) -> tuple[Cell, ...]:
+    asserts = Cell((say_asserts(story, values=values),))
+    return _make_name(story), asserts, *_make_sides(story, values)
+
+
+def _make_name(story: Story) -> Cell:
+    documents = list_documents(story)
+    says_p = story.is_unsure or (story.transition == "suspect" and story.p is not None)
+    # Each a piece of its own, so that a name that is written from right to left ends with it.
+    sure = (" · " * bool(documents), f"broken with probability {say_p(story.p)}")
+    below = write_line(
+        Span(documents, "quiet", title=documents), *(Span(each, "quiet") for each in sure if says_p)
+    )
+    lines = (write_line(Span(name_eval(story), title=story.id)), below)
+    return Cell(tuple(filter(None, lines)))
+
+
+def say_asserts(story: Story, *, values: bool) -> Line:
+    path = one_line(story.path)
+    if not values:
+        return write_line(Span(path, "code"))
+    condition = one_line(story.condition, _LONGEST)
+    gap = " " if path and condition else ""
+    look: Look = "right" if story.condition_kind in WHOLE else "strong"
+    return write_line(Span(path, "code"), gap, Span(condition, look))
+
+
+def _make_sides(story: Story, values: bool) -> tuple[Cell, Cell]:
+    before = story.was
+    if not values:
+        was = write_line(Span(before.state if before else "", "quiet"))
+        share = f"passed {story.reading.now}"
+        now = share if story.state == "mixed" else story.state or "not run"
+        return Cell((was,) if was else ()), Cell((write_line(now),))
+    text = before.actual_value if before and before.has_passed else None
+    was = write_line(Span(summarize_value(text), "quiet")) if text else ()
+    lines, message = [say_got(story)], say_message(story)
+    if message and story.state != "error":
+        lines.append(write_line(Span(one_line(message, 300), "quiet")))
+    # What stands in the line itself is not said again below it.
+    is_said = (story.got or "").startswith("{")
+    folded = tuple(_find_differences(story)[is_said:]) if story.fails else ()
+    return Cell((was,) if was else ()), Cell(tuple(lines), folded)
+
+
+def say_got(story: Story) -> Line:
+    text, state, expected = story.got, story.state, story.expected_value
+    if state is None or (text is None and state not in ("error", "failed", "blocked", "mixed")):
+        said = {"cancelled": "cancelled", "unscored": "no verdict"}.get(state or "", "not run")
+        return write_line(Span(said, "quiet"))
+    if state == "error" or text is None:
+        again = " (also in the run before)" * (story.ended[-2:] == ("error", "error"))
+        return write_line(f"{one_line(say_message(story), 300) or state}{again}")
+    if state == "passed":
+        return write_line(Span(summarize_value(text), "value"))
+    if story.condition_kind == "equals" and _is_long_text(text) and _is_long_text(expected):
+        segments = mark_words((expected or "")[1:-1], text[1:-1])
+        looks: dict[str, Any] = {"equal": "value", "added": "wrong"}
+        kept = [each for each in segments if each.kind in looks]
+        return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
+    if text.startswith("{") and (inside := _find_differences(story)):
+        others = len(inside) - 1
+        more = f"; and {count_noun(others, 'more place')}" if others else ""
+        return (Span(f"{inside[0].label}: ", "strong"), *inside[0].line, *write_line(more))
+    missing = find_missing(expected, story.was and story.was.actual_value, text)
+    without = f", without {', '.join(missing[:3])}" if missing else ""
+    return write_line(Span(f"{summarize_value(text)}{without}", "wrong"))
+
+
+def _find_differences(story: Story) -> list[Change]:
+    """Where what came differs inside from what passed last, else from what is expected."""
+    got = story.got
+    was = story.was.actual_value if story.was and story.was.has_passed else None
+    held = story.expected_value if was is None and story.condition_kind in WHOLE else was
+    if got is None or held is None or got[:1] != held[:1] or got[:1] not in ("[", "{"):
+        return []
+    return list_differences(held, got)
+
+
+def say_message(story: Story) -> str:
+    """Why it does not pass, as the API says it; without the code in front of a sentence."""
+    failure = story.failure or ""
+    code, colon, said = failure.partition(": ")
+    return said if colon and code.replace("_", "").isalnum() and " " not in code else failure
+
+
+# In words
+
+
+def say_short(story: Story, *, values: bool) -> str:
+    """Why it does not pass, in a line: ``expected 18.5, got 1``."""
+    got = one_line("".join(span.text for span in say_got(story)), 200)
+    state = story.state
+    if not values or state is None:
+        return say_word(story) if state in (None, "failed", "mixed") else str(state)
+    if state == "error":
+        return got
+    if story.condition_kind == "equals" and story.expected_value is not None:
+        return f"expected {summarize_value(story.expected_value)}, got {got}"
+    condition = one_line(story.condition, _LONGEST)
+    return f"expected {condition}, got {got}" if condition else f"got {got}"
+
+
+def describe(story: Story, year: int | None, *, values: bool) -> list[str]:
+    """What there is to know of a failure, line by line."""
+    was = None if story.was is None else story.was.actual_value
+    facts = {
+        "why": say_reason(story, year),
+        "probability": None if story.p is None else f"{say_p(story.p)} that it got worse",
+        "block": name_block(story),
+        "outcome": f"{story.was.state if story.was else 'absent'} → {story.state or 'absent'}",
+        "documents": list_documents(story),
+    }
+    if values:
+        facts |= {"path": story.path, "asserts": story.condition, "message": story.failure}
+        facts |= {"was": was, "got": story.got}
+    width = max(map(len, facts))
+    told = [f"  {name:<{width}}  {one_line(said, 500)}" for name, said in facts.items() if said]
+    said = f"{name_eval(story)} ({one_line(story.id)}): {say_short(story, values=values)}"
+    inside = []
+    if values and was is not None and story.got is not None:
+        inside = list_differences(was, story.got)
+    marked = ((each.label, mark_line(each.line)) for each in inside if each.label)
+    return [said, *told, *(f"    {label}: {one_line(line, 500)}" for label, line in marked)]
+
+
+def list_attempts(story: Story, *, values: bool) -> tuple[FailedTry, ...]:
+    """Its tries on the candidate's side that did not pass, but for what is shown of it."""
+    failed = [each for each in reversed(story.present) if each.state in FAILING]
+    return tuple(
+        FailedTry(
+            "error" if each.state == "error" else "failure",
+            one_line(each.message, 500) if values and each.message else each.state,
         )
-        return cls(story)
-
-    @property
-    def id(self) -> str:
-        return self.story.id
-
-    @property
-    def name(self) -> str:
-        return name_eval(self.story)
-
-    @property
-    def block(self) -> str:
-        return one_line(self.story.block_id)
-
-    @property
-    def documents(self) -> str:
-        return ", ".join(one_line(each) for each in self.story.document_names or () if each)
-
-    @property
-    def transition(self) -> str:
-        return self.story.transition
-
-    @property
-    def word(self) -> str:
-        return self._words[1]
-
-    @property
-    def _words(self) -> tuple[str, str, Tone]:
-        return WORDS.get(self.transition, ("?", one_line(self.transition), "other"))
-
-    @property
-    def state(self) -> str | None:
-        return self.story.state
-
-    @property
-    def fails(self) -> bool:
-        return self.story.fails
-
-    @property
-    def outcomes(self) -> tuple[str, ...]:
-        """How it ended the last times, the newest last."""
-        ended = [each.state for each in self.story.outcomes if each.state in (*DECIDED, "error")]
-        return tuple(ended[-_RUNS:])
-
-    @property
-    def passes_in_the_end(self) -> bool:
-        """Whether it passes now, or passed when it was tried again."""
-        newest = self.outcomes[-1:] == ("passed",)
-        return self.state == "passed" or (self.state == "mixed" and newest)
-
-    @property
-    def p(self) -> float | None:
-        """How probable it is that it got worse and was not mended."""
-        return self.story.p
-
-    # In a table
-
-    @property
-    def sign(self) -> tuple[str, Tone]:
-        """Its sign; that of an eval which is blocked or broke says what it is now."""
-        sign, _, tone = self._words
-        if self.transition in BROKEN and self.state == "error":
-            return WORDS["newly_errored"][0], "error"
-        return sign, tone
-
-    def cells(self, *, values: bool) -> tuple[Cell, ...]:
-        """Its cells under *eval*, *asserts*, *was* and *got*."""
-        return self._name_cell(), Cell((self.asserts(values=values),)), *self._sides(values)
-
-    def _name_cell(self) -> Cell:
-        is_suspect = self.transition == "suspect" and self.p is not None
-        says_p = self.story.is_unsure or is_suspect
-        # Each a piece of its own, so that a name that is written from right to left ends with it.
-        sure = (" · " * bool(self.documents), f"broken with probability {say_p(self.p)}")
-        documents = Span(self.documents, "quiet", title=self.documents)
-        below = write_line(documents, *(Span(each, "quiet") for each in sure if says_p))
-        lines = (write_line(Span(self.name, title=self.id)), below)
-        return Cell(tuple(filter(None, lines)))
-
-    def asserts(self, *, values: bool) -> Line:
-        path = one_line(self.story.path)
-        if not values:
-            return write_line(Span(path, "code"))
-        condition = one_line(self.story.condition, _LONGEST)
-        gap = " " if path and condition else ""
-        look: Look = "right" if self.story.condition_kind in WHOLE else "strong"
-        return write_line(Span(path, "code"), gap, Span(condition, look))
-
-    def _sides(self, values: bool) -> tuple[Cell, Cell]:
-        """What it was, and what it got."""
-        before = self.story.was
-        if not values:
-            was = write_line(Span(before.state if before else "", "quiet"))
-            share = self.story.reading.now
-            now = f"passed {share}" if self.state == "mixed" else self.state or "not run"
-            return Cell((was,) if was else ()), Cell((write_line(now),))
-        text = before.actual_value if before and before.has_passed else None
-        was = write_line(Span(summarize_value(text), "quiet")) if text else ()
-        lines = [self.got()]
-        if self.message and self.state != "error":
-            lines.append(write_line(Span(one_line(self.message, 300), "quiet")))
-        # What stands in the line itself is not said again below it.
-        is_said = (self.story.got or "").startswith("{")
-        folded = tuple(self._differences()[is_said:]) if self.fails else ()
-        return Cell((was,) if was else ()), Cell(tuple(lines), folded)
-
-    def got(self) -> Line:
-        """What came, or what was said in its place."""
-        story = self.story
-        text, state = story.got, story.state
-        if state is None or (text is None and state not in ("error", "failed", "blocked", "mixed")):
-            said = {"cancelled": "cancelled", "unscored": "no verdict"}.get(state or "", "not run")
-            return write_line(Span(said, "quiet"))
-        if state == "error" or text is None:
-            again = " (also in the run before)" if self.errs_again else ""
-            return write_line(f"{one_line(self.message, 300) or state}{again}")
-        if state == "passed":
-            return write_line(Span(summarize_value(text), "value"))
-        expected = story.expected_value
-        if (
-            story.condition_kind == "equals"
-            and expected is not None
-            and _is_long_text(text)
-            and _is_long_text(expected)
-        ):
-            segments = mark_words(expected[1:-1], text[1:-1])
-            looks: dict[str, Any] = {"equal": "value", "added": "wrong"}
-            kept = [each for each in segments if each.kind in looks]
-            return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
-        if text.startswith("{") and (inside := self._differences()):
-            others = len(inside) - 1
-            more = f"; and {count_noun(others, 'more place')}" if others else ""
-            return (Span(f"{inside[0].label}: ", "strong"), *inside[0].line, *write_line(more))
-        missing = find_missing(expected, story.was and story.was.actual_value, text)
-        without = f", without {', '.join(missing[:3])}" if missing else ""
-        return write_line(Span(f"{summarize_value(text)}{without}", "wrong"))
-
-    def _differences(self) -> list[Change]:
-        """Where what came differs inside from what passed last, else from what is expected."""
-        story, got = self.story, self.story.got
-        was = story.was.actual_value if story.was and story.was.has_passed else None
-        held = story.expected_value if was is None and story.condition_kind in WHOLE else was
-        if got is None or held is None or got[:1] != held[:1] or got[:1] not in ("[", "{"):
-            return []
-        return list_differences(held, got)
-
-    @property
-    def message(self) -> str:
-        """Why it does not pass, as the API says it; without the code in front of a sentence."""
-        failure = self.story.failure or ""
-        code, colon, said = failure.partition(": ")
-        return said if colon and code.replace("_", "").isalnum() and " " not in code else failure
-
-    @property
-    def errs_again(self) -> bool:
-        return self.outcomes[-2:] == ("error", "error")
-
-    # In words
-
-    def short(self, *, values: bool) -> str:
-        """Why it does not pass, in a line: ``expected 18.5, got 1``."""
-        got = one_line("".join(span.text for span in self.got()), 200)
-        if not values or self.state is None:
-            return self.word if self.state in (None, "failed", "mixed") else str(self.state)
-        if self.state == "error":
-            return got
-        expected = self.story.expected_value
-        if self.story.condition_kind == "equals" and expected is not None:
-            return f"expected {summarize_value(expected)}, got {got}"
-        condition = one_line(self.story.condition, _LONGEST)
-        return f"expected {condition}, got {got}" if condition else f"got {got}"
-
-    @property
-    def reason(self) -> str | None:
-        """Why it has its transition, with numbers; None where it simply passes."""
-        return say_reason(self.story, self.year)
-
-    def describe(self, *, values: bool) -> list[str]:
-        """What there is to know of a failure, line by line."""
-        story = self.story
-        was = None if story.was is None else story.was.actual_value
-        facts = {
-            "why": self.reason,
-            "probability": None if self.p is None else f"{say_p(self.p)} that it got worse",
-            "block": self.block,
-            "outcome": f"{story.was.state if story.was else 'absent'} → {self.state or 'absent'}",
-            "documents": self.documents,
-        }
-        if values:
-            facts |= {
-                "path": story.path,
-                "asserts": story.condition,
-                "message": story.failure,
-                "was": was,
-                "got": story.got,
-            }
-        width = max(map(len, facts))
-        told = [f"  {name:<{width}}  {one_line(said, 500)}" for name, said in facts.items() if said]
-        lines = [f"{self.name} ({one_line(self.id)}): {self.short(values=values)}", *told]
-        if values and was is not None and story.got is not None:
-            inside = list_differences(was, story.got)
-            marked = ((each.label, mark_line(each.line)) for each in inside if each.label)
-            lines += [f"    {label}: {one_line(line, 500)}" for label, line in marked]
-        return lines
-
-    def attempts(self, *, values: bool) -> tuple[FailedTry, ...]:
-        """Its tries on the candidate's side that did not pass, but for what is shown of it."""
-        failed = [each for each in reversed(self.story.present) if each.state in FAILING]
-        return tuple(
-            FailedTry(
-                "error" if each.state == "error" else "failure",
-                one_line(each.message, 500) if values and each.message else each.state,
-            )
-            for each in failed[not self.passes_in_the_end :]
-        )
-
-
-def _read_side(row: Row) -> Side:
-    """One result as a side of a story."""
-    return Side(**{name: row[name] for name in Side._fields if name in row})
+        for each in failed[not story.passes_in_the_end :]
+    )
 
 
 def say_reason(story: Story, year: int | None) -> str | None:
-    """Why an eval has its transition, with numbers; None where it simply passes."""
     reason = find_reason(story)
     if reason is None:
         return None
@@ -371,13 +315,7 @@ def _say_missing(story: Story) -> str:
     return f"{said}; it was broken on the code before" if story.reading.is_broken else said
 
 
-def name_eval(story: Story) -> str:
-    """What to call an eval, in one line: its name, or its id where it has none."""
-    return one_line(story.name or story.id)
-
-
 def name_row(row: Row) -> str:
-    """As :func:`name_eval`, of a row of a frame."""
     return one_line(row["eval_name"] or row["eval_id"])
 
 
@@ -385,8 +323,8 @@ def name_documents(row: Row) -> str:
     return ", ".join(one_line(each) for each in row["document_names"] or () if each)
 
 
-def name_evals(details: Iterable[EvalDetail], limit: int = 20) -> str:
-    return list_some((each.name for each in details), limit)
+def name_evals(stories: Iterable[Story], limit: int = 20) -> str:
+    return list_some(map(name_eval, stories), limit)
 
 
 def list_stories(stories: Iterable[Story], limit: int = 20) -> str:
@@ -395,7 +333,6 @@ def list_stories(stories: Iterable[Story], limit: int = 20) -> str:
 
 
 def list_evals(evals: pl.DataFrame, limit: int = 20) -> str:
-    """As :func:`list_stories`, of a frame with ``eval_name`` and ``eval_id``."""
     return list_names(evals.select("eval_name", "eval_id").rows(), limit)
 
 

@@ -6,14 +6,11 @@ A sentence is left out where it does not hold; none speaks of all evals where so
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
-
-import polars as pl
 
 from retab_analysis.comparison.detail import say_p
 from retab_analysis.comparison.headline import VerdictFacts
-from retab_analysis.comparison.names import name_runs, say_day
+from retab_analysis.comparison.names import name_runs
 from retab_analysis.comparison.suite_test import SuiteTest, say_p_value, say_points
 from retab_analysis.markup import count_noun
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
@@ -40,7 +37,6 @@ def explain(facts: VerdictFacts, test: SuiteTest, margin: float) -> str:
 
 
 def _say_compared(facts: VerdictFacts) -> str:
-    """What was compared with what, and why."""
     sides, versions, year = facts.sides, facts.sides.around.versions, facts.year
     now = name_runs(sides.candidate, versions, year)
     now += f", {sides.read.why}," if sides.read.why else ""
@@ -48,22 +44,11 @@ def _say_compared(facts: VerdictFacts) -> str:
         before = name_runs(sides.baseline, versions, year)
         return f"Compared {now} with {before}{sides.read.against}."
     held = [s.was for s in facts.stories if s.was is not None and s.transition not in NOT_COMPARED]
-    runs = Counter(each.run_id for each in held if each.run_id is not None)
-    parts = []
-    if runs:
-        frame = sides.candidate if sides.history is None else sides.history
-        its = frame.filter(pl.col("run_id").is_in([*runs])).group_by("run_id")
-        days = dict(its.agg(pl.col("run_created_at").min()).iter_rows())
-        first = max(runs, key=lambda run: (runs[run], str(days.get(run) or ""), run))
-        at = days.get(first)
-        day = "a run" if at is None else f"the run of {say_day(at, year)}"
-        parts.append(f"{runs[first]} with {day}")
-        if len(runs) > 1:
-            others = count_noun(len(runs) - 1, "other run")
-            parts.append(f"{runs.total() - runs[first]} with {others}")
+    runs = {each.run_id for each in held if each.run_id is not None}
+    said = [f"in {count_noun(len(runs), 'run')}"] if runs else []
     if remembered := sum(each.run_id is None for each in held):
-        parts.append(f"{remembered} with what the saved evals remember")
-    past = f": {', '.join(parts)}" if parts else "; there is none"
+        said.append(f"{remembered} as the saved evals remember")
+    past = f" ({', '.join(said)})" if said else "; there is none"
     return f"Compared {now} with each eval's own past{past}."
 
 
@@ -109,16 +94,12 @@ def _say_not_counted(facts: VerdictFacts) -> str | None:
 
 
 def _say_suite(facts: VerdictFacts, test: SuiteTest, margin: float) -> str:
-    """What the test of the suite as a whole says."""
     summary = facts.summary
     n, documents, low = (summary[name] for name in ("n_evals", "n_documents", "delta_low"))
-    if not n or (low is None and n == 1):
-        return "Fewer than two evals were decided on both sides: no conclusion about the suite."
-    over = f"Over the {n:,} evals that were decided on both sides"
+    over = f"Over the {count_noun(n, 'eval')} decided on both sides"
     if low is None:
-        why = "it takes an earlier run of at least half of them"
-        why = why if documents > 1 else "they all share documents and are one observation"
-        return f"{over} no test is possible: {why}."
+        why = "it takes two independent documents, and an earlier run of at least half of them"
+        return f"{over} no test of the suite is possible: {why}."
     moved = f"{over} ({count_noun(documents, 'independent document')}) the pass rate "
     moved += _say_moved(summary, test.alpha)
     if test.fell or test.rose:

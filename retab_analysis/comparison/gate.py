@@ -66,7 +66,6 @@ class Gate:
 
     @property
     def set_aside(self) -> dict[str, str]:
-        """The evals that do not pass and do not count, with the word for why."""
         informational = dict.fromkeys(self.informational, "informational")
         return informational | dict.fromkeys(self.accepted, "accepted")
 
@@ -168,7 +167,6 @@ class GateRule:
         return {*named, *(each.id for each in stories if each.block_id in self.policy.blocks)}
 
     def set_aside(self, stories: Sequence[Story]) -> set[str]:
-        """The evals that do not count: the accepted and the informational ones."""
         return self.accepted_ids(stories) | self.informational_ids(stories)
 
 
@@ -180,7 +178,6 @@ def find_evals(stories: Iterable[Story], names: Iterable[str]) -> dict[str, str]
 
 
 def name_by_id(stories: Iterable[Story]) -> dict[str, str | None]:
-    """The names of the evals of a comparison, by their ids."""
     return {each.id: each.name for each in stories}
 
 
@@ -269,7 +266,6 @@ def apply_rule(
 
 
 def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story], fallen: SuiteTest | None) -> str:
-    """What may be wrong although nothing fails the gate."""
     if not facts.is_decided:
         return "nothing was decided"
     suspects = sum(each.transition == "suspect" for each in unsure)
@@ -338,7 +334,6 @@ def _check_accepted(
 
 
 def _note_idle(rule: GateRule, stories: Sequence[Story], saved: frozenset[str] | None) -> list[str]:
-    """Ids and names that were allowed and that no eval needs."""
     notes = []
     names = dict.fromkeys(rule.names)
     found = find_evals(stories, names)

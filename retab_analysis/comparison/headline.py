@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from retab_analysis.comparison.detail import WORDS, EvalDetail
+from retab_analysis.comparison.detail import WORDS, name_block
 from retab_analysis.comparison.names import find_year, name_versions, say_day
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.comparison.suite_test import SuiteTest
@@ -37,29 +37,17 @@ class VerdictFacts:
     notes: tuple[str, ...] = ()
     set_aside: Mapping[str, str] = field(default_factory=dict)
 
-    @cached_property
-    def details(self) -> list[EvalDetail]:
-        """The words of the evals that do not simply pass."""
-        told = (
-            each
-            for each in self.stories
-            if each.transition != "still_passing" or (each.now is not None and each.now.n > 1)
-        )
-        return [EvalDetail(each, self.year) for each in told]
-
-    def of(self, *transitions: str) -> list[EvalDetail]:
+    def of(self, *transitions: str) -> list[Story]:
         """The evals of some transitions, but for those set aside."""
-        counting = (each for each in self.details if each.id not in self.set_aside)
-        return [each for each in counting if each.transition in transitions]
+        its = [each for each in self.stories if each.transition in transitions]
+        return [each for each in its if each.id not in self.set_aside]
 
     @cached_property
     def states(self) -> list[str]:
-        """How the evals ended that have a result."""
         return [each.state for each in self.stories if each.state is not None]
 
     @property
     def passing(self) -> tuple[int, int]:
-        """How many evals pass now, of how many that have a result."""
         return self.states.count("passed"), len(self.states)
 
     @property
@@ -97,7 +85,6 @@ class VerdictFacts:
         return name_versions(self.sides.candidate, self.sides.around.versions, self.year)
 
     def counts(self) -> list[Count]:
-        """How many evals there are of everything; they add up to the number of evals."""
         numbers: dict[str, int] = {}
         for each in self.stories:
             word = self.set_aside.get(each.id, WORDS[each.transition][1])
@@ -118,7 +105,6 @@ class VerdictFacts:
 
 
 def write_heading(facts: VerdictFacts) -> Heading:
-    """The headline: the first situation that fits."""
     for situation in _SITUATIONS:
         found = situation(facts)
         if found is not None:
@@ -161,8 +147,8 @@ def _broke(facts: VerdictFacts) -> Heading | None:
     broken = facts.of(*BROKEN)
     if not broken:
         return None
-    new = [each for each in broken if not each.story.was_seen]
-    old = [each for each in broken if each.story.was_seen]
+    new = [each for each in broken if not each.was_seen]
+    old = [each for each in broken if each.was_seen]
     still = f"{'is' if len(old) == 1 else 'are'} still broken"
     strong = f"{count_noun(len(new), 'eval')} broke" if new else ""
     strong = strong or f"{count_noun(len(old), 'eval')} {still}"
@@ -172,12 +158,12 @@ def _broke(facts: VerdictFacts) -> Heading | None:
     return Heading("✗", "bad", strong, f"{_say_causes(new or old, facts, is_new=bool(new))}{more}")
 
 
-def _say_causes(broken: Sequence[EvalDetail], facts: VerdictFacts, *, is_new: bool) -> str:
+def _say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) -> str:
     """Since which edit, or since when; of several causes how many evals each has."""
-    groups: dict[tuple[str, str], list[EvalDetail]] = {}
+    groups: dict[tuple[str, str], list[Story]] = {}
     for each in broken:
-        cause = each.story.cause or "unknown"
-        groups.setdefault((cause, each.block if cause == "edit" else ""), []).append(each)
+        cause = each.cause or "unknown"
+        groups.setdefault((cause, name_block(each) if cause == "edit" else ""), []).append(each)
     if len(groups) == 1:
         ((cause, block), evals) = next(iter(groups.items()))
         return _say_cause(cause, block, evals, facts, is_new=is_new)
@@ -192,11 +178,11 @@ def _say_causes(broken: Sequence[EvalDetail], facts: VerdictFacts, *, is_new: bo
 
 
 def _say_cause(
-    cause: str, block: str, evals: Sequence[EvalDetail], facts: VerdictFacts, *, is_new: bool
+    cause: str, block: str, evals: Sequence[Story], facts: VerdictFacts, *, is_new: bool
 ) -> str:
-    days = {say_day(at, facts.year) for each in evals if (at := each.story.since_at)}
+    days = {say_day(at, facts.year) for each in evals if (at := each.since_at)}
     day = days.pop() if len(days) == 1 else None
-    latest = " at the latest" if any(each.story.is_latest for each in evals) else ""
+    latest = " at the latest" if any(each.is_latest for each in evals) else ""
     if cause == "edit":
         where = one_line(block, 40) or "their block"
         return f" since the edit of {where}" + (f" on {day}" if day and not is_new else "")
@@ -204,9 +190,9 @@ def _say_cause(
     return f"{when}, without an edit" if cause == "drift" else when
 
 
-def _say_fixed(fixed: Sequence[EvalDetail], *, short: bool) -> str:
+def _say_fixed(fixed: Sequence[Story], *, short: bool) -> str:
     n = len(fixed)
-    sure = all((each.story.reading.p_improved or 0) >= LIKELY for each in fixed)
+    sure = all((each.reading.p_improved or 0) >= LIKELY for each in fixed)
     who = f"{n:,}" if short else count_noun(n, "eval")
     fixed_, again = ("is fixed", "passes again") if n == 1 else ("are fixed", "pass again")
     return f"{who} {fixed_ if sure else again}"
@@ -242,7 +228,7 @@ def _fell(facts: VerdictFacts) -> Heading | None:
 
 def _errs_always(facts: VerdictFacts) -> Heading | None:
     """Evals that passed once and ended in an error at every run since."""
-    found = [each.story for each in facts.of("newly_errored") if each.story.errs_always]
+    found = [each for each in facts.of("newly_errored") if each.errs_always]
     if not found:
         return None
     since = min(each.errors_since for each in found if each.errors_since is not None)
@@ -284,8 +270,8 @@ def _fixed(facts: VerdictFacts) -> Heading | None:
 
 def _nothing_broke(facts: VerdictFacts) -> Heading:
     passed, of = facts.passing
-    aside = [facts.set_aside[each.id] for each in facts.details if each.id in facts.set_aside]
-    failing = [each for each in facts.details if each.fails and each.id not in facts.set_aside]
+    aside = [facts.set_aside[each.id] for each in facts.stories if each.id in facts.set_aside]
+    failing = [each for each in facts.stories if each.fails and each.id not in facts.set_aside]
     counts = Counter(each.transition for each in failing)
     said = [f"{passed:,} of {of:,} pass"]
     said += [f"{aside.count(word)} {word}" for word in SET_ASIDE if word in aside]

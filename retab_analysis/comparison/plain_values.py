@@ -8,9 +8,10 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.comparison.detail import name_block, name_eval, say_short, say_word
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
+from retab_analysis.evidence.story import Story
 
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
 """The columns of ``Comparison.evals`` that hold, or may quote, what is in customers' documents."""
@@ -22,7 +23,6 @@ _SENTENCE = 400
 
 
 def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[str, Any]:
-    """What was checked, and what came of it."""
     candidate = facts.sides.candidate
     held = {story.was.run_id for story in facts.stories if story.was and story.was.run_id}
     edits = facts.sides.around.edits
@@ -41,8 +41,7 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
 
 
 def list_brief(facts: VerdictFacts, *, values: bool) -> list[dict[str, Any]]:
-    """What does not simply pass, each in a few words."""
-    told = (each for each in facts.details if each.transition != "still_passing")
+    told = (each for each in facts.stories if each.transition != "still_passing")
     return [_make_brief(each, values) for each in told]
 
 
@@ -78,15 +77,15 @@ def _cut_texts(value: Any) -> Any:
     return value
 
 
-def _make_brief(each: EvalDetail, values: bool) -> dict[str, Any]:
+def _make_brief(each: Story, values: bool) -> dict[str, Any]:
     p = each.p
     row: dict[str, Any] = {
         "eval_id": each.id,
-        "eval_name": each.name,
-        "became": each.word,
-        "block_id": each.block,
+        "eval_name": name_eval(each),
+        "became": say_word(each),
+        "block_id": name_block(each),
         "p_regressed": None if p is None else round(p, 2),
-        "said": each.short(values=values)[:_LONGEST] if each.fails else None,
+        "said": say_short(each, values=values)[:_LONGEST] if each.fails else None,
     }
     return {name: value for name, value in row.items() if value not in (None, "")}
 

@@ -61,7 +61,6 @@ def find_next_look(
 
 
 def show_reruns(stories: Iterable[Story]) -> pl.DataFrame:
-    """Some evals as ``Comparison.reruns`` shows them."""
     rows = [
         (s.name, s.p, s.reading.reruns_to_clear, s.reading.reruns_to_confirm, s.id) for s in stories
     ]

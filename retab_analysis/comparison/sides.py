@@ -99,7 +99,6 @@ class Sides:
 
     @property
     def known(self) -> list[pl.DataFrame]:
-        """The frames of results, the candidate last."""
         frames = (self.history, self.baseline, self.candidate)
         return [each for each in frames if each is not None]
 

@@ -81,7 +81,7 @@ def tell_stories(
             reading=reading,
             saved=saved,
             has_own_past=own_past,
-            block_changed=_is_changed(was, is_now, block_id, changed),
+            changed_blocks=changed,
             is_beyond_gap=has_gap,
             present_code=present.get(about.block_id),
             errors_since=about.errors_since,
@@ -182,7 +182,6 @@ def _is_passing(ledger: Ledger, findings: Findings) -> Bools:
 def _read_model(
     held: Sequence[Sequence[Outcome]], ledger: Ledger, findings: Findings, *, own_past: bool
 ) -> list[Reading]:
-    """What the model answers of each eval, against the newest row that it is held against."""
     histories = ledger.histories
     after = np.array(
         [
@@ -199,8 +198,7 @@ def _read_model(
         after = np.where(_is_passing(ledger, findings), after, -1)
     now = histories.observed[:, histories.candidate :].any(axis=1)
     known = histories.decided | (findings.is_broken & ~now)
-    told = findings.of_each_eval(after, known).select(Reading._fields)
-    return [Reading(*row) for row in told.iter_rows()]
+    return Reading.list_all(findings.of_each_eval(after, known))
 
 
 class _Shown:
@@ -216,7 +214,6 @@ class _Shown:
         return cls({at: row for at, *row in rows})
 
     def sum_up(self, its: Sequence[Outcome]) -> Side | None:
-        """What an eval did on a side; None where it has no result there."""
         if not its:
             return None
         counts = Counter([each.state for each in its])
@@ -292,7 +289,6 @@ def _was_there(ledger: Ledger) -> Bools:
 
 
 def _find_present_codes(outcomes: Iterable[Iterable[Outcome]]) -> dict[str | None, str | None]:
-    """On which code each block ran newest on the candidate's side."""
     ran = [
         each
         for its in outcomes
@@ -348,19 +344,6 @@ def _describe_evals(results: pl.DataFrame, ledger: Ledger) -> list[_About]:
     evals = ledger.evals.select("eval_id", "block_id", "errors_since")
     joined = evals.join(known, on="eval_id", how="left", maintain_order="left")
     return [_About(*row) for row in joined.iter_rows()]
-
-
-def _is_changed(
-    was: Side | None, now: Side | None, block_id: str | None, changed: frozenset[str] | None
-) -> bool | None:
-    """Whether the block of an eval was edited between two sides; None where that is not known."""
-    if changed is not None:
-        return None if block_id is None else block_id in changed
-    if was is None or now is None or None in (was.code, now.code):
-        return None
-    # Codes of two blocks say nothing of either.
-    has_moved = None not in (was.block_id, now.block_id) and was.block_id != now.block_id
-    return None if has_moved else was.code != now.code
 
 
 def _find_place(story: Story) -> tuple[object, ...]:

@@ -84,7 +84,6 @@ class SuiteTest:
 
     @property
     def is_called(self) -> bool:
-        """Whether a single eval is called broken."""
         return any(self.counts[each] for each in BROKEN)
 
     @property
@@ -101,7 +100,6 @@ class SuiteTest:
         return limits is not None and limits[0] > -margin
 
     def summarize(self) -> pl.DataFrame:
-        """The one row of ``Comparison.summary``."""
         numbers = [name for name in SUMMARY_SCHEMA if name not in TRANSITIONS]
         row = {
             **dict.fromkeys(TRANSITIONS, 0),
@@ -144,5 +142,4 @@ def say_points(delta: float) -> str:
 
 
 def say_p_value(p: float) -> str:
-    """The test's p in words that fit behind its letter."""
     return f"= {p:.2g}" if p >= 0.001 else "< 0.001"

@@ -10,17 +10,25 @@ import polars as pl
 
 from retab_analysis.comparison.config_changes import readable, shorten_field
 from retab_analysis.comparison.detail import (
-    WORDS,
-    EvalDetail,
+    describe,
+    find_sign,
+    list_attempts,
+    list_documents,
+    make_cells,
     mark_texts,
+    name_block,
     name_eval,
     name_evals,
+    say_got,
     say_p,
+    say_reason,
+    say_short,
+    say_word,
 )
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts, say_rates, write_heading
 from retab_analysis.comparison.names import say_day
-from retab_analysis.evidence.story import Share
+from retab_analysis.evidence.story import Share, Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Card,
@@ -94,7 +102,6 @@ def make_document(
 
 
 def judge(gate: Gate) -> tuple[str, Tone]:
-    """How the gate stands, in two words."""
     if not gate.ok:
         return "gate fails", "bad"
     return ("gate undecided", "doubt") if gate.doubt else ("gate holds", "good")
@@ -112,7 +119,6 @@ class _Writer:
 
     @property
     def columns(self) -> tuple[ColumnTitle, ...]:
-        """Under what an eval's cells stand; without values they say only how it ended."""
         before, now = ("was", "got") if self.door.values else ("before", "now")
         return (
             ColumnTitle("eval"),
@@ -122,7 +128,6 @@ class _Writer:
         )
 
     def context(self) -> Iterator[Span]:
-        """The workflow, and what was checked."""
         candidate, workflow = self.facts.sides.candidate, self.facts.sides.around.workflow
         ids = candidate["workflow_id"].drop_nulls().unique().to_list()
         name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
@@ -138,13 +143,12 @@ class _Writer:
         yield Span(count_noun(len(self.facts.stories), "eval"))
 
     def notes(self) -> Iterator[Line]:
-        """What has to be known before the rest."""
         facts = self.facts
         yield from (write_line(note) for note in facts.notes if note)
         called = facts.of(*BROKEN)
-        documents = {each.documents for each in called}
-        if len(called) > 1 and len(documents) == 1 and called[0].documents:
-            yield write_line(f"All {len(called)} read one document: {called[0].documents}.")
+        documents = {list_documents(each) for each in called}
+        if len(called) > 1 and len(documents) == 1 and list_documents(called[0]):
+            yield write_line(f"All {len(called)} read one document: {list_documents(called[0])}.")
         unsure = [each.p for each in called if each.p is not None and each.p < 0.9]
         if len(unsure) > 1:
             total = sum(each.p or 0 for each in called)
@@ -156,25 +160,24 @@ class _Writer:
         """What broke by its cause, what is not sure yet, and the rest to be unfolded."""
         facts = self.facts
         errors = facts.of("newly_errored")
-        groups: dict[tuple[str, str], list[EvalDetail]] = {}
+        groups: dict[tuple[str, str], list[Story]] = {}
         for each in facts.of(*BROKEN):
-            cause, at = each.story.cause or "unknown", each.story.since_at
+            cause, at = each.cause or "unknown", each.since_at
             day = "" if at is None else say_day(at, facts.year)
-            groups.setdefault((cause, each.block if cause == "edit" else day), []).append(each)
+            where = name_block(each) if cause == "edit" else day
+            groups.setdefault((cause, where), []).append(each)
         for (cause, _), evals in sorted(groups.items(), key=lambda each: -len(each[1])):
-            near = [
-                each for each in errors if each.block == evals[0].block and not each.story.is_outage
-            ]
-            near = near if cause == "edit" else []
+            isolated = [each for each in errors if not each.is_outage and cause == "edit"]
+            near = [each for each in isolated if each.block_id == evals[0].block_id]
             errors = [each for each in errors if each not in near]
             yield self._card(cause, evals, near)
         yield from self._unsure([*facts.of("suspect"), *errors])
         yield from self._new_failures()
         yield from self._folded()
 
-    def _card(self, cause: str, evals: list[EvalDetail], errors: list[EvalDetail]) -> Card:
+    def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
-        edits = self._edits(evals[0].block) if cause == "edit" else ()
+        edits = self._edits(evals[0].block_id) if cause == "edit" else ()
         parts: list[Part] = [ChangeList(edits)] if edits else []
         return Card(
             "bad",
@@ -184,7 +187,6 @@ class _Writer:
         )
 
     def _steps(self) -> Iterator[Note]:
-        """What one does about what broke, where that is typed."""
         door = self.door
         steps = ((door.look, " for every value"), (door.accept, " where a failure is known"))
         said = [write_line(Span(code, "code"), why, ". ") for code, why in steps if code]
@@ -192,10 +194,10 @@ class _Writer:
             line = (part for each in said for part in each)
             yield Note(write_line("Type next: ", *line), in_text=False)
 
-    def _title(self, cause: str, evals: list[EvalDetail]) -> Line:
-        blocks = list(dict.fromkeys(each.block for each in evals))
+    def _title(self, cause: str, evals: list[Story]) -> Line:
+        blocks = list(dict.fromkeys(name_block(each) for each in evals))
         block = blocks[0] if len(blocks) == 1 else ""
-        total = sum(each.block_id == evals[0].story.block_id for each in self.facts.stories)
+        total = sum(each.block_id == evals[0].block_id for each in self.facts.stories)
         broke = f"{len(evals)} of its {count_noun(total, 'eval')} broke"
         if not block or total <= 1:
             broke = f"{count_noun(len(evals), 'eval')} broke"
@@ -209,21 +211,21 @@ class _Writer:
         strong = Span(count_noun(len(evals), "eval") + " broke", "strong")
         return write_line(strong, f"{since}; by what is not known")
 
-    def _since(self, evals: list[EvalDetail]) -> str:
-        moments = [at for each in evals if (at := each.story.since_at) is not None]
+    def _since(self, evals: list[Story]) -> str:
+        moments = [at for each in evals if (at := each.since_at) is not None]
         if not moments:
             return ""
         first = min(moments)
-        latest = " at the latest" if any(each.story.is_latest for each in evals) else ""
+        latest = " at the latest" if any(each.is_latest for each in evals) else ""
         runs = [self.facts.sides.history, self.facts.sides.candidate]
         known = pl.concat([each.select("run_id", t=MOMENT) for each in runs if each is not None])
         day = known.filter(pl.col("t").dt.date() == first.date())["run_id"].n_unique()
         hour = f" {first:%H:%M}" if day > 1 and first.date() == max(moments).date() else ""
         return f" with the run of {say_day(first, self.facts.year)}{hour}{latest}"
 
-    def _aside(self, evals: list[EvalDetail], errors: list[EvalDetail]) -> Iterator[str]:
-        since = [each.story.reading.since for each in evals]
-        before = [each.story.reading.before for each in evals]
+    def _aside(self, evals: list[Story], errors: list[Story]) -> Iterator[str]:
+        since = [each.reading.since for each in evals]
+        before = [each.reading.before for each in evals]
         always = all(each.passed == each.of for each in before)
         if len(set(since)) == 1 and (always or len(set(before)) == 1):
             each_ = "each " if len(evals) > 1 else ""
@@ -243,7 +245,7 @@ class _Writer:
         if errors:
             yield f"{len(errors)} more ended in an error"
 
-    def _edits(self, block: str) -> tuple[Change, ...]:
+    def _edits(self, block: str | None) -> tuple[Change, ...]:
         known = self.facts.sides.around.edits
         if known is None:
             return ()
@@ -255,24 +257,21 @@ class _Writer:
             found.append(Change(shorten_field(row["field"]), line))
         return tuple(found)
 
-    def _row(self, each: EvalDetail) -> Row:
-        sign, tone = each.sign
-        brief = None
-        if each.state == "error" and self.door.values:
-            brief = each.got()
-        cells = each.cells(values=self.door.values)
-        return Row(sign, tone, each.word, cells, each.outcomes, brief)
+    def _row(self, each: Story) -> Row:
+        brief = say_got(each) if each.state == "error" and self.door.values else None
+        cells = make_cells(each, values=self.door.values)
+        return Row(*find_sign(each), say_word(each), cells, each.ended, brief)
 
-    def _unsure(self, evals: list[EvalDetail]) -> Iterator[Part]:
+    def _unsure(self, evals: list[Story]) -> Iterator[Part]:
         """What one run cannot tell, and what would."""
-        evals = [each for each in evals if not each.story.is_outage]
+        evals = [each for each in evals if not each.is_outage]
         if not evals:
             return
         suspects = [each for each in evals if each.transition == "suspect"]
         errors = len(evals) - len(suspects)
         said = []
         if suspects:
-            once = all(each.story.reading.since.of == 1 for each in suspects)
+            once = all(each.reading.since.of == 1 for each in suspects)
             verb = "failed once" if once else "may have broken"
             said.append(f"{count_noun(len(suspects), 'eval')} {verb}")
         if errors:
@@ -303,15 +302,13 @@ class _Writer:
         if told:
             yield Note(write_line(" ".join(told)))
 
-    def _never(self, failing: Sequence[EvalDetail]) -> str:
+    def _never(self, failing: Sequence[Story]) -> str:
         """How many of these never passed, as saved evals remember and reruns show."""
         saved = self.facts.sides.saved.evals
         if saved is None:
             return ""
         never = saved.filter(pl.col("last_passed_at").is_null())["eval_id"].to_list()
-        silent = [
-            each for each in failing if each.id in never and not each.story.reading.now.passed
-        ]
+        silent = [each for each in failing if each.id in never and not each.reading.now.passed]
         n = sum(each.transition == "added" for each in silent)
         said = "never passed" if n == len(failing) == 1 else f"{n} never passed"
         return f" ({said})" if n else ""
@@ -326,7 +323,7 @@ class _Writer:
         yield from self._reasoned("Failing as before", facts.of("still_failing"))
         yield from self._reasoned("Not compared", facts.of("added", "not_comparable", "removed"))
         for word in SET_ASIDE:
-            aside = [each for each in facts.details if facts.set_aside.get(each.id) == word]
+            aside = [each for each in facts.stories if facts.set_aside.get(each.id) == word]
             yield from self._reasoned(word.capitalize(), aside)
         sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
         yield Folded("How this was compared, and how sure it is", None, tuple(sentences))
@@ -338,23 +335,21 @@ class _Writer:
             yield Folded(title, None, tuple(Note(write_line(one_line(each))) for each in told))
 
     def _reasoned(
-        self, title: str, evals: Sequence[EvalDetail], *, is_named: bool = False
+        self, title: str, evals: Sequence[Story], *, is_named: bool = False
     ) -> Iterator[Part]:
         if not evals:
             return
         brief = write_line(f"{title}: {name_evals(evals, _NAMED)}.") if is_named else None
         rows = []
         for each in evals:
-            sign, tone = each.sign
-            name, asserts, _, got = each.cells(values=self.door.values)
-            why = Cell((write_line(each.reason),))
+            name, asserts, _, got = make_cells(each, values=self.door.values)
+            why = Cell((write_line(say_reason(each, self.facts.year)),))
             named = Cell((*name.lines, *((asserts.lines) if plain(asserts.lines[0]) else ())))
-            rows.append(Row(sign, tone, each.word, (named, why, got), each.outcomes))
+            rows.append(Row(*find_sign(each), say_word(each), (named, why, got), each.ended))
         columns = (self.columns[0], ColumnTitle("why"), self.columns[-1])
         yield Folded(title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
 
     def last(self) -> Line:
-        """The two pass rates, and where more is said."""
         row = self.facts.summary
         more = write_line("More: ", Span(self.door.more, "code")) if self.door.more else ()
         if not row["n_evals"]:
@@ -368,31 +363,22 @@ class _Writer:
 
 def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
     """A case for each eval, and one for reasons that are of no single eval."""
-    known = {each.id: each for each in facts.details}
-    cases = []
-    for story in facts.stories:
-        detail = known.get(story.id)
-        if detail is None:
-            about = (name_eval(story), one_line(story.id), one_line(story.block_id))
-            cases.append(Case(*about, "passed"))
-        else:
-            cases.append(_make_case(detail, gate, values))
+    cases = [_make_case(each, facts.year, gate, values) for each in facts.stories]
     if said := "\n".join(gate.suite_reasons):
         return [*cases, Case(SUITE, SUITE, "", "failed", one_line(said), said)]
     return [*cases, Case(SUITE, SUITE, "", "passed")]
 
 
-def _make_case(detail: EvalDetail, gate: Gate, values: bool) -> Case:
-    """What the gate makes of an eval; what passes is never expected to fail."""
-    about = (detail.name, one_line(detail.id), detail.block)
-    attempts = detail.attempts(values=values)
-    if detail.id in gate.failing:
-        details = "\n".join(detail.describe(values=values))
-        return Case(*about, "failed", detail.short(values=values), details, attempts)
-    if detail.passes_in_the_end:
+def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case:
+    about = (name_eval(story), one_line(story.id), name_block(story))
+    attempts = list_attempts(story, values=values)
+    if story.id in gate.failing:
+        details = "\n".join(describe(story, year, values=values))
+        return Case(*about, "failed", say_short(story, values=values), details, attempts)
+    if story.passes_in_the_end:
         return Case(*about, "passed", attempts=attempts)
-    why = f"{WORDS[detail.transition][1]}: {detail.reason}"
-    if detail.id in gate.set_aside:
-        return Case(*about, "xfailed", f"{gate.set_aside[detail.id]}; {why}")
-    known_failing = detail.fails and detail.transition in ("still_failing", "flaky", *BROKEN)
+    why = f"{say_word(story)}: {say_reason(story, year)}"
+    if story.id in gate.set_aside:
+        return Case(*about, "xfailed", f"{gate.set_aside[story.id]}; {why}")
+    known_failing = story.fails and story.transition in ("still_failing", "flaky", *BROKEN)
     return Case(*about, "xfailed" if known_failing else "skipped", why)

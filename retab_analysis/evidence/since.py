@@ -99,7 +99,6 @@ def answer(
 
 
 def is_newest(histories: Histories) -> Bools:
-    """The newest row of each eval that has an outcome, shape (n, T)."""
     newest = last_row(histories.observed)[:, None]
     return np.asarray(np.arange(histories.shape[1])[None, :] == newest)
 
@@ -201,7 +200,7 @@ class Findings:
         since = np.where(told, answers.since, overall.since)
         is_now = every_row >= histories.candidate
         is_since = every_row >= np.where(since >= 0, since, histories.candidate)[:, None]
-        parts = {"earlier": ~is_now, "candidate": is_now, "before": ~is_since, "since": is_since}
+        parts = {"earlier": ~is_now, "now": is_now, "before": ~is_since, "since": is_since}
         outcomes = {"passes": histories.passes, "outcomes": histories.passes + histories.fails}
         newest = is_newest(histories)
         frame = pl.DataFrame(
@@ -291,5 +290,4 @@ class Findings:
 
 
 def weigh(ledger: Ledger) -> Findings:
-    """Infer what the history of each eval says."""
     return Findings(ledger, infer_within(ledger.histories, ledger.is_inside))

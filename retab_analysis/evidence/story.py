@@ -12,6 +12,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
+import polars as pl
+
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE
 from retab_analysis.vocabulary import (
     BROKEN,
@@ -23,6 +25,7 @@ from retab_analysis.vocabulary import (
     SURE,
 )
 
+_RUNS = 12  # so many outcomes are shown
 _T = TypeVar("_T")
 
 
@@ -123,34 +126,20 @@ class Reading(NamedTuple):
     passing_rows: int = 0  # how many of its newest rows passed, one after the other
     passed_last: bool = False
     failed_last: bool = False
-    passes_earlier: int = 0
-    outcomes_earlier: int = 0
-    passes_candidate: int = 0
-    outcomes_candidate: int = 0
-    passes_before: int = 0
-    outcomes_before: int = 0
-    passes_since: int = 0
-    outcomes_since: int = 0
+    earlier: Share = Share(0, 0)  # its outcomes before the candidate
+    now: Share = Share(0, 0)  # on its side
+    before: Share = Share(0, 0)  # before it got worse, or before the candidate
+    since: Share = Share(0, 0)  # since it got worse, or on the candidate's side
 
-    @property
-    def earlier(self) -> Share:
-        """Its outcomes before the candidate."""
-        return Share(self.passes_earlier, self.outcomes_earlier)
-
-    @property
-    def now(self) -> Share:
-        """Its outcomes on the candidate's side."""
-        return Share(self.passes_candidate, self.outcomes_candidate)
-
-    @property
-    def before(self) -> Share:
-        """Its outcomes before it got worse, or before the candidate."""
-        return Share(self.passes_before, self.outcomes_before)
-
-    @property
-    def since(self) -> Share:
-        """Its outcomes since it got worse, or on the candidate's side."""
-        return Share(self.passes_since, self.outcomes_since)
+    @classmethod
+    def list_all(cls, told: pl.DataFrame) -> list[Reading]:
+        """One for each row of what the model tells."""
+        *single, _, _, _, _ = cls._fields
+        shares = (f"{what}_{when}" for when in cls._fields[-4:] for what in ("passes", "outcomes"))
+        return [
+            cls(*row[:-8], *(Share(*row[at:][:2]) for at in range(len(row) - 8, len(row), 2)))
+            for row in told.select(*single, *shares).iter_rows()
+        ]
 
 
 class SavedNow(NamedTuple):
@@ -187,7 +176,7 @@ class Story:
     reading: Reading = NOTHING_READ
     saved: SavedNow = NOTHING_SAVED
     has_own_past: bool = True  # whether it is held against its own past, and not a baseline
-    block_changed: bool | None = None
+    changed_blocks: frozenset[str] | None = None  # between both sides, where that is known
     is_beyond_gap: bool = False  # whether runs that were not read lie before it got worse
     present_code: str | None = None  # on which its block ran newest on the candidate's side
     errors_since: datetime | None = None  # since when its newest rows, two or more, ended in errors
@@ -197,13 +186,22 @@ class Story:
 
     @property
     def earlier(self) -> list[Outcome]:
-        """What came of it before the candidate, whatever its definition was."""
         return [each for each in self.outcomes if each.side != CANDIDATE]
 
     @property
     def present(self) -> list[Outcome]:
-        """What came of it on the candidate's side."""
         return [each for each in self.outcomes if each.side == CANDIDATE]
+
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """How it ended the last times, the newest last."""
+        states = (each.state for each in self.outcomes)
+        return tuple(each for each in states if each in (*DECIDED, "error"))[-_RUNS:]
+
+    @property
+    def passes_in_the_end(self) -> bool:
+        newest = self.ended[-1:] == ("passed",)
+        return self.state == "passed" or (self.state == "mixed" and newest)
 
     @property
     def is_known_before(self) -> bool:
@@ -213,25 +211,22 @@ class Story:
     @property
     def is_comparable(self) -> bool:
         """Whether it was decided before with its present definition."""
-        return self.reading.outcomes_earlier > 0
+        return self.reading.earlier.of > 0
 
     @property
     def passed_before(self) -> bool:
-        return self.reading.passes_earlier > 0
+        return self.reading.earlier.passed > 0
 
     @property
     def is_decided(self) -> bool:
-        """Whether it is decided on the candidate's side."""
-        return self.reading.outcomes_candidate > 0
+        return self.reading.now.of > 0
 
     @property
     def errors(self) -> list[Outcome]:
-        """Its errors on the candidate's side."""
         return [each for each in self.present if each.state == "error" and each.is_present]
 
     @property
     def is_outage(self) -> bool:
-        """Whether it ended in an error of an outage."""
         return any(each.is_outage for each in self.errors)
 
     @cached_property
@@ -251,6 +246,15 @@ class Story:
         """Whether it was of another block where it is held against."""
         blocks = (self.was and self.was.block_id), (self.now and self.now.block_id)
         return None not in blocks and blocks[0] != blocks[1]
+
+    @property
+    def block_changed(self) -> bool | None:
+        """Whether its block was edited between the sides; None where that is not known."""
+        if self.changed_blocks is not None:
+            return None if self.block_id is None else self.block_id in self.changed_blocks
+        codes = (self.was and self.was.code), (self.now and self.now.code)
+        # Codes of two blocks say nothing of either.
+        return None if None in codes or self.has_moved else codes[0] != codes[1]
 
     @cached_property
     def edited(self) -> str | None:
@@ -289,7 +293,6 @@ class Story:
 
     @property
     def state(self) -> str | None:
-        """Its state on the candidate's side."""
         return None if self.now is None else self.now.state
 
     @property
@@ -315,12 +318,10 @@ class Story:
 
     @property
     def got(self) -> str | None:
-        """What came on the candidate's side, compact JSON."""
         return None if self.now is None else self.now.actual_value
 
     @property
     def failure(self) -> str | None:
-        """Why it does not pass, with the code in front."""
         if self.now is None or not self.fails:
             return None
         now = self.now
@@ -377,7 +378,6 @@ class Story:
 
     @property
     def cause(self) -> str | None:
-        """``edit``, ``drift`` or ``unknown``."""
         if not self.is_said_worse:
             return None
         # Which of the runs that were not read was on edited code is not known.
@@ -386,7 +386,6 @@ class Story:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether it is called broken, and a further look may take that back."""
         return self.transition in BROKEN and self.p is not None and self.p < SURE
 
     @property
@@ -403,7 +402,6 @@ class Story:
 
     @property
     def is_isolated_error(self) -> bool:
-        """Whether it ended in an error, and not in an outage."""
         return self.transition == "newly_errored" and not self.is_outage
 
     @property
@@ -429,5 +427,4 @@ def _last_known(outcomes: Sequence[Outcome], name: str) -> object:
 
 
 def _first(values: Iterable[_T | None]) -> _T | None:
-    """The first that is known."""
     return next((each for each in values if each is not None), None)

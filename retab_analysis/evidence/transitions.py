@@ -71,11 +71,11 @@ def find_word(
     """
     r, now = reading, reading.now
     p = math.nan if p is None else p
-    passed_once = r.passes_earlier + r.passes_candidate > 0
+    passed_once = r.earlier.passed + now.passed > 0
     passes = now.passed == now.of > 0
     is_worse = was_good and (not now.passed or less_often)
     both = r.passed_last and r.failed_last
-    failed_since = r.outcomes_since - r.passes_since
+    failed_since = r.since.of - r.since.passed
     # It certainly got worse.
     if p >= CERTAIN_ENOUGH and passed_once:
         return None
@@ -83,7 +83,7 @@ def find_word(
     if r.is_flaky:
         return "flaky"
     # An edit probably broke it, and it has not passed more often than not since.
-    if is_worse and r.cause == "edit" and p >= LIKELY and r.passes_since <= failed_since:
+    if is_worse and r.cause == "edit" and p >= LIKELY and r.since.passed <= failed_since:
         return None
     # It is worse than it was, and cleared.
     if is_worse and (p <= UNLIKELY or (both and p <= CLEARED_BY_PASS)):
