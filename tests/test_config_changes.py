@@ -279,8 +279,7 @@ def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
     assert told.config_changes["field"].to_list() == ["$.config.prompt"]
     said = told.explain()
     assert said.endswith(
-        "Between version ver_1 and the draft as it is now these blocks differ: "
-        "block_1 (prompt)."
+        "Between version ver_1 and the draft as it is now these blocks differ: block_1 (prompt)."
     )
     assert "Secret" not in said
     assert told.evals.equals(made.evals)

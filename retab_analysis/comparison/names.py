@@ -41,13 +41,18 @@ def name_version(
     return one_line(version, 24)
 
 
+def _moment(frame: pl.DataFrame) -> pl.Expr:
+    """When a run was created, of a RESULTS or of a RUNS frame."""
+    return MOMENT if "run_created_at" in frame.columns else pl.col("created_at")
+
+
 def name_versions(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | None) -> str:
-    """The newest version of some results and how many more; empty where none is known.
+    """The newest version of some results or runs and how many more; empty where none is known.
 
     ``versions`` is a VERSIONS frame, or None where it is not known.
     """
     known = results.drop_nulls("workflow_version_id").group_by("workflow_version_id")
-    newest = known.agg(MOMENT.max().alias("t")).sort("t", descending=True)
+    newest = known.agg(_moment(results).max().alias("t")).sort("t", descending=True)
     found = [name_version(version, at, versions, year) for version, at in newest.iter_rows()]
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0]}{more}" if found else ""
@@ -56,9 +61,13 @@ def name_versions(results: pl.DataFrame, versions: pl.DataFrame | None, year: in
 def name_runs(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | None) -> str:
     """One run by its day, or how many they are; with their versions."""
     runs = results["run_id"].drop_nulls().unique()
-    at = results.select(MOMENT.min()).item()
+    at = results.select(_moment(results).min()).item()
     what = count_noun(len(runs), "run") if len(runs) else "results of unknown runs"
     if len(runs) == 1:
-        what = f"run {one_line(runs[0])}" if at is None else f"the run of {say_day(at, year)}"
+        what = (
+            f"run {one_line(runs[0])}"
+            if at is None
+            else f"the run of {say_day(at, year)}, {at:%H:%M}"
+        )
     version = name_versions(results, versions, year)
     return f"{what} ({version})" if version else what

@@ -26,7 +26,7 @@ MODULES = {
     "cli.session": "RecordingClient Session",
     "comparison": "Comparison compare",
     "comparison.accepted": "Accepted read_policy",
-    "comparison.detail": "name_documents",
+    "comparison.detail": "list_documents name_documents say_reason say_short",
     "comparison.compare": "compare_sides",
     "comparison.comparison": "sides_of suite_of with_edits with_sides",
     "comparison.reruns": "find_next_look list_reruns",

@@ -204,9 +204,9 @@ def test_what_was_run_again_within_three_hours_waits() -> None:
     again = results(*(result(each, "failed", 3, **soon, **more) for each in ("e0",)))
     state = CompareState(pl.concat([THREE, again]))
     state.clock = lambda: START + timedelta(days=3, hours=2)
-    assert "e0" not in state.plan.asked["eval_id"]
+    assert "e0" not in [each.id for each in state.plan.asked]
     state.clock = lambda: START + timedelta(days=3, hours=4)
-    assert "e0" in state.plan.asked["eval_id"]
+    assert "e0" in [each.id for each in state.plan.asked]
 
 
 def test_runs_that_nobody_waited_for_are_in_the_plan() -> None:
