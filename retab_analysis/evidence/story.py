@@ -134,16 +134,10 @@ class Reading(Struct, frozen=True, gc=False):
     @classmethod
     def list_all(cls, told: pl.DataFrame) -> list[Reading]:
         """One for each row of what the model tells."""
-        *single, _, _, _, _ = cls.__struct_fields__
-        shares = (
-            f"{what}_{when}"
-            for when in cls.__struct_fields__[-4:]
-            for what in ("passes", "outcomes")
-        )
-        return [
-            cls(*row, Share(a, b), Share(c, d), Share(e, f), Share(g, h))
-            for *row, a, b, c, d, e, f, g, h in told.select(*single, *shares).iter_rows()
-        ]
+        *single, _, _, _, _ = fields = cls.__struct_fields__
+        shares = [f"{what}_{when}" for when in fields[-4:] for what in ("passes", "outcomes")]
+        rows = told.select(*single, *shares).iter_rows()
+        return [cls(*row[:-8], *map(Share, row[-8::2], row[-7::2])) for row in rows]
 
 
 class SavedNow(Struct, frozen=True, gc=False):
