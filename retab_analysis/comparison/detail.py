@@ -65,6 +65,8 @@ _TEXT = 20_000
 _PATHS = 20
 _LONG_TEXT = 30  # from so many characters on the words of a text are marked, not the whole
 
+_LOOKED_AT = ("path", "condition", "condition_kind", "expected_value", "document_names")
+
 Row = Mapping[str, Any]
 
 
@@ -82,8 +84,7 @@ def tell_result(result: Row, passed: Row | None = None) -> Story:
         id=str(result["eval_id"]),
         name=result["eval_name"],
         block_id=result.get("block_id"),
-        path=result.get("path"),
-        condition_kind=result.get("condition_kind"),
+        **{name: result.get(name) for name in _LOOKED_AT},
         was=was,
         now=now,
         transition=result["state"],

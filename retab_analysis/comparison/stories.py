@@ -22,7 +22,7 @@ from retab_analysis.comparison.sides import Sides
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger
 from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import Findings
-from retab_analysis.evidence.story import Outcome, Reading, SavedNow, Side, Story
+from retab_analysis.evidence.story import Outcome, Reading, SavedNow, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
 from retab_analysis.schema import COMPARISON
 from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRANSITIONS
@@ -55,14 +55,17 @@ def tell_stories(
     stories = []
     for index, about in enumerate(_describe_evals(results, ledger)):
         was, is_now = shown.sum_up(held[index]), shown.sum_up(now[index])
-        blocks = [side.block_id for side in (is_now, was) if side is not None and side.block_id]
+        either = [side for side in (is_now, was) if side is not None]
         told = Story(
             id=about.id,
             name=about.name,
-            block_id=blocks[0] if blocks else None,
+            block_id=first_known(side.block_id for side in either),
             index=index,
             path=about.path,
+            condition=first_known(side.condition for side in either),
             condition_kind=about.condition_kind,
+            expected_value=first_known(side.expected_value for side in either),
+            document_names=first_known(side.document_names for side in either),
             outcomes=tuple(outcomes[index]),
             held=tuple(held[index]),
             was=was,

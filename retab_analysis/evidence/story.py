@@ -165,7 +165,10 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     block_id: str | None
     index: int = 0  # its place in the ledger
     path: str | None = None
+    condition: str | None = None
     condition_kind: str | None = None
+    expected_value: str | None = None
+    document_names: Sequence[str] | None = None
     outcomes: tuple[Outcome, ...] = ()
     held: tuple[Outcome, ...] = ()
     was: Side | None = None
@@ -298,22 +301,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return self.state in (*FAILING, "mixed")
 
     @property
-    def document_names(self) -> Sequence[str] | None:
-        return _first(each.document_names for each in self._sides)
-
-    @property
-    def condition(self) -> str | None:
-        return _first(each.condition for each in self._sides)
-
-    @property
-    def expected_value(self) -> str | None:
-        return _first(each.expected_value for each in self._sides)
-
-    @property
-    def _sides(self) -> list[Side]:
-        return [each for each in (self.now, self.was) if each is not None]
-
-    @property
     def got(self) -> str | None:
         return None if self.now is None else self.now.actual_value
 
@@ -420,8 +407,8 @@ _DEFINITION = (
 
 
 def _last_known(outcomes: Sequence[Outcome], name: str) -> object:
-    return _first(getattr(each, name) for each in reversed(outcomes))
+    return first_known(getattr(each, name) for each in reversed(outcomes))
 
 
-def _first(values: Iterable[_T | None]) -> _T | None:
+def first_known(values: Iterable[_T | None]) -> _T | None:
     return next((each for each in values if each is not None), None)
