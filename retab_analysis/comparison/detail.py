@@ -65,8 +65,6 @@ _TEXT = 20_000
 _PATHS = 20
 _LONG_TEXT = 30  # from so many characters on the words of a text are marked, not the whole
 
-_LOOKED_AT = ("path", "condition", "condition_kind", "expected_value", "document_names")
-
 Row = Mapping[str, Any]
 
 
@@ -84,7 +82,11 @@ def tell_result(result: Row, passed: Row | None = None) -> Story:
         id=str(result["eval_id"]),
         name=result["eval_name"],
         block_id=result.get("block_id"),
-        **{name: result.get(name) for name in _LOOKED_AT},
+        path=result.get("path"),
+        condition=result.get("condition"),
+        condition_kind=result.get("condition_kind"),
+        expected_value=result.get("expected_value"),
+        document_names=result.get("document_names"),
         was=was,
         now=now,
         transition=result["state"],
