@@ -13,8 +13,9 @@ from retab_analysis.comparison.config_changes import Edits, compare_blocks
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_live_blocks, read_two_versions, resolve_versions
+from retab_analysis.fetch.lists import read_live_blocks, read_two_versions
 from retab_analysis.fetch.params import quote_id
+from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, FLIPPED, is_draft
 

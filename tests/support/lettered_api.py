@@ -311,9 +311,10 @@ class LetteredApi:
     def _get(self, path: str, query: dict[str, str]) -> Reply:
         folder, _, which = path.removeprefix("/v1/workflows").rpartition("/")
         lists: dict[str, Callable[[], list[dict[str, Any]]]] = {
-            "": lambda: [workflow_document(self.flow, name="Letters")],
+            "": lambda: [workflow_document(self.flow, name="Letters", published=self._current())],
             "/blocks": lambda: self._blocks(self._codes(self._column(now=True))),
-            "/versions": self._versions,
+            f"/{self.flow}/published-versions": self._publications,
+            "/versions": self._graphs,
             "/evals": lambda: [self._eval(each) for each in self._saved()],
             "/evals/runs": lambda: self._list_runs(query),
             "/evals/results": lambda: [
@@ -423,7 +424,15 @@ class LetteredApi:
         names = [f"version_{each}" for each in self.published]
         return {each: known[each] for each in names if each in known}
 
-    def _versions(self) -> list[dict[str, Any]]:
+    def _graphs(self) -> list[dict[str, Any]]:
+        return [self._graph(name, codes) for name, codes in self._published().items()][::-1]
+
+    def _graph(self, name: str, codes: Mapping[str, str]) -> dict[str, Any]:
+        first = min(run.at for run in self.shown() if self._version(run.codes) == name)
+        own = {"id": name, "workflow_id": self.flow, "created_at": _iso(first - HOUR)}
+        return {**own, "blocks": self._blocks(codes)}
+
+    def _publications(self) -> list[dict[str, Any]]:
         names = [*self._published()]
         first = {self._version(run.codes): run.at for run in reversed(self.shown())}
         rows = [
@@ -439,6 +448,13 @@ class LetteredApi:
             for at, name in enumerate(names)
         ]
         return rows[::-1]
+
+    def _current(self) -> dict[str, Any] | None:
+        """The version that is in production, as the workflow names it."""
+        for row in self._publications()[:1]:
+            known = {name: row[name] for name in ("published_at", "description")}
+            return {"version_id": row["workflow_version_id"], **known}
+        return None
 
     def _blocks(self, codes: Mapping[str, str]) -> list[dict[str, Any]]:
         first = {
@@ -468,9 +484,7 @@ class LetteredApi:
         if not {*ends.values()} <= known.keys():
             return _MISSING
         if which != "diff":
-            blocks = self._blocks(known[which])
-            own = {"id": which, "workflow_id": self.flow, "created_at": _iso(FIRST)}
-            return self._reply({**own, "blocks": blocks})
+            return self._reply(self._graph(which, known[which]))
         old, new = (known[each] for each in ends.values())
         differ = [each for each, code in old.items() if new.get(each) != code]
         return self._reply({**ends, **_NO_DIFFERENCE, "changed_block_ids": differ})
