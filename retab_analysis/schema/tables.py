@@ -216,7 +216,7 @@ def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
 
 def _read_issues(column: pl.Series) -> pl.Series:
     """Each issue as a text: what it says, its message, or the JSON that was sent."""
-    lists, issue = wire.decoder(list[msgspec.Raw]), wire.decoder(str | wire.ErrorDetails)
+    lists, issue = wire.decoder(list[msgspec.Raw] | None), wire.decoder(str | wire.ErrorDetails)
 
     def read(raw: msgspec.Raw) -> str:
         try:
@@ -225,20 +225,20 @@ def _read_issues(column: pl.Series) -> pl.Series:
             return str(raw, "utf-8")
         return said if isinstance(said, str) else said.message or str(raw, "utf-8")
 
-    def read_all(text: str) -> list[str]:
+    def read_all(text: str) -> list[str] | None:
         try:
-            return list(map(read, lists.decode(text)))
+            found = lists.decode(text)
         except msgspec.MsgspecError:
             return [text]
+        return None if found is None else list(map(read, found))
 
-    texts = (None if each is None else read_all(each) for each in column)
-    return pl.Series(column.name, list(texts), Strings)
+    return pl.Series(column.name, list(map(read_all, column)), Strings)
 
 
 _KIND = pl.col("assertion.condition").str.json_path_match("$.kind")
 _DRIFT = pl.coalesce("drift.detail", "schema_drift_detail")
 _REASONS = pl.col("freshness.reasons").list.join(", ")
-_ISSUES = _json("validation_issues").map_batches(_read_issues, Strings)
+_ISSUES = pl.col("validation_issues").fill_null("[]").map_batches(_read_issues, Strings)
 EVALS = Table(
     "evals",
     "eval",

@@ -136,7 +136,8 @@ KNOWN_OF_RUN = ("workflow_version_id", "run_scope", "run_created_at", "run_compl
 def issues(sent: list[Any] | None) -> list[str] | None:
     if sent is None:
         return None
-    texts = (each if isinstance(each, str) else json.dumps(each) for each in sent)
+    told = (each.get("message") or each if isinstance(each, dict) else each for each in sent)
+    texts = (each if isinstance(each, str) else json.dumps(each) for each in told)
     return [canonical_or_text(each) for each in texts]
 
 
