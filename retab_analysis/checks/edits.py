@@ -128,28 +128,31 @@ def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None
     candidates = sides.candidate["workflow_version_id"].drop_nulls().unique()
     if broken.is_empty() or len(candidates) != 1:
         return None
-    candidate = DRAFT if is_draft(candidates.item()) else candidates.item()
-    baseline = _last_good_version(broken, sides)
+    published = None if sides.versions is None else {*sides.versions["workflow_version_id"]}
+    candidate = DRAFT if is_draft(candidates.item(), published) else candidates.item()
+    baseline = _last_good_version(broken, sides, published)
     return None if baseline is None or baseline == candidate else (baseline, candidate)
 
 
-def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:
+def _last_good_version(
+    broken: pl.DataFrame, sides: Sides, published: set[str] | None
+) -> str | None:
     known = [frame for frame in (sides.history, sides.baseline) if frame is not None]
     earlier = pl.concat([frame.select(_EARLIER) for frame in (sides.candidate.clear(), *known)])
     runs = earlier.drop_nulls("workflow_version_id").unique("run_id")
     held = broken.join(runs, left_on="baseline_run_id", right_on="run_id")
     counted = held.group_by("workflow_version_id").agg(pl.len(), pl.col("run_created_at").max())
     good = counted.sort("len", "run_created_at", descending=True)["workflow_version_id"]
-    if len(good) and not is_draft(good[0]):
+    if len(good) and not is_draft(good[0], published):
         return str(good[0])
     began = broken["since_at"].min()
-    published = runs.filter(
-        ~pl.col("workflow_version_id").str.starts_with(DRAFT),
+    ran = runs.filter(
+        pl.col("workflow_version_id").is_in([*(published or ())]),
         (pl.col("run_created_at") < pl.lit(began, dtype=_MOMENT)).fill_null(True),
     ).sort("run_created_at", descending=True, nulls_last=True)
-    if published.is_empty():
+    if ran.is_empty():
         return _published_by(held["run_created_at"].max(), sides.versions)
-    return str(published["workflow_version_id"][0])
+    return str(ran["workflow_version_id"][0])
 
 
 def _published_by(moment: object, versions: pl.DataFrame | None) -> str | None:

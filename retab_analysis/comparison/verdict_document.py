@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,7 +47,6 @@ from retab_analysis.vocabulary import BROKEN, MOMENT, SURE, is_draft
 SUITE = "suite"
 """The case that stands for reasons that are of no single eval."""
 
-_DATED = re.compile(r"(\d{4})\D?(\d{2})\D?(\d{2})")
 _NAMED = 6
 
 
@@ -396,19 +394,22 @@ def name_versions(facts: VerdictFacts) -> str:
 
 
 def name_version(version: str, at: datetime | None, facts: VerdictFacts) -> str:
-    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known."""
+    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known.
+
+    A draft that was published after the run is called both.
+    """
     known = facts.sides.versions
-    if known is not None:
-        numbers = known.filter(pl.col("workflow_version_id") == version)["version"].drop_nulls()
-        if len(numbers):
-            return f"v{numbers[0]}"
-    if is_draft(version):
-        dated = _DATED.search(version)
-        if dated:
-            with contextlib.suppress(ValueError):
-                at = datetime(*map(int, dated.groups()))  # type: ignore[arg-type]
-        return "draft" if at is None else f"draft of {say_day(at, facts.year)}"
-    return one_line(version, 24)
+    draft = "draft" if at is None else f"draft of {say_day(at, facts.year)}"
+    if known is None:
+        return one_line(version, 24)
+    its = known.filter(pl.col("workflow_version_id") == version)
+    if is_draft(version, its["workflow_version_id"].to_list()):
+        return draft
+    numbers = its["version"].drop_nulls()
+    name = f"v{numbers[0]}" if len(numbers) else one_line(version, 24)
+    first: datetime | None = its["published_at"].min()  # type: ignore[assignment]
+    was_draft = at is not None and first is not None and at < first
+    return f"{name} ({draft})" if was_draft else name
 
 
 def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
