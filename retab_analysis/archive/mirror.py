@@ -7,9 +7,7 @@ among them. A list that was interrupted is read to its end the next time, so tha
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +32,7 @@ from retab_analysis.fetch.paging import (
     refuse_other_workflow,
 )
 from retab_analysis.fetch.params import RunQuery, quote_id
-from retab_analysis.fetch.publications import is_unavailable, publications_path, read_graphs
+from retab_analysis.fetch.publications import is_unavailable, publications_path, write_graphs
 from retab_analysis.fetch.results import RESULTS_PATH
 from retab_analysis.fetch.runs import RUNS_PATH
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -284,13 +282,10 @@ class Mirror:
 
     def _put_graphs(self, at: Place, kept: Kept) -> dict[str, RawRecord]:
         """Keep versions without numbers, where the API lists graphs and no publications."""
-        documents = dict[str, RawRecord]()
-        with contextlib.suppress(NotFoundError):
-            for row in read_graphs(self._client, at.workflow).frame.iter_rows(named=True):
-                which = row["workflow_version_id"]
-                raw = json.dumps({**row, "id": which}, default=datetime.isoformat).encode()
-                structs = read_one(kept.table.record, raw).structs
-                documents[which] = RawRecord.make(which, raw, *structs)
+        documents = {
+            each: RawRecord.make(each, raw, *read_one(VERSIONS.record, raw).structs)
+            for each, raw in write_graphs(self._client, at.workflow).items()
+        }
         with transaction(self._db, self.changes):
             at.is_changed |= self._put_all(kept, [*documents.values()])
         return documents

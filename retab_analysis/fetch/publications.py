@@ -7,9 +7,11 @@ workflow says which one is current.
 from __future__ import annotations
 
 import contextlib
+import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 import polars as pl
@@ -111,6 +113,13 @@ def is_unnumbered(versions: pl.DataFrame) -> bool:
     return versions.height > 0 and versions["version"].null_count() == versions.height
 
 
+def note_versions(versions: pl.DataFrame | None) -> list[str]:
+    """What is not known of a workflow's versions: None where they could not be read."""
+    if versions is None:
+        return ["The API does not say which versions are published."]
+    return [UNNUMBERED] if is_unnumbered(versions) else []
+
+
 def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
     """The publications; where the API does not list them, the graphs."""
     try:
@@ -149,6 +158,18 @@ def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fet
     newest = rows.sort("published_at", descending=True, nulls_last=True, maintain_order=True)
     frame = newest.with_columns(pl.col("is_current").fill_null(False))
     return Fetched(frame, fetched.problems)
+
+
+def write_graphs(client: Client, workflow_id: str) -> dict[str, bytes]:
+    """The same as documents of publications, by their ids; none where there are no graphs."""
+    rows: list[dict[str, object]] = []
+    with contextlib.suppress(NotFoundError):
+        rows = read_graphs(client, workflow_id).frame.to_dicts()
+    named = ((str(row["workflow_version_id"]), row) for row in rows)
+    return {
+        each: json.dumps({**row, "id": each}, default=datetime.isoformat).encode()
+        for each, row in named
+    }
 
 
 def resolve_versions(

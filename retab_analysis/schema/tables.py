@@ -178,12 +178,7 @@ RESULTS = Table(
         ("error_code", String, "lifecycle.details.error_code", "an error's code"),
         ("error_block_id", String, "lifecycle.details.block_id", "the block that it came from"),
         ("failure_details", String, _json(f"{_ASSERTION}.failure.details"), "more, compact JSON"),
-        (
-            "routing_decisions",
-            String,
-            _json("routing_decisions"),
-            "which ways it took, compact JSON",
-        ),
+        ("routing_decisions", String, _json("routing_decisions"), "ways taken, compact JSON"),
         ("artifact_operation", String, "artifact.operation", "what made the judged output"),
         ("artifact_id", String, "artifact.id", "the judged output"),
         ("handle_inputs_fingerprint", String, "handle_inputs_fingerprint", "same: same inputs"),
@@ -215,24 +210,18 @@ def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
 
 
 def _read_issues(column: pl.Series) -> pl.Series:
-    """Each issue as a text: what it says, its message, or the JSON that was sent."""
-    lists, issue = wire.decoder(list[msgspec.Raw] | None), wire.decoder(str | wire.ErrorDetails)
+    """Each issue as a text: what it says or its message, else the JSON that was sent."""
+    lists = wire.decoder(list[str | wire.ErrorDetails] | None)
 
-    def read(raw: msgspec.Raw) -> str:
-        try:
-            said = issue.decode(raw)
-        except msgspec.MsgspecError:
-            return str(raw, "utf-8")
-        return said if isinstance(said, str) else said.message or str(raw, "utf-8")
-
-    def read_all(text: str) -> list[str] | None:
+    def read(text: str) -> list[str] | None:
         try:
             found = lists.decode(text)
         except msgspec.MsgspecError:
             return [text]
-        return None if found is None else list(map(read, found))
+        told = (each if isinstance(each, str) else each.message or text for each in found or ())
+        return None if found is None else list(told)
 
-    return pl.Series(column.name, list(map(read_all, column)), Strings)
+    return pl.Series(column.name, list(map(read, column)), Strings)
 
 
 _KIND = pl.col("assertion.condition").str.json_path_match("$.kind")
