@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
@@ -211,15 +212,17 @@ def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
 
 def _read_issues(column: pl.Series) -> pl.Series:
     """Each issue as a text: what it says or its message, else the JSON that was sent."""
-    lists = wire.decoder(list[str | wire.ErrorDetails] | None)
+    issue, lists = wire.decoder(str | wire.ErrorDetails), wire.decoder(list[msgspec.Raw] | None)
+
+    def say(raw: msgspec.Raw) -> str:
+        with contextlib.suppress(msgspec.MsgspecError):
+            return getattr(found := issue.decode(raw), "message", found) or str(raw, "utf-8")
+        return str(raw, "utf-8")
 
     def read(text: str) -> list[str] | None:
-        try:
-            found = lists.decode(text)
-        except msgspec.MsgspecError:
-            return [text]
-        told = (each if isinstance(each, str) else each.message or text for each in found or ())
-        return None if found is None else list(told)
+        with contextlib.suppress(msgspec.MsgspecError):
+            return None if (raws := lists.decode(text)) is None else list(map(say, raws))
+        return [text]
 
     return pl.Series(column.name, list(map(read, column)), Strings)
 
