@@ -78,7 +78,8 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
         blocks = source.read_blocks(*versions)
     except RetabAnalysisError:
         return comparison
-    edits = Edits(compare_blocks(*blocks), *versions)
+    labels = dict(pl.concat(blocks).select("block_id", "label").drop_nulls().iter_rows())
+    edits = Edits(compare_blocks(*blocks), *versions, labels)
     return with_sides(comparison, edits=edits)
 
 

@@ -174,7 +174,7 @@ class _Writer:
 
     def _card(self, cause: str, evals: list[EvalDetail], errors: list[EvalDetail]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
-        edits = self._edits(evals[0].block) if cause == "edit" else ()
+        edits = self._edits(evals[0].row["block_id"]) if cause == "edit" else ()
         parts: list[Part] = [ChangeList(edits)] if edits else []
         return Card(
             "bad",
@@ -243,7 +243,7 @@ class _Writer:
         if errors:
             yield f"{len(errors)} more ended in an error"
 
-    def _edits(self, block: str) -> tuple[Change, ...]:
+    def _edits(self, block: str | None) -> tuple[Change, ...]:
         known = self.facts.sides.edits
         if known is None:
             return ()
@@ -430,7 +430,7 @@ def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
 
 def _make_case(detail: EvalDetail, gate: Gate, values: bool) -> Case:
     """What the gate makes of an eval; what passes is never expected to fail."""
-    about = (detail.name, one_line(detail.id), detail.block)
+    about = (detail.name, one_line(detail.id), one_line(detail.row["block_id"]))
     attempts = detail.attempts(values=values)
     if detail.id in gate.failing:
         details = "\n".join(detail.describe(values=values))

@@ -359,6 +359,7 @@ COMPARISON = _made_here(
     ("p_regressed", Float64, "probability that it got worse to stay, or null"),
     ("p_improved", Float64, "probability that it got better to stay"),
     ("block_id", String, "the block that it evaluates"),
+    ("block_label", String, "what that is called, where it is known"),
     ("block_changed", Boolean, "whether its block was edited between the sides"),
     ("cause", String, "why it broke: edit, drift (no edit) or unknown"),
     ("since_at", Datetime, "when it broke"),

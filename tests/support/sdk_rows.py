@@ -149,6 +149,10 @@ def canonical_or_text(text: str) -> str:
         return text
 
 
+def first(*values: str | None) -> str | None:
+    return next((each for each in values if each is not None), None)
+
+
 def joined(texts: list[str] | None) -> str | None:
     return None if texts is None else ", ".join(texts)
 
@@ -232,7 +236,7 @@ def eval_row(saved: WorkflowEval) -> Row:
         "assertion_drift_status": saved.assertion_drift_status,
         "schema_drift": of(saved, "schema_drift"),
         "drift_status": of(saved.drift, "status"),
-        "drift_detail": of(saved.drift, "detail") or saved.schema_drift_detail,
+        "drift_detail": first(of(saved.drift, "detail"), saved.schema_drift_detail),
         "freshness_status": of(saved.freshness, "status"),
         "freshness_reasons": joined(words(saved.freshness and saved.freshness.reasons)),
         "validation_status": saved.validation_status,

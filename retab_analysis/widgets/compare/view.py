@@ -233,4 +233,5 @@ class CompareView(Handle):
         assert between is not None
         workflow_id = sides_of(comparison).candidate["workflow_id"].drop_nulls()[0]
         changes = fetch_config_changes(workflow_id, *between, client=self._client)
-        return with_sides(comparison, edits=Edits(changes, *between))
+        labels = dict(changes.select("block_id", "label").drop_nulls().iter_rows())
+        return with_sides(comparison, edits=Edits(changes, *between, labels))
