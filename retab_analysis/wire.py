@@ -404,11 +404,12 @@ class GraphVersion(Wire):
 
 
 class GraphId(Wire):
-    """One of the graphs of a workflow, without its blocks."""
+    """One of the graphs of a workflow, without its blocks; of a publication, which it names."""
 
     id: str
     workflow_id: str
     created_at: Time
+    workflow_version_id: str | None = None
 
 
 class FileLink(Wire):

@@ -71,7 +71,7 @@ def check(
     Example:
         >>> verdict = ra.check("wf_invoices")
         >>> verdict.headline
-        '✗ ... since the edit of extract_lines...'
+        '✗ ... since the edit of Extract the line items...'
         >>> verdict.broken.select("eval_name", "p_regressed", "cause").columns
         ['eval_name', 'p_regressed', 'cause']
         >>> verdict.gate().ok

@@ -48,6 +48,7 @@ SUITE = "suite"
 """The case that stands for reasons that are of no single eval."""
 
 _NAMED = 6
+_EDIT_UNKNOWN = "What was edited is not known: the API does not keep earlier drafts."
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +177,8 @@ class _Writer:
         rows = tuple(self._row(each) for each in (*evals, *errors))
         edits = self._edits(evals[0].row["block_id"]) if cause == "edit" else ()
         parts: list[Part] = [ChangeList(edits)] if edits else []
+        if cause == "edit" and not edits and self.facts.sides.versions is not None:
+            parts = [Note(write_line(_EDIT_UNKNOWN))]
         return Card(
             "bad",
             self._title(cause, evals),

@@ -290,7 +290,7 @@ WORKFLOWS = Table(
 )
 
 _OF_GRAPHS = {
-    "workflow_version_id": pl.col("id"),
+    "workflow_version_id": pl.coalesce("workflow_version_id", "id"),
     "published_at": pl.col("created_at"),
     "workflow_id": pl.col("workflow_id"),
 }

@@ -105,10 +105,9 @@ CONTRACT_NAMES = {
     wire.Block: "WorkflowBlock",
     wire.VersionBlock: "WorkflowConfigBlock",
     wire.GraphVersion: "WorkflowGraphVersion",
-    wire.GraphId: "WorkflowGraphVersion",
 }
 # A document's union of several, and a part that is only looked at for what it needs.
-UNIONS = {wire.Lifecycle, wire.EvalSource, wire.HandleInput, wire.ResultWithPayloads}
+UNIONS = {wire.GraphId, wire.Lifecycle, wire.EvalSource, wire.HandleInput, wire.ResultWithPayloads}
 MEMBERS = [
     (struct, field)
     for struct in structs()

@@ -164,6 +164,7 @@ class LetteredApi:
         inputs: For each eval a letter per run for what it is given; all A if not given.
         documents: The document of each eval; one of its own if not given.
         published: The versions that were published, as letters: what else ran was a draft.
+        labels: The label of each block; its id with a capital letter if not given.
         memory: Whether saved evals remember their latest pass and failure.
         reruns: For each eval its letters in the runs that are started; it passes after these.
         looks: So often a started run is looked at before it ends.
@@ -187,6 +188,7 @@ class LetteredApi:
     inputs: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     published: Collection[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     memory: bool = True
     reruns: Mapping[str, str] = field(default_factory=dict)
     looks: int = 0
@@ -467,7 +469,7 @@ class LetteredApi:
                 "id": block,
                 "workflow_id": self.flow,
                 "type": "extract",
-                "label": block.capitalize(),
+                "label": self.labels.get(block, block.capitalize()),
                 "config": {"prompt": f"Prompt {code}"},
                 "parent_id": None,
                 "updated_at": _iso(first.get((block, code), self._now()) - HOUR),
