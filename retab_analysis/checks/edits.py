@@ -75,12 +75,16 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     if versions is None:
         return comparison
     try:
-        blocks = source.read_blocks(*versions)
+        return with_sides(comparison, edits=read_edits(source, versions))
     except RetabAnalysisError:
         return comparison
+
+
+def read_edits(source: Source, versions: tuple[str, str]) -> Edits:
+    """What was edited between two versions."""
+    blocks = source.read_blocks(*versions)
     labels = dict(pl.concat(blocks).select("block_id", "label").drop_nulls().iter_rows())
-    edits = Edits(compare_blocks(*blocks), *versions, labels)
-    return with_sides(comparison, edits=edits)
+    return Edits(compare_blocks(*blocks), *versions, labels)
 
 
 @dataclass(eq=False)

@@ -69,7 +69,7 @@ def test_two_clicks_answer_what_became_of_an_eval(
 ) -> None:
     page.set_viewport_size({"width": 1280, "height": 1100})
     open_notebook(page, lab, "compare.ipynb", STORY, LAST)
-    expect(heading(page)).to_contain_text("the edit of Extract the line items")
+    expect(heading(page)).to_contain_text("the edit of extract_lines")
     before = names(page).nth(1).bounding_box()
     assert before
     names(page).nth(1).focus()

@@ -164,11 +164,9 @@ def exports(explorer: Locator, folder: Path) -> None:
 
 
 def reads_the_comparison(compared: Locator) -> None:
-    expect(compared.get_by_role("heading", level=2)).to_contain_text(
-        "the edit of Extract the line items"
-    )
+    expect(compared.get_by_role("heading", level=2)).to_contain_text("the edit of extract_lines")
     card = compared.locator(".rtd-card").first
-    expect(card).to_contain_text("Extract the line items was edited")
+    expect(card).to_contain_text("extract_lines was edited")
     edited = compared.get_by_role("button", name="What was edited?")
     if edited.count():  # nothing is looked up where nothing broke by an edit
         edited.click()

@@ -160,5 +160,5 @@ def test_github_shows_the_saved_views_as_text_and_tables(
     assert explorer.locator("table").first.locator("tbody tr").count() == 15
     assert re.search(r"95 evals gate fails|96 evals gate fails", words[2])
     assert re.search(r"9 broke \d+ flaky", words[2])
-    assert "Extract the line items was edited; 9 of its 18 evals broke with the run of " in words[2]
+    assert "extract_lines was edited; 9 of its 18 evals broke with the run of " in words[2]
     assert "Buffet lunch" not in "".join(words)
