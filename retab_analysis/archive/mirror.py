@@ -32,6 +32,7 @@ from retab_analysis.fetch.paging import (
     refuse_other_workflow,
 )
 from retab_analysis.fetch.params import RunQuery, quote_id
+from retab_analysis.fetch.publications import is_unavailable, publications_path, write_graphs
 from retab_analysis.fetch.results import RESULTS_PATH
 from retab_analysis.fetch.runs import RUNS_PATH
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -248,11 +249,15 @@ class Mirror:
     def _list_short(self, at: Place, table: Table) -> None:
         """Read saved evals or versions; to the end where all are wanted, or something changed."""
         is_needed = self._to_check and table is EVALS
-        (path, order), kept = LISTS[table.name], Kept(table, at.workflow, self._now)
+        path, params = publications_path(at.workflow), list[tuple[str, str]]()
+        if table is EVALS:
+            path, order = LISTS[table.name]
+            params = [("workflow_id", at.workflow), *order]
         into, documents = Collected(_Passing(table)), dict[str, RawRecord]()
-        params, accept = [("workflow_id", at.workflow)], refuse_other_workflow(at.workflow, table)
+        kept = Kept(table, at.workflow, self._now)
+        accept = refuse_other_workflow(at.workflow, table)
         try:
-            for found in self._read_pages(path, [*params, *order], into, accept):
+            for found in self._read_pages(path, params, into, accept):
                 with transaction(self._db, self.changes):
                     at.is_changed |= self._put_all(kept, found, len(documents))
                     self._note(at)
@@ -260,15 +265,30 @@ class Mirror:
                 is_known = found and not (at.is_changed or is_needed)
                 if is_known and into.cursor is not None:
                     return
-        except NotFoundError:
-            if documents or is_needed:  # with documents it is the cursor that is gone
+        except RetabAnalysisError as error:
+            is_absent = table is VERSIONS and is_unavailable(error)
+            # With documents it is the cursor that is gone.
+            if documents or is_needed or not (is_absent or isinstance(error, NotFoundError)):
                 raise
+            if is_absent:
+                documents = self._put_graphs(at, kept)
             # Where no run is left either, the workflow itself is gone, and all that it had.
-            if self._ids(Kept(RUNS, at.workflow, self._now), "gone IS NULL LIMIT 1"):
+            runs = Kept(RUNS, at.workflow, self._now)
+            if not documents and self._ids(runs, "gone IS NULL LIMIT 1"):
                 self.changes.append((at.workflow, table.name, None, "skipped"))
                 return
         with transaction(self._db, self.changes):
             self._mark_gone(kept, {*self._ids(kept)} - documents.keys())
+
+    def _put_graphs(self, at: Place, kept: Kept) -> dict[str, RawRecord]:
+        """Keep versions without numbers, where the API lists graphs and no publications."""
+        documents = {
+            each: RawRecord.make(each, raw, *read_one(VERSIONS.record, raw).structs)
+            for each, raw in write_graphs(self._client, at.workflow).items()
+        }
+        with transaction(self._db, self.changes):
+            at.is_changed |= self._put_all(kept, [*documents.values()])
+        return documents
 
     def _read_pages(
         self, path: str, params: Params, into: Collected, accept: Accept

@@ -15,6 +15,7 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import Runs, check_text
+from retab_analysis.fetch.publications import note_versions
 from retab_analysis.progress import Progress, check_progress, choose_progress
 from retab_analysis.transport import Client
 
@@ -70,7 +71,7 @@ def check(
     Example:
         >>> verdict = ra.check("wf_invoices")
         >>> verdict.headline
-        '✗ ... since the edit of extract_lines...'
+        '✗ ... since the edit of Extract the line items...'
         >>> verdict.broken.select("eval_name", "p_regressed", "cause").columns
         ['eval_name', 'p_regressed', 'cause']
         >>> verdict.gate().ok
@@ -101,5 +102,6 @@ def check_source(
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         sides = make_sides(plan, source, bar)
     labels = BlockLabels(source.client, source.workflow_id)
-    named = replace(sides, workflow=workflow, versions=versions, read_labels=labels)
+    notes = (*sides.notes, *note_versions(versions))
+    named = replace(sides, workflow=workflow, versions=versions, read_labels=labels, notes=notes)
     return add_config_changes(compare_sides(named, alpha, margin), source)

@@ -13,8 +13,9 @@ from retab_analysis.comparison.config_changes import Edits, compare_blocks
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_live_blocks, read_two_versions, resolve_versions
+from retab_analysis.fetch.lists import read_live_blocks, read_two_versions
 from retab_analysis.fetch.params import quote_id
+from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, FLIPPED, is_draft
 
@@ -74,11 +75,16 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     if versions is None:
         return comparison
     try:
-        blocks = source.read_blocks(*versions)
+        return with_sides(comparison, edits=read_edits(source, versions))
     except RetabAnalysisError:
         return comparison
-    edits = Edits(compare_blocks(*blocks), *versions)
-    return with_sides(comparison, edits=edits)
+
+
+def read_edits(source: Source, versions: tuple[str, str]) -> Edits:
+    """What was edited between two versions."""
+    blocks = source.read_blocks(*versions)
+    labels = dict(pl.concat(blocks).select("block_id", "label").drop_nulls().iter_rows())
+    return Edits(compare_blocks(*blocks), *versions, labels)
 
 
 @dataclass(eq=False)
@@ -127,28 +133,31 @@ def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None
     candidates = sides.candidate["workflow_version_id"].drop_nulls().unique()
     if broken.is_empty() or len(candidates) != 1:
         return None
-    candidate = DRAFT if is_draft(candidates.item()) else candidates.item()
-    baseline = _last_good_version(broken, sides)
+    published = None if sides.versions is None else {*sides.versions["workflow_version_id"]}
+    candidate = DRAFT if is_draft(candidates.item(), published) else candidates.item()
+    baseline = _last_good_version(broken, sides, published)
     return None if baseline is None or baseline == candidate else (baseline, candidate)
 
 
-def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:
+def _last_good_version(
+    broken: pl.DataFrame, sides: Sides, published: set[str] | None
+) -> str | None:
     known = [frame for frame in (sides.history, sides.baseline) if frame is not None]
     earlier = pl.concat([frame.select(_EARLIER) for frame in (sides.candidate.clear(), *known)])
     runs = earlier.drop_nulls("workflow_version_id").unique("run_id")
     held = broken.join(runs, left_on="baseline_run_id", right_on="run_id")
     counted = held.group_by("workflow_version_id").agg(pl.len(), pl.col("run_created_at").max())
     good = counted.sort("len", "run_created_at", descending=True)["workflow_version_id"]
-    if len(good) and not is_draft(good[0]):
+    if len(good) and not is_draft(good[0], published):
         return str(good[0])
     began = broken["since_at"].min()
-    published = runs.filter(
-        ~pl.col("workflow_version_id").str.starts_with(DRAFT),
+    ran = runs.filter(
+        pl.col("workflow_version_id").is_in([*(published or ())]),
         (pl.col("run_created_at") < pl.lit(began, dtype=_MOMENT)).fill_null(True),
     ).sort("run_created_at", descending=True, nulls_last=True)
-    if published.is_empty():
+    if ran.is_empty():
         return _published_by(held["run_created_at"].max(), sides.versions)
-    return str(published["workflow_version_id"][0])
+    return str(ran["workflow_version_id"][0])
 
 
 def _published_by(moment: object, versions: pl.DataFrame | None) -> str | None:

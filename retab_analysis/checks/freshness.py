@@ -36,7 +36,7 @@ def find_edited(
 ) -> pl.DataFrame:
     """The evals of which it is known that running them now is not what the candidate ran.
 
-    ``saved`` is an EVALS frame with ``freshness_reasons``; ``blocks`` says when each block was
+    ``saved`` is an EVALS frame; ``blocks`` says when each block was
     saved (``block_id, updated_at``), for evals of whose newest result the API does not say whether
     it is up to date. Gives ``eval_id, eval_name, block_id, edited``: ``code``, ``validity``,
     ``saved``, ``inputs`` or ``condition``.
@@ -129,9 +129,8 @@ def _saved_later(blocks: pl.DataFrame | None) -> pl.Expr:
 
 
 def _is_stale(reason: str) -> pl.Expr:
-    return (pl.col("freshness_status") == "stale") & pl.col("freshness_reasons").list.contains(
-        reason
-    )
+    reasons = pl.col("freshness_reasons").str.split(", ")
+    return (pl.col("freshness_status") == "stale") & reasons.list.contains(reason)
 
 
 def _list_blocks(edited: pl.DataFrame) -> str:

@@ -11,13 +11,13 @@ import polars as pl
 from retab_analysis.errors import InvalidRequestError, NotFoundError
 from retab_analysis.fetch.lists import (
     find_workflow,
-    list_evals,
     read_changed_blocks,
-    read_newest_versions,
+    read_saved,
     read_two_versions,
 )
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
+from retab_analysis.fetch.publications import read_newest_versions
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -47,6 +47,7 @@ class Source:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
         self._saved = saved
+        self._versions: pl.DataFrame | None = None
         self._taken: dict[str, pl.DataFrame] = {}
         self._read, self._read_ids = RESULTS.empty(), set[str]()
 
@@ -54,12 +55,12 @@ class Source:
     def saved(self) -> pl.DataFrame:
         """The EVALS frame of what is saved."""
         if self._saved is None:
-            self._saved = list_evals(self.client, self.workflow_id, strict=self.strict).frame
+            self._saved = read_saved(self.client, self.workflow_id, strict=self.strict).frame
         return self._saved
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
         """From now on give what is there now; results that were read stay."""
-        self._saved = None
+        self._saved = self._versions = None
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
         """The workflow and its publications, None where unknown; also reads the saved evals."""
@@ -76,8 +77,10 @@ class Source:
         return outcomes.results.get(1), outcomes.results.get(2)
 
     def read_versions(self) -> pl.DataFrame:
-        """The newest published versions."""
-        return read_newest_versions(self.client, self.workflow_id)
+        """The newest published versions; asked for once."""
+        if self._versions is None:
+            self._versions = read_newest_versions(self.client, self.workflow_id)
+        return self._versions
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         """The newest runs up to a moment, and whether there are no older ones."""

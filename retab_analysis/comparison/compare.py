@@ -21,7 +21,7 @@ from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import weigh
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.suite import SuiteRates
-from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT, is_draft
+from retab_analysis.vocabulary import DECIDED, LIKELY, MOMENT
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
 _NAMED = 5
@@ -108,8 +108,7 @@ def compare_versions(
 
     Args:
         results: A RESULTS frame of several runs.
-        baseline: The version that was: a value of the column ``by``, or ``"draft"`` for the newest
-            draft.
+        baseline: The version that was: a value of the column ``by``.
         candidate: The version that is, likewise.
         by: What makes a version: ``workflow_version_id``, ``run_id``,
             ``workflow_draft_fingerprint``, or a column of your own that the frame has beside ours.
@@ -277,8 +276,6 @@ def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> objec
         .drop_nulls()
         .to_list()
     )
-    if by == "workflow_version_id" and value == DRAFT and DRAFT not in known:
-        value = next((each for each in known if is_draft(each)), value)
     try:
         return {each: each for each in known}[value]
     except (KeyError, TypeError):  # a value that cannot be hashed is not one of them either

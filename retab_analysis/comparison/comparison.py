@@ -74,7 +74,11 @@ class Comparison:
         stay, ``cause``, ``since_at`` and ``reason`` why and since when.
         ``ra.schema.COMPARISON.describe()`` explains all columns.
         """
-        return self._suite.evals.select(COMPARISON.schema.names())
+        edits = self._sides.edits
+        labels = {} if edits is None else edits.labels
+        label = pl.col("block_id").replace_strict(labels, default=None, return_dtype=pl.String)
+        known = self._suite.evals.with_columns(block_label=label)
+        return known.select(COMPARISON.schema.names())
 
     @functools.cached_property
     def _test(self) -> SuiteTest:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -15,18 +18,31 @@ from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import DRAFT
 
 _BLOCKS = 6
+_NAME = 80  # characters of a label
 
 
 @dataclass(frozen=True, eq=False)
 class Edits:
     """What was edited from one version of a workflow to another, or to ``"draft"``.
 
-    ``changes`` is what :func:`fetch_config_changes` gives.
+    ``changes`` is what :func:`fetch_config_changes` gives; ``labels`` are those of all blocks that
+    were read for it, by their ids.
     """
 
     changes: pl.DataFrame
     baseline: str
     candidate: str
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+
+    @functools.cached_property
+    def names(self) -> dict[str, str]:
+        """What the blocks are called that have a label: that; with its id where two have it."""
+        labels = {block: one_line(label, _NAME) for block, label in self.labels.items() if label}
+        taken = Counter([*labels.values(), *(each for each in self.labels if each not in labels)])
+        return {
+            block: label if taken[label] == 1 else f"{label} ({one_line(block)})"
+            for block, label in labels.items()
+        }
 
     @property
     def between(self) -> str:
@@ -45,7 +61,8 @@ class Edits:
             what = list_some(fields, 3)
             if fields == ["$"]:
                 what = f"the whole block was {rows['change'][0]}"
-            said.append(f"{one_line(block or 'a block without an id', 80)} ({what})")
+            name = self.names.get(block) or one_line(block or "a block without an id", 80)
+            said.append(f"{name} ({what})")
         more = f", and {len(said) - _BLOCKS} more" if len(said) > _BLOCKS else ""
         return f"{self.between} these blocks differ: {', '.join(said[:_BLOCKS])}{more}."
 

@@ -102,6 +102,7 @@ class EvalDetail:
     outcomes: tuple[str, ...] = ()
     tries: tuple[tuple[str, str], ...] = ()
     was_seen: bool = False  # whether an earlier run of the whole workflow showed that it is broken
+    block_name: str | None = None
 
     @classmethod
     def make(cls, row: Row, **more: Any) -> EvalDetail:
@@ -142,7 +143,8 @@ class EvalDetail:
 
     @property
     def block(self) -> str:
-        return one_line(self.row["block_id"])
+        """What its block is called: by its label where that is known, else by its id."""
+        return self.block_name or one_line(self.row["block_id"])
 
     @property
     def documents(self) -> str:
@@ -429,6 +431,7 @@ def collect_details(evals: pl.DataFrame, sides: Sides) -> list[EvalDetail]:
     about = sides.candidate.group_by("eval_id").agg(newest)
     paths = {eval_id: (path, kind) for eval_id, path, kind in about.iter_rows()}
     year = find_year(sides.candidate)
+    names = {} if sides.edits is None else sides.edits.names
     return [
         EvalDetail.make(
             row,
@@ -438,10 +441,18 @@ def collect_details(evals: pl.DataFrame, sides: Sides) -> list[EvalDetail]:
             outcomes=tuple(outcomes.get(row["eval_id"], ())),
             tries=tuple(tries.get(row["eval_id"], ())),
             was_seen=row["eval_id"] in seen,
+            block_name=names.get(row["block_id"]),
         )
         for row in chosen.iter_rows(named=True)
         for path, kind in [paths.get(row["eval_id"], (None, None))]
     ]
+
+
+def say_invalid(saved: Row) -> str:
+    """That a row of an EVALS frame cannot be run, and why."""
+    issues = "; ".join(saved["validation_issues"] or ()) or saved["drift_detail"]
+    why = one_line(issues or saved["validation_status"], 200)
+    return f"This saved eval cannot run: {name_eval(saved)} ({why})."
 
 
 def _list_tries(candidate: pl.DataFrame) -> dict[str, list[tuple[str, str]]]:

@@ -85,7 +85,8 @@ def _make_brief(each: EvalDetail, values: bool) -> dict[str, Any]:
         "eval_id": each.id,
         "eval_name": each.name,
         "became": each.word,
-        "block_id": each.block,
+        "block_id": each.row["block_id"],
+        "block_label": each.block_name,
         "p_regressed": None if p is None else round(p, 2),
         "said": each.short(values=values)[:_LONGEST] if each.fails else None,
     }

@@ -169,6 +169,7 @@ def _shape(judged: pl.DataFrame) -> pl.DataFrame:
     named = judged.with_columns(
         *either,
         pl.coalesce("c_block_id", "block_id").alias("block_id"),
+        pl.lit(None).alias("block_label"),  # known later, if at all
         _has_moved().alias("has_moved"),
         pl.lit(None, pl.String).alias("reason"),
         *(

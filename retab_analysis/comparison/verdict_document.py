@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,8 +47,8 @@ from retab_analysis.vocabulary import BROKEN, MOMENT, SURE, is_draft
 SUITE = "suite"
 """The case that stands for reasons that are of no single eval."""
 
-_DATED = re.compile(r"(\d{4})\D?(\d{2})\D?(\d{2})")
 _NAMED = 6
+_EDIT_UNKNOWN = "What was edited is not known: the API does not keep earlier drafts."
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +175,10 @@ class _Writer:
 
     def _card(self, cause: str, evals: list[EvalDetail], errors: list[EvalDetail]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
-        edits = self._edits(evals[0].block) if cause == "edit" else ()
+        edits = self._edits(evals[0].row["block_id"]) if cause == "edit" else ()
         parts: list[Part] = [ChangeList(edits)] if edits else []
+        if cause == "edit" and not edits and self.facts.sides.versions is not None:
+            parts = [Note(write_line(_EDIT_UNKNOWN))]
         return Card(
             "bad",
             self._title(cause, evals),
@@ -245,7 +246,7 @@ class _Writer:
         if errors:
             yield f"{len(errors)} more ended in an error"
 
-    def _edits(self, block: str) -> tuple[Change, ...]:
+    def _edits(self, block: str | None) -> tuple[Change, ...]:
         known = self.facts.sides.edits
         if known is None:
             return ()
@@ -396,19 +397,22 @@ def name_versions(facts: VerdictFacts) -> str:
 
 
 def name_version(version: str, at: datetime | None, facts: VerdictFacts) -> str:
-    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known."""
+    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known.
+
+    A draft that was published after the run is called both.
+    """
     known = facts.sides.versions
-    if known is not None:
-        numbers = known.filter(pl.col("workflow_version_id") == version)["version"].drop_nulls()
-        if len(numbers):
-            return f"v{numbers[0]}"
-    if is_draft(version):
-        dated = _DATED.search(version)
-        if dated:
-            with contextlib.suppress(ValueError):
-                at = datetime(*map(int, dated.groups()))  # type: ignore[arg-type]
-        return "draft" if at is None else f"draft of {say_day(at, facts.year)}"
-    return one_line(version, 24)
+    draft = "draft" if at is None else f"draft of {say_day(at, facts.year)}"
+    if known is None:
+        return one_line(version, 24)
+    its = known.filter(pl.col("workflow_version_id") == version)
+    if is_draft(version, its["workflow_version_id"].to_list()):
+        return draft
+    numbers = its["version"].drop_nulls()
+    name = f"v{numbers[0]}" if len(numbers) else one_line(version, 24)
+    first: datetime | None = its["published_at"].min()  # type: ignore[assignment]
+    was_draft = at is not None and first is not None and at < first
+    return f"{name} ({draft})" if was_draft else name
 
 
 def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
@@ -429,7 +433,7 @@ def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
 
 def _make_case(detail: EvalDetail, gate: Gate, values: bool) -> Case:
     """What the gate makes of an eval; what passes is never expected to fail."""
-    about = (detail.name, one_line(detail.id), detail.block)
+    about = (detail.name, one_line(detail.id), one_line(detail.row["block_id"]))
     attempts = detail.attempts(values=values)
     if detail.id in gate.failing:
         details = "\n".join(detail.describe(values=values))

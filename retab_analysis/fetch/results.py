@@ -24,7 +24,7 @@ from retab_analysis.errors import (
     list_some,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import explain_missing_run, list_evals
+from retab_analysis.fetch.lists import explain_missing_run, read_saved
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -354,7 +354,7 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     lists (the record is the workflow), or single evals.
     """
     workflow_ids, outcomes = reading.workflow_ids(), TaskOutcomes[Fetched]()
-    tasks = [partial(list_evals, client, each) for each in workflow_ids]
+    tasks = [partial(read_saved, client, each) for each in workflow_ids]
     # While the answers are waited for, thousands of rows are made.
     with threads(1) as pool:
         asking = pool.submit(partial(run_all, tasks, client.max_concurrency, outcomes))

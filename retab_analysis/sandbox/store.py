@@ -259,6 +259,14 @@ class Store:
     def list_versions(self, workflow_id: str, query: PageQuery) -> bytes:
         workflow = self._workflow(workflow_id)
         rows = {
+            (version.at, version.id): version_document(workflow, version)
+            for version, _ in workflow.published
+        }
+        return _page_of(rows, query)
+
+    def list_publications(self, workflow_id: str, query: PageQuery) -> bytes:
+        workflow = self._workflow(workflow_id)
+        rows = {
             (told.ordinal, told.id): publication_document(workflow, version, told)
             for version, told in workflow.published
         }

@@ -24,7 +24,7 @@ from retab_analysis.schema.tables import BLOCKS as BLOCKS
 from retab_analysis.schema.tables import COMPARISON as COMPARISON
 from retab_analysis.schema.tables import CONFIG_CHANGES as CONFIG_CHANGES
 from retab_analysis.schema.tables import EVALS as EVALS
-from retab_analysis.schema.tables import EVALS_WITH_REASONS as EVALS_WITH_REASONS
+from retab_analysis.schema.tables import GRAPHS as GRAPHS
 from retab_analysis.schema.tables import LIVE_BLOCKS as LIVE_BLOCKS
 from retab_analysis.schema.tables import PROBLEMS as PROBLEMS
 from retab_analysis.schema.tables import RESULTS as RESULTS

@@ -66,8 +66,9 @@ class Table:
 
     @functools.cached_property
     def paths(self) -> Mapping[str, pl.DataType]:
-        """Every path that some column needs, with the dtype of what stands there."""
-        names = sorted({path for column in self.columns for path in column.paths})
+        """Every path that some column needs, and the id, with the dtype of what stands there."""
+        own = {"id"} & {*self.record.__struct_fields__}
+        names = sorted(own.union(*(column.paths for column in self.columns)))
         return {
             name: Strings if "*" in name else _DTYPES[_base(path_type(self.record, name))]
             for name in names

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 from operator import and_, or_
 
+import msgspec
 import polars as pl
 
 from retab_analysis import wire
@@ -174,13 +176,10 @@ RESULTS = Table(
         ("metric_kind", String, f"{_ASSERTION}.metric_kind", "what the score measures"),
         ("warnings", Strings, "warnings", "what the API warned of"),
         ("document_ids", Strings, "handle_inputs.*.document.id", "the input files' ids"),
+        ("error_code", String, "lifecycle.details.error_code", "an error's code"),
+        ("error_block_id", String, "lifecycle.details.block_id", "the block that it came from"),
         ("failure_details", String, _json(f"{_ASSERTION}.failure.details"), "more, compact JSON"),
-        (
-            "routing_decisions",
-            String,
-            _json("routing_decisions"),
-            "which ways it took, compact JSON",
-        ),
+        ("routing_decisions", String, _json("routing_decisions"), "ways taken, compact JSON"),
         ("artifact_operation", String, "artifact.operation", "what made the judged output"),
         ("artifact_id", String, "artifact.id", "the judged output"),
         ("handle_inputs_fingerprint", String, "handle_inputs_fingerprint", "same: same inputs"),
@@ -211,7 +210,27 @@ def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
     ]
 
 
+def _read_issues(column: pl.Series) -> pl.Series:
+    """Each issue as a text: what it says or its message, else the JSON that was sent."""
+    issue, lists = wire.decoder(str | wire.ErrorDetails), wire.decoder(list[msgspec.Raw] | None)
+
+    def say(raw: msgspec.Raw) -> str:
+        with contextlib.suppress(msgspec.MsgspecError):
+            return getattr(found := issue.decode(raw), "message", found) or str(raw, "utf-8")
+        return str(raw, "utf-8")
+
+    def read(text: str) -> list[str] | None:
+        with contextlib.suppress(msgspec.MsgspecError):
+            return None if (raws := lists.decode(text)) is None else list(map(say, raws))
+        return [text]
+
+    return pl.Series(column.name, list(map(read, column)), Strings)
+
+
 _KIND = pl.col("assertion.condition").str.json_path_match("$.kind")
+_DRIFT = pl.coalesce("drift.detail", "schema_drift_detail")
+_REASONS = pl.col("freshness.reasons").list.join(", ")
+_ISSUES = pl.col("validation_issues").fill_null("[]").map_batches(_read_issues, Strings)
 EVALS = Table(
     "evals",
     "eval",
@@ -224,6 +243,7 @@ EVALS = Table(
         ("path", String, "assertion.target.path", "where in the output"),
         ("condition_kind", String, _KIND, "equals, similarity_gte, …"),
         ("assertion_label", String, "assertion.label", "the assertion's label"),
+        ("assertion_id", String, "assertion.id", "the assertion"),
         ("condition", String, "assertion.condition", "compact JSON, as it was sent"),
         ("source_type", String, "source.type", "manual or run_step: where its inputs are from"),
         ("source_run_id", String, "source.run_id", "the run that its inputs are from"),
@@ -231,10 +251,14 @@ EVALS = Table(
         ("assertion_drift_status", String, "assertion_drift_status", "valid, drifted, broken"),
         ("schema_drift", String, "schema_drift", "none, partial, drifted, unknown"),
         ("drift_status", String, "drift.status", "none, drifted, broken, unknown"),
+        ("drift_detail", String, _DRIFT, "what does not fit any more"),
         ("freshness_status", String, "freshness.status", "fresh, stale, unknown"),
+        ("freshness_reasons", String, _REASONS, "why it is stale, joined by a comma"),
         ("validation_status", String, "validation_status", "whether it can be run"),
+        ("validation_issues", Strings, _ISSUES, "why it cannot be run"),
         ("latest_run_status", String, "latest_run_summary.status", "its newest run"),
         ("latest_run_outcome", String, "latest_run_summary.outcome", "its newest verdict"),
+        ("latest_result_id", String, "latest_run_summary.run_record_id", "its newest result"),
         ("latest_run_completed_at", Datetime, "latest_run_summary.completed_at", "when it ended"),
         ("latest_run_duration_ms", Int64, "latest_run_summary.duration_ms", "how long it took"),
         ("created_at", Datetime, "created_at", "when it was saved"),
@@ -247,11 +271,6 @@ EVALS = Table(
         *_fingerprints("last_failed", "latest_failing_run_summary", "when it failed last"),
     ),
 )
-
-EVALS_WITH_REASONS = _extended(
-    EVALS, ("freshness_reasons", Strings, "freshness.reasons", "why it is stale")
-)
-"""EVALS, and why the newest result of an eval is out of date."""
 
 WORKFLOWS = Table(
     "workflows",
@@ -270,19 +289,32 @@ WORKFLOWS = Table(
     ),
 )
 
+_OF_GRAPHS = {
+    "workflow_version_id": pl.coalesce("workflow_version_id", "id"),
+    "published_at": pl.col("created_at"),
+    "workflow_id": pl.col("workflow_id"),
+}
 VERSIONS = Table(
     "versions",
     "version",
     wire.Publication,
     _columns(
-        ("workflow_version_id", String, pl.coalesce("workflow_version_id", "id"), "the version"),
+        ("workflow_version_id", String, "workflow_version_id", "the version, as runs name it"),
         ("version", Int64, "version", "its ordinal, from 1"),
         ("description", String, "description", "the release note"),
-        ("published_at", Datetime, pl.coalesce("published_at", "created_at"), "when"),
+        ("published_at", Datetime, "published_at", "when"),
         ("is_current", Boolean, "is_current", "whether it is in production now"),
         ("workflow_id", String, "workflow_id", "the workflow"),
     ),
 )
+
+GRAPHS = Table(
+    "graphs",
+    "graph",
+    wire.GraphId,
+    tuple(replace(each, source=_OF_GRAPHS.get(each.name)) for each in VERSIONS.columns),
+)
+"""The same columns, where the API lists graphs alone."""
 
 BLOCKS = Table(
     "blocks",
@@ -327,6 +359,7 @@ COMPARISON = _made_here(
     ("p_regressed", Float64, "probability that it got worse to stay, or null"),
     ("p_improved", Float64, "probability that it got better to stay"),
     ("block_id", String, "the block that it evaluates"),
+    ("block_label", String, "what that is called, where it is known"),
     ("block_changed", Boolean, "whether its block was edited between the sides"),
     ("cause", String, "why it broke: edit, drift (no edit) or unknown"),
     ("since_at", Datetime, "when it broke"),

@@ -290,9 +290,10 @@ MISSING = reply(404, {"detail": "there is no such thing"})
 
 @pytest.mark.parametrize("kind", ["evals", "versions"])
 def test_a_list_that_is_not_there_is_skipped_and_said(archive: ra.Archive, kind: str) -> None:
-    path = {"evals": "evals?", "versions": "versions"}[kind]
-    with lettered(published="A") as api:
-        api.broken[f"GET /v1/workflows/{path}"] = MISSING
+    paths = {"evals": ["evals?"], "versions": ["wf_letters/published-versions", "versions?"]}[kind]
+    missing = {f"GET /v1/workflows/{path}": MISSING for path in paths}
+    with lettered(published="A" if kind == "evals" else "") as api:
+        api.broken.update(missing)
         came = sync(archive, api)
         assert came.filter(pl.col("kind") == kind).rows() == [(FLOW, kind, None, "skipped")]
         assert archive.info().filter(pl.col("kind") == kind).is_empty()
@@ -300,9 +301,24 @@ def test_a_list_that_is_not_there_is_skipped_and_said(archive: ra.Archive, kind:
         api.broken.clear()
         sync(archive, api)
         assert_same(archive, api.client)
-        api.broken[f"GET /v1/workflows/{path}"] = MISSING
+        api.broken.update(missing)
         assert changes(sync(archive, api)) == {(kind, "skipped"): 1}
         api.broken.clear()
+        assert_same(archive, api.client)
+
+
+def test_91_where_publications_are_not_listed_graphs_are_kept(archive: ra.Archive) -> None:
+    publications = "GET /v1/workflows/wf_letters/published-versions"
+    with lettered(published="AB", codes="AAABB") as api:
+        api.broken[publications] = MISSING
+        assert changes(sync(archive, api))["versions", "added"] == 2
+        kept = archive.scan_versions(FLOW).collect()
+        assert kept["workflow_version_id"].to_list() == ["version_B", "version_A"]
+        assert kept["version"].null_count() == 2
+        assert kept["is_current"].to_list() == [True, False]
+        assert sync(archive, api).is_empty()
+        api.broken.clear()
+        sync(archive, api)
         assert_same(archive, api.client)
 
 
@@ -428,13 +444,14 @@ def test_a_record_that_does_not_decode_is_kept(archive: ra.Archive) -> None:
 
 def test_the_bytes_are_those_that_were_sent(archive: ra.Archive) -> None:
     sent = (
-        b'{"workflow_id":"wf_letters",  "id" : "v", "new": 1.50e3,'
-        b'"description":"\\ud83d\\ude00 \xc3\xa9"}',
-        b'{"id":"w", "workflow_id":"wf_letters", "description": "\\ud800"}',
+        b'{"workflow_id":"wf_letters",  "id" : "v", "new": 1.50e3, "workflow_version_id": "a",'
+        b'"published_at": "2026-05-01T10:00:00Z", "description":"\\ud83d\\ude00 \xc3\xa9"}',
+        b'{"id":"w", "workflow_id":"wf_letters", "workflow_version_id": "b",'
+        b'"published_at": "2026-05-01T10:00:00Z", "description": "\\ud800"}',
     )
     with lettered() as api:
         body = b'{"data": [' + b" , ".join(sent) + b'], "list_metadata": {"after": null}}'
-        api.broken["GET /v1/workflows/versions"] = reply(body=body)
+        api.broken["GET /v1/workflows/wf_letters/published-versions"] = reply(body=body)
         with pytest.warns(ra.ProblemsWarning, match="lone surrogate"):
             sync(archive, api)
     with contextlib.closing(sqlite3.connect(archive.path)) as db:

@@ -94,7 +94,7 @@ def test_a_file_that_goes_away_while_it_is_written_to(tmp_path: Path, what: str)
                 path.touch()
 
     with LetteredApi(EVALS) as api, ra.Archive(path) as archive:
-        api.broken["GET /v1/workflows/versions"] = take_away
+        api.broken["GET /v1/workflows/wf_letters/published-versions"] = take_away
         with pytest.raises(ra.ArchiveError, match=r"is its folder there|disk I/O|in its place"):
             archive.sync(FLOW, client=api.client, progress=False)
         api.broken.clear()

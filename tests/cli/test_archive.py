@@ -89,7 +89,8 @@ def test_what_is_kept_is_exported_for_other_engines(
 def test_a_list_that_the_api_does_not_have_is_said(
     api: LetteredApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    api.broken["GET /v1/workflows/versions"] = reply(404, {"detail": "no such page"})
+    for path in (f"{FLOW}/published-versions", "versions?"):
+        api.broken[f"GET /v1/workflows/{path}"] = reply(404, {"detail": "no such page"})
     assert run(api, f"sync {FLOW} --archive {ARCHIVE}") == 0
     assert "; the API has no list of versions\n" in capsys.readouterr().out
 

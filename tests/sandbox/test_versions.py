@@ -13,7 +13,7 @@ PUBLISHED = ["wf_invoices", "wf_contracts", "wf_claims"]
 
 
 def publications(workflow_id: str) -> list[Any]:
-    return API.all(VERSIONS, workflow_id=workflow_id)
+    return API.all(f"/v1/workflows/{workflow_id}/published-versions")
 
 
 def version(workflow_id: str, version_id: str) -> Any:

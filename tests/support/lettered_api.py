@@ -164,6 +164,7 @@ class LetteredApi:
         inputs: For each eval a letter per run for what it is given; all A if not given.
         documents: The document of each eval; one of its own if not given.
         published: The versions that were published, as letters: what else ran was a draft.
+        labels: The label of each block; its id with a capital letter if not given.
         memory: Whether saved evals remember their latest pass and failure.
         reruns: For each eval its letters in the runs that are started; it passes after these.
         looks: So often a started run is looked at before it ends.
@@ -187,6 +188,7 @@ class LetteredApi:
     inputs: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     published: Collection[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
     memory: bool = True
     reruns: Mapping[str, str] = field(default_factory=dict)
     looks: int = 0
@@ -311,9 +313,10 @@ class LetteredApi:
     def _get(self, path: str, query: dict[str, str]) -> Reply:
         folder, _, which = path.removeprefix("/v1/workflows").rpartition("/")
         lists: dict[str, Callable[[], list[dict[str, Any]]]] = {
-            "": lambda: [workflow_document(self.flow, name="Letters")],
+            "": lambda: [workflow_document(self.flow, name="Letters", published=self._current())],
             "/blocks": lambda: self._blocks(self._codes(self._column(now=True))),
-            "/versions": self._versions,
+            f"/{self.flow}/published-versions": self._publications,
+            "/versions": self._graphs,
             "/evals": lambda: [self._eval(each) for each in self._saved()],
             "/evals/runs": lambda: self._list_runs(query),
             "/evals/results": lambda: [
@@ -423,7 +426,15 @@ class LetteredApi:
         names = [f"version_{each}" for each in self.published]
         return {each: known[each] for each in names if each in known}
 
-    def _versions(self) -> list[dict[str, Any]]:
+    def _graphs(self) -> list[dict[str, Any]]:
+        return [self._graph(name, codes) for name, codes in self._published().items()][::-1]
+
+    def _graph(self, name: str, codes: Mapping[str, str]) -> dict[str, Any]:
+        first = min(run.at for run in self.shown() if self._version(run.codes) == name)
+        own = {"id": name, "workflow_id": self.flow, "created_at": _iso(first - HOUR)}
+        return {**own, "blocks": self._blocks(codes)}
+
+    def _publications(self) -> list[dict[str, Any]]:
         names = [*self._published()]
         first = {self._version(run.codes): run.at for run in reversed(self.shown())}
         rows = [
@@ -440,6 +451,13 @@ class LetteredApi:
         ]
         return rows[::-1]
 
+    def _current(self) -> dict[str, Any] | None:
+        """The version that is in production, as the workflow names it."""
+        for row in self._publications()[:1]:
+            known = {name: row[name] for name in ("published_at", "description")}
+            return {"version_id": row["workflow_version_id"], **known}
+        return None
+
     def _blocks(self, codes: Mapping[str, str]) -> list[dict[str, Any]]:
         first = {
             (block, code): run.at
@@ -451,7 +469,7 @@ class LetteredApi:
                 "id": block,
                 "workflow_id": self.flow,
                 "type": "extract",
-                "label": block.capitalize(),
+                "label": self.labels.get(block, block.capitalize()),
                 "config": {"prompt": f"Prompt {code}"},
                 "parent_id": None,
                 "updated_at": _iso(first.get((block, code), self._now()) - HOUR),
@@ -468,9 +486,7 @@ class LetteredApi:
         if not {*ends.values()} <= known.keys():
             return _MISSING
         if which != "diff":
-            blocks = self._blocks(known[which])
-            own = {"id": which, "workflow_id": self.flow, "created_at": _iso(FIRST)}
-            return self._reply({**own, "blocks": blocks})
+            return self._reply(self._graph(which, known[which]))
         old, new = (known[each] for each in ends.values())
         differ = [each for each, code in old.items() if new.get(each) != code]
         return self._reply({**ends, **_NO_DIFFERENCE, "changed_block_ids": differ})

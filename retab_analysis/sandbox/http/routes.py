@@ -58,6 +58,10 @@ def _list_workflows(store: Store, call: Call) -> Response:
     return Response(200, store.list_workflows(call.query.page(10), project_id, sort_by))
 
 
+def _list_publications(store: Store, call: Call) -> Response:
+    return Response(200, store.list_publications(call.ident, call.query.page(50)))
+
+
 def _get_version(store: Store, call: Call) -> Response:
     return Response(200, store.get_version(call.query.required("workflow_id"), call.ident))
 
@@ -93,6 +97,7 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
     "workflows/evals": {"GET": _list_evals},
     "workflows/evals/{}": {"GET": _one(Store.get_eval)},
     "workflows": {"GET": _list_workflows},
+    "workflows/{}/published-versions": {"GET": _list_publications},
     "workflows/versions": {"GET": _list_of_workflow(Store.list_versions)},
     "workflows/versions/diff": {"GET": _diff_versions},
     "workflows/versions/{}": {"GET": _get_version},

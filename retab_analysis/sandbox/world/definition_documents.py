@@ -55,9 +55,9 @@ def publication_document(
         "version": publication.ordinal,
         "description": publication.note,
         "published_at": iso(publication.at),
-        "created_at": iso(version.at),
         "is_current": version is newest,
         "block_count": len(version.revisions),
+        "edge_count": len(_edges(workflow, version)),
     }
 
 

@@ -81,7 +81,7 @@ class CompareState:
         sides, had = sides_of(comparison), sides_of(before)
         again = had.candidate.join(self.results, on="result_id", how="anti")
         candidate = pl.concat([sides.candidate, again], how="diagonal")
-        grown = replace(sides, candidate=candidate, started=had.started)
+        grown = replace(sides, candidate=candidate, started=had.started, versions=had.versions)
         made = compare_sides(grown, self._alpha, self._margin)
         edits = had.edits
         if edits and (edits.baseline, edits.candidate) == choose_versions(made.evals, grown):

@@ -12,13 +12,14 @@ import polars as pl
 
 from retab_analysis.arguments import check_flag
 from retab_analysis.checks.defaults import archive_or_default
-from retab_analysis.checks.edits import fetch_config_changes
+from retab_analysis.checks.edits import choose_versions, read_edits
 from retab_analysis.checks.settle import settle
+from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import sides_of, with_sides
-from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.config import shows_values
-from retab_analysis.fetch.default_client import check_client
+from retab_analysis.errors import ConfigError
+from retab_analysis.fetch.default_client import check_client, client_or_default
 from retab_analysis.progress import Progress, in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.compare import html
@@ -229,8 +230,10 @@ class CompareView(Handle):
         return settle(comparison, max_rounds=ROUNDS, client=self._client, progress=progress)
 
     def _look_up(self, comparison: Comparison, progress: Progress) -> Comparison:
-        between = self._state.edited_between
-        assert between is not None
         workflow_id = sides_of(comparison).candidate["workflow_id"].drop_nulls()[0]
-        changes = fetch_config_changes(workflow_id, *between, client=self._client)
-        return with_sides(comparison, edits=Edits(changes, *between))
+        source = Source(client_or_default(self._client), workflow_id)
+        known = with_sides(comparison, versions=source.read_versions())
+        between = choose_versions(known.evals, sides_of(known))
+        if between is None:
+            raise ConfigError("the API does not keep earlier drafts")
+        return with_sides(known, edits=read_edits(source, between))

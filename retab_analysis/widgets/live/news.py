@@ -7,6 +7,7 @@ results have changed.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -157,6 +158,8 @@ class WorkflowNews:
         # What was edited between two versions, and how often that was asked for in vain.
         self._edits: dict[tuple[str, str], Edits] = {}
         self._unanswered: Counter[tuple[str, str]] = Counter()
+        # Which versions were published; None while that is not known.
+        self._versions: pl.DataFrame | None = None
         # How often in a row the API was away.
         self._refused = 0
 
@@ -195,7 +198,11 @@ class WorkflowNews:
         if not (has_ended or outcomes):
             source.read_results(plan.read)
             return News(ids, against=against)
+        if self._versions is None:
+            with contextlib.suppress(RetabAnalysisError):
+                self._versions = source.read_versions()
         sides, began = make_sides(plan, source), time.monotonic()
+        sides = replace(sides, versions=self._versions)
         comparison = compare_sides(sides, _ALPHA, _MARGIN)
         took = time.monotonic() - began
         news = News(ids, self._add_edits(comparison, source), against, outcomes=outcomes, took=took)

@@ -48,10 +48,13 @@ def test_every_document_follows_the_contract(api: Api, everything: list[Any]) ->
             evals.validate(row)
         for row in api.all("/v1/workflows/blocks", workflow_id=workflow["id"]):
             blocks.validate(row)
-        for row in api.all("/v1/workflows/versions", workflow_id=workflow["id"]):
+        published = api.all(f"/v1/workflows/{workflow['id']}/published-versions")
+        for row in published:
             publications.validate(row)
             path = f"/v1/workflows/versions/{row['workflow_version_id']}"
             versions.validate(api.get(path, workflow_id=workflow["id"]))
+        graphs = api.all("/v1/workflows/versions", workflow_id=workflow["id"])
+        assert [row["id"] for row in graphs] == [row["workflow_version_id"] for row in published]
 
 
 def test_verdicts_follow_from_values(everything: list[Any]) -> None:

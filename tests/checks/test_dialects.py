@@ -1,0 +1,69 @@
+"""The golden story in every shape that the API may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.dialects import DIALECTS, spoken
+from support.sandbox_api import make_server, plan_world
+
+import retab_analysis as ra
+
+FLOW = "wf_invoices"
+EDITED = "since the edit of Extract the line items"
+WORDS = "Join descriptions that are wrapped over several rows."
+UNNUMBERED = "The API does not list publications here, so versions have no numbers."
+NOT_NUMBERED = ("graph versions only", "publications for the dashboard only", "a web page")
+NOT_NUMBERED = (*NOT_NUMBERED, "last month")
+ELSEWHERE = "another environment"
+
+
+@pytest.fixture(scope="module")
+def behind() -> Iterator[dict[str, str]]:
+    with make_server(plan_world(0)) as server:
+        yield server.credentials
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def client(behind: dict[str, str], dialect: str) -> Iterator[ra.Client]:
+    with spoken(DIALECTS[dialect](), behind["base_url"]) as url:
+        with ra.Client(behind["api_key"], url, max_attempts=1) as made:
+            yield made
+
+
+def test_the_golden_story(client: ra.Client, dialect: str) -> None:
+    if dialect == ELSEWHERE:
+        with pytest.raises(ra.NotFoundError):
+            ra.check(FLOW, client=client, progress=False)
+        return
+    verdict = ra.check(FLOW, client=client, progress=False)
+    text = " ".join(str(verdict).split())
+    assert (UNNUMBERED in text) == (dialect in NOT_NUMBERED)
+    assert verdict.broken.filter(cause="edit", block_id="extract_lines").height == 9
+    assert EDITED in verdict.headline
+    assert WORDS in text
+
+
+@pytest.mark.parametrize("named", ["published", "v5"])
+def test_versions_by_name(client: ra.Client, dialect: str, named: str) -> None:
+    if dialect == ELSEWHERE:
+        return
+    if dialect in NOT_NUMBERED and named == "v5":
+        with pytest.raises(ra.ConfigError, match="versions have no numbers"):
+            ra.check(FLOW, baseline=named, client=client, progress=False)
+        return
+    verdict = ra.check(FLOW, baseline=named, client=client, progress=False)
+    assert verdict.broken.height >= 9
+
+
+def test_the_draft_by_name(client: ra.Client, dialect: str) -> None:
+    if dialect == ELSEWHERE:
+        return
+    verdict = ra.check(FLOW, candidate="draft", client=client, progress=False)
+    assert "draft of" in str(verdict)
