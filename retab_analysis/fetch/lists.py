@@ -5,7 +5,7 @@ that was asked for may be misspelled: see :func:`refuse_unknown`.
 
 The API's endpoints for versions know published versions only. A draft is answered with 404, which
 is raised: an empty answer would claim that nothing was published, or that nothing changed. What the
-draft is now is another list, and what it was at an earlier moment cannot be asked for.
+draft is now is another list; what it was before, only the history of a block says: see ``edits``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 from retab_analysis.vocabulary import DRAFT
 
-_BLOCKS, _VERSIONS = "/v1/workflows/blocks", "/v1/workflows/versions"
+BLOCKS_PATH, _VERSIONS = "/v1/workflows/blocks", "/v1/workflows/versions"
 # Where each list is, and what has it come with the newest first; versions always do.
 LISTS = {
     EVALS.name: ("/v1/workflows/evals", [("order", "desc")]),
@@ -265,7 +265,7 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
 
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
     """Read the blocks of the draft as it is now, with ``updated_at``: when each was saved last."""
-    return read_list(client, _BLOCKS, _of_workflow(workflow_id), LIVE_BLOCKS).frame
+    return read_list(client, BLOCKS_PATH, _of_workflow(workflow_id), LIVE_BLOCKS).frame
 
 
 def read_two_versions(
