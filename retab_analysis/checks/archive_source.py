@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from retab_analysis.archive import Archive
-from retab_analysis.archive.archive import sync_to_check
+from retab_analysis.archive.archive import read_kept_eras, sync_to_check
 from retab_analysis.checks.source import Source
 from retab_analysis.fetch.lists import find_workflow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -105,6 +105,9 @@ class ArchiveSource(Source):
 
     def say_where(self, *, is_whole: bool) -> str:
         return "in the archive"
+
+    def read_kept_edits(self) -> pl.DataFrame:
+        return read_kept_eras(self._archive, self.workflow_id)
 
     def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
         """Those of some runs whose results are in the archive."""
