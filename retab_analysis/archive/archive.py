@@ -17,10 +17,12 @@ import polars as pl
 
 from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
+from retab_analysis.archive.eras import read_eras
 from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
 from retab_analysis.archive.records import (
     KINDS,
+    STORED,
     decode,
     list_workflows,
     make_frame,
@@ -35,7 +37,7 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.schema import EDITS, ERAS, EVALS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.transport import Client
 
 T = TypeVar("T")
@@ -157,8 +159,8 @@ class Archive:
         with self._mirroring(client, progress) as mirror:
             for each in workflows:
                 mirror.sync(each, start, results=results, refresh=refresh)
-                if mirror.no_versions is not None:
-                    raise mirror.no_versions
+                if mirror.failed is not None:
+                    raise mirror.failed
         return make_frame(mirror.changes, _CHANGES)
 
     @contextlib.contextmanager
@@ -282,6 +284,32 @@ class Archive:
         """
         return self._scan([VERSIONS], workflow_id, read_saved)[0].lazy()
 
+    def scan_edits(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
+        """The edits in the archive: by workflow, the eras of its blocks, the newest first.
+
+        They are what the API told of each block. If it does not give the history of blocks, they
+        are what syncs saw of the draft: what it was between two syncs is not known then, nor
+        ``versions``, ``is_published`` and ``run_count``.
+
+        Args:
+            workflow_id: As in :meth:`scan_runs`.
+
+        Returns:
+            A LazyFrame of EDITS, as :func:`fetch_edits` gives them for each workflow, and also of
+            blocks that were removed.
+
+        Raises:
+            ConfigError: An argument cannot be used.
+            ArchiveError: The file is damaged; :meth:`verify` says where.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> archive.scan_edits().filter(pl.col("is_draft")).collect().height
+            4
+        """
+        return self._scan([EDITS], workflow_id, read_eras)[0].lazy()
+
     def export_parquet(
         self,
         directory: str | os.PathLike[str],
@@ -384,7 +412,7 @@ class Archive:
         def look(db: sqlite3.Connection) -> None:
             lines = [line for (line,) in db.execute("PRAGMA integrity_check")]
             found.extend(("file", None, None, line) for line in lines if line != "ok")
-            for (name, table), source in product(KINDS.items(), ("documents", "earlier")):
+            for (name, table), source in product(STORED.items(), ("documents", "earlier")):
                 query = f"SELECT id, NULL, body FROM {source} WHERE kind = ?"
                 _, problems = decode(table, db.execute(query, (name,)))
                 found.extend((name, each.record_id, each.path, each.reason) for each in problems)
@@ -444,6 +472,11 @@ class Archive:
         for table, (_, problems) in zip(tables, found, strict=True):
             report_problems(table, problems, strict=False)
         return [rows for rows, _ in found]
+
+
+def read_kept_eras(archive: Archive, workflow_id: str) -> pl.DataFrame:
+    """The eras of a workflow's blocks in an archive: an ERAS frame."""
+    return archive._scan([ERAS], workflow_id, read_eras)[0]
 
 
 def sync_to_check(

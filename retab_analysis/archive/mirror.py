@@ -21,7 +21,8 @@ from retab_analysis.archive.database import transaction
 from retab_analysis.archive.records import Kept, RawRecord, put, read_documents
 from retab_analysis.decode import Page, Problems, read_one, report_problems
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
-from retab_analysis.fetch.lists import LISTS, refuse_unknown
+from retab_analysis.fetch.edits import history_path, is_unavailable
+from retab_analysis.fetch.lists import BLOCKS_PATH, LISTS, refuse_unknown
 from retab_analysis.fetch.paging import (
     PAGE_SIZE,
     Accept,
@@ -36,7 +37,7 @@ from retab_analysis.fetch.results import RESULTS_PATH
 from retab_analysis.fetch.runs import RUNS_PATH
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.schema import ERAS, EVALS, LIVE_BLOCKS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 
@@ -72,8 +73,9 @@ class Place:
 class Mirror:
     """One sync.
 
-    ``no_versions`` is why the published versions of a workflow could not be read, while all else
-    was; ``absent`` are the ids of runs that are there, and the API has no list of their results.
+    ``failed`` is why the published versions or edits of a workflow could not be read, while all
+    else was; ``absent`` are the ids of runs that are there, and the API has no list of their
+    results.
 
     With ``to_check`` all saved evals are read, and it is an error where there is no such list, and
     where one of them or of the newest runs does not decode.
@@ -87,7 +89,7 @@ class Mirror:
         self._now = to_micros(datetime.now(UTC))
         self.changes: list[Change] = []
         self.problems = Problems()
-        self.no_versions: RetabAnalysisError | None = None
+        self.failed: RetabAnalysisError | None = None
         self.absent: list[str] = []
         self._seen = 0
 
@@ -111,10 +113,16 @@ class Mirror:
         self._list_runs(at)
         self._list_short(at, EVALS)
         try:
+            before = len(self.changes)
             self._list_short(at, VERSIONS)
+            is_published = any(kind == VERSIONS.name for _, kind, *_ in self.changes[before:])
         except RetabAnalysisError as error:
-            self.no_versions = error
-        at.is_changed = self.no_versions is not None
+            self.failed = error
+        else:
+            # A check asks no more than it needs to know.
+            if not self._to_check:
+                self._keep_edits(workflow, again=refresh or is_published)
+        at.is_changed = self.failed is not None
         self._note(at)
         if results:
             self._read_results(workflow)
@@ -269,6 +277,63 @@ class Mirror:
                 return
         with transaction(self._db, self.changes):
             self._mark_gone(kept, {*self._ids(kept)} - documents.keys())
+
+    def _keep_edits(self, workflow: str, *, again: bool) -> None:
+        """Read the blocks of the draft, and the history of those that are not as they were.
+
+        ``again``: of all of them.
+        """
+        kept, known = Kept(LIVE_BLOCKS, workflow, self._now), list[RawRecord]()
+        into, params = Collected(_Passing(LIVE_BLOCKS)), [("workflow_id", workflow)]
+        try:
+            for found in self._read_pages(BLOCKS_PATH, params, into, lambda structs: None):
+                known += found
+        except RetabAnalysisError as error:
+            if is_unavailable(error):
+                self.changes.append((workflow, LIVE_BLOCKS.name, None, "skipped"))
+            else:
+                self.failed = error
+            return
+        with transaction(self._db, self.changes):
+            self._put_all(kept, known)
+            self._mark_gone(kept, {*self._ids(kept)} - {each.id for each in known})
+        due = self._ids(kept, "gone IS NULL AND (is_due OR ?) ORDER BY position", again)
+        # An API that has no history is asked once.
+        if self._read_eras(workflow, due[:1]):
+            self._read_eras(workflow, due[1:])
+        elif self.failed is None:
+            self.changes.append((workflow, ERAS.name, None, "skipped"))
+            for each in due:
+                self._write_eras(workflow, each, [])
+
+    def _read_eras(self, workflow: str, blocks: Sequence[str]) -> bool:
+        """Read and write the eras of some blocks; whether the API has the history of all."""
+        outcomes: TaskOutcomes[list[RawRecord] | None] = TaskOutcomes()
+        tasks = [partial(self._list_eras, workflow, each) for each in blocks]
+        run_all(tasks, self._client.max_concurrency, outcomes)
+        self.failed = self.failed or outcomes.error()
+        for at, eras in outcomes.results.items():
+            self._write_eras(workflow, blocks[at], eras or [])
+        return not outcomes.errors and None not in outcomes.results.values()
+
+    def _list_eras(self, workflow: str, block_id: str) -> list[RawRecord] | None:
+        """The eras of a block, None if the API does not have them; in a thread of its own."""
+        into, params = Collected(_Passing(ERAS)), [("workflow_id", workflow)]
+        try:
+            pages = self._read_pages(history_path(block_id), params, into, lambda structs: None)
+            return [each for page in pages for each in page]
+        except RetabAnalysisError as error:
+            if is_unavailable(error):
+                return None
+            raise
+
+    def _write_eras(self, workflow: str, block_id: str, eras: Sequence[RawRecord]) -> None:
+        kept = Kept(ERAS, workflow, self._now, block=block_id)
+        with transaction(self._db, self.changes):
+            named = [dataclasses.replace(e, id=f"{block_id} {e.id}") for e in eras]
+            self._put_all(kept, named)
+            query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND id = ?"
+            self._db.execute(query, (LIVE_BLOCKS.name, block_id))
 
     def _read_pages(
         self, path: str, params: Params, into: Collected, accept: Accept

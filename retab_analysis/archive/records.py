@@ -14,10 +14,22 @@ import polars as pl
 
 from retab_analysis.decode import Page, Problem, Problems, read_one, read_page, to_frame
 from retab_analysis.fetch.results import with_runs
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Datetime, Table
+from retab_analysis.schema import (
+    EDITS,
+    ERAS,
+    EVALS,
+    LIVE_BLOCKS,
+    RESULTS,
+    RUNS,
+    VERSIONS,
+    Datetime,
+    Table,
+)
 from retab_analysis.vocabulary import TERMINAL
 
-KINDS = {table.name: table for table in (RUNS, RESULTS, EVALS, VERSIONS)}
+KINDS = {table.name: table for table in (RUNS, RESULTS, EVALS, VERSIONS, EDITS)}
+# What the documents of each kind are: eras of blocks, and beside them the blocks of the draft.
+STORED = {**KINDS, ERAS.name: ERAS, LIVE_BLOCKS.name: LIVE_BLOCKS}
 
 # What is read of a workflow and month. The index has the runs in their order, so that only what is
 # of one run has to be sorted, and not all the documents together.
@@ -32,7 +44,10 @@ _RESULTS = (
     " ORDER BY r.created DESC, r.id DESC, d.gone IS NOT NULL, d.position"
 )
 # A fetch of saved evals gives the newest first also where the API does not.
-_ORDERS = {EVALS.name: "created DESC NULLS LAST, position, id", VERSIONS.name: "position, id"}
+_ORDERS = {
+    EVALS.name: "created DESC NULLS LAST, position, id",
+    **dict.fromkeys((VERSIONS.name, LIVE_BLOCKS.name), "position, id"),
+}
 _DTYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("documents", "gone", "bytes", "rows"), pl.Int64()),
     **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), Datetime),
@@ -60,18 +75,20 @@ class RawRecord:
     @property
     def created(self) -> int | None:
         """When it was created, in microseconds since 1970; None where that is not known."""
-        created = getattr(getattr(self.struct, "timing", self.struct), "created_at", None)
+        name = "first_seen_at" if isinstance(self.struct, ERAS.record) else "created_at"
+        created = getattr(getattr(self.struct, "timing", self.struct), name, None)
         return None if created is None else int(created)
 
 
 @dataclass(slots=True)
 class Kept:
-    """Where documents belong: all of one kind and workflow, results of one run, seen now."""
+    """Where documents belong: all of one kind and workflow, and of one run or block, seen now."""
 
     table: Table
     workflow: str
     now: int
     run: str | None = None
+    block: str | None = None
 
 
 def read_documents(table: Table, page: Page, problems: Problems) -> list[RawRecord]:
@@ -104,6 +121,7 @@ def put(
         "id": document.id,
         "workflow": kept.workflow,
         "run": kept.run,
+        "block": kept.block,
         "created": document.created,
         "position": position,
         "now": kept.now,
@@ -115,8 +133,8 @@ def put(
     if known is None:
         stored, change = b"", "added"
         db.execute(
-            "INSERT INTO documents (kind, id, workflow, run, created, position, first_seen,"
-            " state_seen, last_seen, body) VALUES (:kind, :id, :workflow, :run, :created,"
+            "INSERT INTO documents (kind, id, workflow, run, block, created, position, first_seen,"
+            " state_seen, last_seen, body) VALUES (:kind, :id, :workflow, :run, :block, :created,"
             " :position, :now, :now, :now, :body)",
             row,
         )
@@ -129,7 +147,7 @@ def put(
             later = "max(:now, last_seen + 1)"
             news = f"created = :created, state_seen = {later}, last_seen = {later}, body = :body"
             columns = "kind, id, state_seen, last_seen, body"
-            if kept.table is EVALS:
+            if kept.table in (EVALS, LIVE_BLOCKS):
                 db.execute(f"INSERT INTO earlier SELECT {columns} FROM documents {here}", row)
         db.execute(f"UPDATE documents SET {news}, position = :position, gone = NULL {here}", row)
     is_news = change is not None
@@ -140,6 +158,8 @@ def put(
         row["open"] = struct is not None and struct.lifecycle.status not in TERMINAL
         row["due"] = is_news
         db.execute(f"UPDATE documents SET is_open = :open, is_due = is_due OR :due {here}", row)
+    elif kept.table is LIVE_BLOCKS and is_news:
+        db.execute(f"UPDATE documents SET is_due = 1 {here}", row)
     return change, is_news
 
 
