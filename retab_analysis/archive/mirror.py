@@ -289,11 +289,14 @@ class Mirror:
             for found in self._read_pages(BLOCKS_PATH, params, into, lambda structs: None):
                 known += found
         except RetabAnalysisError as error:
-            if is_unavailable(error):
-                self.changes.append((workflow, LIVE_BLOCKS.name, None, "skipped"))
-            else:
+            # Where no run is left either, the workflow itself is gone.
+            has_runs = self._ids(Kept(RUNS, workflow, self._now), "gone IS NULL LIMIT 1")
+            if not is_unavailable(error):
                 self.failed = error
-            return
+            elif has_runs or not isinstance(error, NotFoundError):
+                self.changes.append((workflow, LIVE_BLOCKS.name, None, "skipped"))
+            if has_runs or self.failed is not None:
+                return
         with transaction(self._db, self.changes):
             self._put_all(kept, known)
             self._mark_gone(kept, {*self._ids(kept)} - {each.id for each in known})

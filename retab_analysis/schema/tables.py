@@ -317,7 +317,7 @@ EDITS = Table(
         ("is_draft", Boolean, "matches_current_draft", "whether the draft has it now"),
         ("is_published", Boolean, "is_current_published", "whether production has it now"),
         ("run_count", Int64, "run_count", "how many runs had it"),
-        ("config", String, "config_snapshot", "what the block was to do, compact JSON"),
+        ("config", String, _json("config_snapshot"), "what it was to do, compact JSON"),
         ("workflow_id", String, None, "the workflow"),
     ),
 )
