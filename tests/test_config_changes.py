@@ -273,25 +273,44 @@ def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
     )
     with FaultServer([answers]) as server:
         told = add_config_changes(made, Source(client_for(server.url), "wf"))
-        assert len(server.requests) == 2
+        asked = [urlsplit(each).path for each in server.paths]
+    # That the API has no history of blocks is asked once.
+    assert asked[0] == "/v1/workflows/blocks/block_1/config-history"
+    assert sorted(asked[1:]) == [
+        "/v1/workflows/blocks",
+        "/v1/workflows/versions",
+        "/v1/workflows/versions/ver_1",
+    ]
     assert told.config_changes["field"].to_list() == ["$.config.prompt"]
     said = told.explain()
-    assert said.endswith(
-        "Between version ver_1 and the draft as it is now these blocks differ: "
-        "block_1 ($.config.prompt)."
-    )
+    assert said.endswith("The edit of block_1: $.config.prompt.")
     assert "Secret" not in said
     assert told.evals.equals(made.evals)
     assert made.config_changes.is_empty()
 
 
-@pytest.mark.parametrize("status", [404, 403, 422, 500])
-def test_a_comparison_is_not_lost_for_it(status: int) -> None:
-    made = edited()
+@pytest.mark.parametrize("status", [404, 403, 405, 422])
+def test_a_comparison_says_that_an_edit_is_not_known(status: int) -> None:
     with FaultServer([reply(status)]) as server:
-        told = add_config_changes(made, Source(client_for(server.url, AT_ONCE), "wf"))
-    assert told is made
+        told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
+    assert told.config_changes.equals(CONFIG_CHANGES.empty())
+    unknown = "is not known: the API does not keep earlier drafts."
+    assert told.explain().endswith(f"What was edited in block_1 {unknown}")
+    assert f"What was edited {unknown}" in told.to_markdown()
     assert "differ" not in told.explain()
+
+
+@pytest.mark.parametrize("status", [500, 401])
+def test_a_comparison_is_not_lost_for_it(status: int) -> None:
+    with FaultServer([reply(status)]) as server:
+        told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
+    assert told.config_changes.is_empty()
+    assert "not known: asking failed (GET /v1/workflows/blocks" in told.explain()
+    assert "What was edited is not known: asking failed" in told.to_markdown()
+
+
+def test_a_comparison_of_frames_says_that_nobody_looked() -> None:
+    assert "What was edited was not looked up" in edited().to_markdown()
 
 
 def test_62_a_version_of_another_workflow_is_not_taken_for_this_ones() -> None:

@@ -18,7 +18,7 @@ import polars as pl
 from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
 from retab_analysis.archive.eras import read_eras
-from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, write_table
+from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, refuse_older, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
 from retab_analysis.archive.records import (
     KINDS,
@@ -47,12 +47,12 @@ Reader = Callable[[Table, sqlite3.Connection, Sequence[str]], tuple[T, Problems]
 
 
 class Archive:
-    """Runs, results, saved evals and versions of workflows, kept in one file on this machine.
+    """Runs, results, saved evals, versions and edits of workflows, kept in one file here.
 
     Deleting a saved eval deletes its history on the server, and a block's condition is changed in
     place: what was archived before is still there. Each document is kept as the API sent it, byte
     by byte, so that a later version of this library finds its new columns in old documents. Of a
-    saved eval every state is kept that a sync has seen.
+    saved eval, and of a block of the draft, every state is kept that a sync has seen.
 
     A document that does not decode, or is damaged, is left out of scans with a ``ProblemsWarning``.
 
@@ -75,15 +75,16 @@ class Archive:
 
     Raises:
         ConfigError: The path is not one.
-        ArchiveError: What is there is not an archive, is damaged, or was made by another version
-            of this library, in another format; it is left as it is.
+        ArchiveError: What is there is not an archive, is damaged, or was made by a later version of
+            this library, in another format; it is left as it is. A file in the format of an earlier
+            version is upgraded, at once or not at all.
 
     Example:
         >>> with ra.Archive("kept.sqlite") as archive:
         ...     changes = archive.sync("wf_claims")
         ...     runs = archive.scan_runs().filter(pl.col("scope") == "workflow").collect()
         >>> sorted(changes["kind"].unique())
-        ['evals', 'results', 'runs', 'versions']
+        ['blocks', 'edits', 'evals', 'results', 'runs', 'versions']
         >>> ra.summarize_runs(runs).height > 0
         True
     """
@@ -108,9 +109,10 @@ class Archive:
 
         Later, runs are listed until a hundred in a row are known; what had not ended is asked for
         again, and so are the results of runs that have gone on. Where no run did, only the newest
-        hundred saved evals and versions are looked at: three requests in all. What is read is
-        written in batches, and the next sync goes on with one that was interrupted, also where that
-        had ``refresh``.
+        hundred saved evals and versions and the draft's blocks are looked at: four requests in all.
+        The history of a block is read again when it was edited, or a version published. What is
+        read is written in batches, and the next sync goes on with one that was interrupted, also
+        where that had ``refresh``.
 
         Only ``refresh`` sees what happens beyond that: a run that appears late, is deleted, or goes
         on although it had ended, behind a hundred newer ones; a result that changes while its run
@@ -321,7 +323,8 @@ class Archive:
 
         There is one ``data.parquet`` in each folder, ``runs/workflow_id=wf_claims/month=2026-10``
         for example. ``month`` is that of ``created_at`` in UTC, of results of ``run_created_at``,
-        of versions of ``published_at``. What a folder is named after is no column of its file.
+        of versions of ``published_at``, of edits of ``first_seen_at``. What a folder is named after
+        is no column of its file.
 
         Later calls write only the files whose rows have changed, each replaced whole, and remove
         those that have no rows any more. The rows are those of the scans. A query that runs
@@ -334,8 +337,8 @@ class Archive:
 
         Args:
             directory: Where to: an empty or new folder, or one that an export was written into.
-            tables: Some of ``runs``, ``results``, ``evals``, ``versions``. What was exported of
-                others stays as it is.
+            tables: Some of ``runs``, ``results``, ``evals``, ``versions``, ``edits``. What was
+                exported of others stays as it is.
             partition_by: ``workflow_id``, ``month``, both in any order, or ``()`` for one file a
                 table.
 
@@ -344,7 +347,8 @@ class Archive:
             per file: ``written``, ``unchanged`` or ``removed``.
 
         Raises:
-            ConfigError: An argument cannot be used, or there is something else in the directory.
+            ConfigError: An argument cannot be used, or there is something else in the directory: a
+                table that is not exported now, and has the columns of another version.
             ArchiveError: The archive is damaged; :meth:`verify` says where.
             OSError: A file cannot be written; what was at its place is still there.
 
@@ -365,6 +369,7 @@ class Archive:
         by = _choose("partition_by", partition_by, PARTITION_COLUMNS)
         self._check_open()
         claim(into, by)
+        refuse_older(into, [each for each in KINDS.values() if each not in kinds], by)
         found = zip(kinds, self._scan(kinds, None, self._cache.read), strict=True)
         tasks = [partial(write_table, into / each.name, each, rows, by) for each, rows in found]
         files = apart(lambda: [file for task in tasks for file in task()])
@@ -376,7 +381,8 @@ class Archive:
         Returns:
             One row per workflow and kind: ``workflow_id, kind`` String, ``documents`` and how many
             of them are ``gone`` from the server (Int64), ``newest``: when the newest was created
-            (Datetime), and ``bytes`` as they are kept (Int64).
+            (Datetime), and ``bytes`` as they are kept (Int64). ``edits`` are what the API told of
+            earlier configurations, ``blocks`` those of the draft.
 
         Raises:
             ArchiveError: The file is damaged.
@@ -385,7 +391,7 @@ class Archive:
             >>> archive = ra.Archive("claims.sqlite")
             >>> changes = archive.sync("wf_claims", results=False)
             >>> archive.info()["kind"].to_list()
-            ['evals', 'runs', 'versions']
+            ['blocks', 'edits', 'evals', 'runs', 'versions']
         """
         names = "workflow_id kind documents gone newest bytes"
         query = (

@@ -12,7 +12,7 @@ import io
 import json
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -43,6 +43,27 @@ def claim(directory: Path, by: Sequence[str]) -> None:
         if there is not None:
             found = f"an export with {there}, and this one would have {manifest}"
         raise ConfigError(f"directory {str(directory)!r} is {found}: give one that is new or empty")
+
+
+def refuse_older(directory: Path, tables: Iterable[Table], by: Sequence[str]) -> None:
+    """Raise a ConfigError that names the folders of tables which have columns of another version.
+
+    They are those of tables that are not written again.
+    """
+    found = []
+    for table in tables:
+        expected = pl.Schema({name: each for name, each in table.schema.items() if name not in by})
+        folder = directory / table.name
+        for path in sorted(folder.rglob(_FILE)):
+            with contextlib.suppress(OSError, pl.exceptions.PolarsError):
+                if pl.read_parquet_schema(path) != expected:
+                    found.append(str(folder))
+                    break
+    if found:
+        raise ConfigError(
+            f"{' and '.join(map(repr, found))} have columns of another version of this library: "
+            "export these tables as well, or remove the folders"
+        )
 
 
 def write_table(

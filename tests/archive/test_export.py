@@ -361,3 +361,24 @@ def test_what_does_not_decode_is_said_every_time(
             files = archive.export_parquet(tmp_path / "lake")
         assert caught[0].filename == __file__
         assert {*files["change"]} == {change}
+
+
+def test_folders_with_the_columns_of_another_version_are_named(
+    archive: ra.Archive, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    archive.export_parquet(lake)
+    for table in ("evals", "versions"):
+        for path in (lake / table).rglob("data.parquet"):
+            rows = pl.read_parquet(path, hive_partitioning=False)
+            rows.drop(rows.columns[-1]).write_parquet(path)
+    before = stamps(lake)
+    with pytest.raises(ra.ConfigError, match=r"lake/evals' and '.*lake/versions' have columns of"):
+        archive.export_parquet(lake, tables="runs")
+    assert stamps(lake) == before
+    archive.export_parquet(lake)  # all of them are written anew
+    assert {*archive.export_parquet(lake, tables="runs")["change"]} == {"unchanged"}
+    assert_frame_equal(
+        scan(lake, "evals").select(pl.col("eval_id").sort()).collect(),
+        archive.scan_evals().select(pl.col("eval_id").sort()).collect(),
+    )
