@@ -425,7 +425,7 @@ class BlockEra(Wire):
     config_snapshot: msgspec.Raw = ABSENT
     first_seen_at: Time | None = None
     last_seen_at: Time | None = None
-    publish_epochs: list[PublishEpoch] | None = []
+    publish_epochs: list[PublishEpoch] | None = None
     run_count: Int | None = None
     matches_current_draft: bool | None = None
     is_current_published: bool | None = None

@@ -17,7 +17,6 @@ import polars as pl
 
 from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
-from retab_analysis.archive.eras import read_eras
 from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, refuse_older, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
 from retab_analysis.archive.records import (
@@ -26,6 +25,7 @@ from retab_analysis.archive.records import (
     decode,
     list_workflows,
     make_frame,
+    read_eras,
     read_saved,
     read_states,
 )
@@ -37,7 +37,7 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import EDITS, ERAS, EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.transport import Client
 
 T = TypeVar("T")
@@ -289,16 +289,14 @@ class Archive:
     def scan_edits(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
         """The edits in the archive: by workflow, the eras of its blocks, the newest first.
 
-        They are what the API told of each block. If it does not give the history of blocks, they
-        are what syncs saw of the draft: what it was between two syncs is not known then, nor
-        ``versions``, ``is_published`` and ``run_count``.
+        If the API does not give the history of blocks, they are what syncs saw of the draft. What
+        it was between two syncs is not known then, nor are the versions and runs of an era.
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
 
         Returns:
-            A LazyFrame of EDITS, as :func:`fetch_edits` gives them for each workflow, and also of
-            blocks that were removed.
+            A LazyFrame of EDITS, as :func:`fetch_edits` gives them, and also of removed blocks.
 
         Raises:
             ConfigError: An argument cannot be used.
@@ -478,11 +476,6 @@ class Archive:
         for table, (_, problems) in zip(tables, found, strict=True):
             report_problems(table, problems, strict=False)
         return [rows for rows, _ in found]
-
-
-def read_kept_eras(archive: Archive, workflow_id: str) -> pl.DataFrame:
-    """The eras of a workflow's blocks in an archive: an ERAS frame."""
-    return archive._scan([ERAS], workflow_id, read_eras)[0]
 
 
 def sync_to_check(

@@ -24,8 +24,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.archive.eras import read_eras
-from retab_analysis.archive.records import KINDS, list_months, read_month, read_saved
+from retab_analysis.archive.records import KINDS, list_months, read_eras, read_month, read_saved
 from retab_analysis.decode import Problems
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch.results import eval_columns

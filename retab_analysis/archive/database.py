@@ -7,13 +7,14 @@ of the file has a connection of its own, so that any thread may use an archive.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from retab_analysis.errors import ArchiveError
 
@@ -129,36 +130,24 @@ def prepare(path: Path) -> None:
             there = path.stat().st_size
             raise sqlite3.DatabaseError(f"{there:,} of {pages * size:,} bytes are there")
         if found != _FORMAT:
-            with alone(path), connected(path, upgrade=True) as db:
+            with alone(path), connected(path) as db:
                 db.execute("PRAGMA journal_mode = WAL")
                 with transaction(db, []):
-                    _write_format(db, _read_format(db, path))
-
-
-def _write_format(db: sqlite3.Connection, found: int) -> None:
-    """Make the tables of the present format, of nothing or of an earlier one."""
-    if not found:
-        for statement in _TABLES.split("\n\n"):
-            db.execute(statement)
-        db.execute(f"PRAGMA application_id = {_APPLICATION}")
-    for each in range(found or _FORMAT, _FORMAT):
-        for statement in _UPGRADES[each]:
-            db.execute(statement)
-    db.execute(f"PRAGMA user_version = {_FORMAT}")
+                    found = _read_format(db, path)
+                    steps = (_UPGRADES[at] for at in range(found, _FORMAT))
+                    upgrade = itertools.chain.from_iterable(steps)
+                    for statement in upgrade if found else _TABLES.split("\n\n"):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA application_id = {_APPLICATION}")
+                    db.execute(f"PRAGMA user_version = {_FORMAT}")
 
 
 @contextmanager
-def connected(path: Path, *, upgrade: bool = False) -> Iterator[sqlite3.Connection]:
-    """A connection for a block; its errors are ``ArchiveError``, as is a file that went away.
-
-    A file of an earlier format is an error, too, unless it is to be upgraded: somebody may have put
-    it there since the archive was opened.
-    """
+def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection for a block; its errors are ``ArchiveError``, as is a file that went away."""
     with reporting(path), contextlib.closing(_open(path, "rw")) as db:
         db.execute("PRAGMA synchronous = FULL")
-        found = _read_format(db, path)
-        if found in _UPGRADES and not upgrade:
-            _refuse_format(path, found)
+        _read_format(db, path)
         before = path.stat()
         yield db
         with reporting(path, OSError):
@@ -214,30 +203,19 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _read_format(db: sqlite3.Connection, path: Path) -> int:
-    """The format of a file, 0 if it has no tables yet.
-
-    An ArchiveError if it has tables of another application, or a format that is newer or too old.
-    """
+    """The format of a file, 0 if it has no tables yet; an ArchiveError if it is foreign."""
     ((application,),) = db.execute("PRAGMA application_id")
     ((version,),) = db.execute("PRAGMA user_version")
     ((tables,),) = db.execute("SELECT count(*) FROM sqlite_master")
     if application == _APPLICATION and version not in (*_UPGRADES, _FORMAT):
-        _refuse_format(path, version)
+        advice = "upgrade retab_analysis" if version > _FORMAT else "move it away, and sync anew"
+        raise ArchiveError(
+            f"the archive {str(path)!r} has format {version}, and this version of the library "
+            f"knows format {_FORMAT}; it was not touched: {advice}"
+        )
     if application != _APPLICATION and (application or version or tables):
         raise ArchiveError(
             f"{str(path)!r} is an SQLite file of another application; it was not touched: give "
             "another path"
         )
     return int(version) if tables else 0
-
-
-def _refuse_format(path: Path, version: int) -> NoReturn:
-    advice = "move it away, and sync anew"
-    if version > _FORMAT:
-        advice = "upgrade retab_analysis"
-    elif version in _UPGRADES:
-        advice = "open it anew with Archive, which upgrades it"
-    raise ArchiveError(
-        f"the archive {str(path)!r} has format {version}, and this version of the library "
-        f"knows format {_FORMAT}; it was not touched: {advice}"
-    )

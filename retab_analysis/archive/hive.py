@@ -46,23 +46,17 @@ def claim(directory: Path, by: Sequence[str]) -> None:
 
 
 def refuse_older(directory: Path, tables: Iterable[Table], by: Sequence[str]) -> None:
-    """Raise a ConfigError that names the folders of tables which have columns of another version.
-
-    They are those of tables that are not written again.
-    """
+    """Name the folders of tables that are not written now, and have other columns."""
     found = []
     for table in tables:
-        expected = pl.Schema({name: each for name, each in table.schema.items() if name not in by})
-        folder = directory / table.name
-        for path in sorted(folder.rglob(_FILE)):
-            with contextlib.suppress(OSError, pl.exceptions.PolarsError):
-                if pl.read_parquet_schema(path) != expected:
-                    found.append(str(folder))
-                    break
+        columns = pl.Schema({name: each for name, each in table.schema.items() if name not in by})
+        files = (directory / table.name).rglob(_FILE)
+        if any(pl.read_parquet_schema(each) != columns for each in files):
+            found.append(repr(str(directory / table.name)))
     if found:
         raise ConfigError(
-            f"{' and '.join(map(repr, found))} have columns of another version of this library: "
-            "export these tables as well, or remove the folders"
+            f"{' and '.join(found)} have columns of another version of this library: export these "
+            "tables as well, or remove the folders"
         )
 
 

@@ -22,7 +22,7 @@ from retab_analysis.archive.records import Kept, RawRecord, put, read_documents
 from retab_analysis.decode import Page, Problems, read_one, report_problems
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.edits import history_path, is_unavailable
-from retab_analysis.fetch.lists import BLOCKS_PATH, LISTS, refuse_unknown
+from retab_analysis.fetch.lists import LISTS, refuse_unknown
 from retab_analysis.fetch.paging import (
     PAGE_SIZE,
     Accept,
@@ -115,13 +115,11 @@ class Mirror:
         try:
             before = len(self.changes)
             self._list_short(at, VERSIONS)
-            is_published = any(kind == VERSIONS.name for _, kind, *_ in self.changes[before:])
+            again = refresh or any(kind == VERSIONS.name for _, kind, *_ in self.changes[before:])
+            if not self._to_check:  # which asks no more than it has to know
+                self._keep_edits(at, again=again)
         except RetabAnalysisError as error:
             self.failed = error
-        else:
-            # A check asks no more than it needs to know.
-            if not self._to_check:
-                self._keep_edits(workflow, again=refresh or is_published)
         at.is_changed = self.failed is not None
         self._note(at)
         if results:
@@ -254,7 +252,7 @@ class Mirror:
                 self._db.execute(query, (RUNS.name, run_id))
 
     def _list_short(self, at: Place, table: Table) -> None:
-        """Read saved evals or versions; to the end where all are wanted, or something changed."""
+        """Read a list that is short; to the end where all are wanted, or something changed."""
         is_needed = self._to_check and table is EVALS
         (path, order), kept = LISTS[table.name], Kept(table, at.workflow, self._now)
         into, documents = Collected(_Passing(table)), dict[str, RawRecord]()
@@ -268,8 +266,10 @@ class Mirror:
                 is_known = found and not (at.is_changed or is_needed)
                 if is_known and into.cursor is not None:
                     return
-        except NotFoundError:
-            if documents or is_needed:  # with documents it is the cursor that is gone
+        except RetabAnalysisError as error:
+            is_absent = isinstance(error, NotFoundError)
+            is_absent |= table is LIVE_BLOCKS and is_unavailable(error)
+            if documents or is_needed or not is_absent:  # with documents the cursor is gone
                 raise
             # Where no run is left either, the workflow itself is gone, and all that it had.
             if self._ids(Kept(RUNS, at.workflow, self._now), "gone IS NULL LIMIT 1"):
@@ -278,65 +278,45 @@ class Mirror:
         with transaction(self._db, self.changes):
             self._mark_gone(kept, {*self._ids(kept)} - documents.keys())
 
-    def _keep_edits(self, workflow: str, *, again: bool) -> None:
-        """Read the blocks of the draft, and the history of those that are not as they were.
-
-        ``again``: of all of them.
-        """
-        kept, known = Kept(LIVE_BLOCKS, workflow, self._now), list[RawRecord]()
-        into, params = Collected(_Passing(LIVE_BLOCKS)), [("workflow_id", workflow)]
-        try:
-            for found in self._read_pages(BLOCKS_PATH, params, into, lambda structs: None):
-                known += found
-        except RetabAnalysisError as error:
-            # Where no run is left either, the workflow itself is gone.
-            has_runs = self._ids(Kept(RUNS, workflow, self._now), "gone IS NULL LIMIT 1")
-            if not is_unavailable(error):
-                self.failed = error
-            elif has_runs or not isinstance(error, NotFoundError):
-                self.changes.append((workflow, LIVE_BLOCKS.name, None, "skipped"))
-            if has_runs or self.failed is not None:
-                return
-        with transaction(self._db, self.changes):
-            self._put_all(kept, known)
-            self._mark_gone(kept, {*self._ids(kept)} - {each.id for each in known})
+    def _keep_edits(self, at: Place, *, again: bool) -> None:
+        """Read the draft's blocks, and the eras of those that changed, ``again``: of all."""
+        self._list_short(at, LIVE_BLOCKS)
+        kept = Kept(LIVE_BLOCKS, at.workflow, self._now)
         due = self._ids(kept, "gone IS NULL AND (is_due OR ?) ORDER BY position", again)
-        # An API that has no history is asked once.
-        if self._read_eras(workflow, due[:1]):
-            self._read_eras(workflow, due[1:])
-        elif self.failed is None:
-            self.changes.append((workflow, ERAS.name, None, "skipped"))
-            for each in due:
-                self._write_eras(workflow, each, [])
+        # An API that does not give eras is asked once.
+        if self._read_eras(at.workflow, due[:1]):
+            self._read_eras(at.workflow, due[1:])
+        else:
+            query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND workflow = ?"
+            self._db.execute(query, (LIVE_BLOCKS.name, at.workflow))
+            self.changes.append((at.workflow, ERAS.name, None, "skipped"))
 
     def _read_eras(self, workflow: str, blocks: Sequence[str]) -> bool:
-        """Read and write the eras of some blocks; whether the API has the history of all."""
+        """Read and write the eras of some blocks; whether the API gives them."""
         outcomes: TaskOutcomes[list[RawRecord] | None] = TaskOutcomes()
         tasks = [partial(self._list_eras, workflow, each) for each in blocks]
         run_all(tasks, self._client.max_concurrency, outcomes)
-        self.failed = self.failed or outcomes.error()
         for at, eras in outcomes.results.items():
-            self._write_eras(workflow, blocks[at], eras or [])
-        return not outcomes.errors and None not in outcomes.results.values()
+            with transaction(self._db, self.changes):
+                self._put_all(Kept(ERAS, workflow, self._now, block=blocks[at]), eras or [])
+                query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND id = ?"
+                self._db.execute(query, (LIVE_BLOCKS.name, blocks[at]))
+        if error := outcomes.error():
+            raise error
+        return None not in outcomes.results.values()
 
     def _list_eras(self, workflow: str, block_id: str) -> list[RawRecord] | None:
-        """The eras of a block, None if the API does not have them; in a thread of its own."""
+        """The eras of a block; None if the API does not give them. In a thread of its own."""
         into, params = Collected(_Passing(ERAS)), [("workflow_id", workflow)]
+        accept = refuse_other_workflow(workflow, ERAS)
         try:
-            pages = self._read_pages(history_path(block_id), params, into, lambda structs: None)
-            return [each for page in pages for each in page]
+            pages = [*self._read_pages(history_path(block_id), params, into, accept)]
         except RetabAnalysisError as error:
             if is_unavailable(error):
                 return None
             raise
-
-    def _write_eras(self, workflow: str, block_id: str, eras: Sequence[RawRecord]) -> None:
-        kept = Kept(ERAS, workflow, self._now, block=block_id)
-        with transaction(self._db, self.changes):
-            named = [dataclasses.replace(e, id=f"{block_id} {e.id}") for e in eras]
-            self._put_all(kept, named)
-            query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND id = ?"
-            self._db.execute(query, (LIVE_BLOCKS.name, block_id))
+        eras = [each for page in pages for each in page]
+        return [dataclasses.replace(each, id=f"{block_id} {each.id}") for each in eras]
 
     def _read_pages(
         self, path: str, params: Params, into: Collected, accept: Accept

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.decode import Page, Problem, Problems, read_one, read_page, to_frame
+from retab_analysis.fetch.edits import join_eras
 from retab_analysis.fetch.results import with_runs
 from retab_analysis.schema import (
     EDITS,
@@ -42,6 +43,10 @@ _RESULTS = (
     " FROM documents AS r CROSS JOIN documents AS d ON d.run = r.id AND d.kind = 'results'"
     " WHERE r.kind = 'runs' AND r.workflow = ? AND r.month = ?"
     " ORDER BY r.created DESC, r.id DESC, d.gone IS NOT NULL, d.position"
+)
+_ERAS = (
+    "SELECT id, NULL, body, block FROM documents WHERE kind = 'edits' AND workflow = ?"
+    " ORDER BY block, position"
 )
 # A fetch of saved evals gives the newest first also where the API does not.
 _ORDERS = {
@@ -216,6 +221,21 @@ def read_states(
     )
     rows = (db.execute(query, (table.name, each)) for each in workflows)
     return decode(table, itertools.chain.from_iterable(rows), "first_seen_at last_seen_at is_gone")
+
+
+def read_eras(
+    table: Table, db: sqlite3.Connection, workflows: Sequence[str]
+) -> tuple[pl.DataFrame, Problems]:
+    """How the blocks of workflows were configured: by workflow, the newest era first."""
+    frames, problems = [table.empty()], Problems()
+    for workflow in workflows:
+        told, left_out = decode(ERAS, db.execute(_ERAS, (workflow,)), "block")
+        states, others = read_states(LIVE_BLOCKS, db, [workflow])
+        told = told.with_columns(block_id="block", workflow_id=pl.lit(workflow))
+        frames.append(join_eras(told, states, workflow).select(table.schema.names()))
+        problems.add_all(left_out)
+        problems.add_all(others)
+    return pl.concat(frames), problems
 
 
 def decode(

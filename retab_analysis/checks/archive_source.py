@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from retab_analysis.archive import Archive
-from retab_analysis.archive.archive import read_kept_eras, sync_to_check
+from retab_analysis.archive.archive import sync_to_check
 from retab_analysis.checks.source import Source
 from retab_analysis.fetch.lists import find_workflow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -107,7 +107,8 @@ class ArchiveSource(Source):
         return "in the archive"
 
     def read_kept_edits(self) -> pl.DataFrame:
-        return read_kept_eras(self._archive, self.workflow_id)
+        kept = self._archive.scan_edits(self.workflow_id).collect()
+        return kept.with_columns(block_type=pl.lit(None, pl.String))
 
     def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
         """Those of some runs whose results are in the archive."""

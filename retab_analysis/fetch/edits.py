@@ -227,6 +227,35 @@ def find_eras(seen: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
     return eras.select(ERAS.schema.names())
 
 
+def join_eras(told: pl.DataFrame, states: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
+    """What the API told of eras once, and what was seen of the draft beside it: an ERAS frame.
+
+    ``states`` is a LIVE_BLOCKS frame with ``first_seen_at, last_seen_at, is_gone``, of each block
+    the latest state first, which says what the draft is.
+    """
+    seen, saved = pl.col("first_seen_at"), pl.col("updated_at")
+    # A block was saved before somebody saw it, but not before somebody saw it otherwise.
+    before = pl.col("last_seen_at").shift(-1).over("block_id")
+    is_since = (saved < seen) & (saved > before).fill_null(True)
+    is_now = pl.int_range(pl.len()).over("block_id") == 0
+    sightings = see_blocks(
+        states,
+        first_seen_at=pl.when(is_since).then(saved).otherwise(seen),
+        is_draft=is_now & ~pl.col("is_gone"),
+        is_published=pl.lit(None, pl.Boolean),
+    )
+    key = ("block_id", "mark")
+    drafts = find_eras(sightings, workflow_id).with_columns(mark="config_fingerprint")
+    told = told.with_columns(mark=mark_configs(told["config"]))
+    now = drafts.filter("is_draft").select(*key, is_now=pl.lit(True))
+    marked = told.join(now, on=key, how="left").with_columns(
+        is_draft=pl.col("is_now").fill_null(False)
+    )
+    others = drafts.join(told, on=key, how="anti")
+    both = pl.concat([each.select(ERAS.schema.names()) for each in (marked, others)])
+    return newest_first(both)
+
+
 def newest_first(edits: pl.DataFrame) -> pl.DataFrame:
     by = ("first_seen_at", "last_seen_at", "block_id")
     return edits.sort(by, descending=[True, True, False], nulls_last=True, maintain_order=True)

@@ -40,10 +40,11 @@ from retab_analysis.transport.request import Params
 from retab_analysis.vocabulary import DRAFT
 
 BLOCKS_PATH, _VERSIONS = "/v1/workflows/blocks", "/v1/workflows/versions"
-# Where each list is, and what has it come with the newest first; versions always do.
+# Where each list is, and what has it come with the newest first, where it does not always.
 LISTS = {
     EVALS.name: ("/v1/workflows/evals", [("order", "desc")]),
     VERSIONS.name: (_VERSIONS, []),
+    LIVE_BLOCKS.name: (BLOCKS_PATH, []),
     WORKFLOWS.name: ("/v1/workflows", [("sort_by", "created_at"), ("order", "desc")]),
 }
 

@@ -48,7 +48,7 @@ def test_it_has_what_fetch_edits_gives(archive: ra.Archive) -> None:
 def test_a_history_is_read_again_where_a_block_was_edited(archive: ra.Archive) -> None:
     blocks = {"a": "extract", "b": "classify"}
     codes = {"extract": "AAB", "classify": "A"}
-    with LetteredApi(dict.fromkeys("ab", "PPP"), codes, blocks=blocks, history=True, upto=2) as api:
+    with LetteredApi(dict.fromkeys("ab", "PPP"), codes, blocks=blocks, upto=2) as api:
         sync(archive, api)
         assert prompts(archive.scan_edits().collect()) == ["A", "A"]
         api.asked.clear()
@@ -70,7 +70,7 @@ def test_a_history_is_read_again_where_a_block_was_edited(archive: ra.Archive) -
 
 
 def test_what_the_api_has_forgotten_stays(archive: ra.Archive) -> None:
-    with LetteredApi(SOME, codes="AAABBBCCC", history=True) as api:
+    with LetteredApi(SOME, codes="AAABBBCCC") as api:
         sync(archive, api)
         before = archive.scan_edits().collect()
         api.history = False
@@ -84,7 +84,7 @@ def test_what_the_api_has_forgotten_stays(archive: ra.Archive) -> None:
 
 
 def test_without_histories_it_is_what_syncs_saw_of_the_draft(archive: ra.Archive) -> None:
-    with LetteredApi(SOME, codes="AAABBBCCC") as api:
+    with LetteredApi(SOME, codes="AAABBBCCC", history=False) as api:
         for upto in (2, 3, 5, 9):
             api.upto = upto
             came = sync(archive, api)
@@ -108,7 +108,7 @@ def test_without_histories_it_is_what_syncs_saw_of_the_draft(archive: ra.Archive
 
 def test_a_block_that_is_gone_is_no_draft_any_more(archive: ra.Archive) -> None:
     blocks = {"a": "extract", "b": "classify"}
-    with LetteredApi(dict.fromkeys("ab", "PP"), blocks=blocks, history=True) as api:
+    with LetteredApi(dict.fromkeys("ab", "PP"), blocks=blocks) as api:
         sync(archive, api)
         api.broken["GET /v1/workflows/blocks?"] = reply(
             body={"data": [], "list_metadata": {"after": None}}
@@ -120,7 +120,7 @@ def test_a_block_that_is_gone_is_no_draft_any_more(archive: ra.Archive) -> None:
 
 @pytest.mark.parametrize("status", [403, 405, 500])
 def test_edits_that_cannot_be_read_lose_nothing_else(archive: ra.Archive, status: int) -> None:
-    with LetteredApi(SOME, history=True) as api:
+    with LetteredApi(SOME) as api:
         api.broken["GET /v1/workflows/blocks?"] = reply(status)
         if status == 500:
             with pytest.raises(ra.ServerError):
@@ -137,7 +137,7 @@ def test_edits_that_cannot_be_read_lose_nothing_else(archive: ra.Archive, status
 
 def test_an_interrupted_history_is_read_the_next_time(archive: ra.Archive) -> None:
     blocks = {"a": "extract", "b": "classify", "c": "split"}
-    with LetteredApi(dict.fromkeys("abc", "PP"), blocks=blocks, history=True) as api:
+    with LetteredApi(dict.fromkeys("abc", "PP"), blocks=blocks) as api:
         api.broken["GET /v1/workflows/blocks/classify/config-history"] = reply(401)
         with pytest.raises(ra.AuthenticationError):
             sync(archive, api)
@@ -147,6 +147,6 @@ def test_an_interrupted_history_is_read_the_next_time(archive: ra.Archive) -> No
 
 
 def test_a_check_asks_no_more_for_it(tmp_path: Path) -> None:
-    with LetteredApi(SOME, history=True) as api, ra.Archive(tmp_path / "b.sqlite") as archive:
+    with LetteredApi(SOME) as api, ra.Archive(tmp_path / "b.sqlite") as archive:
         api.check(archive)
         assert not [each for each in api.asked if "/blocks" in each]

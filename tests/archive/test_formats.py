@@ -60,7 +60,6 @@ def test_everything_is_still_there(path: Path) -> None:
 
 def test_it_is_synced_as_any_other(path: Path) -> None:
     with ra.Archive(path) as archive, api() as served:
-        served.history = True
         served.run("FPP")
         sync(archive, served)
         assert_same(archive, served.client)

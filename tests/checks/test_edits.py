@@ -60,7 +60,7 @@ def looked_up(api: LetteredApi) -> list[str]:
     ],
 )
 def test_it_is_exactly_that_edit(codes: str, published: str) -> None:
-    with broken_at(20, codes, published=published, history=True) as api:
+    with broken_at(20, codes, published=published) as api:
         verdict = api.check()
         assert set(verdict.broken["cause"]) == {"edit"}
         assert shown(verdict) == [("extract", "A", "B")]
@@ -71,7 +71,7 @@ def test_it_is_exactly_that_edit(codes: str, published: str) -> None:
 
 
 def test_an_edit_that_was_not_run_since_is_not_it() -> None:
-    with broken_at(20, "A" * 20 + "BBB" + "C", history=True) as api:
+    with broken_at(20, "A" * 20 + "BBB" + "C") as api:
         api.evals = {each: row[:23] for each, row in api.evals.items()}
         api.write(api.evals)
         assert shown(api.check()) == [("extract", "A", "B")]
@@ -79,21 +79,32 @@ def test_an_edit_that_was_not_run_since_is_not_it() -> None:
 
 def test_a_configuration_that_was_put_back() -> None:
     """A, then B, then A again: the break by B, and later one by A."""
-    with broken_at(20, "A" * 10 + "B" * 10 + "AAA", history=True) as api:
+    with broken_at(20, "A" * 10 + "B" * 10 + "AAA") as api:
         assert shown(api.check()) == [("extract", "B", "A")]
-    with broken_at(10, "A" * 10 + "BBB", history=True) as api:
+    with broken_at(10, "A" * 10 + "BBB") as api:
         assert shown(api.check()) == [("extract", "A", "B")]
+
+
+@pytest.mark.parametrize(("history", "more"), [(True, 1), (False, 3)])
+def test_so_many_requests_more_than_where_nothing_broke(history: bool, more: int) -> None:
+    """One for the history, or for it in vain, a published version and the draft."""
+    asked = []
+    for fails_from in (23, 20):
+        with broken_at(fails_from, "A" * 20 + "BBB", "A", history=history) as api:
+            api.check()
+            asked.append(len(api.asked))
+    assert asked[1] - asked[0] == more
 
 
 @pytest.mark.parametrize("published", ["AB", "ABC"])
 def test_without_a_history_the_versions_know_it(published: str) -> None:
-    with broken_at(20, "A" * 20 + "BBBCCC", published=published) as api:
+    with broken_at(20, "A" * 20 + "BBBCCC", published=published, history=False) as api:
         assert shown(api.check()) == [("extract", "A", "B")]
         assert len(histories(api)) == 1
 
 
 def test_a_draft_that_is_as_it_was_then_knows_it() -> None:
-    with broken_at(20, "A" * 20 + "BBB", published="A") as api:
+    with broken_at(20, "A" * 20 + "BBB", published="A", history=False) as api:
         assert shown(api.check()) == [("extract", "A", "B")]
         assert [each for each in api.asked if "/versions/" in each or each.endswith("/blocks")] == [
             *sorted(["GET /v1/workflows/blocks", "GET /v1/workflows/versions/version_A"])
@@ -102,7 +113,7 @@ def test_a_draft_that_is_as_it_was_then_knows_it() -> None:
 
 def test_else_a_published_version_is_compared_with_the_draft() -> None:
     """Z was published, A and B were drafts, C is the draft now."""
-    with broken_at(20, "Z" * 10 + "A" * 10 + "BBBCCC", published="Z") as api:
+    with broken_at(20, "Z" * 10 + "A" * 10 + "BBBCCC", published="Z", history=False) as api:
         verdict = api.check()
         assert shown(verdict) == [("extract", "Z", "C")]
     assert "Between version version_Z" in verdict.explain()
@@ -110,7 +121,7 @@ def test_else_a_published_version_is_compared_with_the_draft() -> None:
 
 
 def test_where_nobody_knows_it_one_line_says_so() -> None:
-    with broken_at(20, "A" * 20 + "BBBCCC") as api:
+    with broken_at(20, "A" * 20 + "BBBCCC", history=False) as api:
         verdict = api.check()
     assert shown(verdict) == []
     for text in (verdict.to_markdown(), verdict.to_html(), " ".join(str(verdict).split())):
@@ -121,7 +132,7 @@ def test_where_nobody_knows_it_one_line_says_so() -> None:
 def test_an_archive_remembers_it(tmp_path: Path) -> None:
     """Which was synced between the edits, while nothing else keeps drafts."""
     path = tmp_path / "a.sqlite"
-    with broken_at(20, "A" * 20 + "BBBCCC") as api, ra.Archive(path) as archive:
+    with broken_at(20, "A" * 20 + "BBBCCC", history=False) as api, ra.Archive(path) as archive:
         for api.upto in (20, 22, 25):
             sync(archive, api)
             synced_at(path, api.runs[api.upto - 1].at)
@@ -155,7 +166,7 @@ def test_the_histories_of_twelve_blocks_are_asked_for_at_most() -> None:
     bad = {f"bad {at}": "P" * 20 + "FFF" for at in range(15)}
     blocks = {each: f"block {at}" for at, each in enumerate(bad)}
     codes = {block: "A" * 20 + "B" for block in blocks.values()}
-    with LetteredApi(bad | alike(30, "P" * 23), codes, blocks=blocks, history=True) as api:
+    with LetteredApi(bad | alike(30, "P" * 23), codes, blocks=blocks) as api:
         verdict = api.check()
         assert verdict.broken.height == 15
         assert len(histories(api)) == len({*histories(api)}) == 12
@@ -163,7 +174,7 @@ def test_the_histories_of_twelve_blocks_are_asked_for_at_most() -> None:
 
 
 def test_a_draft_of_before_is_compared_with_what_is_now() -> None:
-    with broken_at(20, "A" * 20 + "BBBCCC", history=True) as api:
+    with broken_at(20, "A" * 20 + "BBBCCC") as api:
         changes = ra.fetch_config_changes(FLOW, "version_AA", "version_BA", client=api.client)
         assert changes.select("block_id", "field", "before", "after").rows() == [
             ("extract", "$.config.prompt", '"Prompt A"', '"Prompt B"')
@@ -178,7 +189,7 @@ def test_a_draft_of_before_is_compared_with_what_is_now() -> None:
 
 
 def test_that_asking_fails_is_said_and_loses_nothing() -> None:
-    with broken_at(20, "A" * 20 + "BBB", history=True) as api:
+    with broken_at(20, "A" * 20 + "BBB") as api:
         api.broken["GET /v1/workflows/blocks/extract"] = reply(500)
         verdict = api.check()
     assert verdict.broken.height == 3

@@ -23,7 +23,7 @@ SOME = {"a": "P" * 9, **alike(2, "P" * 9)}
 
 @pytest.fixture
 def api() -> Iterator[LetteredApi]:
-    with LetteredApi(SOME, codes="AAABBBCCC", published="AC", history=True) as made:
+    with LetteredApi(SOME, codes="AAABBBCCC", published="AC") as made:
         yield made
 
 
@@ -56,7 +56,7 @@ def history(block: str) -> str:
 def test_all_blocks_or_some_by_id_or_label() -> None:
     blocks = {"a": "extract", "b": "classify", "c": "split"}
     codes = {"extract": "AB", "classify": "AAB", "split": "A"}
-    with LetteredApi(dict.fromkeys("abc", "PPP"), codes, blocks=blocks, history=True) as api:
+    with LetteredApi(dict.fromkeys("abc", "PPP"), codes, blocks=blocks) as api:
         every = ra.fetch_edits(FLOW, client=api.client)
         assert every["block_id"].value_counts().sort("block_id").rows() == [
             ("classify", 2),
@@ -99,7 +99,7 @@ def test_91_without_histories_it_is_the_versions_and_the_draft(
 
 
 def test_only_the_draft_is_known_where_nothing_was_published() -> None:
-    with LetteredApi(SOME, codes="AAB") as api:
+    with LetteredApi(SOME, codes="AAB", history=False) as api:
         with pytest.warns(ra.ProblemsWarning):
             found = ra.fetch_edits(FLOW, client=api.client)
         assert found.select("versions", "is_draft", "is_published").rows() == [([], True, False)]
@@ -127,7 +127,7 @@ def test_an_id_that_is_not_simple_is_quoted() -> None:
         found = ra.fetch_edits("wf", client=client_for(server.url, FakeTime()))
         assert server.paths[1].startswith("/v1/workflows/blocks/a%2Fb%20c/config-history?")
     assert found.select("block_id", "config", "versions", "first_seen_at").rows() == [
-        ("a/b c", None, [], None)
+        ("a/b c", None, None, None)
     ]
 
 

@@ -188,7 +188,7 @@ class LetteredApi:
     inputs: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     published: Collection[str] = ()
-    history: bool = False
+    history: bool = True
     memory: bool = True
     reruns: Mapping[str, str] = field(default_factory=dict)
     looks: int = 0
