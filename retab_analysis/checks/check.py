@@ -58,8 +58,8 @@ def check(
 
     Returns:
         The comparison. A first run, a cancelled one and one that does not add up are results, too.
-        Where something broke by an edit, ``.config_changes`` says what was edited, if the API can
-        be asked for it: a draft is compared as it is now.
+        Where something broke by an edit, ``.config_changes`` has that edit, as far as the API or an
+        archive knows it.
 
     Raises:
         ConfigError: There is no such run or version (the message lists what there is), no run to

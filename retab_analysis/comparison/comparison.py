@@ -359,8 +359,9 @@ class Comparison:
 
         Returns:
             ``block_id, block_type, label, change, field, before, after`` (String), as
-            ``fetch_config_changes`` gives them; no rows where that is not known. Of a draft it
-            is what the draft is now. The values are the prompts and schemas of the workflow.
+            ``fetch_config_changes`` gives them: what was edited between the last pass and the first
+            failure, as far as it is known; :meth:`explain` says where it is not. The values are the
+            prompts and schemas of the workflow.
         """
         edits = self._sides.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes
