@@ -44,6 +44,7 @@ def ask(api: LetteredApi, path: str, **query: Any) -> Any:
         (EVALS, "WorkflowEvalPage", {}),
         (f"{EVALS}/a", "WorkflowEval", {}),
         ("/v1/workflows/blocks", "WorkflowBlockPage", {}),
+        ("/v1/workflows/blocks/extract/config-history", "BlockConfigEraPage", {}),
         ("/v1/workflows/versions", "WorkflowVersionPage", {}),
         ("/v1/workflows/versions/version_AB", "WorkflowGraphVersion", {}),
         (
