@@ -224,8 +224,7 @@ class Archive:
             A LazyFrame of RESULTS, as :func:`fetch_results` gives them for each workflow.
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -253,8 +252,7 @@ class Archive:
             (Datetime), and ``is_gone``, whether the eval is not saved any more (Boolean).
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -275,8 +273,7 @@ class Archive:
             A LazyFrame of VERSIONS, as :func:`fetch_versions` gives them for each workflow.
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -299,8 +296,7 @@ class Archive:
             A LazyFrame of EDITS, as :func:`fetch_edits` gives them, and also of removed blocks.
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -379,8 +375,7 @@ class Archive:
         Returns:
             One row per workflow and kind: ``workflow_id, kind`` String, ``documents`` and how many
             of them are ``gone`` from the server (Int64), ``newest``: when the newest was created
-            (Datetime), and ``bytes`` as they are kept (Int64). ``edits`` are what the API told of
-            earlier configurations, ``blocks`` those of the draft.
+            (Datetime), and ``bytes`` as they are kept (Int64). ``blocks`` are those of the draft.
 
         Raises:
             ArchiveError: The file is damaged.

@@ -54,10 +54,8 @@ def refuse_older(directory: Path, tables: Iterable[Table], by: Sequence[str]) ->
         if any(pl.read_parquet_schema(each) != columns for each in files):
             found.append(repr(str(directory / table.name)))
     if found:
-        raise ConfigError(
-            f"{' and '.join(found)} have columns of another version of this library: export these "
-            "tables as well, or remove the folders"
-        )
+        advice = "of another version of this library: export these tables as well, or remove them"
+        raise ConfigError(f"{' and '.join(found)} have columns {advice}")
 
 
 def write_table(

@@ -293,28 +293,24 @@ class Mirror:
 
     def _read_eras(self, workflow: str, blocks: Sequence[str]) -> bool:
         """Read and write the eras of some blocks; whether the API gives them."""
-        outcomes: TaskOutcomes[list[RawRecord] | None] = TaskOutcomes()
+        outcomes: TaskOutcomes[list[RawRecord]] = TaskOutcomes()
         tasks = [partial(self._list_eras, workflow, each) for each in blocks]
         run_all(tasks, self._client.max_concurrency, outcomes)
         for at, eras in outcomes.results.items():
             with transaction(self._db, self.changes):
-                self._put_all(Kept(ERAS, workflow, self._now, block=blocks[at]), eras or [])
+                self._put_all(Kept(ERAS, workflow, self._now, block=blocks[at]), eras)
                 query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND id = ?"
                 self._db.execute(query, (LIVE_BLOCKS.name, blocks[at]))
-        if error := outcomes.error():
-            raise error
-        return None not in outcomes.results.values()
+        for error in outcomes.errors.values():
+            if not is_unavailable(error):
+                raise error
+        return not outcomes.errors
 
-    def _list_eras(self, workflow: str, block_id: str) -> list[RawRecord] | None:
-        """The eras of a block; None if the API does not give them. In a thread of its own."""
+    def _list_eras(self, workflow: str, block_id: str) -> list[RawRecord]:
+        """The eras of a block. It is called in a thread of its own."""
         into, params = Collected(_Passing(ERAS)), [("workflow_id", workflow)]
         accept = refuse_other_workflow(workflow, ERAS)
-        try:
-            pages = [*self._read_pages(history_path(block_id), params, into, accept)]
-        except RetabAnalysisError as error:
-            if is_unavailable(error):
-                return None
-            raise
+        pages = self._read_pages(history_path(block_id), params, into, accept)
         eras = [each for page in pages for each in page]
         return [dataclasses.replace(each, id=f"{block_id} {each.id}") for each in eras]
 

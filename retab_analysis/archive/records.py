@@ -15,17 +15,7 @@ import polars as pl
 from retab_analysis.decode import Page, Problem, Problems, read_one, read_page, to_frame
 from retab_analysis.fetch.edits import join_eras
 from retab_analysis.fetch.results import with_runs
-from retab_analysis.schema import (
-    EDITS,
-    ERAS,
-    EVALS,
-    LIVE_BLOCKS,
-    RESULTS,
-    RUNS,
-    VERSIONS,
-    Datetime,
-    Table,
-)
+from retab_analysis.schema import EDITS, ERAS, EVALS, LIVE_BLOCKS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.vocabulary import TERMINAL
 
 KINDS = {table.name: table for table in (RUNS, RESULTS, EVALS, VERSIONS, EDITS)}
@@ -55,7 +45,7 @@ _ORDERS = {
 }
 _DTYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("documents", "gone", "bytes", "rows"), pl.Int64()),
-    **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), Datetime),
+    **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), ERAS.schema["first_seen_at"]),
     "is_gone": pl.Boolean(),
 }
 _LEVEL = 1  # of compression: the usual 6 saves a twentieth, and takes half as long again
