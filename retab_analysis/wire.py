@@ -412,6 +412,32 @@ class GraphId(Wire):
     workflow_version_id: str | None = None
 
 
+class PublishEpoch(Wire):
+    """A publication in which a block was configured so."""
+
+    publish_version: Int | None = None
+
+
+class BlockEra(Wire):
+    """A configuration that a block had for a while, in drafts and published versions."""
+
+    block_config_version_fingerprint: str
+    id: str | None = None
+    block_type: str | None = None
+    block_label: str | None = None
+    config_snapshot: msgspec.Raw = ABSENT
+    first_seen_at: Time | None = None
+    last_seen_at: Time | None = None
+    publish_epochs: list[PublishEpoch] | None = None
+    run_count: Int | None = None
+    matches_current_draft: bool | None = None
+    is_current_published: bool | None = None
+
+    def __post_init__(self) -> None:
+        # Its own id may be null, and a configuration that was put back may be an era of its own.
+        self.id = f"{self.block_config_version_fingerprint} {self.first_seen_at or 0}"
+
+
 class FileLink(Wire):
     """Where a document can be downloaded for a while."""
 

@@ -17,13 +17,15 @@ import polars as pl
 
 from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
-from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, write_table
+from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, refuse_older, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
 from retab_analysis.archive.records import (
     KINDS,
+    STORED,
     decode,
     list_workflows,
     make_frame,
+    read_eras,
     read_saved,
     read_states,
 )
@@ -35,7 +37,7 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.transport import Client
 
 T = TypeVar("T")
@@ -45,12 +47,12 @@ Reader = Callable[[Table, sqlite3.Connection, Sequence[str]], tuple[T, Problems]
 
 
 class Archive:
-    """Runs, results, saved evals and versions of workflows, kept in one file on this machine.
+    """Runs, results, saved evals, versions and edits of workflows, kept in one file here.
 
     Deleting a saved eval deletes its history on the server, and a block's condition is changed in
     place: what was archived before is still there. Each document is kept as the API sent it, byte
     by byte, so that a later version of this library finds its new columns in old documents. Of a
-    saved eval every state is kept that a sync has seen.
+    saved eval, and of a block of the draft, every state is kept that a sync has seen.
 
     A document that does not decode, or is damaged, is left out of scans with a ``ProblemsWarning``.
 
@@ -73,15 +75,16 @@ class Archive:
 
     Raises:
         ConfigError: The path is not one.
-        ArchiveError: What is there is not an archive, is damaged, or was made by another version
-            of this library, in another format; it is left as it is.
+        ArchiveError: What is there is not an archive, is damaged, or was made by a later version of
+            this library, in another format; it is left as it is. A file in the format of an earlier
+            version is upgraded, at once or not at all.
 
     Example:
         >>> with ra.Archive("kept.sqlite") as archive:
         ...     changes = archive.sync("wf_claims")
         ...     runs = archive.scan_runs().filter(pl.col("scope") == "workflow").collect()
         >>> sorted(changes["kind"].unique())
-        ['evals', 'results', 'runs', 'versions']
+        ['blocks', 'edits', 'evals', 'results', 'runs', 'versions']
         >>> ra.summarize_runs(runs).height > 0
         True
     """
@@ -106,9 +109,10 @@ class Archive:
 
         Later, runs are listed until a hundred in a row are known; what had not ended is asked for
         again, and so are the results of runs that have gone on. Where no run did, only the newest
-        hundred saved evals and versions are looked at: three requests in all. What is read is
-        written in batches, and the next sync goes on with one that was interrupted, also where that
-        had ``refresh``.
+        hundred saved evals and versions and the draft's blocks are looked at: four requests in all.
+        The history of a block is read again when it was edited, or a version published. What is
+        read is written in batches, and the next sync goes on with one that was interrupted, also
+        where that had ``refresh``.
 
         Only ``refresh`` sees what happens beyond that: a run that appears late, is deleted, or goes
         on although it had ended, behind a hundred newer ones; a result that changes while its run
@@ -157,8 +161,8 @@ class Archive:
         with self._mirroring(client, progress) as mirror:
             for each in workflows:
                 mirror.sync(each, start, results=results, refresh=refresh)
-                if mirror.no_versions is not None:
-                    raise mirror.no_versions
+                if mirror.failed is not None:
+                    raise mirror.failed
         return make_frame(mirror.changes, _CHANGES)
 
     @contextlib.contextmanager
@@ -220,8 +224,7 @@ class Archive:
             A LazyFrame of RESULTS, as :func:`fetch_results` gives them for each workflow.
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -249,8 +252,7 @@ class Archive:
             (Datetime), and ``is_gone``, whether the eval is not saved any more (Boolean).
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -271,8 +273,7 @@ class Archive:
             A LazyFrame of VERSIONS, as :func:`fetch_versions` gives them for each workflow.
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -281,6 +282,29 @@ class Archive:
             1
         """
         return self._scan([VERSIONS], workflow_id, read_saved)[0].lazy()
+
+    def scan_edits(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
+        """The edits in the archive: by workflow, the eras of its blocks, the newest first.
+
+        If the API does not give the history of blocks, they are what syncs saw of the draft. What
+        it was between two syncs is not known then, nor are the versions and runs of an era.
+
+        Args:
+            workflow_id: As in :meth:`scan_runs`.
+
+        Returns:
+            A LazyFrame of EDITS, as :func:`fetch_edits` gives them, and also of removed blocks.
+
+        Raises:
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> archive.scan_edits().filter(pl.col("is_draft")).collect().height
+            4
+        """
+        return self._scan([EDITS], workflow_id, read_eras)[0].lazy()
 
     def export_parquet(
         self,
@@ -293,7 +317,8 @@ class Archive:
 
         There is one ``data.parquet`` in each folder, ``runs/workflow_id=wf_claims/month=2026-10``
         for example. ``month`` is that of ``created_at`` in UTC, of results of ``run_created_at``,
-        of versions of ``published_at``. What a folder is named after is no column of its file.
+        of versions of ``published_at``, of edits of ``first_seen_at``. What a folder is named after
+        is no column of its file.
 
         Later calls write only the files whose rows have changed, each replaced whole, and remove
         those that have no rows any more. The rows are those of the scans. A query that runs
@@ -306,8 +331,8 @@ class Archive:
 
         Args:
             directory: Where to: an empty or new folder, or one that an export was written into.
-            tables: Some of ``runs``, ``results``, ``evals``, ``versions``. What was exported of
-                others stays as it is.
+            tables: Some of ``runs``, ``results``, ``evals``, ``versions``, ``edits``. What was
+                exported of others stays as it is.
             partition_by: ``workflow_id``, ``month``, both in any order, or ``()`` for one file a
                 table.
 
@@ -316,7 +341,8 @@ class Archive:
             per file: ``written``, ``unchanged`` or ``removed``.
 
         Raises:
-            ConfigError: An argument cannot be used, or there is something else in the directory.
+            ConfigError: An argument cannot be used, or there is something else in the directory: a
+                table that is not exported now, and has the columns of another version.
             ArchiveError: The archive is damaged; :meth:`verify` says where.
             OSError: A file cannot be written; what was at its place is still there.
 
@@ -337,6 +363,7 @@ class Archive:
         by = _choose("partition_by", partition_by, PARTITION_COLUMNS)
         self._check_open()
         claim(into, by)
+        refuse_older(into, [each for each in KINDS.values() if each not in kinds], by)
         found = zip(kinds, self._scan(kinds, None, self._cache.read), strict=True)
         tasks = [partial(write_table, into / each.name, each, rows, by) for each, rows in found]
         files = apart(lambda: [file for task in tasks for file in task()])
@@ -348,7 +375,7 @@ class Archive:
         Returns:
             One row per workflow and kind: ``workflow_id, kind`` String, ``documents`` and how many
             of them are ``gone`` from the server (Int64), ``newest``: when the newest was created
-            (Datetime), and ``bytes`` as they are kept (Int64).
+            (Datetime), and ``bytes`` as they are kept (Int64). ``blocks`` are those of the draft.
 
         Raises:
             ArchiveError: The file is damaged.
@@ -357,7 +384,7 @@ class Archive:
             >>> archive = ra.Archive("claims.sqlite")
             >>> changes = archive.sync("wf_claims", results=False)
             >>> archive.info()["kind"].to_list()
-            ['evals', 'runs', 'versions']
+            ['blocks', 'edits', 'evals', 'runs', 'versions']
         """
         names = "workflow_id kind documents gone newest bytes"
         query = (
@@ -384,7 +411,7 @@ class Archive:
         def look(db: sqlite3.Connection) -> None:
             lines = [line for (line,) in db.execute("PRAGMA integrity_check")]
             found.extend(("file", None, None, line) for line in lines if line != "ok")
-            for (name, table), source in product(KINDS.items(), ("documents", "earlier")):
+            for (name, table), source in product(STORED.items(), ("documents", "earlier")):
                 query = f"SELECT id, NULL, body FROM {source} WHERE kind = ?"
                 _, problems = decode(table, db.execute(query, (name,)))
                 found.extend((name, each.record_id, each.path, each.reason) for each in problems)

@@ -24,14 +24,15 @@ from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.archive.records import KINDS, list_months, read_month, read_saved
+from retab_analysis.archive.records import KINDS, list_months, read_eras, read_month, read_saved
 from retab_analysis.decode import Problems
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch.results import eval_columns
 from retab_analysis.files import save
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
 
 _HOUR, _DAY, _MOST = 3_600, 86_400, 100
+_MOMENTS = {EVALS: "created_at", VERSIONS: "published_at", EDITS: "first_seen_at"}
 _SCHEMAS = {table: {**table.schema, "is_gone": pl.Boolean()} for table in (RUNS, RESULTS)}
 _COLUMNS = repr([each.schema for each in KINDS.values()]).encode()
 # Another version of the library may decode the same documents into other rows.
@@ -68,14 +69,15 @@ class Cache:
     ) -> tuple[list[Partition], Problems]:
         """The rows of any table by workflow and month; runs and results also with ``is_gone``."""
         partitions, problems = list[Partition](), Problems()
-        month = pl.col("published_at" if table is VERSIONS else "created_at").dt.strftime("%Y-%m")
         for workflow in workflows:
             if table in _SCHEMAS:
                 partitions += self._read_months(table, db, workflow, problems)
                 continue
-            saved, left_out = read_saved(table, db, [workflow])
+            read = read_eras if table is EDITS else read_saved
+            saved, left_out = read(table, db, [workflow])
             problems.add_all(left_out)
-            for (name,), rows in saved.group_by(month.alias("#month"), maintain_order=True):
+            month = pl.col(_MOMENTS[table]).dt.strftime("%Y-%m").alias("#month")
+            for (name,), rows in saved.group_by(month, maintain_order=True):
                 partitions.append(Partition(workflow, name, _digest(rows), rows.lazy()))
         return partitions, problems
 

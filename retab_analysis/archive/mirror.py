@@ -21,6 +21,7 @@ from retab_analysis.archive.database import transaction
 from retab_analysis.archive.records import Kept, RawRecord, put, read_documents
 from retab_analysis.decode import Page, Problems, read_one, report_problems
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
+from retab_analysis.fetch.edits import history_path
 from retab_analysis.fetch.lists import LISTS, refuse_unknown
 from retab_analysis.fetch.paging import (
     PAGE_SIZE,
@@ -37,7 +38,7 @@ from retab_analysis.fetch.results import RESULTS_PATH
 from retab_analysis.fetch.runs import RUNS_PATH
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.schema import ERAS, EVALS, LIVE_BLOCKS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 
@@ -73,8 +74,9 @@ class Place:
 class Mirror:
     """One sync.
 
-    ``no_versions`` is why the published versions of a workflow could not be read, while all else
-    was; ``absent`` are the ids of runs that are there, and the API has no list of their results.
+    ``failed`` is why the published versions or edits of a workflow could not be read, while all
+    else was; ``absent`` are the ids of runs that are there, and the API has no list of their
+    results.
 
     With ``to_check`` all saved evals are read, and it is an error where there is no such list, and
     where one of them or of the newest runs does not decode.
@@ -88,7 +90,7 @@ class Mirror:
         self._now = to_micros(datetime.now(UTC))
         self.changes: list[Change] = []
         self.problems = Problems()
-        self.no_versions: RetabAnalysisError | None = None
+        self.failed: RetabAnalysisError | None = None
         self.absent: list[str] = []
         self._seen = 0
 
@@ -112,10 +114,14 @@ class Mirror:
         self._list_runs(at)
         self._list_short(at, EVALS)
         try:
+            before = len(self.changes)
             self._list_short(at, VERSIONS)
+            again = refresh or any(kind == VERSIONS.name for _, kind, *_ in self.changes[before:])
+            if not self._to_check:  # which asks no more than it has to know
+                self._keep_edits(at, again=again)
         except RetabAnalysisError as error:
-            self.no_versions = error
-        at.is_changed = self.no_versions is not None
+            self.failed = error
+        at.is_changed = self.failed is not None
         self._note(at)
         if results:
             self._read_results(workflow)
@@ -247,10 +253,10 @@ class Mirror:
                 self._db.execute(query, (RUNS.name, run_id))
 
     def _list_short(self, at: Place, table: Table) -> None:
-        """Read saved evals or versions; to the end where all are wanted, or something changed."""
+        """Read a list that is short; to the end where all are wanted, or something changed."""
         is_needed = self._to_check and table is EVALS
         path, params = publications_path(at.workflow), list[tuple[str, str]]()
-        if table is EVALS:
+        if table is not VERSIONS:
             path, order = LISTS[table.name]
             params = [("workflow_id", at.workflow), *order]
         into, documents = Collected(_Passing(table)), dict[str, RawRecord]()
@@ -266,11 +272,11 @@ class Mirror:
                 if is_known and into.cursor is not None:
                     return
         except RetabAnalysisError as error:
-            is_absent = table is VERSIONS and is_unavailable(error)
+            is_absent = table is not EVALS and is_unavailable(error)
             # With documents it is the cursor that is gone.
             if documents or is_needed or not (is_absent or isinstance(error, NotFoundError)):
                 raise
-            if is_absent:
+            if is_absent and table is VERSIONS:
                 documents = self._put_graphs(at, kept)
             # Where no run is left either, the workflow itself is gone, and all that it had.
             runs = Kept(RUNS, at.workflow, self._now)
@@ -289,6 +295,42 @@ class Mirror:
         with transaction(self._db, self.changes):
             at.is_changed |= self._put_all(kept, [*documents.values()])
         return documents
+
+    def _keep_edits(self, at: Place, *, again: bool) -> None:
+        """Read the draft's blocks, and the eras of those that changed, ``again``: of all."""
+        self._list_short(at, LIVE_BLOCKS)
+        kept = Kept(LIVE_BLOCKS, at.workflow, self._now)
+        due = self._ids(kept, "gone IS NULL AND (is_due OR ?) ORDER BY position", again)
+        # An API that does not give eras is asked once.
+        if self._read_eras(at.workflow, due[:1]):
+            self._read_eras(at.workflow, due[1:])
+        else:
+            query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND workflow = ?"
+            self._db.execute(query, (LIVE_BLOCKS.name, at.workflow))
+            self.changes.append((at.workflow, ERAS.name, None, "skipped"))
+
+    def _read_eras(self, workflow: str, blocks: Sequence[str]) -> bool:
+        """Read and write the eras of some blocks; whether the API gives them."""
+        outcomes: TaskOutcomes[list[RawRecord]] = TaskOutcomes()
+        tasks = [partial(self._list_eras, workflow, each) for each in blocks]
+        run_all(tasks, self._client.max_concurrency, outcomes)
+        for at, eras in outcomes.results.items():
+            with transaction(self._db, self.changes):
+                self._put_all(Kept(ERAS, workflow, self._now, block=blocks[at]), eras)
+                query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND id = ?"
+                self._db.execute(query, (LIVE_BLOCKS.name, blocks[at]))
+        for error in outcomes.errors.values():
+            if not is_unavailable(error):
+                raise error
+        return not outcomes.errors
+
+    def _list_eras(self, workflow: str, block_id: str) -> list[RawRecord]:
+        """The eras of a block. It is called in a thread of its own."""
+        into, params = Collected(_Passing(ERAS)), [("workflow_id", workflow)]
+        accept = refuse_other_workflow(workflow, ERAS)
+        pages = self._read_pages(history_path(block_id), params, into, accept)
+        eras = [each for page in pages for each in page]
+        return [dataclasses.replace(each, id=f"{block_id} {each.id}") for each in eras]
 
     def _read_pages(
         self, path: str, params: Params, into: Collected, accept: Accept

@@ -106,6 +106,10 @@ class ArchiveSource(Source):
     def say_where(self, *, is_whole: bool) -> str:
         return "in the archive"
 
+    def read_kept_edits(self) -> pl.DataFrame:
+        kept = self._archive.scan_edits(self.workflow_id).collect()
+        return kept.with_columns(block_type=pl.lit(None, pl.String))
+
     def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
         """Those of some runs whose results are in the archive."""
         known = self.kept.runs.filter(~pl.col("run_id").is_in(list(self.absent)))

@@ -59,8 +59,8 @@ def check(
 
     Returns:
         The comparison. A first run, a cancelled one and one that does not add up are results, too.
-        Where something broke by an edit, ``.config_changes`` says what was edited, if the API can
-        be asked for it: a draft is compared as it is now.
+        Where something broke by an edit, ``.config_changes`` has that edit, as far as the API or an
+        archive knows it.
 
     Raises:
         ConfigError: There is no such run or version (the message lists what there is), no run to
@@ -71,7 +71,7 @@ def check(
     Example:
         >>> verdict = ra.check("wf_invoices")
         >>> verdict.headline
-        '✗ ... since the edit of Extract the line items...'
+        '✗ ... since the edit of extract_lines...'
         >>> verdict.broken.select("eval_name", "p_regressed", "cause").columns
         ['eval_name', 'p_regressed', 'cause']
         >>> verdict.gate().ok

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
 import polars as pl
 
 from retab_analysis.errors import InvalidRequestError, NotFoundError
-from retab_analysis.fetch.lists import (
-    find_workflow,
-    read_changed_blocks,
-    read_saved,
-    read_two_versions,
-)
+from retab_analysis.fetch.edits import read_graphs, read_history
+from retab_analysis.fetch.lists import find_workflow, read_changed_blocks, read_saved
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.publications import read_newest_versions
@@ -22,7 +18,7 @@ from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import RESULTS
+from retab_analysis.schema import ERAS, RESULTS
 from retab_analysis.transport import Client
 
 
@@ -113,9 +109,17 @@ class Source:
         self.unread += len(fetched.problems)
         return fetched.frame
 
-    def read_blocks(self, baseline: str, candidate: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The blocks of two versions: BLOCKS frames."""
-        return read_two_versions(self.client, self.workflow_id, baseline, candidate)
+    def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
+        """The history of some blocks, an ERAS frame; None if the API does not give it."""
+        return read_history(self.client, self.workflow_id, blocks)
+
+    def read_kept_edits(self) -> pl.DataFrame:
+        """What is remembered here of edits that the API has forgotten: an ERAS frame."""
+        return ERAS.empty()
+
+    def read_blocks(self, versions: Sequence[str]) -> dict[str, pl.DataFrame]:
+        """The blocks of versions by their ids, or of ``"draft"``: of those that the API has."""
+        return read_graphs(self.client, self.workflow_id, versions)
 
     def read_changed_blocks(self, baseline: str, candidate: str) -> frozenset[str] | None:
         """The ids of the blocks that differ; None for a draft, which the API answers with 404."""

@@ -363,8 +363,8 @@ class Comparison:
 
         Returns:
             ``block_id, block_type, label, change, field, before, after`` (String), as
-            ``fetch_config_changes`` gives them; no rows where that is not known. Of a draft it
-            is what the draft is now. The values are the prompts and schemas of the workflow.
+            ``fetch_config_changes`` gives them: the edit between the last pass and the first
+            failure, or no rows. The values are the prompts and schemas of the workflow.
         """
         edits = self._sides.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes

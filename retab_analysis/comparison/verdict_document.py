@@ -175,10 +175,10 @@ class _Writer:
 
     def _card(self, cause: str, evals: list[EvalDetail], errors: list[EvalDetail]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
-        edits = self._edits(evals[0].row["block_id"]) if cause == "edit" else ()
-        parts: list[Part] = [ChangeList(edits)] if edits else []
-        if cause == "edit" and not edits and self.facts.sides.versions is not None:
-            parts = [Note(write_line(_EDIT_UNKNOWN))]
+        parts: list[Part] = []
+        if cause == "edit":
+            edits = self._edits(evals[0].row["block_id"])
+            parts.append(ChangeList(edits) if edits else Note(write_line(self._unknown_edit())))
         return Card(
             "bad",
             self._title(cause, evals),
@@ -257,6 +257,12 @@ class _Writer:
                 line = mark_texts(readable(row["before"]), readable(row["after"]))
             found.append(Change(shorten_field(row["field"]), line))
         return tuple(found)
+
+    def _unknown_edit(self) -> str:
+        edits = self.facts.sides.edits
+        if edits is None:
+            return "What was edited was not looked up: ra.check asks the API."
+        return f"What was edited is not known: {edits.why}."
 
     def _row(self, each: EvalDetail) -> Row:
         sign, tone = each.sign

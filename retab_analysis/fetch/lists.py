@@ -4,7 +4,8 @@ All lists are read by :func:`retab_analysis.fetch.paging.read_list`. Where nothi
 that was asked for may be misspelled: see :func:`refuse_unknown`.
 
 The API's endpoints for graphs know published versions only. A draft is answered with 404, which is
-raised: an empty answer would claim that nothing changed. What the draft is now is another list.
+raised: an empty answer would claim that nothing changed. What the draft is now is another list;
+what it was before, only the history of a block says: see ``edits``.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 from retab_analysis.vocabulary import DRAFT
 
-_BLOCKS, GRAPHS_PATH = "/v1/workflows/blocks", "/v1/workflows/versions"
-# Where each list is, and what has it come with the newest first.
+BLOCKS_PATH, GRAPHS_PATH = "/v1/workflows/blocks", "/v1/workflows/versions"
+# Where each list is, and what has it come with the newest first, where it does not always.
 LISTS = {
     EVALS.name: ("/v1/workflows/evals", [("order", "desc")]),
+    LIVE_BLOCKS.name: (BLOCKS_PATH, []),
     WORKFLOWS.name: ("/v1/workflows", [("sort_by", "created_at"), ("order", "desc")]),
 }
 
@@ -219,7 +221,7 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
 
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
     """Read the blocks of the draft as it is now, with ``updated_at``: when each was saved last."""
-    return read_list(client, _BLOCKS, of_workflow(workflow_id), LIVE_BLOCKS).frame
+    return read_list(client, BLOCKS_PATH, of_workflow(workflow_id), LIVE_BLOCKS).frame
 
 
 def read_two_versions(

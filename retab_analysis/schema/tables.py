@@ -19,6 +19,7 @@ from retab_analysis.schema.table import (
     Datetime,
     Float64,
     Int64,
+    Int64s,
     String,
     Strings,
     Table,
@@ -331,6 +332,33 @@ BLOCKS = Table(
 
 LIVE_BLOCKS = _extended(BLOCKS, ("updated_at", Datetime, "updated_at", "when it was saved"))
 """The blocks of the draft, which also say when each was saved last."""
+
+# Paging knows a record by its id, so a column has to ask for it.
+_MARK = pl.coalesce("block_config_version_fingerprint", "id")
+EDITS = Table(
+    "edits",
+    "edit",
+    wire.BlockEra,
+    _columns(
+        ("block_id", String, None, "the block"),
+        ("block_label", String, "block_label", "what it is called"),
+        ("first_seen_at", Datetime, "first_seen_at", "since when it was configured so"),
+        ("last_seen_at", Datetime, "last_seen_at", "when it was last seen configured so"),
+        ("config_fingerprint", String, _MARK, "same: same config"),
+        ("versions", Int64s, "publish_epochs.*.publish_version", "the versions that have it"),
+        ("is_draft", Boolean, "matches_current_draft", "whether the draft has it now"),
+        ("is_published", Boolean, "is_current_published", "whether production has it now"),
+        ("run_count", Int64, "run_count", "how many runs had it"),
+        ("config", String, _json("config_snapshot"), "what it was to do, compact JSON"),
+        ("workflow_id", String, None, "the workflow"),
+    ),
+)
+"""One row per era of a block's configuration: from one edit to the next."""
+
+ERAS = _extended(
+    EDITS, ("block_type", String, "block_type", "extract, split, classifier, function")
+)
+"""EDITS, and what kind of block it is."""
 
 TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS)}
 """The tables that are also read from files, by their names."""

@@ -58,6 +58,10 @@ def _settings(server: StoreServer) -> str:
             "query.from_workflow_version_id": published[0],
             "query.to_workflow_version_id": published[-1],
         },
+        "listBlockConfigHistory": {
+            "query.workflow_id": flow.id,
+            "path.block_id": flow.blocks[0].id,
+        },
         "getWorkflowVersion": {
             "query.workflow_id": flow.id,
             "path.workflow_version_id": published[0],

@@ -105,9 +105,11 @@ CONTRACT_NAMES = {
     wire.Block: "WorkflowBlock",
     wire.VersionBlock: "WorkflowConfigBlock",
     wire.GraphVersion: "WorkflowGraphVersion",
+    wire.BlockEra: "BlockConfigEra",
 }
 # A document's union of several, and a part that is only looked at for what it needs.
 UNIONS = {wire.GraphId, wire.Lifecycle, wire.EvalSource, wire.HandleInput, wire.ResultWithPayloads}
+UNIONS |= {wire.PublishEpoch}
 MEMBERS = [
     (struct, field)
     for struct in structs()

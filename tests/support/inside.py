@@ -11,7 +11,8 @@ import importlib
 # What tests use of each module: names, or modules below it. `name=other` calls a name other.
 MODULES = {
     "": "analysis errors markup progress widgets wire",
-    "checks.edits": "add_config_changes choose_versions",
+    "checks.edits": "add_config_changes spans_of",
+    "evidence.spans": "choose_versions",
     "checks.open_document": "OpenedDocument",
     "checks.source": "Source",
     "checks.overview": "OVERVIEW Overview UNWELL WHY list_unwell",

@@ -165,6 +165,7 @@ class LetteredApi:
         documents: The document of each eval; one of its own if not given.
         published: The versions that were published, as letters: what else ran was a draft.
         labels: The label of each block; its id with a capital letter if not given.
+        history: Whether the API gives the history of blocks; it answers 404 else.
         memory: Whether saved evals remember their latest pass and failure.
         reruns: For each eval its letters in the runs that are started; it passes after these.
         looks: So often a started run is looked at before it ends.
@@ -189,6 +190,7 @@ class LetteredApi:
     documents: Mapping[str, str] = field(default_factory=dict)
     published: Collection[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    history: bool = True
     memory: bool = True
     reruns: Mapping[str, str] = field(default_factory=dict)
     looks: int = 0
@@ -330,6 +332,8 @@ class LetteredApi:
             return self._page(path, query, of_list())
         if folder == "/versions":
             return self._version_or_diff(which, query)
+        if self.history and which == "config-history":
+            return self._page(path, query, self._eras(folder.removeprefix("/blocks/")))
         found = [row for row in lists.get(folder, list)() if row["id"] == which]
         for run in self.shown():
             run.looks = max(run.looks - (run.id == which), 0)
@@ -347,7 +351,7 @@ class LetteredApi:
             rows = [each for each in rows if wanted[name](each) == query[name]]
         ends = [most for piece, most in self.cut.items() if path.endswith(piece)]
         rows = rows[: min(ends, default=None)]
-        keys = [each["id"] for each in rows]
+        keys = [each.get("id", str(at)) for at, each in enumerate(rows)]
         if "after" in query and query["after"] not in keys:
             return _MISSING
         begin = keys.index(query["after"]) + 1 if "after" in query else 0
@@ -475,6 +479,38 @@ class LetteredApi:
                 "updated_at": _iso(first.get((block, code), self._now()) - HOUR),
             }
             for block, code in codes.items()
+        ]
+
+    def _eras(self, block: str) -> list[dict[str, Any]]:
+        """How a block was configured, an era for each letter of its code, the newest first.
+
+        Beside runs, an edit that was not run is known for an hour.
+        """
+        seen: dict[str, list[datetime]] = {}
+        for run in self.shown():
+            seen.setdefault(run.codes[block], []).append(run.at)
+        now = self._codes(self._column(now=True))[block]
+        seen.setdefault(now, []).append(self._now())
+        published = [each[block] for each in self._published().values()]
+        return [
+            {
+                "id": None,
+                "block_config_version_fingerprint": f"mark {block} {code}",
+                "block_type": "extract",
+                "block_label": block.capitalize(),
+                "config_snapshot": {"prompt": f"Prompt {code}"},
+                "first_seen_at": _iso(moments[0] - HOUR),
+                "last_seen_at": _iso(moments[-1]),
+                "publish_epochs": [
+                    {"id": f"wph_{at}", "publish_version": at + 1, "workflow_version_id": "any"}
+                    for at, each in enumerate(published)
+                    if each == code
+                ],
+                "run_count": sum(run.codes[block] == code for run in self.shown()),
+                "matches_current_draft": code == now,
+                "is_current_published": code in published[-1:],
+            }
+            for code, moments in reversed(seen.items())
         ]
 
     def _version_or_diff(self, which: str, query: dict[str, str]) -> Reply:

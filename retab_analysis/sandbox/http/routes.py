@@ -66,6 +66,11 @@ def _get_version(store: Store, call: Call) -> Response:
     return Response(200, store.get_version(call.query.required("workflow_id"), call.ident))
 
 
+def _list_eras(store: Store, call: Call) -> Response:
+    workflow_id, page = call.query.required("workflow_id"), call.query.page(50, most=200)
+    return Response(200, store.list_eras(call.ident, workflow_id, page))
+
+
 def _diff_versions(store: Store, call: Call) -> Response:
     query = call.query
     workflow_id = query.required("workflow_id")
@@ -102,6 +107,7 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
     "workflows/versions/diff": {"GET": _diff_versions},
     "workflows/versions/{}": {"GET": _get_version},
     "workflows/blocks": {"GET": _list_of_workflow(Store.list_blocks)},
+    "workflows/blocks/{}/config-history": {"GET": _list_eras},
     "files/{}/download-link": {"GET": _download_link},
 }
 

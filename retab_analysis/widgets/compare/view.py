@@ -12,13 +12,12 @@ import polars as pl
 
 from retab_analysis.arguments import check_flag
 from retab_analysis.checks.defaults import archive_or_default
-from retab_analysis.checks.edits import choose_versions, read_edits
+from retab_analysis.checks.edits import add_config_changes
 from retab_analysis.checks.settle import settle
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import sides_of, with_sides
+from retab_analysis.comparison.comparison import sides_of
 from retab_analysis.config import shows_values
-from retab_analysis.errors import ConfigError
 from retab_analysis.fetch.default_client import check_client, client_or_default
 from retab_analysis.progress import Progress, in_kernel
 from retab_analysis.transport import Client
@@ -172,7 +171,7 @@ class CompareView(Handle):
                 self._opened.show_of(before, value)
             elif event.name == "settle":
                 self._start("Running evals again", self._settle)
-            elif event.name == "look_up" and self._state.edited_between is not None:
+            elif event.name == "look_up" and self._state.can_look_up:
                 self._start("Looking up what was edited", self._look_up)
             elif event.name == "leave":
                 self._stop()
@@ -232,8 +231,4 @@ class CompareView(Handle):
     def _look_up(self, comparison: Comparison, progress: Progress) -> Comparison:
         workflow_id = sides_of(comparison).candidate["workflow_id"].drop_nulls()[0]
         source = Source(client_or_default(self._client), workflow_id)
-        known = with_sides(comparison, versions=source.read_versions())
-        between = choose_versions(known.evals, sides_of(known))
-        if between is None:
-            raise ConfigError("the API does not keep earlier drafts")
-        return with_sides(known, edits=read_edits(source, between))
+        return add_config_changes(comparison, source)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from retab_analysis.checks.defaults import open_source
-from retab_analysis.checks.edits import add_config_changes, choose_versions
+from retab_analysis.checks.edits import add_config_changes, spans_of
 from retab_analysis.checks.plan import HISTORY, Choice, Limits, ReadingPlan, RunListing, make_plan
 from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
@@ -155,9 +155,9 @@ class WorkflowNews:
         self._found_in: object = None
         # Whether the list of runs and the saved evals were read again after the runs had ended.
         self._is_final = False
-        # What was edited between two versions, and how often that was asked for in vain.
-        self._edits: dict[tuple[str, str], Edits] = {}
-        self._unanswered: Counter[tuple[str, str]] = Counter()
+        # What was edited where something broke, and how often that was asked for in vain.
+        self._edits: dict[object, Edits] = {}
+        self._unanswered: Counter[object] = Counter()
         # Which versions were published; None while that is not known.
         self._versions: pl.DataFrame | None = None
         # How often in a row the API was away.
@@ -212,16 +212,18 @@ class WorkflowNews:
 
     def _add_edits(self, comparison: Comparison, source: Source) -> Comparison:
         """Add what was edited, where something broke by an edit; it is asked for a few times."""
-        versions = choose_versions(comparison.evals, sides_of(comparison))
-        if versions is None:
+        spans = spans_of(comparison)
+        if spans.is_empty():
             return comparison
-        if versions not in self._edits and self._unanswered[versions] <= GRACE:
+        # More evals that break by the same edits are no reason to ask again.
+        edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
+        found = self._edits.get(edited)
+        if (found is None or found.has_failed) and self._unanswered[edited] <= GRACE:
             found = sides_of(add_config_changes(comparison, source)).edits
-            if found is None:
-                self._unanswered[versions] += 1
-            else:
-                self._edits[versions] = found
-        return with_sides(comparison, edits=self._edits.get(versions))
+            if found is not None:
+                self._edits[edited] = found
+                self._unanswered[edited] += found.has_failed
+        return with_sides(comparison, edits=found)
 
     def _plan(self, runs: pl.DataFrame, has_ended: bool) -> tuple[Source, ReadingPlan]:
         """Which runs are read, as ``check`` would choose them now; once more at the end."""
