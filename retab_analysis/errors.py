@@ -291,7 +291,7 @@ class RegressionError(RetabAnalysisError):
         ...     ra.check("wf_invoices").raise_if_regressed()
         ... except ra.RegressionError as error:
         ...     print(error.comparison.headline)
-        ✗ ... since the edit of Extract the line items...
+        ✗ ... since the edit of extract_lines...
     """
 
     def __init__(

@@ -43,9 +43,9 @@ def test_the_lines_at_the_top_print_what_stands_below_them() -> None:
         sandbox.stop()
     # What runs by itself meanwhile may add a failure by chance, and so change the headline alone.
     headline, *pieces = re.findall(r"```\n(✗.*?)```", README, re.DOTALL)[0].split("…")
-    assert "since the edit of Extract the line items" in headline
+    assert "since the edit of extract_lines" in headline
     assert printed.startswith("✗")
-    assert "since the edit of Extract the line items" in printed
+    assert "since the edit of extract_lines" in printed
     for piece in pieces:
         assert _undated(piece) in printed
     assert "broke" in repr(names["verdict"])

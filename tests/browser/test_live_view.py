@@ -67,7 +67,7 @@ def test_the_bar_grows_while_another_cell_computes(
     expect(view.locator(".ra-run")).to_contain_text("do not pass")
     expect(view).to_contain_text("with each eval's own past")
     card = view.locator("[data-section=news] .rtd-card").first
-    expect(card).to_contain_text("Extract the line items was edited")
+    expect(card).to_contain_text("extract_lines was edited")
     for words in ("asserts", "was", "got", "< 0"):
         expect(card).to_contain_text(words)
     card.locator("tbody button").first.click()

@@ -108,7 +108,7 @@ def test_what_broke(asked: Asked, screenshots: Path, request: pytest.FixtureRequ
     opens_the_first(asked)
     if asked.clicks:
         asked.click("Check this run")
-    asked.sees("evals broke", " was edited", NAME)
+    asked.sees("evals broke", "extract_lines was edited", NAME)
     asked.tab.screenshot(path=screenshots / f"question-{request.node.callspec.id}.png")
 
 

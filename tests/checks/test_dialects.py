@@ -11,7 +11,7 @@ from support.sandbox_api import make_server, plan_world
 import retab_analysis as ra
 
 FLOW = "wf_invoices"
-EDITED = "since the edit of Extract the line items"
+EDITED = "since the edit of extract_lines"
 WORDS = "Join descriptions that are wrapped over several rows."
 UNNUMBERED = "The API does not list publications here, so versions have no numbers."
 NOT_NUMBERED = ("graph versions only", "publications for the dashboard only", "a web page")

@@ -73,7 +73,10 @@ def test_labels_cost_no_request() -> None:
 
 
 def test_where_nobody_knows_what_was_edited_the_card_says_so() -> None:
-    made = check(edited({}, published=""))
+    api = edited({}, published="")
+    api.history, api.codes = False, {ONE: "A" * 20 + "BC", OTHER: "A"}
+    api.upto = 21
+    made = check(api)
     assert made.broken.filter(cause="edit").height == 2
     assert UNKNOWN in str(made)
     assert made.config_changes.is_empty()

@@ -164,7 +164,7 @@ class LetteredApi:
         inputs: For each eval a letter per run for what it is given; all A if not given.
         documents: The document of each eval; one of its own if not given.
         published: The versions that were published, as letters: what else ran was a draft.
-        labels: The label of each block; its id with a capital letter if not given.
+        labels: The label of each block; its id if not given.
         history: Whether the API gives the history of blocks; it answers 404 else.
         memory: Whether saved evals remember their latest pass and failure.
         reruns: For each eval its letters in the runs that are started; it passes after these.
@@ -473,7 +473,7 @@ class LetteredApi:
                 "id": block,
                 "workflow_id": self.flow,
                 "type": "extract",
-                "label": self.labels.get(block, block.capitalize()),
+                "label": self.labels.get(block, block),
                 "config": {"prompt": f"Prompt {code}"},
                 "parent_id": None,
                 "updated_at": _iso(first.get((block, code), self._now()) - HOUR),
@@ -484,8 +484,14 @@ class LetteredApi:
     def _eras(self, block: str) -> list[dict[str, Any]]:
         """How a block was configured, an era for each letter of its code, the newest first.
 
-        Beside runs, an edit that was not run is known for an hour.
+        It was edited an hour before a run, or half of the time since the run before, if that is
+        less. Beside runs, an edit that was not run is known for an hour.
         """
+
+        def edited(first: datetime) -> datetime:
+            earlier = max((run.at for run in self.shown() if run.at < first), default=FIRST - DAY)
+            return max(first - HOUR, earlier + (first - earlier) / 2)
+
         seen: dict[str, list[datetime]] = {}
         for run in self.shown():
             seen.setdefault(run.codes[block], []).append(run.at)
@@ -497,9 +503,9 @@ class LetteredApi:
                 "id": None,
                 "block_config_version_fingerprint": f"mark {block} {code}",
                 "block_type": "extract",
-                "block_label": block.capitalize(),
+                "block_label": self.labels.get(block, block),
                 "config_snapshot": {"prompt": f"Prompt {code}"},
-                "first_seen_at": _iso(moments[0] - HOUR),
+                "first_seen_at": _iso(edited(moments[0])),
                 "last_seen_at": _iso(moments[-1]),
                 "publish_epochs": [
                     {"id": f"wph_{at}", "publish_version": at + 1, "workflow_version_id": "any"}

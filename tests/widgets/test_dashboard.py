@@ -63,8 +63,7 @@ def test_all_parts_follow_a_run_that_ends(api: LetteredApi) -> None:
     assert comparison.state.candidate == "version_C"
     headline = "✗ 1 eval broke since the edit of extract"
     assert comparison.comparison.headline == headline
-    # Only who asked what was edited knows the label of the block.
-    assert live.state.heading.endswith(f": {headline.replace('ext', 'Ext')}")
+    assert live.state.heading.endswith(f": {headline}")
 
 
 def test_what_cannot_be_compared_yet_is_said(api: LetteredApi) -> None:

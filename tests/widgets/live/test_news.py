@@ -121,7 +121,7 @@ def test_an_ended_run_of_the_sandbox_has_the_news_of_check(
         text = html.plain_text(view.state, values=True)
         assert "lines.2.amount < 0" in text, "the operator is never missing"
         shown = html.render_sections(view.state, html.LiveLook(), OpenEval(None, lambda: None))
-        assert "Extract the line items was edited" in shown["news"]
+        assert "extract_lines was edited" in shown["news"]
         assert "<ins>" in shown["news"], "the edit itself"
 
 
