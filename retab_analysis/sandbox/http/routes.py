@@ -89,6 +89,13 @@ def _download_link(store: Store, call: Call) -> Response:
     return Response(200, to_json(link))
 
 
+_STATUS = {
+    "authenticated": True,
+    "auth_method": "api_key",
+    "organization_id": "org_sandbox",
+    "environment": {"id": "env_sandbox", "name": "sandbox", "type": "non_production"},
+    "key": None,
+}
 _FILES = "/files/"
 _WITH_A_BEARER = {"WWW-Authenticate": "Bearer"}
 
@@ -108,6 +115,7 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
     "workflows/versions/{}": {"GET": _get_version},
     "workflows/blocks": {"GET": _list_of_workflow(Store.list_blocks)},
     "workflows/blocks/{}/config-history": {"GET": _list_eras},
+    "auth/status": {"GET": lambda store, call: Response(200, to_json(_STATUS))},
     "files/{}/download-link": {"GET": _download_link},
 }
 
