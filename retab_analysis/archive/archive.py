@@ -475,15 +475,16 @@ class Archive:
 
 def sync_to_check(
     archive: Archive, workflow_id: str, client: Client, progress: Progress | bool | None
-) -> frozenset[str]:
+) -> tuple[frozenset[str], bool]:
     """Bring an archive up to date, with all saved evals; without versions where they fail.
 
-    Gives the ids of runs whose results the API did not give.
+    Gives the ids of runs whose results the API did not give, and whether it gave versions.
     """
     archive._check_open()
     with archive._mirroring(client, progress, to_check=True) as mirror:
         mirror.sync(workflow_id, None, results=True, refresh=False)
-    return frozenset(mirror.absent)
+    is_skipped = (workflow_id, VERSIONS.name, None, "skipped") in mirror.changes
+    return frozenset(mirror.absent), mirror.failed is None and not is_skipped
 
 
 def _default_path() -> Path:

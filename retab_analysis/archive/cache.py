@@ -88,7 +88,7 @@ class Cache:
         evals, digest = None, ""
         if table is RESULTS:
             evals, _ = read_saved(EVALS, db, [workflow], gone=True)
-            digest = _digest(evals["eval_id", "eval_name", "path", "condition"])
+            digest = _digest(evals["eval_id", "eval_name", "path", "condition", "block_label"])
         for month, token in list_months(db, workflow):
             stem = f"{month}.{token}."
             path = self._find(folder, stem)

@@ -195,7 +195,8 @@ def read_saved(
         f" AND (? OR gone IS NULL) ORDER BY {_ORDERS[table.name]}"
     )
     rows = (db.execute(query, (table.name, each, gone)) for each in workflows)
-    return decode(table, itertools.chain.from_iterable(rows))
+    found, problems = decode(table, itertools.chain.from_iterable(rows))
+    return (_add_labels(found, db, workflows) if table is EVALS else found), problems
 
 
 def read_states(
@@ -211,7 +212,28 @@ def read_states(
         f" ORDER BY {_ORDERS[table.name]}, state_seen DESC"
     )
     rows = (db.execute(query, (table.name, each)) for each in workflows)
-    return decode(table, itertools.chain.from_iterable(rows), "first_seen_at last_seen_at is_gone")
+    beside = "first_seen_at last_seen_at is_gone"
+    found, problems = decode(table, itertools.chain.from_iterable(rows), beside)
+    return (_add_labels(found, db, workflows) if table is EVALS else found), problems
+
+
+def _add_labels(
+    evals: pl.DataFrame, db: sqlite3.Connection, workflows: Sequence[str]
+) -> pl.DataFrame:
+    """What the blocks of saved evals are called, or were when they were there last."""
+    labels = [evals.select("workflow_id", "block_id", "block_label").clear()]
+    for workflow in workflows:
+        blocks, _ = read_saved(LIVE_BLOCKS, db, [workflow], gone=True)
+        labels.append(
+            blocks.select(
+                pl.lit(workflow).alias("workflow_id"),
+                "block_id",
+                block_label=pl.col("label").replace("", None),
+            )
+        )
+    on, others = ("workflow_id", "block_id"), evals.drop("block_label")
+    known = others.join(pl.concat(labels), on=on, how="left", maintain_order="left")
+    return known.select(evals.columns)
 
 
 def read_eras(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -99,13 +99,13 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     before and after may be known by their ids, or an archive remembers. Else the newest published
     version before is compared with the present one. If asking fails, the comparison says so.
     """
-    spans = spans_of(comparison)
+    spans, edits = spans_of(comparison), Edits(CONFIG_CHANGES.empty(), labels=source.labels)
     if spans.is_empty():
-        return comparison
+        return with_sides(comparison, edits=edits) if edits.labels else comparison
     try:
         edits = _Search(source, sides_of(comparison), spans).run()
     except RetabAnalysisError as error:
-        edits = Edits(CONFIG_CHANGES.empty(), why=f"asking failed ({one_line(str(error), 200)})")
+        edits = replace(edits, why=f"asking failed ({one_line(str(error), 200)})")
     return with_sides(comparison, edits=edits)
 
 
@@ -215,8 +215,8 @@ class _Search:
         return len(both) == 2
 
     def _find_labels(self) -> dict[str, str | None]:
-        known = (each for each in self.graphs.values() if each is not None)
-        return {block: label for each in known for block, label in each["block_id", "label"].rows()}
+        known = (each["block_id", "label"] for each in self.graphs.values() if each is not None)
+        return self.source.labels | {block: label for each in known for block, label in each.rows()}
 
 
 @dataclass(eq=False)

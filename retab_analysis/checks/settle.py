@@ -13,12 +13,6 @@ from functools import partial
 import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag
-from retab_analysis.checks.freshness import (
-    find_edited,
-    has_freshness,
-    say_edited,
-    split_reruns,
-)
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
@@ -32,14 +26,16 @@ from retab_analysis.errors import (
     NotFoundError,
     ProblemsWarning,
     RetabAnalysisError,
+    list_some,
 )
+from retab_analysis.evidence.freshness import find_edited, has_freshness, split_reruns
 from retab_analysis.fetch import fetch_results, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_live_blocks, read_saved
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
-from retab_analysis.markup import count_noun
+from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
@@ -47,6 +43,14 @@ from retab_analysis.transport import Client
 _WAIT = 24 * 3600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between two looks at the clock
 
+# What was edited, in words, over the blocks and the evals of one kind.
+_EDITED = {
+    "code": "{blocks}",
+    "validity": "{blocks}, or the assertion of {evals}",
+    "inputs": "the inputs of {evals}",
+    "condition": "the assertion of {evals}",
+    "saved": "{blocks}, as it was saved again",
+}
 MOST_ERRORS = 10
 """So many isolated errors are run again by themselves."""
 
@@ -457,3 +461,17 @@ def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
         for name in inherited
     ]
     return joined.with_columns(own).select(results.columns)
+
+
+def say_edited(edited: pl.DataFrame) -> str:
+    """What was edited, in words; a sentence to which more is added."""
+    said = []
+    for kind, words in _EDITED.items():
+        of = edited.filter(edited=kind)
+        blocks = [f"block {one_line(each)}" for each in of["block_id"].drop_nulls().unique().sort()]
+        evals = [f"eval {one_line(row['eval_name'] or row['eval_id'])}" for row in of.to_dicts()]
+        if evals:
+            blocks = blocks or ["a block"]
+            said.append(words.format(blocks=list_some(blocks, 3), evals=list_some(evals, 3)))
+    was = "may have been" if (edited["edited"] == "saved").all() else "was"
+    return f"the workflow {was} edited since the candidate ran ({'; '.join(said)})"

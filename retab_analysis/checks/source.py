@@ -54,6 +54,11 @@ class Source:
             self._saved = read_saved(self.client, self.workflow_id, strict=self.strict).frame
         return self._saved
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What blocks are called, as far as it is known without asking."""
+        return {}
+
     def refresh(self, progress: Progress | bool | None = None) -> None:
         """From now on give what is there now; results that were read stay."""
         self._saved = self._versions = None

@@ -332,14 +332,15 @@ def with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def eval_columns(evals: pl.DataFrame) -> list[pl.Expr]:
-    """``eval_name`` and ``path`` of results from an EVALS frame, and what ``condition`` lacks."""
+    """What results do not have, from an EVALS frame: names, paths, and what conditions lack."""
     once = evals.drop_nulls("eval_id").unique("eval_id", keep="first")
     eval_id = pl.col("eval_id")
     words = pl.struct("eval_id", "condition_kind", "expected_value", "condition")
     return [
         *(
             eval_id.replace_strict(once["eval_id"], once[name], default=None).alias(name)
-            for name in ("eval_name", "path")
+            for name in ("eval_name", "path", "block_label")
+            if name in once.columns
         ),
         words.map_batches(
             lambda rows: complete_words(rows.struct.unnest(), once), pl.String, is_elementwise=True

@@ -84,7 +84,7 @@ def test_what_the_api_has_forgotten_stays(archive: ra.Archive) -> None:
 
 
 def test_without_histories_it_is_what_syncs_saw_of_the_draft(archive: ra.Archive) -> None:
-    with LetteredApi(SOME, codes="AAABBBCCC", history=False) as api:
+    with LetteredApi(SOME, codes="AAABBBCCC", history=False, labels={"extract": "Extract"}) as api:
         for upto in (2, 3, 5, 9):
             api.upto = upto
             came = sync(archive, api)

@@ -39,7 +39,7 @@ def client(behind: dict[str, str], dialect: str) -> Iterator[ra.Client]:
 
 def test_the_golden_story(client: ra.Client, dialect: str) -> None:
     if dialect == ELSEWHERE:
-        with pytest.raises(ra.NotFoundError):
+        with pytest.raises(ra.NotFoundError, match="environment 'sandbox' alone"):
             ra.check(FLOW, client=client, progress=False)
         return
     verdict = ra.check(FLOW, client=client, progress=False)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
 from matplotlib.axes import Axes
 from support.faultserver import page, reply
 from support.lettered_api import LetteredApi, alike
@@ -136,6 +138,33 @@ def test_91_what_is_not_known_of_versions_is_said() -> None:
         api.broken[f"GET /v1/workflows/{api.flow}/published-versions"] = reply(500)
         assert "does not say which versions are published" in str(check(api))
         assert made.gate().ok
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_91_an_archive_without_versions_says_so(tmp_path: Path, status: int) -> None:
+    api = LetteredApi(alike(6, "P" * 9), published="A")
+    with api, ra.Archive(tmp_path / "a.sqlite") as archive:
+        for path in (f"{api.flow}/published-versions", "versions?"):
+            api.broken[f"GET /v1/workflows/{path}"] = reply(status, {"detail": "no"})
+        api.broken["GET /v1/workflows?"] = reply(status, {"detail": "no"})
+        made = check(api, archive=archive)
+        assert "does not say which versions are published" in str(made)
+        assert "draft of" not in str(made)
+        api.broken.clear()
+        assert " v1 " in str(check(api, archive=archive)).splitlines()[0]
+
+
+def test_what_an_archive_knows_of_labels_costs_no_request(tmp_path: Path) -> None:
+    api = edited({ONE: "Line items", OTHER: "Total"})
+    with api, ra.Archive(tmp_path / "a.sqlite") as archive:
+        archive.sync(api.flow, client=api.client)
+        assert set(archive.scan_evals().collect()["block_label"]) == {"Line items", "Total"}
+        assert set(archive.scan_results().collect()["block_label"]) == {"Line items", "Total"}
+        api.upto = 20
+        made = check(api, archive=archive)
+        labels = dict(made.evals.select("block_id", "block_label").iter_rows())
+        assert labels == {ONE: "Line items", OTHER: "Total"}
+        assert ra.fetch_evals(api.flow, client=api.client)["block_label"].null_count() == 12
 
 
 def test_no_check_reads_the_list_of_graphs() -> None:

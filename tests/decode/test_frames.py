@@ -94,6 +94,7 @@ def test_a_result_column_by_column() -> None:
         "eval_id": "wfnodeeval_1",
         "state": "failed",
         "block_id": "block_extract_invoice",
+        "block_label": None,
         "document_names": ["invoice 1.pdf"],
         "duration_ms": 1750,
         "expected_value": '{"total":2}',

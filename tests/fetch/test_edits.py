@@ -23,7 +23,9 @@ SOME = {"a": "P" * 9, **alike(2, "P" * 9)}
 
 @pytest.fixture
 def api() -> Iterator[LetteredApi]:
-    with LetteredApi(SOME, codes="AAABBBCCC", published="AC") as made:
+    with LetteredApi(
+        SOME, codes="AAABBBCCC", published="AC", labels={"extract": "Extract"}
+    ) as made:
         yield made
 
 
@@ -56,7 +58,9 @@ def history(block: str) -> str:
 def test_all_blocks_or_some_by_id_or_label() -> None:
     blocks = {"a": "extract", "b": "classify", "c": "split"}
     codes = {"extract": "AB", "classify": "AAB", "split": "A"}
-    with LetteredApi(dict.fromkeys("abc", "PPP"), codes, blocks=blocks) as api:
+    with LetteredApi(
+        dict.fromkeys("abc", "PPP"), codes, blocks=blocks, labels={"split": "Split"}
+    ) as api:
         every = ra.fetch_edits(FLOW, client=api.client)
         assert every["block_id"].value_counts().sort("block_id").rows() == [
             ("classify", 2),

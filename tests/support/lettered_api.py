@@ -164,7 +164,7 @@ class LetteredApi:
         inputs: For each eval a letter per run for what it is given; all A if not given.
         documents: The document of each eval; one of its own if not given.
         published: The versions that were published, as letters: what else ran was a draft.
-        labels: The label of each block; its id if not given.
+        labels: The label of each block; none if not given.
         history: Whether the API gives the history of blocks; it answers 404 else.
         memory: Whether saved evals remember their latest pass and failure.
         reruns: For each eval its letters in the runs that are started; it passes after these.
@@ -473,7 +473,7 @@ class LetteredApi:
                 "id": block,
                 "workflow_id": self.flow,
                 "type": "extract",
-                "label": self.labels.get(block, block),
+                "label": self.labels.get(block, ""),
                 "config": {"prompt": f"Prompt {code}"},
                 "parent_id": None,
                 "updated_at": _iso(first.get((block, code), self._now()) - HOUR),
@@ -503,7 +503,7 @@ class LetteredApi:
                 "id": None,
                 "block_config_version_fingerprint": f"mark {block} {code}",
                 "block_type": "extract",
-                "block_label": self.labels.get(block, block),
+                "block_label": self.labels.get(block, ""),
                 "config_snapshot": {"prompt": f"Prompt {code}"},
                 "first_seen_at": _iso(edited(moments[0])),
                 "last_seen_at": _iso(moments[-1]),
