@@ -15,20 +15,11 @@ from typing import Self, TypeVar
 
 import polars as pl
 
+from retab_analysis.archive import records
 from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
 from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, refuse_older, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
-from retab_analysis.archive.records import (
-    KINDS,
-    STORED,
-    decode,
-    list_workflows,
-    make_frame,
-    read_eras,
-    read_saved,
-    read_states,
-)
 from retab_analysis.arguments import check_choice, check_flag, check_path
 from retab_analysis.config import ARCHIVE_VARIABLE
 from retab_analysis.decode import Problems, report_problems
@@ -56,14 +47,11 @@ class Archive:
 
     A document that does not decode, or is damaged, is left out of scans with a ``ProblemsWarning``.
 
-    The file is SQLite. It can be used by any number of threads and processes: one that writes is
-    waited for, and of two syncs the second waits for the first, for ten minutes at most. It holds
-    customers' data and is made readable for its owner only.
+    The file is SQLite, for any number of threads and processes. Of two syncs the second waits for
+    the first, for ten minutes at most. It holds customers' data and only its owner may read it.
 
     What scans read of runs and results stands beside it as Parquet files, in a folder of the file's
-    name and ``-tables``. The first scan makes them, later ones make those anew that are stale or
-    damaged, and they may be deleted. Of each workflow the last hundred that were superseded stay
-    for a day, so that a LazyFrame of before can be collected.
+    name and ``-tables``. Scans make those that are missing, stale or damaged. They may be deleted.
 
     Args:
         path: The file, which is made where there is none. If not given, the variable
@@ -75,9 +63,8 @@ class Archive:
 
     Raises:
         ConfigError: The path is not one.
-        ArchiveError: What is there is not an archive, is damaged, or was made by a later version of
-            this library, in another format; it is left as it is. A file in the format of an earlier
-            version is upgraded, at once or not at all.
+        ArchiveError: What is there is not an archive, is damaged, or has the format of a later
+            version; it is left as it is. An earlier format is upgraded, at once or not at all.
 
     Example:
         >>> with ra.Archive("kept.sqlite") as archive:
@@ -107,17 +94,14 @@ class Archive:
     ) -> pl.DataFrame:
         """Bring the archive up to date: all of a workflow at first, later what is new.
 
-        Later, runs are listed until a hundred in a row are known; what had not ended is asked for
-        again, and so are the results of runs that have gone on. Where no run did, only the newest
-        hundred saved evals and versions and the draft's blocks are looked at: four requests in all.
-        The history of a block is read again when it was edited, or a version published. What is
-        read is written in batches, and the next sync goes on with one that was interrupted, also
-        where that had ``refresh``.
+        Later syncs list runs until a hundred in a row are known, and fetch runs that had not ended,
+        and their results. If nothing changed, a sync takes four requests: runs, saved evals,
+        versions, and the draft's blocks. It reads the history of a block again when the block was
+        edited or a version published. An interrupted sync goes on where it was.
 
-        Only ``refresh`` sees what happens beyond that: a run that appears late, is deleted, or goes
-        on although it had ended, behind a hundred newer ones; a result that changes while its run
-        does not; a saved eval that is edited or deleted, behind a hundred newer ones, before
-        another run comes.
+        Only ``refresh`` sees what happens beyond that: a run that appears late, is deleted or goes
+        on behind a hundred newer ones; a result that changes while its run does not; a saved eval
+        that is edited or deleted behind a hundred newer ones, before another run comes.
 
         Args:
             workflow_id: The workflow, or several.
@@ -126,8 +110,7 @@ class Archive:
                 or an ISO 8601 string. What is kept already stays; None, later, reads the rest.
             refresh: Read everything again, also the results of runs that have ended.
             client: The client to ask with; the default one if not given.
-            progress: None for a bar where there is a notebook or a terminal and it takes longer
-                than a second, False for none, or an object with ``update`` and ``close``.
+            progress: False for no progress bar; None shows one if it takes longer than a second.
 
         Returns:
             A frame of ``workflow_id, kind, document_id, change`` (String), one row per document
@@ -163,7 +146,7 @@ class Archive:
                 mirror.sync(each, start, results=results, refresh=refresh)
                 if mirror.failed is not None:
                     raise mirror.failed
-        return make_frame(mirror.changes, _CHANGES)
+        return records.make_frame(mirror.changes, _CHANGES)
 
     @contextlib.contextmanager
     def _mirroring(
@@ -176,7 +159,7 @@ class Archive:
             try:
                 yield mirror
             except RetabAnalysisError as error:
-                error.partial, error.cursor = make_frame(mirror.changes, _CHANGES), None
+                error.partial, error.cursor = records.make_frame(mirror.changes, _CHANGES), None
                 raise
         if problems := mirror.problems:
             told = (
@@ -190,8 +173,7 @@ class Archive:
         """The runs in the archive: by workflow, of each the newest first.
 
         Args:
-            workflow_id: The workflow, or several; all that are kept if not given. Of one that was
-                never synced there are no rows.
+            workflow_id: The workflow, or several; all that are kept if not given.
             gone: Also those that are gone from the server.
 
         Returns:
@@ -213,8 +195,7 @@ class Archive:
     def scan_results(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
         """The results in the archive: by workflow, of the newest run first, then the API's order.
 
-        ``eval_name`` and ``path`` are of the saved evals as they were seen last, also of those that
-        are gone.
+        ``eval_name``, ``block_label`` and ``path`` are as they were seen last.
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
@@ -243,13 +224,13 @@ class Archive:
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
-            history: Instead of these, every state that a sync has seen of every eval, also of those
-                that are gone, the latest state of each first.
+            history: Every state that a sync has seen of every eval, also of those that are gone,
+                the latest state of each first.
 
         Returns:
-            A LazyFrame of EVALS, as :func:`fetch_evals` gives them for each workflow. With
-            ``history``, three columns more: ``first_seen_at`` and ``last_seen_at`` of the state
-            (Datetime), and ``is_gone``, whether the eval is not saved any more (Boolean).
+            A LazyFrame of EVALS, with ``block_label``. With ``history``, three columns more:
+            ``first_seen_at`` and ``last_seen_at`` of the state (Datetime), and ``is_gone``, whether
+            the eval is not saved any more (Boolean).
 
         Raises:
             ConfigError, ArchiveError: As :meth:`scan_runs`.
@@ -260,7 +241,7 @@ class Archive:
             >>> archive.scan_evals().collect().height == ra.fetch_evals("wf_claims").height
             True
         """
-        read = read_states if check_flag("history", history) else read_saved
+        read = records.read_states if check_flag("history", history) else records.read_saved
         return self._scan([EVALS], workflow_id, read)[0].lazy()
 
     def scan_versions(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
@@ -281,13 +262,12 @@ class Archive:
             >>> archive.scan_versions().filter(pl.col("is_current")).collect().height
             1
         """
-        return self._scan([VERSIONS], workflow_id, read_saved)[0].lazy()
+        return self._scan([VERSIONS], workflow_id, records.read_saved)[0].lazy()
 
     def scan_edits(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
         """The edits in the archive: by workflow, the eras of its blocks, the newest first.
 
-        If the API does not give the history of blocks, they are what syncs saw of the draft. What
-        it was between two syncs is not known then, nor are the versions and runs of an era.
+        If the API does not give the history of blocks, they are what syncs saw of the draft.
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
@@ -304,13 +284,13 @@ class Archive:
             >>> archive.scan_edits().filter(pl.col("is_draft")).collect().height
             4
         """
-        return self._scan([EDITS], workflow_id, read_eras)[0].lazy()
+        return self._scan([EDITS], workflow_id, records.read_eras)[0].lazy()
 
     def export_parquet(
         self,
         directory: str | os.PathLike[str],
         *,
-        tables: OneOrSeveral = tuple(KINDS),
+        tables: OneOrSeveral = tuple(records.KINDS),
         partition_by: OneOrSeveral = PARTITION_COLUMNS,
     ) -> pl.DataFrame:
         """Write tables as Parquet files that other engines read, partitioned as Hive does.
@@ -318,36 +298,25 @@ class Archive:
         There is one ``data.parquet`` in each folder, ``runs/workflow_id=wf_claims/month=2026-10``
         for example. ``month`` is that of ``created_at`` in UTC, of results of ``run_created_at``,
         of versions of ``published_at``, of edits of ``first_seen_at``. What a folder is named after
-        is no column of its file.
+        is no column of its file: say that it is text where you read it (``hive_schema`` in polars).
 
-        Later calls write only the files whose rows have changed, each replaced whole, and remove
-        those that have no rows any more. The rows are those of the scans. A query that runs
-        meanwhile may find a file replaced that it has begun to read, and fail: run it again.
-
-        A value in a folder's name has no type, and engines guess one: say that it is text, or a
-        workflow whose id is of digits becomes a number. In polars this is ``hive_schema``, in
-        DuckDB ``hive_types_autocast = false``, and in Spark
-        ``spark.sql.sources.partitionColumnTypeInference.enabled = false``.
+        Later calls replace the files whose rows have changed, and remove those without rows. A
+        query that runs meanwhile may fail: run it again.
 
         Args:
             directory: Where to: an empty or new folder, or one that an export was written into.
-            tables: Some of ``runs``, ``results``, ``evals``, ``versions``, ``edits``. What was
-                exported of others stays as it is.
-            partition_by: ``workflow_id``, ``month``, both in any order, or ``()`` for one file a
-                table.
+            tables: Some of ``runs, results, evals, versions, edits``; others stay as they are.
+            partition_by: ``workflow_id``, ``month``, both, or ``()`` for one file a table.
 
         Returns:
             A frame of ``table, path`` (String), ``rows`` (Int64) and ``change`` (String), one row
             per file: ``written``, ``unchanged`` or ``removed``.
 
         Raises:
-            ConfigError: An argument cannot be used, or there is something else in the directory: a
-                table that is not exported now, and has the columns of another version.
+            ConfigError: An argument cannot be used, or something else is in the directory, such as
+                a table that is not exported now and has the columns of another version.
             ArchiveError: The archive is damaged; :meth:`verify` says where.
             OSError: A file cannot be written; what was at its place is still there.
-
-        Warns:
-            ProblemsWarning: Documents do not decode, and are left out.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -359,15 +328,15 @@ class Archive:
             True
         """
         into = check_path("directory", directory)
-        kinds = [KINDS[each] for each in _choose("tables", tables, KINDS)]
+        kinds = [records.KINDS[each] for each in _choose("tables", tables, records.KINDS)]
         by = _choose("partition_by", partition_by, PARTITION_COLUMNS)
         self._check_open()
         claim(into, by)
-        refuse_older(into, [each for each in KINDS.values() if each not in kinds], by)
+        refuse_older(into, [each for each in records.KINDS.values() if each not in kinds], by)
         found = zip(kinds, self._scan(kinds, None, self._cache.read), strict=True)
         tasks = [partial(write_table, into / each.name, each, rows, by) for each, rows in found]
         files = apart(lambda: [file for task in tasks for file in task()])
-        return make_frame(files, "table path rows change")
+        return records.make_frame(files, "table path rows change")
 
     def info(self) -> pl.DataFrame:
         """What is in the archive.
@@ -391,16 +360,15 @@ class Archive:
             "SELECT workflow, kind, count(*), count(gone), max(created), sum(length(body))"
             " FROM documents GROUP BY workflow, kind ORDER BY workflow, kind"
         )
-        return make_frame(self._read(lambda db: db.execute(query).fetchall()), names)
+        return records.make_frame(self._read(lambda db: db.execute(query).fetchall()), names)
 
     def verify(self) -> pl.DataFrame:
-        """Look at the whole file, and decode every document in it.
+        """Look at the whole file, and records.decode every document in it.
 
         Returns:
-            What is wrong, one row each; none where all is well: ``kind, document_id, path, reason``
-            (String). ``kind`` is ``file`` where it is the file itself, and ``tables`` where it is
-            only one of the files that scans make of it; ``path`` is the JSON path in a document
-            that does not decode.
+            What is wrong, one row each: ``kind, document_id, path, reason`` (String). ``kind`` is
+            ``file`` for the file itself, and ``tables`` for one of those that scans make of it;
+            ``path`` is the JSON path in a document that does not decode.
 
         Example:
             >>> ra.Archive("claims.sqlite").verify().height
@@ -411,9 +379,9 @@ class Archive:
         def look(db: sqlite3.Connection) -> None:
             lines = [line for (line,) in db.execute("PRAGMA integrity_check")]
             found.extend(("file", None, None, line) for line in lines if line != "ok")
-            for (name, table), source in product(STORED.items(), ("documents", "earlier")):
+            for (name, table), source in product(records.STORED.items(), ("documents", "earlier")):
                 query = f"SELECT id, NULL, body FROM {source} WHERE kind = ?"
-                _, problems = decode(table, db.execute(query, (name,)))
+                _, problems = records.decode(table, db.execute(query, (name,)))
                 found.extend((name, each.record_id, each.path, each.reason) for each in problems)
 
         self._check_open()
@@ -424,7 +392,7 @@ class Archive:
         for path in self._cache.list_damaged():
             reason = f"{path} is damaged: scans leave it aside, and make another"
             found.append(("tables", None, None, reason))
-        return make_frame(found, "kind document_id path reason")
+        return records.make_frame(found, "kind document_id path reason")
 
     def close(self) -> None:
         """Close the archive: using it again is an error. No connection is open between two uses.
@@ -464,7 +432,7 @@ class Archive:
         asked = list_values("workflow_id", workflow_id)
 
         def read_all(db: sqlite3.Connection) -> list[tuple[T, Problems]]:
-            workflows = list_workflows(db, asked)
+            workflows = records.list_workflows(db, asked)
             return [read(each, db, workflows) for each in tables]
 
         found = self._read(read_all)

@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import time
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -28,10 +28,10 @@ from retab_analysis.archive.records import KINDS, list_months, read_eras, read_m
 from retab_analysis.decode import Problems
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch.results import eval_columns
-from retab_analysis.files import save
+from retab_analysis.files import save, tidy
 from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
 
-_HOUR, _DAY, _MOST = 3_600, 86_400, 100
+_HOUR = 3_600
 _MOMENTS = {EVALS: "created_at", VERSIONS: "published_at", EDITS: "first_seen_at"}
 _SCHEMAS = {table: {**table.schema, "is_gone": pl.Boolean()} for table in (RUNS, RESULTS)}
 _COLUMNS = repr([each.schema for each in KINDS.values()]).encode()
@@ -153,20 +153,6 @@ def join_rows(table: Table, several: Iterable[pl.LazyFrame]) -> pl.LazyFrame:
 
 def _digest(frame: pl.DataFrame) -> str:
     return hashlib.sha256(frame.write_ndjson().encode()).hexdigest()
-
-
-def tidy(found: Iterable[Path], used: Collection[Path] = ()) -> None:
-    """Remove the files that were last used a day ago, or are not among the last hundred.
-
-    A frame that was made of one of the others may be waiting to be collected.
-    """
-    ages: list[tuple[float, Path]] = []
-    with contextlib.suppress(OSError):
-        ages += [(time.time() - each.stat().st_mtime, each) for each in found if each not in used]
-    for number, (age, path) in enumerate(sorted(ages)):
-        if age > _DAY or number >= _MOST:
-            with contextlib.suppress(OSError):
-                path.unlink()
 
 
 def _checksum(path: Path, *state: int) -> str:

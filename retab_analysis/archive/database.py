@@ -7,7 +7,6 @@ of the file has a connection of its own, so that any thread may use an archive.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sqlite3
 import time
@@ -19,18 +18,16 @@ from typing import Any
 from retab_analysis.errors import ArchiveError
 
 _FORMAT = 3  # the version of the tables below: PRAGMA user_version
-# What makes a file of the next format out of one of an earlier format, by that one.
-_UPGRADES = {2: ("ALTER TABLE documents ADD COLUMN block TEXT",)}
+# What makes a file of this format out of one of an earlier format.
+_UPGRADES = {2: ["ALTER TABLE documents ADD COLUMN block TEXT"], _FORMAT: []}
 _APPLICATION = 0x52744172  # "RtAr": tells an archive from other SQLite files
 _WRITE_WAIT = 60.0  # seconds until another process has written its batch
 _SYNC_WAIT, _STEP = 600.0, 0.5  # until it has ended its sync, and between two looks
 
 # A document is what the API sent, compressed. ``state_seen`` is when it was first seen as it is
 # now, ``gone`` when it was first missing; times are microseconds since 1970, in UTC. ``is_open``
-# has not ended, of runs; ``is_due`` has results, or of a block eras, that were not read since it
-# changed.
-# ``earlier`` are the states that a saved eval, or a block of the draft, had before; ``block`` is of
-# eras of its configuration.
+# has not ended, of runs; ``is_due`` has results, or eras of the ``block``, that were not read since
+# it changed. ``earlier`` are the states that a saved eval, or a block of the draft, had before.
 #
 # ``months`` has a token for the runs of each month, with their results. It is another one after
 # whatever changed what is read of them, and in no copy of the file will it ever come again.
@@ -134,9 +131,7 @@ def prepare(path: Path) -> None:
                 db.execute("PRAGMA journal_mode = WAL")
                 with transaction(db, []):
                     found = _read_format(db, path)
-                    steps = (_UPGRADES[at] for at in range(found, _FORMAT))
-                    upgrade = itertools.chain.from_iterable(steps)
-                    for statement in upgrade if found else _TABLES.split("\n\n"):
+                    for statement in _UPGRADES.get(found, _TABLES.split("\n\n")):
                         db.execute(statement)
                     db.execute(f"PRAGMA application_id = {_APPLICATION}")
                     db.execute(f"PRAGMA user_version = {_FORMAT}")
@@ -208,7 +203,7 @@ def _read_format(db: sqlite3.Connection, path: Path) -> int:
         "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
         "FROM pragma_application_id, pragma_user_version"
     )
-    if application == _APPLICATION and version not in (*_UPGRADES, _FORMAT):
+    if application == _APPLICATION and version not in _UPGRADES:
         advice = "upgrade retab_analysis" if version > _FORMAT else "move it away, and sync anew"
         raise ArchiveError(
             f"the archive {str(path)!r} has format {version}, and this version of the library "

@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.archive.cache import KEY, Partition, join_rows, tidy
+from retab_analysis.archive.cache import KEY, Partition, join_rows
 from retab_analysis.errors import ConfigError
-from retab_analysis.files import save
+from retab_analysis.files import save, tidy
 from retab_analysis.schema import Table
 
 PARTITION_COLUMNS = ("workflow_id", "month")

@@ -39,10 +39,7 @@ _ERAS = (
     " ORDER BY block, position"
 )
 # A fetch of saved evals gives the newest first also where the API does not.
-_ORDERS = {
-    EVALS.name: "created DESC NULLS LAST, position, id",
-    **dict.fromkeys((VERSIONS.name, LIVE_BLOCKS.name), "position, id"),
-}
+_ORDERS = {EVALS.name: "created DESC NULLS LAST, position, id"}
 _DTYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("documents", "gone", "bytes", "rows"), pl.Int64()),
     **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), ERAS.schema["first_seen_at"]),
@@ -192,7 +189,7 @@ def read_saved(
     """The saved evals or versions of workflows, in the order of a fetch."""
     query = (
         "SELECT id, NULL, body FROM documents WHERE kind = ? AND workflow = ?"
-        f" AND (? OR gone IS NULL) ORDER BY {_ORDERS[table.name]}"
+        f" AND (? OR gone IS NULL) ORDER BY {_ORDERS.get(table.name, 'position, id')}"
     )
     rows = (db.execute(query, (table.name, each, gone)) for each in workflows)
     found, problems = decode(table, itertools.chain.from_iterable(rows))
@@ -209,31 +206,22 @@ def read_states(
         f"SELECT {columns}, body, state_seen, last_seen FROM documents UNION ALL"
         f" SELECT {columns}, e.body, e.state_seen, e.last_seen FROM documents JOIN earlier AS e"
         " USING (kind, id)) WHERE kind = ? AND workflow = ?"
-        f" ORDER BY {_ORDERS[table.name]}, state_seen DESC"
+        f" ORDER BY {_ORDERS.get(table.name, 'position, id')}, state_seen DESC"
     )
     rows = (db.execute(query, (table.name, each)) for each in workflows)
-    beside = "first_seen_at last_seen_at is_gone"
-    found, problems = decode(table, itertools.chain.from_iterable(rows), beside)
-    return (_add_labels(found, db, workflows) if table is EVALS else found), problems
+    return decode(table, itertools.chain.from_iterable(rows), "first_seen_at last_seen_at is_gone")
 
 
 def _add_labels(
     evals: pl.DataFrame, db: sqlite3.Connection, workflows: Sequence[str]
 ) -> pl.DataFrame:
     """What the blocks of saved evals are called, or were when they were there last."""
-    labels = [evals.select("workflow_id", "block_id", "block_label").clear()]
-    for workflow in workflows:
-        blocks, _ = read_saved(LIVE_BLOCKS, db, [workflow], gone=True)
-        labels.append(
-            blocks.select(
-                pl.lit(workflow).alias("workflow_id"),
-                "block_id",
-                block_label=pl.col("label").replace("", None),
-            )
-        )
-    on, others = ("workflow_id", "block_id"), evals.drop("block_label")
-    known = others.join(pl.concat(labels), on=on, how="left", maintain_order="left")
-    return known.select(evals.columns)
+    labels: dict[tuple[str, str], str] = {}
+    for each in workflows:
+        blocks, _ = read_saved(LIVE_BLOCKS, db, [each], gone=True)
+        labels |= {(each, block): label for block, label in blocks["block_id", "label"].rows()}
+    known = [labels.get(each) or None for each in evals["workflow_id", "block_id"].rows()]
+    return evals.with_columns(block_label=pl.Series(known, dtype=pl.String))
 
 
 def read_eras(

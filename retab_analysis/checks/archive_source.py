@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
@@ -100,8 +101,9 @@ class ArchiveSource(Source):
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
         outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-        run_all([lambda: find_workflow(self.client, self.workflow_id)], 1, outcomes)
-        return outcomes.results.get(0), self.kept.versions if self._has_versions else None
+        find = partial(find_workflow, self.client, self.workflow_id)
+        run_all([find, self.read_versions], 2, outcomes)
+        return outcomes.results.get(0), outcomes.results.get(1)
 
     def read_versions(self) -> pl.DataFrame:
         return self.kept.versions if self._has_versions else super().read_versions()

@@ -16,7 +16,6 @@ import polars as pl
 from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import parse_json, write_json, write_path
 from retab_analysis.comparison.sides import Sides
-from retab_analysis.comparison.word_marks import mark_words
 from retab_analysis.errors import list_some
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -30,6 +29,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.text import mark_line
+from retab_analysis.stats.word_marks import mark_words
 from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, MOMENT, NOT_PASSING, SURE
 
 WORDS: Mapping[str, tuple[str, str, Tone]] = {

@@ -7,11 +7,9 @@ workflow says which one is current.
 from __future__ import annotations
 
 import contextlib
-import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
 import polars as pl
@@ -158,18 +156,6 @@ def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fet
     newest = rows.sort("published_at", descending=True, nulls_last=True, maintain_order=True)
     frame = newest.with_columns(pl.col("is_current").fill_null(False))
     return Fetched(frame, fetched.problems)
-
-
-def write_graphs(client: Client, workflow_id: str) -> dict[str, bytes]:
-    """The same as documents of publications, by their ids; none where there are no graphs."""
-    rows: list[dict[str, object]] = []
-    with contextlib.suppress(NotFoundError):
-        rows = read_graphs(client, workflow_id).frame.to_dicts()
-    named = ((str(row["workflow_version_id"]), row) for row in rows)
-    return {
-        each: json.dumps({**row, "id": each}, default=datetime.isoformat).encode()
-        for each, row in named
-    }
 
 
 def resolve_versions(

@@ -167,8 +167,7 @@ def test_what_was_edited_in_words() -> None:
     many = candidate(*(ran(f"e{at}", block_id=f"b{at}") for at in range(5)))
     now = pl.concat(saved(f"e{at}", latest_block_fingerprint="new") for at in range(5))
     assert say_edited(find_edited(many, now)) == (
-        "the workflow was edited since the candidate ran "
-        "(block b0, block b1, block b2 and 2 more)"
+        "the workflow was edited since the candidate ran (block b0, block b1, block b2 and 2 more)"
     )
     one = candidate(ran(eval_name="Total\nof it"))
     stale = saved(freshness_status="stale", freshness_reasons="validity_changed")

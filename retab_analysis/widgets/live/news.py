@@ -158,8 +158,7 @@ class WorkflowNews:
         # What was edited where something broke, and how often that was asked for in vain.
         self._edits: dict[object, Edits] = {}
         self._unanswered: Counter[object] = Counter()
-        # Which versions were published; None while that is not known.
-        self._versions: pl.DataFrame | None = None
+        self._versions: pl.DataFrame | None = None  # those that were published, once that is known
         # How often in a row the API was away.
         self._refused = 0
 
