@@ -72,7 +72,7 @@ LINES = {
     "decode": 690,
     "fetch": 3_031,
     "export": 463,
-    "archive": 1_601,
+    "archive": 1_600,
     "stats": 377,
     "evidence": 1_897,
     "analysis": 1_014,
@@ -86,7 +86,7 @@ LINES = {
     "mcp": 169,
     "sandbox": 2_995,
 }
-LINES_OF_ALL = 33_817
+LINES_OF_ALL = 33_816
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30

@@ -31,7 +31,6 @@ from retab_analysis.fetch.results import eval_columns
 from retab_analysis.files import save, tidy
 from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
 
-_HOUR = 3_600
 _MOMENTS = {EVALS: "created_at", VERSIONS: "published_at", EDITS: "first_seen_at"}
 _SCHEMAS = {table: {**table.schema, "is_gone": pl.Boolean()} for table in (RUNS, RESULTS)}
 _COLUMNS = repr([each.schema for each in KINDS.values()]).encode()
@@ -121,7 +120,7 @@ class Cache:
                     # What was read already is not read again where size and time are the same.
                     if path.name.endswith(self._checksum(path, found.st_size, found.st_mtime_ns)):
                         with contextlib.suppress(OSError):
-                            if time.time() - found.st_mtime > _HOUR:
+                            if time.time() - found.st_mtime > 3_600:
                                 os.utime(path)
                         return path
         return None
