@@ -70,11 +70,11 @@ LINES = {
     "schema": 1_154,
     "transport": 1_136,
     "decode": 690,
-    "fetch": 3_031,
+    "fetch": 3_047,
     "export": 463,
     "archive": 1_600,
     "stats": 377,
-    "evidence": 1_897,
+    "evidence": 1_907,
     "analysis": 1_014,
     "comparison": 4_559,
     "render": 760,
@@ -86,7 +86,7 @@ LINES = {
     "mcp": 169,
     "sandbox": 2_995,
 }
-LINES_OF_ALL = 33_816
+LINES_OF_ALL = 33_850
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30

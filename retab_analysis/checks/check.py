@@ -13,6 +13,7 @@ from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.evidence.freshness import note_codes
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import Runs, check_text
 from retab_analysis.fetch.publications import note_versions
@@ -102,6 +103,6 @@ def check_source(
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         sides = make_sides(plan, source, bar)
     labels = BlockLabels(source.client, source.workflow_id)
-    notes = (*sides.notes, *note_versions(versions))
+    notes = (*sides.notes, *note_versions(versions), *note_codes(sides.candidate))
     named = replace(sides, workflow=workflow, versions=versions, read_labels=labels, notes=notes)
     return add_config_changes(compare_sides(named, alpha, margin), source)

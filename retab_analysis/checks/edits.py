@@ -13,19 +13,19 @@ import polars as pl
 
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, with_sides
 from retab_analysis.comparison.config_changes import Edits, compare_blocks
-from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edits import find_era, read_past_versions
+from retab_analysis.fetch.edits import find_era, mark_codes, read_past_versions
 from retab_analysis.fetch.lists import read_live_blocks, read_two_versions
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, ERAS
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, is_draft
 
@@ -98,15 +98,17 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     The history of the blocks knows exactly that edit. If the API does not give it, the versions
     before and after may be known by their ids, or an archive remembers. Else the newest published
     version before is compared with the present one. If asking fails, the comparison says so.
+    Results without a fingerprint of their code are then known by the era in which they ran.
     """
     spans, edits = spans_of(comparison), Edits(CONFIG_CHANGES.empty(), labels=source.labels)
     if spans.is_empty():
         return with_sides(comparison, edits=edits) if edits.labels else comparison
+    search = _Search(source, comparison, spans)
     try:
-        edits = _Search(source, sides_of(comparison), spans).run()
+        edits = search.run()
     except RetabAnalysisError as error:
         edits = replace(edits, why=f"asking failed ({one_line(str(error), 200)})")
-    return with_sides(comparison, edits=edits)
+    return with_sides(search.comparison, edits=edits)
 
 
 def spans_of(comparison: Comparison) -> pl.DataFrame:
@@ -118,8 +120,8 @@ def spans_of(comparison: Comparison) -> pl.DataFrame:
 class _Search:
     """Looks for the edits of some spans, in one place after the other."""
 
-    def __init__(self, source: Source, sides: Sides, spans: pl.DataFrame) -> None:
-        self.source, self.sides, self.spans = source, sides, spans
+    def __init__(self, source: Source, comparison: Comparison, spans: pl.DataFrame) -> None:
+        self.source, self.comparison, self.spans = source, comparison, spans
         self.changes: list[pl.DataFrame] = []
         self.edited_at: dict[str, datetime | None] = {}
         self.graphs: dict[str, pl.DataFrame | None] = {}
@@ -134,26 +136,42 @@ class _Search:
         run_all(tasks, self.source.client.max_concurrency, outcomes)
         if error := outcomes.error():
             raise error
-        self._look_into(outcomes.results[0])
-        versions = None
-        if not self.missing.is_empty():
-            versions = self._read_versions()
+        if outcomes.results[0] is not None:
+            self._mark_codes(outcomes.results[0])
+            self._look_into(outcomes.results[0])
+        versions = sides_of(self.comparison).versions
+        if versions is None and not self.missing.is_empty():
+            with contextlib.suppress(RetabAnalysisError):
+                versions = self.source.read_versions()
         for span in self.missing.to_dicts():
             self._look_at_versions(span, list_published(versions))
         if not self.missing.is_empty():
             self._look_into(self.source.read_kept_edits())
-        between = choose_versions(self.missing, self.sides.candidate, versions)
+        between = choose_versions(self.missing, sides_of(self.comparison).candidate, versions)
         if between is None or not self._compare(*between):
             between = "", ""
         found = pl.concat([CONFIG_CHANGES.empty(), *self.changes]).unique(maintain_order=True)
         unknown = self.missing["block_id"].unique(maintain_order=True)
+        known = (each["block_id", "label"] for each in self.graphs.values() if each is not None)
         return Edits(
             found,
             *between,
             edited_at=self.edited_at,
             unknown=tuple(each for each in unknown if each not in found["block_id"]),
-            labels=self._find_labels(),
+            labels=self.source.labels | {k: label for each in known for k, label in each.rows()},
         )
+
+    def _mark_codes(self, eras: pl.DataFrame) -> None:
+        """Know results without a fingerprint of their code by the era in which they ran."""
+        sides = sides_of(self.comparison)
+        frames = sides.candidate, sides.baseline, sides.history
+        marked = [each if each is None else mark_codes(each, eras) for each in frames]
+        if all(new is old for new, old in zip(marked, frames, strict=True)):
+            return
+        known: dict[str, Any] = dict(zip(("candidate", "baseline", "history"), marked, strict=True))
+        sides = replace(sides, **known)
+        self.comparison = compare_sides(sides, self.comparison.alpha, self.comparison.margin)
+        self.spans = spans_of(self.comparison)
 
     @property
     def missing(self) -> pl.DataFrame:
@@ -166,17 +184,10 @@ class _Search:
             self.graphs[version] = self.source.read_blocks([version]).get(version)
         return self.graphs.get(version)
 
-    def _read_versions(self) -> pl.DataFrame | None:
-        if self.sides.versions is not None:
-            return self.sides.versions
-        with contextlib.suppress(RetabAnalysisError):
-            return self.source.read_versions()
-        return None
-
-    def _look_into(self, eras: pl.DataFrame | None) -> None:
+    def _look_into(self, eras: pl.DataFrame) -> None:
         """Find the edits in the eras of blocks, by the moments of the spans."""
         for span in self.missing.to_dicts():
-            its = ERAS.empty() if eras is None else eras.filter(block_id=span["block_id"])
+            its = eras.filter(block_id=span["block_id"])
             before, after = (find_era(its, span[at]) for at in ("before_at", "after_at"))
             if before.height == after.height == 1:
                 began = after["first_seen_at"][0]
@@ -213,10 +224,6 @@ class _Search:
             found = compare_blocks(*both)
             self.changes.append(found.filter(~pl.col("block_id").is_in([*self.edited_at])))
         return len(both) == 2
-
-    def _find_labels(self) -> dict[str, str | None]:
-        known = (each["block_id", "label"] for each in self.graphs.values() if each is not None)
-        return self.source.labels | {block: label for each in known for block, label in each.rows()}
 
 
 @dataclass(eq=False)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.dialects import DIALECTS, spoken
+from support.dialects import (
+    DIALECTS,
+    EVALS,
+    HISTORY,
+    NO_FINGERPRINTS,
+    RESULTS,
+    Dialect,
+    spoken,
+    without,
+)
 from support.sandbox_api import make_server, plan_world
 
 import retab_analysis as ra
@@ -17,6 +26,7 @@ UNNUMBERED = "The API does not list publications here, so versions have no numbe
 NOT_NUMBERED = ("graph versions only", "publications for the dashboard only", "a web page")
 NOT_NUMBERED = (*NOT_NUMBERED, "last month")
 ELSEWHERE = "another environment"
+NO_CODES = "Results do not say which code they ran"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +56,8 @@ def test_the_golden_story(client: ra.Client, dialect: str) -> None:
     text = " ".join(str(verdict).split())
     assert (UNNUMBERED in text) == (dialect in NOT_NUMBERED)
     assert verdict.broken.filter(cause="edit", block_id="extract_lines").height == 9
-    assert EDITED in verdict.headline
+    assert verdict.headline.startswith(f"✗ 9 evals broke {EDITED}")
+    assert (NO_CODES in text) == (dialect == "no fingerprints")
     assert WORDS in text
 
 
@@ -67,3 +78,19 @@ def test_the_draft_by_name(client: ra.Client, dialect: str) -> None:
         return
     verdict = ra.check(FLOW, candidate="draft", client=client, progress=False)
     assert "draft of" in str(verdict)
+
+
+def test_94_without_fingerprints_freshness_and_times_of_blocks(behind: dict[str, str]) -> None:
+    """Versions stand in for code, so that all blocks of another draft count as edited."""
+    told = {
+        f"({RESULTS}|{EVALS})(/[^/]+)?": lambda row: without("freshness")(NO_FINGERPRINTS(row)),
+        "/v1/workflows/blocks": without("updated_at"),
+    }
+    with spoken(Dialect({HISTORY: 404}, told=told), behind["base_url"]) as url:
+        with ra.Client(behind["api_key"], url, max_attempts=1) as made:
+            verdict = ra.check(FLOW, client=made, progress=False)
+    text = " ".join(str(verdict).split())
+    assert f"9 {EDITED}" in verdict.headline
+    assert NO_CODES in text
+    assert "Whether the inputs of 90 of 95 evals changed is not known" in verdict.explain()
+    assert WORDS in text

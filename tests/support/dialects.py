@@ -82,7 +82,7 @@ def _fields(query: str) -> dict[str, str]:
     return dict(each.split("=", 1) for each in query.split("&") if "=" in each)
 
 
-def _without(*members: str) -> Tell:
+def without(*members: str) -> Tell:
     """Set members to null, wherever they are in a document."""
 
     def change(value: Any) -> Any:
@@ -95,7 +95,7 @@ def _without(*members: str) -> Tell:
     return change
 
 
-_NO_FINGERPRINTS = _without(
+NO_FINGERPRINTS = without(
     "handle_inputs_fingerprint",
     "block_execution_fingerprint",
     "workflow_draft_fingerprint",
@@ -111,9 +111,9 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
     "publications for the dashboard only": lambda: Dialect({PUBLICATIONS: 403, HISTORY: 403}),
     "a web page": lambda: Dialect({PUBLICATIONS: "<html>", HISTORY: "<html>"}),
     "no fingerprints": lambda: Dialect(
-        told={f"({RESULTS}|{EVALS})(/[^/]+)?": _NO_FINGERPRINTS},
+        told={f"({RESULTS}|{EVALS})(/[^/]+)?": NO_FINGERPRINTS},
     ),
-    "no freshness": lambda: Dialect(told={f"{EVALS}(/[^/]+)?": _without("freshness")}),
+    "no freshness": lambda: Dialect(told={f"{EVALS}(/[^/]+)?": without("freshness")}),
     "another environment": lambda: Dialect({r"/v1/workflows/.+": 404}),
     # Where the list of versions was one of publications.
     "last month": lambda: Dialect(
