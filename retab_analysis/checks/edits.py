@@ -15,7 +15,7 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, with_sides
-from retab_analysis.comparison.config_changes import Edits, compare_blocks
+from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
 from retab_analysis.fetch.default_client import client_or_default
@@ -84,12 +84,10 @@ def _read_other_versions(
         ids = resolve_versions(client, workflow_id, asked, error)
         return read_two_versions(client, workflow_id, ids[0], ids[1])
     except NotFoundError:
-        found = None
         with contextlib.suppress(RetabAnalysisError):
-            found = read_past_versions(client, workflow_id, asked)
-        if found is None:
-            raise
-        return found
+            if found := read_past_versions(client, workflow_id, asked):
+                return found
+        raise
 
 
 def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
@@ -107,7 +105,7 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     try:
         edits = search.run()
     except RetabAnalysisError as error:
-        edits = replace(edits, why=f"asking failed ({one_line(str(error), 200)})")
+        edits = replace(edits, why=f"asking failed ({one_line(str(error), 200)})", has_failed=True)
     return with_sides(search.comparison, edits=edits)
 
 
@@ -136,9 +134,10 @@ class _Search:
         run_all(tasks, self.source.client.max_concurrency, outcomes)
         if error := outcomes.error():
             raise error
-        if outcomes.results[0] is not None:
-            self._mark_codes(outcomes.results[0])
-            self._look_into(outcomes.results[0])
+        eras = outcomes.results[0]
+        if eras is not None:
+            self._mark_codes(eras)
+            self._look_into(eras)
         versions = sides_of(self.comparison).versions
         if versions is None and not self.missing.is_empty():
             with contextlib.suppress(RetabAnalysisError):
@@ -158,6 +157,7 @@ class _Search:
             *between,
             edited_at=self.edited_at,
             unknown=tuple(each for each in unknown if each not in found["block_id"]),
+            why=FORGOTTEN if eras is None else NOT_THERE,
             labels=self.source.labels | {k: label for each in known for k, label in each.rows()},
         )
 

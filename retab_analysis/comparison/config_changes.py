@@ -23,6 +23,7 @@ _NAME = 80  # characters of a label
 
 
 FORGOTTEN = "the API does not keep earlier drafts"
+NOT_THERE = "the API's history of the block has no edit at that time"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,7 @@ class Edits:
     edited_at: Mapping[str, datetime | None] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     why: str = FORGOTTEN
+    has_failed: bool = False  # whether the API could not be asked
     labels: Mapping[str, str | None] = field(default_factory=dict)
 
     @functools.cached_property
@@ -57,11 +59,6 @@ class Edits:
     def name(self, block: str | None) -> str:
         """What a block is called."""
         return self.names.get(block or "") or one_line(block or "a block without an id", _NAME)
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the API could not be asked."""
-        return self.why != FORGOTTEN
 
     def describe(self) -> str:
         """Some sentences: which fields of which blocks were edited; without any value."""
