@@ -22,7 +22,8 @@ from retab_analysis.arguments import check_count, resolve
 from retab_analysis.checks.check import check as check_workflow
 from retab_analysis.checks.overview import overview as look_at_workflows
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import details_of
+from retab_analysis.comparison.comparison import facts_of
+from retab_analysis.comparison.detail import describe
 from retab_analysis.comparison.gate import name_by_id
 from retab_analysis.comparison.plain_values import list_rows, shorten
 from retab_analysis.config import shows_values
@@ -84,15 +85,18 @@ def why(
 ) -> dict[str, Any]:
     """What became of one eval (its id or name), why and since when; values: what was asserted."""
     found = _compare(workflow_id, candidate, "last_good")
-    eval_id = resolve("eval", eval, name_by_id(found.evals))
+    eval_id = resolve("eval", eval, name_by_id(facts_of(found).stories))
     shown = values and shows_values()
     row = list_rows(found.evals.filter(eval_id=eval_id), values=shown)[0]
-    [*described] = (d.describe(values=shown) for d in details_of(found) if d.id == eval_id)
+    facts = facts_of(found)
+    story = next(each for each in facts.stories if each.id == eval_id)
     edits = found.config_changes.filter(block_id=row["block_id"])
     columns = ("field", "change", *(("before", "after") if shown else ()))
     told: dict[str, Any] = {name: value for name, value in row.items() if value is not None}
     told |= {
-        "said": described[0] if described else ["It passes as before."],
+        "said": ["It passes as before."]
+        if story.transition == "still_passing" and story.state == "passed"
+        else describe(story, facts.year, values=shown),
         "edits": edits.select(columns).to_dicts() if row["cause"] == "edit" else [],
     }
     if shown:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import reduce
 from operator import add
+from typing import Literal, get_args
 
 import polars as pl
 
@@ -31,14 +32,28 @@ STATES = (*DECIDED, "error", "cancelled", "unscored")
 BROKEN = ("regressed", "newly_blocked")
 """The transitions that say that an eval got worse."""
 
-FLIPPED = (*BROKEN, "newly_errored", "suspect", "fixed")
-"""The transitions in which an eval came out otherwise than before, and it counts."""
+UNDECIDED = ("newly_errored", "suspect", "incomplete")
+"""The transitions of which nobody can tell yet whether an eval got worse."""
 
-NOT_COUNTED = ("flaky", "incomplete", "not_comparable", "removed", "added")
-"""The transitions that say nothing about whether the candidate is better or worse."""
+NOT_COMPARED = ("not_comparable", "removed", "added")
+"""The transitions of evals that have nothing to be compared with."""
 
-TRANSITIONS = (*FLIPPED, *NOT_COUNTED, "still_failing", "still_passing")
-"""The transitions that an eval can make, the most urgent first."""
+Transition = Literal[
+    "regressed",
+    "newly_blocked",
+    "newly_errored",
+    "suspect",
+    "fixed",
+    "flaky",
+    "incomplete",
+    "not_comparable",
+    "removed",
+    "added",
+    "still_failing",
+    "still_passing",
+]
+TRANSITIONS: tuple[str, ...] = get_args(Transition)
+"""What can become of an eval, the most urgent first."""
 
 UNLIKELY, LIKELY, SURE = 0.05, 0.5, 0.95
 """The probabilities that an eval got worse which matter: up to the first it is cleared, from the

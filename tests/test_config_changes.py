@@ -22,6 +22,7 @@ from support.inside import (
     Comparison,
     Sides,
     Source,
+    Surroundings,
     add_config_changes,
     check_results,
     choose_versions,
@@ -220,7 +221,7 @@ def edited(*, good: str = "ver_1", now: str = "draft_2", history: bool = True) -
     sides = Sides(
         candidate=check_results(results(*new), "candidate").collect(),
         history=check_results(frame, "history").collect(),
-        versions=pl.DataFrame(published, schema=VERSIONS.schema),
+        around=Surroundings(versions=pl.DataFrame(published, schema=VERSIONS.schema)),
     )
     made = compare_sides(sides, 0.05, 0.05)
     assert set(made.evals["cause"]) == {"edit"}
@@ -241,7 +242,7 @@ def test_between_which_versions_is_asked(
 ) -> None:
     made = edited(good=good, now=now, history=history)
     sides = sides_of(made)
-    assert choose_versions(spans_of(made), sides.candidate, sides.versions) == chosen
+    assert choose_versions(spans_of(made), sides.candidate, sides.around.versions) == chosen
 
 
 def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -> None:
@@ -286,7 +287,7 @@ def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
     ]
     assert told.config_changes["field"].to_list() == ["$.config.prompt"]
     said = told.explain()
-    assert said.endswith("The edit of Label of block_1: $.config.prompt.")
+    assert said.endswith("The edit of Label of block_1: prompt.")
     assert "Secret" not in said
     assert told.evals.drop("block_label").equals(made.evals.drop("block_label"))
     assert set(told.evals["block_label"]) == {"Label of block_1"}

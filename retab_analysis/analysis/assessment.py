@@ -14,18 +14,18 @@ import numpy as np
 import polars as pl
 
 from retab_analysis.analysis.frames import Frame, check_frame, count_rows, count_where
+from retab_analysis.evidence.comparable import NEEDED as OF_LEDGER
 from retab_analysis.evidence.comparable import (
-    CANDIDATE,
     Ledger,
     collect,
     combine_sides,
     split_by_candidate,
 )
-from retab_analysis.evidence.comparable import NEEDED as OF_LEDGER
 from retab_analysis.evidence.inference import Histories, last_row
 from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import Findings, weigh
-from retab_analysis.evidence.words import find_word
+from retab_analysis.evidence.story import Reading
+from retab_analysis.evidence.transitions import find_word
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import (
@@ -222,28 +222,24 @@ def _find_base(runs: pl.DataFrame) -> frozenset[str]:
 def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
     """What is to be said of each eval, by the rules by which a comparison calls it."""
     histories = ledger.histories
-    newest = pl.col("row") == pl.col("row").max().over("eval")
-    earlier = ledger.results.filter(
-        pl.col("side") != CANDIDATE, "comparable", pl.col("state").is_in(DECIDED)
-    )
-    before = earlier.filter(newest).group_by("eval").agg(after=pl.col("row").max())
-    # What passes now and is called broken all the same is judged by its whole history.
-    called = ledger.evals.select("eval").filter(
-        pl.Series(findings.overall.p_regressed >= CERTAIN_ENOUGH)
-    )
+    rows = np.arange(histories.shape[1])[None, :]
+    before = last_row(histories.observed & (rows < histories.candidate))
+    # What passes now is judged since then; what is called broken all the same by its whole history.
     fails = histories.fails[:, histories.candidate :].any(axis=1)
-    passes_now = ledger.evals.select("eval").filter(pl.Series(~fails))
-    after = before.join(called, on="eval", how="anti").join(passes_now, on="eval", how="semi")
-    told = findings.of_each_eval(after, pl.Series(histories.observed.any(axis=1)))
-    marks = pl.DataFrame({"eval": told["eval"], "was_mended": _was_mended(histories)})
-    known = told.join(findings.overall_of_each.select("eval", "is_broken"), on="eval")
-    known = known.join(marks, on="eval").join(_find_trends(ledger.results), on="eval", how="left")
-    worded = known.with_columns(**_what_words_read()).with_columns(
-        word=find_word(
-            pl.when(pl.col("p_worse") >= CERTAIN_ENOUGH).then("p_worse").otherwise("p_regressed")
-        )
+    is_called = np.asarray(findings.overall.p_regressed >= CERTAIN_ENOUGH)
+    after = np.where(fails | is_called, -1, before)
+    told = findings.of_each_eval(after, np.asarray(histories.observed.any(axis=1)))
+    readings = Reading.list_all(told)
+    marks = pl.DataFrame(
+        {
+            "eval": told["eval"],
+            "was_mended": _was_mended(histories),
+            "word": pl.Series([_find_word(each) or "broken" for each in readings], dtype=pl.String),
+        }
     )
-    is_now = pl.col("outcomes_candidate") > 0
+    known = told.join(marks, on="eval")
+    worded = known.join(_find_trends(ledger.results), on="eval", how="left")
+    is_now = pl.col("outcomes_now") > 0
     is_broken = pl.when(is_now).then(pl.col("word") == "broken").otherwise("is_broken")
     return worded.with_columns(is_broken=is_broken.fill_null(False)).with_columns(
         kind=_kind(),
@@ -268,17 +264,14 @@ def _find_trends(results: pl.DataFrame) -> pl.DataFrame:
     return outcomes.group_by("eval").agg(trend=trend.fill_nan(None))
 
 
-def _what_words_read() -> dict[str, pl.Expr]:
-    """The columns that :func:`find_word` reads beside those of the model."""
-    fails = pl.col("outcomes_candidate") > pl.col("passes_candidate")
-    has_pass = pl.col("passes_candidate") > 0
-    return {
-        "passed_once": pl.col("passes_earlier") + pl.col("passes_candidate") > 0,
-        "was_good": pl.col("passes_earlier") > 0,
-        "has_pass": has_pass,
-        "passes": has_pass & ~fails,
-        "less_often": has_pass & fails,
-    }
+def _find_word(reading: Reading) -> str | None:
+    is_called = (reading.p_worse or 0) >= CERTAIN_ENOUGH
+    return find_word(
+        reading,
+        reading.p_worse if is_called else reading.p_regressed,
+        was_good=reading.earlier.passed > 0,
+        less_often=0 < reading.now.passed < reading.now.of,
+    )
 
 
 def _kind() -> pl.Expr:
@@ -286,13 +279,15 @@ def _kind() -> pl.Expr:
     rises = (pl.col("trend") >= _TREND).fill_null(False)
     is_undated = (pl.col("since_runs").list.len() >= _MANY_RUNS) & (pl.col("cause") != "edit")
     is_flaky = pl.col("is_flaky") | (pl.col("word") == "flaky")
+    is_now = pl.col("outcomes_now") > 0
+    passes = is_now & (pl.col("passes_now") == pl.col("outcomes_now"))
     return first_that_holds(
-        (pl.col("outcomes_earlier") + pl.col("outcomes_candidate") == 0, None),
-        (~pl.col("passed_once"), "never_passed"),
+        (pl.col("outcomes_earlier") + pl.col("outcomes_now") == 0, None),
+        (pl.col("passes_earlier") + pl.col("passes_now") == 0, "never_passed"),
         (rises & is_undated & pl.col("is_broken"), "getting_worse"),
         (pl.col("is_broken"), "broken"),
         (rises & is_flaky, "getting_worse"),
         (is_flaky, "flaky"),
-        (pl.col("was_mended") & pl.col("passes") & (pl.col("p_better") >= LIKELY), "episode"),
+        (pl.col("was_mended") & passes & (pl.col("p_better") >= LIKELY), "episode"),
         otherwise="steady",
     )

@@ -13,6 +13,7 @@ from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.sides import Surroundings
 from retab_analysis.evidence.freshness import note_codes
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import Runs, check_text
@@ -104,5 +105,5 @@ def check_source(
         sides = make_sides(plan, source, bar)
     labels = BlockLabels(source.client, source.workflow_id)
     notes = (*sides.notes, *note_versions(versions), *note_codes(sides.candidate))
-    named = replace(sides, workflow=workflow, versions=versions, read_labels=labels, notes=notes)
+    named = replace(sides, around=Surroundings(workflow, versions, read_labels=labels), notes=notes)
     return add_config_changes(compare_sides(named, alpha, margin), source)

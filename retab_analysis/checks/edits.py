@@ -14,7 +14,7 @@ import polars as pl
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import sides_of, with_sides
+from retab_analysis.comparison.comparison import sides_of, with_edits
 from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
@@ -100,13 +100,13 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     """
     spans, edits = spans_of(comparison), Edits(CONFIG_CHANGES.empty(), labels=source.labels)
     if spans.is_empty():
-        return with_sides(comparison, edits=edits) if edits.labels else comparison
+        return with_edits(comparison, edits) if edits.labels else comparison
     search = _Search(source, comparison, spans)
     try:
         edits = search.run()
     except RetabAnalysisError as error:
         edits = replace(edits, why=f"asking failed ({one_line(str(error), 200)})", has_failed=True)
-    return with_sides(search.comparison, edits=edits)
+    return with_edits(search.comparison, edits)
 
 
 def spans_of(comparison: Comparison) -> pl.DataFrame:
@@ -138,7 +138,7 @@ class _Search:
         if eras is not None:
             self._mark_codes(eras)
             self._look_into(eras)
-        versions = sides_of(self.comparison).versions
+        versions = sides_of(self.comparison).around.versions
         if versions is None and not self.missing.is_empty():
             with contextlib.suppress(RetabAnalysisError):
                 versions = self.source.read_versions()

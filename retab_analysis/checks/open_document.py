@@ -111,7 +111,6 @@ def open_document(
 
 
 def _result_id(row: Mapping[str, Any]) -> object:
-    """The id of the result that a row is of, which may be one of ``Comparison.evals``."""
     for name in ("result_id", "candidate_result_id", "baseline_result_id"):
         if row.get(name) is not None:
             return row[name]

@@ -209,7 +209,6 @@ def overview(
 
 
 def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
-    """The row of one workflow, and its saved evals."""
     source = open_source(client, workflow["workflow_id"].item(), progress=False)
     evals = source.saved
     listing = RunListing.read(source)
@@ -261,7 +260,6 @@ def _why_failing() -> pl.Expr:
 
 
 def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
-    """The newest whole-workflow run of a RUNS frame, and the newest that was wholly ok."""
     whole = runs.filter(pl.col("scope") == "workflow").sort("created_at")
     last = whole.tail(1) if whole.height else RUNS.empty().clear(1)
     ok = whole.filter(pl.col("ok").fill_null(False))["created_at"].max()

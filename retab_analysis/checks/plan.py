@@ -118,7 +118,6 @@ class RunListing:
 
     @property
     def oldest(self) -> datetime | None:
-        """When the oldest run that is listed was created."""
         moment: datetime | None = self.runs.select(pl.col("created_at").min()).item()
         return moment
 
@@ -253,7 +252,6 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
 
 
 def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choice:
-    """The runs of a baseline that is one for all evals."""
     begun = candidate.runs["created_at"].min()
     if not isinstance(wanted, str) or wanted not in ("last_ok", "previous"):
         found = _find(listing, "baseline", wanted, begun)  # type: ignore[arg-type]

@@ -9,8 +9,7 @@ import polars as pl
 from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.detail import list_evals, say_invalid
-from retab_analysis.comparison.explanation import label_side
-from retab_analysis.comparison.sides import Sides, check_results
+from retab_analysis.comparison.sides import ReadRuns, SavedEvals, Sides, check_results
 from retab_analysis.evidence.comparable import is_in_scope, split_by_candidate
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress
@@ -22,7 +21,6 @@ _NAMED = 3
 
 
 def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = None) -> Sides:
-    """Read what a plan names, and say of each result on which side it is."""
     saved, runs = source.saved, plan.read
     results = _without_pending(source.read_results(runs, progress), runs)
     against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
@@ -44,25 +42,28 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
         if plan.baseline is None
         else check_results(results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
-        runs=runs.select("run_id", "scope"),
-        saved=saved,
-        expected=expected,
-        pending=pending,
-        edited_since=_find_edited_since(now, saved) if plan.is_newest else frozenset(),
-        tried=tried,
-        unnamed=_count_unnamed(plan, now, expected - pending, placed),
-        changed_blocks=_read_changed(plan, now, source),
-        compared=_describe(plan),
+        saved=SavedEvals(
+            saved,
+            expected,
+            pending,
+            edited=_find_edited_since(now, saved) if plan.is_newest else frozenset(),
+        ),
+        read=ReadRuns(
+            why=plan.candidate.why,
+            against=_say_against(plan),
+            plan=plan.table,
+            horizon=plan.horizon,
+            after_gaps=plan.after_gaps,
+            changed_blocks=_read_changed(plan, now, source),
+            unnamed=_count_unnamed(plan, now, expected - pending, placed),
+            waiting=count_waiting(plan.candidate.runs),
+        ),
         notes=(
             *plan.notes,
             *_note_reverted(placed, runs),
             *_note_tried(tried),
             *_note_invalid(saved),
         ),
-        plan=plan.table,
-        horizon=plan.horizon,
-        after_gaps=plan.after_gaps,
-        waiting=count_waiting(plan.candidate.runs),
     )
 
 
@@ -189,7 +190,6 @@ def _read_changed(plan: ReadingPlan, now: pl.DataFrame, source: Source) -> froze
 
 
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
-    """How many evals of some runs are still to come, of how many."""
     going_on = runs.filter(~pl.col("is_terminal"))
     ended = going_on.select(
         pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
@@ -198,21 +198,18 @@ def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
     return int(total - ended), int(runs["total_evals"].sum())
 
 
-def _describe(plan: ReadingPlan) -> str:
-    """One sentence about what is compared with what, and why."""
-    what = f"Compared {label_side(plan.candidate.runs)}, {plan.candidate.why},"
+def _say_against(plan: ReadingPlan) -> str:
     if plan.baseline is None:
-        return f"{what} with each eval's own past"
-    chosen = plan.baseline.runs
-    newest, oldest = plan.candidate.runs["created_at"].max(), chosen["created_at"].min()
+        return ""
+    newest = plan.candidate.runs["created_at"].max()
+    oldest = plan.baseline.runs["created_at"].min()
     warning = ""
     if newest is not None and oldest is not None and newest - oldest > OLD:  # type: ignore[operator]
         warning = f" (which is {(newest - oldest).days} days older)"  # type: ignore[operator, union-attr]
-    return f"{what} with {label_side(chosen)}, {plan.baseline.why}{warning}."
+    return f", {plan.baseline.why}{warning}"
 
 
 def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:
-    """That some blocks run on older code than in the run before: an edit was taken back."""
     known = placed.drop_nulls(BLOCK_CODE).join(
         runs.filter(pl.col("scope") != "eval").select("run_id", "created_at").drop_nulls(),
         on="run_id",
@@ -234,7 +231,6 @@ def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:
 
 
 def _note_tried(tried: pl.DataFrame) -> list[str]:
-    """That some evals were tried on code that was edited since."""
     decided = tried.filter(pl.col("state").is_in(DECIDED)).unique("eval_id", keep="last")
     if decided.is_empty():
         return []
@@ -247,7 +243,6 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
 
 
 def _note_invalid(saved: pl.DataFrame) -> list[str]:
-    """That some saved evals cannot be run."""
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))
     named = invalid.sort("eval_name", "eval_id")
     if invalid.height <= _NAMED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -16,11 +16,10 @@ from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
-from retab_analysis.comparison.detail import list_evals, say_day
+from retab_analysis.comparison.detail import list_evals
+from retab_analysis.comparison.names import say_day
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import check_results
-from retab_analysis.comparison.suite_test import Suite
-from retab_analysis.comparison.transitions import is_undecided
 from retab_analysis.errors import (
     ConfigError,
     NotFoundError,
@@ -29,6 +28,7 @@ from retab_analysis.errors import (
     list_some,
 )
 from retab_analysis.evidence.freshness import find_edited, has_freshness, split_reruns
+from retab_analysis.evidence.story import Story
 from retab_analysis.fetch import fetch_results, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_live_blocks, read_saved
@@ -163,8 +163,8 @@ class RerunPlan:
     ``asked`` is what is run again now; ``gone`` counts evals that cannot be run.
     """
 
-    suite: Suite
-    asked: pl.DataFrame
+    stories: Sequence[Story]
+    asked: Sequence[Story]
     rounds: int
     now: datetime
     gone: int = 0
@@ -180,27 +180,27 @@ class RerunPlan:
         set_aside: Collection[str] = (),
     ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
-        suite = suite_of(comparison).without(set_aside)
-        errors, others = _choose_now(suite, rounds, now)
-        return cls(suite, pl.concat([errors, others]).head(allowed), rounds, now)
+        stories = _list_counting(comparison, set_aside)
+        errors, others = _choose_now(stories, rounds, now)
+        return cls(stories, [*errors, *others][:allowed], rounds, now)
 
     def __str__(self) -> str:
-        if self.asked.is_empty():
+        if not self.asked:
             later = self.say_later()
             return later or f"Nothing to run again: {self._why_nothing()}."
-        return f"Running {count_noun(self.asked.height, 'undecided eval')} again, once."
+        return f"Running {count_noun(len(self.asked), 'undecided eval')} again, once."
 
     def say_later(self) -> str:
         """From when a further look can decide what is unclear; empty where nothing waits."""
-        waiting, until = find_next_look(self.suite, self.rounds, self.now)
+        waiting, until = find_next_look(self.stories, self.rounds, self.now)
         if until is None:
             return ""
-        verb = "is" if waiting.height == 1 else "are"
-        evals = count_noun(waiting.height, "eval")
+        verb = "is" if waiting == 1 else "are"
+        evals = count_noun(waiting, "eval")
         return f"{evals} {verb} unclear; a look after {say_time(until, self.now)} may decide."
 
     def _why_nothing(self) -> str:
-        undecided = self.suite.evals.filter(is_undecided()).height
+        undecided = sum(each.is_undecided for each in self.stories)
         if not undecided:
             return "no eval that counts is undecided"
         evals = count_noun(undecided, "undecided eval")
@@ -213,20 +213,21 @@ class RerunPlan:
 
 
 def say_time(moment: datetime, now: datetime) -> str:
-    """A time of day, with its day where that is another one."""
     day = "" if moment.date() == now.date() else f"{say_day(moment, now.year)} "
     return f"{day}{moment:%H:%M} UTC"
 
 
+def _list_counting(comparison: Comparison, set_aside: Collection[str]) -> list[Story]:
+    return [each for each in suite_of(comparison).stories if each.id not in set_aside]
+
+
 def _choose_now(
-    suite: Suite, rounds: int, now: datetime, gone: Collection[str] = ()
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+    stories: Sequence[Story], rounds: int, now: datetime, gone: Collection[str] = ()
+) -> tuple[list[Story], list[Story]]:
     """What can be run again now and is not ``gone``: isolated errors, and the others."""
-    worth = list_reruns(suite, rounds, now).filter(~pl.col("eval_id").is_in([*gone]))
-    is_error = pl.col("eval_id").is_in(
-        suite.evals.filter(transition="newly_errored")["eval_id"].implode()
-    )
-    return worth.filter(is_error).head(MOST_ERRORS), worth.filter(~is_error)
+    worth = [each for each in list_reruns(stories, rounds, now) if each.id not in gone]
+    errors = [each for each in worth if each.transition == "newly_errored"]
+    return errors[:MOST_ERRORS], [each for each in worth if each.transition != "newly_errored"]
 
 
 @dataclass
@@ -253,18 +254,17 @@ class _Settling:
     gone: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> Comparison:
-        """Run what is unclear again now, and at later looks where these are asked for."""
         try:
             self._count_earlier()
             for look in range(self.looks):
                 if look and not self._wait_for_next_look():
                     break
                 asked = self._choose()
-                if self.only_errors and asked.is_empty():
+                if self.only_errors and not asked:
                     return self.comparison
                 plan = self._plan(asked)
-                self._announce(str(plan), asked.height, starts=not asked.is_empty())
-                if asked.is_empty() and not plan.say_later():
+                self._announce(str(plan), len(asked), starts=bool(asked))
+                if not asked and not plan.say_later():
                     break
                 self._start(asked)
                 self._count()
@@ -277,14 +277,13 @@ class _Settling:
             self._warn_of_gone()
         return self.comparison
 
-    def _plan(self, asked: pl.DataFrame | None = None) -> RerunPlan:
-        suite, now = self._suite(), self.client.api_time
-        asked = list_reruns(suite).clear() if asked is None else asked
-        return RerunPlan(suite, asked, self.rounds, now, len(self.gone))
+    def _plan(self, asked: Sequence[Story] = ()) -> RerunPlan:
+        now = self.client.api_time
+        return RerunPlan(self._stories(), asked, self.rounds, now, len(self.gone))
 
     def _wait_for_next_look(self) -> bool:
         """Wait until the rows are over in which evals are unclear; False where none is."""
-        _, until = find_next_look(self._suite(), self.rounds, self.client.api_time)
+        _, until = find_next_look(self._stories(), self.rounds, self.client.api_time)
         if until is None or self.started >= self.most:
             return False
         pause = _FIRST_PAUSE
@@ -307,8 +306,8 @@ class _Settling:
             self._announce(f"Waiting for {runs} that an earlier call started.", earlier.height)
             self._count()
 
-    def _suite(self) -> Suite:
-        return suite_of(self.comparison).without(self.set_aside)
+    def _stories(self) -> list[Story]:
+        return _list_counting(self.comparison, self.set_aside)
 
     def _announce(self, line: str, more: int, *, starts: bool = False) -> None:
         """Say what comes now, and that there will be so many more runs."""
@@ -316,21 +315,21 @@ class _Settling:
         if line:
             announce(self.bar, line, self.ended, self.total, starts=starts)
 
-    def _choose(self) -> pl.DataFrame:
+    def _choose(self) -> list[Story]:
         """The evals to run again now, still saved; a ConfigError where one was edited since."""
         now = self.client.api_time
-        errors, others = _choose_now(self._suite(), self.rounds, now, self.gone)
-        chosen = errors if self.only_errors else pl.concat([errors, others])
-        chosen = chosen.head(self.most - self.started)
-        if chosen.is_empty():
-            return chosen
+        errors, others = _choose_now(self._stories(), self.rounds, now, self.gone)
+        chosen = (errors if self.only_errors else [*errors, *others])[: self.most - self.started]
+        if not chosen:
+            return []
         saved = read_saved(self.client, _workflow_of(self.comparison))
-        there = [*saved.frame["eval_id"], *(each.record_id for each in saved.problems)]
-        is_there = pl.col("eval_id").is_in([each for each in there if each is not None])
-        for eval_id in chosen.filter(~is_there)["eval_id"]:
-            self.gone[eval_id] = "the workflow has no such saved eval any more"
-        asked = chosen.filter(is_there)
-        self._refuse_edited(saved.frame.join(asked, on="eval_id", how="semi"))
+        there = {*saved.frame["eval_id"], *(each.record_id for each in saved.problems)}
+        for each in chosen:
+            if each.id not in there:
+                self.gone[each.id] = "the workflow has no such saved eval any more"
+        asked = [each for each in chosen if each.id in there]
+        is_asked = pl.col("eval_id").is_in([each.id for each in asked])
+        self._refuse_edited(saved.frame.filter(is_asked))
         return asked
 
     def _refuse_edited(self, saved: pl.DataFrame) -> None:
@@ -347,10 +346,10 @@ class _Settling:
                 "it is now"
             )
 
-    def _start(self, asked: pl.DataFrame) -> None:
+    def _start(self, asked: Sequence[Story]) -> None:
         """Start a run for each eval; where one fails, those before it are waited for, and count."""
         workflow_id = _workflow_of(self.comparison)
-        for eval_id in asked["eval_id"]:
+        for eval_id in (each.id for each in asked):
             scope = {"type": "single", "eval_id": eval_id}
             try:
                 run = start_each(self.client, workflow_id, [scope])
@@ -398,7 +397,6 @@ class _Settling:
         self.bar.update(self.ended + runs.filter("is_terminal").height, self.total)
 
     def _so_far(self) -> Comparison:
-        """The comparison, which knows what was started and not counted."""
         if self.waiting.is_empty():
             return self.comparison
         return with_sides(self.comparison, started=self.waiting)
@@ -422,18 +420,13 @@ class _Settling:
 def _count_results(
     comparison: Comparison, results: pl.DataFrame
 ) -> tuple[Comparison, pl.DataFrame]:
-    """The comparison with the results of reruns, and those that are of other code."""
     sides = sides_of(comparison)
     named = _with_names(results, sides.candidate)
     new = check_results(named, "reruns").collect().select(sides.candidate.columns)
     same, edited = split_reruns(sides.candidate, new)
     if same.is_empty():
         return comparison, edited
-    runs = sides.runs
-    if runs is not None:
-        single = same.select("run_id", scope=pl.lit("eval")).unique("run_id")
-        runs = pl.concat([runs, single])
-    grown = replace(sides, candidate=pl.concat([sides.candidate, same]), runs=runs)
+    grown = replace(sides, candidate=pl.concat([sides.candidate, same]))
     return compare_sides(grown, comparison.alpha, comparison.margin), edited
 
 

@@ -49,7 +49,6 @@ class Source:
 
     @property
     def saved(self) -> pl.DataFrame:
-        """The EVALS frame of what is saved."""
         if self._saved is None:
             self._saved = read_saved(self.client, self.workflow_id, strict=self.strict).frame
         return self._saved
@@ -78,7 +77,6 @@ class Source:
         return outcomes.results.get(1), outcomes.results.get(2)
 
     def read_versions(self) -> pl.DataFrame:
-        """The newest published versions; asked for once."""
         if self._versions is None:
             self._versions = read_newest_versions(self.client, self.workflow_id)
         return self._versions

@@ -255,7 +255,7 @@ def _settle(
     most, client = options.settle, session.client
     aside = _judge(options, comparison).set_aside
     plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time, set_aside=aside)
-    number = min(most, plan.asked.height * (SETTLE_ROUNDS if options.wait else 1))
+    number = min(most, len(plan.asked) * (SETTLE_ROUNDS if options.wait else 1))
     if not _may_queue(options, console, number, "up to "):
         console.warn("Nothing is run again.")
         return comparison

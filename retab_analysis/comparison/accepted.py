@@ -10,17 +10,16 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from retab_analysis.arguments import check_path
 from retab_analysis.errors import ConfigError, list_some
+from retab_analysis.evidence.story import Story
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
 
@@ -46,11 +45,9 @@ class Accepted:
     until: date | None = None
 
     def has_run_out(self) -> bool:
-        """Whether its last day is over."""
         return self.until is not None and self.until < datetime.now(UTC).date()
 
     def to_toml(self) -> str:
-        """The entry as a table of a TOML array."""
         values = {name: getattr(self, name) for name in _KEYS}
         lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
         return "\n".join(["[[accepted]]", *lines, ""])
@@ -66,7 +63,6 @@ class Policy:
 
 
 def read_policy(path: str | os.PathLike[str]) -> Policy:
-    """Read a file of accepted failures."""
     try:
         text = Path(path).read_text(encoding="utf-8")
         document = tomllib.loads(text)
@@ -158,14 +154,13 @@ def _check_until(until: object, where: str) -> date | None:
 
 
 def accept(
-    chosen: pl.DataFrame,
+    chosen: Iterable[Story],
     path: str | os.PathLike[str],
     *,
     reason: str,
     until: date | str | None,
     who: str | None,
 ) -> str:
-    """Write entries to a file of accepted failures, and say what was changed."""
     if not isinstance(reason, str) or not reason.strip():
         raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
     if not isinstance(who, str | None):
@@ -179,7 +174,7 @@ def accept(
     text = target.read_text(encoding="utf-8") if is_there else _HEAD
     head, entries = _split_entries(text, known.accepted)
     told: dict[str, list[str]] = {"Accepted": [], "Renewed": []}
-    for name, eval_id in chosen.select("eval_name", "eval_id").iter_rows():
+    for name, eval_id in ((each.name, each.id) for each in chosen):
         # An entry that was written by hand may have the name in the place of the id.
         at = next((at for at, (old, _) in enumerate(entries) if old.id in (eval_id, name)), None)
         old, table = (Accepted(eval_id, name), "") if at is None else entries[at]

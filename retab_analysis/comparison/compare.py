@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from retab_analysis.arguments import check_share
-from retab_analysis.comparison.comparison import Comparison, sides_of
-from retab_analysis.comparison.detail import list_evals
-from retab_analysis.comparison.explanation import describe_last_good, describe_sides
+from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
+from retab_analysis.comparison.detail import list_stories
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
+from retab_analysis.comparison.stories import tell_stories
 from retab_analysis.comparison.suite_test import Suite
-from retab_analysis.comparison.transitions import describe_evals
 from retab_analysis.errors import ConfigError, list_some
 from retab_analysis.evidence.comparable import Ledger, collect, combine_sides
 from retab_analysis.evidence.inference import last_row
 from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import weigh
+from retab_analysis.evidence.story import Story
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.suite import SuiteRates
 from retab_analysis.vocabulary import DECIDED, LIKELY, MOMENT
@@ -145,50 +146,41 @@ def compare_versions(
 
 
 def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
-    """Compare two sides whose frames were checked."""
     check_share("alpha", alpha)
     check_share("margin", margin)
     results = combine_sides(sides.candidate, sides.baseline, sides.history)
-    ledger = collect(results, sides.changed_blocks, sides.horizon)
-    told, earlier = describe_evals(results, ledger, weigh(ledger), sides)
-    held = None if sides.baseline is None else earlier
-    suite = _collect_suite(results, ledger, told, held)
-    if sides.unedited is not None:
-        edited = _find_edited(suite.evals)
-        suite = suite.without(edited["eval_id"])
-        are = "eval of an edited block is" if edited.height == 1 else "evals of edited blocks are"
-        said = f"{edited.height} {are} not judged: {list_evals(edited, _NAMED)}."
-        sides = replace(sides, unedited=said if edited.height else "")
-    if sides.baseline is None:
-        history = sides.candidate.clear() if sides.history is None else sides.history
-        compared = describe_last_good(sides.compared, suite.evals, history)
-    else:
-        compared = sides.compared or describe_sides(sides.baseline, sides.candidate)
-    return Comparison(alpha, margin, compared, sides, suite)
+    ledger = collect(results, sides.read.changed_blocks, sides.read.horizon)
+    stories = tell_stories(results, ledger, weigh(ledger), sides)
+    suite = _collect_suite(results, ledger, stories)
+    notes = sides.notes
+    if not sides.judges_edited and (edited := [*filter(_is_edited, suite.stories)]):
+        suite = suite.without(each.id for each in edited)
+        are = "eval of an edited block is" if len(edited) == 1 else "evals of edited blocks are"
+        notes = *notes, f"{len(edited)} {are} not judged: {list_stories(edited, _NAMED)}."
+    return with_edits(Comparison(alpha, margin, sides, suite, notes), sides.around.edits)
 
 
 def without_edited(comparison: Comparison) -> Comparison:
     """The same, and judged is only what nobody edited; what was is left out, and that is said."""
-    sides = replace(sides_of(comparison), unedited="", edits=None)
-    return compare_sides(sides, comparison.alpha, comparison.margin)
+    sides = sides_of(comparison)
+    around = replace(sides.around, edits=None)
+    unedited = replace(sides, judges_edited=False, around=around)
+    return compare_sides(unedited, comparison.alpha, comparison.margin)
 
 
-def _find_edited(evals: pl.DataFrame) -> pl.DataFrame:
-    """The evals that got worse by an edit, or whose block was edited since they passed.
+def _is_edited(story: Story) -> bool:
+    """Whether an eval got worse by an edit, or its block was edited since it passed.
 
-    What got worse without an edit is none of them, whatever was edited later.
+    What got worse without an edit is not, whatever was edited later.
     """
-    by_edit, is_drift = ((pl.col("cause") == each).fill_null(False) for each in ("edit", "drift"))
-    return evals.filter(by_edit | (pl.col("block_changed").fill_null(False) & ~is_drift))
+    return story.cause == "edit" or (bool(story.block_changed) and story.cause != "drift")
 
 
-def _collect_suite(
-    results: pl.DataFrame, ledger: Ledger, evals: pl.DataFrame, earlier: pl.DataFrame | None
-) -> Suite:
+def _collect_suite(results: pl.DataFrame, ledger: Ledger, stories: Sequence[Story]) -> Suite:
     """The pass rate of each eval in each row, outages apart, by the run that the row began with.
 
-    Where a baseline was passed in, the rate before is that of ``earlier``: ``eval, at``. Held
-    against its own past, an eval is held against
+    Where a baseline was passed in, the rate before is that of the outcomes that an eval is held
+    against. Held against its own past, an eval is held against
 
     1. the rows before it got worse, where it is called worse since before the candidate's row;
     2. else those on other code than the candidate's, where there are such rows;
@@ -198,10 +190,11 @@ def _collect_suite(
     is_now = np.arange(histories.shape[1]) >= histories.candidate
     outages = ledger.places(told.filter("outage", pl.col("state").is_in(DECIDED)))
     known = histories.observed & (is_now | ~outages)
-    if earlier is None:
-        held = _choose_before(ledger, known & ~is_now, evals)
+    if all(each.has_own_past for each in stories):
+        held = _choose_before(ledger, known & ~is_now, stories)
     else:
-        held = known & ledger.places(told.filter(pl.col("at").is_in(earlier["at"].implode())))
+        chosen = [each.at for story in stories for each in story.held]
+        held = known & ledger.places(told.filter(pl.col("at").is_in(chosen)))
     runs = ledger.rows.group_by("began", "is_now").agg(pl.col("moment").min())
     runs = runs.sort("is_now", "moment", "began", nulls_last=False).with_row_index("column")
     placed = ledger.rows.join(runs, on=("began", "is_now"))
@@ -217,7 +210,7 @@ def _collect_suite(
     is_after = np.zeros(rates.shape[1], dtype=np.bool_)
     is_after[: runs.height] = runs["is_now"].to_numpy()
     return Suite(
-        evals=evals,
+        stories=tuple(stories),
         rates=SuiteRates(rates, is_after, is_before & ~is_after),
         documents=ledger.evals.select("eval_id").join(
             _find_documents(results), on="eval_id", how="left", maintain_order="left"
@@ -225,12 +218,14 @@ def _collect_suite(
     )
 
 
-def _choose_before(ledger: Ledger, rows: Bools, evals: pl.DataFrame) -> Bools:
+def _choose_before(ledger: Ledger, rows: Bools, stories: Iterable[Story]) -> Bools:
     """Of which earlier rows each eval's rate before is made; see :func:`_collect_suite`."""
     candidate, codes = ledger.histories.candidate, ledger.codes
-    worse = evals.filter(pl.col("p_worse") >= LIKELY, pl.col("since_row") < candidate)
     since = np.full(len(rows), -1)
-    since[worse["eval"].to_numpy()] = worse["since_row"].to_numpy()
+    for each in stories:
+        began = each.reading.since_row
+        if (each.reading.p_worse or 0) >= LIKELY and began is not None and began < candidate:
+            since[each.index] = began
     now = codes[:, candidate:]
     present = np.take_along_axis(now, last_row(now > 0)[:, None], axis=1)
     is_other = rows & (codes > 0) & (present > 0) & (codes != present)

@@ -14,7 +14,8 @@ import polars as pl
 
 from retab_analysis.arguments import check_flag, check_path, resolve
 from retab_analysis.comparison.accepted import accept as accept_failures
-from retab_analysis.comparison.detail import WHOLE, EvalDetail, collect_details
+from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.comparison.detail import WHOLE
 from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.gate import (
     FAIL_ON,
@@ -27,23 +28,37 @@ from retab_analysis.comparison.gate import (
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.json_values import split_path
+from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows, shorten
-from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
+from retab_analysis.comparison.reruns import (
+    SETTLE_ROUNDS,
+    find_next_look,
+    list_reruns,
+    show_reruns,
+)
 from retab_analysis.comparison.sides import PLAN, Sides
+from retab_analysis.comparison.stories import show_evals
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
-from retab_analysis.comparison.transitions import is_failing, is_undecided
 from retab_analysis.comparison.verdict_document import Door, make_document
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RegressionError
+from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun
 from retab_analysis.render.document import Document
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
-from retab_analysis.schema import COMPARISON, CONFIG_CHANGES, as_polars
+from retab_analysis.schema import CONFIG_CHANGES
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.vocabulary import BROKEN
 
-_DIFF = pl.Schema(dict.fromkeys(("path", "expected", "baseline", "candidate"), pl.String()))
+_DIFF, _VALUES = (
+    pl.Schema(dict.fromkeys(names, pl.String()))
+    for names in (
+        ("path", "expected", "baseline", "candidate"),
+        ("eval_name", "asserted", "expected", "was", "got", "eval_id"),
+    )
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,16 +72,16 @@ class Comparison:
 
     alpha: float
     margin: float
-    _compared: str
     _sides: Sides
     _weighed: Suite
+    _notes: tuple[str, ...]
 
     @property
     def _suite(self) -> Suite:
-        as_polars(self._weighed.evals, "evals")  # says so where nothing can be computed of it
+        check_polars_threads()  # says so where nothing can be computed
         return self._weighed
 
-    @property
+    @functools.cached_property
     def evals(self) -> pl.DataFrame:
         """One row per eval, what needs attention first.
 
@@ -74,11 +89,7 @@ class Comparison:
         stay, ``cause``, ``since_at`` and ``reason`` why and since when.
         ``ra.schema.COMPARISON.describe()`` explains all columns.
         """
-        edits = self._sides.edits
-        labels = {} if edits is None else edits.labels
-        label = pl.col("block_id").replace_strict(labels, default=None, return_dtype=pl.String)
-        known = self._suite.evals.with_columns(block_label=label)
-        return known.select(COMPARISON.schema.names())
+        return show_evals(self._suite.stories, find_year(self._sides.candidate))
 
     @functools.cached_property
     def _test(self) -> SuiteTest:
@@ -113,22 +124,17 @@ class Comparison:
             ended in an isolated error; the suspects, and those called broken with a probability
             below 0.95, where four reruns may change what is said of them.
         """
-        return list_reruns(self._suite)
-
-    @functools.cached_property
-    def _details(self) -> list[EvalDetail]:
-        """What is known of each eval that does not simply pass."""
-        return collect_details(self._suite.evals, self._sides)
+        return show_reruns(list_reruns(self._suite.stories))
 
     def _facts(self, set_aside: Mapping[str, str] | None = None) -> VerdictFacts:
         aside = set_aside or {}
         summary = self.summary.row(0, named=True)
         return VerdictFacts(
-            self._suite.evals,
-            self._details,
+            self._suite.stories,
             summary,
             self._sides,
             fallen=self._fallen(aside),
+            notes=self._notes,
             set_aside=aside,
         )
 
@@ -145,7 +151,7 @@ class Comparison:
     @property
     def plan(self) -> pl.DataFrame:
         """Which runs were read and why, as ``run_id, created_at, scope, why``."""
-        plan = self._sides.plan
+        plan = self._sides.read.plan
         return PLAN.to_frame() if plan is None else plan
 
     def gate(
@@ -184,15 +190,16 @@ class Comparison:
                 cannot be asked for the labels of blocks.
         """
         rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
-        rule = rule.with_block_ids(self.evals, self._sides.read_labels)
-        aside = [*rule.set_aside(self.evals)]
+        stories = self._suite.stories
+        rule = rule.with_block_ids(stories, self._sides.around.read_labels)
+        aside = rule.set_aside(stories)
         fallen = self._fallen(aside) if rule.verdict else None
         facts = self._facts()
         counted = facts
         if rule.min_pass_rate is not None:
-            suite = self._suite.without(rule.informational_ids(self.evals))
+            suite = self._suite.without(rule.informational_ids(stories))
             summary = suite.test(self.alpha).summarize().row(0, named=True)
-            counted = replace(facts, evals=suite.evals, summary=summary)
+            counted = replace(facts, stories=suite.stories, summary=summary)
         return apply_rule(rule, facts, fallen, counted.pass_rate)
 
     def raise_if_regressed(
@@ -248,7 +255,7 @@ class Comparison:
         if evals is None:
             allow = path if check_path("path", path).exists() else ()
             evals = self.gate(allow=allow, verdict=False).failing
-        chosen = choose_accepted(self.evals, evals)
+        chosen = choose_accepted(self._suite.stories, evals)
         return accept_failures(chosen, path, reason=reason, until=until, who=who)
 
     def diff(self, eval_id: str) -> pl.DataFrame:
@@ -270,21 +277,20 @@ class Comparison:
         Raises:
             ConfigError: There is no such eval, or several have that name.
         """
-        row = self._rows_of(eval_id).row(0, named=True)
+        story = self._story_of(eval_id)
         texts = {
-            "expected": row["expected_value"],
-            "baseline": row["baseline_actual"],
-            "candidate": row["candidate_actual"],
+            "expected": story.expected_value,
+            "baseline": None if story.was is None else story.was.actual_value,
+            "candidate": story.got,
         }
-        at = split_path(self._sides.asserted_paths().get(row["eval_id"]))
-        kind = self._sides.condition_kind(row["eval_id"])
-        differing = differing_paths(texts, at, is_expected=kind in WHOLE)
+        is_whole = story.condition_kind in WHOLE
+        differing = differing_paths(texts, split_path(story.path), is_expected=is_whole)
         return pl.DataFrame(differing, schema=_DIFF)
 
-    def _rows_of(self, asked: str) -> pl.DataFrame:
-        """The row of an eval, by its id or its name."""
-        eval_id = resolve("eval", str(asked), name_by_id(self.evals))
-        return self.evals.filter(pl.col("eval_id") == eval_id)
+    def _story_of(self, asked: str) -> Story:
+        stories = self._suite.stories
+        eval_id = resolve("eval", str(asked), name_by_id(stories))
+        return next(each for each in stories if each.id == eval_id)
 
     def values(self, eval: str | None = None) -> pl.DataFrame:
         """What was expected of the evals that do not pass, and what came in its place.
@@ -301,19 +307,19 @@ class Comparison:
         Raises:
             ConfigError: There is no such eval, or several have that name.
         """
-        chosen = self.evals.filter(is_failing() | pl.col("transition").is_in(BROKEN))
-        rows = chosen if eval is None else self._rows_of(eval)
-        paths = rows["eval_id"].replace_strict(
-            self._sides.asserted_paths(), default=None, return_dtype=pl.String
-        )
-        return rows.select(
-            "eval_name",
-            asserted=pl.concat_str(paths, "condition", separator=" ", ignore_nulls=True),
-            expected="expected_value",
-            was="baseline_actual",
-            got=pl.coalesce("candidate_actual", "failure"),
-            eval_id="eval_id",
-        )
+        rows = [
+            (
+                story.name,
+                " ".join(each for each in (story.path, story.condition) if each is not None),
+                story.expected_value,
+                None if story.was is None else story.was.actual_value,
+                story.failure if story.got is None else story.got,
+                story.id,
+            )
+            for story in (self._suite.stories if eval is None else [self._story_of(eval)])
+            if eval is not None or story.fails or story.transition in BROKEN
+        ]
+        return pl.DataFrame(rows, schema=_VALUES, orient="row")
 
     @property
     def broken(self) -> pl.DataFrame:
@@ -326,7 +332,8 @@ class Comparison:
 
         They may have got worse, or ended in an error that is not part of an outage.
         """
-        return self._suite.evals.filter(is_undecided()).select(self.evals.columns)
+        unclear = [each.is_undecided for each in self._suite.stories]
+        return self.evals.filter(pl.Series(unclear, dtype=pl.Boolean))
 
     @property
     def flaky(self) -> pl.DataFrame:
@@ -366,12 +373,12 @@ class Comparison:
             ``fetch_config_changes`` gives them: the edit between the last pass and the first
             failure, or no rows. The values are the prompts and schemas of the workflow.
         """
-        edits = self._sides.edits
+        edits = self._sides.around.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes
 
     def explain(self) -> str:
         """In plain words, line by line: what was compared, what broke, what the numbers say."""
-        return explain(self._facts(), self._compared, self._test, self.margin)
+        return explain(self._facts(), self._test, self.margin)
 
     def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold.
@@ -425,11 +432,10 @@ class Comparison:
     @staticmethod
     def _looks(suite: Suite) -> tuple[int, datetime | None]:
         """How many evals one rerun may clear, and when a look may decide those that had it."""
-        waiting, until = find_next_look(suite, SETTLE_ROUNDS)
-        return list_reruns(suite).height - waiting.height, until
+        waiting, until = find_next_look(suite.stories, SETTLE_ROUNDS)
+        return len(list_reruns(suite.stories)) - waiting, until
 
     def _document(self, door: Door, gate: Gate | None = None) -> Document:
-        """What every door shows of it."""
         judged = self.gate() if gate is None else gate
         looks = self._looks(self._suite.without(judged.set_aside))
         return make_document(self._facts(judged.set_aside), judged, self.explain(), looks, door)
@@ -463,14 +469,8 @@ def sides_of(comparison: Comparison) -> Sides:
     return comparison._sides
 
 
-def compared_of(comparison: Comparison) -> str:
-    """What was compared with what, one sentence."""
-    return comparison._compared
-
-
-def details_of(comparison: Comparison) -> list[EvalDetail]:
-    """What is known of each eval that does not simply pass."""
-    return comparison._details
+def facts_of(comparison: Comparison) -> VerdictFacts:
+    return comparison._facts()
 
 
 def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
@@ -478,6 +478,19 @@ def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
     return replace(comparison, _sides=replace(comparison._sides, **changes))
 
 
+def with_edits(comparison: Comparison, edits: Edits | None) -> Comparison:
+    """A comparison that knows what was edited, and what the blocks are called."""
+    around, named = replace(sides_of(comparison).around, edits=edits), comparison
+    if edits is not None:
+        stories = (
+            replace(each, block_label=edits.labels.get(block), block_name=edits.names.get(block))
+            for each in comparison._weighed.stories
+            for block in [each.block_id or ""]
+        )
+        named = replace(comparison, _weighed=replace(comparison._weighed, stories=tuple(stories)))
+    return with_sides(named, around=around)
+
+
 def suite_of(comparison: Comparison) -> Suite:
-    """What the suite's test looks at, and what is known of each eval beside ``evals``."""
+    """The stories of the evals, and what the suite's test looks at."""
     return comparison._suite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -92,9 +93,9 @@ class Edits:
 def _list_fields(changes: pl.DataFrame) -> Iterator[tuple[str | None, str]]:
     """Each block, and which of its fields were edited."""
     for (block, *_), rows in changes.group_by("block_id", maintain_order=True):
-        fields = [one_line(field, 80) for field in rows["field"]]
+        fields = [shorten_field(one_line(field, 200)) for field in rows["field"]]
         what = list_some(fields, 3)
-        if fields == ["$"]:
+        if [*rows["field"]] == ["$"]:
             what = f"the whole block was {rows['change'][0]}"
         yield (None if block is None else str(block)), what
 
@@ -144,3 +145,23 @@ def readable(value: str | None) -> str:
     if isinstance(parsed, str):
         return parsed
     return value if isinstance(parsed, Verbatim) else write_json(parsed, "")
+
+
+def shorten_field(path: str) -> str:
+    """A field of a block's document, as short as it can be understood.
+
+    Example:
+        >>> shorten_field("$.config.json_schema.properties.lines.items.properties.description.type")
+        'schema: lines[].description.type'
+        >>> shorten_field("$.config.prompt")
+        'prompt'
+    """
+    inner = one_line(path).removeprefix("$").removeprefix(".").removeprefix("config.")
+    head, dot, rest = inner.partition(".")
+    if head not in ("json_schema", "schema") or not dot:
+        return inner or "the whole block"
+    short = re.sub(r"(^|\.)properties\.", r"\1", rest)
+    short = re.sub(r"\.items(?=\.|$)", "[]", short)
+    short = re.sub(r"\.\.+", ".", short)
+    # The description of a field is what is edited most.
+    return f"schema: {short.removesuffix('.description') or short}"

@@ -8,28 +8,28 @@ reviewed like code, runs out, and does not outlive its reason.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag, check_share, find_named, resolve
 from retab_analysis.comparison.accepted import Policy, read_policy
-from retab_analysis.comparison.detail import WORDS, list_evals, say_day
-from retab_analysis.comparison.explanation import say_p_value, say_points
+from retab_analysis.comparison.detail import WORDS, list_stories
 from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts
+from retab_analysis.comparison.names import say_day
 from retab_analysis.comparison.sides import ReadLabels
-from retab_analysis.comparison.suite_test import SuiteTest
-from retab_analysis.comparison.transitions import errs_always, is_failing, is_undecided
+from retab_analysis.comparison.suite_test import SuiteTest, say_p_value, say_points
 from retab_analysis.errors import ConfigError
+from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.vocabulary import BROKEN, TRANSITIONS
+from retab_analysis.vocabulary import BROKEN, TRANSITIONS, UNDECIDED
 
 FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
 
 _LISTED = 5
-_NOT_OVER = (*BROKEN, "suspect", "flaky", "incomplete")
+_NOT_OVER = (*BROKEN, *UNDECIDED, "flaky")
 _FILES = (".toml", ".txt", ".json", ".yaml", ".yml", ".csv")
 
 
@@ -66,7 +66,6 @@ class Gate:
 
     @property
     def set_aside(self) -> dict[str, str]:
-        """The evals that do not pass and do not count, with the word for why."""
         informational = dict.fromkeys(self.informational, "informational")
         return informational | dict.fromkeys(self.accepted, "accepted")
 
@@ -120,12 +119,14 @@ class GateRule:
             verdict=verdict,
         )
 
-    def with_block_ids(self, evals: pl.DataFrame, read_labels: ReadLabels | None) -> GateRule:
+    def with_block_ids(self, stories: Iterable[Story], read_labels: ReadLabels | None) -> GateRule:
         """The rule with ids in the place of the labels of blocks.
 
         Labels are asked for only where a block is not one that an eval is of.
         """
-        ids: dict[str, str | None] = dict.fromkeys(evals["block_id"].drop_nulls())
+        ids: dict[str, str | None] = dict.fromkeys(
+            each.block_id for each in stories if each.block_id is not None
+        )
         if read_labels is None or ids.keys() >= {*self.policy.blocks}:
             return self
         labels = read_labels()
@@ -155,34 +156,29 @@ class GateRule:
         tolerated = f"at most {count_noun(few, 'eval')}" if few else "no eval"
         return f"{tolerated} may count as {named}"
 
-    def accepted_ids(self, evals: pl.DataFrame) -> pl.Series:
+    def accepted_ids(self, stories: Sequence[Story]) -> set[str]:
         """The evals whose failure does not count: by id or name, and not run out."""
         entries = [each.id for each in self.policy.accepted if not each.has_run_out()]
-        found = find_evals(evals, [*entries, *self.names])
-        return evals.filter(pl.col("eval_id").is_in([*found.values()]))["eval_id"]
+        return {*find_evals(stories, [*entries, *self.names]).values()}
 
-    def informational_ids(self, evals: pl.DataFrame) -> pl.Series:
+    def informational_ids(self, stories: Sequence[Story]) -> set[str]:
         """The evals that only inform: they are named in the file, or their block is."""
-        named = find_evals(evals, self.policy.evals).values()
-        is_named = pl.col("eval_id").is_in([*named])
-        is_of_block = pl.col("block_id").is_in(self.policy.blocks)
-        return evals.filter(is_named | is_of_block.fill_null(False))["eval_id"]
+        named = find_evals(stories, self.policy.evals).values()
+        return {*named, *(each.id for each in stories if each.block_id in self.policy.blocks)}
 
-    def set_aside(self, evals: pl.DataFrame) -> pl.Series:
-        """The evals that do not count: the accepted and the informational ones."""
-        return pl.concat([self.accepted_ids(evals), self.informational_ids(evals)]).unique()
+    def set_aside(self, stories: Sequence[Story]) -> set[str]:
+        return self.accepted_ids(stories) | self.informational_ids(stories)
 
 
-def find_evals(evals: pl.DataFrame, names: Iterable[str]) -> dict[str, str]:
+def find_evals(stories: Iterable[Story], names: Iterable[str]) -> dict[str, str]:
     """The id of each eval that is meant, by its id or its name; what is not there is left out."""
-    known = name_by_id(evals)
+    known = name_by_id(stories)
     found = ((each, find_named("eval", each, known)) for each in names)
     return {each: eval_id for each, eval_id in found if eval_id is not None}
 
 
-def name_by_id(evals: pl.DataFrame) -> dict[str, str | None]:
-    """The names of the evals of a comparison, by their ids."""
-    return dict(evals.select("eval_id", "eval_name").iter_rows())
+def name_by_id(stories: Iterable[Story]) -> dict[str, str | None]:
+    return {each.id: each.name for each in stories}
 
 
 def _say_against(facts: VerdictFacts, fallen: SuiteTest | None, left_out: str) -> list[str]:
@@ -193,7 +189,7 @@ def _say_against(facts: VerdictFacts, fallen: SuiteTest | None, left_out: str) -
         said.append(
             f"Outage: {ended} of {count_noun(total, 'eval')} ended in an error; run them again."
         )
-    if n := facts.sides.unnamed:
+    if n := facts.sides.read.unnamed:
         verb = "is" if n == 1 else "are"
         said.append(
             f"The candidate's results do not add up: {count_noun(n, 'result')} "
@@ -217,60 +213,63 @@ def apply_rule(
     ``fallen`` is about the suite without the accepted evals, where it fell by its test and that
     counts; ``pass_rate`` is that without the informational ones.
     """
-    evals, sides = facts.evals, facts.sides
-    saved = None
-    if sides.saved is not None:
-        saved = frozenset(sides.saved.select("eval_id", "eval_name").unpivot()["value"])
-    aside = rule.accepted_ids(evals), rule.informational_ids(evals)
-    is_accepted, informs = (pl.col("eval_id").is_in(ids.implode()) for ids in aside)
-    is_free = is_accepted | informs
-    left_out = [word for word, ids in zip(SET_ASIDE, aside, strict=True) if len(ids)]
-    counts = pl.col("transition").is_in(rule.fail_on) | errs_always()
-    coming = sides.waiting[0] if "incomplete" in rule.fail_on else 0
-    named = evals.filter(counts, ~is_free)
-    if named.height + coming <= rule.max_failures:
-        named, coming = named.clear(), 0
+    stories, waiting = facts.stories, facts.sides.read.waiting
+    saved = facts.sides.saved.evals
+    known = (
+        None
+        if saved is None
+        else frozenset(saved.select("eval_id", "eval_name").unpivot()["value"])
+    )
+    aside = rule.accepted_ids(stories), rule.informational_ids(stories)
+    is_free = aside[0] | aside[1]
+    left_out = [word for word, ids in zip(SET_ASIDE, aside, strict=True) if ids]
+    counting = [each for each in stories if each.transition in rule.fail_on or each.errs_always]
+    counts = {each.id for each in counting}
+    named = [each for each in counting if each.id not in is_free]
+    coming = waiting[0] if "incomplete" in rule.fail_on else 0
+    if len(named) + coming <= rule.max_failures:
+        named, coming = [], 0
     to_come = []
     if coming:
         verb = "is" if coming == 1 else "are"
-        to_come.append(f"Not ended yet: {coming} of {sides.waiting[1]} {verb} still to come.")
+        to_come.append(f"Not ended yet: {coming} of {waiting[1]} {verb} still to come.")
     failures = _name_failures(named, facts.year)
-    total = named.height + coming
+    total = len(named) + coming
     if total and rule.max_failures:
         tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
         verb = "counts" if total == 1 else "count"
         failures.append(f"{total} {verb} against the gate; {tolerated}.")
     further = _say_against(facts, fallen, " and ".join(left_out))
-    further += _check_pass_rate(rule, pass_rate) + _check_accepted(rule, evals, saved)
+    further += _check_pass_rate(rule, pass_rate) + _check_accepted(rule, stories, known)
     reasons = [*to_come, *failures, *further]
-    notes = _note_others(evals.filter(~is_free), rule.fail_on, sides.waiting)
-    notes += _note_idle(rule, evals, saved)
-    failing = evals.filter(is_free, is_failing() | counts)
-    known, informing = failing.filter(is_accepted), failing.filter(~is_accepted)
-    for word, several in zip(SET_ASIDE, (known, informing), strict=True):
-        if several.height:
-            notes.append(f"{several.height} {word}: {list_evals(several)}.")
-    unsure = evals.filter(is_undecided(), ~is_free, ~counts)
+    notes = _note_others([each for each in stories if each.id not in is_free], rule, waiting)
+    notes += _note_idle(rule, stories, known)
+    failing = [each for each in stories if each.id in is_free and (each.fails or each.id in counts)]
+    accepted = [each for each in failing if each.id in aside[0]]
+    informing = [each for each in failing if each.id not in aside[0]]
+    for word, several in zip(SET_ASIDE, (accepted, informing), strict=True):
+        if several:
+            notes.append(f"{len(several)} {word}: {list_stories(several)}.")
+    unsure = [each for each in stories if each.is_undecided and each.id not in is_free | counts]
     return Gate(
         not reasons,
         tuple(reasons),
         tuple(notes),
-        failing=tuple(named["eval_id"]),
-        undecided=tuple(unsure["eval_id"]),
+        failing=tuple(each.id for each in named),
+        undecided=tuple(each.id for each in unsure),
         doubt="" if reasons else _say_doubt(facts, unsure, fallen),
-        accepted=tuple(known["eval_id"]),
-        informational=tuple(informing["eval_id"]),
-        rule=rule.describe(known.height),
+        accepted=tuple(each.id for each in accepted),
+        informational=tuple(each.id for each in informing),
+        rule=rule.describe(len(accepted)),
         suite_reasons=(*to_come, *further),
     )
 
 
-def _say_doubt(facts: VerdictFacts, unsure: pl.DataFrame, fallen: SuiteTest | None) -> str:
-    """What may be wrong although nothing fails the gate."""
+def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story], fallen: SuiteTest | None) -> str:
     if not facts.is_decided:
         return "nothing was decided"
-    suspects = unsure.filter(transition="suspect").height
-    errors = unsure.height - suspects
+    suspects = sum(each.transition == "suspect" for each in unsure)
+    errors = len(unsure) - suspects
     said = [f"{count_noun(suspects, 'eval')} may have broken"] if suspects else []
     said += [f"{count_noun(errors, 'eval')} ended in an error"] if errors else []
     if fallen is not None and not said:
@@ -279,21 +278,18 @@ def _say_doubt(facts: VerdictFacts, unsure: pl.DataFrame, fallen: SuiteTest | No
     return " and ".join(said)
 
 
-def _name_failures(named: pl.DataFrame, year: int | None) -> list[str]:
+def _name_failures(named: Iterable[Story], year: int | None) -> list[str]:
     """What counts against the candidate, by what became of it and since when."""
-    groups: dict[str, list[str]] = {}
-    for row in named.iter_rows(named=True):
-        said, at = WORDS[row["transition"]][1], row["since_at"]
-        if row["errors_since"] is not None:
-            said += f" at every run since {say_day(row['errors_since'], year)}"
+    groups: dict[str, list[Story]] = {}
+    for each in named:
+        said, at = WORDS[each.transition][1], each.since_at
+        if each.errors_since is not None:
+            said += f" at every run since {say_day(each.errors_since, year)}"
         elif at is not None:
-            latest = " at the latest" if row["is_latest"] else ""
+            latest = " at the latest" if each.is_latest else ""
             said += f" since {say_day(at, year)}{latest}"
-        groups.setdefault(said, []).append(row["eval_id"])
-    return [
-        f"{len(ids)} {said}: {list_evals(named.filter(pl.col('eval_id').is_in(ids)))}."
-        for said, ids in groups.items()
-    ]
+        groups.setdefault(said, []).append(each)
+    return [f"{len(its)} {said}: {list_stories(its)}." for said, its in groups.items()]
 
 
 def _check_pass_rate(rule: GateRule, pass_rate: float | None) -> list[str]:
@@ -312,35 +308,36 @@ def _digits(share: float) -> int:
     return next((n for n in range(1, 6) if round(share, n + 2) == share), 6)
 
 
-def _check_accepted(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] | None) -> list[str]:
+def _check_accepted(
+    rule: GateRule, stories: Sequence[Story], saved: frozenset[str] | None
+) -> list[str]:
     """Entries that have no reason any more.
 
     One pass is not the end of a failure: an entry has to go once its eval passed in two rows, and
     is not flaky.
     """
     reasons = []
-    found = find_evals(evals, [each.id for each in rule.policy.accepted])
-    rows = {row["eval_id"]: row for row in evals.iter_rows(named=True)}
+    found = find_evals(stories, [each.id for each in rule.policy.accepted])
+    known = {each.id: each for each in stories}
     for entry in rule.policy.accepted:
         name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id)
-        row = rows[found[entry.id]] if entry.id in found else None
-        transition = row["transition"] if row else None
-        passes = row and row["candidate_state"] == "passed" and row["passing_rows"] > 1
-        if transition == "removed" if saved is None else entry.id not in saved:
+        story = known.get(found.get(entry.id, ""))
+        is_removed = story is not None and story.transition == "removed"
+        passes = story and story.state == "passed" and story.reading.passing_rows > 1
+        if is_removed if saved is None else entry.id not in saved:
             reasons.append(f"Accepted, but not saved any more: {name}. Remove the entry.")
-        elif row and passes and transition not in _NOT_OVER:
+        elif story and passes and story.transition not in _NOT_OVER:
             reasons.append(f"Accepted, but passes again: {name}. Remove the entry.")
         elif entry.has_run_out():
             reasons.append(f"Accepted until {entry.until}, which is over: {name}.")
     return reasons
 
 
-def _note_idle(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] | None) -> list[str]:
-    """Ids and names that were allowed and that no eval needs."""
+def _note_idle(rule: GateRule, stories: Sequence[Story], saved: frozenset[str] | None) -> list[str]:
     notes = []
     names = dict.fromkeys(rule.names)
-    found = find_evals(evals, names)
-    passing = set(evals.filter(candidate_state="passed")["eval_id"])
+    found = find_evals(stories, names)
+    passing = {each.id for each in stories if each.state == "passed"}
     for name in names:
         if name not in found:
             notes.append(f"Allowed, but not compared: {one_line(name)}.")
@@ -349,10 +346,11 @@ def _note_idle(rule: GateRule, evals: pl.DataFrame, saved: frozenset[str] | None
     if saved is None:
         # Whether it is saved is not known; it may be a slip of the pen.
         entries = [each.id for each in rule.policy.accepted]
-        known = find_evals(evals, entries)
+        known = find_evals(stories, entries)
         notes += [f"Accepted, but not compared: {one_line(e)}." for e in entries if e not in known]
     of_block = "no eval here is of such a block" if rule.knows_labels else "the id of no block here"
-    there = {*find_evals(evals, rule.policy.evals), *(saved or ())}, {*evals["block_id"]}
+    blocks = {each.block_id for each in stories}
+    there = {*find_evals(stories, rule.policy.evals), *(saved or ())}, blocks
     tiers = ("there is no such eval here", rule.policy.evals), (of_block, rule.policy.blocks)
     for (said, named), known_names in zip(tiers, there, strict=True):
         unknown = [one_line(each) for each in named if each not in known_names]
@@ -365,37 +363,36 @@ def _looks_like_file(text: str) -> bool:
     return text.lower().endswith(_FILES) or os.path.isfile(text)  # noqa: PTH113
 
 
-def _note_others(
-    evals: pl.DataFrame, counting: Iterable[str], waiting: tuple[int, int]
-) -> list[str]:
-    groups = {
-        # As long as results are to come, nobody knows whether an eval is gone.
-        "removed": (pl.lit(waiting[0] == 0), "removed"),
-        "added": (is_failing(), "new and failing"),
-        "not_comparable": (is_failing(), "edited and failing"),
+def _note_others(stories: Sequence[Story], rule: GateRule, waiting: tuple[int, int]) -> list[str]:
+    words = {"added": "new and failing", "not_comparable": "edited and failing"}
+    # As long as results are to come, nobody knows whether an eval is gone.
+    words = words if waiting[0] else {"removed": "removed", **words}
+    chosen = {
+        name: [s for s in stories if s.transition == name and (name == "removed" or s.fails)]
+        for name in words
+        if name not in rule.fail_on
     }
     return [
-        f"{chosen.height} {words}: {list_evals(chosen)}."
-        for name, (which, words) in groups.items()
-        if name not in counting and (chosen := evals.filter(which, transition=name)).height
+        f"{len(its)} {words[name]}: {list_stories(its)}." for name, its in chosen.items() if its
     ]
 
 
 def choose_accepted(
-    compared: pl.DataFrame, evals: str | Iterable[str] | pl.DataFrame
-) -> pl.DataFrame:
+    stories: Sequence[Story], evals: str | Iterable[str] | pl.DataFrame
+) -> list[Story]:
     """The evals that are to be accepted, by their ids, names, or a frame of them."""
     if isinstance(evals, pl.DataFrame):
         if "eval_id" not in evals.columns:
             raise ConfigError("evals: the frame has no column eval_id")
         evals = evals["eval_id"].to_list()
-    known = name_by_id(compared)
-    ids = [resolve("eval", each, known) for each in _check_texts("evals", evals)]
-    chosen = compared.filter(pl.col("eval_id").is_in(ids))
-    idle = chosen.filter(~(is_failing() | pl.col("transition").is_in(FAIL_ON)))
-    if idle.height:
-        verb = "neither fails nor fails" if idle.height == 1 else "neither fail nor fail"
-        raise ConfigError(f"evals: {list_evals(idle, _LISTED)} {verb} the gate: nothing to accept")
+    known = name_by_id(stories)
+    ids = {resolve("eval", each, known) for each in _check_texts("evals", evals)}
+    chosen = [each for each in stories if each.id in ids]
+    idle = [each for each in chosen if not (each.fails or each.transition in FAIL_ON)]
+    if idle:
+        verb = "neither fails nor fails" if len(idle) == 1 else "neither fail nor fail"
+        listed = list_stories(idle, _LISTED)
+        raise ConfigError(f"evals: {listed} {verb} the gate: nothing to accept")
     return chosen
 
 

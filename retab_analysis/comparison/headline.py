@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-import polars as pl
-
-from retab_analysis.comparison.detail import WORDS, EvalDetail, find_year, say_day
+from retab_analysis.comparison.detail import WORDS, name_block
+from retab_analysis.comparison.names import find_year, name_versions, say_day
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.comparison.suite_test import SuiteTest
+from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading, Tone
 from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY
@@ -25,63 +26,68 @@ _ENDED = (*DECIDED, "mixed", "error")
 class VerdictFacts:
     """What a verdict is told of.
 
-    ``evals`` is what a comparison keeps of each, ``details`` are those of evals that do not simply
-    pass; ``fallen`` is about the suite without those set aside, where it fell by its test, and
+    ``fallen`` is about the suite without those set aside, where it fell by its test, and
     ``set_aside`` has the word for why each of these does not count.
     """
 
-    evals: pl.DataFrame
-    details: Sequence[EvalDetail]
+    stories: Sequence[Story]
     summary: Mapping[str, Any]
     sides: Sides
     fallen: SuiteTest | None
+    notes: tuple[str, ...] = ()
     set_aside: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, *transitions: str) -> list[EvalDetail]:
+    def of(self, *transitions: str) -> list[Story]:
         """The evals of some transitions, but for those set aside."""
-        counting = (each for each in self.details if each.id not in self.set_aside)
-        return [each for each in counting if each.transition in transitions]
+        its = [each for each in self.stories if each.transition in transitions]
+        return [each for each in its if each.id not in self.set_aside]
+
+    @cached_property
+    def states(self) -> list[str]:
+        return [each.state for each in self.stories if each.state is not None]
 
     @property
     def passing(self) -> tuple[int, int]:
-        """How many evals pass now, of how many that have a result."""
-        states = self.evals["candidate_state"].drop_nulls()
-        return int((states == "passed").sum()), len(states)
+        return self.states.count("passed"), len(self.states)
 
     @property
     def outage(self) -> tuple[int, int] | None:
         """How many evals have nothing but errors of an outage, of how many that ended."""
-        ended = self.evals.filter(pl.col("candidate_state").is_in(_ENDED))
-        errors = ended.filter("is_outage", candidate_state="error").height
-        return (errors, ended.height) if errors else None
+        errors = sum(each.state == "error" and each.is_outage for each in self.stories)
+        return (errors, sum(each in _ENDED for each in self.states)) if errors else None
 
     @property
     def pass_rate(self) -> float | None:
         """The pass rate now; where nothing is compared, that of all that ended."""
         rate: float | None = self.summary["candidate_pass_rate"]
-        ended = self.evals["candidate_state"]
-        ended = ended.filter(ended.is_in(_ENDED))
-        return (ended == "passed").mean() if rate is None else rate  # type: ignore[return-value]
+        ended = sum(each in _ENDED for each in self.states)
+        if rate is not None or not ended:
+            return rate
+        return self.states.count("passed") / ended
 
     @property
     def is_first(self) -> bool:
         """Whether nothing is known of any eval before."""
-        is_all = self.evals.height == self.summary["added"]
+        is_all = len(self.stories) == self.summary["added"]
         return self.sides.baseline is None and is_all
 
     @property
     def is_decided(self) -> bool:
-        return bool(self.evals["candidate_state"].is_in((*DECIDED, "mixed")).any())
+        return any(each in (*DECIDED, "mixed") for each in self.states)
 
-    @property
+    @cached_property
     def year(self) -> int | None:
         return find_year(self.sides.candidate)
 
+    @cached_property
+    def version(self) -> str:
+        """What a person calls the version that was checked; empty where it is not known."""
+        return name_versions(self.sides.candidate, self.sides.around.versions, self.year)
+
     def counts(self) -> list[Count]:
-        """How many evals there are of everything; they add up to the number of evals."""
         numbers: dict[str, int] = {}
-        for eval_id, transition in self.evals.select("eval_id", "transition").iter_rows():
-            word = self.set_aside.get(eval_id, WORDS[transition][1])
+        for each in self.stories:
+            word = self.set_aside.get(each.id, WORDS[each.transition][1])
             numbers[word] = numbers.get(word, 0) + 1
         tones = {word: tone for _, word, tone in reversed([*WORDS.values()])} | {"broke": "bad"}
         order = [*dict.fromkeys(word for _, word, _ in WORDS.values())]
@@ -99,7 +105,6 @@ class VerdictFacts:
 
 
 def write_heading(facts: VerdictFacts) -> Heading:
-    """The headline: the first situation that fits."""
     for situation in _SITUATIONS:
         found = situation(facts)
         if found is not None:
@@ -112,7 +117,7 @@ def write_heading(facts: VerdictFacts) -> Heading:
 
 
 def _going_on(facts: VerdictFacts) -> Heading | None:
-    left, total = facts.sides.waiting
+    left, total = facts.sides.read.waiting
     if not left:
         return None
     broke = len(facts.of(*BROKEN))
@@ -153,12 +158,12 @@ def _broke(facts: VerdictFacts) -> Heading | None:
     return Heading("✗", "bad", strong, f"{_say_causes(new or old, facts, is_new=bool(new))}{more}")
 
 
-def _say_causes(broken: Sequence[EvalDetail], facts: VerdictFacts, *, is_new: bool) -> str:
+def _say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) -> str:
     """Since which edit, or since when; of several causes how many evals each has."""
-    groups: dict[tuple[str, str], list[EvalDetail]] = {}
+    groups: dict[tuple[str, str], list[Story]] = {}
     for each in broken:
-        cause = each.row["cause"] or "unknown"
-        groups.setdefault((cause, each.block if cause == "edit" else ""), []).append(each)
+        cause = each.cause or "unknown"
+        groups.setdefault((cause, name_block(each) if cause == "edit" else ""), []).append(each)
     if len(groups) == 1:
         ((cause, block), evals) = next(iter(groups.items()))
         return _say_cause(cause, block, evals, facts, is_new=is_new)
@@ -173,9 +178,9 @@ def _say_causes(broken: Sequence[EvalDetail], facts: VerdictFacts, *, is_new: bo
 
 
 def _say_cause(
-    cause: str, block: str, evals: Sequence[EvalDetail], facts: VerdictFacts, *, is_new: bool
+    cause: str, block: str, evals: Sequence[Story], facts: VerdictFacts, *, is_new: bool
 ) -> str:
-    days = {say_day(each.row["since_at"], facts.year) for each in evals if each.row["since_at"]}
+    days = {say_day(at, facts.year) for each in evals if (at := each.since_at)}
     day = days.pop() if len(days) == 1 else None
     latest = " at the latest" if any(each.is_latest for each in evals) else ""
     if cause == "edit":
@@ -185,9 +190,9 @@ def _say_cause(
     return f"{when}, without an edit" if cause == "drift" else when
 
 
-def _say_fixed(fixed: Sequence[EvalDetail], *, short: bool) -> str:
+def _say_fixed(fixed: Sequence[Story], *, short: bool) -> str:
     n = len(fixed)
-    sure = all((each.row["p_improved"] or 0) >= LIKELY for each in fixed)
+    sure = all((each.reading.p_improved or 0) >= LIKELY for each in fixed)
     who = f"{n:,}" if short else count_noun(n, "eval")
     fixed_, again = ("is fixed", "passes again") if n == 1 else ("are fixed", "pass again")
     return f"{who} {fixed_ if sure else again}"
@@ -209,7 +214,7 @@ def _fell(facts: VerdictFacts) -> Heading | None:
     fallen = facts.fallen
     if fallen is None:
         return None
-    if not fallen.is_sure and (facts.of("suspect", "incomplete") or facts.sides.unnamed):
+    if not fallen.is_sure and (facts.of("suspect", "incomplete") or facts.sides.read.unnamed):
         return None
     change = fallen.change
     before, now = say_rates(change.baseline_pass_rate or 0, change.candidate_pass_rate or 0)
@@ -226,7 +231,7 @@ def _errs_always(facts: VerdictFacts) -> Heading | None:
     found = [each for each in facts.of("newly_errored") if each.errs_always]
     if not found:
         return None
-    since = min(each.row["errors_since"] for each in found)
+    since = min(each.errors_since for each in found if each.errors_since is not None)
     said = f" at every run since {say_day(since, facts.year)}"
     return Heading("✗", "bad", f"{count_noun(len(found), 'eval')} ended in an error", said)
 
@@ -234,7 +239,7 @@ def _errs_always(facts: VerdictFacts) -> Heading | None:
 def _open(facts: VerdictFacts) -> Heading | None:
     """Something may have broken, has no result, or does not add up."""
     suspects, errors = len(facts.of("suspect")), len(facts.of("newly_errored"))
-    missing, unnamed = len(facts.of("incomplete")), facts.sides.unnamed
+    missing, unnamed = len(facts.of("incomplete")), facts.sides.read.unnamed
     said = []
     if suspects:
         said.append(f"{count_noun(suspects, 'eval')} may have broken")
@@ -265,8 +270,8 @@ def _fixed(facts: VerdictFacts) -> Heading | None:
 
 def _nothing_broke(facts: VerdictFacts) -> Heading:
     passed, of = facts.passing
-    aside = [facts.set_aside[each.id] for each in facts.details if each.id in facts.set_aside]
-    failing = [each for each in facts.details if each.fails and each.id not in facts.set_aside]
+    aside = [facts.set_aside[each.id] for each in facts.stories if each.id in facts.set_aside]
+    failing = [each for each in facts.stories if each.fails and each.id not in facts.set_aside]
     counts = Counter(each.transition for each in failing)
     said = [f"{passed:,} of {of:,} pass"]
     said += [f"{aside.count(word)} {word}" for word in SET_ASIDE if word in aside]

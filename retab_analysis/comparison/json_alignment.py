@@ -99,7 +99,6 @@ def _features(item: object) -> frozenset[object]:
 
 
 def _in_order(pairs: list[Pair]) -> list[Pair]:
-    """By the place after; what was removed follows what stood before it."""
     place = -1
     ordered: list[tuple[int, int, Pair]] = []
     for pair in sorted(pairs, key=lambda each: -1 if each.before is None else each.before):

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.comparison.detail import name_eval, say_short, say_word
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
-from retab_analysis.comparison.verdict_document import name_versions
+from retab_analysis.evidence.story import Story
 
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
 """The columns of ``Comparison.evals`` that hold, or may quote, what is in customers' documents."""
@@ -23,17 +23,16 @@ _SENTENCE = 400
 
 
 def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[str, Any]:
-    """What was checked, and what came of it."""
     candidate = facts.sides.candidate
-    held = facts.evals["baseline_run_id"].drop_nulls().unique().sort().to_list()
-    edits = facts.sides.edits
+    held = {story.was.run_id for story in facts.stories if story.was and story.was.run_id}
+    edits = facts.sides.around.edits
     columns = ("block_id", "field", "change", *(("before", "after") if values else ()))
     return {
         "headline": str(write_heading(facts)),
         "workflow_id": next(iter(candidate["workflow_id"].drop_nulls()), None),
         "run_ids": candidate["run_id"].drop_nulls().unique().sort().to_list(),
-        "baseline_run_ids": held,
-        "version": name_versions(facts),
+        "baseline_run_ids": sorted(held),
+        "version": facts.version,
         "version_ids": candidate["workflow_version_id"].drop_nulls().unique().sort().to_list(),
         "gate": {"ok": gate.ok, **{name: list(getattr(gate, name)) for name in _GATE}},
         "counts": {each.word: each.number for each in facts.counts()},
@@ -42,8 +41,7 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
 
 
 def list_brief(facts: VerdictFacts, *, values: bool) -> list[dict[str, Any]]:
-    """What does not simply pass, each in a few words."""
-    told = (each for each in facts.details if each.transition != "still_passing")
+    told = (each for each in facts.stories if each.transition != "still_passing")
     return [_make_brief(each, values) for each in told]
 
 
@@ -79,16 +77,16 @@ def _cut_texts(value: Any) -> Any:
     return value
 
 
-def _make_brief(each: EvalDetail, values: bool) -> dict[str, Any]:
+def _make_brief(each: Story, values: bool) -> dict[str, Any]:
     p = each.p
     row: dict[str, Any] = {
         "eval_id": each.id,
-        "eval_name": each.name,
-        "became": each.word,
-        "block_id": each.row["block_id"],
-        "block_label": each.block_name,
+        "eval_name": name_eval(each),
+        "became": say_word(each),
+        "block_id": each.block_id,
+        "block_label": each.block_label,
         "p_regressed": None if p is None else round(p, 2),
-        "said": each.short(values=values)[:_LONGEST] if each.fails else None,
+        "said": say_short(each, values=values)[:_LONGEST] if each.fails else None,
     }
     return {name: value for name, value in row.items() if value not in (None, "")}
 

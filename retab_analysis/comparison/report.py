@@ -18,12 +18,10 @@ from retab_analysis.render.markdown import to_markdown
 
 
 def make_document(comparison: Comparison, gate: Gate, door: Door) -> Document:
-    """The document of a comparison that was judged by some rule."""
     return comparison._document(door, gate)
 
 
 def make_cases(comparison: Comparison, gate: Gate, *, values: bool) -> list[Case]:
-    """A case for each eval, and one for reasons that are of no single eval."""
     return list_cases(comparison._facts(gate.set_aside), gate, values=values)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import polars as pl
 
-from retab_analysis.comparison.suite_test import Suite
-from retab_analysis.comparison.transitions import is_undecided
-from retab_analysis.vocabulary import BROKEN, SURE
+from retab_analysis.evidence.story import Story
+from retab_analysis.schema import COMPARISON
 
 SETTLE_ROUNDS = 4
 """So many times :func:`settle` runs an eval again, unless it is told otherwise."""
@@ -17,38 +17,51 @@ COLUMNS = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "
 
 
 def list_reruns(
-    suite: Suite, rounds: int = SETTLE_ROUNDS, now: datetime | None = None
-) -> pl.DataFrame:
-    """The evals that are worth a rerun: ``Comparison.reruns``.
+    stories: Iterable[Story], rounds: int = SETTLE_ROUNDS, now: datetime | None = None
+) -> list[Story]:
+    """The evals that are worth a rerun.
 
     An isolated error is, unless it is one in two rows. What is suspect, or called broken with a
     probability below 0.95, is worth it where the reruns that are left of ``rounds`` may change what
     is said of it. With ``now`` only those are listed that can be run now: once in a row of three
     hours, because a further rerun within it could not confirm anything.
     """
-    unsure = pl.col("transition").is_in(BROKEN) & (pl.col("p_regressed") < SURE)
-    is_error = pl.col("transition") == "newly_errored"
-    may_change = pl.col("rounds") <= rounds - pl.col("reruns")
-    once = is_undecided() & is_error & pl.col("errors_since").is_null()
-    worth = once | ((is_undecided() | unsure) & ~is_error & may_change)
-    waits = pl.lit(False) if now is None else _waits(now)
-    chosen = suite.evals.filter(worth.fill_null(False) & ~waits.fill_null(False))
-    return chosen.select(COLUMNS) if rounds else chosen.select(COLUMNS).clear()
+    return [
+        each
+        for each in stories
+        if rounds and _is_worth(each, rounds) and not (now and _waits(each, now))
+    ]
 
 
-def _waits(now: datetime) -> pl.Expr:
-    """Whether an eval was run again in its newest row, which is not over."""
-    return (pl.col("reruns_in_row") > 0) & (pl.col("row_ends_at") >= now)
+def _is_worth(story: Story, rounds: int) -> bool:
+    reading = story.reading
+    if story.transition == "newly_errored":
+        return story.is_undecided and story.errors_since is None
+    if not (story.is_undecided or story.is_unsure) or None in (reading.rounds, reading.reruns):
+        return False
+    return reading.rounds <= rounds - reading.reruns  # type: ignore[operator]
+
+
+def _waits(story: Story, now: datetime | None = None) -> bool:
+    """Whether an eval was run again in its newest row, and that is not over."""
+    ends = story.reading.row_ends_at
+    return bool(story.reading.reruns_in_row) and (now is None or (ends is not None and ends >= now))
 
 
 def find_next_look(
-    suite: Suite, rounds: int, now: datetime | None = None
-) -> tuple[pl.DataFrame, datetime | None]:
-    """The evals that have to wait until their row is over, and when all of these are.
+    stories: Iterable[Story], rounds: int, now: datetime | None = None
+) -> tuple[int, datetime | None]:
+    """How many evals have to wait until their row is over, and when all of these are.
 
     Without ``now`` these are all that were run again in their newest row.
     """
-    evals = suite.evals.filter(_waits(now) if now else pl.col("reruns_in_row") > 0)
-    waiting = list_reruns(suite, rounds).join(evals, on="eval_id", how="semi")
-    ends = evals.filter(pl.col("eval_id").is_in(waiting["eval_id"].implode()))
-    return waiting, ends.select(pl.col("row_ends_at").max()).item()
+    waiting = [each for each in list_reruns(stories, rounds) if _waits(each, now)]
+    ends = (each.reading.row_ends_at for each in waiting)
+    return len(waiting), max((each for each in ends if each is not None), default=None)
+
+
+def show_reruns(stories: Iterable[Story]) -> pl.DataFrame:
+    rows = [
+        (s.name, s.p, s.reading.reruns_to_clear, s.reading.reruns_to_confirm, s.id) for s in stories
+    ]
+    return pl.DataFrame(rows, {name: COMPARISON.schema[name] for name in COLUMNS}, orient="row")

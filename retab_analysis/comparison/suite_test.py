@@ -7,13 +7,15 @@ and have one standard error; :mod:`retab_analysis.stats.suite` has it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from retab_analysis.evidence.story import Story
 from retab_analysis.stats.clusters import find_clusters
 from retab_analysis.stats.suite import SuiteChange, SuiteRates, suite_change
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
@@ -28,39 +30,43 @@ SUMMARY_SCHEMA = pl.Schema(
 )
 """The columns of ``Comparison.summary``."""
 
-_NO_RESULT = ("newly_errored", "incomplete")
-
 
 @dataclass(frozen=True, eq=False)
 class Suite:
-    """What the summary of some evals is made of.
+    """The stories of some evals, what needs attention first, and their pass rates.
 
-    ``evals`` has one row per eval: what a comparison keeps of it. ``rates`` are those of some evals
-    in each row of time, and ``documents`` says which evals: ``eval_id, documents`` (List(String)).
+    ``rates`` are those of some evals in each row of time, and ``documents`` says which evals:
+    ``eval_id, documents`` (List(String)).
     """
 
-    evals: pl.DataFrame
+    stories: tuple[Story, ...]
     rates: SuiteRates
     documents: pl.DataFrame
 
     def without(self, eval_ids: Iterable[str]) -> Suite:
-        ids = pl.Series([*eval_ids], dtype=pl.String())
-        left_out = pl.col("eval_id").is_in(ids.implode())
-        counted = ~self.documents.select(left_out).to_series()
+        ids = frozenset(eval_ids)
+        counted = pl.Series(
+            [each not in ids for each in self.documents["eval_id"]], dtype=pl.Boolean
+        )
         rates = self.rates.take(counted.to_numpy())
-        return Suite(self.evals.filter(~left_out), rates, self.documents.filter(counted))
+        stories = tuple(each for each in self.stories if each.id not in ids)
+        return Suite(stories, rates, self.documents.filter(counted))
 
     def test(self, alpha: float) -> SuiteTest:
         kept = self.rates.is_comparable()
         clusters = _find_clusters(self.documents["documents"].filter(pl.Series(kept)))
-        return SuiteTest(self.evals, suite_change(self.rates.take(kept), clusters, alpha), alpha)
+        change = suite_change(self.rates.take(kept), clusters, alpha)
+        return SuiteTest(Counter(each.transition for each in self.stories), change, alpha)
 
 
 @dataclass(frozen=True, eq=False)
 class SuiteTest:
-    """Whether the pass rate of a suite changed, at a level ``alpha``."""
+    """Whether the pass rate of a suite changed, at a level ``alpha``.
 
-    evals: pl.DataFrame
+    ``counts`` says how many evals have each transition.
+    """
+
+    counts: Mapping[str, int]
     change: SuiteChange
     alpha: float
 
@@ -78,8 +84,7 @@ class SuiteTest:
 
     @property
     def is_called(self) -> bool:
-        """Whether a single eval is called broken."""
-        return bool(self.evals["transition"].is_in(BROKEN).any())
+        return any(self.counts[each] for each in BROKEN)
 
     @property
     def is_sure(self) -> bool:
@@ -95,11 +100,10 @@ class SuiteTest:
         return limits is not None and limits[0] > -margin
 
     def summarize(self) -> pl.DataFrame:
-        """The one row of ``Comparison.summary``."""
         numbers = [name for name in SUMMARY_SCHEMA if name not in TRANSITIONS]
         row = {
             **dict.fromkeys(TRANSITIONS, 0),
-            **dict(self.evals["transition"].value_counts().iter_rows()),
+            **self.counts,
             **{name: getattr(self.change, name) for name in numbers},
         }
         return pl.DataFrame([row], schema=SUMMARY_SCHEMA)
@@ -109,13 +113,12 @@ class SuiteTest:
 
         ``margin`` is by how much the pass rate may have fallen for ``no_change``.
         """
-        transitions = self.evals["transition"]
         if self.is_called or self.fell:
             return "regressed"
-        if self.rose or (transitions == "fixed").any():
+        if self.rose or self.counts["fixed"]:
             return "improved"
         # What is suspect is no doubt about the suite: the headline and the gate name it.
-        is_settled = not transitions.is_in(_NO_RESULT).any()
+        is_settled = not (self.counts["newly_errored"] or self.counts["incomplete"])
         return "no_change" if is_settled and self.is_not_worse(margin) else "inconclusive"
 
 
@@ -125,3 +128,18 @@ def _find_clusters(documents: pl.Series) -> npt.NDArray[np.int64]:
     pairs = frame.filter(pl.col("document").list.len() > 0).explode("document")
     numbers = pairs["document"].rank("dense").cast(pl.Int64).fill_null(0)
     return find_clusters(pairs["eval"].to_numpy(), numbers.to_numpy(), len(documents))
+
+
+def say_points(delta: float) -> str:
+    """A change of a rate without its sign; of a small one the first digit that is not zero.
+
+    Example:
+        >>> say_points(-0.123), say_points(0.0004)
+        ('12.3 points', '0.04 points')
+    """
+    points = abs(100 * delta)
+    return f"{points:.1f} points" if points >= 0.05 else f"{points:.1g} points"
+
+
+def say_p_value(p: float) -> str:
+    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
-from retab_analysis.comparison.config_changes import readable
+from retab_analysis.comparison.config_changes import readable, shorten_field
 from retab_analysis.comparison.detail import (
-    WORDS,
-    EvalDetail,
-    Share,
+    describe,
+    find_sign,
+    list_attempts,
+    list_documents,
+    make_cells,
     mark_texts,
+    name_block,
     name_eval,
     name_evals,
-    say_day,
+    say_got,
     say_p,
+    say_reason,
+    say_short,
+    say_word,
 )
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts, say_rates, write_heading
+from retab_analysis.comparison.names import say_day
+from retab_analysis.evidence.story import Share, Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Card,
@@ -42,13 +49,12 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
-from retab_analysis.vocabulary import BROKEN, MOMENT, SURE, is_draft
+from retab_analysis.vocabulary import BROKEN, MOMENT, SURE
 
 SUITE = "suite"
 """The case that stands for reasons that are of no single eval."""
 
 _NAMED = 6
-_EDIT_UNKNOWN = "What was edited is not known: the API does not keep earlier drafts."
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ def make_document(
     return Document(
         heading=write_heading(facts),
         context=tuple(writer.context()),
-        brief=" · ".join(filter(None, (name_versions(facts), passing, badge))),
+        brief=" · ".join(filter(None, (facts.version, passing, badge))),
         badge=badge,
         badge_tone=tone,
         notes=tuple(writer.notes()),
@@ -96,7 +102,6 @@ def make_document(
 
 
 def judge(gate: Gate) -> tuple[str, Tone]:
-    """How the gate stands, in two words."""
     if not gate.ok:
         return "gate fails", "bad"
     return ("gate undecided", "doubt") if gate.doubt else ("gate holds", "good")
@@ -114,7 +119,6 @@ class _Writer:
 
     @property
     def columns(self) -> tuple[ColumnTitle, ...]:
-        """Under what an eval's cells stand; without values they say only how it ended."""
         before, now = ("was", "got") if self.door.values else ("before", "now")
         return (
             ColumnTitle("eval"),
@@ -124,30 +128,27 @@ class _Writer:
         )
 
     def context(self) -> Iterator[Span]:
-        """The workflow, and what was checked."""
-        candidate, workflow = self.facts.sides.candidate, self.facts.sides.workflow
+        candidate, workflow = self.facts.sides.candidate, self.facts.sides.around.workflow
         ids = candidate["workflow_id"].drop_nulls().unique().to_list()
         name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
         if name or ids:
             yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
-        if version := name_versions(self.facts):
+        if version := self.facts.version:
             found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
             yield Span(version, title=", ".join(map(one_line, found)))
         newest = candidate.select(MOMENT.max()).item()
         if newest is not None:
             runs = candidate["run_id"].drop_nulls().unique().to_list()
             yield Span(f"{newest:%-d %b %Y, %H:%M} UTC", title=", ".join(map(one_line, runs[:5])))
-        yield Span(count_noun(self.facts.evals.height, "eval"))
+        yield Span(count_noun(len(self.facts.stories), "eval"))
 
     def notes(self) -> Iterator[Line]:
-        """What has to be known before the rest."""
         facts = self.facts
-        notes = (*facts.sides.notes, facts.sides.unedited)
-        yield from (write_line(note) for note in notes if note)
+        yield from (write_line(note) for note in facts.notes if note)
         called = facts.of(*BROKEN)
-        documents = {each.documents for each in called}
-        if len(called) > 1 and len(documents) == 1 and called[0].documents:
-            yield write_line(f"All {len(called)} read one document: {called[0].documents}.")
+        documents = {list_documents(each) for each in called}
+        if len(called) > 1 and len(documents) == 1 and list_documents(called[0]):
+            yield write_line(f"All {len(called)} read one document: {list_documents(called[0])}.")
         unsure = [each.p for each in called if each.p is not None and each.p < 0.9]
         if len(unsure) > 1:
             total = sum(each.p or 0 for each in called)
@@ -159,25 +160,26 @@ class _Writer:
         """What broke by its cause, what is not sure yet, and the rest to be unfolded."""
         facts = self.facts
         errors = facts.of("newly_errored")
-        groups: dict[tuple[str, str], list[EvalDetail]] = {}
+        groups: dict[tuple[str, str], list[Story]] = {}
         for each in facts.of(*BROKEN):
-            cause, at = each.row["cause"] or "unknown", each.row["since_at"]
+            cause, at = each.cause or "unknown", each.since_at
             day = "" if at is None else say_day(at, facts.year)
-            groups.setdefault((cause, each.block if cause == "edit" else day), []).append(each)
+            where = name_block(each) if cause == "edit" else day
+            groups.setdefault((cause, where), []).append(each)
         for (cause, _), evals in sorted(groups.items(), key=lambda each: -len(each[1])):
-            near = [each for each in errors if each.block == evals[0].block and not each.is_outage]
-            near = near if cause == "edit" else []
+            isolated = [each for each in errors if not each.is_outage and cause == "edit"]
+            near = [each for each in isolated if each.block_id == evals[0].block_id]
             errors = [each for each in errors if each not in near]
             yield self._card(cause, evals, near)
         yield from self._unsure([*facts.of("suspect"), *errors])
         yield from self._new_failures()
         yield from self._folded()
 
-    def _card(self, cause: str, evals: list[EvalDetail], errors: list[EvalDetail]) -> Card:
+    def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
         parts: list[Part] = []
         if cause == "edit":
-            edits = self._edits(evals[0].row["block_id"])
+            edits = self._edits(evals[0].block_id)
             parts.append(ChangeList(edits) if edits else Note(write_line(self._unknown_edit())))
         return Card(
             "bad",
@@ -187,7 +189,6 @@ class _Writer:
         )
 
     def _steps(self) -> Iterator[Note]:
-        """What one does about what broke, where that is typed."""
         door = self.door
         steps = ((door.look, " for every value"), (door.accept, " where a failure is known"))
         said = [write_line(Span(code, "code"), why, ". ") for code, why in steps if code]
@@ -195,11 +196,10 @@ class _Writer:
             line = (part for each in said for part in each)
             yield Note(write_line("Type next: ", *line), in_text=False)
 
-    def _title(self, cause: str, evals: list[EvalDetail]) -> Line:
-        blocks = list(dict.fromkeys(each.block for each in evals))
+    def _title(self, cause: str, evals: list[Story]) -> Line:
+        blocks = list(dict.fromkeys(name_block(each) for each in evals))
         block = blocks[0] if len(blocks) == 1 else ""
-        is_of_block = pl.col("block_id").eq_missing(evals[0].row["block_id"])
-        total = self.facts.evals.filter(is_of_block).height
+        total = sum(each.block_id == evals[0].block_id for each in self.facts.stories)
         broke = f"{len(evals)} of its {count_noun(total, 'eval')} broke"
         if not block or total <= 1:
             broke = f"{count_noun(len(evals), 'eval')} broke"
@@ -213,8 +213,8 @@ class _Writer:
         strong = Span(count_noun(len(evals), "eval") + " broke", "strong")
         return write_line(strong, f"{since}; by what is not known")
 
-    def _since(self, evals: list[EvalDetail]) -> str:
-        moments = [each.row["since_at"] for each in evals if each.row["since_at"] is not None]
+    def _since(self, evals: list[Story]) -> str:
+        moments = [at for each in evals if (at := each.since_at) is not None]
         if not moments:
             return ""
         first = min(moments)
@@ -225,8 +225,9 @@ class _Writer:
         hour = f" {first:%H:%M}" if day > 1 and first.date() == max(moments).date() else ""
         return f" with the run of {say_day(first, self.facts.year)}{hour}{latest}"
 
-    def _aside(self, evals: list[EvalDetail], errors: list[EvalDetail]) -> Iterator[str]:
-        since, before = ([getattr(each, name) for each in evals] for name in ("since", "before"))
+    def _aside(self, evals: list[Story], errors: list[Story]) -> Iterator[str]:
+        since = [each.reading.since for each in evals]
+        before = [each.reading.before for each in evals]
         always = all(each.passed == each.of for each in before)
         if len(set(since)) == 1 and (always or len(set(before)) == 1):
             each_ = "each " if len(evals) > 1 else ""
@@ -247,7 +248,7 @@ class _Writer:
             yield f"{len(errors)} more ended in an error"
 
     def _edits(self, block: str | None) -> tuple[Change, ...]:
-        known = self.facts.sides.edits
+        known = self.facts.sides.around.edits
         if known is None:
             return ()
         found = []
@@ -259,20 +260,17 @@ class _Writer:
         return tuple(found)
 
     def _unknown_edit(self) -> str:
-        edits = self.facts.sides.edits
+        edits = self.facts.sides.around.edits
         if edits is None:
             return "What was edited was not looked up: ra.check asks the API."
         return f"What was edited is not known: {edits.why}."
 
-    def _row(self, each: EvalDetail) -> Row:
-        sign, tone = each.sign
-        brief = None
-        if each.state == "error" and self.door.values:
-            brief = each.got()
-        cells = each.cells(values=self.door.values)
-        return Row(sign, tone, each.word, cells, each.outcomes, brief)
+    def _row(self, each: Story) -> Row:
+        brief = say_got(each) if each.state == "error" and self.door.values else None
+        cells = make_cells(each, values=self.door.values)
+        return Row(*find_sign(each), say_word(each), cells, each.ended, brief)
 
-    def _unsure(self, evals: list[EvalDetail]) -> Iterator[Part]:
+    def _unsure(self, evals: list[Story]) -> Iterator[Part]:
         """What one run cannot tell, and what would."""
         evals = [each for each in evals if not each.is_outage]
         if not evals:
@@ -281,7 +279,7 @@ class _Writer:
         errors = len(evals) - len(suspects)
         said = []
         if suspects:
-            once = all(each.since.of == 1 for each in suspects)
+            once = all(each.reading.since.of == 1 for each in suspects)
             verb = "failed once" if once else "may have broken"
             said.append(f"{count_noun(len(suspects), 'eval')} {verb}")
         if errors:
@@ -312,13 +310,13 @@ class _Writer:
         if told:
             yield Note(write_line(" ".join(told)))
 
-    def _never(self, failing: Sequence[EvalDetail]) -> str:
+    def _never(self, failing: Sequence[Story]) -> str:
         """How many of these never passed, as saved evals remember and reruns show."""
-        saved = self.facts.sides.saved
+        saved = self.facts.sides.saved.evals
         if saved is None:
             return ""
         never = saved.filter(pl.col("last_passed_at").is_null())["eval_id"].to_list()
-        silent = [each for each in failing if each.id in never and not each.now.passed]
+        silent = [each for each in failing if each.id in never and not each.reading.now.passed]
         n = sum(each.transition == "added" for each in silent)
         said = "never passed" if n == len(failing) == 1 else f"{n} never passed"
         return f" ({said})" if n else ""
@@ -333,7 +331,7 @@ class _Writer:
         yield from self._reasoned("Failing as before", facts.of("still_failing"))
         yield from self._reasoned("Not compared", facts.of("added", "not_comparable", "removed"))
         for word in SET_ASIDE:
-            aside = [each for each in facts.details if facts.set_aside.get(each.id) == word]
+            aside = [each for each in facts.stories if facts.set_aside.get(each.id) == word]
             yield from self._reasoned(word.capitalize(), aside)
         sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
         yield Folded("How this was compared, and how sure it is", None, tuple(sentences))
@@ -345,23 +343,21 @@ class _Writer:
             yield Folded(title, None, tuple(Note(write_line(one_line(each))) for each in told))
 
     def _reasoned(
-        self, title: str, evals: Sequence[EvalDetail], *, is_named: bool = False
+        self, title: str, evals: Sequence[Story], *, is_named: bool = False
     ) -> Iterator[Part]:
         if not evals:
             return
         brief = write_line(f"{title}: {name_evals(evals, _NAMED)}.") if is_named else None
         rows = []
         for each in evals:
-            sign, tone = each.sign
-            name, asserts, _, got = each.cells(values=self.door.values)
-            why = Cell((write_line(each.reason),))
+            name, asserts, _, got = make_cells(each, values=self.door.values)
+            why = Cell((write_line(say_reason(each, self.facts.year)),))
             named = Cell((*name.lines, *((asserts.lines) if plain(asserts.lines[0]) else ())))
-            rows.append(Row(sign, tone, each.word, (named, why, got), each.outcomes))
+            rows.append(Row(*find_sign(each), say_word(each), (named, why, got), each.ended))
         columns = (self.columns[0], ColumnTitle("why"), self.columns[-1])
         yield Folded(title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
 
     def last(self) -> Line:
-        """The two pass rates, and where more is said."""
         row = self.facts.summary
         more = write_line("More: ", Span(self.door.more, "code")) if self.door.more else ()
         if not row["n_evals"]:
@@ -373,81 +369,24 @@ class _Writer:
         return (*write_line(said), *more)
 
 
-def shorten_field(path: str) -> str:
-    """A field of a block's document, as short as it can be understood.
-
-    Example:
-        >>> shorten_field("$.config.json_schema.properties.lines.items.properties.description.type")
-        'schema: lines[].description.type'
-        >>> shorten_field("$.config.prompt")
-        'prompt'
-    """
-    inner = one_line(path).removeprefix("$").removeprefix(".").removeprefix("config.")
-    head, dot, rest = inner.partition(".")
-    if head not in ("json_schema", "schema") or not dot:
-        return inner or "the whole block"
-    short = re.sub(r"(^|\.)properties\.", r"\1", rest)
-    short = re.sub(r"\.items(?=\.|$)", "[]", short)
-    short = re.sub(r"\.\.+", ".", short)
-    # The description of a field is what is edited most.
-    return f"schema: {short.removesuffix('.description') or short}"
-
-
-def name_versions(facts: VerdictFacts) -> str:
-    """What a person calls the version that was checked; the empty text where it is not known."""
-    known = facts.sides.candidate.drop_nulls("workflow_version_id").group_by("workflow_version_id")
-    newest = known.agg(MOMENT.max().alias("t")).sort("t", descending=True)
-    found = [name_version(version, at, facts) for version, at in newest.iter_rows()]
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return f"{found[0]}{more}" if found else ""
-
-
-def name_version(version: str, at: datetime | None, facts: VerdictFacts) -> str:
-    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known.
-
-    A draft that was published after the run is called both.
-    """
-    known = facts.sides.versions
-    draft = "draft" if at is None else f"draft of {say_day(at, facts.year)}"
-    if known is None:
-        return one_line(version, 24)
-    its = known.filter(pl.col("workflow_version_id") == version)
-    if is_draft(version, its["workflow_version_id"].to_list()):
-        return draft
-    numbers = its["version"].drop_nulls()
-    name = f"v{numbers[0]}" if len(numbers) else one_line(version, 24)
-    first: datetime | None = its["published_at"].min()  # type: ignore[assignment]
-    was_draft = at is not None and first is not None and at < first
-    return f"{name} ({draft})" if was_draft else name
-
-
 def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
     """A case for each eval, and one for reasons that are of no single eval."""
-    known = {each.id: each for each in facts.details}
-    cases = []
-    for row in facts.evals.select("eval_id", "eval_name", "block_id").iter_rows(named=True):
-        detail = known.get(row["eval_id"])
-        if detail is None:
-            about = (name_eval(row), one_line(row["eval_id"]), one_line(row["block_id"]))
-            cases.append(Case(*about, "passed"))
-        else:
-            cases.append(_make_case(detail, gate, values))
+    cases = [_make_case(each, facts.year, gate, values) for each in facts.stories]
     if said := "\n".join(gate.suite_reasons):
         return [*cases, Case(SUITE, SUITE, "", "failed", one_line(said), said)]
     return [*cases, Case(SUITE, SUITE, "", "passed")]
 
 
-def _make_case(detail: EvalDetail, gate: Gate, values: bool) -> Case:
-    """What the gate makes of an eval; what passes is never expected to fail."""
-    about = (detail.name, one_line(detail.id), one_line(detail.row["block_id"]))
-    attempts = detail.attempts(values=values)
-    if detail.id in gate.failing:
-        details = "\n".join(detail.describe(values=values))
-        return Case(*about, "failed", detail.short(values=values), details, attempts)
-    if detail.passes_in_the_end:
+def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case:
+    about = (name_eval(story), one_line(story.id), one_line(story.block_id))
+    attempts = list_attempts(story, values=values)
+    if story.id in gate.failing:
+        details = "\n".join(describe(story, year, values=values))
+        return Case(*about, "failed", say_short(story, values=values), details, attempts)
+    if story.passes_in_the_end:
         return Case(*about, "passed", attempts=attempts)
-    why = f"{WORDS[detail.transition][1]}: {detail.reason}"
-    if detail.id in gate.set_aside:
-        return Case(*about, "xfailed", f"{gate.set_aside[detail.id]}; {why}")
-    known_failing = detail.fails and detail.transition in ("still_failing", "flaky", *BROKEN)
+    why = f"{say_word(story)}: {say_reason(story, year)}"
+    if story.id in gate.set_aside:
+        return Case(*about, "xfailed", f"{gate.set_aside[story.id]}; {why}")
+    known_failing = story.fails and story.transition in ("still_failing", "flaky", *BROKEN)
     return Case(*about, "xfailed" if known_failing else "skipped", why)

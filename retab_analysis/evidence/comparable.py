@@ -91,7 +91,6 @@ class Ledger:
     is_inside: Bools  # which rows decide, and do not only say since when, shape (n, T)
 
     def places(self, results: pl.DataFrame) -> Bools:
-        """Where these results lie, shape (n, T)."""
         found = np.zeros(self.histories.shape, dtype=np.bool_)
         placed = results.drop_nulls("row")
         found[placed["eval"].to_numpy(), placed["row"].to_numpy()] = True
@@ -165,7 +164,7 @@ def collect(
     return Ledger(
         results=table.select(
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
-            *("workflow_version_id", "block_id", "is_single", "outage"),
+            *("workflow_version_id", "block_id", "is_single", "is_whole", "outage"),
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
             *("code", *DEFINITION),
         ),
@@ -206,7 +205,6 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _number(texts: pl.Series) -> Ints:
-    """Texts as numbers for an array, from 1 on; 0 for null."""
     return texts.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
 
 
@@ -298,7 +296,6 @@ class _Row:
         return bool(cell["moment"] <= self.until) and has_same_code(self.cell, cell)
 
     def close(self, moment: datetime | None) -> None:
-        """Take no more runs from a moment on."""
         if moment is not None and self.until is not None:
             self.until = min(self.until, moment)
 
@@ -350,7 +347,6 @@ def _place_rows(cells: list[Cell]) -> int:
 
 
 def _list_rows(cells: list[Cell]) -> pl.DataFrame:
-    """Each row of each block; see :class:`Ledger`."""
     first = {(cell["block"], cell["row"]): cell["its"] for cell in reversed(cells) if cell["its"]}
     found = [
         (*key, row.cell["run"], row.cell["moment"], row.until, row.cell["is_now"])
@@ -444,7 +440,6 @@ def _compare(numbers: Ints, otherwise: Ints) -> Ints:
 
 
 def _differ(numbers: Ints, others: Ints) -> Bools:
-    """Where both are known and differ."""
     return np.asarray((numbers > 0) & (others > 0) & (numbers != others))
 
 

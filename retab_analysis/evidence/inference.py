@@ -114,7 +114,6 @@ class Histories:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many evals and how many rows there are."""
         return self.passes.shape[0], self.passes.shape[1]
 
     @property
@@ -166,12 +165,10 @@ class Posterior:
 
     @property
     def better(self) -> Floats:
-        """The probability that a lasting improvement began at a row, shape (n, T)."""
         return self.down.T
 
     @property
     def rate(self) -> Floats:
-        """The posterior mean of the present failing rate in a normal hour, shape (n,)."""
         return np.asarray(RATES @ self.present)
 
     def worse_by_rate(self, after: Ints) -> Floats:
@@ -183,7 +180,6 @@ class Posterior:
 
 
 def infer(histories: Histories, *, sweeps: int = SWEEPS) -> Posterior:
-    """Infer when evals got worse or better, and how often they fail now."""
     n, n_rows = histories.shape
     if not n or not n_rows:
         up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))

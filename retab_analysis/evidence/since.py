@@ -99,7 +99,6 @@ def answer(
 
 
 def is_newest(histories: Histories) -> Bools:
-    """The newest row of each eval that has an outcome, shape (n, T)."""
     newest = last_row(histories.observed)[:, None]
     return np.asarray(np.arange(histories.shape[1])[None, :] == newest)
 
@@ -163,13 +162,9 @@ class Findings:
         )
         return np.asarray(np.where(may_have_broken, before, ever))
 
-    @property
-    def overall_of_each(self) -> pl.DataFrame:
-        """What holds of each eval whenever it got worse, also without an outcome now.
-
-        ``eval``; ``p_worse``; ``is_flaky``; ``is_broken``, whether it is called broken by its last
-        decided row.
-        """
+    @cached_property
+    def is_broken(self) -> Bools:
+        """Which evals are called broken by their last decided row, shape (n,)."""
         overall, histories = self.overall, self.ledger.histories
         p, rows = overall.p_regressed, np.arange(histories.shape[1])[None, :]
         is_since = rows >= overall.since[:, None]
@@ -179,46 +174,24 @@ class Findings:
         fails_last = (histories.failed & is_newest(histories)).any(axis=1)
         by_edit = fails_last & (overall.cause == "edit") & (p >= LIKELY) & (passed <= failed)
         is_called = (p >= CERTAIN_ENOUGH) | (by_edit & ~self.is_flaky)
-        found = {
-            "eval": np.arange(len(p)),
-            "p_worse": p,
-            "is_flaky": self.is_flaky,
-            "is_broken": is_called & histories.passed.any(axis=1),
-        }
-        return pl.DataFrame(found).with_columns(pl.col("p_worse").fill_nan(None))
+        return np.asarray(is_called & histories.passed.any(axis=1))
 
     @property
-    def since(self) -> pl.DataFrame:
-        """``eval, since_row``: since when each eval is probably worse; null where it is not."""
-        likely = self.overall.p_regressed >= LIKELY
-        return pl.DataFrame(
-            {"eval": np.arange(len(likely)), "since_row": np.where(likely, self.overall.since, -1)}
-        ).with_columns(pl.when(pl.col("since_row") >= 0).then("since_row"))
+    def likely_since(self) -> Ints:
+        """The row since which each eval is probably worse; -1 where it is not, shape (n,)."""
+        return np.where(self.overall.p_regressed >= LIKELY, self.overall.since, -1)
 
-    def of_each_eval(
-        self, after: pl.DataFrame | None = None, known: pl.Series | None = None
-    ) -> pl.DataFrame:
+    def of_each_eval(self, after: Ints, known: Bools) -> pl.DataFrame:
         """The answers, one row per eval, in the order of ``ledger.evals``.
 
-        ``after`` has ``eval, after``: the row after which a worsening counts, null or None for all
-        rows; ``known`` is as for :func:`answer`.
-
-        ``p_worse, p_better`` are whenever it began; ``since_runs`` are the smallest set of runs
-        that holds 90 %; ``passing_rows``, how many of its newest rows passed, one after the other;
-        ``passed_last, failed_last``, whether its newest row has a pass, and a failure; ``passes_…``
-        and ``outcomes_…`` are for ``earlier`` and ``candidate`` (before the candidate and on its
-        side), ``before`` and ``since`` (before ``since_row`` and from it on; as these where there
-        is none); ``row_ends_at``, when its newest row on the candidate's side is over, and
-        ``reruns, reruns_in_row``, how often it was run again there by itself.
+        ``after`` and ``known`` are as for :func:`answer`. The columns are ``eval``, those of
+        :class:`retab_analysis.evidence.story.Reading`, and ``p_better``, ``since_runs`` (the
+        smallest set of runs that holds 90 %). ``p_worse, p_better`` are whenever it began;
+        ``before`` and ``since`` are before ``since_row`` and from it on, or before the candidate
+        and on its side where there is none.
         """
         histories, overall = self.ledger.histories, self.overall
-        n = self.ledger.evals.height
-        rows = np.full(n, -1, dtype=np.int64)
-        if after is not None:
-            given = after.drop_nulls("after")
-            rows[given["eval"].to_numpy()] = given["after"].to_numpy()
-        told_of = None if known is None else known.to_numpy()
-        answers = answer(histories, self.posterior, rows, told_of)
+        answers = answer(histories, self.posterior, after, known)
         # What broke before the row after which a worsening counts did not break again after it.
         earlier = answers.p_regressed < overall.p_regressed / 2
         told = (answers.since >= 0) & ~earlier
@@ -227,12 +200,12 @@ class Findings:
         since = np.where(told, answers.since, overall.since)
         is_now = every_row >= histories.candidate
         is_since = every_row >= np.where(since >= 0, since, histories.candidate)[:, None]
-        parts = {"earlier": ~is_now, "candidate": is_now, "before": ~is_since, "since": is_since}
+        parts = {"earlier": ~is_now, "now": is_now, "before": ~is_since, "since": is_since}
         outcomes = {"passes": histories.passes, "outcomes": histories.passes + histories.fails}
         newest = is_newest(histories)
         frame = pl.DataFrame(
             {
-                "eval": np.arange(n),
+                "eval": np.arange(len(since)),
                 "p_regressed": answers.p_regressed,
                 "p_improved": answers.p_improved,
                 "p_worse": overall.p_regressed,
@@ -240,6 +213,7 @@ class Findings:
                 "cause": np.where(told, answers.cause, overall.cause).astype(str),
                 "since_row": since,
                 "is_flaky": self.is_flaky,
+                "is_broken": self.is_broken,
                 "reruns_to_clear": answers.reruns_to_clear,
                 "reruns_to_confirm": answers.reruns_to_confirm,
                 "rounds": answers.rounds,
@@ -316,5 +290,4 @@ class Findings:
 
 
 def weigh(ledger: Ledger) -> Findings:
-    """Infer what the history of each eval says."""
     return Findings(ledger, infer_within(ledger.histories, ledger.is_inside))

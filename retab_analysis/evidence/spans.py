@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, FLIPPED, MOMENT, is_draft
+from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DRAFT, MOMENT, is_draft
 
 _OF_ROWS = ("eval_id", "run_id", "state", "workflow_version_id", BLOCK_CODE)
 _OF_EVALS = ("eval_id", "block_id", "since_at", "since_run_id", "since_version_id")
@@ -21,8 +21,8 @@ def find_spans(
     One row each: ``block_id, before_at, after_at, before_version, after_version``, from the last
     pass on other code to the first failure of some evals, and ``evals``, how many.
     """
-    got_worse = pl.col("transition").is_in(FLIPPED), pl.col("transition") != "fixed"
-    broken = evals.filter(*got_worse, pl.col("cause") == "edit").drop_nulls("block_id")
+    got_worse = pl.col("transition").is_in((*BROKEN, "newly_errored", "suspect"))
+    broken = evals.filter(got_worse, pl.col("cause") == "edit").drop_nulls("block_id")
     frames = (each for each in (*earlier, candidate) if each is not None)
     rows = pl.concat([each.select(*_OF_ROWS, moment=MOMENT) for each in frames])
     began = rows.select("eval_id", since_run_id="run_id", after_code=BLOCK_CODE)

@@ -14,9 +14,9 @@ from retab_analysis.plots import axes
 from retab_analysis.plots.columns import VERSION, name_version, read_versions, say_left_out
 from retab_analysis.plots.labels import to_one_line
 from retab_analysis.plots.palette import EDGE, TRANSITION_LOOKS, Style
-from retab_analysis.vocabulary import BROKEN, FLIPPED, NOT_COUNTED
+from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
-_DRAWN = (*FLIPPED, *NOT_COUNTED)
+_DRAWN = TRANSITIONS[:-2]
 _DARK = ("regressed", "newly_errored", "removed")
 # A bar is never thicker than a third of the axes, and none is too thin to be named.
 _FEWEST_ROWS, _MOST_ROWS = 3, 30
@@ -70,7 +70,7 @@ def plot_comparison(
     axes.draw_legend(ax, [(TRANSITION_LOOKS[each], _say(comparison.evals, each)) for each in shown])
     words = {True: "code changed, ", False: "same code, ", None: ""}
     rows = blocks.select("block_changed", "same").rows()
-    edits = sides_of(comparison).edits
+    edits = sides_of(comparison).around.edits
     names = {} if edits is None else edits.names
     axes.label_rows(
         ax,
@@ -82,7 +82,7 @@ def plot_comparison(
         "in which fewer evals changed": changed.height - blocks.height,
     }
     side = sides_of(comparison)
-    known = read_versions(VERSION, side.versions if versions is None else versions)
+    known = read_versions(VERSION, side.around.versions if versions is None else versions)
     ids = side.candidate[VERSION].drop_nulls().unique().to_list()
     which = f" in {to_one_line(name_version(ids[0], known))}" if len(ids) == 1 else ""
     return axes.conclude(ax, f"Evals that changed{which}, by block", say_left_out("block", reasons))

@@ -11,9 +11,18 @@ import polars as pl
 from retab_analysis.analysis import eval_history
 from retab_analysis.checks.open_document import embed
 from retab_analysis.comparison.comparison import Comparison, sides_of
-from retab_analysis.comparison.detail import EvalDetail, name_documents
+from retab_analysis.comparison.detail import (
+    find_sign,
+    make_cells,
+    name_documents,
+    say_asserts,
+    say_message,
+    say_word,
+    tell_result,
+)
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.evidence.story import Story
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_link
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag
@@ -74,9 +83,8 @@ def find_passed(result: Result, results: pl.DataFrame) -> Result | None:
 
 def results_of(comparison: Comparison, eval_id: str) -> pl.DataFrame:
     """All results of an eval that a comparison has read, those of the candidate last."""
-    sides = sides_of(comparison)
-    known = (sides.history, sides.baseline, sides.candidate)
-    frames = [each.filter(pl.col("eval_id") == eval_id) for each in known if each is not None]
+    known = sides_of(comparison).known
+    frames = [each.filter(pl.col("eval_id") == eval_id) for each in known]
     return pl.concat(frames, how="diagonal").unique("result_id", keep="last", maintain_order=True)
 
 
@@ -97,12 +105,12 @@ def render_result(
 ) -> Html:
     """All that is told of a result, and of ``results``, which are all known ones of its eval."""
     passed = find_passed(result, results)
-    detail = EvalDetail.of_result(result, passed)
+    story = tell_result(result, passed)
     was = None if passed is None or result["state"] == "passed" else passed["actual_value"]
     told: list[tuple[str, object]] = [
-        ("Asserts", write_html_line(detail.asserts(values=look.values))),
+        ("Asserts", write_html_line(say_asserts(story, values=look.values))),
         *(render_values(result, was) if look.values else ()),
-        ("Says", one_line(detail.message) if look.values else one_line(result["failure_code"])),
+        ("Says", one_line(say_message(story)) if look.values else one_line(result["failure_code"])),
         ("Why", why),
         ("Document", _render_documents(result, look)),
         *facts,
@@ -184,12 +192,12 @@ def _render_history(results: pl.DataFrame, versions: Mapping[str, str]) -> Html:
     return join(heading, grid(columns, rows, label=words), more)
 
 
-def list_details(details: Iterable[EvalDetail], *, values: bool) -> DocumentTable:
+def list_details(stories: Iterable[Story], *, values: bool) -> DocumentTable:
     """Results as a table of a document has them, where no comparison makes one."""
     rows = []
-    for each in details:
-        called, asserts, _, got = each.cells(values=values)
-        rows.append(Row(*each.sign, each.word, (called, asserts, got)))
+    for each in stories:
+        called, asserts, _, got = make_cells(each, values=values)
+        rows.append(Row(*find_sign(each), say_word(each), (called, asserts, got)))
     columns = ColumnTitle("eval"), ColumnTitle("asserts"), ColumnTitle("got", named=True)
     return DocumentTable(columns, tuple(rows))
 
@@ -279,7 +287,7 @@ def _choose_result(comparison: Comparison, eval_id: str, results: pl.DataFrame) 
 
 def _number_versions(comparison: Comparison) -> dict[str, str]:
     """What a person calls the versions that were published."""
-    published = sides_of(comparison).versions
+    published = sides_of(comparison).around.versions
     if published is None:
         return {}
     known = published.select("workflow_version_id", "version").drop_nulls()

@@ -66,7 +66,7 @@ def test_it_is_exactly_that_edit(codes: str, published: str) -> None:
         assert shown(verdict) == [("extract", "A", "B")]
         assert histories(api) == ["GET /v1/workflows/blocks/extract/config-history"]
         assert looked_up(api) == ["GET /v1/workflows/blocks"]  # for their labels
-    assert "The edit of extract of 21 Apr 2026, 09:00 UTC: $.config.prompt." in verdict.explain()
+    assert "The edit of extract of 21 Apr 2026, 09:00 UTC: prompt." in verdict.explain()
     assert UNKNOWN not in verdict.to_markdown()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from support.faultserver import page, reply
 from support.lettered_api import LetteredApi, alike
 
@@ -42,7 +42,7 @@ def test_a_block_is_called_by_its_label() -> None:
     assert "Line items was edited" in shown[0]
     labels = dict(made.evals.select("block_id", "block_label").iter_rows())
     assert labels == {ONE: "Line items", OTHER: "Total"}
-    ax: Axes = ra.plot_comparison(made)
+    ax = ra.plot_comparison(made, ax=Figure().subplots())
     assert "Line items" in [each.get_text().split("\n")[0] for each in ax.get_yticklabels()]
 
 

@@ -65,8 +65,7 @@ def counted(comparison: object) -> int:
     """How many results of reruns a comparison counts."""
     assert isinstance(comparison, Comparison)
     sides = sides_of(comparison)
-    single = [] if sides.runs is None else sides.runs.filter(scope="eval")["run_id"].to_list()
-    return sides.candidate.filter(pl.col("run_id").is_in(single)).height
+    return sides.candidate.filter(run_scope="eval").height
 
 
 def transition(comparison: Comparison, name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from comparison.cases import Rows, history, many_evals, runs
 from support.frames import result, results
 from support.frames import run as run_row
 from support.frames import runs as runs_frame
-from support.inside import Comparison, Sides, compare, compare_sides, sides_of
+from support.inside import Comparison, ReadRuns, Sides, compare, compare_sides, sides_of
 
 from retab_analysis import ConfigError, SchemaError, compare_versions
 
@@ -194,7 +194,8 @@ def compare_knowing(
     baseline: pl.DataFrame, candidate: pl.DataFrame, changed: set[str]
 ) -> Comparison:
     """Compare as a check does that was told by the API which blocks differ."""
-    sides = Sides(candidate, baseline, changed_blocks=frozenset(changed))
+    read = ReadRuns(changed_blocks=frozenset(changed))
+    sides = Sides(candidate, baseline, read=read)
     return compare_sides(sides, 0.05, 0.05)
 
 

@@ -20,7 +20,16 @@ from comparison.cases import (
     of_every_transition,
     suite,
 )
-from support.inside import EVALS, FAIL_ON, TRANSITIONS, Accepted, Comparison, read_policy
+from support.inside import (
+    EVALS,
+    FAIL_ON,
+    TRANSITIONS,
+    Accepted,
+    Comparison,
+    ReadRuns,
+    SavedEvals,
+    read_policy,
+)
 
 from retab_analysis import ConfigError, RegressionError, write_report
 
@@ -211,7 +220,9 @@ def test_the_least_pass_rate(least: float, ok: bool) -> None:
 def test_evals_that_are_still_to_come_are_counted_and_not_named() -> None:
     rows = [*many_evals(5, "PPU"), *history("x", "PPC"), *history("y", "PP.")]
     to_come = frozenset(f"e{at:03}" for at in range(5)) | {"y"}
-    comparison = held_against_own_past(rows, 3, waiting=(6, 8), pending=to_come)
+    comparison = held_against_own_past(
+        rows, 3, read=ReadRuns(waiting=(6, 8)), saved=SavedEvals(pending=to_come)
+    )
     gate = comparison.gate()
     assert gate.reasons == (
         "Not ended yet: 6 of 8 are still to come.",
@@ -220,7 +231,7 @@ def test_evals_that_are_still_to_come_are_counted_and_not_named() -> None:
     assert gate.notes == ()
     assert comparison.headline == "… 2 of 8 done: nothing broke so far"
     assert comparison.gate(fail_on="regressed").ok
-    assert held_against_own_past(rows, 3, waiting=(1, 8)).gate().reasons[0] == (
+    assert held_against_own_past(rows, 3, read=ReadRuns(waiting=(1, 8))).gate().reasons[0] == (
         "Not ended yet: 1 of 8 is still to come."
     )
     assert not comparison.gate(max_failures=6).ok
@@ -467,7 +478,7 @@ def test_one_pass_does_not_end_what_is_accepted(
     named = [{"eval_id": each, "eval_name": f"name of {each}"} for each in ("a", "b")]
     saved = pl.DataFrame(named, schema=EVALS.schema)
     scope = frozenset(f"e{at:03}" for at in range(6))
-    made = held_against_own_past(rows, len(outcomes), saved=saved, expected=scope)
+    made = held_against_own_past(rows, len(outcomes), saved=SavedEvals(saved, scope))
     for entry in ("a", "name of a"):
         reasons = made.gate(allow=accepted(tmp_path / "a.toml", f'"{entry}"')).reasons
         assert bool(reasons) is is_reason, reasons

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-import polars as pl
 import pytest
 from comparison.cases import (
     TRANSITION_OF,
@@ -125,8 +125,7 @@ def made_test(*transitions: str, **change: Any) -> SuiteTest:
     known = SuiteChange(
         **usual | {"n_evals": 100, "n_documents": 100, "se": 0.01, "df": 20, **change}
     )
-    evals = pl.DataFrame({"transition": transitions}, schema={"transition": pl.String})
-    return SuiteTest(evals, known, alpha=0.05)
+    return SuiteTest(Counter(transitions), known, alpha=0.05)
 
 
 FELL, ROSE = {"delta": -0.1, "p_value": 0.05}, {"delta": 0.1, "p_value": 0.05}

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from support import inside
-from support.inside import Sides, compare_sides
+from support.inside import SavedEvals, Sides, compare_sides
 
 import retab_analysis as ra
 from simulation.clocked import Drawn, Outcomes
@@ -68,7 +68,7 @@ def judge(
     if again is not None:
         candidate = pl.concat([candidate, again.with_columns(run_scope=pl.lit("eval"))])
     expected = None if saved is None else frozenset(saved["eval_id"])
-    sides = Sides(candidate, None, history, saved=saved, expected=expected)
+    sides = Sides(candidate, None, history, saved=SavedEvals(saved, expected))
     return compare_sides(sides, ALPHA, MARGIN)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.detail import list_evals
+from retab_analysis.comparison.detail import list_stories
 from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.config import shows_values
@@ -83,8 +83,8 @@ def _offer_work(state: CompareState, asking: bool) -> Iterator[object]:
         yield button("Start", "settle", hint="Starts runs of the workflow as it is now")
         yield button("No", "keep", hint="Nothing is run")
         return
-    is_decided = plan.asked.is_empty() and not waiting
-    words = "Settle…" if is_decided else f"Settle: {count_noun(plan.asked.height, 'run')}…"
+    is_decided = not plan.asked and not waiting
+    words = "Settle…" if is_decided else f"Settle: {count_noun(len(plan.asked), 'run')}…"
     yield button(words, "ask", hint="Shows first what would be run", disabled=is_decided)
     yield tag("span", describe_undecided(plan, waiting), class_="ra-soft")
     if state.can_look_up:
@@ -93,9 +93,9 @@ def _offer_work(state: CompareState, asking: bool) -> Iterator[object]:
 
 def describe_undecided(plan: RerunPlan, waiting: int) -> str:
     """How many evals could be run again to know more."""
-    if plan.asked.is_empty() and not waiting:
+    if not plan.asked and not waiting:
         return str(plan)
-    asked, said = plan.asked.height, []
+    asked, said = len(plan.asked), []
     if asked:
         verb, them = ("is", "it") if asked == 1 else ("are", "them")
         evals = count_noun(asked, "eval")
@@ -109,9 +109,9 @@ def describe_plan(plan: RerunPlan, waiting: int) -> str:
     lines = []
     if waiting:
         lines.append(f"First {count_noun(waiting, 'run')} that were started are waited for.")
-    if not plan.asked.is_empty():
-        evals = count_noun(plan.asked.height, "undecided eval")
-        lines.append(f"Run {evals} again, once? {list_evals(plan.asked)}")
+    if plan.asked:
+        evals = count_noun(len(plan.asked), "undecided eval")
+        lines.append(f"Run {evals} again, once? {list_stories(plan.asked)}")
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from retab_analysis.checks.edits import spans_of
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.comparison import Comparison, compare_versions
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import sides_of, with_sides
+from retab_analysis.comparison.comparison import sides_of, with_edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.schema import RESULTS, checked
@@ -84,7 +84,7 @@ class CompareState:
         grown = replace(sides, candidate=candidate, started=had.started)
         made = compare_sides(grown, self._alpha, self._margin)
         is_same = spans_of(made).equals(spans_of(before))
-        return with_sides(made, edits=had.edits) if is_same else made
+        return with_edits(made, had.around.edits) if is_same else made
 
     @property
     def pair(self) -> tuple[str, str, str]:
@@ -98,7 +98,7 @@ class CompareState:
     @property
     def can_look_up(self) -> bool:
         """Whether an edit broke something, and nobody has asked yet which."""
-        is_known = sides_of(self.comparison).edits is not None
+        is_known = sides_of(self.comparison).around.edits is not None
         return not (is_known or spans_of(self.comparison).is_empty())
 
     @property

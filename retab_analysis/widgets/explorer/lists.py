@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from retab_analysis.comparison.detail import name_documents, name_eval
+from retab_analysis.comparison.detail import name_documents, name_row
 from retab_analysis.markup import STATE_SIGNS, Html, join, one_line, sign, tag
 from retab_analysis.schema import RESULTS, RUNS, Table
 from retab_analysis.widgets.table import Facet, Listing, Row, TableColumn
@@ -190,7 +190,7 @@ RESULTS_LISTING = Listing(
     key="result_id",
     columns=(
         TableColumn("state", "State", 8, format_text("state"), mark_state),
-        TableColumn("eval_name", "Eval", 20, name_eval),
+        TableColumn("eval_name", "Eval", 20, name_row),
         _text("block_id", "Block", 11),
         TableColumn("document_names", "Document", 14, name_documents),
         _text("failure_code", "Failure", 11),
@@ -228,7 +228,7 @@ EVALS_LISTING = Listing(
     key="eval_id",
     columns=(
         TableColumn("state", "Now", 8, format_text("state"), mark_state),
-        TableColumn("eval_name", "Eval", 20, name_eval),
+        TableColumn("eval_name", "Eval", 20, name_row),
         _text("block_id", "Block", 11),
         TableColumn("last_states", "Last 10 runs", 16, format_recent, mark_recent),
         TableColumn("kind", "Kind", 9, format_kind),

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.detail import EvalDetail, name_eval
+from retab_analysis.comparison.detail import name_row, tell_result
 from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag
@@ -49,7 +49,7 @@ def render_panel(explored: ExplorerState, look: DetailLook, *, fetching: bool = 
         parts = [*_render_run(explored, row, look, fetching)]
     else:
         result = explored.look_into(None)
-        parts = [tag("div", name(name_eval(row)), class_="ra-title")]
+        parts = [tag("div", name(name_row(row)), class_="ra-title")]
         parts += [] if result is None else [_render_result(explored, result, look)]
     kind, key = explored.tab.removesuffix("s"), f"{explored.tab}-{explored.listed.chosen_number}"
     close = button("Close", "close", hint=f"Close the {kind}") if look.is_live else None
@@ -117,7 +117,7 @@ def _render_results(results: pl.DataFrame, look: DetailLook, below: Html | None)
     # Of what was cancelled there is one thing to say.
     told = results.filter(pl.col("state") != "cancelled")
     shown = told.head(SHOWN_RESULTS if look.is_live else SHOWN_STILL)
-    details = map(EvalDetail.of_result, shown.iter_rows(named=True))
+    details = map(tell_result, shown.iter_rows(named=True))
     table = list_details(details, values=look.values)
     part = open_part(table, look.eval_id, below) if look.is_live else table
     left, cancelled = told.height - shown.height, results.height - told.height

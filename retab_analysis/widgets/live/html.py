@@ -6,8 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.comparison.detail import (
+    find_sign,
+    list_documents,
+    name_eval,
+    say_short,
+    say_word,
+)
 from retab_analysis.config import shows_values
+from retab_analysis.evidence.story import Story
 from retab_analysis.markup import (
     STATE_COLOURS,
     STATE_SIGNS,
@@ -312,12 +319,12 @@ def plain_text(state: LiveState, *, values: bool = False) -> str:
     return "\n".join(map(without_controls, lines))
 
 
-def describe_eval(detail: EvalDetail, *, values: bool) -> str:
+def describe_eval(story: Story, *, values: bool) -> str:
     """An eval as one line of text: what became of it, and why it does not pass."""
-    short = detail.short(values=values)
-    said = [detail.word, *([short] if short != detail.word else [])]
-    document = f" [{detail.documents}]" if detail.documents else ""
-    return one_line(f"{detail.sign[0]} {detail.name}{document}: {'; '.join(said)}")
+    said = dict.fromkeys((say_word(story), say_short(story, values=values)))
+    documents = list_documents(story)
+    document = f" [{documents}]" if documents else ""
+    return one_line(f"{find_sign(story)[0]} {name_eval(story)}{document}: {'; '.join(said)}")
 
 
 def sum_counts(state: LiveState) -> dict[str, int]:

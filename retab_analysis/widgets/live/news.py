@@ -24,10 +24,11 @@ from retab_analysis.checks.plan import HISTORY, Choice, Limits, ReadingPlan, Run
 from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import Comparison, sides_of, with_sides
+from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
 from retab_analysis.comparison.config_changes import Edits
-from retab_analysis.comparison.explanation import label_side
+from retab_analysis.comparison.names import name_runs
 from retab_analysis.comparison.report import make_document
+from retab_analysis.comparison.sides import Surroundings
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.config import shows_values
 from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
@@ -97,7 +98,7 @@ class News:
         if made is not None and values not in self._documents:
             document = make_document(made, made.gate(), Door(values, more=""))
             # A gate is judged at the end.
-            is_going = sides_of(made).waiting[0]
+            is_going = sides_of(made).read.waiting[0]
             self._documents[values] = replace(document, badge="") if is_going else document
         return self._documents.get(values)
 
@@ -201,7 +202,7 @@ class WorkflowNews:
             with contextlib.suppress(RetabAnalysisError):
                 self._versions = source.read_versions()
         sides, began = make_sides(plan, source), time.monotonic()
-        sides = replace(sides, versions=self._versions)
+        sides = replace(sides, around=Surroundings(versions=self._versions))
         comparison = compare_sides(sides, _ALPHA, _MARGIN)
         took = time.monotonic() - began
         news = News(ids, self._add_edits(comparison, source), against, outcomes=outcomes, took=took)
@@ -218,11 +219,11 @@ class WorkflowNews:
         edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
         found = self._edits.get(edited)
         if (found is None or found.has_failed) and self._unanswered[edited] <= GRACE:
-            found = sides_of(add_config_changes(comparison, source)).edits
+            found = sides_of(add_config_changes(comparison, source)).around.edits
             if found is not None:
                 self._edits[edited] = found
                 self._unanswered[edited] += found.has_failed
-        return with_sides(comparison, edits=found)
+        return with_edits(comparison, found)
 
     def _plan(self, runs: pl.DataFrame, has_ended: bool) -> tuple[Source, ReadingPlan]:
         """Which runs are read, as ``check`` would choose them now; once more at the end."""
@@ -257,4 +258,4 @@ def list_outcomes(results: pl.DataFrame) -> frozenset[Outcome]:
 def _describe(plan: ReadingPlan) -> str:
     if plan.baseline is None:
         return "each eval's own last good result"
-    return f"{label_side(plan.baseline.runs)}, {plan.baseline.why}"
+    return f"{name_runs(plan.baseline.runs, None, None)}, {plan.baseline.why}"

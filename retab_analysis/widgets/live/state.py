@@ -12,12 +12,13 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import compared_of, details_of
-from retab_analysis.comparison.detail import EvalDetail
+from retab_analysis.comparison.comparison import suite_of
+from retab_analysis.comparison.detail import tell_result
 from retab_analysis.config import shows_values
+from retab_analysis.evidence.story import Story
 from retab_analysis.render.document import Document, Heading
 from retab_analysis.schema import RESULTS, RUNS
-from retab_analysis.vocabulary import BROKEN, TERMINAL, TRANSITIONS
+from retab_analysis.vocabulary import BROKEN, NOT_COMPARED, TERMINAL, TRANSITIONS
 from retab_analysis.widgets.live.news import OUTCOME, News, Outcome, list_outcomes
 from retab_analysis.widgets.live.run_lines import (
     TOLD,
@@ -28,7 +29,6 @@ from retab_analysis.widgets.live.run_lines import (
 )
 from retab_analysis.widgets.phrases import format_seconds
 
-_WITHOUT_PAST = ("added", "not_comparable")
 # What is read of each result; more of those that do not pass and are compared with nothing.
 _READ = ("run_id", "eval_id", "state", "status", "duration_ms", "completed_at")
 # So many runs are named, or things that runs are held against; the others are counted.
@@ -89,8 +89,8 @@ class LiveState:
     news: Mapping[str, int] | None
     told: tuple[News, ...]
     headings: tuple[Heading, ...]
-    listed: tuple[EvalDetail, ...]
-    alone: tuple[EvalDetail, ...]
+    listed: tuple[Story, ...]
+    alone: tuple[Story, ...]
     compared: str | None
     is_comparing: bool
     later: str
@@ -103,7 +103,7 @@ class LiveState:
     eta: tuple[float, float] | None
 
     @property
-    def broke(self) -> tuple[EvalDetail, ...]:
+    def broke(self) -> tuple[Story, ...]:
         """The evals that got worse to stay."""
         return tuple(each for each in self.listed if each.transition in BROKEN)
 
@@ -163,24 +163,24 @@ def _group_by_run(results: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
-def _list_judged(told: Sequence[News]) -> Iterator[EvalDetail]:
+def _list_judged(told: Sequence[News]) -> Iterator[Story]:
     """What broke, what is unclear, and what does not pass and has no past."""
     for each in told:
         assert each.comparison is not None
-        for detail in details_of(each.comparison):
-            is_new = detail.transition in _WITHOUT_PAST and detail.fails
-            if is_new or detail.transition in (*BROKEN, "suspect", "newly_errored"):
-                yield detail
+        for story in suite_of(each.comparison).stories:
+            is_new = story.transition in NOT_COMPARED and story.fails
+            if is_new or story.transition in (*BROKEN, "suspect", "newly_errored"):
+                yield story
 
 
-def _list_alone(snapshot: Snapshot) -> Iterator[EvalDetail]:
+def _list_alone(snapshot: Snapshot) -> Iterator[Story]:
     """The results that do not pass and are compared with nothing (yet), as they ended."""
     missing = {run_id for each in snapshot.news if each.missing for run_id in each.run_ids}
     failed = snapshot.results.filter(pl.col("state").is_in(TOLD), pl.col("state") != "passed")
     ended = failed.sort("completed_at", nulls_last=True, maintain_order=True)
     for at, outcome in enumerate(ended.select(OUTCOME).iter_rows()):
         if outcome[0] in missing or snapshot.later.get(outcome):
-            yield EvalDetail.of_result(ended.row(at, named=True))
+            yield tell_result(ended.row(at, named=True))
 
 
 def _count_waiting(snapshot: Snapshot, run_ids: Sequence[str] | None = None) -> str:
@@ -243,7 +243,7 @@ def _describe_comparison(snapshot: Snapshot) -> str | None:
         return "The earlier runs are being read."
     known = [each for each in snapshot.news if each.against is not None]
     if len(known) == 1 and known[0].comparison is not None:
-        return compared_of(known[0].comparison)
+        return known[0].comparison.explain().partition("\n")[0]
     against = list(dict.fromkeys(each.against for each in known if each.against))
     return f"Held against {_list_first(against, '; ')}." if against else None
 

@@ -134,9 +134,9 @@ def test_settling_shows_its_plan_first(compared: tuple[CompareState, ra.Client])
     state, client = compared
     shown = page(state, client)
     before, plan = state.comparison, state.plan
-    assert f"{plan.asked.height} eval" in section(shown, "work")
+    assert f"{len(plan.asked)} eval" in section(shown, "work")
     do(shown, "ask")
-    for words in ("Run 3 undecided evals again, once?", plan.asked["eval_name"][0]):
+    for words in ("Run 3 undecided evals again, once?", plan.asked[0].name):
         assert words in section(shown, "work")
     do(shown, "eval", "nonsense")
     assert "Start" not in section(shown, "work"), "whatever else is done answers the question"
@@ -150,7 +150,7 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     state, client = compared
     shown = page(state, client)
     before = state.comparison
-    undecided = list_reruns(suite_of(before), 4)["eval_id"].to_list()
+    undecided = [each.id for each in list_reruns(suite_of(before).stories, 4)]
     do(shown, "eval", undecided[0])
     do(shown, "ask")
     do(shown, "settle")
@@ -167,7 +167,7 @@ def test_settling_ends_in_the_new_comparison(compared: tuple[CompareState, ra.Cl
     assert again.height == len(undecided)
     assert shown._opened.eval_id == undecided[0], "what is open stays open"
     runs = sides_of(after).candidate["run_id"].n_unique()
-    assert f"Compared {runs} runs of version version_CB" in section(shown, "document")
+    assert f"Compared {runs} runs (version_CB)" in section(shown, "document")
     # Who looks at something else, and comes back, finds it again.
     do(shown, "kind", "run")
     assert state.comparison is not after

@@ -186,13 +186,14 @@ def test_beside_a_run_of_all_stands_one_of_all() -> None:
 def test_the_plan_says_what_settle_would_run() -> None:
     state = CompareState(THREE)
     plan = state.plan
-    worth = list_reruns(suite_of(state.comparison), 4)
-    assert {*plan.asked["eval_id"]} == {*worth["eval_id"]} == {"e0", "e1", "e2"}
+    worth = list_reruns(suite_of(state.comparison).stories, 4)
+    asked = {each.id for each in plan.asked}
+    assert asked == {each.id for each in worth} == {"e0", "e1", "e2"}
     assert "3 evals are undecided" in html.describe_undecided(plan, state.started)
     said = html.describe_plan(plan, state.started)
     assert said.startswith("Run 3 undecided evals again, once? ")
     decided = CompareState(suite(v1="PP", v2="PP"))
-    assert decided.plan.asked.is_empty()
+    assert not decided.plan.asked
     assert html.describe_plan(decided.plan, 0) == ""
     assert html.describe_undecided(decided.plan, 0) == str(decided.plan)
 
@@ -203,9 +204,9 @@ def test_what_was_run_again_within_three_hours_waits() -> None:
     again = results(*(result(each, "failed", 3, **soon, **more) for each in ("e0",)))
     state = CompareState(pl.concat([THREE, again]))
     state.clock = lambda: START + timedelta(days=3, hours=2)
-    assert "e0" not in state.plan.asked["eval_id"]
+    assert "e0" not in [each.id for each in state.plan.asked]
     state.clock = lambda: START + timedelta(days=3, hours=4)
-    assert "e0" in state.plan.asked["eval_id"]
+    assert "e0" in [each.id for each in state.plan.asked]
 
 
 def test_runs_that_nobody_waited_for_are_in_the_plan() -> None:

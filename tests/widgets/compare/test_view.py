@@ -39,7 +39,7 @@ def test_outside_a_kernel_there_is_html_and_text(monkeypatch: pytest.MonkeyPatch
 def test_the_view_says_what_is_chosen_at_present() -> None:
     view = ra.compare_view(THREE)
     view.widget._handle_custom_msg({"id": "1", "event": "baseline", "value": "v1"}, [])
-    assert "of version v1" in view.comparison.explain()
+    assert "(v1)" in view.comparison.explain()
 
 
 def test_a_terminal_loads_no_widgets() -> None:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from support.fakes import STILL
 from support.faultserver import reply
-from support.inside import TRANSITIONS, LiveView, OpenEval, news, watcher
+from support.inside import TRANSITIONS, LiveView, OpenEval, news, say_reason, watcher
 from support.inside import live_html as html
 from support.lettered_api import FLOW, LetteredApi, Run, alike
 from support.watched import WatchedSandbox
@@ -176,7 +176,7 @@ def test_two_cancelled_runs_hide_no_known_break() -> None:
             ra.cancel_runs(ids, client=client(api.server.url))  # type: ignore[union-attr]
             view.wait(30)
         assert names(view.state.broke) == ["broken"]
-        assert "not run since" in (view.state.broke[0].reason or "")
+        assert "not run since" in (say_reason(view.state.broke[0], None) or "")
         assert told(view)["incomplete"] == 3
         assert "✗ broken" in repr(view)
         assert_as_check(view, api.check(candidate=ids))

@@ -6,7 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.inside import News, OpenEval, Snapshot, compute_state, estimate_seconds_left
+from support.inside import (
+    News,
+    OpenEval,
+    Snapshot,
+    compute_state,
+    estimate_seconds_left,
+    list_documents,
+    say_short,
+)
 from support.inside import live_html as html
 from support.live_states import CREATED, NOW, RESULTS, news_of, seen
 from support.made_runs import result_with, run_with, runs_frame
@@ -79,9 +87,9 @@ def test_without_a_baseline_what_does_not_pass_comes_first() -> None:
     assert state.listed == state.alone
     assert (state.news, state.compared, state.told) == (None, None, ())
     assert state.heading == "running: 3 do not pass"
-    said = [each.short(values=True) for each in state.listed]
+    said = [say_short(each, values=True) for each in state.listed]
     assert said == ['expected {"total":2}, got 1.5'] * 2 + ["boom"]
-    assert state.listed[0].documents == "invoice 1.pdf"
+    assert list_documents(state.listed[0]) == "invoice 1.pdf"
     shown = html.render_sections(state, html.LiveLook(), OpenEval(None, lambda: None))
     assert shown["alone"].count("<tr") == 1 + 3
 

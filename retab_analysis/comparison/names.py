@@ -1,0 +1,72 @@
+"""What a person calls a day, a version and a run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.vocabulary import MOMENT
+
+
+def say_day(moment: datetime, year: int | None = None) -> str:
+    """A day as ``27 Nov``; with its year where that is another one."""
+    return f"{moment.day} {moment:%b}" + (f" {moment.year}" if moment.year != year else "")
+
+
+def find_year(results: pl.DataFrame) -> int | None:
+    newest = results.select(MOMENT.max()).item()
+    return None if newest is None else int(newest.year)
+
+
+def name_version(
+    version: str, at: datetime | None, versions: pl.DataFrame | None, year: int | None
+) -> str:
+    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known.
+
+    A draft that was published after the run is called both.
+    """
+    draft = "draft" if at is None else f"draft of {say_day(at, year)}"
+    if versions is None:
+        return one_line(version, 24)
+    its = versions.filter(workflow_version_id=version)
+    if its.is_empty():
+        return draft
+    numbers = its["version"].drop_nulls()
+    name = f"v{numbers[0]}" if len(numbers) else one_line(version, 24)
+    first: datetime | None = its["published_at"].min()  # type: ignore[assignment]
+    was_draft = at is not None and first is not None and at < first
+    return f"{name} ({draft})" if was_draft else name
+
+
+def _moment(frame: pl.DataFrame) -> pl.Expr:
+    """When a run was created, of a RESULTS or of a RUNS frame."""
+    return MOMENT if "run_created_at" in frame.columns else pl.col("created_at")
+
+
+def name_versions(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | None) -> str:
+    """The newest version of some results or runs and how many more; empty where none is known.
+
+    ``versions`` is a VERSIONS frame, or None where it is not known.
+    """
+    known = results.drop_nulls("workflow_version_id").group_by("workflow_version_id")
+    newest = known.agg(_moment(results).max().alias("t")).sort("t", descending=True)
+    found = [name_version(version, at, versions, year) for version, at in newest.iter_rows()]
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{found[0]}{more}" if found else ""
+
+
+def name_runs(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | None) -> str:
+    """One run by its day, or how many they are; with their versions."""
+    runs = results["run_id"].drop_nulls().unique()
+    at = results.select(_moment(results).min()).item()
+    what = count_noun(len(runs), "run") if len(runs) else "results of unknown runs"
+    if len(runs) == 1:
+        what = (
+            f"run {one_line(runs[0])}"
+            if at is None
+            else f"the run of {say_day(at, year)}, {at:%H:%M}"
+        )
+    version = name_versions(results, versions, year)
+    return f"{what} ({version})" if version else what

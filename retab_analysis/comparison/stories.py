@@ -1,0 +1,415 @@
+"""Makes the stories of the evals of two sides, and the frame that shows them.
+
+Of each eval's earlier outcomes it chooses here, once, those that the eval is held against. What is
+shown of a side (state, values, run) comes from the outcomes that were chosen; what is *concluded*
+comes from all comparable ones, see :mod:`retab_analysis.evidence`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from operator import attrgetter
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from retab_analysis.comparison.detail import say_reason
+from retab_analysis.comparison.sides import Sides
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger
+from retab_analysis.evidence.rates import Bools
+from retab_analysis.evidence.since import Findings
+from retab_analysis.evidence.story import Outcome, Reading, SavedNow, Side, Story
+from retab_analysis.evidence.transitions import find_transition
+from retab_analysis.schema import COMPARISON
+from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRANSITIONS
+
+_OUTCOME = (
+    *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
+    *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "expected"),
+)
+_MEASURED = ("score", "threshold", "duration_ms")
+_SHOWN = Side._fields[Side._fields.index("block_id") :]
+_PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
+
+
+def tell_stories(
+    results: pl.DataFrame, ledger: Ledger, findings: Findings, sides: Sides
+) -> list[Story]:
+    """The story of each eval that has a transition, what needs attention first."""
+    own_past = sides.baseline is None
+    # Against each eval's own past the changed blocks are those since the newest earlier run, which
+    # is not what the eval is held against.
+    changed = None if own_past else sides.read.changed_blocks
+    outcomes = _list_outcomes(results, ledger, findings)
+    held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
+    now = [[each for each in its if each.is_now and each.is_present] for its in outcomes]
+    readings = _read_model(held, ledger, findings, own_past=own_past)
+    shown = _Shown.of(results, (*held, *now))
+    present = _find_present_codes(outcomes)
+    gaps = _find_gaps(ledger, readings, sides.read.after_gaps)
+    known = zip(
+        _describe_evals(results, ledger),
+        _describe_saved(ledger, sides),
+        outcomes,
+        held,
+        now,
+        readings,
+        gaps,
+        strict=True,
+    )
+    stories = []
+    for index, (about, saved, its, earlier, present_ones, reading, has_gap) in enumerate(known):
+        was, is_now = shown.sum_up(earlier), shown.sum_up(present_ones)
+        blocks = [side.block_id for side in (is_now, was) if side is not None and side.block_id]
+        block_id = blocks[0] if blocks else None
+        told = Story(
+            id=about.id,
+            name=about.name,
+            block_id=block_id,
+            index=index,
+            path=about.path,
+            condition_kind=about.condition_kind,
+            outcomes=tuple(its),
+            held=tuple(earlier),
+            was=was,
+            now=is_now,
+            reading=reading,
+            saved=saved,
+            has_own_past=own_past,
+            changed_blocks=changed,
+            is_beyond_gap=has_gap,
+            present_code=present.get(about.block_id),
+            errors_since=about.errors_since,
+        )
+        if transition := find_transition(told):
+            stories.append(replace(told, transition=transition))
+    return sorted(stories, key=_find_place)
+
+
+def _list_outcomes(
+    results: pl.DataFrame, ledger: Ledger, findings: Findings
+) -> list[list[Outcome]]:
+    """The outcomes of each eval: those within the horizon, and older ones that rules look for.
+
+    These are the newest of each state, before the eval was probably worse and altogether.
+    """
+    failure = pl.col("failure_message")
+    message = pl.coalesce(pl.when(failure != "").then(failure), "status_message")
+    measured = results.select("at", *_MEASURED, message=message)
+    table = ledger.results.join(measured, on="at", how="left", maintain_order="left")
+    evals, rows = table["eval"].to_numpy(), table["row"].fill_null(-1).to_numpy()
+    if not ledger.is_inside.all():
+        is_old = ~ledger.is_inside[evals, rows] & (rows >= 0)
+        since = findings.likely_since
+        limit = np.where(since < 0, ledger.histories.candidate, since)[evals]
+        older = table.with_columns(before=pl.Series(rows < limit)).filter(pl.Series(is_old))
+        kinds = ("eval", "comparable", "state")
+        newest = (
+            each.unique(kinds, keep="last", maintain_order=True)["at"]
+            for each in (older, older.filter("before"))
+        )
+        kept = pl.concat([table.filter(pl.Series(~is_old))["at"], *newest]).unique()
+        table = table.filter(pl.col("at").is_in(kept.implode()))
+    rows_of = table.sort("eval", "at").select("eval", *_OUTCOME, *_MEASURED, "message").iter_rows()
+    found: list[list[Outcome]] = [[] for _ in range(ledger.evals.height)]
+    for index, *row in rows_of:
+        found[index].append(Outcome(*row))
+    return found
+
+
+def _choose_held(
+    outcomes: Sequence[Sequence[Outcome]], ledger: Ledger, findings: Findings, *, own_past: bool
+) -> Iterator[list[Outcome]]:
+    """The earlier outcomes that each eval is held against.
+
+    With a baseline these are all its comparable decided ones; where it has none, those of the
+    newest earlier row that has one. Held against its own past, an eval that passes now is held
+    against its newest earlier decided row; one that does not, against its newest pass before the
+    row since which it is broken; one that never passed, against its newest row.
+    """
+    histories, since = ledger.histories, findings.likely_since
+    passing = _is_passing(ledger, findings)
+    for index, its in enumerate(outcomes):
+        limit = histories.candidate if since[index] < 0 else since[index]
+
+        def is_best(each: Outcome, index: int = index, limit: int = limit) -> bool:
+            if not own_past:
+                return each.is_of_baseline and each.is_decided
+            is_before = each.row is not None and each.row < limit
+            return not passing[index] and each.state == "passed" and is_before
+
+        yield _choose([each for each in its if not each.is_now], is_best, all_of=not own_past)
+
+
+def _choose(
+    earlier: Sequence[Outcome], is_best: Callable[[Outcome], bool], *, all_of: bool
+) -> list[Outcome]:
+    """The best of some outcomes: all of a baseline, else those of the newest row.
+
+    Best are the comparable ones that a rule names, else those that were decided, else an error,
+    else whatever there is, which then only says why the eval cannot be compared.
+    """
+    rules: tuple[Callable[[Outcome], bool], ...] = (
+        is_best,
+        attrgetter("is_decided"),
+        lambda each: each.state == "error",
+        lambda _: True,
+    )
+    present = [each for each in earlier if each.is_present]
+    chosen = next((found for rule in rules if (found := [*filter(rule, present)])), [*earlier])
+    newest = max((each.row for each in chosen if each.row is not None), default=None)
+    return [
+        each
+        for each in chosen
+        if (newest is not None and each.row == newest) or (all_of and each.is_of_baseline)
+    ]
+
+
+def _is_passing(ledger: Ledger, findings: Findings) -> Bools:
+    """Which evals only pass now, and are not called broken all the same."""
+    histories = ledger.histories
+    passed, failed = (
+        each[:, histories.candidate :].any(axis=1) for each in (histories.passed, histories.failed)
+    )
+    return np.asarray(passed & ~failed & ~(findings.overall.p_regressed >= CERTAIN_ENOUGH))
+
+
+def _read_model(
+    held: Sequence[Sequence[Outcome]], ledger: Ledger, findings: Findings, *, own_past: bool
+) -> list[Reading]:
+    histories = ledger.histories
+    after = np.array(
+        [
+            max(
+                (e.row for e in its if e.is_present and e.is_decided and e.row is not None),
+                default=-1,
+            )
+            for its in held
+        ],
+        dtype=np.int64,
+    )
+    if own_past:
+        # For what does not pass now it does not matter how long ago that began: all rows count.
+        after = np.where(_is_passing(ledger, findings), after, -1)
+    now = histories.observed[:, histories.candidate :].any(axis=1)
+    known = histories.decided | (findings.is_broken & ~now)
+    return Reading.list_all(findings.of_each_eval(after, known))
+
+
+class _Shown:
+    """What is shown of the results that were chosen, by their places."""
+
+    def __init__(self, rows: Mapping[int, Sequence[Any]]) -> None:
+        self._rows = rows
+
+    @classmethod
+    def of(cls, results: pl.DataFrame, chosen: Iterable[Sequence[Outcome]]) -> _Shown:
+        shows = {_choose_shown(its).at for its in chosen if its}
+        rows = results.filter(pl.col("at").is_in([*shows])).select("at", *_SHOWN).iter_rows()
+        return cls({at: row for at, *row in rows})
+
+    def sum_up(self, its: Sequence[Outcome]) -> Side | None:
+        if not its:
+            return None
+        counts = Counter([each.state for each in its])
+        n = counts["passed"] + counts["failed"] + counts["blocked"]
+        codes = [each.code for each in its if each.code is not None]
+        scores = [(each.score, each.threshold) for each in its if each.score is not None]
+        return Side(
+            _combine(counts),
+            n,
+            counts["passed"] / n if n else None,
+            _find_median([score for score, _ in scores]),
+            _find_median([score - least for score, least in scores if least is not None]),
+            _find_median([each.duration_ms for each in its if each.duration_ms is not None]),
+            codes[-1] if codes else None,
+            *self._rows[_choose_shown(its).at],
+        )
+
+
+def _choose_shown(its: Sequence[Outcome]) -> Outcome:
+    """The newest that has the state of all, or that did not pass where that is ``mixed``."""
+    if len(its) == 1:
+        return its[0]
+    state = _combine(Counter([each.state for each in its]))
+    says = NOT_PASSING if state == "mixed" else (state,)
+    return next(each for each in reversed(its) if each.state in says)
+
+
+def _combine(counts: Mapping[str, int]) -> str:
+    """The state of several results, as :func:`retab_analysis.vocabulary.combined_state` has it."""
+    passed, failed, blocked = counts["passed"], counts["failed"], counts["blocked"]
+    if failed or blocked:
+        return "mixed" if passed else "blocked" if blocked >= failed else "failed"
+    order = ("passed", "error", "unscored")
+    return next((each for each in order if counts[each]), "cancelled")
+
+
+def _find_median(known: Sequence[float]) -> float | None:
+    return None if not known else known[0] if len(known) == 1 else median(known)
+
+
+def _describe_saved(ledger: Ledger, sides: Sides) -> list[SavedNow]:
+    saved = sides.saved
+    there = None if saved.evals is None else frozenset(saved.evals["eval_id"])
+    was_there = _was_there(ledger)
+    return [
+        SavedNow(
+            None if there is None else eval_id in there,
+            saved.expected is None or eval_id in saved.expected,
+            eval_id in saved.pending,
+            eval_id in saved.edited,
+            bool(was_there[index]),
+        )
+        for index, eval_id in enumerate(ledger.evals["eval_id"])
+    ]
+
+
+def _was_there(ledger: Ledger) -> Bools:
+    """Which evals the baseline has; where there is none, the newest earlier run of most evals.
+
+    What only older runs have was removed long ago.
+    """
+    rows = ledger.results
+    before = rows.filter(side=BASELINE)
+    if before.is_empty():
+        now = rows.filter(side=CANDIDATE)["eval"].n_unique()
+        earlier = rows.filter(pl.col("side") != CANDIDATE)
+        sizes = earlier.group_by("run_id").agg(
+            pl.col("eval").n_unique().alias("n"), pl.col("at").max()
+        )
+        newest = sizes.filter(2 * pl.col("n") >= now).sort("at")["run_id"].tail(1)
+        before = earlier.filter(pl.col("run_id").is_in(newest.implode()))
+    return np.asarray(np.bincount(before["eval"].to_numpy(), minlength=ledger.evals.height) > 0)
+
+
+def _find_present_codes(outcomes: Iterable[Iterable[Outcome]]) -> dict[str | None, str | None]:
+    ran = [
+        each
+        for its in outcomes
+        for each in its
+        if each.is_now and each.state in (*DECIDED, "error") and each.code is not None
+    ]
+    return {each.block_id: each.code for each in sorted(ran, key=attrgetter("at"))}
+
+
+def _find_gaps(
+    ledger: Ledger, readings: Sequence[Reading], after_gaps: Collection[str]
+) -> list[bool]:
+    """Whether runs that were not read lie between an eval's last pass and its first failure.
+
+    Before the runs ``after_gaps`` some were not read.
+    """
+    histories = ledger.histories
+    passed, is_after = histories.passed, pl.col("run_id").is_in([*after_gaps])
+    rows = ledger.results.filter(is_after, pl.col("row").is_not_null())
+    gaps = np.zeros(histories.shape, dtype=np.bool_)
+    gaps[rows["eval"].to_numpy(), rows["row"].to_numpy()] = True
+    found = [False] * len(readings)
+    for index in np.flatnonzero(gaps.any(axis=1)).tolist():
+        since = readings[index].since_row
+        if since is not None:
+            passes = np.flatnonzero(passed[index, :since])
+            start = passes[-1] + 1 if len(passes) else since
+            found[index] = bool(gaps[index, start : since + 1].any())
+    return found
+
+
+class _About(NamedTuple):
+    """What the ledger and the newest results say of an eval.
+
+    What it looks at is as the candidate's results say it: a result of a rerun may not.
+    """
+
+    id: str
+    block_id: str | None
+    errors_since: datetime | None
+    name: str | None
+    path: str | None
+    condition_kind: str | None
+
+
+def _describe_evals(results: pl.DataFrame, ledger: Ledger) -> list[_About]:
+    is_now = pl.col("side") == CANDIDATE
+    known = results.group_by("eval_id").agg(
+        pl.col("eval_name").drop_nulls().last(),
+        pl.col("path").filter(is_now).drop_nulls().last(),
+        pl.col("condition_kind").drop_nulls().last(),
+    )
+    evals = ledger.evals.select("eval_id", "block_id", "errors_since")
+    joined = evals.join(known, on="eval_id", how="left", maintain_order="left")
+    return [_About(*row) for row in joined.iter_rows()]
+
+
+def _find_place(story: Story) -> tuple[object, ...]:
+    """What needs attention first: by transition, the surest first, then by block, name and id."""
+    p = -1.0 if story.p is None else story.p
+    names = ((each is None, each or "") for each in (story.block_id, story.name, story.id))
+    return _PLACES[story.transition], -round(p, 3), *names
+
+
+def show_evals(stories: Sequence[Story], year: int | None) -> pl.DataFrame:
+    """The stories as a COMPARISON frame; ``year`` is that of the candidate."""
+    rows = [_show(each, year) for each in stories]
+    return pl.DataFrame(rows, schema=COMPARISON.schema, orient="row")
+
+
+def _show(story: Story, year: int | None) -> dict[str, object]:
+    was, now, reading = story.was or _ABSENT, story.now or _ABSENT, story.reading
+    is_gone = story.transition == "removed"
+    return {
+        "eval_name": story.name,
+        "transition": story.transition,
+        "p_regressed": story.p,
+        "p_improved": None if story.p is None else reading.p_improved,
+        "block_id": story.block_id,
+        "block_label": story.block_label,
+        "block_changed": story.block_changed,
+        "cause": story.cause,
+        "since_at": story.since_at,
+        # A drift has a run and a date, and no version.
+        "since_version_id": reading.since_version_id if reading.cause == "edit" else None,
+        "since_run_id": reading.since_run_id if story.is_said_worse else None,
+        "reason": say_reason(story, year),
+        "document_names": story.document_names,
+        "condition": story.condition,
+        "expected_value": story.expected_value,
+        "baseline_actual": was.actual_value,
+        "candidate_actual": now.actual_value,
+        "failure": story.failure,
+        "baseline_state": was.state or None,
+        "candidate_state": now.state or None,
+        "baseline_n": was.n,
+        "candidate_n": now.n,
+        "baseline_pass_rate": was.pass_rate,
+        "candidate_pass_rate": now.pass_rate,
+        "reruns_to_clear": None if is_gone else reading.reruns_to_clear,
+        "reruns_to_confirm": None if is_gone else reading.reruns_to_confirm,
+        "decides_at": story.decides_at,
+        "score_delta": _subtract(now.score, was.score),
+        "margin_delta": _subtract(now.margin, was.margin),
+        "duration_delta_ms": _round(_subtract(now.duration_ms, was.duration_ms)),
+        "eval_id": story.id,
+        "baseline_run_id": was.run_id,
+        "candidate_run_id": now.run_id,
+        "baseline_result_id": was.result_id,
+        "candidate_result_id": now.result_id,
+    }
+
+
+_ABSENT = Side("")
+
+
+def _subtract(number: float | None, other: float | None) -> float | None:
+    return None if number is None or other is None else number - other
+
+
+def _round(number: float | None) -> int | None:
+    """A whole number; None where it does not fit into Int64 (300 million years)."""
+    is_there = number is not None and abs(number) < 2**63
+    return round(number) if is_there else None  # type: ignore[arg-type]

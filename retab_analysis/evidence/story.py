@@ -1,0 +1,432 @@
+"""The story of one eval: what came of it, run by run, and what the model makes of that.
+
+Every rule about an eval is a function of its story, in :mod:`retab_analysis.evidence.transitions`,
+and every sentence about it is made of its story, in :mod:`retab_analysis.comparison.detail`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+import polars as pl
+
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE
+from retab_analysis.vocabulary import (
+    BROKEN,
+    CERTAIN_ENOUGH,
+    DECIDED,
+    FAILING,
+    LIKELY,
+    NOT_PASSING,
+    SURE,
+)
+
+_RUNS = 12  # so many outcomes are shown
+_T = TypeVar("_T")
+
+
+class Outcome(NamedTuple):
+    """What came of an eval in one run: a result, as far as a rule reads it."""
+
+    at: int  # its place among the results that are compared
+    side: int
+    row: int | None  # of the ledger; None where it judges nothing
+    is_present: bool  # whether it is not of another definition than the present one
+    state: str
+    moment: datetime | None
+    run_id: str | None
+    block_id: str | None
+    code: str | None
+    is_whole: bool  # whether it came from a run of the whole workflow
+    is_outage: bool
+    inputs: str | None
+    condition_kind: str | None
+    expected: str | None
+    score: float | None
+    threshold: float | None
+    duration_ms: float | None
+    message: str | None
+
+    @property
+    def is_now(self) -> bool:
+        return self.side == CANDIDATE
+
+    @property
+    def is_of_baseline(self) -> bool:
+        return self.side == BASELINE
+
+    @property
+    def is_decided(self) -> bool:
+        return self.state in DECIDED
+
+
+class Side(NamedTuple):
+    """What an eval did on one side: its state over decided results, and the result that shows it.
+
+    That is the newest result that has this state, or that did not pass where it is ``mixed``;
+    ``score, margin, duration_ms`` are medians.
+    """
+
+    state: str
+    n: int = 0
+    pass_rate: float | None = None
+    score: float | None = None
+    margin: float | None = None
+    duration_ms: float | None = None
+    code: str | None = None
+    block_id: str | None = None
+    document_names: Sequence[str] | None = None
+    condition: str | None = None
+    expected_value: str | None = None
+    actual_value: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    status_message: str | None = None
+    run_id: str | None = None
+    result_id: str | None = None
+
+    @property
+    def has_passed(self) -> bool:
+        return self.state in ("passed", "mixed")
+
+
+class Share(NamedTuple):
+    """How many outcomes passed, of how many."""
+
+    passed: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.passed} of {self.of}"
+
+
+class Reading(NamedTuple):
+    """What the model answers about an eval; see :meth:`Findings.of_each_eval`."""
+
+    p_regressed: float | None = None
+    p_improved: float | None = None
+    p_worse: float | None = None
+    cause: str | None = None
+    since_row: int | None = None
+    since_at: datetime | None = None
+    since_run_id: str | None = None
+    since_version_id: str | None = None
+    is_flaky: bool = False  # by its nature
+    is_broken: bool = False  # by its last decided row
+    reruns_to_clear: int | None = None
+    reruns_to_confirm: int | None = None
+    rounds: int | None = None  # with how many reruns left one may change what is said
+    reruns: int | None = None
+    reruns_in_row: int | None = None
+    row_ends_at: datetime | None = None
+    passing_rows: int = 0  # how many of its newest rows passed, one after the other
+    passed_last: bool = False
+    failed_last: bool = False
+    earlier: Share = Share(0, 0)  # its outcomes before the candidate
+    now: Share = Share(0, 0)  # on its side
+    before: Share = Share(0, 0)  # before it got worse, or before the candidate
+    since: Share = Share(0, 0)  # since it got worse, or on the candidate's side
+
+    @classmethod
+    def list_all(cls, told: pl.DataFrame) -> list[Reading]:
+        """One for each row of what the model tells."""
+        *single, _, _, _, _ = cls._fields
+        shares = (f"{what}_{when}" for when in cls._fields[-4:] for what in ("passes", "outcomes"))
+        return [
+            cls(*row[:-8], *(Share(*row[at:][:2]) for at in range(len(row) - 8, len(row), 2)))
+            for row in told.select(*single, *shares).iter_rows()
+        ]
+
+
+class SavedNow(NamedTuple):
+    """What the saved eval says; None where the saved evals are not known."""
+
+    is_there: bool | None = None
+    is_expected: bool = True  # whether the candidate ought to have a result of it
+    is_pending: bool = False  # whether one is still to come
+    is_edited: bool = False  # whether it was edited after it was run last
+    was_there: bool = True  # whether what it is held against has it
+
+
+NOTHING_READ, NOTHING_SAVED = Reading(), SavedNow()
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """What is known of one eval.
+
+    ``outcomes`` are in the order of time, those of the candidate last: all within the horizon, and
+    before it the newest of each state. ``held`` are those that ``was`` sums up.
+    """
+
+    id: str
+    name: str | None
+    block_id: str | None
+    block_label: str | None = None
+    block_name: str | None = None  # its label, with its id where another block has it too
+    index: int = 0  # its place in the ledger
+    path: str | None = None
+    condition_kind: str | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    held: tuple[Outcome, ...] = ()
+    was: Side | None = None
+    now: Side | None = None
+    reading: Reading = NOTHING_READ
+    saved: SavedNow = NOTHING_SAVED
+    has_own_past: bool = True  # whether it is held against its own past, and not a baseline
+    changed_blocks: frozenset[str] | None = None  # between both sides, where that is known
+    is_beyond_gap: bool = False  # whether runs that were not read lie before it got worse
+    present_code: str | None = None  # on which its block ran newest on the candidate's side
+    errors_since: datetime | None = None  # since when its newest rows, two or more, ended in errors
+    transition: str = ""  # a Transition; of a single result, its state
+
+    # What came of it
+
+    @property
+    def earlier(self) -> list[Outcome]:
+        return [each for each in self.outcomes if each.side != CANDIDATE]
+
+    @property
+    def present(self) -> list[Outcome]:
+        return [each for each in self.outcomes if each.side == CANDIDATE]
+
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """How it ended the last times, the newest last."""
+        states = (each.state for each in self.outcomes)
+        return tuple(each for each in states if each in (*DECIDED, "error"))[-_RUNS:]
+
+    @property
+    def passes_in_the_end(self) -> bool:
+        newest = self.ended[-1:] == ("passed",)
+        return self.state == "passed" or (self.state == "mixed" and newest)
+
+    @property
+    def is_known_before(self) -> bool:
+        """Whether it was decided before, whatever its definition was."""
+        return self.is_comparable or any(each.is_decided for each in self.earlier)
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether it was decided before with its present definition."""
+        return self.reading.earlier.of > 0
+
+    @property
+    def passed_before(self) -> bool:
+        return self.reading.earlier.passed > 0
+
+    @property
+    def is_decided(self) -> bool:
+        return self.reading.now.of > 0
+
+    @property
+    def errors(self) -> list[Outcome]:
+        return [each for each in self.present if each.state == "error" and each.is_present]
+
+    @property
+    def is_outage(self) -> bool:
+        return any(each.is_outage for each in self.errors)
+
+    @cached_property
+    def last(self) -> Outcome | None:
+        """What it did when it was decided last with its present definition."""
+        decided = (each for each in reversed(self.outcomes) if each.is_present and each.is_decided)
+        return next(decided, None)
+
+    @property
+    def is_on_present_code(self) -> bool:
+        """Whether it was decided last on its block's present code, as far as that is known."""
+        codes = None if self.last is None else self.last.code, self.present_code
+        return None in codes or codes[0] == codes[1]
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether it was of another block where it is held against."""
+        blocks = (self.was and self.was.block_id), (self.now and self.now.block_id)
+        return None not in blocks and blocks[0] != blocks[1]
+
+    @property
+    def block_changed(self) -> bool | None:
+        """Whether its block was edited between the sides; None where that is not known."""
+        if self.changed_blocks is not None:
+            return None if self.block_id is None else self.block_id in self.changed_blocks
+        codes = (self.was and self.was.code), (self.now and self.now.code)
+        # Codes of two blocks say nothing of either.
+        return None if None in codes or self.has_moved else codes[0] != codes[1]
+
+    @cached_property
+    def edited(self) -> str | None:
+        """What of its definition was edited, in words; None where nothing is known to be."""
+        others = [each for each in self.outcomes if each.is_decided and not each.is_present]
+        if not others:
+            return None
+        same = [each for each in self.outcomes if each.is_decided and each.is_present]
+        differs = [
+            word
+            for word, name in _DEFINITION
+            if None not in (values := [_last_known(rows, name) for rows in (same, others)])
+            and values[0] != values[1]
+        ]
+        return " and ".join(differs)
+
+    @cached_property
+    def unknown(self) -> tuple[str, ...]:
+        """What of its definition the outcomes of one side do not say.
+
+        An expected value that neither has is none that could have changed: not every condition has
+        one.
+        """
+        same = [each for each in self.outcomes if each.is_decided and each.is_present]
+        sides = [[each for each in same if each.is_now is is_now] for is_now in (False, True)]
+        if not all(sides):
+            return ()
+        found = []
+        for word, name in _DEFINITION:
+            says = [_last_known(side, name) is not None for side in sides]
+            if says[0] != says[1] if name == "expected" else not all(says):
+                found.append(word)
+        return tuple(found)
+
+    # What it is now
+
+    @property
+    def state(self) -> str | None:
+        return None if self.now is None else self.now.state
+
+    @property
+    def fails(self) -> bool:
+        """Whether it has a result on the candidate's side, and does not simply pass in it."""
+        return self.state in (*FAILING, "mixed")
+
+    @property
+    def document_names(self) -> Sequence[str] | None:
+        return _first(each.document_names for each in self._sides)
+
+    @property
+    def condition(self) -> str | None:
+        return _first(each.condition for each in self._sides)
+
+    @property
+    def expected_value(self) -> str | None:
+        return _first(each.expected_value for each in self._sides)
+
+    @property
+    def _sides(self) -> list[Side]:
+        return [each for each in (self.now, self.was) if each is not None]
+
+    @property
+    def got(self) -> str | None:
+        return None if self.now is None else self.now.actual_value
+
+    @property
+    def failure(self) -> str | None:
+        if self.now is None or not self.fails:
+            return None
+        now = self.now
+        message = now.status_message if now.failure_message is None else now.failure_message
+        return ": ".join(each for each in (now.failure_code, message) if each is not None) or None
+
+    # What follows
+
+    @property
+    def p_called(self) -> float | None:
+        """The probability by which it is called: by its whole history where that is certain."""
+        reading = self.reading
+        is_certain = self.has_own_past and (reading.p_worse or 0) >= CERTAIN_ENOUGH
+        return reading.p_worse if is_certain else reading.p_regressed
+
+    @property
+    def p(self) -> float | None:
+        """The probability that it got worse and was not mended.
+
+        None where it was not decided now, unless it stays broken: then it keeps the last one.
+        """
+        is_told = self.is_decided or self.transition in BROKEN
+        return self.reading.p_regressed if is_told else None
+
+    @property
+    def is_said_worse(self) -> bool:
+        """Whether it is said since when it is worse."""
+        is_old = self.transition == "still_failing" and (self.reading.p_worse or 0) >= LIKELY
+        return self.transition in (*BROKEN, "suspect") or (is_old and self.passed_before)
+
+    @property
+    def since_at(self) -> datetime | None:
+        return self.reading.since_at if self.is_said_worse else None
+
+    @property
+    def was_seen(self) -> bool:
+        """Whether an earlier run of the whole workflow showed that it is broken."""
+        since = self.since_at
+        return since is not None and any(
+            each.is_whole
+            and each.state in NOT_PASSING
+            and each.moment is not None
+            and each.moment >= since
+            for each in self.earlier
+        )
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether it may have got worse earlier than it shows."""
+        was = self.was
+        # Where only the saved eval remembers that it passed, other runs may lie between.
+        is_remembered = was is not None and was.state == "passed" and was.run_id is None
+        return is_remembered or self.is_beyond_gap
+
+    @property
+    def cause(self) -> str | None:
+        if not self.is_said_worse:
+            return None
+        # Which of the runs that were not read was on edited code is not known.
+        is_open = self.is_latest and self.reading.cause == "edit"
+        return "unknown" if is_open else self.reading.cause
+
+    @property
+    def is_unsure(self) -> bool:
+        return self.transition in BROKEN and self.p is not None and self.p < SURE
+
+    @property
+    def decides_at(self) -> datetime | None:
+        """From when a further look can decide; None where nothing is unclear."""
+        is_unclear = self.is_unsure or self.transition == "suspect"
+        return self.reading.row_ends_at if is_unclear else None
+
+    @property
+    def not_run_since(self) -> datetime | None:
+        """When it was decided last, where it was not run now."""
+        is_run = self.is_decided or self.errors
+        return None if is_run or self.last is None else self.last.moment
+
+    @property
+    def is_isolated_error(self) -> bool:
+        return self.transition == "newly_errored" and not self.is_outage
+
+    @property
+    def errs_always(self) -> bool:
+        """Whether it passed once and ended in an error in its newest two rows, or more."""
+        return self.is_isolated_error and self.errors_since is not None and self.passed_before
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether one run cannot tell: it may have got worse, or ended in an isolated error."""
+        return self.transition == "suspect" or (self.is_isolated_error and not self.errs_always)
+
+
+_DEFINITION = (
+    ("inputs", "inputs"),
+    ("condition", "condition_kind"),
+    ("expected value", "expected"),
+)
+
+
+def _last_known(outcomes: Sequence[Outcome], name: str) -> object:
+    return _first(getattr(each, name) for each in reversed(outcomes))
+
+
+def _first(values: Iterable[_T | None]) -> _T | None:
+    return next((each for each in values if each is not None), None)

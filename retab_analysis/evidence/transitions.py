@@ -1,0 +1,132 @@
+"""What became of an eval, and why: rules that read its story.
+
+In every function the first line that fits decides.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import NamedTuple
+
+from retab_analysis.evidence.reruns import CLEARED_BY_PASS
+from retab_analysis.evidence.story import Reading, Share, Story
+from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, LIKELY, UNLIKELY, Transition
+
+
+def find_transition(story: Story) -> Transition | None:
+    """What became of an eval; None where it is no row.
+
+    An eval is *broken* where its last decided row calls it so, by the words of :func:`find_word`.
+    """
+    s = story
+    has_now = s.is_decided or bool(s.errors)
+    last_state = s.state if s.last is None else s.last.state
+    still_broken: Transition = "newly_blocked" if last_state == "blocked" else "regressed"
+    # It is not saved any more (without a list of saved evals: not there), and was not run.
+    if not s.saved.is_there and not s.present:
+        return "removed" if s.saved.was_there else None
+    # Nothing of it was ever decided before.
+    if not s.is_known_before and not s.errors:
+        return "added" if s.present else None
+    # It was decided before, but only with another definition.
+    if s.is_decided and not s.is_comparable:
+        return "not_comparable"
+    # It asserts something else since it was run last.
+    if s.saved.is_edited:
+        return "incomplete"
+    # A result of it is still to come.
+    if not has_now and s.saved.is_pending:
+        return None
+    # It was broken, and nothing says otherwise.
+    if not has_now and s.reading.is_broken and s.is_on_present_code:
+        return still_broken
+    # It ought to have a result.
+    if not has_now:
+        return "incomplete" if s.saved.is_expected or s.present else None
+    # An error neither mends nor breaks it.
+    if not s.is_decided:
+        return still_broken if s.reading.is_broken and s.has_own_past else "newly_errored"
+    was, now = s.was, s.now
+    assert now is not None
+    word = find_word(
+        s.reading,
+        s.p_called,
+        was_good=was is not None and was.has_passed,
+        less_often=was is not None
+        and now.state == "mixed"
+        and (now.pass_rate or 0) < (was.pass_rate or 0),
+    )
+    return ("newly_blocked" if now.state == "blocked" else "regressed") if word is None else word
+
+
+def find_word(
+    reading: Reading, p: float | None, *, was_good: bool, less_often: bool
+) -> Transition | None:
+    """The transition of an eval that was decided before and now; None where it is broken.
+
+    ``p`` is the probability that it got worse and was not mended; ``was_good``, whether it passed,
+    at times at least, where it is held against; ``less_often``, whether it passes at times now, but
+    less often than it did.
+    """
+    r, now = reading, reading.now
+    p = math.nan if p is None else p
+    passed_once = r.earlier.passed + now.passed > 0
+    passes = now.passed == now.of > 0
+    is_worse = was_good and (not now.passed or less_often)
+    both = r.passed_last and r.failed_last
+    failed_since = r.since.of - r.since.passed
+    # It certainly got worse.
+    if p >= CERTAIN_ENOUGH and passed_once:
+        return None
+    # It comes and goes by its nature.
+    if r.is_flaky:
+        return "flaky"
+    # An edit probably broke it, and it has not passed more often than not since.
+    if is_worse and r.cause == "edit" and p >= LIKELY and r.since.passed <= failed_since:
+        return None
+    # It is worse than it was, and cleared.
+    if is_worse and (p <= UNLIKELY or (both and p <= CLEARED_BY_PASS)):
+        return "flaky" if r.failed_last else "still_passing"
+    if is_worse:
+        return "suspect"
+    # It passes now, and did not before.
+    if passes and not was_good and (r.p_improved or 0) >= LIKELY:
+        return "fixed"
+    if passes:
+        return "still_passing"
+    # Its newest row has both a failure and a pass.
+    if both:
+        return "flaky"
+    return "still_passing" if r.passed_last else "still_failing"
+
+
+class Reason(NamedTuple):
+    """Why an eval has its transition: a kind, and what the sentence about it says."""
+
+    kind: str
+    now: Share = Share(0, 0)
+    before: Share = Share(0, 0)
+    at: datetime | None = None
+
+
+def find_reason(story: Story) -> Reason | None:
+    """Why an eval has its transition; None where it simply passes."""
+    s, r, transition = story, story.reading, story.transition
+    if transition in BROKEN or (transition == "still_failing" and s.since_at):
+        kind = "comes and goes" if r.since.passed else "broken"
+        return Reason(kind, r.since, r.before, s.since_at)
+    if transition == "suspect":
+        return Reason("suspect", r.since, r.before)
+    if transition == "newly_errored":
+        if s.errs_always:
+            return Reason("always an error", at=s.errors_since)
+        return Reason("outage" if s.is_outage else "error")
+    if transition == "flaky":
+        return Reason("flaky" if r.is_flaky else "failed once", r.now, r.earlier)
+    if transition == "still_failing" and not s.passed_before:
+        return Reason("never passed")
+    if transition == "still_passing":
+        passes_again = s.was is None or not s.was.has_passed
+        return Reason("passes again", r.now, r.earlier) if passes_again else None
+    return Reason(transition, r.now, r.earlier)
