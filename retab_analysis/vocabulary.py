@@ -72,6 +72,9 @@ SAME_EVAL = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
 BLOCK_CODE = "block_execution_fingerprint"
 """The column that tells one state of a block's code from another."""
 
+ERA = "era "
+"""How the code of a result begins that has no fingerprint, and is known by when it ran."""
+
 CODE = pl.coalesce(BLOCK_CODE, "version " + pl.col("workflow_version_id"))
 """What names the code that a result was made by: the block's, or the version where it is null."""
 

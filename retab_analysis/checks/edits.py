@@ -27,7 +27,7 @@ from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
 from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import DRAFT, is_draft
+from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, is_draft
 
 _MOST_BLOCKS, _MOST_VERSIONS = 12, 6
 _OF_BLOCK = tuple(BLOCKS.schema)
@@ -165,7 +165,10 @@ class _Search:
         """Know results without a fingerprint of their code by the era in which they ran."""
         sides = sides_of(self.comparison)
         frames = sides.candidate, sides.baseline, sides.history
-        marked = [each if each is None else mark_codes(each, eras) for each in frames]
+        # A mark and a fingerprint differ, and nobody knows whether the code does.
+        told = (each.drop_nulls(BLOCK_CODE)["block_id"] for each in sides.known)
+        silent = eras.filter(~pl.col("block_id").is_in(pl.concat(told).unique().implode()))
+        marked = [each if each is None else mark_codes(each, silent) for each in frames]
         if all(new is old for new, old in zip(marked, frames, strict=True)):
             return
         known: dict[str, Any] = dict(zip(("candidate", "baseline", "history"), marked, strict=True))

@@ -16,6 +16,7 @@ from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
+from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals
 from retab_analysis.comparison.names import say_day
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
@@ -339,9 +340,10 @@ class _Settling:
             blocks = read_live_blocks(self.client, _workflow_of(self.comparison))
         edited = find_edited(candidate, saved, blocks)
         if edited.height:
+            said = say_edited(edited, sides_of(self.comparison).around.edits)
             first = f" after the first {count_noun(self.started, 'run')}, which count"
             raise ConfigError(
-                f"{say_edited(edited)}: a rerun would say nothing about the candidate, so that "
+                f"{said}: a rerun would say nothing about the candidate, so that "
                 f"none was started{first if self.started else ''}; check a run of the workflow as "
                 "it is now"
             )
@@ -373,8 +375,9 @@ class _Settling:
         # At once: what is neither waited for nor counted would be lost to a Ctrl-C between them.
         self.comparison, self.ended, self.waiting = counted, ended, nothing
         if edited.height:
+            said = say_edited(edited, sides_of(self.comparison).around.edits)
             raise ConfigError(
-                f"{say_edited(edited)}: {count_noun(edited.height, 'rerun')} ran other code, or "
+                f"{said}: {count_noun(edited.height, 'rerun')} ran other code, or "
                 "asserted something else, and cannot be counted; check a run of the workflow as "
                 "it is now"
             )
@@ -456,12 +459,14 @@ def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(own).select(results.columns)
 
 
-def say_edited(edited: pl.DataFrame) -> str:
+def say_edited(edited: pl.DataFrame, edits: Edits | None = None) -> str:
     """What was edited, in words; a sentence to which more is added."""
+    called = {} if edits is None else edits.names
     said = []
     for kind, words in _EDITED.items():
         of = edited.filter(edited=kind)
-        blocks = [f"block {one_line(each)}" for each in of["block_id"].drop_nulls().unique().sort()]
+        ids = of["block_id"].drop_nulls().unique().sort()
+        blocks = [f"block {called.get(each) or one_line(each)}" for each in ids]
         evals = [f"eval {one_line(row['eval_name'] or row['eval_id'])}" for row in of.to_dicts()]
         if evals:
             blocks = blocks or ["a block"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import polars as pl
 
 from retab_analysis.schema import asserts_the_same
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT, SAME_EVAL
+from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, ERA, MOMENT, SAME_EVAL
 
 _NO_CODES = (
     "Results do not say which code they ran; the history of their blocks says it instead, or else "
@@ -101,8 +101,10 @@ def _first_that_holds(cases: dict[str, pl.Expr]) -> pl.Expr:
 
 def _known(candidate: pl.DataFrame) -> pl.DataFrame:
     """What each eval's newest results say of code and definition; and when the last run was."""
+    is_era = pl.col(BLOCK_CODE).str.starts_with(ERA)
     return (
-        candidate.sort(MOMENT, nulls_last=False, maintain_order=True)
+        candidate.with_columns(pl.when(~is_era).then(BLOCK_CODE).alias(BLOCK_CODE))
+        .sort(MOMENT, nulls_last=False, maintain_order=True)
         .group_by("eval_id")
         .agg(pl.col(name).drop_nulls().last() for name in _KNOWN)
         .with_columns(ran_at=pl.lit(candidate["run_created_at"].max(), _MOMENT))

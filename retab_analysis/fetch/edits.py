@@ -29,7 +29,7 @@ from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.schema import BLOCKS, EDITS, ERAS, PROBLEMS, Datetime, write_by_value
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, MOMENT
+from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, ERA, MOMENT
 
 SIGHTINGS = pl.Schema(
     {
@@ -175,7 +175,7 @@ def mark_codes(results: pl.DataFrame, eras: pl.DataFrame) -> pl.DataFrame:
     lacks = pl.col(BLOCK_CODE).is_null() & pl.col("block_id").is_in(eras["block_id"].implode())
     ran = results.filter(lacks).select("block_id", moment=MOMENT).drop_nulls().unique()
     codes = {
-        (block, moment): f"era {code}"
+        (block, moment): f"{ERA}{code}"
         for block, moment in ran.rows()
         for code in find_era(eras.filter(block_id=block), moment)["config_fingerprint"]
     }
