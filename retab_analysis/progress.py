@@ -1,4 +1,4 @@
-"""Progress of long work: the protocol, one that shows nothing, and tqdm's bars."""
+"""Progress of long work: the protocol, one that shows nothing, and tqdm's bar."""
 
 from __future__ import annotations
 
@@ -72,38 +72,6 @@ class Bar:
     def close(self) -> None:
         """Take the bar away."""
         self._bar.close()
-
-
-class Bars:
-    """Several tqdm bars below one another, with room for lines above them."""
-
-    def __init__(self) -> None:
-        self._bars: dict[str, Any] = {}
-
-    def update(self, key: str, words: str, done: int, total: int, note: str) -> None:
-        """Move a bar, made at the first call for its key."""
-        from tqdm import tqdm
-
-        if key not in self._bars:
-            self._bars[key] = _quiet(tqdm)(total=total, position=len(self._bars))
-        bar = self._bars[key]
-        bar.total = total
-        bar.set_description_str(words, refresh=False)
-        bar.set_postfix_str(note, refresh=False)
-        bar.update(done - bar.n)
-        bar.refresh()
-
-    def say(self, line: str) -> None:
-        """Print a line above the bars."""
-        from tqdm import tqdm
-
-        tqdm.write(line, file=sys.stderr)
-
-    def close(self) -> None:
-        """Leave the bars as they are."""
-        for bar in self._bars.values():
-            bar.close()
-        self._bars.clear()
 
 
 def _quiet(tqdm: Any) -> Any:

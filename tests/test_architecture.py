@@ -52,7 +52,7 @@ ONLY_IN = {
     "msgspec": "wire",
     "tqdm": "progress",
 }
-ALSO_IN = {"msgspec": {"decode", "schema", "transport"}}
+ALSO_IN = {"msgspec": {"decode", "schema", "transport", "evidence", "comparison"}}
 
 # The most lines of each room, and of all, as `wc -l` counts them: what there was when these numbers
 # were last written. They only fall. Who needs room takes something out, without squeezing.
@@ -63,7 +63,7 @@ LINES = {
     "vocabulary": 170,
     "arguments": 126,
     "config": 328,
-    "progress": 154,
+    "progress": 122,
     "files": 145,
     "markup": 201,
     "wire": 446,
@@ -74,19 +74,19 @@ LINES = {
     "export": 463,
     "archive": 1_600,
     "stats": 377,
-    "evidence": 2_401,
+    "evidence": 2_385,
     "analysis": 1_009,
-    "comparison": 4_258,
+    "comparison": 4_255,
     "render": 760,
     "plots": 1_337,
-    "checks": 2_536,
-    "widgets": 5_975,
+    "checks": 2_523,
+    "widgets": 5_437,
     "cli": 1_855,
     "pytest_plugin": 196,
     "mcp": 173,
     "sandbox": 2_995,
 }
-LINES_OF_ALL = 34_068
+LINES_OF_ALL = 33_466
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30

@@ -43,14 +43,13 @@ SIGNATURES = {
     "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', "
     "alpha=0.05, margin=0.05)",
     "compare_view": "(results, baseline=None, candidate=None, *, "
-    "alpha=0.05, margin=0.05, save_values=False, archive=None, client=None)",
+    "alpha=0.05, margin=0.05, save_values=False, client=None)",
     "decode_evals": "(data, *, strict=True)",
     "decode_results": "(data, *, strict=True)",
     "decode_runs": "(data, *, strict=True)",
     "demo": "(seed=0, speed=1.0)",
     "eval_history": "(results)",
-    "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, "
-    "archive=None, client=None)",
+    "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, client=None)",
     "failures": "(results)",
     "fetch_config_changes": "(workflow_id, baseline, candidate='draft', *, client=None)",
     "fetch_edits": "(workflow_id, *, blocks=None, client=None)",
@@ -85,8 +84,8 @@ SIGNATURES = {
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
     "use": "(client=Ellipsis, *, archive=Ellipsis, values=Ellipsis, profile=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
-    "watch": "(runs=None, *, workflow_id=None, baseline='last_good', compact=False, "
-    "interval=2.0, allow_cancel=None, save_values=False, archive=None, client=None)",
+    "watch": "(runs=None, *, workflow_id=None, baseline='last_good', interval=2.0, "
+    "allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
     "write_excel": "(frames, path)",
     "write_report": "(comparison, path, *, values=None, gate=None)",

@@ -20,7 +20,6 @@ from support.inside import (
     OpenedDocument,
     OpenEval,
     Overview,
-    TerminalBars,
     show_turning,
 )
 from support.inside import live_html as html
@@ -106,15 +105,13 @@ def view_texts() -> Iterator[str]:
         explorer._follow()
         yield from explorer._repr_mimebundle_().values()
         yield htmls(explorer)
-        yield explorer.code()
 
 
 def live_texts() -> Iterator[str]:
-    yield from (html.plain_text(LIVE, values=True), html.describe_briefly(LIVE))
+    yield from (html.plain_text(LIVE, values=True), *html.list_news(LIVE, set(), values=True))
     look = html.LiveLook(values=True, limit=None)
     yield from map(str, html.render_sections(LIVE, look, OpenEval(None, lambda: None)).values())
-    yield from map(str, html.render_brief_sections(LIVE).values())
-    yield from (str(html.render_still_view(LIVE, look)), str(html.render_still_line(LIVE)))
+    yield str(html.render_still_view(LIVE, look))
 
 
 def plotted_texts(draw: Callable[..., Any], of: Any, **how: Any) -> Iterator[str]:
@@ -168,14 +165,6 @@ def test_68_nothing_turns_a_report_round(tmp_path: Path) -> None:
 )
 def test_68_nothing_turns_a_plot_round(draw: Any, of: Any, how: dict[str, Any]) -> None:
     check(plotted_texts(draw, of, **how))
-
-
-@pytest.mark.parametrize("compact", [True, False])
-def test_68_nothing_turns_a_terminal_round(
-    compact: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    TerminalBars(compact=compact).draw(LIVE)
-    check(iter([capsys.readouterr().err]))
 
 
 def test_what_turns_nothing_round_stays() -> None:

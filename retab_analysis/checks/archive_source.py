@@ -15,7 +15,6 @@ from retab_analysis.checks.source import Source
 from retab_analysis.fetch.lists import find_workflow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
-from retab_analysis.schema import RESULTS, checked
 from retab_analysis.transport import Client
 
 _one_sync = threading.Lock()
@@ -130,15 +129,3 @@ class ArchiveSource(Source):
         if asked.is_empty():
             return found
         return pl.concat([found, super()._read_missing(asked, progress)])
-
-
-def add_archived(results: pl.DataFrame | pl.LazyFrame, archive: Archive) -> pl.DataFrame:
-    """Some results, and those of other runs of their workflows that are in an archive."""
-    given = checked(results, RESULTS, ("workflow_id", "run_id"), "results").collect()
-    workflows = given["workflow_id"].drop_nulls().unique().to_list()
-    if not workflows:
-        return given
-    kept = (KeptWorkflow.read(archive, each) for each in workflows)
-    known = pl.concat([each.read_results(each.runs) for each in kept])
-    others = known.join(given, on="run_id", how="anti").join(given, on="result_id", how="anti")
-    return pl.concat([given, others], how="diagonal")

@@ -7,6 +7,7 @@ import json
 import sys
 from argparse import Namespace
 from collections import Counter
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,15 @@ from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison.accepted import read_policy
 from retab_analysis.comparison.report import write_report
-from retab_analysis.errors import (
-    ArchiveError,
-    ConfigError,
-    RetabAnalysisError,
-)
+from retab_analysis.config import shows_values
+from retab_analysis.errors import ArchiveError, ConfigError, RetabAnalysisError
 from retab_analysis.export import write_csv
 from retab_analysis.export.spreadsheets import OTHER_KINDS
 from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.files import save
 from retab_analysis.markup import count_noun, one_line, without_controls
+from retab_analysis.progress import announce, choose_progress
 from retab_analysis.transport import Client
 
 
@@ -247,28 +246,27 @@ def _write_table(frame: pl.DataFrame, kind: str, options: Namespace, console: Co
 
 
 def _watch(options: Namespace, console: Console, session: Session) -> int:
-    """Follow runs; on a terminal bars are drawn, elsewhere a line is printed at each change."""
+    """Follow runs: a line for each eval that is news, and how far they are in a bar or in lines."""
     # Here, because the other commands need no widgets to be installed.
     from retab_analysis.widgets import watch
-    from retab_analysis.widgets.live.html import plain_text
+    from retab_analysis.widgets.live.html import list_news, plain_text, sum_progress
 
     which: Any = {"workflow_id": options.workflow}
     if options.runs:
         which = {"runs": _read_runs(options, session)}
     else:
         _fetch_runs(options, console, session, 1)  # asks whether there is such a workflow
-    on_terminal = console.errors.isatty()
-    said: list[str] = []
+    progress = console.telling or choose_progress(True, "watch", "evals")
+    said: set[tuple[str, str]] = set()
+    values = console.errors.isatty() and shows_values()  # none in a log
 
     def tell(view: Any) -> None:
-        line = repr(view)
-        if said[-1:] != [line]:
-            said.append(line)
-            console.show(line)
+        state, done = view.state, sum_progress(view.state)
+        for line in list_news(state, said, values=values):
+            announce(progress, line, *done)
+        progress.update(*done, one_line(state.connection or state.heading))
 
-    with watch(**which, compact=not on_terminal, client=session.client) as view:
-        if not on_terminal:
-            view.on_update(tell)
-        view.wait()
-        console.show(plain_text(view.state))
+    with closing(progress), watch(**which, client=session.client) as view:
+        view.on_update(tell).wait()
+    console.show(plain_text(view.state))
     return HOLDS

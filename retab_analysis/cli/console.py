@@ -115,14 +115,16 @@ class Console:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Lines:
-    """Progress of which only the notes are said, a line each."""
+    """Progress of which only the notes are said, a line each, where they change."""
 
     console: Console
+    last: str = ""
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        if note:
+        if note and note != self.last:
+            self.last = note
             self.console.say(note)
 
     def close(self) -> None:

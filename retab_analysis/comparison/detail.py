@@ -73,8 +73,9 @@ def tell_result(result: Row, passed: Row | None = None) -> Story:
 
     ``passed`` is the row of the result that passed last before it.
     """
+    known = [name for name in Side.__struct_fields__ if name in result]
     was, now = (
-        None if row is None else Side(**{name: row[name] for name in Side._fields if name in row})
+        None if row is None else Side(**{name: row[name] for name in known})
         for row in (passed, result)
     )
     return Story(
@@ -82,7 +83,10 @@ def tell_result(result: Row, passed: Row | None = None) -> Story:
         name=result["eval_name"],
         block_id=result.get("block_id"),
         path=result.get("path"),
+        condition=result.get("condition"),
         condition_kind=result.get("condition_kind"),
+        expected_value=result.get("expected_value"),
+        document_names=result.get("document_names"),
         was=was,
         now=now,
         transition=result["state"],
@@ -196,7 +200,7 @@ def say_got(story: Story) -> Line:
         others = len(inside) - 1
         more = f"; and {count_noun(others, 'more place')}" if others else ""
         return (Span(f"{inside[0].label}: ", "strong"), *inside[0].line, *write_line(more))
-    missing = find_missing(expected, story.was and story.was.actual_value, text)
+    missing = find_missing(expected, story.was.actual_value if story.was else None, text)
     without = f", without {', '.join(missing[:3])}" if missing else ""
     return write_line(Span(f"{summarize_value(text)}{without}", "wrong"))
 

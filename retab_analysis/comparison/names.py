@@ -63,10 +63,7 @@ def name_runs(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | 
     at = results.select(_moment(results).min()).item()
     what = count_noun(len(runs), "run") if len(runs) else "results of unknown runs"
     if len(runs) == 1:
-        what = (
-            f"run {one_line(runs[0])}"
-            if at is None
-            else f"the run of {say_day(at, year)}, {at:%H:%M}"
-        )
+        day = "" if at is None else f"{say_day(at, year)}, {at:%H:%M}"
+        what = f"the run of {day}" if day else f"run {one_line(runs[0])}"
     version = name_versions(results, versions, year)
     return f"{what} ({version})" if version else what

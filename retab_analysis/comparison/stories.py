@@ -7,9 +7,7 @@ comes from all comparable ones, see :mod:`retab_analysis.evidence`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 from statistics import median
@@ -17,13 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from msgspec.structs import replace
 
 from retab_analysis.comparison.detail import say_reason
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger
 from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import Findings
-from retab_analysis.evidence.story import Outcome, Reading, SavedNow, Side, Story
+from retab_analysis.evidence.story import Outcome, Reading, SavedNow, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
 from retab_analysis.schema import COMPARISON
 from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRANSITIONS
@@ -32,8 +31,8 @@ _OUTCOME = (
     *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
     *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "expected"),
 )
-_MEASURED = ("score", "threshold", "duration_ms")
-_SHOWN = Side._fields[Side._fields.index("block_id") :]
+_MEASURED = ("score", "margin", "duration_ms")
+_SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") :]
 _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
 
 
@@ -47,42 +46,35 @@ def tell_stories(
     changed = None if own_past else sides.read.changed_blocks
     outcomes = _list_outcomes(results, ledger, findings)
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
-    now = [[each for each in its if each.is_now and each.is_present] for its in outcomes]
+    now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
     readings = _read_model(held, ledger, findings, own_past=own_past)
     shown = _Shown.of(results, (*held, *now))
     present = _find_present_codes(outcomes)
     gaps = _find_gaps(ledger, readings, sides.read.after_gaps)
-    known = zip(
-        _describe_evals(results, ledger),
-        _describe_saved(ledger, sides),
-        outcomes,
-        held,
-        now,
-        readings,
-        gaps,
-        strict=True,
-    )
+    saved = _describe_saved(ledger, sides)
     stories = []
-    for index, (about, saved, its, earlier, present_ones, reading, has_gap) in enumerate(known):
-        was, is_now = shown.sum_up(earlier), shown.sum_up(present_ones)
-        blocks = [side.block_id for side in (is_now, was) if side is not None and side.block_id]
-        block_id = blocks[0] if blocks else None
+    for index, about in enumerate(_describe_evals(results, ledger)):
+        was, is_now = shown.sum_up(held[index]), shown.sum_up(now[index])
+        either = [side for side in (is_now, was) if side is not None]
         told = Story(
             id=about.id,
             name=about.name,
-            block_id=block_id,
+            block_id=first_known(side.block_id for side in either),
             index=index,
             path=about.path,
+            condition=first_known(side.condition for side in either),
             condition_kind=about.condition_kind,
-            outcomes=tuple(its),
-            held=tuple(earlier),
+            expected_value=first_known(side.expected_value for side in either),
+            document_names=first_known(side.document_names for side in either),
+            outcomes=tuple(outcomes[index]),
+            held=tuple(held[index]),
             was=was,
             now=is_now,
-            reading=reading,
-            saved=saved,
+            reading=readings[index],
+            saved=saved[index],
             has_own_past=own_past,
             changed_blocks=changed,
-            is_beyond_gap=has_gap,
+            is_beyond_gap=gaps[index],
             present_code=present.get(about.block_id),
             errors_since=about.errors_since,
         )
@@ -100,7 +92,8 @@ def _list_outcomes(
     """
     failure = pl.col("failure_message")
     message = pl.coalesce(pl.when(failure != "").then(failure), "status_message")
-    measured = results.select("at", *_MEASURED, message=message)
+    margin = pl.col("score") - pl.col("threshold")
+    measured = results.select("at", "score", "duration_ms", margin=margin, message=message)
     table = ledger.results.join(measured, on="at", how="left", maintain_order="left")
     evals, rows = table["eval"].to_numpy(), table["row"].fill_null(-1).to_numpy()
     if not ledger.is_inside.all():
@@ -216,18 +209,16 @@ class _Shown:
     def sum_up(self, its: Sequence[Outcome]) -> Side | None:
         if not its:
             return None
-        counts = Counter([each.state for each in its])
-        n = counts["passed"] + counts["failed"] + counts["blocked"]
-        codes = [each.code for each in its if each.code is not None]
-        scores = [(each.score, each.threshold) for each in its if each.score is not None]
+        states = [each.state for each in its]
+        passed, n = states.count("passed"), sum([each in DECIDED for each in states])
         return Side(
-            _combine(counts),
+            _combine(states),
             n,
-            counts["passed"] / n if n else None,
-            _find_median([score for score, _ in scores]),
-            _find_median([score - least for score, least in scores if least is not None]),
-            _find_median([each.duration_ms for each in its if each.duration_ms is not None]),
-            codes[-1] if codes else None,
+            passed / n if n else None,
+            _find_median([each.score for each in its]),
+            _find_median([each.margin for each in its]),
+            _find_median([each.duration_ms for each in its]),
+            next((each.code for each in reversed(its) if each.code is not None), None),
             *self._rows[_choose_shown(its).at],
         )
 
@@ -236,22 +227,27 @@ def _choose_shown(its: Sequence[Outcome]) -> Outcome:
     """The newest that has the state of all, or that did not pass where that is ``mixed``."""
     if len(its) == 1:
         return its[0]
-    state = _combine(Counter([each.state for each in its]))
+    state = _combine([each.state for each in its])
     says = NOT_PASSING if state == "mixed" else (state,)
     return next(each for each in reversed(its) if each.state in says)
 
 
-def _combine(counts: Mapping[str, int]) -> str:
+def _combine(states: Sequence[str]) -> str:
     """The state of several results, as :func:`retab_analysis.vocabulary.combined_state` has it."""
-    passed, failed, blocked = counts["passed"], counts["failed"], counts["blocked"]
+    if len(states) == 1:
+        return states[0]
+    failed, blocked = states.count("failed"), states.count("blocked")
     if failed or blocked:
-        return "mixed" if passed else "blocked" if blocked >= failed else "failed"
+        return "mixed" if "passed" in states else "blocked" if blocked >= failed else "failed"
     order = ("passed", "error", "unscored")
-    return next((each for each in order if counts[each]), "cancelled")
+    return next((each for each in order if each in states), "cancelled")
 
 
-def _find_median(known: Sequence[float]) -> float | None:
-    return None if not known else known[0] if len(known) == 1 else median(known)
+def _find_median(numbers: Sequence[float | None]) -> float | None:
+    if len(numbers) == 1:
+        return numbers[0]
+    known = [each for each in numbers if each is not None]
+    return median(known) if known else None
 
 
 def _describe_saved(ledger: Ledger, sides: Sides) -> list[SavedNow]:

@@ -7,12 +7,12 @@ and every sentence about it is made of its story, in :mod:`retab_analysis.compar
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import polars as pl
+from msgspec import Struct
 
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE
 from retab_analysis.vocabulary import (
@@ -29,7 +29,7 @@ _RUNS = 12  # so many outcomes are shown
 _T = TypeVar("_T")
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True, gc=False):
     """What came of an eval in one run: a result, as far as a rule reads it."""
 
     at: int  # its place among the results that are compared
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     condition_kind: str | None
     expected: str | None
     score: float | None
-    threshold: float | None
+    margin: float | None  # score less threshold
     duration_ms: float | None
     message: str | None
 
@@ -64,7 +64,7 @@ class Outcome(NamedTuple):
         return self.state in DECIDED
 
 
-class Side(NamedTuple):
+class Side(Struct, frozen=True, gc=False):
     """What an eval did on one side: its state over decided results, and the result that shows it.
 
     That is the newest result that has this state, or that did not pass where it is ``mixed``;
@@ -94,7 +94,7 @@ class Side(NamedTuple):
         return self.state in ("passed", "mixed")
 
 
-class Share(NamedTuple):
+class Share(Struct, frozen=True, gc=False):
     """How many outcomes passed, of how many."""
 
     passed: int
@@ -104,7 +104,7 @@ class Share(NamedTuple):
         return f"{self.passed} of {self.of}"
 
 
-class Reading(NamedTuple):
+class Reading(Struct, frozen=True, gc=False):
     """What the model answers about an eval; see :meth:`Findings.of_each_eval`."""
 
     p_regressed: float | None = None
@@ -134,15 +134,13 @@ class Reading(NamedTuple):
     @classmethod
     def list_all(cls, told: pl.DataFrame) -> list[Reading]:
         """One for each row of what the model tells."""
-        *single, _, _, _, _ = cls._fields
-        shares = (f"{what}_{when}" for when in cls._fields[-4:] for what in ("passes", "outcomes"))
-        return [
-            cls(*row[:-8], *(Share(*row[at:][:2]) for at in range(len(row) - 8, len(row), 2)))
-            for row in told.select(*single, *shares).iter_rows()
-        ]
+        *single, _, _, _, _ = fields = cls.__struct_fields__
+        shares = [f"{what}_{when}" for when in fields[-4:] for what in ("passes", "outcomes")]
+        rows = told.select(*single, *shares).iter_rows()
+        return [cls(*row[:-8], *map(Share, row[-8::2], row[-7::2])) for row in rows]
 
 
-class SavedNow(NamedTuple):
+class SavedNow(Struct, frozen=True, gc=False):
     """What the saved eval says; None where the saved evals are not known."""
 
     is_there: bool | None = None
@@ -155,8 +153,7 @@ class SavedNow(NamedTuple):
 NOTHING_READ, NOTHING_SAVED = Reading(), SavedNow()
 
 
-@dataclass(frozen=True, eq=False)
-class Story:
+class Story(Struct, frozen=True, eq=False, dict=True):
     """What is known of one eval.
 
     ``outcomes`` are in the order of time, those of the candidate last: all within the horizon, and
@@ -170,7 +167,10 @@ class Story:
     block_name: str | None = None  # its label, with its id where another block has it too
     index: int = 0  # its place in the ledger
     path: str | None = None
+    condition: str | None = None
     condition_kind: str | None = None
+    expected_value: str | None = None
+    document_names: Sequence[str] | None = None
     outcomes: tuple[Outcome, ...] = ()
     held: tuple[Outcome, ...] = ()
     was: Side | None = None
@@ -303,22 +303,6 @@ class Story:
         return self.state in (*FAILING, "mixed")
 
     @property
-    def document_names(self) -> Sequence[str] | None:
-        return _first(each.document_names for each in self._sides)
-
-    @property
-    def condition(self) -> str | None:
-        return _first(each.condition for each in self._sides)
-
-    @property
-    def expected_value(self) -> str | None:
-        return _first(each.expected_value for each in self._sides)
-
-    @property
-    def _sides(self) -> list[Side]:
-        return [each for each in (self.now, self.was) if each is not None]
-
-    @property
     def got(self) -> str | None:
         return None if self.now is None else self.now.actual_value
 
@@ -425,8 +409,8 @@ _DEFINITION = (
 
 
 def _last_known(outcomes: Sequence[Outcome], name: str) -> object:
-    return _first(getattr(each, name) for each in reversed(outcomes))
+    return first_known(getattr(each, name) for each in reversed(outcomes))
 
 
-def _first(values: Iterable[_T | None]) -> _T | None:
+def first_known(values: Iterable[_T | None]) -> _T | None:
     return next((each for each in values if each is not None), None)

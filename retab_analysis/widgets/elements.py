@@ -55,46 +55,22 @@ class Option:
 
 def chips(choices: Iterable[Option], event: str, *, label: str) -> Html:
     """Buttons that stay pressed: one tab stop, and a click sends ``event`` with the value."""
-    looks = {"type": "button", "class_": "ra-chip"}
-    made = (
-        tag(
+    made = []
+    for each in choices:
+        count = None if each.count is None else tag("span", f"{each.count:,}", class_="ra-soft")
+        pressed = tag(
             "button",
-            each.words,
-            _count(each),
+            join(each.words, " ", count),
+            type="button",
             aria_pressed=str(each.chosen).lower(),
-            **_choose(each, event),
-            **looks,
+            tabindex=-1,
+            data_key=each.value,
+            data_event=event,
+            data_value=each.value,
+            class_="ra-chip",
         )
-        for each in choices
-    )
+        made.append(pressed)
     return tag("div", *made, role="toolbar", aria_label=label, class_="ra-chips")
-
-
-def multi_select(choices: Sequence[Option], event: str, *, label: str, key: str) -> Html:
-    """A list that opens below its name, of which any number can be chosen."""
-    chosen = sum(each.chosen for each in choices)
-    said = f"{label}: {chosen} of {len(choices)}" if chosen else label
-    options = (
-        tag(
-            "div",
-            tag("bdi", each.words),
-            _count(each),
-            role="option",
-            aria_selected=str(each.chosen).lower(),
-            **_choose(each, event),
-        )
-        for each in choices
-    )
-    box = tag(
-        "div",
-        *options,
-        role="listbox",
-        aria_multiselectable="true",
-        aria_label=label,
-        class_="ra-options",
-    )
-    summary = tag("summary", said, class_="ra-button")
-    return tag("details", summary, box, data_menu=True, data_key=key, class_="ra-menu")
 
 
 def select(choices: Iterable[Option], event: str, *, label: str, disabled: bool = False) -> Html:
@@ -107,17 +83,6 @@ def select(choices: Iterable[Option], event: str, *, label: str, disabled: bool 
         "select", *options, aria_label=label, data_event=event, disabled=disabled, class_="ra-field"
     )
     return tag("label", tag("span", label, class_="ra-soft"), box, class_="ra-labelled")
-
-
-def _choose(choice: Option, event: str) -> dict[str, object]:
-    value = choice.value
-    return {"tabindex": -1, "data_key": value, "data_event": event, "data_value": value}
-
-
-def _count(choice: Option) -> Html | None:
-    if choice.count is None:
-        return None
-    return join(" ", tag("span", f"{choice.count:,}", class_="ra-soft"))
 
 
 @dataclass(frozen=True, slots=True)

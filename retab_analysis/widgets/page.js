@@ -10,11 +10,10 @@
  * - `data-event`: a click, or a changed value of a control, is sent as `{event, key, value}`; the
  *   key is the nearest `data-key`, the value that of the control, or else `data-value`.
  * - `data-copy`: a click copies this text to the clipboard; no kernel is needed for it.
- * - `<table role="grid">`, `role="toolbar"` and `role="listbox"` are one tab stop each: arrow keys,
- *   Home, End, Page Up and Page Down move in them, Enter and Space choose. What can have the focus
- *   in them (cells, buttons, options) has `tabindex="-1"`.
+ * - `<table role="grid">` and `role="toolbar"` are one tab stop each: arrow keys, Home, End, Page Up
+ *   and Page Down move in them, Enter and Space choose. What can have the focus in them (cells,
+ *   buttons) has `tabindex="-1"`.
  * - A row of a grid that has become `aria-selected` is scrolled to within its grid.
- * - `<details data-menu>` closes with Escape and with a click elsewhere.
  *
  * @typedef {{get(name: string): any, send(content: any): void,
  *   on(name: string, callback: (...given: any[]) => void): void,
@@ -25,15 +24,15 @@ const GAP_TYPING = 250; // milliseconds without a key before what was typed is s
 const PATIENCE = 1500; // milliseconds before a person is told that the kernel does not answer
 const SHOWN_FOR = 2500; // milliseconds that a short notice stays
 const GONE = "The kernel has ended or was restarted: run the cell again.";
-const FOCUSABLE = "a[href],button,input,select,textarea,summary,[tabindex='0']";
-const ROVING = 'table[role="grid"],[role="toolbar"],[role="listbox"]';
+const FOCUSABLE = "a[href],button,input,select,summary,[tabindex='0']";
+const ROVING = 'table[role="grid"],[role="toolbar"]';
 
 // ---------------------------------------------------------------------------------- patching
 
 /** Attributes that belong to whoever sits at the browser, once the element is there. */
 const OWNED = {
   open: "details",
-  tabindex: "td,th,[role=option],[role=toolbar] button",
+  tabindex: "td,th,[role=toolbar] button",
   "data-copied": "*",
 };
 
@@ -107,7 +106,6 @@ function patchAttributes(old, fresh) {
  * @param {Element} element @param {string} name @param {string | null} value
  */
 function setProperty(element, name, value) {
-  if (element instanceof HTMLInputElement && name === "checked") element.checked = value !== null;
   if (element instanceof HTMLInputElement && name === "value" && !element.matches(":focus")) {
     element.value = value ?? "";
   }
@@ -168,7 +166,7 @@ function move(parent, child, before) {
 // ------------------------------------------------------------------- moving about with the keyboard
 
 /**
- * What can have the focus in a grid, a toolbar or a list, in rows.
+ * What can have the focus in a grid or a toolbar, in rows.
  *
  * @param {Element} box
  * @returns {HTMLElement[][]}
@@ -178,10 +176,7 @@ function rowsOf(box) {
     const rows = [...box.rows].filter((row) => row.getClientRects().length > 0);
     return rows.map((row) => [...row.cells]);
   }
-  const list = box.getAttribute("role") === "listbox";
-  /** @type {HTMLElement[]} */
-  const items = [...box.querySelectorAll(list ? "[role=option]" : "button")].map(asHtml);
-  return list ? items.map((item) => [item]) : [items];
+  return [[...box.querySelectorAll("button")]];
 }
 
 /** @param {any} element @returns {HTMLElement} */
@@ -226,12 +221,12 @@ function findTarget(box, item, event) {
   else if (event.key in aside) column += aside[/** @type {keyof typeof aside} */ (event.key)];
   else if (event.key === "Home" || event.key === "End") {
     const last = event.key === "End";
-    // In a list, and with Ctrl, the ends are the first and the last row.
-    if (event.ctrlKey || rows[row].length === 1) row = last ? rows.length - 1 : 0;
-    if (event.ctrlKey || rows[row].length > 1) column = last ? Infinity : 0;
+    // With Ctrl, the ends are those of the first and the last row.
+    if (event.ctrlKey) row = last ? rows.length - 1 : 0;
+    column = last ? Infinity : 0;
   } else return null;
   row = Math.min(Math.max(row, 0), rows.length - 1);
-  // A row of buttons goes round; a grid and a list end.
+  // A row of buttons goes round; a grid ends.
   const width = rows[row].length;
   if (event.key in flat) column = (column + width) % width;
   return rows[row][Math.min(Math.max(column, 0), width - 1)];
@@ -330,7 +325,6 @@ class View {
     root.addEventListener("change", (event) => this.onChange(event), options);
     root.addEventListener("input", (event) => this.onInput(event), options);
     root.addEventListener("focusin", (event) => this.onFocus(event), options);
-    document.addEventListener("pointerdown", (event) => this.closeMenus(event), options);
     // The notebook's own shortcuts (two d on a cell delete it) are read at the document. In
     // Notebook 7 they come before whatever the page could do at its root.
     window.addEventListener("keydown", (event) => this.onKey(event), { capture: true, ...options });
@@ -396,7 +390,7 @@ class View {
     if (inside && caret) /** @type {any} */ (focused).setSelectionRange(...caret);
   }
 
-  /** Every grid, toolbar and list has one tab stop. */
+  /** Every grid and toolbar has one tab stop. */
   settle() {
     for (const box of this.root.querySelectorAll(ROVING)) {
       if (box.querySelector('[tabindex="0"]')) continue; // asking for rows costs a layout
@@ -495,15 +489,13 @@ class View {
     if (!control || !isControl(control)) return;
     clearTimeout(this.typing);
     // A field that is left has sent already what was typed in it.
-    if (isTicked(control) || this.told.get(control) !== valueOf(control)) {
-      this.send(control, valueOf(control));
-    }
+    if (this.told.get(control) !== control.value) this.send(control, control.value);
   }
 
   /** @param {Event} event */
   onInput(event) {
     const field = /** @type {any} */ (event.target);
-    if (!field.matches("input[data-event],textarea[data-event]") || isTicked(field)) return;
+    if (!field.matches("input[data-event]")) return;
     clearTimeout(this.typing);
     this.typing = window.setTimeout(() => this.send(field, field.value), GAP_TYPING);
   }
@@ -512,15 +504,8 @@ class View {
   onFocus(event) {
     const target = /** @type {Element} */ (event.target);
     const box = target.closest(ROVING);
-    const item = box && target.closest("td,th,button,[role=option]");
+    const item = box && target.closest("td,th,button");
     if (box && item && rowsOf(box).flat().includes(asHtml(item))) setStop(box, item);
-  }
-
-  /** @param {Event} event */
-  closeMenus(event) {
-    for (const menu of this.root.querySelectorAll("details[data-menu][open]")) {
-      if (!event.composedPath().includes(menu)) menu.removeAttribute("open");
-    }
   }
 
   /** @param {KeyboardEvent} event */
@@ -540,18 +525,12 @@ class View {
    * @param {KeyboardEvent} event @param {HTMLElement} target
    */
   answerKey(event, target) {
-    const menu = event.key === "Escape" ? target.closest("details[data-menu][open]") : null;
-    if (menu) {
-      menu.removeAttribute("open");
-      menu.querySelector("summary")?.focus();
-      return true;
-    }
     const box = target.closest(ROVING);
-    if (!box || event.metaKey || event.altKey || target.matches("input,select,textarea")) {
+    if (!box || event.metaKey || event.altKey || target.matches("input,select")) {
       return false;
     }
     if (event.key === "Enter" || event.key === " ") return !event.ctrlKey && choose(target);
-    const item = asHtml(target.closest("td,th,[role=option]") ?? target);
+    const item = asHtml(target.closest("td,th") ?? target);
     const next = event.shiftKey ? null : findTarget(box, item, event);
     next?.focus();
     return next !== null;
@@ -559,7 +538,7 @@ class View {
 }
 
 /**
- * Do what an item of a grid or of a list is for: its button, or its own or its row's click.
+ * Do what an item of a grid is for: its button, or its own or its row's click.
  *
  * @param {HTMLElement} item
  */
@@ -573,12 +552,7 @@ function choose(item) {
 
 /** @param {HTMLElement} element */
 function isControl(element) {
-  return element.matches("input,select,textarea");
-}
-
-/** @param {Element} element */
-function isTicked(element) {
-  return element.matches("[type=checkbox],[type=radio]");
+  return element.matches("input,select");
 }
 
 /**
@@ -591,16 +565,9 @@ function isMarking(element) {
   return chosen !== null && chosen.type === "Range" && element.contains(chosen.anchorNode);
 }
 
-/** @param {any} control */
-function valueOf(control) {
-  if (control.type === "checkbox") return control.checked;
-  if (!control.multiple) return control.value;
-  return [...control.selectedOptions].map((option) => option.value);
-}
-
 /** @param {any} element @returns {number[] | null} */
 function caretOf(element) {
-  const has = element?.matches("textarea,input") && element.selectionStart !== null;
+  const has = element?.matches("input") && element.selectionStart !== null;
   return has ? [element.selectionStart, element.selectionEnd] : null;
 }
 

@@ -1,55 +1,15 @@
-"""A table as HTML and as text: its filters, its rows, its pages."""
+"""A table as HTML and as text: its rows, its pages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from retab_analysis.markup import Html, one_line, tag
-from retab_analysis.widgets.elements import GridColumn, GridRow, Option, button, grid, multi_select
+from retab_analysis.widgets.elements import GridColumn, GridRow, button, grid
 from retab_analysis.widgets.table import Row, TableColumn, TableState
 
 # Characters of a cell in a terminal.
 _CELL = 28
 # What has fewer characters for each em of its column fits in it, and so many of its end are kept.
 _FIT, _END = 1.6, 0.6
-
-
-def render_filters(state: TableState) -> Html:
-    """The filters in one bar; what they let pass is said where it is folded, too."""
-    words, filters = state.describe_filters(), state.filters
-    since, until = (day and day.isoformat() for day in (filters.since, filters.until))
-    columns = [
-        Option(str(number), column.title, chosen=column.name not in state.hidden)
-        for number, column in enumerate(state.listing.columns)
-    ]
-    bar = tag(
-        "div",
-        render_field("search", "Search", filters.text, placeholder="Search"),
-        *_render_facets(state),
-        tag(
-            "label",
-            f"{state.listing.moment[0].capitalize()} since ",
-            render_field("since", "since", since, type="date"),
-        ),
-        tag("label", "until ", render_field("until", "until", until, type="date")),
-        button("Clear filters", "clear", hint="Show all again", disabled=not words),
-        multi_select(columns, "column", label="Columns", key="columns"),
-        class_="ra-actions",
-    )
-    summary = tag("summary", "Filters", tag("span", f": {words}") if words else None)
-    return tag("details", summary, bar, open=True, class_="ra-fold")
-
-
-def _render_facets(state: TableState) -> Iterator[Html]:
-    for number, facet in enumerate(state.listing.facets):
-        values = state.values(facet)
-        # With one value there is nothing to choose; what is chosen stays to be seen.
-        if len(values) < 2 and not state.filters.facets.get(facet.name):
-            continue
-        options = state.choices(facet)
-        left = len(values) - len(options)
-        options += [Option("", f"and {left:,} more, which the search finds")] if left else []
-        yield multi_select(options, f"facet-{number}", label=facet.title, key=f"facet-{number}")
 
 
 def render_field(event: str, label: str, value: object, **more: object) -> Html:
@@ -67,20 +27,19 @@ def render_field(event: str, label: str, value: object, **more: object) -> Html:
 
 
 def render_rows(state: TableState, *, is_live: bool = True) -> Html:
-    shown = state.columns
-    numbers = {each.name: str(number) for number, each in enumerate(state.listing.columns)}
+    shown = state.listing.columns
     order = "descending" if state.descending else "ascending"
     columns = [
         GridColumn(
-            numbers[each.name],
+            str(number),
             each.title,
             each.is_number,
-            "sort" if is_live and state.sort is not None else None,
+            "sort" if is_live else None,
             order if each.name == state.sort else None,
             each.width,
             each.hint,
         )
-        for each in shown
+        for number, each in enumerate(shown)
     ]
     rows = zip(state.shown_numbers, state.shown.iter_rows(named=True), strict=True)
     lines = (
@@ -132,8 +91,9 @@ def render_pages(state: TableState) -> Html:
     )
 
 
-def format_table(state: TableState, columns: Sequence[TableColumn]) -> list[str]:
+def format_table(state: TableState) -> list[str]:
     """The rows of the page as lines of text, one below the other; numbers stand on the right."""
+    columns = state.listing.columns
     cells = [[column.title for column in columns]]
     for row in state.shown.iter_rows(named=True):
         texts = (

@@ -1,4 +1,4 @@
-"""What a click in the explorer takes on the Python side: rows, counts, strip, table, messages."""
+"""What a click in the explorer takes on the Python side: rows, table, messages."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchmarks.harness import AtMost, Figure
 
 NAME = "explore"
 SIZE = 10_000
-FILTER = "10,000 runs: change a filter, processor time"
-LARGE = "100,000 runs: change a filter, processor time"
+SEARCH = "10,000 runs: search, processor time"
+LARGE = "100,000 runs: search, processor time"
 TURN = "100,000 runs: turn a page, processor time"
 EVALS = "100,000 results: the evals, processor time"
-PROMISES = {FILTER: AtMost(50), LARGE: AtMost(100), TURN: AtMost(50), EVALS: AtMost(2000)}
+PROMISES = {SEARCH: AtMost(50), LARGE: AtMost(100), TURN: AtMost(50), EVALS: AtMost(2000)}
 _TIMES = 2
 _EVALS = 80
 
@@ -27,14 +27,14 @@ Event = tuple[str, Any]
 
 
 def measure(size: int = SIZE) -> list[Figure]:
-    """Change a filter of so many runs and of ten times as many, and turn their pages.
+    """Search so many runs and ten times as many, and turn their pages.
 
     Then turn to the list of evals, of ten times as many results.
     """
     normal, large = (_explorer(each) for each in (size, 10 * size))
     return [
-        Figure(FILTER, 1000 * _filtering(normal), "ms"),
-        Figure(LARGE, 1000 * _filtering(large), "ms"),
+        Figure(SEARCH, 1000 * _searching(normal), "ms"),
+        Figure(LARGE, 1000 * _searching(large), "ms"),
         Figure(TURN, 1000 * _turning(large), "ms"),
         Figure(EVALS, 1000 * _weighing(large.frame, 10 * size), "ms"),
     ]
@@ -51,10 +51,8 @@ def send(explorer: Explorer, event: str, value: Any) -> None:
     explorer.widget._handle_custom_msg({"id": "1", "event": event, "value": value}, [])
 
 
-def _filtering(explorer: Explorer) -> float:
-    facets = explorer.state.listed.listing.facets
-    status = f"facet-{[each.title for each in facets].index('Status')}"
-    return _each(explorer, [(status, "0"), (status, "1"), ("clear", None)] * _TIMES)
+def _searching(explorer: Explorer) -> float:
+    return _each(explorer, [("search", "error"), ("search", "schedule"), ("search", "")] * _TIMES)
 
 
 def _turning(explorer: Explorer) -> float:

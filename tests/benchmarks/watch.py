@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import time
 from collections.abc import Iterator
@@ -57,9 +56,7 @@ def _cycle(label: str, kind: str, runs: int) -> Iterator[Figure]:
     with BulkServer(kind, runs, EVALS, 0) as server, server.client() as client, _sent() as sent:
         run_ids = ra.fetch_runs(progress=False, client=client)["run_id"].to_list()
         watcher = Watcher(client, run_ids, None, None, INTERVAL)
-        # At a terminal there would be bars instead of widgets.
-        with contextlib.redirect_stderr(io.StringIO()):
-            view = LiveView(watcher, client, may_cancel=True)
+        view = LiveView(watcher, client, may_cancel=True)
         assert view.widget is not None
 
         def cycle() -> None:
@@ -86,10 +83,7 @@ def _share(kind: str, rounds: int, baseline: str | None) -> float:
     """Percent of a core that this process needs while a view is on and evals go on ending."""
     with BulkServer(kind, RUNS, EVALS, 0) as server, server.client() as client, _sent():
         runs = ra.fetch_runs(progress=False, client=client)
-        # At a terminal there would be bars instead of widgets.
-        with contextlib.redirect_stderr(io.StringIO()):
-            view = ra.watch(runs, baseline=baseline, interval=INTERVAL, client=client)
-        with view:
+        with ra.watch(runs, baseline=baseline, interval=INTERVAL, client=client) as view:
             assert view.widget is not None
             seen: list[object] = []
             # Each round has something new to find, and none is late for it.

@@ -66,14 +66,10 @@ def test_from_the_first_tab_stop_to_a_file_with_the_keyboard_alone(
     tab_to('data-value="runs"')
     driven.press("ArrowRight", "Enter")
     assert explorer.tab == "results"
-    tab_to("State")
-    driven.press("Enter")
-    page.keyboard.press("Tab")  # into the list that has opened
-    page.keyboard.press("End")
-    driven.press(" ")
-    page.keyboard.press("Escape")
-    chosen = explorer.state.listed.filters.facets["state"]
-    assert len(chosen) == 1
+    tab_to('data-event="search"')
+    page.keyboard.type("Nordwind")
+    page.wait_for_timeout(300)  # what is typed is sent once no further key follows
+    driven.settle()
     tab_to("<th ")
     driven.press("ArrowRight", "Enter")  # sorts by the eval's name
     assert explorer.state.listed.sort == "eval_name"
@@ -88,8 +84,7 @@ def test_from_the_first_tab_stop_to_a_file_with_the_keyboard_alone(
     driven.press("Enter")
     expect(page.get_by_text("results written to")).to_be_visible()
     written = ra.read_csv(tmp_path / "mine.csv", "results")
-    assert set(written["state"]) == set(chosen)
-    assert written.height == explorer.frame.height
+    assert 0 < written.height == explorer.frame.height < explorer.state.listed.frame.height
 
 
 def test_a_result_is_looked_into_and_its_document_is_shown(page: Page, screenshots: Path) -> None:
@@ -156,17 +151,13 @@ def test_from_right_to_left(page: Page, frames: Any, screenshots: Path) -> None:
 def test_axe_finds_nothing(page: Page, explorer: Any, screenshots: Path, tab: str) -> None:
     driven = Driven(page, explorer, before=THEMED)
     driven.turn_to(tab)
-    if tab == "results":
-        driven.pick("State", "failed")
     assert find_barriers(page, ".ra-page") == []
     driven.click(driven.rows.nth(1).locator("td").first)
     page.mouse.move(0, 0)
 
     def look(scheme: str, width: int) -> None:
-        page.keyboard.press("Escape")  # closes the menu of the look before
         name = f"explorer-{tab}-{scheme}-{width}.png"
         page.screenshot(path=screenshots / name, full_page=True)
-        page.locator("summary", has_text="Columns").click()
 
     assert find_barriers_in_all_looks(page, ".ra-page", look) == []
 

@@ -19,7 +19,6 @@ from support.inside import (
     Option,
     chips,
     grid,
-    multi_select,
 )
 from support.inside import compare_html as compare
 from support.inside import live_html as html
@@ -50,7 +49,6 @@ def elements() -> dict[str, Html]:
     rows = [GridRow(f"r{i}", (f"name {i}", f"{i} %"), i == 1) for i in range(30)]
     return {
         "chips": chips(OPTIONS, "chip", label="States"),
-        "list": multi_select(OPTIONS, "pick", label="Status", key="status"),
         "grid": grid(columns, rows, label="Runs", event="open"),
     }
 
@@ -80,14 +78,13 @@ def compared(look: CompareLook, *, is_live: bool = True) -> dict[str, Html]:
 PAGES: dict[str, Any] = {
     "one run": lambda: html.render_sections(one_run(), ASKING, OpenEval(None, lambda: None)),
     "many runs": lambda: html.render_sections(many_runs(), ASKING, OpenEval(None, lambda: None)),
-    "one line": lambda: html.render_brief_sections(many_runs()),
-    "saved": lambda: {"all": html.render_still_view(one_run(), html.LiveLook(code="x"))},
+    "saved": lambda: {"all": html.render_still_view(one_run(), html.LiveLook())},
     "elements": elements,
     "compared": lambda: compared(CompareLook(asking=True)),
     "compared saved": lambda: compared(CompareLook(), is_live=False),
     "settling": lambda: compared(CompareLook(doing="Running: 3 of 12 · about 5 runs")),
 }
-ASKING = html.LiveLook(code="x = 1", can_cancel=True, asking=True)
+ASKING = html.LiveLook(can_cancel=True, asking=True)
 
 
 @pytest.mark.parametrize("what", PAGES)

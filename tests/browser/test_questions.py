@@ -151,4 +151,3 @@ def test_running_the_doubtful_ones_again(asked: Asked) -> None:
         asked.until(asked.page.get_by_role("button", name="Start"))
         return
     asked.sees("Not sure yet", "verdict = ra.settle(verdict)")
-    expect(asked.page.locator("[data-copy*='verdict = ra.check(']").first).to_be_visible()

@@ -754,9 +754,15 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         run_id = api.run_of(-1)
         capsys.readouterr()
         assert main(["watch", SMALL, "--run", run_id], session) == 0
-        said = capsys.readouterr().out
-        assert "16 of 16 done" in said
-        assert run_id in said
+        told = capsys.readouterr()
+        assert "16 of 16 done" in told.out
+        assert run_id in told.out
+        assert "16 of 16 done" not in told.err
+        # What a build keeps has no values.
+        (news,) = (line for line in told.err.splitlines() if line.startswith("✗ classify 1"))
+        assert "two red green apples" not in news
+        shown = Terminal(["watch", SMALL, "--run", run_id], Served(api, api.server).variables)
+        assert shown.read().count("two red green apples") == 1
 
 
 def test_a_workflow_that_is_not_there_is_3(capsys: pytest.CaptureFixture[str]) -> None:

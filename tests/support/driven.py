@@ -49,12 +49,6 @@ class Driven:
         """Look at another list."""
         self.click(self.tab.locator(f".ra-chip[data-value={tab}]"))
 
-    def pick(self, menu: str, value: str) -> None:
-        """Choose a value in a menu, which is closed again."""
-        self.tab.locator("summary", has_text=menu).click()
-        self.click(self.tab.locator(".ra-menu[open] [role=option]", has_text=value).first)
-        self.tab.keyboard.press("Escape")
-
     @property
     def rows(self) -> Locator:
         """The rows of the list."""

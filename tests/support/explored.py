@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-import retab_analysis as ra
 from support.html_elements import Elements
 from support.inside import Explorer
 from support.made_runs import result_with, results_frame, run_with, runs_frame
@@ -49,15 +48,6 @@ def rows_shown(explorer: Explorer) -> list[dict[str, str | None]]:
 def open_row(explorer: Explorer, at: int) -> None:
     """Choose a row of the page, counted from 0."""
     send(explorer, "open", key=rows_shown(explorer)[at]["data-key"])
-
-
-def pick(explorer: Explorer, title: str, *values: Any) -> None:
-    """Choose or give up values of a facet."""
-    state = explorer.state.listed
-    number = [each.title for each in state.listing.facets].index(title)
-    for value in values:
-        place = state.values(state.listing.facets[number]).index(value)
-        send(explorer, f"facet-{number}", str(place))
 
 
 def sort_by(explorer: Explorer, title: str) -> None:
@@ -110,10 +100,3 @@ RESULTS = results_frame(
 ).with_columns(
     run_created_at=pl.lit(START) + pl.duration(days=pl.col("run_id").str.slice(1).cast(pl.Int64))
 )
-
-
-def run_code(code: str, **names: Any) -> pl.DataFrame:
-    scope = {"pl": pl, "ra": ra, "UTC": UTC, "datetime": datetime, **names}
-    exec(code, scope)
-    rows: pl.DataFrame = scope["rows"]
-    return rows

@@ -18,7 +18,6 @@ from support.inside import (
     HtmlPage,
     chips,
     grid,
-    multi_select,
 )
 from support.watching import until
 
@@ -154,7 +153,6 @@ def test_elements_escape_what_they_are_given() -> None:
     choices = [Option(hostile, hostile, 1, True)]
     made = [
         chips(choices, hostile, label=hostile),
-        multi_select(choices, hostile, label=hostile, key=hostile),
         grid(
             [GridColumn(hostile, hostile, sort=hostile)],
             [GridRow(hostile, [hostile])],

@@ -31,7 +31,7 @@ SIDE_COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class SideOption:
     """What can be chosen as baseline or candidate, in words, and of how many evals it is."""
 
     value: str
@@ -83,8 +83,9 @@ class CompareState:
         candidate = pl.concat([sides.candidate, again], how="diagonal")
         grown = replace(sides, candidate=candidate, started=had.started)
         made = compare_sides(grown, self._alpha, self._margin)
-        is_same = spans_of(made).equals(spans_of(before))
-        return with_edits(made, had.around.edits) if is_same else made
+        return with_edits(
+            made, had.around.edits if spans_of(made).equals(spans_of(before)) else None
+        )
 
     @property
     def pair(self) -> tuple[str, str, str]:
@@ -167,7 +168,7 @@ class CompareState:
             self.comparison = comparison
 
 
-def find_sides(results: pl.DataFrame) -> dict[str, tuple[Side, ...]]:
+def find_sides(results: pl.DataFrame) -> dict[str, tuple[SideOption, ...]]:
     """What can be chosen in a RESULTS frame, by kind, the newest first; a kind needs two.
 
     A version is as old as its first run: a run of an old version that is started again today does
@@ -177,7 +178,7 @@ def find_sides(results: pl.DataFrame) -> dict[str, tuple[Side, ...]]:
     return {kind: sides for kind, sides in found.items() if len(sides) > 1}
 
 
-def _list_sides(results: pl.DataFrame, kind: str, column: str) -> tuple[Side, ...]:
+def _list_sides(results: pl.DataFrame, kind: str, column: str) -> tuple[SideOption, ...]:
     rows = (
         results.lazy()
         .filter(pl.col(column).is_not_null())
@@ -199,11 +200,11 @@ def _list_sides(results: pl.DataFrame, kind: str, column: str) -> tuple[Side, ..
         parts = [named, when and f"since {when[:10]}", count_noun(runs, "run")]
         if kind == "run":
             parts = [when, of, count_noun(evals, "eval"), named]
-        sides.append(Side(value, " · ".join(part for part in parts if part), evals))
+        sides.append(SideOption(value, " · ".join(part for part in parts if part), evals))
     return tuple(sides)
 
 
-def choose_kind(sides: dict[str, tuple[Side, ...]], *wanted: str | None) -> str | None:
+def choose_kind(sides: dict[str, tuple[SideOption, ...]], *wanted: str | None) -> str | None:
     """The kind that has all that is wanted on its sides; versions before runs before drafts."""
     for kind, offered in sides.items():
         values = {side.value for side in offered}
@@ -214,7 +215,7 @@ def choose_kind(sides: dict[str, tuple[Side, ...]], *wanted: str | None) -> str 
 
 def choose_sides(
     results: pl.DataFrame,
-    sides: dict[str, tuple[Side, ...]],
+    sides: dict[str, tuple[SideOption, ...]],
     baseline: str | None,
     candidate: str | None,
 ) -> tuple[str, str, str]:
@@ -273,7 +274,7 @@ def _choose_partner(results: pl.DataFrame, kind: str, value: str, offered: Seque
 
 def _explain_unknown(
     results: pl.DataFrame,
-    sides: dict[str, tuple[Side, ...]],
+    sides: dict[str, tuple[SideOption, ...]],
     baseline: str | None,
     candidate: str | None,
 ) -> ConfigError:

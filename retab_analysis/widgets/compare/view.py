@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from retab_analysis.arguments import check_flag
-from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.edits import add_config_changes
 from retab_analysis.checks.settle import settle
 from retab_analysis.checks.source import Source
@@ -28,7 +27,6 @@ from retab_analysis.widgets.jobs import JobProgress, describe_error, run_beside
 from retab_analysis.widgets.open_eval import OpenEval
 
 if TYPE_CHECKING:
-    from retab_analysis.archive import Archive
     from retab_analysis.widgets.page import Event
 
 
@@ -40,7 +38,6 @@ def compare_view(
     alpha: float = 0.05,
     margin: float = 0.05,
     save_values: bool = False,
-    archive: Archive | None = None,
     client: Client | None = None,
 ) -> CompareView:
     """Look at what became of each eval between two versions, as :func:`compare_versions` has it.
@@ -62,7 +59,6 @@ def compare_view(
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values. What a live widget shows is not affected: where Jupyter is told to
             save the state of widgets, its values are in it.
-        archive: Whose results of the same workflow are the history, too; nothing is fetched.
         client: What to ask when evals are run again, for what was edited, and for documents; the
             default one if not given.
 
@@ -81,11 +77,6 @@ def compare_view(
     """
     check_flag("save_values", save_values)
     check_client(client)
-    if archive is not None:
-        archive_or_default(archive)  # refuses another thing
-        from retab_analysis.checks.archive_source import add_archived
-
-        results = add_archived(results, archive)
     state = CompareState(results, baseline, candidate, alpha=alpha, margin=margin)
     return CompareView(state, client, save_values=save_values)
 
@@ -230,5 +221,4 @@ class CompareView(Handle):
 
     def _look_up(self, comparison: Comparison, progress: Progress) -> Comparison:
         workflow_id = sides_of(comparison).candidate["workflow_id"].drop_nulls()[0]
-        source = Source(client_or_default(self._client), workflow_id)
-        return add_config_changes(comparison, source)
+        return add_config_changes(comparison, Source(client_or_default(self._client), workflow_id))

@@ -1,1 +1,1 @@
-"""Runs, results and evals to filter, sort and look into."""
+"""Runs, results and evals to search, sort and look into."""

@@ -24,7 +24,7 @@ from retab_analysis.fetch.params import RunQuery
 from retab_analysis.fetch.publications import read_newest_versions
 from retab_analysis.fetch.runs import list_runs
 from retab_analysis.transport import Client
-from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
+from retab_analysis.widgets.explorer.state import BATCH, ExplorerState
 from retab_analysis.widgets.jobs import JobProgress
 from retab_analysis.widgets.table import TableState
 
@@ -56,14 +56,8 @@ class Fetcher:
         self._say, self._report = say, report
         self._client, self.workflow_id = client, workflow_id
         self._names: dict[str, pl.DataFrame] = {}
-        self._reach_back_to(datetime.now(UTC))
-
-    def _reach_back_to(self, since: datetime) -> None:
         # From then on the runs of the workflow are here.
-        self.since = since
-        if self.workflow_id:
-            code = f"ra.fetch_runs({self.workflow_id!r}, from_date={since.isoformat()!r})"
-            self._explored.source = FrameOrigin(runs=f"runs = {code}")
+        self.since = datetime.now(UTC)
 
     @property
     def more(self) -> str:
@@ -84,8 +78,7 @@ class Fetcher:
         self._fetch_runs(start, self.since)
         if self.workflow_id and not here and self._runs.frame.height:
             self._number_versions(self.workflow_id)
-        with self._lock:
-            self._reach_back_to(start)
+        self.since = start
         if self._runs.frame.height > here:
             return
         before, unknown = " before those" if here else "", ""
@@ -107,15 +100,10 @@ class Fetcher:
         client, progress = client_or_default(self._client), JobProgress("Archiving", self._report)
         source = ArchiveSource(self._archive, client, self.workflow_id, progress)
         kept, runs_there = source.kept, source.kept.runs
-        # Without what somebody deleted, unless the server has forgotten something.
-        which = f"{self.workflow_id!r}{', gone=False' if kept.forgotten.is_empty() else ''}"
-        code = f"ra.Archive({str(self._archive.path)!r})"
-        runs, results = f"{code}.scan_runs({which})", f"{code}.scan_results({which})"
         here = {*self._explored.fetched}.difference(source.absent)
         found = kept.read_results(runs_there.filter(pl.col("run_id").is_in(list(here))))
         with self._lock:
             self._source = source
-            self._explored.source = FrameOrigin(runs=f"runs = {runs}.collect()", archive=results)
             self._runs.frame = runs_there  # without those that were deleted
             self._explored.take_runs(runs_there)
             self._explored.take_results(here, found)

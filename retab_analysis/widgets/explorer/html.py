@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from retab_analysis.markup import Html, join, tag, without_controls
-from retab_analysis.widgets.elements import Option, beside, button, chips, copy_button, render_still
+from retab_analysis.markup import Html, join, one_line, tag, without_controls
+from retab_analysis.widgets.elements import Option, beside, button, chips, render_still
 from retab_analysis.widgets.explorer.panel import render_panel
 from retab_analysis.widgets.explorer.state import ExplorerState
 from retab_analysis.widgets.open_eval import DetailLook
+from retab_analysis.widgets.table import PAGE, TableState
 from retab_analysis.widgets.table_html import (
     format_table,
     render_field,
-    render_filters,
     render_pages,
     render_rows,
 )
@@ -27,7 +27,6 @@ class ExplorerLook:
     is_trouble: bool = False
     more: str = ""
     path: str = ""
-    code: str = ""
     fetching: bool = False
     panel: DetailLook = field(default_factory=DetailLook)
 
@@ -35,21 +34,24 @@ class ExplorerLook:
 def render_sections(explored: ExplorerState, look: ExplorerLook) -> dict[str, Html]:
     """The whole explorer by the sections of its page, from the top to the bottom."""
     state, is_live = explored.listed, look.panel.is_live
-    words = state.describe_filters()
-    told = tag("div", f"Filtered by {words}", class_="ra-soft") if words else Html("")
+    field = render_field("search", "Search", state.text, placeholder="Search")
+    search = tag("div", field, class_="ra-actions")
+    told = tag("div", _describe_search(state), class_="ra-soft") if state.text else Html("")
     # Its height stays the same from page to page.
-    tall = " ra-tall" if is_live and state.frame.height > state.page_size else ""
+    tall = " ra-tall" if is_live and state.frame.height > PAGE else ""
     position = tag("div", state.position, class_="ra-soft")
-    summary = tag("summary", "Code that makes these rows")
     return {
         "head": render_head(explored, look),
-        "filters": render_filters(state) if is_live else told,
+        "search": search if is_live else told,
         "list": tag("div", render_rows(state, is_live=is_live), class_=f"ra-main{tall}"),
         "panel": render_panel(explored, look.panel, fetching=look.fetching),
         "pages": _render_pages(explored, look) if is_live else position,
         "actions": _render_actions(look) if is_live else Html(""),
-        "code": tag("details", summary, tag("pre", look.code), class_="ra-fold"),
     }
+
+
+def _describe_search(state: TableState) -> str:
+    return f"Those with “{one_line(state.text)}”"
 
 
 def _render_pages(explored: ExplorerState, look: ExplorerLook) -> Html:
@@ -90,14 +92,13 @@ def render_head(explored: ExplorerState, look: ExplorerLook) -> Html:
 
 
 def _render_actions(look: ExplorerLook) -> Html:
-    hint = "All rows that pass the filters, to this file; asks before it replaces one"
+    hint = "All rows that the search finds, to this file; asks before it replaces one"
     more = button("Load more", "more", hint=look.more, key="more") if look.more else None
     path = render_field("path", "File", look.path, type="text", spellcheck="false")
     return tag(
         "div",
         tag("label", "to ", path),
         button("Export CSV", "export", hint=hint),
-        copy_button("Copy code", look.code, hint="The lines that make the same rows"),
         button("Refresh", "refresh", hint="Ask again for what may have changed"),
         more,
         class_="ra-actions",
@@ -106,9 +107,8 @@ def _render_actions(look: ExplorerLook) -> Html:
 
 def plain_text(explored: ExplorerState, title: str, message: str) -> str:
     state = explored.listed
-    words = state.describe_filters()
-    lines = [title, message, f"Filtered by {words}" if words else ""]
-    lines += format_table(state, state.columns)
+    lines = [title, message, _describe_search(state) if state.text else ""]
+    lines += format_table(state)
     # A terminal has no tabs to click on: it is told how to get to the others.
     others = [each for each in explored.tabs if each != explored.tab]
     lines += [f"{state.position}; .frame is all of them, .tab turns to {' or '.join(others)}"]

@@ -10,7 +10,7 @@ import polars as pl
 from retab_analysis.comparison.detail import name_documents, name_row
 from retab_analysis.markup import STATE_SIGNS, Html, join, one_line, sign, tag
 from retab_analysis.schema import RESULTS, RUNS, Table
-from retab_analysis.widgets.table import Facet, Listing, Row, TableColumn
+from retab_analysis.widgets.table import Listing, Row, TableColumn
 
 TO_MINUTE = "%Y-%m-%d %H:%M"
 """How moments are written, in UTC."""
@@ -95,31 +95,25 @@ def mark_sign(state: str) -> Html:
     return tag("span", "~", title="mixed", class_="ra-mixed") if state == "mixed" else sign(state)
 
 
-def _text(name: str, title: str, width: float, *, is_extra: bool = False) -> TableColumn:
-    return TableColumn(name, title, width, format_text(name), is_extra=is_extra)
+def _text(name: str, title: str, width: float) -> TableColumn:
+    return TableColumn(name, title, width, format_text(name))
 
 
-def _number(
-    name: str, title: str, text: Callable[[Row], str], hint: str = "", *, is_extra: bool = False
-) -> TableColumn:
+def _number(name: str, title: str, text: Callable[[Row], str], hint: str = "") -> TableColumn:
     width = 3.5 + 0.5 * len(title)
-    return TableColumn(
-        name, title, width, text, is_number=True, falling=True, hint=hint, is_extra=is_extra
-    )
+    return TableColumn(name, title, width, text, is_number=True, falling=True, hint=hint)
 
 
-def _moment(name: str, title: str, *, is_extra: bool = False) -> TableColumn:
-    return TableColumn(
-        name, title, 10.5, format_as(name, TO_MINUTE), falling=True, is_extra=is_extra
-    )
+def _moment(name: str, title: str) -> TableColumn:
+    return TableColumn(name, title, 10.5, format_as(name, TO_MINUTE), falling=True)
 
 
 def list_runs(runs: pl.DataFrame) -> Listing:
     """Runs, with the user's own columns; their workflow only where there are several."""
     # The same workflow in each row would only take room.
     several = runs["workflow_id"].n_unique() > 1
-    workflow = _text("workflow_id", "Workflow", 10, is_extra=not several)
-    columns = (*_RUNS.columns[:2], workflow, *_RUNS.columns[2:])
+    workflow = (_text("workflow_id", "Workflow", 10),) if several else ()
+    columns = (*_RUNS.columns[:2], *workflow, *_RUNS.columns[2:])
     return _with_own_columns(replace(_RUNS, columns=columns), runs, RUNS)
 
 
@@ -134,7 +128,6 @@ def _with_own_columns(listing: Listing, frame: pl.DataFrame, table: Table) -> Li
     """The listing with the columns that a frame has besides those of its table."""
     own = [name for name in frame.columns if name not in table.schema]
     texts = [name for name in own if frame.schema[name] == pl.String]
-    chosen = [name for name in own if frame.schema[name] in (pl.String, pl.Boolean)]
     # A list or a struct cannot be sorted by, and has no place in one line.
     shown = [name for name in own if not frame.schema[name].is_nested()]
     added = (
@@ -143,7 +136,6 @@ def _with_own_columns(listing: Listing, frame: pl.DataFrame, table: Table) -> Li
     return replace(
         listing,
         columns=(*listing.columns, *added),
-        facets=(*listing.facets, *(Facet(name, name) for name in chosen)),
         texts=(*listing.texts, *texts),
     )
 
@@ -164,19 +156,7 @@ _RUNS = Listing(
         _number("queue_ms", "Queue (s)", format_duration("queue_ms")),
         TableColumn("scope", "Scope", 12, format_scope),
         _text("trigger_type", "Trigger", 7),
-        _text("run_id", "Run", 16, is_extra=True),
-        _text("status_message", "Message", 16, is_extra=True),
-        _text("error_code", "Error", 10, is_extra=True),
     ),
-    facets=(
-        Facet("Workflow", "workflow_id"),
-        Facet("Version", "workflow_version_id", newest_first=True),
-        Facet("Status", "status"),
-        Facet("Scope", "scope"),
-        Facet("Block", "target_block_id"),
-        Facet("Trigger", "trigger_type"),
-    ),
-    moment=("created", "created_at"),
     texts=(
         *("run_id", "workflow_id", "workflow_version_id", "eval_id", "target_block_id"),
         *("status_message", "error_code", "error_block_id"),
@@ -197,22 +177,7 @@ RESULTS_LISTING = Listing(
         _number("duration_ms", "Took (s)", format_duration("duration_ms")),
         _text("workflow_version_id", "Version", 9),
         _moment("run_created_at", "Run (UTC)"),
-        _text("path", "Path", 12, is_extra=True),
-        _text("condition", "Condition", 14, is_extra=True),
-        _number("score", "Score", format_text("score"), is_extra=True),
-        _text("workflow_id", "Workflow", 10, is_extra=True),
-        _text("run_id", "Run", 16, is_extra=True),
-        _text("result_id", "Result", 16, is_extra=True),
     ),
-    facets=(
-        Facet("Workflow", "workflow_id"),
-        Facet("Version", "workflow_version_id", newest_first=True),
-        Facet("State", "state"),
-        Facet("Block", "block_id"),
-        Facet("Condition", "condition_kind"),
-        Facet("Failure", "failure_code"),
-    ),
-    moment=("of runs created", "run_created_at"),
     texts=(
         *("eval_name", "eval_id", "run_id", "workflow_version_id", "block_id", "path"),
         *("failure_message", "status_message"),
@@ -238,18 +203,7 @@ EVALS_LISTING = Listing(
         _text("cause", "Cause", 6),
         _number("rate", "Failed", format_share("rate"), "of the outcomes of its definition now"),
         _number("outcomes", "Outcomes", format_as("outcomes", ",")),
-        _text("since_version_id", "Broken by", 9, is_extra=True),
-        _moment("last_passed_at", "Last passed", is_extra=True),
-        _moment("last_failed_at", "Last failed", is_extra=True),
-        _text("eval_id", "Id", 16, is_extra=True),
     ),
-    facets=(
-        Facet("Now", "state"),
-        Facet("Block", "block_id"),
-        Facet("Kind", "kind"),
-        Facet("Cause", "cause"),
-    ),
-    moment=("broken", "since_at"),
     texts=("eval_name", "eval_id", "block_id", "since_version_id", "since_run_id"),
     sort="since_at",
 )

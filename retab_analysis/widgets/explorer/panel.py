@@ -14,7 +14,7 @@ from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag
 from retab_analysis.render.html import to_piece
-from retab_analysis.widgets.elements import button, copy_button, scroll_area
+from retab_analysis.widgets.elements import button, scroll_area
 from retab_analysis.widgets.explorer.lists import (
     TO_MINUTE,
     format_as,
@@ -84,7 +84,7 @@ def _render_run(
     below = None if opened is None else _render_result(explored, opened, look)
     checked, results = explored.checked.get(run["run_id"]), explored.results_of(run["run_id"])
     if checked is not None:
-        yield _render_verdict(checked, run, look, below)
+        yield _render_verdict(checked, look, below)
     elif look.is_live:
         hint = "What broke, since when, and by which edit"
         yield tag("div", button("Check this run", "check", hint=hint), class_="ra-actions")
@@ -96,15 +96,12 @@ def _render_run(
     yield render_facts(last.items())
 
 
-def _render_verdict(comparison: Comparison, run: Row, look: DetailLook, below: Html | None) -> Html:
-    """A run's document, and the line that makes the verdict of which it tells."""
+def _render_verdict(comparison: Comparison, look: DetailLook, below: Html | None) -> Html:
     document = make_document(comparison, comparison.gate(), Door(look.values))
     if not look.is_live:
         return to_piece(document)
-    code = f"verdict = ra.check({run['workflow_id']!r}, candidate={run['run_id']!r})"
-    copy = copy_button("Copy code", code, hint="The line that makes this verdict")
     parts = tuple(open_part(each, look.eval_id, below) for each in document.parts)
-    return join(to_piece(replace(document, parts=parts)), tag("div", copy, class_="ra-actions"))
+    return to_piece(replace(document, parts=parts))
 
 
 def _add_unit(text: str, unit: str) -> str:

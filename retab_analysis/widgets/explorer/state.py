@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from retab_analysis.analysis import summarize_evals
 from retab_analysis.comparison import Comparison
 from retab_analysis.schema import RESULTS
 from retab_analysis.widgets.explorer.lists import EVALS_LISTING, list_results, list_runs
-from retab_analysis.widgets.table import Filters, TableState
+from retab_analysis.widgets.table import TableState
 
 # How many runs' results are fetched at a time.
 BATCH = 20
@@ -25,36 +24,20 @@ _BAD_FIRST = pl.col("state").replace_strict(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FrameOrigin:
-    """Where the rows come from, as code; ``results`` is empty if they are read run by run."""
-
-    runs: str = ""
-    results: str = ""
-    archive: str = ""  # of the results, if the rows come from an archive
-
-
 class ExplorerState:
     """The lists of an explorer; ``results`` is None if they are read run by run."""
 
-    def __init__(
-        self, runs: pl.DataFrame | None, results: pl.DataFrame | None, source: FrameOrigin
-    ) -> None:
-        self.source = source
+    def __init__(self, runs: pl.DataFrame | None, results: pl.DataFrame | None) -> None:
         self.runs = None if runs is None else TableState(list_runs(runs), runs)
         self.results = None if results is None else TableState(list_results(results), results)
         self.known = RESULTS.empty() if results is None else results
-        self._given = set(self.known["run_id"].drop_nulls())
-        self.fetched, self.failed = set(self._given), set[str]()
-        # Of which of the given frames some rows have been fetched again: the code has to say so.
-        self._refreshed: set[str] = set()
+        self.fetched, self.failed = set(self.known["run_id"].drop_nulls()), set[str]()
         self._evals = TableState(EVALS_LISTING, summarize_evals(RESULTS.empty()))
         # The results that the list of evals is made of.
         self._weighed: pl.DataFrame | None = None
         # The results in sight, behind what they depend on: order and page make no difference.
         nothing = pl.DataFrame()
-        self._in_sight: tuple[pl.DataFrame, pl.DataFrame, Filters, pl.DataFrame]
-        self._in_sight = nothing, nothing, Filters(), nothing
+        self._in_sight = nothing, nothing, "", nothing
         # Versions that were published, and their numbers.
         self._numbers: dict[str, int] = {}
         # What became of the evals of runs that were checked, by their ids.
@@ -109,15 +92,15 @@ class ExplorerState:
         return next(self._evals.frame.filter(eval_id=eval_id).iter_rows(named=True), None)
 
     def results_in_sight(self) -> pl.DataFrame:
-        """The results that are here, of the runs that pass the filters; the same frame again."""
+        """The results that are here, of the runs that the search finds; the same frame again."""
         runs, known = self.runs, self.known
         if runs is None:
             return known
-        of, frame, filters, found = self._in_sight
-        if not (of is known and frame is runs.frame and filters == runs.filters):
+        of, frame, text, found = self._in_sight
+        if not (of is known and frame is runs.frame and text == runs.text):
             ids = runs.select("run_id")["run_id"]
             found = known.filter(pl.col("run_id").is_in(ids.implode()))
-            self._in_sight = known, runs.frame, runs.filters, found
+            self._in_sight = known, runs.frame, runs.text, found
         return found
 
     def take_runs(self, found: pl.DataFrame) -> None:
@@ -133,8 +116,6 @@ class ExplorerState:
         self.runs.frame = pl.concat([_add_own_columns(found, before, "run_id"), rest])
         self.name_versions()
         self.failed.clear()
-        if rest.height < before.height:
-            self._refreshed.add("runs")
 
     def take_results(self, run_ids: Iterable[str], found: pl.DataFrame) -> None:
         """Take the results of some runs, in place of those known before."""
@@ -143,8 +124,6 @@ class ExplorerState:
         self._set_known(pl.concat([self._without(read), named]))
         self.failed -= read
         self.fetched |= read
-        if read & self._given:
-            self._refreshed.add("results")
 
     def _without(self, run_ids: set[str]) -> pl.DataFrame:
         # Results without a run id belong to none of these runs, and stay.
@@ -210,63 +189,6 @@ class ExplorerState:
     def frame(self) -> pl.DataFrame:
         self.weigh()
         return self.listed.rows
-
-    def code(self) -> str:
-        write = {"runs": self._write_runs, "results": self._write_results}
-        body = f"{write.get(self.tab, self._write_evals)()}\n\n{self.listed.code()}"
-        header = ["from datetime import UTC, datetime\n"] if "datetime(" in body else []
-        header += ["import polars as pl"] if "pl." in body else []
-        header += ["import retab_analysis as ra"] if "ra." in body else []
-        return "\n".join([*header, "", body]) if header else body
-
-    def _write_runs(self) -> str:
-        return self.source.runs + self._write_refreshed("runs")
-
-    def _write_refreshed(self, name: str) -> str:
-        # A comment stands for a frame that the user has; code that fetches is always up to date.
-        comment = getattr(self.source, name).startswith("#")
-        return "; some of its rows have been fetched again" * (comment and name in self._refreshed)
-
-    def _write_results(self) -> str:
-        """The code that makes all results that are here."""
-        made = self.source.results + self._write_refreshed("results")
-        # The user has the given results; only those that were fetched since need code.
-        if not self.fetched - self._given:
-            return made
-        more = [each for each in self._run_ids(self.known) if each not in self._given]
-        fetched = self._write_fetched(more)
-        return f"{made}\nresults = pl.concat([results, {fetched}], how='diagonal')"
-
-    def _write_evals(self) -> str:
-        if self.results is None:
-            ids = self._run_ids(self.results_in_sight())
-            results = f"results = {self._write_fetched(ids)}"
-        else:
-            results = self._write_results()
-            if self.runs is not None:
-                results += (
-                    f"\n{self._write_runs()}\n{self.runs.code('runs')}\n"
-                    'results = results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))'
-                )
-        return f"{results}\nevals = ra.summarize_evals(results)"
-
-    def _write_fetched(self, ids: list[str]) -> str:
-        if not self.source.archive:
-            return f"ra.fetch_results({ids!r}{self._write_names()})"
-        return f'{self.source.archive}.filter(pl.col("run_id").is_in({ids!r})).collect()'
-
-    def _run_ids(self, results: pl.DataFrame) -> list[str]:
-        return results["run_id"].drop_nulls().unique(maintain_order=True).to_list()
-
-    def _write_names(self) -> str:
-        """The argument that gives evals their names."""
-        frame = self.known if self.runs is None else self.runs.frame
-        workflows = frame["workflow_id"].drop_nulls().unique(maintain_order=True).to_list()
-        if not workflows:
-            return ""
-        if len(workflows) == 1:
-            return f", evals=ra.fetch_evals({workflows[0]!r})"
-        return f", evals=pl.concat([ra.fetch_evals(each) for each in {workflows!r}])"
 
 
 def _shorten(first: Mapping[str, datetime | None], numbers: Mapping[str, int]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from retab_analysis.schema import RESULTS, RUNS, Table, checked
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer import html
 from retab_analysis.widgets.explorer.fetcher import Fetcher
-from retab_analysis.widgets.explorer.state import BATCH, ExplorerState, FrameOrigin
+from retab_analysis.widgets.explorer.state import BATCH, ExplorerState
 from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.jobs import JobProgress, JobQueue, describe_error
 from retab_analysis.widgets.kernel_events import wait_answering
@@ -40,10 +40,9 @@ def explore(
     *,
     workflow_id: str | None = None,
     save_values: bool = False,
-    archive: Archive | None = None,
     client: Client | None = None,
 ) -> Explorer:
-    """Explore runs, results and evals: filter, sort, look into one, and take the rows along.
+    """Explore runs, results and evals: search, sort, look into one, and take the rows along.
 
     Show what it returns as a cell's last line. What has to be fetched is fetched in the
     background: with ``workflow_id`` the runs, and the results of a run that is chosen; *Check this
@@ -52,17 +51,16 @@ def explore(
     Args:
         runs: A RUNS frame.
         results: A RESULTS frame; with ``runs`` as well, their results are not fetched again.
-        workflow_id: Instead of both: the runs of this workflow in the last 90 days.
+        workflow_id: Instead of both: the runs of this workflow in the last 90 days, or all runs if
+            :func:`use` has set an archive.
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values, and messages that may quote them. What a live widget shows is not
             affected: where Jupyter is told to save the state of widgets, the values of the run or
             result that is open are in it.
-        archive: Where all runs and results of ``workflow_id`` are read; the one that :func:`use`
-            set if not given.
         client: What to ask; the default one if not given, and only once something is asked.
 
     Returns:
-        The explorer; its ``.frame`` holds the rows that pass the filters of the tab that is seen,
+        The explorer; its ``.frame`` holds the rows that the search finds in the tab that is seen,
         and its ``.wait()`` blocks until what is being fetched is here.
 
     Raises:
@@ -78,18 +76,12 @@ def explore(
     check_flag("save_values", save_values)
     if workflow_id is not None:
         check_text("workflow_id", workflow_id)
-        empty = ExplorerState(RUNS.empty(), None, FrameOrigin())
-        kept_in, chosen = archive_or_default(archive), client_or_default(client)
-        return Explorer(empty, chosen, workflow_id, save_values=save_values, archive=kept_in)
-    if archive is not None:
-        raise ConfigError("archive goes with workflow_id=; frames are shown as they are")
+        empty, chosen = ExplorerState(RUNS.empty(), None), client_or_default(client)
+        archive = archive_or_default()
+        return Explorer(empty, chosen, workflow_id, save_values=save_values, archive=archive)
     shown_runs = None if runs is None else _check_frame(runs, RUNS, "runs")
     shown_results = None if results is None else _check_frame(results, RESULTS, "results")
-    source = FrameOrigin(
-        runs="# runs: the frame that was passed to explore",
-        results="# results: the frame that was passed to explore",
-    )
-    explored = ExplorerState(shown_runs, shown_results, source)
+    explored = ExplorerState(shown_runs, shown_results)
     return Explorer(explored, check_client(client), save_values=save_values)
 
 
@@ -115,9 +107,9 @@ class _Message:
 class Explorer(Handle):
     """An explorer of runs, results and evals; made by :func:`retab_analysis.explore`.
 
-    ``.frame`` is what passes the filters of the tab that is seen, ``.tab`` turns to another one.
-    What has to be fetched is fetched in the background: ``.wait()`` blocks until it is here, and
-    raises why it is not. ``.export(path)`` and ``.code()`` are two of the buttons.
+    ``.frame`` is what the search finds in the tab that is seen, ``.tab`` turns to another one. What
+    has to be fetched is fetched in the background: ``.wait()`` blocks until it is here, and raises
+    why it is not. ``.export(path)`` is one of the buttons.
     """
 
     _label = "Explorer of eval runs"
@@ -169,13 +161,13 @@ class Explorer(Handle):
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The rows of the tab that is seen, filtered and sorted (RUNS, RESULTS or evals)."""
+        """The rows of the tab that is seen which the search finds, sorted."""
         with self._lock:
             return self._explored.frame
 
     @property
     def results(self) -> pl.DataFrame:
-        """The results that are here of the runs that pass the filters, a RESULTS frame."""
+        """The results that are here of the runs that the search finds, a RESULTS frame."""
         with self._lock:
             return self._explored.results_in_sight()
 
@@ -231,11 +223,6 @@ class Explorer(Handle):
             elif self._explored.tab == "runs" and self._fetcher.workflow_id:
                 self._jobs.run("earlier", self._fetcher.fetch_earlier)
 
-    def code(self) -> str:
-        """The code that gives ``.frame``."""
-        with self._lock:
-            return self._explored.code()
-
     def export(self, path: str | Path) -> Path:
         """Write ``.frame`` to a CSV file; see :func:`retab_analysis.write_csv`.
 
@@ -276,7 +263,6 @@ class Explorer(Handle):
             is_trouble=self._message.is_trouble,
             more=self._fetcher.more,
             path=self._file,
-            code=explored.code(),
             fetching=bool(self._asked) or not is_weighed,
             panel=DetailLook(preview=self._opened.preview, eval_id=self._opened.eval_id),
         )
@@ -292,7 +278,7 @@ class Explorer(Handle):
         if explored.tab == "evals":
             runs = explored.results_in_sight()["run_id"].n_unique()
             left = len(explored.list_missing())
-            more = f"; {left:,} further runs pass the filters" if left else ""
+            more = f"; {left:,} further runs are not read" if left else ""
             return f"Evals over {count_noun(runs, 'run')}{more}"
         if workflow_id is not None and self._archive is not None:
             return f"Runs of {one_line(workflow_id)} in the archive"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from retab_analysis.comparison.detail import (
@@ -27,15 +26,14 @@ from retab_analysis.markup import (
 )
 from retab_analysis.render.html import to_piece
 from retab_analysis.render.text import to_text
-from retab_analysis.widgets.elements import beside, button, copy_button, render_still, scroll_area
+from retab_analysis.widgets.elements import beside, button, render_still, scroll_area
 from retab_analysis.widgets.live.run_lines import SEGMENTS, RunLine
 from retab_analysis.widgets.live.state import LiveState
 from retab_analysis.widgets.open_eval import OpenEval, list_details
 from retab_analysis.widgets.phrases import format_range, format_seconds
 
-# More than that are not listed, but counted; of more than three runs each is one line.
-SHOWN_RUNS, SHOWN_CARDS = 20, 3
-SHOWN_EVALS = 20
+# More than that are not listed, but counted.
+SHOWN_RUNS = SHOWN_EVALS = 20
 
 Counts = Sequence[tuple[str, int]]
 
@@ -49,25 +47,21 @@ class LiveLook:
     is_live: bool = True
     can_cancel: bool = False
     asking: bool = False
-    code: str = ""
 
 
 def render_sections(state: LiveState, look: LiveLook, opened: OpenEval) -> dict[str, Html]:
     """The whole view by the sections of its page, from the top to the bottom."""
     if state.failure and not state.runs:
         # Of what does not exist nothing is to be told.
-        empty = dict.fromkeys(("total", "news", "alone", "runs", "code", "actions"), Html(""))
+        empty = dict.fromkeys(("total", "news", "alone", "runs", "actions"), Html(""))
         alert = tag("div", state.failure, class_="ra-alert ra-text", role="alert")
         return {"head": alert, **empty}
-    summary = tag("summary", "Code that fetches these results")
-    code = tag("details", summary, tag("pre", look.code), class_="ra-fold")
     return {
         "head": render_head(state, look),
         "total": _render_total(state),
         "news": _render_news(state, look, opened),
         "alone": _render_alone(state, look),
         "runs": _render_runs(state.runs) if len(state.runs) > 1 else Html(""),
-        "code": code if look.code and state.runs else Html(""),
         "actions": _render_actions(state, look),
     }
 
@@ -125,12 +119,12 @@ def _render_alert(text: str | None) -> Html | None:
 
 
 def _render_total(state: LiveState) -> Html:
-    """One run, or the sum of several, with a bar."""
-    if len(state.runs) == 1:
-        return _render_run(state.runs[0])
+    """A bar of all runs together, and below it their sum, or the only run."""
     if not state.runs:
         return Html("")
     counts = tuple(sum_counts(state).items())
+    if len(state.runs) == 1:
+        return join(_render_bar(counts), _render_run(state.runs[0]))
     return join(_render_bar(counts), _render_counts(counts, list_total(state)))
 
 
@@ -147,9 +141,8 @@ def _render_runs(runs: Sequence[RunLine]) -> Html:
     # Runs that go on stand first: of many runs only some are shown.
     shown = sorted(runs, key=lambda run: run.status in ("completed", "cancelled"))
     hidden = len(shown) - SHOWN_RUNS
-    draw = _render_run if len(shown) <= SHOWN_CARDS else _render_line
     more = tag("div", f"and {hidden} more runs", class_="ra-soft") if hidden > 0 else None
-    return scroll_area(*(draw(run) for run in shown[:SHOWN_RUNS]), more, label="Runs")
+    return scroll_area(*map(_render_run, shown[:SHOWN_RUNS]), more, label="Runs")
 
 
 def _render_run(run: RunLine) -> Html:
@@ -160,30 +153,10 @@ def _render_run(run: RunLine) -> Html:
             tag("span", run.about),
             tag("code", run.run_id, class_="ra-soft ra-push ra-id"),
         ),
-        _render_bar(run.counts),
         _render_counts(run.counts, list_facts(run)),
         _render_alert(run.message),
         data_key=run.run_id,
         class_="ra-run",
-    )
-
-
-def _render_line(run: RunLine) -> Html:
-    """A run as one line; what it does not hold is in its tooltip."""
-    progress = f"{run.done} of {run.total} done, {dict(run.counts)['passed']} passed"
-    message = [run.message] if run.message else []
-    hint = (run.about, list_counts(run.counts), *list_facts(run), *message)
-    status = run.status if run.status in ("queued", "pending") else name_status(run)
-    parts = (
-        tag("b", status),
-        tag("span", run.message or run.about, class_="ra-soft"),
-        _render_bar(run.counts),
-        tag("span", " · ".join([progress, *_say_left(run.eta), *run.marks])),
-        tag("code", run.run_id, class_="ra-soft"),
-    )
-    title = " · ".join(hint)
-    return tag(
-        "div", join(*parts, by=" "), title=title, data_key=run.run_id, class_="ra-run ra-line"
     )
 
 
@@ -247,7 +220,6 @@ def _render_actions(state: LiveState, look: LiveLook) -> Html:
     if len(state.alone) > SHOWN_EVALS:
         words = "Show all" if look.limit else "Show fewer"
         buttons.append(button(words, "show", hint="Every eval that does not pass, or the first"))
-    buttons.append(copy_button("Copy code", look.code, hint="The lines that fetch these results"))
     if look.can_cancel:
         buttons.append(button("Cancel run", "ask", hint="Asks first", disabled=not may_cancel))
     question = (
@@ -283,17 +255,6 @@ def _standing(state: LiveState) -> LiveState:
     return replace(state, heading="The API had not answered yet")
 
 
-def render_brief_sections(state: LiveState) -> dict[str, Html]:
-    """The compact form: one line and one bar for all runs together."""
-    bar = _render_bar(tuple(sum_counts(state).items())) if state.runs else None
-    return {"line": join(tag("div", describe_briefly(state), role="status"), bar)}
-
-
-def render_still_line(state: LiveState, token: str | None = None) -> Html:
-    sections = render_brief_sections(_standing(state))
-    return render_still({**sections, "saved": _render_saved(state)}, token=token)
-
-
 def plain_text(state: LiveState, *, values: bool = False) -> str:
     """The state as text; with ``values`` also messages that may quote expected and actual ones."""
     above = (
@@ -305,7 +266,7 @@ def plain_text(state: LiveState, *, values: bool = False) -> str:
         *state.notes,
     )
     lines = [*dict.fromkeys(each for each in above if each)]
-    lines += [" · ".join(list_total(state))] if len(state.runs) > SHOWN_CARDS else []
+    lines += [" · ".join(list_total(state))] if len(state.runs) > 1 else []
     for run in state.runs[:SHOWN_RUNS]:
         counts = ", ".join(f"{STATE_SIGNS[name]} {count} {name}" for name, count in run.counts)
         lines += [f"{name_status(run)}: {run.about} ({run.run_id})", f"  {counts}"]
@@ -340,15 +301,12 @@ def sum_progress(state: LiveState) -> tuple[int, int]:
     return sum(run.done for run in state.runs), sum(run.total for run in state.runs)
 
 
-def describe_briefly(state: LiveState) -> str:
-    """The whole view in one line of text, over all runs together: the compact form."""
-    parts = [state.heading, state.failure, state.connection]
-    if state.runs:
-        done, total = sum_progress(state)
-        statuses = Counter(run.status for run in state.runs)
-        told = list_counts([*statuses.items()])
-        if len(state.runs) == 1:
-            # Nothing where the heading names it.
-            told = "" if state.runs[0].status in state.heading else state.runs[0].status
-        parts[1:1] = [told, f"{done} of {total} done", list_counts([*sum_counts(state).items()])]
-    return " · ".join(dict.fromkeys(one_line(part) for part in parts if part))
+def list_news(state: LiveState, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
+    """A line for each eval that is news and was not ``said`` yet, or has become something else."""
+    # What is not compared yet may turn out to be old, and what is printed cannot be taken back.
+    early = {each.id for each in state.alone} if state.is_comparing else set()
+    for each in state.listed:
+        key = each.id, each.transition
+        if each.id not in early and key not in said:
+            said.add(key)
+            yield describe_eval(each, values=values)

@@ -215,7 +215,6 @@ class WorkflowNews:
         spans = spans_of(comparison)
         if spans.is_empty():
             return comparison
-        # More evals that break by the same edits are no reason to ask again.
         edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
         found = self._edits.get(edited)
         if (found is None or found.has_failed) and self._unanswered[edited] <= GRACE:

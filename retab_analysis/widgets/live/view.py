@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import weakref
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -21,8 +20,7 @@ from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import RunList, Runs, check_text
-from retab_analysis.markup import one_line
-from retab_analysis.progress import Bars, in_kernel
+from retab_analysis.progress import in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.jobs import run_beside
@@ -33,11 +31,7 @@ from retab_analysis.widgets.live.watcher import Watcher
 from retab_analysis.widgets.open_eval import OpenEval
 
 if TYPE_CHECKING:
-    from retab_analysis.archive import Archive
     from retab_analysis.widgets.page import Event
-
-# More bars than that leave no room in a terminal.
-_MOST_BARS = 10
 
 Callback = Callable[["LiveView"], object]
 
@@ -47,24 +41,22 @@ def watch(
     *,
     workflow_id: str | None = None,
     baseline: Runs | None = LAST_GOOD,
-    compact: bool = False,
     interval: float = 2.0,
     allow_cancel: bool | None = None,
     save_values: bool = False,
-    archive: Archive | None = None,
     client: Client | None = None,
 ) -> LiveView:
     """Watch eval runs while they go on. Returns at once and blocks nothing.
 
-    In a notebook, show what it returns as a cell's last line; in a terminal, bars appear by
-    themselves. Watching the same runs again stops the watching before.
+    In a notebook, show what it returns as a cell's last line; in a terminal, ``print(view)`` shows
+    how far the runs are. Watching the same runs again stops the watching before.
 
     What is news is what :func:`check` would call so, from the results so far: evals that broke and
     suspects stand first, with the probability and the reason. Evals that are flaky, edited, new or
     fixed are listed apart from them, as are failures that were there before. All watched runs of a
     workflow are one candidate together: an eval that was run three times is one eval. They are held
-    against that workflow's past, which is read once, after the first look; what is still to come is
-    not missed.
+    against that workflow's past, which is read once, after the first look, and from the archive
+    that :func:`use` set, if any; what is still to come is not missed.
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
@@ -74,13 +66,11 @@ def watch(
             against its own last good result), ``"published"``, ``"last_ok"``, ``"previous"``, a run
             or a version. None looks for no news: what does not pass stands first. Where there is
             nothing to compare with, or asking for it fails, the view says so and goes on without.
-        compact: Show one line and one bar for all runs together, without lists and buttons.
         interval: Seconds between two rounds of requests; rounds become rarer while nothing changes.
         allow_cancel: Whether the button *Cancel run* is there; by default for ``runs=`` only.
         save_values: Whether the static page that a saved or exported notebook keeps holds expected
             and actual values, and messages that may quote them. What a live widget shows is not
             affected: where Jupyter is told to save the state of widgets, their values are in it.
-        archive: Where that workflow's past is read; the one that :func:`use` set if not given.
         client: What to ask; the default one if not given.
 
     Returns:
@@ -107,14 +97,13 @@ def watch(
     # Of a followed workflow, the runs of other people are there, too.
     may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
     look = {
-        "compact": check_flag("compact", compact),
         "may_cancel": check_flag("allow_cancel", may_cancel),
         "save_values": check_flag("save_values", save_values),
     }
     ids = [] if runs is None else list(RunList.make(runs).ids)
     chosen = client_or_default(client)
-    kept_in = archive_or_default(archive)
-    watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval), kept_in)
+    archive = archive_or_default()
+    watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval), archive)
     view = LiveView(watcher, chosen, **look)
     watcher.start((chosen.base_url, tuple(sorted(ids)), workflow_id))
     return view
@@ -134,16 +123,14 @@ class LiveView(Handle):
         watcher: Watcher,
         client: Client,
         *,
-        compact: bool = False,
         may_cancel: bool = False,
         save_values: bool = False,
     ) -> None:
         super().__init__()
         self._watcher, self._client = watcher, client
-        self._compact, self._save_values = compact, save_values
+        self._save_values = save_values
         self._shown = html.LiveLook(can_cancel=may_cancel)
         self._opened = OpenEval(client, self._draw)
-        self._bars: TerminalBars | None = None
         self._computed: tuple[Snapshot, LiveState] | None = None
         self._has_runs = False
         self._on_update: list[Callback] = []
@@ -157,8 +144,6 @@ class LiveView(Handle):
 
         watcher.add_listener(update)
         weakref.finalize(self, watcher.stop)
-        if not in_kernel() and sys.stderr.isatty():
-            self._bars = TerminalBars(compact=compact)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -226,11 +211,8 @@ class LiveView(Handle):
         self._watcher.join(5.0)
 
     def close(self) -> None:
-        """Stop watching, and take the widgets or the bars away. What was seen can still be read."""
+        """Stop watching, and take the widgets away. What was seen can still be read."""
         self.stop()
-        bars, self._bars = self._bars, None
-        if bars is not None:
-            bars.close()
         super().close()
 
     def refresh(self) -> None:
@@ -258,24 +240,6 @@ class LiveView(Handle):
             callback(self)
         return self
 
-    def code(self) -> str:
-        """The lines that fetch what the view shows."""
-        ids = self.frame["run_id"].to_list()
-        shown = repr(ids[0]) if len(ids) == 1 else repr(ids)
-        lines = [
-            "import retab_analysis as ra\n",
-            f"runs = ra.wait_for_runs({shown})",
-            "results = ra.fetch_results(runs)",
-        ]
-        # One check is of one workflow.
-        is_one = self.frame["workflow_id"].n_unique() == 1
-        if is_one and isinstance(self._watcher.baseline, str):
-            lines.append(
-                "verdict = ra.check(runs['workflow_id'][0], candidate=runs, "
-                f"baseline={self._watcher.baseline!r})"
-            )
-        return "\n".join(lines)
-
     def _update(self, snapshot: Snapshot) -> None:
         """Draw, and call back; runs in the watching thread."""
         calls = list(self._on_update)
@@ -294,22 +258,13 @@ class LiveView(Handle):
         with self._lock:
             # What was saved first may say nothing yet; what is saved last stays.
             self._draw(now=has_begun or state.phase != "watching")
-            if self._page is None and self._bars is not None:
-                self._bars.draw(state)
 
     def _render(self) -> dict[str, str]:
-        if self._compact:
-            return dict(html.render_brief_sections(self.state))
-        look = replace(self._shown, code=self.code())
-        return dict(html.render_sections(self.state, look, self._opened))
+        return dict(html.render_sections(self.state, self._shown, self._opened))
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         state, values = self.state, self._save_values
-        if self._compact:
-            line = html.describe_briefly(state)
-            return {"text/html": html.render_still_line(state, token), "text/plain": line}
-        look = html.LiveLook(values=values, limit=None, code=self.code())
-        still = html.render_still_view(state, look, token)
+        still = html.render_still_view(state, html.LiveLook(values=values, limit=None), token)
         return {"text/html": str(still), "text/plain": html.plain_text(state, values=values)}
 
     def _wait_for_content(self, seconds: float) -> None:
@@ -317,8 +272,6 @@ class LiveView(Handle):
 
     def __repr__(self) -> str:
         # What is printed in a notebook is saved with it.
-        if self._compact:
-            return html.describe_briefly(self.state)
         values = self._save_values or (not in_kernel() and shows_values())
         return html.plain_text(self.state, values=values)
 
@@ -371,43 +324,3 @@ class LiveView(Handle):
         # the cell that awaits.
         await asyncio.get_running_loop().run_in_executor(None, self._watcher.join)
         return self._finish()
-
-
-class TerminalBars:
-    """The view in a terminal: bars with a line for each eval that is news, or one bar alone."""
-
-    def __init__(self, *, compact: bool = False) -> None:
-        self._bars = Bars()
-        self._compact = compact
-        self._shown: set[tuple[str, str]] = set()
-
-    def draw(self, state: LiveState) -> None:
-        """Show a state."""
-        if self._compact and state.runs:
-            counts = html.list_counts([*html.sum_counts(state).items()])
-            heading = one_line(state.heading)
-            self._bars.update("all runs", heading, *html.sum_progress(state), counts)
-        elif not self._compact:
-            self._print_news(state)
-            for run in state.runs[:_MOST_BARS]:
-                counts = html.list_counts(run.counts)
-                self._bars.update(run.run_id, run.words, run.done, run.total, counts)
-        if state.phase != "watching":
-            self._bars.close()
-            if state.failure:
-                self._bars.say(one_line(state.failure))
-
-    def _print_news(self, state: LiveState) -> None:
-        # What is not compared yet may turn out to be old.
-        early = {each.id for each in state.alone} if state.is_comparing else set()
-        for each in state.listed:
-            # What a terminal has printed cannot be taken back: each eval is printed once, and again
-            # where more results made something else of it.
-            key = (each.id, each.transition)
-            if each.id not in early and key not in self._shown:
-                self._shown.add(key)
-                self._bars.say(html.describe_eval(each, values=shows_values()))
-
-    def close(self) -> None:
-        """Leave the bars as they are."""
-        self._bars.close()

@@ -10,16 +10,14 @@ from typing import Any
 
 import polars as pl
 from support.explored import (
-    buttons,
     htmls,
     open_row,
-    pick,
     section,
     send,
     sort_by,
 )
 from support.faultserver import FaultServer, reply
-from support.inside import ExplorerState, FrameOrigin
+from support.inside import ExplorerState
 from support.inside import explorer_html as html
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, until
@@ -33,15 +31,12 @@ def headings(explorer: Any) -> list[str]:
     return re.findall(r"<th [^>]*>(?:<button[^>]*>)?([^<]+)", section(explorer, "list"))
 
 
-def test_columns_of_ones_own_are_shown_chosen_from_and_searched(
+def test_columns_of_ones_own_are_shown_and_searched(
     runs: pl.DataFrame, results: pl.DataFrame
 ) -> None:
     team = pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("billing")).otherwise(pl.lit("ops"))
     explorer = ra.explore(runs.with_columns(team=team, cost=1.5, tags=pl.lit(["x"])))
     assert headings(explorer)[-2:] == ["team", "cost"]
-    pick(explorer, "team", "billing")
-    assert set(explorer.frame["team"]) == {"billing"}
-    send(explorer, "clear")
     send(explorer, "search", "billing")
     assert set(explorer.frame["team"]) == {"billing"}
     assert ">billing</bdi>" in section(explorer, "list")
@@ -54,42 +49,23 @@ def test_columns_of_ones_own_are_shown_chosen_from_and_searched(
 
 def test_controls_change_what_is_seen(runs: pl.DataFrame) -> None:
     explorer = ra.explore(runs)
-    pick(explorer, "Status", "completed")
-    assert set(explorer.frame["status"]) == {"completed"}
-    assert "Status: completed" in section(explorer, "filters")
     send(explorer, "search", " extract_LINES ")
     assert set(explorer.frame["target_block_id"]) == {"extract_lines"}
     sort_by(explorer, "Pass rate")
     assert 'aria-sort="descending"' in section(explorer, "list")
     rates = explorer.frame["pass_rate"].drop_nulls().to_list()
     assert rates == sorted(rates, reverse=True)
-    send(explorer, "clear")
+    send(explorer, "search", "")
     assert explorer.frame.height == runs.height
-    assert "disabled" in buttons(explorer)["clear"]
-
-
-def test_columns_are_chosen(runs: pl.DataFrame) -> None:
-    explorer = ra.explore(runs)
-    assert "Trigger" in headings(explorer)
-    assert "Run" not in headings(explorer)
-    titles = [each.title for each in explorer.state.listed.listing.columns]
-    for title in ("Trigger", "Run"):
-        send(explorer, "column", str(titles.index(title)))
-    assert "Trigger" not in headings(explorer)
-    assert "Run" in headings(explorer)
-    for number in range(len(titles)):
-        if titles[number] in headings(explorer):
-            send(explorer, "column", str(number))
-    assert len(headings(explorer)) == 1
 
 
 def test_what_a_browser_sends_may_be_anything(runs: pl.DataFrame) -> None:
     explorer = ra.explore(runs)
     before = htmls(explorer)
-    for event in ("tab", "open", "facet-0", "facet-99", "facet-x", "column", "sort", "page"):
+    for event in ("tab", "open", "sort", "page"):
         for value in (None, "x", "99999", "-99999", ["a"], {"b": 1}, 1e400):
             send(explorer, event, value, key=None if value is None else str(value))
-    for event in ("since", "until", "turn", "eval", "document", "nonsense"):
+    for event in ("turn", "eval", "document", "nonsense"):
         for value in ("x", ["a"], ["2026-01-01/x", "y"], 1e400, {"b": 1}):
             send(explorer, event, value)
     send(explorer, "page", "1")
@@ -132,9 +108,10 @@ def test_twenty_explorers_leave_what_one_leaves(runs: pl.DataFrame) -> None:
 def test_a_result_with_what_was_expected_and_what_came(results: pl.DataFrame) -> None:
     explorer = ra.explore(results=results)
     assert section(explorer, "panel") == ""
-    pick(explorer, "State", "failed")
-    open_row(explorer, 0)
-    row = explorer.frame.row(0, named=True)
+    at = explorer.frame["state"].to_list().index("failed")
+    explorer.state.listed.choose(explorer.state.listed.numbers[at])
+    explorer._follow()
+    row = explorer.frame.row(at, named=True)
     explorer.wait(20)
     shown = section(explorer, "panel")
     assert row["eval_id"] in shown
@@ -263,7 +240,6 @@ def test_the_search_finds_the_short_name_of_a_version(api: ra.Client) -> None:
     (version,) = [each for each, name in names.items() if name == "v5"]
     send(explorer, "search", "V5")
     assert set(explorer.frame["workflow_version_id"]) == {version}
-    assert f"is_in(['{version}'])" in explorer.code()
 
 
 # Files and names.
@@ -280,7 +256,7 @@ def test_a_file_that_is_there_is_replaced_only_when_asked_again(
     assert target.read_text() == "mine"
     assert "is there already" in section(explorer, "head")
     send(explorer, "search", "x")
-    send(explorer, "clear")
+    send(explorer, "search", "")
     send(explorer, "export")
     assert target.read_text() == "mine", "whatever else is done answers the question"
     send(explorer, "export")
@@ -298,7 +274,7 @@ def test_cancelled_results_are_one_line() -> None:
 
 
 def test_what_is_on_its_way_is_not_told_to_be_nothing() -> None:
-    state = ExplorerState(runs_frame(run_with("r1", "completed", passed=1)), None, FrameOrigin())
+    state = ExplorerState(runs_frame(run_with("r1", "completed", passed=1)), None)
     state.turn_to("evals")
     state.weigh()
     for fetching in (True, False):

@@ -12,7 +12,6 @@ from support.inside import (
     PAGE,
     DetailLook,
     ExplorerState,
-    FrameOrigin,
     describe_evidence,
     render_panel,
     render_values,
@@ -22,12 +21,12 @@ from support.inside import explorer_html as html
 
 @pytest.fixture
 def runs() -> ExplorerState:
-    return ExplorerState(RUNS, None, FrameOrigin())
+    return ExplorerState(RUNS, None)
 
 
 def told(**fields: object) -> str:
     """What the panel tells of a result."""
-    explored = ExplorerState(None, results(result("e1", "failed", **fields)), FrameOrigin())
+    explored = ExplorerState(None, results(result("e1", "failed", **fields)))
     explored.listed.choose(0)
     return render_panel(explored, DetailLook())
 
@@ -35,7 +34,7 @@ def told(**fields: object) -> str:
 def test_names_that_begin_alike_are_told_apart_where_they_are_cut() -> None:
     begins = "Saraswati Trading Company, invoice with many lines: the amount of line "
     rows = (result(f"e{at}", "passed", eval_name=f"{begins}{at}") for at in (1, 2))
-    explored = ExplorerState(None, results(*rows), FrameOrigin())
+    explored = ExplorerState(None, results(*rows))
     shown = html.render_sections(explored, html.ExplorerLook("2 results"))["list"]
     ends = [each for each in (f"line {at}</span></bdi>" for at in (1, 2)) if each in shown]
     assert len(ends) == 2
@@ -45,12 +44,12 @@ def test_names_that_begin_alike_are_told_apart_where_they_are_cut() -> None:
 
 
 def test_where_nothing_drives_it_nothing_can_be_clicked(runs: ExplorerState) -> None:
-    runs.listed.filter(text="run_0")
+    runs.listed.search("run_0")
     runs.listed.choose(3)
-    look = html.ExplorerLook("40 runs", code="x", panel=DetailLook(is_live=False))
+    look = html.ExplorerLook("40 runs", panel=DetailLook(is_live=False))
     shown = html.render_still_view(runs, look, "token")
     assert shown.count("<tr") >= 1 + PAGE
-    assert "Filtered by with “run_0”" in shown
+    assert "Those with “run_0”" in shown
     assert "1 to 15 of 40 runs" in shown
     for live in ("<button", "<input", "data-event", 'role="option"'):
         assert live not in shown.partition("</style>")[2]

@@ -12,7 +12,7 @@ import nbformat
 import polars as pl
 import pytest
 from nbclient import NotebookClient
-from support.explored import pick, section, send
+from support.explored import section, send
 
 import retab_analysis as ra
 
@@ -54,12 +54,13 @@ def test_lazy_frames_and_columns_of_nulls_and_of_ones_own(runs: pl.DataFrame) ->
 # CSV, saved pages, terminals.
 
 
-def test_what_passes_the_filters_is_written(runs: pl.DataFrame, tmp_path: Path) -> None:
+def test_what_the_search_finds_is_written(runs: pl.DataFrame, tmp_path: Path) -> None:
     explorer = ra.explore(runs)
-    pick(explorer, "Status", "completed")
+    send(explorer, "search", "extract_lines")
     target = tmp_path / "some runs.csv"
     send(explorer, "path", str(target))
     send(explorer, "export")
+    assert 0 < explorer.frame.height < runs.height
     assert ra.read_csv(target, "runs").equals(explorer.frame)
     assert f"{explorer.frame.height} runs written to {target}" in section(explorer, "head")
 
@@ -91,7 +92,7 @@ def test_a_saved_page_has_no_values(runs: pl.DataFrame, results: pl.DataFrame) -
     run_id = results.filter(pl.col("expected_value").str.len_chars() > 5)["run_id"][0]
     for state in (explorer.state.runs, explorer.state.results):
         assert state is not None
-        state.filter(text=run_id)
+        state.search(run_id)
         state.choose(state.shown_numbers[0])
     values = results.filter(run_id=run_id).select("expected_value", "actual_value")
     # What names say as well, "invoice" for example, proves nothing.
@@ -104,7 +105,7 @@ def test_a_saved_page_has_no_values(runs: pl.DataFrame, results: pl.DataFrame) -
         bundle = explorer._repr_mimebundle_()
         assert "<table" in bundle["text/html"]
         assert bundle["text/plain"] == repr(explorer)
-        assert "Filtered by with" in bundle["text/html"] or tab == "evals"
+        assert "Those with “" in bundle["text/html"] or tab == "evals"
         for text in bundle.values():
             assert not [each for each in secrets if each in text]
     assert "application/vnd.jupyter.widget-view+json" not in bundle
@@ -127,7 +128,7 @@ def test_a_saved_page_has_the_values_where_that_is_asked_for(
         for asked in (False, True):
             explorer = ra.explore(given, failed, save_values=asked)
             explorer.tab = tab
-            explorer.state.listed.filter(text=failed["run_id"][0])
+            explorer.state.listed.search(failed["run_id"][0])
             explorer.state.listed.choose(explorer.state.listed.shown_numbers[0])
             page = explorer._repr_mimebundle_()["text/html"]
             assert ("secret" in page) is asked, tab

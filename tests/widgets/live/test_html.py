@@ -43,42 +43,58 @@ def test_long_lists_and_many_runs_are_cut_and_counted() -> None:
     results = [result_with(f"e{i:03}", "failed") for i in range(57)]
     state = seen(*(run_with(f"r{i}", running=1) for i in range(25)), results=results)
     sections = html.render_sections(state, html.LiveLook(), NONE)
-    assert sections["runs"].count("ra-line") == html.SHOWN_RUNS
+    assert sections["runs"].count('class="ra-run"') == html.SHOWN_RUNS
     assert "and 5 more runs" in sections["runs"]
     assert sections["alone"].count("<tr") == 21
     assert "and 37 more" in sections["alone"]
     assert "and 37 more" in html.plain_text(state)
 
 
-def test_runs_beyond_three_are_a_line_each_below_a_total() -> None:
-    runs = [run_with(f"r{i}", passed=2, running=int(i == 0), queued=3) for i in range(4)]
-    few, many = seen(*runs[:3]), seen(*runs)
-    for state, lines, done in ((few, 0, "6 of 16 done"), (many, 4, "8 of 21 done")):
-        sections = html.render_sections(state, html.LiveLook(), NONE)
-        assert sections["total"].count("ra-bar") == 1
-        assert done in sections["total"]
-        assert sections["runs"].count("ra-line") == lines
-        assert sections["runs"].count("ra-bar") == len(state.runs)
-    assert "8 of 21 done" in html.plain_text(many)
-    # Each run's status, and how many passed.
-    assert sections["runs"].count(">running</b>") == 4
-    assert sections["runs"].count("2 of 6 done, 2 passed") == 1
+def test_each_of_several_runs_has_its_counts_below_a_total_with_a_bar() -> None:
+    error = run_with("r0", "error", passed=2, queued=3)
+    error["lifecycle"]["message"] = "no such model"
+    state = seen(error, *(run_with(f"r{i}", passed=2, running=1, queued=3) for i in range(1, 4)))
+    sections = html.render_sections(state, html.LiveLook(), NONE)
+    assert sections["total"].count("ra-bar") == 1
+    assert "8 of 23 done" in sections["total"]
+    assert "8 of 23 done" in html.plain_text(state)
+    assert "ra-bar" not in sections["runs"]
+    assert "no such model" in sections["runs"]
+    # Each run's status, its counts, and how far it is.
+    assert sections["runs"].count(">running</b>") == 3
+    assert sections["runs"].count(" 2 passed</span>") == 4
+    assert sections["runs"].count("2 of 6 done") == 3
+
+
+def test_news_are_told_once_and_again_where_they_have_become_something_else() -> None:
+    said: set[tuple[str, str]] = set()
+    results = [result_with("e0", "failed"), result_with("e1", "passed")]
+    going, broke = run_with("r1", running=1), news_of({"e0": "PPPPPF", "e1": "PPPPPP"})
+    early = seen(going, results=results, is_comparing=True)
+    assert [*html.list_news(early, said, values=False)] == [], "what is not compared yet may be old"
+    (line,) = html.list_news(seen(going, results=results, news=(broke,)), said, values=False)
+    assert line.startswith("✗ name of e0 ")
+    assert [*html.list_news(seen(going, results=results, news=(broke,)), said, values=False)] == []
+    said = {("e0", "suspect")}
+    assert (
+        len([*html.list_news(seen(going, results=results, news=(broke,)), said, values=False)]) == 1
+    )
 
 
 def test_what_is_saved_while_it_goes_on_says_so_and_never_looks_for_runs() -> None:
     before = compute_state(Snapshot(), NOW)
     assert before.heading == "Looking for the runs"
-    for render in (html.render_still_line, lambda state: html.render_still_view(state, WITH)):
-        for state in (before, seen(run_with(running=1))):
-            assert "Run the cell again to watch" in render(state)
-            assert "Looking for" not in render(state)
-        assert "Run the cell again" not in render(seen(run_with(), phase="ended"))
-    assert "The API had not answered yet" in html.render_still_line(before)
+    for state in (before, seen(run_with(running=1))):
+        saved = html.render_still_view(state, WITH)
+        assert "Run the cell again to watch" in saved
+        assert "Looking for" not in saved
+    assert "Run the cell again" not in html.render_still_view(seen(run_with(), phase="ended"), WITH)
+    assert "The API had not answered yet" in html.render_still_view(before, WITH)
 
 
 def test_what_stands_for_the_page_is_the_same_without_buttons() -> None:
     state = seen(run_with(passed=1, failed=1, running=1), results=RESULTS[:2])
-    look = html.LiveLook(limit=None, code="the code")
+    look = html.LiveLook(limit=None)
     still = html.render_still_view(state, look, "t0")
     assert 'data-stands-for="t0"' in still
     assert "<button" not in still

@@ -37,7 +37,7 @@ def section(view: LiveView, name: str) -> str:
 def buttons(view: LiveView) -> dict[str, dict[str, str | None]]:
     """The attributes of each button that can be pressed, by its event."""
     made = Elements(section(view, "actions")).attributes("button")
-    return {each.get("data-event") or "copy": each for each in made if "disabled" not in each}
+    return {each["data-event"] or "": each for each in made if "disabled" not in each}
 
 
 def press(view: LiveView, event: str) -> None:
@@ -115,10 +115,4 @@ def test_cancelling_is_offered_only_where_it_can_be_done(monkeypatch: pytest.Mon
     view.widget._handle_custom_msg({"id": "1", "event": "cancel"}, [])
     assert cancelled == []
     ended = seen(runs=runs_frame(run_with("r1", "completed", passed=1)), phase="ended")
-    assert [*buttons(view_of(ended))] == ["copy"]
-
-
-def test_the_code_is_shown_and_can_be_copied() -> None:
-    view = view_of(seen())
-    assert view.code() in Elements(section(view, "code")).text
-    assert buttons(view)["copy"]["data-copy"] == view.code()
+    assert buttons(view_of(ended)) == {}

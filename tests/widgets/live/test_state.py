@@ -248,17 +248,17 @@ def test_a_run_that_is_not_there_yet_is_told_without_anything_beside_it() -> Non
     state = compute_state(Snapshot(unfound=("r9",), seen_at=NOW), NOW)
     said = "There is no run r9 so far; one that was just started may still appear"
     assert state.heading == html.plain_text(state) == said
-    shown = html.render_sections(state, html.LiveLook(code="x"), OpenEval(None, lambda: None))
+    shown = html.render_sections(state, html.LiveLook(), OpenEval(None, lambda: None))
     assert said in shown["head"]
-    assert {shown[each] for each in ("total", "news", "alone", "runs", "code")} == {""}
+    assert {shown[each] for each in ("total", "news", "alone", "runs")} == {""}
 
 
 def test_a_run_that_does_not_exist_says_that_and_nothing_else() -> None:
     state = seen(failure="There is no run r9.", phase="failed")
-    shown = html.render_sections(state, html.LiveLook(code="x"), OpenEval(None, lambda: None))
+    shown = html.render_sections(state, html.LiveLook(), OpenEval(None, lambda: None))
     assert "There is no run r9." in shown.pop("head")
     assert set(shown.values()) == {""}
-    assert html.plain_text(state) == html.describe_briefly(state) == "There is no run r9."
+    assert html.plain_text(state) == "There is no run r9."
 
 
 def took(*durations: int) -> list[tuple[int, int | None]]:

@@ -1,12 +1,10 @@
-"""The live view as users hold it: in a kernel, in a terminal, saved."""
+"""The live view as users hold it: in a kernel, outside one, saved."""
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 import types
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,9 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from support.faultserver import FaultServer, reply
 from support.html_elements import Elements
-from support.inside import Snapshot, TerminalBars, compute_state
-from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
 import retab_analysis as ra
-
-NOW = datetime(2026, 5, 18, 10, 1, tzinfo=UTC)
 
 
 def shown(view: ra.widgets.LiveView) -> str:
@@ -107,21 +101,6 @@ def test_outside_a_kernel_there_is_html_and_text(monkeypatch: pytest.MonkeyPatch
     assert "1.5" not in repr(view)
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_gets_bars_and_bad_news(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    with FaultServer([routes(in_order(GOING, ENDED), RESULTS)]) as server:
-        ra.watch("r1", interval=0.05, client=client(server.url)).wait(10)
-    shown = screen.getvalue()
-    assert shown.count("e2 [invoice 1.pdf]: new; expected ") == 1
-    assert "completed, 1 does not pass: 100%" in shown
-
-
 DONE = re.compile(r"([1-9]\d*) of \1 done")
 CELLS = [
     "import retab_analysis as ra\nra.demo(speed=300)\nrun = ra.start_runs('wf_invoices')",
@@ -181,7 +160,6 @@ def test_the_static_page_needs_no_network_and_holds_no_values(
         ({"runs": "r", "interval": float("inf")}, "interval must be a number of seconds"),
         ({"runs": "r", "interval": "1"}, "interval must be"),
         ({"runs": "r", "baseline": 7}, "baseline must be"),
-        ({"runs": "r", "compact": "no"}, "compact must be True or False, got 'no'"),
         ({"runs": "r", "save_values": 1}, "save_values must be True or False, got 1"),
         ({"runs": "r", "allow_cancel": "no"}, "allow_cancel must be True or False"),
         ({"runs": 7}, "runs must be"),
@@ -191,46 +169,6 @@ def test_the_static_page_needs_no_network_and_holds_no_values(
 def test_bad_arguments_are_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ra.ConfigError, match=words):
         ra.watch(**arguments, client=client("http://127.0.0.1:9"))
-
-
-# The compact form, and the end
-
-
-def test_the_compact_form_is_one_line_and_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    with FaultServer([routes(in_order(ENDED), RESULTS)]) as server:
-        view = ra.watch("r1", interval=0.05, compact=True, client=client(server.url))
-        view.wait(10)
-    line = repr(view)
-    assert line.startswith("completed, 1 does not pass: ")
-    assert line.endswith(" · 2 of 2 done · 1 passed, 1 failed")
-    bundle = view._repr_mimebundle_()
-    assert bundle["text/plain"] == line
-    assert line in bundle["text/html"]
-    assert bundle["text/html"].count('class="ra-bar"') == 1
-    assert "<table" not in bundle["text/html"]
-    assert line in shown(view)
-    assert "<button" not in shown(view)
-    kernel = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
-    monkeypatch.setitem(sys.modules, "IPython", kernel)  # type: ignore[arg-type]
-    assert "application/vnd.jupyter.widget-view+json" in view._repr_mimebundle_()
-
-
-def test_a_terminal_gets_one_bar_in_the_compact_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    bars = TerminalBars(compact=True)
-    bars.draw(compute_state(Snapshot(), NOW))
-    first, more = run_with("r1", "completed", failed=1), run_with("r2", running=1, queued=8)
-    for runs in ([first], [first, more]):
-        snapshot = Snapshot(
-            runs=runs_frame(*runs), results=results_frame(result_with("e", "failed")), seen_at=NOW
-        )
-        bars.draw(compute_state(snapshot, NOW))
-    bars.close()
-    shown = screen.getvalue()
-    assert "1/10" in shown
-    assert "✗" not in shown
-    assert "\n" not in shown.rstrip("\n")
 
 
 def test_closing_stops_it_and_takes_the_widgets_away() -> None:
@@ -243,8 +181,4 @@ def test_closing_stops_it_and_takes_the_widgets_away() -> None:
         assert view.state.phase == "stopped"
         assert widget.comm is widget.layout.comm is None
         assert "running" in repr(view)
-        compact = ra.watch("r1", interval=0.05, compact=True, client=client(server.url))
-        widget = compact.widget
-        compact.close()
-        compact.close()
-        assert widget.comm is widget.layout.comm is None
+        view.close()
