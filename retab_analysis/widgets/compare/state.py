@@ -83,9 +83,8 @@ class CompareState:
         candidate = pl.concat([sides.candidate, again], how="diagonal")
         grown = replace(sides, candidate=candidate, started=had.started)
         made = compare_sides(grown, self._alpha, self._margin)
-        return with_edits(
-            made, had.around.edits if spans_of(made).equals(spans_of(before)) else None
-        )
+        is_same = spans_of(made).equals(spans_of(before))
+        return with_edits(made, had.around.edits if is_same else None)
 
     @property
     def pair(self) -> tuple[str, str, str]:
@@ -99,8 +98,8 @@ class CompareState:
     @property
     def can_look_up(self) -> bool:
         """Whether an edit broke something, and nobody has asked yet which."""
-        is_known = sides_of(self.comparison).around.edits is not None
-        return not (is_known or spans_of(self.comparison).is_empty())
+        has_asked = sides_of(self.comparison).around.edits is not None
+        return not (has_asked or spans_of(self.comparison).is_empty())
 
     @property
     def plan(self) -> RerunPlan:

@@ -218,8 +218,7 @@ class WorkflowNews:
         edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
         found = self._edits.get(edited)
         if (found is None or found.has_failed) and self._unanswered[edited] <= GRACE:
-            found = sides_of(add_config_changes(comparison, source)).around.edits
-            if found is not None:
+            if found := sides_of(add_config_changes(comparison, source)).around.edits:
                 self._edits[edited] = found
                 self._unanswered[edited] += found.has_failed
         return with_edits(comparison, found)
