@@ -157,7 +157,7 @@ class WorkflowNews:
         # Whether the list of runs and the saved evals were read again after the runs had ended.
         self._is_final = False
         # What was edited where something broke, and how often that was asked for in vain.
-        self._edits: dict[object, Edits] = {}
+        self._edits: dict[object, Edits | None] = {}
         self._unanswered: Counter[object] = Counter()
         self._versions: pl.DataFrame | None = None  # those that were published, once that is known
         # How often in a row the API was away.
@@ -218,9 +218,9 @@ class WorkflowNews:
         edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
         found = self._edits.get(edited)
         if (found is None or found.has_failed) and self._unanswered[edited] <= GRACE:
-            if found := sides_of(add_config_changes(comparison, source)).around.edits:
-                self._edits[edited] = found
-                self._unanswered[edited] += found.has_failed
+            found = sides_of(add_config_changes(comparison, source)).around.edits
+            self._edits[edited] = found
+            self._unanswered[edited] += found is None or found.has_failed
         return with_edits(comparison, found)
 
     def _plan(self, runs: pl.DataFrame, has_ended: bool) -> tuple[Source, ReadingPlan]:
