@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 import polars as pl
+from msgspec import structs
 
 from retab_analysis.arguments import check_flag, check_path, resolve
 from retab_analysis.comparison.accepted import accept as accept_failures
@@ -482,11 +483,11 @@ def with_edits(comparison: Comparison, edits: Edits | None) -> Comparison:
     """A comparison that knows what was edited, and what the blocks are called."""
     around, named = replace(sides_of(comparison).around, edits=edits), comparison
     if edits is not None:
-        stories = (
-            replace(each, block_label=edits.labels.get(block), block_name=edits.names.get(block))
-            for each in comparison._weighed.stories
-            for block in [each.block_id or ""]
-        )
+        called = {each: (label, edits.names.get(each)) for each, label in edits.labels.items()}
+        stories = []
+        for each in comparison._weighed.stories:
+            label, name = called.get(each.block_id or "", (None, None))
+            stories.append(structs.replace(each, block_label=label, block_name=name))
         named = replace(comparison, _weighed=replace(comparison._weighed, stories=tuple(stories)))
     return with_sides(named, around=around)
 
