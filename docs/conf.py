@@ -84,7 +84,8 @@ def _write_columns() -> None:
         "RESULTS": "One row for each eval in a run: `fetch_results`, `fetch_result`.",
         "EVALS": "One row for each saved eval: `fetch_evals`.",
         "WORKFLOWS": "One row for each workflow: `fetch_workflows`.",
-        "VERSIONS": "One row for each published version: `fetch_versions`.",
+        "VERSIONS": "One row for each publication of a version: `fetch_versions`.",
+        "EDITS": "One row for each era of a block, from one edit to the next: `fetch_edits`.",
         "CONFIG_CHANGES": (
             "One row for each field that was edited: `fetch_config_changes`, "
             "`verdict.config_changes`."

@@ -28,7 +28,7 @@ Daily:
 
 Now and then:
     fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions,
-                     fetch_config_changes
+                     fetch_edits, fetch_config_changes
     runs             wait_for_runs, cancel_runs
     analyse          summarize_runs, summarize_results, summarize_evals, states, failures,
                      eval_history
@@ -40,7 +40,7 @@ Now and then:
     connect          Client, Sandbox, use (the client, archive and values of a session)
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
-VERSIONS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Whatever is raised is a
+VERSIONS, EDITS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Whatever is raised is a
 ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 
@@ -101,6 +101,7 @@ if _TYPE_CHECKING:
     from retab_analysis.export import write_csv as write_csv
     from retab_analysis.export import write_excel as write_excel
     from retab_analysis.fetch import cancel_runs as cancel_runs
+    from retab_analysis.fetch import fetch_edits as fetch_edits
     from retab_analysis.fetch import fetch_evals as fetch_evals
     from retab_analysis.fetch import fetch_result as fetch_result
     from retab_analysis.fetch import fetch_results as fetch_results
@@ -145,8 +146,8 @@ _NAMES = {
     ),
     "export": "read_csv write_csv write_excel",
     "fetch": (
-        "cancel_runs fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_versions "
-        "fetch_workflows start_runs wait_for_runs"
+        "cancel_runs fetch_edits fetch_evals fetch_result fetch_results fetch_run fetch_runs "
+        "fetch_versions fetch_workflows start_runs wait_for_runs"
     ),
     "plots": "plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts",
     "sandbox": "Sandbox",

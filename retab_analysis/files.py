@@ -10,7 +10,8 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -19,6 +20,7 @@ from retab_analysis.errors import ConfigError
 
 PathOrFile = str | os.PathLike[str] | IO[str] | IO[bytes]
 
+_DAY, _MOST = 86_400, 100
 _EXPECTED = "a str, a Path or a file open for {}"
 
 
@@ -59,6 +61,20 @@ def check_writable(path: Path) -> None:
             pass
     elif not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def tidy(found: Iterable[Path], used: Collection[Path] = ()) -> None:
+    """Remove the files that were last used a day ago, or are not among the last hundred.
+
+    A frame that was made of one of the others may be waiting to be collected.
+    """
+    ages: list[tuple[float, Path]] = []
+    with contextlib.suppress(OSError):
+        ages += [(time.time() - each.stat().st_mtime, each) for each in found if each not in used]
+    for number, (age, path) in enumerate(sorted(ages)):
+        if age > _DAY or number >= _MOST:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _save_open(file: IO[Any], data: bytes) -> None:

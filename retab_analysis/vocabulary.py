@@ -7,7 +7,7 @@ two parts of the library cannot disagree about what "broken" or "pass rate" mean
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import reduce
 from operator import add
 from typing import Literal, get_args
@@ -64,13 +64,16 @@ CERTAIN_ENOUGH = 0.8
 called regressed."""
 
 DRAFT = "draft"
-"""Stands for the workflow as it is now; the version ids of its drafts begin with it."""
+"""Stands for the workflow as it is now, or for its newest version that is not published."""
 
 SAME_EVAL = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
 """The columns in which two results of an eval have to agree to be comparable, where both know."""
 
 BLOCK_CODE = "block_execution_fingerprint"
 """The column that tells one state of a block's code from another."""
+
+ERA = "era "
+"""How the code of a result begins that has no fingerprint, and is known by when it ran."""
 
 CODE = pl.coalesce(BLOCK_CODE, "version " + pl.col("workflow_version_id"))
 """What names the code that a result was made by: the block's, or the version where it is null."""
@@ -159,6 +162,9 @@ def eval_label() -> pl.Expr:
     return pl.coalesce("eval_name", "eval_id")
 
 
-def is_draft(version: object) -> bool:
-    """Whether a version is one of the workflow's draft, ``draft_2026_05_18`` for example."""
-    return isinstance(version, str) and version.startswith(DRAFT)
+def is_draft(version: object, published: Collection[object] | None) -> bool:
+    """Whether a version is none of those that were published; False where these are not known.
+
+    How its id begins says nothing: a draft's may look like that of a published version.
+    """
+    return version is not None and published is not None and version not in published

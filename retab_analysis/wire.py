@@ -275,6 +275,7 @@ class Assertion(Wire):
     target: OutputTarget
     condition: msgspec.Raw
     label: str | None = None
+    id: str | None = None
 
     def __post_init__(self) -> None:
         decoder(Condition).decode(self.condition)
@@ -292,11 +293,13 @@ class Drift(Wire):
     """Whether an eval still fits its workflow."""
 
     status: str | None = "unknown"
+    detail: str | None = None
 
 
 class LatestRun(Wire):
     """The newest run of an eval, or the newest in which it passed, or did not."""
 
+    run_record_id: str
     status: str
     started_at: Time
     outcome: str | None = None
@@ -317,9 +320,11 @@ class Eval(Wire):
     assertion: Assertion | None = None
     assertion_drift_status: str | None = None
     schema_drift: str | None = "unknown"
+    schema_drift_detail: str | None = None
     freshness: Freshness | None = None
     drift: Drift | None = None
     validation_status: str | None = "valid"
+    validation_issues: msgspec.Raw = ABSENT
     latest_run_summary: LatestRun | None = None
     latest_passing_run_summary: LatestRun | None = None
     latest_failing_run_summary: LatestRun | None = None
@@ -348,26 +353,15 @@ class Workflow(Wire):
 
 
 class Publication(Wire):
-    """A version of a workflow that was published.
+    """A publication; runs and the other endpoints name its ``workflow_version_id``."""
 
-    Two clients of the vendor name its fields differently: where one has a publication's ``id`` and
-    beside it the ``workflow_version_id``, the other has only the version's ``id``.
-    """
-
+    id: str
     workflow_id: str
-    id: str | None = None
-    workflow_version_id: str | None = None
+    workflow_version_id: str
+    published_at: Time
     version: Int | None = None
     description: str | None = None
-    published_at: Time | None = None
-    created_at: Time | None = None
     is_current: bool | None = None
-
-    def __post_init__(self) -> None:
-        # Paging knows a record by its id, so there has to be one.
-        self.id = self.id or self.workflow_version_id
-        if self.id is None:
-            raise ValueError("Object missing required field `workflow_version_id` or `id`")
 
 
 class VersionDiff(Wire):
@@ -407,6 +401,41 @@ class GraphVersion(Wire):
     id: str
     workflow_id: str
     blocks: list[VersionBlock] | None = []
+
+
+class GraphId(Wire):
+    """One of the graphs of a workflow, without its blocks; of a publication, which it names."""
+
+    id: str
+    workflow_id: str
+    created_at: Time
+    workflow_version_id: str | None = None
+
+
+class PublishEpoch(Wire):
+    """A publication in which a block was configured so."""
+
+    publish_version: Int | None = None
+
+
+class BlockEra(Wire):
+    """A configuration that a block had for a while, in drafts and published versions."""
+
+    block_config_version_fingerprint: str
+    id: str | None = None
+    block_type: str | None = None
+    block_label: str | None = None
+    config_snapshot: msgspec.Raw = ABSENT
+    first_seen_at: Time | None = None
+    last_seen_at: Time | None = None
+    publish_epochs: list[PublishEpoch] | None = None
+    run_count: Int | None = None
+    matches_current_draft: bool | None = None
+    is_current_published: bool | None = None
+
+    def __post_init__(self) -> None:
+        # Its own id may be null, and a configuration that was put back may be an era of its own.
+        self.id = f"{self.block_config_version_fingerprint} {self.first_seen_at or 0}"
 
 
 class FileLink(Wire):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from support.inside import (
     compare_sides,
     readable,
     sides_of,
+    spans_of,
 )
 
 import retab_analysis as ra
@@ -215,9 +215,13 @@ def edited(*, good: str = "ver_1", now: str = "draft_2", history: bool = True) -
         for row in many(name, "FF", 8, workflow_version_id=now, block_execution_fingerprint="new")
     ]
     frame = results(*(old if not history else [*older, *old]))
+    published = [
+        dict.fromkeys(VERSIONS.schema) | {"workflow_version_id": f"ver_{each}"} for each in range(3)
+    ]
     sides = Sides(
         candidate=check_results(results(*new), "candidate").collect(),
         history=check_results(frame, "history").collect(),
+        around=Surroundings(versions=pl.DataFrame(published, schema=VERSIONS.schema)),
     )
     made = compare_sides(sides, 0.05, 0.05)
     assert set(made.evals["cause"]) == {"edit"}
@@ -229,7 +233,6 @@ def edited(*, good: str = "ver_1", now: str = "draft_2", history: bool = True) -
     [
         ("ver_1", "draft_2", True, ("ver_1", "draft")),
         ("ver_1", "ver_2", True, ("ver_1", "ver_2")),
-        ("draft_1", "draft_2", True, ("ver_0", "draft")),
         ("draft_1", "draft_2", False, None),
         ("ver_1", "ver_1", True, None),
     ],
@@ -238,7 +241,8 @@ def test_between_which_versions_is_asked(
     good: str, now: str, history: bool, chosen: tuple[str, str] | None
 ) -> None:
     made = edited(good=good, now=now, history=history)
-    assert choose_versions(made.evals, sides_of(made)) == chosen
+    sides = sides_of(made)
+    assert choose_versions(spans_of(made), sides.candidate, sides.around.versions) == chosen
 
 
 def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -> None:
@@ -253,11 +257,10 @@ def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -
         ],
         schema=VERSIONS.schema,
     )
-    known = replace(sides_of(made), around=Surroundings(versions=versions))
-    assert choose_versions(made.evals, known) == ("ver_9", "draft")
-    later = Surroundings(versions=versions.filter(workflow_version_id="ver_10"))
-    only_later = replace(sides_of(made), around=later)
-    assert choose_versions(made.evals, only_later) is None
+    spans, candidate = spans_of(made), sides_of(made).candidate
+    assert choose_versions(spans, candidate, versions) == ("ver_9", "draft")
+    only_later = versions.filter(workflow_version_id="ver_10")
+    assert choose_versions(spans, candidate, only_later) is None
 
 
 def test_without_an_edit_nothing_is_asked() -> None:
@@ -275,24 +278,44 @@ def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
     )
     with FaultServer([answers]) as server:
         told = add_config_changes(made, Source(client_for(server.url), "wf"))
-        assert len(server.requests) == 2
+        asked = [urlsplit(each).path for each in server.paths]
+    # That the API has no history of blocks is asked once.
+    assert sorted(asked) == [
+        "/v1/workflows/blocks",
+        "/v1/workflows/blocks/block_1/config-history",
+        "/v1/workflows/versions/ver_1",
+    ]
     assert told.config_changes["field"].to_list() == ["$.config.prompt"]
     said = told.explain()
-    assert said.endswith(
-        "Between version ver_1 and the draft as it is now these blocks differ: block_1 (prompt)."
-    )
+    assert said.endswith("The edit of Label of block_1: prompt.")
     assert "Secret" not in said
-    assert told.evals.equals(made.evals)
+    assert told.evals.drop("block_label").equals(made.evals.drop("block_label"))
+    assert set(told.evals["block_label"]) == {"Label of block_1"}
     assert made.config_changes.is_empty()
 
 
-@pytest.mark.parametrize("status", [404, 403, 422, 500])
-def test_a_comparison_is_not_lost_for_it(status: int) -> None:
-    made = edited()
+@pytest.mark.parametrize("status", [404, 403, 405])
+def test_a_comparison_says_that_an_edit_is_not_known(status: int) -> None:
     with FaultServer([reply(status)]) as server:
-        told = add_config_changes(made, Source(client_for(server.url, AT_ONCE), "wf"))
-    assert told is made
+        told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
+    assert told.config_changes.equals(CONFIG_CHANGES.empty())
+    unknown = "is not known: the API does not keep earlier drafts."
+    assert told.explain().endswith(f"What was edited in block_1 {unknown}")
+    assert f"What was edited {unknown}" in told.to_markdown()
     assert "differ" not in told.explain()
+
+
+@pytest.mark.parametrize("status", [500, 401])
+def test_a_comparison_is_not_lost_for_it(status: int) -> None:
+    with FaultServer([reply(status)]) as server:
+        told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
+    assert told.config_changes.is_empty()
+    assert "not known: asking failed (GET /v1/workflows/blocks" in told.explain()
+    assert "What was edited is not known: asking failed" in told.to_markdown()
+
+
+def test_a_comparison_of_frames_says_that_nobody_looked() -> None:
+    assert "What was edited was not looked up" in edited().to_markdown()
 
 
 def test_62_a_version_of_another_workflow_is_not_taken_for_this_ones() -> None:

@@ -44,7 +44,9 @@ def ask(api: LetteredApi, path: str, **query: Any) -> Any:
         (EVALS, "WorkflowEvalPage", {}),
         (f"{EVALS}/a", "WorkflowEval", {}),
         ("/v1/workflows/blocks", "WorkflowBlockPage", {}),
-        ("/v1/workflows/versions", "WorkflowVersionPage", {}),
+        ("/v1/workflows/blocks/extract/config-history", "BlockConfigEraPage", {}),
+        ("/v1/workflows/wf_letters/published-versions", "PublishedWorkflowVersionPage", {}),
+        ("/v1/workflows/versions", "WorkflowGraphVersionPage", {}),
         ("/v1/workflows/versions/version_AB", "WorkflowGraphVersion", {}),
         (
             "/v1/workflows/versions/diff",

@@ -24,8 +24,8 @@ InvalidRequestError NotFoundError PaginationError PermissionDeniedError Problems
 ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
 SchemaError ServerError TransportError WaitTimeout cancel_runs check compare compare_versions
 compare_view decode_evals decode_results decode_runs demo eval_history explore failures
-fetch_config_changes fetch_evals fetch_result fetch_results fetch_run fetch_runs fetch_versions
-fetch_workflows open_document overview plot_comparison plot_durations
+fetch_config_changes fetch_edits fetch_evals fetch_result fetch_results fetch_run fetch_runs
+fetch_versions fetch_workflows open_document overview plot_comparison plot_durations
 plot_outcomes plot_pass_rate plot_verdicts read_csv settle start_runs states
 summarize_evals summarize_results summarize_runs use wait_for_runs watch write_csv write_excel
 write_report
@@ -52,6 +52,7 @@ SIGNATURES = {
     "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, client=None)",
     "failures": "(results)",
     "fetch_config_changes": "(workflow_id, baseline, candidate='draft', *, client=None)",
+    "fetch_edits": "(workflow_id, *, blocks=None, client=None)",
     "fetch_evals": "(workflow_id, *, target_block_id=None, client=None, progress=None, "
     "strict=True)",
     "fetch_result": "(result_id, *, client=None)",

@@ -15,18 +15,11 @@ from typing import Self, TypeVar
 
 import polars as pl
 
+from retab_analysis.archive import records
 from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
-from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, write_table
+from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, refuse_older, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
-from retab_analysis.archive.records import (
-    KINDS,
-    decode,
-    list_workflows,
-    make_frame,
-    read_saved,
-    read_states,
-)
 from retab_analysis.arguments import check_choice, check_flag, check_path
 from retab_analysis.config import ARCHIVE_VARIABLE
 from retab_analysis.decode import Problems, report_problems
@@ -35,7 +28,7 @@ from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.transport import Client
 
 T = TypeVar("T")
@@ -45,23 +38,20 @@ Reader = Callable[[Table, sqlite3.Connection, Sequence[str]], tuple[T, Problems]
 
 
 class Archive:
-    """Runs, results, saved evals and versions of workflows, kept in one file on this machine.
+    """Runs, results, saved evals, versions and edits of workflows, kept in one file here.
 
     Deleting a saved eval deletes its history on the server, and a block's condition is changed in
     place: what was archived before is still there. Each document is kept as the API sent it, byte
     by byte, so that a later version of this library finds its new columns in old documents. Of a
-    saved eval every state is kept that a sync has seen.
+    saved eval, and of a block of the draft, every state is kept that a sync has seen.
 
     A document that does not decode, or is damaged, is left out of scans with a ``ProblemsWarning``.
 
-    The file is SQLite. It can be used by any number of threads and processes: one that writes is
-    waited for, and of two syncs the second waits for the first, for ten minutes at most. It holds
-    customers' data and is made readable for its owner only.
+    The file is SQLite, for any number of threads and processes. Of two syncs the second waits for
+    the first, for ten minutes at most. It holds customers' data and only its owner may read it.
 
     What scans read of runs and results stands beside it as Parquet files, in a folder of the file's
-    name and ``-tables``. The first scan makes them, later ones make those anew that are stale or
-    damaged, and they may be deleted. Of each workflow the last hundred that were superseded stay
-    for a day, so that a LazyFrame of before can be collected.
+    name and ``-tables``. Scans make those that are missing, stale or damaged. They may be deleted.
 
     Args:
         path: The file, which is made where there is none. If not given, the variable
@@ -73,15 +63,15 @@ class Archive:
 
     Raises:
         ConfigError: The path is not one.
-        ArchiveError: What is there is not an archive, is damaged, or was made by another version
-            of this library, in another format; it is left as it is.
+        ArchiveError: What is there is not an archive, is damaged, or has the format of a later
+            version; it is left as it is. An earlier format is upgraded, at once or not at all.
 
     Example:
         >>> with ra.Archive("kept.sqlite") as archive:
         ...     changes = archive.sync("wf_claims")
         ...     runs = archive.scan_runs().filter(pl.col("scope") == "workflow").collect()
         >>> sorted(changes["kind"].unique())
-        ['evals', 'results', 'runs', 'versions']
+        ['blocks', 'edits', 'evals', 'results', 'runs', 'versions']
         >>> ra.summarize_runs(runs).height > 0
         True
     """
@@ -104,16 +94,14 @@ class Archive:
     ) -> pl.DataFrame:
         """Bring the archive up to date: all of a workflow at first, later what is new.
 
-        Later, runs are listed until a hundred in a row are known; what had not ended is asked for
-        again, and so are the results of runs that have gone on. Where no run did, only the newest
-        hundred saved evals and versions are looked at: three requests in all. What is read is
-        written in batches, and the next sync goes on with one that was interrupted, also where that
-        had ``refresh``.
+        Later syncs list runs until a hundred in a row are known, and fetch runs that had not ended,
+        and their results. If nothing changed, a sync takes four requests: runs, saved evals,
+        versions, and the draft's blocks. It reads the history of a block again when the block was
+        edited or a version published. An interrupted sync goes on where it was.
 
-        Only ``refresh`` sees what happens beyond that: a run that appears late, is deleted, or goes
-        on although it had ended, behind a hundred newer ones; a result that changes while its run
-        does not; a saved eval that is edited or deleted, behind a hundred newer ones, before
-        another run comes.
+        Only ``refresh`` sees what happens beyond that: a run that appears late, is deleted or goes
+        on behind a hundred newer ones; a result that changes while its run does not; a saved eval
+        that is edited or deleted behind a hundred newer ones, before another run comes.
 
         Args:
             workflow_id: The workflow, or several.
@@ -122,8 +110,7 @@ class Archive:
                 or an ISO 8601 string. What is kept already stays; None, later, reads the rest.
             refresh: Read everything again, also the results of runs that have ended.
             client: The client to ask with; the default one if not given.
-            progress: None for a bar where there is a notebook or a terminal and it takes longer
-                than a second, False for none, or an object with ``update`` and ``close``.
+            progress: False for no progress bar; None shows one if it takes longer than a second.
 
         Returns:
             A frame of ``workflow_id, kind, document_id, change`` (String), one row per document
@@ -157,9 +144,9 @@ class Archive:
         with self._mirroring(client, progress) as mirror:
             for each in workflows:
                 mirror.sync(each, start, results=results, refresh=refresh)
-                if mirror.no_versions is not None:
-                    raise mirror.no_versions
-        return make_frame(mirror.changes, _CHANGES)
+                if mirror.failed is not None:
+                    raise mirror.failed
+        return records.make_frame(mirror.changes, _CHANGES)
 
     @contextlib.contextmanager
     def _mirroring(
@@ -172,7 +159,7 @@ class Archive:
             try:
                 yield mirror
             except RetabAnalysisError as error:
-                error.partial, error.cursor = make_frame(mirror.changes, _CHANGES), None
+                error.partial, error.cursor = records.make_frame(mirror.changes, _CHANGES), None
                 raise
         if problems := mirror.problems:
             told = (
@@ -186,8 +173,7 @@ class Archive:
         """The runs in the archive: by workflow, of each the newest first.
 
         Args:
-            workflow_id: The workflow, or several; all that are kept if not given. Of one that was
-                never synced there are no rows.
+            workflow_id: The workflow, or several; all that are kept if not given.
             gone: Also those that are gone from the server.
 
         Returns:
@@ -209,8 +195,7 @@ class Archive:
     def scan_results(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
         """The results in the archive: by workflow, of the newest run first, then the API's order.
 
-        ``eval_name`` and ``path`` are of the saved evals as they were seen last, also of those that
-        are gone.
+        ``eval_name``, ``block_label`` and ``path`` are as they were seen last.
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
@@ -220,8 +205,7 @@ class Archive:
             A LazyFrame of RESULTS, as :func:`fetch_results` gives them for each workflow.
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -240,17 +224,16 @@ class Archive:
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
-            history: Instead of these, every state that a sync has seen of every eval, also of those
-                that are gone, the latest state of each first.
+            history: Every state that a sync has seen of every eval, also of those that are gone,
+                the latest state of each first.
 
         Returns:
-            A LazyFrame of EVALS, as :func:`fetch_evals` gives them for each workflow. With
-            ``history``, three columns more: ``first_seen_at`` and ``last_seen_at`` of the state
-            (Datetime), and ``is_gone``, whether the eval is not saved any more (Boolean).
+            A LazyFrame of EVALS, with ``block_label``. With ``history``, three columns more:
+            ``first_seen_at`` and ``last_seen_at`` of the state (Datetime), and ``is_gone``, whether
+            the eval is not saved any more (Boolean).
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -258,7 +241,7 @@ class Archive:
             >>> archive.scan_evals().collect().height == ra.fetch_evals("wf_claims").height
             True
         """
-        read = read_states if check_flag("history", history) else read_saved
+        read = records.read_states if check_flag("history", history) else records.read_saved
         return self._scan([EVALS], workflow_id, read)[0].lazy()
 
     def scan_versions(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
@@ -271,8 +254,7 @@ class Archive:
             A LazyFrame of VERSIONS, as :func:`fetch_versions` gives them for each workflow.
 
         Raises:
-            ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` says where.
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -280,48 +262,61 @@ class Archive:
             >>> archive.scan_versions().filter(pl.col("is_current")).collect().height
             1
         """
-        return self._scan([VERSIONS], workflow_id, read_saved)[0].lazy()
+        return self._scan([VERSIONS], workflow_id, records.read_saved)[0].lazy()
+
+    def scan_edits(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
+        """The edits in the archive: by workflow, the eras of its blocks, the newest first.
+
+        If the API does not give the history of blocks, they are what syncs saw of the draft.
+
+        Args:
+            workflow_id: As in :meth:`scan_runs`.
+
+        Returns:
+            A LazyFrame of EDITS, as :func:`fetch_edits` gives them, and also of removed blocks.
+
+        Raises:
+            ConfigError, ArchiveError: As :meth:`scan_runs`.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> archive.scan_edits().filter(pl.col("is_draft")).collect().height
+            4
+        """
+        return self._scan([EDITS], workflow_id, records.read_eras)[0].lazy()
 
     def export_parquet(
         self,
         directory: str | os.PathLike[str],
         *,
-        tables: OneOrSeveral = tuple(KINDS),
+        tables: OneOrSeveral = tuple(records.KINDS),
         partition_by: OneOrSeveral = PARTITION_COLUMNS,
     ) -> pl.DataFrame:
         """Write tables as Parquet files that other engines read, partitioned as Hive does.
 
         There is one ``data.parquet`` in each folder, ``runs/workflow_id=wf_claims/month=2026-10``
         for example. ``month`` is that of ``created_at`` in UTC, of results of ``run_created_at``,
-        of versions of ``published_at``. What a folder is named after is no column of its file.
+        of versions of ``published_at``, of edits of ``first_seen_at``. What a folder is named after
+        is no column of its file: say that it is text where you read it (``hive_schema`` in polars).
 
-        Later calls write only the files whose rows have changed, each replaced whole, and remove
-        those that have no rows any more. The rows are those of the scans. A query that runs
-        meanwhile may find a file replaced that it has begun to read, and fail: run it again.
-
-        A value in a folder's name has no type, and engines guess one: say that it is text, or a
-        workflow whose id is of digits becomes a number. In polars this is ``hive_schema``, in
-        DuckDB ``hive_types_autocast = false``, and in Spark
-        ``spark.sql.sources.partitionColumnTypeInference.enabled = false``.
+        Later calls replace the files whose rows have changed, and remove those without rows. A
+        query that runs meanwhile may fail: run it again.
 
         Args:
             directory: Where to: an empty or new folder, or one that an export was written into.
-            tables: Some of ``runs``, ``results``, ``evals``, ``versions``. What was exported of
-                others stays as it is.
-            partition_by: ``workflow_id``, ``month``, both in any order, or ``()`` for one file a
-                table.
+            tables: Some of ``runs, results, evals, versions, edits``; others stay as they are.
+            partition_by: ``workflow_id``, ``month``, both, or ``()`` for one file a table.
 
         Returns:
             A frame of ``table, path`` (String), ``rows`` (Int64) and ``change`` (String), one row
             per file: ``written``, ``unchanged`` or ``removed``.
 
         Raises:
-            ConfigError: An argument cannot be used, or there is something else in the directory.
+            ConfigError: An argument cannot be used, or something else is in the directory, such as
+                a table that is not exported now and has the columns of another version.
             ArchiveError: The archive is damaged; :meth:`verify` says where.
             OSError: A file cannot be written; what was at its place is still there.
-
-        Warns:
-            ProblemsWarning: Documents do not decode, and are left out.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -333,14 +328,15 @@ class Archive:
             True
         """
         into = check_path("directory", directory)
-        kinds = [KINDS[each] for each in _choose("tables", tables, KINDS)]
+        kinds = [records.KINDS[each] for each in _choose("tables", tables, records.KINDS)]
         by = _choose("partition_by", partition_by, PARTITION_COLUMNS)
         self._check_open()
         claim(into, by)
+        refuse_older(into, [each for each in records.KINDS.values() if each not in kinds], by)
         found = zip(kinds, self._scan(kinds, None, self._cache.read), strict=True)
         tasks = [partial(write_table, into / each.name, each, rows, by) for each, rows in found]
         files = apart(lambda: [file for task in tasks for file in task()])
-        return make_frame(files, "table path rows change")
+        return records.make_frame(files, "table path rows change")
 
     def info(self) -> pl.DataFrame:
         """What is in the archive.
@@ -348,7 +344,7 @@ class Archive:
         Returns:
             One row per workflow and kind: ``workflow_id, kind`` String, ``documents`` and how many
             of them are ``gone`` from the server (Int64), ``newest``: when the newest was created
-            (Datetime), and ``bytes`` as they are kept (Int64).
+            (Datetime), and ``bytes`` as they are kept (Int64). ``blocks`` are those of the draft.
 
         Raises:
             ArchiveError: The file is damaged.
@@ -357,23 +353,22 @@ class Archive:
             >>> archive = ra.Archive("claims.sqlite")
             >>> changes = archive.sync("wf_claims", results=False)
             >>> archive.info()["kind"].to_list()
-            ['evals', 'runs', 'versions']
+            ['blocks', 'edits', 'evals', 'runs', 'versions']
         """
         names = "workflow_id kind documents gone newest bytes"
         query = (
             "SELECT workflow, kind, count(*), count(gone), max(created), sum(length(body))"
             " FROM documents GROUP BY workflow, kind ORDER BY workflow, kind"
         )
-        return make_frame(self._read(lambda db: db.execute(query).fetchall()), names)
+        return records.make_frame(self._read(lambda db: db.execute(query).fetchall()), names)
 
     def verify(self) -> pl.DataFrame:
-        """Look at the whole file, and decode every document in it.
+        """Look at the whole file, and records.decode every document in it.
 
         Returns:
-            What is wrong, one row each; none where all is well: ``kind, document_id, path, reason``
-            (String). ``kind`` is ``file`` where it is the file itself, and ``tables`` where it is
-            only one of the files that scans make of it; ``path`` is the JSON path in a document
-            that does not decode.
+            What is wrong, one row each: ``kind, document_id, path, reason`` (String). ``kind`` is
+            ``file`` for the file itself, and ``tables`` for one of those that scans make of it;
+            ``path`` is the JSON path in a document that does not decode.
 
         Example:
             >>> ra.Archive("claims.sqlite").verify().height
@@ -384,9 +379,9 @@ class Archive:
         def look(db: sqlite3.Connection) -> None:
             lines = [line for (line,) in db.execute("PRAGMA integrity_check")]
             found.extend(("file", None, None, line) for line in lines if line != "ok")
-            for (name, table), source in product(KINDS.items(), ("documents", "earlier")):
+            for (name, table), source in product(records.STORED.items(), ("documents", "earlier")):
                 query = f"SELECT id, NULL, body FROM {source} WHERE kind = ?"
-                _, problems = decode(table, db.execute(query, (name,)))
+                _, problems = records.decode(table, db.execute(query, (name,)))
                 found.extend((name, each.record_id, each.path, each.reason) for each in problems)
 
         self._check_open()
@@ -397,7 +392,7 @@ class Archive:
         for path in self._cache.list_damaged():
             reason = f"{path} is damaged: scans leave it aside, and make another"
             found.append(("tables", None, None, reason))
-        return make_frame(found, "kind document_id path reason")
+        return records.make_frame(found, "kind document_id path reason")
 
     def close(self) -> None:
         """Close the archive: using it again is an error. No connection is open between two uses.
@@ -437,7 +432,7 @@ class Archive:
         asked = list_values("workflow_id", workflow_id)
 
         def read_all(db: sqlite3.Connection) -> list[tuple[T, Problems]]:
-            workflows = list_workflows(db, asked)
+            workflows = records.list_workflows(db, asked)
             return [read(each, db, workflows) for each in tables]
 
         found = self._read(read_all)
@@ -448,15 +443,16 @@ class Archive:
 
 def sync_to_check(
     archive: Archive, workflow_id: str, client: Client, progress: Progress | bool | None
-) -> frozenset[str]:
+) -> tuple[frozenset[str], bool]:
     """Bring an archive up to date, with all saved evals; without versions where they fail.
 
-    Gives the ids of runs whose results the API did not give.
+    Gives the ids of runs whose results the API did not give, and whether it gave versions.
     """
     archive._check_open()
     with archive._mirroring(client, progress, to_check=True) as mirror:
         mirror.sync(workflow_id, None, results=True, refresh=False)
-    return frozenset(mirror.absent)
+    is_skipped = (workflow_id, VERSIONS.name, None, "skipped") in mirror.changes
+    return frozenset(mirror.absent), mirror.failed is None and not is_skipped
 
 
 def _default_path() -> Path:

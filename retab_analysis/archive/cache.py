@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import time
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -24,14 +24,14 @@ from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.archive.records import KINDS, list_months, read_month, read_saved
+from retab_analysis.archive.records import KINDS, list_months, read_eras, read_month, read_saved
 from retab_analysis.decode import Problems
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch.results import eval_columns
-from retab_analysis.files import save
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.files import save, tidy
+from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
 
-_HOUR, _DAY, _MOST = 3_600, 86_400, 100
+_MOMENTS = {EVALS: "created_at", VERSIONS: "published_at", EDITS: "first_seen_at"}
 _SCHEMAS = {table: {**table.schema, "is_gone": pl.Boolean()} for table in (RUNS, RESULTS)}
 _COLUMNS = repr([each.schema for each in KINDS.values()]).encode()
 # Another version of the library may decode the same documents into other rows.
@@ -68,14 +68,15 @@ class Cache:
     ) -> tuple[list[Partition], Problems]:
         """The rows of any table by workflow and month; runs and results also with ``is_gone``."""
         partitions, problems = list[Partition](), Problems()
-        month = pl.col("published_at" if table is VERSIONS else "created_at").dt.strftime("%Y-%m")
         for workflow in workflows:
             if table in _SCHEMAS:
                 partitions += self._read_months(table, db, workflow, problems)
                 continue
-            saved, left_out = read_saved(table, db, [workflow])
+            read = read_eras if table is EDITS else read_saved
+            saved, left_out = read(table, db, [workflow])
             problems.add_all(left_out)
-            for (name,), rows in saved.group_by(month.alias("#month"), maintain_order=True):
+            month = pl.col(_MOMENTS[table]).dt.strftime("%Y-%m").alias("#month")
+            for (name,), rows in saved.group_by(month, maintain_order=True):
                 partitions.append(Partition(workflow, name, _digest(rows), rows.lazy()))
         return partitions, problems
 
@@ -86,7 +87,7 @@ class Cache:
         evals, digest = None, ""
         if table is RESULTS:
             evals, _ = read_saved(EVALS, db, [workflow], gone=True)
-            digest = _digest(evals["eval_id", "eval_name", "path", "condition"])
+            digest = _digest(evals["eval_id", "eval_name", "path", "condition", "block_label"])
         for month, token in list_months(db, workflow):
             stem = f"{month}.{token}."
             path = self._find(folder, stem)
@@ -119,7 +120,7 @@ class Cache:
                     # What was read already is not read again where size and time are the same.
                     if path.name.endswith(self._checksum(path, found.st_size, found.st_mtime_ns)):
                         with contextlib.suppress(OSError):
-                            if time.time() - found.st_mtime > _HOUR:
+                            if time.time() - found.st_mtime > 3_600:
                                 os.utime(path)
                         return path
         return None
@@ -151,20 +152,6 @@ def join_rows(table: Table, several: Iterable[pl.LazyFrame]) -> pl.LazyFrame:
 
 def _digest(frame: pl.DataFrame) -> str:
     return hashlib.sha256(frame.write_ndjson().encode()).hexdigest()
-
-
-def tidy(found: Iterable[Path], used: Collection[Path] = ()) -> None:
-    """Remove the files that were last used a day ago, or are not among the last hundred.
-
-    A frame that was made of one of the others may be waiting to be collected.
-    """
-    ages: list[tuple[float, Path]] = []
-    with contextlib.suppress(OSError):
-        ages += [(time.time() - each.stat().st_mtime, each) for each in found if each not in used]
-    for number, (age, path) in enumerate(sorted(ages)):
-        if age > _DAY or number >= _MOST:
-            with contextlib.suppress(OSError):
-                path.unlink()
 
 
 def _checksum(path: Path, *state: int) -> str:

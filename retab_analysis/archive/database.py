@@ -17,15 +17,17 @@ from typing import Any
 
 from retab_analysis.errors import ArchiveError
 
-_FORMAT = 2  # the version of the tables below: PRAGMA user_version
+_FORMAT = 3  # the version of the tables below: PRAGMA user_version
+# What makes a file of this format out of one of an earlier format.
+_UPGRADES = {2: ["ALTER TABLE documents ADD COLUMN block TEXT"], _FORMAT: []}
 _APPLICATION = 0x52744172  # "RtAr": tells an archive from other SQLite files
 _WRITE_WAIT = 60.0  # seconds until another process has written its batch
 _SYNC_WAIT, _STEP = 600.0, 0.5  # until it has ended its sync, and between two looks
 
 # A document is what the API sent, compressed. ``state_seen`` is when it was first seen as it is
 # now, ``gone`` when it was first missing; times are microseconds since 1970, in UTC. ``is_open``
-# has not ended, ``is_due`` has results that were not read since it changed: both are of runs.
-# ``earlier`` are the states that a saved eval had before.
+# has not ended, of runs; ``is_due`` has results, or eras of the ``block``, that were not read since
+# it changed. ``earlier`` are the states that a saved eval, or a block of the draft, had before.
 #
 # ``months`` has a token for the runs of each month, with their results. It is another one after
 # whatever changed what is read of them, and in no copy of the file will it ever come again.
@@ -36,7 +38,7 @@ CREATE TABLE documents (
     last_seen INTEGER NOT NULL, gone INTEGER, is_open INTEGER NOT NULL DEFAULT 0,
     is_due INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL, month TEXT AS (coalesce(
         strftime('%Y-%m', created / 1000000 - (created % 1000000 < 0), 'unixepoch'), 'unknown'
-    )), PRIMARY KEY (kind, id)
+    )), block TEXT, PRIMARY KEY (kind, id)
 );
 
 CREATE INDEX by_month ON documents (kind, workflow, month, created, id);
@@ -105,7 +107,8 @@ def reporting(path: Path, kind: type[Exception] = sqlite3.DatabaseError) -> Iter
 def prepare(path: Path) -> None:
     """Make sure that there is an archive at a path, and make an empty one where nothing is.
 
-    What is not an archive, is damaged or newer is an ArchiveError, and is not touched.
+    One of an earlier format is upgraded. What is not an archive, is damaged or newer is an
+    ArchiveError, and is not touched.
     """
     if path.is_dir():
         raise ArchiveError(f"the archive {str(path)!r} is a folder; name a file in it")
@@ -115,7 +118,7 @@ def prepare(path: Path) -> None:
     with reporting(path):
         # A connection that may only read does not even tidy up a foreign file.
         with contextlib.closing(_open(path, "ro")) as db:
-            is_new = _is_empty(db, path)
+            found = _read_format(db, path)
             (pages,), (size,) = (*db.execute("PRAGMA page_count"), *db.execute("PRAGMA page_size"))
         # What was written last may still be in the file beside it. Otherwise SQLite itself only
         # finds out that the end is missing when it comes there.
@@ -123,15 +126,15 @@ def prepare(path: Path) -> None:
         if path.stat().st_size < pages * size and not (beside.exists() and beside.stat().st_size):
             there = path.stat().st_size
             raise sqlite3.DatabaseError(f"{there:,} of {pages * size:,} bytes are there")
-        if is_new:
+        if found != _FORMAT:
             with alone(path), connected(path) as db:
                 db.execute("PRAGMA journal_mode = WAL")
                 with transaction(db, []):
-                    if _is_empty(db, path):
-                        for statement in _TABLES.split("\n\n"):
-                            db.execute(statement)
-                        db.execute(f"PRAGMA application_id = {_APPLICATION}")
-                        db.execute(f"PRAGMA user_version = {_FORMAT}")
+                    found = _read_format(db, path)
+                    for statement in _UPGRADES.get(found, _TABLES.split("\n\n")):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA application_id = {_APPLICATION}")
+                    db.execute(f"PRAGMA user_version = {_FORMAT}")
 
 
 @contextmanager
@@ -139,7 +142,7 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection for a block; its errors are ``ArchiveError``, as is a file that went away."""
     with reporting(path), contextlib.closing(_open(path, "rw")) as db:
         db.execute("PRAGMA synchronous = FULL")
-        _is_empty(db, path)
+        _read_format(db, path)
         before = path.stat()
         yield db
         with reporting(path, OSError):
@@ -193,14 +196,14 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-def _is_empty(db: sqlite3.Connection, path: Path) -> bool:
-    """Whether a file has no tables yet; an ArchiveError where it has other tables than ours."""
+def _read_format(db: sqlite3.Connection, path: Path) -> int:
+    """The format of a file, 0 if it has no tables yet; an ArchiveError if it is foreign."""
     # In one statement: another process may be making the file.
     ((application, version, tables),) = db.execute(
         "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
         "FROM pragma_application_id, pragma_user_version"
     )
-    if application == _APPLICATION and version != _FORMAT:
+    if application == _APPLICATION and version not in _UPGRADES:
         advice = "upgrade retab_analysis" if version > _FORMAT else "move it away, and sync anew"
         raise ArchiveError(
             f"the archive {str(path)!r} has format {version}, and this version of the library "
@@ -211,4 +214,4 @@ def _is_empty(db: sqlite3.Connection, path: Path) -> bool:
             f"{str(path)!r} is an SQLite file of another application; it was not touched: give "
             "another path"
         )
-    return not tables
+    return int(version) if tables else 0

@@ -12,15 +12,15 @@ import io
 import json
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.archive.cache import KEY, Partition, join_rows, tidy
+from retab_analysis.archive.cache import KEY, Partition, join_rows
 from retab_analysis.errors import ConfigError
-from retab_analysis.files import save
+from retab_analysis.files import save, tidy
 from retab_analysis.schema import Table
 
 PARTITION_COLUMNS = ("workflow_id", "month")
@@ -43,6 +43,19 @@ def claim(directory: Path, by: Sequence[str]) -> None:
         if there is not None:
             found = f"an export with {there}, and this one would have {manifest}"
         raise ConfigError(f"directory {str(directory)!r} is {found}: give one that is new or empty")
+
+
+def refuse_older(directory: Path, tables: Iterable[Table], by: Sequence[str]) -> None:
+    """Name the folders of tables that are not written now, and have other columns."""
+    found = []
+    for table in tables:
+        columns = pl.Schema({name: each for name, each in table.schema.items() if name not in by})
+        files = (directory / table.name).rglob(_FILE)
+        if any(pl.read_parquet_schema(each) != columns for each in files):
+            found.append(repr(str(directory / table.name)))
+    if found:
+        advice = "of another version of this library: export these tables as well, or remove them"
+        raise ConfigError(f"{' and '.join(found)} have columns {advice}")
 
 
 def write_table(

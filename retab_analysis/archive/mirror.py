@@ -8,6 +8,7 @@ among them. A list that was interrupted is read to its end the next time, so tha
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,22 +22,16 @@ from retab_analysis.archive.database import transaction
 from retab_analysis.archive.records import Kept, RawRecord, put, read_documents
 from retab_analysis.decode import Page, Problems, read_one, report_problems
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
+from retab_analysis.fetch import paging
+from retab_analysis.fetch.edits import history_path
 from retab_analysis.fetch.lists import LISTS, refuse_unknown
-from retab_analysis.fetch.paging import (
-    PAGE_SIZE,
-    Accept,
-    Collected,
-    Gathering,
-    read_pages,
-    refuse_other,
-    refuse_other_workflow,
-)
 from retab_analysis.fetch.params import RunQuery, quote_id
+from retab_analysis.fetch.publications import is_unavailable, publications_path
 from retab_analysis.fetch.results import RESULTS_PATH
 from retab_analysis.fetch.runs import RUNS_PATH
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.schema import ERAS, EVALS, LIVE_BLOCKS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 
@@ -47,7 +42,7 @@ RunResults = tuple[str, list[RawRecord] | None]  # None where the run is gone
 Change = tuple[str, str, str | None, str]  # workflow, kind, id, and what became of a document
 
 
-class _Passing(Gathering):
+class _Passing(paging.Gathering):
     """A list whose pages are taken elsewhere."""
 
     def add(self, page: Page, number: int = 0) -> None:
@@ -72,8 +67,8 @@ class Place:
 class Mirror:
     """One sync.
 
-    ``no_versions`` is why the published versions of a workflow could not be read, while all else
-    was; ``absent`` are the ids of runs that are there, and the API has no list of their results.
+    ``failed`` is why the versions or edits of a workflow could not be read, while all else was;
+    ``absent`` are the ids of runs that are there, and the API has no list of their results.
 
     With ``to_check`` all saved evals are read, and it is an error where there is no such list, and
     where one of them or of the newest runs does not decode.
@@ -87,7 +82,7 @@ class Mirror:
         self._now = to_micros(datetime.now(UTC))
         self.changes: list[Change] = []
         self.problems = Problems()
-        self.no_versions: RetabAnalysisError | None = None
+        self.failed: RetabAnalysisError | None = None
         self.absent: list[str] = []
         self._seen = 0
 
@@ -111,10 +106,14 @@ class Mirror:
         self._list_runs(at)
         self._list_short(at, EVALS)
         try:
+            before = len(self.changes)
             self._list_short(at, VERSIONS)
+            if not self._to_check:  # which asks no more than it has to know
+                news = (kind for _, kind, *_ in self.changes[before:])
+                self._keep_edits(at, again=refresh or VERSIONS.name in news)
         except RetabAnalysisError as error:
-            self.no_versions = error
-        at.is_changed = self.no_versions is not None
+            self.failed = error
+        at.is_changed = self.failed is not None
         self._note(at)
         if results:
             self._read_results(workflow)
@@ -132,8 +131,8 @@ class Mirror:
         start = at.since or 0
         moment = None if at.since is None else EPOCH + timedelta(microseconds=start)
         query = RunQuery({"workflow_id": [at.workflow]}, moment, None, "desc")
-        into, kept = Collected(_Passing(RUNS)), Kept(RUNS, at.workflow, self._now)
-        accept, params = refuse_other_workflow(at.workflow, RUNS), query.requests()[0]
+        into, kept = paging.Collected(_Passing(RUNS)), Kept(RUNS, at.workflow, self._now)
+        accept, params = paging.refuse_other_workflow(at.workflow, RUNS), query.requests()[0]
         times, n_known, is_deep = list[int](), 0, at.is_deep
         for documents in self._read_pages(RUNS_PATH, params, into, accept):
             times += [each.created for each in documents if each.created is not None]
@@ -146,7 +145,7 @@ class Mirror:
                 n_known = 0 if is_new else n_known + len(documents)
                 at.is_changed |= is_new
                 # If interrupted now, it would not be known from where on there is a gap.
-                at.is_deep = is_deep or n_known < PAGE_SIZE
+                at.is_deep = is_deep or n_known < paging.PAGE_SIZE
                 self._note(at)
             if not at.is_deep:
                 break
@@ -179,8 +178,8 @@ class Mirror:
 
         def parse(body: bytes) -> RawRecord:
             page = read_one(RUNS.record, body)
-            refuse_other(RUNS.noun, "id", run_id, page.structs)
-            refuse_other_workflow(workflow, RUNS)(page.structs)
+            paging.refuse_other(RUNS.noun, "id", run_id, page.structs)
+            paging.refuse_other_workflow(workflow, RUNS)(page.structs)
             return RawRecord.make(run_id, body.strip(), *page.structs)
 
         try:
@@ -224,10 +223,10 @@ class Mirror:
         """The results of a run. It is called in a thread of its own."""
 
         def accept(results: Sequence[Any]) -> None:
-            refuse_other("run", "workflow_eval_run_id", run_id, results)
-            refuse_other("workflow", "workflow_id", workflow, results)
+            paging.refuse_other("run", "workflow_eval_run_id", run_id, results)
+            paging.refuse_other("workflow", "workflow_id", workflow, results)
 
-        params, into = [("run_id", run_id), ("order", "desc")], Collected(_Passing(RESULTS))
+        params, into = [("run_id", run_id), ("order", "desc")], paging.Collected(_Passing(RESULTS))
         pages = self._read_pages(RESULTS_PATH, params, into, accept)
         return [*{each.id: each for page in pages for each in page}.values()]
 
@@ -246,13 +245,17 @@ class Mirror:
                 self._db.execute(query, (RUNS.name, run_id))
 
     def _list_short(self, at: Place, table: Table) -> None:
-        """Read saved evals or versions; to the end where all are wanted, or something changed."""
+        """Read a list that is short; to the end where all are wanted, or something changed."""
         is_needed = self._to_check and table is EVALS
-        (path, order), kept = LISTS[table.name], Kept(table, at.workflow, self._now)
-        into, documents = Collected(_Passing(table)), dict[str, RawRecord]()
-        params, accept = [("workflow_id", at.workflow)], refuse_other_workflow(at.workflow, table)
+        path, params = publications_path(at.workflow), list[tuple[str, str]]()
+        if table is not VERSIONS:
+            path, order = LISTS[table.name]
+            params = [("workflow_id", at.workflow), *order]
+        into, documents = paging.Collected(_Passing(table)), dict[str, RawRecord]()
+        kept = Kept(table, at.workflow, self._now)
+        accept = paging.refuse_other_workflow(at.workflow, table)
         try:
-            for found in self._read_pages(path, [*params, *order], into, accept):
+            for found in self._read_pages(path, params, into, accept):
                 with transaction(self._db, self.changes):
                     at.is_changed |= self._put_all(kept, found, len(documents))
                     self._note(at)
@@ -260,8 +263,10 @@ class Mirror:
                 is_known = found and not (at.is_changed or is_needed)
                 if is_known and into.cursor is not None:
                     return
-        except NotFoundError:
-            if documents or is_needed:  # with documents it is the cursor that is gone
+        except RetabAnalysisError as error:
+            is_absent = table is not EVALS and is_unavailable(error)
+            # With documents it is the cursor that is gone.
+            if documents or is_needed or not (is_absent or isinstance(error, NotFoundError)):
                 raise
             # Where no run is left either, the workflow itself is gone, and all that it had.
             if self._ids(Kept(RUNS, at.workflow, self._now), "gone IS NULL LIMIT 1"):
@@ -270,13 +275,48 @@ class Mirror:
         with transaction(self._db, self.changes):
             self._mark_gone(kept, {*self._ids(kept)} - documents.keys())
 
+    def _keep_edits(self, at: Place, *, again: bool) -> None:
+        """Read the draft's blocks, and the eras of those that changed, ``again``: of all."""
+        self._list_short(at, LIVE_BLOCKS)
+        kept = Kept(LIVE_BLOCKS, at.workflow, self._now)
+        due = self._ids(kept, "gone IS NULL AND (is_due OR ?) ORDER BY position", again)
+        # An API that does not give eras is asked once.
+        if not (self._read_eras(at.workflow, due[:1]) and self._read_eras(at.workflow, due[1:])):
+            query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND workflow = ?"
+            self._db.execute(query, (LIVE_BLOCKS.name, at.workflow))
+            self.changes.append((at.workflow, ERAS.name, None, "skipped"))
+
+    def _read_eras(self, workflow: str, blocks: Sequence[str]) -> bool:
+        """Read and write the eras of some blocks; whether the API gives them."""
+        outcomes: TaskOutcomes[list[RawRecord]] = TaskOutcomes()
+        tasks = [partial(self._list_eras, workflow, each) for each in blocks]
+        run_all(tasks, self._client.max_concurrency, outcomes)
+        for at, eras in outcomes.results.items():
+            with transaction(self._db, self.changes):
+                self._put_all(Kept(ERAS, workflow, self._now, block=blocks[at]), eras)
+                query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND id = ?"
+                self._db.execute(query, (LIVE_BLOCKS.name, blocks[at]))
+        for error in outcomes.errors.values():
+            if not is_unavailable(error):
+                raise error
+        return not outcomes.errors
+
+    def _list_eras(self, workflow: str, block_id: str) -> list[RawRecord]:
+        """The eras of a block. It is called in a thread of its own."""
+        into, params = paging.Collected(_Passing(ERAS)), [("workflow_id", workflow)]
+        accept = paging.refuse_other_workflow(workflow, ERAS)
+        pages = self._read_pages(history_path(block_id), params, into, accept)
+        eras = itertools.chain.from_iterable(pages)
+        return [dataclasses.replace(each, id=f"{block_id} {each.id}") for each in eras]
+
     def _read_pages(
-        self, path: str, params: Params, into: Collected, accept: Accept
+        self, path: str, params: Params, into: paging.Collected, accept: paging.Accept
     ) -> Iterator[list[RawRecord]]:
         table = into.gathering.table
-        for page in read_pages(self._client, path, params, into, strict=False, accept=accept):
+        pages = partial(paging.read_pages, self._client, path, params, into, strict=False)
+        for page in pages(accept=accept):
             # What a check that lists the newest runs itself would stumble over.
-            is_newest = table is RUNS and len(into.ids) <= PAGE_SIZE
+            is_newest = table is RUNS and len(into.ids) <= paging.PAGE_SIZE
             if self._to_check and (is_newest or table is EVALS):
                 report_problems(table, page.problems, strict=True)
             yield read_documents(table, page, self.problems)

@@ -13,11 +13,14 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.decode import Page, Problem, Problems, read_one, read_page, to_frame
+from retab_analysis.fetch.edits import join_eras
 from retab_analysis.fetch.results import with_runs
-from retab_analysis.schema import EVALS, RESULTS, RUNS, VERSIONS, Datetime, Table
+from retab_analysis.schema import EDITS, ERAS, EVALS, LIVE_BLOCKS, RESULTS, RUNS, VERSIONS, Table
 from retab_analysis.vocabulary import TERMINAL
 
-KINDS = {table.name: table for table in (RUNS, RESULTS, EVALS, VERSIONS)}
+KINDS = {table.name: table for table in (RUNS, RESULTS, EVALS, VERSIONS, EDITS)}
+# What the documents of each kind are: eras of blocks, and beside them the blocks of the draft.
+STORED = {**KINDS, ERAS.name: ERAS, LIVE_BLOCKS.name: LIVE_BLOCKS}
 
 # What is read of a workflow and month. The index has the runs in their order, so that only what is
 # of one run has to be sorted, and not all the documents together.
@@ -31,11 +34,15 @@ _RESULTS = (
     " WHERE r.kind = 'runs' AND r.workflow = ? AND r.month = ?"
     " ORDER BY r.created DESC, r.id DESC, d.gone IS NOT NULL, d.position"
 )
+_ERAS = (
+    "SELECT id, NULL, body, block FROM documents WHERE kind = 'edits' AND workflow = ?"
+    " ORDER BY block, position"
+)
 # A fetch of saved evals gives the newest first also where the API does not.
-_ORDERS = {EVALS.name: "created DESC NULLS LAST, position, id", VERSIONS.name: "position, id"}
+_ORDERS = {EVALS.name: "created DESC NULLS LAST, position, id"}
 _DTYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("documents", "gone", "bytes", "rows"), pl.Int64()),
-    **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), Datetime),
+    **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), ERAS.schema["first_seen_at"]),
     "is_gone": pl.Boolean(),
 }
 _LEVEL = 1  # of compression: the usual 6 saves a twentieth, and takes half as long again
@@ -60,18 +67,21 @@ class RawRecord:
     @property
     def created(self) -> int | None:
         """When it was created, in microseconds since 1970; None where that is not known."""
-        created = getattr(getattr(self.struct, "timing", self.struct), "created_at", None)
+        others = {ERAS.record: "first_seen_at", VERSIONS.record: "published_at"}
+        name = others.get(type(self.struct), "created_at")
+        created = getattr(getattr(self.struct, "timing", self.struct), name, None)
         return None if created is None else int(created)
 
 
 @dataclass(slots=True)
 class Kept:
-    """Where documents belong: all of one kind and workflow, results of one run, seen now."""
+    """Where documents belong: all of one kind and workflow, and of one run or block, seen now."""
 
     table: Table
     workflow: str
     now: int
     run: str | None = None
+    block: str | None = None
 
 
 def read_documents(table: Table, page: Page, problems: Problems) -> list[RawRecord]:
@@ -104,6 +114,7 @@ def put(
         "id": document.id,
         "workflow": kept.workflow,
         "run": kept.run,
+        "block": kept.block,
         "created": document.created,
         "position": position,
         "now": kept.now,
@@ -115,8 +126,8 @@ def put(
     if known is None:
         stored, change = b"", "added"
         db.execute(
-            "INSERT INTO documents (kind, id, workflow, run, created, position, first_seen,"
-            " state_seen, last_seen, body) VALUES (:kind, :id, :workflow, :run, :created,"
+            "INSERT INTO documents (kind, id, workflow, run, block, created, position, first_seen,"
+            " state_seen, last_seen, body) VALUES (:kind, :id, :workflow, :run, :block, :created,"
             " :position, :now, :now, :now, :body)",
             row,
         )
@@ -129,7 +140,7 @@ def put(
             later = "max(:now, last_seen + 1)"
             news = f"created = :created, state_seen = {later}, last_seen = {later}, body = :body"
             columns = "kind, id, state_seen, last_seen, body"
-            if kept.table is EVALS:
+            if kept.table in (EVALS, LIVE_BLOCKS):
                 db.execute(f"INSERT INTO earlier SELECT {columns} FROM documents {here}", row)
         db.execute(f"UPDATE documents SET {news}, position = :position, gone = NULL {here}", row)
     is_news = change is not None
@@ -140,6 +151,8 @@ def put(
         row["open"] = struct is not None and struct.lifecycle.status not in TERMINAL
         row["due"] = is_news
         db.execute(f"UPDATE documents SET is_open = :open, is_due = is_due OR :due {here}", row)
+    elif kept.table is LIVE_BLOCKS and is_news:
+        db.execute(f"UPDATE documents SET is_due = 1 {here}", row)
     return change, is_news
 
 
@@ -176,10 +189,11 @@ def read_saved(
     """The saved evals or versions of workflows, in the order of a fetch."""
     query = (
         "SELECT id, NULL, body FROM documents WHERE kind = ? AND workflow = ?"
-        f" AND (? OR gone IS NULL) ORDER BY {_ORDERS[table.name]}"
+        f" AND (? OR gone IS NULL) ORDER BY {_ORDERS.get(table.name, 'position, id')}"
     )
     rows = (db.execute(query, (table.name, each, gone)) for each in workflows)
-    return decode(table, itertools.chain.from_iterable(rows))
+    found, problems = decode(table, itertools.chain.from_iterable(rows))
+    return (_add_labels(found, db, workflows) if table is EVALS else found), problems
 
 
 def read_states(
@@ -192,10 +206,37 @@ def read_states(
         f"SELECT {columns}, body, state_seen, last_seen FROM documents UNION ALL"
         f" SELECT {columns}, e.body, e.state_seen, e.last_seen FROM documents JOIN earlier AS e"
         " USING (kind, id)) WHERE kind = ? AND workflow = ?"
-        f" ORDER BY {_ORDERS[table.name]}, state_seen DESC"
+        f" ORDER BY {_ORDERS.get(table.name, 'position, id')}, state_seen DESC"
     )
     rows = (db.execute(query, (table.name, each)) for each in workflows)
     return decode(table, itertools.chain.from_iterable(rows), "first_seen_at last_seen_at is_gone")
+
+
+def _add_labels(
+    evals: pl.DataFrame, db: sqlite3.Connection, workflows: Sequence[str]
+) -> pl.DataFrame:
+    """What the blocks of saved evals are called, or were when they were there last."""
+    labels: dict[tuple[str, str], str] = {}
+    for each in workflows:
+        blocks, _ = read_saved(LIVE_BLOCKS, db, [each], gone=True)
+        labels |= {(each, block): label for block, label in blocks["block_id", "label"].rows()}
+    known = [labels.get(each) or None for each in evals["workflow_id", "block_id"].rows()]
+    return evals.with_columns(block_label=pl.Series(known, dtype=pl.String))
+
+
+def read_eras(
+    table: Table, db: sqlite3.Connection, workflows: Sequence[str]
+) -> tuple[pl.DataFrame, Problems]:
+    """How the blocks of workflows were configured: by workflow, the newest era first."""
+    frames, problems = [table.empty()], Problems()
+    for workflow in workflows:
+        told, left_out = decode(ERAS, db.execute(_ERAS, (workflow,)), "block")
+        states, others = read_states(LIVE_BLOCKS, db, [workflow])
+        told = told.with_columns(block_id="block", workflow_id=pl.lit(workflow))
+        frames.append(join_eras(told, states, workflow).select(table.schema.names()))
+        problems.add_all(left_out)
+        problems.add_all(others)
+    return pl.concat(frames), problems
 
 
 def decode(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
@@ -86,24 +87,35 @@ class ArchiveSource(Source):
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
         with _one_sync:  # another one of this process waits here for as long as it takes
-            self.absent = sync_to_check(self._archive, self.workflow_id, self.client, progress)
+            synced = sync_to_check(self._archive, self.workflow_id, self.client, progress)
         self.kept = KeptWorkflow.read(self._archive, self.workflow_id)
+        self.absent, has_versions = synced
+        # Without any, nobody knows which versions are drafts.
+        self._has_versions = has_versions or not self.kept.versions.is_empty()
         self._saved = self.kept.saved
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return dict(self.kept.saved["block_id", "block_label"].drop_nulls().iter_rows())
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
         outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-        run_all([lambda: find_workflow(self.client, self.workflow_id)], 1, outcomes)
-        return outcomes.results.get(0), self.kept.versions
+        find = partial(find_workflow, self.client, self.workflow_id)
+        run_all([find, self.read_versions], 2, outcomes)
+        return outcomes.results.get(0), outcomes.results.get(1)
 
     def read_versions(self) -> pl.DataFrame:
-        kept = self.kept.versions
-        return super().read_versions() if kept.is_empty() else kept
+        return self.kept.versions if self._has_versions else super().read_versions()
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         return self.kept.runs, True
 
     def say_where(self, *, is_whole: bool) -> str:
         return "in the archive"
+
+    def read_kept_edits(self) -> pl.DataFrame:
+        kept = self._archive.scan_edits(self.workflow_id).collect()
+        return kept.with_columns(block_type=pl.lit(None, pl.String))
 
     def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
         """Those of some runs whose results are in the archive."""

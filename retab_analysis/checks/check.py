@@ -14,8 +14,10 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Surroundings
+from retab_analysis.evidence.freshness import note_codes
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import Runs, check_text
+from retab_analysis.fetch.publications import note_versions
 from retab_analysis.progress import Progress, check_progress, choose_progress
 from retab_analysis.transport import Client
 
@@ -59,8 +61,8 @@ def check(
 
     Returns:
         The comparison. A first run, a cancelled one and one that does not add up are results, too.
-        Where something broke by an edit, ``.config_changes`` says what was edited, if the API can
-        be asked for it: a draft is compared as it is now.
+        Where something broke by an edit, ``.config_changes`` has that edit, as far as the API or an
+        archive knows it.
 
     Raises:
         ConfigError: There is no such run or version (the message lists what there is), no run to
@@ -102,5 +104,6 @@ def check_source(
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         sides = make_sides(plan, source, bar)
     labels = BlockLabels(source.client, source.workflow_id)
-    around = Surroundings(workflow, versions, read_labels=labels)
-    return add_config_changes(compare_sides(replace(sides, around=around), alpha, margin), source)
+    notes = (*sides.notes, *note_versions(versions), *note_codes(sides.candidate))
+    named = replace(sides, around=Surroundings(workflow, versions, read_labels=labels), notes=notes)
+    return add_config_changes(compare_sides(named, alpha, margin), source)

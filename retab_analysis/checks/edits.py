@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
 
 import polars as pl
 
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, with_edits
-from retab_analysis.comparison.config_changes import Edits, compare_blocks
-from retab_analysis.comparison.sides import Sides
+from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
+from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_live_blocks, read_two_versions, resolve_versions
+from retab_analysis.fetch.edits import find_era, mark_codes, read_past_versions
+from retab_analysis.fetch.lists import read_live_blocks, read_two_versions
 from retab_analysis.fetch.params import quote_id
+from retab_analysis.fetch.publications import resolve_versions
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.markup import one_line
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BROKEN, DRAFT, is_draft
+from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, is_draft
 
-_MOMENT = pl.Datetime("us", "UTC")
-_EARLIER = ("workflow_version_id", "run_id", "run_created_at")
+_MOST_BLOCKS, _MOST_VERSIONS = 12, 6
+_OF_BLOCK = tuple(BLOCKS.schema)
 
 
 def fetch_config_changes(
@@ -27,13 +38,14 @@ def fetch_config_changes(
 ) -> pl.DataFrame:
     """Fetch what was edited between two versions of a workflow: prompts, schemas, models.
 
-    Takes two requests, which are under way at the same time.
+    Takes two requests, which are under way at the same time. For an earlier draft it also reads
+    the newest runs, to learn when that draft ran, and the history of each block.
 
     Args:
         workflow_id: The workflow.
-        baseline: A published version, by its id, as ``"v5"`` or ``"published"``; or ``"draft"``.
-        candidate: Another one; ``"draft"`` for the blocks as they are now. What a draft was at an
-            earlier moment cannot be asked for.
+        baseline: A published version, by its id, as ``"v5"`` or ``"published"``; or ``"draft"``;
+            or the id of an earlier draft, if the API gives the history of blocks.
+        candidate: Another one; ``"draft"`` for the blocks as they are now.
         client: The client to ask with; the default one if not given.
 
     Returns:
@@ -45,8 +57,8 @@ def fetch_config_changes(
 
     Raises:
         ConfigError: An id cannot be used.
-        NotFoundError: The API does not know one of the versions, for example because it is the id
-            of a draft.
+        NotFoundError: The API does not know one of the versions, for example because it is an
+            earlier draft, and the API does not give the history of blocks.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Example:
@@ -58,26 +70,163 @@ def fetch_config_changes(
         quote_id(name, value)
     chosen = client_or_default(client)
     try:
-        blocks = read_two_versions(chosen, workflow_id, baseline, candidate)
+        blocks: Sequence[pl.DataFrame] = read_two_versions(chosen, workflow_id, baseline, candidate)
     except NotFoundError as error:
-        ids = resolve_versions(chosen, workflow_id, (baseline, candidate), error)
-        blocks = read_two_versions(chosen, workflow_id, *ids)
-    return compare_blocks(*blocks)
+        blocks = _read_other_versions(chosen, workflow_id, (baseline, candidate), error)
+    return compare_blocks(blocks[0], blocks[1])
+
+
+def _read_other_versions(
+    client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
+) -> Sequence[pl.DataFrame]:
+    """Read versions that are not called by their ids, or are earlier drafts."""
+    try:
+        ids = resolve_versions(client, workflow_id, asked, error)
+        return read_two_versions(client, workflow_id, ids[0], ids[1])
+    except NotFoundError:
+        with contextlib.suppress(RetabAnalysisError):
+            if found := read_past_versions(client, workflow_id, asked):
+                return found
+        raise
 
 
 def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
-    """Add what was edited, where something broke by an edit; as it was where that is not known.
+    """Add what was edited, where something broke by an edit.
 
-    Two requests, or none. That they fail is not worth losing a comparison for.
+    The history of the blocks knows exactly that edit. If the API does not give it, the versions
+    before and after may be known by their ids, or an archive remembers. Else the newest published
+    version before is compared with the present one. If asking fails, the comparison says so.
+    Results without a fingerprint of their code are then known by the era in which they ran.
     """
-    versions = choose_versions(comparison.evals, sides_of(comparison))
-    if versions is None:
-        return comparison
+    spans, edits = spans_of(comparison), Edits(CONFIG_CHANGES.empty(), labels=source.labels)
+    if spans.is_empty():
+        return with_edits(comparison, edits) if edits.labels else comparison
+    search = _Search(source, comparison, spans)
     try:
-        blocks = source.read_blocks(*versions)
-    except RetabAnalysisError:
-        return comparison
-    return with_edits(comparison, Edits(compare_blocks(*blocks), *versions))
+        edits = search.run()
+    except RetabAnalysisError as error:
+        edits = replace(edits, why=f"asking failed ({one_line(str(error), 200)})", has_failed=True)
+    return with_edits(search.comparison, edits)
+
+
+def spans_of(comparison: Comparison) -> pl.DataFrame:
+    """Between what edits broke something; see :func:`find_spans`."""
+    sides = sides_of(comparison)
+    return find_spans(comparison.evals, sides.candidate, sides.history, sides.baseline)
+
+
+class _Search:
+    """Looks for the edits of some spans, in one place after the other."""
+
+    def __init__(self, source: Source, comparison: Comparison, spans: pl.DataFrame) -> None:
+        self.source, self.comparison, self.spans = source, comparison, spans
+        self.changes: list[pl.DataFrame] = []
+        self.edited_at: dict[str, datetime | None] = {}
+        self.graphs: dict[str, pl.DataFrame | None] = {}
+
+    def run(self) -> Edits:
+        blocks = self.spans["block_id"].unique(maintain_order=True)
+        tasks: list[Callable[[], object]] = [
+            partial(self.source.read_edits, blocks[:_MOST_BLOCKS].to_list()),
+            partial(self._read, DRAFT),
+        ]
+        outcomes: TaskOutcomes[Any] = TaskOutcomes()
+        run_all(tasks, self.source.client.max_concurrency, outcomes)
+        if error := outcomes.error():
+            raise error
+        eras = outcomes.results[0]
+        if eras is not None:
+            self._mark_codes(eras)
+            self._look_into(eras)
+        versions = sides_of(self.comparison).around.versions
+        if versions is None and not self.missing.is_empty():
+            with contextlib.suppress(RetabAnalysisError):
+                versions = self.source.read_versions()
+        for span in self.missing.to_dicts():
+            self._look_at_versions(span, list_published(versions))
+        if not self.missing.is_empty():
+            self._look_into(self.source.read_kept_edits())
+        between = choose_versions(self.missing, sides_of(self.comparison).candidate, versions)
+        if between is None or not self._compare(*between):
+            between = "", ""
+        found = pl.concat([CONFIG_CHANGES.empty(), *self.changes]).unique(maintain_order=True)
+        unknown = self.missing["block_id"].unique(maintain_order=True)
+        known = (each["block_id", "label"] for each in self.graphs.values() if each is not None)
+        return Edits(
+            found,
+            *between,
+            edited_at=self.edited_at,
+            unknown=tuple(each for each in unknown if each not in found["block_id"]),
+            why=FORGOTTEN if eras is None else NOT_THERE,
+            labels=self.source.labels | {k: label for each in known for k, label in each.rows()},
+        )
+
+    def _mark_codes(self, eras: pl.DataFrame) -> None:
+        """Know results without a fingerprint of their code by the era in which they ran."""
+        sides = sides_of(self.comparison)
+        frames = sides.candidate, sides.baseline, sides.history
+        # A mark and a fingerprint differ, and nobody knows whether the code does.
+        told = (each.drop_nulls(BLOCK_CODE)["block_id"] for each in sides.known)
+        silent = eras.filter(~pl.col("block_id").is_in(pl.concat(told).unique().implode()))
+        marked = [each if each is None else mark_codes(each, silent) for each in frames]
+        if all(new is old for new, old in zip(marked, frames, strict=True)):
+            return
+        known: dict[str, Any] = dict(zip(("candidate", "baseline", "history"), marked, strict=True))
+        sides = replace(sides, **known)
+        self.comparison = compare_sides(sides, self.comparison.alpha, self.comparison.margin)
+        self.spans = spans_of(self.comparison)
+
+    @property
+    def missing(self) -> pl.DataFrame:
+        """The spans of blocks whose edit was not found yet."""
+        return self.spans.filter(~pl.col("block_id").is_in([*self.edited_at]))
+
+    def _read(self, version: str) -> pl.DataFrame | None:
+        """The blocks of a version or the draft, asked for once; None if the API has them not."""
+        if version not in self.graphs and len(self.graphs) <= _MOST_VERSIONS:
+            self.graphs[version] = self.source.read_blocks([version]).get(version)
+        return self.graphs.get(version)
+
+    def _look_into(self, eras: pl.DataFrame) -> None:
+        """Find the edits in the eras of blocks, by the moments of the spans."""
+        for span in self.missing.to_dicts():
+            its = eras.filter(block_id=span["block_id"])
+            before, after = (find_era(its, span[at]) for at in ("before_at", "after_at"))
+            if before.height == after.height == 1:
+                began = after["first_seen_at"][0]
+                at = began if began > span["before_at"] else None  # it was put back
+                self._add(span["block_id"], before, after, at)
+
+    def _look_at_versions(self, span: dict[str, Any], published: set[str] | None) -> None:
+        """Find an edit in the versions before and after; the draft is known as it is now."""
+        block, version = pl.col("block_id") == span["block_id"], span["after_version"]
+        before = self._read(span["before_version"])
+        if before is None or version in (None, span["before_version"]):
+            return
+        after = None
+        if is_draft(version, published) and (draft := self._read(DRAFT)) is not None:
+            after = draft.filter(block, pl.col("updated_at") <= span["after_at"])
+        if after is None or after.is_empty():
+            # It was edited again, but may have been published before that.
+            after = self._read(version)
+        if after is not None:
+            self._add(span["block_id"], before.filter(block), after.filter(block), None)
+
+    def _add(
+        self, block: str, before: pl.DataFrame, after: pl.DataFrame, at: datetime | None
+    ) -> None:
+        differing = compare_blocks(before.select(_OF_BLOCK), after.select(_OF_BLOCK))
+        if not differing.is_empty():
+            self.changes.append(differing)
+            self.edited_at.setdefault(block, at)
+
+    def _compare(self, *versions: str) -> bool:
+        """Compare a published version from before with the present one, if the API has both."""
+        both = [each.select(_OF_BLOCK) for each in map(self._read, versions) if each is not None]
+        if len(both) == 2:
+            found = compare_blocks(*both)
+            self.changes.append(found.filter(~pl.col("block_id").is_in([*self.edited_at])))
+        return len(both) == 2
 
 
 @dataclass(eq=False)
@@ -108,49 +257,3 @@ class BlockLabels:
 
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "client": None}
-
-
-def choose_versions(evals: pl.DataFrame, sides: Sides) -> tuple[str, str] | None:
-    """The version that was and the one that is, between which an edit broke something; or None.
-
-    From the version that most of the evals that an edit broke passed in last. Where that is a
-    draft, which the API does not keep, it is the newest published version that ran before the
-    break; and where none did among the runs that were read, the newest that had been published when
-    these evals passed last.
-    """
-    broken = evals.filter(
-        pl.col("transition").is_in((*BROKEN, "suspect")), pl.col("cause") == "edit"
-    )
-    candidates = sides.candidate["workflow_version_id"].drop_nulls().unique()
-    if broken.is_empty() or len(candidates) != 1:
-        return None
-    candidate = DRAFT if is_draft(candidates.item()) else candidates.item()
-    baseline = _last_good_version(broken, sides)
-    return None if baseline is None or baseline == candidate else (baseline, candidate)
-
-
-def _last_good_version(broken: pl.DataFrame, sides: Sides) -> str | None:
-    known = [frame for frame in (sides.history, sides.baseline) if frame is not None]
-    earlier = pl.concat([frame.select(_EARLIER) for frame in (sides.candidate.clear(), *known)])
-    runs = earlier.drop_nulls("workflow_version_id").unique("run_id")
-    held = broken.join(runs, left_on="baseline_run_id", right_on="run_id")
-    counted = held.group_by("workflow_version_id").agg(pl.len(), pl.col("run_created_at").max())
-    good = counted.sort("len", "run_created_at", descending=True)["workflow_version_id"]
-    if len(good) and not is_draft(good[0]):
-        return str(good[0])
-    began = broken["since_at"].min()
-    published = runs.filter(
-        ~pl.col("workflow_version_id").str.starts_with(DRAFT),
-        (pl.col("run_created_at") < pl.lit(began, dtype=_MOMENT)).fill_null(True),
-    ).sort("run_created_at", descending=True, nulls_last=True)
-    if published.is_empty():
-        return _published_by(held["run_created_at"].max(), sides.around.versions)
-    return str(published["workflow_version_id"][0])
-
-
-def _published_by(moment: object, versions: pl.DataFrame | None) -> str | None:
-    if versions is None or moment is None:
-        return None
-    earlier = versions.filter(pl.col("published_at") <= pl.lit(moment, dtype=_MOMENT))
-    newest = earlier.sort("published_at", descending=True)["workflow_version_id"].drop_nulls()
-    return str(newest[0]) if len(newest) else None

@@ -13,7 +13,7 @@ import polars as pl
 from retab_analysis.arguments import add_sentence, resolve
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.plan import RunListing
-from retab_analysis.comparison.detail import WORDS
+from retab_analysis.comparison.detail import WORDS, say_invalid
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
@@ -95,6 +95,7 @@ class Overview:
 
     frame: pl.DataFrame
     workflow: pl.DataFrame | None = None
+    _notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         rows = self.frame.iter_rows(named=True)
@@ -111,6 +112,7 @@ class Overview:
             code = Span(f"ra.check({self.workflow['workflow_id'].item()!r})", "code")
             parts.append(DocumentTable(_EVAL_COLUMNS, tuple(map(_make_eval_row, rows))))
             parts.append(Note(write_line(code, " says which of them broke, and by which edit")))
+        parts += [Note(write_line(each)) for each in self._notes]
         return str(to_html(*parts))
 
     def __repr__(self) -> str:
@@ -118,7 +120,7 @@ class Overview:
         if self.workflow is None:
             return "\n".join(one_line(_describe(row)) for row in rows) or "no workflows"
         lines = [_describe(self.workflow.row(0, named=True)), *map(_describe_eval, rows)]
-        return "\n".join(map(one_line, lines))
+        return "\n".join(map(one_line, (*lines, *self._notes)))
 
 
 def overview(
@@ -200,7 +202,10 @@ def overview(
         raise error
     if workflow_id is None:
         return Overview(frame)
-    return Overview(list_unwell(seen[0][1]), frame)
+    evals = seen[0][1]
+    invalid = evals.filter((pl.col("validation_status") != "valid").fill_null(False))
+    notes = map(say_invalid, invalid.sort("eval_name", "eval_id").iter_rows(named=True))
+    return Overview(list_unwell(evals), frame, tuple(notes))
 
 
 def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:

@@ -39,6 +39,7 @@ from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
 from retab_analysis.evidence.comparable import HORIZON
 from retab_analysis.fetch.params import RunList, Runs
+from retab_analysis.fetch.publications import note_versions
 from retab_analysis.fetch.runs import fetch_run
 from retab_analysis.schema import RUNS
 from retab_analysis.vocabulary import DRAFT
@@ -364,12 +365,15 @@ def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime 
         found = _find_newest(listing, is_called, "that version", before)
     if found is not None:
         return found
-    known = dict(versions.select("workflow_version_id", pl.format("v{}", "version")).iter_rows())
+    known: dict[str, str | None] = dict(
+        versions.select("workflow_version_id", pl.format("v{}", "version")).iter_rows()
+    )
     near = find_nearest(wanted, known | dict.fromkeys(listing.runs["run_id"]))
     hint = "" if near is None else f"; did you mean {near}?"
     raise ConfigError(
         f"{name}={wanted!r} is not a run or a version of this workflow that was run"
-        f"{'' if before is None else ' before the candidate'}{hint}. {listing}"
+        f"{'' if before is None else ' before the candidate'}{hint}."
+        f"{''.join(f' {each}' for each in note_versions(versions))} {listing}"
     )
 
 

@@ -8,10 +8,10 @@ import polars as pl
 
 from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
 from retab_analysis.checks.source import Source
-from retab_analysis.comparison.detail import list_evals
+from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import ReadRuns, SavedEvals, Sides, check_results
 from retab_analysis.evidence.comparable import is_in_scope, split_by_candidate
-from retab_analysis.markup import count_noun, one_line
+from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress
 from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
@@ -244,8 +244,7 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
 
 def _note_invalid(saved: pl.DataFrame) -> list[str]:
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))
-    if invalid.is_empty():
-        return []
-    verb = "is" if invalid.height == 1 else "are"
-    named = list_evals(invalid.sort("eval_name", "eval_id"), _NAMED)
-    return [f"{count_noun(invalid.height, 'saved eval')} {verb} not valid: {named}."]
+    named = invalid.sort("eval_name", "eval_id")
+    if invalid.height <= _NAMED:
+        return list(map(say_invalid, named.iter_rows(named=True)))
+    return [f"{invalid.height} saved evals cannot run: {list_evals(named, _NAMED)}."]

@@ -13,15 +13,10 @@ from functools import partial
 import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag
-from retab_analysis.checks.freshness import (
-    find_edited,
-    has_freshness,
-    say_edited,
-    split_reruns,
-)
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
+from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals
 from retab_analysis.comparison.names import say_day
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
@@ -31,7 +26,9 @@ from retab_analysis.errors import (
     NotFoundError,
     ProblemsWarning,
     RetabAnalysisError,
+    list_some,
 )
+from retab_analysis.evidence.freshness import find_edited, has_freshness, split_reruns
 from retab_analysis.evidence.story import Story
 from retab_analysis.fetch import fetch_results, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
@@ -39,7 +36,7 @@ from retab_analysis.fetch.lists import read_live_blocks, read_saved
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
-from retab_analysis.markup import count_noun
+from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
@@ -47,6 +44,14 @@ from retab_analysis.transport import Client
 _WAIT = 24 * 3600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between two looks at the clock
 
+# What was edited, in words, over the blocks and the evals of one kind.
+_EDITED = {
+    "code": "{blocks}",
+    "validity": "{blocks}, or the assertion of {evals}",
+    "inputs": "the inputs of {evals}",
+    "condition": "the assertion of {evals}",
+    "saved": "{blocks}, as it was saved again",
+}
 MOST_ERRORS = 10
 """So many isolated errors are run again by themselves."""
 
@@ -335,9 +340,10 @@ class _Settling:
             blocks = read_live_blocks(self.client, _workflow_of(self.comparison))
         edited = find_edited(candidate, saved, blocks)
         if edited.height:
+            said = say_edited(edited, sides_of(self.comparison).around.edits)
             first = f" after the first {count_noun(self.started, 'run')}, which count"
             raise ConfigError(
-                f"{say_edited(edited)}: a rerun would say nothing about the candidate, so that "
+                f"{said}: a rerun would say nothing about the candidate, so that "
                 f"none was started{first if self.started else ''}; check a run of the workflow as "
                 "it is now"
             )
@@ -369,8 +375,9 @@ class _Settling:
         # At once: what is neither waited for nor counted would be lost to a Ctrl-C between them.
         self.comparison, self.ended, self.waiting = counted, ended, nothing
         if edited.height:
+            said = say_edited(edited, sides_of(self.comparison).around.edits)
             raise ConfigError(
-                f"{say_edited(edited)}: {count_noun(edited.height, 'rerun')} ran other code, or "
+                f"{said}: {count_noun(edited.height, 'rerun')} ran other code, or "
                 "asserted something else, and cannot be counted; check a run of the workflow as "
                 "it is now"
             )
@@ -450,3 +457,19 @@ def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
         for name in inherited
     ]
     return joined.with_columns(own).select(results.columns)
+
+
+def say_edited(edited: pl.DataFrame, edits: Edits | None = None) -> str:
+    """What was edited, in words; a sentence to which more is added."""
+    called = {} if edits is None else edits.names
+    said = []
+    for kind, words in _EDITED.items():
+        of = edited.filter(edited=kind)
+        ids = of["block_id"].drop_nulls().unique().sort()
+        blocks = [f"block {called.get(each) or one_line(each)}" for each in ids]
+        evals = [f"eval {one_line(row['eval_name'] or row['eval_id'])}" for row in of.to_dicts()]
+        if evals:
+            blocks = blocks or ["a block"]
+            said.append(words.format(blocks=list_some(blocks, 3), evals=list_some(evals, 3)))
+    was = "may have been" if (edited["edited"] == "saved").all() else "was"
+    return f"the workflow {was} edited since the candidate ran ({'; '.join(said)})"

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
 import polars as pl
 
 from retab_analysis.errors import InvalidRequestError, NotFoundError
-from retab_analysis.fetch.lists import (
-    find_workflow,
-    list_evals,
-    read_changed_blocks,
-    read_newest_versions,
-    read_two_versions,
-)
+from retab_analysis.fetch.edits import read_graphs, read_history
+from retab_analysis.fetch.lists import find_workflow, read_changed_blocks, read_saved
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
+from retab_analysis.fetch.publications import read_newest_versions
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import RESULTS
+from retab_analysis.schema import ERAS, RESULTS
 from retab_analysis.transport import Client
 
 
@@ -47,18 +43,24 @@ class Source:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
         self._saved = saved
+        self._versions: pl.DataFrame | None = None
         self._taken: dict[str, pl.DataFrame] = {}
         self._read, self._read_ids = RESULTS.empty(), set[str]()
 
     @property
     def saved(self) -> pl.DataFrame:
         if self._saved is None:
-            self._saved = list_evals(self.client, self.workflow_id, strict=self.strict).frame
+            self._saved = read_saved(self.client, self.workflow_id, strict=self.strict).frame
         return self._saved
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What blocks are called, as far as it is known without asking."""
+        return {}
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
         """From now on give what is there now; results that were read stay."""
-        self._saved = None
+        self._saved = self._versions = None
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
         """The workflow and its publications, None where unknown; also reads the saved evals."""
@@ -75,7 +77,9 @@ class Source:
         return outcomes.results.get(1), outcomes.results.get(2)
 
     def read_versions(self) -> pl.DataFrame:
-        return read_newest_versions(self.client, self.workflow_id)
+        if self._versions is None:
+            self._versions = read_newest_versions(self.client, self.workflow_id)
+        return self._versions
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         """The newest runs up to a moment, and whether there are no older ones."""
@@ -108,8 +112,17 @@ class Source:
         self.unread += len(fetched.problems)
         return fetched.frame
 
-    def read_blocks(self, baseline: str, candidate: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return read_two_versions(self.client, self.workflow_id, baseline, candidate)
+    def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
+        """The history of some blocks, an ERAS frame; None if the API does not give it."""
+        return read_history(self.client, self.workflow_id, blocks)
+
+    def read_kept_edits(self) -> pl.DataFrame:
+        """What is remembered here of edits that the API has forgotten: an ERAS frame."""
+        return ERAS.empty()
+
+    def read_blocks(self, versions: Sequence[str]) -> dict[str, pl.DataFrame]:
+        """The blocks of versions by their ids, or of ``"draft"``: of those that the API has."""
+        return read_graphs(self.client, self.workflow_id, versions)
 
     def read_changed_blocks(self, baseline: str, candidate: str) -> frozenset[str] | None:
         """The ids of the blocks that differ; None for a draft, which the API answers with 404."""

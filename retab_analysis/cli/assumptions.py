@@ -160,7 +160,7 @@ class Asker:
         try:
             ids = [row["workflow_version_id"] for row in self.others("publications")]
         except (UnaskedError, LookupError):
-            ids = [row["id"] for row in self.others("graphs")]
+            ids = [row.get("workflow_version_id") or row["id"] for row in self.others("graphs")]
         if len(ids) < least:
             raise UnaskedError(f"there are not {least} published versions to look at")
         return ids

@@ -41,7 +41,7 @@ becomes annotations.
 """
 
 SYNC = """\
-Keeps runs, results, saved evals and versions in one file on this machine: everything at
+Keeps runs, results, saved evals, versions and edits in one file on this machine: everything at
 first, later what is new. What the server deletes stays there. The file is --archive, else
 RETAB_ANALYSIS_ARCHIVE, else ~/.retab_analysis/archive.sqlite.
 """

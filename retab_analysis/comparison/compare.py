@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from retab_analysis.arguments import check_share
-from retab_analysis.comparison.comparison import Comparison, sides_of
+from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
 from retab_analysis.comparison.detail import list_stories
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.stories import tell_stories
@@ -22,7 +22,7 @@ from retab_analysis.evidence.since import weigh
 from retab_analysis.evidence.story import Story
 from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.suite import SuiteRates
-from retab_analysis.vocabulary import DECIDED, DRAFT, LIKELY, MOMENT, is_draft
+from retab_analysis.vocabulary import DECIDED, LIKELY, MOMENT
 
 _BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
 _NAMED = 5
@@ -109,8 +109,7 @@ def compare_versions(
 
     Args:
         results: A RESULTS frame of several runs.
-        baseline: The version that was: a value of the column ``by``, or ``"draft"`` for the newest
-            draft.
+        baseline: The version that was: a value of the column ``by``.
         candidate: The version that is, likewise.
         by: What makes a version: ``workflow_version_id``, ``run_id``,
             ``workflow_draft_fingerprint``, or a column of your own that the frame has beside ours.
@@ -158,7 +157,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
         suite = suite.without(each.id for each in edited)
         are = "eval of an edited block is" if len(edited) == 1 else "evals of edited blocks are"
         notes = *notes, f"{len(edited)} {are} not judged: {list_stories(edited, _NAMED)}."
-    return Comparison(alpha, margin, sides, suite, notes)
+    return with_edits(Comparison(alpha, margin, sides, suite, notes), sides.around.edits)
 
 
 def without_edited(comparison: Comparison) -> Comparison:
@@ -272,8 +271,6 @@ def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> objec
         .drop_nulls()
         .to_list()
     )
-    if by == "workflow_version_id" and value == DRAFT and DRAFT not in known:
-        value = next((each for each in known if is_draft(each)), value)
     try:
         return {each: each for each in known}[value]
     except (KeyError, TypeError):  # a value that cannot be hashed is not one of them either

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 import polars as pl
+from msgspec import structs
 
 from retab_analysis.arguments import check_flag, check_path, resolve
 from retab_analysis.comparison.accepted import accept as accept_failures
@@ -370,8 +371,8 @@ class Comparison:
 
         Returns:
             ``block_id, block_type, label, change, field, before, after`` (String), as
-            ``fetch_config_changes`` gives them; no rows where that is not known. Of a draft it
-            is what the draft is now. The values are the prompts and schemas of the workflow.
+            ``fetch_config_changes`` gives them: the edit between the last pass and the first
+            failure, or no rows. The values are the prompts and schemas of the workflow.
         """
         edits = self._sides.around.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes
@@ -479,8 +480,16 @@ def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
 
 
 def with_edits(comparison: Comparison, edits: Edits | None) -> Comparison:
-    around = replace(sides_of(comparison).around, edits=edits)
-    return with_sides(comparison, around=around)
+    """A comparison that knows what was edited, and what the blocks are called."""
+    around, named = replace(sides_of(comparison).around, edits=edits), comparison
+    if edits is not None:
+        called = {each: (label, edits.names.get(each)) for each, label in edits.labels.items()}
+        stories = []
+        for each in comparison._weighed.stories:
+            label, name = called.get(each.block_id or "", (None, None))
+            stories.append(structs.replace(each, block_label=label, block_name=name))
+        named = replace(comparison, _weighed=replace(comparison._weighed, stories=tuple(stories)))
+    return with_sides(named, around=around)
 
 
 def suite_of(comparison: Comparison) -> Suite:

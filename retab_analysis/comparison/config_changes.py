@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -16,38 +20,84 @@ from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import DRAFT
 
 _BLOCKS = 6
+_NAME = 80  # characters of a label
+
+
+FORGOTTEN = "the API does not keep earlier drafts"
+NOT_THERE = "the API's history of the block has no edit at that time"
 
 
 @dataclass(frozen=True, eq=False)
 class Edits:
-    """What was edited from one version of a workflow to another, or to ``"draft"``.
+    """What was edited where an edit broke something.
 
-    ``changes`` is what :func:`fetch_config_changes` gives.
+    ``changes`` is what :func:`fetch_config_changes` gives. Of the blocks in ``edited_at`` it has
+    exactly the edit that broke something, made at that moment if this is known. Of other blocks it
+    has what differs from the version ``baseline`` to ``candidate``, which may be ``"draft"``. What
+    was edited in the ``unknown`` blocks is not known: ``why``. ``labels`` are those of all blocks
+    that were read for it, by their ids.
     """
 
     changes: pl.DataFrame
-    baseline: str
-    candidate: str
+    baseline: str = ""
+    candidate: str = ""
+    edited_at: Mapping[str, datetime | None] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    why: str = FORGOTTEN
+    has_failed: bool = False  # whether the API could not be asked
+    labels: Mapping[str, str | None] = field(default_factory=dict)
 
-    @property
-    def between(self) -> str:
-        is_draft = self.candidate == DRAFT
-        now = "the draft as it is now" if is_draft else f"version {one_line(self.candidate)}"
-        return f"Between version {one_line(self.baseline)} and {now}"
+    @functools.cached_property
+    def names(self) -> dict[str, str]:
+        """What the blocks are called that have a label: that; with its id where two have it."""
+        labels = {block: one_line(label, _NAME) for block, label in self.labels.items() if label}
+        taken = Counter([*labels.values(), *(each for each in self.labels if each not in labels)])
+        return {
+            block: label if taken[label] == 1 else f"{label} ({one_line(block)})"
+            for block, label in labels.items()
+        }
+
+    def name(self, block: str | None) -> str:
+        """What a block is called."""
+        return self.names.get(block or "") or one_line(block or "a block without an id", _NAME)
 
     def describe(self) -> str:
-        """One sentence: which fields of which blocks differ; without any value."""
-        if self.changes.is_empty():
-            return f"{self.between} no block differs."
-        said = []
-        for (block, *_), rows in self.changes.group_by("block_id", maintain_order=True):
-            fields = [shorten_field(one_line(field, 200)) for field in rows["field"]]
-            what = list_some(fields, 3)
-            if [*rows["field"]] == ["$"]:
-                what = f"the whole block was {rows['change'][0]}"
-            said.append(f"{one_line(block or 'a block without an id', 80)} ({what})")
+        """Some sentences: which fields of which blocks were edited; without any value."""
+        is_exact = pl.col("block_id").is_in([*self.edited_at])
+        said = [
+            f"The edit of {self.name(block)}{self._when(block)}: {what}."
+            for block, what in _list_fields(self.changes.filter(is_exact))
+        ]
+        if self.baseline:
+            said.append(self._describe_versions(self.changes.filter(~is_exact.fill_null(False))))
+        if self.unknown or self.has_failed:
+            blocks = f" in {list_some(map(self.name, self.unknown), 3)}" if self.unknown else ""
+            said.append(f"What was edited{blocks} is not known: {self.why}.")
+        return " ".join(said)
+
+    def _when(self, block: str | None) -> str:
+        at = self.edited_at.get(block or "")
+        return "" if at is None else f" of {at:%-d %b %Y, %H:%M} UTC"
+
+    def _describe_versions(self, changes: pl.DataFrame) -> str:
+        is_draft = self.candidate == DRAFT
+        now = "the draft as it is now" if is_draft else f"version {one_line(self.candidate)}"
+        between = f"Between version {one_line(self.baseline)} and {now}"
+        if changes.is_empty():
+            return f"{between} no {'other ' if self.edited_at else ''}block differs."
+        said = [f"{self.name(block)} ({what})" for block, what in _list_fields(changes)]
         more = f", and {len(said) - _BLOCKS} more" if len(said) > _BLOCKS else ""
-        return f"{self.between} these blocks differ: {', '.join(said[:_BLOCKS])}{more}."
+        return f"{between} these blocks differ: {', '.join(said[:_BLOCKS])}{more}."
+
+
+def _list_fields(changes: pl.DataFrame) -> Iterator[tuple[str | None, str]]:
+    """Each block, and which of its fields were edited."""
+    for (block, *_), rows in changes.group_by("block_id", maintain_order=True):
+        fields = [shorten_field(one_line(field, 200)) for field in rows["field"]]
+        what = list_some(fields, 3)
+        if [*rows["field"]] == ["$"]:
+            what = f"the whole block was {rows['change'][0]}"
+        yield (None if block is None else str(block)), what
 
 
 def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:

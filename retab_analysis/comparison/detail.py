@@ -15,7 +15,6 @@ import polars as pl
 from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import parse_json, write_json, write_path
 from retab_analysis.comparison.names import say_day
-from retab_analysis.comparison.word_marks import mark_words
 from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Side, Story
 from retab_analysis.evidence.transitions import find_reason
@@ -31,6 +30,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.text import mark_line
+from retab_analysis.stats.word_marks import mark_words
 from retab_analysis.vocabulary import BROKEN, FAILING
 
 WORDS: Mapping[str, tuple[str, str, Tone]] = {
@@ -102,7 +102,15 @@ def name_eval(story: Story) -> str:
 
 
 def name_block(story: Story) -> str:
-    return one_line(story.block_id)
+    return story.block_name or one_line(story.block_id)
+
+
+def say_invalid(saved: Row) -> str:
+    """That a row of an EVALS frame cannot be run, and why."""
+    issues = "; ".join(saved["validation_issues"] or ()) or saved["drift_detail"]
+    why = one_line(issues or saved["validation_status"], 200)
+    name = one_line(saved["eval_name"] or saved["eval_id"])
+    return f"This saved eval cannot run: {name} ({why})."
 
 
 def list_documents(story: Story) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 from datetime import datetime
 
 import polars as pl
 
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.vocabulary import MOMENT, is_draft
-
-_DATED = re.compile(r"(\d{4})\D?(\d{2})\D?(\d{2})")
+from retab_analysis.vocabulary import MOMENT
 
 
 def say_day(moment: datetime, year: int | None = None) -> str:
@@ -27,18 +23,21 @@ def find_year(results: pl.DataFrame) -> int | None:
 def name_version(
     version: str, at: datetime | None, versions: pl.DataFrame | None, year: int | None
 ) -> str:
-    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known."""
-    if versions is not None:
-        numbers = versions.filter(workflow_version_id=version)["version"].drop_nulls()
-        if len(numbers):
-            return f"v{numbers[0]}"
-    if is_draft(version):
-        dated = _DATED.search(version)
-        if dated:
-            with contextlib.suppress(ValueError):
-                at = datetime(*map(int, dated.groups()))  # type: ignore[arg-type]
-        return "draft" if at is None else f"draft of {say_day(at, year)}"
-    return one_line(version, 24)
+    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known.
+
+    A draft that was published after the run is called both.
+    """
+    draft = "draft" if at is None else f"draft of {say_day(at, year)}"
+    if versions is None:
+        return one_line(version, 24)
+    its = versions.filter(workflow_version_id=version)
+    if its.is_empty():
+        return draft
+    numbers = its["version"].drop_nulls()
+    name = f"v{numbers[0]}" if len(numbers) else one_line(version, 24)
+    first: datetime | None = its["published_at"].min()  # type: ignore[assignment]
+    was_draft = at is not None and first is not None and at < first
+    return f"{name} ({draft})" if was_draft else name
 
 
 def _moment(frame: pl.DataFrame) -> pl.Expr:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
-from retab_analysis.comparison.detail import name_block, name_eval, say_short, say_word
+from retab_analysis.comparison.detail import name_eval, say_short, say_word
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.evidence.story import Story
@@ -83,7 +83,8 @@ def _make_brief(each: Story, values: bool) -> dict[str, Any]:
         "eval_id": each.id,
         "eval_name": name_eval(each),
         "became": say_word(each),
-        "block_id": name_block(each),
+        "block_id": each.block_id,
+        "block_label": each.block_label,
         "p_regressed": None if p is None else round(p, 2),
         "said": say_short(each, values=values)[:_LONGEST] if each.fails else None,
     }

@@ -364,6 +364,7 @@ def _show(story: Story, year: int | None) -> dict[str, object]:
         "p_regressed": story.p,
         "p_improved": None if story.p is None else reading.p_improved,
         "block_id": story.block_id,
+        "block_label": story.block_label,
         "block_changed": story.block_changed,
         "cause": story.cause,
         "since_at": story.since_at,

@@ -177,8 +177,10 @@ class _Writer:
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
-        edits = self._edits(evals[0].block_id) if cause == "edit" else ()
-        parts: list[Part] = [ChangeList(edits)] if edits else []
+        parts: list[Part] = []
+        if cause == "edit":
+            edits = self._edits(evals[0].block_id)
+            parts.append(ChangeList(edits) if edits else Note(write_line(self._unknown_edit())))
         return Card(
             "bad",
             self._title(cause, evals),
@@ -256,6 +258,12 @@ class _Writer:
                 line = mark_texts(readable(row["before"]), readable(row["after"]))
             found.append(Change(shorten_field(row["field"]), line))
         return tuple(found)
+
+    def _unknown_edit(self) -> str:
+        edits = self.facts.sides.around.edits
+        if edits is None:
+            return "What was edited was not looked up: ra.check asks the API."
+        return f"What was edited is not known: {edits.why}."
 
     def _row(self, each: Story) -> Row:
         brief = say_got(each) if each.state == "error" and self.door.values else None
@@ -370,7 +378,7 @@ def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
 
 
 def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case:
-    about = (name_eval(story), one_line(story.id), name_block(story))
+    about = (name_eval(story), one_line(story.id), one_line(story.block_id))
     passes_as_before = story.transition == "still_passing" and story.reading.now.of < 2
     attempts = () if passes_as_before else list_attempts(story, values=values)
     if story.id in gate.failing:

@@ -70,12 +70,15 @@ def _values(path: str, parts: dict[str, Sequence[Any]]) -> list[Any]:
     return list(map(attrgetter(leaf), _part(head, parts)))
 
 
-def _members(containers: Sequence[dict[str, Any] | None], tail: str) -> list[list[Any] | None]:
-    """What stands at the tail of each member of an object, where its first part is there."""
+def _members(
+    containers: Sequence[dict[str, Any] | list[Any] | None], tail: str
+) -> list[list[Any] | None]:
+    """What stands at the tail of each member of an object or a list, if its first part is there."""
     first, get = attrgetter(tail.partition(".")[0]), attrgetter(tail)
+    members = (each.values() if isinstance(each, dict) else each for each in containers)
     return [
-        None if each is None else [get(one) for one in each.values() if first(one) is not None]
-        for each in containers
+        None if each is None else [get(one) for one in each if first(one) is not None]
+        for each in members
     ]
 
 

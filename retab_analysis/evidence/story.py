@@ -163,6 +163,8 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     id: str
     name: str | None
     block_id: str | None
+    block_label: str | None = None
+    block_name: str | None = None  # its label, with its id where another block has it too
     index: int = 0  # its place in the ledger
     path: str | None = None
     condition: str | None = None

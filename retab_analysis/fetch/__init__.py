@@ -1,15 +1,16 @@
 """What users call to read and run evals: one module for each kind of thing in the API.
 
-``runs``, ``results``, ``lists`` (saved evals, workflows, versions, blocks, documents) and
-``starts`` have the public functions, each beside its endpoint; ``polling`` waits. ``params`` checks
-arguments, ``paging`` follows a list to its end, ``windows`` reads a long one in parts, ``threads``
-do many things at once, and ``default_client`` knows which client is meant.
+``runs``, ``results``, ``lists`` (saved evals, workflows, blocks, documents), ``publications``,
+``edits`` and ``starts`` have the public functions, each beside its endpoint; ``polling`` waits.
+``params`` checks arguments, ``paging`` follows a list to its end, ``windows`` reads a long one in
+parts, ``threads`` do many things at once, and ``default_client`` knows which client is meant.
 """
 
+from retab_analysis.fetch.edits import fetch_edits as fetch_edits
 from retab_analysis.fetch.lists import fetch_evals as fetch_evals
-from retab_analysis.fetch.lists import fetch_versions as fetch_versions
 from retab_analysis.fetch.lists import fetch_workflows as fetch_workflows
 from retab_analysis.fetch.polling import wait_for_runs as wait_for_runs
+from retab_analysis.fetch.publications import fetch_versions as fetch_versions
 from retab_analysis.fetch.results import fetch_result as fetch_result
 from retab_analysis.fetch.results import fetch_results as fetch_results
 from retab_analysis.fetch.runs import fetch_run as fetch_run

@@ -16,8 +16,8 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.errors import list_some
-from retab_analysis.fetch.lists import list_evals, read_live_blocks, refuse_unknown
-from retab_analysis.schema import EVALS_WITH_REASONS, PROBLEMS
+from retab_analysis.fetch.lists import read_live_blocks, read_saved, refuse_unknown
+from retab_analysis.schema import PROBLEMS
 from retab_analysis.transport import Client
 
 _WHY = {
@@ -65,7 +65,7 @@ class _Block:
         ran = [each for each in self.evals if each["latest_run_status"] is not None]
         never = len(self.evals) - len(ran)
         stale = [each for each in ran if each["freshness_status"] == "stale"]
-        reasons = sorted({reason for each in stale for reason in each["freshness_reasons"] or ()})
+        reasons = sorted({reason for each in stale for reason in _reasons(each)})
         more = [f"{never} never run"] * bool(never)
         more += [f"{len(stale)} out of date by {', '.join(map(repr, reasons))}"] * bool(stale)
         return ", ".join([n, "not edited", *more])
@@ -93,7 +93,7 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
 
 def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
     """The blocks of the saved evals, each with its evals, the oldest first."""
-    saved = list_evals(client, workflow_id, table=EVALS_WITH_REASONS, strict=True).frame
+    saved = read_saved(client, workflow_id, strict=True).frame
     refuse_unknown(client, {"workflow_id": [workflow_id]}, saved)
     saved_at = dict(read_live_blocks(client, workflow_id)["block_id", "updated_at"].iter_rows())
     parts = saved.sort("block_id", "created_at", "eval_id").partition_by("block_id", as_dict=True)
@@ -125,7 +125,7 @@ def find_why(evals: Sequence[Eval], saved_at: datetime | None) -> str | None:
 
 def _ask(row: Eval, saved_at: datetime | None, *, differ: bool) -> str | None:
     """Why an eval says that it did not run on the present code of its block; None where it did."""
-    status, reasons = row["freshness_status"], row["freshness_reasons"] or []
+    status, reasons = row["freshness_status"], _reasons(row)
     if status == "fresh" or (status == "stale" and reasons):
         return "code" if "validity_changed" in reasons else None
     if differ:
@@ -134,6 +134,12 @@ def _ask(row: Eval, saved_at: datetime | None, *, differ: bool) -> str | None:
     if saved_at is None or ended is None:
         return "unknown"
     return "saved" if saved_at > ended - timedelta(milliseconds=took) else None
+
+
+def _reasons(row: Eval) -> list[str]:
+    """Why the newest result of an eval is out of date."""
+    said = row["freshness_reasons"]
+    return said.split(", ") if said else []
 
 
 def _is_undecided(row: Eval) -> bool:

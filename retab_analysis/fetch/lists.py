@@ -3,9 +3,9 @@
 All lists are read by :func:`retab_analysis.fetch.paging.read_list`. Where nothing came, the id
 that was asked for may be misspelled: see :func:`refuse_unknown`.
 
-The API's endpoints for versions know published versions only. A draft is answered with 404, which
-is raised: an empty answer would claim that nothing was published, or that nothing changed. What the
-draft is now is another list, and what it was at an earlier moment cannot be asked for.
+The API's endpoints for graphs know published versions only. A draft is answered with 404, which is
+raised: an empty answer would claim that nothing changed. What the draft is now is another list;
+what it was before, only the history of a block says: see ``edits``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import (
     BLOCKS,
     EVALS,
-    EVALS_WITH_REASONS,
     LIVE_BLOCKS,
-    VERSIONS,
     WORKFLOWS,
     Table,
 )
@@ -39,11 +37,11 @@ from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 from retab_analysis.vocabulary import DRAFT
 
-_BLOCKS, _VERSIONS = "/v1/workflows/blocks", "/v1/workflows/versions"
-# Where each list is, and what has it come with the newest first; versions always do.
+BLOCKS_PATH, GRAPHS_PATH = "/v1/workflows/blocks", "/v1/workflows/versions"
+# Where each list is, and what has it come with the newest first, where it does not always.
 LISTS = {
     EVALS.name: ("/v1/workflows/evals", [("order", "desc")]),
-    VERSIONS.name: (_VERSIONS, []),
+    LIVE_BLOCKS.name: (BLOCKS_PATH, []),
     WORKFLOWS.name: ("/v1/workflows", [("sort_by", "created_at"), ("order", "desc")]),
 }
 
@@ -84,7 +82,7 @@ def fetch_evals(
         >>> evals.select("eval_name", "block_id", "last_passed_at").width
         3
     """
-    params = _of_workflow(workflow_id)
+    params = of_workflow(workflow_id)
     if target_block_id is not None:
         params.append(("target_block_id", check_text("target_block_id", target_block_id)))
     return _fetch_list(EVALS, params, client, progress, strict).deliver(EVALS)
@@ -106,12 +104,10 @@ def _fetch_list(
     return fetched
 
 
-def list_evals(
-    client: Client | None, workflow_id: str, *, table: Table = EVALS, strict: bool = False
-) -> Fetched:
+def read_saved(client: Client | None, workflow_id: str, *, strict: bool = False) -> Fetched:
     """The saved evals of a workflow; none where there is no such workflow."""
-    filters = _of_workflow(workflow_id)
-    return _read_all(client_or_default(client), filters, table, strict=strict)
+    filters = of_workflow(workflow_id)
+    return _read_all(client_or_default(client), filters, EVALS, strict=strict)
 
 
 def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetched:
@@ -120,21 +116,22 @@ def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetc
     try:
         return read_list(client, path, [*filters, *order], table, **how)
     except NotFoundError as error:
-        known = _name_workflows(client)
-        asked = dict(filters).get("workflow_id")
-        if known and isinstance(asked, str) and asked not in known:
-            error.args = (f"{error}; {suggest(asked, known)}",)
-        client.explain_absence(error)
+        suggest_workflow(client, dict(filters).get("workflow_id"), error)
         raise
 
 
-def read_saved(client: Client, workflow_id: str) -> Fetched:
-    """The saved evals, each with why its newest result is out of date: ``freshness_reasons``."""
-    return list_evals(client, workflow_id, table=EVALS_WITH_REASONS)
+def suggest_workflow(client: Client, asked: str | None, error: RetabAnalysisError) -> None:
+    """Say on the error that something was not found which workflow may have been meant."""
+    if not isinstance(error, NotFoundError):
+        return
+    known = _name_workflows(client)
+    if known and asked is not None and asked not in known:
+        error.args = (f"{error}; {suggest(asked, known)}",)
+    client.explain_absence(error)
 
 
 def read_evals(client: Client | None, workflow_id: str) -> pl.DataFrame:
-    return list_evals(client, workflow_id, strict=True).frame
+    return read_saved(client, workflow_id, strict=True).frame
 
 
 def fetch_workflows(
@@ -180,47 +177,6 @@ def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
     return newest.filter(pl.col("workflow_id") == workflow_id)
 
 
-def fetch_versions(
-    workflow_id: str,
-    *,
-    client: Client | None = None,
-    progress: Progress | bool | None = None,
-    strict: bool = True,
-) -> pl.DataFrame:
-    """Fetch the published versions of a workflow, the newest first.
-
-    Args:
-        workflow_id: The workflow.
-        client: The client to ask with; the default one if not given.
-        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
-        strict: Raise for a version that does not decode. False keeps the good ones and warns once.
-
-    Returns:
-        A VERSIONS frame, one row per publication, in the API's order.
-
-    Raises:
-        ConfigError: The id cannot be used. Or there are no versions, and no such workflow, as far
-            as one more request tells; it names the nearest.
-        NotFoundError: The API says that there is no such workflow.
-        SchemaError: A version does not decode.
-        RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
-
-    Warns:
-        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
-
-    Example:
-        >>> ra.fetch_versions("wf_invoices").filter(pl.col("is_current")).height
-        1
-    """
-    params = _of_workflow(workflow_id)
-    return _fetch_list(VERSIONS, params, client, progress, strict).deliver(VERSIONS)
-
-
-def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Read the newest 100 publications of a workflow, with one request."""
-    return read_first_page(client, _VERSIONS, [("workflow_id", workflow_id)], VERSIONS)
-
-
 def read_changed_blocks(
     client: Client, workflow_id: str, baseline: str, candidate: str
 ) -> frozenset[str]:
@@ -230,7 +186,7 @@ def read_changed_blocks(
     unknown what changed.
     """
     params = [
-        *_of_workflow(workflow_id),
+        *of_workflow(workflow_id),
         ("from_workflow_version_id", baseline),
         ("to_workflow_version_id", candidate),
     ]
@@ -242,7 +198,7 @@ def read_changed_blocks(
             raise ProtocolError(f"what differs between {found[0]!r} and {found[1]!r}")
         return diff
 
-    diff = client.get(f"{_VERSIONS}/diff", params, parse=parse)
+    diff = client.get(f"{GRAPHS_PATH}/diff", params, parse=parse)
     changes = (diff.added_block_ids, diff.removed_block_ids, diff.changed_block_ids)
     return frozenset(block_id for ids in changes for block_id in ids or ())
 
@@ -251,7 +207,7 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
     """Read the blocks of a published version, or of ``"draft"`` as it is now: a BLOCKS frame."""
     if version == DRAFT:
         return read_live_blocks(client, workflow_id).select(BLOCKS.schema.names())
-    path = f"{_VERSIONS}/{quote_id('version', version)}"
+    path = f"{GRAPHS_PATH}/{quote_id('version', version)}"
 
     def parse(body: bytes) -> wire.GraphVersion:
         document = read_document(wire.GraphVersion, body)
@@ -259,13 +215,13 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
             raise ProtocolError(f"a version of workflow {document.workflow_id!r}")
         return document
 
-    document = client.get(path, _of_workflow(workflow_id), parse=parse)
+    document = client.get(path, of_workflow(workflow_id), parse=parse)
     return to_frame(BLOCKS, document.blocks or [])
 
 
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
     """Read the blocks of the draft as it is now, with ``updated_at``: when each was saved last."""
-    return read_list(client, _BLOCKS, _of_workflow(workflow_id), LIVE_BLOCKS).frame
+    return read_list(client, BLOCKS_PATH, of_workflow(workflow_id), LIVE_BLOCKS).frame
 
 
 def read_two_versions(
@@ -320,36 +276,13 @@ def refuse_unknown(
 
 def resolve_evals(client: Client, workflow_id: str, asked: Sequence[str]) -> list[str]:
     """The ids of the saved evals that are meant, each by its id or its name."""
-    fetched = list_evals(client, workflow_id)
+    fetched = read_saved(client, workflow_id)
     if not fetched.problems:
         refuse_unknown(client, {"workflow_id": [workflow_id]}, fetched.frame)
     # One that does not decode can be run all the same.
     known = dict.fromkeys(each.record_id for each in fetched.problems if each.record_id)
     known |= dict(fetched.frame.select("eval_id", "eval_name").iter_rows())
     return list(dict.fromkeys(resolve("eval", each, known) for each in asked))
-
-
-def resolve_versions(
-    client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
-) -> list[str]:
-    """The ids of what people call versions, ``v5`` or ``published``, where an id was not found.
-
-    Where none is called so, ``error`` is raised, with what may have been meant.
-    """
-    with contextlib.suppress(RetabAnalysisError):
-        versions = read_newest_versions(client, workflow_id).drop_nulls("workflow_version_id")
-        names = versions.select("workflow_version_id", pl.format("v{}", "version"))
-        known: dict[str, str | None] = dict(names.iter_rows())
-        ids = {name: each for each, name in known.items()}
-        for current in versions.filter("is_current")["workflow_version_id"].head(1):
-            ids["published"] = current
-        found = [ids.get(each, each) for each in asked]
-        if found != [*asked]:
-            return found
-        for each in asked:
-            if each not in known and each != DRAFT:
-                error.args = (f"{error}. There is no version {each!r}; {suggest(each, known)}",)
-    raise error
 
 
 def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> None:
@@ -388,5 +321,5 @@ def _refuse(
             raise ConfigError(add_sentence(told, where) if where else told)
 
 
-def _of_workflow(workflow_id: str) -> list[tuple[str, str]]:
+def of_workflow(workflow_id: str) -> list[tuple[str, str]]:
     return [("workflow_id", check_text("workflow_id", workflow_id))]

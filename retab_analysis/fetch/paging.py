@@ -213,15 +213,19 @@ def read_list(
     *,
     strict: bool = True,
     progress: Progress | None = None,
+    of: str | None = None,
+    most_pages: int | None = None,
 ) -> Fetched:
     """Read all pages of a list, the newest record first where that was asked for.
 
-    Records of another workflow than the one that was asked for are a ``ProtocolError``.
+    Records of another workflow than the one that was asked for, or than ``of``, are a
+    ``ProtocolError``.
     """
     into, asked = Collected(Gathering(table)), dict(params)
-    accept = refuse_other_workflow(asked.get("workflow_id"), table)
+    accept = refuse_other_workflow(of or asked.get("workflow_id"), table)
     try:
-        for _ in read_pages(client, path, params, into, strict=strict, accept=accept):
+        pages = read_pages(client, path, params, into, strict=strict, accept=accept)
+        for _ in itertools.islice(pages, most_pages):
             if progress is not None:
                 progress.update(len(into.ids))
     except RetabAnalysisError as error:

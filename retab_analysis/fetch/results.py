@@ -24,7 +24,7 @@ from retab_analysis.errors import (
     list_some,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import explain_missing_run, list_evals
+from retab_analysis.fetch.lists import explain_missing_run, read_saved
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -332,14 +332,15 @@ def with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def eval_columns(evals: pl.DataFrame) -> list[pl.Expr]:
-    """``eval_name`` and ``path`` of results from an EVALS frame, and what ``condition`` lacks."""
+    """What results do not have, from an EVALS frame: names, paths, and what conditions lack."""
     once = evals.drop_nulls("eval_id").unique("eval_id", keep="first")
     eval_id = pl.col("eval_id")
     words = pl.struct("eval_id", "condition_kind", "expected_value", "condition")
     return [
         *(
             eval_id.replace_strict(once["eval_id"], once[name], default=None).alias(name)
-            for name in ("eval_name", "path")
+            for name in ("eval_name", "path", "block_label")
+            if name in once.columns
         ),
         words.map_batches(
             lambda rows: complete_words(rows.struct.unnest(), once), pl.String, is_elementwise=True
@@ -354,7 +355,7 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     lists (the record is the workflow), or single evals.
     """
     workflow_ids, outcomes = reading.workflow_ids(), TaskOutcomes[Fetched]()
-    tasks = [partial(list_evals, client, each) for each in workflow_ids]
+    tasks = [partial(read_saved, client, each) for each in workflow_ids]
     # While the answers are waited for, thousands of rows are made.
     with threads(1) as pool:
         asking = pool.submit(partial(run_all, tasks, client.max_concurrency, outcomes))

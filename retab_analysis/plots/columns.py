@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -23,8 +23,11 @@ _NOUNS = {VERSION: "version", RUN: "run"}
 _READ = ("workflow_version_id", "version", "description", "published_at", "is_current")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-Versions = Mapping[object, tuple[int, str | None, datetime | None, bool]]
-"""By id: the number, the release note, when it was published and whether it is in production."""
+Versions = Mapping[object, tuple[int | None, str | None, datetime | None, bool]] | None
+"""By id: the number, the release note, when it was published and whether it is in production.
+
+None where it is not known which versions were published.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Columns:
 
     by: str
     keys: pl.DataFrame  # one row per group: ``key`` and ``created_at`` of its earliest row
-    versions: Versions = field(default_factory=dict)
+    versions: Versions = None
     each: int = 1  # how many neighbouring groups are at one place
 
     @property
@@ -48,7 +51,7 @@ class Columns:
     @property
     def drafts(self) -> list[bool]:
         keys = self.keys["key"] if self.by == VERSION and self.each == 1 else ()
-        return [is_draft(key) and key not in self.versions for key in keys]
+        return [is_draft(key, self.versions) for key in keys]
 
     def fit(self, ax: Axes, thinnest: float) -> Columns:
         """The same, with neighbours put together that would be thinner than so many pixels."""
@@ -84,12 +87,14 @@ class Columns:
         if self.each > 1:
             return [f"{self.each:,} {self.noun}s in a row at each place, with the day of the first"]
         notes = []
+        known = self.versions or {}
         for key in self.keys["key"]:
-            if key in self.versions:
-                number, note, at, current = self.versions[key]
+            if key in known:
+                number, note, at, current = known[key]
+                name = to_one_line(key) if number is None else f"v{number}"
                 day = "" if at is None else f" of {at:%Y-%m-%d}"
                 now = ", in production now" if current else ""
-                notes.append(f"v{number}{day}{now}: {to_one_line(note or 'no release note')}")
+                notes.append(f"{name}{day}{now}: {to_one_line(note or 'no release note')}")
         return notes
 
 
@@ -103,7 +108,7 @@ def find_columns(lazy: pl.LazyFrame, by: str, versions: object = None) -> Column
 def read_versions(by: str, versions: object) -> Versions:
     """What ``versions=`` says of published versions."""
     if versions is None:
-        return {}
+        return None
     if by != VERSION:
         raise ConfigError(
             f"versions= tells about versions, so that by must be {VERSION!r}, got {by!r}"
@@ -111,15 +116,16 @@ def read_versions(by: str, versions: object) -> Versions:
     rows = check_frame(versions, VERSIONS, _READ).select(_READ).collect()
     return {
         key: (number, note, at, now is True)
-        for key, number, note, at, now in rows.drop_nulls("version").rows()
+        for key, number, note, at, now in rows.drop_nulls("workflow_version_id").rows()
     }
 
 
 def name_version(key: object, versions: Versions) -> object:
     """``v5``, ``draft``, or the id of what is not known to be either."""
-    if key in versions:
-        return f"v{versions[key][0]}"
-    return DRAFT if is_draft(key) else key
+    number = (versions or {}).get(key, (None,))[0]
+    if number is not None:
+        return f"v{number}"
+    return DRAFT if is_draft(key, versions) else key
 
 
 def _as_day(moment: datetime | None, years: set[int]) -> str:

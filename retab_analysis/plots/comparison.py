@@ -70,7 +70,13 @@ def plot_comparison(
     axes.draw_legend(ax, [(TRANSITION_LOOKS[each], _say(comparison.evals, each)) for each in shown])
     words = {True: "code changed, ", False: "same code, ", None: ""}
     rows = blocks.select("block_changed", "same").rows()
-    axes.label_rows(ax, blocks["block_id"], [f"{words[how]}{same} as before" for how, same in rows])
+    edits = sides_of(comparison).around.edits
+    names = {} if edits is None else edits.names
+    axes.label_rows(
+        ax,
+        [names.get(each, each) for each in blocks["block_id"]],
+        [f"{words[how]}{same} as before" for how, same in rows],
+    )
     reasons = {
         "in which every eval came out as before": every.height - changed.height,
         "in which fewer evals changed": changed.height - blocks.height,

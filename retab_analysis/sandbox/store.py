@@ -20,6 +20,7 @@ from retab_analysis.sandbox.world.definition_documents import (
     block_document,
     blocks_of,
     edited_at,
+    era_documents,
     eval_document,
     publication_document,
     version_diff,
@@ -259,6 +260,14 @@ class Store:
     def list_versions(self, workflow_id: str, query: PageQuery) -> bytes:
         workflow = self._workflow(workflow_id)
         rows = {
+            (version.at, version.id): version_document(workflow, version)
+            for version, _ in workflow.published
+        }
+        return _page_of(rows, query)
+
+    def list_publications(self, workflow_id: str, query: PageQuery) -> bytes:
+        workflow = self._workflow(workflow_id)
+        rows = {
             (told.ordinal, told.id): publication_document(workflow, version, told)
             for version, told in workflow.published
         }
@@ -275,6 +284,18 @@ class Store:
             for block in blocks_of(workflow, workflow.newest)
         }
         return _page_of(rows, query)
+
+    def list_eras(self, block_id: str, workflow_id: str, query: PageQuery) -> bytes:
+        """Give a page of how a block was set up, draft and published versions alike."""
+        with self._reading():
+            workflow = self._workflow(workflow_id)
+            block = next((each for each in workflow.blocks if each.id == block_id), None)
+            if block is None:
+                raise not_found("block", block_id)
+            rows = self._sorted_runs.get(workflow_id, SortedRows()).rows
+            runs = Counter(run.plan.version.number for run in rows)
+            eras = era_documents(workflow, block, lambda number: runs[number])
+            return _page_of({(at, era["id"]): era for at, era in enumerate(eras)}, query)
 
     def diff_versions(self, workflow_id: str, baseline: str, candidate: str) -> bytes:
         workflow = self._workflow(workflow_id)

@@ -1,11 +1,11 @@
 """Every frame's columns as data: name, dtype, where it comes from, what it means.
 
 A column's source is a polars expression over the paths of the API's document
-(``counts.outcome.passed``; ``*`` stands for each member of an object). Decoding gathers the paths
-that the expressions name and evaluates all of them at once, so ``tables`` is the only place that
-says what a frame holds; ``table`` is the mechanism, and ``conditions`` says in words what an eval
-asserts. ``checking`` looks at the frames that users pass, and ``conversion`` turns what came
-through pandas or duckdb back into one of ours.
+(``counts.outcome.passed``; ``*`` stands for each member of an object or list). Decoding gathers
+the paths that the expressions name and evaluates all of them at once, so ``tables`` is the only
+place that says what a frame holds; ``table`` is the mechanism, and ``conditions`` says in words
+what an eval asserts. ``checking`` looks at the frames that users pass, and ``conversion`` turns
+what came through pandas or duckdb back into one of ours.
 """
 
 from retab_analysis.schema.checking import checked as checked
@@ -23,8 +23,10 @@ from retab_analysis.schema.table import path_type as path_type
 from retab_analysis.schema.tables import BLOCKS as BLOCKS
 from retab_analysis.schema.tables import COMPARISON as COMPARISON
 from retab_analysis.schema.tables import CONFIG_CHANGES as CONFIG_CHANGES
+from retab_analysis.schema.tables import EDITS as EDITS
+from retab_analysis.schema.tables import ERAS as ERAS
 from retab_analysis.schema.tables import EVALS as EVALS
-from retab_analysis.schema.tables import EVALS_WITH_REASONS as EVALS_WITH_REASONS
+from retab_analysis.schema.tables import GRAPHS as GRAPHS
 from retab_analysis.schema.tables import LIVE_BLOCKS as LIVE_BLOCKS
 from retab_analysis.schema.tables import PROBLEMS as PROBLEMS
 from retab_analysis.schema.tables import RESULTS as RESULTS

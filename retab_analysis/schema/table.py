@@ -17,7 +17,7 @@ from retab_analysis.errors import list_some
 
 String, Int64, Float64, Boolean = pl.String(), pl.Int64(), pl.Float64(), pl.Boolean()
 Datetime = pl.Datetime("us", "UTC")
-Strings = pl.List(pl.String())
+Strings, Int64s = pl.List(pl.String()), pl.List(pl.Int64())
 _LISTED = 8  # names in a message; a frame of ours has 32 columns
 
 _DTYPES: Mapping[Any, pl.DataType] = {
@@ -66,12 +66,11 @@ class Table:
 
     @functools.cached_property
     def paths(self) -> Mapping[str, pl.DataType]:
-        """Every path that some column needs, with the dtype of what stands there."""
-        names = sorted({path for column in self.columns for path in column.paths})
-        return {
-            name: Strings if "*" in name else _DTYPES[_base(path_type(self.record, name))]
-            for name in names
-        }
+        """Every path that some column needs, and the id, with the dtype of what stands there."""
+        own = {"id"} & {*self.record.__struct_fields__}
+        names = sorted(own.union(*(column.paths for column in self.columns)))
+        dtypes = {name: _DTYPES[_base(path_type(self.record, name))] for name in names}
+        return {name: pl.List(each) if "*" in name else each for name, each in dtypes.items()}
 
     @functools.cached_property
     def raws(self) -> Sequence[str]:
@@ -149,7 +148,7 @@ def path_type(record: type[wire.Wire], path: str) -> Any:
     current: Any = record
     for part in path.split("."):
         if part == "*":
-            current = typing.get_args(_without_none(current))[1]
+            current = typing.get_args(_without_none(current))[-1]  # of an object or a list
         else:
             current = _type_hints(_base(current))[part]
     return current

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 from operator import and_, or_
 
+import msgspec
 import polars as pl
 
 from retab_analysis import wire
@@ -17,6 +19,7 @@ from retab_analysis.schema.table import (
     Datetime,
     Float64,
     Int64,
+    Int64s,
     String,
     Strings,
     Table,
@@ -143,6 +146,7 @@ RESULTS = Table(
         ("eval_id", String, "eval_id", "the eval"),
         ("state", String, _STATE, "passed, failed, blocked, error, cancelled or unscored"),
         ("block_id", String, "block_id", "the block that was evaluated"),
+        ("block_label", String, None, "what the block is called, from an EVALS frame"),
         ("document_names", Strings, "handle_inputs.*.document.filename", "the input files' names"),
         ("duration_ms", Int64, "timing.duration_ms", "start to completion, as the API gives it"),
         ("expected_value", String, f"{_ASSERTION}.expected_value", "compact JSON, as it was sent"),
@@ -174,13 +178,10 @@ RESULTS = Table(
         ("metric_kind", String, f"{_ASSERTION}.metric_kind", "what the score measures"),
         ("warnings", Strings, "warnings", "what the API warned of"),
         ("document_ids", Strings, "handle_inputs.*.document.id", "the input files' ids"),
+        ("error_code", String, "lifecycle.details.error_code", "an error's code"),
+        ("error_block_id", String, "lifecycle.details.block_id", "the block that it came from"),
         ("failure_details", String, _json(f"{_ASSERTION}.failure.details"), "more, compact JSON"),
-        (
-            "routing_decisions",
-            String,
-            _json("routing_decisions"),
-            "which ways it took, compact JSON",
-        ),
+        ("routing_decisions", String, _json("routing_decisions"), "ways taken, compact JSON"),
         ("artifact_operation", String, "artifact.operation", "what made the judged output"),
         ("artifact_id", String, "artifact.id", "the judged output"),
         ("handle_inputs_fingerprint", String, "handle_inputs_fingerprint", "same: same inputs"),
@@ -211,7 +212,27 @@ def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
     ]
 
 
+def _read_issues(column: pl.Series) -> pl.Series:
+    """Each issue as a text: what it says or its message, else the JSON that was sent."""
+    issue, lists = wire.decoder(str | wire.ErrorDetails), wire.decoder(list[msgspec.Raw] | None)
+
+    def say(raw: msgspec.Raw) -> str:
+        with contextlib.suppress(msgspec.MsgspecError):
+            return getattr(found := issue.decode(raw), "message", found) or str(raw, "utf-8")
+        return str(raw, "utf-8")
+
+    def read(text: str) -> list[str] | None:
+        with contextlib.suppress(msgspec.MsgspecError):
+            return None if (raws := lists.decode(text)) is None else list(map(say, raws))
+        return [text]
+
+    return pl.Series(column.name, list(map(read, column)), Strings)
+
+
 _KIND = pl.col("assertion.condition").str.json_path_match("$.kind")
+_DRIFT = pl.coalesce("drift.detail", "schema_drift_detail")
+_REASONS = pl.col("freshness.reasons").list.join(", ")
+_ISSUES = pl.col("validation_issues").fill_null("[]").map_batches(_read_issues, Strings)
 EVALS = Table(
     "evals",
     "eval",
@@ -220,10 +241,12 @@ EVALS = Table(
         ("eval_id", String, "id", "the saved eval"),
         ("eval_name", String, "name", "its name"),
         ("block_id", String, "target.block_id", "the block that it evaluates"),
+        ("block_label", String, None, "what that is called; null but from an archive"),
         ("output_handle_id", String, "assertion.target.output_handle_id", "the block's output"),
         ("path", String, "assertion.target.path", "where in the output"),
         ("condition_kind", String, _KIND, "equals, similarity_gte, …"),
         ("assertion_label", String, "assertion.label", "the assertion's label"),
+        ("assertion_id", String, "assertion.id", "the assertion"),
         ("condition", String, "assertion.condition", "compact JSON, as it was sent"),
         ("source_type", String, "source.type", "manual or run_step: where its inputs are from"),
         ("source_run_id", String, "source.run_id", "the run that its inputs are from"),
@@ -231,10 +254,14 @@ EVALS = Table(
         ("assertion_drift_status", String, "assertion_drift_status", "valid, drifted, broken"),
         ("schema_drift", String, "schema_drift", "none, partial, drifted, unknown"),
         ("drift_status", String, "drift.status", "none, drifted, broken, unknown"),
+        ("drift_detail", String, _DRIFT, "what does not fit any more"),
         ("freshness_status", String, "freshness.status", "fresh, stale, unknown"),
+        ("freshness_reasons", String, _REASONS, "why it is stale, joined by a comma"),
         ("validation_status", String, "validation_status", "whether it can be run"),
+        ("validation_issues", Strings, _ISSUES, "why it cannot be run"),
         ("latest_run_status", String, "latest_run_summary.status", "its newest run"),
         ("latest_run_outcome", String, "latest_run_summary.outcome", "its newest verdict"),
+        ("latest_result_id", String, "latest_run_summary.run_record_id", "its newest result"),
         ("latest_run_completed_at", Datetime, "latest_run_summary.completed_at", "when it ended"),
         ("latest_run_duration_ms", Int64, "latest_run_summary.duration_ms", "how long it took"),
         ("created_at", Datetime, "created_at", "when it was saved"),
@@ -247,11 +274,6 @@ EVALS = Table(
         *_fingerprints("last_failed", "latest_failing_run_summary", "when it failed last"),
     ),
 )
-
-EVALS_WITH_REASONS = _extended(
-    EVALS, ("freshness_reasons", Strings, "freshness.reasons", "why it is stale")
-)
-"""EVALS, and why the newest result of an eval is out of date."""
 
 WORKFLOWS = Table(
     "workflows",
@@ -270,19 +292,32 @@ WORKFLOWS = Table(
     ),
 )
 
+_OF_GRAPHS = {
+    "workflow_version_id": pl.coalesce("workflow_version_id", "id"),
+    "published_at": pl.col("created_at"),
+    "workflow_id": pl.col("workflow_id"),
+}
 VERSIONS = Table(
     "versions",
     "version",
     wire.Publication,
     _columns(
-        ("workflow_version_id", String, pl.coalesce("workflow_version_id", "id"), "the version"),
+        ("workflow_version_id", String, "workflow_version_id", "the version, as runs name it"),
         ("version", Int64, "version", "its ordinal, from 1"),
         ("description", String, "description", "the release note"),
-        ("published_at", Datetime, pl.coalesce("published_at", "created_at"), "when"),
+        ("published_at", Datetime, "published_at", "when"),
         ("is_current", Boolean, "is_current", "whether it is in production now"),
         ("workflow_id", String, "workflow_id", "the workflow"),
     ),
 )
+
+GRAPHS = Table(
+    "graphs",
+    "graph",
+    wire.GraphId,
+    tuple(replace(each, source=_OF_GRAPHS.get(each.name)) for each in VERSIONS.columns),
+)
+"""The same columns, where the API lists graphs alone."""
 
 BLOCKS = Table(
     "blocks",
@@ -299,6 +334,33 @@ BLOCKS = Table(
 
 LIVE_BLOCKS = _extended(BLOCKS, ("updated_at", Datetime, "updated_at", "when it was saved"))
 """The blocks of the draft, which also say when each was saved last."""
+
+# Paging knows a record by its id, so a column has to ask for it.
+_MARK = pl.coalesce("block_config_version_fingerprint", "id")
+EDITS = Table(
+    "edits",
+    "edit",
+    wire.BlockEra,
+    _columns(
+        ("block_id", String, None, "the block"),
+        ("block_label", String, "block_label", "what it is called"),
+        ("first_seen_at", Datetime, "first_seen_at", "since when it was configured so"),
+        ("last_seen_at", Datetime, "last_seen_at", "when it was last seen configured so"),
+        ("config_fingerprint", String, _MARK, "same: same config"),
+        ("versions", Int64s, "publish_epochs.*.publish_version", "the versions that have it"),
+        ("is_draft", Boolean, "matches_current_draft", "whether the draft has it now"),
+        ("is_published", Boolean, "is_current_published", "whether production has it now"),
+        ("run_count", Int64, "run_count", "how many runs had it"),
+        ("config", String, _json("config_snapshot"), "what it was to do, compact JSON"),
+        ("workflow_id", String, None, "the workflow"),
+    ),
+)
+"""One row per era of a block's configuration: from one edit to the next."""
+
+ERAS = _extended(
+    EDITS, ("block_type", String, "block_type", "extract, split, classifier, function")
+)
+"""EDITS, and what kind of block it is."""
 
 TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS)}
 """The tables that are also read from files, by their names."""
@@ -327,6 +389,7 @@ COMPARISON = _made_here(
     ("p_regressed", Float64, "probability that it got worse to stay, or null"),
     ("p_improved", Float64, "probability that it got better to stay"),
     ("block_id", String, "the block that it evaluates"),
+    ("block_label", String, "what that is called, where it is known"),
     ("block_changed", Boolean, "whether its block was edited between the sides"),
     ("cause", String, "why it broke: edit, drift (no edit) or unknown"),
     ("since_at", Datetime, "when it broke"),

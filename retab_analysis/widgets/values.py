@@ -8,8 +8,8 @@ from typing import Any
 from retab_analysis.comparison.config_changes import readable
 from retab_analysis.comparison.detail import WHOLE
 from retab_analysis.comparison.json_values import parse_json
-from retab_analysis.comparison.word_marks import Segment, mark_words
 from retab_analysis.markup import Html, tag, without_controls
+from retab_analysis.stats.word_marks import Segment, mark_words
 
 # Characters of one value; more are counted.
 _LONGEST = 20_000

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.archives import assert_same, sync
+from support.archives import assert_same, sync, unlabelled
 from support.fakes import STILL, Recorder
 from support.faultserver import page, reply
 from support.lettered_api import DAY, FIRST, FLOW, MINUTE, LetteredApi, alike
@@ -65,7 +65,7 @@ def test_several_workflows_come_one_after_the_other(archive: ra.Archive) -> None
         runs = pl.concat([ra.fetch_runs(each, client=client) for each in sorted(flows)])
         assert_frame_equal(archive.scan_runs().collect(), runs)
         results = ra.fetch_results(runs, client=client)
-        assert_frame_equal(archive.scan_results().collect(), results)
+        assert_frame_equal(unlabelled(archive.scan_results().collect()), results)
         assert_same(archive, client, "wf_claims")
 
 
@@ -108,21 +108,21 @@ def test_a_scan_without_what_is_gone(archive: ra.Archive) -> None:
 
 
 @pytest.mark.parametrize("runs", [3, 330])
-def test_with_nothing_new_three_requests_do(archive: ra.Archive, runs: int) -> None:
+def test_with_nothing_new_four_requests_do(archive: ra.Archive, runs: int) -> None:
     with LetteredApi({"a": "P" * runs}) as api:
         sync(archive, api)
         api.asked.clear()
         assert sync(archive, api).is_empty()
-        assert len(api.asked) == 3
+        assert len(api.asked) == 4
 
 
-def test_with_nothing_new_three_requests_do_for_many_evals(archive: ra.Archive) -> None:
+def test_with_nothing_new_four_requests_do_for_many_evals(archive: ra.Archive) -> None:
     with lettered(alike(250, "PP"), published="A") as api:
         sync(archive, api)
         assert_same(archive, api.client)
         api.asked.clear()
         assert sync(archive, api).is_empty()
-        assert len(api.asked) == 3
+        assert len(api.asked) == 4
         api.remove("fine 3")
         assert named(sync(archive, api, refresh=True), "gone", "evals") == ["fine 3"]
 
@@ -219,7 +219,7 @@ def test_the_freshness_of_old_runs_has_no_results_read_again(archive: ra.Archive
         api.asked.clear()
         came = sync(archive, api)
         assert changes(came) == {("runs", "changed"): 100}
-        assert len(api.asked) == 3
+        assert len(api.asked) == 4
 
 
 def test_a_run_that_was_away_for_a_while_has_its_results_read(archive: ra.Archive) -> None:
@@ -282,7 +282,7 @@ def test_an_interrupted_refresh_is_gone_on_with(archive: ra.Archive, answered: i
         assert_same(archive, api.client)
         api.asked.clear()
         assert sync(archive, api).is_empty()
-        assert len(api.asked) == 2 + len(api.runs) // 5 + 1
+        assert len(api.asked) == 3 + len(api.runs) // 5 + 1
 
 
 MISSING = reply(404, {"detail": "there is no such thing"})
@@ -290,9 +290,10 @@ MISSING = reply(404, {"detail": "there is no such thing"})
 
 @pytest.mark.parametrize("kind", ["evals", "versions"])
 def test_a_list_that_is_not_there_is_skipped_and_said(archive: ra.Archive, kind: str) -> None:
-    path = {"evals": "evals?", "versions": "versions"}[kind]
-    with lettered(published="A") as api:
-        api.broken[f"GET /v1/workflows/{path}"] = MISSING
+    paths = {"evals": ["evals?"], "versions": ["wf_letters/published-versions", "versions?"]}[kind]
+    missing = {f"GET /v1/workflows/{path}": MISSING for path in paths}
+    with lettered(published="A" if kind == "evals" else "") as api:
+        api.broken.update(missing)
         came = sync(archive, api)
         assert came.filter(pl.col("kind") == kind).rows() == [(FLOW, kind, None, "skipped")]
         assert archive.info().filter(pl.col("kind") == kind).is_empty()
@@ -300,9 +301,23 @@ def test_a_list_that_is_not_there_is_skipped_and_said(archive: ra.Archive, kind:
         api.broken.clear()
         sync(archive, api)
         assert_same(archive, api.client)
-        api.broken[f"GET /v1/workflows/{path}"] = MISSING
+        api.broken.update(missing)
         assert changes(sync(archive, api)) == {(kind, "skipped"): 1}
         api.broken.clear()
+        assert_same(archive, api.client)
+
+
+def test_91_where_publications_are_not_listed_a_check_asks_for_graphs(archive: ra.Archive) -> None:
+    publications = "GET /v1/workflows/wf_letters/published-versions"
+    with lettered(published="AB", codes="AAABB") as api:
+        api.broken[publications] = MISSING
+        assert changes(sync(archive, api))["versions", "skipped"] == 1
+        assert archive.scan_versions(FLOW).collect().is_empty()
+        made = api.check(archive)
+        assert "versions have no numbers" in str(made)
+        assert "draft" not in str(made)
+        api.broken.clear()
+        sync(archive, api)
         assert_same(archive, api.client)
 
 
@@ -330,6 +345,7 @@ def test_what_a_deleted_workflow_had_is_kept_and_named(archive: ra.Archive) -> N
             ("runs", "gone"): 5,
             ("evals", "gone"): 5,
             ("versions", "gone"): 1,
+            ("blocks", "gone"): 1,
         }
         assert_frame_equal(archive.scan_runs().collect(), kept[0])
         assert_frame_equal(archive.scan_results().collect(), kept[1])
@@ -382,12 +398,14 @@ def test_an_interrupted_sync_goes_on_where_it_stopped(archive: ra.Archive, answe
         api.fail("GET", reply(401), after=answered, times=10**6)
         with pytest.raises(ra.AuthenticationError) as caught:
             sync(archive, api)
-        assert caught.value.partial is not None
-        assert caught.value.partial.height == archive.info()["documents"].sum()
+        before = caught.value.partial
+        assert before is not None
+        assert before.height == archive.info()["documents"].sum()
         api.broken.clear()
         api.asked.clear()
-        came = sync(archive, api)
-        assert came.height + caught.value.partial.height == archive.info()["documents"].sum()
+        both = pl.concat([before, sync(archive, api)])
+        added = both.filter(pl.col("change") == "added")
+        assert added.height == archive.info()["documents"].sum()
         assert_same(archive, api.client)
 
 
@@ -428,13 +446,14 @@ def test_a_record_that_does_not_decode_is_kept(archive: ra.Archive) -> None:
 
 def test_the_bytes_are_those_that_were_sent(archive: ra.Archive) -> None:
     sent = (
-        b'{"workflow_id":"wf_letters",  "id" : "v", "new": 1.50e3,'
-        b'"description":"\\ud83d\\ude00 \xc3\xa9"}',
-        b'{"id":"w", "workflow_id":"wf_letters", "description": "\\ud800"}',
+        b'{"workflow_id":"wf_letters",  "id" : "v", "new": 1.50e3, "workflow_version_id": "a",'
+        b'"published_at": "2026-05-01T10:00:00Z", "description":"\\ud83d\\ude00 \xc3\xa9"}',
+        b'{"id":"w", "workflow_id":"wf_letters", "workflow_version_id": "b",'
+        b'"published_at": "2026-05-01T10:00:00Z", "description": "\\ud800"}',
     )
     with lettered() as api:
         body = b'{"data": [' + b" , ".join(sent) + b'], "list_metadata": {"after": null}}'
-        api.broken["GET /v1/workflows/versions"] = reply(body=body)
+        api.broken["GET /v1/workflows/wf_letters/published-versions"] = reply(body=body)
         with pytest.warns(ra.ProblemsWarning, match="lone surrogate"):
             sync(archive, api)
     with contextlib.closing(sqlite3.connect(archive.path)) as db:
@@ -459,7 +478,7 @@ def test_two_threads_sync_at_once(archive: ra.Archive) -> None:
             each.start()
         for each in threads:
             each.join(60)
-        assert sorted(each.height for each in came) == [0, 5 + 25 + 5]
+        assert sorted(each.height for each in came) == [0, 5 + 25 + 5 + 1 + 1]
         assert_same(archive, api.client)
 
 
@@ -467,7 +486,7 @@ def test_progress_is_told_and_closed(archive: ra.Archive) -> None:
     with lettered() as api:
         bar = Recorder()
         sync(archive, api, progress=bar)
-        assert (bar.seen[-1], bar.closed) == (35, 1)
+        assert (bar.seen[-1], bar.closed) == (37, 1)
 
 
 def test_a_run_that_ends_while_others_come_by_the_minute(archive: ra.Archive) -> None:

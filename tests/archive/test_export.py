@@ -23,7 +23,7 @@ import retab_analysis as ra
 
 EVALS = {"a": "PFPP" * 10, "b": "P" * 40, **alike(2, "P" * 40)}  # of April and May
 TEXT = {"workflow_id": pl.String, "month": pl.String}
-TABLES = ("runs", "results", "evals", "versions")
+TABLES = ("runs", "results", "evals", "versions", "edits")
 PARTITIONS: list[tuple[str, ...]] = [
     ("workflow_id", "month"),
     ("month", "workflow_id"),
@@ -61,7 +61,10 @@ def scan(directory: Path, table: str, **how: Any) -> pl.LazyFrame:
 
 
 def scan_all(archive: ra.Archive) -> dict[str, pl.LazyFrame]:
-    scans = archive.scan_runs, archive.scan_results, archive.scan_evals, archive.scan_versions
+    scans = (
+        *(archive.scan_runs, archive.scan_results, archive.scan_evals, archive.scan_versions),
+        archive.scan_edits,
+    )
     return {name: each() for name, each in zip(TABLES, scans, strict=True)}
 
 
@@ -90,7 +93,12 @@ def test_it_has_the_rows_of_the_scans(
         "change": pl.String,
     }
     keys = {"runs": "run_id", "results": "result_id", "evals": "eval_id", "versions": "version_id"}
-    months = {"results": "run_created_at", "versions": "published_at"}
+    keys["edits"] = "config_fingerprint"
+    months = {
+        "results": "run_created_at",
+        "versions": "published_at",
+        "edits": "first_seen_at",
+    }
     for table, rows in scan_all(sandboxed).items():
         expected = rows.collect()
         types = {each: pl.String for each in by}
@@ -159,14 +167,14 @@ def test_only_what_has_changed_is_written(
     api.run("FPPP")
     sync(archive, api)
     written = changes(archive.export_parquet(lake), "written", lake)
-    assert [each for each in written if not each.startswith("evals")] == [
+    assert [each for each in written if each.startswith(("runs", "results"))] == [
         f"results/{of[5]}",
         f"runs/{of[5]}",
     ]
     api.change("a", name="Total")
     sync(archive, api)
     written = changes(archive.export_parquet(lake), "written", lake)
-    assert [each for each in written if not each.startswith("evals")] == [
+    assert [each for each in written if each.startswith(("runs", "results"))] == [
         f"results/{of[4]}",
         f"results/{of[5]}",
     ]
@@ -281,7 +289,7 @@ def test_who_reads_meanwhile_finds_nothing_unfinished(
 
 def test_of_a_table_without_rows_one_file_says_its_columns(tmp_path: Path) -> None:
     files = ra.Archive(tmp_path / "a.sqlite").export_parquet(tmp_path / "lake", partition_by=())
-    assert files["rows"].to_list() == [0] * 4
+    assert files["rows"].to_list() == [0] * 5
     found = pl.read_parquet(tmp_path / "lake/results/data.parquet")
     assert found.schema == ra.Archive(tmp_path / "a.sqlite").scan_results().collect_schema()
     assert ra.Archive(tmp_path / "a.sqlite").export_parquet(tmp_path / "b").is_empty()
@@ -353,3 +361,24 @@ def test_what_does_not_decode_is_said_every_time(
             files = archive.export_parquet(tmp_path / "lake")
         assert caught[0].filename == __file__
         assert {*files["change"]} == {change}
+
+
+def test_folders_with_the_columns_of_another_version_are_named(
+    archive: ra.Archive, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    archive.export_parquet(lake)
+    for table in ("evals", "versions"):
+        for path in (lake / table).rglob("data.parquet"):
+            rows = pl.read_parquet(path, hive_partitioning=False)
+            rows.drop(rows.columns[-1]).write_parquet(path)
+    before = stamps(lake)
+    with pytest.raises(ra.ConfigError, match=r"lake/evals' and '.*lake/versions' have columns of"):
+        archive.export_parquet(lake, tables="runs")
+    assert stamps(lake) == before
+    archive.export_parquet(lake)  # all of them are written anew
+    assert {*archive.export_parquet(lake, tables="runs")["change"]} == {"unchanged"}
+    assert_frame_equal(
+        scan(lake, "evals").select(pl.col("eval_id").sort()).collect(),
+        archive.scan_evals().select(pl.col("eval_id").sort()).collect(),
+    )

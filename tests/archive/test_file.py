@@ -41,7 +41,7 @@ def test_44_two_processes_wait_for_each_other(tmp_path: Path) -> None:
         order = ("sync", path, FLOW, KEY, api.server.url)
         with Nursery() as one, Nursery() as other, ThreadPoolExecutor() as pool:
             ended = pool.map(lambda each: each.run(*order), (one, other))
-            assert sorted(int(each.said) for each in ended) == [0, 40 + 160 + 4]
+            assert sorted(int(each.said) for each in ended) == [0, 40 + 160 + 4 + 1 + 1]
         assert_same(ra.Archive(path), api.client)
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_goes_away_while_it_is_written_to(tmp_path: Path, what: str)
                 path.touch()
 
     with LetteredApi(EVALS) as api, ra.Archive(path) as archive:
-        api.broken["GET /v1/workflows/versions"] = take_away
+        api.broken["GET /v1/workflows/wf_letters/published-versions"] = take_away
         with pytest.raises(ra.ArchiveError, match=r"is its folder there|disk I/O|in its place"):
             archive.sync(FLOW, client=api.client, progress=False)
         api.broken.clear()
@@ -124,7 +124,7 @@ def test_46_a_truncated_file_is_refused_and_left_alone(full: Path, share: float)
 
 def test_46_a_foreign_or_newer_file_is_refused_and_left_alone(full: Path, tmp_path: Path) -> None:
     older, newer = tmp_path / "older.sqlite", tmp_path / "newer.sqlite"
-    for path, version in ((older, 1), (newer, 3)):
+    for path, version in ((older, 1), (newer, 4)):
         path.write_bytes(full.read_bytes())
         with opened(path) as db:
             db.execute(f"PRAGMA user_version = {version}")
@@ -134,7 +134,7 @@ def test_46_a_foreign_or_newer_file_is_refused_and_left_alone(full: Path, tmp_pa
         db.execute("CREATE TABLE mine (a)")
     reasons = {
         older: "has format 1.*move it away, and sync anew",
-        newer: "has format 3.*upgrade",
+        newer: "has format 4.*upgrade",
         text: "not an archive, and was not touched",
         foreign: "of another application; it was not touched",
     }

@@ -95,7 +95,7 @@ def assert_true(path: Path, story: Story) -> None:
     results = defaultdict[str, Documents](dict)
     with opened(path) as db:
         rows = db.execute("SELECT kind, id, run, is_due OR gone, body FROM documents").fetchall()
-        earlier = db.execute("SELECT id, body FROM earlier").fetchall()
+        earlier = db.execute("SELECT id, body FROM earlier WHERE kind = 'evals'").fetchall()
     stored = [(*row[:4], _text(json.loads(zlib.decompress(row[4])))) for row in rows]
     for kind, document_id, run, _, text in stored:
         if kind == "results":

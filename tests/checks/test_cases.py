@@ -310,11 +310,14 @@ def test_a_saved_eval_that_was_edited_since_is_incomplete_until_it_ran() -> None
 def test_a_saved_eval_that_is_not_valid_is_named_and_not_missed() -> None:
     api = LetteredApi({"a": "PPPP.", **fine(6, 5)})
     with api:
-        api.change("a", validation_status="broken")
+        issues = [{"code": "gone", "message": "the output has no such field"}]
+        api.change("a", validation_status="broken", validation_issues=issues)
         made = api.check()
     assert state(made) is None
     assert made.gate().ok
-    assert "not valid" in made.explain()
+    said = "This saved eval cannot run: a (the output has no such field)."
+    assert said in made.explain()
+    assert said in str(made)
 
 
 def test_an_eval_that_was_moved_keeps_its_history() -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from support.frames import START, result, results
 from support.inside import (
-    EVALS_WITH_REASONS,
+    EVALS,
     LIVE_BLOCKS,
     check_results,
     find_edited,
@@ -45,10 +45,10 @@ def saved(eval_id: str = "e1", **more: Any) -> pl.DataFrame:
         "condition_kind": "equals",
         "condition": CONDITION,
         "freshness_status": "fresh",
-        "freshness_reasons": [],
+        "freshness_reasons": "",
     }
-    row = dict.fromkeys(EVALS_WITH_REASONS.schema) | known | more
-    return pl.DataFrame([row], schema=EVALS_WITH_REASONS.schema)
+    row = dict.fromkeys(EVALS.schema) | known | more
+    return pl.DataFrame([row], schema=EVALS.schema)
 
 
 def blocks(days: float | None, block_id: str = "block_1") -> pl.DataFrame:
@@ -73,13 +73,13 @@ STALE = {"freshness_status": "stale"}
         ({}, []),
         ({"latest_block_fingerprint": "other"}, ["code"]),
         ({"latest_block_fingerprint": "other", **STALE}, ["code"]),
-        ({**STALE, "freshness_reasons": ["validity_changed"]}, ["validity"]),
-        ({**STALE, "freshness_reasons": ["inputs_changed"]}, ["inputs"]),
+        ({**STALE, "freshness_reasons": "validity_changed"}, ["validity"]),
+        ({**STALE, "freshness_reasons": "inputs_changed"}, ["inputs"]),
         ({"latest_inputs_fingerprint": "other"}, ["inputs"]),
         ({"condition": '{"kind":"exists"}'}, ["condition"]),
         ({"condition": '{"kind":"equals","expected":2}'}, ["condition"]),
         # It is Retab that changed, and not the workflow.
-        ({**STALE, "freshness_reasons": ["engine_changed", "metrics_engine_changed"]}, []),
+        ({**STALE, "freshness_reasons": "engine_changed, metrics_engine_changed"}, []),
         ({**STALE, "freshness_reasons": None}, []),
         ({"freshness_status": None}, []),
         # What is not known is no reason.
@@ -88,7 +88,7 @@ STALE = {"freshness_status": "stale"}
         (
             {
                 **STALE,
-                "freshness_reasons": ["validity_changed"],
+                "freshness_reasons": "validity_changed",
                 "latest_block_fingerprint": None,
             },
             [],
@@ -167,11 +167,10 @@ def test_what_was_edited_in_words() -> None:
     many = candidate(*(ran(f"e{at}", block_id=f"b{at}") for at in range(5)))
     now = pl.concat(saved(f"e{at}", latest_block_fingerprint="new") for at in range(5))
     assert say_edited(find_edited(many, now)) == (
-        "the workflow was edited since the candidate ran "
-        "(block b0, block b1, block b2 and 2 others)"
+        "the workflow was edited since the candidate ran (block b0, block b1, block b2 and 2 more)"
     )
     one = candidate(ran(eval_name="Total\nof it"))
-    stale = saved(freshness_status="stale", freshness_reasons=["validity_changed"])
+    stale = saved(freshness_status="stale", freshness_reasons="validity_changed")
     assert "(block block_1, or the assertion of eval Total of it)" in say_edited(
         find_edited(one, stale)
     )

@@ -39,7 +39,7 @@ def test_sync_says_what_came_and_what_became_of_it(
     line = f"sync {FLOW} --archive {ARCHIVE}"
     assert run(api, line) == 0
     came, where = capsys.readouterr()
-    assert came == f"{FLOW}: 2 evals, 6 results, 3 runs came\n"
+    assert came == f"{FLOW}: 1 block, 1 edit, 2 evals, 6 results, 3 runs came\n"
     assert where == f"In {ARCHIVE}.\n"
     assert run(api, line) == 0
     assert capsys.readouterr().out == f"{FLOW}: nothing new\n"
@@ -60,7 +60,7 @@ def test_what_is_synced_can_be_less_and_all_again(
     newest = api.runs[-1].at.date()
     line = f"sync {FLOW} --archive {ARCHIVE}"
     assert run(api, f"{line} --since {newest} --no-results") == 0
-    assert capsys.readouterr().out == f"{FLOW}: 2 evals, 1 run came\n"
+    assert capsys.readouterr().out == f"{FLOW}: 1 block, 1 edit, 2 evals, 1 run came\n"
     assert run(api, line) == 0
     assert capsys.readouterr().out == f"{FLOW}: 6 results, 2 runs came\n"
     before = len(api.asked)
@@ -89,7 +89,8 @@ def test_what_is_kept_is_exported_for_other_engines(
 def test_a_list_that_the_api_does_not_have_is_said(
     api: LetteredApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    api.broken["GET /v1/workflows/versions"] = reply(404, {"detail": "no such page"})
+    for path in (f"{FLOW}/published-versions", "versions?"):
+        api.broken[f"GET /v1/workflows/{path}"] = reply(404, {"detail": "no such page"})
     assert run(api, f"sync {FLOW} --archive {ARCHIVE}") == 0
     assert "; the API has no list of versions\n" in capsys.readouterr().out
 
@@ -102,7 +103,7 @@ def test_one_workflow_that_cannot_be_asked_keeps_no_other_back(
     api.broken["GET /v1/workflows/evals?workflow_id=wf_nope"] = reply(403, {"detail": "not yours"})
     assert run(api, f"sync wf_nope {FLOW} --archive {ARCHIVE}") == 3
     told = capsys.readouterr()
-    assert told.out.startswith(f"{FLOW}: 2 evals, 6 results, ")
+    assert told.out.startswith(f"{FLOW}: 1 block, 1 edit, 2 evals, 6 results, ")
     assert "wf_nope: no answer: " in told.err
     assert run(api, f"sync --all --archive {ARCHIVE}") == 0
     assert capsys.readouterr().out == f"{FLOW}: nothing new\n"

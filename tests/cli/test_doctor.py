@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.dialects import DIALECTS, spoken
 from support.faultserver import FaultServer, page, reply
 from support.inside import (
     ApiError,
@@ -29,16 +30,7 @@ Change = Callable[[Request, Any], Any]
 
 FACTS = load_facts()
 
-DOCUMENTED: dict[str, Any] = {
-    "/v1/auth/status": {
-        "authenticated": True,
-        "environment": {"id": "env_1", "name": "sandbox", "type": "non_production"},
-    },
-    "/v1/usage/primitives": page([{"id": "usage_1"}]),
-    "/v1/workflows/blocks/[^/]+/config-history": page(
-        [{"block_config_version_fingerprint": "f_1", "config_snapshot": {"prompt": "p"}}]
-    ),
-}
+DOCUMENTED: dict[str, Any] = {"/v1/usage/primitives": page([{"id": "usage_1"}])}
 
 
 class Liar(StoreServer):
@@ -61,8 +53,6 @@ class Liar(StoreServer):
         return answered._replace(body=json.dumps(document).encode())
 
     def _document(self, request: Request, path: str) -> Response:
-        if path in (PUBLICATIONS, VERSIONS):
-            return self._versions(request, path)
         try:
             return super()._answer(request)
         except ApiError as error:
@@ -70,16 +60,6 @@ class Liar(StoreServer):
             if error.status != 404 or not known:
                 raise
             return Response(200, json.dumps(known[0]).encode())
-
-    def _versions(self, request: Request, path: str) -> Response:
-        """Publications and graphs, which the sandbox does not tell apart yet."""
-        target = f"{VERSIONS}?workflow_id={FLOW}"
-        answered = super()._answer(request._replace(target=target))
-        document = json.loads(answered.body)
-        if path == VERSIONS:
-            for row in document["data"]:
-                row |= {"id": row["workflow_version_id"], "blocks": [{"id": "b"}]}
-        return answered._replace(body=json.dumps(document).encode())
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +222,8 @@ VIOLATIONS: dict[str, tuple[str, Change]] = {
     "summary and result": (EVALS, rows(other_summary)),
     "passing": (EVALS, rows(put("latest_passing_run_summary.outcome", "failed"))),
     "failing": (EVALS, rows(put("latest_failing_run_summary.outcome", "passed"))),
-    "freshness": (EVALS, rows(put("freshness.status", "mouldy"))),
+    "freshness": (EVALS, rows(put("freshness", None))),
+    "words of freshness": (EVALS, rows(put("freshness.status", "mouldy"))),
     "reasons to be stale": (EVALS, rows(put("freshness.reasons", ["moon_changed"]))),
     "by id": (f"{RUNS}/.*", lambda request, document: {**document, "id": "another"}),
     "order of versions": (PUBLICATIONS, turned),
@@ -312,3 +293,44 @@ def test_a_proxy_is_named_without_its_password(
     assert told["proxy"] == "http://proxy.example.com:3128"
     assert told["key"].startswith("from the argument api_key. The key sees ")
     assert told["address"] == f"{api.base_url} from the argument base_url"
+
+
+UNNUMBERED = 'Versions have no numbers and no notes: "v5" is not known'
+UNKNOWN = "The words of an edit are shown only for published versions and for the draft"
+NO_HISTORY, NO_PUBLICATIONS = {"history of a block": UNKNOWN}, {"publications": UNNUMBERED}
+# What differs in each dialect, and how it begins what follows from that.
+DIFFERS: dict[str, dict[str, str]] = {
+    "as documented": {},
+    "content-addressed drafts": {"draft ids": "Nothing: a version is a draft where"},
+    "no config-history": NO_HISTORY,
+    "graph versions only": NO_PUBLICATIONS,
+    "publications for the dashboard only": NO_PUBLICATIONS | NO_HISTORY,
+    "a web page": NO_PUBLICATIONS | NO_HISTORY,
+    "no fingerprints": {
+        "fingerprints of results": "A result is known by its version instead",
+        "fingerprints of summaries": "What ran before the last edit is known by times alone",
+    },
+    "no freshness": {"freshness": "Whether an eval ran on the code as it is now is known by"},
+    "last month": NO_PUBLICATIONS
+    | NO_HISTORY
+    | {"graphs": "Where publications are not listed either, versions are known by the runs"},
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_it_names_what_differs_in_each_dialect_and_what_follows(
+    server: Liar, dialect: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with spoken(DIALECTS[dialect](), server.base_url) as url:
+        with RecordingClient(KEY, url, max_attempts=1) as client:
+            main(["doctor", FLOW, "--json"], Session(client))
+    told = json.loads(capsys.readouterr().out)["facts"]
+    differs = {each["name"]: each for each in told if each["outcome"] == "differs"}
+    if dialect == "another environment":
+        assert {"runs", "saved evals", "blocks"} <= differs.keys()
+        assert {each["reason"] for each in differs.values()} == {"answered with 404"}
+        assert {each["name"]: each["outcome"] for each in told}["whose key"] == "holds"
+        return
+    assert differs.keys() == DIFFERS[dialect].keys()
+    for name, follows in DIFFERS[dialect].items():
+        assert differs[name]["otherwise"].startswith(follows)

@@ -450,6 +450,7 @@ def test_what_stops_nothing_is_not_run_again(
     rows = {f"{block} {at}": "P" * 21 for block in ("extract", "classify") for at in range(9)}
     rows |= {"extract 0": f"{'P' * PAST}F", "classify 0": f"{'P' * PAST}F"}
     settings: dict[str, Any] = {"blocks": {each: each.split()[0] for each in rows}}
+    settings["labels"] = {"extract": "Extract", "classify": "Classify"}
     line = ("check", FLOW, "--allow", path)
     for served in serve(LetteredApi(rows, **settings)):
         served(*line)

@@ -79,6 +79,7 @@ BLOCKS = "GET /v1/workflows/blocks"
 def checked(api: LetteredApi) -> Comparison:
     """A break of the block ``extract``, which is called Extract, and of ``classify``."""
     api.blocks = {"broken": "extract", "other": "classify"}
+    api.labels = {"extract": "Extract", "classify": "Classify"}
     api.write({"broken": "P" * 12 + "F" * 3, "other": "P" * 12 + "F" * 3})
     made: Comparison = api.check()
     return made

@@ -94,6 +94,7 @@ def test_a_result_column_by_column() -> None:
         "eval_id": "wfnodeeval_1",
         "state": "failed",
         "block_id": "block_extract_invoice",
+        "block_label": None,
         "document_names": ["invoice 1.pdf"],
         "duration_ms": 1750,
         "expected_value": '{"total":2}',
@@ -125,6 +126,8 @@ def test_a_result_column_by_column() -> None:
         "metric_kind": None,
         "warnings": ["low contrast"],
         "document_ids": ["file_1"],
+        "error_code": None,
+        "error_block_id": None,
         "failure_details": "{}",
         "routing_decisions": None,
         "artifact_operation": "extraction",
@@ -134,6 +137,42 @@ def test_a_result_column_by_column() -> None:
         "workflow_draft_fingerprint": "dr_1",
         "execution_fingerprint": "ex_1",
     }
+
+
+def test_an_error_says_where_it_came_from() -> None:
+    details = {"error_code": "provider_timeout", "block_id": "block_split"}
+    found = row(RESULTS, result_document(lifecycle={"status": "error", "details": details}))
+    assert (found["error_code"], found["error_block_id"]) == ("provider_timeout", "block_split")
+
+
+@pytest.mark.parametrize(
+    ("issues", "texts"),
+    [
+        (None, None),
+        ([], []),
+        (["no such output"], ["no such output"]),
+        ([{"code": "gone", "message": "the block is gone"}], ["the block is gone"]),
+        ([{"code": 7}, 1.50, None], ['{"code":7}', "1.5", "null"]),
+        ("not a list", ['"not a list"']),
+    ],
+)
+def test_what_keeps_a_saved_eval_from_running_is_told_as_texts(
+    issues: Any, texts: list[str] | None
+) -> None:
+    assert row(EVALS, eval_document(validation_issues=issues))["validation_issues"] == texts
+
+
+def test_what_does_not_fit_any_more_is_said() -> None:
+    drift = {"status": "drifted", "detail": "lines are gone", "affected_targets": []}
+    found = row(EVALS, eval_document(drift=drift, schema_drift_detail="other"))
+    assert found["drift_detail"] == "lines are gone"
+    assert (
+        row(EVALS, eval_document(drift=None, schema_drift_detail="other"))["drift_detail"]
+        == "other"
+    )
+    reasons = {"status": "stale", "reasons": ["validity_changed", "engine_changed"]}
+    found = row(EVALS, eval_document(freshness=reasons))
+    assert found["freshness_reasons"] == "validity_changed, engine_changed"
 
 
 @pytest.mark.parametrize(

@@ -199,12 +199,21 @@ def test_90_so_are_saved_evals() -> None:
     assert found["eval_id"].to_list() == ["3", "2", "1"]
 
 
+PUBLICATION = {
+    "id": "wph_1",
+    "workflow_id": "wf_invoices",
+    "workflow_version_id": "ver_1",
+    "version": 1,
+    "published_at": "2026-05-01T10:00:00Z",
+}
+
+
 @pytest.mark.parametrize(
     ("fetch", "document"),
     [
         (ra.fetch_runs, run_document()),
         (ra.fetch_evals, eval_document()),
-        (ra.fetch_versions, {"workflow_id": "wf_invoices", "id": "v"}),
+        (ra.fetch_versions, PUBLICATION),
     ],
 )
 def test_75_a_list_of_another_workflow_is_a_protocol_error(fetch: Any, document: Any) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from support.documents import workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import VERSIONS, read_changed_blocks
@@ -21,26 +24,88 @@ PUBLISHED = {
     "version": 2,
     "description": "Second",
     "published_at": "2026-05-18T10:00:00Z",
-    "created_at": "2026-05-17T10:00:00Z",
     "is_current": True,
     "block_count": 4,
 }
-# As the vendor's other client has it.
-CONTENT_ADDRESSED = {"id": "ver_a", "workflow_id": "wf", "created_at": "2026-05-01T10:00:00.5Z"}
+# As the API lists graphs: without a number, a note, and which one is current.
+GRAPHS = [
+    {"id": "ver_a", "workflow_id": "wf", "created_at": "2026-05-01T10:00:00.5Z", "blocks": []},
+    {"id": "ver_b", "workflow_id": "wf", "created_at": "2026-05-17T10:00:00Z", "blocks": []},
+]
+CURRENT = {"version_id": "ver_b", "published_at": "2026-05-18T10:00:00Z", "description": "Second"}
 SECOND = ("ver_b", 2, "Second", datetime(2026, 5, 18, 10, tzinfo=UTC), True, "wf")
-FIRST = ("ver_a", None, None, datetime(2026, 5, 1, 10, 0, 0, 500_000, tzinfo=UTC), None, "wf")
+FIRST = ("ver_a", None, None, datetime(2026, 5, 1, 10, 0, 0, 500_000, tzinfo=UTC), False, "wf")
 
 
-def test_versions_of_both_shapes_in_the_apis_order() -> None:
-    answers = [reply(body=page([PUBLISHED], "c")), reply(body=page([CONTENT_ADDRESSED]))]
+@contextlib.contextmanager
+def served(publications: Reply, flow: dict[str, Any], graphs: Any = ()) -> Iterator[ra.Client]:
+    """An API that answers so on the three paths that are asked."""
+    listed = graphs if isinstance(graphs, bytes | Reply) else reply(body=page(graphs))
+
+    def answer(request: str) -> Reply:
+        path = urlsplit(request.split(" ")[1]).path
+        if path.endswith("/published-versions"):
+            return publications
+        return listed if path == "/v1/workflows/versions" else reply(body=page([flow]))
+
+    with FaultServer([answer]) as server:
+        yield client_for(server.url)
+
+
+def test_versions_are_the_publications() -> None:
+    before = {**PUBLISHED, "id": "wph_1", "workflow_version_id": "ver_a", "version": 1}
+    answers = [reply(body=page([PUBLISHED], "c")), reply(body=page([before]))]
     with FaultServer(answers) as server:
         frame = fetch_versions("wf", client=client_for(server.url))
         queries = server.queries
-        assert {urlsplit(path).path for path in server.paths} == {"/v1/workflows/versions"}
-    common = {"workflow_id": "wf", "limit": "100"}
-    assert queries == [common, {**common, "after": "c"}]
+        paths = {urlsplit(path).path for path in server.paths}
+    assert paths == {"/v1/workflows/wf/published-versions"}
+    assert queries == [{"limit": "100"}, {"limit": "100", "after": "c"}]
     assert frame.schema == VERSIONS.schema
-    assert frame.rows() == [SECOND, FIRST]
+    assert frame.rows()[0] == SECOND
+    assert frame["version"].to_list() == [2, 1]
+
+
+@pytest.mark.parametrize("member", ["id", "workflow_version_id", "published_at"])
+def test_a_publication_that_lacks_a_member_is_none(member: str) -> None:
+    document = {name: value for name, value in PUBLISHED.items() if name != member}
+    with FaultServer([reply(body=page([document]))]) as server:
+        with pytest.raises(ra.SchemaError, match=member):
+            fetch_versions("wf", client=client_for(server.url))
+
+
+@pytest.mark.parametrize("answer", [403, 404, 405, "<html>not here</html>"])
+def test_91_where_publications_are_not_listed_the_graphs_are_the_versions(answer: Any) -> None:
+    refused = (
+        reply(body=answer.encode()) if isinstance(answer, str) else reply(answer, {"detail": "no"})
+    )
+    flow = workflow_document("wf", published=CURRENT)
+    with served(publications=refused, graphs=GRAPHS, flow=flow) as client:
+        with pytest.warns(UserWarning, match="versions have no numbers"):
+            frame = fetch_versions("wf", client=client)
+    assert frame.schema == VERSIONS.schema
+    assert frame.rows() == [("ver_b", None, *SECOND[2:]), FIRST]
+
+
+def test_91_without_graphs_the_workflow_names_the_current_version() -> None:
+    refused = reply(403, {"detail": "no"})
+    flow = workflow_document("wf", published=CURRENT)
+    with served(publications=refused, graphs=refused, flow=flow) as client:
+        with pytest.warns(UserWarning, match="versions have no numbers"):
+            frame = fetch_versions("wf", client=client)
+    assert frame.rows() == [("ver_b", None, *SECOND[2:])]
+
+
+def test_where_no_publication_says_that_it_is_current_the_workflow_does() -> None:
+    rows = [
+        {**PUBLISHED, "id": f"wph_{each}", "workflow_version_id": f"ver_{each}"} for each in "ba"
+    ]
+    for row in rows:
+        del row["is_current"]
+    flow = workflow_document("wf", published={**CURRENT, "version_id": "ver_a"})
+    with served(publications=reply(body=page(rows)), flow=flow) as client:
+        frame = fetch_versions("wf", client=client)
+    assert frame["is_current"].to_list() == [False, True]
 
 
 def test_a_version_that_was_published_twice_is_two_rows() -> None:

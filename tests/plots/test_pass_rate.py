@@ -185,7 +185,7 @@ def test_versions_have_their_number_and_their_release_note(plot: Plot) -> None:
     how = {"by": "workflow_version_id", "versions": versions()}
     ax = plot(frame, **how)
     names = [each.get_text().split("\n")[0] for each in ax.get_xticklabels()]
-    assert names == ["v5", "v1"]
+    assert names == ["v5", "draft"]
     assert notes_of(ax)[-1] == "v5 of 2026-05-18, in production now: Rounding tolerance"
     how["versions"] = versions(description=None, is_current=False).lazy()
     assert notes_of(plot(frame, **how))[-1] == "v5 of 2026-05-18: no release note"

@@ -13,7 +13,7 @@ PUBLISHED = ["wf_invoices", "wf_contracts", "wf_claims"]
 
 
 def publications(workflow_id: str) -> list[Any]:
-    return API.all(VERSIONS, workflow_id=workflow_id)
+    return API.all(f"/v1/workflows/{workflow_id}/published-versions")
 
 
 def version(workflow_id: str, version_id: str) -> Any:
@@ -65,3 +65,47 @@ def test_configs_differ_where_the_diff_says_so(workflow_id: str) -> None:
             shared = [name for name in after if name in before]
             changed = [name for name in shared if before[name] != after[name]]
             assert diff["changed_block_ids"] == changed
+
+
+def eras(workflow_id: str, block_id: str, **query: Any) -> list[Any]:
+    path = f"/v1/workflows/blocks/{block_id}/config-history"
+    return API.all(path, workflow_id=workflow_id, **query)
+
+
+@pytest.mark.parametrize("workflow_id", PUBLISHED)
+def test_the_eras_of_a_block_are_its_configurations_in_versions_and_draft(workflow_id: str) -> None:
+    current = {each["workflow_version_id"]: each for each in publications(workflow_id)}
+    blocks = API.all("/v1/workflows/blocks", workflow_id=workflow_id)
+    for block in blocks:
+        found = eras(workflow_id, block["id"])
+        (now,) = (each for each in found if each["matches_current_draft"])
+        assert now["config_snapshot"] == block["config"]
+        assert [each["first_seen_at"] for each in found] == sorted(
+            (each["first_seen_at"] for each in found), reverse=True
+        )
+        for era in found:
+            assert era["first_seen_at"] <= era["last_seen_at"]
+            assert era["run_count"] >= 0
+            for epoch in era["publish_epochs"]:
+                published = version(workflow_id, epoch["workflow_version_id"])
+                assert configs(published)[block["id"]] == era["config_snapshot"]
+                assert current[epoch["workflow_version_id"]]["version"] == epoch["publish_version"]
+                assert (
+                    current[epoch["workflow_version_id"]]["is_current"]
+                    <= (era["is_current_published"])
+                )
+
+
+def test_a_page_of_eras_may_have_two_hundred() -> None:
+    path = "/v1/workflows/blocks/extract_invoice/config-history"
+    whole = eras("wf_invoices", "extract_invoice")
+    assert API.get(path, workflow_id="wf_invoices", limit=200)["data"] == whole
+    assert eras("wf_invoices", "extract_invoice", limit=2) == whole
+    for limit, status in ((0, 422), (201, 422)):
+        assert API.call("GET", path, {"workflow_id": "wf_invoices", "limit": limit})[0] == status
+    assert API.call("GET", path, {"workflow_id": "wf_nope"})[0] == 404
+    assert API.call("GET", path)[0] == 422
+    assert (
+        API.call("GET", path.replace("invoice/", "nothing/"), {"workflow_id": "wf_claims"})[0]
+        == 404
+    )

@@ -105,9 +105,11 @@ CONTRACT_NAMES = {
     wire.Block: "WorkflowBlock",
     wire.VersionBlock: "WorkflowConfigBlock",
     wire.GraphVersion: "WorkflowGraphVersion",
+    wire.BlockEra: "BlockConfigEra",
 }
 # A document's union of several, and a part that is only looked at for what it needs.
-UNIONS = {wire.Lifecycle, wire.EvalSource, wire.HandleInput, wire.ResultWithPayloads}
+UNIONS = {wire.GraphId, wire.Lifecycle, wire.EvalSource, wire.HandleInput, wire.ResultWithPayloads}
+UNIONS |= {wire.PublishEpoch}
 MEMBERS = [
     (struct, field)
     for struct in structs()
@@ -151,21 +153,22 @@ pending queued running completed cancelled is_terminal started_at completed_at s
 error_code error_block_id freshness_status freshness_reasons
 """
 RESULTS_COLUMNS = """
-eval_name eval_id state block_id document_names duration_ms expected_value actual_value path
-condition condition_kind failure_code failure_message score threshold run_id workflow_version_id
-run_scope run_created_at run_completed_at result_id workflow_id block_type status status_message
-verdict created_at started_at completed_at queue_ms assertion_id assertion_label metric_kind
-warnings document_ids
-failure_details routing_decisions artifact_operation artifact_id handle_inputs_fingerprint
+eval_name eval_id state block_id block_label document_names duration_ms expected_value actual_value
+path condition condition_kind failure_code failure_message score threshold run_id
+workflow_version_id run_scope run_created_at run_completed_at result_id workflow_id block_type
+status status_message verdict created_at started_at completed_at queue_ms assertion_id
+assertion_label metric_kind warnings document_ids error_code error_block_id failure_details
+routing_decisions artifact_operation artifact_id handle_inputs_fingerprint
 block_execution_fingerprint workflow_draft_fingerprint execution_fingerprint
 """
 EVALS_COLUMNS = """
-eval_id eval_name block_id output_handle_id path condition_kind assertion_label condition
-source_type source_run_id source_step_id assertion_drift_status schema_drift drift_status
-freshness_status validation_status latest_run_status latest_run_outcome latest_run_completed_at
-latest_run_duration_ms created_at updated_at workflow_id last_passed_at last_failed_at
-latest_block_fingerprint latest_inputs_fingerprint last_passed_block_fingerprint
-last_passed_inputs_fingerprint last_failed_block_fingerprint last_failed_inputs_fingerprint
+eval_id eval_name block_id block_label output_handle_id path condition_kind assertion_label
+assertion_id condition source_type source_run_id source_step_id assertion_drift_status schema_drift
+drift_status drift_detail freshness_status freshness_reasons validation_status validation_issues
+latest_run_status latest_run_outcome latest_result_id latest_run_completed_at latest_run_duration_ms
+created_at updated_at workflow_id last_passed_at last_failed_at latest_block_fingerprint
+latest_inputs_fingerprint last_passed_block_fingerprint last_passed_inputs_fingerprint
+last_failed_block_fingerprint last_failed_inputs_fingerprint
 """
 VERSIONS_COLUMNS = """
 workflow_version_id version description published_at is_current workflow_id

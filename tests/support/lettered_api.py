@@ -164,6 +164,8 @@ class LetteredApi:
         inputs: For each eval a letter per run for what it is given; all A if not given.
         documents: The document of each eval; one of its own if not given.
         published: The versions that were published, as letters: what else ran was a draft.
+        labels: The label of each block; none if not given.
+        history: Whether the API gives the history of blocks; it answers 404 else.
         memory: Whether saved evals remember their latest pass and failure.
         reruns: For each eval its letters in the runs that are started; it passes after these.
         looks: So often a started run is looked at before it ends.
@@ -187,6 +189,8 @@ class LetteredApi:
     inputs: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     published: Collection[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    history: bool = True
     memory: bool = True
     reruns: Mapping[str, str] = field(default_factory=dict)
     looks: int = 0
@@ -311,9 +315,10 @@ class LetteredApi:
     def _get(self, path: str, query: dict[str, str]) -> Reply:
         folder, _, which = path.removeprefix("/v1/workflows").rpartition("/")
         lists: dict[str, Callable[[], list[dict[str, Any]]]] = {
-            "": lambda: [workflow_document(self.flow, name="Letters")],
+            "": lambda: [workflow_document(self.flow, name="Letters", published=self._current())],
             "/blocks": lambda: self._blocks(self._codes(self._column(now=True))),
-            "/versions": self._versions,
+            f"/{self.flow}/published-versions": self._publications,
+            "/versions": self._graphs,
             "/evals": lambda: [self._eval(each) for each in self._saved()],
             "/evals/runs": lambda: self._list_runs(query),
             "/evals/results": lambda: [
@@ -327,6 +332,8 @@ class LetteredApi:
             return self._page(path, query, of_list())
         if folder == "/versions":
             return self._version_or_diff(which, query)
+        if self.history and which == "config-history":
+            return self._page(path, query, self._eras(folder.removeprefix("/blocks/")))
         found = [row for row in lists.get(folder, list)() if row["id"] == which]
         for run in self.shown():
             run.looks = max(run.looks - (run.id == which), 0)
@@ -344,7 +351,7 @@ class LetteredApi:
             rows = [each for each in rows if wanted[name](each) == query[name]]
         ends = [most for piece, most in self.cut.items() if path.endswith(piece)]
         rows = rows[: min(ends, default=None)]
-        keys = [each["id"] for each in rows]
+        keys = [each.get("id", str(at)) for at, each in enumerate(rows)]
         if "after" in query and query["after"] not in keys:
             return _MISSING
         begin = keys.index(query["after"]) + 1 if "after" in query else 0
@@ -423,7 +430,15 @@ class LetteredApi:
         names = [f"version_{each}" for each in self.published]
         return {each: known[each] for each in names if each in known}
 
-    def _versions(self) -> list[dict[str, Any]]:
+    def _graphs(self) -> list[dict[str, Any]]:
+        return [self._graph(name, codes) for name, codes in self._published().items()][::-1]
+
+    def _graph(self, name: str, codes: Mapping[str, str]) -> dict[str, Any]:
+        first = min(run.at for run in self.shown() if self._version(run.codes) == name)
+        own = {"id": name, "workflow_id": self.flow, "created_at": _iso(first - HOUR)}
+        return {**own, "blocks": self._blocks(codes)}
+
+    def _publications(self) -> list[dict[str, Any]]:
         names = [*self._published()]
         first = {self._version(run.codes): run.at for run in reversed(self.shown())}
         rows = [
@@ -440,6 +455,13 @@ class LetteredApi:
         ]
         return rows[::-1]
 
+    def _current(self) -> dict[str, Any] | None:
+        """The version that is in production, as the workflow names it."""
+        for row in self._publications()[:1]:
+            known = {name: row[name] for name in ("published_at", "description")}
+            return {"version_id": row["workflow_version_id"], **known}
+        return None
+
     def _blocks(self, codes: Mapping[str, str]) -> list[dict[str, Any]]:
         first = {
             (block, code): run.at
@@ -451,12 +473,50 @@ class LetteredApi:
                 "id": block,
                 "workflow_id": self.flow,
                 "type": "extract",
-                "label": block.capitalize(),
+                "label": self.labels.get(block, ""),
                 "config": {"prompt": f"Prompt {code}"},
                 "parent_id": None,
                 "updated_at": _iso(first.get((block, code), self._now()) - HOUR),
             }
             for block, code in codes.items()
+        ]
+
+    def _eras(self, block: str) -> list[dict[str, Any]]:
+        """How a block was configured, an era for each letter of its code, the newest first.
+
+        It was edited an hour before a run, or half of the time since the run before, if that is
+        less. Beside runs, an edit that was not run is known for an hour.
+        """
+
+        def edited(first: datetime) -> datetime:
+            earlier = max((run.at for run in self.shown() if run.at < first), default=FIRST - DAY)
+            return max(first - HOUR, earlier + (first - earlier) / 2)
+
+        seen: dict[str, list[datetime]] = {}
+        for run in self.shown():
+            seen.setdefault(run.codes[block], []).append(run.at)
+        now = self._codes(self._column(now=True))[block]
+        seen.setdefault(now, []).append(self._now())
+        published = [each[block] for each in self._published().values()]
+        return [
+            {
+                "id": None,
+                "block_config_version_fingerprint": f"mark {block} {code}",
+                "block_type": "extract",
+                "block_label": self.labels.get(block, ""),
+                "config_snapshot": {"prompt": f"Prompt {code}"},
+                "first_seen_at": _iso(edited(moments[0])),
+                "last_seen_at": _iso(moments[-1]),
+                "publish_epochs": [
+                    {"id": f"wph_{at}", "publish_version": at + 1, "workflow_version_id": "any"}
+                    for at, each in enumerate(published)
+                    if each == code
+                ],
+                "run_count": sum(run.codes[block] == code for run in self.shown()),
+                "matches_current_draft": code == now,
+                "is_current_published": code in published[-1:],
+            }
+            for code, moments in reversed(seen.items())
         ]
 
     def _version_or_diff(self, which: str, query: dict[str, str]) -> Reply:
@@ -468,9 +528,7 @@ class LetteredApi:
         if not {*ends.values()} <= known.keys():
             return _MISSING
         if which != "diff":
-            blocks = self._blocks(known[which])
-            own = {"id": which, "workflow_id": self.flow, "created_at": _iso(FIRST)}
-            return self._reply({**own, "blocks": blocks})
+            return self._reply(self._graph(which, known[which]))
         old, new = (known[each] for each in ends.values())
         differ = [each for each, code in old.items() if new.get(each) != code]
         return self._reply({**ends, **_NO_DIFFERENCE, "changed_block_ids": differ})

@@ -133,6 +133,30 @@ def words(values: list[Any] | None) -> list[str] | None:
 KNOWN_OF_RUN = ("workflow_version_id", "run_scope", "run_created_at", "run_completed_at")
 
 
+def issues(sent: list[Any] | None) -> list[str] | None:
+    if sent is None:
+        return None
+    told = (each.get("message") or each if isinstance(each, dict) else each for each in sent)
+    texts = (each if isinstance(each, str) else json.dumps(each) for each in told)
+    return [canonical_or_text(each) for each in texts]
+
+
+def canonical_or_text(text: str) -> str:
+    """JSON in which the order of members does not show; a text as it is."""
+    try:
+        return canonical(json.loads(text))
+    except ValueError:
+        return text
+
+
+def first(*values: str | None) -> str | None:
+    return next((each for each in values if each is not None), None)
+
+
+def joined(texts: list[str] | None) -> str | None:
+    return None if texts is None else ", ".join(texts)
+
+
 def result_row(result: WorkflowEvalResult) -> Row:
     found = result.assertion_result
     same = ("eval_id", "block_id", "workflow_id", "block_type", "verdict", "warnings")
@@ -141,6 +165,7 @@ def result_row(result: WorkflowEvalResult) -> Row:
         **dict.fromkeys(("eval_name", "path", *KNOWN_OF_RUN)),
         **{name: getattr(result, name) for name in same},
         **{f"{name}_fingerprint": getattr(result, f"{name}_fingerprint") for name in prints},
+        **error(result.lifecycle),
         "result_id": result.id,
         "run_id": result.workflow_eval_run_id,
         "state": state(result),
@@ -203,6 +228,7 @@ def eval_row(saved: WorkflowEval) -> Row:
         "path": of(assertion and assertion.target, "path"),
         "condition_kind": of(assertion and assertion.condition, "kind"),
         "assertion_label": of(assertion, "label"),
+        "assertion_id": of(assertion, "id"),
         "condition": as_json(assertion, "condition"),
         "source_type": source.type,
         "source_run_id": of(step, "run_id"),
@@ -210,10 +236,14 @@ def eval_row(saved: WorkflowEval) -> Row:
         "assertion_drift_status": saved.assertion_drift_status,
         "schema_drift": of(saved, "schema_drift"),
         "drift_status": of(saved.drift, "status"),
+        "drift_detail": first(of(saved.drift, "detail"), saved.schema_drift_detail),
         "freshness_status": of(saved.freshness, "status"),
+        "freshness_reasons": joined(words(saved.freshness and saved.freshness.reasons)),
         "validation_status": saved.validation_status,
+        "validation_issues": issues(saved.validation_issues),
         "latest_run_status": of(latest, "status"),
         "latest_run_outcome": of(latest, "outcome"),
+        "latest_result_id": of(latest, "run_record_id"),
         "latest_run_completed_at": moment(of(latest, "completed_at")),
         "latest_run_duration_ms": of(latest, "duration_ms"),
         "last_passed_at": ended(saved.latest_passing_run_summary),

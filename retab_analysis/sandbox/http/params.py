@@ -48,23 +48,23 @@ class Query:
             raise _refusal(name, "Input should be a valid datetime", "datetime_from_date_parsing")
         return found
 
-    def page(self, default: int) -> PageQuery:
+    def page(self, default: int, most: int = _LARGEST_PAGE) -> PageQuery:
         # An empty cursor counts as absent.
         before, after = self._values.get("before") or None, self._values.get("after") or None
         if before is not None and after is not None:
             raise _refusal("before", "'before' and 'after' exclude each other", "value_error")
         order = self.choice("order", ("asc", "desc")) or "desc"
-        return PageQuery(self._limit(default), order, before, after)
+        return PageQuery(self._limit(default, most), order, before, after)
 
-    def _limit(self, default: int) -> int:
+    def _limit(self, default: int, most: int) -> int:
         value = self._values.get("limit", str(default))
         # `int` would take other scripts' digits, and refuses very long numbers in its own words.
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", value):
             raise _refusal("limit", "Input should be a valid integer", "int_parsing")
         if int(value) < 1:
             raise _refusal("limit", "Input should be at least 1", "greater_than_equal")
-        if int(value) > _LARGEST_PAGE:
-            raise _refusal("limit", f"Input should be at most {_LARGEST_PAGE}", "less_than_equal")
+        if int(value) > most:
+            raise _refusal("limit", f"Input should be at most {most}", "less_than_equal")
         return int(value)
 
 

@@ -58,8 +58,17 @@ def _list_workflows(store: Store, call: Call) -> Response:
     return Response(200, store.list_workflows(call.query.page(10), project_id, sort_by))
 
 
+def _list_publications(store: Store, call: Call) -> Response:
+    return Response(200, store.list_publications(call.ident, call.query.page(50)))
+
+
 def _get_version(store: Store, call: Call) -> Response:
     return Response(200, store.get_version(call.query.required("workflow_id"), call.ident))
+
+
+def _list_eras(store: Store, call: Call) -> Response:
+    workflow_id, page = call.query.required("workflow_id"), call.query.page(50, most=200)
+    return Response(200, store.list_eras(call.ident, workflow_id, page))
 
 
 def _diff_versions(store: Store, call: Call) -> Response:
@@ -80,6 +89,13 @@ def _download_link(store: Store, call: Call) -> Response:
     return Response(200, to_json(link))
 
 
+_STATUS = {
+    "authenticated": True,
+    "auth_method": "api_key",
+    "organization_id": "org_sandbox",
+    "environment": {"id": "env_sandbox", "name": "sandbox", "type": "non_production"},
+    "key": None,
+}
 _FILES = "/files/"
 _WITH_A_BEARER = {"WWW-Authenticate": "Bearer"}
 
@@ -93,10 +109,13 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
     "workflows/evals": {"GET": _list_evals},
     "workflows/evals/{}": {"GET": _one(Store.get_eval)},
     "workflows": {"GET": _list_workflows},
+    "workflows/{}/published-versions": {"GET": _list_publications},
     "workflows/versions": {"GET": _list_of_workflow(Store.list_versions)},
     "workflows/versions/diff": {"GET": _diff_versions},
     "workflows/versions/{}": {"GET": _get_version},
     "workflows/blocks": {"GET": _list_of_workflow(Store.list_blocks)},
+    "workflows/blocks/{}/config-history": {"GET": _list_eras},
+    "auth/status": {"GET": lambda store, call: Response(200, to_json(_STATUS))},
     "files/{}/download-link": {"GET": _download_link},
 }
 

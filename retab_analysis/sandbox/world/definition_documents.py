@@ -1,5 +1,6 @@
 """The API's documents for what is saved: workflows, their versions, blocks and saved evals."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -55,9 +56,9 @@ def publication_document(
         "version": publication.ordinal,
         "description": publication.note,
         "published_at": iso(publication.at),
-        "created_at": iso(version.at),
         "is_current": version is newest,
         "block_count": len(version.revisions),
+        "edge_count": len(_edges(workflow, version)),
     }
 
 
@@ -129,6 +130,55 @@ def _edges(workflow: Workflow, version: Version) -> list[str]:
     """Name the edges: a simulated workflow's blocks follow each other in a line."""
     present = [block.id for block in blocks_of(workflow, version)]
     return [f"edge_{left}__{right}" for left, right in pairwise(present)]
+
+
+def era_documents(
+    workflow: Workflow, block: Block, count_runs: Callable[[int], int]
+) -> list[Document]:
+    """Write the eras of a block, oldest first: versions and drafts in which it is set up alike.
+
+    ``count_runs`` says how many runs a version has, by its number.
+    """
+    eras, newest = dict[str, list[Version]](), workflow.newest
+    in_use = workflow.published[-1][0] if workflow.published else None
+    for version in workflow.versions:
+        if block.id in version.configs:
+            mark = fingerprint("config", workflow.id, block.id, version.configs[block.id])
+            eras.setdefault(mark, []).append(version)
+    return [
+        {
+            "id": f"bce_{mark}",
+            "block_config_version_fingerprint": mark,
+            "block_type": block.kind,
+            "block_label": block.name,
+            "config_snapshot": its[0].configs[block.id],
+            "first_seen_at": iso(its[0].at),
+            "last_seen_at": iso(_replaced_at(workflow, its[-1])),
+            "publish_epochs": [_epoch(each, each.publication) for each in its if each.publication],
+            "run_count": sum(count_runs(each.number) for each in its),
+            "matches_current_draft": its[-1] is newest,
+            "is_current_published": any(each is in_use for each in its),
+            "is_current": its[-1] is newest,
+        }
+        for mark, its in eras.items()
+    ]
+
+
+def _replaced_at(workflow: Workflow, version: Version) -> int:
+    """When a version was replaced by the next one; of the newest when something became of it."""
+    if version is not workflow.newest:
+        return workflow.versions[version.number].at
+    return version.publication.at if version.publication else version.at
+
+
+def _epoch(version: Version, publication: Publication) -> Document:
+    return {
+        "id": publication.id,
+        "publish_version": publication.ordinal,
+        "published_at": iso(publication.at),
+        "snapshot_id": f"wsnap_{version.fingerprint}",
+        "workflow_version_id": version.id,
+    }
 
 
 def eval_document(saved: SavedEval, workflow: Workflow, latest: Document) -> Document:

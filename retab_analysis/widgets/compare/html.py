@@ -87,8 +87,8 @@ def _offer_work(state: CompareState, asking: bool) -> Iterator[object]:
     words = "Settle…" if is_decided else f"Settle: {count_noun(len(plan.asked), 'run')}…"
     yield button(words, "ask", hint="Shows first what would be run", disabled=is_decided)
     yield tag("span", describe_undecided(plan, waiting), class_="ra-soft")
-    if state.edited_between is not None and not state.knows_edits:
-        yield button("What was edited?", "look_up", hint="Asks the API: two requests")
+    if state.can_look_up:
+        yield button("What was edited?", "look_up", hint="Asks the API: a few requests")
 
 
 def describe_undecided(plan: RerunPlan, waiting: int) -> str:

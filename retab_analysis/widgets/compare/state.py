@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from retab_analysis.checks.edits import choose_versions
+from retab_analysis.checks.edits import spans_of
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.comparison import Comparison, compare_versions
 from retab_analysis.comparison.compare import compare_sides
@@ -83,10 +83,8 @@ class CompareState:
         candidate = pl.concat([sides.candidate, again], how="diagonal")
         grown = replace(sides, candidate=candidate, started=had.started)
         made = compare_sides(grown, self._alpha, self._margin)
-        edits = had.around.edits
-        if edits and (edits.baseline, edits.candidate) == choose_versions(made.evals, grown):
-            made = with_edits(made, edits)
-        return made
+        is_same = spans_of(made).equals(spans_of(before))
+        return with_edits(made, had.around.edits if is_same else None)
 
     @property
     def pair(self) -> tuple[str, str, str]:
@@ -98,13 +96,10 @@ class CompareState:
         return self.baseline == self.candidate
 
     @property
-    def edited_between(self) -> tuple[str, str] | None:
-        """Between which versions to look for the edit that broke something; None if none did."""
-        return choose_versions(self.comparison.evals, sides_of(self.comparison))
-
-    @property
-    def knows_edits(self) -> bool:
-        return sides_of(self.comparison).around.edits is not None
+    def can_look_up(self) -> bool:
+        """Whether an edit broke something, and nobody has asked yet which."""
+        has_asked = sides_of(self.comparison).around.edits is not None
+        return not (has_asked or spans_of(self.comparison).is_empty())
 
     @property
     def plan(self) -> RerunPlan:

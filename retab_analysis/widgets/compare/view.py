@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from retab_analysis.arguments import check_flag
-from retab_analysis.checks.edits import fetch_config_changes
+from retab_analysis.checks.edits import add_config_changes
 from retab_analysis.checks.settle import settle
+from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import sides_of, with_edits
-from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.comparison.comparison import sides_of
 from retab_analysis.config import shows_values
-from retab_analysis.fetch.default_client import check_client
+from retab_analysis.fetch.default_client import check_client, client_or_default
 from retab_analysis.progress import Progress, in_kernel
 from retab_analysis.transport import Client
 from retab_analysis.widgets.compare import html
@@ -162,7 +162,7 @@ class CompareView(Handle):
                 self._opened.show_of(before, value)
             elif event.name == "settle":
                 self._start("Running evals again", self._settle)
-            elif event.name == "look_up" and self._state.edited_between is not None:
+            elif event.name == "look_up" and self._state.can_look_up:
                 self._start("Looking up what was edited", self._look_up)
             elif event.name == "leave":
                 self._stop()
@@ -220,8 +220,5 @@ class CompareView(Handle):
         return settle(comparison, max_rounds=ROUNDS, client=self._client, progress=progress)
 
     def _look_up(self, comparison: Comparison, progress: Progress) -> Comparison:
-        between = self._state.edited_between
-        assert between is not None
         workflow_id = sides_of(comparison).candidate["workflow_id"].drop_nulls()[0]
-        changes = fetch_config_changes(workflow_id, *between, client=self._client)
-        return with_edits(comparison, Edits(changes, *between))
+        return add_config_changes(comparison, Source(client_or_default(self._client), workflow_id))

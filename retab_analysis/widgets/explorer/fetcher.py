@@ -19,8 +19,9 @@ from retab_analysis.errors import (
 )
 from retab_analysis.fetch import fetch_results, fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_evals, read_newest_versions
+from retab_analysis.fetch.lists import read_evals
 from retab_analysis.fetch.params import RunQuery
+from retab_analysis.fetch.publications import read_newest_versions
 from retab_analysis.fetch.runs import list_runs
 from retab_analysis.transport import Client
 from retab_analysis.widgets.explorer.state import BATCH, ExplorerState

@@ -7,6 +7,7 @@ results have changed.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from retab_analysis.checks.defaults import open_source
-from retab_analysis.checks.edits import add_config_changes, choose_versions
+from retab_analysis.checks.edits import add_config_changes, spans_of
 from retab_analysis.checks.plan import HISTORY, Choice, Limits, ReadingPlan, RunListing, make_plan
 from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
@@ -27,6 +28,7 @@ from retab_analysis.comparison.comparison import Comparison, sides_of, with_edit
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.names import name_runs
 from retab_analysis.comparison.report import make_document
+from retab_analysis.comparison.sides import Surroundings
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.config import shows_values
 from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
@@ -154,9 +156,10 @@ class WorkflowNews:
         self._found_in: object = None
         # Whether the list of runs and the saved evals were read again after the runs had ended.
         self._is_final = False
-        # What was edited between two versions, and how often that was asked for in vain.
-        self._edits: dict[tuple[str, str], Edits] = {}
-        self._unanswered: Counter[tuple[str, str]] = Counter()
+        # What was edited where something broke, and how often that was asked for in vain.
+        self._edits: dict[object, Edits | None] = {}
+        self._unanswered: Counter[object] = Counter()
+        self._versions: pl.DataFrame | None = None  # those that were published, once that is known
         # How often in a row the API was away.
         self._refused = 0
 
@@ -195,7 +198,11 @@ class WorkflowNews:
         if not (has_ended or outcomes):
             source.read_results(plan.read)
             return News(ids, against=against)
+        if self._versions is None:
+            with contextlib.suppress(RetabAnalysisError):
+                self._versions = source.read_versions()
         sides, began = make_sides(plan, source), time.monotonic()
+        sides = replace(sides, around=Surroundings(versions=self._versions))
         comparison = compare_sides(sides, _ALPHA, _MARGIN)
         took = time.monotonic() - began
         news = News(ids, self._add_edits(comparison, source), against, outcomes=outcomes, took=took)
@@ -205,16 +212,16 @@ class WorkflowNews:
 
     def _add_edits(self, comparison: Comparison, source: Source) -> Comparison:
         """Add what was edited, where something broke by an edit; it is asked for a few times."""
-        versions = choose_versions(comparison.evals, sides_of(comparison))
-        if versions is None:
+        spans = spans_of(comparison)
+        if spans.is_empty():
             return comparison
-        if versions not in self._edits and self._unanswered[versions] <= GRACE:
+        edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
+        found = self._edits.get(edited)
+        if (found is None or found.has_failed) and self._unanswered[edited] <= GRACE:
             found = sides_of(add_config_changes(comparison, source)).around.edits
-            if found is None:
-                self._unanswered[versions] += 1
-            else:
-                self._edits[versions] = found
-        return with_edits(comparison, self._edits.get(versions))
+            self._edits[edited] = found
+            self._unanswered[edited] += found is None or found.has_failed
+        return with_edits(comparison, found)
 
     def _plan(self, runs: pl.DataFrame, has_ended: bool) -> tuple[Source, ReadingPlan]:
         """Which runs are read, as ``check`` would choose them now; once more at the end."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnalysisError
-from retab_analysis.fetch.lists import list_evals
+from retab_analysis.fetch.lists import read_saved
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.results import list_results
@@ -268,7 +268,7 @@ class Watcher:
         for workflow_id in new:
             evals = EVALS.empty()
             try:
-                evals = list_evals(self._client, workflow_id).frame
+                evals = read_saved(self._client, workflow_id).frame
             except RetabAnalysisError as error:
                 # Without them it is watched on, but for a refused key, and a while for an API that
                 # is away and may come back.

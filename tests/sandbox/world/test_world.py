@@ -37,7 +37,7 @@ def test_every_document_follows_the_contract(api: Api, everything: list[Any]) ->
     runs, results = _validator("WorkflowEvalRun"), _validator("WorkflowEvalResult")
     evals, workflows = _validator("WorkflowEval"), _validator("Workflow")
     versions, blocks = _validator("WorkflowGraphVersion"), _validator("WorkflowBlock")
-    publications = _validator("PublishedWorkflowVersion")
+    publications, eras = _validator("PublishedWorkflowVersion"), _validator("BlockConfigEra")
     for run, children in everything:
         runs.validate(run)
         for child in children:
@@ -48,10 +48,16 @@ def test_every_document_follows_the_contract(api: Api, everything: list[Any]) ->
             evals.validate(row)
         for row in api.all("/v1/workflows/blocks", workflow_id=workflow["id"]):
             blocks.validate(row)
-        for row in api.all("/v1/workflows/versions", workflow_id=workflow["id"]):
+            path = f"/v1/workflows/blocks/{row['id']}/config-history"
+            for era in api.all(path, workflow_id=workflow["id"]):
+                eras.validate(era)
+        published = api.all(f"/v1/workflows/{workflow['id']}/published-versions")
+        for row in published:
             publications.validate(row)
             path = f"/v1/workflows/versions/{row['workflow_version_id']}"
             versions.validate(api.get(path, workflow_id=workflow["id"]))
+        graphs = api.all("/v1/workflows/versions", workflow_id=workflow["id"])
+        assert [row["id"] for row in graphs] == [row["workflow_version_id"] for row in published]
 
 
 def test_verdicts_follow_from_values(everything: list[Any]) -> None:

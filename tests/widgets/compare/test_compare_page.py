@@ -180,7 +180,7 @@ def test_what_was_edited_is_looked_up_when_asked(
 ) -> None:
     state, client = compared
     shown = page(state, client)
-    assert state.edited_between is not None
+    assert state.can_look_up
     assert buttons(shown, "work")["look_up"]
     do(shown, "look_up")
     wait_for_task(shown)

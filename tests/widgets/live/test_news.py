@@ -405,8 +405,7 @@ def test_what_was_edited_is_asked_for_again_with_the_next_news_but_not_for_ever(
 ) -> None:
     with LetteredApi(alike(12, "P" * 9), codes="A" * 9 + "B", published="AB") as api:
         run = going(api, "FFF")
-        # The version that was; the other one answers.
-        was = f"{VERSIONS}/version_A"
+        was = "GET /v1/workflows/blocks/extract/config-history"
         api.fail(was, reply(503), times=failures)
         with watch(api) as view:
             for broken in range(3, 9):

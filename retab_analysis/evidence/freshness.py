@@ -11,24 +11,17 @@ from __future__ import annotations
 
 import polars as pl
 
-from retab_analysis.markup import count_noun, one_line
 from retab_analysis.schema import asserts_the_same
-from retab_analysis.vocabulary import BLOCK_CODE, MOMENT, SAME_EVAL
+from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, ERA, MOMENT, SAME_EVAL
 
+_NO_CODES = (
+    "Results do not say which code they ran; the history of their blocks says it instead, or else "
+    "their versions."
+)
 _INPUTS = SAME_EVAL[0]
 _KNOWN = ("block_id", "eval_name", BLOCK_CODE, *SAME_EVAL)
 _MOMENT = pl.Datetime("us", "UTC")
 _EDITED = ("eval_id", "eval_name", "block_id", "edited")
-_LISTED = 3
-
-# What was edited, in words, over the blocks and the evals of one kind.
-_WORDS = {
-    "code": "{blocks}",
-    "validity": "{blocks}, or the assertion of {evals}",
-    "inputs": "the inputs of {evals}",
-    "condition": "the assertion of {evals}",
-    "saved": "{blocks}, as it was saved again",
-}
 
 
 def find_edited(
@@ -36,10 +29,10 @@ def find_edited(
 ) -> pl.DataFrame:
     """The evals of which it is known that running them now is not what the candidate ran.
 
-    ``saved`` is an EVALS frame with ``freshness_reasons``; ``blocks`` says when each block was
-    saved (``block_id, updated_at``), for evals of whose newest result the API does not say whether
-    it is up to date. Gives ``eval_id, eval_name, block_id, edited``: ``code``, ``validity``,
-    ``saved``, ``inputs`` or ``condition``.
+    ``saved`` is an EVALS frame; ``blocks`` says when each block was saved (``block_id,
+    updated_at``), for evals of whose newest result the API does not say whether it is up to date.
+    Gives ``eval_id, eval_name, block_id, edited``: ``code``, ``validity``, ``saved``, ``inputs`` or
+    ``condition``.
     """
     told = saved.select(
         *("eval_id", "latest_block_fingerprint", "latest_inputs_fingerprint"),
@@ -94,15 +87,10 @@ def has_freshness() -> pl.Expr:
     return pl.col("freshness_status").is_in(("fresh", "stale")).fill_null(False)
 
 
-def say_edited(edited: pl.DataFrame) -> str:
-    """What was edited, in words; a sentence to which more is added."""
-    said = [
-        words.format(blocks=_list_blocks(of), evals=_list_names(of))
-        for kind, words in _WORDS.items()
-        if (of := edited.filter(edited=kind)).height
-    ]
-    was = "may have been" if (edited["edited"] == "saved").all() else "was"
-    return f"the workflow {was} edited since the candidate ran ({'; '.join(said)})"
+def note_codes(results: pl.DataFrame) -> list[str]:
+    """What stands in where no decided result has the fingerprint of its code."""
+    codes = results.filter(pl.col("state").is_in(DECIDED))[BLOCK_CODE]
+    return [_NO_CODES] if 0 < len(codes) == codes.null_count() else []
 
 
 def _first_that_holds(cases: dict[str, pl.Expr]) -> pl.Expr:
@@ -113,8 +101,10 @@ def _first_that_holds(cases: dict[str, pl.Expr]) -> pl.Expr:
 
 def _known(candidate: pl.DataFrame) -> pl.DataFrame:
     """What each eval's newest results say of code and definition; and when the last run was."""
+    is_era = pl.col(BLOCK_CODE).str.starts_with(ERA)
     return (
-        candidate.sort(MOMENT, nulls_last=False, maintain_order=True)
+        candidate.with_columns(pl.when(~is_era).then(BLOCK_CODE).alias(BLOCK_CODE))
+        .sort(MOMENT, nulls_last=False, maintain_order=True)
         .group_by("eval_id")
         .agg(pl.col(name).drop_nulls().last() for name in _KNOWN)
         .with_columns(ran_at=pl.lit(candidate["run_created_at"].max(), _MOMENT))
@@ -129,21 +119,5 @@ def _saved_later(blocks: pl.DataFrame | None) -> pl.Expr:
 
 
 def _is_stale(reason: str) -> pl.Expr:
-    return (pl.col("freshness_status") == "stale") & pl.col("freshness_reasons").list.contains(
-        reason
-    )
-
-
-def _list_blocks(edited: pl.DataFrame) -> str:
-    blocks = edited["block_id"].drop_nulls().unique().sort().to_list()
-    return _listed([f"block {one_line(each)}" for each in blocks]) or "a block"
-
-
-def _list_names(edited: pl.DataFrame) -> str:
-    names = edited.select(pl.coalesce("eval_name", "eval_id")).to_series().to_list()
-    return _listed([f"eval {one_line(each)}" for each in names])
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {count_noun(more, 'other')}" if more > 0 else "")
+    reasons = pl.col("freshness_reasons").str.split(", ")
+    return (pl.col("freshness_status") == "stale") & reasons.list.contains(reason)

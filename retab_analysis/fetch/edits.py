@@ -1,0 +1,305 @@
+"""``fetch_edits``: how the blocks of a workflow were configured, from one edit to the next.
+
+The API's history of a block is in no SDK and may not be available. Then the published versions and
+the draft as it is now have to do, which know nothing of earlier drafts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+import polars as pl
+
+from retab_analysis.arguments import resolve
+from retab_analysis.errors import InvalidRequestError, ProblemsWarning, RetabAnalysisError
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import (
+    read_blocks,
+    read_live_blocks,
+    refuse_unknown,
+)
+from retab_analysis.fetch.paging import PAGE_SIZE, read_list
+from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values, quote_id
+from retab_analysis.fetch.publications import is_unavailable, read_newest_versions
+from retab_analysis.fetch.runs import read_newest_runs
+from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.schema import BLOCKS, EDITS, ERAS, PROBLEMS, Datetime, write_by_value
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, ERA, MOMENT
+
+SIGHTINGS = pl.Schema(
+    {
+        **dict.fromkeys(("block_id", "block_label", "block_type", "config"), pl.String()),
+        **dict.fromkeys(("first_seen_at", "last_seen_at"), Datetime),
+        "version": pl.Int64(),
+        **dict.fromkeys(("is_draft", "is_published"), pl.Boolean()),
+    }
+)
+"""Where a configuration was seen: in a published version, or in the draft for a while."""
+
+_NO_HISTORY = (
+    "The API does not give the history of blocks: these are the published versions and the draft "
+    "as it is now. What a draft was before is not known"
+)
+
+
+def fetch_edits(
+    workflow_id: str, *, blocks: OneOrSeveral = None, client: Client | None = None
+) -> pl.DataFrame:
+    """Fetch how the blocks of a workflow were configured, from one edit to the next.
+
+    Takes one request for the blocks and one for the history of each. If the API does not give
+    histories, the newest published versions are read instead, one request each.
+
+    Args:
+        workflow_id: The workflow.
+        blocks: Only these, by id or label; all blocks of the draft if not given.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        An EDITS frame, one row per era of a block, the newest first. An era lasts from one edit to
+        the next, in drafts and published versions alike. ``versions`` are the numbers of the
+        published versions that have this configuration; ``is_draft`` and ``is_published`` say
+        whether the draft and production have it now; ``config`` is JSON.
+
+    Raises:
+        ConfigError: An argument cannot be used, or there is no such workflow or block.
+        NotFoundError: The API says that there is no such workflow.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Warns:
+        ProblemsWarning: The API does not give histories, so that earlier drafts are missing.
+
+    Example:
+        >>> edits = ra.fetch_edits("wf_invoices", blocks="extract_lines")
+        >>> edits.select("versions", "is_draft", "is_published").rows()
+        [([], True, False), ([3, 4, 5], False, True), ([1, 2], False, False)]
+    """
+    check_text("workflow_id", workflow_id)
+    asked = list_values("blocks", blocks)
+    chosen = client_or_default(client)
+    draft = read_live_blocks(chosen, workflow_id)
+    if draft.is_empty():
+        refuse_unknown(chosen, {"workflow_id": [workflow_id]}, EDITS.empty())
+    known = dict(draft.select("block_id", "label").iter_rows())
+    ids = list(known)
+    if asked is not None:
+        ids = list(dict.fromkeys(resolve("block", each, known) for each in asked))
+    edits = read_history(chosen, workflow_id, ids)
+    if edits is None:
+        warnings.warn(ProblemsWarning(_NO_HISTORY, PROBLEMS.to_frame()), stacklevel=2)
+        saved = see_blocks(draft, first_seen_at="updated_at", last_seen_at="updated_at")
+        seen = pl.concat([saved, _see_publications(chosen, workflow_id)])
+        edits = find_eras(seen, workflow_id)
+        edits = edits if asked is None else edits.filter(pl.col("block_id").is_in(ids))
+    label = pl.col("block_id").replace_strict(known, default=None, return_dtype=pl.String)
+    edits = edits.with_columns(pl.coalesce("block_label", label))
+    return newest_first(edits).select(EDITS.schema.names())
+
+
+def read_history(client: Client, workflow_id: str, blocks: Sequence[str]) -> pl.DataFrame | None:
+    """Read the eras of some blocks: an ERAS frame, or None if the API does not give them.
+
+    The first block is asked for alone, so that an API without histories is asked once.
+    """
+    found = []
+    for several in filter(None, (blocks[:1], blocks[1:])):
+        outcomes: TaskOutcomes[pl.DataFrame | None] = TaskOutcomes()
+        tasks = [partial(_read_eras, client, workflow_id, each) for each in several]
+        run_all(tasks, client.max_concurrency, outcomes)
+        if error := outcomes.error():
+            raise error
+        found += [outcomes.results[at] for at in range(len(tasks))]
+        if found[0] is None:
+            return None
+    return pl.concat([ERAS.empty(), *(each for each in found if each is not None)])
+
+
+def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame | None:
+    try:
+        eras = read_list(client, history_path(block_id), [("workflow_id", workflow_id)], ERAS)
+    except RetabAnalysisError as error:
+        if is_unavailable(error):
+            return None
+        raise
+    return eras.frame.with_columns(block_id=pl.lit(block_id), workflow_id=pl.lit(workflow_id))
+
+
+def read_past_versions(
+    client: Client, workflow_id: str, versions: Sequence[str]
+) -> list[pl.DataFrame] | None:
+    """Read versions, of which some are drafts, as their blocks were when they ran last.
+
+    They are BLOCKS frames; None if one is not known, or the API does not give histories.
+    """
+    ran = read_newest_runs(client, workflow_id, limit=PAGE_SIZE)
+    moments = dict(ran.select("workflow_version_id", "created_at").reverse().iter_rows())
+    known = read_graphs(client, workflow_id, list(dict.fromkeys((DRAFT, *versions))))
+    if DRAFT not in known or not {*versions} <= {*known, *moments}:
+        return None
+    inside = known[DRAFT].select("block_id", "parent_id")
+    eras = read_history(client, workflow_id, inside["block_id"].to_list())
+    if eras is None:
+        return None
+    of_blocks = eras.partition_by("block_id")
+
+    def as_it_was(version: str) -> pl.DataFrame:
+        if version in known:
+            return known[version]
+        then = pl.concat(find_era(each, moments[version]) for each in of_blocks)
+        return then.drop("parent_id").join(inside, on="block_id", how="left")
+
+    return [as_it_was(each).select(BLOCKS.schema.names()) for each in versions]
+
+
+def find_era(eras: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """How a block was configured at a moment: one of its eras, or no row if it was not there.
+
+    It has the columns of BLOCKS, too. If no era was seen at that very moment, it is what was seen
+    last before. A configuration that was put back is one era with another one inside of it.
+    """
+    begun = eras.filter(pl.col("first_seen_at") <= moment)
+    is_then = (pl.col("last_seen_at") >= moment).fill_null(False)
+    seen = pl.when(is_then).then("first_seen_at").otherwise("last_seen_at")
+    its = begun.sort(is_then, seen, "first_seen_at").tail(1)
+    # What a block is inside of is no part of its configuration.
+    return its.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
+
+
+def mark_codes(results: pl.DataFrame, eras: pl.DataFrame) -> pl.DataFrame:
+    """Results that do not say on which code they ran, with the mark of the era they ran in."""
+    lacks = pl.col(BLOCK_CODE).is_null() & pl.col("block_id").is_in(eras["block_id"].implode())
+    ran = results.filter(lacks).select("block_id", moment=MOMENT).drop_nulls().unique()
+    codes = {
+        (block, moment): f"{ERA}{code}"
+        for block, moment in ran.rows()
+        for code in find_era(eras.filter(block_id=block), moment)["config_fingerprint"]
+    }
+    if not codes:
+        return results
+    keys = results.select("block_id", MOMENT, BLOCK_CODE).rows()
+    marks = [codes.get(each[:2]) if each[2] is None else each[2] for each in keys]
+    return results.with_columns(pl.Series(BLOCK_CODE, marks, pl.String))
+
+
+def history_path(block_id: str) -> str:
+    return f"/v1/workflows/blocks/{quote_id('block_id', block_id)}/config-history"
+
+
+def read_graphs(
+    client: Client, workflow_id: str, versions: Sequence[str]
+) -> dict[str, pl.DataFrame]:
+    """Read the blocks of versions, or of ``"draft"``: BLOCKS frames, of those that are available.
+
+    Of the draft it is a LIVE_BLOCKS frame.
+    """
+    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+
+    def read(version: str) -> pl.DataFrame:
+        if version == DRAFT:
+            return read_live_blocks(client, workflow_id)
+        return read_blocks(client, workflow_id, version)
+
+    run_all([partial(read, each) for each in versions], client.max_concurrency, outcomes)
+    for error in outcomes.errors.values():
+        if not (is_unavailable(error) or isinstance(error, InvalidRequestError)):
+            raise error
+    return {versions[at]: blocks for at, blocks in outcomes.results.items()}
+
+
+def _see_publications(client: Client, workflow_id: str) -> pl.DataFrame:
+    """The configurations of the newest published versions."""
+    try:
+        versions = read_newest_versions(client, workflow_id)
+    except RetabAnalysisError as error:
+        if not is_unavailable(error):
+            raise
+        return SIGHTINGS.to_frame()
+    rows = {each["workflow_version_id"]: each for each in versions.to_dicts()}
+    seen = [SIGHTINGS.to_frame()]
+    for version_id, blocks in read_graphs(client, workflow_id, list(rows)).items():
+        row = rows[version_id]
+        at = pl.lit(row["published_at"], Datetime)
+        seen.append(
+            see_blocks(
+                blocks.drop_nulls("block_id"),
+                first_seen_at=at,
+                last_seen_at=at,
+                version=pl.lit(row["version"], pl.Int64),
+                is_draft=pl.lit(False),
+                is_published=pl.lit(row["is_current"], pl.Boolean).fill_null(False),
+            )
+        )
+    return pl.concat(seen)
+
+
+def see_blocks(blocks: pl.DataFrame, **columns: str | pl.Expr) -> pl.DataFrame:
+    """SIGHTINGS of the configurations of blocks; in the draft, unless ``columns`` say otherwise."""
+    of_draft: dict[str, str | pl.Expr] = {
+        "block_label": "label",
+        "version": pl.lit(None, pl.Int64),
+        "is_draft": pl.lit(True),
+        "is_published": pl.lit(False),
+    }
+    rows = blocks.with_columns(**(of_draft | columns))
+    return rows.select(SIGHTINGS.names())
+
+
+def mark_configs(configs: pl.Series) -> pl.Series:
+    """A mark for each configuration; of those that are equal by value it is the same."""
+    texts = (write_by_value(each or "").encode() for each in configs)
+    marks = [hashlib.sha256(each).hexdigest()[:16] for each in texts]
+    return pl.Series(marks, dtype=pl.String)
+
+
+def find_eras(seen: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
+    """Group SIGHTINGS of the same configuration: an ERAS frame."""
+    rows = seen.with_columns(config_fingerprint=mark_configs(seen["config"]))
+    eras = rows.group_by("block_id", "config_fingerprint", maintain_order=True).agg(
+        pl.col("block_label", "block_type", "config").last(),
+        pl.col("first_seen_at").min(),
+        pl.col("last_seen_at").max(),
+        pl.col("is_draft", "is_published").any(ignore_nulls=False),
+        versions=pl.col("version").drop_nulls().unique().sort(),
+        run_count=pl.lit(None, pl.Int64),
+        workflow_id=pl.lit(workflow_id),
+    )
+    return eras.select(ERAS.schema.names())
+
+
+def join_eras(told: pl.DataFrame, states: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
+    """What the API told of eras once, and what was seen of the draft beside it: an ERAS frame.
+
+    ``states`` is a LIVE_BLOCKS frame with ``first_seen_at, last_seen_at, is_gone``, of each block
+    the latest state first, which says what the draft is.
+    """
+    seen, saved = pl.col("first_seen_at"), pl.col("updated_at")
+    # A block was saved before somebody saw it, but not before somebody saw it otherwise.
+    before = pl.col("last_seen_at").shift(-1).over("block_id")
+    is_since = (saved < seen) & (saved > before).fill_null(True)
+    is_now = pl.int_range(pl.len()).over("block_id") == 0
+    sightings = see_blocks(
+        states,
+        first_seen_at=pl.when(is_since).then(saved).otherwise(seen),
+        is_draft=is_now & ~pl.col("is_gone"),
+        is_published=pl.lit(None, pl.Boolean),
+    )
+    key = ("block_id", "mark")
+    drafts = find_eras(sightings, workflow_id).with_columns(mark="config_fingerprint")
+    told = told.with_columns(mark=mark_configs(told["config"]))
+    now = drafts.filter("is_draft").select(*key, is_now=pl.lit(True))
+    marked = told.join(now, on=key, how="left").with_columns(
+        is_draft=pl.col("is_now").fill_null(False)
+    )
+    others = drafts.join(told, on=key, how="anti")
+    both = pl.concat([each.select(ERAS.schema.names()) for each in (marked, others)])
+    return newest_first(both)
+
+
+def newest_first(edits: pl.DataFrame) -> pl.DataFrame:
+    by = ("first_seen_at", "last_seen_at", "block_id")
+    return edits.sort(by, descending=[True, True, False], nulls_last=True, maintain_order=True)

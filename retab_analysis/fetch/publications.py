@@ -1,0 +1,183 @@
+"""Which versions of a workflow were published, and what a person calls them.
+
+Where the API does not list publications, the versions are its graphs (ids and times only), and the
+workflow says which one is current.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import polars as pl
+
+from retab_analysis.arguments import check_flag, suggest
+from retab_analysis.decode import Problems
+from retab_analysis.errors import APIError, NotFoundError, ProtocolError, RetabAnalysisError
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import (
+    GRAPHS_PATH,
+    find_workflow,
+    of_workflow,
+    refuse_unknown,
+    suggest_workflow,
+)
+from retab_analysis.fetch.paging import Fetched, read_list
+from retab_analysis.fetch.params import quote_id
+from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.schema import GRAPHS, VERSIONS
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import DRAFT
+
+UNNUMBERED = "The API does not list publications here, so versions have no numbers."
+
+Read = Callable[..., Fetched]
+
+
+def fetch_versions(
+    workflow_id: str,
+    *,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+    strict: bool = True,
+) -> pl.DataFrame:
+    """Fetch the published versions of a workflow, the newest first.
+
+    Where the API does not list publications, the versions are the workflow's graphs, and
+    ``version`` is null.
+
+    Args:
+        workflow_id: The workflow.
+        client: The client to ask with; the default one if not given.
+        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
+        strict: Raise for a version that does not decode. False keeps the good ones and warns once.
+
+    Returns:
+        A VERSIONS frame, one row per publication, in the API's order. What ran and is not among
+        them is a draft.
+
+    Raises:
+        ConfigError: The id cannot be used. Or there are no versions, and no such workflow, as far
+            as one more request tells; it names the nearest.
+        NotFoundError: The API says that there is no such workflow.
+        SchemaError: A version does not decode.
+        RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
+
+    Warns:
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+        UserWarning: The API does not list publications.
+
+    Example:
+        >>> ra.fetch_versions("wf_invoices").filter(pl.col("is_current")).height
+        1
+    """
+    check_flag("strict", strict)
+    chosen = client_or_default(client)
+    with contextlib.closing(choose_progress(progress, VERSIONS.name, VERSIONS.name)) as bar:
+        read = partial(read_list, strict=strict, progress=bar)
+        fetched = _read(chosen, workflow_id, read)
+    if not fetched.problems:
+        refuse_unknown(chosen, {"workflow_id": [workflow_id]}, fetched.frame)
+    if is_unnumbered(fetched.frame):
+        warnings.warn(UNNUMBERED, stacklevel=2)
+    return fetched.deliver(VERSIONS)
+
+
+def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
+    """Read the newest 100 publications of a workflow, with one request, as a VERSIONS frame.
+
+    Where the API does not list publications, it takes two more: see :func:`read_graphs`.
+    """
+    read = partial(read_list, strict=False, most_pages=1)
+    return _read(client, workflow_id, read).frame
+
+
+def publications_path(workflow_id: str) -> str:
+    return f"/v1/workflows/{quote_id('workflow_id', workflow_id)}/published-versions"
+
+
+def is_unavailable(error: RetabAnalysisError) -> bool:
+    """Whether the API does not give at all what was asked for, to this key or to anybody."""
+    if isinstance(error, ProtocolError):
+        return "not JSON" in str(error)  # a web page, and not the list of another workflow
+    return isinstance(error, APIError) and error.status_code in (403, 404, 405)
+
+
+def is_unnumbered(versions: pl.DataFrame) -> bool:
+    """Whether the versions are graphs, of which nobody says which number they have."""
+    return versions.height > 0 and versions["version"].null_count() == versions.height
+
+
+def note_versions(versions: pl.DataFrame | None) -> list[str]:
+    """What is not known of a workflow's versions: None where they could not be read."""
+    if versions is None:
+        return ["The API does not say which versions are published."]
+    return [UNNUMBERED] if is_unnumbered(versions) else []
+
+
+def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
+    """The publications; where the API does not list them, the graphs."""
+    try:
+        fetched = read(client, publications_path(workflow_id), [], VERSIONS, of=workflow_id)
+    except RetabAnalysisError as error:
+        if not is_unavailable(error):
+            raise
+        return read_graphs(client, workflow_id, read)
+    if fetched.frame["is_current"].null_count() == fetched.frame.height > 0:
+        current = find_workflow(client, workflow_id)["published_version_id"].drop_nulls()
+        is_current = pl.col("workflow_version_id").is_in(current.implode())
+        fetched = replace(fetched, frame=fetched.frame.with_columns(is_current=is_current))
+    return fetched
+
+
+def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fetched:
+    """The graphs of a workflow as a VERSIONS frame, and which one its ``published`` names."""
+    current = find_workflow(client, workflow_id).drop_nulls("published_version_id")
+    try:
+        fetched = read(client, GRAPHS_PATH, of_workflow(workflow_id), GRAPHS)
+    except RetabAnalysisError as error:
+        if current.is_empty() or not is_unavailable(error):
+            suggest_workflow(client, workflow_id, error)
+            raise
+        fetched = Fetched(GRAPHS.empty(), Problems())
+    told = current.select(
+        "workflow_id",
+        workflow_version_id="published_version_id",
+        description="published_description",
+        published_at="published_at",
+        is_current=pl.lit(True),
+        version=pl.lit(None, pl.Int64),
+    )
+    others = fetched.frame.join(told, on="workflow_version_id", how="anti")
+    rows = pl.concat([told.select(VERSIONS.schema.names()), others])
+    newest = rows.sort("published_at", descending=True, nulls_last=True, maintain_order=True)
+    frame = newest.with_columns(pl.col("is_current").fill_null(False))
+    return Fetched(frame, fetched.problems)
+
+
+def resolve_versions(
+    client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
+) -> list[str]:
+    """The ids of what people call versions, ``v5`` or ``published``, where an id was not found.
+
+    Where none is called so, ``error`` is raised, with what may have been meant.
+    """
+    with contextlib.suppress(RetabAnalysisError):
+        versions = read_newest_versions(client, workflow_id)
+        names = versions.select("workflow_version_id", pl.format("v{}", "version"))
+        known: dict[str, str | None] = dict(names.iter_rows())
+        ids = {name: each for each, name in known.items() if name}
+        for current in versions.filter("is_current")["workflow_version_id"].head(1):
+            ids["published"] = current
+        found = [ids.get(each, each) for each in asked]
+        if found != [*asked]:
+            return found
+        why = f" {UNNUMBERED}" if is_unnumbered(versions) else ""
+        for each in asked:
+            if each not in known and each != DRAFT:
+                told = f"There is no version {each!r}; {suggest(each, known)}{why}"
+                error.args = (f"{error}. {told}",)
+    raise error

@@ -1,0 +1,96 @@
+"""The golden story in every shape that the API may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.dialects import (
+    DIALECTS,
+    EVALS,
+    HISTORY,
+    NO_FINGERPRINTS,
+    RESULTS,
+    Dialect,
+    spoken,
+    without,
+)
+from support.sandbox_api import make_server, plan_world
+
+import retab_analysis as ra
+
+FLOW = "wf_invoices"
+EDITED = "since the edit of extract_lines"
+WORDS = "Join descriptions that are wrapped over several rows."
+UNNUMBERED = "The API does not list publications here, so versions have no numbers."
+NOT_NUMBERED = ("graph versions only", "publications for the dashboard only", "a web page")
+NOT_NUMBERED = (*NOT_NUMBERED, "last month")
+ELSEWHERE = "another environment"
+NO_CODES = "Results do not say which code they ran"
+
+
+@pytest.fixture(scope="module")
+def behind() -> Iterator[dict[str, str]]:
+    with make_server(plan_world(0)) as server:
+        yield server.credentials
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def client(behind: dict[str, str], dialect: str) -> Iterator[ra.Client]:
+    with spoken(DIALECTS[dialect](), behind["base_url"]) as url:
+        with ra.Client(behind["api_key"], url, max_attempts=1) as made:
+            yield made
+
+
+def test_the_golden_story(client: ra.Client, dialect: str) -> None:
+    if dialect == ELSEWHERE:
+        with pytest.raises(ra.NotFoundError, match="environment 'sandbox' alone"):
+            ra.check(FLOW, client=client, progress=False)
+        return
+    verdict = ra.check(FLOW, client=client, progress=False)
+    text = " ".join(str(verdict).split())
+    assert (UNNUMBERED in text) == (dialect in NOT_NUMBERED)
+    assert verdict.broken.filter(cause="edit", block_id="extract_lines").height == 9
+    assert verdict.headline.startswith(f"✗ 9 evals broke {EDITED}")
+    assert (NO_CODES in text) == (dialect == "no fingerprints")
+    assert WORDS in text
+
+
+@pytest.mark.parametrize("named", ["published", "v5"])
+def test_versions_by_name(client: ra.Client, dialect: str, named: str) -> None:
+    if dialect == ELSEWHERE:
+        return
+    if dialect in NOT_NUMBERED and named == "v5":
+        with pytest.raises(ra.ConfigError, match="versions have no numbers"):
+            ra.check(FLOW, baseline=named, client=client, progress=False)
+        return
+    verdict = ra.check(FLOW, baseline=named, client=client, progress=False)
+    assert verdict.broken.height >= 9
+
+
+def test_the_draft_by_name(client: ra.Client, dialect: str) -> None:
+    if dialect == ELSEWHERE:
+        return
+    verdict = ra.check(FLOW, candidate="draft", client=client, progress=False)
+    assert "draft of" in str(verdict)
+
+
+def test_94_without_fingerprints_freshness_and_times_of_blocks(behind: dict[str, str]) -> None:
+    """Versions stand in for code, so that all blocks of another draft count as edited."""
+    told = {
+        f"({RESULTS}|{EVALS})(/[^/]+)?": lambda row: without("freshness")(NO_FINGERPRINTS(row)),
+        "/v1/workflows/blocks": without("updated_at"),
+    }
+    with spoken(Dialect({HISTORY: 404}, told=told), behind["base_url"]) as url:
+        with ra.Client(behind["api_key"], url, max_attempts=1) as made:
+            verdict = ra.check(FLOW, client=made, progress=False)
+    text = " ".join(str(verdict).split())
+    assert f"9 {EDITED}" in verdict.headline
+    assert NO_CODES in text
+    assert "Whether the inputs of 90 of 95 evals changed is not known" in verdict.explain()
+    assert WORDS in text

@@ -1,0 +1,197 @@
+"""A check shows exactly the edit that broke something, wherever that is known."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from support.archives import sync
+from support.faultserver import reply
+from support.lettered_api import FLOW, LetteredApi, alike
+
+import retab_analysis as ra
+
+UNKNOWN = "What was edited is not known: the API does not keep earlier drafts."
+
+
+@contextmanager
+def broken_at(
+    fails_from: int, codes: str, published: str = "", **more: Any
+) -> Iterator[LetteredApi]:
+    """Three evals that break in a run; a letter per run is the code of their block."""
+    letters = "P" * fails_from + "F" * (len(codes) - fails_from)
+    evals = {**alike(3, letters, "bad"), **alike(4, "P" * len(codes))}
+    blocks = {each: "extract" if each.startswith("bad") else "split" for each in evals}
+    versions = [f"{letter}A" for letter in published]  # by the letters of both blocks
+    own = {"extract": codes, "split": "A"}
+    with LetteredApi(evals, own, blocks=blocks, published=versions, **more) as api:
+        yield api
+
+
+def shown(verdict: Any) -> list[tuple[str, str, str]]:
+    changes = verdict.config_changes.select("block_id", "before", "after")
+    return [(block, was[-2], now[-2]) for block, was, now in changes.iter_rows()]
+
+
+def histories(api: LetteredApi) -> list[str]:
+    return [each for each in api.asked if each.endswith("config-history")]
+
+
+def looked_up(api: LetteredApi) -> list[str]:
+    """What was asked of the blocks of versions and the draft."""
+    return [each for each in api.asked if "/versions/" in each or each.endswith("/blocks")]
+
+
+@pytest.mark.parametrize(
+    ("codes", "published"),
+    [
+        ("A" * 20 + "BBBCCCDDD", ""),  # three drafts ago
+        ("A" * 20 + "BBB", ""),
+        ("A" * 20 + "BBBCCC", "AC"),  # a draft between two published versions
+        ("A" * 20 + "BBB", "AB"),
+        ("Z" * 10 + "A" * 10 + "BBBCCC", "Z"),
+    ],
+)
+def test_it_is_exactly_that_edit(codes: str, published: str) -> None:
+    with broken_at(20, codes, published=published) as api:
+        verdict = api.check()
+        assert set(verdict.broken["cause"]) == {"edit"}
+        assert shown(verdict) == [("extract", "A", "B")]
+        assert histories(api) == ["GET /v1/workflows/blocks/extract/config-history"]
+        assert looked_up(api) == ["GET /v1/workflows/blocks"]  # for their labels
+    assert "The edit of extract of 21 Apr 2026, 09:00 UTC: prompt." in verdict.explain()
+    assert UNKNOWN not in verdict.to_markdown()
+
+
+def test_an_edit_that_was_not_run_since_is_not_it() -> None:
+    with broken_at(20, "A" * 20 + "BBB" + "C") as api:
+        api.evals = {each: row[:23] for each, row in api.evals.items()}
+        api.write(api.evals)
+        assert shown(api.check()) == [("extract", "A", "B")]
+
+
+def test_a_configuration_that_was_put_back() -> None:
+    """A, then B, then A again: the break by B, and later one by A."""
+    with broken_at(20, "A" * 10 + "B" * 10 + "AAA") as api:
+        assert shown(api.check()) == [("extract", "B", "A")]
+    with broken_at(10, "A" * 10 + "BBB") as api:
+        assert shown(api.check()) == [("extract", "A", "B")]
+
+
+@pytest.mark.parametrize(("history", "more"), [(True, 2), (False, 3)])
+def test_so_many_requests_more_than_where_nothing_broke(history: bool, more: int) -> None:
+    """One for the draft, one for the history; where that is in vain, one for a version."""
+    asked = []
+    for fails_from in (23, 20):
+        with broken_at(fails_from, "A" * 20 + "BBB", "A", history=history) as api:
+            api.check()
+            asked.append(len(api.asked))
+    assert asked[1] - asked[0] == more
+
+
+@pytest.mark.parametrize("published", ["AB", "ABC"])
+def test_without_a_history_the_versions_know_it(published: str) -> None:
+    with broken_at(20, "A" * 20 + "BBBCCC", published=published, history=False) as api:
+        assert shown(api.check()) == [("extract", "A", "B")]
+        assert len(histories(api)) == 1
+
+
+def test_a_draft_that_is_as_it_was_then_knows_it() -> None:
+    with broken_at(20, "A" * 20 + "BBB", published="A", history=False) as api:
+        assert shown(api.check()) == [("extract", "A", "B")]
+        asked = ["GET /v1/workflows/blocks", "GET /v1/workflows/versions/version_AA"]
+        assert sorted(looked_up(api)) == asked
+
+
+def test_else_a_published_version_is_compared_with_the_draft() -> None:
+    """Z was published, A and B were drafts, C is the draft now."""
+    with broken_at(20, "Z" * 10 + "A" * 10 + "BBBCCC", published="Z", history=False) as api:
+        verdict = api.check()
+        assert shown(verdict) == [("extract", "Z", "C")]
+    assert "Between version version_Z" in verdict.explain()
+    assert "and the draft as it is now these blocks differ" in verdict.explain()
+
+
+def test_where_nobody_knows_it_one_line_says_so() -> None:
+    with broken_at(20, "A" * 20 + "BBBCCC", history=False) as api:
+        verdict = api.check()
+    assert shown(verdict) == []
+    for text in (verdict.to_markdown(), verdict.to_html(), " ".join(str(verdict).split())):
+        assert UNKNOWN in text
+    assert "What was edited in extract is not known" in verdict.explain()
+
+
+def test_an_archive_remembers_it(tmp_path: Path) -> None:
+    """Which was synced between the edits, while nothing else keeps drafts."""
+    path = tmp_path / "a.sqlite"
+    with broken_at(20, "A" * 20 + "BBBCCC", history=False) as api, ra.Archive(path) as archive:
+        for api.upto in (20, 22, 25):
+            sync(archive, api)
+            synced_at(path, api.runs[api.upto - 1].at)
+        api.upto = 26
+        with_it, without = api.check(archive), api.check()
+    assert shown(without) == []
+    assert UNKNOWN in without.to_markdown()
+    assert shown(with_it) == [("extract", "A", "B")]
+    assert UNKNOWN not in with_it.to_markdown()
+
+
+def synced_at(path: Path, moment: datetime) -> None:
+    """Put back the clock of the newest sync, as far as it is of blocks."""
+    at, today = (int(each.timestamp()) * 1_000_000 for each in (moment, datetime.now(UTC)))
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        for column in ("first_seen", "state_seen", "last_seen"):
+            is_new = f"kind = 'blocks' AND {column} > {today - 600_000_000}"
+            db.execute(f"UPDATE documents SET {column} = {at} WHERE {is_new}")
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_nothing_is_asked_where_nothing_broke_by_an_edit(history: bool) -> None:
+    for letters, codes in (("P" * 24, "A"), ("P" * 20 + "FFFF", "A"), ("P" * 24, "A" * 20 + "B")):
+        evals = {"a": letters, **alike(4, "P" * 24)}
+        with LetteredApi(evals, codes, history=history, published="A") as api:
+            api.check()
+            assert not [*histories(api), *looked_up(api)]
+
+
+def test_the_histories_of_twelve_blocks_are_asked_for_at_most() -> None:
+    bad = {f"bad {at}": "P" * 20 + "FFF" for at in range(15)}
+    blocks = {each: f"block {at}" for at, each in enumerate(bad)}
+    codes = {block: "A" * 20 + "B" for block in blocks.values()}
+    with LetteredApi(bad | alike(30, "P" * 23), codes, blocks=blocks) as api:
+        verdict = api.check()
+        assert verdict.broken.height == 15
+        assert len(histories(api)) == len({*histories(api)}) == 12
+    assert len(shown(verdict)) == 12
+
+
+def test_a_draft_of_before_is_compared_with_what_is_now() -> None:
+    with broken_at(20, "A" * 20 + "BBBCCC") as api:
+        changes = ra.fetch_config_changes(FLOW, "version_AA", "version_BA", client=api.client)
+        assert changes.select("block_id", "field", "before", "after").rows() == [
+            ("extract", "$.config.prompt", '"Prompt A"', '"Prompt B"')
+        ]
+        now = ra.fetch_config_changes(FLOW, "version_BA", client=api.client)
+        assert now["after"].to_list() == ['"Prompt C"']
+        with pytest.raises(ra.NotFoundError, match="no version 'version_XX'"):
+            ra.fetch_config_changes(FLOW, "version_XX", client=api.client)
+        api.history = False
+        with pytest.raises(ra.NotFoundError):
+            ra.fetch_config_changes(FLOW, "version_AA", "version_BA", client=api.client)
+
+
+def test_that_asking_fails_is_said_and_loses_nothing() -> None:
+    with broken_at(20, "A" * 20 + "BBB") as api:
+        api.broken["GET /v1/workflows/blocks/extract"] = reply(500)
+        verdict = api.check()
+    assert verdict.broken.height == 3
+    assert "What was edited is not known: asking failed" in verdict.to_markdown()
+    assert verdict.config_changes.is_empty()
+    assert isinstance(verdict.config_changes, pl.DataFrame)

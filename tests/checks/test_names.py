@@ -1,0 +1,175 @@
+"""What people call blocks and versions, in every door."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+from support.faultserver import page, reply
+from support.lettered_api import LetteredApi, alike
+
+import retab_analysis as ra
+
+ONE, OTHER = "blk_9fQ2", "blk_7aa0"
+UNKNOWN = "What was edited is not known: the API does not keep earlier drafts."
+
+
+def edited(labels: dict[str, str], published: str = "A") -> LetteredApi:
+    """Two evals of a block break with its edit, and one of another block without one."""
+    broken, fine = alike(2, "P" * 20 + "FF", "lines"), alike(9, "P" * 22)
+    blocks = {**dict.fromkeys((*broken, *fine), ONE), "total": OTHER}
+    return LetteredApi(
+        {**broken, **fine, "total": "P" * 20 + "FF"},
+        codes={ONE: "A" * 20 + "B", OTHER: "A"},
+        blocks=blocks,
+        published=[f"{letter}A" for letter in published],
+        labels=labels,
+    )
+
+
+def check(api: LetteredApi, **more: Any) -> Any:
+    return api.check(**more)
+
+
+def test_a_block_is_called_by_its_label() -> None:
+    made = check(edited({ONE: "Line items", OTHER: "Total"}))
+    assert "the edit of Line items" in made.headline
+    shown = str(made), made.to_markdown(), made.to_html(), made.explain()
+    assert not [each for each in shown if ONE in each]
+    assert "Line items was edited" in shown[0]
+    labels = dict(made.evals.select("block_id", "block_label").iter_rows())
+    assert labels == {ONE: "Line items", OTHER: "Total"}
+    ax = ra.plot_comparison(made, ax=Figure().subplots())
+    assert "Line items" in [each.get_text().split("\n")[0] for each in ax.get_yticklabels()]
+
+
+def test_two_blocks_of_one_label_are_told_apart() -> None:
+    made = check(edited({ONE: "Extract", OTHER: "Extract"}))
+    assert f"the edit of Extract ({ONE})" in made.headline
+
+
+def test_a_block_without_a_label_is_called_by_its_id() -> None:
+    made = check(edited({ONE: "", OTHER: ONE}))
+    assert f"the edit of {ONE}" in made.headline
+    assert f"{ONE} ({OTHER})" in str(made)
+
+
+def test_a_label_is_text() -> None:
+    made = check(edited({ONE: "<b>$x_$</b>\n=1"}))
+    assert "<b>$x" not in made.to_html()
+    assert "\n=1" not in made.headline
+
+
+def test_labels_cost_no_request() -> None:
+    api = edited({ONE: "Line items"})
+    with api:
+        check(api)
+        assert api.asked.count("GET /v1/workflows/blocks") == 1  # what was edited
+    quiet = LetteredApi(alike(9, "P" * 9), labels={"extract": "Line items"})
+    with quiet:
+        check(quiet)
+        assert "GET /v1/workflows/blocks" not in quiet.asked
+
+
+def test_where_nobody_knows_what_was_edited_the_card_says_so() -> None:
+    api = edited({}, published="")
+    api.history, api.codes = False, {ONE: "A" * 20 + "BC", OTHER: "A"}
+    api.upto = 21
+    made = check(api)
+    assert made.broken.filter(cause="edit").height == 2
+    assert UNKNOWN in str(made)
+    assert made.config_changes.is_empty()
+
+
+def later_published(api: LetteredApi) -> None:
+    """What ran as a draft is published by now, under the same id."""
+    row = {
+        "id": "wph_2",
+        "workflow_id": api.flow,
+        "workflow_version_id": "version_A",
+        "version": 2,
+        "published_at": "2026-12-01T10:00:00Z",
+        "is_current": True,
+    }
+    path = f"GET /v1/workflows/{api.flow}/published-versions"
+    api.broken[path] = reply(body=json.loads(json.dumps(page([row]))))
+
+
+def test_92_a_draft_that_was_published_later_is_known_by_both_names() -> None:
+    api = LetteredApi(alike(6, "P" * 9))
+    with api:
+        assert "draft of 9 Apr" in str(check(api))
+        later_published(api)
+        for named in (None, "v2", "published", "version_A"):
+            assert "v2 (draft of 9 Apr)" in str(check(api, candidate=named))
+
+
+def test_92_how_an_id_begins_says_nothing() -> None:
+    api = LetteredApi({"a": "P" * 9}, codes="A" * 8 + "B", published="AB")
+    for run in api.runs:
+        api.change(run.id, workflow_version_id=f"draft_{run.codes['extract']}")
+    rows = [
+        {
+            "id": f"wph_{number}",
+            "workflow_id": api.flow,
+            "workflow_version_id": f"draft_{letter}",
+            "version": number,
+            "published_at": "2026-01-01T10:00:00Z",
+        }
+        for number, letter in ((2, "B"), (1, "A"))
+    ]
+    with api:
+        api.broken[f"GET /v1/workflows/{api.flow}/published-versions"] = reply(body=page(rows))
+        assert " v2 " in str(check(api)).splitlines()[0]
+        assert "v1" in str(check(api, candidate="v1")).splitlines()[0]
+
+
+def test_91_what_is_not_known_of_versions_is_said() -> None:
+    api = LetteredApi(alike(6, "P" * 9), published="A")
+    with api:
+        for path in (f"{api.flow}/published-versions", "versions?"):
+            api.broken[f"GET /v1/workflows/{path}"] = reply(403, {"detail": "no"})
+        made = check(api)
+        assert "version_A" in str(made)
+        assert "versions have no numbers" in str(made)
+        api.broken[f"GET /v1/workflows/{api.flow}/published-versions"] = reply(500)
+        assert "does not say which versions are published" in str(check(api))
+        assert made.gate().ok
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_91_an_archive_without_versions_says_so(tmp_path: Path, status: int) -> None:
+    api = LetteredApi(alike(6, "P" * 9), published="A")
+    with api, ra.Archive(tmp_path / "a.sqlite") as archive:
+        for path in (f"{api.flow}/published-versions", "versions?"):
+            api.broken[f"GET /v1/workflows/{path}"] = reply(status, {"detail": "no"})
+        api.broken["GET /v1/workflows?"] = reply(status, {"detail": "no"})
+        made = check(api, archive=archive)
+        assert "does not say which versions are published" in str(made)
+        assert "draft of" not in str(made)
+        api.broken.clear()
+        assert " v1 " in str(check(api, archive=archive)).splitlines()[0]
+
+
+def test_what_an_archive_knows_of_labels_costs_no_request(tmp_path: Path) -> None:
+    api = edited({ONE: "Line items", OTHER: "Total"})
+    with api, ra.Archive(tmp_path / "a.sqlite") as archive:
+        archive.sync(api.flow, client=api.client)
+        assert set(archive.scan_evals().collect()["block_label"]) == {"Line items", "Total"}
+        assert set(archive.scan_results().collect()["block_label"]) == {"Line items", "Total"}
+        api.upto = 20
+        made = check(api, archive=archive)
+        labels = dict(made.evals.select("block_id", "block_label").iter_rows())
+        assert labels == {ONE: "Line items", OTHER: "Total"}
+        assert ra.fetch_evals(api.flow, client=api.client)["block_label"].null_count() == 12
+
+
+def test_no_check_reads_the_list_of_graphs() -> None:
+    api = LetteredApi(alike(6, "P" * 9), published="A")
+    with api:
+        for named in (None, "published", "v1"):
+            check(api, candidate=named)
+        assert "GET /v1/workflows/versions" not in api.asked
