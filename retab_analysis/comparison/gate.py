@@ -66,6 +66,7 @@ class Gate:
 
     @property
     def set_aside(self) -> dict[str, str]:
+        """The evals that do not pass and do not count, with the word for why."""
         informational = dict.fromkeys(self.informational, "informational")
         return informational | dict.fromkeys(self.accepted, "accepted")
 
