@@ -63,6 +63,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "fetch_run": (ra.fetch_run, {"run_id": "r"}),
     "fetch_runs": (ra.fetch_runs, {}),
     "fetch_versions": (ra.fetch_versions, {"workflow_id": "wf"}),
+    "fetch_edits": (ra.fetch_edits, {"workflow_id": "wf"}),
     "fetch_workflows": (ra.fetch_workflows, {}),
     "open_document": (ra.open_document, {"result": "r"}),
     "overview": (ra.overview, {}),

@@ -162,7 +162,7 @@ def result_row(result: WorkflowEvalResult) -> Row:
     same = ("eval_id", "block_id", "workflow_id", "block_type", "verdict", "warnings")
     prints = ("handle_inputs", "block_execution", "workflow_draft", "execution")
     return {
-        **dict.fromkeys(("eval_name", "path", *KNOWN_OF_RUN)),
+        **dict.fromkeys(("eval_name", "path", "block_label", *KNOWN_OF_RUN)),
         **{name: getattr(result, name) for name in same},
         **{f"{name}_fingerprint": getattr(result, f"{name}_fingerprint") for name in prints},
         **error(result.lifecycle),
@@ -224,6 +224,7 @@ def eval_row(saved: WorkflowEval) -> Row:
         "eval_name": saved.name,
         "workflow_id": saved.workflow_id,
         "block_id": saved.target.block_id,
+        "block_label": None,
         "output_handle_id": of(assertion and assertion.target, "output_handle_id"),
         "path": of(assertion and assertion.target, "path"),
         "condition_kind": of(assertion and assertion.condition, "kind"),
