@@ -21,7 +21,6 @@ Daily:
     fetch_results    results as a frame, one row for each eval in a run
     fetch_evals      the saved evals as a frame
     explore          runs, results and evals to filter and to open
-    compare_view     two versions side by side
     open_document    the document that a result is about
     write_report     a verdict as Markdown or HTML
     demo             a made-up Retab API on this machine; no key needed
@@ -32,7 +31,7 @@ Now and then:
     runs             wait_for_runs, cancel_runs
     analyse          summarize_runs, summarize_results, summarize_evals, states, failures,
                      eval_history
-    compare          compare, compare_versions, of frames that you have
+    compare          compare_versions, of a workflow; compare, of frames that you have
     draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
     files            write_csv, read_csv, write_excel
     decode           decode_runs, decode_results, decode_evals, of documents that you have
@@ -65,6 +64,7 @@ if _TYPE_CHECKING:
     from retab_analysis.analysis import summarize_runs as summarize_runs
     from retab_analysis.archive import Archive as Archive
     from retab_analysis.checks.check import check as check
+    from retab_analysis.checks.check import compare_versions as compare_versions
     from retab_analysis.checks.defaults import use as use
     from retab_analysis.checks.demo import demo as demo
     from retab_analysis.checks.edits import fetch_config_changes as fetch_config_changes
@@ -72,7 +72,6 @@ if _TYPE_CHECKING:
     from retab_analysis.checks.overview import overview as overview
     from retab_analysis.checks.settle import settle as settle
     from retab_analysis.comparison import compare as compare
-    from retab_analysis.comparison import compare_versions as compare_versions
     from retab_analysis.comparison.report import write_report as write_report
     from retab_analysis.decode import decode_evals as decode_evals
     from retab_analysis.decode import decode_results as decode_results
@@ -118,7 +117,6 @@ if _TYPE_CHECKING:
     from retab_analysis.plots import plot_verdicts as plot_verdicts
     from retab_analysis.sandbox import Sandbox as Sandbox
     from retab_analysis.transport import Client as Client
-    from retab_analysis.widgets import compare_view as compare_view
     from retab_analysis.widgets import explore as explore
     from retab_analysis.widgets import watch as watch
 
@@ -128,14 +126,14 @@ if _TYPE_CHECKING:
 _NAMES = {
     "analysis": ("eval_history failures states summarize_evals summarize_results summarize_runs"),
     "archive": "Archive",
-    "checks.check": "check",
+    "checks.check": "check compare_versions",
     "checks.demo": "demo",
     "checks.edits": "fetch_config_changes",
     "checks.open_document": "open_document",
     "checks.overview": "overview",
     "checks.settle": "settle",
     "checks.defaults": "use",
-    "comparison": "compare compare_versions",
+    "comparison": "compare",
     "comparison.report": "write_report",
     "decode": "decode_evals decode_results decode_runs",
     "errors": (
@@ -152,7 +150,7 @@ _NAMES = {
     "plots": "plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts",
     "sandbox": "Sandbox",
     "transport": "Client",
-    "widgets": "compare_view explore watch",
+    "widgets": "explore watch",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 # Packages that are used with a dot: retab_analysis.schema.RUNS.describe().

@@ -71,10 +71,10 @@ def check(
 ) -> dict[str, Any]:
     """What a run broke, since when, by which edit, and how sure that is.
 
-    candidate: a run or a version ("draft", "v5"); the newest run unless given. baseline:
-    "last_good" (each eval against its own past), "published", "previous", a run or a version.
-    values: also expected and actual values. p_regressed is the probability that an eval got worse
-    to stay; gate.ok says whether a build may pass.
+    candidate: a run or a version ("draft", "v5"); the newest run unless given. baseline: a run, a
+    version (two versions are compared by all their runs), "published", "previous" or "last_good",
+    which holds each eval against its own past. values: also expected and actual ones. p_regressed
+    is the probability that an eval got worse to stay; gate.ok says whether a build may pass.
     """
     found = _compare(workflow_id, candidate, baseline)
     return found.to_dict(brief=True, values=values and shows_values())

@@ -32,7 +32,7 @@ STATES = (*DECIDED, "error", "cancelled", "unscored")
 BROKEN = ("regressed", "newly_blocked")
 """The transitions that say that an eval got worse."""
 
-UNDECIDED = ("newly_errored", "suspect", "incomplete")
+UNDECIDED = ("newly_errored", "suspect", "incomplete", "stale")
 """The transitions of which nobody can tell yet whether an eval got worse."""
 
 NOT_COMPARED = ("not_comparable", "removed", "added")
@@ -46,6 +46,7 @@ Transition = Literal[
     "fixed",
     "flaky",
     "incomplete",
+    "stale",
     "not_comparable",
     "removed",
     "added",

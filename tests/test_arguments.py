@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.compared import THREE
+from support.compared import THREE, compare_in
 from support.fakes import client_for
 from support.inside import RESULTS, RUNS, LiveView, Watcher
 
@@ -21,7 +21,7 @@ import retab_analysis as ra
 
 NOWHERE = "http://127.0.0.1:9"
 
-COMPARISON = ra.compare_versions(THREE, "v1", "v3")
+COMPARISON = compare_in(THREE, "v1", "v3")
 # Views that ask the API for nothing: there are no runs, and the watcher is never started.
 EXPLORER = ra.explore(RUNS.empty())
 CLIENT = client_for(NOWHERE)
@@ -43,9 +43,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "compare": (ra.compare, {"baseline": THREE, "candidate": THREE}),
     "compare_versions": (
         ra.compare_versions,
-        {"results": THREE, "baseline": "v1", "candidate": "v2"},
+        {"workflow_id": "wf", "baseline": "v1", "candidate": "v2"},
     ),
-    "compare_view": (ra.compare_view, {"results": THREE}),
     "decode_evals": (ra.decode_evals, {"data": "[]"}),
     "decode_results": (ra.decode_results, {"data": "[]"}),
     "decode_runs": (ra.decode_runs, {"data": "[]"}),
@@ -172,7 +171,7 @@ def test_72_more_seconds_than_anybody_waits(function: str, name: str) -> None:
         refuse(function, {name: wrong}, f"{name} must be a number of seconds")
 
 
-CHOICES = [("fetch_runs", "order"), ("summarize_runs", "scope"), ("compare_versions", "by")]
+CHOICES = [("fetch_runs", "order"), ("summarize_runs", "scope")]
 
 
 @pytest.mark.parametrize(

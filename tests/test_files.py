@@ -17,14 +17,14 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.compared import THREE
+from support.compared import THREE, compare_in
 from support.csv_files import column
 from support.inside import check_writable
 
-from retab_analysis import ConfigError, compare_versions, read_csv, write_csv
+from retab_analysis import ConfigError, read_csv, write_csv
 
 FRAME, OTHER = column("new", "frame"), column("a", "longer", "frame")
-COMPARISON = compare_versions(THREE, "v1", "v3")
+COMPARISON = compare_in(THREE, "v1", "v3")
 
 
 @pytest.fixture

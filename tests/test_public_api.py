@@ -23,7 +23,7 @@ APIError Archive ArchiveError AuthenticationError Client ConfigError ConflictErr
 InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
 ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
 SchemaError ServerError TransportError WaitTimeout cancel_runs check compare compare_versions
-compare_view decode_evals decode_results decode_runs demo eval_history explore failures
+decode_evals decode_results decode_runs demo eval_history explore failures
 fetch_config_changes fetch_edits fetch_evals fetch_result fetch_results fetch_run fetch_runs
 fetch_versions fetch_workflows open_document overview plot_comparison plot_durations
 plot_outcomes plot_pass_rate plot_verdicts read_csv settle start_runs states
@@ -40,10 +40,8 @@ SIGNATURES = {
     "check": "(workflow_id, *, candidate=None, baseline='last_good', history=30, "
     "alpha=0.05, margin=0.05, client=None, progress=None)",
     "compare": "(baseline, candidate, *, history=None, alpha=0.05, margin=0.05)",
-    "compare_versions": "(results, baseline, candidate, *, by='workflow_version_id', "
-    "alpha=0.05, margin=0.05)",
-    "compare_view": "(results, baseline=None, candidate=None, *, "
-    "alpha=0.05, margin=0.05, save_values=False, client=None)",
+    "compare_versions": "(workflow_id, baseline, candidate, *, alpha=0.05, margin=0.05, "
+    "client=None, progress=None)",
     "decode_evals": "(data, *, strict=True)",
     "decode_results": "(data, *, strict=True)",
     "decode_runs": "(data, *, strict=True)",

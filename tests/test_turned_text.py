@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from matplotlib.text import Text
+from support.compared import compare_in
 from support.explored import htmls
 from support.fakes import KEY
 from support.faultserver import FaultServer, reply
@@ -68,7 +69,7 @@ RUNS = runs(
         for number in (1, 2, 3)
     )
 )
-COMPARISON = ra.compare_versions(RESULTS, f"v1{TURNED}", f"v2{TURNED}")
+COMPARISON = compare_in(RESULTS, f"v1{TURNED}", f"v2{TURNED}")
 LIVE = seen(
     *(
         run_with(name + TURNED, TURNED, failed=1, workflow_version_id=TURNED, workflow_id=TURNED)
@@ -95,9 +96,6 @@ def report_texts(folder: Path) -> Iterator[str]:
 
 
 def view_texts() -> Iterator[str]:
-    view = ra.compare_view(RESULTS, save_values=True)
-    yield from view._repr_mimebundle_().values()
-    yield from (getattr(view.widget, f"html_{name}") for name in view.widget.sections)
     explorer = ra.explore(RUNS, RESULTS, save_values=True)
     for tab in explorer.state.tabs:
         explorer.tab = tab

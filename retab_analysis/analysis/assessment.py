@@ -19,9 +19,9 @@ from retab_analysis.evidence.comparable import (
     Ledger,
     collect,
     combine_sides,
-    split_by_candidate,
 )
 from retab_analysis.evidence.inference import Histories, last_row
+from retab_analysis.evidence.placing import place_results
 from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.evidence.story import Reading
@@ -29,6 +29,7 @@ from retab_analysis.evidence.transitions import find_word
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import (
+    BLOCK_CODE,
     CERTAIN_ENOUGH,
     CODE,
     DECIDED,
@@ -64,7 +65,6 @@ class Assessment:
 
     @property
     def outcomes(self) -> pl.DataFrame:
-        """The comparable results that passed or did not."""
         return _select_outcomes(self.results)
 
     def count(self) -> pl.DataFrame:
@@ -167,30 +167,26 @@ def _split(results: pl.DataFrame) -> pl.DataFrame:
     n, is_cut = pl.col("eval_id").n_unique(), pl.col("state") == "cancelled"
     goes_on = (pl.col("state") == "unscored") & ~pl.col("status").is_in(TERMINAL)
     sizes = dated.with_columns(size=n.over("run_id"))
+    decided, ended = pl.col("state").is_in(DECIDED), ~goes_on.any()
     runs = (
         sizes.with_columns(most=pl.col("size").max().over("eval_id"))
         .drop_nulls("run_id")
         .group_by("run_id")
         .agg(
             pl.col("moment").min().alias("created_at"),
+            pl.col("run_completed_at").max().alias("ended_at"),
             pl.col("workflow_version_id").drop_nulls().first(),
-            pl.col("state").is_in(DECIDED).any().alias("decided"),
-            pl.col("block_id").first(),
-            pl.col("eval_id").first(),
             scope=first_that_holds(
                 ((n == 1) & (pl.col("most").max() > 1), "eval"),
                 (pl.col("block_id").n_unique() < min(2, newest["block_id"].n_unique()), "block"),
                 otherwise="workflow",
             ),
-            status=first_that_holds(
-                (goes_on.any(), "running"), (is_cut.any(), "cancelled"), otherwise="completed"
-            ),
+            is_completed=ended & ~is_cut.any(),
+            stands=ended & (~is_cut.any() | (2 * decided.sum() >= pl.len())),
         )
-        .sort("created_at", "run_id", nulls_last=False)
     )
-    base = _find_base(runs)
     saved = newest.select("eval_id", "block_id")
-    placed = split_by_candidate(dated.drop("moment"), runs, saved, base, follow=True)
+    placed = place_results(_mark_present(dated).drop("moment"), runs, saved).drop("is_present")
     # Of an eval that has nothing else, what was only tried is all that is known.
     is_only_tried = (pl.col("place") == "tried").all().over("eval_id")
     return placed.with_columns(
@@ -198,25 +194,13 @@ def _split(results: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _find_base(runs: pl.DataFrame) -> frozenset[str]:
-    """The runs that say what is now, as a check chooses them.
-
-    The newest run of the whole workflow that completed, else that decided anything; without one the
-    newest run of each block or eval.
-    """
-    ended = runs.filter(pl.col("status") != "running")
-    whole, decided = pl.col("scope") == "workflow", pl.col("decided")
-    for chosen in (
-        ended.filter(whole, pl.col("status") == "completed").tail(1),
-        ended.filter(whole, decided).tail(1),
-        ended.filter(~whole, decided).unique(
-            ("block_id", pl.when(pl.col("scope") == "eval").then("eval_id")), keep="last"
-        ),
-        (runs if ended.is_empty() else ended).tail(1),
-    ):
-        if not chosen.is_empty():
-            return frozenset(chosen["run_id"])
-    return frozenset()
+def _mark_present(dated: pl.DataFrame) -> pl.DataFrame:
+    """Add ``is_present``: whether a result is of the code of its block's newest result."""
+    known = []
+    for name in (BLOCK_CODE, "workflow_version_id"):
+        newest = pl.col(name).sort_by("moment", nulls_last=False).last().over("block_id")
+        known.append(pl.col(name) == newest)
+    return dated.with_columns(is_present=pl.coalesce(*known, pl.lit(True)))
 
 
 def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:

@@ -90,10 +90,8 @@ def select_keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -
 
 
 def count_where(condition: pl.Expr) -> pl.Expr:
-    """How many rows fulfil a condition, Int64."""
     return condition.sum().cast(pl.Int64)
 
 
 def count_rows() -> pl.Expr:
-    """How many rows there are, Int64."""
     return pl.len().cast(pl.Int64)

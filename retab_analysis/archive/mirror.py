@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from retab_analysis.archive.database import transaction
-from retab_analysis.archive.records import Kept, RawRecord, put, read_documents
+from retab_analysis.archive.records import Kept, RawRecord, put, read_documents, unpack
 from retab_analysis.decode import Page, Problems, read_one, report_problems
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.fetch import paging
@@ -37,6 +37,7 @@ from retab_analysis.transport.request import Params
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH = 1_000  # results that are written together
+_RECENT = 3 * 86_400_000_000  # microseconds in which a run may get further results
 
 RunResults = tuple[str, list[RawRecord] | None]  # None where the run is gone
 Change = tuple[str, str, str | None, str]  # workflow, kind, id, and what became of a document
@@ -87,7 +88,6 @@ class Mirror:
         self._seen = 0
 
     def sync(self, workflow: str, since: int | None, *, results: bool, refresh: bool) -> None:
-        """Bring what is kept of a workflow up to date."""
         query = "SELECT * FROM workflows WHERE workflow = ?"
         row = self._db.execute(query, (workflow,)).fetchone()
         at = Place(workflow, since)
@@ -127,7 +127,6 @@ class Mirror:
         self._db.execute(query, dataclasses.astuple(at))
 
     def _list_runs(self, at: Place) -> None:
-        """Read the list of runs, and write page after page."""
         start = at.since or 0
         moment = None if at.since is None else EPOCH + timedelta(microseconds=start)
         query = RunQuery({"workflow_id": [at.workflow]}, moment, None, "desc")
@@ -241,8 +240,17 @@ class Mirror:
                 known = {*self._ids(kept, "run = ?", run_id)}
                 self._put_all(kept, documents)
                 self._mark_gone(kept, known - {each.id for each in documents})
-                query = "UPDATE documents SET is_due = 0 WHERE kind = ? AND id = ?"
-                self._db.execute(query, (RUNS.name, run_id))
+                # Some may come after the run has ended: it is read again until they add up.
+                query = "SELECT body FROM documents WHERE kind = ? AND id = ?"
+                body = self._db.execute(query, (RUNS.name, run_id)).fetchone()[0]
+                [run] = read_one(RUNS.record, unpack(body)).structs or [None]
+                lacks = run is not None and run.total_evals > len(documents)
+                newest = (
+                    "(SELECT max(created) FROM documents WHERE kind = :kind AND workflow = :of)"
+                )
+                query = f"UPDATE documents SET is_due = :lacks AND created > {newest} - {_RECENT}"
+                named = {"kind": RUNS.name, "of": workflow, "lacks": lacks, "id": run_id}
+                self._db.execute(f"{query} WHERE kind = :kind AND id = :id", named)
 
     def _list_short(self, at: Place, table: Table) -> None:
         """Read a list that is short; to the end where all are wanted, or something changed."""
@@ -349,5 +357,4 @@ class Mirror:
 
 
 def to_micros(moment: datetime) -> int:
-    """A moment in microseconds since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1)

@@ -61,7 +61,6 @@ class RawRecord:
 
     @classmethod
     def make(cls, document_id: str, raw: bytes, struct: Any = None) -> RawRecord:
-        """Compress a record; its checksum is part of that."""
         return cls(document_id, zlib.compress(raw, _LEVEL), struct)
 
     @property
@@ -132,7 +131,7 @@ def put(
             row,
         )
     else:
-        stored, change = _unpack(known[0]), "added" if known[1] else "changed"
+        stored, change = unpack(known[0]), "added" if known[1] else "changed"
         if stored == zlib.decompress(document.packed):
             news, change = "last_seen = max(:now, last_seen)", change if known[1] else None
         else:
@@ -249,7 +248,7 @@ def decode(
     frames, problems, waiting = [to_frame(table, [])], Problems(), iter(rows)
     others: list[tuple[Any, ...]] = []
     while batch := list(itertools.islice(waiting, _AT_ONCE)):
-        unpacked = [(_unpack(packed), *row) for row in batch for packed in row[2:3]]
+        unpacked = [(unpack(packed), *row) for row in batch for packed in row[2:3]]
         good = [row for row in unpacked if row[0]]
         for _, document_id, *_ in itertools.filterfalse(itemgetter(0), unpacked):
             problems.add(Problem(document_id, "$", "its compressed bytes are damaged", ""))
@@ -277,7 +276,7 @@ def make_frame(rows: Sequence[tuple[Any, ...]], names: str) -> pl.DataFrame:
     return frame.with_columns(pl.col(each).cast(dtype) for each, dtype in numbers.items())
 
 
-def _unpack(packed: bytes) -> bytes:
+def unpack(packed: bytes) -> bytes:
     """A document; nothing where its bytes are damaged, as their checksum says."""
     try:
         return zlib.decompress(packed)

@@ -14,6 +14,7 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Surroundings
+from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.freshness import note_codes
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import Runs, check_text
@@ -43,13 +44,14 @@ def check(
     Args:
         workflow_id: The workflow.
         candidate: What to check: a run's id, a version (``"v5"``, ``"draft"``, ``"published"`` or
-            its id: its newest run), several ids or a RUNS frame. None for the newest run of the
-            whole workflow, or, of a block that was run since, that run; with all that was run since
-            on the same code.
+            its id: its newest run), several ids or a RUNS frame. None for the workflow as it is
+            now: of each block what ran on its present code, since its newest whole run. What was
+            edited and has not run is ``stale``.
         baseline: What to hold it against. ``"last_good"``: each eval against its own last good
             result. Or one frame for all evals: ``"published"``, the newest run of the published
             version; ``"last_ok"``, the newest run in which every eval passed; ``"previous"``, the
-            newest that completed; or a run or version, as for ``candidate``.
+            newest that completed; or a run or version, as for ``candidate``. Where both name a
+            version, all runs of both are compared, see :func:`compare_versions`.
         history: How many earlier runs of the whole workflow to read: four fifths the newest, the
             others the oldest and between. The more there are, the better drift, flaky evals and
             breaks are told apart. With an archive (:func:`use`) all of them, unless you
@@ -79,14 +81,74 @@ def check(
         >>> verdict.gate().ok
         False
     """
-    check_text("workflow_id", workflow_id)
     check_count("history", history)
+    source = _open(workflow_id, alpha, margin, client, progress)
+    return check_source(source, candidate, baseline, history, alpha, margin, progress)
+
+
+def compare_versions(
+    workflow_id: str,
+    baseline: str,
+    candidate: str,
+    *,
+    alpha: float = 0.05,
+    margin: float = 0.05,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+) -> Comparison:
+    """Say what broke from one version of a workflow to another.
+
+    ``check(workflow_id, baseline=…, candidate=…)`` gives the same where both name a version. Each
+    side is all results of the runs of that version: of the whole workflow, of blocks and of single
+    evals. No other run counts, and neither does how the evals are saved now. Of the list of runs
+    it reads the newest thousand; with an archive (:func:`use`) all.
+
+    To compare other sets of results, filter a RESULTS frame and pass both parts to
+    :func:`compare`.
+
+    Args:
+        workflow_id: The workflow.
+        baseline: The version to compare with: ``"v4"``, ``"published"``, the id of a version, or
+            ``"draft"`` for all versions that are not published.
+        candidate: The version to judge, likewise.
+        alpha: The level of the suite's test, and one minus that of its interval.
+        margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
+        client: What to ask; the default one if not given.
+        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ConfigError: A side does not name a version that was run (the message lists what there is),
+            both name the same one, or another argument cannot be used.
+        ArchiveError: The archive cannot be read or written.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> ra.compare_versions("wf_invoices", "v4", "v5").headline
+        '... from v4 to v5...'
+    """
+    for name, value in (("baseline", baseline), ("candidate", candidate)):
+        check_text(name, value)
+    source = _open(workflow_id, alpha, margin, client, progress)
+    return check_source(
+        source, candidate, baseline, HISTORY, alpha, margin, progress, between_versions=True
+    )
+
+
+def _open(
+    workflow_id: str,
+    alpha: float,
+    margin: float,
+    client: Client | None,
+    progress: Progress | bool | None,
+) -> Source:
+    check_text("workflow_id", workflow_id)
     check_share("alpha", alpha)
     check_share("margin", margin)
     check_progress(progress)
-    client = client_or_default(client)
-    source = open_source(client, workflow_id, progress)
-    return check_source(source, candidate, baseline, history, alpha, margin, progress)
+    return open_source(client_or_default(client), workflow_id, progress)
 
 
 def check_source(
@@ -97,10 +159,18 @@ def check_source(
     alpha: float = 0.05,
     margin: float = 0.05,
     progress: Progress | bool | None = None,
+    *,
+    between_versions: bool = False,
 ) -> Comparison:
+    """``between_versions``: refuse sides that do not both name a version."""
     listing = RunListing.read(source)
     workflow, versions = source.read_surroundings()
     plan = make_plan(listing, candidate, baseline, Limits.choose(history, source))
+    if between_versions and not plan.versions:
+        raise ConfigError(
+            f"baseline={baseline!r} and candidate={candidate!r} do not both name a version; write "
+            f'"v5", "published", "draft" or the id of one, or check(…) for runs. {listing}'
+        )
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         sides = make_sides(plan, source, bar)
     labels = BlockLabels(source.client, source.workflow_id)

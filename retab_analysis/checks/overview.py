@@ -13,11 +13,13 @@ import polars as pl
 from retab_analysis.arguments import add_sentence, resolve
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.plan import RunListing
+from retab_analysis.checks.source import Source
 from retab_analysis.comparison.detail import WORDS, say_invalid
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.present import NOTHING_RAN, find_began, find_present, find_stale
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress, check_progress, choose_progress, say
@@ -44,7 +46,7 @@ OVERVIEW = pl.Schema(
     {
         "workflow_id": pl.String(),
         "name": pl.String(),
-        **dict.fromkeys(("evals", "passing", *WHY), pl.Int64()),
+        **dict.fromkeys(("evals", "passing", "stale", *WHY), pl.Int64()),
         "last_run_at": pl.Datetime("us", "UTC"),
         "last_run_id": pl.String(),
         "last_ok_at": pl.Datetime("us", "UTC"),
@@ -142,7 +144,8 @@ def overview(
 
     Returns:
         The overview, in a notebook a status board. Of all workflows its ``.frame`` has one row for
-        each: ``workflow_id, name, evals, passing``, how many do not pass and why so
+        each: ``workflow_id, name, evals, passing, stale`` (not run as they are now), how
+        many do not pass and why so
         (``block_changed, inputs_changed, eval_edited, same_code, never_passed``), ``last_run_at,
         last_run_id, last_ok_at`` (of whole-workflow runs among the newest 100),
         ``published_version_id, published_at, published_description``.
@@ -212,8 +215,28 @@ def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
     source = open_source(client, workflow["workflow_id"].item(), progress=False)
     evals = source.saved
     listing = RunListing.read(source)
-    told = workflow.with_columns(*summarize_evals(evals), *summarize_runs(listing.runs))
+    stale = _find_stale(source, listing)
+    told = workflow.with_columns(
+        *summarize_evals(evals), *summarize_runs(listing.runs), stale=len(stale)
+    )
     return told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items()), evals
+
+
+def _find_stale(source: Source, listing: RunListing) -> dict[str, str]:
+    """The evals that have not run as they are now, as far as the saved evals tell."""
+    saved = source.saved
+    if listing.runs.is_empty():
+        return {}
+    present = find_present(saved, NOTHING_RAN, source.read_saved_at)
+    rows = saved.drop_nulls("latest_run_status").iter_rows(named=True)
+    ran = {row["eval_id"]: row for row in rows}
+    on_present = [
+        eval_id
+        for eval_id, row in ran.items()
+        if row["block_id"] in present
+        and present[row["block_id"]].has(row["latest_block_fingerprint"], find_began(row))
+    ]
+    return find_stale(saved, present, on_present, ran)
 
 
 def summarize_evals(evals: pl.DataFrame) -> list[pl.Series]:
@@ -274,6 +297,7 @@ def _make_row(row: Row) -> DocumentRow:
     sign: tuple[str, Tone, str] = "✗", "bad", "not all pass"
     if row["passing"] == row["evals"]:
         sign = ("✓", "good", "all pass") if row["evals"] else ("○", "other", "no evals")
+        sign = ("○", "other", "not run since the edit") if row["stale"] else sign
     cells = (
         (row["name"] or row["workflow_id"], row["workflow_id"]),
         (f"{row['passing']} of {row['evals']}",),
@@ -318,6 +342,7 @@ def _describe_eval(row: Row) -> str:
 
 def _why(row: Row) -> str:
     parts = [f"{row[why]} {words}" for why, words in _WORDS.items() if row[why]]
+    parts += [f"{row['stale']} not run since the edit"] if row["stale"] else []
     # Those that are running, were cancelled or never ran, or whose fingerprints are not known.
     if rest := row["evals"] - row["passing"] - sum(row[why] or 0 for why in _WORDS):
         parts.append(f"{rest} without a verdict or a known cause")

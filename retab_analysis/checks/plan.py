@@ -19,6 +19,9 @@ earlier, of a block or an eval
     The oldest and the newest of each and of each version, 12 at most. Where no whole run is
     checked, also what was run since the newest one before it, as above: what broke there stays.
 
+Two versions
+    All runs of both that ended and decided something, as far back as is listed, and no others.
+
 Nothing displaces whole runs. What a saved eval remembers of its last pass is one row more, see
 :mod:`retab_analysis.checks.read`. What failed in all that is read is failing as before.
 
@@ -53,7 +56,7 @@ LAST_GOOD = "last_good"
 MOST_PAGES = 10
 MOST_SINCE, MOST_PARTS = 40, 12
 OLD = timedelta(days=30)
-_AHEAD = timedelta(hours=1)
+AHEAD = timedelta(hours=1)
 _MOMENT = pl.Datetime("us", "UTC")
 
 WHOLE = pl.col("scope") == "workflow"
@@ -62,6 +65,7 @@ DECIDED_ANY = pl.col("is_terminal") & (
     # Where a run does not count, only reading it tells.
     (DECIDED > 0) | pl.any_horizontal(pl.col("passed", "failed", "blocked").is_null())
 )
+SAYS_SOMETHING = DECIDED_ANY | (pl.col("is_terminal") & (pl.col("error") > 0))
 STANDS = (
     WHOLE
     & pl.col("is_terminal")
@@ -129,7 +133,7 @@ class RunListing:
     @property
     def present(self) -> pl.DataFrame:
         """The runs that are not dated in the future."""
-        latest = self.source.client.api_time + _AHEAD
+        latest = self.source.client.api_time + AHEAD
         return self.runs.filter((pl.col("created_at") <= latest).fill_null(True))
 
     def __str__(self) -> str:
@@ -147,6 +151,7 @@ class Choice:
 
     runs: pl.DataFrame
     why: str
+    of_version: pl.Expr | None = None  # all runs of the version, where one was named
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +164,8 @@ class ReadingPlan:
     read: pl.DataFrame
     horizon: datetime | None = None  # rows before it only say since when
     after_gaps: frozenset[str] = frozenset()  # before these there are whole runs that are not read
-    is_newest: bool = True  # whether no whole run that stands came after the candidate
+    open_runs: pl.DataFrame = field(default_factory=RUNS.empty)  # newer ones that have not ended
+    versions: tuple[str, ...] = ()  # what both sides were named by, where these are versions
     table: pl.DataFrame = field(default_factory=PLAN.to_frame)
     notes: tuple[str, ...] = ()
 
@@ -200,7 +206,9 @@ def make_plan(
     against = None
     if not (isinstance(baseline, str) and baseline == LAST_GOOD):
         against = _find_baseline(listing, now, baseline)
-    since, is_newest = _choose_since(listing, now.runs, newest, limits)
+    if against and now.of_version is not None and against.of_version is not None:
+        return _plan_versions(listing, (against, now), (str(baseline), str(candidate)))
+    since = _choose_since(listing, now.runs, newest, limits)
     earlier = _earlier(listing, begun)
     chosen = _choose_earlier(earlier, limits.whole)
     parts = _choose_parts(listing, now.runs, limits)
@@ -220,9 +228,36 @@ def make_plan(
         read=read,
         horizon=earlier["created_at"][HORIZON - 1] if earlier.height >= HORIZON else None,
         after_gaps=_find_gaps(earlier, read["run_id"], now.runs),
-        is_newest=is_newest,
+        open_runs=_list_open(listing, now.runs, newest),
         table=_tabulate(read, listing),
         notes=_note_left_out(listing, now.runs, newest),
+    )
+
+
+def _plan_versions(
+    listing: RunListing, found: tuple[Choice, Choice], names: tuple[str, str]
+) -> ReadingPlan:
+    """All runs of a baseline's version and of a candidate's that say anything, and no others."""
+    while listing.read_older():
+        pass
+    sides = []
+    for side, name in zip(found, names, strict=True):
+        assert side.of_version is not None
+        runs = listing.present.filter(side.of_version, SAYS_SOMETHING)
+        sides.append(Choice(side.runs if runs.is_empty() else runs, f"all runs of {name}"))
+    before, now = sides
+    whys = ((now, f"checked: {now.why}"), (before, f"the baseline: {before.why}"))
+    read = pl.concat([side.runs.with_columns(why=pl.lit(why)) for side, why in whys])
+    return ReadingPlan(
+        candidate=now,
+        follow=False,
+        baseline=before,
+        read=read,
+        table=_tabulate(read, listing),
+        versions=names,
+        notes=()
+        if listing.is_whole
+        else (f"Only the newest {listing.runs.height} runs are read.",),
     )
 
 
@@ -254,8 +289,15 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
 def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choice:
     begun = candidate.runs["created_at"].min()
     if not isinstance(wanted, str) or wanted not in ("last_ok", "previous"):
-        found = _find(listing, "baseline", wanted, begun)  # type: ignore[arg-type]
+        # Of two versions either may have run later.
+        before = begun if candidate.of_version is None else None
+        found = _find(listing, "baseline", wanted, before)  # type: ignore[arg-type]
         if set(found.runs["run_id"]) & set(candidate.runs["run_id"]):
+            if found.of_version is not None and candidate.of_version is not None:
+                raise ConfigError(
+                    f"baseline={wanted!r} and the candidate are the same version; name two. "
+                    f"{listing}"
+                )
             raise ConfigError(
                 f"baseline={wanted!r} is the run that is checked; name an earlier one. {listing}"
             )
@@ -316,11 +358,11 @@ def _find_newest(
         whole = runs.filter(WHOLE, "is_terminal").head(1)
         parts = _newest_parts(runs.filter("is_terminal"))
         if not whole.is_empty():
-            return Choice(whole, f"the newest run of {what}")
+            return Choice(whole, f"the newest run of {what}", which)
         if not parts.is_empty():
-            return Choice(parts, f"the newest runs of blocks of {what}")
+            return Choice(parts, f"the newest runs of blocks of {what}", which)
         if not runs.is_empty():
-            return Choice(runs.head(1), f"the newest run of {what}")
+            return Choice(runs.head(1), f"the newest run of {what}", which)
         if not (far and listing.read_older()):
             return None
 
@@ -407,16 +449,26 @@ def _choose_earlier(earlier: pl.DataFrame, history: int) -> pl.DataFrame:
 
 def _choose_since(
     listing: RunListing, candidate: pl.DataFrame, newest: datetime | None, limits: Limits
-) -> tuple[pl.DataFrame, bool]:
-    """What was run since the candidate, and whether no whole run that stands came after it."""
+) -> pl.DataFrame:
+    """What was run since the candidate, up to the next whole run that stands."""
     if listing.skipped:
-        return candidate.clear(), False
+        return candidate.clear()
     known = pl.col("run_id").is_in(candidate["run_id"].implode())
     later = listing.present.filter(pl.col("created_at") > newest, ~known)
     following = later.filter(STANDS)["created_at"].min()
     if following is not None:
         later = later.filter(pl.col("created_at") < following)
-    return _list_since(later, newest, listing.source.saved, limits.since), following is None
+    return _list_since(later, newest, listing.source.saved, limits.since)
+
+
+def _list_open(
+    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None
+) -> pl.DataFrame:
+    """The runs after the candidate that have not ended, or are dated in the future."""
+    known = pl.col("run_id").is_in(candidate["run_id"].implode())
+    later = listing.runs.filter(~known, (pl.col("created_at") > newest).fill_null(True))
+    is_present = pl.col("run_id").is_in(listing.present["run_id"].implode())
+    return later.filter(~pl.col("is_terminal") | ~is_present)
 
 
 def _list_since(
@@ -430,8 +482,13 @@ def _list_since(
     is_plain = pl.col("eval_id").is_in(passes.implode()).fill_null(False)
     is_first = pl.struct("scope", "target_block_id").is_first_distinct()
     is_present = (pl.col("scope") == "block") & is_first
-    ended = runs.filter(DECIDED_ANY | (pl.col("is_terminal") & (pl.col("error") > 0)))
-    return ended.sort(~is_present, is_plain, maintain_order=True).head(most)
+    ended = runs.filter(SAYS_SOMETHING)
+    # What was cancelled, or goes on, says on which code it ran.
+    others = runs.join(ended, on="run_id", how="anti")
+    kinds = ("scope", "target_block_id", "eval_id", "is_terminal")
+    named = others.unique(kinds, keep="first", maintain_order=True)
+    chosen = ended.sort(~is_present, is_plain, maintain_order=True).head(most)
+    return pl.concat([chosen, named.head(MOST_PARTS)])
 
 
 def _choose_parts(listing: RunListing, candidate: pl.DataFrame, limits: Limits) -> pl.DataFrame:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import polars as pl
 
-from retab_analysis.checks.plan import OLD, WHOLE, ReadingPlan
+from retab_analysis.checks.plan import AHEAD, OLD, WHOLE, ReadingPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.detail import list_evals, say_invalid
-from retab_analysis.comparison.sides import ReadRuns, SavedEvals, Sides, check_results
-from retab_analysis.evidence.comparable import is_in_scope, split_by_candidate
+from retab_analysis.comparison.sides import NewerRun, ReadRuns, SavedEvals, Sides, check_results
+from retab_analysis.evidence.comparable import mark_own
+from retab_analysis.evidence.placing import is_in_scope, place_results
+from retab_analysis.fetch.present import Present, find_present, find_stale, is_up_to_date
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress
-from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 
 _COUNTED = ("passed", "failed", "blocked", "error", "cancelled")
 _NAMED = 3
+DAY = timedelta(days=1)
+GOING_ON = ("pending", "queued", "running")
 
 
 def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = None) -> Sides:
+    if plan.versions:
+        return _make_version_sides(plan, source, progress)
     saved, runs = source.saved, plan.read
     results = _without_pending(source.read_results(runs, progress), runs)
     against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
     is_baseline = pl.col("run_id").is_in(against)
-    base = frozenset(plan.candidate.runs["run_id"])
-    placed = split_by_candidate(results.filter(~is_baseline), runs, saved, base, plan.follow)
+    others, facts = results.filter(~is_baseline), _describe_runs(runs)
+    present = _find_present(others, source)
+    named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
+    placed = place_results(_mark_present(others, present), facts, saved, named)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
     )
@@ -34,7 +42,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     first = now.select(MOMENT.min()).item()
     remembered = _remember_passes(earlier, now, saved, first or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
-    expected = _find_expected(plan, saved)
+    expected = _find_expected(plan, saved, placed)
     pending = _find_pending(plan.candidate.runs, now, saved) & expected
     return Sides(
         candidate=check_results(now, "candidate").collect(),
@@ -46,7 +54,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
             saved,
             expected,
             pending,
-            edited=_find_edited_since(now, saved) if plan.is_newest else frozenset(),
+            *(_judge_saved(now, saved, present) if plan.follow else ()),
         ),
         read=ReadRuns(
             why=plan.candidate.why,
@@ -57,6 +65,8 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
             changed_blocks=_read_changed(plan, now, source),
             unnamed=_count_unnamed(plan, now, expected - pending, placed),
             waiting=count_waiting(plan.candidate.runs),
+            newer=_list_newer(plan, placed, source) if plan.follow else (),
+            could_not_run=bool((plan.candidate.runs["status"] == "error").all()),
         ),
         notes=(
             *plan.notes,
@@ -65,6 +75,66 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
             *_note_invalid(saved),
         ),
     )
+
+
+def _make_version_sides(plan: ReadingPlan, source: Source, progress: Progress | None) -> Sides:
+    """All results of two versions. How the evals are saved now says nothing about either."""
+    results = _without_pending(source.read_results(plan.read, progress), plan.read)
+    assert plan.baseline is not None
+    now, before = (
+        results.filter(pl.col("run_id").is_in(side.runs["run_id"].implode()))
+        for side in (plan.candidate, plan.baseline)
+    )
+    return Sides(
+        candidate=check_results(now, "candidate").collect(),
+        baseline=check_results(before, "baseline").collect(),
+        read=ReadRuns(
+            against=" and nothing else",
+            plan=plan.table,
+            changed_blocks=_read_changed(plan, now, source),
+            unnamed=_count_lost(plan.candidate.runs, now),
+            waiting=count_waiting(plan.candidate.runs),
+            versions=plan.versions,
+        ),
+        notes=plan.notes,
+    )
+
+
+def _count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> int:
+    """How many failures and errors runs that ended count, and have no result of."""
+    names = ("failed", "blocked", "error")
+    its = results.unique(("run_id", "eval_id"), keep="last").group_by("run_id")
+    shown = its.agg(*((pl.col("state") == each).sum().alias(f"{each}_shown") for each in names))
+    ended = runs.filter("is_terminal").join(shown, on="run_id", how="left")
+    lost = [(pl.col(n) - pl.col(f"{n}_shown").fill_null(0).cast(pl.Int64)).clip(0) for n in names]
+    return int(ended.select(pl.sum_horizontal(lost).sum()).item())
+
+
+def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
+    """What says where the results of a run stand, see :func:`place_results`."""
+    decided = pl.sum_horizontal("passed", "failed", "blocked")
+    is_completed = pl.col("status") == "completed"
+    has_half = (2 * decided >= pl.col("total_evals")).fill_null(False)
+    return runs.select(
+        *("run_id", "created_at", "workflow_version_id", "scope", "target_block_id", "eval_id"),
+        is_completed=is_completed,
+        stands=pl.col("is_terminal") & (is_completed | has_half),
+        ended_at="completed_at",
+    )
+
+
+def _find_present(results: pl.DataFrame, source: Source) -> dict[str, Present]:
+    """The present code of each block; what each eval ran on says where its block is."""
+    ran = results.filter(pl.col("block_id").is_not_null())
+    codes = ran.select("block_id", code=BLOCK_CODE, began=MOMENT)
+    return find_present(source.saved, codes, source.read_saved_at)
+
+
+def _mark_present(results: pl.DataFrame, present: Mapping[str, Present]) -> pl.DataFrame:
+    rows = results.select("block_id", BLOCK_CODE, MOMENT.alias("t")).iter_rows()
+    unknown = Present()
+    has = [present.get(block, unknown).has(code, began) for block, code, began in rows]
+    return results.with_columns(is_present=pl.Series(has, dtype=pl.Boolean))
 
 
 def _without_pending(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
@@ -116,13 +186,76 @@ def _remember_passes(
     )
 
 
-def _find_expected(plan: ReadingPlan, saved: pl.DataFrame) -> frozenset[str]:
-    """The evals of which the candidate ought to have a result: saved, valid and there in time."""
-    runs = plan.candidate.runs
-    begun = runs["created_at"].min()
+def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
+    """The evals that ought to have a result: saved, valid and there when a run of them began.
+
+    These are runs that ended, of the whole workflow or of their block, on the code that is judged.
+    """
     valid = (pl.col("validation_status") == "valid").fill_null(True)
-    there = valid & (pl.col("created_at") <= begun).fill_null(True)
-    return frozenset(saved.filter(there, is_in_scope(runs))["eval_id"])
+    if not plan.follow:
+        there = (pl.col("created_at") <= plan.candidate.runs["created_at"].min()).fill_null(True)
+        return frozenset(saved.filter(valid, there, is_in_scope(plan.candidate.runs))["eval_id"])
+    judged = placed.filter(place="candidate")
+    first = dict(judged.group_by("block_id").agg(MOMENT.min()).iter_rows())
+    ran_in = {*judged.select("block_id", "run_id").iter_rows()}
+    had = {*placed.select("block_id", "run_id").iter_rows()}
+    ended = plan.read.filter("is_terminal", pl.col("scope") != "eval").sort("created_at")
+    found = set()
+    for eval_id, block, created in saved.filter(valid)[
+        "eval_id", "block_id", "created_at"
+    ].iter_rows():
+        for run_id, began, scope, target in ended.select(
+            "run_id", "created_at", "scope", "target_block_id"
+        ).iter_rows():
+            is_of_it = scope == "workflow" or target == block
+            is_judged = (block, run_id) in ran_in or (
+                (block, run_id) not in had and began >= first.get(block, began)
+            )
+            if is_of_it and is_judged and (created is None or created <= began):
+                found.add(eval_id)
+                break
+    return frozenset(found)
+
+
+def _judge_saved(
+    now: pl.DataFrame, saved: pl.DataFrame, present: Mapping[str, Present]
+) -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
+    """Which evals are not valid; which ran on the present code; which did not run as they are."""
+    ended = now.filter(pl.col("state").is_in((*DECIDED, "error")))
+    on_present = frozenset(ended.filter("is_present")["eval_id"])
+    invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
+    stale = find_stale(saved, present, on_present, {*now["eval_id"]}, _find_redefined(ended, saved))
+    return frozenset(invalid), on_present, stale
+
+
+def _find_redefined(ended: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
+    """The saved evals of which no result has the inputs and the condition that they have now.
+
+    That they were saved later is not enough: a new name changes nothing.
+    """
+    decided = ended.filter(pl.col("state").is_in(DECIDED)).with_columns(at=pl.int_range(pl.len()))
+    told = decided.join(mark_own(decided, saved, "expected_value"), on="at")
+    is_own = told.group_by("eval_id").agg(pl.col("is_own").any())
+    return frozenset(is_own.filter(~pl.col("is_own"))["eval_id"])
+
+
+def _list_newer(plan: ReadingPlan, placed: pl.DataFrame, source: Source) -> tuple[NewerRun, ...]:
+    """The newer runs that have not ended, or are dated in the future."""
+    on_code = {*placed.filter("is_present")["run_id"].drop_nulls()}
+    fresh = [each["eval_id"] for each in source.saved.iter_rows(named=True) if is_up_to_date(each)]
+    unsure = source.saved.filter(~pl.col("eval_id").is_in(fresh))
+    now, found = source.client.api_time, []
+    for run in plan.open_runs.iter_slices(1):
+        row = run.row(0, named=True)
+        done = sum(row[name] or 0 for name in ("passed", "failed", "blocked", "error"))
+        at = row["created_at"]
+        is_old = row["status"] not in GOING_ON or (at is not None and now - at > DAY)
+        kind = "stuck" if is_old else "going on"
+        kind = "future" if at is not None and at > now + AHEAD else kind
+        is_judged = row["run_id"] in on_code or unsure.filter(is_in_scope(run)).is_empty()
+        block = row["target_block_id"]
+        found.append(NewerRun(kind, is_judged, at, done, row["total_evals"], block))
+    return tuple(found)
 
 
 def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
@@ -154,23 +287,6 @@ def _count_unnamed(
         wrong += max(absent, besides, (run["total_evals"] or 0) - its.height)
     named = len(expected - set(now["eval_id"]))
     return max(0, wrong - named)
-
-
-def _find_edited_since(now: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
-    """The saved evals that were saved after their newest decided result, and assert something else.
-
-    That they were saved is not enough: a new name changes nothing.
-    """
-    newest = (
-        now.filter(pl.col("state").is_in(DECIDED))
-        .sort(MOMENT)
-        .unique("eval_id", keep="last", maintain_order=True)
-        .select("eval_id", "condition_kind", "expected_value", ran_at=MOMENT)
-    )
-    both = newest.join(saved.select("eval_id", "condition", "updated_at"), on="eval_id")
-    later = both.filter(pl.col("updated_at") > pl.col("ran_at")).drop_nulls("condition_kind")
-    rows = later.select("eval_id", "condition", "condition_kind", "expected_value").iter_rows()
-    return frozenset(eval_id for eval_id, *asserted in rows if asserts_the_same(*asserted) is False)
 
 
 def _read_changed(plan: ReadingPlan, now: pl.DataFrame, source: Source) -> frozenset[str] | None:

@@ -8,9 +8,14 @@ from functools import partial
 
 import polars as pl
 
-from retab_analysis.errors import InvalidRequestError, NotFoundError
+from retab_analysis.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from retab_analysis.fetch.edits import read_graphs, read_history
-from retab_analysis.fetch.lists import find_workflow, read_changed_blocks, read_saved
+from retab_analysis.fetch.lists import (
+    find_workflow,
+    read_changed_blocks,
+    read_live_blocks,
+    read_saved,
+)
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.publications import read_newest_versions
@@ -18,7 +23,7 @@ from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import ERAS, RESULTS
+from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS
 from retab_analysis.transport import Client
 
 
@@ -43,6 +48,7 @@ class Source:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
         self._saved = saved
+        self._saved_at: dict[str, datetime | None] | None = None
         self._versions: pl.DataFrame | None = None
         self._taken: dict[str, pl.DataFrame] = {}
         self._read, self._read_ids = RESULTS.empty(), set[str]()
@@ -60,7 +66,7 @@ class Source:
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
         """From now on give what is there now; results that were read stay."""
-        self._saved = self._versions = None
+        self._saved = self._saved_at = self._versions = None
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
         """The workflow and its publications, None where unknown; also reads the saved evals."""
@@ -80,6 +86,16 @@ class Source:
         if self._versions is None:
             self._versions = read_newest_versions(self.client, self.workflow_id)
         return self._versions
+
+    def read_saved_at(self) -> dict[str, datetime | None]:
+        """When each block was saved last; nothing where the API does not tell."""
+        if self._saved_at is None:
+            try:
+                blocks = read_live_blocks(self.client, self.workflow_id)
+            except (NotFoundError, PermissionDeniedError, InvalidRequestError):
+                blocks = LIVE_BLOCKS.empty()
+            self._saved_at = dict(blocks["block_id", "updated_at"].iter_rows())
+        return self._saved_at
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         """The newest runs up to a moment, and whether there are no older ones."""

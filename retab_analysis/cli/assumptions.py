@@ -88,7 +88,6 @@ class Asker:
         return found
 
     def pages(self, path: str, limit: int = PAGE, **params: Any) -> Iterator[list[Document]]:
-        """The pages of a list."""
         cursor: Document = {}
         for _ in range(MOST_PAGES):
             found = self.get(path, **params, limit=limit, **cursor)
@@ -103,13 +102,11 @@ class Asker:
 
     @property
     def flow(self) -> str:
-        """The workflow that is looked at."""
         if self.workflow is None:
             self.workflow = _first(self.others("workflows"), "workflow")["id"]
         return self.workflow
 
     def whole(self) -> Document:
-        """The newest completed run of the whole workflow."""
         runs = (run for run in self.others("runs") if run["eval_id"] is run["target"] is None)
         done = (run for run in runs if _of(run, "lifecycle.status") == "completed")
         return _first(done, "completed run of the whole workflow")

@@ -110,7 +110,6 @@ def choose_workflows(
 
 
 def _list_ready(console: Console, session: Session) -> list[str]:
-    """The workflows that have saved evals and a run."""
     frame = overview(client=session.client, progress=console.progress).frame
     ready = (pl.col("evals") > 0) & pl.col("last_run_at").is_not_null()
     left_out = frame.filter(~ready)["workflow_id"].to_list()

@@ -42,7 +42,6 @@ from retab_analysis.transport import Client
 
 
 def run_command(options: Namespace, console: Console, session: Session) -> int:
-    """Do what a command line says; gives the exit code."""
     commands = {
         "check": run_check,
         "report": _report,

@@ -44,7 +44,7 @@ class Conclusion:
 
     @property
     def exit_code(self) -> int:
-        if not self.gate.ok:
+        if self.gate.reasons:
             return FAILS
         return UNDECIDED_CODES[self.undecided] if self.gate.doubt else HOLDS
 
@@ -65,9 +65,9 @@ class Conclusion:
         return "\n".join([told, f"The gate {self.describe_gate()}", *reasons, *also])
 
     def describe_gate(self) -> str:
-        if not self.gate.ok:
+        if self.gate.reasons:
             return "does not hold:"
-        return f"holds, but {self.gate.doubt}." if self.gate.doubt else "holds."
+        return f"is undecided: {self.gate.doubt}." if self.gate.doubt else "holds."
 
     def cases(self, *, values: bool) -> list[Case]:
         return make_cases(self.comparison, self.gate, values=values)

@@ -26,7 +26,6 @@ _REFUSED = (400, 404, 405, 410, 422)
 
 
 def run_doctor(options: Namespace, console: Console, session: Session) -> int:
-    """Ask everything, and print what came of it."""
     rows: list[dict[str, Any]] = []
     try:
         told = session.client.describe()
@@ -86,7 +85,6 @@ def _ask(fact: dict[str, Any], asker: Asker) -> dict[str, Any]:
 
 
 def describe_installation() -> dict[str, str]:
-    """What is installed here, and whether widgets work."""
     installed = []
     for name in _PACKAGES.split():
         try:

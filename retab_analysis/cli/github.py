@@ -17,7 +17,6 @@ _NOTHING = "\u200b"  # a space without width
 
 
 def in_actions() -> bool:
-    """Whether this is a step of GitHub Actions."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 

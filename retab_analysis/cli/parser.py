@@ -25,7 +25,7 @@ EXIT_CODES = """\
 exit codes:
   0    the gate holds
   1    the gate does not hold
-  2    it holds, but an eval is suspect or in error, or nothing was decided (--undecided)
+  2    it is undecided: an eval is suspect, in error or not run as it is now (--undecided)
   3    it could not be asked (the network, the key, no such workflow), or a file not written
   4    the command line cannot be used
   130  interrupted; runs that were started go on, and are named
@@ -66,7 +66,6 @@ class Parser(argparse.ArgumentParser):
     """Ends with 4 where the command line cannot be used: 2 has another meaning here."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and end."""
         said = without_controls(message)
         console = Console()
         console.warn(f"{self.format_usage()}{self.prog}: {said}")
@@ -243,7 +242,7 @@ def _add_archive(parser: Parser) -> None:
 def _add_sides(parser: Parser) -> None:
     _add_archive(parser)
     add = parser.add_argument
-    says = "what is checked: a run, or a version's newest run; may be repeated for runs"
+    says = "a run (may be repeated), or a version: its newest; all if --baseline is one, too"
     add("--candidate", type=word, action="append", metavar="RUN", help=says)
     says = (
         "what to compare it with: last_good (each eval's own last good result, unless given), "
@@ -281,14 +280,12 @@ def _add_output(parser: Parser, says: str) -> None:
 
 
 def count(text: str) -> int:
-    """A whole number from 0 on."""
     if not (text.isdecimal() and len(text) < 19):
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text[:30]!r}")
     return int(text)
 
 
 def share(text: str) -> float:
-    """A share, from 0 to 1."""
     with contextlib.suppress(ValueError):
         if 0 <= (number := float(text)) <= 1:
             return number

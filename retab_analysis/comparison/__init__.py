@@ -8,6 +8,5 @@ and ``json_diff`` where two JSON values differ.
 """
 
 from retab_analysis.comparison.compare import compare as compare
-from retab_analysis.comparison.compare import compare_versions as compare_versions
 from retab_analysis.comparison.comparison import Comparison as Comparison
 from retab_analysis.comparison.gate import Gate as Gate

@@ -1,4 +1,4 @@
-"""``compare`` and ``compare_versions``: from RESULTS frames to a :class:`Comparison`."""
+"""``compare``: from RESULTS frames to a :class:`Comparison`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from retab_analysis.comparison.detail import list_stories
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.stories import tell_stories
 from retab_analysis.comparison.suite_test import Suite
-from retab_analysis.errors import ConfigError, list_some
 from retab_analysis.evidence.comparable import Ledger, collect, combine_sides
 from retab_analysis.evidence.inference import last_row
 from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import weigh
 from retab_analysis.evidence.story import Story
-from retab_analysis.schema import RESULTS, checked
 from retab_analysis.stats.suite import SuiteRates
 from retab_analysis.vocabulary import DECIDED, LIKELY, MOMENT
 
-_BY = ("workflow_version_id", "run_id", "workflow_draft_fingerprint")
 _NAMED = 5
 
 Results = pl.DataFrame | pl.LazyFrame
@@ -96,60 +93,12 @@ def _without_compared(
     return history.filter(~pl.any_horizontal(each.fill_null(False) for each in left_out))
 
 
-def compare_versions(
-    results: Results,
-    baseline: object,
-    candidate: object,
-    *,
-    by: str = "workflow_version_id",
-    alpha: float = 0.05,
-    margin: float = 0.05,
-) -> Comparison:
-    """Compare two versions within one frame; its other rows are the history.
-
-    Args:
-        results: A RESULTS frame of several runs.
-        baseline: The version that was: a value of the column ``by``.
-        candidate: The version that is, likewise.
-        by: What makes a version: ``workflow_version_id``, ``run_id``,
-            ``workflow_draft_fingerprint``, or a column of your own that the frame has beside ours.
-        alpha: The level of the suite's test, and one minus that of its interval.
-        margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
-
-    Returns:
-        The comparison.
-
-    Raises:
-        ConfigError: A version that is not in the frame (the message lists those that are), or
-            another argument that cannot be used.
-        SchemaError: A frame that is not a RESULTS frame.
-
-    Example:
-        >>> runs = ra.fetch_runs("wf_invoices", status="completed", scope="workflow", limit=8)
-        >>> newest, before = runs["workflow_version_id"].unique(maintain_order=True).head(2)
-        >>> ra.compare_versions(ra.fetch_results(runs), before, newest).summary.height
-        1
-    """
-    _check_by(by, results)
-    frame = check_results(results, "results", also=(by,)).collect()
-    before, now = (
-        (frame[by] == _find_known(frame, by, name, value)).fill_null(False)
-        for name, value in (("baseline", baseline), ("candidate", candidate))
-    )
-    return compare(
-        frame.filter(before),
-        frame.filter(now),
-        history=frame.filter(~(before | now)),
-        alpha=alpha,
-        margin=margin,
-    )
-
-
 def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     check_share("alpha", alpha)
     check_share("margin", margin)
     results = combine_sides(sides.candidate, sides.baseline, sides.history)
-    ledger = collect(results, sides.read.changed_blocks, sides.read.horizon)
+    read, saved = sides.read, sides.saved.evals
+    ledger = collect(results, read.changed_blocks, read.horizon, saved)
     stories = tell_stories(results, ledger, weigh(ledger), sides)
     suite = _collect_suite(results, ledger, stories)
     notes = sides.notes
@@ -244,38 +193,3 @@ def _find_documents(results: pl.DataFrame) -> pl.DataFrame:
         .drop_nulls("documents")
         .unique("eval_id", keep="last")
     )
-
-
-def _check_by(by: object, results: object) -> None:
-    """Check what tells versions apart: a column of ours, or one that the user put beside them."""
-    if isinstance(by, str):
-        if by in _BY:
-            return
-        dtype = checked(results, RESULTS, (), "results").collect_schema().get(by)
-        is_single = dtype is not None and not dtype.is_nested() and dtype != pl.Object
-        # What begins with ^ or is * names several columns to polars.
-        if is_single and by not in RESULTS.schema and not by.startswith(("^", "*")):
-            return
-    raise ConfigError(
-        f"by must be one of {', '.join(_BY)}, or a column of your own with single values; "
-        f"got {by!r}"
-    )
-
-
-def _find_known(frame: pl.DataFrame, by: str, name: str, value: object) -> object:
-    """The version that equals a value, as the column has it."""
-    known = (
-        frame.group_by(by)
-        .agg(pl.col("run_created_at").max())
-        .sort("run_created_at", by, descending=True, nulls_last=True)[by]
-        .drop_nulls()
-        .to_list()
-    )
-    try:
-        return {each: each for each in known}[value]
-    except (KeyError, TypeError):  # a value that cannot be hashed is not one of them either
-        noun = f"a {by}" if by in _BY else f"a value of {by}"
-        listed = list_some(map(str, known)) or "none"
-        raise ConfigError(
-            f"{name}={value!r} is not {noun} of these results; there are {listed}"
-        ) from None

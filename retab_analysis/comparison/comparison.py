@@ -180,7 +180,8 @@ class Comparison:
                 the accepted and the informational evals.
 
         Returns:
-            ``.ok``; ``.reasons`` (why not); ``.doubt`` (why it is undecided although nothing fails
+            ``.exit_code`` (0 holds, 1 fails, 2 undecided); ``.ok``, whether that is 0; ``.reasons``
+            (why it fails); ``.doubt`` (why it is undecided although nothing fails
             it); ``.failing``, ``.undecided``, ``.accepted`` and ``.informational``, ids of evals;
             ``.notes`` (said, not counted); ``.rule`` (in words). An outage, and a run whose results
             do not add up to what it says, are reasons, too.
@@ -210,16 +211,28 @@ class Comparison:
         allow: str | os.PathLike[str] | Iterable[str] = (),
         min_pass_rate: float | None = None,
         verdict: bool = True,
+        *,
+        undecided: bool = False,
     ) -> None:
-        """Raise if the gate does not hold; takes what :meth:`gate` takes.
+        """Raise if the gate fails; takes what :meth:`gate` takes.
+
+        Args:
+            fail_on: As for :meth:`gate`.
+            max_failures: As for :meth:`gate`.
+            allow: As for :meth:`gate`.
+            min_pass_rate: As for :meth:`gate`.
+            verdict: As for :meth:`gate`.
+            undecided: Whether to raise also where it is undecided.
 
         Raises:
             RegressionError: It does not; with ``.comparison`` and ``.reasons``.
             ConfigError: An argument that cannot be used.
         """
+        check_flag("undecided", undecided)
         gate = self.gate(fail_on, max_failures, allow, min_pass_rate, verdict)
-        if not gate.ok:
-            raise RegressionError(" ".join(gate.reasons), comparison=self, reasons=gate.reasons)
+        if gate.reasons or (undecided and gate.doubt):
+            reasons = gate.reasons or (f"Undecided: {gate.doubt}.",)
+            raise RegressionError(" ".join(reasons), comparison=self, reasons=reasons)
 
     def accept(
         self,
@@ -350,6 +363,11 @@ class Comparison:
     def new(self) -> pl.DataFrame:
         """The rows of ``evals`` that have no earlier result."""
         return self.evals.filter(transition="added")
+
+    @property
+    def stale(self) -> pl.DataFrame:
+        """The rows of ``evals`` that have not run as they and their blocks are now."""
+        return self.evals.filter(transition="stale")
 
     @property
     def next_steps(self) -> tuple[str, ...]:

@@ -58,7 +58,6 @@ class Edits:
         }
 
     def name(self, block: str | None) -> str:
-        """What a block is called."""
         return self.names.get(block or "") or one_line(block or "a block without an id", _NAME)
 
     def describe(self) -> str:
@@ -91,7 +90,6 @@ class Edits:
 
 
 def _list_fields(changes: pl.DataFrame) -> Iterator[tuple[str | None, str]]:
-    """Each block, and which of its fields were edited."""
     for (block, *_), rows in changes.group_by("block_id", maintain_order=True):
         fields = [shorten_field(one_line(field, 200)) for field in rows["field"]]
         what = list_some(fields, 3)

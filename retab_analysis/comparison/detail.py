@@ -41,6 +41,7 @@ WORDS: Mapping[str, tuple[str, str, Tone]] = {
     "flaky": ("≈", "flaky", "flaky"),
     "still_failing": ("×", "failing as before", "known"),
     "incomplete": ("…", "no result", "other"),
+    "stale": ("○", "not run since the edit", "other"),
     "added": ("+", "new", "other"),
     "not_comparable": ("≠", "edited", "other"),
     "removed": ("−", "removed", "other"),
@@ -240,7 +241,6 @@ def say_short(story: Story, *, values: bool) -> str:
 
 
 def describe(story: Story, year: int | None, *, values: bool) -> list[str]:
-    """What there is to know of a failure, line by line."""
     was = None if story.was is None else story.was.actual_value
     facts = {
         "why": say_reason(story, year),
@@ -300,6 +300,7 @@ def say_reason(story: Story, year: int | None) -> str | None:
         if story.saved.is_there is None
         else "not saved any more",
         "incomplete": _say_missing(story),
+        "stale": _say_stale(story),
     }
     return said[kind]
 
@@ -319,9 +320,15 @@ def _say_more(story: Story, year: int | None) -> str:
     return said if last is None else f"{said}; not run since {say_day(last, year)}"
 
 
+def _say_stale(story: Story) -> str:
+    where = name_block(story) or "its block"
+    said = {"never": "never run", "eval": "was edited and has not run since"}
+    return said.get(story.saved.stale or "", f"has not run since the edit of {where}")
+
+
 def _say_missing(story: Story) -> str:
-    if story.saved.is_edited:
-        return "edited since it was run last"
+    if not story.saved.is_valid:
+        return f"does not fit {name_block(story) or 'its block'} any more since its edit"
     why = {"cancelled": "cancelled", "unscored": "no verdict", "error": "ended in an error"}
     said = why.get(story.state or "", "no result came" if story.state else "not run")
     return f"{said}; it was broken on the code before" if story.reading.is_broken else said

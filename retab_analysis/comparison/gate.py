@@ -38,7 +38,6 @@ class Gate:
     """Whether the candidate may pass, and why.
 
     Attributes:
-        ok: Whether it may.
         reasons: Why not, one sentence each; empty where it may.
         notes: What is worth knowing and does not count: evals that were removed, or that are new
             or edited and fail; accepted failures.
@@ -53,7 +52,6 @@ class Gate:
         suite_reasons: Those of the reasons that are of no single eval that fails.
     """
 
-    ok: bool
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
@@ -63,6 +61,16 @@ class Gate:
     informational: tuple[str, ...] = ()
     rule: str = ""
     suite_reasons: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 where it holds, 1 where it fails, 2 where it is undecided."""
+        return 1 if self.reasons else 2 if self.doubt else 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether it holds: nothing fails it, and nothing is undecided."""
+        return self.exit_code == 0
 
     @property
     def set_aside(self) -> dict[str, str]:
@@ -251,9 +259,12 @@ def apply_rule(
     for word, several in zip(SET_ASIDE, (accepted, informing), strict=True):
         if several:
             notes.append(f"{len(several)} {word}: {list_stories(several)}.")
-    unsure = [each for each in stories if each.is_undecided and each.id not in is_free | counts]
+    unsure = [
+        each
+        for each in stories
+        if (each.is_undecided or each.transition == "stale") and each.id not in is_free | counts
+    ]
     return Gate(
-        not reasons,
         tuple(reasons),
         tuple(notes),
         failing=tuple(each.id for each in named),
@@ -267,8 +278,8 @@ def apply_rule(
 
 
 def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story], fallen: SuiteTest | None) -> str:
-    if not facts.is_decided:
-        return "nothing was decided"
+    stale = [each for each in unsure if each.transition == "stale"]
+    unsure = [each for each in unsure if each.transition != "stale"]
     suspects = sum(each.transition == "suspect" for each in unsure)
     errors = len(unsure) - suspects
     said = [f"{count_noun(suspects, 'eval')} may have broken"] if suspects else []
@@ -276,6 +287,13 @@ def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story], fallen: SuiteTest |
     if fallen is not None and not said:
         return "the pass rate fell in one run and no single eval explains it; run the suite again"
     said += ["the pass rate fell in one run"] if fallen is not None else []
+    verb = "has" if len(stale) == 1 else "have"
+    said += [f"{count_noun(len(stale), 'eval')} {verb} not run as they are now"] if stale else []
+    said += ["a newer run cannot be judged yet"] if facts.sides.read.doubts else []
+    if not said and not facts.is_decided:
+        return "nothing was decided"
+    if not said and not facts.has_pass and not (facts.passing[0] and facts.is_apart):
+        return "no eval passes"
     return " and ".join(said)
 
 
@@ -389,7 +407,7 @@ def choose_accepted(
     known = name_by_id(stories)
     ids = {resolve("eval", each, known) for each in _check_texts("evals", evals)}
     chosen = [each for each in stories if each.id in ids]
-    idle = [each for each in chosen if not (each.fails or each.transition in FAIL_ON)]
+    idle = [each for each in chosen if not (each.fails or each.transition in (*FAIL_ON, "stale"))]
     if idle:
         verb = "neither fails nor fails" if len(idle) == 1 else "neither fail nor fail"
         listed = list_stories(idle, _LISTED)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from retab_analysis.comparison.detail import WORDS, name_block
 from retab_analysis.comparison.names import find_year, name_versions, say_day
-from retab_analysis.comparison.sides import Sides
+from retab_analysis.comparison.sides import NewerRun, Sides
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading, Tone
-from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY
+from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY, NOT_COMPARED
 
 LONGEST = 100
 SET_ASIDE = ("accepted", "informational")
@@ -48,7 +48,8 @@ class VerdictFacts:
 
     @property
     def passing(self) -> tuple[int, int]:
-        return self.states.count("passed"), len(self.states)
+        """How many evals pass by their newest outcome, of how many that have a result."""
+        return sum(each.passes_in_the_end for each in self.stories), len(self.states)
 
     @property
     def outage(self) -> tuple[int, int] | None:
@@ -67,9 +68,21 @@ class VerdictFacts:
 
     @property
     def is_first(self) -> bool:
-        """Whether nothing is known of any eval before."""
-        is_all = len(self.stories) == self.summary["added"]
+        ran = [each for each in self.stories if each.saved.stale != "never"]
+        is_all = len(ran) == self.summary["added"] and bool(ran)
         return self.sides.baseline is None and is_all
+
+    @property
+    def has_pass(self) -> bool:
+        """Whether an eval passes that was compared, and ran as it is now."""
+        words = ("still_passing", "fixed", "flaky")
+        return any(s.transition in words and s.state in ("passed", "mixed") for s in self.stories)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether nothing can be compared: all is new or edited."""
+        ran = [each for each in self.stories if each.state is not None]
+        return all(each.transition in NOT_COMPARED for each in ran)
 
     @property
     def is_decided(self) -> bool:
@@ -83,6 +96,25 @@ class VerdictFacts:
     def version(self) -> str:
         """What a person calls the version that was checked; empty where it is not known."""
         return name_versions(self.sides.candidate, self.sides.around.versions, self.year)
+
+    @cached_property
+    def versions(self) -> tuple[str, ...]:
+        """What both sides are called, where two versions are compared; by their ids if alike."""
+        asked, known = self.sides.read.versions, self.sides.around.versions
+        if not asked:
+            return ()
+        both = zip((self.sides.baseline, self.sides.candidate), asked, strict=True)
+        names = tuple(
+            (side is not None and name_versions(side, known, self.year, of_all_runs=True)) or name
+            for side, name in both
+        )
+        return tuple(one_line(each, 40) for each in (names if names[0] != names[1] else asked))
+
+    @property
+    def between(self) -> str:
+        """`` from v4 to v5`` where two versions are compared, else nothing."""
+        the = ("the " * each.startswith("draft of ") + each for each in self.versions)
+        return " from {} to {}".format(*the) if self.versions else ""
 
     def counts(self) -> list[Count]:
         numbers: dict[str, int] = {}
@@ -125,14 +157,6 @@ def _going_on(facts: VerdictFacts) -> Heading | None:
     return Heading("…", "other", f"{total - left} of {total} done", f": {said}")
 
 
-def _first_run(facts: VerdictFacts) -> Heading | None:
-    if not facts.is_first or not facts.is_decided or facts.outage is not None:
-        return None
-    passed, of = facts.passing
-    said = f": {passed} of {of} pass; the next check compares with it"
-    return Heading("○", "other", "First run", said)
-
-
 def _outage(facts: VerdictFacts) -> Heading | None:
     if facts.outage is None:
         return None
@@ -147,15 +171,29 @@ def _broke(facts: VerdictFacts) -> Heading | None:
     broken = facts.of(*BROKEN)
     if not broken:
         return None
-    new = [each for each in broken if not each.was_seen]
-    old = [each for each in broken if each.was_seen]
+    new = [each for each in broken if facts.between or not each.was_seen]
+    old = [each for each in broken if each not in new]
     still = f"{'is' if len(old) == 1 else 'are'} still broken"
     strong = f"{count_noun(len(new), 'eval')} broke" if new else ""
     strong = strong or f"{count_noun(len(old), 'eval')} {still}"
-    more = f"; {len(old)} {still}" if new and old else ""
-    if fixed := facts.of("fixed"):
-        more += f"; {_say_fixed(fixed, short=True)}"
-    return Heading("✗", "bad", strong, f"{_say_causes(new or old, facts, is_new=bool(new))}{more}")
+    fixed, missing = facts.of("fixed"), facts.of("incomplete")
+    unrun = None if new else _name_unrun(facts)
+    is_again = unrun is not None and all(each.cause == "edit" for each in old)
+    more = [f"{len(old)} {still}"] if new and old else []
+    more += [_say_fixed(fixed, short=True)] if fixed else []
+    if unrun is not None:
+        more.append(f"{unrun.name} was edited {'again ' * is_again}and has not run")
+    have = "has" if len(missing) == 1 else "have"
+    more += [f"{len(missing)} {have} no result"] if missing else []
+    causes = facts.between or _say_causes(new or old, facts, is_new=bool(new))
+    if is_again and (day := _find_day(old, facts)):
+        causes = f" since the edit of {day}"
+    return Heading("✗", "bad", strong, f"{causes}{''.join(f'; {each}' for each in more[:1])}")
+
+
+def _find_day(evals: Sequence[Story], facts: VerdictFacts) -> str | None:
+    days = {say_day(at, facts.year) for each in evals if (at := each.since_at)}
+    return days.pop() if len(days) == 1 else None
 
 
 def _say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) -> str:
@@ -180,8 +218,7 @@ def _say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) -
 def _say_cause(
     cause: str, block: str, evals: Sequence[Story], facts: VerdictFacts, *, is_new: bool
 ) -> str:
-    days = {say_day(at, facts.year) for each in evals if (at := each.since_at)}
-    day = days.pop() if len(days) == 1 else None
+    day = _find_day(evals, facts)
     latest = " at the latest" if any(each.is_latest for each in evals) else ""
     if cause == "edit":
         where = one_line(block, 40) or "their block"
@@ -261,11 +298,121 @@ def _open(facts: VerdictFacts) -> Heading | None:
     return Heading("?", "doubt", said[0], "".join(f", {each}" for each in said[1:]))
 
 
+def _could_not_run(facts: VerdictFacts) -> Heading | None:
+    """The run that was asked for ended in an error itself."""
+    if not facts.sides.read.could_not_run:
+        return None
+    passed, of = facts.passing
+    errors, missing = facts.states.count("error"), len([s for s in facts.stories if not s.state])
+    said = [f"{passed} of {of + missing} passed"]
+    said += [f"{errors} error{'' if errors == 1 else 's'}"] if errors else []
+    said += [f"{missing} {'has' if missing == 1 else 'have'} no result"] if missing else []
+    return Heading("‼", "error", "This run could not run", f": {', '.join(said)}")
+
+
+def _does_not_fit(facts: VerdictFacts) -> Heading | None:
+    """Evals that their block's edit made invalid; or a run of an edit that was cancelled."""
+    missing = facts.of("incomplete")
+    invalid = [each for each in missing if not each.saved.is_valid]
+    block = _name_block([each.block_id for each in invalid])
+    if invalid and len(invalid) == len(missing):
+        verb = "does" if len(invalid) == 1 else "do"
+        since = f" {verb} not fit {block} any more since its edit"
+        return Heading("?", "doubt", count_noun(len(invalid), "eval"), since)
+    cancelled = {each.block_id for each in missing if each.state == "cancelled"}
+    its = [each for each in facts.stories if each.block_id in cancelled]
+    is_edited = all(each.ran_on_new_code for each in its)
+    if not missing or len(cancelled) != 1 or {*its} != {*missing} or not is_edited:
+        return None
+    said = "; its run was cancelled before a result"
+    return Heading("?", "doubt", f"{_name_block([*cancelled])} was edited", said)
+
+
+class _Unrun(NamedTuple):
+    """What was edited and has not run: the block or how many blocks, and how many of its evals."""
+
+    name: str
+    open: int
+    of: int
+
+
+def _name_unrun(facts: VerdictFacts) -> _Unrun | None:
+    its = [each for each in facts.stories if each.saved.stale == "block"]
+    blocks = {each.block_id for each in its}
+    if not blocks:
+        return None
+    of = sum(each.block_id in blocks for each in facts.stories)
+    name = f"{len(blocks)} blocks" if len(blocks) > 1 else _name_block([*blocks])
+    return _Unrun(name, len(its), of)
+
+
+def _name_block(blocks: Sequence[str | None]) -> str:
+    names = [*dict.fromkeys(one_line(each, 40) for each in blocks if each)]
+    return names[0] if len(names) == 1 else "their blocks"
+
+
+def _not_run(facts: VerdictFacts) -> Heading | None:
+    """What was edited, or is new, and has not run."""
+    stale, unrun = facts.of("stale"), _name_unrun(facts)
+    if not stale:
+        return None
+    if unrun is None or not any(each.saved.stale == "block" for each in stale):
+        edited = [each for each in stale if each.saved.stale == "eval"]
+        chosen, word = (edited, "edited") if edited else (stale, "new")
+        who = count_noun(len(chosen), f"{word} eval")
+        verb = "has" if len(chosen) == 1 else "have"
+        return Heading("○", "other", f"{who} {verb} not run yet", "; nothing else broke")
+    were = "were" if unrun.name.endswith(" blocks") else "was"
+    name, going = f"{unrun.name} {were} edited", _find_going(facts, {s.block_id for s in stale})
+    if going is not None:
+        return Heading("○", "other", name, f"; its run goes on ({going.done} of {going.total})")
+    if unrun.open < unrun.of and were == "was":
+        have = "has" if unrun.open == 1 else "have"
+        said = f": {unrun.open} of its {unrun.of} evals {have} not run since; nothing broke"
+        return Heading("○", "other", name, said)
+    have = "have" if were == "were" else "has"
+    return Heading("○", "other", f"{name} and {have} not run yet", "; before that nothing broke")
+
+
+def _find_going(facts: VerdictFacts, blocks: Collection[str | None]) -> NewerRun | None:
+    going = (each for each in facts.sides.read.newer if each.kind == "going on")
+    return next((each for each in going if each.block_id is None or each.block_id in blocks), None)
+
+
+def _newer_run(facts: VerdictFacts) -> Heading | None:
+    for each in facts.sides.read.doubts:
+        since = "" if each.at is None else f" since {say_day(each.at, facts.year)}"
+        hour = "" if each.at is None else f" since {each.at:%-H:%M}"
+        said = {
+            "going on": f"goes on{hour} ({each.done} of {each.total})",
+            "stuck": f"has not ended{since}",
+            "future": "is dated in the future",
+        }[each.kind]
+        return Heading("○", "other", f"A newer run {said}", "; before it nothing broke")
+    return None
+
+
+def _nothing_passes(facts: VerdictFacts) -> Heading | None:
+    """No eval passes that was compared; a first run, or one of which nothing can be compared."""
+    passed, of = facts.passing
+    if facts.is_first:
+        following = "; the next check compares with it" if passed else ""
+        return Heading("○", "other", "First run", f": {passed} of {of} pass{following}")
+    if facts.has_pass:
+        return None
+    if facts.is_apart and passed:
+        return Heading("○", "other", "Nothing to compare yet", f": {passed} of {of} pass")
+    n = len(facts.of("still_failing"))
+    known = f", {n} {'fails' if n == 1 else 'fail'} as before" if n else ""
+    return Heading("○", "other", "Nothing passes", f": {passed} of {of}{known}")
+
+
 def _fixed(facts: VerdictFacts) -> Heading | None:
     fixed = facts.of("fixed")
     if not fixed:
         return None
-    return Heading("✓", "good", _say_fixed(fixed, short=False), ", nothing broke")
+    said = f"{facts.between}, nothing broke"
+    return Heading("✓", "good", _say_fixed(fixed, short=False), said)
 
 
 def _nothing_broke(facts: VerdictFacts) -> Heading:
@@ -283,18 +430,22 @@ def _nothing_broke(facts: VerdictFacts) -> Heading:
     }
     said += [f"{counts[each]} {word}" for each, word in words.items() if counts[each]]
     broke = "Nothing new broke" if aside else "Nothing broke"
-    return Heading("✓", "good", broke, f": {', '.join(said)}")
+    return Heading("✓", "good", broke, f"{facts.between}: {', '.join(said)}")
 
 
 _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
     _going_on,
-    _first_run,
     _outage,
+    _could_not_run,
     _broke,
     _errs_always,
+    _does_not_fit,
     _nothing_decided,
     _fell,
     _open,
+    _not_run,
+    _newer_run,
+    _nothing_passes,
     _fixed,
     _nothing_broke,
 )

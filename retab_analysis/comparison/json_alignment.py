@@ -62,7 +62,6 @@ def _equal_elsewhere(old: Sequence[str], new: Sequence[str], stay: Pairs) -> dic
 def _pair_gap(
     old: list[object], new: list[object], left: list[int], right: list[int]
 ) -> Iterator[Pair]:
-    """Match what is left between two items that stay."""
     alike: Pairs = []
     if 0 < len(left) * len(right) <= _PAIRS:
         before, after = {i: _features(old[i]) for i in left}, {j: _features(new[j]) for j in right}

@@ -37,7 +37,6 @@ class Verbatim:
 
     @property
     def value(self) -> Decimal | str:
-        """What is compared: the exact number, else the text."""
         try:
             return Decimal(self.text) if _NUMBER.fullmatch(self.text) else self.text
         except InvalidOperation:  # an exponent of twenty digits

@@ -21,11 +21,16 @@ def find_year(results: pl.DataFrame) -> int | None:
 
 
 def name_version(
-    version: str, at: datetime | None, versions: pl.DataFrame | None, year: int | None
+    version: str,
+    at: datetime | None,
+    versions: pl.DataFrame | None,
+    year: int | None,
+    *,
+    of_all_runs: bool = False,
 ) -> str:
     """``v5``, or ``draft of 27 Nov``; the id where nothing else is known.
 
-    A draft that was published after the run is called both.
+    A draft that was published after the run is called both, unless all runs are meant.
     """
     draft = "draft" if at is None else f"draft of {say_day(at, year)}"
     if versions is None:
@@ -37,7 +42,7 @@ def name_version(
     name = f"v{numbers[0]}" if len(numbers) else one_line(version, 24)
     first: datetime | None = its["published_at"].min()  # type: ignore[assignment]
     was_draft = at is not None and first is not None and at < first
-    return f"{name} ({draft})" if was_draft else name
+    return f"{name} ({draft})" if was_draft and not of_all_runs else name
 
 
 def _moment(frame: pl.DataFrame) -> pl.Expr:
@@ -45,14 +50,23 @@ def _moment(frame: pl.DataFrame) -> pl.Expr:
     return MOMENT if "run_created_at" in frame.columns else pl.col("created_at")
 
 
-def name_versions(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | None) -> str:
+def name_versions(
+    results: pl.DataFrame,
+    versions: pl.DataFrame | None,
+    year: int | None,
+    *,
+    of_all_runs: bool = False,
+) -> str:
     """The newest version of some results or runs and how many more; empty where none is known.
 
     ``versions`` is a VERSIONS frame, or None where it is not known.
     """
     known = results.drop_nulls("workflow_version_id").group_by("workflow_version_id")
     newest = known.agg(_moment(results).max().alias("t")).sort("t", descending=True)
-    found = [name_version(version, at, versions, year) for version, at in newest.iter_rows()]
+    found = [
+        name_version(version, at, versions, year, of_all_runs=of_all_runs)
+        for version, at in newest.iter_rows()
+    ]
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0]}{more}" if found else ""
 

@@ -34,7 +34,11 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
         "baseline_run_ids": sorted(held),
         "version": facts.version,
         "version_ids": candidate["workflow_version_id"].drop_nulls().unique().sort().to_list(),
-        "gate": {"ok": gate.ok, **{name: list(getattr(gate, name)) for name in _GATE}},
+        "gate": {
+            "ok": gate.ok,
+            "exit_code": gate.exit_code,
+            **{name: list(getattr(gate, name)) for name in _GATE},
+        },
         "counts": {each.word: each.number for each in facts.counts()},
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
     }
@@ -63,7 +67,6 @@ def shorten(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(value: object) -> bytes:
-    """As the command line prints it."""
     return json.dumps(value, indent=2, ensure_ascii=False).encode()
 
 

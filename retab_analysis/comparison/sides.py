@@ -46,6 +46,21 @@ ReadLabels = Callable[[], Mapping[str, str | None] | None]
 """Gives the labels of a workflow's blocks by their ids, or None where nobody can be asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class NewerRun:
+    """A newer run that has not ended: ``future``, ``stuck`` or ``going on``.
+
+    ``is_judged``: whether all that it runs is on the judged code anyway.
+    """
+
+    kind: str
+    is_judged: bool
+    at: datetime | None
+    done: int
+    total: int | None
+    block_id: str | None
+
+
 @dataclass(frozen=True, eq=False)
 class ReadRuns:
     """What is known of the runs that were read: which, why, and what they do not show."""
@@ -58,6 +73,14 @@ class ReadRuns:
     changed_blocks: frozenset[str] | None = None  # between the versions of both sides
     unnamed: int = 0  # results that are missing from the candidate's runs, or contradict these
     waiting: tuple[int, int] = (0, 0)  # how many results are still to come, of how many
+    newer: tuple[NewerRun, ...] = ()
+    could_not_run: bool = False  # whether what was asked for ended in an error itself
+    versions: tuple[str, ...] = ()  # what both sides were named by, where these are versions
+
+    @property
+    def doubts(self) -> list[NewerRun]:
+        """The newer runs that cannot be judged."""
+        return [each for each in self.newer if not each.is_judged]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +90,9 @@ class SavedEvals:
     evals: pl.DataFrame | None = None
     expected: frozenset[str] | None = None  # evals of which the candidate ought to have a result
     pending: frozenset[str] = frozenset()  # those of which one is still to come
-    edited: frozenset[str] = frozenset()  # those that were edited after they were run last
+    invalid: frozenset[str] = frozenset()  # those that cannot be run
+    on_present_code: frozenset[str] = frozenset()  # those with an outcome or an error on it
+    stale: Mapping[str, str] = field(default_factory=dict)  # those not run as they are now, and why
 
 
 @dataclass(frozen=True, eq=False)

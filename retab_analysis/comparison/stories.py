@@ -18,7 +18,7 @@ import polars as pl
 from msgspec.structs import replace
 
 from retab_analysis.comparison.detail import say_reason
-from retab_analysis.comparison.sides import Sides
+from retab_analysis.comparison.sides import SavedEvals, Sides
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger
 from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.since import Findings
@@ -49,7 +49,6 @@ def tell_stories(
     now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
     readings = _read_model(held, ledger, findings, own_past=own_past)
     shown = _Shown.of(results, (*held, *now))
-    present = _find_present_codes(outcomes)
     gaps = _find_gaps(ledger, readings, sides.read.after_gaps)
     saved = _describe_saved(ledger, sides)
     stories = []
@@ -75,12 +74,26 @@ def tell_stories(
             has_own_past=own_past,
             changed_blocks=changed,
             is_beyond_gap=gaps[index],
-            present_code=present.get(about.block_id),
             errors_since=about.errors_since,
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
+    known = {each.id for each in stories}
+    stories += [each for each in _list_never_run(sides.saved) if each.id not in known]
     return sorted(stories, key=_find_place)
+
+
+def _list_never_run(saved: SavedEvals) -> Iterator[Story]:
+    if saved.evals is not None:
+        never = saved.evals.filter(
+            pl.col("eval_id").is_in([k for k, v in saved.stale.items() if v == "never"])
+        )
+        for eval_id, name, block, path, kind in never.select(
+            "eval_id", "eval_name", "block_id", "path", "condition_kind"
+        ).iter_rows():
+            now = SavedNow(is_there=True, is_expected=False, stale="never")
+            about = {"path": path, "condition_kind": kind, "saved": now, "transition": "stale"}
+            yield Story(id=eval_id, name=name, block_id=block, index=-1, **about)
 
 
 def _list_outcomes(
@@ -259,7 +272,9 @@ def _describe_saved(ledger: Ledger, sides: Sides) -> list[SavedNow]:
             None if there is None else eval_id in there,
             saved.expected is None or eval_id in saved.expected,
             eval_id in saved.pending,
-            eval_id in saved.edited,
+            eval_id not in saved.invalid,
+            eval_id in saved.on_present_code,
+            saved.stale.get(eval_id),
             bool(was_there[index]),
         )
         for index, eval_id in enumerate(ledger.evals["eval_id"])
@@ -282,16 +297,6 @@ def _was_there(ledger: Ledger) -> Bools:
         newest = sizes.filter(2 * pl.col("n") >= now).sort("at")["run_id"].tail(1)
         before = earlier.filter(pl.col("run_id").is_in(newest.implode()))
     return np.asarray(np.bincount(before["eval"].to_numpy(), minlength=ledger.evals.height) > 0)
-
-
-def _find_present_codes(outcomes: Iterable[Iterable[Outcome]]) -> dict[str | None, str | None]:
-    ran = [
-        each
-        for its in outcomes
-        for each in its
-        if each.is_now and each.state in (*DECIDED, "error") and each.code is not None
-    ]
-    return {each.block_id: each.code for each in sorted(ran, key=attrgetter("at"))}
 
 
 def _find_gaps(

@@ -88,10 +88,11 @@ def make_document(
     passed, of = facts.passing
     badge, tone = judge(gate)
     passing = f"{passed:,} of {of:,} pass" * (of > 0)
+    version = " · ".join(each.text for each in writer.versions()) or facts.version
     return Document(
         heading=write_heading(facts),
         context=tuple(writer.context()),
-        brief=" · ".join(filter(None, (facts.version, passing, badge))),
+        brief=" · ".join(filter(None, (version, passing, badge))),
         badge=badge,
         badge_tone=tone,
         notes=tuple(writer.notes()),
@@ -102,7 +103,7 @@ def make_document(
 
 
 def judge(gate: Gate) -> tuple[str, Tone]:
-    if not gate.ok:
+    if gate.reasons:
         return "gate fails", "bad"
     return ("gate undecided", "doubt") if gate.doubt else ("gate holds", "good")
 
@@ -133,6 +134,25 @@ class _Writer:
         name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
         if name or ids:
             yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
+        yield from self.versions() if self.facts.versions else self._run()
+        yield Span(count_noun(len(self.facts.stories), "eval"))
+
+    def versions(self) -> Iterator[Span]:
+        """Which two versions are compared, if any, and how many runs of each."""
+        if not self.facts.versions:
+            return
+        baseline, candidate = self.facts.sides.baseline, self.facts.sides.candidate
+        sides = [candidate if baseline is None else baseline, candidate]
+        ids = (
+            side["workflow_version_id"].drop_nulls().unique(maintain_order=True) for side in sides
+        )
+        title = " → ".join(", ".join(map(one_line, each)) for each in ids)
+        yield Span(" → ".join(self.facts.versions), title=title)
+        before, now = (side["run_id"].drop_nulls().n_unique() for side in sides)
+        yield Span(f"{before} and {count_noun(now, 'run')}")
+
+    def _run(self) -> Iterator[Span]:
+        candidate = self.facts.sides.candidate
         if version := self.facts.version:
             found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
             yield Span(version, title=", ".join(map(one_line, found)))
@@ -140,7 +160,6 @@ class _Writer:
         if newest is not None:
             runs = candidate["run_id"].drop_nulls().unique().to_list()
             yield Span(f"{newest:%-d %b %Y, %H:%M} UTC", title=", ".join(map(one_line, runs[:5])))
-        yield Span(count_noun(len(self.facts.stories), "eval"))
 
     def notes(self) -> Iterator[Line]:
         facts = self.facts
@@ -326,6 +345,8 @@ class _Writer:
     def _folded(self) -> Iterator[Part]:
         facts = self.facts
         yield from self._reasoned("No result", facts.of("incomplete"), is_named=True)
+        stale = facts.of("stale")
+        yield from self._reasoned("Not run since the edit", stale, is_named=True)
         yield from self._reasoned("Fixed", facts.of("fixed"), is_named=True)
         yield from self._reasoned("Flaky", facts.of("flaky"))
         yield from self._reasoned("Failing as before", facts.of("still_failing"))
@@ -384,7 +405,7 @@ def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case
     if story.id in gate.failing:
         details = "\n".join(describe(story, year, values=values))
         return Case(*about, "failed", say_short(story, values=values), details, attempts)
-    if story.passes_in_the_end:
+    if story.passes_in_the_end and story.transition != "stale":
         return Case(*about, "passed", attempts=attempts)
     why = f"{say_word(story)}: {say_reason(story, year)}"
     if story.id in gate.set_aside:

@@ -24,7 +24,6 @@ since when.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,7 +35,7 @@ import polars as pl
 
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
-from retab_analysis.schema import RESULTS, write_by_value
+from retab_analysis.schema import RESULTS, asserts_the_same, write_by_value
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT, NOT_PASSING, known_state
 
 MOMENT_TYPE = pl.Datetime("us", "UTC")
@@ -135,15 +134,17 @@ def collect(
     results: pl.DataFrame,
     changed_blocks: frozenset[str] | None = None,
     horizon: datetime | None = None,
+    saved: pl.DataFrame | None = None,
 ) -> Ledger:
     """Make a ledger of what :func:`combine_sides` gives.
 
     ``changed_blocks`` are those in which the candidate's version differs from what was before, for
     blocks whose results do not say it, None where that is not known; ``horizon`` is when the oldest
-    run began whose rows decide, None for the 30th newest whole run before the candidate.
+    run began whose rows decide, None for the 30th newest whole run before the candidate; ``saved``
+    has ``eval_id, condition``, what each eval asserts now.
     """
     table, evals = _arrange(results)
-    table = _describe_runs(_mark_comparable(table))
+    table = _describe_runs(_mark_comparable(table, saved))
     cells = _list_cells(table)
     candidate = _place_rows(cells)
     placed = pl.DataFrame([{each: cell[each] for each in _PLACED} for cell in cells], _PLACED)
@@ -221,16 +222,41 @@ def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:
     return found
 
 
-def _mark_comparable(table: pl.DataFrame) -> pl.DataFrame:
+def _mark_comparable(table: pl.DataFrame, saved: pl.DataFrame | None) -> pl.DataFrame:
     """Add ``comparable``: whether a result is not of another definition than the present one.
 
-    What decided nothing has no definition.
+    That is the definition of the newest decided result that asserts what the saved eval does, else
+    of the newest. What decided nothing has no definition.
     """
     decided = pl.col("state").is_in(DECIDED)
-    newest = table.filter(decided).group_by("eval").agg(pl.col(DEFINITION).drop_nulls().last())
+    known = table.filter(decided)
+    if saved is not None:
+        own = known.join(mark_own(known, saved, "expected"), on="at", how="left")
+        known = own.filter(pl.col("is_own") | ~pl.col("is_own").any().over("eval"))
+    newest = known.group_by("eval").agg(pl.col(DEFINITION).drop_nulls().last())
     told = table.join(newest, on="eval", how="left", suffix="_newest", maintain_order="left")
     differs = pl.any_horizontal(pl.col(each) != pl.col(f"{each}_newest") for each in DEFINITION)
     return told.select(*table.columns, comparable=~(decided & differs).fill_null(False))
+
+
+def mark_own(results: pl.DataFrame, saved: pl.DataFrame, expected: str) -> pl.DataFrame:
+    """``at, is_own``: whether a result has the inputs and the condition that its eval has now.
+
+    What is not known on either side is no difference; ``expected`` names the column of the value.
+    """
+    keys = ("eval_id", "handle_inputs_fingerprint", "condition_kind", expected)
+    now = saved.select("eval_id", "condition", inputs="latest_inputs_fingerprint")
+    both = results.select(keys).unique().join(now, on="eval_id", how="left")
+    asked = both.select("condition", "condition_kind", expected).iter_rows()
+    same = [None if None in row[:2] else asserts_the_same(*row) for row in asked]
+    given = (pl.col("handle_inputs_fingerprint") == pl.col("inputs")).fill_null(True)
+    told = both.with_columns(is_own=pl.Series(same, dtype=pl.Boolean).fill_null(True)).with_columns(
+        pl.col("is_own") & given
+    )
+    joined = results.join(
+        told.select(*keys, "is_own"), on=keys, how="left", nulls_equal=True, maintain_order="left"
+    )
+    return joined.select("at", "is_own")
 
 
 def _describe_runs(table: pl.DataFrame) -> pl.DataFrame:
@@ -522,85 +548,3 @@ def _find_inside(
         if began is not None and began < horizon and row.cell["side"] == EARLIER:
             inside[block == cell["block"], cell["row"]] = False
     return inside
-
-
-def split_by_candidate(
-    results: pl.DataFrame,
-    runs: pl.DataFrame,
-    saved: pl.DataFrame,
-    base: frozenset[str],
-    follow: bool,
-) -> pl.DataFrame:
-    """Say of each result whether it is on the candidate's side, earlier, or neither.
-
-    For each block the candidate's side is one run, and what was run since on the same code. That
-    run is one of ``base``; with ``follow`` it is the newest since that decided at least half of the
-    block's saved evals, unless it was cut short on the code that was there already: then it is only
-    more evidence about that code. What was tried since on other code judges nothing. ``place`` is
-    ``candidate``, ``earlier`` or ``tried``.
-    """
-    block_of = dict(saved.select("eval_id", "block_id").iter_rows())
-    sizes = Counter(block_of.values())
-    own = pl.col("eval_id").replace_strict(block_of, default=None, return_dtype=pl.String)
-    placed = results.with_columns(block=pl.coalesce(own, "block_id"))
-    code = pl.col(BLOCK_CODE).filter(pl.col("block_id").eq_missing(pl.col("block")))
-    decided = pl.col("state").is_in(DECIDED)
-    cells = placed.group_by("block", "run_id").agg(
-        code.drop_nulls().first().alias("code"),
-        pl.col("eval_id").filter(decided).n_unique().alias("decided"),
-    )
-    facts = runs.select("run_id", "created_at", "workflow_version_id", "scope", "status")
-    known = cells.join(facts, on="run_id").sort("created_at", "run_id", nulls_last=False)
-    places = []
-    for (block,), its in known.partition_by("block", as_dict=True).items():
-        places += _place_block(its, facts, base, follow, sizes.get(block, 0))
-    schema = {"run_id": pl.String(), "block": pl.String(), "place": pl.String()}
-    found = pl.DataFrame(places, schema=schema, orient="row")
-    joined = placed.join(
-        found, on=("run_id", "block"), how="left", nulls_equal=True, maintain_order="left"
-    )
-    named = runs.filter(pl.col("run_id").is_in(list(base)))
-    is_asked_for = pl.lit(True) if follow else is_in_scope(named, "block")
-    place = pl.when(is_asked_for).then("place").fill_null("earlier")
-    return joined.with_columns(place).drop("block")
-
-
-def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
-    """Whether an eval is among those that some runs are of, as their scopes say."""
-    if not runs.filter(scope="workflow").is_empty():
-        return pl.lit(True)
-    blocks = runs.filter(scope="block")["target_block_id"].drop_nulls()
-    evals = runs["eval_id"].drop_nulls()
-    return pl.col(block).is_in(blocks.implode()) | pl.col("eval_id").is_in(evals.implode())
-
-
-def _place_block(
-    cells: pl.DataFrame, facts: pl.DataFrame, base: frozenset[str], follow: bool, size: int
-) -> list[tuple[str, str | None, str]]:
-    """Where each run of one block stands: run, block, place."""
-    rows = cells.to_dicts()
-    chosen = [row for row in rows if row["run_id"] in base]
-    if not chosen:
-        # What is checked has nothing of this block: its run stands there all the same.
-        newest = facts.filter(pl.col("run_id").is_in(list(base))).sort("created_at").tail(1)
-        chosen = [{**row, "code": None} for row in newest.to_dicts()]
-    for row in rows if follow and chosen else ():
-        is_later = _is_after(row, chosen[-1]) and row["scope"] != "eval"
-        is_cut = row["status"] != "completed" and has_same_code(row, chosen[-1])
-        if is_later and not is_cut and row["decided"] and 2 * row["decided"] >= size:
-            chosen = [row]
-    ids = {row["run_id"] for row in chosen}
-    placed = []
-    for row in rows:
-        place = "earlier"
-        if row["run_id"] in ids:
-            place = "candidate"
-        elif chosen and _is_after(row, chosen[-1]):
-            place = "candidate" if has_same_code(row, chosen[-1]) else "tried"
-        placed.append((row["run_id"], row["block"], place))
-    return placed
-
-
-def _is_after(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    moments = row["created_at"], other["created_at"]
-    return None not in moments and moments[0] > moments[1]

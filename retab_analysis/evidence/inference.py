@@ -265,7 +265,6 @@ class _Beliefs:
 
     @classmethod
     def before(cls, evals: _Evals) -> _Beliefs:
-        """What is believed before any outcome was seen."""
         rows, n = evals.outcome.shape
         means = (SHARE_PRIORS.reshape(-1, len(PAIRS)) @ PAIRS)[evals.prior]
         means *= evals.jumps[..., None]

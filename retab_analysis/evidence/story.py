@@ -133,7 +133,6 @@ class Reading(Struct, frozen=True, gc=False):
 
     @classmethod
     def list_all(cls, told: pl.DataFrame) -> list[Reading]:
-        """One for each row of what the model tells."""
         *single, _, _, _, _ = fields = cls.__struct_fields__
         shares = [f"{what}_{when}" for when in fields[-4:] for what in ("passes", "outcomes")]
         rows = told.select(*single, *shares).iter_rows()
@@ -146,7 +145,9 @@ class SavedNow(Struct, frozen=True, gc=False):
     is_there: bool | None = None
     is_expected: bool = True  # whether the candidate ought to have a result of it
     is_pending: bool = False  # whether one is still to come
-    is_edited: bool = False  # whether it was edited after it was run last
+    is_valid: bool = True
+    is_on_present_code: bool = True  # whether it has an outcome or an error on it
+    stale: str | None = None  # why it did not run as it is now: its block or eval was edited, never
     was_there: bool = True  # whether what it is held against has it
 
 
@@ -180,7 +181,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     has_own_past: bool = True  # whether it is held against its own past, and not a baseline
     changed_blocks: frozenset[str] | None = None  # between both sides, where that is known
     is_beyond_gap: bool = False  # whether runs that were not read lie before it got worse
-    present_code: str | None = None  # on which its block ran newest on the candidate's side
     errors_since: datetime | None = None  # since when its newest rows, two or more, ended in errors
     transition: str = ""  # a Transition; of a single result, its state
 
@@ -196,7 +196,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def ended(self) -> tuple[str, ...]:
-        """How it ended the last times, the newest last."""
         states = (each.state for each in self.outcomes)
         return tuple(each for each in states if each in (*DECIDED, "error"))[-_RUNS:]
 
@@ -238,16 +237,17 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return next(decided, None)
 
     @property
-    def is_on_present_code(self) -> bool:
-        """Whether it was decided last on its block's present code, as far as that is known."""
-        codes = None if self.last is None else self.last.code, self.present_code
-        return None in codes or codes[0] == codes[1]
-
-    @property
     def has_moved(self) -> bool:
         """Whether it was of another block where it is held against."""
         blocks = (self.was and self.was.block_id), (self.now and self.now.block_id)
         return None not in blocks and blocks[0] != blocks[1]
+
+    @property
+    def ran_on_new_code(self) -> bool:
+        """Whether its newest result is of code that no earlier one has."""
+        codes = {each.code for each in self.earlier if each.code is not None}
+        newest = [each.code for each in self.present if each.code is not None]
+        return bool(codes and newest) and newest[-1] not in codes
 
     @property
     def block_changed(self) -> bool | None:
@@ -334,7 +334,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def is_said_worse(self) -> bool:
-        """Whether it is said since when it is worse."""
         is_old = self.transition == "still_failing" and (self.reading.p_worse or 0) >= LIKELY
         return self.transition in (*BROKEN, "suspect") or (is_old and self.passed_before)
 

@@ -27,26 +27,23 @@ def find_transition(story: Story) -> Transition | None:
     if not s.saved.is_there and not s.present:
         return "removed" if s.saved.was_there else None
     # Nothing of it was ever decided before.
-    if not s.is_known_before and not s.errors:
-        return "added" if s.present else None
-    # It was decided before, but only with another definition.
-    if s.is_decided and not s.is_comparable:
-        return "not_comparable"
-    # It asserts something else since it was run last.
-    if s.saved.is_edited:
-        return "incomplete"
-    # A result of it is still to come.
+    if not s.is_known_before and s.is_decided and not s.is_comparable and not s.saved.stale:
+        return "added"
+    # It was broken, and did not pass since: an edit, an error, or no result does not mend it.
+    if not s.is_decided and s.reading.is_broken and not s.saved.is_pending:
+        return still_broken
+    if s.errors and not s.is_decided:
+        return "newly_errored"
     if not has_now and s.saved.is_pending:
         return None
-    # It was broken, and nothing says otherwise.
-    if not has_now and s.reading.is_broken and s.is_on_present_code:
-        return still_broken
     # It ought to have a result.
-    if not has_now:
-        return "incomplete" if s.saved.is_expected or s.present else None
-    # An error neither mends nor breaks it.
+    if not has_now and (s.saved.is_expected or (not s.saved.is_valid and s.is_known_before)):
+        return "incomplete"
     if not s.is_decided:
-        return still_broken if s.reading.is_broken and s.has_own_past else "newly_errored"
+        return "stale" if s.saved.stale else None
+    # It was decided before, but only with another definition.
+    if not s.is_comparable:
+        return "stale" if s.saved.stale else "not_comparable"
     was, now = s.was, s.now
     assert now is not None
     word = find_word(
@@ -57,7 +54,13 @@ def find_transition(story: Story) -> Transition | None:
         and now.state == "mixed"
         and (now.pass_rate or 0) < (was.pass_rate or 0),
     )
-    return ("newly_blocked" if now.state == "blocked" else "regressed") if word is None else word
+    if word is None:
+        return "newly_blocked" if now.state == "blocked" else "regressed"
+    # It does not fit its block any more: it cannot be run, and is not gone.
+    if not s.saved.is_valid and not (word == "still_failing" and s.saved.is_on_present_code):
+        return "incomplete"
+    # It did not run as it is now: what was said of it before holds only where it was worse.
+    return "stale" if s.saved.stale and word != "suspect" else word
 
 
 def find_word(

@@ -1,30 +1,40 @@
-"""Which blocks were edited since their saved evals ran last: what ``only="edited"`` starts.
+"""What ``only="edited"`` starts: what has no verdict as it is now.
 
-The API does not say which code a block has now. So each saved eval is asked whether it ran on that,
-by what says most about it: its ``freshness``; else whether evals of its block ran last on different
-codes, of which only one can be the present one; else whether the block was saved after the run.
-Where nothing says it, the block counts as edited: a run too many costs less than a break unseen.
+A block is started where any sign says that its code is another than that of its newest results
+(what the API says of its evals, when it was saved), where its run was cut short, or where half of
+its evals are open; else its single evals that are new or were edited. A run too many costs less
+than a break unseen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.errors import list_some
 from retab_analysis.fetch.lists import read_live_blocks, read_saved, refuse_unknown
+from retab_analysis.fetch.present import (
+    NOTHING_RAN,
+    Present,
+    find_began,
+    find_present,
+    is_edited,
+    is_up_to_date,
+    list_reasons,
+)
 from retab_analysis.schema import PROBLEMS
 from retab_analysis.transport import Client
 
 _WHY = {
-    "code": "its code is not the one on which its evals ran last",
-    "undecided": "its evals have no verdict on its present code",
+    "code": "it was edited and has not run since",
     "saved": "it was saved after its evals ran last",
     "unknown": "on which code its evals ran last is not known",
+    "cut": "its last run was cut short",
+    "half": "half of its evals have no verdict as they are now",
     "never": "its evals were never run",
 }
 _LISTED = 5
@@ -56,6 +66,7 @@ class _Block:
     evals: list[Eval]
     is_there: bool
     why: str | None
+    single: list[Eval] = field(default_factory=list)  # the evals that are started by themselves
 
     def say_left_out(self) -> str:
         """Why it is left out, and what else is to be known of its evals."""
@@ -65,20 +76,25 @@ class _Block:
         ran = [each for each in self.evals if each["latest_run_status"] is not None]
         never = len(self.evals) - len(ran)
         stale = [each for each in ran if each["freshness_status"] == "stale"]
-        reasons = sorted({reason for each in stale for reason in _reasons(each)})
+        reasons = sorted({reason for each in stale for reason in list_reasons(each)})
         more = [f"{never} never run"] * bool(never)
         more += [f"{len(stale)} out of date by {', '.join(map(repr, reasons))}"] * bool(stale)
         return ", ".join([n, "not edited", *more])
 
 
 def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selection:
-    """Choose what to start: the blocks that were edited."""
+    """Choose what to start: the blocks that were edited, and elsewhere the evals that were."""
     blocks = _read_blocks(client, workflow_id)
     edited = [each for each in blocks if each.why]
+    single = [row for each in blocks if not each.why for row in each.single]
     scopes = [{"type": "block", "block_id": each.id} for each in edited]
+    scopes += [{"type": "single", "eval_id": row["eval_id"]} for row in single]
     what = [f"block {each.id!r} ({_WHY[each.why]})" for each in edited if each.why]
+    if single:
+        names = list_some((repr(row["eval_name"] or row["eval_id"]) for row in single), _LISTED)
+        what.append(f"{count(len(single), 'eval')} that {_are_new(single)} ({names})")
     left_out = [each for each in blocks if not each.why]
-    evals = sum(len(each.evals) for each in edited)
+    evals = sum(len(each.evals) for each in edited) + len(single)
     runs = [scope for scope in scopes for _ in range(repeat)]
     said = f"{say_start(workflow_id, len(runs), evals, repeat)}: {'; '.join(what)}."
     if not runs:
@@ -91,55 +107,64 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
     return Selection(runs, evals * repeat, said, left, problems)
 
 
+def _are_new(evals: Sequence[Eval]) -> str:
+    is_new = {each["latest_run_status"] is None for each in evals}
+    words = "is" if len(evals) == 1 else "are"
+    return f"{words} {' or '.join(w for w, n in (('new', True), ('edited', False)) if n in is_new)}"
+
+
 def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
     """The blocks of the saved evals, each with its evals, the oldest first."""
     saved = read_saved(client, workflow_id, strict=True).frame
     refuse_unknown(client, {"workflow_id": [workflow_id]}, saved)
     saved_at = dict(read_live_blocks(client, workflow_id)["block_id", "updated_at"].iter_rows())
+    present = find_present(saved, NOTHING_RAN, lambda: saved_at)
     parts = saved.sort("block_id", "created_at", "eval_id").partition_by("block_id", as_dict=True)
     blocks = []
     for (block,), its in parts.items():
         evals, is_there = its.to_dicts(), block in saved_at
-        why = find_why(evals, saved_at[block]) if is_there else None
-        blocks.append(_Block(str(block), evals, is_there, why))
+        valid = [each for each in evals if each["validation_status"] in (None, "valid")]
+        open_ones = [each for each in valid if is_open(each)]
+        why = find_why(valid, open_ones, present[str(block)], saved_at[block]) if is_there else None
+        single = open_ones if is_there else []
+        blocks.append(_Block(str(block), evals, is_there, why, single))
     return blocks
 
 
-def find_why(evals: Sequence[Eval], saved_at: datetime | None) -> str | None:
-    """Why a block counts as edited, by the eval that says it most surely; None where it does not.
-
-    Evals that are not valid cannot be run, and say nothing.
-    """
-    valid = [each for each in evals if each["validation_status"] in (None, "valid")]
-    ran = [each for each in valid if each["latest_run_status"] is not None]
+def find_why(
+    evals: Sequence[Eval], open_ones: Sequence[Eval], present: Present, saved_at: datetime | None
+) -> str | None:
+    """Why a block is started as a whole, the surest sign first; None where it is not."""
+    ran = [each for each in evals if each["latest_run_status"] is not None]
     if not ran:
-        return "never" if valid else None
+        return "never" if evals else None
+    began = [each for each in map(find_began, ran) if each is not None]
+    is_said = [is_up_to_date(each) or is_edited(each) for each in ran]
     codes = {each["latest_block_fingerprint"] for each in ran} - {None}
-    found = {_ask(each, saved_at, differ=len(codes) > 1) for each in ran}
-    # Single evals that end in an error have that for a reason of their own.
-    open_ones = [each["latest_run_status"] for each in ran if _is_undecided(each)]
-    if "cancelled" in open_ones or 2 * len(open_ones) >= len(ran):
-        found.add("undecided")
-    return next((why for why in _WHY if why in found), None)
-
-
-def _ask(row: Eval, saved_at: datetime | None, *, differ: bool) -> str | None:
-    """Why an eval says that it did not run on the present code of its block; None where it did."""
-    status, reasons = row["freshness_status"], _reasons(row)
-    if status == "fresh" or (status == "stale" and reasons):
-        return "code" if "validity_changed" in reasons else None
-    if differ:
+    if (present.is_said and not present.is_run) or any(map(is_edited, ran)):
         return "code"
-    ended, took = row["latest_run_completed_at"], row["latest_run_duration_ms"] or 0
-    if saved_at is None or ended is None:
+    if saved_at is not None and began and saved_at > max(began):
+        return "saved"
+    if not all(_has(present, each) for each in ran if not is_up_to_date(each)):
+        return "code"
+    if not all(is_said) and (saved_at is None or len(began) < len(ran)) and len(codes) != 1:
         return "unknown"
-    return "saved" if saved_at > ended - timedelta(milliseconds=took) else None
+    if any(each["latest_run_status"] == "cancelled" and _is_undecided(each) for each in ran):
+        return "cut"
+    undecided = [each for each in ran if _is_undecided(each)]
+    return "half" if 2 * (len(undecided) + len(open_ones)) >= len(evals) else None
 
 
-def _reasons(row: Eval) -> list[str]:
-    """Why the newest result of an eval is out of date."""
-    said = row["freshness_reasons"]
-    return said.split(", ") if said else []
+def _has(present: Present, row: Eval) -> bool:
+    return present.has(row["latest_block_fingerprint"], find_began(row))
+
+
+def is_open(row: Eval) -> bool:
+    """Whether an eval was never run, or was edited or given other inputs since it was."""
+    if row["latest_run_status"] is None or "inputs_changed" in list_reasons(row):
+        return True
+    began, edited = find_began(row), row["updated_at"]
+    return began is not None and edited is not None and edited > began
 
 
 def _is_undecided(row: Eval) -> bool:
@@ -157,5 +182,4 @@ def say_start(workflow_id: str, runs: int, evals: str | int, repeat: int) -> str
 
 
 def count(number: int, noun: str) -> str:
-    """A number and its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -73,7 +73,6 @@ class Gathering:
         self._size = 0
 
     def add(self, page: Page, number: int = 0) -> None:
-        """Take in a page of the list with that number."""
         with self._lock:
             self._pages.append((number, page.structs))
             self._numbers.add(number)

@@ -221,7 +221,6 @@ def _parsed(name: str, value: str) -> date:
 
 
 def shift(moment: datetime, by: timedelta) -> datetime:
-    """Add, and stop at the ends of the calendar."""
     # "A million days ago" means from the beginning, so it is not worth an error.
     try:
         return moment + by

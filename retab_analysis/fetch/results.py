@@ -316,7 +316,6 @@ def _is_of_runs(frame: pl.DataFrame | None) -> bool:
 
 
 def with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
-    """Fill in the columns that come from the runs."""
     once = runs if runs["run_id"].n_unique() == runs.height else runs.unique("run_id", keep="last")
     known = once.select(
         "run_id",

@@ -59,7 +59,6 @@ def text_colour(ax: Axes) -> Any:
 
 
 def show_message(ax: Axes, message: str) -> Axes:
-    """Draw a message in the middle, and nothing else."""
     ax.set_xticks([])
     write_message(ax, message)
     return conclude(ax, "", [])
@@ -107,7 +106,6 @@ def conclude(
 
 
 def measure_font(ax: Axes) -> float:
-    """The height of a tick's font in pixels."""
     # Of y, because the labels of x may have been made smaller.
     points: Any = ax.yaxis.get_major_ticks(1)[0].label1.get_fontsize()
     return float(points) * ax.figure.dpi / 72
@@ -172,7 +170,6 @@ def label_rows(
 
 
 def count_rows(ax: Axes, room: float) -> int:
-    """How many rows down the axes can have a label."""
     return max(1, int(ax.bbox.height * room / (SMALLEST_POINTS * _LINE * ax.figure.dpi / 72)))
 
 

@@ -54,6 +54,7 @@ TRANSITION_LOOKS: Mapping[str, Look] = {
     "fixed": Look("#36A98D"),
     "flaky": Look("#9CCBEA"),
     "incomplete": Look("#7F8A94"),
+    "stale": Look("#D7DEE4", ".."),
     "not_comparable": Look("#B6C0C9"),
     "removed": Look("#4A545E"),
     "added": Look("#EEF0F2"),

@@ -31,6 +31,9 @@ ROWS = 500
 STYLE = (Path(__file__).parent / "document.css").read_text(encoding="utf-8")
 """The style of a document, for light and dark pages, whatever is around it."""
 
+_ROOT = "rtd mathjax_ignore tex2jax_ignore"
+"""The class of a rendered root: a ``$`` in names and values begins no formula."""
+
 _BARS = {
     "passed": ("good", 40),
     "failed": ("bad", 100),
@@ -50,12 +53,12 @@ def to_html(*parts: Document | Part) -> Html:
 def to_piece(*parts: Document | Part) -> Html:
     """The same for a page that has :data:`STYLE` already."""
     pieces = (_write(each) if isinstance(each, Document) else _write_part(each) for each in parts)
-    return tag("div", *chain.from_iterable(pieces), class_="rtd")
+    return tag("div", *chain.from_iterable(pieces), class_=_ROOT)
 
 
 def to_page(document: Document, title: str) -> Html:
     """A whole page in one file, which loads nothing from anywhere."""
-    body = tag("main", *_write(document), class_="rtd")
+    body = tag("main", *_write(document), class_=_ROOT)
     return markup.page(title, tag("style", Html(STYLE)), body)
 
 

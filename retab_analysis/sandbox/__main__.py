@@ -9,7 +9,6 @@ from retab_analysis.sandbox.sandbox import Sandbox
 
 
 def main(arguments: Sequence[str] | None = None, ended: threading.Event | None = None) -> int:
-    """Serve until interrupted, or until the event is set."""
     parser = argparse.ArgumentParser(
         prog="python -m retab_analysis.sandbox",
         description="Serve a Retab API with a simulated world on loopback, until Ctrl-C.",

@@ -29,6 +29,9 @@ from retab_analysis.transport.retry import (
 T = TypeVar("T")
 Parse = Callable[[bytes], T]
 
+_LIST_OF_RUNS = "GET /v1/workflows/evals/runs"
+"""The one request whose answers say what time it is."""
+
 _log = logging.getLogger("retab_analysis")
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
@@ -113,8 +116,8 @@ class Client:
 
     @property
     def api_time(self) -> datetime:
-        """What time it is by the API's clock, as far as an answer has told it."""
-        return datetime.fromtimestamp(self._source.wall() + self.clock_offset, UTC)
+        """What time it is: by this machine, or by the API's lists of runs where that is later."""
+        return datetime.fromtimestamp(self._source.wall() + max(self.clock_offset, 0.0), UTC)
 
     def get(self, path: str, params: Params = (), *, parse: Parse[T]) -> T:
         """GET a document by its quoted path from ``/v1`` on, trying again while that may help.
@@ -170,17 +173,22 @@ class Client:
                 response = self._sender.send(method, url, params, json, current)
                 if isinstance(response, FailedAttempt):
                     return response
+                if state.request == _LIST_OF_RUNS:
+                    self._set_clock(response)
                 return self._read(response, state, parse)
 
         return self._loop.call(attempt, state)
 
+    def _set_clock(self, response: Response) -> None:
+        """Learn what time it is: a cached answer is as old as it says."""
+        offset = seconds_until(response.headers.get("date", ""), self._source.wall())
+        age = response.headers.get("age", "")
+        if not math.isnan(offset):
+            self.clock_offset = offset + (int(age) if age.isdecimal() else 0)
+
     def _read(self, response: Response, state: RetryState, parse: Parse[T]) -> T | FailedAttempt:
         _log.debug("%s: %d, %d bytes", state.request, response.status, len(response.body))
-        now = self._source.wall()
-        offset = seconds_until(response.headers.get("date", ""), now)
-        if not math.isnan(offset):
-            self.clock_offset = offset
-        failed = classify_response(response, state, self._settings, now)
+        failed = classify_response(response, state, self._settings, self._source.wall())
         if failed is not None:
             return failed
         try:

@@ -107,7 +107,6 @@ class Attempt:
         return outcome
 
     def run(self, work: Callable[[], Any]) -> None:
-        """Do the work, in the thread of the pool."""
         try:
             self._outcome = work()
         except BaseException as error:
@@ -205,7 +204,6 @@ current_token, current_attempt = _token.get, _attempt.get
 
 @contextlib.contextmanager
 def under_way(attempt: Attempt) -> Iterator[Attempt]:
-    """Around one attempt, and the parsing of its answer."""
     before = _attempt.set(attempt)
     try:
         yield attempt

@@ -144,7 +144,6 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
 
 
 def seconds_until(date: str, now: float) -> float:
-    """Read an HTTP date; NaN for anything else."""
     try:
         moment = parsedate_to_datetime(date)
         if moment.tzinfo is None:

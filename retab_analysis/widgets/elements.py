@@ -1,4 +1,4 @@
-"""The HTML that a page understands: buttons, chips, lists to choose from, grids, scroll areas.
+"""The HTML that a page understands: buttons, chips, grids, scroll areas.
 
 A *key* names an element among those beside it, in the page and in the events that it sends.
 """
@@ -71,18 +71,6 @@ def chips(choices: Iterable[Option], event: str, *, label: str) -> Html:
         )
         made.append(pressed)
     return tag("div", *made, role="toolbar", aria_label=label, class_="ra-chips")
-
-
-def select(choices: Iterable[Option], event: str, *, label: str, disabled: bool = False) -> Html:
-    """One of several things, in the browser's own list; its label stands before it."""
-    options = (
-        tag("option", each.words, value=each.value, selected=each.chosen, data_key=each.value)
-        for each in choices
-    )
-    box = tag(
-        "select", *options, aria_label=label, data_event=event, disabled=disabled, class_="ra-field"
-    )
-    return tag("label", tag("span", label, class_="ra-soft"), box, class_="ra-labelled")
 
 
 @dataclass(frozen=True, slots=True)

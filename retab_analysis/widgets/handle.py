@@ -43,7 +43,6 @@ class Handle(ABC):
 
     @property
     def widget(self) -> Any:
-        """The widget, to be put beside others."""
         return self._make_page().widget
 
     def close(self) -> None:
@@ -134,7 +133,6 @@ class Handle(ABC):
             self._kept, self._kept_at = still, time.monotonic()
 
     def _display_(self) -> Any:
-        """The widget, which is what marimo shows."""
         return self.widget
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:

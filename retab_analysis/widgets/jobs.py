@@ -1,4 +1,4 @@
-"""Work beside a view, which goes on meanwhile: it takes time, and it may fail or be stopped."""
+"""Work beside a view, which goes on meanwhile: it takes time, and it may fail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Callable, Hashable
 
 from retab_analysis.errors import RetabAnalysisError
 
-STOPPED = "You stopped waiting. Runs that were started go on; Settle counts them first."
 # Seconds; polars' signal handler keeps Ctrl-C from a longer wait.
 _STEP = 0.1
 
@@ -77,20 +76,12 @@ class JobQueue:
 
 
 class JobProgress:
-    """Says in words how far a job is, and ends it there once it was stopped."""
+    """Says in words how far a job is."""
 
     def __init__(self, words: str, say: Callable[[str], None]) -> None:
         self._words, self._say, self._note = words, say, ""
-        self._is_stopped = False
-
-    def stop(self) -> None:
-        """End the job at the next progress that it reports."""
-        self._is_stopped = True
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Say how much is done; if the job was stopped, this raises RetabAnalysisError."""
-        if self._is_stopped:
-            raise RetabAnalysisError(STOPPED)
         self._note = note or self._note
         known = f"{self._words}: {done:,}" + (f" of {total:,}" if total else "")
         self._say(" · ".join(each for each in (known, self._note) if each))

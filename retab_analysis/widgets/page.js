@@ -7,7 +7,7 @@
  * open `<details>` stay. What the HTML may ask for, by attributes:
  *
  * - `data-key`: what an element is, among those beside it; it is moved, and not made anew.
- * - `data-event`: a click, or a changed value of a control, is sent as `{event, key, value}`; the
+ * - `data-event`: a click, or a changed value of a field, is sent as `{event, key, value}`; the
  *   key is the nearest `data-key`, the value that of the control, or else `data-value`.
  * - `data-copy`: a click copies this text to the clipboard; no kernel is needed for it.
  * - `<table role="grid">` and `role="toolbar"` are one tab stop each: arrow keys, Home, End, Page Up
@@ -24,7 +24,7 @@ const GAP_TYPING = 250; // milliseconds without a key before what was typed is s
 const PATIENCE = 1500; // milliseconds before a person is told that the kernel does not answer
 const SHOWN_FOR = 2500; // milliseconds that a short notice stays
 const GONE = "The kernel has ended or was restarted: run the cell again.";
-const FOCUSABLE = "a[href],button,input,select,summary,[tabindex='0']";
+const FOCUSABLE = "a[href],button,input,summary,[tabindex='0']";
 const ROVING = 'table[role="grid"],[role="toolbar"]';
 
 // ---------------------------------------------------------------------------------- patching
@@ -66,12 +66,6 @@ function patch(old, fresh) {
   patchAttributes(old, fresh);
   if (isText(old) && isText(fresh)) patch(asNode(old.firstChild), asNode(fresh.firstChild));
   else patchChildren(old, fresh);
-  if (old instanceof HTMLSelectElement) chooseAsTold(old);
-}
-
-/** An option that is moved may be chosen by the way. @param {HTMLSelectElement} select */
-function chooseAsTold(select) {
-  for (const option of select.options) option.selected = option.hasAttribute("selected");
 }
 
 /** Whether an element holds one text and nothing else, as most cells do. @param {Element} element */
@@ -526,9 +520,7 @@ class View {
    */
   answerKey(event, target) {
     const box = target.closest(ROVING);
-    if (!box || event.metaKey || event.altKey || target.matches("input,select")) {
-      return false;
-    }
+    if (!box || event.metaKey || event.altKey || target.matches("input")) return false;
     if (event.key === "Enter" || event.key === " ") return !event.ctrlKey && choose(target);
     const item = asHtml(target.closest("td,th") ?? target);
     const next = event.shiftKey ? null : findTarget(box, item, event);
@@ -544,7 +536,7 @@ class View {
  */
 function choose(item) {
   if (item.matches("button,a,summary")) return false; // the browser clicks it
-  const control = item.querySelector("button,a,input,select");
+  const control = item.querySelector("button,a,input");
   if (control) asHtml(control).click();
   else item.click();
   return true;
@@ -552,7 +544,7 @@ function choose(item) {
 
 /** @param {HTMLElement} element */
 function isControl(element) {
-  return element.matches("input,select");
+  return element.matches("input");
 }
 
 /**

@@ -67,7 +67,6 @@ class TableState:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """All rows, as they were given."""
         return self._frame
 
     @frame.setter
@@ -125,7 +124,6 @@ class TableState:
         return len(self.numbers)
 
     def select(self, *names: str) -> pl.DataFrame:
-        """Some columns of the rows that the search finds."""
         columns, found = self._frame.select(*names), self._find()
         return columns if found is None else columns.filter(found)
 

@@ -13,7 +13,6 @@ _FIT, _END = 1.6, 0.6
 
 
 def render_field(event: str, label: str, value: object, **more: object) -> Html:
-    """A field of one line that sends what is typed in it."""
     given = {"type": "search", "autocomplete": "off", **more}
     return tag(
         "input",

@@ -1,4 +1,4 @@
-"""The live view and the comparison where it is not JupyterLab: Notebook 7, Voilà, marimo."""
+"""The live view and the explorer where it is not JupyterLab: Notebook 7, Voilà, marimo."""
 
 from __future__ import annotations
 
@@ -30,18 +30,6 @@ def watching():
     view = ra.watch(run, interval=0.3)
     view
     return ra, view
-"""
-COMPARED = """import marimo
-app = marimo.App()
-
-@app.cell
-def comparing():
-    import retab_analysis as ra
-    sandbox = ra.demo(speed=40)
-    runs = ra.fetch_runs("wf_invoices", status="completed", limit=12, progress=False)
-    view = ra.compare_view(ra.fetch_results(runs, progress=False))
-    view
-    return
 """
 EXPLORE = """import marimo
 app = marimo.App()
@@ -123,16 +111,6 @@ def test_marimo(page: Page, marimo: Any, screenshots: Path) -> None:
     expect(page.locator(f"{LIVE} .ra-run")).to_be_visible(timeout=60_000)
     page.screenshot(path=screenshots / "live-marimo.png")
     is_alive_and_answers(page)
-
-
-def test_a_comparison_in_marimo(page: Page, marimo: Any, screenshots: Path) -> None:
-    page.goto(marimo(COMPARED), timeout=60_000)
-    name = page.locator(".rtd-card tbody tr button").first
-    expect(name).to_be_visible(timeout=60_000)
-    name.focus()
-    page.keyboard.press("Enter")
-    expect(page.locator(".rtd-below")).to_contain_text("the newest first")
-    page.screenshot(path=screenshots / "compare-marimo.png")
 
 
 def test_marimo_says_why_it_does_not_answer_while_a_cell_waits(page: Page, marimo: Any) -> None:

@@ -15,7 +15,6 @@ from support.inside import (
     grid,
     join,
     scroll_area,
-    select,
     tag,
 )
 from support.pages import Shown
@@ -233,26 +232,6 @@ def test_a_row_that_has_become_selected_is_scrolled_to(page: Page) -> None:
     assert box.evaluate("(box) => box.scrollTop") == 300, "who scrolls away is left there"
     shown.show(list=table(names, selected="b"))
     assert is_seen("b")
-
-
-def test_one_of_several_in_the_browsers_own_list(page: Page) -> None:
-    def field(chosen: str, offered: str = "abc", **more: bool) -> Html:
-        options = [Option(each, f"{each} <b>", chosen=each == chosen) for each in offered]
-        return select(options, "side", label="Baseline", **more)
-
-    shown = Shown(page, {"side": field("b")})
-    control = page.get_by_label("Baseline")
-    expect(control).to_have_value("b")
-    assert page.locator("option b").count() == 0
-    control.select_option("c")
-    assert shown.sent() == [("side", None, "c")]
-    shown.show(side=field("a"))
-    expect(control).to_have_value("a")
-    for offered, chosen in (("wxyz", "x"), ("zyxw", "y"), ("abcy", "y"), ("abc", "b")):
-        shown.show(side=field(chosen, offered))
-        expect(control).to_have_value(chosen)
-    shown.show(side=field("a", disabled=True))
-    expect(control).to_be_disabled()
 
 
 def test_chips_are_one_tab_stop_and_stay_pressed(page: Page) -> None:

@@ -9,8 +9,7 @@ from playwright.sync_api import Page
 from support.axe import find_barriers_in_all_looks
 from support.frames import result, results
 from support.inside import (
-    CompareLook,
-    CompareState,
+    Door,
     GridColumn,
     GridRow,
     Html,
@@ -19,12 +18,15 @@ from support.inside import (
     Option,
     chips,
     grid,
+    make_document,
+    to_piece,
 )
-from support.inside import compare_html as compare
 from support.inside import live_html as html
 from support.live_states import news_of, seen
 from support.made_runs import result_with, run_with
 from support.pages import Shown
+
+import retab_analysis as ra
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +55,8 @@ def elements() -> dict[str, Html]:
     }
 
 
-def compared(look: CompareLook, *, is_live: bool = True) -> dict[str, Html]:
+def opened() -> dict[str, Html]:
+    """A verdict of long and hostile names, with an eval that is open."""
     long = "a very long name that somebody has generated out of a sentence " * 3
     hostile = "<img src=x onerror=window.hacked=1>"
     names = (long, "w" * 165, hostile, "\u0645\u0631\u062d\u0628\u0627 " * 30, "a\u202egpj.exe")
@@ -67,12 +70,13 @@ def compared(look: CompareLook, *, is_live: bool = True) -> dict[str, Html]:
         for at, each in enumerate(names)
         for run, state in ((1, "passed"), (2, "passed"), (3, "failed" if at else "passed"))
     ]
-    state = CompareState(results(*rows))
-    if not is_live:
-        return {"all": compare.render_still_view(state, values=True)}
-    opened = OpenEval(None, lambda: None)
-    opened.toggle(f"e1{'q' * 160}")
-    return compare.render_sections(state, look, opened)
+    frame = results(*rows)
+    before, now = (frame.filter(run_id=f"{'r' * 165}{run}") for run in (2, 3))
+    verdict = ra.compare(before, now, history=frame)
+    one = OpenEval(None, lambda: None)
+    one.toggle(f"e1{'q' * 160}")
+    document = make_document(verdict, verdict.gate(), Door(values=True))
+    return {"document": to_piece(one.render(verdict, document))}
 
 
 PAGES: dict[str, Any] = {
@@ -80,9 +84,7 @@ PAGES: dict[str, Any] = {
     "many runs": lambda: html.render_sections(many_runs(), ASKING, OpenEval(None, lambda: None)),
     "saved": lambda: {"all": html.render_still_view(one_run(), html.LiveLook())},
     "elements": elements,
-    "compared": lambda: compared(CompareLook(asking=True)),
-    "compared saved": lambda: compared(CompareLook(), is_live=False),
-    "settling": lambda: compared(CompareLook(doing="Running: 3 of 12 · about 5 runs")),
+    "an open eval": opened,
 }
 ASKING = html.LiveLook(can_cancel=True, asking=True)
 

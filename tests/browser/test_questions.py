@@ -1,4 +1,4 @@
-"""The questions of the day, each answered by two clicks at most, in each of the three views."""
+"""The questions of the day, each answered by two clicks at most, in each view."""
 
 from __future__ import annotations
 
@@ -74,17 +74,12 @@ def live(client: ra.Client) -> Any:
     return view
 
 
-def compared(client: ra.Client) -> Any:
-    return ra.compare_view(ra.fetch_results(newest(client), client=client), client=client)
-
-
 def explored(client: ra.Client) -> Any:
     return ra.explore(newest(client), client=client)
 
 
 VIEWS: dict[str, Callable[[ra.Client], Any]] = {
     "live": live,
-    "compared": compared,
     "explored": explored,
 }
 
@@ -116,8 +111,6 @@ def test_what_was_edited(asked: Asked) -> None:
     opens_the_first(asked)
     if asked.clicks:
         asked.click("Check this run")
-    elif asked.page.get_by_text("What was edited?").count():
-        asked.click("What was edited?")
     asked.until(asked.page.locator(".rtd-edits ins", has_text="Join descriptions"))
 
 
@@ -142,12 +135,8 @@ def test_the_history_of_an_eval(asked: Asked) -> None:
 
 
 def test_running_the_doubtful_ones_again(asked: Asked) -> None:
-    """The comparison starts it, after its plan; the others say what one types."""
+    """The views say what one types."""
     opens_the_first(asked)
     if asked.clicks:
         asked.click("Check this run")
-    elif asked.page.get_by_role("button", name="Settle").count():
-        asked.click(asked.page.get_by_role("button", name="Settle"))
-        asked.until(asked.page.get_by_role("button", name="Start"))
-        return
     asked.sees("Not sure yet", "verdict = ra.settle(verdict)")

@@ -348,3 +348,19 @@ def test_an_explorer_in_an_archive_shows_what_is_there_now(archive: ra.Archive) 
         view.tab = "runs"
         assert view.frame["status"].to_list() == ["running"] + ["completed"] * 5
         view.close()
+
+
+def test_101_results_that_come_after_the_end_are_read_by_the_next_check(tmp_path: Path) -> None:
+    with (
+        LetteredApi({"a": "PPPPP", **alike(3, "PPPPP")}) as api,
+        ra.Archive(tmp_path / "a") as archive,
+    ):
+        api.check(archive=archive)
+        late = api.run({"a": "F", **{f"fine {at}": "P" for at in range(3)}}, after=HOUR)
+        late.results = [f"fine {at}" for at in range(3)]
+        first = api.check(archive=archive)
+        late.results = None
+        again, asked = api.check(archive=archive), api.check()
+    assert first.evals.filter(eval_id="a")["transition"].item() == "incomplete"
+    assert str(again) == str(asked)
+    assert again.evals.filter(eval_id="a")["transition"].item() == "suspect"

@@ -199,7 +199,7 @@ def test_first_failures_in_four_blocks_are_undecided() -> None:
             evals[f"{name}{at}"] = "P" * 21
             blocks[f"{name}{at}"] = name
     made = LetteredApi(evals, blocks=blocks).check()
-    assert made.gate().ok
+    assert made.gate().exit_code == 2
     assert {*made.gate().undecided} == {*"abcd"}
 
 
@@ -294,7 +294,7 @@ def test_what_is_not_saved_any_more_is_removed_and_does_not_count() -> None:
         assert state(api.check()) is None
 
 
-def test_a_saved_eval_that_was_edited_since_is_incomplete_until_it_ran() -> None:
+def test_a_saved_eval_that_was_edited_since_has_not_run_yet() -> None:
     api = LetteredApi({"a": "P" * 5, **fine(6, 5)})
     with api:
         api.change(
@@ -303,8 +303,8 @@ def test_a_saved_eval_that_was_edited_since_is_incomplete_until_it_ran() -> None
             updated_at="2027-01-01T00:00:00Z",
         )
         made = api.check()
-    assert state(made) == "incomplete"
-    assert fails(made)
+    assert (state(made), made.gate().exit_code) == ("stale", 2)
+    assert made.headline == "○ 1 edited eval has not run yet; nothing else broke"
 
 
 def test_a_saved_eval_that_is_not_valid_is_named_and_not_missed() -> None:
@@ -313,8 +313,8 @@ def test_a_saved_eval_that_is_not_valid_is_named_and_not_missed() -> None:
         issues = [{"code": "gone", "message": "the output has no such field"}]
         api.change("a", validation_status="broken", validation_issues=issues)
         made = api.check()
-    assert state(made) is None
-    assert made.gate().ok
+    assert (state(made), made.gate().exit_code) == ("incomplete", 1)
+    assert made.headline == "? 1 eval does not fit extract any more since its edit"
     said = "This saved eval cannot run: a (the output has no such field)."
     assert said in made.explain()
     assert said in str(made)

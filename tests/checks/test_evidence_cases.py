@@ -58,7 +58,7 @@ def test_an_error_at_two_runs_on_one_code_fails_and_has_no_probability() -> None
     assert row["reason"] == "error at every run since 21 Apr"
     assert made.gate().failing == ("a",)
     ((row, made),) = looks("P" * 20 + "EE", "A" * 21 + "B")
-    assert made.gate().ok
+    assert made.gate().exit_code == 2
     assert made.gate().undecided == ("a",)
 
 

@@ -63,7 +63,7 @@ def test_what_is_open_is_a_warning(
     title = f"::warning title=Retab check of {FLOW}::"
     assert capsys.readouterr().err.splitlines() == [
         f"{title}? 1 eval may have broken; nothing else did",
-        f"{title}The gate holds, but 1 eval may have broken.",
+        f"{title}The gate is undecided: 1 eval may have broken.",
     ]
     assert "**gate undecided**" in summary.read_text()
     assert f"retab-analysis check {FLOW}".replace("_", "&#95;") in summary.read_text()

@@ -10,7 +10,6 @@ import re
 import polars as pl
 import pytest
 from support.inside import (
-    CompareView,
     Comparison,
     Explorer,
     Gate,
@@ -45,7 +44,7 @@ def test_every_parameter_is_explained_where_it_stands(name: str) -> None:
 
 
 # What public functions give back, beside frames.
-GIVEN = (Comparison, Gate, Overview, OpenedDocument, CompareView, Explorer, LiveView)
+GIVEN = (Comparison, Gate, Overview, OpenedDocument, Explorer, LiveView)
 
 
 @pytest.mark.parametrize("kind", [ra.Archive, ra.Client, ra.Sandbox, type(ra.schema.RUNS), *GIVEN])

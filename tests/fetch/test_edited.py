@@ -56,10 +56,11 @@ def scopes(runs: pl.DataFrame) -> list[tuple[str | None, str | None]]:
 
 EDITED = {"extract": "AAAAB"}
 WHY = {
-    "code": "its code is not the one on which its evals ran last",
+    "code": "it was edited and has not run since",
     "saved": "it was saved after its evals ran last",
     "unknown": "on which code its evals ran last is not known",
-    "undecided": "its evals have no verdict on its present code",
+    "half": "half of its evals have no verdict as they are now",
+    "cut": "its last run was cut short",
     "never": "its evals were never run",
 }
 
@@ -95,12 +96,7 @@ def test_where_nothing_was_edited_nothing_is_started_and_the_verdict_stands() ->
     [
         # Freshness is believed before all else ...
         (EDITED, {"extract 1": {"freshness": {"status": "stale", "reasons": []}}}, "code"),
-        ({}, {"extract 1": {"freshness__status": "stale"}}, None),
-        (
-            {},
-            {"extract 1": {"freshness": {"status": "stale", "reasons": ["inputs_changed"]}}},
-            None,
-        ),
+        ({}, {"extract 1": {"freshness__status": "stale"}}, "code"),
         (
             {},
             {"extract 1": {"freshness": {"status": "stale", "reasons": ["validity_changed"]}}},
@@ -150,29 +146,38 @@ def test_one_eval_that_was_tried_on_the_edited_draft_does_not_hide_the_others() 
 
 
 @pytest.mark.parametrize(
-    ("letters", "is_run"),
-    [("FFF", False), ("PPE", False), ("EEE", True), ("PEE", True), ("PPC", True)],
+    ("letters", "why"),
+    [("FFF", None), ("PPE", None), ("EEE", "half"), ("PEE", "half"), ("PPC", "cut")],
 )
-def test_a_run_that_decided_too_little_is_made_again(letters: str, is_run: bool) -> None:
+def test_a_run_that_decided_too_little_is_made_again(letters: str, why: str | None) -> None:
     with made({"extract": "AAAAB"}) as api:
         of_block = {f"extract {at}": letter for at, letter in enumerate(letters)}
         api.run(of_block, scope="B", codes={"extract": "B"}, after=HOUR)
         runs, said = start(api)
-    assert scopes(runs) == ([("extract", None)] if is_run else [])
-    assert (WHY["undecided"] in str(said)) is is_run
+    assert scopes(runs) == ([("extract", None)] if why else [])
+    assert why is None or WHY[why] in str(said)
+
+
+def test_single_evals_that_are_new_or_were_edited_are_run_by_themselves() -> None:
+    with made({}) as api:
+        api.change("extract 1", freshness={"status": "stale", "reasons": ["inputs_changed"]})
+        api.change("split 0", latest_run_summary=None)
+        runs, said = start(api)
+    assert scopes(runs) == [("extract", "extract 1"), ("split", "split 0")]
+    assert "2 evals that are new or edited ('extract 1', 'split 0')" in str(said)
 
 
 def test_blocks_that_are_new_or_gone_and_evals_that_never_ran_or_cannot() -> None:
     letters = {**EVALS, "split 2": ""}
     with made({}, evals=letters) as api:
         runs, said = start(api)
-        assert scopes(runs) == []
+        assert scopes(runs) == [("split", "split 2")]
         assert "'split' (3 evals, not edited, 1 never run)" in str(said)
         for at in range(2):
             api.change(f"split {at}", latest_run_summary=None)
         runs, said = start(api)
         assert scopes(runs) == [("split", None)]
-        assert WHY["never"] in str(said)
+        assert WHY["half"] in str(said)
         for at in range(3):
             api.change(f"split {at}", validation_status="broken")
             api.change(f"classify {at}", target__block_id="no more")

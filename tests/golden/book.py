@@ -106,8 +106,8 @@ def name_evals(rows: Iterable[Mapping[str, Any]], most: int) -> list[str]:
 
 
 def _describe_gate(gate: Mapping[str, Any]) -> str:
-    reasons = f"fails, reasons: {len(gate['reasons'])}"
-    lines = ["holds" if gate["ok"] else reasons]
+    failing = f"fails, reasons: {len(gate['reasons'])}"
+    lines = [("holds", failing, "undecided")[gate["exit_code"]]]
     for name in ("failing", "undecided", "accepted"):
         if gate.get(name):
             lines.append(f"{name}: {_shorten(sorted(gate[name]), MOST_NAMED)}")

@@ -59,5 +59,7 @@ def _check_history(history: History, upto: int) -> str:
         except ra.RetabAnalysisError as error:
             return write_entry(title, [("letters", history.written), ("error", str(error))])
     headline, evals = str(made).splitlines()[0], made.evals.rows(named=True)
-    aspects = describe_verdict(headline, made.verdict, evals, asdict(made.gate()))
+    aspects = describe_verdict(
+        headline, made.verdict, evals, {**asdict(made.gate()), "exit_code": made.gate().exit_code}
+    )
     return write_entry(title, [("letters", history.written), *aspects])

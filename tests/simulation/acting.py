@@ -75,7 +75,7 @@ def judge(
 def exit_code(made: ra.Comparison) -> int:
     """The exit code of a check."""
     gate = made.gate()
-    return (2 if gate.doubt else 0) if gate.ok else 1
+    return gate.exit_code
 
 
 def choose_again(made: ra.Comparison, rounds: int, now: datetime) -> list[str]:

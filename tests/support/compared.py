@@ -1,11 +1,14 @@
-"""Frames of several versions to be compared, and what a view of them shows."""
+"""Frames of several versions to be compared."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
+import retab_analysis as ra
 from support.frames import many, results
-from support.inside import CompareState
+from support.inside import Comparison
 
 
 def suite(**versions: str) -> pl.DataFrame:
@@ -28,5 +31,9 @@ def suite(**versions: str) -> pl.DataFrame:
 THREE = suite(v1="PPPPPPP", v2="PPPPPFP", v3="FBEPPPP")
 
 
-def sides(state: CompareState) -> tuple[str, str, str]:
-    return state.kind, state.baseline, state.candidate
+def compare_in(frame: pl.DataFrame, baseline: str, candidate: str, **more: Any) -> Comparison:
+    """Compare two versions of a frame; its other rows are the history."""
+    version = pl.col("workflow_version_id")
+    before, now = (frame.filter(version == each) for each in (baseline, candidate))
+    others = frame.filter(~version.is_in((baseline, candidate)).fill_null(False))
+    return ra.compare(before, now, history=others, **more)

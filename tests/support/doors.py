@@ -14,7 +14,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -116,7 +116,7 @@ def ask_all_doors(situation: Situation) -> Answer:
 
 def fresh(api: LetteredApi) -> LetteredApi:
     """The same API, of which nothing was asked yet."""
-    return replace(api)
+    return api.again()
 
 
 def ask_command_line(situation: Situation) -> Answer:

@@ -48,6 +48,7 @@ What must not pass for green, between two checks::
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import json
 import threading
@@ -211,6 +212,8 @@ class LetteredApi:
     def __enter__(self) -> LetteredApi:
         self.server = FaultServer([self]).__enter__()
         self.client = client_for(self.server.url)  # never waits for real
+        # The API's clock is the later one: it says what time it is.
+        self.client._set_time(FakeTime(wall_at_start=(FIRST - DAY).timestamp()).as_time())
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -229,6 +232,13 @@ class LetteredApi:
             scope = _letter(self.scopes, at) if self.scopes else "W"
             self.run(letters, scope=scope.upper(), after=MINUTE if scope.islower() else DAY)
         self.upto = hidden
+
+    def again(self) -> LetteredApi:
+        """The same once more, of which nothing was asked yet."""
+        made = replace(self)
+        known = {name: copy.deepcopy(vars(self)[name]) for name in ("runs", "_changes", "_removed")}
+        vars(made).update(known)
+        return made
 
     def check(self, archive: ra.Archive | None = None, **more: Any) -> Any:
         """Check the workflow; where it is not served yet, it is served as long as that takes."""

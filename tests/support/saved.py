@@ -1,4 +1,4 @@
-"""A notebook with the three views, executed and saved, as others open it."""
+"""A notebook with both views, executed and saved, as others open it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ view""",
 _ = explorer.wait(60)
 explorer.state.listed.choose(0)
 explorer""",
-    """runs = ra.fetch_runs("wf_invoices", status="completed", limit=12, progress=False)
-ra.compare_view(ra.fetch_results(runs, progress=False))""",
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from support.edited import TABLE
 from support.fakes import KEY
 from support.faultserver import reply
 from support.lettered_api import FLOW, LetteredApi
@@ -322,5 +323,11 @@ SITUATIONS = (
             EDIT,
             names={"total": "\x1b[2J::error::\r\n##[x] <b>|", "lines": "`$(rm)`\n::set-output"},
         ),
+    ),
+    # In the future of the tests, which is the past of a real clock.
+    *(
+        Situation(name, code, situation())
+        for name, (situation, code, _) in TABLE.items()
+        if "future" not in name
     ),
 )

@@ -47,7 +47,6 @@ def coded(status: int, code: str, message: str, details: dict[str, Any] | None =
 
 
 def not_found(kind: str, ident: str) -> ApiError:
-    """Make the 404 for an id that nothing has."""
     code = f"{kind.replace(' ', '_')}_not_found"
     return coded(404, code, f"No {kind} with id '{ident[:200]}'")
 

@@ -64,7 +64,6 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._connections.pop(threading.current_thread(), None)
 
     def close_connections(self) -> None:
-        """Close what is still open, and wait for the threads."""
         for thread, connection in list(self._connections.items()):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -133,7 +132,6 @@ class StoreServer:
 
     @property
     def running(self) -> bool:
-        """Whether the server is serving."""
         return self._tcp is not None
 
     @property

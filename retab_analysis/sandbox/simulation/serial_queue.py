@@ -39,7 +39,6 @@ class SerialQueue:
         self._submitted.append(run)
 
     def advance(self, now: int) -> None:
-        """Play what was due up to an instant."""
         while True:
             if self._running is not None:
                 if self._free > now:

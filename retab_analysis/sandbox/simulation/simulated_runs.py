@@ -34,7 +34,6 @@ class SimulatedRun:
 
     @property
     def ready(self) -> int:
-        """The instant from which the run may be started."""
         return self.created + scaled(self.plan.delay_ms, self.pace)
 
     def begin(self, instant: int) -> Timetable:

@@ -108,7 +108,6 @@ class PlannedResult:
     def broken(
         cls, code: str, message: str, block_id: str, context: Mapping[str, Any] | None = None
     ) -> Self:
-        """Make the result of an eval whose execution breaks."""
         details = {
             "message": message,
             "stack_trace": None,
@@ -209,7 +208,6 @@ class Workflow:
 
     @property
     def newest(self) -> Version:
-        """The newest version, on which new runs are started."""
         return self.versions[-1]
 
     @property

@@ -12,7 +12,6 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def fingerprint(*parts: object) -> str:
-    """Hash the parts to 32 hexadecimal digits."""
     return _digest(parts).hex()[:32]
 
 
@@ -46,7 +45,6 @@ class SeededRandom:
         self.random = random.Random(_joined(parts)).random
 
     def integer(self, low: int, high: int) -> int:
-        """Draw a whole number, both ends inclusive."""
         return low + int(self.random() * (high - low + 1))
 
     def choice(self, items: Sequence[T]) -> T:

@@ -52,7 +52,6 @@ def format_changed(column: str) -> Callable[[Row], str]:
 
 
 def format_scope(row: Row) -> str:
-    """What a run is of: the workflow, a block or an eval."""
     which = {"block": "target_block_id", "eval": "eval_id"}.get(row["scope"])
     return one_line(f"{row['scope']} {row[which]}" if which else row["scope"], _LONGEST)
 
@@ -74,7 +73,6 @@ def format_recent(row: Row) -> str:
 
 
 def mark_recent(row: Row) -> Html:
-    """The same on their colours."""
     return tag("span", *(mark_sign(each) for each in row["last_states"]), class_="ra-signs")
 
 

@@ -124,7 +124,6 @@ def _render_results(results: pl.DataFrame, look: DetailLook, below: Html | None)
 
 
 def _render_result(explored: ExplorerState, row: Row, look: DetailLook) -> Html:
-    """A result, or the newest one of an eval."""
     versions, version = explored.listed.versions, row["workflow_version_id"]
     facts: list[tuple[str, object]] = [("State", mark_state(row))]
     if look.values and row["score"] is not None:

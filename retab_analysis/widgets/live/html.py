@@ -106,7 +106,6 @@ def render_head(state: LiveState, look: LiveLook) -> Html:
 
 
 def say_when(state: LiveState) -> str:
-    """As of when everything is that is shown."""
     if state.phase == "stopped":
         return f"stopped, last seen {state.refreshed}"
     if state.phase != "watching":

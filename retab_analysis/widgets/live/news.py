@@ -168,7 +168,6 @@ class WorkflowNews:
         return 0 if self._source is None else self._source.unread
 
     def find(self, runs: pl.DataFrame, results: Mapping[str, pl.DataFrame]) -> News:
-        """The news of the runs; as :meth:`NewsFinder.find`."""
         ids = tuple(runs["run_id"])
         outcomes = list_outcomes(pl.concat([results[each] for each in ids]))
         seen = ids, runs["is_terminal"].to_list(), outcomes

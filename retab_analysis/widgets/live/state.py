@@ -104,7 +104,6 @@ class LiveState:
 
     @property
     def broke(self) -> tuple[Story, ...]:
-        """The evals that got worse to stay."""
         return tuple(each for each in self.listed if each.transition in BROKEN)
 
     def documents(self, *, values: bool) -> Iterator[tuple[Comparison, Document]]:
@@ -210,7 +209,6 @@ def _say_broke(broke: int, *, is_over: bool) -> str:
 
 
 def _describe_progress(snapshot: Snapshot, state: LiveState) -> str:
-    """How far the runs are, and what is news."""
     runs = state.runs
     if snapshot.failure:
         # Of what does not exist nothing else is told.
@@ -236,7 +234,6 @@ def _describe_progress(snapshot: Snapshot, state: LiveState) -> str:
 
 
 def _describe_comparison(snapshot: Snapshot) -> str | None:
-    """What the runs are held against, in one sentence."""
     if snapshot.runs.is_empty():
         return None
     if snapshot.is_comparing and not snapshot.news:

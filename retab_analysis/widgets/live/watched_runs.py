@@ -140,5 +140,4 @@ class WatchedRuns(Poller):
 
 
 def is_workflow_id(text: str) -> bool:
-    """Whether an id has the form of a workflow's."""
     return text.startswith(_OF_WORKFLOWS)

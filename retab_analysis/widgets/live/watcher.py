@@ -110,7 +110,6 @@ class Watcher:
         self._thread = run_beside(self._run, "watch")
 
     def stop(self) -> None:
-        """End the watching; the runs go on."""
         self._cancel.set()
         self._wake.set()
 
@@ -119,7 +118,6 @@ class Watcher:
         self._wake.set()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread to end; whether it has."""
         end = math.inf if timeout is None else time.monotonic() + timeout
         # Not Thread.join: the event is set once all listeners have been told, and one of them may
         # call this in the thread itself.
@@ -144,7 +142,6 @@ class Watcher:
         return self._thread is not None and not self._ended.is_set()
 
     def note(self, text: str) -> None:
-        """Add something that a person should know."""
         if text not in self.snapshot.notes:
             self.snapshot = replace(self.snapshot, notes=(*self.snapshot.notes, text))
 

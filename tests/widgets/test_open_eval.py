@@ -1,4 +1,4 @@
-"""What the comparison view shows: the comparison's own document, and the eval that is open."""
+"""An eval that is open in a view: its row in the document, and all that is told of it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import re
 from typing import Any
 
 import pytest
-from support.compared import THREE, suite
+from support.compared import THREE, compare_in
 from support.frames import many, result, results
 from support.html_elements import Elements
 from support.inside import (
-    CompareLook,
-    CompareState,
+    Comparison,
     DetailLook,
+    Door,
     Html,
     OpenEval,
     Preview,
+    make_document,
     render_result,
     results_of,
+    to_piece,
 )
-from support.inside import compare_html as html
 
 
-def sections(state: CompareState, opened: str | None = None) -> dict[str, Html]:
+def document(comparison: Comparison, opened: str | None = None) -> Html:
+    """A verdict's document, with an eval that is open in it."""
     one = OpenEval(None, lambda: None)
     one.toggle(opened)
-    return html.render_sections(state, CompareLook(), one)
+    made = make_document(comparison, comparison.gate(), Door(values=True))
+    return to_piece(one.render(comparison, made))
 
 
 def detail(rows: list[dict[str, Any]], **look: Any) -> str:
@@ -38,25 +41,12 @@ def text(page: str) -> str:
     return " ".join(Elements(page).text.split())
 
 
-def test_it_is_the_document_of_the_comparison() -> None:
-    state = CompareState(THREE)
-    shown = Elements(sections(state)["document"])
-    own = Elements(state.comparison.to_html(values=True))
-    # Nothing differs but how one goes on from here.
-    said = {"verdict = ra.settle(verdict)": "Settle", "verdict.explain": "view.comparison.explain"}
-    words = own.text[own.text.rindex("}") + 1 :]
-    for one, other in said.items():
-        words = words.replace(one, other)
-    assert shown.text == words.strip()
-    assert "✗ 2 evals broke since the edit of block_1" in shown.text
-
-
 def test_each_listed_eval_can_be_opened_and_closed() -> None:
-    state = CompareState(THREE)
-    made = Elements(sections(state)["document"]).attributes("button")
+    comparison = compare_in(THREE, "v2", "v3")
+    made = Elements(document(comparison)).attributes("button")
     opens = [each["data-value"] for each in made if each.get("data-event") == "eval"]
     assert opens == ["e0", "e1", "e2"]
-    opened = sections(state, "e1")["document"]
+    opened = document(comparison, "e1")
     assert opened.count("rtd-below") == 1
     row, below = opened.split("rtd-below")
     assert row.rindex("name of e1") > row.rindex("name of e0"), "it stands below its own row"
@@ -110,12 +100,13 @@ def test_the_history_of_an_eval() -> None:
         *many("e1", "PPFPP", 1, workflow_version_id="v1"),
         *many("e1", "FFF", 6, workflow_version_id="v2", block_execution_fingerprint="new"),
     ]
-    state = CompareState(results(*rows))
-    assert results_of(state.comparison, "e1").height == 8
-    shown = sections(state, "e1")["document"].split("8 runs, the newest first")[-1]
+    comparison = compare_in(results(*rows), "v1", "v2")
+    assert results_of(comparison, "e1").height == 8
+    opened = document(comparison, "e1")
+    shown = opened.split("8 runs, the newest first")[-1]
     states = re.findall(r' aria-label="(\w+)"', shown)
     assert states == ["failed"] * 3 + ["passed"] * 2 + ["failed"] + ["passed"] * 2
-    assert "broken since 24 May" in sections(state, "e1")["document"]
+    assert "broken since 24 May" in opened
 
 
 def test_long_values_are_cut_and_what_is_not_known_is_left_out() -> None:
@@ -141,9 +132,3 @@ def test_a_document_is_shown_below_its_name(preview: Preview | None, there: str)
     assert ("ra-preview" in shown) is bool(there)
     assert there in text(shown)
     assert ("application/pdf" in shown) is there.startswith("Open")
-
-
-def test_where_nothing_is_undecided_settling_is_not_offered() -> None:
-    shown = sections(CompareState(suite(v1="PP", v2="PP")))["work"]
-    (button,) = Elements(shown).attributes("button")
-    assert "disabled" in button

@@ -1,0 +1,152 @@
+"""Which code a block has now, and whether its evals ran on it: asked here, and nowhere else.
+
+The API does not say which code a block has. The first of these that speaks does (EVIDENCE 4):
+
+1. The evals that the API calls up to date all ran on one code: that is it.
+2. It calls none up to date, and some out of date by an edit: no result has the present code, unless
+   a run that began after the block was saved names one.
+3. It says nothing of any, and the block was saved after its newest result began: no result has it.
+4. The code of the newest result, whatever became of that.
+5. Where results do not say their code: what ran after the block was saved, or everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+NO_EDIT = ("inputs_changed", "engine_changed", "metrics_engine_changed")
+"""Why a result may be out of date although nobody edited the block's configuration."""
+
+NOTHING_RAN = pl.DataFrame(
+    schema={"block_id": pl.String, "code": pl.String, "began": pl.Datetime("us", "UTC")}
+)
+"""The columns that :func:`find_present` reads of results."""
+
+SavedAt = Mapping[str, datetime | None]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The present code of a block, as far as that is known.
+
+    ``is_run`` is False where no result has it. Without a ``code`` what began after ``since`` is of
+    it, None for everything. ``is_said``: whether the API says it, and not only the newest result.
+    """
+
+    is_run: bool = True
+    code: str | None = None
+    since: datetime | None = None
+    is_said: bool = False
+
+    def has(self, code: str | None, began: datetime | None) -> bool:
+        """Whether a result of a code, of a run that began then, is of the present one."""
+        if not self.is_run:
+            return False
+        if self.code is not None and code is not None:
+            return code == self.code
+        return self.since is None or (began is not None and began > self.since)
+
+
+def find_present(
+    saved: pl.DataFrame, ran: pl.DataFrame, read_saved_at: Callable[[], SavedAt]
+) -> dict[str, Present]:
+    """The present code of each block that has saved evals.
+
+    ``saved`` is an EVALS frame; ``ran`` has the columns of :data:`NOTHING_RAN`, of results,
+    cancelled ones and errors too. When each block was saved is asked for only where it is needed.
+    """
+    began = pl.col("latest_run_completed_at") - pl.duration(
+        milliseconds=pl.col("latest_run_duration_ms").fill_null(0)
+    )
+    summaries = saved.select("block_id", code="latest_block_fingerprint", began=began)
+    every = pl.concat(
+        [ran.select(NOTHING_RAN.columns), summaries.filter(pl.col("began").is_not_null())]
+    )
+    ordered = every.sort("began", nulls_last=False)
+    rows = {
+        key[0]: its.to_dicts()
+        for key, its in ordered.partition_by("block_id", as_dict=True).items()
+    }
+    parts = saved.partition_by("block_id", as_dict=True)
+    return {
+        str(block): _find(str(block), its.to_dicts(), rows.get(block, []), read_saved_at)
+        for (block,), its in parts.items()
+    }
+
+
+def _find(
+    block: str, evals: Sequence[Row], ran: Sequence[Row], read_saved_at: Callable[[], SavedAt]
+) -> Present:
+    newest: Row = ran[-1] if ran else {"code": None, "began": None}
+    fresh = [each for each in evals if is_up_to_date(each)]
+    edited = [each for each in evals if is_edited(each)]
+    codes = {each["latest_block_fingerprint"] for each in fresh} - {None}
+    if len(codes) == 1:
+        return Present(code=codes.pop(), is_said=True)
+    if fresh or not ran:
+        return Present(code=newest["code"], is_said=bool(fresh))
+    if edited:
+        known = {each["latest_block_fingerprint"] for each in edited}
+        if newest["code"] is None or newest["code"] in known:
+            return Present(is_run=False, is_said=True)
+    saved_at = read_saved_at().get(block)
+    is_later = None not in (saved_at, newest["began"]) and newest["began"] > saved_at
+    if edited:
+        return Present(is_later, newest["code"], is_said=True)
+    is_run = saved_at is None or is_later or newest["began"] is None
+    return Present(is_run, newest["code"], saved_at)
+
+
+def find_stale(
+    saved: pl.DataFrame,
+    present: Mapping[str, Present],
+    on_present: Collection[str],
+    ran: Collection[str],
+    redefined: Collection[str] = (),
+) -> dict[str, str]:
+    """The valid evals that did not run as they and their blocks are now, by their ids, and why.
+
+    ``never``; ``eval``: not with the present inputs or condition (``redefined``); ``block``: not on
+    the present code (``on_present`` did). ``ran`` have results beside what saved evals remember.
+    """
+    found = {}
+    for row in saved.iter_rows(named=True):
+        eval_id = row["eval_id"]
+        if row["validation_status"] not in (None, "valid"):
+            continue
+        if row["latest_run_status"] is None and eval_id not in ran:
+            found[eval_id] = "never"
+        elif "inputs_changed" in list_reasons(row) or eval_id in redefined:
+            found[eval_id] = "eval"
+        elif eval_id not in on_present and row["block_id"] in present:
+            found[eval_id] = "block"
+    return found
+
+
+def find_began(row: Row) -> datetime | None:
+    ended, took = row["latest_run_completed_at"], row["latest_run_duration_ms"] or 0
+    return None if ended is None else ended - timedelta(milliseconds=took)
+
+
+def list_reasons(row: Row) -> list[str]:
+    said = row["freshness_reasons"] or ()
+    return said.split(", ") if isinstance(said, str) else list(said)
+
+
+def is_up_to_date(row: Row) -> bool:
+    """Whether the API says that an eval ran on its block's present configuration."""
+    reasons = list_reasons(row)
+    only = bool(reasons) and {*reasons} <= {*NO_EDIT}
+    return row["freshness_status"] == "fresh" or (row["freshness_status"] == "stale" and only)
+
+
+def is_edited(row: Row) -> bool:
+    """Whether the API says that an eval ran, and on another configuration."""
+    never = "no_baseline" in list_reasons(row)
+    return row["freshness_status"] == "stale" and not never and not is_up_to_date(row)

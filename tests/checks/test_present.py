@@ -1,0 +1,44 @@
+"""The rows of the table of situations: a verdict is about code and definitions as they are now."""
+
+from __future__ import annotations
+
+import pytest
+from support.edited import EXTRACT, TABLE, edited, made
+from support.lettered_api import DAY, HOUR
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_each_situation_has_its_headline_and_its_exit_code(name: str) -> None:
+    situation, code, headline = TABLE[name]
+    verdict = situation().check()
+    assert (verdict.headline, verdict.gate().exit_code) == (headline, code)
+    assert verdict.gate().ok == (code == 0)
+
+
+def test_a_run_that_was_asked_for_and_could_not_run() -> None:
+    api = made()
+    run = api.run("PPEPP...", after=HOUR, status="error")
+    verdict = api.check(candidate=run.id)
+    assert verdict.headline == "‼ This run could not run: 4 of 8 passed, 1 error, 3 have no result"
+    assert verdict.gate().exit_code == 1
+
+
+def test_a_candidate_is_the_run_that_was_asked_for_and_nothing_later() -> None:
+    api = made({EXTRACT[0]: "PPPPPF"})
+    asked = api.runs[-1].id
+    with api:
+        before = api.check(candidate=asked)
+        api.run("P" * 8, scope="W", after=DAY)
+        api.run({EXTRACT[0]: "P"}, scope="E", after=5 * HOUR)
+        after = api.check(candidate=asked)
+    assert after.evals.equals(before.evals)
+    assert after.evals["candidate_run_id"].unique().to_list() == [asked]
+
+
+def test_what_has_not_run_is_a_frame_and_is_skipped_by_its_reason() -> None:
+    verdict = edited().check()
+    assert verdict.stale["eval_id"].to_list() == EXTRACT
+    assert {*verdict.stale["reason"]} == {"has not run since the edit of extract"}
+    assert verdict.summary["stale"].item() == 4
+    assert sorted(verdict.gate().undecided) == EXTRACT
+    assert verdict.gate(fail_on="stale").exit_code == 1
