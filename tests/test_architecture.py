@@ -70,11 +70,11 @@ LINES = {
     "schema": 1_154,
     "transport": 1_141,
     "decode": 690,
-    "fetch": 3_220,
+    "fetch": 3_251,
     "export": 463,
     "archive": 1_606,
     "stats": 377,
-    "evidence": 2_472,
+    "evidence": 2_478,
     "analysis": 990,
     "comparison": 4_429,
     "render": 763,
@@ -86,7 +86,7 @@ LINES = {
     "mcp": 173,
     "sandbox": 2_985,
 }
-LINES_OF_ALL = 33_462
+LINES_OF_ALL = 33_499
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30

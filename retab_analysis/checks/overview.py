@@ -234,7 +234,7 @@ def _find_stale(source: Source, listing: RunListing) -> dict[str, str]:
         eval_id
         for eval_id, row in ran.items()
         if row["block_id"] in present
-        and present[row["block_id"]].has(row["latest_block_fingerprint"], find_began(row))
+        and present[row["block_id"]].has(eval_id, row["latest_block_fingerprint"], find_began(row))
     ]
     return find_stale(saved, present, on_present, ran)
 

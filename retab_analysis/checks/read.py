@@ -126,14 +126,14 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
 def _find_present(results: pl.DataFrame, source: Source) -> dict[str, Present]:
     """The present code of each block; what each eval ran on says where its block is."""
     ran = results.filter(pl.col("block_id").is_not_null())
-    codes = ran.select("block_id", code=BLOCK_CODE, began=MOMENT)
+    codes = ran.select("block_id", "eval_id", "run_id", code=BLOCK_CODE, began=MOMENT)
     return find_present(source.saved, codes, source.read_saved_at)
 
 
 def _mark_present(results: pl.DataFrame, present: Mapping[str, Present]) -> pl.DataFrame:
-    rows = results.select("block_id", BLOCK_CODE, MOMENT.alias("t")).iter_rows()
+    rows = results.select("block_id", "eval_id", BLOCK_CODE, MOMENT.alias("t")).iter_rows()
     unknown = Present()
-    has = [present.get(block, unknown).has(code, began) for block, code, began in rows]
+    has = [present.get(block, unknown).has(*row) for block, *row in rows]
     return results.with_columns(is_present=pl.Series(has, dtype=pl.Boolean))
 
 

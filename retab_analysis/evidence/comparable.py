@@ -283,6 +283,12 @@ def _describe_runs(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def common(codes: pl.Expr) -> pl.Expr:
+    """The one code of some results; null where they carry different ones."""
+    known = codes.drop_nulls()
+    return pl.when(known.n_unique() == 1).then(known.first()).alias("code")
+
+
 def _list_cells(table: pl.DataFrame) -> list[Cell]:
     """What there is of each block in each run, in the order of time: a row of the model, or less.
 
@@ -294,7 +300,7 @@ def _list_cells(table: pl.DataFrame) -> list[Cell]:
         pl.col("side").max(),
         pl.col("moment").min(),
         pl.coalesce(pl.col("run_completed_at").max(), pl.col("completed_at").max()).alias("ended"),
-        pl.col("code").filter(own).drop_nulls().first(),
+        common(pl.col("code").filter(own)),
         pl.col("workflow_version_id").drop_nulls().first(),
         pl.col("is_single").first(),
         pl.col("run_id").is_null().first().alias("is_remembered"),

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.evidence.comparable import OPEN, has_same_code
+from retab_analysis.evidence.comparable import OPEN, common, has_same_code
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED
 
 _PLACES = {
@@ -49,7 +49,7 @@ def place_results(
     code = pl.col(BLOCK_CODE).filter(pl.col("block_id").eq_missing(pl.col("block")))
     state, evals = pl.col("state"), pl.col("eval_id")
     cells = placed.group_by("block", "run_id").agg(
-        code.drop_nulls().first().alias("code"),
+        common(code),
         pl.col("is_present").any(),
         evals.filter(state.is_in(DECIDED)).n_unique().alias("decided"),
         evals.filter(state.is_in((*DECIDED, "error"))).unique().alias("ended"),

@@ -156,7 +156,7 @@ def find_why(
 
 
 def _has(present: Present, row: Eval) -> bool:
-    return present.has(row["latest_block_fingerprint"], find_began(row))
+    return present.has(row["eval_id"], row["latest_block_fingerprint"], find_began(row))
 
 
 def is_open(row: Eval) -> bool:

@@ -23,7 +23,8 @@ NO_EDIT = ("inputs_changed", "engine_changed", "metrics_engine_changed")
 """Why a result may be out of date although nobody edited the block's configuration."""
 
 NOTHING_RAN = pl.DataFrame(
-    schema={"block_id": pl.String, "code": pl.String, "began": pl.Datetime("us", "UTC")}
+    schema=dict.fromkeys(("block_id", "eval_id", "run_id", "code"), pl.String())
+    | {"began": pl.Datetime("us", "UTC")}
 )
 """The columns that :func:`find_present` reads of results."""
 
@@ -37,19 +38,25 @@ class Present:
 
     ``is_run`` is False where no result has it. Without a ``code`` what began after ``since`` is of
     it, None for everything. ``is_said``: whether the API says it, and not only the newest result.
+    Where the evals of a block carry different codes, ``own`` has the code of each, None where no
+    result has it.
     """
 
     is_run: bool = True
     code: str | None = None
     since: datetime | None = None
     is_said: bool = False
+    own: Mapping[str, str | None] | None = None
 
-    def has(self, code: str | None, began: datetime | None) -> bool:
-        """Whether a result of a code, of a run that began then, is of the present one."""
+    def has(self, eval_id: str, code: str | None, began: datetime | None) -> bool:
+        """Whether a result of an eval, of a code and of a run that began then, is of this code."""
         if not self.is_run:
             return False
-        if self.code is not None and code is not None:
-            return code == self.code
+        known = self.code if self.own is None else self.own.get(eval_id, code)
+        if self.own is not None and known is None and eval_id in self.own:
+            return False
+        if known is not None and code is not None:
+            return code == known
         return self.since is None or (began is not None and began > self.since)
 
 
@@ -64,7 +71,11 @@ def find_present(
     began = pl.col("latest_run_completed_at") - pl.duration(
         milliseconds=pl.col("latest_run_duration_ms").fill_null(0)
     )
-    summaries = saved.select("block_id", code="latest_block_fingerprint", began=began)
+    summaries = saved.select(
+        *("block_id", "eval_id", pl.lit(None, pl.String).alias("run_id")),
+        code="latest_block_fingerprint",
+        began=began,
+    )
     every = pl.concat(
         [ran.select(NOTHING_RAN.columns), summaries.filter(pl.col("began").is_not_null())]
     )
@@ -87,7 +98,10 @@ def _find(
     fresh = [each for each in evals if is_up_to_date(each)]
     edited = [each for each in evals if is_edited(each)]
     codes = {each["latest_block_fingerprint"] for each in fresh} - {None}
-    if len(codes) == 1:
+    if len(codes) > 1 or _is_mixed(ran):
+        if fresh or not edited:
+            return Present(is_said=bool(fresh), own=_find_own(evals, ran))
+    elif codes:
         return Present(code=codes.pop(), is_said=True)
     if fresh or not ran:
         return Present(code=newest["code"], is_said=bool(fresh))
@@ -101,6 +115,23 @@ def _find(
         return Present(is_later, newest["code"], is_said=True)
     is_run = saved_at is None or is_later or newest["began"] is None
     return Present(is_run, newest["code"], saved_at)
+
+
+def _is_mixed(ran: Sequence[Row]) -> bool:
+    """Whether the results of one run of a block carry different codes."""
+    codes: dict[str, set[str]] = {}
+    for row in ran:
+        if row["run_id"] is not None and row["code"] is not None:
+            codes.setdefault(row["run_id"], set()).add(row["code"])
+    return any(len(each) > 1 for each in codes.values())
+
+
+def _find_own(evals: Sequence[Row], ran: Sequence[Row]) -> dict[str, str | None]:
+    """The code of each eval: that of its newest result, None where its block was edited since."""
+    newest = {row["eval_id"]: row["code"] for row in ran if row["code"] is not None}
+    edited = {row["eval_id"]: None for row in evals if is_edited(row)}
+    fresh = (row for row in evals if is_up_to_date(row) and row["latest_block_fingerprint"])
+    return newest | edited | {row["eval_id"]: row["latest_block_fingerprint"] for row in fresh}
 
 
 def find_stale(

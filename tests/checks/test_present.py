@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.edited import EXTRACT, TABLE, edited, made
+from support.edited import BLOCKS, EXTRACT, FINE, TABLE, edited, made
+from support.fakes import FakeTime
 from support.lettered_api import DAY, HOUR
 
 
@@ -42,3 +43,36 @@ def test_what_has_not_run_is_a_frame_and_is_skipped_by_its_reason() -> None:
     assert verdict.summary["stale"].item() == 4
     assert sorted(verdict.gate().undecided) == EXTRACT
     assert verdict.gate(fail_on="stale").exit_code == 1
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_codes_that_each_eval_has_of_its_own_are_compared_eval_by_eval(is_told: bool) -> None:
+    """What the fingerprint hashes is not documented: it may hold the inputs, too."""
+    api = edited("P")
+    run = api.runs[-1]
+    for each in api.runs:
+        for eval_id in each.letters:
+            code = f"{each.codes[BLOCKS[eval_id]]} of {eval_id}"
+            api.change(f"res_{each.id}_{eval_id}", block_execution_fingerprint=code)
+            api.change(eval_id, latest_run_summary__block_execution_fingerprint=code)
+    if not is_told:
+        for eval_id in FINE:
+            api.change(eval_id, freshness=None)
+    with api:
+        ran = api.check()
+        run.results = EXTRACT[:1]
+        lacks = api.check()
+    assert (ran.headline, ran.gate().exit_code) == ("✓ Nothing broke: 8 of 8 pass", 0)
+    assert lacks.gate().exit_code == 1
+
+
+def test_100_a_clock_that_is_days_slow_hides_no_run() -> None:
+    api = made({EXTRACT[0]: "PPPFFF"})
+    with api:
+        clock = FakeTime(wall_at_start=(api.runs[-1].at + HOUR).timestamp())
+        api.client._set_time(clock.as_time())
+        told = api.check()
+        api.now = api.runs[0].at  # the API's clock, or an answer from a cache
+        slow = api.check()
+    assert slow.broken.equals(told.broken)
+    assert slow.broken["eval_id"].to_list() == EXTRACT[:1]
