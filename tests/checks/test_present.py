@@ -67,7 +67,7 @@ def test_codes_that_each_eval_has_of_its_own_are_compared_eval_by_eval(is_told: 
 
 
 def test_100_a_clock_that_is_days_slow_hides_no_run() -> None:
-    api = made({EXTRACT[0]: "PPPFFF"})
+    api = made({EXTRACT[0]: "PPPFFF"}, codes={"classify": "A", "extract": "AAABBB"})
     with api:
         clock = FakeTime(wall_at_start=(api.runs[-1].at + HOUR).timestamp())
         api.client._set_time(clock.as_time())
