@@ -43,6 +43,7 @@ class Handle(ABC):
 
     @property
     def widget(self) -> Any:
+        """The widget, to be put beside others."""
         return self._make_page().widget
 
     def close(self) -> None:

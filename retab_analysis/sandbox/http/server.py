@@ -132,6 +132,7 @@ class StoreServer:
 
     @property
     def running(self) -> bool:
+        """Whether the server is serving."""
         return self._tcp is not None
 
     @property
