@@ -116,7 +116,7 @@ class Client:
 
     @property
     def api_time(self) -> datetime:
-        """What time it is: by this machine, or by the API's lists of runs where that is later."""
+        """The time of this machine, or that of the API's lists of runs where that is later."""
         return datetime.fromtimestamp(self._source.wall() + max(self.clock_offset, 0.0), UTC)
 
     def get(self, path: str, params: Params = (), *, parse: Parse[T]) -> T:
