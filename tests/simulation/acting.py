@@ -80,7 +80,7 @@ def exit_code(made: ra.Comparison) -> int:
 
 def choose_again(made: ra.Comparison, rounds: int, now: datetime) -> list[str]:
     """What ``settle`` starts now, where an eval is run again so many times at most."""
-    return list(inside.RerunPlan.make(made, rounds, now=now).asked["eval_id"])
+    return [each.id for each in inside.RerunPlan.make(made, rounds, now=now).asked]
 
 
 def look(
