@@ -473,11 +473,15 @@ class LetteredApi:
         return None
 
     def _blocks(self, codes: Mapping[str, str]) -> list[dict[str, Any]]:
-        first = {
-            (block, code): run.at
-            for run in reversed(self.shown())
-            for block, code in run.codes.items()
-        }
+        runs = self.shown()
+
+        def saved(block: str, code: str) -> datetime:
+            """An hour before its code ran first, or half of the time since it was another."""
+            same = [*itertools.takewhile(lambda run: run.codes.get(block) == code, reversed(runs))]
+            before = max((run.at for run in runs[: len(runs) - len(same)]), default=FIRST - DAY)
+            first = same[-1].at if same else self._now()
+            return max(first - HOUR, before + (first - before) / 2)
+
         return [
             {
                 "id": block,
@@ -486,7 +490,7 @@ class LetteredApi:
                 "label": self.labels.get(block, ""),
                 "config": {"prompt": f"Prompt {code}"},
                 "parent_id": None,
-                "updated_at": _iso(first.get((block, code), self._now()) - HOUR),
+                "updated_at": _iso(saved(block, code)),
             }
             for block, code in codes.items()
         ]
