@@ -84,7 +84,6 @@ def _columns(*rows: _Row) -> tuple[Column, ...]:
 
 
 def _extended(table: Table, *rows: _Row) -> Table:
-    """A table with columns after those that it has."""
     return replace(table, columns=(*table.columns, *_columns(*rows)))
 
 
@@ -218,7 +217,8 @@ def _read_issues(column: pl.Series) -> pl.Series:
 
     def say(raw: msgspec.Raw) -> str:
         with contextlib.suppress(msgspec.MsgspecError):
-            return getattr(found := issue.decode(raw), "message", found) or str(raw, "utf-8")
+            found = issue.decode(raw)
+            return found if isinstance(found, str) else found.message or str(raw, "utf-8")
         return str(raw, "utf-8")
 
     def read(text: str) -> list[str] | None:

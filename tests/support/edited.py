@@ -43,7 +43,7 @@ def silent(api: LetteredApi) -> LetteredApi:
 def newer(after: timedelta = HOUR, now: timedelta | None = None) -> LetteredApi:
     """A whole run that has not ended, of which nobody knows the code."""
     api = silent(made(codes={"classify": "A", "extract": "A"}))
-    run = api.run("U" * 8, codes={"extract": "B"}, after=after)
+    run = api.run("U" * 8, after=after)
     api.now = None if now is None else run.at + now
     return api
 
