@@ -124,7 +124,6 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _find_present(results: pl.DataFrame, source: Source) -> dict[str, Present]:
-    """The present code of each block; what each eval ran on says where its block is."""
     ran = results.filter(pl.col("block_id").is_not_null())
     codes = ran.select("block_id", "eval_id", "run_id", code=BLOCK_CODE, began=MOMENT)
     return find_present(source.saved, codes, source.read_saved_at)
@@ -240,7 +239,6 @@ def _find_redefined(ended: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
 
 
 def _list_newer(plan: ReadingPlan, placed: pl.DataFrame, source: Source) -> tuple[NewerRun, ...]:
-    """The newer runs that have not ended, or are dated in the future."""
     on_code = {*placed.filter("is_present")["run_id"].drop_nulls()}
     fresh = [each["eval_id"] for each in source.saved.iter_rows(named=True) if is_up_to_date(each)]
     unsure = source.saved.filter(~pl.col("eval_id").is_in(fresh))

@@ -8,7 +8,7 @@ from functools import partial
 
 import polars as pl
 
-from retab_analysis.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
+from retab_analysis.errors import InvalidRequestError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.edits import read_graphs, read_history
 from retab_analysis.fetch.lists import (
     find_workflow,
@@ -18,12 +18,12 @@ from retab_analysis.fetch.lists import (
 )
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
-from retab_analysis.fetch.publications import read_newest_versions
+from retab_analysis.fetch.publications import is_unavailable, read_newest_versions
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS
+from retab_analysis.schema import ERAS, RESULTS
 from retab_analysis.transport import Client
 
 
@@ -90,11 +90,13 @@ class Source:
     def read_saved_at(self) -> dict[str, datetime | None]:
         """When each block was saved last; nothing where the API does not tell."""
         if self._saved_at is None:
+            self._saved_at = {}
             try:
                 blocks = read_live_blocks(self.client, self.workflow_id)
-            except (NotFoundError, PermissionDeniedError, InvalidRequestError):
-                blocks = LIVE_BLOCKS.empty()
-            self._saved_at = dict(blocks["block_id", "updated_at"].iter_rows())
+                self._saved_at = dict(blocks["block_id", "updated_at"].iter_rows())
+            except RetabAnalysisError as error:
+                if not is_unavailable(error):
+                    raise
         return self._saved_at
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.edited import BLOCKS, EXTRACT, FINE, TABLE, edited, made
 from support.fakes import FakeTime
+from support.faultserver import Reply, reply
 from support.lettered_api import DAY, HOUR
 
 
@@ -76,3 +77,15 @@ def test_100_a_clock_that_is_days_slow_hides_no_run() -> None:
         slow = api.check()
     assert slow.broken.equals(told.broken)
     assert slow.broken["eval_id"].to_list() == EXTRACT[:1]
+
+
+@pytest.mark.parametrize("answer", [reply(403, {}), reply(405, {}), reply(200, b"<html>")])
+def test_where_nobody_says_when_a_block_was_saved_the_newest_code_is_the_present_one(
+    answer: Reply,
+) -> None:
+    api = made(broken={"GET /v1/workflows/blocks": answer})
+    for eval_id in FINE:
+        api.change(eval_id, freshness=None)
+    with api:
+        assert api.check().headline == "✓ Nothing broke: 8 of 8 pass"
+        assert api.asked.count("GET /v1/workflows/blocks") <= 5  # the attempts of one request
