@@ -247,7 +247,7 @@ def test_what_cannot_be_read_is_the_same_error_and_the_next_check_is_right(
     what: str, status: int, archive: ra.Archive
 ) -> None:
     letters = {"a": "P" * 4 + "F" * 4, **alike(4, "P" * 8)}
-    with LetteredApi(letters, codes="AAAAB", published="A") as api:
+    with LetteredApi(letters, codes="AAAAB", published="A", max_attempts=2) as api:
         for _ in range(2):  # before anything is kept, and after that
             api.broken[f"GET /v1/workflows/{what}?"] = reply(status, {"detail": "away"})
             plain, kept = (conclude(api, archive=each) for each in (None, archive))

@@ -201,6 +201,7 @@ class LetteredApi:
     cut: dict[str, int] = field(default_factory=dict)
     now: datetime | None = None
     flow: str = FLOW
+    max_attempts: int = 5
 
     def __post_init__(self) -> None:
         self.asked: list[str] = []
@@ -211,7 +212,8 @@ class LetteredApi:
 
     def __enter__(self) -> LetteredApi:
         self.server = FaultServer([self]).__enter__()
-        self.client = client_for(self.server.url)  # never waits for real
+        # Never waits for real, but in the threads of a pool, whose waits have to end at a stop.
+        self.client = client_for(self.server.url, max_attempts=self.max_attempts)
         # The API's clock is the later one: it says what time it is.
         self.client._set_time(FakeTime(wall_at_start=(FIRST - DAY).timestamp()).as_time())
         return self
