@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ import polars as pl
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import sides_of, with_edits
+from retab_analysis.comparison.comparison import sides_of, suite_of, with_edits
 from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
@@ -98,15 +98,28 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     version before is compared with the present one. If asking fails, the comparison says so.
     Results without a fingerprint of their code are then known by the era in which they ran.
     """
-    spans, edits = spans_of(comparison), Edits(CONFIG_CHANGES.empty(), labels=source.labels)
+    spans = spans_of(comparison)
     if spans.is_empty():
-        return with_edits(comparison, edits) if edits.labels else comparison
+        labels = _read_labels(comparison, source)
+        edits = Edits(CONFIG_CHANGES.empty(), labels=labels)
+        return with_edits(comparison, edits) if labels else comparison
     search = _Search(source, comparison, spans)
     try:
         edits = search.run()
     except RetabAnalysisError as error:
         edits = replace(edits, why=f"asking failed ({one_line(str(error), 200)})", has_failed=True)
     return with_edits(search.comparison, edits)
+
+
+def _read_labels(comparison: Comparison, source: Source) -> Mapping[str, str | None]:
+    """What the blocks are called; asked only where the headline names one."""
+    stories = suite_of(comparison).stories
+    if not any(each.transition == "incomplete" or each.saved.stale == "block" for each in stories):
+        return source.labels
+    try:
+        return source.read_labels()
+    except RetabAnalysisError:
+        return source.labels  # a block without its name is still named by its id
 
 
 def spans_of(comparison: Comparison) -> pl.DataFrame:

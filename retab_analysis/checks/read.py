@@ -9,12 +9,12 @@ import polars as pl
 
 from retab_analysis.checks.plan import AHEAD, OLD, WHOLE, ReadingPlan
 from retab_analysis.checks.source import Source
+from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, SavedEvals, Sides, check_results
 from retab_analysis.evidence.comparable import mark_own
 from retab_analysis.evidence.placing import is_in_scope, place_results
 from retab_analysis.fetch.present import Present, find_present, find_stale, is_up_to_date
-from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 
@@ -70,7 +70,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
         ),
         notes=(
             *plan.notes,
-            *_note_reverted(placed, runs),
+            *_note_reverted(placed, runs, source),
             *_note_tried(tried),
             *_note_invalid(saved),
         ),
@@ -323,7 +323,7 @@ def _say_against(plan: ReadingPlan) -> str:
     return f", {plan.baseline.why}{warning}"
 
 
-def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:
+def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame, source: Source) -> list[str]:
     known = placed.drop_nulls(BLOCK_CODE).join(
         runs.filter(pl.col("scope") != "eval").select("run_id", "created_at").drop_nulls(),
         on="run_id",
@@ -337,8 +337,9 @@ def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame) -> list[str]:
         now, before = (rows.filter(place=place) for place in ("candidate", "earlier"))
         again = before.filter(pl.col("code").is_in(now["code"].tail(1).implode()))
         if again.height and again["run_id"][-1] != before["run_id"][-1]:
+            name = Edits(again, labels=source.labels).name(block)
             notes.append(
-                f"Block {one_line(block)} is on older code than in the run before: that of "
+                f"Block {name} is on older code than in the run before: its code of "
                 f"{again['created_at'][-1]:%-d %b %Y}."
             )
     return notes

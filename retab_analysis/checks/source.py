@@ -23,7 +23,7 @@ from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import ERAS, RESULTS
+from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS
 from retab_analysis.transport import Client
 
 
@@ -48,7 +48,7 @@ class Source:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
         self._saved = saved
-        self._saved_at: dict[str, datetime | None] | None = None
+        self._live: pl.DataFrame | None = None
         self._versions: pl.DataFrame | None = None
         self._taken: dict[str, pl.DataFrame] = {}
         self._read, self._read_ids = RESULTS.empty(), set[str]()
@@ -66,7 +66,7 @@ class Source:
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
         """From now on give what is there now; results that were read stay."""
-        self._saved = self._saved_at = self._versions = None
+        self._saved = self._live = self._versions = None
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
         """The workflow and its publications, None where unknown; also reads the saved evals."""
@@ -89,15 +89,21 @@ class Source:
 
     def read_saved_at(self) -> dict[str, datetime | None]:
         """When each block was saved last; nothing where the API does not tell."""
-        if self._saved_at is None:
-            self._saved_at = {}
+        return dict(self._read_live()["block_id", "updated_at"].iter_rows())
+
+    def read_labels(self) -> dict[str, str | None]:
+        """What each block is called; nothing where the API does not tell."""
+        return {**self.labels} or dict(self._read_live()["block_id", "label"].iter_rows())
+
+    def _read_live(self) -> pl.DataFrame:
+        if self._live is None:
+            self._live = LIVE_BLOCKS.empty()
             try:
-                blocks = read_live_blocks(self.client, self.workflow_id)
-                self._saved_at = dict(blocks["block_id", "updated_at"].iter_rows())
+                self._live = read_live_blocks(self.client, self.workflow_id)
             except RetabAnalysisError as error:
                 if not is_unavailable(error):
                     raise
-        return self._saved_at
+        return self._live
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         """The newest runs up to a moment, and whether there are no older ones."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -314,7 +314,7 @@ def _does_not_fit(facts: VerdictFacts) -> Heading | None:
     """Evals that their block's edit made invalid; or a run of an edit that was cancelled."""
     missing = facts.of("incomplete")
     invalid = [each for each in missing if not each.saved.is_valid]
-    block = _name_block([each.block_id for each in invalid])
+    block = _name_block(invalid)
     if invalid and len(invalid) == len(missing):
         verb = "does" if len(invalid) == 1 else "do"
         since = f" {verb} not fit {block} any more since its edit"
@@ -325,7 +325,7 @@ def _does_not_fit(facts: VerdictFacts) -> Heading | None:
     if not missing or len(cancelled) != 1 or {*its} != {*missing} or not is_edited:
         return None
     said = "; its run was cancelled before a result"
-    return Heading("?", "doubt", f"{_name_block([*cancelled])} was edited", said)
+    return Heading("?", "doubt", f"{_name_block(missing)} was edited", said)
 
 
 class _Unrun(NamedTuple):
@@ -342,12 +342,12 @@ def _name_unrun(facts: VerdictFacts) -> _Unrun | None:
     if not blocks:
         return None
     of = sum(each.block_id in blocks for each in facts.stories)
-    name = f"{len(blocks)} blocks" if len(blocks) > 1 else _name_block([*blocks])
+    name = f"{len(blocks)} blocks" if len(blocks) > 1 else _name_block(its)
     return _Unrun(name, len(its), of)
 
 
-def _name_block(blocks: Sequence[str | None]) -> str:
-    names = [*dict.fromkeys(one_line(each, 40) for each in blocks if each)]
+def _name_block(stories: Iterable[Story]) -> str:
+    names = [*dict.fromkeys(one_line(name_block(each), 40) for each in stories if each.block_id)]
     return names[0] if len(names) == 1 else "their blocks"
 
 

@@ -89,3 +89,18 @@ def test_where_nobody_says_when_a_block_was_saved_the_newest_code_is_the_present
     with api:
         assert api.check().headline == "✓ Nothing broke: 8 of 8 pass"
         assert api.asked.count("GET /v1/workflows/blocks") <= 5  # the attempts of one request
+
+
+def test_the_headline_calls_an_edited_block_by_its_label() -> None:
+    api = made(labels={"extract": "Line items"})
+    for eval_id in EXTRACT:
+        api.change(eval_id, freshness__status="stale", freshness__reasons=["validity_changed"])
+    with api:
+        named = api.check()
+        asked = api.asked.count("GET /v1/workflows/blocks")
+        api.broken["GET /v1/workflows/blocks"] = reply(500, {})
+        unnamed = api.check()
+    said = "○ {} was edited and has not run yet; before that nothing broke"
+    assert (named.headline, asked) == (said.format("Line items"), 1)
+    assert "has not run since the edit of Line items" in named.evals["reason"].to_list()
+    assert unnamed.headline == said.format("extract")
