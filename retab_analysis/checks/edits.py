@@ -99,9 +99,9 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     Results without a fingerprint of their code are then known by the era in which they ran.
     """
     spans = spans_of(comparison)
+    labels = _read_labels(comparison, source) if spans.is_empty() else source.labels
+    edits = Edits(CONFIG_CHANGES.empty(), labels=labels)
     if spans.is_empty():
-        labels = _read_labels(comparison, source)
-        edits = Edits(CONFIG_CHANGES.empty(), labels=labels)
         return with_edits(comparison, edits) if labels else comparison
     search = _Search(source, comparison, spans)
     try:
@@ -112,14 +112,12 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
 
 
 def _read_labels(comparison: Comparison, source: Source) -> Mapping[str, str | None]:
-    """What the blocks are called; asked only where the headline names one."""
-    stories = suite_of(comparison).stories
-    if not any(each.transition == "incomplete" or each.saved.stale == "block" for each in stories):
-        return source.labels
-    try:
-        return source.read_labels()
-    except RetabAnalysisError:
-        return source.labels  # a block without its name is still named by its id
+    """What the blocks are called; asked only where one may be named that did not run."""
+    with contextlib.suppress(RetabAnalysisError):  # then a block is named by its id
+        for each in suite_of(comparison).stories:
+            if each.transition == "incomplete" or each.saved.stale == "block":
+                return source.read_labels()
+    return source.labels
 
 
 def spans_of(comparison: Comparison) -> pl.DataFrame:

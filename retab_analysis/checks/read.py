@@ -18,7 +18,6 @@ from retab_analysis.fetch.present import Present, find_present, find_stale, is_u
 from retab_analysis.progress import Progress
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 
-_COUNTED = ("passed", "failed", "blocked", "error", "cancelled")
 _NAMED = 3
 DAY = timedelta(days=1)
 GOING_ON = ("pending", "queued", "running")
@@ -44,6 +43,11 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     earlier = pl.concat([earlier, remembered], how="diagonal")
     expected = _find_expected(plan, saved, placed)
     pending = _find_pending(plan.candidate.runs, now, saved) & expected
+    # A run that was cut short after the checked one is only more evidence, and need not add up.
+    is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
+    is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
+    lost, missing = _count_lost(plan.read.filter(is_checked | is_judged), placed)
+    open_ones = len(expected - pending - {*now["eval_id"]})
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
@@ -63,7 +67,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
             horizon=plan.horizon,
             after_gaps=plan.after_gaps,
             changed_blocks=_read_changed(plan, now, source),
-            unnamed=_count_unnamed(plan, now, expected - pending, placed),
+            unnamed=max(0, lost - open_ones),
             waiting=count_waiting(plan.candidate.runs),
             newer=_list_newer(plan, placed, source) if plan.follow else (),
             could_not_run=bool((plan.candidate.runs["status"] == "error").all()),
@@ -73,6 +77,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
             *_note_reverted(placed, runs, source),
             *_note_tried(tried),
             *_note_invalid(saved),
+            *_note_deleted(missing - open_ones),
         ),
     )
 
@@ -92,7 +97,7 @@ def _make_version_sides(plan: ReadingPlan, source: Source, progress: Progress | 
             against=" and nothing else",
             plan=plan.table,
             changed_blocks=_read_changed(plan, now, source),
-            unnamed=_count_lost(plan.candidate.runs, now),
+            unnamed=_count_lost(plan.candidate.runs, now)[0],
             waiting=count_waiting(plan.candidate.runs),
             versions=plan.versions,
         ),
@@ -100,14 +105,20 @@ def _make_version_sides(plan: ReadingPlan, source: Source, progress: Progress | 
     )
 
 
-def _count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> int:
-    """How many failures and errors runs that ended count, and have no result of."""
+def _count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int]:
+    """How many failures and errors runs that ended count and have no result of.
+
+    And how many other results completed runs lack.
+    """
     names = ("failed", "blocked", "error")
     its = results.unique(("run_id", "eval_id"), keep="last").group_by("run_id")
-    shown = its.agg(*((pl.col("state") == each).sum().alias(f"{each}_shown") for each in names))
+    shown = its.agg(pl.len(), *((pl.col("state") == n).sum().alias(f"{n}_shown") for n in names))
     ended = runs.filter("is_terminal").join(shown, on="run_id", how="left")
     lost = [(pl.col(n) - pl.col(f"{n}_shown").fill_null(0).cast(pl.Int64)).clip(0) for n in names]
-    return int(ended.select(pl.sum_horizontal(lost).sum()).item())
+    there = pl.col("len").fill_null(0).cast(pl.Int64)
+    absent = (pl.col("total_evals") - there).clip(0).filter(status="completed")
+    failures, missing = ended.select(pl.sum_horizontal(lost).sum(), absent.sum()).row(0)
+    return int(failures), max(0, int(missing - failures))
 
 
 def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
@@ -265,28 +276,6 @@ def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) ->
     return frozenset(found)
 
 
-def _count_unnamed(
-    plan: ReadingPlan, now: pl.DataFrame, expected: frozenset[str], results: pl.DataFrame
-) -> int:
-    """How many results of the checked runs are missing, or not as the runs count them.
-
-    Beside those of evals that are known to be missing: they are named. A run that was cut short
-    after the checked one is only more evidence, and need not add up.
-    """
-    is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
-    counts_too = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
-    wrong = 0
-    for run in plan.read.filter("is_terminal", is_checked | counts_too).iter_rows(named=True):
-        its = results.filter(pl.col("run_id") == run["run_id"]).unique("eval_id", keep="last")
-        told = dict(its["state"].value_counts().iter_rows())
-        counts = {name: run[name] for name in _COUNTED if run[name] is not None}
-        absent = sum(max(0, n - told.get(name, 0)) for name, n in counts.items())
-        besides = sum(max(0, told.get(name, 0) - n) for name, n in counts.items())
-        wrong += max(absent, besides, (run["total_evals"] or 0) - its.height)
-    named = len(expected - set(now["eval_id"]))
-    return max(0, wrong - named)
-
-
 def _read_changed(plan: ReadingPlan, now: pl.DataFrame, source: Source) -> frozenset[str] | None:
     """The blocks that differ, where the results do not say on which code they ran; else None."""
     if now[BLOCK_CODE].null_count() == 0:
@@ -355,6 +344,13 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
         f"{list_evals(decided.sort('eval_name', 'eval_id'), _NAMED)} "
         f"({passed} of {decided.height} passed)."
     ]
+
+
+def _note_deleted(count: int) -> list[str]:
+    if count <= 0:
+        return []
+    are = "result is" if count == 1 else "results are"
+    return [f"{count} {are} not there any more: deleting a saved eval deletes its results."]
 
 
 def _note_invalid(saved: pl.DataFrame) -> list[str]:
