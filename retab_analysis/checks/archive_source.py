@@ -95,7 +95,7 @@ class ArchiveSource(Source):
         self._saved = self.kept.saved
 
     @property
-    def labels(self) -> dict[str, str]:
+    def labels(self) -> dict[str, str | None]:
         return dict(self.kept.saved["block_id", "block_label"].drop_nulls().iter_rows())
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:

@@ -173,7 +173,7 @@ def check_source(
         )
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         sides = make_sides(plan, source, bar)
-    labels = BlockLabels(source.client, source.workflow_id)
+    labels = BlockLabels(source)
     notes = (*sides.notes, *note_versions(versions), *note_codes(sides.candidate))
     named = replace(sides, around=Surroundings(workflow, versions, read_labels=labels), notes=notes)
     return add_config_changes(compare_sides(named, alpha, margin), source)

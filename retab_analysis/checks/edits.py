@@ -20,7 +20,7 @@ from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import find_era, mark_codes, read_past_versions
-from retab_analysis.fetch.lists import read_live_blocks, read_two_versions
+from retab_analysis.fetch.lists import read_two_versions
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -98,20 +98,21 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     version before is compared with the present one. If asking fails, the comparison says so.
     Results without a fingerprint of their code are then known by the era in which they ran.
     """
-    spans = spans_of(comparison)
-    labels = _read_labels(comparison, source) if spans.is_empty() else source.labels
-    edits = Edits(CONFIG_CHANGES.empty(), labels=labels)
+    spans, labels = spans_of(comparison), source.labels
     if spans.is_empty():
+        labels = _read_labels(comparison, source)
+        edits = Edits(CONFIG_CHANGES.empty(), labels=labels)
         return with_edits(comparison, edits) if labels else comparison
     search = _Search(source, comparison, spans)
     try:
         edits = search.run()
     except RetabAnalysisError as error:
-        edits = replace(edits, why=f"asking failed ({one_line(str(error), 200)})", has_failed=True)
+        why = f"asking failed ({one_line(str(error), 200)})"
+        edits = Edits(CONFIG_CHANGES.empty(), why=why, has_failed=True, labels=labels)
     return with_edits(search.comparison, edits)
 
 
-def _read_labels(comparison: Comparison, source: Source) -> Mapping[str, str | None]:
+def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None]:
     """What the blocks are called; asked only where one may be named that did not run."""
     with contextlib.suppress(RetabAnalysisError):  # then a block is named by its id
         for each in suite_of(comparison).stories:
@@ -247,24 +248,17 @@ class BlockLabels:
     A pickle of it has what is known, and asks nobody: a client does not leave its process.
     """
 
-    client: Client | None
-    workflow_id: str
-    known: dict[str, str | None] | None = None
+    source: Source | None
+    known: Mapping[str, str | None] | None = None
 
-    def __call__(self) -> dict[str, str | None] | None:
+    def __call__(self) -> Mapping[str, str | None] | None:
         """The labels by the ids of the blocks; None where they are not known."""
-        if self.known is None and self.client is not None:
-            try:
-                blocks = read_live_blocks(self.client, self.workflow_id)
-            except RetabAnalysisError as error:
-                told = "It was asked for the labels of the blocks, of which a tier names one"
-                error.args = (f"{error}. {told}",)
-                raise
-            self.known = dict(blocks["block_id", "label"].iter_rows())
+        if self.known is None and self.source is not None:
+            self.known = self.source.read_labels() or None
         return self.known
 
     def __deepcopy__(self, memo: object) -> BlockLabels:
         return self
 
     def __getstate__(self) -> dict[str, object]:
-        return {**vars(self), "client": None}
+        return {**vars(self), "source": None}

@@ -209,22 +209,25 @@ def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame)
     first = dict(judged.group_by("block_id").agg(MOMENT.min()).iter_rows())
     ran_in = {*judged.select("block_id", "run_id").iter_rows()}
     had = {*placed.select("block_id", "run_id").iter_rows()}
-    ended = plan.read.filter("is_terminal", pl.col("scope") != "eval").sort("created_at")
-    found = set()
-    for eval_id, block, created in saved.filter(valid)[
-        "eval_id", "block_id", "created_at"
-    ].iter_rows():
-        for run_id, began, scope, target in ended.select(
-            "run_id", "created_at", "scope", "target_block_id"
-        ).iter_rows():
-            is_of_it = scope == "workflow" or target == block
-            is_judged = (block, run_id) in ran_in or (
-                (block, run_id) not in had and began >= first.get(block, began)
-            )
-            if is_of_it and is_judged and (created is None or created <= began):
-                found.add(eval_id)
-                break
-    return frozenset(found)
+    ended = plan.read.filter("is_terminal", pl.col("scope") != "eval")
+    runs = ended.select("run_id", "created_at", "scope", "target_block_id").rows()
+
+    def is_judged(block: str, run_id: str, began: datetime) -> bool:
+        of = block, run_id
+        return of in ran_in or (of not in had and began >= first.get(block, began))
+
+    return frozenset(
+        eval_id
+        for eval_id, block, created in saved.filter(valid)[
+            "eval_id", "block_id", "created_at"
+        ].iter_rows()
+        if any(
+            (scope == "workflow" or target == block)
+            and (created is None or created <= began)
+            and is_judged(block, run_id, began)
+            for run_id, began, scope, target in runs
+        )
+    )
 
 
 def _judge_saved(

@@ -60,7 +60,7 @@ class Source:
         return self._saved
 
     @property
-    def labels(self) -> dict[str, str]:
+    def labels(self) -> dict[str, str | None]:
         """What blocks are called, as far as it is known without asking."""
         return {}
 
@@ -93,7 +93,7 @@ class Source:
 
     def read_labels(self) -> dict[str, str | None]:
         """What each block is called; nothing where the API does not tell."""
-        return {**self.labels} or dict(self._read_live()["block_id", "label"].iter_rows())
+        return self.labels or dict(self._read_live()["block_id", "label"].iter_rows())
 
     def _read_live(self) -> pl.DataFrame:
         if self._live is None:
