@@ -98,17 +98,16 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     version before is compared with the present one. If asking fails, the comparison says so.
     Results without a fingerprint of their code are then known by the era in which they ran.
     """
-    spans, labels = spans_of(comparison), source.labels
+    spans = spans_of(comparison)
     if spans.is_empty():
-        labels = _read_labels(comparison, source)
-        edits = Edits(CONFIG_CHANGES.empty(), labels=labels)
-        return with_edits(comparison, edits) if labels else comparison
+        edits = Edits(CONFIG_CHANGES.empty(), labels=_read_labels(comparison, source))
+        return with_edits(comparison, edits) if edits.labels else comparison
     search = _Search(source, comparison, spans)
     try:
         edits = search.run()
     except RetabAnalysisError as error:
         why = f"asking failed ({one_line(str(error), 200)})"
-        edits = Edits(CONFIG_CHANGES.empty(), why=why, has_failed=True, labels=labels)
+        edits = Edits(CONFIG_CHANGES.empty(), labels=source.labels, why=why, has_failed=True)
     return with_edits(search.comparison, edits)
 
 

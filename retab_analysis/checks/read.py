@@ -38,8 +38,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
     )
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
-    first = now.select(MOMENT.min()).item()
-    remembered = _remember_passes(earlier, now, saved, first or begun)
+    remembered = _remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
     expected = _find_expected(plan, saved, placed)
     pending = _find_pending(plan.candidate.runs, now, saved) & expected
@@ -48,18 +47,14 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
     lost, missing = _count_lost(plan.read.filter(is_checked | is_judged), placed)
     open_ones = len(expected - pending - {*now["eval_id"]})
+    judged = _judge_saved(now, saved, present) if plan.follow else ()
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
         if plan.baseline is None
         else check_results(results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
-        saved=SavedEvals(
-            saved,
-            expected,
-            pending,
-            *(_judge_saved(now, saved, present) if plan.follow else ()),
-        ),
+        saved=SavedEvals(saved, expected, pending, *judged),
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),
@@ -74,7 +69,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
         ),
         notes=(
             *plan.notes,
-            *_note_reverted(placed, runs, source),
+            *_note_reverted(placed, source),
             *_note_tried(tried),
             *_note_invalid(saved),
             *_note_deleted(missing - open_ones),
@@ -315,16 +310,13 @@ def _say_against(plan: ReadingPlan) -> str:
     return f", {plan.baseline.why}{warning}"
 
 
-def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame, source: Source) -> list[str]:
-    known = placed.drop_nulls(BLOCK_CODE).join(
-        runs.filter(pl.col("scope") != "eval").select("run_id", "created_at").drop_nulls(),
-        on="run_id",
-    )
+def _note_reverted(placed: pl.DataFrame, source: Source) -> list[str]:
+    known = placed.drop_nulls((BLOCK_CODE, "run_created_at")).filter(pl.col("run_scope") != "eval")
     codes = known.group_by("block_id", "place", "run_id").agg(
-        pl.col(BLOCK_CODE).first().alias("code"), pl.col("created_at").first()
+        pl.col(BLOCK_CODE).first().alias("code"), pl.col("run_created_at").first().alias("at")
     )
     notes = []
-    its = codes.sort("block_id", "created_at", "run_id").partition_by("block_id", as_dict=True)
+    its = codes.sort("block_id", "at", "run_id").partition_by("block_id", as_dict=True)
     for (block,), rows in its.items():
         now, before = (rows.filter(place=place) for place in ("candidate", "earlier"))
         again = before.filter(pl.col("code").is_in(now["code"].tail(1).implode()))
@@ -332,7 +324,7 @@ def _note_reverted(placed: pl.DataFrame, runs: pl.DataFrame, source: Source) -> 
             name = Edits(again, labels=source.labels).name(block)
             notes.append(
                 f"Block {name} is on older code than in the run before: its code of "
-                f"{again['created_at'][-1]:%-d %b %Y}."
+                f"{again['at'][-1]:%-d %b %Y}."
             )
     return notes
 

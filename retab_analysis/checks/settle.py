@@ -338,15 +338,17 @@ class _Settling:
         blocks = None
         if saved.select((~has_freshness()).any()).item():
             blocks = read_live_blocks(self.client, _workflow_of(self.comparison))
-        edited = find_edited(candidate, saved, blocks)
+        first = f" after the first {count_noun(self.started, 'run')}, which count"
+        self._refuse(
+            find_edited(candidate, saved, blocks),
+            "a rerun would say nothing about the candidate, so that none was started"
+            + (first if self.started else ""),
+        )
+
+    def _refuse(self, edited: pl.DataFrame, why: str) -> None:
         if edited.height:
             said = say_edited(edited, sides_of(self.comparison).around.edits)
-            first = f" after the first {count_noun(self.started, 'run')}, which count"
-            raise ConfigError(
-                f"{said}: a rerun would say nothing about the candidate, so that "
-                f"none was started{first if self.started else ''}; check a run of the workflow as "
-                "it is now"
-            )
+            raise ConfigError(f"{said}: {why}; check a run of the workflow as it is now")
 
     def _start(self, asked: Sequence[Story]) -> None:
         """Start a run for each eval; where one fails, those before it are waited for, and count."""
@@ -374,13 +376,9 @@ class _Settling:
         ended, nothing = self.ended + self.waiting.height, RUNS.empty()
         # At once: what is neither waited for nor counted would be lost to a Ctrl-C between them.
         self.comparison, self.ended, self.waiting = counted, ended, nothing
-        if edited.height:
-            said = say_edited(edited, sides_of(self.comparison).around.edits)
-            raise ConfigError(
-                f"{said}: {count_noun(edited.height, 'rerun')} ran other code, or "
-                "asserted something else, and cannot be counted; check a run of the workflow as "
-                "it is now"
-            )
+        reruns = count_noun(edited.height, "rerun")
+        why = f"{reruns} ran other code, or asserted something else, and cannot be counted"
+        self._refuse(edited, why)
 
     def _collect(self, runs: pl.DataFrame) -> pl.DataFrame:
         """The results of some runs once they have ended; without those that are not there."""
