@@ -242,10 +242,7 @@ class _Search:
 
 @dataclass(eq=False)
 class BlockLabels:
-    """The labels of a workflow's blocks, which are asked for when they are needed, and once.
-
-    A pickle of it has what is known, and asks nobody: a client does not leave its process.
-    """
+    """The labels of a workflow's blocks, read once. A pickle keeps them without the client."""
 
     source: Source | None
     known: Mapping[str, str | None] | None = None
@@ -253,7 +250,11 @@ class BlockLabels:
     def __call__(self) -> Mapping[str, str | None] | None:
         """The labels by the ids of the blocks; None where they are not known."""
         if self.known is None and self.source is not None:
-            self.known = self.source.read_labels() or None
+            try:
+                self.known = self.source.read_labels()
+            except RetabAnalysisError as error:
+                error.args = (f"{error}. A tier names a block by a label, which the API has",)
+                raise
         return self.known
 
     def __deepcopy__(self, memo: object) -> BlockLabels:

@@ -177,7 +177,6 @@ def _choose(
 
 
 def _is_passing(ledger: Ledger, findings: Findings) -> Bools:
-    """Which evals only pass now, and are not called broken all the same."""
     histories = ledger.histories
     passed, failed = (
         each[:, histories.candidate :].any(axis=1) for each in (histories.passed, histories.failed)
