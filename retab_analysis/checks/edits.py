@@ -20,7 +20,7 @@ from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import find_era, mark_codes, read_past_versions
-from retab_analysis.fetch.lists import read_two_versions
+from retab_analysis.fetch.lists import read_live_blocks, read_two_versions
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -248,10 +248,10 @@ class BlockLabels:
     known: Mapping[str, str | None] | None = None
 
     def __call__(self) -> Mapping[str, str | None] | None:
-        """The labels by the ids of the blocks; None where they are not known."""
-        if self.known is None and self.source is not None:
-            try:
-                self.known = self.source.read_labels()
+        if self.known is None and (source := self.source) is not None:
+            try:  # once more, to say why, where the check was refused
+                blocks = partial(read_live_blocks, source.client, source.workflow_id)
+                self.known = source.read_labels() or dict(blocks()["block_id", "label"].iter_rows())
             except RetabAnalysisError as error:
                 error.args = (f"{error}. A tier names a block by a label, which the API has",)
                 raise

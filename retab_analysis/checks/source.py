@@ -23,7 +23,7 @@ from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import ERAS, RESULTS
+from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS
 from retab_analysis.transport import Client
 
 
@@ -89,19 +89,19 @@ class Source:
 
     def read_saved_at(self) -> dict[str, datetime | None]:
         """When each block was saved last; nothing where the API does not tell."""
-        try:
-            return dict(self._read_live()["block_id", "updated_at"].iter_rows())
-        except RetabAnalysisError as error:
-            if not is_unavailable(error):
-                raise
-            return {}
+        return dict(self._read_live()["block_id", "updated_at"].iter_rows())
 
     def read_labels(self) -> dict[str, str | None]:
         return self.labels or dict(self._read_live()["block_id", "label"].iter_rows())
 
     def _read_live(self) -> pl.DataFrame:
         if self._live is None:
-            self._live = read_live_blocks(self.client, self.workflow_id)
+            self._live = LIVE_BLOCKS.empty()
+            try:
+                self._live = read_live_blocks(self.client, self.workflow_id)
+            except RetabAnalysisError as error:
+                if not is_unavailable(error):
+                    raise
         return self._live
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
