@@ -51,7 +51,6 @@ class RunQuery:
         order: str = "desc",
         **filters: OneOrSeveral,
     ) -> RunQuery:
-        """Check the arguments of ``fetch_runs``."""
         given = {
             name: [check_text(name, value)] if name in _SINGLE else list_values(name, value) or []
             for name, value in filters.items()

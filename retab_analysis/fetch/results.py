@@ -194,8 +194,6 @@ class _Part:
 
 
 class _Reading:
-    """The results of some runs, as they come in."""
-
     def __init__(
         self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None
     ) -> None:
