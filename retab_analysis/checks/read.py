@@ -41,7 +41,8 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     remembered = _remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
     expected = _find_expected(plan, saved, placed)
-    pending = _find_pending(plan.candidate.runs, now, saved) & expected
+    unread = {*saved["eval_id"]}.difference(placed["eval_id"])
+    pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
     # A run that was cut short after the checked one is only more evidence, and need not add up.
     is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")

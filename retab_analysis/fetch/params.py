@@ -228,5 +228,4 @@ def shift(moment: datetime, by: timedelta) -> datetime:
 
 
 def format_moment(moment: datetime) -> str:
-    """A moment in UTC as ISO 8601, with ``Z``."""
     return moment.isoformat().replace("+00:00", "Z")
