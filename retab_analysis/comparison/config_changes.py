@@ -23,7 +23,7 @@ _BLOCKS = 6
 
 
 FORGOTTEN = "the API does not keep earlier drafts"
-NOT_THERE = "the API's history of the block has no edit at that time"
+NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at that time"
 
 
 @dataclass(frozen=True, eq=False)
