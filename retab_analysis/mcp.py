@@ -22,9 +22,9 @@ from retab_analysis.arguments import check_count, resolve
 from retab_analysis.checks.check import check as check_workflow
 from retab_analysis.checks.overview import overview as look_at_workflows
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.accepted import name_by_id
 from retab_analysis.comparison.comparison import facts_of
 from retab_analysis.comparison.detail import describe
-from retab_analysis.comparison.gate import name_by_id
 from retab_analysis.comparison.plain_values import list_rows, shorten
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError

@@ -17,7 +17,7 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
 from retab_analysis.comparison.config_changes import Edits
-from retab_analysis.comparison.detail import list_evals
+from retab_analysis.comparison.detail import list_evals, name_eval, say_word
 from retab_analysis.comparison.names import say_day
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import check_results
@@ -52,6 +52,7 @@ _EDITED = {
     "condition": "the assertion of {evals}",
     "saved": "{blocks}, as it was saved again",
 }
+_NAMED = 12
 MOST_ERRORS = 10
 """So many isolated errors are run again by themselves."""
 
@@ -218,6 +219,18 @@ def say_time(moment: datetime, now: datetime) -> str:
     return f"{day}{moment:%H:%M} UTC"
 
 
+def _say_outcome(story: Story, now: datetime) -> str:
+    if story.transition == "suspect":
+        at = story.decides_at
+        later = "" if at is None else f": look again after {say_time(at, now)}"
+        return f"is not decided by reruns{later}"
+    if story.transition == "newly_errored":
+        return "ended in an error again"
+    passes = story.transition != "flaky" and story.passes_in_the_end
+    words = {"flaky": "is flaky", "still_failing": "fails as before"}
+    return "passes" if passes else words.get(story.transition, say_word(story))
+
+
 def _list_counting(comparison: Comparison, set_aside: Collection[str]) -> list[Story]:
     return [each for each in suite_of(comparison).stories if each.id not in set_aside]
 
@@ -251,6 +264,7 @@ class _Settling:
     started: int = 0
     ended: int = 0
     total: int = 0
+    asked: set[str] = field(default_factory=set)
     waiting: pl.DataFrame = field(default_factory=RUNS.empty)
     gone: dict[str, str] = field(default_factory=dict)
 
@@ -264,13 +278,13 @@ class _Settling:
                 if self.only_errors and not asked:
                     return self.comparison
                 plan = self._plan(asked)
-                self._announce(str(plan), len(asked), starts=bool(asked))
+                self._announce(str(plan), len(asked))
                 if not asked and not plan.say_later():
                     break
                 self._start(asked)
                 self._count()
-            if self.started and not self.only_errors:
-                self._announce(self._plan().say_later(), 0)
+            if self.asked and not self.only_errors:
+                self._announce(self._say_outcomes(), 0)
         except (RetabAnalysisError, KeyboardInterrupt) as error:
             error.partial = self._so_far()  # type: ignore[union-attr]
             raise
@@ -310,11 +324,18 @@ class _Settling:
     def _stories(self) -> list[Story]:
         return _list_counting(self.comparison, self.set_aside)
 
-    def _announce(self, line: str, more: int, *, starts: bool = False) -> None:
+    def _announce(self, line: str, more: int) -> None:
         """Say what comes now, and that there will be so many more runs."""
         self.total = self.ended + more
-        if line:
-            announce(self.bar, line, self.ended, self.total, starts=starts)
+        announce(self.bar, line, self.ended, self.total)
+
+    def _say_outcomes(self) -> str:
+        """A word for each eval that was run again."""
+        now = self.client.api_time
+        its = [each for each in self._stories() if each.id in self.asked]
+        said = [f"{name_eval(each)} {_say_outcome(each, now)}" for each in its[:_NAMED]]
+        more = len(its) - len(said)
+        return f"{'; '.join([*said, *([f'and {more} more'] if more else [])])}."
 
     def _choose(self) -> list[Story]:
         """The evals to run again now, still saved; a ConfigError where one was edited since."""
@@ -365,6 +386,7 @@ class _Settling:
             else:
                 self.waiting = pl.concat([self.waiting, run])
                 self.started += 1
+                self.asked.add(eval_id)
 
     def _count(self) -> None:
         """Wait for what was started, and weigh everything anew with its results.

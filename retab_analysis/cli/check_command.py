@@ -26,8 +26,9 @@ from retab_analysis.cli.console import (
 )
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.accepted import read_accepted
 from retab_analysis.comparison.compare import without_edited
-from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule
+from retab_analysis.comparison.gate import FAIL_ON, GateRule
 from retab_analysis.comparison.report import write_report
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
@@ -152,23 +153,16 @@ def _check_one(
     if started.height:
         comparison = settle_others(
             comparison,
-            _judge(options, comparison).set_aside,
+            comparison.gate(**options.rule).set_aside,
             only_errors=True,
             client=session.client,
             progress=console.telling,
         )
     if options.settle:
         comparison = _settle(options, console, session, comparison)
-    gate = _judge(options, comparison)
+    gate = comparison.gate(**options.rule)
     conclusion = Conclusion(options.workflow, comparison, gate, options.undecided)
     return _tell(options, console, conclusion)
-
-
-def _judge(options: Namespace, comparison: Comparison) -> Gate:
-    try:
-        return comparison.gate(**options.rule)
-    except ConfigError as error:  # a label that two blocks have, which only the API tells
-        raise UsageError(str(error)) from None
 
 
 def compare_sides(
@@ -182,6 +176,7 @@ def compare_sides(
             options.workflow,
             candidate=one if started is None or started.is_empty() else started,
             baseline=options.baseline,
+            accepted=getattr(options, "accepted", ()),
             client=session.client,
             progress=console.progress,
         )
@@ -195,12 +190,12 @@ def read_rule(options: Namespace) -> dict[str, Any]:
     """What the gate is called with, checked before anything is asked or started."""
     rule = {
         "fail_on": options.fail_on or FAIL_ON,
-        "allow": options.allow or (),
         "max_failures": options.max_failures,
         "min_pass_rate": options.min_pass_rate,
     }
     try:
         GateRule.check(**rule, verdict=True)
+        read_accepted(options.accepted)
     except ConfigError as error:
         raise UsageError(str(error)) from None
     return rule
@@ -252,7 +247,7 @@ def _settle(
 ) -> Comparison:
     """Run undecided evals again, after asking where that may be many times."""
     most, client = options.settle, session.client
-    aside = _judge(options, comparison).set_aside
+    aside = comparison.gate(**options.rule).set_aside
     plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time, set_aside=aside)
     number = min(most, len(plan.asked) * (SETTLE_ROUNDS if options.wait else 1))
     if not _may_queue(options, console, number, "up to "):
@@ -272,7 +267,8 @@ def _tell(
         for path in options.report:
             write_report(comparison, path, values=options.values, gate=gate)
         for path in options.junit:
-            write_junit(path, options.workflow, conclusion.cases(values=options.values))
+            cases, above = conclusion.cases(values=options.values), conclusion.properties()
+            write_junit(path, options.workflow, cases, above)
     except (ConfigError, OSError) as error:
         # That does not keep back what was concluded.
         unwritten = without_controls(f"Cannot write a file: {error}")

@@ -262,7 +262,7 @@ def _add_rule(parser: Parser) -> None:
     says = "fail where fewer pass than this share, for example 0.95"
     parser.add_argument("--min-pass-rate", type=share, metavar="SHARE", help=says)
     says = "accepted failures, a file that accept wrote"
-    parser.add_argument("--allow", type=Path, metavar="FILE", help=says)
+    parser.add_argument("--accepted", type=Path, metavar="FILE", help=says)
 
 
 def _add_values(parser: Parser) -> None:

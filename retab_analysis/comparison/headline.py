@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from retab_analysis.comparison.accepted import SET_ASIDE
 from retab_analysis.comparison.detail import WORDS, name_block
 from retab_analysis.comparison.names import find_year, name_versions, say_day
 from retab_analysis.comparison.sides import NewerRun, Sides
@@ -18,7 +19,6 @@ from retab_analysis.render.document import Count, Heading, Tone
 from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY, NOT_COMPARED
 
 LONGEST = 100
-SET_ASIDE = ("accepted", "informational")
 _ENDED = (*DECIDED, "mixed", "error")
 
 
@@ -27,7 +27,8 @@ class VerdictFacts:
     """What a verdict is told of.
 
     ``fallen`` is about the suite without those set aside, where it fell by its test, and
-    ``set_aside`` has the word for why each of these does not count.
+    ``set_aside`` has the word for why each of these does not count. ``objection`` is the gate's
+    first reason, if any.
     """
 
     stories: Sequence[Story]
@@ -36,6 +37,7 @@ class VerdictFacts:
     fallen: SuiteTest | None
     notes: tuple[str, ...] = ()
     set_aside: Mapping[str, str] = field(default_factory=dict)
+    objection: str = ""
 
     def of(self, *transitions: str) -> list[Story]:
         """The evals of some transitions, but for those set aside."""
@@ -57,14 +59,18 @@ class VerdictFacts:
         errors = sum(each.state == "error" and each.is_outage for each in self.stories)
         return (errors, sum(each in _ENDED for each in self.states)) if errors else None
 
-    @property
-    def pass_rate(self) -> float | None:
-        """The pass rate now; where nothing is compared, that of all that ended."""
-        rate: float | None = self.summary["candidate_pass_rate"]
-        ended = sum(each in _ENDED for each in self.states)
-        if rate is not None or not ended:
-            return rate
-        return self.states.count("passed") / ended
+    def count_passes(self, without: Collection[str]) -> tuple[int, int]:
+        """How many evals pass, of those that ended and are not left out."""
+        ended = [s for s in self.stories if s.state in _ENDED and s.id not in without]
+        return sum(each.passes_in_the_end for each in ended), len(ended)
+
+    @cached_property
+    def saved(self) -> frozenset[str] | None:
+        """The ids and names of the saved evals; None where these are not known."""
+        saved = self.sides.saved.evals
+        if saved is None:
+            return None
+        return frozenset(saved.select("eval_id", "eval_name").unpivot()["value"])
 
     @property
     def is_first(self) -> bool:
@@ -407,6 +413,13 @@ def _nothing_passes(facts: VerdictFacts) -> Heading | None:
     return Heading("○", "other", "Nothing passes", f": {passed} of {of}{known}")
 
 
+def _objected(facts: VerdictFacts) -> Heading | None:
+    """Nothing broke, and the gate fails by its own rule: an entry that has to go, a pass rate."""
+    if not facts.objection:
+        return None
+    return Heading("✗", "bad", facts.objection.removesuffix(" Remove the entry.").rstrip("."))
+
+
 def _fixed(facts: VerdictFacts) -> Heading | None:
     fixed = facts.of("fixed")
     if not fixed:
@@ -446,9 +459,15 @@ _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
     _not_run,
     _newer_run,
     _nothing_passes,
+    _objected,
     _fixed,
     _nothing_broke,
 )
+
+
+def say_rate(rate: float) -> str:
+    """A rate with all the digits that it has, up to four behind the point."""
+    return f"{round(100 * rate, 4):g} %"
 
 
 def say_rates(before: float, now: float) -> tuple[str, str]:

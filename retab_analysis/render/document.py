@@ -165,7 +165,8 @@ class Document:
     """A whole document, its parts in the order in which they are read.
 
     ``context`` stands in small print, ``brief`` in its place at the end of a line of text; the
-    badge is a judgement in two words; ``counts`` add up; ``last`` is the last line of a text.
+    badge is a judgement in two words; ``counts`` add up; ``next`` says what to do next, and
+    ``last`` stands at the end of a text.
     """
 
     heading: Heading
@@ -176,6 +177,7 @@ class Document:
     notes: tuple[Line, ...]
     counts: tuple[Count, ...]
     parts: tuple[Part, ...]
+    next: Line = ()
     last: Line = ()
 
 

@@ -49,8 +49,11 @@ def to_text(document: Document, width: int = WIDEST) -> str:
             lines.append("")
         is_open = isinstance(part, Card) if shown else is_open
         lines += shown
-    if document.last:
-        lines += ["", *_wrap(plain(document.last), width, "  ")]
+    if document.last or document.next:
+        lines.append("")
+    lines += _wrap(plain(document.last), width, "  ")
+    if document.next:
+        lines += _wrap(plain(document.next), width, "  Next: ")
     return without_controls("\n".join(each.rstrip() for each in lines))
 
 

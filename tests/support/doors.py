@@ -184,7 +184,7 @@ class _Recorder:
 
 def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, int]] | None:
     words = situation.command.split()[1:]
-    names = {f"--{each}": f"--retab-{each}" for each in ("candidate", "baseline", "allow")}
+    names = {f"--{each}": f"--retab-{each}" for each in ("candidate", "baseline", "accepted")}
     options = [each for each in words if each.startswith("--")]
     if not words or len(set(options)) < len(options) or not set(options) <= set(names):
         return None
