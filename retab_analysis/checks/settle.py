@@ -220,12 +220,10 @@ def say_time(moment: datetime, now: datetime) -> str:
 
 
 def _say_outcome(story: Story, now: datetime) -> str:
-    if story.transition == "suspect":
-        at = story.decides_at
+    if story.is_undecided:
+        at = story.reading.row_ends_at
         later = "" if at is None else f": look again after {say_time(at, now)}"
         return f"is not decided by reruns{later}"
-    if story.transition == "newly_errored":
-        return "ended in an error again"
     passes = story.transition != "flaky" and story.passes_in_the_end
     words = {"flaky": "is flaky", "still_failing": "fails as before"}
     return "passes" if passes else words.get(story.transition, say_word(story))

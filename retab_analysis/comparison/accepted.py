@@ -94,7 +94,10 @@ class Policy:
         if labels is None:
             return self
         known = {**ids, **labels}
-        found = (find_named("block", name, known) or name for name in self.blocks)
+        try:
+            found = [find_named("block", name, known) or name for name in self.blocks]
+        except ConfigError as error:
+            raise ConfigError(f"accepted: {error}") from None
         return replace(self, blocks=tuple(dict.fromkeys(found)), knows_labels=True)
 
     def informational_ids(self, stories: Sequence[Story]) -> set[str]:

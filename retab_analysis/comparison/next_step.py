@@ -78,20 +78,23 @@ def find_next_step(
 
 def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | None:
     read = facts.sides.read
-    if read.waiting[0] or any(each.kind == "going on" for each in read.doubts):
+    stale = [s for s in facts.stories if s.saved.stale and s.transition]
+    stale = [each for each in stale if each.id not in facts.set_aside]
+    going = [each for each in read.newer if each.kind == "going on"]
+    if read.waiting[0] or any(stale or not each.is_judged for each in going):
         call = f"ra.watch(workflow_id={json.dumps(workflow.id)})"
         command = f"retab-analysis watch {shlex.quote(workflow.id)}"
         return NextStep("A run goes on; watch it", f"view = {call}", call, command)
-    if facts.outage:
+    if facts.outage or read.could_not_run:
         return workflow.start("Run the workflow again")
-    if any(s.saved.stale and s.transition and s.id not in facts.set_aside for s in facts.stories):
+    if stale:
         said = "Run what was edited or never ran"
         return workflow.start(said, ', only="edited"', " --only edited")
     if reruns:
         clears = "may clear it" if reruns == 1 else "may clear them"
         return workflow.settle(f"Run {count_noun(reruns, 'eval')} again, once, which {clears}")
     missing = [each.id for each in facts.of("incomplete") if each.saved.is_valid]
-    if missing and facts.is_decided and not read.could_not_run:
+    if missing and facts.is_decided:
         evals = f", evals={json.dumps(missing)}" if len(missing) <= _LISTED else ""
         return workflow.start("Run what has no result", evals)
     fell = facts.fallen is not None and not facts.fallen.is_sure

@@ -220,7 +220,9 @@ def test_the_least_pass_rate(least: float, ok: bool) -> None:
     gate = suite("PF", "PF").gate(min_pass_rate=least)
     assert gate.ok is ok
     if not ok:
-        said = f"The pass rate is 50 %, 1 of 2 that ended; at least {100 * least:.0f} % is asked for."
+        said = (
+            f"The pass rate is 50 %, 1 of 2 that ended; at least {100 * least:.0f} % is asked for."
+        )
         assert gate.reasons == (said,)
     close = suite("P" * 199, "P" * 189 + "F" * 10).gate((), min_pass_rate=0.95, verdict=False)
     said = "The pass rate is 94.97 %, 189 of 199 that ended; at least 95.00 % is asked for."
@@ -318,12 +320,12 @@ def test_an_eval_that_ends_in_an_error_at_every_run_fails() -> None:
 # Accepted failures
 
 
-def test_what_is_accepted_goes_round(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_accepted_goes_round(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "accepted.toml"
     comparison = of_every_transition()
-    made = comparison.accept(path, reason='the "provider"\nis down\x7f \\', until=TOMORROW, who="Ida")
+    made = comparison.accept(
+        path, reason='the "provider"\nis down\x7f \\', until=TOMORROW, who="Ida"
+    )
     entries = tomllib.loads(path.read_text(encoding="utf-8"))["accepted"]
     assert [entry["id"] for entry in entries] == sorted([*FAILING, "doubtful"])
     assert entries[0] == {
@@ -388,8 +390,7 @@ def test_existing_entries_stay_and_it_is_said(
     assert said == [
         "Accepted: name of doubtful. accepted.toml holds 2 now.",
         "Accepted: name of broken. accepted.toml holds 3 now.",
-        "Accepted: name of blocked. Accepted already: name of doubtful. "
-        "accepted.toml holds 4 now.",
+        "Accepted: name of blocked. Accepted already: name of doubtful. accepted.toml holds 4 now.",
     ]
 
 

@@ -58,7 +58,10 @@ def test_what_only_informs_is_said_at_every_door_and_stops_nothing(tmp_path: Pat
         "✓ Nothing new broke: 30 of 33 pass, 3 informational"
     )
     assert "Informational" in told.markdown(values=False)
-    assert told.to_dict(brief=False, values=False)["counts"] == {"informational": 3, "pass as before": 30}
+    assert told.to_dict(brief=False, values=False)["counts"] == {
+        "informational": 3,
+        "pass as before": 30,
+    }
     outcomes = {case.name: case.outcome for case in told.cases(values=False)}
     assert outcomes["name of solid"] == "xfailed"
     assert told.exit_code == 0
@@ -92,7 +95,10 @@ def test_a_block_may_be_called_by_its_label(tmp_path: Path) -> None:
         before = len(api.asked)
         assert verdict.gate().failing == verdict.gate(accepted=("x",)).failing
         assert len(api.asked) == before
-        gate, again = verdict.gate(accepted=by_label), copy.deepcopy(verdict).gate(accepted=by_label)
+        gate, again = (
+            verdict.gate(accepted=by_label),
+            copy.deepcopy(verdict).gate(accepted=by_label),
+        )
         assert gate == again
         assert api.asked[before:] == [BLOCKS]
         assert (gate.failing, gate.informational) == (("other",), ("broken",))

@@ -106,7 +106,7 @@ def test_the_counts_add_up_and_what_is_new_is_named() -> None:
     assert sum(counts.values()) == comparison.evals.height
     assert set(counts) == {
         *("broke", "error", "unclear", "flaky", "failing as before", "no result", "new"),
-        *("edited", "removed", "fixed", "pass"),
+        *("edited", "removed", "fixed", "pass as before"),
     }
     said = repr(comparison)
     assert (

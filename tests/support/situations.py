@@ -326,8 +326,14 @@ SITUATIONS = (
     ),
     # In the future of the tests, which is the past of a real clock.
     *(
-        Situation(name, code, situation())
-        for name, (situation, code, _) in TABLE.items()
+        Situation(
+            name,
+            row.code,
+            row.make(),
+            row.options,
+            _accepted() if "accepted" in row.asks else None,
+        )
+        for name, row in TABLE.items()
         if "future" not in name
     ),
 )
