@@ -67,8 +67,10 @@ def find_next_step(
 
     ``looks`` are how many evals one rerun may clear, and from when on a further look may decide.
     """
-    ids = facts.sides.candidate["workflow_id"].drop_nulls()
-    workflow = _Workflow(one_line(next(iter(ids), "…")), facts.sides.accepted.path)
+    known = (facts.sides.around.workflow, facts.sides.candidate)
+    ids = [each for frame in known if frame is not None for each in frame["workflow_id"]]
+    flow = next((each for each in ids if each is not None), "…")
+    workflow = _Workflow(one_line(flow), facts.sides.accepted.path)
     reruns, until = looks
     if facts.sides.read.versions:  # these have the runs that they have
         return _look(facts, gate, workflow)
