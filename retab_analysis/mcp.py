@@ -49,18 +49,16 @@ _NOTABLE = (
 
 
 def overview(workflow_id: str | None = None) -> dict[str, Any]:
-    """How all workflows stand: how many saved evals pass, why the others do not, the last run.
+    """How all workflows stand, the worst first: what check says of each, and its last run.
 
     workflow_id: only this workflow, by its id or name; then also its evals that do not pass, each
-    with why.
+    with what became of it and why.
     """
     shown = look_at_workflows(workflow_id, progress=False)
     if shown.workflow is not None:
         told = {"workflows": list_rows(shown.workflow), "evals": list_rows(shown.frame)}
         return shorten(told)
-    # What does not pass comes first, where there is no room for all.
-    ordered = shown.frame.sort(pl.col("evals") - pl.col("passing"), descending=True)
-    return shorten({"workflows": list_rows(ordered)})
+    return shorten({"workflows": list_rows(shown.frame)})
 
 
 def check(

@@ -170,9 +170,10 @@ def check_source(
     *,
     accepted: Policy | None = None,
     between_versions: bool = False,
+    listing: RunListing | None = None,
 ) -> Comparison:
     """``between_versions``: refuse sides that do not both name a version."""
-    listing = RunListing.read(source)
+    listing = listing or RunListing.read(source)
     workflow, versions = source.read_surroundings()
     plan = make_plan(listing, candidate, baseline, Limits.choose(history, source))
     if between_versions and not plan.versions:

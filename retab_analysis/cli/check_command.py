@@ -12,7 +12,6 @@ import polars as pl
 
 from retab_analysis.checks.check import check
 from retab_analysis.checks.defaults import archive_or_default
-from retab_analysis.checks.overview import overview
 from retab_analysis.checks.settle import RerunPlan, settle_others
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
 from retab_analysis.cli.console import (
@@ -33,7 +32,7 @@ from retab_analysis.comparison.report import write_report
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
-from retab_analysis.fetch import fetch_evals, wait_for_runs
+from retab_analysis.fetch import fetch_evals, fetch_runs, fetch_workflows, wait_for_runs
 from retab_analysis.fetch.edited import select_edited
 from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.markup import count_noun, one_line, without_controls
@@ -111,13 +110,18 @@ def choose_workflows(
 
 
 def _list_ready(console: Console, session: Session) -> list[str]:
-    frame = overview(client=session.client, progress=console.progress).frame
-    ready = (pl.col("evals") > 0) & pl.col("last_run_at").is_not_null()
-    left_out = frame.filter(~ready)["workflow_id"].to_list()
+    """The workflows that have saved evals and a run of the whole workflow."""
+    client = session.client
+    ready: list[str] = []
+    left_out: list[str] = []
+    for flow in fetch_workflows(client=client, progress=False)["workflow_id"]:
+        runs = fetch_runs(flow, scope="workflow", limit=1, client=client, progress=False)
+        evals = fetch_evals(flow, client=client, progress=False)
+        (left_out if runs.is_empty() or evals.is_empty() else ready).append(flow)
     if left_out:
         names = ", ".join(map(one_line, left_out))
         console.warn(f"Left out, without a saved eval or a run of the workflow: {names}.")
-    return frame.filter(ready)["workflow_id"].to_list()
+    return ready
 
 
 def _refuse_shared_files(options: Namespace, chosen: list[str]) -> None:

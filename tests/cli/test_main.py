@@ -731,7 +731,7 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         client = RecordingClient(KEY, api.server.url)
         session = Session(client)
         assert main(["overview"], session) == 0
-        assert re.match(r"Letters \(wf_letters\): \d+ of 16 evals pass", capsys.readouterr().out)
+        assert re.match(r"✗ Letters \(wf_letters\): .* of 16 pass", capsys.readouterr().out)
         assert main(["overview", "--json"], session) == 0
         (row,) = json.loads(capsys.readouterr().out)["workflows"]
         assert (row["workflow_id"], row["evals"]) == (SMALL, 16)
@@ -746,7 +746,7 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         assert {each["workflow_id"] for each in told["evals"]} == {SMALL}
         assert len(told["evals"]) == evals.index(board)
         assert main(["overview", SMALL, "-o", "e.csv"], session) == 0
-        assert "why" in (tmp_path / "e.csv").read_text().splitlines()[0]
+        assert "reason" in (tmp_path / "e.csv").read_text().splitlines()[0]
         assert main(["overview", "wf_nope"], session) == 3
         run_id = api.run_of(-1)
         capsys.readouterr()

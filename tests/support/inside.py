@@ -15,7 +15,7 @@ MODULES = {
     "evidence.spans": "choose_versions",
     "checks.open_document": "OpenedDocument",
     "checks.source": "Source",
-    "checks.overview": "OVERVIEW Overview UNWELL WHY list_unwell",
+    "checks.overview": "OVERVIEW Overview UNWELL",
     "archive": "database=archive_database",
     "analysis": "states",
     "analysis.assessment": "NEEDED assess mark_results",
