@@ -256,5 +256,5 @@ def test_without_an_answer_the_session_ends_with_3(session: Session, workers: li
 def test_a_file_that_cannot_be_read_is_4(session: Session) -> None:
     ended = session("--retab", FLOW, "--retab-accepted", "missing.toml")
     assert ended.returncode == 4
-    assert "--retab: accepted: the failures in 'missing.toml' cannot be read" in ended.stderr
+    assert "--retab: accepted: 'missing.toml' cannot be read" in ended.stderr
     assert session.api.asked == []

@@ -123,12 +123,11 @@ def settle(
     most = sys.maxsize if max_reruns is None else check_count("max_reruns", max_reruns)
     check_flag("wait", wait)
     chosen = client_or_default(client)
-    return settle_others(comparison, (), rounds, most, client=chosen, progress=progress, wait=wait)
+    return run_again(comparison, rounds, most, client=chosen, progress=progress, wait=wait)
 
 
-def settle_others(
+def run_again(
     comparison: Comparison,
-    set_aside: Collection[str],
     rounds: int = SETTLE_ROUNDS,
     most: int = sys.maxsize,
     *,
@@ -137,10 +136,7 @@ def settle_others(
     only_errors: bool = False,
     wait: bool = False,
 ) -> Comparison:
-    """Settle a comparison, but for evals that stop nothing, come what may (``set_aside``).
-
-    ``only_errors`` runs isolated errors again once, and nothing else.
-    """
+    """Settle a comparison; ``only_errors`` runs isolated errors again once, and nothing else."""
     bar = choose_progress(progress, "Running again", "runs")
     if only_errors:
         most = MOST_ERRORS
@@ -151,7 +147,6 @@ def settle_others(
             rounds,
             most,
             bar,
-            set_aside,
             only_errors,
             looks=rounds if wait else 1,
         )
@@ -179,10 +174,9 @@ class RerunPlan:
         allowed: int = sys.maxsize,
         *,
         now: datetime,
-        set_aside: Collection[str] = (),
     ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
-        stories = _list_counting(comparison, set_aside)
+        stories = _list_counting(comparison)
         errors, others = _choose_now(stories, rounds, now)
         return cls(stories, [*errors, *others][:allowed], rounds, now)
 
@@ -229,8 +223,10 @@ def _say_outcome(story: Story, now: datetime) -> str:
     return "passes" if passes else words.get(story.transition, say_word(story))
 
 
-def _list_counting(comparison: Comparison, set_aside: Collection[str]) -> list[Story]:
-    return [each for each in suite_of(comparison).stories if each.id not in set_aside]
+def _list_counting(comparison: Comparison) -> list[Story]:
+    """The evals but for those that stop nothing, come what may."""
+    aside = comparison.gate().set_aside
+    return [each for each in suite_of(comparison).stories if each.id not in aside]
 
 
 def _choose_now(
@@ -256,7 +252,6 @@ class _Settling:
     rounds: int
     most: int
     bar: Progress
-    set_aside: Collection[str]
     only_errors: bool
     looks: int
     started: int = 0
@@ -320,7 +315,7 @@ class _Settling:
             self._count()
 
     def _stories(self) -> list[Story]:
-        return _list_counting(self.comparison, self.set_aside)
+        return _list_counting(self.comparison)
 
     def _announce(self, line: str, more: int) -> None:
         """Say what comes now, and that there will be so many more runs."""

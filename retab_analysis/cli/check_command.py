@@ -12,7 +12,7 @@ import polars as pl
 
 from retab_analysis.checks.check import check
 from retab_analysis.checks.defaults import archive_or_default
-from retab_analysis.checks.settle import RerunPlan, settle_others
+from retab_analysis.checks.settle import RerunPlan, run_again
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
 from retab_analysis.cli.console import (
     FAILS,
@@ -111,17 +111,18 @@ def choose_workflows(
 
 def _list_ready(console: Console, session: Session) -> list[str]:
     """The workflows that have saved evals and a run of the whole workflow."""
-    client = session.client
-    ready: list[str] = []
-    left_out: list[str] = []
-    for flow in fetch_workflows(client=client, progress=False)["workflow_id"]:
-        runs = fetch_runs(flow, scope="workflow", limit=1, client=client, progress=False)
-        evals = fetch_evals(flow, client=client, progress=False)
-        (left_out if runs.is_empty() or evals.is_empty() else ready).append(flow)
+    ask: Any = {"client": session.client, "progress": False}
+    flows = fetch_workflows(**ask)["workflow_id"]
+    left_out = [
+        flow
+        for flow in flows
+        if fetch_runs(flow, scope="workflow", limit=1, **ask).is_empty()
+        or fetch_evals(flow, **ask).is_empty()
+    ]
     if left_out:
         names = ", ".join(map(one_line, left_out))
         console.warn(f"Left out, without a saved eval or a run of the workflow: {names}.")
-    return ready
+    return [flow for flow in flows if flow not in left_out]
 
 
 def _refuse_shared_files(options: Namespace, chosen: list[str]) -> None:
@@ -155,13 +156,8 @@ def _check_one(
     if options.drift:
         comparison = without_edited(comparison)
     if started.height:
-        comparison = settle_others(
-            comparison,
-            comparison.gate(**options.rule).set_aside,
-            only_errors=True,
-            client=session.client,
-            progress=console.telling,
-        )
+        client, progress = session.client, console.telling
+        comparison = run_again(comparison, only_errors=True, client=client, progress=progress)
     if options.settle:
         comparison = _settle(options, console, session, comparison)
     gate = comparison.gate(**options.rule)
@@ -251,15 +247,13 @@ def _settle(
 ) -> Comparison:
     """Run undecided evals again, after asking where that may be many times."""
     most, client = options.settle, session.client
-    aside = comparison.gate(**options.rule).set_aside
-    plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time, set_aside=aside)
+    plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time)
     number = min(most, len(plan.asked) * (SETTLE_ROUNDS if options.wait else 1))
     if not _may_queue(options, console, number, "up to "):
         console.warn("Nothing is run again.")
         return comparison
-    return settle_others(
-        comparison, aside, most=most, client=client, progress=console.telling, wait=options.wait
-    )
+    telling = console.telling
+    return run_again(comparison, most=most, client=client, progress=telling, wait=options.wait)
 
 
 def _tell(

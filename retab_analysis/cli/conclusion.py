@@ -58,8 +58,7 @@ class Conclusion:
         """What is said of it, and why the gate does not hold."""
         told = to_text(self.document(values=values), width)
         reasons = [f"  - {one_line(reason)}" for reason in self.gate.reasons]
-        # What is new or edited and fails is named above.
-        notes = [f"  - {one_line(each)}" for each in self.gate.notes if "and failing" not in each]
+        notes = [f"  - {one_line(each)}" for each in self.gate.notes]
         also = ["Also worth knowing:", *notes] if notes else []
         return "\n".join([told, f"The gate {self.describe_gate()}", *reasons, *also])
 

@@ -1,21 +1,21 @@
-"""What a gate knows of single evals: a TOML file that is reviewed like code.
-
-It holds accepted failures, which are written here, too, and which evals only inform, which somebody
-wrote by hand.
-"""
+"""Accepted failures, and which evals only inform: a TOML file that is reviewed like code."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
+
+import polars as pl
+from msgspec import Meta, Struct, ValidationError, convert, structs
 
 from retab_analysis.arguments import check_path, find_named
 from retab_analysis.errors import ConfigError, list_some
@@ -28,10 +28,7 @@ _TABLE = re.compile(
     r"^(?:[ \t]*#.*\n)*[ \t]*\[(?:\[[ \t]*(accepted)[ \t]*\]\]|[ \t]*tiers\b)", re.MULTILINE
 )
 """The beginning of an entry or a tier: its head, and the comments that stand right above it."""
-_KEYS = ("id", "name", "reason", "who", "until")
-_PARTS = ("evals", "blocks")
 _HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
-_FILES = (".toml", ".txt", ".json", ".yaml", ".yml", ".csv")
 _NOT_OVER = (*BROKEN, *UNDECIDED, "flaky")
 SET_ASIDE = ("accepted", "informational")
 
@@ -43,31 +40,46 @@ ReadLabels = Callable[[], Mapping[str, str | None] | None]
 _of_session: GivenAccepted = ()  # what use(accepted=…) said last
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True, forbid_unknown_fields=True):
     """One accepted failure. ``id`` may be its name where somebody wrote the entry by hand."""
 
-    id: str
+    id: Annotated[str, Meta(min_length=1)]
     name: str | None = None
     reason: str | None = None
     who: str | None = None
     until: date | None = None
-    lines: str = field(default="", compare=False)  # where it stands in its file
 
     def has_run_out(self) -> bool:
         return self.until is not None and self.until < datetime.now(UTC).date()
 
     def to_toml(self) -> str:
-        values = {name: getattr(self, name) for name in _KEYS}
-        lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+        values = structs.asdict(self).items()
+        lines = [f"{name} = {_toml(value)}" for name, value in values if value is not None]
         return "\n".join(["[[accepted]]", *lines, ""])
 
 
+class _Tier(Struct, frozen=True, forbid_unknown_fields=True):
+    evals: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+
+
+class _Tiers(Struct, frozen=True, forbid_unknown_fields=True):
+    informational: _Tier = _Tier()
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file may hold."""
+
+    accepted: tuple[Accepted, ...] = ()
+    tiers: _Tiers = _Tiers()
+
+
 class Outdated(NamedTuple):
-    """An accepted failure that has no reason any more, and why."""
+    """An accepted failure that has no reason any more, why, and where it stands in its file."""
 
     entry: Accepted
     why: str
+    lines: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +90,34 @@ class Policy:
     evals: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
     path: str = ""
-    knows_labels: bool = False  # whether the labels of blocks were asked for
+    lines: tuple[str, ...] = ()  # where each entry stands in its file, if that is known
 
-    def with_block_ids(self, stories: Iterable[Story], read_labels: ReadLabels | None) -> Policy:
-        """The same with ids in the place of the labels of blocks.
+    def fit(
+        self, stories: Sequence[Story], saved: pl.DataFrame | None, read_labels: ReadLabels | None
+    ) -> Policy:
+        """The same with ids in the place of the labels of blocks, which are asked for if needed.
 
-        Labels are asked for only where a block is not one that an eval is of.
+        A name in a tier that fits nothing is an error, where the saved evals are known.
         """
-        ids: dict[str, str | None] = dict.fromkeys(
-            each.block_id for each in stories if each.block_id is not None
-        )
-        if read_labels is None or ids.keys() >= {*self.blocks}:
-            return self
-        labels = read_labels()
-        if labels is None:
-            return self
-        known = {**ids, **labels}
-        try:
-            found = [find_named("block", name, known) or name for name in self.blocks]
-        except ConfigError as error:
-            raise ConfigError(f"accepted: {error}") from None
-        return replace(self, blocks=tuple(dict.fromkeys(found)), knows_labels=True)
+        every = () if saved is None else saved.select("eval_id", "eval_name", "block_id").rows()
+        every = [*every, *((each.id, each.name, each.block_id) for each in stories)]
+        ids: dict[str, str | None] = {block: None for _, _, block in every if block is not None}
+        blocks = self.blocks
+        if read_labels is not None and not ids.keys() >= {*blocks}:
+            known = {**ids, **(read_labels() or {})}
+            try:
+                blocks = tuple(find_named("block", each, known) or each for each in blocks)
+            except ConfigError as error:
+                raise ConfigError(f"accepted: {error}") from None
+        there = {each for eval_id, name, _ in every for each in (eval_id, name)}
+        lost = [*({*self.evals} - there), *({*blocks} - ids.keys())]
+        if lost and saved is not None:
+            named = list_some(sorted(one_line(each, 200) for each in lost))
+            raise ConfigError(
+                f"accepted: no eval here has, and no block of one, a name that is in "
+                f"[tiers.informational]: {named}"
+            )
+        return replace(self, blocks=blocks)
 
     def informational_ids(self, stories: Sequence[Story]) -> set[str]:
         named = find_evals(stories, self.evals).values()
@@ -129,23 +148,19 @@ class Policy:
         """
         found = find_evals(stories, [each.id for each in self.accepted])
         known, listed = {each.id: each for each in stories}, []
-        for entry in self.accepted:
+        for entry, lines in zip(self.accepted, self.lines or repeat(""), strict=False):
             story = known.get(found.get(entry.id, ""))
             is_removed = story is not None and story.transition == "removed"
             passes = story and story.state == "passed" and story.reading.passing_rows > 1
-            name = say_entry(entry)
+            name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id, 200)
             if is_removed if saved is None else entry.id not in saved:
-                listed.append(Outdated(entry, f"Accepted, but not saved any more: {name}."))
+                listed.append(Outdated(entry, f"Accepted, but not saved any more: {name}.", lines))
             elif story and passes and story.transition not in _NOT_OVER:
-                listed.append(Outdated(entry, f"Accepted, but passes again: {name}."))
+                listed.append(Outdated(entry, f"Accepted, but passes again: {name}.", lines))
             elif entry.has_run_out():
                 said = f"Accepted until {entry.until}, which is over: {name}."
-                listed.append(Outdated(entry, said))
+                listed.append(Outdated(entry, said, lines))
         return listed
-
-
-def say_entry(entry: Accepted) -> str:
-    return one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id, 200)
 
 
 def find_evals(stories: Iterable[Story], names: Iterable[str]) -> dict[str, str]:
@@ -170,12 +185,6 @@ def read_accepted(given: GivenAccepted = None) -> Policy:
     given = _of_session if given is None else given
     if isinstance(given, os.PathLike) or (isinstance(given, str) and given.endswith(".toml")):
         return read_policy(given)
-    # Of a text that is too long for a path, Path.is_file raises.
-    if isinstance(given, str) and (given.lower().endswith(_FILES) or os.path.isfile(given)):  # noqa: PTH113
-        raise ConfigError(
-            f"accepted={given!r} is taken for the id of an eval, and looks like a file: accepted "
-            "failures are read from a Path, or from a text that ends in .toml"
-        )
     return Policy(tuple(map(Accepted, dict.fromkeys(check_texts("accepted", given)))))
 
 
@@ -193,83 +202,30 @@ def check_texts(name: str, values: object) -> tuple[str, ...]:
 def read_policy(path: str | os.PathLike[str]) -> Policy:
     try:
         text = Path(path).read_text(encoding="utf-8")
-        document = tomllib.loads(text)
+        file = convert(tomllib.loads(text), _File)
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"accepted: the failures in {str(path)!r} cannot be read: {error}"
-        ) from None
-    entries, unknown = document.get("accepted", []), [*_list_unknown(document)]
-    if not isinstance(entries, list) or unknown:
-        named = list_some([one_line(".".join(each)) for each in unknown])
-        raise ConfigError(
-            f"accepted: {str(path)!r} may hold [[accepted]] tables with {', '.join(_KEYS)}, as "
-            "Comparison.accept writes them, and one table [tiers.informational] with evals = […] "
-            f"and blocks = […], and nothing else{f'; delete {named}' if unknown else ''}"
+        holds = (
+            f". It may hold [[accepted]] tables with {', '.join(Accepted.__struct_fields__)}, as "
+            "Comparison.accept writes them, and a table [tiers.informational] with evals = […] "
+            "and blocks = […]"
         )
-    informational = document.get("tiers", {}).get("informational", {})
-    for part, names in informational.items():
-        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-            raise ConfigError(
-                f"accepted: [tiers.informational] of {str(path)!r}: {part} must be a list of "
-                f"texts, got {names!r}"
-            )
-    lines = _number_lines(text, len(entries))
-    return Policy(
-        accepted=tuple(map(_check_entry, entries, repeat(path), lines)),
-        evals=tuple(dict.fromkeys(informational.get("evals", ()))),
-        blocks=tuple(dict.fromkeys(informational.get("blocks", ()))),
-        path=str(path),
-    )
+        said = f"{error}{'' if isinstance(error, OSError) else holds}"
+        raise ConfigError(f"accepted: {str(path)!r} cannot be read: {said}") from None
+    tables, tier = _find_tables(text), file.tiers.informational
+    lines = [_say_lines(text, each) for each in tables if len(tables) == len(file.accepted)]
+    return Policy(file.accepted, tier.evals, tier.blocks, str(path), tuple(lines))
 
 
-def _number_lines(text: str, entries: int) -> list[str]:
-    """The lines in which each entry stands, such as ``lines 3 to 6``; empty if not as tables."""
+def _find_tables(text: str) -> list[tuple[int, int]]:
+    """Where each entry begins and ends, with the comments right above it."""
     found = [*_TABLE.finditer(text)]
     ends = pairwise([*(each.start() for each in found), len(text)])
-    tables = [pair for each, pair in zip(found, ends, strict=True) if each[1]]
-    if len(tables) != entries:
-        return [""] * entries
-    firsts = [text[:start].count("\n") + 1 for start, _ in tables]
-    lasts = [text[:end].rstrip().count("\n") + 1 for _, end in tables]
-    return [f"lines {first} to {last}" for first, last in zip(firsts, lasts, strict=True)]
+    return [pair for each, pair in zip(found, ends, strict=True) if each[1]]
 
 
-def _list_unknown(document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The keys that are of no use in such a file, each with those above it."""
-    yield from ((key,) for key in document if key not in ("accepted", "tiers"))
-    tiers = document.get("tiers", {})
-    if not isinstance(tiers, Mapping):
-        yield ("tiers",)
-        return
-    for tier, named in tiers.items():
-        if tier != "informational" or not isinstance(named, Mapping):
-            yield "tiers", tier
-        else:
-            yield from (("tiers", tier, part) for part in named if part not in _PARTS)
-
-
-def _check_entry(entry: Any, path: object, lines: str = "") -> Accepted:
-    where = f"accepted: an entry of {str(path)!r}"
-    if not isinstance(entry, Mapping) or set(entry) - set(_KEYS):
-        raise ConfigError(f"{where} has keys other than {', '.join(_KEYS)}: {entry!r}")
-    if not isinstance(entry.get("id"), str) or not entry["id"]:
-        raise ConfigError(f"{where} has no id: {dict(entry)!r}")
-    for name in ("name", "reason", "who"):
-        if not isinstance(entry.get(name), str | None):
-            raise ConfigError(f"{where}: {name} must be a text, got {entry[name]!r}")
-    known = {name: entry[name] for name in _KEYS if name in entry}
-    return Accepted(**{**known, "until": _check_until(entry.get("until"), where), "lines": lines})
-
-
-def _check_until(until: object, where: str) -> date | None:
-    if until is None or (isinstance(until, date) and not isinstance(until, datetime)):
-        return until
-    if isinstance(until, str):
-        try:
-            return date.fromisoformat(until)
-        except ValueError:
-            pass
-    raise ConfigError(f"{where}: until must be a date such as 2026-12-31, got {until!r}")
+def _say_lines(text: str, table: tuple[int, int]) -> str:
+    first, last = text[: table[0]].count("\n") + 1, text[: table[1]].rstrip().count("\n") + 1
+    return f"lines {first} to {last}"
 
 
 def write_accepted(
@@ -284,14 +240,25 @@ def write_accepted(
         raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
     if not isinstance(who, str | None):
         raise ConfigError(f"who must be a text or None, got {who!r}")
-    last = _check_until(until, "accept")
+    last: date | None = None
+    with contextlib.suppress(ValidationError):
+        last = convert(until, date | None)
+    if (last is None) != (until is None) or isinstance(until, datetime):
+        raise ConfigError(f"until must be a date such as 2026-12-31, got {until!r}")
     if last is not None and last < datetime.now(UTC).date():
         raise ConfigError(f"until: {last} is over; the last day must be today or later")
     target = check_path("path", path)
     is_there = target.exists()
     known = read_policy(target) if is_there else Policy()
     text = target.read_text(encoding="utf-8") if is_there else _HEAD
-    head, entries = _split_entries(text, known.accepted)
+    tables = _find_tables(text)
+    if len(tables) != len(known.accepted):
+        raise ConfigError(f"accepted: write the entries of {str(path)!r} as [[accepted]] tables")
+    written = (text[slice(*each)] for each in tables)
+    entries = [*zip(known.accepted, written, strict=True)]
+    head = "".join(
+        text[end:start] for (_, end), (start, _) in pairwise([(0, 0), *tables, (len(text), 0)])
+    )
     told: dict[str, list[str]] = {"Accepted": [], "Accepted already": []}
     for name, eval_id in ((each.name, each.id) for each in chosen):
         # An entry that was written by hand may have the name in the place of the id.
@@ -305,45 +272,13 @@ def write_accepted(
             table = "\n".join([*comments, new.to_toml()])
             entries = [*(each for each in entries if each not in had), (new, table)]
     if told["Accepted"]:
-        tables = [table for _, table in sorted(entries, key=lambda each: each[0].id)]
-        written = "\n".join(f"{each.strip()}\n" for each in (head, *tables) if each.strip())
+        parts = [table for _, table in sorted(entries, key=lambda each: each[0].id)]
+        whole = "\n".join(f"{each.strip()}\n" for each in (head, *parts) if each.strip())
         # Half a surrogate pair cannot be written in UTF-8.
-        save(target, written.encode(errors="replace"))
+        save(target, whole.encode(errors="replace"))
     said = [f"{what}: {', '.join(names)}." for what, names in told.items() if names]
     verb = "holds" if told["Accepted"] else "stays as it is, and holds"
     return " ".join([*said, f"{target.name} {verb} {len(entries)} now."])
-
-
-def _split_entries(
-    text: str, entries: Sequence[Accepted]
-) -> tuple[str, list[tuple[Accepted, str]]]:
-    """What stands before the entries of a file, and each of them with its text and comments.
-
-    Where the entries are written in another way than as tables, the comments are lost.
-    """
-    found_heads = [*_TABLE.finditer(text)]
-    starts = [found.start() for found in found_heads]
-    head, tables = text[: starts[0]] if starts else text, []
-    for found, (start, end) in zip(found_heads, pairwise([*starts, len(text)]), strict=True):
-        if found[1]:
-            tables.append(text[start:end])
-        else:
-            head += text[start:end]
-    document = tomllib.loads(text)
-    whole = document.pop("accepted", [])
-    try:
-        written = [tomllib.loads(each)["accepted"] for each in tables]
-        is_split = tomllib.loads(head) == document and [each for [each] in written] == whole
-    except (ValueError, KeyError, TypeError):
-        is_split = False
-    if not is_split and document:
-        raise ConfigError(
-            "the entries have to be written as [[accepted]] tables, for others to be added beside "
-            f"{' and '.join(document)}"
-        )
-    if not is_split:
-        head, tables = _HEAD, [entry.to_toml() for entry in entries]
-    return head, list(zip(entries, tables, strict=True))
 
 
 def _toml(value: str | date) -> str:

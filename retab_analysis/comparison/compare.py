@@ -112,9 +112,9 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
         suite = suite.without(each.id for each in edited)
         are = "eval of an edited block is" if len(edited) == 1 else "evals of edited blocks are"
         notes = *notes, f"{len(edited)} {are} not judged: {list_stories(edited, _NAMED)}."
-    accepted = sides.accepted.with_block_ids(stories, sides.around.read_labels)
-    known = replace(sides, accepted=accepted)
-    return with_edits(Comparison(alpha, margin, known, suite, notes), sides.around.edits)
+    policy = sides.accepted.fit(stories, saved, sides.around.read_labels)
+    made = Comparison(alpha, margin, replace(sides, accepted=policy), suite, notes)
+    return with_edits(made, sides.around.edits)
 
 
 def without_edited(comparison: Comparison) -> Comparison:

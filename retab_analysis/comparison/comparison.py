@@ -42,7 +42,6 @@ from retab_analysis.comparison.reruns import (
     SETTLE_ROUNDS,
     find_next_look,
     list_reruns,
-    show_reruns,
 )
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.stories import show_evals
@@ -132,7 +131,9 @@ class Comparison:
             ended in an isolated error; the suspects, and those called broken with a probability
             below 0.95, where four reruns may change what is said of them.
         """
-        return show_reruns(list_reruns(self._suite.stories))
+        names = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
+        ids = [each.id for each in list_reruns(self._suite.stories)]
+        return self.evals.filter(pl.col("eval_id").is_in(ids)).select(names)
 
     def _facts(self, gate: Gate | None = None) -> VerdictFacts:
         """What a gate's verdict is told of; by the usual rule if not given."""
@@ -205,9 +206,12 @@ class Comparison:
         rule = GateRule.check(fail_on, max_failures, min_pass_rate, verdict)
         stories, known = self._suite.stories, self._sides.accepted
         if accepted is not None:
-            labels = self._sides.around.read_labels
-            known = read_accepted(accepted).with_block_ids(stories, labels)
+            known = self._fit(read_accepted(accepted))
         return apply_rule(rule, known, self._tell(known.set_aside(stories, rule.fail_on)))
+
+    def _fit(self, policy: Policy) -> Policy:
+        sides = self._sides
+        return policy.fit(self._suite.stories, sides.saved.evals, sides.around.read_labels)
 
     def raise_if_regressed(
         self,
@@ -505,11 +509,11 @@ def write_down(
     who: str | None,
 ) -> tuple[Comparison, str]:
     """What :meth:`Comparison.accept` gives, and what it says was written."""
-    stories, labels = comparison._suite.stories, sides_of(comparison).around.read_labels
+    stories = comparison._suite.stories
 
     def with_file() -> Comparison:
         known = read_policy(path) if check_path("path", path).exists() else Policy()
-        return with_sides(comparison, accepted=known.with_block_ids(stories, labels))
+        return with_sides(comparison, accepted=comparison._fit(known))
 
     if evals is None:
         gate = with_file().gate(verdict=False)

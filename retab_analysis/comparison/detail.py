@@ -15,7 +15,6 @@ import polars as pl
 from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import parse_json, write_json, write_path
 from retab_analysis.comparison.names import say_day
-from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Side, Story
 from retab_analysis.evidence.transitions import find_reason
 from retab_analysis.markup import count_noun, one_line
@@ -342,10 +341,6 @@ def name_row(row: Row) -> str:
 
 def name_documents(row: Row) -> str:
     return ", ".join(one_line(each) for each in row["document_names"] or () if each)
-
-
-def name_evals(stories: Iterable[Story], limit: int = 20) -> str:
-    return list_some(map(name_eval, stories), limit)
 
 
 def list_stories(stories: Iterable[Story], limit: int = 20) -> str:

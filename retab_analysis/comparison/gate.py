@@ -27,8 +27,6 @@ from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate unless one says otherwise."""
 
-_LISTED = 5
-
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -36,8 +34,7 @@ class Gate:
 
     Attributes:
         reasons: Why not, one sentence each; empty where it may.
-        notes: What is worth knowing and does not count: evals that were removed, or that are new
-            or edited and fail; accepted failures.
+        notes: What is worth knowing and does not count: evals that were removed, accepted failures.
         failing: The ids of the evals because of which it may not, in the order of
             ``Comparison.evals``; none where so many are tolerated.
         undecided: The ids of the evals that one run cannot tell: suspects, and those that ended in
@@ -113,8 +110,7 @@ class GateRule:
             said.append("the suite's test may not find that the pass rate fell")
         if self.min_pass_rate is not None:
             said.append(f"the pass rate must be at least {say_rate(self.min_pass_rate)}")
-        verb = "is" if known == 1 else "are"
-        free = f"; {count_noun(known, 'failure')} {verb} accepted" if known else ""
+        free = f"; {count_noun(known, 'failure')} accepted" if known else ""
         return (", and ".join(said) or "nothing fails it") + free
 
     def _describe_evals(self) -> str:
@@ -134,11 +130,7 @@ def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
             f"Outage: {ended} of {count_noun(total, 'eval')} ended in an error; run them again."
         )
     if n := facts.sides.read.unnamed:
-        verb = "is" if n == 1 else "are"
-        said.append(
-            f"The candidate's results do not add up: {count_noun(n, 'result')} "
-            f"{verb} missing, or not as its run counts them."
-        )
+        said.append(f"The run does not add up: {count_noun(n, 'result')} missing or miscounted.")
     if fallen is not None and fallen.is_sure:
         change = fallen.change
         left_out = " and ".join(each for each in SET_ASIDE if each in facts.set_aside.values())
@@ -162,20 +154,24 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
         named, coming = [], 0
     to_come = []
     if coming:
-        verb = "is" if coming == 1 else "are"
-        to_come.append(f"Not ended yet: {coming} of {waiting[1]} {verb} still to come.")
+        to_come.append(f"Not ended yet: {coming} of {waiting[1]} results are still to come.")
     failures = _name_failures(named, facts.year)
     total = len(named) + coming
     if total and rule.max_failures:
-        tolerated = f"{rule.max_failures} {'is' if rule.max_failures == 1 else 'are'} tolerated"
-        verb = "counts" if total == 1 else "count"
-        failures.append(f"{total} {verb} against the gate; {tolerated}.")
+        failures.append(f"Against the gate: {total}; tolerated: {rule.max_failures}.")
     outdated = policy.list_outdated(stories, facts.saved)
     further = _say_against(facts, fallen) + _check_pass_rate(rule, policy, facts)
     further += [f"{each.why} Remove the entry." for each in outdated]
     reasons = [*to_come, *failures, *further]
-    notes = _note_others([each for each in stories if each.id not in aside], rule, waiting)
-    notes += _note_idle(policy, stories, facts.saved)
+    removed = [each for each in stories if each.transition == "removed"]
+    notes = []
+    # As long as results are to come, nobody knows whether an eval is gone.
+    if removed and not waiting[0] and "removed" not in rule.fail_on:
+        notes.append(f"{len(removed)} removed: {list_stories(removed)}.")
+    if facts.saved is None:  # it may be a slip of the pen
+        entries = [each.id for each in policy.accepted]
+        known = find_evals(stories, entries)
+        notes += [f"Accepted, but not compared: {one_line(e)}." for e in entries if e not in known]
     of_word = {word: [each for each in stories if aside.get(each.id) == word] for word in SET_ASIDE}
     for word, several in of_word.items():
         if several:
@@ -248,38 +244,6 @@ def _check_pass_rate(rule: GateRule, policy: Policy, facts: VerdictFacts) -> lis
     return [f"The pass rate is {told}; at least {said[1]} is asked for."]
 
 
-def _note_idle(policy: Policy, stories: Sequence[Story], saved: frozenset[str] | None) -> list[str]:
-    notes = []
-    if saved is None:
-        # Whether it is saved is not known; it may be a slip of the pen.
-        entries = [each.id for each in policy.accepted]
-        known = find_evals(stories, entries)
-        notes += [f"Accepted, but not compared: {one_line(e)}." for e in entries if e not in known]
-    of_block = "no eval here is of such a block"
-    of_block = of_block if policy.knows_labels else "the id of no block here"
-    blocks = {each.block_id for each in stories}
-    there = {*find_evals(stories, policy.evals), *(saved or ())}, blocks
-    tiers = ("there is no such eval here", policy.evals), (of_block, policy.blocks)
-    for (said, named), known_names in zip(tiers, there, strict=True):
-        unknown = [one_line(each) for each in named if each not in known_names]
-        notes += [f"In a tier, but {said}: {each}." for each in unknown]
-    return notes
-
-
-def _note_others(stories: Sequence[Story], rule: GateRule, waiting: tuple[int, int]) -> list[str]:
-    words = {"added": "new and failing", "not_comparable": "edited and failing"}
-    # As long as results are to come, nobody knows whether an eval is gone.
-    words = words if waiting[0] else {"removed": "removed", **words}
-    chosen = {
-        name: [s for s in stories if s.transition == name and (name == "removed" or s.fails)]
-        for name in words
-        if name not in rule.fail_on
-    }
-    return [
-        f"{len(its)} {words[name]}: {list_stories(its)}." for name, its in chosen.items() if its
-    ]
-
-
 def choose_accepted(
     stories: Sequence[Story], evals: str | Iterable[str] | pl.DataFrame
 ) -> list[Story]:
@@ -293,7 +257,5 @@ def choose_accepted(
     chosen = [each for each in stories if each.id in ids]
     idle = [each for each in chosen if not (each.fails or each.transition in (*FAIL_ON, "stale"))]
     if idle:
-        verb = "neither fails nor fails" if len(idle) == 1 else "neither fail nor fail"
-        listed = list_stories(idle, _LISTED)
-        raise ConfigError(f"evals: {listed} {verb} the gate: nothing to accept")
+        raise ConfigError(f"evals: nothing to accept, as these pass: {list_stories(idle)}")
     return chosen

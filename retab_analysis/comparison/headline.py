@@ -123,23 +123,14 @@ class VerdictFacts:
         return " from {} to {}".format(*the) if self.versions else ""
 
     def counts(self) -> list[Count]:
-        numbers: dict[str, int] = {}
-        for each in self.stories:
-            word = self.set_aside.get(each.id, WORDS[each.transition][1])
-            numbers[word] = numbers.get(word, 0) + 1
+        numbers = Counter(
+            self.set_aside.get(each.id, WORDS[each.transition][1]) for each in self.stories
+        )
         tones = {word: tone for _, word, tone in reversed([*WORDS.values()])} | {"broke": "bad"}
         order = [*dict.fromkeys(word for _, word, _ in WORDS.values())]
-        at = order.index("no result")
-        order[at:at] = SET_ASIDE
-        return [
-            Count(
-                numbers[word],
-                "errors" if word == "error" and numbers[word] > 1 else word,
-                tones.get(word, "known"),
-            )
-            for word in order
-            if word in numbers
-        ]
+        order[(at := order.index("no result")) : at] = SET_ASIDE
+        shown = ((numbers[word], word, tones.get(word, "known")) for word in order)
+        return [Count(n, word + "s" * (word == "error" and n > 1), t) for n, word, t in shown if n]
 
 
 def write_heading(facts: VerdictFacts) -> Heading:
@@ -189,8 +180,7 @@ def _broke(facts: VerdictFacts) -> Heading | None:
     more += [_say_fixed(fixed, short=True)] if fixed else []
     if unrun is not None:
         more.append(f"{unrun.name} was edited {'again ' * is_again}and has not run")
-    have = "has" if len(missing) == 1 else "have"
-    more += [f"{len(missing)} {have} no result"] if missing else []
+    more += [_say_missing(len(missing))] if missing else []
     causes = facts.between or _say_causes(new or old, facts, is_new=bool(new))
     if is_again and (day := _find_day(old, facts)):
         causes = f" since the edit of {day}"
@@ -261,10 +251,8 @@ def _fell(facts: VerdictFacts) -> Heading | None:
         return None
     change = fallen.change
     before, now = say_rates(change.baseline_pass_rate or 0, change.candidate_pass_rate or 0)
-    aside = [word for word in SET_ASIDE if word in facts.set_aside.values()]
-    without = f" without the {' and '.join(aside)} evals" if aside else ""
     where = "" if fallen.is_sure else " in one run"
-    said = f" from {before} to {now}{without}{where}; no single eval explains it"
+    said = f" from {before} to {now}{where}; no single eval explains it"
     sign: tuple[str, Tone] = ("✗", "bad") if fallen.is_sure else ("?", "doubt")
     return Heading(*sign, "The pass rate fell", said)
 
@@ -279,6 +267,10 @@ def _errs_always(facts: VerdictFacts) -> Heading | None:
     return Heading("✗", "bad", f"{count_noun(len(found), 'eval')} ended in an error", said)
 
 
+def _say_missing(n: int, of: str = "") -> str:
+    return f"{n}{of} {'has' if n == 1 else 'have'} no result"
+
+
 def _open(facts: VerdictFacts) -> Heading | None:
     """Something may have broken, has no result, or does not add up."""
     suspects, errors = len(facts.of("suspect")), len(facts.of("newly_errored"))
@@ -289,13 +281,10 @@ def _open(facts: VerdictFacts) -> Heading | None:
     if errors:
         said.append(f"{errors if said else count_noun(errors, 'eval')} ended in an error")
     if missing:
-        verb = "has" if missing == 1 else "have"
         of = facts.passing[1] + len([each for each in facts.of("incomplete") if not each.state])
-        told = f"{missing} {verb} no result"
-        said.append(told if said else f"{missing} of {count_noun(of, 'eval')} {verb} no result")
+        said.append(_say_missing(missing, "" if said else f" of {count_noun(of, 'eval')}"))
     if unnamed:
-        verb = "is" if unnamed == 1 else "are"
-        said.append(f"{count_noun(unnamed, 'result')} of the run {verb} missing or do not add up")
+        said.append(f"{count_noun(unnamed, 'result')} of the run missing or miscounted")
     if not said:
         return None
     if len(said) == 1 and (suspects or errors):
@@ -312,7 +301,7 @@ def _could_not_run(facts: VerdictFacts) -> Heading | None:
     errors, missing = facts.states.count("error"), len([s for s in facts.stories if not s.state])
     said = [f"{passed} of {of + missing} passed"]
     said += [f"{errors} error{'' if errors == 1 else 's'}"] if errors else []
-    said += [f"{missing} {'has' if missing == 1 else 'have'} no result"] if missing else []
+    said += [_say_missing(missing)] if missing else []
     return Heading("‼", "error", "This run could not run", f": {', '.join(said)}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN
 
-_LISTED = 12  # so many evals are named in a call, and so many reruns advised in a terminal
+_LISTED = 12  # so many evals are named, and so many reruns advised in a terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +24,20 @@ class NextStep:
     Attributes:
         sentence: What to do, in words.
         code: What to type in Python, where ``verdict`` is the comparison; empty for nothing.
-        call: The same for who may have no such variable.
-        command: The same in a terminal.
+        command: What to type in a terminal.
         otherwise: What else would do.
     """
 
     sentence: str
     code: str = ""
-    call: str = ""
     command: str = ""
     otherwise: NextStep | None = None
+
+    @property
+    def call(self) -> str:
+        """The code without variables, which may have other names: ``ra.settle(…)``."""
+        call = re.sub(r"^\w+ = ", "", self.code)
+        return re.sub(r"^verdict(?=\.)", "", call).replace("(verdict", "(…", 1)
 
     def __str__(self) -> str:
         said = f"{self.sentence}{': ' * bool(self.code)}{self.code}"
@@ -48,12 +53,11 @@ class _Workflow:
 
     def settle(self, sentence: str, more: str = "", option: str = "") -> NextStep:
         command = self.check(f" --settle {_LISTED}{option}")
-        call = f"ra.settle({{}}{more})"
-        return NextStep(sentence, f"verdict = {call.format('verdict')}", call.format("…"), command)
+        return NextStep(sentence, f"verdict = ra.settle(verdict{more})", command)
 
     def start(self, sentence: str, more: str = "", option: str = "") -> NextStep:
-        call = f"ra.start_runs({json.dumps(self.id)}{more})"
-        return NextStep(sentence, f"run = {call}", call, self.check(f" --start{option}"))
+        code = f"run = ra.start_runs({json.dumps(self.id)}{more})"
+        return NextStep(sentence, code, self.check(f" --start{option}"))
 
     def check(self, options: str = "") -> str:
         known = f" --accepted {shlex.quote(self.accepted)}" if self.accepted else ""
@@ -72,10 +76,10 @@ def find_next_step(
     flow = next((each for each in ids if each is not None), "…")
     workflow = _Workflow(one_line(flow), facts.sides.accepted.path)
     reruns, until = looks
+    look = _look(facts, gate, workflow)
     if facts.sides.read.versions:  # these have the runs that they have
-        return _look(facts, gate, workflow)
-    run = _run(facts, reruns, workflow)
-    return run or _look(facts, gate, workflow) or _wait(facts, gate, until, workflow)
+        return look
+    return _run(facts, reruns, workflow) or look or _wait(facts, gate, until, workflow)
 
 
 def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | None:
@@ -84,9 +88,9 @@ def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | No
     stale = [each for each in stale if each.id not in facts.set_aside]
     going = [each for each in read.newer if each.kind == "going on"]
     if read.waiting[0] or any(stale or not each.is_judged for each in going):
-        call = f"ra.watch(workflow_id={json.dumps(workflow.id)})"
+        code = f"view = ra.watch(workflow_id={json.dumps(workflow.id)})"
         command = f"retab-analysis watch {shlex.quote(workflow.id)}"
-        return NextStep("A run goes on; watch it", f"view = {call}", call, command)
+        return NextStep("A run goes on; watch it", code, command)
     if facts.outage or read.could_not_run:
         return workflow.start("Run the workflow again")
     if stale:
@@ -107,23 +111,21 @@ def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | No
 
 def _look(facts: VerdictFacts, gate: Gate, workflow: _Workflow) -> NextStep | None:
     """What broke, what does not fit, what never passed; entries that have to go."""
-    path, accepted = facts.sides.accepted.path, facts.sides.accepted
+    accepted = facts.sides.accepted
     report = f"retab-analysis report {shlex.quote(workflow.id)} report.html --values"
     errors = [each for each in facts.of("newly_errored") if each.errs_always]
     if facts.of(*BROKEN, "incomplete") or errors or gate.failing:
-        file = path or "accepted.toml"
-        accept = f'.accept({json.dumps(file)}, reason="…")'
+        file = accepted.path or "accepted.toml"
+        accept = f'verdict.accept({json.dumps(file)}, reason="…")'
         shell = f'retab-analysis accept {shlex.quote(workflow.id)} {shlex.quote(file)} --reason "…"'
-        known = NextStep("where a failure is known", f"verdict{accept}", accept, shell)
-        return NextStep(
-            "See what each got, and mend it", "verdict.values()", ".values()", report, known
-        )
+        known = NextStep("where a failure is known", accept, shell)
+        return NextStep("See what each got, and mend it", "verdict.values()", report, known)
     if outdated := accepted.list_outdated(facts.stories, facts.saved):
-        entries = ", ".join(each.entry.lines or json.dumps(each.entry.id) for each in outdated)
-        return NextStep(f"Delete {entries} {f'of {path}' if path else 'in accepted='}")
+        entries = ", ".join(each.lines or json.dumps(each.entry.id) for each in outdated)
+        return NextStep(f"Delete {entries} of {accepted.path or 'accepted='}")
     passes = facts.has_pass or (facts.is_apart and facts.passing[0])
     if gate.reasons or not passes or (gate.doubt and facts.sides.read.versions):
-        return NextStep("See what each got", "verdict.values()", ".values()", report)
+        return NextStep("See what each got", "verdict.values()", report)
     return None
 
 
@@ -131,8 +133,8 @@ def _wait(
     facts: VerdictFacts, gate: Gate, until: datetime | None, workflow: _Workflow
 ) -> NextStep | None:
     if until is not None:
-        call = f"ra.check({json.dumps(workflow.id)})"
+        code = f"verdict = ra.check({json.dumps(workflow.id)})"
         wait = workflow.settle("or wait for it", ", wait=True", " --wait")
         said = f"Look again after {say_day(until, facts.year)} {until:%H:%M} UTC"
-        return NextStep(said, f"verdict = {call}", call, workflow.check(), wait)
+        return NextStep(said, code, workflow.check(), wait)
     return workflow.start("Only a further run can tell") if gate.doubt else None

@@ -16,11 +16,11 @@ from retab_analysis.comparison.detail import (
     find_sign,
     list_attempts,
     list_documents,
+    list_stories,
     make_cells,
     mark_texts,
     name_block,
     name_eval,
-    name_evals,
     say_got,
     say_p,
     say_reason,
@@ -194,10 +194,6 @@ class _Writer:
         documents = {list_documents(each) for each in called}
         if len(called) > 1 and len(documents) == 1 and list_documents(called[0]):
             yield write_line(f"All {len(called)} read one document: {list_documents(called[0])}.")
-        unsure = [each.p for each in called if each.p is not None and each.p < 0.9]
-        if len(unsure) > 1:
-            total = sum(each.p or 0 for each in called)
-            yield write_line(f"About {round(total)} of these {len(called)} are probably broken.")
 
     # Cards
 
@@ -345,22 +341,9 @@ class _Writer:
         for transition, word in (("added", "New"), ("not_comparable", "Edited")):
             failing = [each for each in self.facts.of(transition) if each.fails]
             if failing and not self.facts.is_first:
-                told.append(
-                    f"{word} and failing: {name_evals(failing, _NAMED)}{self._never(failing)}."
-                )
+                told.append(f"{word} and failing: {list_stories(failing, _NAMED)}.")
         if told:
             yield Note(write_line(" ".join(told)))
-
-    def _never(self, failing: Sequence[Story]) -> str:
-        """How many of these never passed, as saved evals remember and reruns show."""
-        saved = self.facts.sides.saved.evals
-        if saved is None:
-            return ""
-        never = saved.filter(pl.col("last_passed_at").is_null())["eval_id"].to_list()
-        silent = [each for each in failing if each.id in never and not each.reading.now.passed]
-        n = sum(each.transition == "added" for each in silent)
-        said = "never passed" if n == len(failing) == 1 else f"{n} never passed"
-        return f" ({said})" if n else ""
 
     # What is folded
 
@@ -390,7 +373,7 @@ class _Writer:
     ) -> Iterator[Part]:
         if not evals:
             return
-        brief = write_line(f"{title}: {name_evals(evals, _NAMED)}.") if is_named else None
+        brief = write_line(f"{title}: {list_stories(evals, _NAMED)}.") if is_named else None
         rows = []
         for each in evals:
             name, asserts, _, got = make_cells(each, values=self.door.values)

@@ -29,10 +29,9 @@ def write_junit(
     numbers = {name: f"{count}" for name, count in counts.items()}
     suites = Xml.Element("testsuites", numbers)
     suite = Xml.SubElement(suites, "testsuite", {"name": _text(f"retab {about}"), **numbers})
-    if properties:
-        above = Xml.SubElement(suite, "properties")
-        for name, value in properties.items():
-            Xml.SubElement(above, "property", {"name": name, "value": _text(value)})
+    above = Xml.SubElement(suite, "properties") if properties else suite
+    for name, value in properties.items():
+        Xml.SubElement(above, "property", {"name": name, "value": _text(value)})
     for case in cases:
         name = case.name if case.name == case.key else f"{case.name} ({case.key})"
         where = ".".join(each for each in ("retab", about, case.group) if each)

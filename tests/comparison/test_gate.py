@@ -77,7 +77,7 @@ def test_what_one_run_cannot_tell_is_undecided_and_fails_nothing() -> None:
             "at most 2 evals may count as unclear or removed",
         ),
         ({"min_pass_rate": 0.9}, "and the pass rate must be at least 90 %"),
-        ({"accepted": ["broken"]}, "; 1 failure is accepted"),
+        ({"accepted": ["broken"]}, "; 1 failure accepted"),
         ({"accepted": ["nobody", "fine0"], "fail_on": (), "verdict": False}, "nothing fails it"),
     ],
 )
@@ -109,12 +109,8 @@ def test_notes_are_said_and_do_not_count() -> None:
     gate = of_every_transition().gate(fail_on=(), verdict=False)
     assert gate.exit_code == 2
     assert not gate
-    assert gate.notes == (
-        "1 removed: name of gone.",
-        "1 new and failing: name of new.",
-        "1 edited and failing: name of changed.",
-    )
-    assert len(of_every_transition().gate(("removed",), verdict=False).notes) == 2
+    assert gate.notes == ("1 removed: name of gone.",)
+    assert of_every_transition().gate(("removed",), verdict=False).notes == ()
     assert suite("PF", "PF").gate().notes == ()
 
 
@@ -123,7 +119,7 @@ def test_so_many_failures_are_tolerated(most: int, ok: bool) -> None:
     gate = of_every_transition().gate(max_failures=most, verdict=False)
     assert (gate.exit_code == 2) is ok  # unclear ones stay undecided
     if not ok:
-        assert gate.reasons[-1] == "3 count against the gate; 2 are tolerated."
+        assert gate.reasons[-1] == "Against the gate: 3; tolerated: 2."
     assert gate.failing == (() if ok else of_every_transition().gate().failing)
 
 
@@ -156,16 +152,6 @@ def test_a_comparison_knows_what_is_accepted() -> None:
     assert made.gate().accepted == ("a",)
     assert made.gate(accepted=()).failing == ("a",)
     assert made.headline == "✓ Nothing new broke: 9 of 10 pass, 1 accepted"
-
-
-def test_what_looks_like_a_file_is_not_taken_for_an_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "accepted").write_text("", encoding="utf-8")
-    for name in ("accepted", "accepted.txt", "accepted.TOML"):
-        with pytest.raises(ConfigError, match="looks like a file: accepted failures are read from"):
-            of_every_transition().gate(accepted=name)
 
 
 def test_a_name_that_several_evals_have_is_an_error_that_lists_their_ids(tmp_path: Path) -> None:
@@ -242,14 +228,14 @@ def test_evals_that_are_still_to_come_are_counted_and_not_named() -> None:
     )
     gate = comparison.gate()
     assert gate.reasons == (
-        "Not ended yet: 6 of 8 are still to come.",
+        "Not ended yet: 6 of 8 results are still to come.",
         "1 no result: name of x.",
     )
     assert gate.notes == ()
     assert comparison.headline == "… 2 of 8 done: nothing broke so far"
     assert not comparison.gate(fail_on="regressed").reasons
     assert held_against_own_past(rows, 3, read=ReadRuns(waiting=(1, 8))).gate().reasons[0] == (
-        "Not ended yet: 1 of 8 is still to come."
+        "Not ended yet: 1 of 8 results are still to come."
     )
     assert comparison.gate(max_failures=6).reasons
     assert not comparison.gate(max_failures=7).reasons
@@ -445,9 +431,6 @@ def test_comments_stay_and_what_has_run_out_holds_again(
     "text",
     [
         "",
-        "accepted = []",
-        "accepted = [{id = 'gap', reason = 'old'}]",
-        '[[accepted]]\nid = \'gap\'\nreason = """\n[[accepted]]\n"""',
         "[[accepted]]\nid = 'gap'\n[[accepted]]\nid = 'gap'",
     ],
 )
@@ -579,7 +562,7 @@ def test_a_file_that_is_not_there_is_refused_by_the_gate_and_made_by_accept(tmp_
         ({"reason": "x", "evals": ["broke"]}, "there is no eval 'broke'; did you mean 'broken'"),
         (
             {"reason": "x", "evals": ["broken", "fine0"]},
-            r"name of fine0 neither fails nor fails the",
+            "nothing to accept, as these pass: name of fine0",
         ),
         ({"reason": "x", "evals": [3]}, "evals"),
         ({"reason": "x", "evals": pl.DataFrame({"id": ["gap"]})}, "evals"),

@@ -38,7 +38,7 @@ MODULES = {
     "comparison.json_diff": "differing_paths",
     "comparison.json_values": "Verbatim parse_json write_json",
     "evidence.freshness": "find_edited split_reruns",
-    "checks.settle": "RerunPlan settle_others say_edited",
+    "checks.settle": "RerunPlan run_again say_edited",
     "comparison.sides": "ReadRuns SavedEvals Sides Surroundings check_results",
     "comparison.suite_test": "SUMMARY_SCHEMA Suite SuiteTest",
     "stats.word_marks": "mark_words",
