@@ -22,9 +22,9 @@ from retab_analysis.arguments import check_count, resolve
 from retab_analysis.checks.check import check as check_workflow
 from retab_analysis.checks.overview import overview as look_at_workflows
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.accepted import name_by_id
 from retab_analysis.comparison.comparison import facts_of
 from retab_analysis.comparison.detail import describe
-from retab_analysis.comparison.gate import name_by_id
 from retab_analysis.comparison.plain_values import list_rows, shorten
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
@@ -49,18 +49,16 @@ _NOTABLE = (
 
 
 def overview(workflow_id: str | None = None) -> dict[str, Any]:
-    """How all workflows stand: how many saved evals pass, why the others do not, the last run.
+    """How all workflows stand, the worst first: what check says of each, and its last run.
 
     workflow_id: only this workflow, by its id or name; then also its evals that do not pass, each
-    with why.
+    with what became of it and why.
     """
     shown = look_at_workflows(workflow_id, progress=False)
     if shown.workflow is not None:
         told = {"workflows": list_rows(shown.workflow), "evals": list_rows(shown.frame)}
         return shorten(told)
-    # What does not pass comes first, where there is no room for all.
-    ordered = shown.frame.sort(pl.col("evals") - pl.col("passing"), descending=True)
-    return shorten({"workflows": list_rows(ordered)})
+    return shorten({"workflows": list_rows(shown.frame)})
 
 
 def check(

@@ -98,12 +98,12 @@ def check_progress(progress: object) -> None:
         )
 
 
-def announce(progress: Progress, line: str, done: int, total: int, *, starts: bool = False) -> None:
-    """Say what is about to be done, before it is; without a bar only what ``starts`` runs."""
+def announce(progress: Progress, line: str, done: int, total: int) -> None:
+    """Say what is about to be done, or came of it."""
     if isinstance(progress, Bar):
         progress.say(line)
         line = ""
-    elif starts and isinstance(progress, Silent):
+    elif isinstance(progress, Silent):
         say(line)
     progress.update(done, total, line)
 

@@ -37,7 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--retab-baseline", type=_word, default="last_good", metavar="WHAT", help=says)
     says = "accepted failures (TOML), which are xfailed"
-    add("--retab-allow", type=_word, metavar="FILE", help=says)
+    add("--retab-accepted", type=_word, metavar="FILE", help=says)
+    says = "whether an undecided gate fails the item suite (unless given) or passes it"
+    add("--retab-undecided", choices=("fail", "pass"), default="fail", help=says)
     says = "show expected and actual values, which are the customers' data, off a terminal, too"
     add("--retab-values", action="store_true", help=says)
 
@@ -65,14 +67,8 @@ def pytest_configure_node(node: Any) -> None:
 
 def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
     from retab_analysis.cli.conclusion import is_usage
-    from retab_analysis.comparison.accepted import read_policy
-    from retab_analysis.errors import ConfigError, RetabAnalysisError
+    from retab_analysis.errors import RetabAnalysisError
 
-    try:
-        if config.option.retab_allow:
-            read_policy(config.option.retab_allow)
-    except ConfigError as error:
-        raise pytest.UsageError(_as_output(f"--retab-allow: {error}")) from None
     try:
         # Named twice, a workflow would have two tests of each name.
         return [_check(workflow_id, config) for workflow_id in dict.fromkeys(config.option.retab)]
@@ -94,12 +90,13 @@ def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
         workflow_id,
         candidate=option.retab_candidate,
         baseline=option.retab_baseline,
+        accepted=Path(option.retab_accepted) if option.retab_accepted else (),
         progress=False,
     )
-    gate = comparison.gate(allow=Path(option.retab_allow) if option.retab_allow else ())
     # On one's own terminal values are shown as in a notebook.
     values = option.retab_values or (sys.stdout.isatty() and shows_values())
-    conclusion = Conclusion(workflow_id, comparison, gate)
+    undecided = {"fail": "fail", "pass": "ok"}[option.retab_undecided]
+    conclusion = Conclusion(workflow_id, comparison, comparison.gate(), undecided, "--retab-values")
     # Disarmed here, since pytest prints names and reasons in many places.
     return {
         "workflow": _as_output(workflow_id),

@@ -197,7 +197,7 @@ def test_what_cannot_be_asked_is_said(runner: Runner) -> None:
 def test_inputs(runner: Runner, api: LetteredApi) -> None:
     (runner.folder / "known.toml").write_text("")
     inputs = {"start": "false", "comment": "false", "status": "false", "values": "true"}
-    more = {"fail_on": "regressed,suspect", "allow": "known.toml", "junit": "junit.xml"}
+    more = {"fail_on": "regressed,suspect", "accepted": "known.toml", "junit": "junit.xml"}
     assert check(runner, **inputs, **more) == 0, runner.log
     assert api.started == []
     assert runner.github == {"comments": [], "statuses": [], "forbidden": False}

@@ -35,7 +35,7 @@ DIRECT: dict[str, set[str]] = {
     "analysis": {"errors", "arguments", "vocabulary", "schema", "stats", "evidence"},
     "comparison": {
         *("errors", "arguments", "config", "vocabulary", "schema", "stats", "evidence", "markup"),
-        *("files", "render"),
+        *("files", "render", "progress"),
     },
     "plots": {"errors", "vocabulary", "schema", "stats", "analysis", "evidence", "comparison"},
     "checks": {"fetch", "analysis", "comparison", "archive", "sandbox"},

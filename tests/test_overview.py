@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.fakes import STILL
-from support.inside import OVERVIEW, UNWELL, WHY, Overview
+from support.inside import OVERVIEW, UNWELL, Overview
 from support.watched import Fault, WatchedSandbox
 
 import retab_analysis as ra
@@ -33,45 +33,48 @@ def board(client: ra.Client) -> Overview:
     return ra.overview(client=client, progress=False)
 
 
-def test_there_is_a_row_for_each_workflow_in_the_apis_order(
-    board: Overview, client: ra.Client
-) -> None:
+def test_there_is_a_row_for_each_workflow(board: Overview, client: ra.Client) -> None:
     known = ra.fetch_workflows(client=client, progress=False)
     assert board.frame.schema == OVERVIEW
     shared = ("workflow_id", "name", "published_version_id", "published_at")
-    assert board.frame.select(shared).equals(known.select(shared))
+    told = board.frame.select(shared).sort("workflow_id")
+    assert told.equals(known.select(shared).sort("workflow_id"))
 
 
-def test_the_counts_are_of_the_evals_that_are_listed(board: Overview, client: ra.Client) -> None:
-    for row in board.frame.iter_rows(named=True):
-        evals = ra.fetch_evals(row["workflow_id"], client=client, progress=False)
-        told = ra.overview(row["workflow_id"], client=client, progress=False).frame
-        assert told.schema == UNWELL
-        assert row["evals"] == evals.height
-        assert row["passing"] == evals.filter(latest_run_outcome="passed").height
-        assert {why: row[why] for why in WHY} == {why: told.filter(why=why).height for why in WHY}
-
-
-def test_it_agrees_with_check_on_every_break_in_a_changed_block(
+def test_it_says_what_check_says_and_its_marks_are_the_gates(
     board: Overview, client: ra.Client
 ) -> None:
-    agreed = 0
-    for workflow_id in board.frame.filter(pl.col("last_run_id").is_not_null())["workflow_id"]:
-        made = ra.check(workflow_id, client=client, progress=False)
-        broken = made.evals.filter(
-            pl.col("transition").is_in(("regressed", "newly_blocked")), pl.col("cause") == "edit"
-        )
-        evals = ra.fetch_evals(workflow_id, client=client, progress=False)
-        told = ra.overview(workflow_id, client=client, progress=False).frame
-        # A later run of single evals may have passed since: then there is nothing to do.
-        now = evals.filter(pl.col("latest_run_outcome") != "passed")["eval_id"]
-        still = broken.filter(pl.col("eval_id").is_in(now.implode()))
-        joined = still.join(told, on="eval_id", how="left", suffix="_told")
-        assert set(joined["why"]) <= {"block_changed"}, workflow_id
-        agreed += joined.height
-        row = board.frame.row(by_predicate=pl.col("workflow_id") == workflow_id, named=True)
-        assert row["block_changed"] >= joined.height
-    assert agreed >= 8
+    lines = dict(zip(board.frame["workflow_id"], repr(board).splitlines(), strict=True))
+    for row in board.frame.drop_nulls("exit_code").iter_rows(named=True):
+        flow = row["workflow_id"]
+        made = ra.check(flow, client=client, progress=False)
+        assert row["headline"] == made.headline
+        assert row["exit_code"] == made.gate().exit_code
+        assert (row["headline"][0] == "✓") == (row["exit_code"] == 0)
+        told = made.to_dict()["counts"]
+        counts = {name: row[name] for name in ("broke", "unclear")}
+        assert counts == {name: told.get(name, 0) for name in counts} | {
+            "unclear": made.unclear.height
+        }
+        assert lines[flow].startswith(made.headline[0])
+        assert f"{row['passing']} of {row['evals']} pass" in repr(made)
+        one = ra.overview(flow, client=client, progress=False)
+        assert one.frame.schema == UNWELL
+        passes = one.frame.filter(candidate_state="passed")["transition"]
+        assert {*passes} <= {"regressed", "newly_blocked", "suspect", "stale", "incomplete"}
+        order = made.evals["eval_id"].to_list()
+        assert one.frame["eval_id"].to_list() == [
+            each for each in order if each in {*one.frame["eval_id"]}
+        ]
+        assert {*made.broken["eval_id"], *made.unclear["eval_id"]} <= {*one.frame["eval_id"]}
+
+
+def test_the_worst_comes_first(board: Overview) -> None:
+    codes = board.frame["exit_code"].to_list()
+    assert codes == sorted(codes, key=lambda code: {1: 0, 2: 1, 0: 2, None: 3}[code])
+    red = board.frame.filter(exit_code=1)["broke"].to_list()
+    assert red == sorted(red, reverse=True)
+    assert len(red) == 3
 
 
 def test_one_workflow_by_its_id_or_its_name(board: Overview, client: ra.Client) -> None:
@@ -88,25 +91,29 @@ def test_one_workflow_by_its_id_or_its_name(board: Overview, client: ra.Client) 
 def test_one_workflow_is_shown_with_what_does_not_pass(client: ra.Client) -> None:
     one = ra.overview("wf_invoices", client=client, progress=False)
     first, *lines = repr(one).splitlines()
-    assert re.search(r"\(wf_invoices\): \d+ of \d+ evals pass; \d+ block changed", first)
+    assert re.match(r"✗ .* \(wf_invoices\): \d+ evals broke .* · \d+ of \d+ pass", first)
     _, *rows = Cells(one._repr_html_()).rows
     assert one.frame.height > 10
-    for line, shown, row in zip(lines, rows, one.frame.iter_rows(named=True), strict=True):
-        assert f"{' '.join(row['eval_name'].split())} ({row['eval_id']}): {row['state']}" in line
-        for word in ("eval_id", "state", "block_id"):
+    for line, shown, row in zip(lines, rows, one.frame.iter_rows(named=True), strict=False):
+        assert f"{' '.join(row['eval_name'].split())} ({row['eval_id']}): {row['reason']}" in line
+        for word in ("eval_id", "reason", "block_id"):
             assert row[word] in shown
-        assert row["why"].replace("_", " ").removeprefix("same code") in shown
     assert "ra.check(&#x27;wf_invoices&#x27;)" in one._repr_html_()
     nothing = ra.overview("wf_untitled", client=client, progress=False)
     assert nothing.frame.equals(UNWELL.to_frame())
-    assert repr(nothing).endswith("0 of 0 evals pass")
+    assert repr(nothing) == "○ Untitled Workflow (wf_untitled): No evals yet · 0 of 0 pass"
     assert "ra.check" not in nothing._repr_html_()
 
 
-def test_few_requests_are_enough(world: WatchedSandbox, client: ra.Client) -> None:
-    world.requests.clear()
-    ra.overview("wf_invoices", client=client, progress=False)
-    assert len(world.requests) == 3  # the list of workflows, the saved evals, the runs
+def test_it_asks_what_a_check_asks_and_for_the_workflows(
+    world: WatchedSandbox, client: ra.Client
+) -> None:
+    asked = []
+    for call in (ra.check, ra.overview):
+        world.requests.clear()
+        call("wf_invoices", client=client, progress=False)
+        asked.append(len(world.requests))
+    assert asked[1] - asked[0] in (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -161,8 +168,7 @@ def test_the_status_board_has_a_row_for_each_workflow(board: Overview) -> None:
     for shown, row in zip(rows[1:], board.frame.iter_rows(named=True), strict=True):
         assert row["name"] in shown
         assert re.search(rf"\b{row['evals']}\b", shown)
-        if row["block_changed"]:
-            assert f"{row['block_changed']} block changed" in shown
+        assert row["headline"][2:] in shown
         assert row["workflow_id"] in shown
         if row["published_version_id"]:
             assert f"{row['published_at']:%Y-%m-%d %H:%M}" in shown
@@ -170,21 +176,9 @@ def test_the_status_board_has_a_row_for_each_workflow(board: Overview) -> None:
 
 
 def test_the_board_says_how_to_open_a_workflow(board: Overview) -> None:
-    rates = board.frame.filter(pl.col("evals") > 0).select(
-        "workflow_id", rate=pl.col("passing") / pl.col("evals")
-    )
-    worst = rates.sort("rate")["workflow_id"][0]
+    worst = board.frame["workflow_id"][0]
     assert f"ra.overview(&#x27;{worst}&#x27;)" in board._repr_html_()
     assert "ra.overview" not in Overview(OVERVIEW.to_frame())._repr_html_()
-
-
-def test_counts_on_the_board_add_up() -> None:
-    counts = dict.fromkeys(("evals", "passing", *WHY), 2) | {"evals": 15}
-    row = dict.fromkeys(OVERVIEW) | {"workflow_id": "wf", "name": "One"} | counts
-    made = Overview(pl.DataFrame([row], schema=OVERVIEW))
-    said = "2 never passed, 3 without a verdict or a known cause"
-    assert said in repr(made)
-    assert said in made._repr_html_()
 
 
 def test_hostile_names_stay_text() -> None:
@@ -192,6 +186,7 @@ def test_hostile_names_stay_text() -> None:
     row = dict.fromkeys(OVERVIEW) | {
         "workflow_id": hostile,
         "name": hostile,
+        "headline": "✗ 1 eval broke",
         "evals": 1,
         "passing": 0,
     }
@@ -200,8 +195,8 @@ def test_hostile_names_stay_text() -> None:
     assert not {"script", "img"} & set(shown.made)
     assert "<script>" in shown.rows[1]
     assert len(repr(made).splitlines()) == 1
-    row = dict.fromkeys(UNWELL, hostile) | dict.fromkeys(("last_passed_at", "last_failed_at"))
-    unwell = pl.DataFrame([row | {"state": "failed", "why": None}], schema=UNWELL)
+    row = dict.fromkeys(UNWELL, hostile) | {"since_at": None, "transition": "regressed"}
+    unwell = pl.DataFrame([row], schema=UNWELL)
     one = Overview(unwell, made.frame)
     shown = Cells(one._repr_html_())
     assert not {"script", "img"} & set(shown.made)

@@ -37,11 +37,11 @@ SIGNATURES = {
     "max_attempts=5, max_concurrency=8)",
     "Sandbox": "(seed=0, speed=1.0, *, latency=0.0, key=None)",
     "cancel_runs": "(runs, *, client=None)",
-    "check": "(workflow_id, *, candidate=None, baseline='last_good', history=30, "
+    "check": "(workflow_id, *, candidate=None, baseline='last_good', accepted=None, history=30, "
     "alpha=0.05, margin=0.05, client=None, progress=None)",
-    "compare": "(baseline, candidate, *, history=None, alpha=0.05, margin=0.05)",
-    "compare_versions": "(workflow_id, baseline, candidate, *, alpha=0.05, margin=0.05, "
-    "client=None, progress=None)",
+    "compare": "(baseline, candidate, *, history=None, accepted=None, alpha=0.05, margin=0.05)",
+    "compare_versions": "(workflow_id, baseline, candidate, *, accepted=None, alpha=0.05, "
+    "margin=0.05, client=None, progress=None)",
     "decode_evals": "(data, *, strict=True)",
     "decode_results": "(data, *, strict=True)",
     "decode_runs": "(data, *, strict=True)",
@@ -80,13 +80,14 @@ SIGNATURES = {
     "summarize_evals": "(results)",
     "summarize_results": "(results, by='block_id')",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
-    "use": "(client=Ellipsis, *, archive=Ellipsis, values=Ellipsis, profile=Ellipsis)",
+    "use": "(client=Ellipsis, *, archive=Ellipsis, accepted=Ellipsis, values=Ellipsis, "
+    "profile=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
     "watch": "(runs=None, *, workflow_id=None, baseline='last_good', interval=2.0, "
     "allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
     "write_excel": "(frames, path)",
-    "write_report": "(comparison, path, *, values=None, gate=None)",
+    "write_report": "(comparison, path, *, values=False, gate=None)",
 }
 
 

@@ -146,7 +146,7 @@ def test_names_give_the_runner_no_command(session: Session) -> None:
         session("--retab", FLOW, "-v", "-rA"),
         session("--retab", FLOW, "--collect-only"),
         session("--retab", hostile),
-        session("--retab", FLOW, "--retab-allow", f"{hostile}.toml"),
+        session("--retab", FLOW, "--retab-accepted", f"{hostile}.toml"),
     ):
         said = (ended.stdout + ended.stderr).splitlines()
         assert any("error::pwn" in line or "error:pwn" in line for line in said)
@@ -211,7 +211,7 @@ def test_what_is_accepted_is_expected(session: Session) -> None:
         f'[[accepted]]\nid = "{each}"\nreason = "known"\n' for each in ("total", "lines")
     )
     (session.folder / "known.toml").write_text(entries)
-    ended = session("--retab", FLOW, "--retab-allow", "known.toml", "-rx")
+    ended = session("--retab", FLOW, "--retab-accepted", "known.toml", "-rx")
     assert ended.returncode == 0, ended.stdout
     assert counts(ended)["xfailed"] == 3
     assert f"XFAIL retab/{FLOW}::lines - accepted; broke: " in ended.stdout
@@ -222,14 +222,14 @@ def test_where_only_the_suite_fails_the_suite_fails(session: Session) -> None:
     entry = '[[accepted]]\nid = "fine 0"\nreason = "known"\n'
     (session.folder / "known.toml").write_text(entry)
     session.api.write(alike(6, "P" * 13))
-    ended = session("--retab", FLOW, "--retab-allow", "known.toml")
+    ended = session("--retab", FLOW, "--retab-accepted", "known.toml")
     assert ended.returncode == 1
     assert counts(ended) == {"failed": 1, "passed": 6}
     assert f"FAILED retab/{FLOW}::suite" in ended.stdout
     assert "Accepted, but passes again: fine 0. Remove the entry." in ended.stdout
 
 
-@pytest.mark.parametrize("option", ["", "-candidate", "-baseline", "-allow"])
+@pytest.mark.parametrize("option", ["", "-candidate", "-baseline", "-accepted"])
 def test_an_empty_option_is_4(session: Session, option: str) -> None:
     ended = session("--retab", FLOW, f"--retab{option}=")
     assert ended.returncode == 4
@@ -254,7 +254,7 @@ def test_without_an_answer_the_session_ends_with_3(session: Session, workers: li
 
 
 def test_a_file_that_cannot_be_read_is_4(session: Session) -> None:
-    ended = session("--retab", FLOW, "--retab-allow", "missing.toml")
+    ended = session("--retab", FLOW, "--retab-accepted", "missing.toml")
     assert ended.returncode == 4
-    assert "--retab-allow: the accepted failures in 'missing.toml' cannot be read" in ended.stderr
+    assert "--retab: accepted: 'missing.toml' cannot be read" in ended.stderr
     assert session.api.asked == []

@@ -124,13 +124,14 @@ def other_texts() -> Iterator[str]:
     row = dict.fromkeys(OVERVIEW) | {
         "workflow_id": TURNED,
         "name": TURNED,
+        "headline": f"✗ {TURNED}",
         "evals": 1,
         "passing": 1,
     }
     overview = Overview(pl.DataFrame([row], schema=OVERVIEW))
     yield from (repr(overview), overview._repr_html_())
     row = dict.fromkeys(UNWELL) | {"eval_name": TURNED, "eval_id": TURNED, "block_id": TURNED}
-    evals = pl.DataFrame([row | {"state": "failed"}], schema=UNWELL)
+    evals = pl.DataFrame([row | {"transition": "regressed"}], schema=UNWELL)
     one = Overview(evals, overview.frame)
     yield from (repr(one), one._repr_html_())
 

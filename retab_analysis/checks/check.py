@@ -12,6 +12,7 @@ from retab_analysis.checks.plan import HISTORY, LAST_GOOD, Limits, RunListing, m
 from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.accepted import GivenAccepted, Policy, read_accepted
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Surroundings
 from retab_analysis.errors import ConfigError
@@ -28,6 +29,7 @@ def check(
     *,
     candidate: Runs | None = None,
     baseline: Runs = LAST_GOOD,
+    accepted: GivenAccepted = None,
     history: int = HISTORY,
     alpha: float = 0.05,
     margin: float = 0.05,
@@ -52,6 +54,8 @@ def check(
             version; ``"last_ok"``, the newest run in which every eval passed; ``"previous"``, the
             newest that completed; or a run or version, as for ``candidate``. Where both name a
             version, all runs of both are compared, see :func:`compare_versions`.
+        accepted: Failures that are known: ids or names of evals, or a file as
+            :meth:`Comparison.accept` writes it. None for those that :func:`use` was given.
         history: How many earlier runs of the whole workflow to read: four fifths the newest, the
             others the oldest and between. The more there are, the better drift, flaky evals and
             breaks are told apart. With an archive (:func:`use`) all of them, unless you
@@ -82,8 +86,11 @@ def check(
         False
     """
     check_count("history", history)
+    known = read_accepted(accepted)
     source = _open(workflow_id, alpha, margin, client, progress)
-    return check_source(source, candidate, baseline, history, alpha, margin, progress)
+    return check_source(
+        source, candidate, baseline, history, alpha, margin, progress, accepted=known
+    )
 
 
 def compare_versions(
@@ -91,6 +98,7 @@ def compare_versions(
     baseline: str,
     candidate: str,
     *,
+    accepted: GivenAccepted = None,
     alpha: float = 0.05,
     margin: float = 0.05,
     client: Client | None = None,
@@ -111,6 +119,7 @@ def compare_versions(
         baseline: The version to compare with: ``"v4"``, ``"published"``, the id of a version, or
             ``"draft"`` for all versions that are not published.
         candidate: The version to judge, likewise.
+        accepted: As for :func:`check`.
         alpha: The level of the suite's test, and one minus that of its interval.
         margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
         client: What to ask; the default one if not given.
@@ -131,10 +140,9 @@ def compare_versions(
     """
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         check_text(name, value)
+    known, told = read_accepted(accepted), (HISTORY, alpha, margin, progress)
     source = _open(workflow_id, alpha, margin, client, progress)
-    return check_source(
-        source, candidate, baseline, HISTORY, alpha, margin, progress, between_versions=True
-    )
+    return check_source(source, candidate, baseline, *told, accepted=known, between_versions=True)
 
 
 def _open(
@@ -160,10 +168,12 @@ def check_source(
     margin: float = 0.05,
     progress: Progress | bool | None = None,
     *,
+    accepted: Policy | None = None,
     between_versions: bool = False,
+    listing: RunListing | None = None,
 ) -> Comparison:
     """``between_versions``: refuse sides that do not both name a version."""
-    listing = RunListing.read(source)
+    listing = listing or RunListing.read(source)
     workflow, versions = source.read_surroundings()
     plan = make_plan(listing, candidate, baseline, Limits.choose(history, source))
     if between_versions and not plan.versions:
@@ -175,5 +185,7 @@ def check_source(
         sides = make_sides(plan, source, bar)
     labels = BlockLabels(source)
     notes = (*sides.notes, *note_versions(versions), *note_codes(sides.candidate))
-    named = replace(sides, around=Surroundings(workflow, versions, read_labels=labels), notes=notes)
+    around = Surroundings(workflow, versions, read_labels=labels)
+    known = sides.accepted if accepted is None else accepted
+    named = replace(sides, around=around, notes=notes, accepted=known)
     return add_config_changes(compare_sides(named, alpha, margin), source)

@@ -13,6 +13,7 @@ import polars as pl
 
 from retab_analysis.arguments import check_flag, check_path
 from retab_analysis.checks.source import Source
+from retab_analysis.comparison.accepted import GivenAccepted, accept_in_session, read_accepted
 from retab_analysis.config import ARCHIVE_VARIABLE, show_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch.default_client import check_client, use_while
@@ -29,6 +30,7 @@ def use(
     client: Client | EllipsisType | None = ...,
     *,
     archive: Archive | str | os.PathLike[str] | EllipsisType | None = ...,
+    accepted: GivenAccepted | EllipsisType = ...,
     values: bool | EllipsisType | None = ...,
     profile: str | EllipsisType | None = ...,
 ) -> None:
@@ -43,6 +45,9 @@ def use(
             results. A result that does not decode counts as missing, with a warning. None goes
             back to the variable ``RETAB_ANALYSIS_ARCHIVE``; if that is not set either, they ask
             the API.
+        accepted: Failures that are known to every comparison from now on: ids or names of evals, or
+            a file as :meth:`Comparison.accept` writes it, which each of them reads again. None for
+            none; an argument ``accepted=`` of a function wins.
         values: Whether expected and actual values, and the words of prompts, are shown in notebook
             and terminal; an argument ``values=`` of a function wins. None goes back to the variable
             ``RETAB_ANALYSIS_VALUES``, which hides them with ``0``. Frames hold them all the same.
@@ -50,9 +55,9 @@ def use(
             ``~/.retab/config.json``. None is as None for ``client``.
 
     Raises:
-        ConfigError: It is not a client, not an archive or path, ``values`` is neither a bool nor
-            None, there is no such profile, or both ``client`` and ``profile`` were given. Nothing
-            was set then.
+        ConfigError: It is not a client, not an archive or path, ``accepted`` cannot be read,
+            ``values`` is neither a bool nor None, there is no such profile, or both ``client`` and
+            ``profile`` were given. Nothing was set then.
         ArchiveError: The file is not an archive, or cannot be made. Nothing was set then.
 
     Example:
@@ -73,8 +78,11 @@ def use(
         client = None if profile is None else Client(profile=profile)
     if client is not ...:
         check_client(client)
+    known = None if accepted is ... else read_accepted(() if accepted is None else accepted)
     if archive is not ...:
         _archive = None if archive is None else _open(archive)
+    if known is not None:
+        accept_in_session(accepted)  # type: ignore[arg-type]
     if client is not ...:
         use_while(client, None)
     if values is not ...:

@@ -11,15 +11,16 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.arguments import add_sentence, resolve
+from retab_analysis.checks.check import check_source
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.plan import RunListing
-from retab_analysis.checks.source import Source
-from retab_analysis.comparison.detail import WORDS, say_invalid
+from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.comparison import facts_of
+from retab_analysis.comparison.detail import WORDS
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.params import check_text
-from retab_analysis.fetch.present import NOTHING_RAN, find_began, find_present, find_stale
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
 from retab_analysis.progress import Progress, check_progress, choose_progress, say
@@ -35,61 +36,50 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.document import Row as DocumentRow
 from retab_analysis.render.html import to_html
-from retab_analysis.schema import RUNS
+from retab_analysis.schema import COMPARISON, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import FAILING, first_that_holds
+from retab_analysis.vocabulary import BROKEN, UNDECIDED
 
-WHY = ("block_changed", "inputs_changed", "eval_edited", "same_code", "never_passed")
-"""Why an eval may not pass now, in the order in which they are listed."""
-
+_MOMENT = pl.Datetime("us", "UTC")
 OVERVIEW = pl.Schema(
     {
-        "workflow_id": pl.String(),
-        "name": pl.String(),
-        **dict.fromkeys(("evals", "passing", "stale", *WHY), pl.Int64()),
-        "last_run_at": pl.Datetime("us", "UTC"),
+        **dict.fromkeys(("workflow_id", "name", "headline"), pl.String()),
+        **dict.fromkeys(("exit_code", "evals", "passing", "broke", "unclear", "stale"), pl.Int64()),
+        "last_run_at": _MOMENT,
         "last_run_id": pl.String(),
-        "last_ok_at": pl.Datetime("us", "UTC"),
+        "last_ok_at": _MOMENT,
         "published_version_id": pl.String(),
-        "published_at": pl.Datetime("us", "UTC"),
+        "published_at": _MOMENT,
         "published_description": pl.String(),
     }
 )
 """The columns of ``Overview.frame``, one row per workflow."""
 
+_SHOWN = ("eval_name", "transition", "block_id", "block_label", "cause", "since_at", "reason")
 UNWELL = pl.Schema(
     {
-        **dict.fromkeys(("eval_name", "eval_id", "block_id", "why", "state"), pl.String()),
-        **dict.fromkeys(("last_passed_at", "last_failed_at"), pl.Datetime("us", "UTC")),
+        **{name: COMPARISON.schema[name] for name in (*_SHOWN, "candidate_state", "eval_id")},
         "workflow_id": pl.String(),
     }
 )
 """The columns of ``Overview.frame`` of one workflow, one row per saved eval that does not pass."""
 
 _COLUMNS = (
-    *(ColumnTitle("Workflow"), ColumnTitle("Passing"), ColumnTitle("Not passing, because")),
+    *(ColumnTitle("Workflow"), ColumnTitle("What a check says"), ColumnTitle("Pass")),
     *(ColumnTitle(f"{each} (UTC)", named=True) for each in ("Last run", "All green", "Published")),
 )
-_EVAL_COLUMNS = (
-    *(ColumnTitle("Eval"), ColumnTitle("Now"), ColumnTitle("Because"), ColumnTitle("Block")),
-    *(ColumnTitle(f"{each} (UTC)", named=True) for each in ("Last passed", "Last failed")),
-)
-_WORDS = {
-    "block_changed": "block changed",
-    "inputs_changed": "inputs changed",
-    "eval_edited": "eval edited",
-    "same_code": "on the same code",
-    "never_passed": "never passed",
-}
+_EVAL_COLUMNS = (*map(ColumnTitle, ("Eval", "Because", "Block")), ColumnTitle("Since", named=True))
+_AT_ONCE = 2  # workflows: each check asks with all the connections that there are
+_TONES: Mapping[str, Tone] = {"✗": "bad", "‼": "error", "?": "doubt", "✓": "good"}
 
 Row = Mapping[str, Any]
-Seen = tuple[pl.DataFrame, pl.DataFrame]
-"""What was seen of a workflow: its row, its saved evals."""
+Seen = tuple[pl.DataFrame, pl.DataFrame, tuple[str, ...]]
+"""What was seen of a workflow: its row, its evals that do not pass, notes."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Overview:
-    """How all workflows stand, or one, from what their saved evals remember.
+    """How all workflows stand, or one.
 
     ``frame`` has one row per workflow. For a single workflow, it has one row per saved eval that
     does not pass, and ``workflow`` is the workflow's own row; see :func:`overview`.
@@ -101,11 +91,10 @@ class Overview:
 
     def _repr_html_(self) -> str:
         rows = self.frame.iter_rows(named=True)
+        parts: list[Part]
         if self.workflow is None:
-            parts: list[Part] = [DocumentTable(_COLUMNS, tuple(map(_make_row, rows)))]
-            # How to go on with the workflow of which least passes.
-            least = self.frame.filter(pl.col("evals") > 0).sort(pl.col("passing") / pl.col("evals"))
-            for workflow_id in least["workflow_id"].head(1):
+            parts = [DocumentTable(_COLUMNS, tuple(map(_make_row, rows)))]
+            for workflow_id in self.frame["workflow_id"].head(1):
                 code = Span(f"ra.overview({workflow_id!r})", "code")
                 parts.append(Note(write_line(code, " lists the evals of one that do not pass")))
             return str(to_html(*parts))
@@ -113,7 +102,7 @@ class Overview:
         if not self.frame.is_empty():
             code = Span(f"ra.check({self.workflow['workflow_id'].item()!r})", "code")
             parts.append(DocumentTable(_EVAL_COLUMNS, tuple(map(_make_eval_row, rows))))
-            parts.append(Note(write_line(code, " says which of them broke, and by which edit")))
+            parts.append(Note(write_line(code, " says what was edited, and what each got")))
         parts += [Note(write_line(each)) for each in self._notes]
         return str(to_html(*parts))
 
@@ -131,11 +120,10 @@ def overview(
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Overview:
-    """Show how all workflows stand, or one: what passes, what does not, and what changed since.
+    """Show how all workflows stand, or one: what :func:`check` says of each, the worst first.
 
-    Reads what each saved eval remembers of its newest run and of its newest one that passed, with
-    two requests for a workflow of up to 100 evals. That cannot say whether a failure will last;
-    :func:`check` can.
+    It checks one workflow after the other, so it takes as long as that; with an archive
+    (:func:`use`) it reads only what is new.
 
     Args:
         workflow_id: The workflow's id or name; None for all that there are.
@@ -144,21 +132,17 @@ def overview(
 
     Returns:
         The overview, in a notebook a status board. Of all workflows its ``.frame`` has one row for
-        each: ``workflow_id, name, evals, passing, stale`` (not run as they are now), how
-        many do not pass and why so
-        (``block_changed, inputs_changed, eval_edited, same_code, never_passed``), ``last_run_at,
-        last_run_id, last_ok_at`` (of whole-workflow runs among the newest 100),
-        ``published_version_id, published_at, published_description``.
+        each: ``workflow_id, name``; ``headline`` and the gate's ``exit_code`` (null where nothing
+        ran yet); ``passing``, how many of its ``evals`` pass in the checked run; ``broke, unclear,
+        stale`` (not run since the edit); ``last_run_at, last_run_id, last_ok_at`` (of
+        whole-workflow runs among the newest 100), ``published_version_id,
+        published_at, published_description``. What the gate fails comes first, then what it
+        leaves undecided; in each the one of which most broke.
 
-        Of one workflow this row is ``.workflow``, and ``.frame`` has one row for each saved eval
-        whose newest run failed, was blocked or ended in an error: ``eval_name, eval_id, block_id``;
-        ``why``: ``block_changed`` (the block's code is another than when it passed last),
-        ``inputs_changed`` (the eval was given other inputs since), ``eval_edited`` (the saved eval
-        was edited since, and may assert something else), ``same_code`` (it passed on the same code
-        and inputs: flaky, or a drift), ``never_passed``, or null where that is not known; where
-        several changed, the inputs before the block, and the eval last; ``state``, ``failed``,
-        ``blocked`` or ``error``; ``last_passed_at, last_failed_at, workflow_id``. They are ordered
-        by ``why`` as above, then by block, name and id.
+        Of one workflow this row is ``.workflow``, and ``.frame`` has one row for each eval that
+        does not pass, or of which that is not known: ``eval_name, transition, block_id,
+        block_label, cause, since_at, reason, candidate_state, eval_id`` as in ``Comparison.evals``
+        and in its order, and ``workflow_id``.
 
     Raises:
         ConfigError: There is no such workflow (the message names the nearest), or another argument
@@ -168,10 +152,10 @@ def overview(
 
     Example:
         >>> board = ra.overview()
-        >>> board.frame.filter(pl.col("block_changed") > 0)["workflow_id"].to_list()
+        >>> board.frame.filter(exit_code=1)["workflow_id"].to_list()
         [...'wf_invoices'...]
         >>> one = ra.overview("wf_invoices")
-        >>> "block_changed" in one.frame["why"].to_list()
+        >>> "regressed" in one.frame["transition"].to_list()
         True
     """
     check_progress(progress)
@@ -196,90 +180,49 @@ def overview(
         shown.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
 
     with contextlib.closing(shown):
-        run_all(tasks, client.max_concurrency, outcomes, update)
+        run_all(tasks, _AT_ONCE, outcomes, update)
     seen = [outcomes.results[at] for at in sorted(outcomes.results)]
-    frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(row for row, _ in seen)])
+    frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(row for row, _, _ in seen)])
+    gravity = pl.col("exit_code").replace_strict({1: 0, 2: 1, 0: 2}, default=3)
+    most = pl.col("broke", "unclear", "stale").neg()
+    frame = frame.sort(gravity, most, maintain_order=True)
     if error := outcomes.error():
         if workflow_id is None:
             error.partial = frame
         raise error
     if workflow_id is None:
         return Overview(frame)
-    evals = seen[0][1]
-    invalid = evals.filter((pl.col("validation_status") != "valid").fill_null(False))
-    notes = map(say_invalid, invalid.sort("eval_name", "eval_id").iter_rows(named=True))
-    return Overview(list_unwell(evals), frame, tuple(notes))
+    _, evals, notes = seen[0]
+    return Overview(evals, frame, notes)
 
 
 def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
     source = open_source(client, workflow["workflow_id"].item(), progress=False)
-    evals = source.saved
-    listing = RunListing.read(source)
-    stale = _find_stale(source, listing)
+    listing, evals = RunListing.read(source), source.saved.height
+    said: tuple[Any, ...] = "○ No run yet" if evals else "○ No evals yet", None, evals, 0, 0, 0, 0
+    unwell, notes = UNWELL.to_frame(), tuple[str, ...]()
+    if not listing.present.is_empty():
+        verdict = check_source(source, None, progress=False, listing=listing)
+        facts, code = facts_of(verdict), verdict.gate().exit_code
+        broke, stale = len(facts.of(*BROKEN)), len(facts.of("stale"))
+        unclear = sum(each.is_undecided for each in facts.stories)
+        passing, of = facts.passing
+        said = verdict.headline, code, of, passing, broke, unclear, stale
+        unwell, notes = list_unwell(verdict, workflow["workflow_id"].item()), facts.notes
+    names = ("headline", "exit_code", "evals", "passing", "broke", "unclear", "stale")
     told = workflow.with_columns(
-        *summarize_evals(evals), *summarize_runs(listing.runs), stale=len(stale)
+        *summarize_runs(listing.runs),
+        **{name: pl.lit(each) for name, each in zip(names, said, strict=True)},
     )
-    return told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items()), evals
+    return told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items()), unwell, notes
 
 
-def _find_stale(source: Source, listing: RunListing) -> dict[str, str]:
-    """The evals that have not run as they are now, as far as the saved evals tell."""
-    saved = source.saved
-    if listing.runs.is_empty():
-        return {}
-    present = find_present(saved, NOTHING_RAN, source.read_saved_at, source.read_begun)
-    rows = saved.drop_nulls("latest_run_status").iter_rows(named=True)
-    ran = {row["eval_id"]: row for row in rows}
-    on_present = [
-        eval_id
-        for eval_id, row in ran.items()
-        if row["block_id"] in present
-        and present[row["block_id"]].has(eval_id, row["latest_block_fingerprint"], find_began(row))
-    ]
-    return find_stale(saved, present, on_present, ran)
-
-
-def summarize_evals(evals: pl.DataFrame) -> list[pl.Series]:
-    """How many evals of an EVALS frame pass, and why the others do not."""
-    state = _eval_state()
-    failing = state.is_in(FAILING)
-    return evals.select(
-        pl.len().alias("evals"),
-        (state == "passed").sum().alias("passing"),
-        *((failing & (_why_failing() == why)).sum().alias(why) for why in WHY),
-    ).get_columns()
-
-
-def list_unwell(evals: pl.DataFrame) -> pl.DataFrame:
-    """The evals of an EVALS frame that do not pass now, and why: the columns of :data:`UNWELL`."""
-    order = pl.col("why").replace_strict(WHY, range(len(WHY)), return_dtype=pl.Int8, default=None)
-    told = evals.with_columns(state=_eval_state(), why=_why_failing())
-    failing = told.filter(pl.col("state").is_in(FAILING)).select(UNWELL.names())
-    return failing.sort(order, "block_id", "eval_name", "eval_id", nulls_last=True)
-
-
-def _eval_state() -> pl.Expr:
-    """What an eval of an EVALS frame does now: the outcome of its newest run, else its status."""
-    return pl.coalesce("latest_run_outcome", "latest_run_status")
-
-
-def _why_failing() -> pl.Expr:
-    """Why an eval of an EVALS frame does not pass, one of :data:`WHY`; null where that is open.
-
-    Inputs come first: a pass on other inputs says nothing about these. That the eval was edited is
-    said last of what changed, because the edit may have been of its name alone.
-    """
-    inputs, block = (
-        pl.col(f"latest_{part}_fingerprint") != pl.col(f"last_passed_{part}_fingerprint")
-        for part in ("inputs", "block")
-    )
-    return first_that_holds(
-        (pl.col("last_passed_at").is_null(), "never_passed"),
-        (inputs, "inputs_changed"),
-        (block, "block_changed"),
-        (pl.col("updated_at") > pl.col("last_passed_at"), "eval_edited"),
-        (block.is_not_null() & inputs.is_not_null(), "same_code"),
-    )
+def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:
+    """The evals that do not pass, or of which that is not known: the columns of UNWELL."""
+    is_open = pl.col("transition").is_in((*BROKEN, *UNDECIDED))
+    passes = (pl.col("candidate_state") == "passed").fill_null(False)
+    unwell = verdict.evals.filter(is_open | ~passes, pl.col("transition") != "removed")
+    return unwell.with_columns(workflow_id=pl.lit(workflow_id)).select(UNWELL.names())
 
 
 def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
@@ -294,59 +237,47 @@ def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
 
 
 def _make_row(row: Row) -> DocumentRow:
-    sign: tuple[str, Tone, str] = "✗", "bad", "not all pass"
-    if row["passing"] == row["evals"]:
-        sign = ("✓", "good", "all pass") if row["evals"] else ("○", "other", "no evals")
-        sign = ("○", "other", "not run since the edit") if row["stale"] else sign
+    sign, _, said = row["headline"].partition(" ")
     cells = (
         (row["name"] or row["workflow_id"], row["workflow_id"]),
+        (said,),
         (f"{row['passing']} of {row['evals']}",),
-        (_why(row).removeprefix("; "),),
         (_day(row["last_run_at"]),),
         (_day(row["last_ok_at"]),),
         (_day(row["published_at"]), row["published_description"]),
     )
-    return DocumentRow(*sign, _make_cells(*cells))
+    return DocumentRow(sign, _TONES.get(sign, "other"), said, _make_cells(*cells))
 
 
 def _make_eval_row(row: Row) -> DocumentRow:
+    sign, word, tone = WORDS[row["transition"]]
     cells = (
         (row["eval_name"] or row["eval_id"], row["eval_id"]),
-        (row["state"],),
-        (_WORDS.get(row["why"], ""),),
-        (row["block_id"],),
-        (_day(row["last_passed_at"]),),
-        (_day(row["last_failed_at"]),),
+        (row["reason"] or word,),
+        (row["block_label"] or row["block_id"],),
+        (_day(row["since_at"]) if row["since_at"] else None,),
     )
-    sign, word, tone = WORDS[row["state"]]
     return DocumentRow(sign, tone, word, _make_cells(*cells))
 
 
 def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
-    lines = ([write_line(one_line(each)) for each in cell if each] for cell in cells)
+    lines = ([write_line(one_line(each, 200)) for each in cell if each] for cell in cells)
     return tuple(Cell(tuple(each)) for each in lines)
 
 
 def _describe(row: Row) -> str:
-    passing = f"{row['passing']} of {row['evals']} evals pass"
-    return f"{row['name'] or row['workflow_id']} ({row['workflow_id']}): {passing}{_why(row)}"
+    sign, _, said = row["headline"].partition(" ")
+    name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
+    passing = f" · {row['passing']} of {row['evals']} pass" * ("pass" not in said)
+    return f"{sign} {name}: {said}{passing}"
 
 
 def _describe_eval(row: Row) -> str:
-    parts = [row["state"], _WORDS.get(row["why"]), row["block_id"] and f"block {row['block_id']}"]
-    if row["last_passed_at"]:
-        parts.append(f"last passed {_day(row['last_passed_at'])} UTC")
-    name = f"{row['eval_name'] or row['eval_id']} ({row['eval_id']})"
-    return f"{WORDS[row['state']][0]} {name}: {', '.join(filter(None, parts))}"
-
-
-def _why(row: Row) -> str:
-    parts = [f"{row[why]} {words}" for why, words in _WORDS.items() if row[why]]
-    parts += [f"{row['stale']} not run since the edit"] if row["stale"] else []
-    # Those that are running, were cancelled or never ran, or whose fingerprints are not known.
-    if rest := row["evals"] - row["passing"] - sum(row[why] or 0 for why in _WORDS):
-        parts.append(f"{rest} without a verdict or a known cause")
-    return f"; {', '.join(parts)}" if parts else ""
+    sign, word, _ = WORDS[row["transition"]]
+    name = f"{one_line(row['eval_name'] or row['eval_id'], 200)} ({row['eval_id']})"
+    where = row["block_label"] or row["block_id"]
+    parts = [row["reason"] or word, where and f"block {where}"]
+    return f"{sign} {name}: {', '.join(filter(None, parts))}"
 
 
 def _day(moment: object) -> str:

@@ -17,7 +17,7 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
 from retab_analysis.comparison.config_changes import Edits
-from retab_analysis.comparison.detail import list_evals
+from retab_analysis.comparison.detail import list_evals, name_eval, say_word
 from retab_analysis.comparison.names import say_day
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import check_results
@@ -52,6 +52,7 @@ _EDITED = {
     "condition": "the assertion of {evals}",
     "saved": "{blocks}, as it was saved again",
 }
+_NAMED = 12
 MOST_ERRORS = 10
 """So many isolated errors are run again by themselves."""
 
@@ -122,12 +123,11 @@ def settle(
     most = sys.maxsize if max_reruns is None else check_count("max_reruns", max_reruns)
     check_flag("wait", wait)
     chosen = client_or_default(client)
-    return settle_others(comparison, (), rounds, most, client=chosen, progress=progress, wait=wait)
+    return run_again(comparison, rounds, most, client=chosen, progress=progress, wait=wait)
 
 
-def settle_others(
+def run_again(
     comparison: Comparison,
-    set_aside: Collection[str],
     rounds: int = SETTLE_ROUNDS,
     most: int = sys.maxsize,
     *,
@@ -136,10 +136,7 @@ def settle_others(
     only_errors: bool = False,
     wait: bool = False,
 ) -> Comparison:
-    """Settle a comparison, but for evals that stop nothing, come what may (``set_aside``).
-
-    ``only_errors`` runs isolated errors again once, and nothing else.
-    """
+    """Settle a comparison; ``only_errors`` runs isolated errors again once, and nothing else."""
     bar = choose_progress(progress, "Running again", "runs")
     if only_errors:
         most = MOST_ERRORS
@@ -150,7 +147,6 @@ def settle_others(
             rounds,
             most,
             bar,
-            set_aside,
             only_errors,
             looks=rounds if wait else 1,
         )
@@ -178,10 +174,9 @@ class RerunPlan:
         allowed: int = sys.maxsize,
         *,
         now: datetime,
-        set_aside: Collection[str] = (),
     ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
-        stories = _list_counting(comparison, set_aside)
+        stories = _list_counting(comparison)
         errors, others = _choose_now(stories, rounds, now)
         return cls(stories, [*errors, *others][:allowed], rounds, now)
 
@@ -218,8 +213,20 @@ def say_time(moment: datetime, now: datetime) -> str:
     return f"{day}{moment:%H:%M} UTC"
 
 
-def _list_counting(comparison: Comparison, set_aside: Collection[str]) -> list[Story]:
-    return [each for each in suite_of(comparison).stories if each.id not in set_aside]
+def _say_outcome(story: Story, now: datetime) -> str:
+    if story.is_undecided:
+        at = story.reading.row_ends_at
+        later = "" if at is None else f": look again after {say_time(at, now)}"
+        return f"is not decided by reruns{later}"
+    passes = story.transition != "flaky" and story.passes_in_the_end
+    words = {"flaky": "is flaky", "still_failing": "fails as before"}
+    return "passes" if passes else words.get(story.transition, say_word(story))
+
+
+def _list_counting(comparison: Comparison) -> list[Story]:
+    """The evals but for those that stop nothing, come what may."""
+    aside = comparison.gate().set_aside
+    return [each for each in suite_of(comparison).stories if each.id not in aside]
 
 
 def _choose_now(
@@ -245,12 +252,12 @@ class _Settling:
     rounds: int
     most: int
     bar: Progress
-    set_aside: Collection[str]
     only_errors: bool
     looks: int
     started: int = 0
     ended: int = 0
     total: int = 0
+    asked: set[str] = field(default_factory=set)
     waiting: pl.DataFrame = field(default_factory=RUNS.empty)
     gone: dict[str, str] = field(default_factory=dict)
 
@@ -264,13 +271,13 @@ class _Settling:
                 if self.only_errors and not asked:
                     return self.comparison
                 plan = self._plan(asked)
-                self._announce(str(plan), len(asked), starts=bool(asked))
+                self._announce(str(plan), len(asked))
                 if not asked and not plan.say_later():
                     break
                 self._start(asked)
                 self._count()
-            if self.started and not self.only_errors:
-                self._announce(self._plan().say_later(), 0)
+            if self.asked and not self.only_errors:
+                self._announce(self._say_outcomes(), 0)
         except (RetabAnalysisError, KeyboardInterrupt) as error:
             error.partial = self._so_far()  # type: ignore[union-attr]
             raise
@@ -308,13 +315,20 @@ class _Settling:
             self._count()
 
     def _stories(self) -> list[Story]:
-        return _list_counting(self.comparison, self.set_aside)
+        return _list_counting(self.comparison)
 
-    def _announce(self, line: str, more: int, *, starts: bool = False) -> None:
+    def _announce(self, line: str, more: int) -> None:
         """Say what comes now, and that there will be so many more runs."""
         self.total = self.ended + more
-        if line:
-            announce(self.bar, line, self.ended, self.total, starts=starts)
+        announce(self.bar, line, self.ended, self.total)
+
+    def _say_outcomes(self) -> str:
+        """A word for each eval that was run again."""
+        now = self.client.api_time
+        its = [each for each in self._stories() if each.id in self.asked]
+        said = [f"{name_eval(each)} {_say_outcome(each, now)}" for each in its[:_NAMED]]
+        more = len(its) - len(said)
+        return f"{'; '.join([*said, *([f'and {more} more'] if more else [])])}."
 
     def _choose(self) -> list[Story]:
         """The evals to run again now, still saved; a ConfigError where one was edited since."""
@@ -365,6 +379,7 @@ class _Settling:
             else:
                 self.waiting = pl.concat([self.waiting, run])
                 self.started += 1
+                self.asked.add(eval_id)
 
     def _count(self) -> None:
         """Wait for what was started, and weigh everything anew with its results.

@@ -96,12 +96,12 @@ class Source:
 
     def _read_live(self) -> pl.DataFrame:
         if self._live is None:
-            self._live = LIVE_BLOCKS.empty()
             try:
                 self._live = read_live_blocks(self.client, self.workflow_id)
             except RetabAnalysisError as error:
                 if not is_unavailable(error):
                     raise
+                self._live = LIVE_BLOCKS.empty()
         return self._live
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:

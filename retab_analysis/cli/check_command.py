@@ -12,8 +12,7 @@ import polars as pl
 
 from retab_analysis.checks.check import check
 from retab_analysis.checks.defaults import archive_or_default
-from retab_analysis.checks.overview import overview
-from retab_analysis.checks.settle import RerunPlan, settle_others
+from retab_analysis.checks.settle import RerunPlan, run_again
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
 from retab_analysis.cli.console import (
     FAILS,
@@ -26,13 +25,14 @@ from retab_analysis.cli.console import (
 )
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.accepted import read_accepted
 from retab_analysis.comparison.compare import without_edited
-from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule
+from retab_analysis.comparison.gate import FAIL_ON, GateRule
 from retab_analysis.comparison.report import write_report
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
-from retab_analysis.fetch import fetch_evals, wait_for_runs
+from retab_analysis.fetch import fetch_evals, fetch_runs, fetch_workflows, wait_for_runs
 from retab_analysis.fetch.edited import select_edited
 from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.markup import count_noun, one_line, without_controls
@@ -110,13 +110,19 @@ def choose_workflows(
 
 
 def _list_ready(console: Console, session: Session) -> list[str]:
-    frame = overview(client=session.client, progress=console.progress).frame
-    ready = (pl.col("evals") > 0) & pl.col("last_run_at").is_not_null()
-    left_out = frame.filter(~ready)["workflow_id"].to_list()
+    """The workflows that have saved evals and a run of the whole workflow."""
+    ask: Any = {"client": session.client, "progress": False}
+    flows = fetch_workflows(**ask)["workflow_id"]
+    left_out = [
+        flow
+        for flow in flows
+        if fetch_runs(flow, scope="workflow", limit=1, **ask).is_empty()
+        or fetch_evals(flow, **ask).is_empty()
+    ]
     if left_out:
         names = ", ".join(map(one_line, left_out))
         console.warn(f"Left out, without a saved eval or a run of the workflow: {names}.")
-    return frame.filter(ready)["workflow_id"].to_list()
+    return [flow for flow in flows if flow not in left_out]
 
 
 def _refuse_shared_files(options: Namespace, chosen: list[str]) -> None:
@@ -150,25 +156,13 @@ def _check_one(
     if options.drift:
         comparison = without_edited(comparison)
     if started.height:
-        comparison = settle_others(
-            comparison,
-            _judge(options, comparison).set_aside,
-            only_errors=True,
-            client=session.client,
-            progress=console.telling,
-        )
+        client, progress = session.client, console.telling
+        comparison = run_again(comparison, only_errors=True, client=client, progress=progress)
     if options.settle:
         comparison = _settle(options, console, session, comparison)
-    gate = _judge(options, comparison)
+    gate = comparison.gate(**options.rule)
     conclusion = Conclusion(options.workflow, comparison, gate, options.undecided)
     return _tell(options, console, conclusion)
-
-
-def _judge(options: Namespace, comparison: Comparison) -> Gate:
-    try:
-        return comparison.gate(**options.rule)
-    except ConfigError as error:  # a label that two blocks have, which only the API tells
-        raise UsageError(str(error)) from None
 
 
 def compare_sides(
@@ -182,6 +176,7 @@ def compare_sides(
             options.workflow,
             candidate=one if started is None or started.is_empty() else started,
             baseline=options.baseline,
+            accepted=getattr(options, "accepted", ()),
             client=session.client,
             progress=console.progress,
         )
@@ -195,12 +190,12 @@ def read_rule(options: Namespace) -> dict[str, Any]:
     """What the gate is called with, checked before anything is asked or started."""
     rule = {
         "fail_on": options.fail_on or FAIL_ON,
-        "allow": options.allow or (),
         "max_failures": options.max_failures,
         "min_pass_rate": options.min_pass_rate,
     }
     try:
         GateRule.check(**rule, verdict=True)
+        read_accepted(options.accepted)
     except ConfigError as error:
         raise UsageError(str(error)) from None
     return rule
@@ -252,15 +247,13 @@ def _settle(
 ) -> Comparison:
     """Run undecided evals again, after asking where that may be many times."""
     most, client = options.settle, session.client
-    aside = _judge(options, comparison).set_aside
-    plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time, set_aside=aside)
+    plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time)
     number = min(most, len(plan.asked) * (SETTLE_ROUNDS if options.wait else 1))
     if not _may_queue(options, console, number, "up to "):
         console.warn("Nothing is run again.")
         return comparison
-    return settle_others(
-        comparison, aside, most=most, client=client, progress=console.telling, wait=options.wait
-    )
+    telling = console.telling
+    return run_again(comparison, most=most, client=client, progress=telling, wait=options.wait)
 
 
 def _tell(
@@ -272,7 +265,8 @@ def _tell(
         for path in options.report:
             write_report(comparison, path, values=options.values, gate=gate)
         for path in options.junit:
-            write_junit(path, options.workflow, conclusion.cases(values=options.values))
+            cases, above = conclusion.cases(values=options.values), conclusion.properties()
+            write_junit(path, options.workflow, cases, above)
     except (ConfigError, OSError) as error:
         # That does not keep back what was concluded.
         unwritten = without_controls(f"Cannot write a file: {error}")

@@ -27,7 +27,7 @@ from retab_analysis.cli.console import HOLDS, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
-from retab_analysis.comparison.accepted import read_policy
+from retab_analysis.comparison.comparison import write_down
 from retab_analysis.comparison.report import write_report
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ArchiveError, ConfigError, RetabAnalysisError
@@ -75,15 +75,12 @@ def _report(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _accept(options: Namespace, console: Console, session: Session) -> int:
-    try:
-        # Before anything is asked.
-        if options.file.exists():
-            read_policy(options.file)
-    except ConfigError as error:
-        raise UsageError(str(error)) from None
+    options.accepted = options.file if options.file.exists() else ()
     comparison = compare_sides(options, console, session)
     said = {"reason": options.reason, "until": options.until, "who": options.who}
-    console.say(comparison.accept(options.file, options.evals, **said))
+    _, told = write_down(comparison, options.file, options.evals, **said)
+    use = f"retab-analysis check {one_line(options.workflow)} --accepted {options.file}"
+    console.say(f"{told} From now on: {use}")
     return HOLDS
 
 

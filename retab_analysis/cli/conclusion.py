@@ -13,19 +13,17 @@ from retab_analysis.comparison.report import make_cases, make_document, make_val
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.markup import one_line
-from retab_analysis.render.document import Case, Document
+from retab_analysis.render.document import Case, Document, plain
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import to_text
 
 UNDECIDED_CODES = {"ok": HOLDS, "fail": FAILS, "2": UNDECIDED}
 """What ``--undecided`` may be, and the exit code that it means."""
 
-_ADVISED = 12  # so many reruns are advised, as in the documents
-
 
 def is_usage(error: RetabAnalysisError) -> bool:
     """Whether what was to be compared is not there: such a message begins with its name."""
-    is_named = str(error).startswith(("candidate", "baseline"))
+    is_named = str(error).startswith(("candidate", "baseline", "accepted"))
     return isinstance(error, ConfigError) and is_named
 
 
@@ -37,6 +35,7 @@ class Conclusion:
     comparison: Comparison
     gate: Gate
     undecided: str = "2"  # the value of --undecided
+    shows: str = "--values"  # the option that shows values
 
     @property
     def about(self) -> str:
@@ -50,17 +49,16 @@ class Conclusion:
 
     def document(self, *, values: bool) -> Document:
         """What is shown of it, with what one types at a shell."""
-        settle = f"retab-analysis check {one_line(self.workflow_id)} --settle {_ADVISED}"
-        return make_document(
-            self.comparison, self.gate, Door(values, settle, more="", look="", accept="")
-        )
+        return make_document(self.comparison, self.gate, self._door(values))
+
+    def _door(self, values: bool) -> Door:
+        return Door(values, "command", self.shows)
 
     def text(self, width: int, *, values: bool) -> str:
         """What is said of it, and why the gate does not hold."""
         told = to_text(self.document(values=values), width)
         reasons = [f"  - {one_line(reason)}" for reason in self.gate.reasons]
-        # What is new or edited and fails is named above.
-        notes = [f"  - {one_line(each)}" for each in self.gate.notes if "and failing" not in each]
+        notes = [f"  - {one_line(each)}" for each in self.gate.notes]
         also = ["Also worth knowing:", *notes] if notes else []
         return "\n".join([told, f"The gate {self.describe_gate()}", *reasons, *also])
 
@@ -70,11 +68,19 @@ class Conclusion:
         return f"is undecided: {self.gate.doubt}." if self.gate.doubt else "holds."
 
     def cases(self, *, values: bool) -> list[Case]:
-        return make_cases(self.comparison, self.gate, values=values)
+        passes = self.undecided == "ok"
+        return make_cases(self.comparison, self.gate, values=values, passes_undecided=passes)
+
+    def properties(self) -> dict[str, str]:
+        """What stands above the cases of a test suite: what the other doors say."""
+        document = self.document(values=False)
+        counts = " · ".join(map(str, document.counts))
+        told = {"headline": str(document.heading), "counts": counts, "gate": document.badge}
+        return told | {"next step": plain(document.next)}
 
     def to_dict(self, *, brief: bool, values: bool) -> dict[str, Any]:
         """Everything as plain values, the conclusion first."""
-        told = make_values(self.comparison, self.gate, brief=brief, values=values)
+        told = make_values(self.comparison, self.gate, self._door(values), brief=brief)
         return {"exit_code": self.exit_code, **told}
 
     def markdown(self, *, values: bool) -> str:
@@ -91,6 +97,6 @@ def tell_github(console: Console, conclusion: Conclusion, *, values: bool) -> No
     if conclusion.gate.doubt:
         level, said = "warning", (f"The gate {conclusion.describe_gate()}",)
     if said:
-        said = (conclusion.comparison.headline, *said)
+        said = (str(conclusion.document(values=False).heading), *said)
     for reason in said[: github.MOST_ANNOTATIONS]:
         console.command_runner(github.annotation(level, title, one_line(reason)))

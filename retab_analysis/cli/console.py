@@ -53,9 +53,11 @@ class Console:
 
     def show_json(self, document: dict[str, Any]) -> None:
         """Print a JSON document, which is what was asked for even where all else is quiet."""
-        # JSON is UTF-8; a stream of another encoding has it in ASCII, which any reader takes.
+        # JSON is UTF-8; a stream of another encoding has it in ASCII, which any reader takes. What
+        # steers or turns a terminal is escaped in both.
         encoding = (getattr(self.out, "encoding", None) or "utf-8").lower().replace("-", "")
         text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=encoding != "utf8")
+        text = "".join(map(_escape, text))
         # No text that a runner of GitHub would obey, and JSON all the same.
         print(text.replace("##[", "##\\u005b"), file=self.out, flush=True)
 
@@ -129,6 +131,12 @@ class _Lines:
 
     def close(self) -> None:
         pass
+
+
+def _escape(character: str) -> str:
+    """A character inside of JSON, which shows what a terminal would not show or would obey."""
+    is_shown = character.isprintable() or character == "\n"
+    return character if is_shown else json.dumps(character)[1:-1]
 
 
 def has_colours(stream: Any) -> bool:

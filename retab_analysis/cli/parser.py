@@ -128,15 +128,9 @@ def _add_check(commands: _Commands) -> None:
     add("--wait", action="store_true", help=says)
     _add_sides(parser)
     _add_rule(parser)
-    says = (
-        "what the exit code is where the gate holds but an eval is suspect or nothing was "
-        "decided: 0, 1 or 2 (2 unless given)"
-    )
+    says = "what the exit code is where the gate is undecided: 0, 1 or 2 (2 unless given)"
     add("--undecided", choices=("ok", "fail", "2"), default="2", help=says)
-    says = (
-        "write a report, .md or .html; may be given several times; with several workflows the "
-        "name has to hold {workflow}"
-    )
+    says = "write a report, .md or .html; of several workflows with {workflow} in its name"
     add("--report", type=report_file, action="append", default=[], metavar="PATH", help=says)
     says = "write a JUnit XML file, one case an eval"
     add("--junit", type=new_file, action="append", default=[], metavar="PATH", help=says)
@@ -252,17 +246,14 @@ def _add_sides(parser: Parser) -> None:
 
 
 def _add_rule(parser: Parser) -> None:
-    says = (
-        "what fails the gate, several with commas: regressed, newly_blocked, newly_errored "
-        "and incomplete unless given; also suspect, flaky, removed, added, still_failing, …"
-    )
+    says = "what fails the gate, with commas (regressed,newly_blocked,incomplete unless given)"
     parser.add_argument("--fail-on", type=words, action="extend", metavar="WHAT", help=says)
     says = "so many evals may fail (0 unless given)"
     parser.add_argument("--max-failures", type=count, metavar="N", default=0, help=says)
     says = "fail where fewer pass than this share, for example 0.95"
     parser.add_argument("--min-pass-rate", type=share, metavar="SHARE", help=says)
     says = "accepted failures, a file that accept wrote"
-    parser.add_argument("--allow", type=Path, metavar="FILE", help=says)
+    parser.add_argument("--accepted", type=Path, metavar="FILE", help=says)
 
 
 def _add_values(parser: Parser) -> None:

@@ -1,44 +1,49 @@
-"""What a gate knows of single evals: a TOML file that is reviewed like code.
-
-It holds accepted failures, which are written here, too, and which evals only inform, which somebody
-wrote by hand.
-"""
+"""Accepted failures, and which evals only inform: a TOML file that is reviewed like code."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from itertools import groupby, pairwise
+from itertools import pairwise, repeat
 from pathlib import Path
-from typing import Any
+from typing import Annotated, NamedTuple
 
-from retab_analysis.arguments import check_path
+import polars as pl
+from msgspec import Meta, Struct, ValidationError, convert, structs
+
+from retab_analysis.arguments import check_path, find_named
 from retab_analysis.errors import ConfigError, list_some
 from retab_analysis.evidence.story import Story
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
+from retab_analysis.vocabulary import BROKEN, UNDECIDED
 
 _TABLE = re.compile(
     r"^(?:[ \t]*#.*\n)*[ \t]*\[(?:\[[ \t]*(accepted)[ \t]*\]\]|[ \t]*tiers\b)", re.MULTILINE
 )
 """The beginning of an entry or a tier: its head, and the comments that stand right above it."""
-_START = re.compile(r"\s*(?:\[\[?([^\]]*)\]|([^=#\[]*)=)")
-"""The head of a table, or a key before its value."""
-_KEYS = ("id", "name", "reason", "who", "until")
-_PARTS = ("evals", "blocks")
 _HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
+_NOT_OVER = (*BROKEN, *UNDECIDED, "flaky")
+SET_ASIDE = ("accepted", "informational")
+
+GivenAccepted = str | os.PathLike[str] | Iterable[str] | None
+"""A file, or ids or names of evals; None for what :func:`use` was given."""
+ReadLabels = Callable[[], Mapping[str, str | None] | None]
+"""Gives the labels of a workflow's blocks by their ids, or None where nobody can be asked."""
+
+_of_session: GivenAccepted = ()  # what use(accepted=…) said last
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True, forbid_unknown_fields=True):
     """One accepted failure. ``id`` may be its name where somebody wrote the entry by hand."""
 
-    id: str
+    id: Annotated[str, Meta(min_length=1)]
     name: str | None = None
     reason: str | None = None
     who: str | None = None
@@ -48,112 +53,182 @@ class Accepted:
         return self.until is not None and self.until < datetime.now(UTC).date()
 
     def to_toml(self) -> str:
-        values = {name: getattr(self, name) for name in _KEYS}
-        lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+        values = structs.asdict(self).items()
+        lines = [f"{name} = {_toml(value)}" for name, value in values if value is not None]
         return "\n".join(["[[accepted]]", *lines, ""])
+
+
+class _Tier(Struct, frozen=True, forbid_unknown_fields=True):
+    evals: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+
+
+class _Tiers(Struct, frozen=True, forbid_unknown_fields=True):
+    informational: _Tier = _Tier()
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file may hold."""
+
+    accepted: tuple[Accepted, ...] = ()
+    tiers: _Tiers = _Tiers()
+
+
+class Outdated(NamedTuple):
+    """An accepted failure that has no reason any more, why, and where it stands in its file."""
+
+    entry: Accepted
+    why: str
+    lines: str
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a file says: accepted failures, and evals and blocks that only inform, by id or name."""
+    """Accepted failures, and evals and blocks that only inform, by id or name; of which file."""
 
     accepted: tuple[Accepted, ...] = ()
     evals: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
+    path: str = ""
+    lines: tuple[str, ...] = ()  # where each entry stands in its file, if that is known
+
+    def fit(
+        self, stories: Sequence[Story], saved: pl.DataFrame | None, read_labels: ReadLabels | None
+    ) -> Policy:
+        """The same with ids in the place of the labels of blocks, which are asked for if needed.
+
+        A name in a tier that fits nothing is an error, where the saved evals are known.
+        """
+        every = () if saved is None else saved.select("eval_id", "eval_name", "block_id").rows()
+        every = [*every, *((each.id, each.name, each.block_id) for each in stories)]
+        ids: dict[str, str | None] = {block: None for _, _, block in every if block is not None}
+        blocks = self.blocks
+        if read_labels is not None and not ids.keys() >= {*blocks}:
+            known = {**ids, **(read_labels() or {})}
+            try:
+                blocks = tuple(find_named("block", each, known) or each for each in blocks)
+            except ConfigError as error:
+                raise ConfigError(f"accepted: {error}") from None
+        there = {each for eval_id, name, _ in every for each in (eval_id, name)}
+        lost = [*({*self.evals} - there), *({*blocks} - ids.keys())]
+        if lost and saved is not None:
+            named = list_some(sorted(one_line(each, 200) for each in lost))
+            raise ConfigError(
+                f"accepted: no eval here has, and no block of one, a name that is in "
+                f"[tiers.informational]: {named}"
+            )
+        return replace(self, blocks=blocks)
+
+    def informational_ids(self, stories: Sequence[Story]) -> set[str]:
+        named = find_evals(stories, self.evals).values()
+        return {*named, *(each.id for each in stories if each.block_id in self.blocks)}
+
+    def set_aside(self, stories: Sequence[Story], counting: Iterable[str]) -> dict[str, str]:
+        """The evals that do not simply pass and do not count, with the word for why.
+
+        ``counting`` are the transitions that fail the gate.
+        """
+        words = dict.fromkeys(self.informational_ids(stories), SET_ASIDE[1])
+        entries = [each.id for each in self.accepted if not each.has_run_out()]
+        words |= dict.fromkeys(find_evals(stories, entries).values(), SET_ASIDE[0])
+        open_ones = {*counting, *UNDECIDED}
+        return {
+            each.id: words[each.id]
+            for each in stories
+            if each.id in words and (each.fails or each.transition in open_ones)
+        }
+
+    def list_outdated(
+        self, stories: Sequence[Story], saved: frozenset[str] | None
+    ) -> list[Outdated]:
+        """The entries that have no reason any more.
+
+        One pass is not the end of a failure: an entry has to go once its eval passed in two rows,
+        and is not flaky.
+        """
+        found = find_evals(stories, [each.id for each in self.accepted])
+        known, listed = {each.id: each for each in stories}, []
+        for entry, lines in zip(self.accepted, self.lines or repeat(""), strict=False):
+            story = known.get(found.get(entry.id, ""))
+            is_removed = story is not None and story.transition == "removed"
+            passes = story and story.state == "passed" and story.reading.passing_rows > 1
+            name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id, 200)
+            if is_removed if saved is None else entry.id not in saved:
+                listed.append(Outdated(entry, f"Accepted, but not saved any more: {name}.", lines))
+            elif story and passes and story.transition not in _NOT_OVER:
+                listed.append(Outdated(entry, f"Accepted, but passes again: {name}.", lines))
+            elif entry.has_run_out():
+                said = f"Accepted until {entry.until}, which is over: {name}."
+                listed.append(Outdated(entry, said, lines))
+        return listed
+
+
+def find_evals(stories: Iterable[Story], names: Iterable[str]) -> dict[str, str]:
+    """The id of each eval that is meant, by its id or its name; what is not there is left out."""
+    known = name_by_id(stories)
+    found = ((each, find_named("eval", each, known)) for each in names)
+    return {each: eval_id for each, eval_id in found if eval_id is not None}
+
+
+def name_by_id(stories: Iterable[Story]) -> dict[str, str | None]:
+    return {each.id: each.name for each in stories}
+
+
+def accept_in_session(given: GivenAccepted) -> None:
+    """Set what ``accepted=None`` means; a file is read again by each call."""
+    global _of_session
+    _of_session = () if given is None else given
+
+
+def read_accepted(given: GivenAccepted = None) -> Policy:
+    """What an argument ``accepted`` says."""
+    given = _of_session if given is None else given
+    if isinstance(given, os.PathLike) or (isinstance(given, str) and given.endswith(".toml")):
+        return read_policy(given)
+    return Policy(tuple(map(Accepted, dict.fromkeys(check_texts("accepted", given)))))
+
+
+def check_texts(name: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, str):
+        return (values,)
+    if not isinstance(values, Iterable):
+        raise ConfigError(f"{name} must be a text or several, got {values!r}")
+    several = tuple(values)
+    if not all(isinstance(value, str) for value in several):
+        raise ConfigError(f"{name} must hold texts, got {list(several)!r}")
+    return several
 
 
 def read_policy(path: str | os.PathLike[str]) -> Policy:
     try:
         text = Path(path).read_text(encoding="utf-8")
-        document = tomllib.loads(text)
+        file = convert(tomllib.loads(text), _File)
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"the accepted failures in {str(path)!r} cannot be read: {error}"
-        ) from None
-    entries, unknown = document.get("accepted", []), [*_list_unknown(document)]
-    if not isinstance(entries, list) or unknown:
-        named = list_some([_name_lines(text, each) for each in unknown])
-        raise ConfigError(
-            f"{str(path)!r} is not a file of accepted failures: it may hold [[accepted]] tables "
-            f"with {', '.join(_KEYS)}, as Comparison.accept writes them, and one table "
-            "[tiers.informational] with evals = […] and blocks = […], and nothing else"
-            + (f"; delete {named}" if unknown else "")
+        holds = (
+            f". It may hold [[accepted]] tables with {', '.join(Accepted.__struct_fields__)}, as "
+            "Comparison.accept writes them, and a table [tiers.informational] with evals = […] "
+            "and blocks = […]"
         )
-    informational = document.get("tiers", {}).get("informational", {})
-    for part, names in informational.items():
-        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-            raise ConfigError(
-                f"[tiers.informational] of {str(path)!r}: {part} must be a list of texts, "
-                f"got {names!r}"
-            )
-    return Policy(
-        accepted=tuple(_check_entry(entry, path) for entry in entries),
-        **{part: tuple(dict.fromkeys(names)) for part, names in informational.items()},
-    )
+        said = f"{error}{'' if isinstance(error, OSError) else holds}"
+        raise ConfigError(f"accepted: {str(path)!r} cannot be read: {said}") from None
+    tables, tier = _find_tables(text), file.tiers.informational
+    lines = [_say_lines(text, each) for each in tables if len(tables) == len(file.accepted)]
+    return Policy(file.accepted, tier.evals, tier.blocks, str(path), tuple(lines))
 
 
-def _list_unknown(document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The keys that are of no use in such a file, each with those above it."""
-    yield from ((key,) for key in document if key not in ("accepted", "tiers"))
-    tiers = document.get("tiers", {})
-    if not isinstance(tiers, Mapping):
-        yield ("tiers",)
-        return
-    for tier, named in tiers.items():
-        if tier != "informational" or not isinstance(named, Mapping):
-            yield "tiers", tier
-        else:
-            yield from (("tiers", tier, part) for part in named if part not in _PARTS)
+def _find_tables(text: str) -> list[tuple[int, int]]:
+    """Where each entry begins and ends, with the comments right above it."""
+    found = [*_TABLE.finditer(text)]
+    ends = pairwise([*(each.start() for each in found), len(text)])
+    return [pair for each, pair in zip(found, ends, strict=True) if each[1]]
 
 
-def _name_lines(text: str, keys: tuple[str, ...]) -> str:
-    """A key and the lines that it stands in, such as ``lines 2 to 4 (tiers.critical)``."""
-    table: tuple[str, ...] = ()
-    here = table
-    lines = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if found := _START.match(line):
-            is_head = found[1] is not None
-            named = tuple(each.strip(" \t\"'") for each in found[1 if is_head else 2].split("."))
-            table = named if is_head else table
-            here = named if is_head else (*table, *named)
-        is_told = bool(line.strip()) and not line.lstrip().startswith("#")
-        lines.append((here[: len(keys)] == keys, number, is_told))
-    name = one_line(".".join(keys))
-    for is_there, several in groupby(lines, key=lambda each: each[0]):
-        numbers = [number for _, number, is_told in several if is_told]
-        if is_there and numbers:
-            first, last = numbers[0], numbers[-1]
-            said = f"line {first}" if first == last else f"lines {first} to {last}"
-            return f"{said} ({name})"
-    return name
+def _say_lines(text: str, table: tuple[int, int]) -> str:
+    first, last = text[: table[0]].count("\n") + 1, text[: table[1]].rstrip().count("\n") + 1
+    return f"lines {first} to {last}"
 
 
-def _check_entry(entry: Any, path: object) -> Accepted:
-    where = f"an entry of {str(path)!r}"
-    if not isinstance(entry, Mapping) or set(entry) - set(_KEYS):
-        raise ConfigError(f"{where} has keys other than {', '.join(_KEYS)}: {entry!r}")
-    if not isinstance(entry.get("id"), str) or not entry["id"]:
-        raise ConfigError(f"{where} has no id: {dict(entry)!r}")
-    for name in ("name", "reason", "who"):
-        if not isinstance(entry.get(name), str | None):
-            raise ConfigError(f"{where}: {name} must be a text, got {entry[name]!r}")
-    known = {name: entry[name] for name in _KEYS if name in entry}
-    return Accepted(**{**known, "until": _check_until(entry.get("until"), where)})
-
-
-def _check_until(until: object, where: str) -> date | None:
-    if until is None or (isinstance(until, date) and not isinstance(until, datetime)):
-        return until
-    if isinstance(until, str):
-        try:
-            return date.fromisoformat(until)
-        except ValueError:
-            pass
-    raise ConfigError(f"{where}: until must be a date such as 2026-12-31, got {until!r}")
-
-
-def accept(
+def write_accepted(
     chosen: Iterable[Story],
     path: str | os.PathLike[str],
     *,
@@ -165,89 +240,45 @@ def accept(
         raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
     if not isinstance(who, str | None):
         raise ConfigError(f"who must be a text or None, got {who!r}")
-    last = _check_until(until, "accept")
+    last: date | None = None
+    with contextlib.suppress(ValidationError):
+        last = convert(until, date | None)
+    if (last is None) != (until is None) or isinstance(until, datetime):
+        raise ConfigError(f"until must be a date such as 2026-12-31, got {until!r}")
     if last is not None and last < datetime.now(UTC).date():
         raise ConfigError(f"until: {last} is over; the last day must be today or later")
     target = check_path("path", path)
     is_there = target.exists()
     known = read_policy(target) if is_there else Policy()
     text = target.read_text(encoding="utf-8") if is_there else _HEAD
-    head, entries = _split_entries(text, known.accepted)
-    told: dict[str, list[str]] = {"Accepted": [], "Renewed": []}
+    tables = _find_tables(text)
+    if len(tables) != len(known.accepted):
+        raise ConfigError(f"accepted: write the entries of {str(path)!r} as [[accepted]] tables")
+    written = (text[slice(*each)] for each in tables)
+    entries = [*zip(known.accepted, written, strict=True)]
+    head = "".join(
+        text[end:start] for (_, end), (start, _) in pairwise([(0, 0), *tables, (len(text), 0)])
+    )
+    told: dict[str, list[str]] = {"Accepted": [], "Accepted already": []}
     for name, eval_id in ((each.name, each.id) for each in chosen):
         # An entry that was written by hand may have the name in the place of the id.
-        at = next((at for at, (old, _) in enumerate(entries) if old.id in (eval_id, name)), None)
-        old, table = (Accepted(eval_id, name), "") if at is None else entries[at]
-        stays = None if old.has_run_out() else old.until
-        new = replace(old, reason=reason, who=who or old.who, until=last or stays)
-        if at is None:
-            entries.append((new, new.to_toml()))
-        elif new != old:
-            entries[at] = new, _rewrite(table, new)
-        if new != old:
-            told["Accepted" if at is None else "Renewed"].append(one_line(name or eval_id))
+        had = [each for each in entries if each[0].id in (eval_id, name)]
+        stays = any(not entry.has_run_out() for entry, _ in had)
+        told["Accepted already" if stays else "Accepted"].append(one_line(name or eval_id, 200))
+        if not stays:
+            new = Accepted(eval_id, name, reason, who, last)
+            lines = [line.strip() for _, table in had for line in table.splitlines()]
+            comments = [line for line in lines if line.startswith("#")]
+            table = "\n".join([*comments, new.to_toml()])
+            entries = [*(each for each in entries if each not in had), (new, table)]
+    if told["Accepted"]:
+        parts = [table for _, table in sorted(entries, key=lambda each: each[0].id)]
+        whole = "\n".join(f"{each.strip()}\n" for each in (head, *parts) if each.strip())
+        # Half a surrogate pair cannot be written in UTF-8.
+        save(target, whole.encode(errors="replace"))
     said = [f"{what}: {', '.join(names)}." for what, names in told.items() if names]
-    if not said:
-        return f"Nothing to accept; {target.name} stays as it is."
-    tables = [table for _, table in sorted(entries, key=lambda each: each[0].id)]
-    written = "\n".join(f"{each.strip()}\n" for each in (head, *tables) if each.strip())
-    # Half a surrogate pair cannot be written in UTF-8.
-    save(target, written.encode(errors="replace"))
-    return " ".join([*said, f"{target.name} holds {len(entries)} now."])
-
-
-def _rewrite(table: str, entry: Accepted) -> str:
-    """The text of an entry with other values; comments stay where they are, if that can be."""
-    lines = table
-    for name in ("reason", "who", "until"):
-        value = getattr(entry, name)
-        line = "" if value is None else f"{name} = {_toml(value)}"
-        found = re.search(rf"^[ \t]*{name}[ \t]*=[^#\n]*", lines, re.MULTILINE)
-        if found:
-            gap = "  " if found[0].endswith(" ") else ""
-            lines = lines[: found.start()] + line + gap + lines[found.end() :]
-        elif line:
-            lines = f"{lines.rstrip()}\n{line}\n"
-    try:
-        [written] = tomllib.loads(lines)["accepted"]
-        if _check_entry(written, "") == entry:
-            return lines
-    except (ValueError, KeyError, ConfigError):
-        pass
-    comments = [line.strip() for line in table.splitlines() if line.lstrip()[:1] == "#"]
-    return "\n".join([*comments, entry.to_toml()])
-
-
-def _split_entries(
-    text: str, entries: Sequence[Accepted]
-) -> tuple[str, list[tuple[Accepted, str]]]:
-    """What stands before the entries of a file, and each of them with its text and comments.
-
-    Where the entries are written in another way than as tables, the comments are lost.
-    """
-    found_heads = [*_TABLE.finditer(text)]
-    starts = [found.start() for found in found_heads]
-    head, tables = text[: starts[0]] if starts else text, []
-    for found, (start, end) in zip(found_heads, pairwise([*starts, len(text)]), strict=True):
-        if found[1]:
-            tables.append(text[start:end])
-        else:
-            head += text[start:end]
-    document = tomllib.loads(text)
-    whole = document.pop("accepted", [])
-    try:
-        written = [tomllib.loads(each)["accepted"] for each in tables]
-        is_split = tomllib.loads(head) == document and [each for [each] in written] == whole
-    except (ValueError, KeyError, TypeError):
-        is_split = False
-    if not is_split and document:
-        raise ConfigError(
-            "the entries have to be written as [[accepted]] tables, for others to be added beside "
-            f"{' and '.join(document)}"
-        )
-    if not is_split:
-        head, tables = _HEAD, [entry.to_toml() for entry in entries]
-    return head, list(zip(entries, tables, strict=True))
+    verb = "holds" if told["Accepted"] else "stays as it is, and holds"
+    return " ".join([*said, f"{target.name} {verb} {len(entries)} now."])
 
 
 def _toml(value: str | date) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from retab_analysis.arguments import check_share
+from retab_analysis.comparison.accepted import GivenAccepted, read_accepted
 from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
 from retab_analysis.comparison.detail import list_stories
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
@@ -32,6 +33,7 @@ def compare(
     candidate: Results,
     *,
     history: Results | None = None,
+    accepted: GivenAccepted = None,
     alpha: float = 0.05,
     margin: float = 0.05,
 ) -> Comparison:
@@ -47,6 +49,8 @@ def compare(
         candidate: A RESULTS frame: what is. Either may hold several runs.
         history: A RESULTS frame of other runs. Rows of the runs that are compared are left out of
             it, and rows that are later than the candidate's first result.
+        accepted: Failures that are known: ids or names of evals, or a file as
+            :meth:`Comparison.accept` writes it. None for those that :func:`use` was given.
         alpha: The level of the suite's test, and one minus that of its interval.
         margin: ``no_change`` is said where the whole interval of the change lies within ± this
             share (0.05: five points).
@@ -55,7 +59,8 @@ def compare(
         The comparison.
 
     Raises:
-        ConfigError: An argument that cannot be used, or results of two workflows.
+        ConfigError: An argument that cannot be used, a file that cannot be read, or results of two
+            workflows.
         SchemaError: A frame that is not a RESULTS frame.
 
     Example:
@@ -73,6 +78,7 @@ def compare(
         candidate=now,
         baseline=before,
         history=None if further is None else _without_compared(further, before, now),
+        accepted=read_accepted(accepted),
     )
     return compare_sides(sides, alpha, margin)
 
@@ -106,7 +112,9 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
         suite = suite.without(each.id for each in edited)
         are = "eval of an edited block is" if len(edited) == 1 else "evals of edited blocks are"
         notes = *notes, f"{len(edited)} {are} not judged: {list_stories(edited, _NAMED)}."
-    return with_edits(Comparison(alpha, margin, sides, suite, notes), sides.around.edits)
+    policy = sides.accepted.fit(stories, saved, sides.around.read_labels)
+    made = Comparison(alpha, margin, replace(sides, accepted=policy), suite, notes)
+    return with_edits(made, sides.around.edits)
 
 
 def without_edited(comparison: Comparison) -> Comparison:

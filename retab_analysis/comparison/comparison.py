@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +14,14 @@ import polars as pl
 from msgspec import structs
 
 from retab_analysis.arguments import check_flag, check_path, resolve
-from retab_analysis.comparison.accepted import accept as accept_failures
+from retab_analysis.comparison.accepted import (
+    GivenAccepted,
+    Policy,
+    name_by_id,
+    read_accepted,
+    read_policy,
+    write_accepted,
+)
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import WHOLE
 from retab_analysis.comparison.explanation import explain
@@ -24,18 +31,17 @@ from retab_analysis.comparison.gate import (
     GateRule,
     apply_rule,
     choose_accepted,
-    name_by_id,
 )
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.json_values import split_path
 from retab_analysis.comparison.names import find_year
+from retab_analysis.comparison.next_step import NextStep, find_next_step
 from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows, shorten
 from retab_analysis.comparison.reruns import (
     SETTLE_ROUNDS,
     find_next_look,
     list_reruns,
-    show_reruns,
 )
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.stories import show_evals
@@ -44,7 +50,7 @@ from retab_analysis.comparison.verdict_document import Door, make_document
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RegressionError
 from retab_analysis.evidence.story import Story
-from retab_analysis.markup import count_noun
+from retab_analysis.progress import say
 from retab_analysis.render.document import Document
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
@@ -125,24 +131,30 @@ class Comparison:
             ended in an isolated error; the suspects, and those called broken with a probability
             below 0.95, where four reruns may change what is said of them.
         """
-        return show_reruns(list_reruns(self._suite.stories))
+        names = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
+        ids = [each.id for each in list_reruns(self._suite.stories)]
+        return self.evals.filter(pl.col("eval_id").is_in(ids)).select(names)
 
-    def _facts(self, set_aside: Mapping[str, str] | None = None) -> VerdictFacts:
-        aside = set_aside or {}
-        summary = self.summary.row(0, named=True)
+    def _facts(self, gate: Gate | None = None) -> VerdictFacts:
+        """What a gate's verdict is told of; by the usual rule if not given."""
+        judged = self._judged if gate is None else gate
+        objection = next(iter(judged.reasons), "")
+        return replace(self._tell(judged.set_aside), objection=objection)
+
+    def _tell(self, set_aside: Mapping[str, str]) -> VerdictFacts:
+        fallen = self._suite.without(set_aside).test(self.alpha) if set_aside else self._test
         return VerdictFacts(
             self._suite.stories,
-            summary,
+            self.summary.row(0, named=True),
             self._sides,
-            fallen=self._fallen(aside),
+            fallen=fallen if fallen.fell else None,
             notes=self._notes,
-            set_aside=aside,
+            set_aside=set_aside,
         )
 
-    def _fallen(self, set_aside: Collection[str]) -> SuiteTest | None:
-        """The test of the suite without some evals, where it says that the pass rate fell."""
-        test = self._suite.without(set_aside).test(self.alpha) if set_aside else self._test
-        return test if test.fell else None
+    @functools.cached_property
+    def _judged(self) -> Gate:
+        return self.gate()
 
     @property
     def headline(self) -> str:
@@ -159,7 +171,7 @@ class Comparison:
         self,
         fail_on: str | Iterable[str] = FAIL_ON,
         max_failures: int = 0,
-        allow: str | os.PathLike[str] | Iterable[str] = (),
+        accepted: GivenAccepted = None,
         min_pass_rate: float | None = None,
         verdict: bool = True,
     ) -> Gate:
@@ -168,14 +180,14 @@ class Comparison:
         Args:
             fail_on: The transitions that count against the candidate.
             max_failures: How many evals may have them.
-            allow: Ids or names of evals that do not count, or a file of accepted failures (a
-                ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it. An entry
-                of a file is a reason itself once its eval passed in two rows and does not come and
-                go, is not saved any more, or has run out; an id or a name that passes or was not
-                compared is noted. By hand the file may also name evals that never fail a build:
-                ``[tiers.informational]`` with ``evals = […]`` and ``blocks = […]`` (ids or names;
-                of a block its label, which ``check`` asks for where it is needed).
-            min_pass_rate: The least pass rate of the candidate, from 0 to 1.
+            accepted: Failures that are known, which do not count: ids or names of evals, or a file
+                (a ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it; None for
+                those that the comparison knows. One whose eval passed in two rows and does not come
+                and go, that is not saved any more, or that has run out is a reason itself. By hand
+                the file may also name evals that never fail a build: ``[tiers.informational]`` with
+                ``evals = […]`` and ``blocks = […]`` (ids or names; of a block its label, which
+                ``check`` asks for where it is needed).
+            min_pass_rate: The least pass rate of the checked run, from 0 to 1.
             verdict: Whether it counts that the suite fell by its test, which is computed without
                 the accepted and the informational evals.
 
@@ -191,24 +203,21 @@ class Comparison:
             RetabAnalysisError: The file names a block that is not the id of one here, and the API
                 cannot be asked for the labels of blocks.
         """
-        rule = GateRule.check(fail_on, max_failures, allow, min_pass_rate, verdict)
-        stories = self._suite.stories
-        rule = rule.with_block_ids(stories, self._sides.around.read_labels)
-        aside = rule.set_aside(stories)
-        fallen = self._fallen(aside) if rule.verdict else None
-        facts = self._facts()
-        counted = facts
-        if rule.min_pass_rate is not None:
-            suite = self._suite.without(rule.informational_ids(stories))
-            summary = suite.test(self.alpha).summarize().row(0, named=True)
-            counted = replace(facts, stories=suite.stories, summary=summary)
-        return apply_rule(rule, facts, fallen, counted.pass_rate)
+        rule = GateRule.check(fail_on, max_failures, min_pass_rate, verdict)
+        stories, known = self._suite.stories, self._sides.accepted
+        if accepted is not None:
+            known = self._fit(read_accepted(accepted))
+        return apply_rule(rule, known, self._tell(known.set_aside(stories, rule.fail_on)))
+
+    def _fit(self, policy: Policy) -> Policy:
+        sides = self._sides
+        return policy.fit(self._suite.stories, sides.saved.evals, sides.around.read_labels)
 
     def raise_if_regressed(
         self,
         fail_on: str | Iterable[str] = FAIL_ON,
         max_failures: int = 0,
-        allow: str | os.PathLike[str] | Iterable[str] = (),
+        accepted: GivenAccepted = None,
         min_pass_rate: float | None = None,
         verdict: bool = True,
         *,
@@ -219,7 +228,7 @@ class Comparison:
         Args:
             fail_on: As for :meth:`gate`.
             max_failures: As for :meth:`gate`.
-            allow: As for :meth:`gate`.
+            accepted: As for :meth:`gate`.
             min_pass_rate: As for :meth:`gate`.
             verdict: As for :meth:`gate`.
             undecided: Whether to raise also where it is undecided.
@@ -229,7 +238,7 @@ class Comparison:
             ConfigError: An argument that cannot be used.
         """
         check_flag("undecided", undecided)
-        gate = self.gate(fail_on, max_failures, allow, min_pass_rate, verdict)
+        gate = self.gate(fail_on, max_failures, accepted, min_pass_rate, verdict)
         if gate.reasons or (undecided and gate.doubt):
             reasons = gate.reasons or (f"Undecided: {gate.doubt}.",)
             raise RegressionError(" ".join(reasons), comparison=self, reasons=reasons)
@@ -242,35 +251,33 @@ class Comparison:
         reason: str,
         until: date | str | None = None,
         who: str | None = None,
-    ) -> str:
-        """Write down failures that are known and accepted, for :meth:`gate`'s ``allow``.
+    ) -> Comparison:
+        """Write down failures that are known and accepted; says which, and how to use the file.
 
-        Entries are sorted, and comments stay beside theirs. The file is replaced whole or not at
-        all.
+        Entries that are there already stay, with their comments, unless they have run out. The file
+        is replaced whole or not at all.
 
         Args:
             path: The file, TOML.
-            evals: Ids or names, or a frame with a column ``eval_id``: of one that has an entry
-                already, reason, last day and who are renewed where they are given. None for what
-                fails the gate now with this file, so that entries which still hold stay untouched.
+            evals: Ids or names, or a frame with a column ``eval_id``. None for what fails the gate
+                or leaves it undecided now with this file, but errors.
             reason: Why they are accepted.
             until: The last day on which they are, a date or ``"2026-12-31"``, today or later; None
-                for ever, and for as long as an entry that still holds has said.
+                for ever.
             who: Who accepts them.
 
         Returns:
-            What was changed, in words.
+            The comparison with what the file holds now as its accepted failures. For other calls
+            give them the file as ``accepted=``, or all of them by ``ra.use(accepted=…)``.
 
         Raises:
             ConfigError: An argument that cannot be used; an eval that was not compared, or neither
                 fails nor fails the gate; or a file that is not one of accepted failures.
             OSError: It cannot be written.
         """
-        if evals is None:
-            allow = path if check_path("path", path).exists() else ()
-            evals = self.gate(allow=allow, verdict=False).failing
-        chosen = choose_accepted(self._suite.stories, evals)
-        return accept_failures(chosen, path, reason=reason, until=until, who=who)
+        made, told = write_down(self, path, evals, reason=reason, until=until, who=who)
+        say(f'{told} From now on: ra.use(accepted="{path}")')
+        return made
 
     def diff(self, eval_id: str) -> pl.DataFrame:
         """The JSON paths at which an eval's expected, baseline and candidate value differ.
@@ -370,18 +377,9 @@ class Comparison:
         return self.evals.filter(transition="stale")
 
     @property
-    def next_steps(self) -> tuple[str, ...]:
-        """What to type next in a notebook, a line each, among it what the verdict prints."""
-        steps = []
-        reruns, until = self._looks(self._suite)
-        if reruns:
-            runs = count_noun(reruns, "run")
-            steps.append(f"verdict = ra.settle(verdict)  # {runs}: may clear what is not decided")
-        elif until is not None:
-            steps.append(f"verdict = ra.settle(verdict)  # after {until:%H:%M} UTC it may decide")
-        if not self.values().is_empty():
-            steps.append("verdict.values()  # what was expected, and what came")
-        return (*steps, "verdict.explain()  # how this was compared, and how sure it is")
+    def next_step(self) -> NextStep | None:
+        """What to do next: ``.sentence`` and ``.code`` to type; None where there is nothing."""
+        return self._find_step(self._judged)
 
     @property
     def config_changes(self) -> pl.DataFrame:
@@ -419,7 +417,7 @@ class Comparison:
         """
         check_flag("brief", brief)
         check_flag("values", values)
-        return self._list_values(self.gate(), brief=brief, values=values)
+        return self._list_values(self._judged, Door(values), brief=brief)
 
     def to_markdown(self, *, values: bool = False) -> str:
         """Markdown that reads well on GitHub, and fits into a comment on a pull request.
@@ -448,26 +446,30 @@ class Comparison:
         """
         return str(to_html(self._document(Door(check_flag("values", values)))))
 
-    @staticmethod
-    def _looks(suite: Suite) -> tuple[int, datetime | None]:
+    def _find_step(self, gate: Gate) -> NextStep | None:
+        return find_next_step(self._facts(gate), gate, self._looks(gate))
+
+    def _looks(self, gate: Gate) -> tuple[int, datetime | None]:
         """How many evals one rerun may clear, and when a look may decide those that had it."""
-        waiting, until = find_next_look(suite.stories, SETTLE_ROUNDS)
-        return len(list_reruns(suite.stories)) - waiting, until
+        stories = [each for each in self._suite.stories if each.id not in gate.set_aside]
+        waiting, until = find_next_look(stories, SETTLE_ROUNDS)
+        return len(list_reruns(stories)) - waiting, until
 
     def _document(self, door: Door, gate: Gate | None = None) -> Document:
-        judged = self.gate() if gate is None else gate
-        looks = self._looks(self._suite.without(judged.set_aside))
-        return make_document(self._facts(judged.set_aside), judged, self.explain(), looks, door)
+        judged = self._judged if gate is None else gate
+        facts, looks = self._facts(judged), self._looks(judged)
+        explained, step = explain(facts, self._test, self.margin), self._find_step(judged)
+        return make_document(facts, judged, explained, looks, step, door)
 
-    def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:
-        facts = self._facts(gate.set_aside)
-        told = list_conclusion(facts, gate, values=values)
+    def _list_values(self, gate: Gate, door: Door, *, brief: bool) -> dict[str, Any]:
+        facts, values = self._facts(gate), door.values
+        told = list_conclusion(facts, gate, door.write_step(self._find_step(gate)), values=values)
         if brief:
             return shorten({**told, "evals": list_brief(facts, values=values)})
         return {
             **told,
             "verdict": self.verdict,
-            "explanation": self.explain(),
+            "explanation": explain(facts, self._test, self.margin),
             "alpha": self.alpha,
             "margin": self.margin,
             "summary": list_rows(self.summary)[0],
@@ -475,11 +477,11 @@ class Comparison:
         }
 
     def _repr_html_(self) -> str:
-        return self.to_html(values=shows_values())
+        return str(to_html(self._document(Door(shows_values(), shows="ra.use(values=True)"))))
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns
-        return to_text(self._document(Door(shows_values())), width)
+        return to_text(self._document(Door(shows_values(), shows="ra.use(values=True)")), width)
 
 
 def sides_of(comparison: Comparison) -> Sides:
@@ -494,6 +496,31 @@ def facts_of(comparison: Comparison) -> VerdictFacts:
 def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
     """A comparison that knows more beside its results, or something else; nothing is weighed."""
     return replace(comparison, _sides=replace(comparison._sides, **changes))
+
+
+def write_down(
+    comparison: Comparison,
+    path: str | os.PathLike[str],
+    evals: Iterable[str] | pl.DataFrame | None,
+    *,
+    reason: str,
+    until: date | str | None,
+    who: str | None,
+) -> tuple[Comparison, str]:
+    """What :meth:`Comparison.accept` gives, and what it says was written."""
+    stories = comparison._suite.stories
+
+    def with_file() -> Comparison:
+        known = read_policy(path) if check_path("path", path).exists() else Policy()
+        return with_sides(comparison, accepted=comparison._fit(known))
+
+    if evals is None:
+        gate = with_file().gate(verdict=False)
+        errors = {each.id for each in stories if each.transition == "newly_errored"}
+        evals = [each for each in (*gate.failing, *gate.undecided) if each not in errors]
+    chosen = choose_accepted(stories, evals)
+    told = write_accepted(chosen, path, reason=reason, until=until, who=who)
+    return with_file(), told
 
 
 def with_edits(comparison: Comparison, edits: Edits | None) -> Comparison:

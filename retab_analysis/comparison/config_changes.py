@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,6 @@ from retab_analysis.errors import list_some
 from retab_analysis.markup import one_line
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import DRAFT
-
-_BLOCKS = 6
-
 
 FORGOTTEN = "the API does not keep earlier drafts"
 NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at that time"
@@ -55,41 +52,16 @@ class Edits:
         return self.names.get(block or "") or one_line(block or "a block without an id", LABEL)
 
     def describe(self) -> str:
-        """Some sentences: which fields of which blocks were edited; without any value."""
-        is_exact = pl.col("block_id").is_in([*self.edited_at])
-        said = [
-            f"The edit of {self.name(block)}{self._when(block)}: {what}."
-            for block, what in _list_fields(self.changes.filter(is_exact))
-        ]
+        """Of what the changes are, where that is not exactly the edit that broke something."""
+        said = []
         if self.baseline:
-            said.append(self._describe_versions(self.changes.filter(~is_exact.fill_null(False))))
+            is_draft = self.candidate == DRAFT
+            now = "the draft as it is now" if is_draft else f"version {one_line(self.candidate)}"
+            said.append(f"Shown is what differs from version {one_line(self.baseline)} to {now}.")
         if self.unknown or self.has_failed:
             blocks = f" in {list_some(map(self.name, self.unknown), 3)}" if self.unknown else ""
             said.append(f"What was edited{blocks} is not known: {self.why}.")
         return " ".join(said)
-
-    def _when(self, block: str | None) -> str:
-        at = self.edited_at.get(block or "")
-        return "" if at is None else f" of {at:%-d %b %Y, %H:%M} UTC"
-
-    def _describe_versions(self, changes: pl.DataFrame) -> str:
-        is_draft = self.candidate == DRAFT
-        now = "the draft as it is now" if is_draft else f"version {one_line(self.candidate)}"
-        between = f"Between version {one_line(self.baseline)} and {now}"
-        if changes.is_empty():
-            return f"{between} no {'other ' if self.edited_at else ''}block differs."
-        said = [f"{self.name(block)} ({what})" for block, what in _list_fields(changes)]
-        more = f", and {len(said) - _BLOCKS} more" if len(said) > _BLOCKS else ""
-        return f"{between} these blocks differ: {', '.join(said[:_BLOCKS])}{more}."
-
-
-def _list_fields(changes: pl.DataFrame) -> Iterator[tuple[str | None, str]]:
-    for (block, *_), rows in changes.group_by("block_id", maintain_order=True):
-        fields = [shorten_field(one_line(field, 200)) for field in rows["field"]]
-        what = list_some(fields, 3)
-        if [*rows["field"]] == ["$"]:
-            what = f"the whole block was {rows['change'][0]}"
-        yield (None if block is None else str(block)), what
 
 
 def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,6 @@ import polars as pl
 from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import parse_json, write_json, write_path
 from retab_analysis.comparison.names import say_day
-from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Side, Story
 from retab_analysis.evidence.transitions import find_reason
 from retab_analysis.markup import count_noun, one_line
@@ -46,7 +45,7 @@ WORDS: Mapping[str, tuple[str, str, Tone]] = {
     "not_comparable": ("≠", "edited", "other"),
     "removed": ("−", "removed", "other"),
     "fixed": ("✓", "fixed", "good"),
-    "still_passing": ("·", "pass", "good"),
+    "still_passing": ("·", "pass as before", "good"),
     # Of a single result, where nothing is known of others.
     "passed": ("·", "passed", "good"),
     "failed": ("✗", "failed", "bad"),
@@ -59,6 +58,8 @@ WORDS: Mapping[str, tuple[str, str, Tone]] = {
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that hold the whole value against what is expected; None where not known."""
 
+LONGEST_NAME = 200
+"""So much of a name is said in a sentence."""
 _LONGEST = 120  # so much of a value
 _SHORT = 60  # an object no longer than this is shown as it is
 _AROUND, _NEAR = 60, 24  # so much of a text stays on each side of what changed
@@ -99,7 +100,7 @@ def tell_result(result: Row, passed: Row | None = None) -> Story:
 
 def name_eval(story: Story) -> str:
     """What to call an eval, in one line: its name, or its id where it has none."""
-    return one_line(story.name or story.id)
+    return one_line(story.name or story.id, LONGEST_NAME)
 
 
 def name_block(story: Story) -> str:
@@ -335,15 +336,11 @@ def _say_missing(story: Story) -> str:
 
 
 def name_row(row: Row) -> str:
-    return one_line(row["eval_name"] or row["eval_id"])
+    return one_line(row["eval_name"] or row["eval_id"], LONGEST_NAME)
 
 
 def name_documents(row: Row) -> str:
     return ", ".join(one_line(each) for each in row["document_names"] or () if each)
-
-
-def name_evals(stories: Iterable[Story], limit: int = 20) -> str:
-    return list_some(map(name_eval, stories), limit)
 
 
 def list_stories(stories: Iterable[Story], limit: int = 20) -> str:
@@ -357,10 +354,10 @@ def list_evals(evals: pl.DataFrame, limit: int = 20) -> str:
 
 def list_names(named: Sequence[tuple[str | None, str]], limit: int = 20) -> str:
     counts = Counter(name for name, _ in named)
-    said = [
-        one_line(eval_id if not name else f"{name} ({eval_id})" if counts[name] > 1 else name)
-        for name, eval_id in named[:limit]
-    ]
+    said = []
+    for name, eval_id in named[:limit]:
+        also = f" ({one_line(eval_id)})" if name and counts[name] > 1 else ""
+        said.append(f"{one_line(name or eval_id, LONGEST_NAME)}{also}")
     more = len(named) - limit
     return ", ".join(said) + (f" and {more} more" if more > 0 else "")
 

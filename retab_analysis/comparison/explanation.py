@@ -23,13 +23,11 @@ def explain(facts: VerdictFacts, test: SuiteTest, margin: float) -> str:
     sides = facts.sides
     started = None
     if sides.started is not None:
-        verb = "was" if sides.started.height == 1 else "were"
-        started = f"{count_noun(sides.started.height, 'rerun')} {verb} started and not waited for."
+        started = f"Started and not waited for: {count_noun(sides.started.height, 'rerun')}."
     edits = sides.around.edits
     lines = [
         " ".join(filter(None, (_say_compared(facts), *facts.notes, started, _say_unknown(facts)))),
         _say_sure(facts),
-        _say_not_counted(facts),
         _say_suite(facts, test, margin),
         None if edits is None else edits.describe(),
     ]
@@ -74,23 +72,6 @@ def _say_sure(facts: VerdictFacts) -> str | None:
     not_run = f"; {missing} of them {'was' if missing == 1 else 'were'} not run since"
     said = f"{who} that broke got worse with a probability of at least {say_p(min(known))}"
     return f"{said}{not_run * bool(missing)}."
-
-
-def _say_not_counted(facts: VerdictFacts) -> str | None:
-    """Which evals are not among those of the suite's test, which are all the others."""
-    summary, total = facts.summary, len(facts.stories)
-    apart = sum(summary[name] for name in NOT_COMPARED)
-    numbers = {
-        f"of {count_noun(total, 'eval')} not decided on both sides": total
-        - apart
-        - summary["n_evals"],
-        "edited": summary["not_comparable"],
-        "new": summary["added"],
-        "removed": summary["removed"],
-        "in an outage": sum(each.state == "error" and each.is_outage for each in facts.stories),
-    }
-    said = [f"{n:,} {word}" for word, n in numbers.items() if n > 0]
-    return f"Not counted: {', '.join(said)}." if said else None
 
 
 def _say_suite(facts: VerdictFacts, test: SuiteTest, margin: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from retab_analysis.comparison.accepted import SET_ASIDE
 from retab_analysis.comparison.detail import WORDS, name_block
 from retab_analysis.comparison.names import find_year, name_versions, say_day
 from retab_analysis.comparison.sides import NewerRun, Sides
@@ -18,7 +19,6 @@ from retab_analysis.render.document import Count, Heading, Tone
 from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY, NOT_COMPARED
 
 LONGEST = 100
-SET_ASIDE = ("accepted", "informational")
 _ENDED = (*DECIDED, "mixed", "error")
 
 
@@ -27,7 +27,8 @@ class VerdictFacts:
     """What a verdict is told of.
 
     ``fallen`` is about the suite without those set aside, where it fell by its test, and
-    ``set_aside`` has the word for why each of these does not count.
+    ``set_aside`` has the word for why each of these does not count. ``objection`` is the gate's
+    first reason, if any.
     """
 
     stories: Sequence[Story]
@@ -36,6 +37,7 @@ class VerdictFacts:
     fallen: SuiteTest | None
     notes: tuple[str, ...] = ()
     set_aside: Mapping[str, str] = field(default_factory=dict)
+    objection: str = ""
 
     def of(self, *transitions: str) -> list[Story]:
         """The evals of some transitions, but for those set aside."""
@@ -57,14 +59,18 @@ class VerdictFacts:
         errors = sum(each.state == "error" and each.is_outage for each in self.stories)
         return (errors, sum(each in _ENDED for each in self.states)) if errors else None
 
-    @property
-    def pass_rate(self) -> float | None:
-        """The pass rate now; where nothing is compared, that of all that ended."""
-        rate: float | None = self.summary["candidate_pass_rate"]
-        ended = sum(each in _ENDED for each in self.states)
-        if rate is not None or not ended:
-            return rate
-        return self.states.count("passed") / ended
+    def count_passes(self, without: Collection[str]) -> tuple[int, int]:
+        """How many evals pass, of those that ended and are not left out."""
+        ended = [s for s in self.stories if s.state in _ENDED and s.id not in without]
+        return sum(each.passes_in_the_end for each in ended), len(ended)
+
+    @cached_property
+    def saved(self) -> frozenset[str] | None:
+        """The ids and names of the saved evals; None where these are not known."""
+        saved = self.sides.saved.evals
+        if saved is None:
+            return None
+        return frozenset(saved.select("eval_id", "eval_name").unpivot()["value"])
 
     @property
     def is_first(self) -> bool:
@@ -117,23 +123,14 @@ class VerdictFacts:
         return " from {} to {}".format(*the) if self.versions else ""
 
     def counts(self) -> list[Count]:
-        numbers: dict[str, int] = {}
-        for each in self.stories:
-            word = self.set_aside.get(each.id, WORDS[each.transition][1])
-            numbers[word] = numbers.get(word, 0) + 1
+        numbers = Counter(
+            self.set_aside.get(each.id, WORDS[each.transition][1]) for each in self.stories
+        )
         tones = {word: tone for _, word, tone in reversed([*WORDS.values()])} | {"broke": "bad"}
         order = [*dict.fromkeys(word for _, word, _ in WORDS.values())]
-        at = order.index("no result")
-        order[at:at] = SET_ASIDE
-        return [
-            Count(
-                numbers[word],
-                "errors" if word == "error" and numbers[word] > 1 else word,
-                tones.get(word, "known"),
-            )
-            for word in order
-            if word in numbers
-        ]
+        order[(at := order.index("no result")) : at] = SET_ASIDE
+        shown = ((numbers[word], word, tones.get(word, "known")) for word in order)
+        return [Count(n, word + "s" * (word == "error" and n > 1), t) for n, word, t in shown if n]
 
 
 def write_heading(facts: VerdictFacts) -> Heading:
@@ -183,8 +180,7 @@ def _broke(facts: VerdictFacts) -> Heading | None:
     more += [_say_fixed(fixed, short=True)] if fixed else []
     if unrun is not None:
         more.append(f"{unrun.name} was edited {'again ' * is_again}and has not run")
-    have = "has" if len(missing) == 1 else "have"
-    more += [f"{len(missing)} {have} no result"] if missing else []
+    more += [_say_missing(len(missing))] if missing else []
     causes = facts.between or _say_causes(new or old, facts, is_new=bool(new))
     if is_again and (day := _find_day(old, facts)):
         causes = f" since the edit of {day}"
@@ -255,10 +251,8 @@ def _fell(facts: VerdictFacts) -> Heading | None:
         return None
     change = fallen.change
     before, now = say_rates(change.baseline_pass_rate or 0, change.candidate_pass_rate or 0)
-    aside = [word for word in SET_ASIDE if word in facts.set_aside.values()]
-    without = f" without the {' and '.join(aside)} evals" if aside else ""
     where = "" if fallen.is_sure else " in one run"
-    said = f" from {before} to {now}{without}{where}; no single eval explains it"
+    said = f" from {before} to {now}{where}; no single eval explains it"
     sign: tuple[str, Tone] = ("✗", "bad") if fallen.is_sure else ("?", "doubt")
     return Heading(*sign, "The pass rate fell", said)
 
@@ -273,6 +267,10 @@ def _errs_always(facts: VerdictFacts) -> Heading | None:
     return Heading("✗", "bad", f"{count_noun(len(found), 'eval')} ended in an error", said)
 
 
+def _say_missing(n: int, of: str = "") -> str:
+    return f"{n}{of} {'has' if n == 1 else 'have'} no result"
+
+
 def _open(facts: VerdictFacts) -> Heading | None:
     suspects, errors = len(facts.of("suspect")), len(facts.of("newly_errored"))
     missing, unnamed = len(facts.of("incomplete")), facts.sides.read.unnamed
@@ -282,13 +280,10 @@ def _open(facts: VerdictFacts) -> Heading | None:
     if errors:
         said.append(f"{errors if said else count_noun(errors, 'eval')} ended in an error")
     if missing:
-        verb = "has" if missing == 1 else "have"
         of = facts.passing[1] + len([each for each in facts.of("incomplete") if not each.state])
-        told = f"{missing} {verb} no result"
-        said.append(told if said else f"{missing} of {count_noun(of, 'eval')} {verb} no result")
+        said.append(_say_missing(missing, "" if said else f" of {count_noun(of, 'eval')}"))
     if unnamed:
-        verb = "is" if unnamed == 1 else "are"
-        said.append(f"{count_noun(unnamed, 'result')} of the run {verb} missing or do not add up")
+        said.append(f"{count_noun(unnamed, 'result')} of the run missing or miscounted")
     if not said:
         return None
     if len(said) == 1 and (suspects or errors):
@@ -304,7 +299,7 @@ def _could_not_run(facts: VerdictFacts) -> Heading | None:
     errors, missing = facts.states.count("error"), len([s for s in facts.stories if not s.state])
     said = [f"{passed} of {of + missing} passed"]
     said += [f"{errors} error{'' if errors == 1 else 's'}"] if errors else []
-    said += [f"{missing} {'has' if missing == 1 else 'have'} no result"] if missing else []
+    said += [_say_missing(missing)] if missing else []
     return Heading("‼", "error", "This run could not run", f": {', '.join(said)}")
 
 
@@ -404,6 +399,13 @@ def _nothing_passes(facts: VerdictFacts) -> Heading | None:
     return Heading("○", "other", "Nothing passes", f": {passed} of {of}{known}")
 
 
+def _objected(facts: VerdictFacts) -> Heading | None:
+    """Nothing broke, and the gate fails by its own rule: an entry that has to go, a pass rate."""
+    if not facts.objection:
+        return None
+    return Heading("✗", "bad", facts.objection.removesuffix(" Remove the entry.").rstrip("."))
+
+
 def _fixed(facts: VerdictFacts) -> Heading | None:
     fixed = facts.of("fixed")
     if not fixed:
@@ -443,9 +445,15 @@ _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
     _not_run,
     _newer_run,
     _nothing_passes,
+    _objected,
     _fixed,
     _nothing_broke,
 )
+
+
+def say_rate(rate: float) -> str:
+    """A rate with all the digits that it has, up to four behind the point."""
+    return f"{round(100 * rate, 4):g} %"
 
 
 def say_rates(before: float, now: float) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from retab_analysis.arguments import check_flag, check_path
 from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.verdict_document import Door, list_cases
-from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
 from retab_analysis.render.document import Case, Document
@@ -21,20 +20,23 @@ def make_document(comparison: Comparison, gate: Gate, door: Door) -> Document:
     return comparison._document(door, gate)
 
 
-def make_cases(comparison: Comparison, gate: Gate, *, values: bool) -> list[Case]:
-    return list_cases(comparison._facts(gate.set_aside), gate, values=values)
+def make_cases(
+    comparison: Comparison, gate: Gate, *, values: bool, passes_undecided: bool = False
+) -> list[Case]:
+    facts = comparison._facts(gate)
+    return list_cases(facts, gate, values=values, passes_undecided=passes_undecided)
 
 
-def make_values(comparison: Comparison, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:
+def make_values(comparison: Comparison, gate: Gate, door: Door, *, brief: bool) -> dict[str, Any]:
     """What ``Comparison.to_dict`` gives, with what the gate says."""
-    return comparison._list_values(gate, brief=brief, values=values)
+    return comparison._list_values(gate, door, brief=brief)
 
 
 def write_report(
     comparison: Comparison,
     path: str | os.PathLike[str],
     *,
-    values: bool | None = None,
+    values: bool = False,
     gate: Gate | None = None,
 ) -> None:
     """Write a comparison as a file: what broke and by what first, then the rest.
@@ -48,9 +50,8 @@ def write_report(
         path: Where to: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
             loads nothing from anywhere, for light and dark screens.
         values: Also expected and actual values, and the words of prompts, which are the customers'
-            data; None for yes unless :func:`use` or ``RETAB_ANALYSIS_VALUES`` hides them. Without
-            them the report still names evals, blocks and versions, as they were named: with a name
-            that quotes a value it says that value.
+            data. Without them the report still names evals, blocks and versions, as they were
+            named: with a name that quotes a value it says that value.
         gate: What ``comparison.gate(…)`` gave, where the rule is another one than the usual.
 
     Raises:
@@ -61,13 +62,12 @@ def write_report(
     Example:
         >>> verdict = ra.check("wf_claims")
         >>> ra.write_report(verdict, "report.html")
-        >>> ra.write_report(verdict, "report.md", values=False)  # without the customers' data
+        >>> ra.write_report(verdict, "report.md", values=True)  # with the customers' data
     """
     if not isinstance(comparison, Comparison):
         given = type(comparison).__name__
         raise ConfigError(f"comparison: expected what check or compare gives, got {given}")
-    if values is not None:
-        check_flag("values", values)
+    check_flag("values", values)
     if not isinstance(gate, Gate | None):
         raise ConfigError(f"gate: expected what comparison.gate() gives, got {type(gate).__name__}")
     target = check_path("path", path)
@@ -75,7 +75,6 @@ def write_report(
     if suffix not in (".md", ".html"):
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
     judged = comparison.gate() if gate is None else gate
-    door = Door(shows_values(values), look="", accept="")  # who reads it has no notebook
-    document = make_document(comparison, judged, door)
+    document = make_document(comparison, judged, Door(values))
     page = to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
     save(target, page.encode())

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-import polars as pl
-
 from retab_analysis.evidence.story import Story
-from retab_analysis.schema import COMPARISON
 
 SETTLE_ROUNDS = 4
 """So many times :func:`settle` runs an eval again, unless it is told otherwise."""
-
-COLUMNS = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
 
 
 def list_reruns(
@@ -58,10 +53,3 @@ def find_next_look(
     waiting = [each for each in list_reruns(stories, rounds) if _waits(each, now)]
     ends = (each.reading.row_ends_at for each in waiting)
     return len(waiting), max((each for each in ends if each is not None), default=None)
-
-
-def show_reruns(stories: Iterable[Story]) -> pl.DataFrame:
-    rows = [
-        (s.name, s.p, s.reading.reruns_to_clear, s.reading.reruns_to_confirm, s.id) for s in stories
-    ]
-    return pl.DataFrame(rows, {name: COMPARISON.schema[name] for name in COLUMNS}, orient="row")

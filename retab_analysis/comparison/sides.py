@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 
+from retab_analysis.comparison.accepted import Policy, ReadLabels, read_accepted
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
@@ -41,9 +42,6 @@ PLAN = pl.Schema(
     }
 )
 """Which runs were read and why, one row per run; the last row says where the list stopped."""
-
-ReadLabels = Callable[[], Mapping[str, str | None] | None]
-"""Gives the labels of a workflow's blocks by their ids, or None where nobody can be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +117,7 @@ class Sides:
     saved: SavedEvals = field(default_factory=SavedEvals)
     around: Surroundings = field(default_factory=Surroundings)
     notes: tuple[str, ...] = ()
+    accepted: Policy = field(default_factory=read_accepted)
     started: pl.DataFrame | None = None  # reruns whose results are not counted yet
     judges_edited: bool = True  # False: only what nobody edited is judged
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 
 import polars as pl
 
+from retab_analysis.comparison.accepted import SET_ASIDE
 from retab_analysis.comparison.config_changes import readable, shorten_field
 from retab_analysis.comparison.detail import (
     describe,
     find_sign,
     list_attempts,
     list_documents,
+    list_stories,
     make_cells,
     mark_texts,
     name_block,
     name_eval,
-    name_evals,
     say_got,
     say_p,
     say_reason,
@@ -26,8 +28,9 @@ from retab_analysis.comparison.detail import (
     say_word,
 )
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.headline import SET_ASIDE, VerdictFacts, say_rates, write_heading
+from retab_analysis.comparison.headline import VerdictFacts, say_rates, write_heading
 from retab_analysis.comparison.names import say_day
+from retab_analysis.comparison.next_step import NextStep
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -59,17 +62,38 @@ _NAMED = 6
 
 @dataclass(frozen=True, eq=False)
 class Door:
-    """Where a document is shown: with ``values`` or without, and what one types there.
+    """Where a document is shown: with ``values`` or without.
 
-    ``settle`` has what is not sure decided, ``more`` says more, ``look`` shows values, ``accept``
-    accepts a failure; empty for nothing.
+    ``types`` says which part of a next step one types there: a call, a command, or nothing on a
+    live page, which has buttons. ``shows`` is what shows values where they are hidden.
     """
 
     values: bool
-    settle: str = "verdict = ra.settle(verdict)"
-    more: str = "verdict.explain()"
-    look: str = "verdict.values()"
-    accept: str = 'verdict.accept("accepted.toml", reason="…")'
+    types: Literal["call", "command", ""] = "call"
+    shows: str = "values=True"
+
+    def write_step(self, step: NextStep | None) -> dict[str, Any] | None:
+        """A step as plain values; None where there is none, or nothing to type."""
+        if step is None or not self.types:
+            return None
+        told: dict[str, Any] = {"sentence": step.sentence, "code": getattr(step, self.types)}
+        other = self.write_step(step.otherwise)
+        return told if other is None else {**told, "otherwise": other}
+
+    def say_step(self, step: NextStep | None) -> Line:
+        line: Line = ()
+        told = self.write_step(step)
+        while told:
+            code = Span(told["code"], "code")
+            line += write_line("; " * bool(line), told["sentence"], ": " * bool(code.text), code)
+            told = told.get("otherwise")
+        return line
+
+    def hint(self) -> Line:
+        """How to see what is hidden."""
+        if self.values or not self.shows:
+            return ()
+        return write_line("Values are hidden; ", Span(self.shows, "code"), " shows them.")
 
 
 def make_document(
@@ -77,12 +101,13 @@ def make_document(
     gate: Gate,
     explanation: str,
     looks: tuple[int, datetime | None],
+    step: NextStep | None,
     door: Door,
 ) -> Document:
     """Make the document.
 
     ``looks`` are how many evals one rerun may clear, and from when on a further look may decide
-    those that had it.
+    those that had it; ``step`` is what to do next.
     """
     writer = _Writer(facts, gate, explanation, looks, door)
     passed, of = facts.passing
@@ -98,6 +123,7 @@ def make_document(
         notes=tuple(writer.notes()),
         counts=tuple(facts.counts()),
         parts=tuple(writer.parts()),
+        next=door.say_step(step),
         last=writer.last(),
     )
 
@@ -168,10 +194,6 @@ class _Writer:
         documents = {list_documents(each) for each in called}
         if len(called) > 1 and len(documents) == 1 and list_documents(called[0]):
             yield write_line(f"All {len(called)} read one document: {list_documents(called[0])}.")
-        unsure = [each.p for each in called if each.p is not None and each.p < 0.9]
-        if len(unsure) > 1:
-            total = sum(each.p or 0 for each in called)
-            yield write_line(f"About {round(total)} of these {len(called)} are probably broken.")
 
     # Cards
 
@@ -193,6 +215,10 @@ class _Writer:
         yield from self._unsure([*facts.of("suspect"), *errors])
         yield from self._new_failures()
         yield from self._folded()
+        edits = facts.sides.around.edits
+        has_values = any(each.fails for each in facts.stories)
+        if (has_values or (edits is not None and edits.changes.height)) and self.door.hint():
+            yield Note(self.door.hint())
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
@@ -204,16 +230,8 @@ class _Writer:
             "bad",
             self._title(cause, evals),
             write_line(" · ".join(self._aside(evals, errors))),
-            (*parts, DocumentTable(self.columns, rows), *self._steps()),
+            (*parts, DocumentTable(self.columns, rows)),
         )
-
-    def _steps(self) -> Iterator[Note]:
-        door = self.door
-        steps = ((door.look, " for every value"), (door.accept, " where a failure is known"))
-        said = [write_line(Span(code, "code"), why, ". ") for code, why in steps if code]
-        if said:
-            line = (part for each in said for part in each)
-            yield Note(write_line("Type next: ", *line), in_text=False)
 
     def _title(self, cause: str, evals: list[Story]) -> Line:
         blocks = list(dict.fromkeys(name_block(each) for each in evals))
@@ -307,7 +325,7 @@ class _Writer:
         aside: list[str | Span] = []
         if reruns:
             what = "one rerun may clear it" if reruns == 1 else "one rerun each may clear them"
-            aside += [f"{what}: ", Span(self.door.settle, "code")]
+            aside.append(what)
         if until is not None:
             day = say_day(until, self.facts.year)
             aside.append(f"{'; ' * bool(aside)}a look after {day} {until:%H:%M} UTC may decide")
@@ -322,22 +340,9 @@ class _Writer:
         for transition, word in (("added", "New"), ("not_comparable", "Edited")):
             failing = [each for each in self.facts.of(transition) if each.fails]
             if failing and not self.facts.is_first:
-                told.append(
-                    f"{word} and failing: {name_evals(failing, _NAMED)}{self._never(failing)}."
-                )
+                told.append(f"{word} and failing: {list_stories(failing, _NAMED)}.")
         if told:
             yield Note(write_line(" ".join(told)))
-
-    def _never(self, failing: Sequence[Story]) -> str:
-        """How many of these never passed, as saved evals remember and reruns show."""
-        saved = self.facts.sides.saved.evals
-        if saved is None:
-            return ""
-        never = saved.filter(pl.col("last_passed_at").is_null())["eval_id"].to_list()
-        silent = [each for each in failing if each.id in never and not each.reading.now.passed]
-        n = sum(each.transition == "added" for each in silent)
-        said = "never passed" if n == len(failing) == 1 else f"{n} never passed"
-        return f" ({said})" if n else ""
 
     # What is folded
 
@@ -367,7 +372,7 @@ class _Writer:
     ) -> Iterator[Part]:
         if not evals:
             return
-        brief = write_line(f"{title}: {name_evals(evals, _NAMED)}.") if is_named else None
+        brief = write_line(f"{title}: {list_stories(evals, _NAMED)}.") if is_named else None
         rows = []
         for each in evals:
             name, asserts, _, got = make_cells(each, values=self.door.values)
@@ -378,21 +383,23 @@ class _Writer:
         yield Folded(title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
 
     def last(self) -> Line:
-        row = self.facts.summary
-        more = write_line("More: ", Span(self.door.more, "code")) if self.door.more else ()
-        if not row["n_evals"]:
-            return more
+        row, n = self.facts.summary, self.facts.summary["n_evals"]
+        if not n:
+            return ()
         before, now = say_rates(row["baseline_pass_rate"], row["candidate_pass_rate"])
         how = " (the mean of their earlier runs)" if self.facts.sides.baseline is None else ""
-        who = f"{count_noun(row['n_evals'], 'eval')} with an earlier result"
-        said = f"Of {who} {before} passed before{how}, {now} now. "
-        return (*write_line(said), *more)
+        passing = f"{round(n * row['candidate_pass_rate'], 1):,g} of {n:,}"
+        who = f"{count_noun(n, 'eval')} with an earlier result"
+        return write_line(f"Of {who} {before} passed before{how}; {now}, {passing}, pass now.")
 
 
-def list_cases(facts: VerdictFacts, gate: Gate, *, values: bool) -> list[Case]:
-    """A case for each eval, and one for reasons that are of no single eval."""
+def list_cases(
+    facts: VerdictFacts, gate: Gate, *, values: bool, passes_undecided: bool
+) -> list[Case]:
+    """A case for each eval, and one for reasons and doubts that are of no single eval."""
     cases = [_make_case(each, facts.year, gate, values) for each in facts.stories]
-    if said := "\n".join(gate.suite_reasons):
+    doubt = f"The gate is undecided: {gate.doubt}." if gate.doubt and not passes_undecided else ""
+    if said := "\n".join(gate.suite_reasons) or doubt:
         return [*cases, Case(SUITE, SUITE, "", "failed", one_line(said), said)]
     return [*cases, Case(SUITE, SUITE, "", "passed")]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,7 +122,6 @@ class Note:
     """A line of its own."""
 
     line: Line
-    in_text: bool = True
 
 
 EDITS = 6
@@ -165,7 +163,7 @@ class Document:
     """A whole document, its parts in the order in which they are read.
 
     ``context`` stands in small print, ``brief`` in its place at the end of a line of text; the
-    badge is a judgement in two words; ``counts`` add up; ``last`` is the last line of a text.
+    badge is a judgement in two words; ``counts`` add up; ``last`` stands at the end of a text.
     """
 
     heading: Heading
@@ -176,6 +174,7 @@ class Document:
     notes: tuple[Line, ...]
     counts: tuple[Count, ...]
     parts: tuple[Part, ...]
+    next: Line = ()
     last: Line = ()
 
 
@@ -202,12 +201,3 @@ class Case:
     message: str = ""
     details: str = ""
     attempts: tuple[FailedTry, ...] = ()
-
-
-def each_table(parts: tuple[Part, ...]) -> Iterator[DocumentTable]:
-    """The tables of a document, also those inside of cards and folded parts."""
-    for part in parts:
-        if isinstance(part, DocumentTable):
-            yield part
-        elif isinstance(part, Card | Folded):
-            yield from each_table(part.parts)

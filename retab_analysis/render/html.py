@@ -78,6 +78,8 @@ def _write(document: Document) -> Iterator[Html]:
         yield tag("div", *bar, class_="rtd-bar", aria_hidden="true")
         counts = markup.join(*map(_write_count, document.counts), by=" ")
         yield tag("div", counts, class_="rtd-counts")
+    if document.next:
+        yield tag("p", "Next: ", write_html_line(document.next))
     yield from chain.from_iterable(map(_write_part, document.parts))
 
 

@@ -8,7 +8,7 @@ A case that was tried several times is written as Maven Surefire does it: ``flak
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -19,7 +19,9 @@ from retab_analysis.render.document import Case
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_junit(path: Path, about: str, cases: Sequence[Case]) -> None:
+def write_junit(
+    path: Path, about: str, cases: Sequence[Case], properties: Mapping[str, str]
+) -> None:
     """Write cases as JUnit XML; one that does not pass and does not count is skipped in it."""
     failed = sum(each.outcome == "failed" for each in cases)
     skipped = sum(each.outcome in ("xfailed", "skipped") for each in cases)
@@ -27,6 +29,9 @@ def write_junit(path: Path, about: str, cases: Sequence[Case]) -> None:
     numbers = {name: f"{count}" for name, count in counts.items()}
     suites = Xml.Element("testsuites", numbers)
     suite = Xml.SubElement(suites, "testsuite", {"name": _text(f"retab {about}"), **numbers})
+    above = Xml.SubElement(suite, "properties") if properties else suite
+    for name, value in properties.items():
+        Xml.SubElement(above, "property", {"name": name, "value": _text(value)})
     for case in cases:
         name = case.name if case.name == case.key else f"{case.name} ({case.key})"
         where = ".".join(each for each in ("retab", about, case.group) if each)

@@ -53,6 +53,8 @@ def _write(document: Document, rows: int) -> Iterator[str]:
     yield from (_write_line(note) for note in document.notes)
     if document.counts:
         yield " · ".join(f"**{each.number:,}** {markdown(each.word)}" for each in document.counts)
+    if document.next:
+        yield f"Next: {_write_line(document.next)}"
     for part in document.parts:
         yield from _write_part(part, rows)
 

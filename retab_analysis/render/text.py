@@ -49,15 +49,15 @@ def to_text(document: Document, width: int = WIDEST) -> str:
             lines.append("")
         is_open = isinstance(part, Card) if shown else is_open
         lines += shown
-    if document.last:
-        lines += ["", *_wrap(plain(document.last), width, "  ")]
+    following = _wrap(plain(document.next), width, "  Next: ")
+    if last := [*_wrap(plain(document.last), width, "  "), *following]:
+        lines += ["", *last]
     return without_controls("\n".join(each.rstrip() for each in lines))
 
 
 def _write_part(part: Part, width: int) -> Iterator[str]:
     if isinstance(part, Note):
-        if part.in_text:
-            yield from _wrap(plain(part.line), width, "  ")
+        yield from _wrap(plain(part.line), width, "  ")
     elif isinstance(part, ChangeList):
         yield from _write_edits(part.differences, width)
     elif isinstance(part, DocumentTable):

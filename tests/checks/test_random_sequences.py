@@ -184,7 +184,7 @@ def test_what_broke_hard_is_red_until_it_is_mended_redefined_or_accepted(
                 api.check().accept(tmp_path / "accepted.toml", ["a"], reason="known")
                 for _ in range(3):
                     made.step()
-                    gate = api.check().gate(allow=tmp_path / "accepted.toml")
+                    gate = api.check().gate(accepted=tmp_path / "accepted.toml")
                     assert "a" not in gate.failing, made
             elif end == "redefined":
                 made.redefine()

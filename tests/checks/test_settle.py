@@ -23,7 +23,7 @@ from support.inside import (
     combine_sides,
     compare,
     compare_sides,
-    settle_others,
+    run_again,
     sides_of,
 )
 from support.lettered_api import MINUTE, LetteredApi, alike, keep_time
@@ -116,13 +116,19 @@ EARLY = "2 evals are unclear; a look after 13:00 UTC may decide."
 def test_called_too_early_it_says_from_when_on_and_starts_nothing(unsure: Small) -> None:
     bar = Recorder()
     first = checked(unsure)
-    assert "3 runs: may clear" in first.next_steps[0]
+    assert first.next_step.code == "verdict = ra.settle(verdict)"
     last = settled(unsure, first, progress=bar)
-    assert bar.seen[-1][2] == EARLY
+    assert bar.seen[-1][2] == (
+        "classify 1 broke; extract 3 is not decided by reruns: look again after 13:00 UTC; "
+        "extract 4 passes."
+    )
     at = {each: transition(last, each)["decides_at"] for each in UNDECIDED}
     assert at.pop("extract 4") is None
     assert {f"{each:%d %H:%M}" for each in at.values()} == {"30 13:00"}
-    assert "after 13:00 UTC it may decide" in last.next_steps[0]
+    # What can be done now comes before what has to wait.
+    assert last.next_step.code == "verdict.values()"
+    waits = last.gate(accepted=["classify 1"])
+    assert waits.exit_code == 2
     assert "a look after 30 May 13:00 UTC may decide" in last.to_markdown()
     for made in (last, checked(unsure)):
         again = Recorder()
@@ -510,10 +516,12 @@ def test_the_plan_is_said_before_anything_is_started(
     settled(unsure, checked(unsure, candidate="run_50"), progress=True)
     assert "Nothing to run again: no eval that counts is undecided." in capsys.readouterr().err
     settled(unsure, done, progress=False)
-    assert capsys.readouterr().err == ""
-    # Without a bar it is said how many are started, too, and nothing else.
+    assert capsys.readouterr().err == "1 eval is unclear; a look after 17:03 UTC may decide.\n"
+    # Without a bar, too, it is said how many are started and what came of each.
     settled(unsure, hours_later(unsure), progress=False, max_reruns=1)
-    assert capsys.readouterr().err == "Running 1 undecided eval again, once.\n"
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "Running 1 undecided eval again, once."
+    assert last == "extract 3 is not decided by reruns: look again after 21:03 UTC."
 
 
 def test_the_bar_moves_as_runs_end(unsure: Small) -> None:
@@ -651,7 +659,10 @@ def test_told_to_wait_it_looks_again_until_all_is_decided(unsure: Small) -> None
         "Running 2 undecided evals again, once.",
     ]
     assert notes[3].startswith("waiting until 16:0")
-    assert notes[4:] == ["Running 1 undecided eval again, once."]
+    assert notes[4:] == [
+        "Running 1 undecided eval again, once.",
+        "classify 1 broke; extract 3 passes; extract 4 passes.",
+    ]
     assert bar.seen[-1][:2] == (6, 6)
     assert checked(unsure).evals.equals(last.evals)
 
@@ -705,7 +716,7 @@ def test_who_cannot_ask_while_it_waits_keeps_everything_too(unsure: Small) -> No
 
 def errors_again(api: LetteredApi, made: Comparison) -> Comparison:
     """Run isolated errors again, and nothing else."""
-    again: Comparison = settle_others(made, (), only_errors=True, client=api.client, progress=False)
+    again: Comparison = run_again(made, only_errors=True, client=api.client, progress=False)
     return again
 
 
@@ -715,7 +726,12 @@ def test_an_error_is_run_again_once_in_a_row() -> None:
         bar = Recorder()
         once = settle(api.check(), client=api.client, progress=bar)
         assert (len(api.started), once.gate().undecided) == (1, ("a",))
-        assert bar.seen[-1][2] == "1 eval is unclear; a look after 13:00 UTC may decide."
+        said = "a is not decided by reruns: look again after 13:00 UTC."
+        assert bar.seen[-1][2] == said
+        assert str(once.next_step) == (
+            'Look again after 21 Apr 13:00 UTC: verdict = ra.check("wf_letters"); '
+            "or wait for it: verdict = ra.settle(verdict, wait=True)"
+        )
         for made in (once, api.check()):
             assert settle(made, client=api.client, progress=False) is made
             assert errors_again(api, made) is made

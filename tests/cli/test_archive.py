@@ -173,5 +173,5 @@ def test_a_label_of_two_blocks_in_the_file_is_a_usage_error(
     Path("policy.toml").write_text('[tiers.informational]\nblocks = ["Same"]\n')
     alike = [{"id": each, "label": "Same", "type": "extract"} for each in ("extract", "other")]
     api.broken["GET /v1/workflows/blocks"] = reply(200, page(alike))
-    assert run(api, f"check {FLOW} --allow policy.toml") == 4
+    assert run(api, f"check {FLOW} --accepted policy.toml") == 4
     assert "'Same' is the name of 2 blocks; give an id: extract, other" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_a_summary_fits_into_a_comment(
     accepted = summary.with_name("accepted.toml")
     accepted.write_text("".join(entries))
     api = LetteredApi(dict.fromkeys(evals, "P" * 12 + "F"), "A" * 12 + "B", names)
-    assert ask(monkeypatch, api, "check", FLOW, "--allow", str(accepted)) == 1
+    assert ask(monkeypatch, api, "check", FLOW, "--accepted", str(accepted)) == 1
     text = summary.read_text()
     # What the action adds are its marker and a link.
     assert len(text) < 65_000

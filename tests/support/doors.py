@@ -46,9 +46,11 @@ class Answer:
         err: The standard error.
         document: What ``--json`` printed.
         junit: How many cases there are by outcome; None where no file was written.
+        properties: What the JUnit file says above its cases.
         reports: What the reports say, as Markdown and as HTML.
         pytest: pytest's exit code and how many tests there are by outcome; None where the command
             has options that the plugin does not.
+        terminal: What pytest printed.
     """
 
     code: int
@@ -56,8 +58,10 @@ class Answer:
     err: str
     document: dict[str, Any] = field(default_factory=dict)
     junit: Mapping[str, int] | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
     reports: list[str] = field(default_factory=list)
     pytest: tuple[int, Mapping[str, int]] | None = None
+    terminal: str = ""
 
     @property
     def says(self) -> str:
@@ -107,10 +111,12 @@ def ask_all_doors(situation: Situation) -> Answer:
         assert as_json.code == answer.code, (as_json, answer)
         answer.document = json.loads(as_json.out) if as_json.out else {}
         file = folder / "junit.xml"
-        answer.junit = _count_cases(file) if file.exists() else None
+        if file.exists():
+            answer.junit, answer.properties = _count_cases(file), _read_properties(file)
         written = [folder / each for each in REPORTS]
         answer.reports = [each.read_text("utf-8") for each in written if each.exists()]
-        answer.pytest = _run_pytest(situation, folder)
+        if (ended := _run_pytest(situation, folder)) is not None:
+            answer.pytest, answer.terminal = ended[:2], ended[2]
     return answer
 
 
@@ -170,6 +176,11 @@ def _count_cases(path: Path) -> Mapping[str, int]:
     return Counter(case[0].tag if len(case) else "passed" for case in cases)
 
 
+def _read_properties(path: Path) -> Mapping[str, str]:
+    found = Xml.parse(path).getroot().findall(".//property")
+    return {each.get("name", ""): each.get("value", "") for each in found}
+
+
 class _Recorder:
     """A plugin that counts what became of tests."""
 
@@ -182,9 +193,9 @@ class _Recorder:
             self.counts["xfailed" if xfailed else report.outcome] += 1
 
 
-def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, int]] | None:
+def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, int], str] | None:
     words = situation.command.split()[1:]
-    names = {f"--{each}": f"--retab-{each}" for each in ("candidate", "baseline", "allow")}
+    names = {f"--{each}": f"--retab-{each}" for each in ("candidate", "baseline", "accepted")}
     options = [each for each in words if each.startswith("--")]
     if not words or len(set(options)) < len(options) or not set(options) <= set(names):
         return None
@@ -206,7 +217,7 @@ def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, i
             finally:
                 ra.use(None)
     assert "Traceback" not in told.getvalue(), told.getvalue()
-    return int(code), recorder.counts
+    return int(code), recorder.counts, told.getvalue()
 
 
 def row_of(situation: Situation, answer: Answer) -> str:

@@ -218,23 +218,23 @@ SITUATIONS = (
         "what broke is accepted",
         0,
         _broken("F", EDIT),
-        "--allow accepted.toml",
+        "--accepted accepted.toml",
         _accepted(),
-        shown=f"{ACCEPT}; check wf_contracts --allow accepted.toml",
+        shown=f"{ACCEPT}; check wf_contracts --accepted accepted.toml",
     ),
     Situation(
         "what was accepted passes again",
         1,
         _broken("P"),
-        "--allow accepted.toml",
+        "--accepted accepted.toml",
         _accepted(),
-        shown=f"{ACCEPT}; check wf_contracts --allow accepted.toml --candidate {{contracts[7]}}",
+        shown=f"{ACCEPT}; check wf_contracts --accepted accepted.toml --candidate {{contracts[7]}}",
     ),
     Situation(
         "the acceptance has run out",
         1,
         _broken("F", EDIT),
-        "--allow accepted.toml",
+        "--accepted accepted.toml",
         _accepted("2026-01-01"),
     ),
     Situation(
@@ -312,8 +312,8 @@ SITUATIONS = (
         "no such file",
         4,
         _all(P + "P"),
-        "--allow accepted.toml",
-        shown="check wf_claims --allow accepted.toml",
+        "--accepted accepted.toml",
+        shown="check wf_claims --accepted accepted.toml",
     ),
     Situation(
         "names that would steer a terminal or a runner",
@@ -326,8 +326,14 @@ SITUATIONS = (
     ),
     # In the future of the tests, which is the past of a real clock.
     *(
-        Situation(name, code, situation())
-        for name, (situation, code, _) in TABLE.items()
+        Situation(
+            name,
+            row.code,
+            row.make(),
+            row.options,
+            _accepted() if "accepted" in row.asks else None,
+        )
+        for name, row in TABLE.items()
         if "future" not in name
     ),
 )

@@ -97,7 +97,7 @@ def _render_run(
 
 
 def _render_verdict(comparison: Comparison, look: DetailLook, below: Html | None) -> Html:
-    document = make_document(comparison, comparison.gate(), Door(look.values))
+    document = make_document(comparison, comparison.gate(), Door(look.values, types="", shows=""))
     if not look.is_live:
         return to_piece(document)
     parts = tuple(open_part(each, look.eval_id, below) for each in document.parts)

@@ -96,7 +96,7 @@ class News:
         """What ``check`` shows of the same runs; None before anything was compared."""
         made = self.comparison
         if made is not None and values not in self._documents:
-            document = make_document(made, made.gate(), Door(values, more=""))
+            document = make_document(made, made.gate(), Door(values, types="", shows=""))
             # A gate is judged at the end.
             is_going = sides_of(made).read.waiting[0]
             self._documents[values] = replace(document, badge="") if is_going else document

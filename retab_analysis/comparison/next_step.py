@@ -1,0 +1,140 @@
+"""What to do next about a verdict: one sentence and what to type, until there is nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+
+from retab_analysis.comparison.gate import Gate
+from retab_analysis.comparison.headline import VerdictFacts
+from retab_analysis.comparison.names import say_day
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.vocabulary import BROKEN
+
+_LISTED = 12  # so many evals are named, and so many reruns advised in a terminal
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do next.
+
+    Attributes:
+        sentence: What to do, in words.
+        code: What to type in Python, where ``verdict`` is the comparison; empty for nothing.
+        command: What to type in a terminal.
+        otherwise: What else would do.
+    """
+
+    sentence: str
+    code: str = ""
+    command: str = ""
+    otherwise: NextStep | None = None
+
+    @property
+    def call(self) -> str:
+        """The code without variables, which may have other names: ``ra.settle(…)``."""
+        call = re.sub(r"^\w+ = ", "", self.code)
+        return re.sub(r"^verdict(?=\.)", "", call).replace("(verdict", "(…", 1)
+
+    def __str__(self) -> str:
+        said = f"{self.sentence}{': ' * bool(self.code)}{self.code}"
+        return said if self.otherwise is None else f"{said}; {self.otherwise}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Workflow:
+    """The workflow and the file of accepted failures, as one types them."""
+
+    id: str
+    accepted: str
+
+    def settle(self, sentence: str, more: str = "", option: str = "") -> NextStep:
+        command = self.check(f" --settle {_LISTED}{option}")
+        return NextStep(sentence, f"verdict = ra.settle(verdict{more})", command)
+
+    def start(self, sentence: str, more: str = "", option: str = "") -> NextStep:
+        code = f"run = ra.start_runs({json.dumps(self.id)}{more})"
+        return NextStep(sentence, code, self.check(f" --start{option}"))
+
+    def check(self, options: str = "") -> str:
+        known = f" --accepted {shlex.quote(self.accepted)}" if self.accepted else ""
+        return f"retab-analysis check {shlex.quote(self.id)}{options}{known}"
+
+
+def find_next_step(
+    facts: VerdictFacts, gate: Gate, looks: tuple[int, datetime | None]
+) -> NextStep | None:
+    """The first that fits: what can be run now, what a person has to look at, what has to wait.
+
+    ``looks`` are how many evals one rerun may clear, and from when on a further look may decide.
+    """
+    known = (facts.sides.around.workflow, facts.sides.candidate)
+    ids = [each for frame in known if frame is not None for each in frame["workflow_id"]]
+    flow = next((each for each in ids if each is not None), "…")
+    workflow = _Workflow(one_line(flow), facts.sides.accepted.path)
+    reruns, until = looks
+    look = _look(facts, gate, workflow)
+    if facts.sides.read.versions:  # these have the runs that they have
+        return look
+    return _run(facts, reruns, workflow) or look or _wait(facts, gate, until, workflow)
+
+
+def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | None:
+    read = facts.sides.read
+    stale = [s for s in facts.stories if s.saved.stale and s.transition]
+    stale = [each for each in stale if each.id not in facts.set_aside]
+    going = [each for each in read.newer if each.kind == "going on"]
+    if read.waiting[0] or any(stale or not each.is_judged for each in going):
+        code = f"view = ra.watch(workflow_id={json.dumps(workflow.id)})"
+        command = f"retab-analysis watch {shlex.quote(workflow.id)}"
+        return NextStep("A run goes on; watch it", code, command)
+    if facts.outage or read.could_not_run:
+        return workflow.start("Run the workflow again")
+    if stale:
+        said = "Run what was edited or never ran"
+        return workflow.start(said, ', only="edited"', " --only edited")
+    if reruns:
+        clears = "may clear it" if reruns == 1 else "may clear them"
+        return workflow.settle(f"Run {count_noun(reruns, 'eval')} again, once, which {clears}")
+    missing = [each.id for each in facts.of("incomplete") if each.saved.is_valid]
+    if missing and facts.is_decided:
+        evals = f", evals={json.dumps(missing)}" if len(missing) <= _LISTED else ""
+        return workflow.start("Run what has no result", evals)
+    fell = facts.fallen is not None and not facts.fallen.is_sure
+    if missing or read.unnamed or read.doubts or fell or not facts.is_decided:
+        return workflow.start("Run the workflow again")
+    return None
+
+
+def _look(facts: VerdictFacts, gate: Gate, workflow: _Workflow) -> NextStep | None:
+    """What broke, what does not fit, what never passed; entries that have to go."""
+    accepted = facts.sides.accepted
+    report = f"retab-analysis report {shlex.quote(workflow.id)} report.html --values"
+    errors = [each for each in facts.of("newly_errored") if each.errs_always]
+    if facts.of(*BROKEN, "incomplete") or errors or gate.failing:
+        file = accepted.path or "accepted.toml"
+        accept = f'verdict.accept({json.dumps(file)}, reason="…")'
+        shell = f'retab-analysis accept {shlex.quote(workflow.id)} {shlex.quote(file)} --reason "…"'
+        known = NextStep("where a failure is known", accept, shell)
+        return NextStep("See what each got, and mend it", "verdict.values()", report, known)
+    if outdated := accepted.list_outdated(facts.stories, facts.saved):
+        entries = ", ".join(each.lines or json.dumps(each.entry.id) for each in outdated)
+        return NextStep(f"Delete {entries} of {accepted.path or 'accepted='}")
+    passes = facts.has_pass or (facts.is_apart and facts.passing[0])
+    if gate.reasons or not passes or (gate.doubt and facts.sides.read.versions):
+        return NextStep("See what each got", "verdict.values()", report)
+    return None
+
+
+def _wait(
+    facts: VerdictFacts, gate: Gate, until: datetime | None, workflow: _Workflow
+) -> NextStep | None:
+    if until is not None:
+        code = f"verdict = ra.check({json.dumps(workflow.id)})"
+        wait = workflow.settle("or wait for it", ", wait=True", " --wait")
+        said = f"Look again after {say_day(until, facts.year)} {until:%H:%M} UTC"
+        return NextStep(said, code, workflow.check(), wait)
+    return workflow.start("Only a further run can tell") if gate.doubt else None
