@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeGuard
@@ -16,6 +17,7 @@ from retab_analysis.errors import ConfigError
 
 LONGEST_WAIT = 366 * 24 * 3600.0  # seconds; operating systems refuse much longer waits
 LARGEST_COUNT = 2**63 - 1  # frames count their rows in 64 bits
+AGE = re.compile(r"([0-9]{1,9}) ?([hdw])")  # how long ago: hours, days or weeks
 _LISTED = 5
 
 

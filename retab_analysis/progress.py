@@ -26,11 +26,9 @@ class Progress(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Do nothing."""
+    def update(self, done: int, total: int | None = None, note: str = "") -> None: ...
 
-    def close(self) -> None:
-        """Do nothing."""
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,12 @@ def announce(progress: Progress, line: str, done: int, total: int, *, starts: bo
 
 
 def say(line: str) -> None:
-    """Say what somebody has to know, on the standard error: what a cell prints stays its own."""
+    """Say what somebody has to know: in a notebook as an output of its own, else on stderr."""
+    if in_kernel():
+        from IPython.display import display
+
+        display({"text/plain": as_shown(line)}, raw=True)  # type: ignore[no-untyped-call]
+        return
     # A program may have closed it, or have none; what was to be done is done all the same.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{as_shown(line)}\n")

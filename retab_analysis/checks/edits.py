@@ -20,7 +20,7 @@ from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import find_era, mark_codes, read_past_versions
-from retab_analysis.fetch.lists import read_two_versions
+from retab_analysis.fetch.lists import read_two_versions, resolve_workflow
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -42,7 +42,7 @@ def fetch_config_changes(
     the newest runs, to learn when that draft ran, and the history of each block.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         baseline: A published version, by its id, as ``"v5"`` or ``"published"``; or ``"draft"``;
             or the id of an earlier draft, if the API gives the history of blocks.
         candidate: Another one; ``"draft"`` for the blocks as they are now.
@@ -69,6 +69,7 @@ def fetch_config_changes(
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         quote_id(name, value)
     chosen = client_or_default(client)
+    workflow_id = resolve_workflow(chosen, workflow_id)
     try:
         blocks: Sequence[pl.DataFrame] = read_two_versions(chosen, workflow_id, baseline, candidate)
     except NotFoundError as error:

@@ -10,14 +10,14 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import add_sentence, resolve
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.plan import RunListing
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.detail import WORDS, say_invalid
-from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.edited import SAVE_FIRST
+from retab_analysis.fetch.lists import resolve_named
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.present import NOTHING_RAN, find_began, find_present, find_stale
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -181,11 +181,8 @@ def overview(
     chosen = fetch_workflows(client=client, progress=False)
     if workflow_id is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
-        try:
-            chosen = chosen.filter(workflow_id=resolve("workflow", workflow_id, names))
-        except ConfigError as unknown:
-            unknown.args = (add_sentence(unknown, client.describe_environment()),)
-            raise
+        found = resolve_named(client, "workflow", workflow_id, names)
+        chosen = chosen.filter(workflow_id=found)
     elif chosen.is_empty():
         say(f"There is no workflow. {client.describe_environment()}.")
     shown = choose_progress(progress, "Looking at workflows", "workflows")
@@ -329,6 +326,8 @@ def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
 
 def _describe(row: Row) -> str:
     passing = f"{row['passing']} of {row['evals']} evals pass"
+    if not row["evals"]:
+        passing = f"no saved eval; {SAVE_FIRST.format(row['workflow_id'])}"
     return f"{row['name'] or row['workflow_id']} ({row['workflow_id']}): {passing}{_why(row)}"
 
 

@@ -41,6 +41,8 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
 from retab_analysis.evidence.comparable import HORIZON
+from retab_analysis.fetch.edited import SAVE_FIRST, count
+from retab_analysis.fetch.lists import refuse_unknown
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.fetch.runs import fetch_run
@@ -270,11 +272,7 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
         return Choice(found, "the newest run of the whole workflow")
     runs = listing.present
     if runs.is_empty():
-        raise ConfigError(
-            f"workflow {listing.source.workflow_id} has no run; is that its id? overview lists "
-            "those that there are, and start_runs (check --start) starts a run. "
-            f"{listing.source.client.describe_environment()}"
-        )
+        raise ConfigError(_say_nothing_ran(listing.source))
     cut = runs.filter(WHOLE, DECIDED_ANY).head(1)
     if not cut.is_empty():
         return Choice(cut, "the newest run of the whole workflow that decided something")
@@ -365,6 +363,19 @@ def _find_newest(
             return Choice(runs.head(1), f"the newest run of {what}", which)
         if not (far and listing.read_older()):
             return None
+
+
+def _say_nothing_ran(source: Source) -> str:
+    """Why there is no run to check, and what is next."""
+    name = source.workflow_id
+    refuse_unknown(source.client, {"workflow_id": [name]}, source.saved)
+    if source.saved.is_empty():
+        return f"workflow {name} has no saved eval; {SAVE_FIRST.format(name)}"
+    start = f"run = ra.start_runs({name!r}), or check --start, runs all of them"
+    evals = f"its {count(source.saved.height, 'saved eval')} never ran"
+    return (
+        f"workflow {name} has no run yet, {evals}: {start}. {source.client.describe_environment()}"
+    )
 
 
 def _newest_parts(runs: pl.DataFrame) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from retab_analysis.arguments import AGE
 from retab_analysis.cli.console import USAGE, Console
 from retab_analysis.files import check_writable
 from retab_analysis.markup import without_controls
@@ -338,20 +339,22 @@ def word(text: str) -> str:
 def last_day(text: str) -> date:
     """A date that is not over."""
     day = moment(text)
-    if isinstance(day, datetime):
+    if isinstance(day, datetime | str):
         raise argparse.ArgumentTypeError(f"must be a date such as 2026-12-31, got {text!r}")
     if day < datetime.now(UTC).date():
         raise argparse.ArgumentTypeError(f"must be today or later, got {text}")
     return day
 
 
-def moment(text: str) -> date | datetime:
-    """A date, which means the whole day, or a moment, in UTC where it has no zone."""
+def moment(text: str) -> date | str:
+    """A date, which means the whole day, or a moment, in UTC where it has no zone; or an age."""
+    if AGE.fullmatch(text):
+        return text
     for read in (date.fromisoformat, datetime.fromisoformat):
         with contextlib.suppress(ValueError):
             return read(text)
     raise argparse.ArgumentTypeError(
-        f"must be a date such as 2026-12-31 or 2026-12-31T08:00, got {text!r}"
+        f"must be a date such as 2026-12-31 or 2026-12-31T08:00, or an age as 30d; got {text!r}"
     )
 
 

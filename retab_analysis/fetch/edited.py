@@ -39,6 +39,9 @@ _WHY = {
 }
 _LISTED = 5
 
+SAVE_FIRST = "save an eval in Retab first, then start a run: ra.start_runs({!r})"
+"""What is next where a workflow has no evals."""
+
 Eval = dict[str, Any]
 Scope = dict[str, str]
 
@@ -47,12 +50,11 @@ Scope = dict[str, str]
 class Selection:
     """What is to be started, and what is left out.
 
-    ``evals`` is None if their number is not known. ``left_out`` has one row per block, as
-    ``ProblemsWarning.problems``.
+    ``left_out`` has one row per block, as ``ProblemsWarning.problems``.
     """
 
     scopes: list[Scope]
-    evals: int | None
+    evals: int
     said: str
     said_left_out: str = ""
     left_out: pl.DataFrame = field(default_factory=PROBLEMS.to_frame)
@@ -87,16 +89,16 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
     blocks = _read_blocks(client, workflow_id)
     edited = [each for each in blocks if each.why]
     single = [row for each in blocks if not each.why for row in each.single]
-    scopes = [{"type": "block", "block_id": each.id} for each in edited]
-    scopes += [{"type": "single", "eval_id": row["eval_id"]} for row in single]
+    sized = [({"type": "block", "block_id": each.id}, len(each.evals)) for each in edited]
+    sized += [({"type": "single", "eval_id": row["eval_id"]}, 1) for row in single]
     what = [f"block {each.id!r} ({_WHY[each.why]})" for each in edited if each.why]
     if single:
         names = list_some((repr(row["eval_name"] or row["eval_id"]) for row in single), _LISTED)
         what.append(f"{count(len(single), 'eval')} that {_are_new(single)} ({names})")
     left_out = [each for each in blocks if not each.why]
-    evals = sum(len(each.evals) for each in edited) + len(single)
-    runs = [scope for scope in scopes for _ in range(repeat)]
-    said = f"{say_start(workflow_id, len(runs), evals, repeat)}: {'; '.join(what)}."
+    runs = [scope for scope, _ in sized for _ in range(repeat)]
+    sizes = [size for _, size in sized for _ in range(repeat)]
+    said = f"{say_start(workflow_id, sizes)}: {'; '.join(what)}."
     if not runs:
         said = "No run is started: no block was edited since its evals ran last."
     reasons = {each.id: each.say_left_out() for each in left_out}
@@ -104,7 +106,7 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
     rows = [(block, "$", why, "") for block, why in reasons.items()]
     problems = pl.DataFrame(rows, PROBLEMS, orient="row")
     left = f"Left out: {told}." if reasons else ""
-    return Selection(runs, evals * repeat, said, left, problems)
+    return Selection(runs, sum(sizes), said, left, problems)
 
 
 def _are_new(evals: Sequence[Eval]) -> str:
@@ -174,11 +176,14 @@ def _is_undecided(row: Eval) -> bool:
     return has_ended and row["latest_block_fingerprint"] not in {*known} - {None}
 
 
-def say_start(workflow_id: str, runs: int, evals: str | int, repeat: int) -> str:
-    """How many runs are started, and of how many evals, or of which."""
-    times = f", each {repeat} times" if repeat > 1 else ""
-    told = count(evals, "eval") if isinstance(evals, int) else evals
-    return f"Starting {count(runs, 'run')} of {workflow_id}, {told}{times}"
+def say_start(workflow_id: str, sizes: Sequence[int]) -> str:
+    """How many runs are started, and of how many evals; ``sizes`` has that of each run."""
+    if not sizes:
+        return "No run is started: no eval was named"
+    is_equal = len({*sizes}) == 1
+    evals = count(sizes[0] if is_equal else sum(sizes), "eval")
+    each = "" if len(sizes) == 1 else " each" if is_equal else " together"
+    return f"Starting {count(len(sizes), 'run')} of {evals}{each} in {workflow_id}"
 
 
 def count(number: int, noun: str) -> str:

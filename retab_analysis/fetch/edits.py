@@ -21,6 +21,7 @@ from retab_analysis.fetch.lists import (
     read_blocks,
     read_live_blocks,
     refuse_unknown,
+    resolve_workflow,
 )
 from retab_analysis.fetch.paging import PAGE_SIZE, read_list
 from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values, quote_id
@@ -56,7 +57,7 @@ def fetch_edits(
     histories, the newest published versions are read instead, one request each.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         blocks: Only these, by id or label; all blocks of the draft if not given.
         client: The client to ask with; the default one if not given.
 
@@ -82,6 +83,7 @@ def fetch_edits(
     check_text("workflow_id", workflow_id)
     asked = list_values("blocks", blocks)
     chosen = client_or_default(client)
+    workflow_id = resolve_workflow(chosen, workflow_id)
     draft = read_live_blocks(chosen, workflow_id)
     if draft.is_empty():
         refuse_unknown(chosen, {"workflow_id": [workflow_id]}, EDITS.empty())

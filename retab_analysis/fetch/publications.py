@@ -23,6 +23,7 @@ from retab_analysis.fetch.lists import (
     find_workflow,
     of_workflow,
     refuse_unknown,
+    resolve_workflow,
     suggest_workflow,
 )
 from retab_analysis.fetch.paging import Fetched, read_list
@@ -50,7 +51,7 @@ def fetch_versions(
     ``version`` is null.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         client: The client to ask with; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
         strict: Raise for a version that does not decode. False keeps the good ones and warns once.
@@ -76,6 +77,7 @@ def fetch_versions(
     """
     check_flag("strict", strict)
     chosen = client_or_default(client)
+    workflow_id = resolve_workflow(chosen, workflow_id)
     with contextlib.closing(choose_progress(progress, VERSIONS.name, VERSIONS.name)) as bar:
         read = partial(read_list, strict=strict, progress=bar)
         fetched = _read(chosen, workflow_id, read)

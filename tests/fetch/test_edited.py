@@ -71,7 +71,7 @@ def test_the_block_that_was_edited_is_run_and_all_is_said() -> None:
     assert scopes(runs) == [("extract", None)] * 2
     assert runs["total_evals"].to_list() == [3, 3]
     assert str(said) == (
-        f"Starting 2 runs of {FLOW}, 3 evals, each 2 times: block 'extract' ({WHY['code']}). "
+        f"Starting 2 runs of 3 evals each in {FLOW}: block 'extract' ({WHY['code']}). "
         "Left out: 'classify' (3 evals, not edited), 'split' (3 evals, not edited)."
     )
     assert said.problems.select("record_id", "reason").rows() == [
