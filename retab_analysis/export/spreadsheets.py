@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 import polars.selectors as cs
@@ -47,11 +47,20 @@ _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel
 _EXACT = 10**15  # whole numbers up to there are shown with all their digits
 _FIRST_YEAR = 1901  # Excel takes 1900 for a leap year, and its first day for a time without a date
 _SHEET = re.compile(r"(?i)(?!'|history\Z)[^\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]+(?<!')")
-_Frame = pl.DataFrame | pl.LazyFrame
+
+
+class _HasEvals(Protocol):
+    """A :class:`Comparison`, of which ``.evals`` is written."""
+
+    @property
+    def evals(self) -> pl.DataFrame: ...
+
+
+_Frame = pl.DataFrame | pl.LazyFrame | _HasEvals
 
 
 def write_csv(
-    frame: pl.DataFrame | pl.LazyFrame,
+    frame: _Frame,
     path: PathOrFile,
     *,
     spreadsheet_safe: bool = True,
@@ -67,7 +76,8 @@ def write_csv(
     a link, a pipe or a device. A killed process may leave ``.<16 hex digits>.tmp``.
 
     Args:
-        frame: Any frame, a whole table or not; a LazyFrame is collected.
+        frame: Any frame, a whole table or not; a LazyFrame is collected, and of a
+            :class:`Comparison` its ``.evals`` are written.
         path: A path, or a file, which stays open; open one for text with ``newline=""``.
         spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute:
             those that start with tab, carriage return or newline, or with one of ``= + - @``
@@ -109,9 +119,9 @@ def write_csv(
             f"path ends in {suffix}, but what is written is CSV: let it end in .csv, which a "
             "spreadsheet opens too, or use retab_analysis.write_excel or write_parquet of the frame"
         )
-    frame = _collect("frame", frame)
-    cells = _cells(frame, safe=spreadsheet_safe, excel=excel)
-    names = pl.Series(frame.columns, dtype=pl.String).to_frame()
+    rows = _collect("frame", frame)
+    cells = _cells(rows, safe=spreadsheet_safe, excel=excel)
+    names = pl.Series(rows.columns, dtype=pl.String).to_frame()
     cells.columns = _cells(names, safe=spreadsheet_safe, excel=excel).to_series().to_list()
     file = io.BytesIO()
     cells.write_csv(
@@ -127,6 +137,8 @@ def write_csv(
 def _collect(name: str, given: object) -> pl.DataFrame:
     """The frame that a caller gave as the argument ``name``, of which every column has a form."""
     as_polars(given, name)  # whether polars can compute here
+    evals = getattr(given, "evals", None)
+    given = evals if isinstance(evals, pl.DataFrame) else given
     frame = given.collect() if isinstance(given, pl.LazyFrame) else given
     if not isinstance(frame, pl.DataFrame):
         raise ConfigError(f"{name}: expected a polars DataFrame, got {described(given)}")
@@ -374,7 +386,8 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     than 15 digits are text, because Excel would round them.
 
     Args:
-        frames: A frame, or several by the names of their sheets.
+        frames: A frame or a :class:`Comparison` (its ``.evals``), or several by the names of their
+            sheets.
         path: A path that ends in ``.xlsx``, which is replaced whole or not at all, or a file open
             for writing bytes.
 

@@ -23,8 +23,11 @@ _NOUNS = {VERSION: "version", RUN: "run"}
 _READ = ("workflow_version_id", "version", "description", "published_at", "is_current")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-Versions = Mapping[object, tuple[int | None, str | None, datetime | None, bool]] | None
-"""By id: the number, the release note, when it was published and whether it is in production.
+Publication = tuple[int | None, str | None, datetime | None, bool]
+"""The number, the release note, when it was published and whether it is in production."""
+
+Versions = Mapping[object, Publication] | None
+"""The publications by the ids of versions.
 
 None where it is not known which versions were published.
 """
@@ -71,7 +74,7 @@ class Columns:
         """
         moments = self.keys["created_at"].to_list()
         years = {moment.year for moment in moments if moment is not None}
-        days = [_as_day(moment, years) for moment in moments[:: self.each]]
+        days = [name_day(moment, years) for moment in moments[:: self.each]]
         if self.each > 1 or self.by == RUN:
             return label_columns(ax, days, room=room)
         names = [name_version(key, self.versions) for key in self.keys["key"]]
@@ -90,12 +93,17 @@ class Columns:
         known = self.versions or {}
         for key in self.keys["key"]:
             if key in known:
-                number, note, at, current = known[key]
+                number = known[key][0]
                 name = to_one_line(key) if number is None else f"v{number}"
-                day = "" if at is None else f" of {at:%Y-%m-%d}"
-                now = ", in production now" if current else ""
-                notes.append(f"{name}{day}{now}: {to_one_line(note or 'no release note')}")
+                notes.append(say_version(name, known[key]))
         return notes
+
+
+def say_version(name: str, told: Publication) -> str:
+    _, note, at, current = told
+    day = "" if at is None else f" of {at:%Y-%m-%d}"
+    now = ", in production now" if current else ""
+    return f"{name}{day}{now}: {to_one_line(note or 'no release note')}"
 
 
 def find_columns(lazy: pl.LazyFrame, by: str, versions: object = None) -> Columns:
@@ -128,7 +136,7 @@ def name_version(key: object, versions: Versions) -> object:
     return DRAFT if is_draft(key, versions) else key
 
 
-def _as_day(moment: datetime | None, years: set[int]) -> str:
+def name_day(moment: datetime | None, years: set[int]) -> str:
     """``27 Nov``; with the year where there are several."""
     if moment is None:
         return ""

@@ -1,4 +1,4 @@
-"""The pass rate from version to version."""
+"""The pass rate from version to version, or from week to week."""
 
 from __future__ import annotations
 
@@ -6,34 +6,48 @@ import math
 from typing import Any
 
 import polars as pl
+from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from retab_analysis.analysis import summarize_runs
 from retab_analysis.analysis.frames import check_frame, check_key
-from retab_analysis.analysis.summaries import READ, find_standing, is_outage
+from retab_analysis.analysis.summaries import READ, find_period, find_standing, is_outage
+from retab_analysis.errors import ConfigError
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import RUN, VERSION, Columns, find_columns, say_left_out
-from retab_analysis.plots.palette import BLUE, NEW, QUIET, Style
+from retab_analysis.plots.columns import (
+    RUN,
+    VERSION,
+    Columns,
+    Versions,
+    find_columns,
+    name_day,
+    say_left_out,
+    say_version,
+)
+from retab_analysis.plots.palette import BLUE, NEW, QUIET, SKY, Style
 from retab_analysis.schema import RUNS
 from retab_analysis.vocabulary import rated_total
 
+mdates: Any = dates  # which has no types
 _THINNEST = 6.0  # pixels of an interval and what is between two of them
 _STEP = 0.05
 _FROM_NOTHING = 0.25  # an axis that would begin below begins at 0
 _WHOLE = 3
 _MANY = 40  # points that have to be smaller
+_PERIODS = {"1h": "hour", "1d": "day", "1w": "week", "1mo": "month", "1q": "quarter", "1y": "year"}
 
 
 def plot_pass_rate(
     runs: pl.DataFrame | pl.LazyFrame,
-    *,
     by: str = "workflow_version_id",
+    *,
+    every: str | None = None,
     scope: str | None = "workflow",
     versions: pl.DataFrame | pl.LazyFrame | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the pass rate of each version, with its 95 % interval.
+    """Draw the pass rate of each version, or with ``every`` over time, with its 95 % interval.
 
     Rates and Wilson intervals are those of :func:`retab_analysis.summarize_runs`: of the runs that
     completed, outages apart. A version that has only runs of which evals are missing has a hollow
@@ -42,18 +56,22 @@ def plot_pass_rate(
     in figures. The axis goes from a little below the lowest interval to a little above the highest.
     Groups that are too many to be seen apart are put together, as many neighbours each.
 
+    With ``every`` x is time: a point in the middle of each period, the interval as a band, and a
+    dashed line where a version was published.
+
     What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: Another column of it, your own included.
+        every: Instead of ``by``: how long a period is, as for :func:`summarize_runs` (``"1w"``).
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
         versions: A VERSIONS frame: published versions are named by their number, and their release
             notes are among the notes.
         ax: Where to draw; None makes a new figure.
 
     Returns:
-        The axes; the versions are at x = 0, 1, ….
+        The axes; the versions are at x = 0, 1, …, with ``every`` x are matplotlib's dates.
 
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
@@ -63,37 +81,55 @@ def plot_pass_rate(
         >>> runs = ra.fetch_runs("wf_invoices", limit=100)
         >>> axes = ra.plot_pass_rate(runs, versions=ra.fetch_versions("wf_invoices"))
         >>> axes.figure.savefig("pass_rate.png")
+        >>> axes = ra.plot_pass_rate(runs, every="1w")
     """
     key = check_key(by, runs, RUNS)
     lazy = check_frame(runs, RUNS, (key, *READ)).select(*READ, key=key)
-    summarize_runs(lazy, "key", scope=scope)  # which refuses an unknown scope
+    summarize_runs(lazy, "key", every=every, scope=scope)  # which refuses an unknown scope
+    if every is not None and by != VERSION:
+        raise ConfigError(f"every={every!r} draws over time: leave by={by!r} out")
     is_scoped = pl.lit(True) if scope is None else (pl.col("scope") == scope).fill_null(False)
     scoped = lazy.filter(is_scoped)
     others = lazy.select((~is_scoped).sum()).collect().item()
     columns = find_columns(scoped, by, versions)
-    ax = axes.prepare_axes(ax, width=1.2 + 0.85 * columns.height, height=4.4)
+    wide = 1.2 + 0.85 * columns.height if every is None else 8.0
+    ax = axes.prepare_axes(ax, width=wide, height=4.4)
     if not columns.height:
         beside = f"no {scope} runs, {others:,} of another scope"
         return axes.show_message(ax, beside if others else "no runs")
-    columns = columns.fit(ax, _THINNEST)
-    placed = columns.place(scoped)
-    is_rated = ~is_outage() & rated_total().is_not_null()
-    best = find_standing(scope or "workflow").filter(is_rated).max()
-    partial = placed.group_by("x").agg(partial=best != _WHOLE).collect()
-    rates = summarize_runs(placed, "x", scope=scope).collect().join(partial, on="x").sort("x")
-    quiet = _draw(ax, rates, columns)
-    columns.label(ax, quiet=quiet)
+    if every is None:
+        columns = columns.fit(ax, _THINNEST)
+        rates = _rate(columns.place(scoped), scope)
+        quiet = _draw(ax, rates, columns)
+        columns.label(ax, quiet=quiet)
+        aside, noun, notes = "grey: drafts" if any(quiet) else "", columns.noun, columns.notes
+    else:
+        rates = _rate(scoped.with_columns(x=find_period(every)), scope).drop_nulls("x")
+        marked = _draw_over_time(ax, rates, every, columns.versions)
+        aside, noun, notes = (
+            "dashed: published" if marked else "",
+            _PERIODS.get(every, every),
+            marked,
+        )
     left = rates["n_runs"] - rates["rated_runs"] - rates["n_outages"]
     reasons = {
         "in an outage": int(rates["n_outages"].sum()),
         "that did not complete, or without counts": int(left.sum()),
         "of another scope": others,
     }
-    notes = [*say_left_out("run", reasons), *columns.notes]
+    notes = [*say_left_out("run", reasons), *notes]
     if rates.filter("partial", pl.col("pass_rate").is_not_null()).height:
         notes.append("hollow: only runs in which evals are missing")
-    aside = "grey: drafts" if any(quiet) else ""
-    return axes.conclude(ax, f"Pass rate by {columns.noun}, 95 % intervals", notes, aside=aside)
+    return axes.conclude(ax, f"Pass rate by {noun}, 95 % intervals", notes, aside=aside)
+
+
+def _rate(placed: pl.LazyFrame, scope: str | None) -> pl.DataFrame:
+    """The pass rate at each ``x``, and whether it is only ``partial``."""
+    is_rated = ~is_outage() & rated_total().is_not_null()
+    best = find_standing(scope or "workflow").filter(is_rated).max()
+    partial = placed.group_by("x").agg(partial=best != _WHOLE).collect()
+    rates = summarize_runs(placed, "x", scope=scope).collect()
+    return rates.join(partial, on="x", nulls_equal=True).sort("x")
 
 
 def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
@@ -127,12 +163,74 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     _zoom(ax, low.min(), high.max())
     axes.frame_values(ax)
     if newest:
-        size = 1.1 * axes.measure_font(ax) * 72 / ax.figure.dpi
-        words: Style = {"va": "center", "fontsize": size, "fontweight": "bold", "color": NEW}
-        place: Style = {"textcoords": "offset points", "annotation_clip": False}
-        said = f"{rate[-1]:.1%}".replace(".0%", "%")
-        ax.annotate(said, (places[-1], rate[-1]), (0.8 * size, 0), **place, **words, **axes.plain())
+        _write_newest(ax, places[-1], rate[-1])
     return quiet
+
+
+def _draw_over_time(ax: Axes, rates: pl.DataFrame, every: str, versions: Versions) -> list[str]:
+    """Draw a point for each period, and the published versions, of which it gives the notes."""
+    start, end = pl.col("x"), pl.col("x").dt.offset_by(every)
+    known = rates.drop_nulls("pass_rate").with_columns(at=start + (end - start) / 2)
+    places = mdates.date2num(known["at"].to_list())
+    rate, low, high = (known[f"pass_rate{each}"].to_list() for each in ("", "_low", "_high"))
+    usual = 40 if len(places) < _MANY else 12
+    ax.plot(places, rate, color=BLUE, linewidth=1.5, zorder=2)
+    if len(places) > 1:
+        ax.fill_between(places, low, high, color=SKY, alpha=0.3, linewidth=0, zorder=1)
+    else:
+        ax.vlines(places, low, high, color=SKY, linewidth=3, zorder=1)
+    colours = [BLUE] * (len(places) - 1) + [NEW] * (len(places) > 0)
+    ground = ax.get_facecolor()
+    fill = [ground if part else each for each, part in zip(colours, known["partial"], strict=True)]
+    ax.scatter(places, rate, s=usual, color=fill, edgecolors=colours, linewidths=1.3, zorder=3)
+    _zoom(ax, known["pass_rate_low"].min(), known["pass_rate_high"].max())
+    axes.frame_values(ax)
+    first, last = mdates.date2num(rates.select(start.min(), end=end.max()).row(0))
+    beyond = 0.02 * (last - first)
+    ax.set_xlim(first - beyond, last + 3 * beyond)
+    years = {each.year for each in known["at"]}
+    size = axes.measure_font(ax)
+    most = max(2, int(ax.bbox.width / (8 if len(years) < 2 else 12) / size))
+    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=2, maxticks=most))
+    ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at), years))
+    if rate:
+        _write_newest(ax, places[-1], rate[-1])
+    return _mark_versions(ax, versions, (first, last))
+
+
+def _mark_versions(ax: Axes, versions: Versions, span: tuple[float, float]) -> list[str]:
+    """A line where each version was published, named below as far as there is room."""
+    known = [(each[2], each) for each in (versions or {}).values() if each[2] is not None]
+    told = sorted(known, key=lambda each: each[0])
+    size, (low, high) = axes.measure_font(ax), ax.get_ylim()
+    across, notes = ax.bbox.width / (span[1] - span[0]), []
+    free = math.inf
+    if told:
+        ax.set_ylim(bottom=low - (high - low) * 1.6 * size / ax.bbox.height)
+    for moment, version in reversed(told):
+        at = mdates.date2num(moment)
+        if not span[0] <= at <= span[1]:
+            continue
+        ax.axvline(at, color=QUIET, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
+        name = "published" if version[0] is None else f"v{version[0]}"
+        notes.append(say_version(name, version))
+        if (free - at) * across > (len(name) + 1) * 0.6 * size:
+            free = at
+            style: Style = {
+                "fontsize": 0.85 * size * 72 / ax.figure.dpi,
+                "color": axes.text_colour(ax),
+            }
+            place: Style = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            ax.annotate(name, (at, 0), (3, 3), **place, **style, **axes.plain())
+    return notes[::-1]
+
+
+def _write_newest(ax: Axes, at: float, rate: float) -> None:
+    size = 1.1 * axes.measure_font(ax) * 72 / ax.figure.dpi
+    words: Style = {"va": "center", "fontsize": size, "fontweight": "bold", "color": NEW}
+    place: Style = {"textcoords": "offset points", "annotation_clip": False}
+    said = f"{rate:.1%}".replace(".0%", "%")
+    ax.annotate(said, (at, rate), (0.8 * size, 0), **place, **words, **axes.plain())
 
 
 def _zoom(ax: Axes, low: Any, high: Any) -> None:

@@ -29,7 +29,7 @@ def checked(
     if given is None:
         raise ConfigError(
             f"{f'{name} must be' if name else 'expected'} {table.frame_name} "
-            f"(of polars, pandas, pyarrow or duckdb), got {described(frame)}"
+            f"(of polars, pandas, pyarrow or duckdb), got {described(frame)}{table.say_call(frame)}"
         )
     known = _with_dtypes(given, table, list(columns), name or "this")
     return known if _has_distinct_ids(given, table) else _without_repeated(known, table)

@@ -100,6 +100,15 @@ class Table:
         """What a frame of this table is called in messages, with its article."""
         return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name.upper()} frame"
 
+    def say_call(self, given: object) -> str:
+        """Which call gives a frame of this table, where somebody gave an id or a name instead."""
+        if not isinstance(given, str):
+            return ""
+        is_run = self.name == "results" and "run" in given.partition("_")[0]
+        runs = f"{given!r}" if is_run else f"ra.fetch_runs({given!r}, limit=10)"
+        asked = runs if self.name == "results" else f"{given!r}"
+        return f"; ra.fetch_{self.name}({asked}) gives one"
+
     def mismatch(
         self, found: Mapping[str, pl.DataType], columns: Iterable[str] | None = None
     ) -> str | None:

@@ -80,7 +80,7 @@ def test_a_start_is_said_as_plain_output_of_its_own(kernel: BlockingKernelClient
     code = "import retab_analysis as ra\nsandbox = ra.demo()\nruns = ra.start_runs('wf_claims')"
     messages = execute(kernel, code)
     shown = [each["content"]["data"] for each in messages if each["msg_type"] == "display_data"]
-    assert shown == [{"text/plain": "Starting 1 run of 28 evals in wf_claims."}]
+    assert shown == [{"text/plain": "Starting 1 run of 20 evals in wf_claims."}]
     assert not [each for each in messages if each["msg_type"] == "stream"]
     # What a cell prints stays its own, and so does its last value.
     code = "runs = ra.start_runs('wf_claims', evals=ra.fetch_evals('wf_claims')['eval_id'][0])\n1"
