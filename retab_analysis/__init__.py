@@ -47,6 +47,7 @@ VERSIONS, EDITS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). What
 # asks for it, and its module is imported then. A new public name is a word in ``_NAMES``, and one
 # line among the imports that only type checkers see.
 
+import os as _os
 import sys as _sys
 import typing as _typing
 from typing import TYPE_CHECKING as _TYPE_CHECKING
@@ -156,6 +157,17 @@ _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()
 # Packages that are used with a dot: retab_analysis.schema.RUNS.describe().
 _PACKAGES = ("errors", "schema")
 
+
+def _note_polars_threads() -> None:
+    if "polars" in _sys.modules:
+        from retab_analysis.schema.polars_threads import before_fork
+
+        before_fork()
+
+
+if hasattr(_os, "register_at_fork"):
+    _os.register_at_fork(before=_note_polars_threads)
+
 # Hidden from type checkers: they would take __all__ for empty and __getattr__ to mean that every
 # name exists. They know the names from the imports above.
 if not _typing.TYPE_CHECKING:
@@ -166,7 +178,15 @@ if not _typing.TYPE_CHECKING:
         from importlib import import_module
 
         if name in _HOMES:
-            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+            try:
+                value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+            except RuntimeError as error:
+                if "shutdown" not in str(error):
+                    raise
+                from retab_analysis.errors import ConfigError
+
+                told = f"Python is ending, so that {name} cannot be loaded any more: load it before"
+                raise ConfigError(told) from None
         elif name in _PACKAGES:
             value = import_module(f"{__name__}.{name}")
         elif name == "__version__":

@@ -23,7 +23,13 @@ from retab_analysis.archive.mirror import Mirror, to_micros
 from retab_analysis.arguments import check_choice, check_flag, check_path
 from retab_analysis.config import ARCHIVE_VARIABLE
 from retab_analysis.decode import Problems, report_problems
-from retab_analysis.errors import ArchiveError, ConfigError, ProblemsWarning, RetabAnalysisError
+from retab_analysis.errors import (
+    ArchiveError,
+    ConfigError,
+    ProblemsWarning,
+    RetabAnalysisError,
+    mask_keys,
+)
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
@@ -413,7 +419,7 @@ class Archive:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Archive({str(self.path)!r})"
+        return f"Archive({mask_keys(str(self.path))!r})"
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from retab_analysis.arguments import AGE
 from retab_analysis.cli.console import USAGE, Console
@@ -65,6 +65,10 @@ if TYPE_CHECKING:
 
 class Parser(argparse.ArgumentParser):
     """Ends with 4 where the command line cannot be used: 2 has another meaning here."""
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; argparse would not say that it cannot be written."""
+        Console().show(self.format_help().rstrip())
 
     def error(self, message: str) -> NoReturn:
         said = without_controls(message)
