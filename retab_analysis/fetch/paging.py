@@ -70,13 +70,14 @@ class Gathering:
         self._rows: list[pl.DataFrame] = []
         self._pages: list[tuple[int, list[Any]]] = []
         self._numbers: set[int] = set()
-        self._size = 0
+        self._size = self.count = 0
 
     def add(self, page: Page, number: int = 0) -> None:
         with self._lock:
             self._pages.append((number, page.structs))
             self._numbers.add(number)
             self._size += len(page.body)
+            self.count += len(page.structs)
             if self._size >= _GATHERED_AT:
                 self._gather()
 
@@ -122,7 +123,7 @@ class Collected:
 
     def add(self, page: Page) -> None:
         self.gathering.add(page, self.number or 0)
-        self.ids.update(each.id for each in page.structs)
+        self.ids.update(map(attrgetter("id"), page.structs))
         self.problems.add_all(page.problems)
         self.cursor = page.after
 
