@@ -46,7 +46,6 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> str:
 
 
 def check_callable(name: str, value: object) -> None:
-    """Check a function that is called later."""
     if not callable(value):
         raise ConfigError(f"{name} must be a function, got {type(value).__name__} ({value!r})")
 
@@ -103,7 +102,6 @@ def resolve(noun: str, asked: str, known: Mapping[str, str | None]) -> str:
 
 
 def find_nearest(asked: str, known: Mapping[str, str | None]) -> str | None:
-    """What is called nearly so, with its id where that is another; None where nothing is."""
     shown = {name: f"{name!r} ({each})" for each, name in known.items() if name}
     shown |= {each: repr(each) for each in known}
     near = difflib.get_close_matches(asked, shown, n=1)

@@ -28,6 +28,7 @@ arrived before it, and ``.cursor``, where a further fetch can resume (``after=``
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -53,9 +54,7 @@ def as_shown(message: str) -> str:
 
 def mask_keys(text: str) -> str:
     text = _KEY.sub("***", text)
-    for mask in masks:
-        text = mask(text)
-    return text
+    return functools.reduce(lambda masked, mask: mask(masked), masks, text)
 
 
 class RetabAnalysisError(Exception):
@@ -330,3 +329,9 @@ def list_some(names: Iterable[str], most: int = 20) -> str:
     first = [*names]
     more = f" and {len(first) - most} more" if len(first) > most else ""
     return ", ".join(first[:most]) + more
+
+
+def refuse_at_end(name: str, error: RuntimeError) -> None:
+    if "shutdown" not in str(error):
+        raise error
+    raise ConfigError(f"Python is ending, so that {name} cannot be loaded any more: load it before")

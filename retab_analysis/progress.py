@@ -43,8 +43,7 @@ class Part:
         """Say how much of the whole is done; a note would be of this part alone."""
         self.whole.update(self.before + done, self.total)
 
-    def close(self) -> None:
-        """Do nothing."""
+    def close(self) -> None: ...
 
 
 class Bar:
@@ -57,7 +56,6 @@ class Bar:
         self._bar: Any = quiet(desc=description, unit=f" {unit}", delay=1.0, leave=False)
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Move the bar."""
         self._bar.total = total
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(done - self._bar.n)
@@ -68,7 +66,6 @@ class Bar:
         say(line)
 
     def close(self) -> None:
-        """Take the bar away."""
         self._bar.close()
 
 

@@ -108,7 +108,6 @@ def summarize_runs(
 
 
 def find_period(every: str) -> pl.Expr:
-    """The start of the period in which a run was created."""
     if not isinstance(every, str) or not _DURATION.fullmatch(every):
         raise ConfigError(f"every must be a duration such as '1d', '1w' or '1mo', got {every!r}")
     start = pl.col("created_at").dt.truncate(every).alias(PERIOD)

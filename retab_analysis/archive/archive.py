@@ -437,7 +437,6 @@ class Archive:
         return apart(read)
 
     def _scan(self, tables: Sequence[Table], workflow_id: OneOrSeveral, read: Reader[T]) -> list[T]:
-        """Read what is kept of the workflows that are asked for, or of all; warn of problems."""
         asked = list_values("workflow_id", workflow_id)
 
         def read_all(db: sqlite3.Connection) -> list[tuple[T, Problems]]:
@@ -453,10 +452,7 @@ class Archive:
 def sync_to_check(
     archive: Archive, workflow_id: str, client: Client, progress: Progress | bool | None
 ) -> tuple[frozenset[str], bool]:
-    """Bring an archive up to date, with all saved evals; without versions where they fail.
-
-    Gives the ids of runs whose results the API did not give, and whether it gave versions.
-    """
+    """Gives the runs whose results the API did not give, and whether it gave versions."""
     archive._check_open()
     with archive._mirroring(client, progress, to_check=True) as mirror:
         mirror.sync(workflow_id, None, results=True, refresh=False)

@@ -153,7 +153,6 @@ class Mirror:
         self._look_up(at, kept, into.ids, reached)
 
     def _look_up(self, at: Place, kept: Kept, listed: set[str], reached: int) -> None:
-        """Ask for the runs that had not ended, or are missing in the list."""
         rows = self._ids(kept, "gone IS NULL AND (is_open OR created > ?)", reached)
         asked = [each for each in rows if each not in listed]
         found: dict[str, RawRecord | None] = {}
@@ -187,7 +186,6 @@ class Mirror:
             return None
 
     def _read_results(self, workflow: str) -> None:
-        """Read the results of all runs that are due, and write them in batches."""
         due = self._ids(Kept(RUNS, workflow, self._now), "is_due ORDER BY created DESC")
         outcomes, ready = TaskOutcomes[None](), SimpleQueue[RunResults]()
         batch: list[RunResults] = []
@@ -230,7 +228,6 @@ class Mirror:
         return [*{each.id: each for page in pages for each in page}.values()]
 
     def _write_results(self, workflow: str, batch: Sequence[RunResults]) -> None:
-        """Write the results of whole runs, and with them that these are not due any more."""
         with transaction(self._db, self.changes):
             for run_id, documents in batch:
                 if documents is None:
@@ -295,7 +292,6 @@ class Mirror:
             self.changes.append((at.workflow, ERAS.name, None, "skipped"))
 
     def _read_eras(self, workflow: str, blocks: Sequence[str]) -> bool:
-        """Read and write the eras of some blocks; whether the API gives them."""
         outcomes: TaskOutcomes[list[RawRecord]] = TaskOutcomes()
         tasks = [partial(self._list_eras, workflow, each) for each in blocks]
         run_all(tasks, self.client.max_concurrency, outcomes)

@@ -58,7 +58,6 @@ class OpenedDocument:
 
 
 def embed(url: str, name: str) -> Html:
-    """A document as a page shows it: an image or the beginning of a PDF, and a link to it."""
     # Anything but the web's own schemes could run in the notebook's page.
     if urlsplit(url).scheme not in ("http", "https"):
         return tag("div", "Its address is not one of the web.")
@@ -122,7 +121,6 @@ def open_document(
 
 
 def _find_result(client: Client, workflow_id: str, asked: str) -> str:
-    """The newest result of a saved eval, by its id or its name."""
     workflow_id = resolve_workflow(client, workflow_id)
     saved, known = read_known(client, workflow_id)
     eval_id = resolve("eval", asked, known)

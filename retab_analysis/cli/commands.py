@@ -197,7 +197,6 @@ def _fetch_runs(
 
 
 def _read_runs(options: Namespace, session: Session) -> pl.DataFrame:
-    """The runs that ``--run`` names."""
     chosen = dict.fromkeys(options.runs)
     runs = pl.concat([fetch_run(run_id, client=session.client) for run_id in chosen])
     asked = resolve_workflow(session.client, options.workflow)
@@ -229,7 +228,6 @@ def _choose_format(options: Namespace, console: Console) -> str:
 
 
 def _write_table(frame: pl.DataFrame, kind: str, options: Namespace, console: Console) -> int:
-    """Write a frame to the file, or to standard output and nothing beside it."""
     to_file = _is_to_file(options)
     # Bytes, so that nothing translates the ends of lines.
     target: Any = options.output if to_file else getattr(console.out, "buffer", sys.stdout.buffer)

@@ -61,7 +61,6 @@ class Edits:
         return self.names.get(block or "") or one_line(block or "a block without an id", _NAME)
 
     def describe(self) -> str:
-        """Some sentences: which fields of which blocks were edited; without any value."""
         is_exact = pl.col("block_id").is_in([*self.edited_at])
         said = [
             f"The edit of {self.name(block)}{self._when(block)}: {what}."
@@ -118,7 +117,6 @@ def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def _documents(blocks: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """The rows of blocks with their documents, by their ids, else by what they look like."""
     found: dict[str, dict[str, Any]] = {}
     for row in blocks.iter_rows(named=True):
         # What is absent in one of the API's two shapes and null in the other is the same.

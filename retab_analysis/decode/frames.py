@@ -25,7 +25,6 @@ _encode = msgspec.json.Encoder().encode
 
 
 def to_frame(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
-    """Make a frame of structs of ``table.record``, with exactly the table's columns and dtypes."""
     return compute(table, gather(table, structs))
 
 
@@ -73,7 +72,6 @@ def _values(path: str, parts: dict[str, Sequence[Any]]) -> list[Any]:
 def _members(
     containers: Sequence[dict[str, Any] | list[Any] | None], tail: str
 ) -> list[list[Any] | None]:
-    """What stands at the tail of each member of an object or a list, if its first part is there."""
     first, get = attrgetter(tail.partition(".")[0]), attrgetter(tail)
     members = [each.values() if isinstance(each, dict) else each for each in containers]
     return [

@@ -50,8 +50,6 @@ _SHEET = re.compile(r"(?i)(?!'|history\Z)[^\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufff
 
 
 class _HasEvals(Protocol):
-    """A :class:`Comparison`, of which ``.evals`` is written."""
-
     @property
     def evals(self) -> pl.DataFrame: ...
 
@@ -76,8 +74,7 @@ def write_csv(
     a link, a pipe or a device. A killed process may leave ``.<16 hex digits>.tmp``.
 
     Args:
-        frame: Any frame, a whole table or not; a LazyFrame is collected, and of a
-            :class:`Comparison` its ``.evals`` are written.
+        frame: Any frame; a LazyFrame is collected, and a :class:`Comparison` is its ``.evals``.
         path: A path, or a file, which stays open; open one for text with ``newline=""``.
         spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute:
             those that start with tab, carriage return or newline, or with one of ``= + - @``
@@ -135,7 +132,6 @@ def write_csv(
 
 
 def _collect(name: str, given: object) -> pl.DataFrame:
-    """The frame that a caller gave as the argument ``name``, of which every column has a form."""
     as_polars(given, name)  # whether polars can compute here
     evals = getattr(given, "evals", None)
     given = evals if isinstance(evals, pl.DataFrame) else given
@@ -155,7 +151,6 @@ def _collect(name: str, given: object) -> pl.DataFrame:
 
 
 def _format(cell: pl.Expr, dtype: pl.DataType, *, excel: bool = False) -> pl.Expr:
-    """Values as the text of their cells, with ``excel`` times that Excel takes for times."""
     if isinstance(dtype, pl.Datetime):
         if dtype.time_zone is not None:
             cell = cell.dt.convert_time_zone("UTC")
@@ -175,7 +170,6 @@ def _format(cell: pl.Expr, dtype: pl.DataType, *, excel: bool = False) -> pl.Exp
 
 
 def _cells(frame: pl.DataFrame, *, safe: bool, excel: bool) -> pl.DataFrame:
-    """Every column as whole numbers, booleans or text that polars can write as it stands."""
     # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
     cells = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
     # Floats are texts, too: a spreadsheet takes -inf for a formula.
@@ -203,7 +197,6 @@ def _cells(frame: pl.DataFrame, *, safe: bool, excel: bool) -> pl.DataFrame:
 
 
 def _escape(text: pl.Expr, *, safe: bool) -> pl.Expr:
-    """One more apostrophe before each formula that has some; where safe, before each."""
     escaped = text.str.contains(rf"^'+{_START}")
     if safe:
         escaped |= text.str.contains(f"^{_START}") & ~text.str.contains(_JSON_NUMBER)
@@ -270,7 +263,6 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
 
 
 def _pieces(file: Iterable[bytes]) -> Iterator[bytes]:
-    """The header, and then some megabytes of whole rows at a time; all of it is UTF-8."""
     piece, least, quotes = bytearray(), 0, 0
     for number, line in enumerate(file, 1):
         try:
@@ -289,7 +281,6 @@ def _pieces(file: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _split(text: bytes, separator: bytes, row: int, width: int | None = None) -> pl.DataFrame:
-    """Every cell of some rows as text, the first the ``row``-th, and each of ``width`` cells."""
     # polars fills a row that is too short with nulls, so the form is checked before it reads. Where
     # the quoted cells are out, a newline ends a row, a separator a cell, and a quote is misplaced.
     # Such a cell starts with the quote, and looks back from there, because the regular expression
@@ -335,7 +326,6 @@ def _check_names(names: list[str], table: Table) -> None:
 
 
 def _parse(text: pl.Series, dtype: pl.DataType, row: int) -> pl.Series:
-    """The values of a column, whose first cell is in the ``row``-th row."""
     if dtype == pl.String:
         return text
     # A cell that is not a value becomes null, and nothing else does.
@@ -363,7 +353,6 @@ def _parse(text: pl.Series, dtype: pl.DataType, row: int) -> pl.Series:
 
 
 def _parse_numbers(text: pl.Series) -> pl.Series:
-    """Numbers, without those that are not what the text says, but for the digits of a fraction."""
     values = text.cast(pl.Float64, strict=False)
     whole = text.str.extract(r"^([+-]?[0-9]+)(?:\.0*)?\z")
     exact = whole.cast(pl.Int128, strict=False) == values.cast(pl.Int128, strict=False)
@@ -386,8 +375,7 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     than 15 digits are text, because Excel would round them.
 
     Args:
-        frames: A frame or a :class:`Comparison` (its ``.evals``), or several by the names of their
-            sheets.
+        frames: A frame or a :class:`Comparison`, or several by the names of their sheets.
         path: A path that ends in ``.xlsx``, which is replaced whole or not at all, or a file open
             for writing bytes.
 
@@ -439,7 +427,6 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
 
 
 def _check_sheets(names: list[str]) -> None:
-    """Refuse names that a sheet cannot have; what Excel does not open is no file."""
     if not names:
         raise ConfigError("frames must be at least one frame")
     for name in names:
@@ -454,7 +441,6 @@ def _check_sheets(names: list[str]) -> None:
 
 
 def _cast(series: pl.Series) -> pl.Series:
-    """What a sheet can hold: numbers, booleans, days, times in UTC, and texts."""
     dtype, cell = series.dtype, pl.nth(0)
     if dtype in (pl.Datetime, pl.Date) and (series.dt.year() >= _FIRST_YEAR).all():
         utc = series if dtype == pl.Date else series.dt.convert_time_zone("UTC")

@@ -71,7 +71,6 @@ class _Block:
     single: list[Eval] = field(default_factory=list)  # the evals that are started by themselves
 
     def say_left_out(self) -> str:
-        """Why it is left out, and what else is to be known of its evals."""
         n = count(len(self.evals), "eval")
         if not self.is_there:
             return f"{n}; the workflow does not have this block any more"
@@ -85,7 +84,6 @@ class _Block:
 
 
 def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selection:
-    """Choose what to start: the blocks that were edited, and elsewhere the evals that were."""
     blocks = _read_blocks(client, workflow_id)
     edited = [each for each in blocks if each.why]
     single = [row for each in blocks if not each.why for row in each.single]
@@ -116,7 +114,6 @@ def _are_new(evals: Sequence[Eval]) -> str:
 
 
 def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
-    """The blocks of the saved evals, each with its evals, the oldest first."""
     saved = read_saved(client, workflow_id, strict=True).frame
     refuse_unknown(client, {"workflow_id": [workflow_id]}, saved)
     saved_at = dict(read_live_blocks(client, workflow_id)["block_id", "updated_at"].iter_rows())
@@ -162,7 +159,6 @@ def _has(present: Present, row: Eval) -> bool:
 
 
 def is_open(row: Eval) -> bool:
-    """Whether an eval was never run, or was edited or given other inputs since it was."""
     if row["latest_run_status"] is None or "inputs_changed" in list_reasons(row):
         return True
     began, edited = find_began(row), row["updated_at"]
@@ -170,7 +166,6 @@ def is_open(row: Eval) -> bool:
 
 
 def _is_undecided(row: Eval) -> bool:
-    """Whether an eval has no verdict on the code on which it ran last: cancelled, or an error."""
     known = row["last_passed_block_fingerprint"], row["last_failed_block_fingerprint"]
     has_ended = row["latest_run_status"] in ("cancelled", "error")
     return has_ended and row["latest_block_fingerprint"] not in {*known} - {None}

@@ -110,13 +110,11 @@ def _fetch_list(
 
 
 def read_saved(client: Client | None, workflow_id: str, *, strict: bool = False) -> Fetched:
-    """The saved evals of a workflow; none where there is no such workflow."""
     filters = of_workflow(workflow_id)
     return _read_all(client_or_default(client), filters, EVALS, strict=strict)
 
 
 def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetched:
-    """Read a list; where there is no such workflow, the error says which may have been meant."""
     path, order = LISTS[table.name]
     try:
         return read_list(client, path, [*filters, *order], table, **how)
@@ -126,7 +124,6 @@ def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetc
 
 
 def suggest_workflow(client: Client, asked: str | None, error: RetabAnalysisError) -> None:
-    """Say on the error that something was not found which workflow may have been meant."""
     if not isinstance(error, NotFoundError):
         return
     known = _name_workflows(client)
@@ -179,7 +176,6 @@ def fetch_workflows(
 
 
 def resolve_workflow(client: Client, asked: str) -> str:
-    """The id of the workflow that is meant, by its id or its name."""
     if _ID.fullmatch(check_text("workflow_id", asked)):
         return asked
     try:
@@ -209,11 +205,7 @@ def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
 def read_changed_blocks(
     client: Client, workflow_id: str, baseline: str, candidate: str
 ) -> frozenset[str]:
-    """Read which blocks differ between two published versions, by their ids.
-
-    If the API does not know a version, for example a draft, this raises NotFoundError: it is
-    unknown what changed.
-    """
+    """The ids of the blocks that differ; a NotFoundError for a draft."""
     params = [
         *of_workflow(workflow_id),
         ("from_workflow_version_id", baseline),
@@ -249,14 +241,12 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
 
 
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Read the blocks of the draft as it is now, with ``updated_at``: when each was saved last."""
     return read_list(client, BLOCKS_PATH, of_workflow(workflow_id), LIVE_BLOCKS).frame
 
 
 def read_two_versions(
     client: Client, workflow_id: str, baseline: str, candidate: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read the blocks of two versions at the same time; see :func:`read_blocks`."""
     outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
     tasks = [partial(read_blocks, client, workflow_id, each) for each in (baseline, candidate)]
     run_all(tasks, client.max_concurrency, outcomes)
@@ -266,11 +256,7 @@ def read_two_versions(
 
 
 def read_link(client: Client, document_id: str) -> wire.FileLink:
-    """Read the temporary address of a document, and its name.
-
-    The answer has nothing that could be compared with ``document_id``: that it is the link of this
-    document rests on the API, and on no connection being shared with another process.
-    """
+    """The temporary address of a document; nothing in it says which document that is."""
     path = f"/v1/files/{quote_id('document_id', document_id)}/download-link"
     return client.get(path, parse=lambda body: read_document(wire.FileLink, body))
 
@@ -278,10 +264,7 @@ def read_link(client: Client, document_id: str) -> wire.FileLink:
 def refuse_unknown(
     client: Client, filters: Mapping[str, Sequence[str]], found: pl.DataFrame
 ) -> None:
-    """Raise a ConfigError if a list is empty because an id is misspelled.
-
-    The filters are what was asked for, each with its values; what came has a ``workflow_id``.
-    """
+    """Raise a ConfigError if a list is empty because an id is misspelled."""
     there = set(found["workflow_id"])
     if "project_id" in filters and not there:
         newest = _read_newest_workflows(client)
@@ -314,12 +297,10 @@ def read_known(client: Client, workflow_id: str) -> tuple[pl.DataFrame, dict[str
 
 
 def resolve_evals(asked: Sequence[str], known: Mapping[str, str | None]) -> list[str]:
-    """The ids of the saved evals that are meant, each by its id or its name."""
     return list(dict.fromkeys(resolve("eval", each, known) for each in asked))
 
 
 def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> None:
-    """Say on the error of a run that is not there whether the id is a workflow's."""
     with contextlib.suppress(RetabAnalysisError):
         if find_workflow(client, run_id).height:
             told = f"{run_id!r} is a workflow; fetch_runs({run_id!r}) gives its runs"
@@ -338,7 +319,6 @@ def _read_newest_workflows(client: Client) -> pl.DataFrame | None:
 
 
 def _name_workflows(client: Client) -> dict[str, str | None] | None:
-    """The names of all workflows by id, as far as they are known."""
     newest = _read_newest_workflows(client)
     return None if newest is None else dict(newest["workflow_id", "name"].iter_rows())
 
@@ -346,7 +326,6 @@ def _name_workflows(client: Client) -> dict[str, str | None] | None:
 def _refuse(
     client: Client, noun: str, asked: Sequence[str], known: Mapping[str, str | None] | None
 ) -> None:
-    """Raise where an id is not among those that are known; ``known`` has their names."""
     for each in asked:
         if known is not None and each not in known:
             told = f"there is no {noun} {each!r}; {suggest(each, known)}"

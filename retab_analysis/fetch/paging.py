@@ -49,10 +49,7 @@ class Fetched:
     problems: Problems
 
     def deliver(self, table: Table) -> pl.DataFrame:
-        """The frame; warns where records were left out of it.
-
-        Call it from the public function itself, so that the warning points at its caller.
-        """
+        """The frame; warns its caller's caller of records that were left out."""
         report_problems(table, self.problems, strict=False)
         return self.frame
 
@@ -132,7 +129,6 @@ class Collected:
         return _without_repeated(self.gathering.rows(self.number), "id")
 
     def join(self, others: Sequence[Collected]) -> None:
-        """Take in all other lists of the same gathering, as the rest of this one."""
         self.number, self.cursor = None, None
         self.ids.update(*(each.ids for each in others))
         # A record that is in two of them has another JSON path in each.
@@ -216,11 +212,7 @@ def read_list(
     of: str | None = None,
     most_pages: int | None = None,
 ) -> Fetched:
-    """Read all pages of a list, the newest record first where that was asked for.
-
-    Records of another workflow than the one that was asked for, or than ``of``, are a
-    ``ProtocolError``.
-    """
+    """Records of another workflow than was asked for, or than ``of``, are a ProtocolError."""
     into, asked = Collected(Gathering(table)), dict(params)
     accept = refuse_other_workflow(of or asked.get("workflow_id"), table)
     try:
@@ -251,8 +243,6 @@ def read_record(client: Client, table: Table, path: str, record_id: str) -> Any:
 
 
 def record_parser(table: Table, accept: Accept) -> Callable[[bytes], Any]:
-    """What makes a struct of a single document; ``accept`` looks at it."""
-
     def parse(body: bytes) -> Any:
         page = read_one(table.record, body)
         report_problems(table, page.problems, strict=True)
@@ -274,7 +264,6 @@ def refuse_other(noun: str, name: str, expected: str, structs: Sequence[Any]) ->
 
 
 def refuse_other_workflow(workflow_id: str | None, table: Table) -> Accept:
-    """What makes sure that records are of a workflow, where one was asked for and they name it."""
     if workflow_id is None or "workflow_id" not in table.paths:
         return lambda structs: None
     return partial(refuse_other, "workflow", "workflow_id", workflow_id)

@@ -76,7 +76,6 @@ class RunQuery:
         return cls(given, start, end, order, scope)
 
     def resolve_workflows(self, resolve: Callable[[str], str]) -> RunQuery:
-        """The query by ids of workflows, of which some may be named."""
         if "workflow_id" not in self.filters:
             return self
         ids = list(dict.fromkeys(map(resolve, self.filters["workflow_id"])))
@@ -98,7 +97,6 @@ class RunQuery:
         return [[*zip(self.filters, values, strict=True), *common] for values in combinations]
 
     def cut(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The rows of the scope and between the dates, both included; rows without a date stay."""
         # A row without a date may lie between them: what the API gave is not dropped in silence.
         created = pl.col("created_at")
         if self.start is not None:
@@ -108,7 +106,6 @@ class RunQuery:
         return runs if self.scope is None else runs.filter(pl.col("scope") == self.scope)
 
     def sort(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The rows in the order that was asked for, also where the API ignores it."""
         is_desc = self.order == "desc"
         if runs["created_at"].drop_nulls().is_sorted(descending=is_desc):
             return runs
@@ -153,7 +150,6 @@ class RunList:
 
 
 def _id_of_run(name: str, run: Any) -> Any:
-    """The id of a run that may be given as a row of a RUNS frame or as a document of the API."""
     if not isinstance(run, Mapping):
         return run
     if "run_id" not in run and "id" not in run:
@@ -162,7 +158,6 @@ def _id_of_run(name: str, run: Any) -> Any:
 
 
 def quote_id(name: str, value: str) -> str:
-    """Quote an id for the path of a URL, once it is checked."""
     # Nothing is safe: an id with a slash in it would name another path.
     return quote(check_text(name, value), safe="")
 
@@ -251,5 +246,4 @@ def shift(moment: datetime, by: timedelta) -> datetime:
 
 
 def format_moment(moment: datetime) -> str:
-    """A moment in UTC as ISO 8601, with ``Z``."""
     return moment.isoformat().replace("+00:00", "Z")

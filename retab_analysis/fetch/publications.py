@@ -89,10 +89,7 @@ def fetch_versions(
 
 
 def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Read the newest 100 publications of a workflow, with one request, as a VERSIONS frame.
-
-    Where the API does not list publications, it takes two more: see :func:`read_graphs`.
-    """
+    """The newest 100 publications, with one request; where they are not listed, two more."""
     read = partial(read_list, strict=False, most_pages=1)
     return _read(client, workflow_id, read).frame
 
@@ -114,14 +111,12 @@ def is_unnumbered(versions: pl.DataFrame) -> bool:
 
 
 def note_versions(versions: pl.DataFrame | None) -> list[str]:
-    """What is not known of a workflow's versions: None where they could not be read."""
     if versions is None:
         return ["The API does not say which versions are published."]
     return [UNNUMBERED] if is_unnumbered(versions) else []
 
 
 def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
-    """The publications; where the API does not list them, the graphs."""
     try:
         fetched = read(client, publications_path(workflow_id), [], VERSIONS, of=workflow_id)
     except RetabAnalysisError as error:
@@ -136,7 +131,6 @@ def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
 
 
 def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fetched:
-    """The graphs of a workflow as a VERSIONS frame, and which one its ``published`` names."""
     current = find_workflow(client, workflow_id).drop_nulls("published_version_id")
     try:
         fetched = read(client, GRAPHS_PATH, of_workflow(workflow_id), GRAPHS)
@@ -163,10 +157,7 @@ def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fet
 def resolve_versions(
     client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
 ) -> list[str]:
-    """The ids of what people call versions, ``v5`` or ``published``, where an id was not found.
-
-    Where none is called so, ``error`` is raised, with what may have been meant.
-    """
+    """The ids of what people call versions; ``error`` is raised where none is called so."""
     with contextlib.suppress(RetabAnalysisError):
         versions = read_newest_versions(client, workflow_id)
         names = versions.select("workflow_version_id", pl.format("v{}", "version"))

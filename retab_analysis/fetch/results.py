@@ -257,7 +257,6 @@ class _Reading:
             pass
 
     def _read_run(self, part: _Part, strict: bool) -> None:
-        """Read the run itself; one that does not decode leaves its two columns null, if lenient."""
         try:
             part.run = read_run(self._client, part.run_id)
         except SchemaError as error:
@@ -272,8 +271,6 @@ class _Reading:
         return found.drop_nulls().to_list()
 
     def frame(self) -> pl.DataFrame:
-        """The results that have come, in the order of the runs, then the API's."""
-
         def make_frame() -> pl.DataFrame:
             known = self._known
             if known is None:
@@ -300,7 +297,6 @@ def list_results(
     strict: bool,
     progress: Progress,
 ) -> Fetched:
-    """All results of some runs, in the order of the runs, then the API's."""
     reading = _Reading(client, runs, table, evals)
     reading.read(strict=strict, progress=progress)
     return reading.give()

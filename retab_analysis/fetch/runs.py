@@ -69,7 +69,6 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
 
 
 def read_run(client: Client, run_id: str) -> wire.Run:
-    """Read one eval run; many are better made one frame than a frame each."""
     run: wire.Run = read_record(client, RUNS, f"{RUNS_PATH}/{quote_id('run_id', run_id)}", run_id)
     return run
 
@@ -190,7 +189,6 @@ def _name_eval(client: Client, query: RunQuery) -> RunQuery:
 def read_newest_runs(
     client: Client, workflow_id: str, *, limit: int | None = None, to_date: When = None
 ) -> pl.DataFrame:
-    """The newest runs of a workflow; none where there is no such workflow."""
     query = RunQuery.make(workflow_id=workflow_id, to_date=to_date)
     return list_runs(client, query, limit=limit).frame
 
@@ -204,7 +202,6 @@ def list_runs(
     strict: bool = True,
     progress: Progress | None = None,
 ) -> Fetched:
-    """The runs that a query means, each once and in its order."""
     requests = query.requests() if limit != 0 else []
     frames, problems = [RUNS.empty()], Problems()
     # One after the other: of a single list, several parts are read at once already.

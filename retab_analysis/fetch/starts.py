@@ -168,7 +168,6 @@ def select(
 def start_each(
     client: Client, workflow_id: str, scopes: Sequence[Mapping[str, str]]
 ) -> pl.DataFrame:
-    """Start a run of each scope, one after the other; see :func:`start_runs`."""
     started: list[wire.Run] = []
     parse = record_parser(RUNS, partial(refuse_other, "workflow", "workflow_id", workflow_id))
     with _terminating_as_interrupt():
@@ -213,7 +212,6 @@ def _look_for_start(
     began: datetime,
     error: RetabAnalysisError | KeyboardInterrupt,
 ) -> None:
-    """Say on the error which runs may be the one whose start was not answered."""
     is_interrupt = isinstance(error, KeyboardInterrupt)
     known: pl.DataFrame = error.partial  # type: ignore[union-attr, assignment]
     look = partial(_runs_since, client, workflow_id, scope, began)
@@ -243,7 +241,6 @@ def _look_for_start(
 def _runs_since(
     client: Client, workflow_id: str, scope: Mapping[str, str], began: datetime
 ) -> pl.DataFrame:
-    """The runs of a scope that were started through the API since a moment, oldest first."""
     query = RunQuery.make(
         workflow_id=workflow_id,
         eval_id=scope.get("eval_id"),

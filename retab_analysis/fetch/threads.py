@@ -87,7 +87,6 @@ class Pool:
             del task  # or its results would be kept until the next task comes
 
     def stop(self) -> None:
-        """Stop all that is under way; a thread that cannot be stopped ends by itself later."""
         # First what is under way, then one end for each thread, behind the tasks that still wait:
         # those see that they were cancelled.
         self._cancel.set()

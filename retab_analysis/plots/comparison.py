@@ -90,7 +90,6 @@ def plot_comparison(
 
 
 def _say(evals: pl.DataFrame, transition: str) -> str:
-    """``regressed: passed → failed``; the states as they are."""
     word, rows = transition.replace("_", " "), evals.filter(transition=transition)
     was, got = (
         "/".join(rows[f"{side}_state"].drop_nulls().unique().sort(descending=True))

@@ -23,7 +23,6 @@ from retab_analysis.plots.columns import (
     find_columns,
     name_day,
     say_left_out,
-    say_version,
 )
 from retab_analysis.plots.palette import BLUE, NEW, QUIET, SKY, Style
 from retab_analysis.schema import RUNS
@@ -35,7 +34,6 @@ _STEP = 0.05
 _FROM_NOTHING = 0.25  # an axis that would begin below begins at 0
 _WHOLE = 3
 _MANY = 40  # points that have to be smaller
-_PERIODS = {"1h": "hour", "1d": "day", "1w": "week", "1mo": "month", "1q": "quarter", "1y": "year"}
 
 
 def plot_pass_rate(
@@ -53,12 +51,10 @@ def plot_pass_rate(
     completed, outages apart. A version that has only runs of which evals are missing has a hollow
     point, because its rate may look better or worse than the whole; one of which nothing has ended
     yet has none. Drafts are grey, and the newest version is in a colour of its own, with its rate
-    in figures. The axis goes from a little below the lowest interval to a little above the highest.
-    Groups that are too many to be seen apart are put together, as many neighbours each.
+    in figures. Groups that are too many to be seen apart are put together, as neighbours.
 
-    With ``every`` x is time: a point in the middle of each period, the interval as a band, and a
-    dashed line where a version was published.
-
+    With ``every`` x is time: a point in the middle of each period, the interval as a band, and with
+    ``versions`` a dashed line where one was published.
     What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
 
     Args:
@@ -66,8 +62,7 @@ def plot_pass_rate(
         by: Another column of it, your own included.
         every: Instead of ``by``: how long a period is, as for :func:`summarize_runs` (``"1w"``).
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
-        versions: A VERSIONS frame: published versions are named by their number, and their release
-            notes are among the notes.
+        versions: A VERSIONS frame, for the versions' numbers and release notes.
         ax: Where to draw; None makes a new figure.
 
     Returns:
@@ -80,8 +75,7 @@ def plot_pass_rate(
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", limit=100)
         >>> axes = ra.plot_pass_rate(runs, versions=ra.fetch_versions("wf_invoices"))
-        >>> axes.figure.savefig("pass_rate.png")
-        >>> axes = ra.plot_pass_rate(runs, every="1w")
+        >>> ra.plot_pass_rate(runs, every="1w").figure.savefig("pass_rate.png")
     """
     key = check_key(by, runs, RUNS)
     lazy = check_frame(runs, RUNS, (key, *READ)).select(*READ, key=key)
@@ -102,41 +96,37 @@ def plot_pass_rate(
         rates = _rate(columns.place(scoped), scope)
         quiet = _draw(ax, rates, columns)
         columns.label(ax, quiet=quiet)
-        aside, noun, notes = "grey: drafts" if any(quiet) else "", columns.noun, columns.notes
+        aside = "grey: drafts" if any(quiet) else ""
     else:
-        rates = _rate(scoped.with_columns(x=find_period(every)), scope).drop_nulls("x")
-        marked = _draw_over_time(ax, rates, every, columns.versions)
-        aside, noun, notes = (
-            "dashed: published" if marked else "",
-            _PERIODS.get(every, every),
-            marked,
-        )
+        rates = _rate(scoped.drop_nulls("created_at").with_columns(x=find_period(every)), scope)
+        if rates.is_empty():
+            return axes.show_message(ax, "no runs with a date")
+        _draw_over_time(ax, rates, every)
+        aside = "dashed: published" if _mark_publications(ax, columns.versions) else ""
     left = rates["n_runs"] - rates["rated_runs"] - rates["n_outages"]
     reasons = {
         "in an outage": int(rates["n_outages"].sum()),
         "that did not complete, or without counts": int(left.sum()),
         "of another scope": others,
     }
-    notes = [*say_left_out("run", reasons), *notes]
+    notes = [*say_left_out("run", reasons), *columns.notes]
     if rates.filter("partial", pl.col("pass_rate").is_not_null()).height:
         notes.append("hollow: only runs in which evals are missing")
-    return axes.conclude(ax, f"Pass rate by {noun}, 95 % intervals", notes, aside=aside)
+    title = f"Pass rate {'over time' if every else f'by {columns.noun}'}, 95 % intervals"
+    return axes.conclude(ax, title, notes, aside=aside)
 
 
 def _rate(placed: pl.LazyFrame, scope: str | None) -> pl.DataFrame:
-    """The pass rate at each ``x``, and whether it is only ``partial``."""
     is_rated = ~is_outage() & rated_total().is_not_null()
     best = find_standing(scope or "workflow").filter(is_rated).max()
     partial = placed.group_by("x").agg(partial=best != _WHOLE).collect()
-    rates = summarize_runs(placed, "x", scope=scope).collect()
-    return rates.join(partial, on="x", nulls_equal=True).sort("x")
+    return summarize_runs(placed, "x", scope=scope).collect().join(partial, on="x").sort("x")
 
 
 def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
-    """Draw the points; gives which of them are drawn as drafts."""
+    """Gives which points are drawn as drafts."""
     known = rates.drop_nulls("pass_rate")
-    places, rate = known["x"].to_list(), known["pass_rate"].to_list()
-    low, high = known["pass_rate_low"], known["pass_rate_high"]
+    places = known["x"].to_list()
     newest = columns.by in (VERSION, RUN) and len(places) > 0 and places[-1] == rates.height - 1
     quiet = columns.drafts
     if newest and quiet:
@@ -146,91 +136,68 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     colours = [QUIET if at < len(quiet) and quiet[at] else BLUE for at in places]
     if newest:
         colours[-1] = NEW
-    usual = 70 if len(places) < _MANY else 12
-    sizes = [usual / 2.2 if colour == QUIET else usual for colour in colours]
     # Rounding can leave an end of the interval just within the rate, which matplotlib refuses.
-    reach = known["pass_rate"] - low, high - known["pass_rate"]
+    rate = known["pass_rate"]
+    reach = rate - known["pass_rate_low"], known["pass_rate_high"] - rate
     ends = [each.clip(0).to_list() for each in reach]
     # Intervals are pale: what is pale over a ground can be read on light and dark ones.
     pale = [(colour, 0.55) for colour in colours]
     wide = 3.0 if len(places) < _MANY else 1.5
     line: Style = {"color": QUIET, "linewidth": 1, "elinewidth": wide, "ecolor": pale}
-    ax.errorbar(places, rate, yerr=ends, fmt="-", zorder=1, **line)
-    ground = ax.get_facecolor()
-    fill = [ground if part else each for each, part in zip(colours, known["partial"], strict=True)]
-    ax.scatter(places, rate, s=sizes, color=fill, edgecolors=colours, linewidths=1.3, zorder=3)
+    ax.errorbar(places, rate.to_list(), yerr=ends, fmt="-", zorder=1, **line)
     axes.space_columns(ax, rates.height)
-    _zoom(ax, low.min(), high.max())
-    axes.frame_values(ax)
-    if newest:
-        _write_newest(ax, places[-1], rate[-1])
+    _draw_points(ax, known, places, colours)
     return quiet
 
 
-def _draw_over_time(ax: Axes, rates: pl.DataFrame, every: str, versions: Versions) -> list[str]:
-    """Draw a point for each period, and the published versions, of which it gives the notes."""
+def _draw_over_time(ax: Axes, rates: pl.DataFrame, every: str) -> None:
     start, end = pl.col("x"), pl.col("x").dt.offset_by(every)
     known = rates.drop_nulls("pass_rate").with_columns(at=start + (end - start) / 2)
     places = mdates.date2num(known["at"].to_list())
     rate, low, high = (known[f"pass_rate{each}"].to_list() for each in ("", "_low", "_high"))
-    usual = 40 if len(places) < _MANY else 12
     ax.plot(places, rate, color=BLUE, linewidth=1.5, zorder=2)
     if len(places) > 1:
         ax.fill_between(places, low, high, color=SKY, alpha=0.3, linewidth=0, zorder=1)
-    else:
-        ax.vlines(places, low, high, color=SKY, linewidth=3, zorder=1)
-    colours = [BLUE] * (len(places) - 1) + [NEW] * (len(places) > 0)
-    ground = ax.get_facecolor()
+    ax.vlines(places, low, high, color=SKY, linewidth=3 if len(places) == 1 else 0, zorder=1)
+    _draw_points(ax, known, places, ([BLUE] * known.height)[1:] + [NEW] * (known.height > 0))
+    first, last = mdates.date2num(rates.select(start.min(), end=end.max()).row(0))
+    ax.set_xlim(first - 0.02 * (last - first), last + 0.06 * (last - first))
+    years = {each.year for each in rates["x"]}
+    most = int(ax.bbox.width / (8 if len(years) < 2 else 12) / axes.measure_font(ax))
+    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=2, maxticks=max(2, most)))
+    ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at), years))
+
+
+def _draw_points(ax: Axes, known: pl.DataFrame, places: list[float], colours: list[str]) -> None:
+    usual, ground = 70 if len(places) < _MANY else 12, ax.get_facecolor()
+    sizes = [usual / 2.2 if colour == QUIET else usual for colour in colours]
     fill = [ground if part else each for each, part in zip(colours, known["partial"], strict=True)]
-    ax.scatter(places, rate, s=usual, color=fill, edgecolors=colours, linewidths=1.3, zorder=3)
+    rate = known["pass_rate"].to_list()
+    ax.scatter(places, rate, s=sizes, color=fill, edgecolors=colours, linewidths=1.3, zorder=3)
     _zoom(ax, known["pass_rate_low"].min(), known["pass_rate_high"].max())
     axes.frame_values(ax)
-    first, last = mdates.date2num(rates.select(start.min(), end=end.max()).row(0))
-    beyond = 0.02 * (last - first)
-    ax.set_xlim(first - beyond, last + 3 * beyond)
-    years = {each.year for each in known["at"]}
-    size = axes.measure_font(ax)
-    most = max(2, int(ax.bbox.width / (8 if len(years) < 2 else 12) / size))
-    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=2, maxticks=most))
-    ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at), years))
-    if rate:
-        _write_newest(ax, places[-1], rate[-1])
-    return _mark_versions(ax, versions, (first, last))
+    if NEW in colours:
+        size = 1.1 * axes.measure_font(ax) * 72 / ax.figure.dpi
+        words: Style = {"va": "center", "fontsize": size, "fontweight": "bold", "color": NEW}
+        place: Style = {"textcoords": "offset points", "annotation_clip": False}
+        said = f"{rate[-1]:.1%}".replace(".0%", "%")
+        ax.annotate(said, (places[-1], rate[-1]), (0.8 * size, 0), **place, **words, **axes.plain())
 
 
-def _mark_versions(ax: Axes, versions: Versions, span: tuple[float, float]) -> list[str]:
-    """A line where each version was published, named below as far as there is room."""
-    known = [(each[2], each) for each in (versions or {}).values() if each[2] is not None]
-    told = sorted(known, key=lambda each: each[0])
-    size, (low, high) = axes.measure_font(ax), ax.get_ylim()
-    across, notes = ax.bbox.width / (span[1] - span[0]), []
-    free = math.inf
-    if told:
-        ax.set_ylim(bottom=low - (high - low) * 1.6 * size / ax.bbox.height)
-    for moment, version in reversed(told):
-        at = mdates.date2num(moment)
-        if not span[0] <= at <= span[1]:
-            continue
+def _mark_publications(ax: Axes, versions: Versions) -> int:
+    (first, last), (low, high) = ax.get_xlim(), ax.get_ylim()
+    known = [(mdates.date2num(at), n) for n, _, at, _ in (versions or {}).values() if at]
+    shown = sorted((each for each in known if first <= each[0] <= last), reverse=True)
+    free, size = math.inf, axes.measure_font(ax)
+    points, scale = 0.85 * size * 72 / ax.figure.dpi, ax.bbox.width / (last - first)
+    ax.set_ylim(bottom=low - (high - low) * 1.6 * size / ax.bbox.height * bool(shown))
+    for at, number in shown:
         ax.axvline(at, color=QUIET, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
-        name = "published" if version[0] is None else f"v{version[0]}"
-        notes.append(say_version(name, version))
-        if (free - at) * across > (len(name) + 1) * 0.6 * size:
-            free = at
-            style: Style = {
-                "fontsize": 0.85 * size * 72 / ax.figure.dpi,
-                "color": axes.text_colour(ax),
-            }
-            place: Style = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-            ax.annotate(name, (at, 0), (3, 3), **place, **style, **axes.plain())
-    return notes[::-1]
-
-
-def _write_newest(ax: Axes, at: float, rate: float) -> None:
-    size = 1.1 * axes.measure_font(ax) * 72 / ax.figure.dpi
-    words: Style = {"va": "center", "fontsize": size, "fontweight": "bold", "color": NEW}
-    place: Style = {"textcoords": "offset points", "annotation_clip": False}
-    said = f"{rate:.1%}".replace(".0%", "%")
-    ax.annotate(said, (at, rate), (0.8 * size, 0), **place, **words, **axes.plain())
+        name = "" if number is None else f"v{number}"
+        if (free - at) * scale > (len(name) + 1) * 0.6 * size:
+            free, style = at, {"fontsize": points, "color": axes.text_colour(ax), **axes.plain()}
+            ax.annotate(name, (at, low), (3, -1.4 * points), textcoords="offset points", **style)
+    return len(shown)
 
 
 def _zoom(ax: Axes, low: Any, high: Any) -> None:

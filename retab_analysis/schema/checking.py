@@ -80,7 +80,6 @@ def _without_repeated(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
 
 
 def find_other_table(table: Table, names: Collection[str]) -> Table | None:
-    """The table whose columns are all there, where not all of the one that was expected are."""
     there = set(names)
     if there.issuperset(table.schema):
         return None

@@ -139,10 +139,7 @@ def complete_words(results: pl.DataFrame, evals: pl.DataFrame) -> pl.Series:
 
 
 def asserts_the_same(condition: str, kind: str, expected: str | None) -> bool | None:
-    """Whether a saved condition, as JSON, has the kind and the expected value of a result.
-
-    Values are compared as such: 1 is 1.0. None where one of them is not known.
-    """
+    """Whether a saved condition has a result's kind and value (1 is 1.0); None where not known."""
     told = "null" if expected is None else expected
     try:
         members = {**_DEFAULTS.get(kind, {}), **_members(condition)}
@@ -206,7 +203,6 @@ def _letter(escape: re.Match[str]) -> str:
 
 
 def _write_text(value: str) -> str:
-    """A text without its quotes; whatever else was sent, as JSON."""
     try:
         return msgspec.json.decode(value, type=str)
     except msgspec.MsgspecError:

@@ -88,7 +88,6 @@ def explore(
 
 
 def _check_frame(frame: object, table: Table, name: str) -> pl.DataFrame:
-    """A frame with all columns of its table; one's own may stand beside them."""
     if isinstance(frame, str):
         raise ConfigError(
             f"{name} must be {table.frame_name}, got a text; to explore a workflow, name it: "
@@ -330,7 +329,6 @@ class Explorer(Handle):
                 self._follow()
 
     def _export(self, path: str, asked: str | None) -> None:
-        """Write the file; one that is there is replaced where that was asked already."""
         try:
             if path and path != asked and Path(path).expanduser().exists():
                 self._replacing = path
@@ -381,7 +379,6 @@ class Explorer(Handle):
             self._jobs.run("weigh", self._weigh)
 
     def _weigh(self) -> None:
-        """Weigh what is in sight, while everything else goes on."""
         with self._lock:
             results = self._explored.results_in_sight()
         found = summarize_evals(results)

@@ -243,7 +243,6 @@ class LiveView(Handle):
         return self
 
     def _update(self, snapshot: Snapshot) -> None:
-        """Draw, and call back; runs in the watching thread."""
         calls = list(self._on_update)
         if snapshot.phase != "watching":
             with self._lock:
