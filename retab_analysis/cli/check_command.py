@@ -217,7 +217,7 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
         selected = select(client, options.workflow)
     if not _may_queue(options, console, selected.evals):
         return None
-    console.say(f"{selected.said} {selected.said_left_out}".rstrip())
+    console.say(selected.said)
     if not selected.scopes:
         console.say("What ran before is checked.")
     started = start_each(client, options.workflow, selected.scopes)

@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import polars as pl
-
-from retab_analysis.errors import list_some
+from retab_analysis.errors import ConfigError, list_some
 from retab_analysis.fetch.lists import read_live_blocks, read_saved, refuse_unknown
 from retab_analysis.fetch.present import (
     NOTHING_RAN,
@@ -26,7 +24,6 @@ from retab_analysis.fetch.present import (
     is_up_to_date,
     list_reasons,
 )
-from retab_analysis.schema import PROBLEMS
 from retab_analysis.transport import Client
 
 _WHY = {
@@ -48,16 +45,11 @@ Scope = dict[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """What is to be started, and what is left out.
-
-    ``left_out`` has one row per block, as ``ProblemsWarning.problems``.
-    """
+    """What is to be started, of how many evals, and the sentences that say so."""
 
     scopes: list[Scope]
     evals: int
     said: str
-    said_left_out: str = ""
-    left_out: pl.DataFrame = field(default_factory=PROBLEMS.to_frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +77,8 @@ class _Block:
 
 def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selection:
     blocks = _read_blocks(client, workflow_id)
+    if not blocks:
+        raise ConfigError(f"{workflow_id} has no saved eval: {SAVE_FIRST.format(workflow_id)}")
     edited = [each for each in blocks if each.why]
     single = [row for each in blocks if not each.why for row in each.single]
     sized = [({"type": "block", "block_id": each.id}, len(each.evals)) for each in edited]
@@ -93,18 +87,15 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
     if single:
         names = list_some((repr(row["eval_name"] or row["eval_id"]) for row in single), _LISTED)
         what.append(f"{count(len(single), 'eval')} that {_are_new(single)} ({names})")
-    left_out = [each for each in blocks if not each.why]
     runs = [scope for scope, _ in sized for _ in range(repeat)]
     sizes = [size for _, size in sized for _ in range(repeat)]
     said = f"{say_start(workflow_id, sizes)}: {'; '.join(what)}."
     if not runs:
         said = "No run is started: no block was edited since its evals ran last."
-    reasons = {each.id: each.say_left_out() for each in left_out}
-    told = list_some((f"{block!r} ({why})" for block, why in reasons.items()), _LISTED)
-    rows = [(block, "$", why, "") for block, why in reasons.items()]
-    problems = pl.DataFrame(rows, PROBLEMS, orient="row")
-    left = f"Left out: {told}." if reasons else ""
-    return Selection(runs, sum(sizes), said, left, problems)
+    left_out = [f"{each.id!r} ({each.say_left_out()})" for each in blocks if not each.why]
+    if left_out:
+        said += f" Left out: {list_some(left_out, _LISTED)}."
+    return Selection(runs, sum(sizes), said)
 
 
 def _are_new(evals: Sequence[Eval]) -> str:

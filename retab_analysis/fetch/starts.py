@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +19,6 @@ from retab_analysis.errors import (
     ConfigError,
     ConflictError,
     NotFoundError,
-    ProblemsWarning,
     ProtocolError,
     RetabAnalysisError,
     SchemaError,
@@ -84,7 +82,8 @@ def start_runs(
         evals: Run only this saved eval, or these, by id or name: a run for each.
         blocks: Run only the evals of this block, or these, by id: a run for each.
         only: ``"edited"``: a run for each block whose code, as it is now, is not the one on which
-            its saved evals ran last, as far as they tell. Where none was edited nothing is started.
+            its saved evals ran last, as far as they tell, and why the others are left out is said.
+            Where none was edited nothing is started.
         repeat: How often to start each run, for example to see whether an eval is flaky.
         client: The client to ask with; the default one if not given.
 
@@ -104,17 +103,12 @@ def start_runs(
             ``.partial`` has it too, in a notebook ``sys.last_value.partial``. What was started goes
             on.
 
-    Warns:
-        ProblemsWarning: With ``only``, before the first start: what is left out and why.
-
     Example:
         >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]
         >>> runs = ra.start_runs("wf_claims", evals=name, repeat=2)
         >>> runs.select("scope", "total_evals").rows()
         [('eval', 1), ('eval', 1)]
-        >>> import warnings
-        >>> with warnings.catch_warnings(action="ignore"):  # of what is left out
-        ...     runs = ra.start_runs("wf_statements", only="edited")
+        >>> runs = ra.start_runs("wf_statements", only="edited")
         >>> runs.select("scope", "target_block_id", "total_evals").rows()
         [('block', 'split_statements', 2)]
     """
@@ -132,8 +126,6 @@ def start_runs(
         selected = select_edited(chosen, workflow_id, repeat=repeat)
     else:
         selected = select(chosen, workflow_id, wanted, of_blocks, repeat)
-    if selected.said_left_out:
-        warnings.warn(ProblemsWarning(selected.said_left_out, selected.left_out), stacklevel=2)
     say(f"{selected.said} This is production." if chosen.is_production else selected.said)
     return start_each(chosen, workflow_id, selected.scopes)
 

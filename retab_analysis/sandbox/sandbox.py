@@ -47,8 +47,9 @@ class Sandbox(StoreServer):
     def edit(self, block: str, *, prompt: str) -> None:
         """Give a block another prompt, as somebody does in Retab's editor.
 
-        A prompt that the block had before has its evals end as they did then, which breaks some or
-        mends them (`retab_analysis.fetch_edits` lists them). Any other prompt changes no result.
+        The longest of its earlier prompts that the new one holds decides how its evals end: as they
+        did with that one, so that some break or are mended (`retab_analysis.fetch_edits` lists the
+        prompts). A prompt that holds none of them changes no result.
 
         Args:
             block: The id of the block.

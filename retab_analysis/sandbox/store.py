@@ -297,7 +297,6 @@ class Store:
             return _page_of({(at, era["id"]): era for at, era in enumerate(eras)}, query)
 
     def edit(self, block_id: str, prompt: str) -> None:
-        """Give a block another prompt: a new draft of its workflow, as of now."""
         with self._reading() as now:
             found = {
                 block.id: (block, workflow)
@@ -354,7 +353,6 @@ def _evals_in_scope(workflow: Workflow, scope: Scope, now: int) -> list[SavedEva
 
 
 def _version(workflow: Workflow, version_id: str) -> Version:
-    """Find a published version; the API cannot address a draft, and says that there is none."""
     for version, _ in workflow.published:
         if version.id == version_id:
             return version

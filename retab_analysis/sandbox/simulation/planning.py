@@ -66,7 +66,6 @@ def make_plan(
     circumstances: Circumstances,
     **more: Any,
 ) -> Plan:
-    """Plan a run of some evals; `name` tells it from all other runs of the workflow."""
     chance = SeededRandom(seed, "run", workflow.id, name)
     is_newest = version.number == workflow.newest.number
     return Plan(

@@ -106,16 +106,18 @@ def _versions(fields: Fields, blocks: Mapping[str, Block], anchor: int) -> Itera
 def edit(workflow: Workflow, block: Block, prompt: str, at: int) -> Workflow:
     """Add a draft in which a block has another prompt.
 
-    With a prompt that it had in an earlier version, it gives what it gave then; with any other
-    one, what it gives now.
+    It gives what it gave with the longest earlier prompt that the new one holds; where it holds
+    none, what it gives now.
     """
     newest, number = workflow.newest, len(workflow.versions) + 1
     config = {**newest.configs[block.id], "prompt": prompt}
-    revision = number
+    revision, held = number, ""
     acts_as = {block.id: newest.number, **newest.acts_as}
     for version in workflow.versions:
         its = version.configs.get(block.id, {})
-        if its.get("prompt") == prompt:
+        known = its.get("prompt", "")
+        if known and known in prompt and len(known) >= len(held):
+            held = known
             acts_as[block.id] = version.acts_as.get(block.id, version.number)
         if its == config:
             revision = version.revisions[block.id]
