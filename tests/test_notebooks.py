@@ -71,7 +71,7 @@ def test_the_quickstart_runs_without_a_key(
     assert "<script" not in html
     assert html.count("<table") >= 5
     assert "jp-RenderedText" in html
-    assert "vnd.jupyter.stderr" not in html
+    assert 'data-mime-type="application/vnd.jupyter.stderr"' not in html
     assert "extract_lines was edited and has not run yet" in plain(html)
     assert plain(html).count("Starting 1 run of 18 evals in wf_invoices") == 3
     assert "{joined} Leave out empty rows." in plain(html)
