@@ -7,8 +7,8 @@
     verdict.broken                            # a frame; also unclear, flaky, fixed, new, evals
     verdict = ra.settle(verdict)              # runs again what is not sure yet
 
-``help(ra.check)`` explains a function and shows an example that runs. A workflow is its id; a run
-is an id, several, or a RUNS frame; an eval its id or name. Only ``start_runs``, ``settle``
+``help(ra.check)`` explains a function and shows an example that runs. A workflow is its id or
+name, and so is an eval; runs are an id, several, or a RUNS frame. Only ``start_runs``, ``settle``
 and ``cancel_runs`` change anything on the server.
 
 Daily:
@@ -22,37 +22,32 @@ Daily:
     fetch_evals      the saved evals as a frame
     explore          runs, results and evals to filter and to open
     open_document    the document that a result is about
-    write_report     a verdict as Markdown or HTML
-    demo             a made-up Retab API on this machine; no key needed
 
 Now and then:
     fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions,
-                     fetch_edits, fetch_config_changes
-    runs             wait_for_runs, cancel_runs
-    analyse          summarize_runs, summarize_results, summarize_evals, states, failures,
-                     eval_history
-    compare          compare_versions, of a workflow; compare, of frames that you have
+                     fetch_edits, fetch_config_changes; wait_for_runs, cancel_runs
+    analyse          summarize_runs, summarize_results, summarize_evals, states, failures
+                     and eval_history; compare_versions, and compare of frames that you have
     draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
-    files            write_csv, read_csv, write_excel
-    decode           decode_runs, decode_results, decode_evals, of documents that you have
+    files            write_report (Markdown, HTML), write_csv, read_csv, write_excel; decode_runs,
+                     decode_results and decode_evals of documents that you have
     keep             Archive: a file of all runs, results and evals, also of what was deleted
-    connect          Client, Sandbox, use (the client, archive and values of a session)
+    connect          Client, Sandbox, demo, use (the client, archive and values of a session)
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
 VERSIONS, EDITS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Whatever is raised is a
 ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 
-# Nothing is loaded before it is used (PEP 562): a name is looked up in ``_HOMES`` when somebody
-# asks for it, and its module is imported then. A new public name is a word in ``_NAMES``, and one
+# Nothing is loaded before it is used (PEP 562). A new public name is a word in ``_NAMES``, and one
 # line among the imports that only type checkers see.
 
+import os as _os
 import sys as _sys
 import typing as _typing
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-# Under an alias: where mypy 2.4 knows that the condition holds, it takes some of these names to be
-# defined twice, because the modules that they come from import this package themselves.
+# Under an alias: mypy 2.4 would take some of these names to be defined twice.
 if _TYPE_CHECKING:
     from retab_analysis import errors as errors
     from retab_analysis import schema as schema
@@ -122,7 +117,6 @@ if _TYPE_CHECKING:
 
     __version__: str
 
-# The public names of each module or package of ours.
 _NAMES = {
     "analysis": ("eval_history failures states summarize_evals summarize_results summarize_runs"),
     "archive": "Archive",
@@ -153,20 +147,19 @@ _NAMES = {
     "widgets": "explore watch",
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
-# Packages that are used with a dot: retab_analysis.schema.RUNS.describe().
 _PACKAGES = ("errors", "schema")
 
-# Hidden from type checkers: they would take __all__ for empty and __getattr__ to mean that every
-# name exists. They know the names from the imports above.
-if not _typing.TYPE_CHECKING:
+if not _typing.TYPE_CHECKING:  # which would have every name exist
     __all__ = list(_HOMES)
 
     def __getattr__(name):
-        """Load a public name at its first use."""
         from importlib import import_module
 
         if name in _HOMES:
-            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+            try:
+                value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+            except RuntimeError as error:
+                import_module(f"{__name__}.errors").refuse_at_end(name, error)
         elif name in _PACKAGES:
             value = import_module(f"{__name__}.{name}")
         elif name == "__version__":
@@ -177,6 +170,13 @@ if not _typing.TYPE_CHECKING:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = value  # the second use finds it without this function
         return value
+
+    if hasattr(_os, "register_at_fork"):
+        _os.register_at_fork(
+            before=lambda: (
+                "polars" in _sys.modules and __getattr__("schema").polars_threads.before_fork()
+            )
+        )
 
     def __dir__():
         here = {name for name in globals() if name.startswith("__") or not name.startswith("_")}

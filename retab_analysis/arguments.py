@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeGuard
@@ -16,6 +17,7 @@ from retab_analysis.errors import ConfigError
 
 LONGEST_WAIT = 366 * 24 * 3600.0  # seconds; operating systems refuse much longer waits
 LARGEST_COUNT = 2**63 - 1  # frames count their rows in 64 bits
+AGE = re.compile(r"([0-9]{1,9}) ?([hdw])")  # how long ago: hours, days or weeks
 _LISTED = 5
 
 
@@ -44,7 +46,6 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> str:
 
 
 def check_callable(name: str, value: object) -> None:
-    """Check a function that is called later."""
     if not callable(value):
         raise ConfigError(f"{name} must be a function, got {type(value).__name__} ({value!r})")
 
@@ -101,7 +102,6 @@ def resolve(noun: str, asked: str, known: Mapping[str, str | None]) -> str:
 
 
 def find_nearest(asked: str, known: Mapping[str, str | None]) -> str | None:
-    """What is called nearly so, with its id where that is another; None where nothing is."""
     shown = {name: f"{name!r} ({each})" for each, name in known.items() if name}
     shown |= {each: repr(each) for each in known}
     near = difflib.get_close_matches(asked, shown, n=1)

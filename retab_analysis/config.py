@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, urlsplit
 
 from retab_analysis.arguments import check_count, check_seconds, suggest
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, masks
 
 KEY_VARIABLE = "RETAB_API_KEY"
 URL_VARIABLES = ("RETAB_API_BASE_URL", "RETAB_BASE_URL")
@@ -136,7 +136,7 @@ def _mask_keys(text: str) -> str:
     return text
 
 
-ConfigError.masks.append(_mask_keys)
+masks.append(_mask_keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,15 +28,18 @@ arrived before it, and ``.cursor``, where a further fetch can resume (``after=``
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
 
 # Most keys look so; one that is passed in the place of something else is not known to be a key.
-_KEY = re.compile(r"\bsk[-_][A-Za-z0-9_-]{5,}")
+_KEY = re.compile(r"\b(?:sk|rt_test|rt_live)[-_][A-Za-z0-9_-]{5,}")
+masks: list[Callable[[str], str]] = []
+"""Mask the keys that are known; ``config`` adds to them."""
 
 # What a server says may steer a terminal or turn a text round, and go on for ever.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -47,6 +50,11 @@ def as_shown(message: str) -> str:
     """A message in which controls are shown by their numbers, and long names are cut."""
     shown = _CONTROL.sub(lambda found: f"<U+{ord(found[0]):04X}>", message)
     return _LONG_NAME.sub(lambda found: f"{found[0][:199]}…", shown)
+
+
+def mask_keys(text: str) -> str:
+    text = _KEY.sub("***", text)
+    return functools.reduce(lambda masked, mask: mask(masked), masks, text)
 
 
 class RetabAnalysisError(Exception):
@@ -68,28 +76,14 @@ class RetabAnalysisError(Exception):
     def __init__(
         self, message: str, *, partial: pl.DataFrame | None = None, cursor: str | None = None
     ) -> None:
-        super().__init__(as_shown(message))
+        super().__init__(as_shown(mask_keys(message)))
         self.partial = partial
         self.cursor = cursor
         self.unconfirmed: pl.DataFrame | None = None
 
 
 class ConfigError(RetabAnalysisError, ValueError):
-    """A setting or an argument cannot be used: no key, a bad base URL, an impossible id.
-
-    Messages quote what was passed, which may be the key, in the wrong place: it is masked.
-    """
-
-    masks: ClassVar[list[Callable[[str], str]]] = []
-    """Masks the keys that are known; ``config`` adds it."""
-
-    def __init__(
-        self, message: str, *, partial: pl.DataFrame | None = None, cursor: str | None = None
-    ) -> None:
-        message = _KEY.sub("***", message)
-        for mask in self.masks:
-            message = mask(message)
-        super().__init__(message, partial=partial, cursor=cursor)
+    """A setting or an argument cannot be used: no key, a bad base URL, an impossible id."""
 
 
 class TransportError(RetabAnalysisError):
@@ -335,3 +329,9 @@ def list_some(names: Iterable[str], most: int = 20) -> str:
     first = [*names]
     more = f" and {len(first) - most} more" if len(first) > most else ""
     return ", ".join(first[:most]) + more
+
+
+def refuse_at_end(name: str, error: RuntimeError) -> None:
+    if "shutdown" not in str(error):
+        raise error
+    raise ConfigError(f"Python is ending, so that {name} cannot be loaded any more: load it before")

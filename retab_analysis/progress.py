@@ -26,11 +26,9 @@ class Progress(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Do nothing."""
+    def update(self, done: int, total: int | None = None, note: str = "") -> None: ...
 
-    def close(self) -> None:
-        """Do nothing."""
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,7 @@ class Part:
         """Say how much of the whole is done; a note would be of this part alone."""
         self.whole.update(self.before + done, self.total)
 
-    def close(self) -> None:
-        """Do nothing."""
+    def close(self) -> None: ...
 
 
 class Bar:
@@ -59,7 +56,6 @@ class Bar:
         self._bar: Any = quiet(desc=description, unit=f" {unit}", delay=1.0, leave=False)
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Move the bar."""
         self._bar.total = total
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(done - self._bar.n)
@@ -70,7 +66,6 @@ class Bar:
         say(line)
 
     def close(self) -> None:
-        """Take the bar away."""
         self._bar.close()
 
 
@@ -109,7 +104,12 @@ def announce(progress: Progress, line: str, done: int, total: int) -> None:
 
 
 def say(line: str) -> None:
-    """Say what somebody has to know, on the standard error: what a cell prints stays its own."""
+    """Say what somebody has to know: in a notebook as an output of its own, else on stderr."""
+    if in_kernel():
+        from IPython.display import display
+
+        display({"text/plain": as_shown(line)}, raw=True)  # type: ignore[no-untyped-call]
+        return
     # A program may have closed it, or have none; what was to be done is done all the same.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{as_shown(line)}\n")

@@ -211,7 +211,7 @@ def test_only_what_was_edited(runner: Runner, api: LetteredApi) -> None:
     api.write(api.evals)
     assert check(runner, only="edited") == 0, runner.log
     assert [run.scope for run in api.started] == ["B"]
-    assert f"Starting 1 run of {FLOW}, 1 eval: block 'totals' (" in runner.log, runner.log
+    assert f"Starting 1 run of 1 eval in {FLOW}: block 'totals' (" in runner.log, runner.log
     # It is not forgotten where it says nothing.
     quiet = {"comment": "false", "status": "false"}
     assert check(runner, start="false", only="edited", **quiet) == 4

@@ -115,9 +115,8 @@ def test_a_result_without_a_document(documents: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (results(), "expected one row, got 0"),
-        (results(result("a", "passed"), result("b", "passed")), "expected one row, got 2"),
-        (3, "must be a row of a RESULTS frame or an id, got int"),
+        (results(), "has no rows"),
+        (3, "must be a RESULTS frame, one of its rows or an id, got int"),
         (None, "got NoneType"),
         ("", "is empty"),
         ({}, "neither document_ids nor a result's id; it has nothing"),

@@ -63,13 +63,13 @@ SIGNATURES = {
     "strict=True)",
     "fetch_versions": "(workflow_id, *, client=None, progress=None, strict=True)",
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
-    "open_document": "(result, *, client=None)",
+    "open_document": "(what, *, workflow_id=None, client=None)",
     "overview": "(workflow_id=None, *, client=None, progress=None)",
     "plot_comparison": "(comparison, *, versions=None, ax=None)",
     "plot_durations": "(runs, *, by='workflow_version_id', versions=None, ax=None)",
     "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
     "plot_pass_rate": (
-        "(runs, *, by='workflow_version_id', scope='workflow', versions=None, ax=None)"
+        "(runs, by='workflow_version_id', *, every=None, scope='workflow', versions=None, ax=None)"
     ),
     "plot_verdicts": "(results, *, by='run_id', versions=None, page=1, ax=None)",
     "read_csv": "(path, table='runs')",

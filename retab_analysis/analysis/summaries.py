@@ -82,7 +82,7 @@ def summarize_runs(
         >>> weekly.columns[:4]
         ['workflow_id', 'name', 'period_start', 'n_runs']
     """
-    period: list[pl.Expr] = [] if every is None else [_period(every)]
+    period: list[pl.Expr] = [] if every is None else [find_period(every)]
     outcome = [each.meta.output_name() for each in (*period, *_aggregates())]
     outcome += [_CHANGE] if period else []
     by_time_alone = every is not None and (by is None or (isinstance(by, list | tuple) and not by))
@@ -107,7 +107,7 @@ def summarize_runs(
     return apply_lazily(runs, RUNS, (*keys, *READ), summarized)
 
 
-def _period(every: str) -> pl.Expr:
+def find_period(every: str) -> pl.Expr:
     if not isinstance(every, str) or not _DURATION.fullmatch(every):
         raise ConfigError(f"every must be a duration such as '1d', '1w' or '1mo', got {every!r}")
     start = pl.col("created_at").dt.truncate(every).alias(PERIOD)

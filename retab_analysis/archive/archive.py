@@ -23,8 +23,15 @@ from retab_analysis.archive.mirror import Mirror, to_micros
 from retab_analysis.arguments import check_choice, check_flag, check_path
 from retab_analysis.config import ARCHIVE_VARIABLE
 from retab_analysis.decode import Problems, report_problems
-from retab_analysis.errors import ArchiveError, ConfigError, ProblemsWarning, RetabAnalysisError
+from retab_analysis.errors import (
+    ArchiveError,
+    ConfigError,
+    ProblemsWarning,
+    RetabAnalysisError,
+    mask_keys,
+)
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
@@ -104,10 +111,10 @@ class Archive:
         that is edited or deleted behind a hundred newer ones, before another run comes.
 
         Args:
-            workflow_id: The workflow, or several.
+            workflow_id: The workflow, or several, by id or name.
             results: Also the results of the runs. False leaves them for a later sync.
-            since: Only runs created then or later: a date, a datetime, a timedelta (that long ago)
-                or an ISO 8601 string. What is kept already stays; None, later, reads the rest.
+            since: Only runs created then or later, as ``from_date`` of :func:`fetch_runs`. What is
+                kept already stays; None, later, reads the rest.
             refresh: Read everything again, also the results of runs that have ended.
             client: The client to ask with; the default one if not given.
             progress: False for no progress bar; None shows one if it takes longer than a second.
@@ -143,7 +150,9 @@ class Archive:
         start = None if moment is None else to_micros(moment)
         with self._mirroring(client, progress) as mirror:
             for each in workflows:
-                mirror.sync(each, start, results=results, refresh=refresh)
+                mirror.sync(
+                    resolve_workflow(mirror.client, each), start, results=results, refresh=refresh
+                )
                 if mirror.failed is not None:
                     raise mirror.failed
         return records.make_frame(mirror.changes, _CHANGES)
@@ -410,7 +419,7 @@ class Archive:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Archive({str(self.path)!r})"
+        return f"Archive({mask_keys(str(self.path))!r})"
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -428,7 +437,6 @@ class Archive:
         return apart(read)
 
     def _scan(self, tables: Sequence[Table], workflow_id: OneOrSeveral, read: Reader[T]) -> list[T]:
-        """Read what is kept of the workflows that are asked for, or of all; warn of problems."""
         asked = list_values("workflow_id", workflow_id)
 
         def read_all(db: sqlite3.Connection) -> list[tuple[T, Problems]]:
@@ -444,10 +452,7 @@ class Archive:
 def sync_to_check(
     archive: Archive, workflow_id: str, client: Client, progress: Progress | bool | None
 ) -> tuple[frozenset[str], bool]:
-    """Bring an archive up to date, with all saved evals; without versions where they fail.
-
-    Gives the ids of runs whose results the API did not give, and whether it gave versions.
-    """
+    """Gives the runs whose results the API did not give, and whether it gave versions."""
     archive._check_open()
     with archive._mirroring(client, progress, to_check=True) as mirror:
         mirror.sync(workflow_id, None, results=True, refresh=False)

@@ -78,7 +78,7 @@ class Mirror:
     def __init__(
         self, db: sqlite3.Connection, client: Client, progress: Progress, *, to_check: bool
     ) -> None:
-        self._db, self._client, self._progress = db, client, progress
+        self._db, self.client, self._progress = db, client, progress
         self._to_check = to_check
         self._now = to_micros(datetime.now(UTC))
         self.changes: list[Change] = []
@@ -120,7 +120,7 @@ class Mirror:
         query = "SELECT 1 FROM documents WHERE workflow = ? LIMIT 1"
         if self._db.execute(query, (workflow,)).fetchone() is None:
             self._db.execute("DELETE FROM workflows WHERE workflow = ?", (workflow,))
-            refuse_unknown(self._client, {"workflow_id": [workflow]}, RUNS.empty())
+            refuse_unknown(self.client, {"workflow_id": [workflow]}, RUNS.empty())
 
     def _note(self, at: Place) -> None:
         query = "INSERT OR REPLACE INTO workflows VALUES (?, ?, ?, ?)"
@@ -153,7 +153,6 @@ class Mirror:
         self._look_up(at, kept, into.ids, reached)
 
     def _look_up(self, at: Place, kept: Kept, listed: set[str], reached: int) -> None:
-        """Ask for the runs that had not ended, or are missing in the list."""
         rows = self._ids(kept, "gone IS NULL AND (is_open OR created > ?)", reached)
         asked = [each for each in rows if each not in listed]
         found: dict[str, RawRecord | None] = {}
@@ -162,7 +161,7 @@ class Mirror:
             found[run_id] = self._ask(at.workflow, run_id)
 
         outcomes: TaskOutcomes[None] = TaskOutcomes()
-        run_all([partial(ask, each) for each in asked], self._client.max_concurrency, outcomes)
+        run_all([partial(ask, each) for each in asked], self.client.max_concurrency, outcomes)
         with transaction(self._db, self.changes):
             there = [each for each in found.values() if each is not None]
             at.is_changed |= self._put_all(kept, there)
@@ -182,12 +181,11 @@ class Mirror:
             return RawRecord.make(run_id, body.strip(), *page.structs)
 
         try:
-            return self._client.get(f"{RUNS_PATH}/{quote_id('run_id', run_id)}", parse=parse)
+            return self.client.get(f"{RUNS_PATH}/{quote_id('run_id', run_id)}", parse=parse)
         except NotFoundError:
             return None
 
     def _read_results(self, workflow: str) -> None:
-        """Read the results of all runs that are due, and write them in batches."""
         due = self._ids(Kept(RUNS, workflow, self._now), "is_due ORDER BY created DESC")
         outcomes, ready = TaskOutcomes[None](), SimpleQueue[RunResults]()
         batch: list[RunResults] = []
@@ -210,7 +208,7 @@ class Mirror:
                 batch.clear()
 
         tasks = [partial(read, each) for each in due]
-        workers = self._client.max_concurrency
+        workers = self.client.max_concurrency
         run_all(tasks, workers, outcomes, write, ahead=2 * workers)
         write(0)
         if self.absent:
@@ -230,7 +228,6 @@ class Mirror:
         return [*{each.id: each for page in pages for each in page}.values()]
 
     def _write_results(self, workflow: str, batch: Sequence[RunResults]) -> None:
-        """Write the results of whole runs, and with them that these are not due any more."""
         with transaction(self._db, self.changes):
             for run_id, documents in batch:
                 if documents is None:
@@ -295,10 +292,9 @@ class Mirror:
             self.changes.append((at.workflow, ERAS.name, None, "skipped"))
 
     def _read_eras(self, workflow: str, blocks: Sequence[str]) -> bool:
-        """Read and write the eras of some blocks; whether the API gives them."""
         outcomes: TaskOutcomes[list[RawRecord]] = TaskOutcomes()
         tasks = [partial(self._list_eras, workflow, each) for each in blocks]
-        run_all(tasks, self._client.max_concurrency, outcomes)
+        run_all(tasks, self.client.max_concurrency, outcomes)
         for at, eras in outcomes.results.items():
             with transaction(self._db, self.changes):
                 self._put_all(Kept(ERAS, workflow, self._now, block=blocks[at]), eras)
@@ -321,7 +317,7 @@ class Mirror:
         self, path: str, params: Params, into: paging.Collected, accept: paging.Accept
     ) -> Iterator[list[RawRecord]]:
         table = into.gathering.table
-        pages = partial(paging.read_pages, self._client, path, params, into, strict=False)
+        pages = partial(paging.read_pages, self.client, path, params, into, strict=False)
         for page in pages(accept=accept):
             # What a check that lists the newest runs itself would stumble over.
             is_newest = table is RUNS and len(into.ids) <= paging.PAGE_SIZE

@@ -185,7 +185,6 @@ def read_month(
 def read_saved(
     table: Table, db: sqlite3.Connection, workflows: Sequence[str], *, gone: bool = False
 ) -> tuple[pl.DataFrame, Problems]:
-    """The saved evals or versions of workflows, in the order of a fetch."""
     query = (
         "SELECT id, NULL, body FROM documents WHERE kind = ? AND workflow = ?"
         f" AND (? OR gone IS NULL) ORDER BY {_ORDERS.get(table.name, 'position, id')}"

@@ -118,7 +118,6 @@ class ArchiveSource(Source):
         return kept.with_columns(block_type=pl.lit(None, pl.String))
 
     def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """Those of some runs whose results are in the archive."""
         known = self.kept.runs.filter(~pl.col("run_id").is_in(list(self.absent)))
         return runs.join(known, on="run_id", how="semi")
 

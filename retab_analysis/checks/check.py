@@ -18,6 +18,7 @@ from retab_analysis.comparison.sides import Surroundings
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.freshness import note_codes
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import Runs, check_text
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.progress import Progress, check_progress, choose_progress
@@ -44,7 +45,7 @@ def check(
     answer.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         candidate: What to check: a run's id, a version (``"v5"``, ``"draft"``, ``"published"`` or
             its id: its newest run), several ids or a RUNS frame. None for the workflow as it is
             now: of each block what ran on its present code, since its newest whole run. What was
@@ -115,7 +116,7 @@ def compare_versions(
     :func:`compare`.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         baseline: The version to compare with: ``"v4"``, ``"published"``, the id of a version, or
             ``"draft"`` for all versions that are not published.
         candidate: The version to judge, likewise.
@@ -156,7 +157,8 @@ def _open(
     check_share("alpha", alpha)
     check_share("margin", margin)
     check_progress(progress)
-    return open_source(client_or_default(client), workflow_id, progress)
+    chosen = client_or_default(client)
+    return open_source(chosen, resolve_workflow(chosen, workflow_id), progress)
 
 
 def check_source(

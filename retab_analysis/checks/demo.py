@@ -52,7 +52,6 @@ def demo(seed: int = 0, speed: float = 1.0) -> Sandbox:
 
 
 def _find_problem(sandbox: Sandbox, address: str) -> str | None:
-    """Say so where the sandbox was stopped; one that was started again has another address."""
     with contextlib.suppress(RuntimeError):
         if sandbox.base_url == address:
             return None

@@ -20,7 +20,7 @@ from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import find_era, mark_codes, read_past_versions
-from retab_analysis.fetch.lists import read_live_blocks, read_two_versions
+from retab_analysis.fetch.lists import read_live_blocks, read_two_versions, resolve_workflow
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -42,7 +42,7 @@ def fetch_config_changes(
     the newest runs, to learn when that draft ran, and the history of each block.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         baseline: A published version, by its id, as ``"v5"`` or ``"published"``; or ``"draft"``;
             or the id of an earlier draft, if the API gives the history of blocks.
         candidate: Another one; ``"draft"`` for the blocks as they are now.
@@ -69,6 +69,7 @@ def fetch_config_changes(
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         quote_id(name, value)
     chosen = client_or_default(client)
+    workflow_id = resolve_workflow(chosen, workflow_id)
     try:
         blocks: Sequence[pl.DataFrame] = read_two_versions(chosen, workflow_id, baseline, candidate)
     except NotFoundError as error:
@@ -79,7 +80,6 @@ def fetch_config_changes(
 def _read_other_versions(
     client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
 ) -> Sequence[pl.DataFrame]:
-    """Read versions that are not called by their ids, or are earlier drafts."""
     try:
         ids = resolve_versions(client, workflow_id, asked, error)
         return read_two_versions(client, workflow_id, ids[0], ids[1])
@@ -91,13 +91,7 @@ def _read_other_versions(
 
 
 def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
-    """Add what was edited, where something broke by an edit.
-
-    The history of the blocks knows exactly that edit. If the API does not give it, the versions
-    before and after may be known by their ids, or an archive remembers. Else the newest published
-    version before is compared with the present one. If asking fails, the comparison says so.
-    Results without a fingerprint of their code are then known by the era in which they ran.
-    """
+    """Add the edit where something broke by one: from the block's history, or from versions."""
     spans = spans_of(comparison)
     if spans.is_empty():
         edits = Edits(CONFIG_CHANGES.empty(), labels=_read_labels(comparison, source))
@@ -112,7 +106,6 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
 
 
 def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None]:
-    """What the blocks are called; asked only where one may be named that did not run."""
     with contextlib.suppress(RetabAnalysisError):  # then a block is named by its id
         for each in suite_of(comparison).stories:
             if each.transition == "incomplete" or each.saved.stale == "block":
@@ -121,7 +114,6 @@ def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None
 
 
 def spans_of(comparison: Comparison) -> pl.DataFrame:
-    """Between what edits broke something; see :func:`find_spans`."""
     sides = sides_of(comparison)
     return find_spans(comparison.evals, sides.candidate, sides.history, sides.baseline)
 
@@ -173,7 +165,6 @@ class _Search:
         )
 
     def _mark_codes(self, eras: pl.DataFrame) -> None:
-        """Know results without a fingerprint of their code by the era in which they ran."""
         sides = sides_of(self.comparison)
         frames = sides.candidate, sides.baseline, sides.history
         # A mark and a fingerprint differ, and nobody knows whether the code does.
@@ -189,17 +180,14 @@ class _Search:
 
     @property
     def missing(self) -> pl.DataFrame:
-        """The spans of blocks whose edit was not found yet."""
         return self.spans.filter(~pl.col("block_id").is_in([*self.edited_at]))
 
     def _read(self, version: str) -> pl.DataFrame | None:
-        """The blocks of a version or the draft, asked for once; None if the API has them not."""
         if version not in self.graphs and len(self.graphs) <= _MOST_VERSIONS:
             self.graphs[version] = self.source.read_blocks([version]).get(version)
         return self.graphs.get(version)
 
     def _look_into(self, eras: pl.DataFrame) -> None:
-        """Find the edits in the eras of blocks, by the moments of the spans."""
         for span in self.missing.to_dicts():
             its = eras.filter(block_id=span["block_id"])
             before, after = (find_era(its, span[at]) for at in ("before_at", "after_at"))
@@ -209,7 +197,6 @@ class _Search:
                 self._add(span["block_id"], before, after, at)
 
     def _look_at_versions(self, span: dict[str, Any], published: set[str] | None) -> None:
-        """Find an edit in the versions before and after; the draft is known as it is now."""
         block, version = pl.col("block_id") == span["block_id"], span["after_version"]
         before = self._read(span["before_version"])
         if before is None or version in (None, span["before_version"]):
@@ -232,7 +219,6 @@ class _Search:
             self.edited_at.setdefault(block, at)
 
     def _compare(self, *versions: str) -> bool:
-        """Compare a published version from before with the present one, if the API has both."""
         both = [each.select(_OF_BLOCK) for each in map(self._read, versions) if each is not None]
         if len(both) == 2:
             found = compare_blocks(*both)

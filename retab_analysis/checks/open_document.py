@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from retab_analysis import markup
-from retab_analysis.errors import ConfigError, NotFoundError, described
+from retab_analysis.arguments import resolve
+from retab_analysis.errors import ConfigError, NotFoundError, described, list_some
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_link
+from retab_analysis.fetch.lists import read_known, read_link, resolve_workflow
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.results import read_result
 from retab_analysis.markup import Html, tag
@@ -29,35 +30,34 @@ class OpenedDocument:
     """A document of a result; a notebook shows an image or a PDF, and a link to anything else.
 
     ``url`` is temporary, and whoever has it can read the document. ``others`` are the ids of the
-    other documents of the same result.
+    other documents of the same result, and ``rows`` is how many results were given.
     """
 
     url: str
     name: str
     document_id: str
     others: tuple[str, ...] = ()
+    rows: int = 1
 
     def _repr_html_(self) -> str:
         shown = markup.join(
             markup.name(markup.one_line(self.name)), " ", embed(self.url, self.name)
         )
-        more = tag("div", self._more()) if self.others else None
-        return str(tag("div", tag("div", shown), more))
+        return str(tag("div", tag("div", shown), *(tag("div", line) for line in self._notes())))
 
-    def _more(self) -> str:
-        listed = ", ".join(markup.one_line(each) for each in self.others[:5])
-        noun = "document" if len(self.others) == 1 else "documents"
-        rest = len(self.others) - 5
-        return f"{len(self.others)} more {noun}: {listed}" + (" …" if rest > 0 else "")
+    def _notes(self) -> list[str]:
+        notes = [f"This is the first of {self.rows:,} rows."] if self.rows > 1 else []
+        if self.others:
+            said = list_some(map(markup.one_line, self.others), 5)
+            notes.append(f"{markup.count_noun(len(self.others), 'more document')}: {said}")
+        return notes
 
     def __repr__(self) -> str:
         name, document_id, url = map(markup.one_line, (self.name, self.document_id, self.url))
-        lines = [f"{name} ({document_id}): {url}"]
-        return "\n".join([*lines, self._more()] if self.others else lines)
+        return "\n".join([f"{name} ({document_id}): {url}", *self._notes()])
 
 
 def embed(url: str, name: str) -> Html:
-    """A document as a page shows it: an image or the beginning of a PDF, and a link to it."""
     # Anything but the web's own schemes could run in the notebook's page.
     if urlsplit(url).scheme not in ("http", "https"):
         return tag("div", "Its address is not one of the web.")
@@ -76,13 +76,18 @@ def embed(url: str, name: str) -> Html:
 
 
 def open_document(
-    result: pl.DataFrame | Mapping[str, Any] | str, *, client: Client | None = None
+    what: pl.DataFrame | Mapping[str, Any] | str,
+    *,
+    workflow_id: str | None = None,
+    client: Client | None = None,
 ) -> OpenedDocument:
     """Open the document that a result is about.
 
     Args:
-        result: A row of a RESULTS frame or of ``Comparison.evals`` (a frame of one row, or a
-            dict), the id of a result, or that of a document.
+        what: A RESULTS frame or ``Comparison.evals``, of which the first row counts; one of their
+            rows as a dict; the id of a result or of a document. With ``workflow_id`` the id or the
+            name of a saved eval, which stands for its newest result.
+        workflow_id: The workflow of the eval, its id or its name.
         client: The client to ask with; the default one if not given.
 
     Returns:
@@ -90,24 +95,40 @@ def open_document(
         it is the first, and says how many more there are; ``.url`` is a temporary address.
 
     Raises:
-        ConfigError: The result has no document, or it is not a result.
+        ConfigError: The result has no document, or it is not a result; there is no such eval.
         NotFoundError: There is no such result or document.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Example:
-        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=1))
-        >>> about = results.filter(pl.col("document_ids").list.len() > 0).head(1)
-        >>> ra.open_document(about).url.startswith("http")  # a notebook shows the document
-        True
+        >>> verdict = ra.check("wf_invoices")
+        >>> ra.open_document(verdict.broken)  # a notebook shows the document
+        ....pdf (file_...): http...
     """
-    client = client_or_default(client)
-    if isinstance(result, str):
-        return _open_id(client, check_text("result", result))
-    row = _read_row(result)
+    chosen = client_or_default(client)
+    if isinstance(what, str):
+        ident = check_text("what", what)
+        if workflow_id is not None:
+            ident = _find_result(chosen, workflow_id, ident)
+        return _open_id(chosen, ident)
+    row = _read_row(what)
+    rows = what.height if isinstance(what, pl.DataFrame) else 1
     if "document_ids" not in row:
-        return _open_id(client, check_text("result", _result_id(row)))
-    ids = [each for each in row["document_ids"] or () if each is not None]
-    return _open(client, ids, row.get("eval_name") or row.get("eval_id"))
+        opened = _open_id(chosen, check_text("what", _result_id(row)))
+    else:
+        ids = [each for each in row["document_ids"] or () if each is not None]
+        opened = _open(chosen, ids, row.get("eval_name") or row.get("eval_id"))
+    return replace(opened, rows=rows)
+
+
+def _find_result(client: Client, workflow_id: str, asked: str) -> str:
+    workflow_id = resolve_workflow(client, workflow_id)
+    saved, known = read_known(client, workflow_id)
+    eval_id = resolve("eval", asked, known)
+    found: list[str] = saved.filter(eval_id=eval_id)["latest_result_id"].drop_nulls().to_list()
+    if not found:
+        start = f"run = ra.start_runs({workflow_id!r}, evals={asked!r})"
+        raise ConfigError(f"eval {asked!r} has no result yet: {start}")
+    return found[0]
 
 
 def _result_id(row: Mapping[str, Any]) -> object:
@@ -115,7 +136,7 @@ def _result_id(row: Mapping[str, Any]) -> object:
         if row.get(name) is not None:
             return row[name]
     there = ", ".join(map(str, row)) or "nothing"
-    raise ConfigError(f"result has neither document_ids nor a result's id; it has {there}")
+    raise ConfigError(f"what has neither document_ids nor a result's id; it has {there}")
 
 
 def _open_id(client: Client, ident: str) -> OpenedDocument:
@@ -125,7 +146,12 @@ def _open_id(client: Client, ident: str) -> OpenedDocument:
     try:
         row = read_result(client, ident).row(0, named=True)
     except NotFoundError:
-        return _open(client, [ident], None)
+        try:
+            return _open(client, [ident], None)
+        except NotFoundError as error:
+            code = f'open_document({ident!r}, workflow_id="…")'
+            error.args = (f"{error}. If it is the id or the name of an eval: {code}",)
+            raise
     return _open(client, row["document_ids"] or [], ident)
 
 
@@ -139,16 +165,13 @@ def _open(client: Client, ids: list[str], of: object) -> OpenedDocument:
 
 def _read_row(result: object) -> Mapping[str, Any]:
     if isinstance(result, pl.DataFrame):
-        if result.height != 1:
-            raise ConfigError(
-                f"result: expected one row, got {result.height}; choose one, for example "
-                "with frame.head(1)"
-            )
+        if result.is_empty():
+            raise ConfigError("what has no rows, so there is no document to open")
         result = result.row(0, named=True)
     if not isinstance(result, Mapping):
         raise ConfigError(
-            f"result must be a row of a RESULTS frame or an id, got {described(result)}"
+            f"what must be a RESULTS frame, one of its rows or an id, got {described(result)}"
         )
     if not isinstance(result.get("document_ids"), list | tuple | None):
-        raise ConfigError(f"result: document_ids must be a list, got {result['document_ids']!r}")
+        raise ConfigError(f"what: document_ids must be a list, got {result['document_ids']!r}")
     return result

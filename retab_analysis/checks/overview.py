@@ -10,16 +10,15 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import add_sentence, resolve
 from retab_analysis.checks.check import check_source
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.plan import RunListing
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import facts_of
 from retab_analysis.comparison.detail import WORDS
-from retab_analysis.errors import ConfigError
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import resolve_named
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
@@ -165,11 +164,8 @@ def overview(
     chosen = fetch_workflows(client=client, progress=False)
     if workflow_id is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
-        try:
-            chosen = chosen.filter(workflow_id=resolve("workflow", workflow_id, names))
-        except ConfigError as unknown:
-            unknown.args = (add_sentence(unknown, client.describe_environment()),)
-            raise
+        found = resolve_named(client, "workflow", workflow_id, names)
+        chosen = chosen.filter(workflow_id=found)
     elif chosen.is_empty():
         say(f"There is no workflow. {client.describe_environment()}.")
     shown = choose_progress(progress, "Looking at workflows", "workflows")

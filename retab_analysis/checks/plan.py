@@ -41,6 +41,8 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
 from retab_analysis.evidence.comparable import HORIZON
+from retab_analysis.fetch.edited import SAVE_FIRST, count
+from retab_analysis.fetch.lists import refuse_unknown
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.fetch.runs import fetch_run
@@ -102,15 +104,12 @@ class RunListing:
             self.pages_left, self.is_whole = 0, True
 
     def read_older(self) -> bool:
-        """List the page before; False where there is none, or it is too far back."""
         before = self.runs.height
         if self.pages_left > 0:
             self._read_page(self.oldest)
         return self.runs.height > before
 
     def reach(self, moment: datetime | None) -> None:
-        """List what is around a moment, however far back it is."""
-
         def is_beyond() -> bool:
             return moment is not None and self.oldest is not None and moment < self.oldest
 
@@ -126,13 +125,11 @@ class RunListing:
         return moment
 
     def add(self, runs: pl.DataFrame) -> None:
-        """Take in further runs; of one that is known already, this is how it is now."""
         merged = pl.concat([runs, self.runs]).unique("run_id", keep="first", maintain_order=True)
         self.runs = merged.sort("created_at", "run_id", descending=True, nulls_last=True)
 
     @property
     def present(self) -> pl.DataFrame:
-        """The runs that are not dated in the future."""
         latest = self.source.client.api_time + AHEAD
         return self.runs.filter((pl.col("created_at") <= latest).fill_null(True))
 
@@ -195,7 +192,6 @@ class Limits:
 def make_plan(
     listing: RunListing, candidate: Runs | Choice | None, baseline: Runs, limits: Limits
 ) -> ReadingPlan:
-    """Choose the runs that are read; candidate and baseline as for :func:`check`."""
     now = candidate if isinstance(candidate, Choice) else _find_candidate(listing, candidate)
     begun, newest = now.runs.select(
         pl.col("created_at").min(), newest=pl.col("created_at").max()
@@ -237,7 +233,6 @@ def make_plan(
 def _plan_versions(
     listing: RunListing, found: tuple[Choice, Choice], names: tuple[str, str]
 ) -> ReadingPlan:
-    """All runs of a baseline's version and of a candidate's that say anything, and no others."""
     while listing.read_older():
         pass
     sides = []
@@ -270,11 +265,7 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
         return Choice(found, "the newest run of the whole workflow")
     runs = listing.present
     if runs.is_empty():
-        raise ConfigError(
-            f"workflow {listing.source.workflow_id} has no run; is that its id? overview lists "
-            "those that there are, and start_runs (check --start) starts a run. "
-            f"{listing.source.client.describe_environment()}"
-        )
+        raise ConfigError(_say_nothing_ran(listing.source))
     cut = runs.filter(WHOLE, DECIDED_ANY).head(1)
     if not cut.is_empty():
         return Choice(cut, "the newest run of the whole workflow that decided something")
@@ -321,7 +312,6 @@ def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choi
 
 
 def _find(listing: RunListing, name: str, wanted: Runs, before: datetime | None) -> Choice:
-    """The runs that an argument names: runs, or a version, of which the newest run counts."""
     if isinstance(wanted, str):
         is_version = pl.col("workflow_version_id") == wanted
         return (
@@ -367,8 +357,19 @@ def _find_newest(
             return None
 
 
+def _say_nothing_ran(source: Source) -> str:
+    name = source.workflow_id
+    refuse_unknown(source.client, {"workflow_id": [name]}, source.saved)
+    if source.saved.is_empty():
+        return f"workflow {name} has no saved eval; {SAVE_FIRST.format(name)}"
+    start = f"run = ra.start_runs({name!r}), or check --start, runs all of them"
+    evals = f"its {count(source.saved.height, 'saved eval')} never ran"
+    return (
+        f"workflow {name} has no run yet, {evals}: {start}. {source.client.describe_environment()}"
+    )
+
+
 def _newest_parts(runs: pl.DataFrame) -> pl.DataFrame:
-    """The newest run of each block; of blocks without one, the newest of each eval."""
     blocks = runs.filter(scope="block").unique("target_block_id", keep="first")
     is_known = pl.col("target_block_id").is_in(blocks["target_block_id"].drop_nulls().implode())
     singles = runs.filter(~is_known.fill_null(False), scope="eval").unique("eval_id", keep="first")
@@ -386,7 +387,6 @@ def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
 
 
 def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime | None) -> Choice:
-    """The newest run of what people call a version: ``v5``, ``draft``, ``published``."""
     versions = listing.source.read_versions()
     version = pl.col("workflow_version_id")
     if wanted == DRAFT:
@@ -412,10 +412,12 @@ def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime 
     )
     near = find_nearest(wanted, known | dict.fromkeys(listing.runs["run_id"]))
     hint = "" if near is None else f"; did you mean {near}?"
+    published = ", ".join(filter(None, known.values())) or "none"
     raise ConfigError(
         f"{name}={wanted!r} is not a run or a version of this workflow that was run"
         f"{'' if before is None else ' before the candidate'}{hint}."
-        f"{''.join(f' {each}' for each in note_versions(versions))} {listing}"
+        f"{''.join(f' {each}' for each in note_versions(versions))} {listing}; "
+        f"published: {published}"
     )
 
 
@@ -428,7 +430,6 @@ def _check_workflow(listing: RunListing, name: str, runs: pl.DataFrame) -> pl.Da
 
 
 def _earlier(listing: RunListing, begun: datetime | None) -> pl.DataFrame:
-    """The whole runs before a moment that decided something, the newest first."""
     return listing.present.filter(WHOLE, DECIDED_ANY, pl.col("created_at") < begun)
 
 
@@ -464,7 +465,6 @@ def _choose_since(
 def _list_open(
     listing: RunListing, candidate: pl.DataFrame, newest: datetime | None
 ) -> pl.DataFrame:
-    """The runs after the candidate that have not ended, or are dated in the future."""
     known = pl.col("run_id").is_in(candidate["run_id"].implode())
     later = listing.runs.filter(~known, (pl.col("created_at") > newest).fill_null(True))
     is_present = pl.col("run_id").is_in(listing.present["run_id"].implode())

@@ -141,7 +141,6 @@ def _mark_present(results: pl.DataFrame, present: Mapping[str, Present]) -> pl.D
 
 
 def _without_pending(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
-    """Without what has no verdict yet, in runs that go on: it is still to come."""
     going_on = runs.filter(~pl.col("is_terminal"))["run_id"]
     pending = pl.col("run_id").is_in(going_on.implode()) & (pl.col("state") == "unscored")
     return results.filter(~pending)

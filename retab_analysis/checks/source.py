@@ -61,11 +61,9 @@ class Source:
 
     @property
     def labels(self) -> dict[str, str | None]:
-        """What blocks are called, as far as it is known without asking."""
         return {}
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
-        """From now on give what is there now; results that were read stay."""
         self._saved = self._live = self._versions = None
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
@@ -88,7 +86,6 @@ class Source:
         return self._versions
 
     def read_saved_at(self) -> dict[str, datetime | None]:
-        """When each block was saved last; nothing where the API does not tell."""
         return dict(self._read_live()["block_id", "updated_at"].iter_rows())
 
     def read_labels(self) -> dict[str, str | None]:
@@ -114,11 +111,9 @@ class Source:
         return f"listed; {'the list ends here' if is_whole else 'older runs were not listed'}"
 
     def take(self, run_id: str, results: pl.DataFrame) -> None:
-        """Take in the results of a run that somebody else has read."""
         self._taken[run_id] = results
 
     def read_results(self, runs: pl.DataFrame, progress: Progress | None = None) -> pl.DataFrame:
-        """The results of some runs; ``progress`` is told how many runs were read."""
         missing = runs.filter(~pl.col("run_id").is_in([*self._taken, *self._read_ids]))
         if not missing.is_empty():
             self._read = pl.concat([self._read, self._read_missing(missing, progress or Silent())])
@@ -145,7 +140,6 @@ class Source:
         return dict(eras.filter("is_draft")["block_id", "first_seen_at"].iter_rows())
 
     def read_kept_edits(self) -> pl.DataFrame:
-        """What is remembered here of edits that the API has forgotten: an ERAS frame."""
         return ERAS.empty()
 
     def read_blocks(self, versions: Sequence[str]) -> dict[str, pl.DataFrame]:

@@ -44,7 +44,6 @@ class UnaskedError(Exception):
 
 
 def load_facts() -> list[Document]:
-    """The facts, in the order in which they are asked."""
     text = files("retab_analysis.cli").joinpath("facts.toml").read_text("utf-8")
     facts: list[Document] = tomllib.loads(text)["fact"]
     return facts
@@ -112,7 +111,6 @@ class Asker:
         return _first(done, "completed run of the whole workflow")
 
     def place(self, name: str) -> tuple[str, Document]:
-        """Where a list is, and what it is asked with."""
         if name == "workflows":
             return FLOWS, {"sort_by": "updated_at", "order": "desc"}
         if name == "results":
@@ -127,7 +125,6 @@ class Asker:
         return LISTS[name], {"workflow_id": self.flow}
 
     def rows(self, name: str, **params: Any) -> list[Document]:
-        """The rows of a list, which may be a document, or what documents hold."""
         if name.startswith("latest"):
             summaries = (row[f"{name}_run_summary"] for row in self.others("evals"))
             return [each for each in summaries if each]
@@ -146,14 +143,12 @@ class Asker:
         return [row for page in pages for row in page] if name == "results" else next(pages)
 
     def others(self, name: str) -> list[Document]:
-        """The rows of a list that another question asked for first."""
         try:
             return self.rows(name)
         except (RetabAnalysisError, LookupError, TypeError):
             raise UnaskedError(f"the list of {name} has no answer to look at") from None
 
     def published(self, least: int = 0) -> list[str]:
-        """The published versions, the newest first; the graphs where they are not listed."""
         try:
             ids = [row["workflow_version_id"] for row in self.others("publications")]
         except (UnaskedError, LookupError):
@@ -163,7 +158,6 @@ class Asker:
         return ids
 
     def drafts(self) -> list[str]:
-        """The versions that ran and are not published."""
         used = dict.fromkeys(run["workflow_version_id"] for run in self.others("runs"))
         published = self.published()
         return [each for each in used if each and each not in published]
@@ -331,7 +325,6 @@ def _first(rows: Iterable[Document], what: str) -> Document:
 
 
 def _of(row: Document, place: str) -> Any:
-    """A member of a member; None where there is none, or what would have it is null."""
     value: Any = row
     for name in place.split("."):
         value = None if value is None else value.get(name)

@@ -34,6 +34,7 @@ from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_evals, fetch_runs, fetch_workflows, wait_for_runs
 from retab_analysis.fetch.edited import select_edited
+from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import choose_progress
@@ -148,6 +149,7 @@ def _check_one(
 ) -> tuple[int, dict[str, Any] | None]:
     """Check ``options.workflow``; gives the exit code, and what is to be printed as JSON."""
     archive_or_default()  # one that cannot be used starts nothing
+    options.workflow = resolve_workflow(session.client, options.workflow)
     started = _start(options, console, session) if options.start else RUNS.empty()
     if started is None:
         console.warn("Nothing was started.")
@@ -207,11 +209,10 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
     if options.only:
         selected = select_edited(client, options.workflow)
     else:
-        evals = fetch_evals(options.workflow, client=client, progress=False).height
-        selected = select(options.workflow, [{"type": "workflow"}], evals)
+        selected = select(client, options.workflow)
     if not _may_queue(options, console, selected.evals):
         return None
-    console.say(f"{selected.said} {selected.said_left_out}".rstrip())
+    console.say(selected.said)
     if not selected.scopes:
         console.say("What ran before is checked.")
     started = start_each(client, options.workflow, selected.scopes)

@@ -34,6 +34,7 @@ from retab_analysis.errors import ArchiveError, ConfigError, RetabAnalysisError
 from retab_analysis.export import write_csv
 from retab_analysis.export.spreadsheets import OTHER_KINDS
 from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
+from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.files import save
 from retab_analysis.markup import count_noun, one_line, without_controls
@@ -193,12 +194,12 @@ def _fetch_runs(
 
 
 def _read_runs(options: Namespace, session: Session) -> pl.DataFrame:
-    """The runs that ``--run`` names."""
     chosen = dict.fromkeys(options.runs)
     runs = pl.concat([fetch_run(run_id, client=session.client) for run_id in chosen])
+    asked = resolve_workflow(session.client, options.workflow)
     for run_id, workflow_id in runs.select("run_id", "workflow_id").iter_rows():
-        if workflow_id not in (None, options.workflow):
-            raise ConfigError(f"run {run_id} is of workflow {workflow_id}, not {options.workflow}")
+        if workflow_id not in (None, asked):
+            raise ConfigError(f"run {run_id} is of workflow {workflow_id}, not {asked}")
     return runs
 
 
@@ -224,7 +225,6 @@ def _choose_format(options: Namespace, console: Console) -> str:
 
 
 def _write_table(frame: pl.DataFrame, kind: str, options: Namespace, console: Console) -> int:
-    """Write a frame to the file, or to standard output and nothing beside it."""
     to_file = _is_to_file(options)
     # Bytes, so that nothing translates the ends of lines.
     target: Any = options.output if to_file else getattr(console.out, "buffer", sys.stdout.buffer)

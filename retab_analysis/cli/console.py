@@ -75,7 +75,6 @@ class Console:
             print(line, file=self.errors, flush=True)
 
     def add_summary(self, text: str) -> None:
-        """Add to the job's summary; where that fails, what was concluded holds all the same."""
         try:
             github.add_summary(text)
         except OSError as error:
@@ -105,7 +104,6 @@ class Console:
         return shutil.get_terminal_size((WIDEST, 24)).columns if self.out.isatty() else WIDEST
 
     def coloured(self, text: str, kind: str) -> str:
-        """A text in the colour of what it means, where it is shown on a terminal."""
         code = _COLOURS.get(kind)
         return f"\x1b[1;{code}m{text}\x1b[0m" if code and has_colours(self.out) else text
 

@@ -21,12 +21,7 @@ def in_actions() -> bool:
 
 
 def disarm(text: str) -> str:
-    r"""Text in which the runner finds no command; it looks the same.
-
-    Example:
-        >>> disarm("ok\n  ::error::no ##[x]").replace("\u200b", "~")
-        'ok\n~  ::error::no ##~[x]'
-    """
+    """Text in which the runner finds no command; it looks the same."""
     lines = text.replace("##[", f"##{_NOTHING}[").split("\n")
     return "\n".join(
         f"{_NOTHING}{line}" if line.lstrip().startswith("::") else line for line in lines
@@ -34,17 +29,11 @@ def disarm(text: str) -> str:
 
 
 def as_output(text: str) -> str:
-    """Text as this process may print it: disarmed in GitHub Actions, as it is elsewhere."""
     return disarm(text) if in_actions() else text
 
 
 def annotation(level: str, title: str, message: str) -> str:
-    r"""The command that makes an annotation; its level is ``error`` or ``warning``.
-
-    Example:
-        >>> annotation("error", "a: b, c", "100 %\nof ::it")
-        '::error title=a%3A b%2C c::100 %25%0Aof ::it'
-    """
+    """The command that makes an annotation; its level is ``error`` or ``warning``."""
     escaped = _escape(title).replace(":", "%3A").replace(",", "%2C")
     return f"::{level} title={escaped}::{_escape(message)}"
 

@@ -35,6 +35,12 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
             parser.error("no command given; --help lists them")
     except SystemExit as ended:
         return int(ended.code or 0)
+    except OSError as error:  # of the help
+        _drop_output()
+        if isinstance(error, BrokenPipeError):
+            return PIPE_CLOSED
+        Console().warn(f"Cannot write a file: {error}")
+        return NOT_ASKED
     console = Console(quiet=getattr(options, "quiet", False))
     try:
         with _warnings_to(console):
@@ -56,8 +62,7 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
         message = f"Interrupted. {interrupt}".rstrip()
         return _fail(options, console, session, INTERRUPTED, message)
     except BrokenPipeError:
-        # Python would say so once more when it closes the stream at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return PIPE_CLOSED
     except RetabAnalysisError as error:
         return _fail(options, console, session, NOT_ASKED, f"No answer: {error}")
@@ -67,6 +72,16 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
         # Python would end with 1, which says that the gate fails.
         message = f"A mistake of retab_analysis: {type(error).__name__}: {error}"
         return _fail(options, console, session, NOT_ASKED, message)
+
+
+def _drop_output() -> None:
+    """Forget what cannot be written: at its end Python would try again, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (AttributeError, ValueError):
+        pass  # it was closed before
 
 
 def _fail(
@@ -82,6 +97,7 @@ def _fail(
     if code != INTERRUPTED and options.command == "check":
         named = options.workflows or (["all workflows"] if options.all else ["no workflow"])
         console.tell_failure(f"Retab check of {one_line(', '.join(named))}", told)
+    _drop_output()
     return code
 
 

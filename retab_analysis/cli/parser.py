@@ -6,8 +6,9 @@ import argparse
 import contextlib
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from retab_analysis.arguments import AGE
 from retab_analysis.cli.console import USAGE, Console
 from retab_analysis.files import check_writable
 from retab_analysis.markup import without_controls
@@ -65,6 +66,10 @@ if TYPE_CHECKING:
 class Parser(argparse.ArgumentParser):
     """Ends with 4 where the command line cannot be used: 2 has another meaning here."""
 
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; argparse would not say that it cannot be written."""
+        Console().show(self.format_help().rstrip())
+
     def error(self, message: str) -> NoReturn:
         said = without_controls(message)
         console = Console()
@@ -74,7 +79,6 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> Parser:
-    """The parser of the whole command line; ``command`` names what is to be done."""
     parser = Parser(
         prog="retab-analysis",
         description=DESCRIPTION,
@@ -108,14 +112,16 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
     says = "ask with the key and address of this profile of ~/.retab/config.json"
     parser.add_argument("--profile", type=word, metavar="NAME", help=says)
     if name not in ("check", "overview", "sync", "doctor"):
-        parser.add_argument("workflow", type=word, metavar="WORKFLOW", help="the workflow's id")
+        parser.add_argument(
+            "workflow", type=word, metavar="WORKFLOW", help="the workflow's id or name"
+        )
     return parser
 
 
 def _add_check(commands: _Commands) -> None:
     parser = _add(commands, "check", "say whether a run broke anything", CHECK)
     add = parser.add_argument
-    says = "the workflows' ids; of several the exit code is the gravest: 1, 3, 2, 0"
+    says = "the workflows' ids or names; of several the exit code is the gravest: 1, 3, 2, 0"
     _add_workflows(parser, says, "all workflows that have saved evals and a run")
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
     says = "with --start: only the blocks that were edited since their evals ran last"
@@ -284,7 +290,6 @@ def share(text: str) -> float:
 
 
 def new_file(text: str, *suffixes: str) -> Path:
-    """A file that can be written, as far as can be said before, and whose name ends so."""
     path = Path(text)
     if text == "-":
         raise argparse.ArgumentTypeError("must be a file, got '-'")
@@ -303,7 +308,6 @@ def new_file(text: str, *suffixes: str) -> Path:
 
 
 def table_file(text: str) -> Path:
-    """A file for a table, or ``-`` for the standard output."""
     return Path(text) if text == "-" else new_file(text)
 
 
@@ -316,7 +320,6 @@ def accepted_file(text: str) -> Path:
 
 
 def word(text: str) -> str:
-    """A text that can be sent as an id, and is not there by mistake."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -327,22 +330,23 @@ def word(text: str) -> str:
 
 
 def last_day(text: str) -> date:
-    """A date that is not over."""
     day = moment(text)
-    if isinstance(day, datetime):
+    if isinstance(day, datetime | str):
         raise argparse.ArgumentTypeError(f"must be a date such as 2026-12-31, got {text!r}")
     if day < datetime.now(UTC).date():
         raise argparse.ArgumentTypeError(f"must be today or later, got {text}")
     return day
 
 
-def moment(text: str) -> date | datetime:
-    """A date, which means the whole day, or a moment, in UTC where it has no zone."""
+def moment(text: str) -> date | str:
+    """A date, which means the whole day, or a moment, in UTC where it has no zone; or an age."""
+    if AGE.fullmatch(text):
+        return text
     for read in (date.fromisoformat, datetime.fromisoformat):
         with contextlib.suppress(ValueError):
             return read(text)
     raise argparse.ArgumentTypeError(
-        f"must be a date such as 2026-12-31 or 2026-12-31T08:00, got {text!r}"
+        f"must be a date such as 2026-12-31 or 2026-12-31T08:00, or an age as 30d; got {text!r}"
     )
 
 

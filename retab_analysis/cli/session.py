@@ -69,7 +69,6 @@ class Session:
         return self._client
 
     def describe_started(self) -> Iterator[str]:
-        """Which runs were started, for who ends before they do; nothing if there are none."""
         started = [] if self._client is None else self._client.started
         if started:
             runs = "1 run was" if len(started) == 1 else f"{len(started)} runs were"

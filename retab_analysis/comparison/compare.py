@@ -176,7 +176,6 @@ def _collect_suite(results: pl.DataFrame, ledger: Ledger, stories: Sequence[Stor
 
 
 def _choose_before(ledger: Ledger, rows: Bools, stories: Iterable[Story]) -> Bools:
-    """Of which earlier rows each eval's rate before is made; see :func:`_collect_suite`."""
     candidate, codes = ledger.histories.candidate, ledger.codes
     since = np.full(len(rows), -1)
     for each in stories:

@@ -476,6 +476,9 @@ class Comparison:
             "evals": list_rows(self.evals, values=values),
         }
 
+    def __bool__(self) -> bool:
+        raise TypeError("a comparison is neither true nor false; write: if verdict.gate().ok:")
+
     def _repr_html_(self) -> str:
         return str(to_html(self._document(Door(shows_values(), shows="ra.use(values=True)"))))
 

@@ -84,7 +84,6 @@ def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def _documents(blocks: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """The rows of blocks with their documents, by their ids, else by what they look like."""
     found: dict[str, dict[str, Any]] = {}
     for row in blocks.iter_rows(named=True):
         # What is absent in one of the API's two shapes and null in the other is the same.

@@ -25,7 +25,6 @@ _encode = msgspec.json.Encoder().encode
 
 
 def to_frame(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
-    """Make a frame of structs of ``table.record``, with exactly the table's columns and dtypes."""
     return compute(table, gather(table, structs))
 
 
@@ -59,7 +58,7 @@ def _columns(table: Table, structs: Sequence[Any]) -> Iterator[Sequence[Any]]:
     parts: dict[str, Sequence[Any]] = {"": structs}
     for path in table.paths:
         values = _values(path, parts)
-        yield list(map(_compact, values)) if path in table.raws else values
+        yield _compact(values) if path in table.raws else values
 
 
 def _values(path: str, parts: dict[str, Sequence[Any]]) -> list[Any]:
@@ -73,9 +72,8 @@ def _values(path: str, parts: dict[str, Sequence[Any]]) -> list[Any]:
 def _members(
     containers: Sequence[dict[str, Any] | list[Any] | None], tail: str
 ) -> list[list[Any] | None]:
-    """What stands at the tail of each member of an object or a list, if its first part is there."""
     first, get = attrgetter(tail.partition(".")[0]), attrgetter(tail)
-    members = (each.values() if isinstance(each, dict) else each for each in containers)
+    members = [each.values() if isinstance(each, dict) else each for each in containers]
     return [
         None if each is None else [get(one) for one in each if first(one) is not None]
         for each in members
@@ -91,11 +89,13 @@ def _part(path: str, parts: dict[str, Sequence[Any]]) -> Sequence[Any]:
     return parts[path]
 
 
-def _compact(raw: msgspec.Raw | None) -> str | None:
-    """The JSON without its white space; its numbers are not touched."""
-    sent = "" if raw is None else str(raw, "utf-8")
+def _compact(raws: Sequence[msgspec.Raw | None]) -> list[str | None]:
+    """The JSON without its white space, which is made once of each text; numbers stay."""
+    sent = [None if raw is None else str(raw, "utf-8") or None for raw in raws]
     # What is neither an object nor a list has none.
-    return msgspec.json.format(sent, indent=-1) if sent[:1] in _NESTED else sent or None
+    nested = {each for each in sent if each is not None and each[:1] in _NESTED}
+    short = {each: msgspec.json.format(each, indent=-1) for each in nested}
+    return [None if each is None else short.get(each, each) for each in sent]
 
 
 def _series(path: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 import polars.selectors as cs
@@ -47,11 +47,18 @@ _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel
 _EXACT = 10**15  # whole numbers up to there are shown with all their digits
 _FIRST_YEAR = 1901  # Excel takes 1900 for a leap year, and its first day for a time without a date
 _SHEET = re.compile(r"(?i)(?!'|history\Z)[^\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]+(?<!')")
-_Frame = pl.DataFrame | pl.LazyFrame
+
+
+class _HasEvals(Protocol):
+    @property
+    def evals(self) -> pl.DataFrame: ...
+
+
+_Frame = pl.DataFrame | pl.LazyFrame | _HasEvals
 
 
 def write_csv(
-    frame: pl.DataFrame | pl.LazyFrame,
+    frame: _Frame,
     path: PathOrFile,
     *,
     spreadsheet_safe: bool = True,
@@ -67,7 +74,7 @@ def write_csv(
     a link, a pipe or a device. A killed process may leave ``.<16 hex digits>.tmp``.
 
     Args:
-        frame: Any frame, a whole table or not; a LazyFrame is collected.
+        frame: Any frame; a LazyFrame is collected, and a :class:`Comparison` is its ``.evals``.
         path: A path, or a file, which stays open; open one for text with ``newline=""``.
         spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute:
             those that start with tab, carriage return or newline, or with one of ``= + - @``
@@ -109,9 +116,9 @@ def write_csv(
             f"path ends in {suffix}, but what is written is CSV: let it end in .csv, which a "
             "spreadsheet opens too, or use retab_analysis.write_excel or write_parquet of the frame"
         )
-    frame = _collect("frame", frame)
-    cells = _cells(frame, safe=spreadsheet_safe, excel=excel)
-    names = pl.Series(frame.columns, dtype=pl.String).to_frame()
+    rows = _collect("frame", frame)
+    cells = _cells(rows, safe=spreadsheet_safe, excel=excel)
+    names = pl.Series(rows.columns, dtype=pl.String).to_frame()
     cells.columns = _cells(names, safe=spreadsheet_safe, excel=excel).to_series().to_list()
     file = io.BytesIO()
     cells.write_csv(
@@ -125,8 +132,9 @@ def write_csv(
 
 
 def _collect(name: str, given: object) -> pl.DataFrame:
-    """The frame that a caller gave as the argument ``name``, of which every column has a form."""
     as_polars(given, name)  # whether polars can compute here
+    evals = getattr(given, "evals", None)
+    given = evals if isinstance(evals, pl.DataFrame) else given
     frame = given.collect() if isinstance(given, pl.LazyFrame) else given
     if not isinstance(frame, pl.DataFrame):
         raise ConfigError(f"{name}: expected a polars DataFrame, got {described(given)}")
@@ -143,7 +151,6 @@ def _collect(name: str, given: object) -> pl.DataFrame:
 
 
 def _format(cell: pl.Expr, dtype: pl.DataType, *, excel: bool = False) -> pl.Expr:
-    """Values as the text of their cells, with ``excel`` times that Excel takes for times."""
     if isinstance(dtype, pl.Datetime):
         if dtype.time_zone is not None:
             cell = cell.dt.convert_time_zone("UTC")
@@ -163,7 +170,6 @@ def _format(cell: pl.Expr, dtype: pl.DataType, *, excel: bool = False) -> pl.Exp
 
 
 def _cells(frame: pl.DataFrame, *, safe: bool, excel: bool) -> pl.DataFrame:
-    """Every column as whole numbers, booleans or text that polars can write as it stands."""
     # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
     cells = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
     # Floats are texts, too: a spreadsheet takes -inf for a formula.
@@ -191,7 +197,6 @@ def _cells(frame: pl.DataFrame, *, safe: bool, excel: bool) -> pl.DataFrame:
 
 
 def _escape(text: pl.Expr, *, safe: bool) -> pl.Expr:
-    """One more apostrophe before each formula that has some; where safe, before each."""
     escaped = text.str.contains(rf"^'+{_START}")
     if safe:
         escaped |= text.str.contains(f"^{_START}") & ~text.str.contains(_JSON_NUMBER)
@@ -258,7 +263,6 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
 
 
 def _pieces(file: Iterable[bytes]) -> Iterator[bytes]:
-    """The header, and then some megabytes of whole rows at a time; all of it is UTF-8."""
     piece, least, quotes = bytearray(), 0, 0
     for number, line in enumerate(file, 1):
         try:
@@ -277,7 +281,6 @@ def _pieces(file: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _split(text: bytes, separator: bytes, row: int, width: int | None = None) -> pl.DataFrame:
-    """Every cell of some rows as text, the first the ``row``-th, and each of ``width`` cells."""
     # polars fills a row that is too short with nulls, so the form is checked before it reads. Where
     # the quoted cells are out, a newline ends a row, a separator a cell, and a quote is misplaced.
     # Such a cell starts with the quote, and looks back from there, because the regular expression
@@ -323,7 +326,6 @@ def _check_names(names: list[str], table: Table) -> None:
 
 
 def _parse(text: pl.Series, dtype: pl.DataType, row: int) -> pl.Series:
-    """The values of a column, whose first cell is in the ``row``-th row."""
     if dtype == pl.String:
         return text
     # A cell that is not a value becomes null, and nothing else does.
@@ -351,7 +353,6 @@ def _parse(text: pl.Series, dtype: pl.DataType, row: int) -> pl.Series:
 
 
 def _parse_numbers(text: pl.Series) -> pl.Series:
-    """Numbers, without those that are not what the text says, but for the digits of a fraction."""
     values = text.cast(pl.Float64, strict=False)
     whole = text.str.extract(r"^([+-]?[0-9]+)(?:\.0*)?\z")
     exact = whole.cast(pl.Int128, strict=False) == values.cast(pl.Int128, strict=False)
@@ -374,7 +375,7 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     than 15 digits are text, because Excel would round them.
 
     Args:
-        frames: A frame, or several by the names of their sheets.
+        frames: A frame or a :class:`Comparison`, or several by the names of their sheets.
         path: A path that ends in ``.xlsx``, which is replaced whole or not at all, or a file open
             for writing bytes.
 
@@ -426,7 +427,6 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
 
 
 def _check_sheets(names: list[str]) -> None:
-    """Refuse names that a sheet cannot have; what Excel does not open is no file."""
     if not names:
         raise ConfigError("frames must be at least one frame")
     for name in names:
@@ -441,7 +441,6 @@ def _check_sheets(names: list[str]) -> None:
 
 
 def _cast(series: pl.Series) -> pl.Series:
-    """What a sheet can hold: numbers, booleans, days, times in UTC, and texts."""
     dtype, cell = series.dtype, pl.nth(0)
     if dtype in (pl.Datetime, pl.Date) and (series.dt.year() >= _FIRST_YEAR).all():
         utc = series if dtype == pl.Date else series.dt.convert_time_zone("UTC")

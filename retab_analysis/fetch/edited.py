@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import polars as pl
-
-from retab_analysis.errors import list_some
+from retab_analysis.errors import ConfigError, list_some
 from retab_analysis.fetch.lists import read_live_blocks, read_saved, refuse_unknown
 from retab_analysis.fetch.present import (
     NOTHING_RAN,
@@ -27,7 +25,6 @@ from retab_analysis.fetch.present import (
     is_up_to_date,
     list_reasons,
 )
-from retab_analysis.schema import PROBLEMS
 from retab_analysis.transport import Client
 
 _WHY = {
@@ -40,19 +37,20 @@ _WHY = {
 }
 _LISTED = 5
 
+SAVE_FIRST = "save an eval in Retab first, then start a run: ra.start_runs({!r})"
+"""What is next where a workflow has no evals."""
+
 Eval = dict[str, Any]
 Scope = dict[str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """What is to be started and left out; ``evals`` is None if their number is not known."""
+    """What is to be started, of how many evals, and the sentences that say so."""
 
     scopes: list[Scope]
-    evals: int | None
+    evals: int
     said: str
-    said_left_out: str = ""
-    left_out: pl.DataFrame = field(default_factory=PROBLEMS.to_frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,29 +78,26 @@ class _Block:
 
 
 def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selection:
-    """Choose what to start: the blocks that were edited, and elsewhere the evals that were."""
     blocks = _read_blocks(client, workflow_id)
+    if not blocks:
+        raise ConfigError(f"{workflow_id} has no saved eval: {SAVE_FIRST.format(workflow_id)}")
     edited = [each for each in blocks if each.why]
     single = [row for each in blocks if not each.why for row in each.single]
-    scopes = [{"type": "block", "block_id": each.id} for each in edited]
-    scopes += [{"type": "single", "eval_id": row["eval_id"]} for row in single]
+    sized = [({"type": "block", "block_id": each.id}, len(each.evals)) for each in edited]
+    sized += [({"type": "single", "eval_id": row["eval_id"]}, 1) for row in single]
     what = [f"block {each.name!r} ({_WHY[each.why]})" for each in edited if each.why]
     if single:
         names = list_some((repr(row["eval_name"] or row["eval_id"]) for row in single), _LISTED)
         what.append(f"{count(len(single), 'eval')} that {_are_new(single)} ({names})")
-    left_out = [each for each in blocks if not each.why]
-    evals = sum(len(each.evals) for each in edited) + len(single)
-    runs = [scope for scope in scopes for _ in range(repeat)]
-    said = f"{say_start(workflow_id, len(runs), evals, repeat)}: {'; '.join(what)}."
+    runs = [scope for scope, _ in sized for _ in range(repeat)]
+    sizes = [size for _, size in sized for _ in range(repeat)]
+    said = f"{say_start(workflow_id, sizes)}: {'; '.join(what)}."
     if not runs:
         said = "No run is started: no block was edited since its evals ran last."
-    reasons = [(each, each.say_left_out()) for each in left_out]
-    told = list_some((f"{block.name!r} ({why})" for block, why in reasons), _LISTED)
-    problems = pl.DataFrame(
-        [(each.id, "$", why, "") for each, why in reasons], PROBLEMS, orient="row"
-    )
-    left = f"Left out: {told}." if reasons else ""
-    return Selection(runs, evals * repeat, said, left, problems)
+    left_out = [f"{each.name!r} ({each.say_left_out()})" for each in blocks if not each.why]
+    if left_out:
+        said += f" Left out: {list_some(left_out, _LISTED)}."
+    return Selection(runs, sum(sizes), said)
 
 
 def _are_new(evals: Sequence[Eval]) -> str:
@@ -112,7 +107,6 @@ def _are_new(evals: Sequence[Eval]) -> str:
 
 
 def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
-    """The blocks of the saved evals, each with its evals, the oldest first."""
     saved = read_saved(client, workflow_id, strict=True).frame
     refuse_unknown(client, {"workflow_id": [workflow_id]}, saved)
     live = read_live_blocks(client, workflow_id)
@@ -163,7 +157,6 @@ def _has(present: Present, row: Eval) -> bool:
 
 
 def is_open(row: Eval) -> bool:
-    """Whether an eval was never run, or was edited or given other inputs since it was."""
     if row["latest_run_status"] is None or "inputs_changed" in list_reasons(row):
         return True
     began, edited = find_began(row), row["updated_at"]
@@ -171,17 +164,19 @@ def is_open(row: Eval) -> bool:
 
 
 def _is_undecided(row: Eval) -> bool:
-    """Whether an eval has no verdict on the code on which it ran last: cancelled, or an error."""
     known = row["last_passed_block_fingerprint"], row["last_failed_block_fingerprint"]
     has_ended = row["latest_run_status"] in ("cancelled", "error")
     return has_ended and row["latest_block_fingerprint"] not in {*known} - {None}
 
 
-def say_start(workflow_id: str, runs: int, evals: str | int, repeat: int) -> str:
-    """How many runs are started, and of how many evals, or of which."""
-    times = f", each {repeat} times" if repeat > 1 else ""
-    told = count(evals, "eval") if isinstance(evals, int) else evals
-    return f"Starting {count(runs, 'run')} of {workflow_id}, {told}{times}"
+def say_start(workflow_id: str, sizes: Sequence[int]) -> str:
+    """How many runs are started, and of how many evals; ``sizes`` has that of each run."""
+    if not sizes:
+        return "No run is started: no eval was named"
+    is_equal = len({*sizes}) == 1
+    evals = count(sizes[0] if is_equal else sum(sizes), "eval")
+    each = "" if len(sizes) == 1 else " each" if is_equal else " together"
+    return f"Starting {count(len(sizes), 'run')} of {evals}{each} in {workflow_id}"
 
 
 def count(number: int, noun: str) -> str:

@@ -21,6 +21,7 @@ from retab_analysis.fetch.lists import (
     read_blocks,
     read_live_blocks,
     refuse_unknown,
+    resolve_workflow,
 )
 from retab_analysis.fetch.paging import PAGE_SIZE, read_list
 from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values, quote_id
@@ -56,7 +57,7 @@ def fetch_edits(
     histories, the newest published versions are read instead, one request each.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         blocks: Only these, by id or label; all blocks of the draft if not given.
         client: The client to ask with; the default one if not given.
 
@@ -82,6 +83,7 @@ def fetch_edits(
     check_text("workflow_id", workflow_id)
     asked = list_values("blocks", blocks)
     chosen = client_or_default(client)
+    workflow_id = resolve_workflow(chosen, workflow_id)
     draft = read_live_blocks(chosen, workflow_id)
     if draft.is_empty():
         refuse_unknown(chosen, {"workflow_id": [workflow_id]}, EDITS.empty())
@@ -102,10 +104,7 @@ def fetch_edits(
 
 
 def read_history(client: Client, workflow_id: str, blocks: Sequence[str]) -> pl.DataFrame | None:
-    """Read the eras of some blocks: an ERAS frame, or None if the API does not give them.
-
-    The first block is asked for alone, so that an API without histories is asked once.
-    """
+    """ERAS of blocks, or None; the first is asked for alone: an API without them is asked once."""
     found = []
     for several in filter(None, (blocks[:1], blocks[1:])):
         outcomes: TaskOutcomes[pl.DataFrame | None] = TaskOutcomes()
@@ -132,7 +131,7 @@ def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame 
 def read_past_versions(
     client: Client, workflow_id: str, versions: Sequence[str]
 ) -> list[pl.DataFrame] | None:
-    """The BLOCKS frames of versions and drafts when they ran last; None if one is not known."""
+    """BLOCKS of versions as they were when they ran last; None if that is not known."""
     ran = read_newest_runs(client, workflow_id, limit=PAGE_SIZE)
     moments = dict(ran.select("workflow_version_id", "created_at").reverse().iter_rows())
     known = read_graphs(client, workflow_id, list(dict.fromkeys((DRAFT, *versions))))
@@ -154,11 +153,7 @@ def read_past_versions(
 
 
 def find_era(eras: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """How a block was configured at a moment: one of its eras, or no row if it was not there.
-
-    It has the columns of BLOCKS, too. If no era was seen at that very moment, it is what was seen
-    last before. A configuration that was put back is one era with another one inside of it.
-    """
+    """The era of a block at a moment, with BLOCKS' columns, too; else what was seen last before."""
     begun = eras.filter(pl.col("first_seen_at") <= moment)
     is_then = (pl.col("last_seen_at") >= moment).fill_null(False)
     seen = pl.when(is_then).then("first_seen_at").otherwise("last_seen_at")
@@ -190,7 +185,7 @@ def history_path(block_id: str) -> str:
 def read_graphs(
     client: Client, workflow_id: str, versions: Sequence[str]
 ) -> dict[str, pl.DataFrame]:
-    """The BLOCKS frames of the versions that the API has; of ``"draft"`` a LIVE_BLOCKS frame."""
+    """BLOCKS of the versions that are available; of ``"draft"`` LIVE_BLOCKS."""
     outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
 
     def read(version: str) -> pl.DataFrame:
@@ -231,7 +226,6 @@ def _see_publications(client: Client, workflow_id: str) -> pl.DataFrame:
 
 
 def see_blocks(blocks: pl.DataFrame, **columns: str | pl.Expr) -> pl.DataFrame:
-    """SIGHTINGS of the configurations of blocks; in the draft, unless ``columns`` say otherwise."""
     of_draft: dict[str, str | pl.Expr] = {
         "block_label": "label",
         "version": pl.lit(None, pl.Int64),
@@ -250,7 +244,6 @@ def mark_configs(configs: pl.Series) -> pl.Series:
 
 
 def find_eras(seen: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
-    """Group SIGHTINGS of the same configuration: an ERAS frame."""
     rows = seen.with_columns(config_fingerprint=mark_configs(seen["config"]))
     eras = rows.group_by("block_id", "config_fingerprint", maintain_order=True).agg(
         pl.col("block_label", "block_type", "config").last(),

@@ -11,6 +11,7 @@ what it was before, only the history of a block says: see ``edits``.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -44,6 +45,8 @@ LISTS = {
     LIVE_BLOCKS.name: (BLOCKS_PATH, []),
     WORKFLOWS.name: ("/v1/workflows", [("sort_by", "created_at"), ("order", "desc")]),
 }
+# So begin the ids of workflows in all that is documented. What begins otherwise may be a name.
+_ID = re.compile(r"wf[\w-]*", re.ASCII)
 
 
 def fetch_evals(
@@ -57,7 +60,7 @@ def fetch_evals(
     """Fetch the saved evals of a workflow, the newest first.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         target_block_id: Only those of this block.
         client: The client to ask with; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
@@ -82,36 +85,36 @@ def fetch_evals(
         >>> evals.select("eval_name", "block_id", "last_passed_at").width
         3
     """
-    params = of_workflow(workflow_id)
+    check_text("workflow_id", workflow_id)
     if target_block_id is not None:
-        params.append(("target_block_id", check_text("target_block_id", target_block_id)))
-    return _fetch_list(EVALS, params, client, progress, strict).deliver(EVALS)
+        check_text("target_block_id", target_block_id)
+    check_flag("strict", strict)
+    chosen = client_or_default(client)
+    params = of_workflow(resolve_workflow(chosen, workflow_id))
+    params += [] if target_block_id is None else [("target_block_id", target_block_id)]
+    return _fetch_list(EVALS, params, chosen, progress, strict).deliver(EVALS)
 
 
 def _fetch_list(
     table: Table,
     filters: Params,
-    client: Client | None,
+    client: Client,
     progress: Progress | bool | None,
     strict: bool,
 ) -> Fetched:
-    check_flag("strict", strict)
-    chosen = client_or_default(client)
     with contextlib.closing(choose_progress(progress, table.name, table.name)) as bar:
-        fetched = _read_all(chosen, filters, table, strict=strict, progress=bar)
+        fetched = _read_all(client, filters, table, strict=strict, progress=bar)
     if not fetched.problems:
-        refuse_unknown(chosen, {name: [each] for name, each in filters}, fetched.frame)
+        refuse_unknown(client, {name: [each] for name, each in filters}, fetched.frame)
     return fetched
 
 
 def read_saved(client: Client | None, workflow_id: str, *, strict: bool = False) -> Fetched:
-    """The saved evals of a workflow; none where there is no such workflow."""
     filters = of_workflow(workflow_id)
     return _read_all(client_or_default(client), filters, EVALS, strict=strict)
 
 
 def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetched:
-    """Read a list; where there is no such workflow, the error says which may have been meant."""
     path, order = LISTS[table.name]
     try:
         return read_list(client, path, [*filters, *order], table, **how)
@@ -121,7 +124,6 @@ def _read_all(client: Client, filters: Params, table: Table, **how: Any) -> Fetc
 
 
 def suggest_workflow(client: Client, asked: str | None, error: RetabAnalysisError) -> None:
-    """Say on the error that something was not found which workflow may have been meant."""
     if not isinstance(error, NotFoundError):
         return
     known = _name_workflows(client)
@@ -168,7 +170,30 @@ def fetch_workflows(
     params = []
     if project_id is not None:
         params.append(("project_id", check_text("project_id", project_id)))
-    return _fetch_list(WORKFLOWS, params, client, progress, strict).deliver(WORKFLOWS)
+    check_flag("strict", strict)
+    chosen = client_or_default(client)
+    return _fetch_list(WORKFLOWS, params, chosen, progress, strict).deliver(WORKFLOWS)
+
+
+def resolve_workflow(client: Client, asked: str) -> str:
+    if _ID.fullmatch(check_text("workflow_id", asked)):
+        return asked
+    try:
+        known = dict(
+            _read_all(client, [], WORKFLOWS, strict=False).frame["workflow_id", "name"].iter_rows()
+        )
+    except RetabAnalysisError:
+        return asked  # the endpoint that is asked next says what is wrong
+    return resolve_named(client, "workflow", asked, known)
+
+
+def resolve_named(client: Client, noun: str, asked: str, known: Mapping[str, str | None]) -> str:
+    """As :func:`resolve`; where nothing is called so, the error names the environment, too."""
+    try:
+        return resolve(noun, asked, known)
+    except ConfigError as error:
+        error.args = (add_sentence(error, client.describe_environment()),)
+        raise
 
 
 def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
@@ -180,7 +205,7 @@ def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
 def read_changed_blocks(
     client: Client, workflow_id: str, baseline: str, candidate: str
 ) -> frozenset[str]:
-    """Which blocks differ between two versions; NotFoundError for one that is a draft."""
+    """The ids of the blocks that differ; a NotFoundError for a draft."""
     params = [
         *of_workflow(workflow_id),
         ("from_workflow_version_id", baseline),
@@ -216,7 +241,6 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
 
 
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Read the blocks of the draft as it is now, with ``updated_at``: when each was saved last."""
     return read_list(client, BLOCKS_PATH, of_workflow(workflow_id), LIVE_BLOCKS).frame
 
 
@@ -232,7 +256,7 @@ def read_two_versions(
 
 
 def read_link(client: Client, document_id: str) -> wire.FileLink:
-    """Read the temporary address of a document, and its name."""
+    """The temporary address of a document; nothing in it says which document that is."""
     path = f"/v1/files/{quote_id('document_id', document_id)}/download-link"
     return client.get(path, parse=lambda body: read_document(wire.FileLink, body))
 
@@ -240,10 +264,7 @@ def read_link(client: Client, document_id: str) -> wire.FileLink:
 def refuse_unknown(
     client: Client, filters: Mapping[str, Sequence[str]], found: pl.DataFrame
 ) -> None:
-    """Raise a ConfigError if a list is empty because an id is misspelled.
-
-    The filters are what was asked for, each with its values; what came has a ``workflow_id``.
-    """
+    """Raise a ConfigError if a list is empty because an id is misspelled."""
     there = set(found["workflow_id"])
     if "project_id" in filters and not there:
         newest = _read_newest_workflows(client)
@@ -265,19 +286,21 @@ def refuse_unknown(
     _refuse(client, "workflow", empty, _name_workflows(client))
 
 
-def resolve_evals(client: Client, workflow_id: str, asked: Sequence[str]) -> list[str]:
-    """The ids of the saved evals that are meant, each by its id or its name."""
+def read_known(client: Client, workflow_id: str) -> tuple[pl.DataFrame, dict[str, str | None]]:
+    """The saved evals of a workflow that is there, and the names of all that can be run by id."""
     fetched = read_saved(client, workflow_id)
     if not fetched.problems:
         refuse_unknown(client, {"workflow_id": [workflow_id]}, fetched.frame)
     # One that does not decode can be run all the same.
     known = dict.fromkeys(each.record_id for each in fetched.problems if each.record_id)
-    known |= dict(fetched.frame.select("eval_id", "eval_name").iter_rows())
+    return fetched.frame, known | dict(fetched.frame["eval_id", "eval_name"].iter_rows())
+
+
+def resolve_evals(asked: Sequence[str], known: Mapping[str, str | None]) -> list[str]:
     return list(dict.fromkeys(resolve("eval", each, known) for each in asked))
 
 
 def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> None:
-    """Say on the error of a run that is not there whether the id is a workflow's."""
     with contextlib.suppress(RetabAnalysisError):
         if find_workflow(client, run_id).height:
             told = f"{run_id!r} is a workflow; fetch_runs({run_id!r}) gives its runs"
@@ -296,7 +319,6 @@ def _read_newest_workflows(client: Client) -> pl.DataFrame | None:
 
 
 def _name_workflows(client: Client) -> dict[str, str | None] | None:
-    """The names of all workflows by id, as far as they are known."""
     newest = _read_newest_workflows(client)
     return None if newest is None else dict(newest["workflow_id", "name"].iter_rows())
 
@@ -304,7 +326,6 @@ def _name_workflows(client: Client) -> dict[str, str | None] | None:
 def _refuse(
     client: Client, noun: str, asked: Sequence[str], known: Mapping[str, str | None] | None
 ) -> None:
-    """Raise where an id is not among those that are known; ``known`` has their names."""
     for each in asked:
         if known is not None and each not in known:
             told = f"there is no {noun} {each!r}; {suggest(each, known)}"

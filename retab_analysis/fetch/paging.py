@@ -49,10 +49,7 @@ class Fetched:
     problems: Problems
 
     def deliver(self, table: Table) -> pl.DataFrame:
-        """The frame; warns where records were left out of it.
-
-        Call it from the public function itself, so that the warning points at its caller.
-        """
+        """The frame; warns its caller's caller of records that were left out."""
         report_problems(table, self.problems, strict=False)
         return self.frame
 
@@ -70,13 +67,14 @@ class Gathering:
         self._rows: list[pl.DataFrame] = []
         self._pages: list[tuple[int, list[Any]]] = []
         self._numbers: set[int] = set()
-        self._size = 0
+        self._size = self.count = 0
 
     def add(self, page: Page, number: int = 0) -> None:
         with self._lock:
             self._pages.append((number, page.structs))
             self._numbers.add(number)
             self._size += len(page.body)
+            self.count += len(page.structs)
             if self._size >= _GATHERED_AT:
                 self._gather()
 
@@ -122,7 +120,7 @@ class Collected:
 
     def add(self, page: Page) -> None:
         self.gathering.add(page, self.number or 0)
-        self.ids.update(each.id for each in page.structs)
+        self.ids.update(map(attrgetter("id"), page.structs))
         self.problems.add_all(page.problems)
         self.cursor = page.after
 
@@ -131,7 +129,6 @@ class Collected:
         return _without_repeated(self.gathering.rows(self.number), "id")
 
     def join(self, others: Sequence[Collected]) -> None:
-        """Take in all other lists of the same gathering, as the rest of this one."""
         self.number, self.cursor = None, None
         self.ids.update(*(each.ids for each in others))
         # A record that is in two of them has another JSON path in each.
@@ -215,11 +212,7 @@ def read_list(
     of: str | None = None,
     most_pages: int | None = None,
 ) -> Fetched:
-    """Read all pages of a list, the newest record first where that was asked for.
-
-    Records of another workflow than the one that was asked for, or than ``of``, are a
-    ``ProtocolError``.
-    """
+    """Records of another workflow than was asked for, or than ``of``, are a ProtocolError."""
     into, asked = Collected(Gathering(table)), dict(params)
     accept = refuse_other_workflow(of or asked.get("workflow_id"), table)
     try:
@@ -250,8 +243,6 @@ def read_record(client: Client, table: Table, path: str, record_id: str) -> Any:
 
 
 def record_parser(table: Table, accept: Accept) -> Callable[[bytes], Any]:
-    """What makes a struct of a single document; ``accept`` looks at it."""
-
     def parse(body: bytes) -> Any:
         page = read_one(table.record, body)
         report_problems(table, page.problems, strict=True)
@@ -273,7 +264,6 @@ def refuse_other(noun: str, name: str, expected: str, structs: Sequence[Any]) ->
 
 
 def refuse_other_workflow(workflow_id: str | None, table: Table) -> Accept:
-    """What makes sure that records are of a workflow, where one was asked for and they name it."""
     if workflow_id is None or "workflow_id" not in table.paths:
         return lambda structs: None
     return partial(refuse_other, "workflow", "workflow_id", workflow_id)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, cast
 from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.arguments import check_choice
+from retab_analysis.arguments import AGE, check_choice
 from retab_analysis.errors import ConfigError, described
 from retab_analysis.schema import RUNS, as_polars, converted
 from retab_analysis.transport.request import Params
@@ -29,6 +29,9 @@ OneOrSeveral = str | Iterable[str] | pl.Series | None
 
 # The filters of runs that take one value only.
 _SINGLE = ("eval_id", "target_block_id", "exclude_status")
+# What a new user takes for the status of a run: the states of its results, which it counts.
+_COUNTED = {"failed": "failed", "passed": "passed", "blocked": "was blocked"}
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ class RunQuery:
             for name, value in filters.items()
             if value is not None
         }
+        for name, sign in (("status", ">"), ("exclude_status", "==")):
+            for each in _COUNTED.keys() & {*given.get(name, ())}:
+                which = f"in which {'an' if sign == '>' else 'no'} eval {_COUNTED[each]}"
+                code = f'runs.filter(pl.col("{each}") {sign} 0)'
+                raise ConfigError(f"a run has no status {each!r}; for runs {which}: {code}")
         now = datetime.now(UTC)
         start = read_moment("from_date", from_date, now)
         end = read_moment("to_date", to_date, now, last=True)
@@ -65,6 +73,12 @@ class RunQuery:
         if scope is not None:
             check_choice("scope", scope, ("workflow", "block", "eval"))
         return cls(given, start, end, order, scope)
+
+    def resolve_workflows(self, resolve: Callable[[str], str]) -> RunQuery:
+        if "workflow_id" not in self.filters:
+            return self
+        ids = list(dict.fromkeys(map(resolve, self.filters["workflow_id"])))
+        return replace(self, filters={**self.filters, "workflow_id": ids})
 
     def requests(self) -> list[Params]:
         """The parameters of each request: one for each combination of values.
@@ -82,7 +96,6 @@ class RunQuery:
         return [[*zip(self.filters, values, strict=True), *common] for values in combinations]
 
     def cut(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The rows of the scope and between the dates, both included; rows without a date stay."""
         # A row without a date may lie between them: what the API gave is not dropped in silence.
         created = pl.col("created_at")
         if self.start is not None:
@@ -92,7 +105,6 @@ class RunQuery:
         return runs if self.scope is None else runs.filter(pl.col("scope") == self.scope)
 
     def sort(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The rows in the order that was asked for, also where the API ignores it."""
         is_desc = self.order == "desc"
         if runs["created_at"].drop_nulls().is_sorted(descending=is_desc):
             return runs
@@ -137,7 +149,6 @@ class RunList:
 
 
 def _id_of_run(name: str, run: Any) -> Any:
-    """The id of a run that may be given as a row of a RUNS frame or as a document of the API."""
     if not isinstance(run, Mapping):
         return run
     if "run_id" not in run and "id" not in run:
@@ -146,7 +157,6 @@ def _id_of_run(name: str, run: Any) -> Any:
 
 
 def quote_id(name: str, value: str) -> str:
-    """Quote an id for the path of a URL, once it is checked."""
     # Nothing is safe: an id with a slash in it would name another path.
     return quote(check_text(name, value), safe="")
 
@@ -201,12 +211,18 @@ def read_moment(name: str, value: When, now: datetime, *, last: bool = False) ->
         return datetime.combine(value, time.max if last else time.min, UTC)
     if value is not None:
         raise ConfigError(
-            f"{name} must be a date, datetime, timedelta or ISO string, got {type(value).__name__}"
+            f"{name} must be a date, datetime, timedelta, ISO string or an age such as '30d', got "
+            f"{type(value).__name__}"
         )
     return None
 
 
-def _parsed(name: str, value: str) -> date:
+def _parsed(name: str, value: str) -> date | timedelta:
+    if age := AGE.fullmatch(value.strip()):
+        try:
+            return timedelta(**{_UNITS[age[2]]: int(age[1])})
+        except OverflowError:
+            return timedelta.max
     # The date first, since a datetime reads '2026-05-18' too, as the midnight at its beginning, and
     # then the day would not be part of what ends with it.
     for read in (date.fromisoformat, datetime.fromisoformat):
@@ -215,7 +231,8 @@ def _parsed(name: str, value: str) -> date:
         except ValueError:
             continue
     raise ConfigError(
-        f"{name} {value!r} is not an ISO 8601 date; expected for example '2026-05-18'"
+        f"{name} {value!r} is not an ISO 8601 date such as '2026-05-18', nor an age such as '12h', "
+        "'30d' or '2w' (hours, days, weeks)"
     )
 
 

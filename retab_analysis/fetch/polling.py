@@ -150,7 +150,6 @@ class Poller:
             self._forgive(ids[index], error)
 
     def _forgive(self, run_id: str, error: RetabAnalysisError) -> None:
-        """Let an error pass that waiting may cure; give the run up for any other."""
         if is_away(error):
             # Of several, the one that asked for the longest pause is obeyed.
             if self.away is None or _asked_pause(error) >= _asked_pause(self.away):
@@ -175,5 +174,4 @@ class Poller:
 
 
 def _asked_pause(error: RetabAnalysisError | None) -> float:
-    """The seconds for which the API asked not to be called."""
     return (error.retry_after or 0.0) if isinstance(error, APIError | DeadlineExceeded) else 0.0

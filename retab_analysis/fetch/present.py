@@ -144,7 +144,6 @@ def _find(
 
 
 def _is_mixed(ran: Sequence[Row]) -> bool:
-    """Whether the results of one run of a block carry different codes."""
     codes: dict[str, set[str]] = {}
     for row in ran:
         if row["run_id"] is not None and row["code"] is not None:
@@ -153,7 +152,6 @@ def _is_mixed(ran: Sequence[Row]) -> bool:
 
 
 def _find_own(evals: Sequence[Row], ran: Sequence[Row]) -> dict[str, str | None]:
-    """The code of each eval: that of its newest result, None where its block was edited since."""
     newest = {row["eval_id"]: row["code"] for row in ran if row["code"] is not None}
     edited = {row["eval_id"]: None for row in evals if is_edited(row)}
     fresh = (row for row in evals if is_up_to_date(row) and row["latest_block_fingerprint"])
@@ -197,13 +195,11 @@ def list_reasons(row: Row) -> list[str]:
 
 
 def is_up_to_date(row: Row) -> bool:
-    """Whether the API says that an eval ran on its block's present configuration."""
     reasons = list_reasons(row)
     only = bool(reasons) and {*reasons} <= {*NO_EDIT}
     return row["freshness_status"] == "fresh" or (row["freshness_status"] == "stale" and only)
 
 
 def is_edited(row: Row) -> bool:
-    """Whether the API says that an eval ran, and on another configuration."""
     never = "no_baseline" in list_reasons(row)
     return row["freshness_status"] == "stale" and not never and not is_up_to_date(row)

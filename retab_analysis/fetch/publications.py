@@ -23,6 +23,7 @@ from retab_analysis.fetch.lists import (
     find_workflow,
     of_workflow,
     refuse_unknown,
+    resolve_workflow,
     suggest_workflow,
 )
 from retab_analysis.fetch.paging import Fetched, read_list
@@ -50,7 +51,7 @@ def fetch_versions(
     ``version`` is null.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         client: The client to ask with; the default one if not given.
         progress: False for no progress bar; None shows one where there is a notebook or a terminal.
         strict: Raise for a version that does not decode. False keeps the good ones and warns once.
@@ -76,6 +77,7 @@ def fetch_versions(
     """
     check_flag("strict", strict)
     chosen = client_or_default(client)
+    workflow_id = resolve_workflow(chosen, workflow_id)
     with contextlib.closing(choose_progress(progress, VERSIONS.name, VERSIONS.name)) as bar:
         read = partial(read_list, strict=strict, progress=bar)
         fetched = _read(chosen, workflow_id, read)
@@ -87,10 +89,7 @@ def fetch_versions(
 
 
 def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Read the newest 100 publications of a workflow, with one request, as a VERSIONS frame.
-
-    Where the API does not list publications, it takes two more: see :func:`read_graphs`.
-    """
+    """The newest 100 publications, with one request; where they are not listed, two more."""
     read = partial(read_list, strict=False, most_pages=1)
     return _read(client, workflow_id, read).frame
 
@@ -112,7 +111,6 @@ def is_unnumbered(versions: pl.DataFrame) -> bool:
 
 
 def note_versions(versions: pl.DataFrame | None) -> list[str]:
-    """What is not known of a workflow's versions: None where they could not be read."""
     if versions is None:
         return ["The API does not say which versions are published."]
     return [UNNUMBERED] if is_unnumbered(versions) else []
@@ -133,7 +131,6 @@ def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
 
 
 def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fetched:
-    """The graphs of a workflow as a VERSIONS frame, and which one its ``published`` names."""
     current = find_workflow(client, workflow_id).drop_nulls("published_version_id")
     try:
         fetched = read(client, GRAPHS_PATH, of_workflow(workflow_id), GRAPHS)
@@ -160,10 +157,7 @@ def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fet
 def resolve_versions(
     client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
 ) -> list[str]:
-    """The ids of what people call versions, ``v5`` or ``published``, where an id was not found.
-
-    Where none is called so, ``error`` is raised, with what may have been meant.
-    """
+    """The ids of what people call versions; ``error`` is raised where none is called so."""
     with contextlib.suppress(RetabAnalysisError):
         versions = read_newest_versions(client, workflow_id)
         names = versions.select("workflow_version_id", pl.format("v{}", "version"))

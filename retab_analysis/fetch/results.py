@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -190,7 +190,6 @@ class _Part:
     run_id: str
     into: Collected
     run: wire.Run | None = None
-    workflow_ids: set[str] = field(default_factory=set)
 
 
 class _Reading:
@@ -216,8 +215,7 @@ class _Reading:
 
         def tell() -> None:
             done = len(outcomes.results) + len(outcomes.errors)
-            count = sum(len(part.into.ids) for part in self._parts)
-            progress.update(done, len(self._parts), f"{count} results")
+            progress.update(done, len(self._parts), f"{self._gathering.count} results")
 
         tasks = [partial(self._read_part, part, strict) for part in self._parts]
         run_all(tasks, self._client.max_concurrency, outcomes, tell)
@@ -251,13 +249,12 @@ class _Reading:
 
         params = [("run_id", part.run_id), ("order", "desc")]
         # The pages are in ``part.into``, where others can see them before all have come.
-        for page in read_pages(
+        for _ in read_pages(
             self._client, RESULTS_PATH, params, part.into, strict=strict, accept=accept
         ):
-            part.workflow_ids.update(each.workflow_id for each in page.structs)
+            pass
 
     def _read_run(self, part: _Part, strict: bool) -> None:
-        """Read the run itself; one that does not decode leaves its two columns null, if lenient."""
         try:
             part.run = read_run(self._client, part.run_id)
         except SchemaError as error:
@@ -268,11 +265,10 @@ class _Reading:
                 part.into.problems.add(Problem(record_id, path, words, raw))
 
     def workflow_ids(self) -> list[str]:
-        return list(dict.fromkeys(each for part in self._parts for each in part.workflow_ids))
+        found = self._gathering.rows()["workflow_id"].unique(maintain_order=True)
+        return found.drop_nulls().to_list()
 
     def frame(self) -> pl.DataFrame:
-        """The results that have come, in the order of the runs, then the API's."""
-
         def make_frame() -> pl.DataFrame:
             known = self._known
             if known is None:
@@ -299,7 +295,6 @@ def list_results(
     strict: bool,
     progress: Progress,
 ) -> Fetched:
-    """All results of some runs, in the order of the runs, then the API's."""
     reading = _Reading(client, runs, table, evals)
     reading.read(strict=strict, progress=progress)
     return reading.give()
@@ -351,7 +346,7 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     What of them could not be read is not worth losing the results for, and comes second: whole
     lists (the record is the workflow), or single evals.
     """
-    workflow_ids, outcomes = reading.workflow_ids(), TaskOutcomes[Fetched]()
+    workflow_ids, outcomes = apart(reading.workflow_ids), TaskOutcomes[Fetched]()
     tasks = [partial(read_saved, client, each) for each in workflow_ids]
     # While the answers are waited for, thousands of rows are made.
     with threads(1) as pool:

@@ -15,7 +15,13 @@ from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.decode import Problems, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import explain_missing_run, refuse_unknown, resolve_evals
+from retab_analysis.fetch.lists import (
+    explain_missing_run,
+    read_known,
+    refuse_unknown,
+    resolve_evals,
+    resolve_workflow,
+)
 from retab_analysis.fetch.paging import (
     Collected,
     Fetched,
@@ -63,7 +69,6 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
 
 
 def read_run(client: Client, run_id: str) -> wire.Run:
-    """Read one eval run; many are better made one frame than a frame each."""
     run: wire.Run = read_record(client, RUNS, f"{RUNS_PATH}/{quote_id('run_id', run_id)}", run_id)
     return run
 
@@ -89,7 +94,7 @@ def fetch_runs(
     """Fetch eval runs, the newest first.
 
     Args:
-        workflow_id: Only of this workflow, or of these.
+        workflow_id: Only of this workflow, or of these, by id or name.
         eval_id: Only runs that were started for this one eval; with a workflow its name will do.
             The runs of a whole workflow that contain it are not among them.
         target_block_id: Only runs of this block.
@@ -99,8 +104,8 @@ def fetch_runs(
         trigger_type: Only started by this (``manual``, ``api``, ``schedule``, …), or one of these.
         scope: Only of this: ``workflow``, ``block`` or ``eval``. The API has no such filter, so all
             of them are read.
-        from_date: Only created then or later: a date, a datetime (in UTC where it has no zone), a
-            timedelta (that long ago) or an ISO 8601 string.
+        from_date: Only created then or later: a date, a datetime (in UTC where it has no zone), an
+            ISO 8601 string, or how long ago: a timedelta, ``"12h"``, ``"30d"`` or ``"2w"``.
         to_date: Only created then or earlier; a date means the end of that day.
         order: ``"desc"`` for the newest first, ``"asc"`` for the oldest.
         limit: At most so many rows.
@@ -126,8 +131,7 @@ def fetch_runs(
         ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``.
 
     Example:
-        >>> from datetime import timedelta
-        >>> runs = ra.fetch_runs("wf_invoices", status="completed", from_date=timedelta(days=30))
+        >>> runs = ra.fetch_runs("wf_invoices", status="completed", from_date="30d")
         >>> runs.select("created_at", "scope", "passed", "failed").width
         4
     """
@@ -147,6 +151,7 @@ def fetch_runs(
     if after is not None and len(query.requests()) > 1:
         raise ConfigError("after= goes with a single query; a filter here has several values")
     chosen = client_or_default(client)
+    query = query.resolve_workflows(partial(resolve_workflow, chosen))
     with contextlib.closing(choose_progress(progress, "eval runs", "runs")) as bar:
         read = partial(
             list_runs,
@@ -159,7 +164,7 @@ def fetch_runs(
         fetched = read(query)
         # A list that is resumed was there before.
         may_be_misspelled = limit != 0 and after is None and not fetched.problems
-        is_of_eval = eval_id is not None and isinstance(workflow_id, str)
+        is_of_eval = eval_id is not None and len(query.filters.get("workflow_id", ())) == 1
         if may_be_misspelled and is_of_eval and fetched.frame.is_empty():
             meant = _name_eval(chosen, query)
             return (fetched if meant == query else read(meant)).deliver(RUNS)
@@ -172,7 +177,8 @@ def fetch_runs(
 def _name_eval(client: Client, query: RunQuery) -> RunQuery:
     """The query by the eval's id, where no run was found: its name may have been given."""
     try:
-        ids = resolve_evals(client, query.filters["workflow_id"][0], query.filters["eval_id"])
+        _, known = read_known(client, query.filters["workflow_id"][0])
+        ids = resolve_evals(query.filters["eval_id"], known)
     except ConfigError:
         raise
     except RetabAnalysisError:
@@ -183,7 +189,6 @@ def _name_eval(client: Client, query: RunQuery) -> RunQuery:
 def read_newest_runs(
     client: Client, workflow_id: str, *, limit: int | None = None, to_date: When = None
 ) -> pl.DataFrame:
-    """The newest runs of a workflow; none where there is no such workflow."""
     query = RunQuery.make(workflow_id=workflow_id, to_date=to_date)
     return list_runs(client, query, limit=limit).frame
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,7 +19,6 @@ from retab_analysis.errors import (
     ConfigError,
     ConflictError,
     NotFoundError,
-    ProblemsWarning,
     ProtocolError,
     RetabAnalysisError,
     SchemaError,
@@ -29,8 +26,14 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edited import Scope, Selection, count, say_start, select_edited
-from retab_analysis.fetch.lists import explain_missing_run, resolve_evals
+from retab_analysis.fetch.edited import SAVE_FIRST, Scope, Selection, say_start, select_edited
+from retab_analysis.fetch.lists import (
+    explain_missing_run,
+    read_known,
+    refuse_unknown,
+    resolve_evals,
+    resolve_workflow,
+)
 from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
     OneOrSeveral,
@@ -71,15 +74,16 @@ def start_runs(
     All evals of all workflows of an organization are executed one after the other, on one shared
     queue. A run of more than about 25 evals is a large one: it takes minutes, and other people's
     runs wait behind it. To try a change, run what it concerns: ``only="edited"`` finds that.
-    Before the first start one sentence on the standard error says how many runs there will be, and
-    of which evals.
+    Before the first start one sentence says how many runs there will be, and of how many evals: in
+    a notebook as a line of the cell's output, elsewhere on the standard error.
 
     Args:
-        workflow_id: The workflow.
+        workflow_id: The workflow, its id or its name.
         evals: Run only this saved eval, or these, by id or name: a run for each.
         blocks: Run only the evals of this block, or these, by id: a run for each.
         only: ``"edited"``: a run for each block whose code, as it is now, is not the one on which
-            its saved evals ran last, as far as they tell. Where none was edited nothing is started.
+            its saved evals ran last, as far as they tell, and why the others are left out is said.
+            Where none was edited nothing is started.
         repeat: How often to start each run, for example to see whether an eval is flaky.
         client: The client to ask with; the default one if not given.
 
@@ -87,9 +91,9 @@ def start_runs(
         A RUNS frame, one row per run started, in that order. They have only just been created.
 
     Raises:
-        ConfigError: An argument cannot be used. There is no such eval (it names the nearest), or
-            there are several of that name: nothing was started then.
-        NotFoundError: There is no such workflow or block.
+        ConfigError: An argument cannot be used. There is no such workflow, block or eval (it names
+            the nearest), there are several of that name, or the workflow or block has no saved
+            eval: nothing was started then.
         RetabAnalysisError: Any other failure. No start is tried again by itself, since it may have
             happened; ``.partial`` has the runs started before. Where no answer came, or none that
             can be read, the runs of that workflow and scope that have appeared since are looked
@@ -99,17 +103,12 @@ def start_runs(
             ``.partial`` has it too, in a notebook ``sys.last_value.partial``. What was started goes
             on.
 
-    Warns:
-        ProblemsWarning: With ``only``, before the first start: what is left out and why.
-
     Example:
         >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]
         >>> runs = ra.start_runs("wf_claims", evals=name, repeat=2)
         >>> runs.select("scope", "total_evals").rows()
         [('eval', 1), ('eval', 1)]
-        >>> import warnings
-        >>> with warnings.catch_warnings(action="ignore"):  # of what is left out
-        ...     runs = ra.start_runs("wf_statements", only="edited")
+        >>> runs = ra.start_runs("wf_statements", only="edited")
         >>> runs.select("scope", "target_block_id", "total_evals").rows()
         [('block', 'split_statements', 2)]
     """
@@ -122,44 +121,45 @@ def start_runs(
         if not is_whole:
             raise ConfigError("only='edited' chooses what to start: leave evals and blocks out")
     chosen = client_or_default(client)
-    ids = resolve_evals(chosen, workflow_id, wanted) if wanted else ()
-    scopes: list[Scope] = [{"type": "single", "eval_id": each} for each in ids]
-    scopes += [{"type": "block", "block_id": each} for each in of_blocks or ()]
-    if only is None and is_whole:
-        scopes = [{"type": "workflow"}]
+    workflow_id = resolve_workflow(chosen, workflow_id)
     if only is not None:
         selected = select_edited(chosen, workflow_id, repeat=repeat)
     else:
-        selected = select(workflow_id, scopes, _name_evals(scopes), repeat)
-    if selected.said_left_out:
-        warnings.warn(ProblemsWarning(selected.said_left_out, selected.left_out), stacklevel=2)
+        selected = select(chosen, workflow_id, wanted, of_blocks, repeat)
     say(f"{selected.said} This is production." if chosen.is_production else selected.said)
     return start_each(chosen, workflow_id, selected.scopes)
 
 
 def select(
-    workflow_id: str, scopes: Sequence[Scope], evals: str | int, repeat: int = 1
+    client: Client,
+    workflow_id: str,
+    evals: Sequence[str] | None = None,
+    blocks: Sequence[str] | None = None,
+    repeat: int = 1,
 ) -> Selection:
-    """What was asked for; ``evals`` is how many that are, or words for which."""
-    runs = [scope for scope in scopes for _ in range(repeat)]
-    number = evals * repeat if isinstance(evals, int) else None
-    return Selection(runs, number, f"{say_start(workflow_id, len(runs), evals, repeat)}.")
-
-
-def _name_evals(scopes: Sequence[Scope]) -> str:
-    """The evals of some runs; how many a block or a workflow has is not asked for."""
-    kinds = Counter(scope["type"] for scope in scopes)
-    if kinds["workflow"]:
-        return "all its evals"
-    parts = [count(kinds["single"], "eval")] if kinds["single"] else []
-    parts += [f"all evals of {count(kinds['block'], 'block')}"] if kinds["block"] else []
-    return " and ".join(parts) or "0 evals"
+    """What was asked for, with the number of evals of each run; the whole workflow if nothing."""
+    saved, known = read_known(client, workflow_id)
+    single = resolve_evals(evals or (), known)
+    sized: list[tuple[Scope, int]] = [({"type": "single", "eval_id": each}, 1) for each in single]
+    for block in blocks or ():
+        its = saved.filter(pl.col("block_id") == block)
+        asked = {"workflow_id": [workflow_id], "target_block_id": [block]}
+        refuse_unknown(client, asked, its)
+        sized.append(({"type": "block", "block_id": block}, its.height))
+    if evals is None and blocks is None:
+        sized = [({"type": "workflow"}, len(known))]
+    for scope, size in sized:
+        if not size and len(known) == saved.height:
+            where = f"block {scope['block_id']!r}" if "block_id" in scope else workflow_id
+            raise ConfigError(f"{where} has no saved eval: {SAVE_FIRST.format(workflow_id)}")
+    runs = [each for each in sized for _ in range(repeat)]
+    sizes = [size for _, size in runs]
+    return Selection([scope for scope, _ in runs], sum(sizes), say_start(workflow_id, sizes) + ".")
 
 
 def start_each(
     client: Client, workflow_id: str, scopes: Sequence[Mapping[str, str]]
 ) -> pl.DataFrame:
-    """Start a run of each scope, one after the other; see :func:`start_runs`."""
     started: list[wire.Run] = []
     parse = record_parser(RUNS, partial(refuse_other, "workflow", "workflow_id", workflow_id))
     with _terminating_as_interrupt():
@@ -204,7 +204,6 @@ def _look_for_start(
     began: datetime,
     error: RetabAnalysisError | KeyboardInterrupt,
 ) -> None:
-    """Say on the error which runs may be the one whose start was not answered."""
     is_interrupt = isinstance(error, KeyboardInterrupt)
     known: pl.DataFrame = error.partial  # type: ignore[union-attr, assignment]
     look = partial(_runs_since, client, workflow_id, scope, began)
@@ -234,7 +233,6 @@ def _look_for_start(
 def _runs_since(
     client: Client, workflow_id: str, scope: Mapping[str, str], began: datetime
 ) -> pl.DataFrame:
-    """The runs of a scope that were started through the API since a moment, oldest first."""
     query = RunQuery.make(
         workflow_id=workflow_id,
         eval_id=scope.get("eval_id"),

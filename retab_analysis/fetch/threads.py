@@ -66,12 +66,19 @@ class Pool:
         # A thread has an empty context: settings of the caller would not reach its requests.
         context = contextvars.copy_context()
         call = partial(context.run, self._cancel.run, function)
-        self._tasks.put(partial(_fulfil, future, call))
+        task = partial(_fulfil, future, call)
+        self._tasks.put(task)
         # Started as they are needed: a fetch of one run is one thread, whatever the client allows.
         if len(self._threads) < self._workers:
             thread = threading.Thread(target=self._work, name="retab_analysis", daemon=True)
             self._threads.append(thread)  # before its start, so that an interrupt forgets none
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # no further thread can be had, or Python is ending
+                self._threads.remove(thread)
+                if not self._threads:
+                    self._tasks.get()
+                    task()
         return future
 
     def _work(self) -> None:
@@ -80,7 +87,6 @@ class Pool:
             del task  # or its results would be kept until the next task comes
 
     def stop(self) -> None:
-        """Stop all that is under way; a thread that cannot be stopped ends by itself later."""
         # First what is under way, then one end for each thread, behind the tasks that still wait:
         # those see that they were cancelled.
         self._cancel.set()

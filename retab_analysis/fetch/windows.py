@@ -68,7 +68,6 @@ def _read_windows(
     into: Collected,
     tell: Callable[[int], None],
 ) -> bool:
-    """Read what is behind the first pages; False where it did not work, and nothing has changed."""
     last = _find_last_run(read, params, into) if _is_in_order(runs) else None
     windows = [] if last is None else _cut_history([*runs, last], workers)
     filters = [each for each in params if each[0] not in ("from_date", "to_date")]
@@ -101,7 +100,6 @@ def _read_windows(
 
 
 def _find_last_run(read: ReadPages, params: Params, into: Collected) -> wire.Run | None:
-    """The run at the end of the list: the first one in the opposite order."""
     opposite = {"desc": "asc", "asc": "desc"}
     turned = [(name, opposite[each] if name == "order" else each) for name, each in params]
     try:

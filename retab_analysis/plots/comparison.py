@@ -57,7 +57,8 @@ def plot_comparison(
         >>> axes.figure.savefig("comparison.png")
     """
     if not isinstance(comparison, Comparison):
-        raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}")
+        gives = f"; ra.check({comparison!r}) gives one" if isinstance(comparison, str) else ""
+        raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}{gives}")
     every = _blocks(comparison.evals)
     changed = every.filter(pl.sum_horizontal(_DRAWN) > 0)
     blocks = changed.head(_MOST_ROWS)
@@ -89,7 +90,6 @@ def plot_comparison(
 
 
 def _say(evals: pl.DataFrame, transition: str) -> str:
-    """``regressed: passed → failed``; the states as they are."""
     word, rows = transition.replace("_", " "), evals.filter(transition=transition)
     was, got = (
         "/".join(rows[f"{side}_state"].drop_nulls().unique().sort(descending=True))

@@ -53,21 +53,18 @@ def plot_durations(
     point too; where there are fewer than 3, there are only points. Where the longest is far from
     what is usual, the scale is logarithmic, so that one of them does not flatten the boxes. Groups
     that are too many to be seen apart are put together, as many neighbours each.
-
     What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: Another column of it, your own included.
-        versions: A VERSIONS frame: published versions are named by their number, and their release
-            notes are among the notes.
+        versions: A VERSIONS frame, for the versions' numbers and release notes.
         ax: Where to draw; None makes a new figure. It gives up the upper third of its room to the
             queue's panel.
 
     Returns:
         The axes of the durations; the versions are at x = 0, 1, … in order of appearance. The
-        queue's panel is the last one of ``ax.figure.axes``. Each has a unit of its own, ms, s, min
-        or h, as its label says; a logarithmic one says it at its ticks.
+        queue's panel is the last one of ``ax.figure.axes``. Each has its own unit, from ms to h.
 
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
@@ -104,7 +101,6 @@ def plot_durations(
 
 
 def _add_panel(ax: Axes) -> Axes:
-    """Axes above the given ones, in room that those give up."""
     lower, upper = _SHARES
     spec = ax.get_subplotspec()
     figure = ax.figure
@@ -174,7 +170,6 @@ def _draw_panel(
 
 
 def _set_logarithmic(ax: Axes, least: float, most: float, unit: float) -> None:
-    """A logarithmic scale with ticks at 1 s, 10 s, 1 min and so on; linear near 0, if it has to."""
     linear = 0.0 if least > 0 else most / 1000
     if linear:
         ax.set_yscale("symlog", linthresh=linear / unit, linscale=0.5)

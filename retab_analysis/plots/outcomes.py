@@ -34,15 +34,13 @@ def plot_outcomes(
     ``not ended``; what is in none of the states that the API counts, or was not counted at all, is
     ``unscored``. Bars that are too many to be seen apart are put together, as many neighbours each;
     they show shares too.
-
     What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: ``run_id``, ``workflow_version_id`` or another column of it, your own included; the bars
             are in order of appearance.
-        versions: A VERSIONS frame, for ``by="workflow_version_id"``: published versions are named
-            by their number, and their release notes are among the notes.
+        versions: A VERSIONS frame, for the versions' numbers and release notes.
         ax: Where to draw; None makes a new figure.
 
     Returns:
@@ -90,7 +88,6 @@ def plot_outcomes(
 
 
 def _stack(ax: Axes, parts: pl.DataFrame, shown: list[str]) -> float:
-    """Draw bars upon one another; gives how high the highest is."""
     below = [0.0] * parts.height
     thick = ax.bbox.width * 0.8 / parts.height
     wide = 0.8 if thick > _SMOOTH else 1.0

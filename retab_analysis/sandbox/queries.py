@@ -58,7 +58,6 @@ class SortedRows(Generic[R]):
         self.rows: list[R] = [row for _, row in ordered]
 
     def add(self, key: Key, row: R) -> None:
-        """Put a row where its key belongs; at the end this costs nothing."""
         place = bisect_right(self.keys, key)
         self.keys.insert(place, key)
         self.rows.insert(place, row)

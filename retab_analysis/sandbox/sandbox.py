@@ -43,3 +43,21 @@ class Sandbox(StoreServer):
         world = build_world(seed, now - now % DAY)
         store = Store(world, past_runs(world), speed=speed)
         super().__init__(store, key=key, latency=latency)
+
+    def edit(self, block: str, *, prompt: str) -> None:
+        """Give a block another prompt, as somebody does in Retab's editor.
+
+        The longest of its earlier prompts that the new one holds decides how its evals end: as they
+        did with that one, so that some break or are mended (`retab_analysis.fetch_edits` lists the
+        prompts). A prompt that holds none of them changes no result.
+
+        Args:
+            block: The id of the block.
+            prompt: The whole prompt; the one that it has already edits nothing.
+
+        Raises:
+            ValueError: There is no such block, or it has no prompt.
+        """
+        if not isinstance(prompt, str):
+            raise ValueError(f"prompt is a text, not {prompt!r}")
+        self._store.edit(block, prompt)

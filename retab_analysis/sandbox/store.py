@@ -29,6 +29,7 @@ from retab_analysis.sandbox.world.definition_documents import (
     workflow_document,
 )
 from retab_analysis.sandbox.world.model import File, SavedEval, Version, Workflow, World
+from retab_analysis.sandbox.world.world import edit
 
 # The slowest and the fastest speed.
 SPEEDS = (1e-9, 1e9)
@@ -99,7 +100,6 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[int]:
-        """Hold the state still at one reading of the clock, which never goes back."""
         with self._lock:
             self._now = max(self._now, self._clock())
             self._queue.advance(self._now)
@@ -157,8 +157,10 @@ class Store:
         # The first run that a client starts is the same, however many have run by themselves.
         self._started[trigger] += 1
         name, seed = f"run {trigger} {self._started[trigger]}", self._world.seed
+        # Where somebody tries edits, results show what these did, and nothing by chance.
+        around = Circumstances(flaky_fails=frozenset() if workflow.newest.acts_as else None)
         plan = make_plan(
-            *(workflow, workflow.newest, evals, created, trigger, seed, name, Circumstances()),
+            *(workflow, workflow.newest, evals, created, trigger, seed, name, around),
             eval_id=scope.eval_id,
             block_id=scope.block_id,
         )
@@ -232,7 +234,6 @@ class Store:
         return to_json(eval_document(saved, self._workflows[saved.workflow_id], latest))
 
     def _newest_summary(self, saved: SavedEval, outcome: str | None, now: int) -> Document | None:
-        """Summarize the newest result that was executed and has ended, of an outcome or of any."""
         for run, position in reversed(self._outcomes[saved.id, outcome]):
             state = run.state(now).children[position]
             has_ended = state.status in TERMINAL if outcome is None else state.status == "completed"
@@ -243,7 +244,6 @@ class Store:
     def list_workflows(
         self, query: PageQuery, project_id: str | None = None, sort_by: str | None = None
     ) -> bytes:
-        """Give a page of workflows, by their last edit unless it is to be by their creation."""
         by_creation = sort_by == "created_at"
         rows = {
             (workflow_created(each) if by_creation else each.newest.at, each.id): each
@@ -286,7 +286,6 @@ class Store:
         return _page_of(rows, query)
 
     def list_eras(self, block_id: str, workflow_id: str, query: PageQuery) -> bytes:
-        """Give a page of how a block was set up, draft and published versions alike."""
         with self._reading():
             workflow = self._workflow(workflow_id)
             block = next((each for each in workflow.blocks if each.id == block_id), None)
@@ -297,13 +296,26 @@ class Store:
             eras = era_documents(workflow, block, lambda number: runs[number])
             return _page_of({(at, era["id"]): era for at, era in enumerate(eras)}, query)
 
+    def edit(self, block_id: str, prompt: str) -> None:
+        with self._reading() as now:
+            found = {
+                block.id: (block, workflow)
+                for workflow in self._workflows.values()
+                for block in blocks_of(workflow, workflow.newest)
+                if "prompt" in workflow.newest.configs[block.id]
+            }
+            if block_id not in found:
+                raise ValueError(f"no block {block_id!r} has a prompt; some do: {', '.join(found)}")
+            block, workflow = found[block_id]
+            if workflow.newest.configs[block_id]["prompt"] != prompt:
+                self._workflows[workflow.id] = edit(workflow, block, prompt, now)
+
     def diff_versions(self, workflow_id: str, baseline: str, candidate: str) -> bytes:
         workflow = self._workflow(workflow_id)
         old, new = _version(workflow, baseline), _version(workflow, candidate)
         return to_json(version_diff(workflow, old, new))
 
     def file(self, file_id: str) -> File:
-        """Give what is known about a file; there are no real documents here."""
         if file_id not in self._world.files:
             raise not_found("file", file_id)
         return self._world.files[file_id]
@@ -315,7 +327,6 @@ def _page_of(rows: Mapping[Key, Document], query: PageQuery) -> bytes:
 
 
 def _is_wanted(run: SimulatedRun, narrow: RunFilter, now: int) -> bool:
-    """Say whether a filter keeps a run; the status, which may cost most, comes last."""
     return (
         narrow.eval_id in (None, run.eval_id)
         and narrow.target_block_id in (None, run.block_id)
@@ -328,7 +339,6 @@ def _is_wanted(run: SimulatedRun, narrow: RunFilter, now: int) -> bool:
 
 
 def _evals_in_scope(workflow: Workflow, scope: Scope, now: int) -> list[SavedEval]:
-    """List the evals that a new run on the newest version takes."""
     evals = active_evals(workflow, workflow.newest, now)
     if scope.eval_id is not None:
         chosen = [saved for saved in evals if saved.id == scope.eval_id]
@@ -343,7 +353,6 @@ def _evals_in_scope(workflow: Workflow, scope: Scope, now: int) -> list[SavedEva
 
 
 def _version(workflow: Workflow, version_id: str) -> Version:
-    """Find a published version; the API cannot address a draft, and says that there is none."""
     for version, _ in workflow.published:
         if version.id == version_id:
             return version

@@ -29,7 +29,7 @@ def checked(
     if given is None:
         raise ConfigError(
             f"{f'{name} must be' if name else 'expected'} {table.frame_name} "
-            f"(of polars, pandas, pyarrow or duckdb), got {described(frame)}"
+            f"(of polars, pandas, pyarrow or duckdb), got {described(frame)}{table.say_call(frame)}"
         )
     known = _with_dtypes(given, table, list(columns), name or "this")
     return known if _has_distinct_ids(given, table) else _without_repeated(known, table)
@@ -77,7 +77,6 @@ def _without_repeated(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
 
 
 def find_other_table(table: Table, names: Collection[str]) -> Table | None:
-    """The table whose columns are all there, where not all of the one that was expected are."""
     there = set(names)
     if there.issuperset(table.schema):
         return None

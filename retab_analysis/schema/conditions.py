@@ -99,8 +99,9 @@ def describe_asserted(results: pl.Series) -> pl.Series:
     Null where nothing was asserted. Where a condition has a member that no result holds, it is the
     kind and the value: ``number_compare 0``.
     """
-    columns = [each.to_list() for each in results.struct.unnest()]
-    return pl.Series([_describe_one(*each) for each in zip(*columns, strict=True)], dtype=pl.String)
+    rows = [*zip(*(each.to_list() for each in results.struct.unnest()), strict=True)]
+    words = {each: _describe_one(*each) for each in dict.fromkeys(rows)}
+    return pl.Series([words[each] for each in rows], dtype=pl.String)
 
 
 def _describe_one(kind: str | None, expected: str | None, threshold: float | None) -> str | None:
@@ -211,7 +212,6 @@ def _letter(escape: re.Match[str]) -> str:
 
 
 def _write_text(value: str) -> str:
-    """A text without its quotes; whatever else was sent, as JSON."""
     try:
         return msgspec.json.decode(value, type=str)
     except msgspec.MsgspecError:

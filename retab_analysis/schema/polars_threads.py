@@ -45,5 +45,6 @@ class _PolarsThreads:
 
 _threads = _PolarsThreads()
 check_polars_threads, note_polars_use = _threads.check, _threads.note_use
+before_fork = _threads.before_fork  # called by ``retab_analysis``, which is loaded before this is
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_threads.before_fork, after_in_child=_threads.enter_child)
+    os.register_at_fork(after_in_child=_threads.enter_child)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -27,7 +28,7 @@ from support.documents import run_document
 import retab_analysis as ra
 from benchmarks import bodies
 from benchmarks.compare import peak
-from benchmarks.harness import ROUNDS, AtMost, Figure, best_of_both, seconds
+from benchmarks.harness import ROUNDS, AtMost, Figure, medians_of_both, seconds
 from benchmarks.programs import TESTS, BulkServer
 
 NAME = "archive"
@@ -72,7 +73,7 @@ def measure_sync(size: int, folder: Path) -> list[Figure]:
             peaks[what] = max(rose, peaks[what])
             return took
 
-        theirs, ours = best_of_both(partial(work, "fetch"), partial(work, "sync"))
+        theirs, ours = medians_of_both(partial(work, "fetch"), partial(work, "sync"))
         again, _ = alone("sync", folder / "a.sqlite", **server.credentials)
     return [
         Figure(SYNC, ours / theirs, "times"),
@@ -129,13 +130,13 @@ def fill(path: Path, runs: int) -> None:
 def measure_reading(path: Path) -> list[Figure]:
     """What is asked of a large archive, each in a process of its own."""
 
-    def best(what: str) -> float:
-        return min(alone(what, path)[0] for _ in range(ROUNDS))
+    def typical(what: str) -> float:
+        return median(alone(what, path)[0] for _ in range(ROUNDS))
 
-    opened = best("open")
+    opened = typical("open")
     shutil.rmtree(f"{path}-tables", ignore_errors=True)
     build, _ = alone("scan", path)
-    grouped = best("group_by")
+    grouped = typical("group_by")
     months = sorted({each.name[:7] for each in Path(f"{path}-tables").rglob("*.parquet")})
     for each in Path(f"{path}-tables").rglob(f"{months[-2:][0]}.*.parquet"):  # a whole one
         each.unlink()

@@ -14,6 +14,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import polars as pl
 from support.inside import RESULTS, Comparison
@@ -111,7 +112,7 @@ def _seconds(size: int, earlier: pl.DataFrame | None = None) -> float:
     compared = work()
     worse = compared.summary.select(pl.sum_horizontal("regressed", "suspect")).item()
     assert worse == -(-size // BROKEN)
-    return min(seconds(work) for _ in range(harness.ROUNDS))
+    return median(seconds(work) for _ in range(harness.ROUNDS))
 
 
 def _memory(size: int) -> float:

@@ -53,8 +53,8 @@ def measure(size: int = SIZE) -> list[Figure]:
 
 
 def _against(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
-    best = harness.best_of_both(lambda: _processor_time(ours), lambda: _processor_time(theirs))
-    return best[0] / best[1]
+    took = harness.medians_of_both(lambda: _processor_time(ours), lambda: _processor_time(theirs))
+    return took[0] / took[1]
 
 
 def _processor_time(work: Callable[[], object]) -> float:

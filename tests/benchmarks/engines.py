@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import duckdb
@@ -122,7 +123,7 @@ def stream(folder: Path, question: Callable[[Any], Any]) -> pl.DataFrame:
 
 def time(engine: Engine) -> float:
     """How many seconds an engine takes for the three questions, one after the other."""
-    return min(seconds(lambda: [*map(engine, QUESTIONS)]) for _ in range(harness.ROUNDS))
+    return median(seconds(lambda: [*map(engine, QUESTIONS)]) for _ in range(harness.ROUNDS))
 
 
 def time_like_ours(engine: Engine, folder: Path) -> float:

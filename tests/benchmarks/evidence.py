@@ -11,6 +11,7 @@ import os
 import resource
 import subprocess
 import sys
+from statistics import median
 
 import numpy as np
 from support.inside import Histories, answer, infer
@@ -37,7 +38,7 @@ def measure(size: int = SIZE) -> list[Figure]:
     for label, (evals, runs) in zip((SMALL, LARGE), MODEL_SIZES, strict=True):
         fewer = max(1, round(evals * size / SIZE))
         measured = [_measure(fewer, runs) for _ in range(harness.ROUNDS)]
-        took, memory = (min(each) for each in zip(*measured, strict=True))
+        took, memory = (median(each) for each in zip(*measured, strict=True))
         figures += [Figure(label + TIME, took, "s"), Figure(label + MEMORY, memory, "MB")]
     return [*figures, Figure(LOAD, os.getloadavg()[0] / (os.cpu_count() or 1), "")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -60,7 +61,7 @@ def _turning(explorer: Explorer) -> float:
 
 
 def _weighing(runs: pl.DataFrame, count: int) -> float:
-    """Seconds of work from the click to the list of evals, in the best of the rounds."""
+    """Seconds of work from the click to the list of evals, in the median of the rounds."""
     results = _repeat(ra.decode_results(bodies.page(bodies.results(2000))), runs, count)
     rounds = []
     for _ in range(harness.ROUNDS):
@@ -68,7 +69,7 @@ def _weighing(runs: pl.DataFrame, count: int) -> float:
         assert explorer.widget is not None
         rounds.append(_each(explorer, [("tab", "evals")], rounds=1))
         explorer.close()
-    return min(rounds)
+    return median(rounds)
 
 
 def _repeat(few: pl.DataFrame, runs: pl.DataFrame, count: int) -> pl.DataFrame:
@@ -90,7 +91,7 @@ def _repeat(few: pl.DataFrame, runs: pl.DataFrame, count: int) -> pl.DataFrame:
 
 
 def _each(explorer: Explorer, events: Sequence[Event], rounds: int | None = None) -> float:
-    """Seconds of all threads together that each takes, in the best of the rounds."""
+    """Seconds of all threads together that each takes, in the median of the rounds."""
     took = []
     for _ in range(rounds or harness.ROUNDS):
         start = time.process_time()
@@ -98,4 +99,4 @@ def _each(explorer: Explorer, events: Sequence[Event], rounds: int | None = None
             send(explorer, *each)
         explorer._jobs.wait()
         took.append(time.process_time() - start)
-    return min(took) / len(events)
+    return median(took) / len(events)

@@ -1,4 +1,4 @@
-"""Both sides in turns, the best of each, and a table of what came out.
+"""Both sides in turns, the median of each, and a table of what came out.
 
 A benchmark is a module of this package with ``NAME``, with ``PROMISES`` (for each label that has
 one, the least ratio, or :class:`AtMost`), and with ``measure(size)``, which gives for each label a
@@ -8,13 +8,18 @@ one, the least ratio, or :class:`AtMost`), and with ``measure(size)``, which giv
 from __future__ import annotations
 
 import gc
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
+from types import FrameType
 
-ROUNDS = 3
-# What is short is measured more often: one round in which the machine did something else would
-# stand for a third of what was seen.
+# Medians of rounds in turns: the speed of a processor's clock changes, and the best rounds of both
+# sides are not of the same moment.
+ROUNDS = 5
+# What is short is measured more often.
 AT_LEAST, _MOST_ROUNDS = 5.0, 15
 
 
@@ -66,17 +71,17 @@ class AtMost(float):
 def compare(
     label: str, unit: str, units: int, ours: Callable[[], object], theirs: Callable[[], object]
 ) -> Row:
-    """Let both sides do the same work of so many units, in turns, and take the best of each."""
-    best = best_of_both(lambda: seconds(ours), lambda: seconds(theirs))
-    return Row(label, unit, units / best[0], units / best[1])
+    """Let both sides do the same work of so many units, in turns, and take the median of each."""
+    took = medians_of_both(lambda: seconds(ours), lambda: seconds(theirs))
+    return Row(label, unit, units / took[0], units / took[1])
 
 
-def best_of_both(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
-    """Measure both sides in turns, each by a function that gives seconds; the best of each."""
+def medians_of_both(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
+    """Measure both sides in turns, each by a function that gives seconds; the median of each."""
     rounds: list[tuple[float, float]] = []
     while len(rounds) < ROUNDS or (sum(map(sum, rounds)) < AT_LEAST and len(rounds) < _MOST_ROUNDS):
         rounds.append((ours(), theirs()))
-    return min(each[0] for each in rounds), min(each[1] for each in rounds)
+    return median(each[0] for each in rounds), median(each[1] for each in rounds)
 
 
 def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
@@ -92,6 +97,28 @@ def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_c
 def processor_seconds(work: Callable[[], object]) -> float:
     """The processor time of all threads of this process; waiting for others takes none."""
     return seconds(work, time.process_time)
+
+
+def python_calls(work: Callable[[], object]) -> int:
+    """How many functions of Python are called, in this thread and in those that it starts."""
+    calls = 0
+    lock = threading.Lock()
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        if event == "call":
+            with lock:
+                calls += 1
+
+    before = sys.getprofile()
+    threading.setprofile(count)
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+        threading.setprofile(before)
+    return calls
 
 
 HEADER = ("benchmark", "measured", "ours", "SDK", "ratio", "promised")

@@ -10,6 +10,7 @@ import io
 import os
 import time
 from collections.abc import Callable
+from statistics import median
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -47,7 +48,7 @@ def measure(size: int = SIZE) -> list[Measured]:
     for factor in (1, LARGER):
         frame = runs(factor * size)
         for name, plot in PLOTS.items():
-            took = min(_draw(plot, frame) for _ in range(harness.ROUNDS))
+            took = median(_draw(plot, frame) for _ in range(harness.ROUNDS))
             figures.append(Measured(_label(name, factor * SIZE), took, "s"))
     return [*figures, Measured(LOAD, os.getloadavg()[0] / (os.cpu_count() or 1), "")]
 

@@ -13,7 +13,7 @@ from typing import Self
 from support.program import Program
 
 import retab_analysis as ra
-from benchmarks.harness import best_of_both, processor_seconds
+from benchmarks.harness import medians_of_both, processor_seconds
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -65,8 +65,8 @@ class Sdk(Program):
 
     def processor_ratio(self, ours: Callable[[], object], work: str, of: object) -> float:
         """How much processor time our side takes for what the SDK takes one second for."""
-        best = best_of_both(
+        took = medians_of_both(
             lambda: processor_seconds(ours),
             lambda: float(self.ask(want="processor_seconds", work=work, of=of)),
         )
-        return best[0] / best[1]
+        return took[0] / took[1]

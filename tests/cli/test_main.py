@@ -321,7 +321,7 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
     assert green("check", FLOW, "--start") == 0
     told = capsys.readouterr()
     assert told.err == (
-        f"Starting 1 run of {FLOW}, 7 evals.\n"
+        f"Starting 1 run of 7 evals in {FLOW}.\n"
         f"Started run started_{PAST + 1}. Waiting until it has ended; Ctrl-C does not cancel it.\n"
     )
     assert [run.eval_id for run in green.api.started] == [None]
@@ -341,7 +341,7 @@ def test_only_what_was_edited_is_started_and_all_of_it_is_said(
         assert served(*options) == 1
         told = capsys.readouterr()
         assert told.err.splitlines() == [
-            f"Starting 1 run of {FLOW}, 3 evals: block 'extract' (it was edited and has not run "
+            f"Starting 1 run of 3 evals in {FLOW}: block 'extract' (it was edited and has not run "
             "since). Left out: 'classify' (3 evals, not edited).",
             "Started run started_20. Waiting until it has ended; Ctrl-C does not cancel it.",
         ]

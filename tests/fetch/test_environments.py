@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.documents import run_document
+from support.documents import eval_document, run_document
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import RecordingClient, Session, main
 
@@ -128,9 +128,10 @@ def test_a_start_in_production_says_so(
     capsys: pytest.CaptureFixture[str], key: str, is_said: bool
 ) -> None:
     started = reply(201, run_document("run_1", workflow_id="wf_1", target=None))
-    with FaultServer([started]) as server:
+    saved = reply(body=page([eval_document(workflow_id="wf_1")]))
+    with FaultServer([saved, started]) as server:
         ra.start_runs("wf_1", client=ra.Client(key, server.url))
         assert server.asked_for_status == 0
     said = capsys.readouterr().err
-    assert "Starting 1 run of wf_1" in said
+    assert "Starting 1 run of 1 eval in wf_1" in said
     assert said.endswith("This is production.\n") is is_said

@@ -195,18 +195,18 @@ def test_several_values_are_merged_in_order() -> None:
 
 
 def test_a_failure_among_several_queries_has_the_rows_but_no_cursor() -> None:
-    of_each = [run_document(name, workflow_id=of) for name, of in (("a", "w1"), ("b", "w2"))]
+    of_each = [run_document(name, workflow_id=of) for name, of in (("a", "wf1"), ("b", "wf2"))]
     answers = [reply(body=page(of_each[:1])), reply(body=page(of_each[1:], "c")), reply(500)]
     with FaultServer(answers) as server:
         with pytest.raises(ra.ServerError) as caught:
-            ra.fetch_runs(["w1", "w2"], client=client_for(server.url, max_attempts=1))
+            ra.fetch_runs(["wf1", "wf2"], client=client_for(server.url, max_attempts=1))
     assert ids(caught.value.partial) == ["a", "b"]
     assert caught.value.cursor is None
 
 
 def test_a_cursor_goes_with_one_query_only() -> None:
     with pytest.raises(ra.ConfigError, match="single query"):
-        ra.fetch_runs(["w1", "w2"], after="c", client=client_for("http://127.0.0.1:9"))
+        ra.fetch_runs(["wf1", "wf2"], after="c", client=client_for("http://127.0.0.1:9"))
 
 
 def test_progress_rises_through_pages_and_queries() -> None:

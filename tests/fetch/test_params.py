@@ -17,7 +17,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def test_all_filters_are_sent() -> None:
-    with FaultServer([reply(body=page([]))]) as server:
+    with FaultServer([reply(403), reply(body=page([]))]) as server:  # names cannot be looked up
         frame = ra.fetch_runs(
             "wf & co",
             eval_id="e",

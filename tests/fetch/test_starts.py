@@ -38,8 +38,11 @@ def started(*run_ids: str) -> list[Reply]:
 SAVED = reply(
     body=page(
         [
-            eval_document(each, name=name, workflow_id="wf")
-            for each, name in (("e1", "first"), ("e2", "second"), ("e3", "Total"), ("e4", "Total"))
+            eval_document(each, name=name, workflow_id="wf", target__block_id=block)
+            for each, name, block in (
+                *(("e1", "first", "b1"), ("e2", "second", "b1")),
+                *(("e3", "Total", "b1"), ("e4", "Total", "b2")),
+            )
         ]
     )
 )
@@ -86,18 +89,12 @@ def test_a_run_is_started_for_each_scope(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({}, "Starting 1 run of wf, all its evals."),
-        ({"repeat": 3}, "Starting 3 runs of wf, all its evals, each 3 times."),
-        (
-            {"evals": ["e1", "second"], "repeat": 5},
-            "Starting 10 runs of wf, 2 evals, each 5 times.",
-        ),
-        ({"evals": "e1"}, "Starting 1 run of wf, 1 eval."),
-        ({"blocks": "b1"}, "Starting 1 run of wf, all evals of 1 block."),
-        (
-            {"evals": "e1", "blocks": ["b1", "b2"]},
-            "Starting 3 runs of wf, 1 eval and all evals of 2 blocks.",
-        ),
+        ({}, "Starting 1 run of 4 evals in wf."),
+        ({"repeat": 3}, "Starting 3 runs of 4 evals each in wf."),
+        ({"evals": ["e1", "second"], "repeat": 3}, "Starting 6 runs of 1 eval each in wf."),
+        ({"evals": "e1"}, "Starting 1 run of 1 eval in wf."),
+        ({"blocks": "b1"}, "Starting 1 run of 3 evals in wf."),
+        ({"evals": "e1", "blocks": ["b1", "b2"]}, "Starting 3 runs of 5 evals together in wf."),
     ],
 )
 def test_how_many_are_started_is_said_before(
@@ -116,10 +113,10 @@ def test_how_many_are_started_is_said_before(
     assert told[0]
 
 
-def test_what_is_said_costs_no_request() -> None:
-    with FaultServer(started("r1", "r2")) as server:
+def test_what_is_said_costs_one_request() -> None:
+    with FaultServer([SAVED, *started("r1", "r2")]) as server:
         assert ra.start_runs("wf", blocks=["b1", "b2"], client=client_for(server.url)).height == 2
-        assert len(bodies(server)) == len(server.requests) == 2
+        assert len(bodies(server)) == len(server.requests) - 1 == 2
 
 
 def test_where_nobody_can_be_told_it_is_started_all_the_same(

@@ -76,9 +76,15 @@ def test_a_wait_that_ends_early_gives_back_what_came_meanwhile(
     assert printed(kernel, "print(order)") == "['late', 'after']"
 
 
-def test_a_start_is_said_below_the_cell_on_the_standard_error(kernel: BlockingKernelClient) -> None:
+def test_a_start_is_said_as_plain_output_of_its_own(kernel: BlockingKernelClient) -> None:
     code = "import retab_analysis as ra\nsandbox = ra.demo()\nruns = ra.start_runs('wf_claims')"
     messages = execute(kernel, code)
-    streams = [each["content"] for each in messages if each["msg_type"] == "stream"]
-    assert streams == [{"name": "stderr", "text": "Starting 1 run of wf_claims, all its evals.\n"}]
-    assert not [each for each in messages if each["msg_type"] == "display_data"]
+    shown = [each["content"]["data"] for each in messages if each["msg_type"] == "display_data"]
+    assert shown == [{"text/plain": "Starting 1 run of 20 evals in wf_claims."}]
+    assert not [each for each in messages if each["msg_type"] == "stream"]
+    # What a cell prints stays its own, and so does its last value.
+    code = "runs = ra.start_runs('wf_claims', evals=ra.fetch_evals('wf_claims')['eval_id'][0])\n1"
+    messages = execute(kernel, code)
+    assert [
+        each["content"]["data"] for each in messages if each["msg_type"] == "execute_result"
+    ] == [{"text/plain": "1"}]

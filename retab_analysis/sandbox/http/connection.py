@@ -41,7 +41,6 @@ class TimedSocket(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read what is there, at least one byte, or raise a TooSlowError."""
         try:
             self._connection.settimeout(max(self._end - time.monotonic(), 0.001))
             size = self._connection.recv_into(buffer)
@@ -136,7 +135,6 @@ class Connection(BaseHTTPRequestHandler):
         self.wfile.write(head if self.command == "HEAD" else head + body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what is not an HTTP request; the base class calls this while it parses."""
         self.close_connection = True
         self._send(code, to_json({"detail": message or _phrase(code)}), {})
 

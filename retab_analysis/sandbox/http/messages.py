@@ -42,7 +42,6 @@ class ApiError(Exception):
 
 
 def coded(status: int, code: str, message: str, details: dict[str, Any] | None = None) -> ApiError:
-    """Make an error with a code for programs and a message for people."""
     return ApiError(status, {"code": code, "message": message, "details": details})
 
 
@@ -52,5 +51,4 @@ def not_found(kind: str, ident: str) -> ApiError:
 
 
 def invalid(loc: tuple[str, ...], msg: str, kind: str) -> ApiError:
-    """Make the 422 that says where a request is wrong, and how."""
     return ApiError(422, [{"loc": list(loc), "msg": msg, "type": kind}])

@@ -86,7 +86,6 @@ def read_run_filter(query: Query) -> RunFilter:
 
 
 def read_run_request(body: bytes) -> tuple[str, Scope]:
-    """Read the body that starts a run: the workflow's id, and the scope."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -15,7 +15,6 @@ _FLAKY_WINDOW = 10
 
 
 def past_runs(world: World) -> list[SimulatedRun]:
-    """Make all runs of the past, in the order of their creation, on one serial queue."""
     planned = [pair for workflow in world.workflows for pair in _plans(workflow, world.seed)]
     planned.sort(key=lambda pair: (pair[1].created, pair[1].id))
     free = 0
@@ -66,7 +65,6 @@ def _plans(workflow: Workflow, seed: int) -> Iterator[tuple[PastRun, Plan]]:
 
 
 def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
-    """Choose in which of the whole-workflow runs, counted from the oldest, a flaky eval fails."""
     whole_runs = [past for past in workflow.past_runs if past.is_whole]
     failures: dict[str, set[int]] = {}
     for saved in workflow.evals:
@@ -100,7 +98,6 @@ def _chosen(evals: list[SavedEval], past: PastRun) -> list[SavedEval]:
 
 
 def _wait(past: PastRun, chance: SeededRandom) -> int:
-    """Draw how long other people's runs are in the way, in microseconds."""
     kind = chance.random()
     if kind < 0.8 or past.quiet:
         return chance.integer(60, 2_500) * MILLI

@@ -46,7 +46,6 @@ class Circumstances:
 
 
 def active_evals(workflow: Workflow, version: Version, instant: int) -> list[SavedEval]:
-    """List the evals that a whole-workflow run takes at an instant."""
     return [
         saved
         for saved in workflow.evals
@@ -67,7 +66,6 @@ def make_plan(
     circumstances: Circumstances,
     **more: Any,
 ) -> Plan:
-    """Plan a run of some evals; `name` tells it from all other runs of the workflow."""
     chance = SeededRandom(seed, "run", workflow.id, name)
     is_newest = version.number == workflow.newest.number
     return Plan(
@@ -99,12 +97,12 @@ def _child(
     chance: SeededRandom,
     circumstances: Circumstances,
 ) -> Child:
-    """Decide what one eval of a run gives, and how long it takes."""
     assertion = saved.assertion_at(created)
 
     def fails(mode: FailureMode) -> bool:
         if mode.incident is not None:
-            is_on = workflow.incidents[mode.incident].covers(version.number, created)
+            number = version.acts_as.get(saved.block.id, version.number)
+            is_on = workflow.incidents[mode.incident].covers(number, created)
             return is_on or mode.incident in circumstances.incidents
         chosen = circumstances.flaky_fails
         return chance.random() < mode.rate if chosen is None else saved.key in chosen

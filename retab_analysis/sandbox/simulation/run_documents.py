@@ -71,9 +71,6 @@ def _duration_ms(started: int | None, completed: int | None) -> int | None:
     return (completed - started) // MILLI
 
 
-# Results
-
-
 def result_id(plan: Plan, position: int) -> str:
     return f"evalres_{plan.id.removeprefix('evalrun_')}_{position:03d}"
 
@@ -117,7 +114,6 @@ def result_document(plan: Plan, position: int, state: ChildState) -> Document:
 
 
 def _outcome(child: Child, ident: str) -> Document:
-    """Write what a result has once its eval has a verdict."""
     condition, result, block = child.assertion.condition, child.result, child.eval.block
     outputs, outcome, operation = result.outputs, result.outcome, _OPERATIONS[block.kind]
     judged: Document = {
@@ -152,15 +148,11 @@ def _outcome(child: Child, ident: str) -> Document:
 
 
 def _outcome_counts(outcome: str | None) -> Document:
-    """Count the one assertion of an eval, in the way of the summaries."""
     return {
         "assertions_passed": int(outcome == "passed"),
         "assertions_failed": int(outcome == "failed"),
         "blocked_assertions": int(outcome == "blocked"),
     }
-
-
-# The summaries that a saved eval carries
 
 
 def summary_document(plan: Plan, position: int, state: ChildState) -> Document:

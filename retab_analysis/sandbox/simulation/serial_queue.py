@@ -29,7 +29,6 @@ class SerialQueue:
         self._stream_of: dict[str, int] = {}
 
     def open_stream(self, stream: int, instant: int) -> None:
-        """Put a run of a background stream in the queue; when it ends, the next one follows."""
         run = self._refill(stream, instant)
         self._stream_of[run.id] = stream
         self._background.append(run)
@@ -54,7 +53,6 @@ class SerialQueue:
             self._free = self._running.begin(start).end
 
     def cancel(self, run: SimulatedRun, now: int) -> None:
-        """Take a run out; what it has not done it will not do."""
         run.cancelled = now
         if run is not self._running:
             (self._submitted if run in self._submitted else self._background).remove(run)

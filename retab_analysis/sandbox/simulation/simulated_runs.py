@@ -37,7 +37,6 @@ class SimulatedRun:
         return self.created + scaled(self.plan.delay_ms, self.pace)
 
     def begin(self, instant: int) -> Timetable:
-        """Start the run; what happens from now on is settled, unless it is cancelled."""
         self.timetable = make_timetable(self.plan, instant, self.pace)
         return self.timetable
 
@@ -59,7 +58,6 @@ class SimulatedRun:
         return encoded
 
     def results_json(self, now: int) -> list[bytes]:
-        """Give the documents of the run's results, encoded, in the order of execution."""
         if self._results is not None:
             return self._results
         state = self.state(now)

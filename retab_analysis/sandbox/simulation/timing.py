@@ -65,7 +65,6 @@ def make_timetable(plan: Plan, start: int, pace: float) -> Timetable:
 
 
 def scaled(ms: int, pace: float) -> int:
-    """Turn planned milliseconds into microseconds, at least one."""
     return max(1, round(ms * MILLI * pace))
 
 
@@ -99,7 +98,6 @@ def state_at(
 def _children(
     plan: Plan, timetable: Timetable | None, now: int, waiting: str
 ) -> tuple[ChildState, ...]:
-    """Give each eval of a run: done, running, or still waiting."""
     children = []
     # A run that breaks has no span for the evals that it does not reach.
     for child, span in zip(plan.children, timetable.spans if timetable else (), strict=False):

@@ -41,7 +41,6 @@ def workflow_document(workflow: Workflow) -> Document:
 
 
 def workflow_created(workflow: Workflow) -> int:
-    """Give the instant at which a workflow was created: two days before its first version."""
     return workflow.versions[0].at - 2 * DAY
 
 
@@ -86,16 +85,16 @@ def block_document(workflow: Workflow, block: Block) -> Document:
 
 
 def _column(workflow: Workflow, block: Block) -> int:
-    """Say where on the editor's canvas a block is: they stand in a line."""
     return 320 * workflow.blocks.index(block)
 
 
 def edited_at(workflow: Workflow, block: Block) -> int:
-    return workflow.versions[workflow.newest.revisions[block.id] - 1].at
+    revision = workflow.newest.revisions[block.id]
+    others = [each for each in workflow.versions if each.revisions.get(block.id) != revision]
+    return workflow.versions[others[-1].number if others else 0].at
 
 
 def blocks_of(workflow: Workflow, version: Version) -> list[Block]:
-    """List the blocks that a version has, in the order in which a document meets them."""
     return [block for block in workflow.blocks if block.in_version(version.number)]
 
 
@@ -127,7 +126,6 @@ def version_diff(workflow: Workflow, old: Version, new: Version) -> Document:
 
 
 def _edges(workflow: Workflow, version: Version) -> list[str]:
-    """Name the edges: a simulated workflow's blocks follow each other in a line."""
     present = [block.id for block in blocks_of(workflow, version)]
     return [f"edge_{left}__{right}" for left, right in pairwise(present)]
 
@@ -182,7 +180,6 @@ def _epoch(version: Version, publication: Publication) -> Document:
 
 
 def eval_document(saved: SavedEval, workflow: Workflow, latest: Document) -> Document:
-    """Write a saved eval; `latest` holds the summaries of its newest results by field name."""
     assertion = saved.assertions[-1]
     extras = saved.extras
     drift = {"status": "none", "affected_targets": [], "detail": None, **extras.get("drift", {})}
@@ -230,7 +227,6 @@ def _schema_dependency(saved: SavedEval, assertion: Assertion) -> Document | Non
 
 
 def _eval_freshness(assertion: Assertion, block_print: str, summary: Document | None) -> Document:
-    """Compare what the newest result rests on with what a run would use now."""
     if summary is None:
         return freshness("unknown", ["no_baseline"], None, assertion.inputs_fingerprint, None)
     reasons = []
@@ -248,7 +244,6 @@ def _eval_freshness(assertion: Assertion, block_print: str, summary: Document | 
 
 
 def validity_fingerprint(block_print: str, assertion: Assertion) -> str:
-    """Hash what an eval's verdict rests on besides its inputs."""
     return fingerprint(block_print, assertion.condition["kind"])
 
 

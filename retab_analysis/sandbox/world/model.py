@@ -58,6 +58,8 @@ class Version:
     configs: Mapping[str, Mapping[str, Any]]
     # None for a draft.
     publication: Publication | None = None
+    # Blocks that give what they gave in another version, by its number: see `world.edit`.
+    acts_as: Mapping[str, int] = field(default_factory=dict)
 
 
 class Window(NamedTuple):

@@ -76,7 +76,6 @@ def _saved_eval(
 
 
 def _created(workflow: Fields, seed: int, block: Block, key: str, item: Fields) -> int:
-    """Spread the saving of the evals over the first weeks after their block was made."""
     chance = SeededRandom(seed, "created", key)
     day = item.get("since")
     if day is None:
@@ -188,22 +187,13 @@ def _blocked(
 
 
 def value_at(document: Any, path: str | None) -> Any:
-    """Give the value at a dotted path; no path is the whole document.
-
-    >>> value_at({"lines": [{"price": 3}]}, "lines.0.price")
-    3
-    """
     for name in path.split(".") if path else ():
         document = document[_step(name)]
     return document
 
 
 def with_value(document: Any, path: str | None, value: Any) -> Any:
-    """Give the document with another value at a path; the document itself stays as it is.
-
-    >>> with_value({"lines": [{"price": 3}]}, "lines.0.price", 4)
-    {'lines': [{'price': 4}]}
-    """
+    """Give the document with another value at a path; the document itself stays as it is."""
     if not path:
         return value
     copy: Any = dict(document) if isinstance(document, Mapping) else list(document)
@@ -219,11 +209,7 @@ def _step(name: str) -> Any:
 
 @cache
 def closeness(left: str, right: str) -> float:
-    """Give 1 minus the Levenshtein distance over the longer length, to four digits.
-
-    >>> closeness("Lefèvre", "Lefevre")
-    0.8571
-    """
+    """Give 1 minus the Levenshtein distance over the longer length, to four digits."""
     previous = list(range(len(right) + 1))
     for row, letter in enumerate(left, 1):
         current = [row]
@@ -235,12 +221,7 @@ def closeness(left: str, right: str) -> float:
 
 
 def overlap(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> float:
-    """Give the mean intersection over union of the pages of each expected part, to four digits.
-
-    >>> overlap({"splits": [{"name": "a", "pages": [1, 2]}]},
-    ...         {"splits": [{"name": "a", "pages": [2]}]})
-    0.5
-    """
+    """Give the mean intersection over union of the pages of each expected part, to four digits."""
     found = {part["name"]: set(part["pages"]) for part in actual["splits"]}
     scores = []
     for part in expected["splits"]:

@@ -16,7 +16,6 @@ def fingerprint(*parts: object) -> str:
 
 
 def token(*parts: object) -> str:
-    """Hash the parts to a word of 21 letters and digits, for ids."""
     value = int.from_bytes(_digest(parts), "big")
     letters = []
     for _ in range(21):

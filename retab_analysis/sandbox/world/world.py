@@ -1,6 +1,7 @@
 """A world: workflows, saved evals, files and what was run, from a seed and an anchor in time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -44,7 +45,6 @@ def build_world(seed: int, anchor: int) -> World:
 
 
 def read_catalog(name: str) -> Any:
-    """Read a file of the catalogue by its name without ``.json``."""
     folder = resources.files("retab_analysis.sandbox.catalog")
     return from_json(folder.joinpath(f"{name}.json").read_text("utf-8"))
 
@@ -101,6 +101,43 @@ def _versions(fields: Fields, blocks: Mapping[str, Block], anchor: int) -> Itera
             configs={name: configs[name] for name in revisions},
             publication=publication,
         )
+
+
+def edit(workflow: Workflow, block: Block, prompt: str, at: int) -> Workflow:
+    """Add a draft in which a block has another prompt.
+
+    It gives what it gave with the longest earlier prompt that the new one holds; where it holds
+    none, what it gives now.
+    """
+    newest, number = workflow.newest, len(workflow.versions) + 1
+    config = {**newest.configs[block.id], "prompt": prompt}
+    revision, held = number, ""
+    acts_as = {block.id: newest.number, **newest.acts_as}
+    for version in workflow.versions:
+        its = version.configs.get(block.id, {})
+        known = its.get("prompt", "")
+        if known and known in prompt and len(known) >= len(held):
+            held = known
+            acts_as[block.id] = version.acts_as.get(block.id, version.number)
+        if its == config:
+            revision = version.revisions[block.id]
+    revisions = {**newest.revisions, block.id: revision}
+    draft = replace(
+        newest,
+        number=number,
+        id=f"draft_{iso(at)[:10].replace('-', '_')}_{number}",
+        at=at,
+        revisions=revisions,
+        fingerprint=fingerprint("workflow", workflow.id, *sorted(revisions.items())),
+        block_fingerprints={
+            **newest.block_fingerprints,
+            block.id: fingerprint("block", workflow.id, block.id, revision),
+        },
+        configs={**newest.configs, block.id: config},
+        publication=None,
+        acts_as=acts_as,
+    )
+    return replace(workflow, versions=(*workflow.versions, draft))
 
 
 def _incident(

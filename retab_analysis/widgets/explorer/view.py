@@ -17,6 +17,7 @@ from retab_analysis.checks.defaults import archive_or_default, open_source
 from retab_analysis.errors import ConfigError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch.default_client import check_client, client_or_default
+from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import check_text
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.schema import RESULTS, RUNS, Table, checked
@@ -78,7 +79,8 @@ def explore(
         check_text("workflow_id", workflow_id)
         empty, chosen = ExplorerState(RUNS.empty(), None), client_or_default(client)
         archive = archive_or_default()
-        return Explorer(empty, chosen, workflow_id, save_values=save_values, archive=archive)
+        found = resolve_workflow(chosen, workflow_id)
+        return Explorer(empty, chosen, found, save_values=save_values, archive=archive)
     shown_runs = None if runs is None else _check_frame(runs, RUNS, "runs")
     shown_results = None if results is None else _check_frame(results, RESULTS, "results")
     explored = ExplorerState(shown_runs, shown_results)
@@ -86,7 +88,6 @@ def explore(
 
 
 def _check_frame(frame: object, table: Table, name: str) -> pl.DataFrame:
-    """A frame with all columns of its table; one's own may stand beside them."""
     if isinstance(frame, str):
         raise ConfigError(
             f"{name} must be {table.frame_name}, got a text; to explore a workflow, name it: "
@@ -369,7 +370,6 @@ class Explorer(Handle):
             self._jobs.run("weigh", self._weigh)
 
     def _weigh(self) -> None:
-        """Weigh what is in sight, while everything else goes on."""
         with self._lock:
             results = self._explored.results_in_sight()
         found = summarize_evals(results)

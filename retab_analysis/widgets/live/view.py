@@ -19,6 +19,7 @@ from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.progress import in_kernel
 from retab_analysis.transport import Client
@@ -102,6 +103,7 @@ def watch(
     }
     ids = [] if runs is None else list(RunList.make(runs).ids)
     chosen = client_or_default(client)
+    workflow_id = workflow_id and resolve_workflow(chosen, workflow_id)
     archive = archive_or_default()
     watcher = Watcher(chosen, ids, workflow_id, baseline, float(interval), archive)
     view = LiveView(watcher, chosen, **look)
@@ -241,7 +243,6 @@ class LiveView(Handle):
         return self
 
     def _update(self, snapshot: Snapshot) -> None:
-        """Draw, and call back; runs in the watching thread."""
         calls = list(self._on_update)
         if snapshot.phase != "watching":
             with self._lock:

@@ -1,0 +1,246 @@
+"""What a new user types first: it works, or fails with a sentence that has the right call.
+
+A guess is code as it is typed. Where it fails, the call that the message names is typed out of the
+message, and has to work.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import polars as pl
+import pytest
+from support.documents import workflow_document
+from support.fakes import client_for
+from support.faultserver import FaultServer, page, reply
+from support.lettered_api import LetteredApi
+
+import retab_analysis as ra
+
+CLAIMS, EVAL = "Motor claims intake 🚗", "Hail: estimate 3480.50"
+
+
+class Works(NamedTuple):
+    """A task, the first guess, and what holds of its ``answer``."""
+
+    task: str
+    guess: str
+    holds: str
+
+
+class Fails(NamedTuple):
+    """A task, the first guess, and the call in the message that does it."""
+
+    task: str
+    guess: str
+    right: str
+
+
+WORKING = [
+    Works(
+        "runs of a month", 'ra.fetch_runs("wf_claims", from_date="30d")', "0 < answer.height < 40"
+    ),
+    Works(
+        "runs of half a day", 'ra.fetch_runs("wf_claims", from_date="12h")', "answer.width == 32"
+    ),
+    Works("older runs", 'ra.fetch_runs("wf_claims", to_date="2w")', "answer.height > 0"),
+    Works("runs by name", f"ra.fetch_runs({CLAIMS!r}, limit=3)", "answer.height == 3"),
+    Works(
+        "runs of two", f'ra.fetch_runs([{CLAIMS!r}, "wf_claims"], limit=2)', "answer.height == 2"
+    ),
+    Works("evals by name", f"ra.fetch_evals({CLAIMS!r})", "answer.height == 20"),
+    Works("versions by name", f"ra.fetch_versions({CLAIMS!r})", "answer.height > 0"),
+    Works("edits by name", f"ra.fetch_edits({CLAIMS!r})", "answer.height > 0"),
+    Works(
+        "a diff by name", f'ra.fetch_config_changes({CLAIMS!r}, "v1", "published")', "answer.height"
+    ),
+    Works("a check by name", f"ra.check({CLAIMS!r})", "answer.gate().exit_code == 1"),
+    Works(
+        "two versions",
+        f'ra.compare_versions({CLAIMS!r}, "v1", "v2")',
+        "'v1 to v2' in answer.headline",
+    ),
+    Works("one workflow", f"ra.overview({CLAIMS!r})", "answer.workflow.height == 1"),
+    Works("a run by name", f"ra.start_runs({CLAIMS!r}, evals={EVAL!r})", "answer.height == 1"),
+    Works("an eval's runs", f'ra.fetch_runs("wf_claims", eval_id={EVAL!r})', "answer.height > 0"),
+    Works("a document", f"ra.open_document({EVAL!r}, workflow_id={CLAIMS!r})", "answer.name"),
+    Works("a document of many", "ra.open_document(verdict.evals)", "'first of' in repr(answer)"),
+    Works(
+        "a verdict as CSV",
+        "ra.write_csv(verdict, file) or file.getvalue()",
+        "'transition' in answer",
+    ),
+    Works(
+        "a verdict as a sheet",
+        "ra.write_excel(verdict, book) or book.getvalue()",
+        "answer[:2] == b'PK'",
+    ),
+    Works("values of one eval", f"verdict.values({EVAL!r})", "answer.height == 1"),
+    Works(
+        "results of a column",
+        'ra.fetch_results(runs["run_id"][:2])',
+        "answer['run_id'].n_unique() == 2",
+    ),
+    Works("results of a row", "ra.fetch_results(runs.to_dicts()[0])", "answer.height > 0"),
+    Works("a sandbox to edit", "ra.Sandbox().edit", "callable(answer)"),
+]
+FAILING = [
+    Fails(
+        "runs with failures", 'ra.fetch_runs(status="failed")', 'runs.filter(pl.col("failed") > 0)'
+    ),
+    Fails(
+        "runs without",
+        'ra.fetch_runs(exclude_status="failed")',
+        'runs.filter(pl.col("failed") == 0)',
+    ),
+    Fails("a month", 'ra.fetch_runs("wf_claims", from_date="1mo")', "'30d'"),
+    Fails(
+        "what failed",
+        'ra.failures("wf_claims")',
+        "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))",
+    ),
+    Fails(
+        "its evals",
+        'ra.summarize_evals("wf_claims")',
+        "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))",
+    ),
+    Fails(
+        "its states",
+        'ra.states("wf_claims")',
+        "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))",
+    ),
+    Fails("by version", 'ra.summarize_runs("wf_claims")', "ra.fetch_runs('wf_claims')"),
+    Fails("a figure", 'ra.plot_pass_rate("wf_claims")', "ra.fetch_runs('wf_claims')"),
+    Fails(
+        "a grid",
+        'ra.plot_verdicts("wf_claims")',
+        "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))",
+    ),
+    Fails("what changed", 'ra.plot_comparison("wf_claims")', "ra.check('wf_claims')"),
+    Fails("results of it", 'ra.fetch_results("wf_claims")', "fetch_runs('wf_claims')"),
+    Fails("is it well", "1 if verdict else 0", "verdict.gate().ok"),
+    Fails(
+        "a document by eval",
+        f"ra.open_document({EVAL!r})",
+        f'open_document({EVAL!r}, workflow_id="…")',
+    ),
+    Fails("a start, mistyped", 'ra.start_runs("wf_claim")', "'wf_claims'"),
+    Fails("an eval, mistyped", 'ra.start_runs("wf_claims", evals="Hail: estimate")', repr(EVAL)),
+    Fails("a name, mistyped", 'ra.check("Motor claims intake")', repr(CLAIMS)),
+    Fails("no evals: check", 'ra.check("wf_untitled")', "ra.start_runs('wf_untitled')"),
+    Fails("no evals: start", 'ra.start_runs("wf_untitled")', "ra.start_runs('wf_untitled')"),
+    Fails("a CSV for Excel", 'ra.write_csv(verdict, "x.xlsx")', "write_excel"),
+    Fails("an unknown version", 'ra.check("wf_claims", baseline="v9")', "published: v2, v1"),
+]
+# Calls that say what is next, and cannot work before that is done.
+LATER = ("no evals: check", "no evals: start")
+
+
+@pytest.fixture(scope="module")
+def cells() -> Iterator[dict[str, Any]]:
+    """What a notebook has after its first cells."""
+    with ra.Sandbox(speed=60) as sandbox, ra.Client(**sandbox.credentials) as client:
+        verdict = ra.check("wf_claims", client=client)
+        runs = ra.fetch_runs("wf_claims", limit=20, status="completed", client=client)
+        names = {name: getattr(ra, name) for name in ra.__all__}
+        yield {**names, "ra": ra, "pl": pl, "verdict": verdict, "runs": runs, "client": client}
+
+
+@pytest.fixture
+def typed(cells: dict[str, Any]) -> dict[str, Any]:
+    ra.use(cells["client"])
+    return cells
+
+
+def names_of(guesses: list[Any]) -> list[str]:
+    return [each.task for each in guesses]
+
+
+@pytest.mark.parametrize("guess", WORKING, ids=names_of(WORKING))
+def test_it_works(guess: Works, typed: dict[str, Any]) -> None:
+    here = {**typed, "file": io.StringIO(), "book": io.BytesIO()}
+    answer = eval(guess.guess, here)
+    assert eval(guess.holds, {**here, "answer": answer})
+
+
+@pytest.mark.parametrize("guess", FAILING, ids=names_of(FAILING))
+def test_it_fails_with_the_right_call(
+    guess: Fails, typed: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((ra.ConfigError, ra.NotFoundError, TypeError)) as caught:
+        eval(guess.guess, typed)
+    assert guess.right in str(caught.value)
+    assert "Starting" not in capsys.readouterr().err
+    if guess.task not in LATER and re.search(r"[(.]", guess.right) and guess.right[0] != "'":
+        eval(guess.right.replace('"…"', '"wf_claims"'), typed)
+
+
+def test_there_are_enough_of_them() -> None:
+    tasks = {*names_of(WORKING), *names_of(FAILING)}
+    assert len(tasks) == len(WORKING) + len(FAILING) >= 24
+
+
+@pytest.mark.parametrize(("age", "hours"), [("12h", 12), ("30d", 720), ("2w", 336), ("30 d", 720)])
+def test_an_age_is_taken_wherever_a_date_is(age: str, hours: int) -> None:
+    """Both ends, and the archive's ``since`` as well."""
+    with FaultServer([reply(body=page([]))]) as server:
+        ra.fetch_runs("wf_1", from_date=age, to_date="1h", limit=1, client=client_for(server.url))
+        asked = server.queries[0]
+    about = datetime.now(UTC) - timedelta(hours=hours)
+    for name, moment in (("from_date", about), ("to_date", datetime.now(UTC) - timedelta(hours=1))):
+        assert abs(datetime.fromisoformat(asked[name]) - moment) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("age", ["30x", "d30", "-3d", "3m", "1mo", "30days"])
+def test_another_unit_is_refused_with_those_that_there_are(age: str) -> None:
+    with pytest.raises(
+        ra.ConfigError, match=r"from_date .*'12h', '30d' or '2w' \(hours, days, weeks\)"
+    ):
+        ra.fetch_runs(from_date=age, client=client_for("http://127.0.0.1:9"))
+
+
+def test_a_name_that_two_workflows_have_is_an_error_that_lists_them() -> None:
+    both = [workflow_document(each, name="Invoices") for each in ("wf_a", "wf_b")]
+    with FaultServer([reply(body=page(both))]) as server:
+        for call in (ra.fetch_runs, ra.fetch_evals, ra.check, ra.start_runs, ra.fetch_versions):
+            with pytest.raises(ra.ConfigError, match="2 workflows; give an id: wf_a, wf_b"):
+                call("Invoices", client=client_for(server.url))  # type: ignore[operator]
+        assert not [each for each in server.requests if each.startswith("POST")]
+
+
+def test_an_unknown_workflow_is_asked_about_before_anything_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials) as client:
+        with pytest.raises(ra.NotFoundError, match="did you mean 'wf_invoices'"):
+            ra.start_runs("wf_invoice", client=client)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_verdict_is_neither_true_nor_false(typed: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"verdict\.gate\(\)\.ok"):
+        bool(typed["verdict"])
+
+
+def test_without_a_run_it_says_how_to_start_one() -> None:
+    with LetteredApi({"one": "P", "two": "P"}) as api:
+        api.runs.clear()
+        with pytest.raises(
+            ra.ConfigError, match=r"no run yet.*run = ra\.start_runs\('wf_letters'\)"
+        ):
+            api.check()
+
+
+def test_a_first_run_says_what_is_next() -> None:
+    with LetteredApi({"one": "P", "two": "P"}) as api:
+        first = api.check()
+    assert first.headline == "○ First run: 2 of 2 pass; the next check compares with it"
+    assert first.gate().ok
+
+
+def test_the_overview_of_a_workflow_without_evals_says_what_is_next(typed: dict[str, Any]) -> None:
+    assert "ra.start_runs('wf_untitled')" in repr(ra.overview("wf_untitled"))
