@@ -266,7 +266,8 @@ def _tell(
         for path in options.report:
             write_report(comparison, path, values=options.values, gate=gate)
         for path in options.junit:
-            cases, above = conclusion.cases(values=options.values), conclusion.properties()
+            cases = conclusion.cases(values=options.values)
+            above = conclusion.properties(values=options.values)
             write_junit(path, options.workflow, cases, above)
     except (ConfigError, OSError) as error:
         # That does not keep back what was concluded.

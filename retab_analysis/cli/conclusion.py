@@ -49,9 +49,9 @@ class Conclusion:
 
     def document(self, *, values: bool) -> Document:
         """What is shown of it, with what one types at a shell."""
-        return make_document(self.comparison, self.gate, self._door(values))
+        return make_document(self.comparison, self.gate, self._door(values=values))
 
-    def _door(self, values: bool) -> Door:
+    def _door(self, *, values: bool) -> Door:
         return Door(values, "command", self.shows)
 
     def text(self, width: int, *, values: bool) -> str:
@@ -71,16 +71,17 @@ class Conclusion:
         passes = self.undecided == "ok"
         return make_cases(self.comparison, self.gate, values=values, passes_undecided=passes)
 
-    def properties(self) -> dict[str, str]:
+    def properties(self, *, values: bool) -> dict[str, str]:
         """What stands above the cases of a test suite: what the other doors say."""
-        document = self.document(values=False)
+        document = self.document(values=values)
         counts = " · ".join(map(str, document.counts))
         told = {"headline": str(document.heading), "counts": counts, "gate": document.badge}
-        return told | {"next step": plain(document.next)}
+        hint = plain(self._door(values=values).hint()) or "shown"
+        return told | {"next step": plain(document.next), "values": hint}
 
     def to_dict(self, *, brief: bool, values: bool) -> dict[str, Any]:
         """Everything as plain values, the conclusion first."""
-        told = make_values(self.comparison, self.gate, self._door(values), brief=brief)
+        told = make_values(self.comparison, self.gate, self._door(values=values), brief=brief)
         return {"exit_code": self.exit_code, **told}
 
     def markdown(self, *, values: bool) -> str:

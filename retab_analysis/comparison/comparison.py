@@ -51,7 +51,7 @@ from retab_analysis.config import shows_values
 from retab_analysis.errors import RegressionError
 from retab_analysis.evidence.story import Story
 from retab_analysis.progress import say
-from retab_analysis.render.document import Document
+from retab_analysis.render.document import Document, plain
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
@@ -463,7 +463,10 @@ class Comparison:
 
     def _list_values(self, gate: Gate, door: Door, *, brief: bool) -> dict[str, Any]:
         facts, values = self._facts(gate), door.values
-        told = list_conclusion(facts, gate, door.write_step(self._find_step(gate)), values=values)
+        told = list_conclusion(facts, gate, values=values) | {
+            "next_step": door.write_step(self._find_step(gate)),
+            "values": plain(door.hint()) or "shown",
+        }
         if brief:
             return shorten({**told, "evals": list_brief(facts, values=values)})
         return {

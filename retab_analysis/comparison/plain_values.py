@@ -22,9 +22,7 @@ _LONGEST = 120
 _SENTENCE = 400
 
 
-def list_conclusion(
-    facts: VerdictFacts, gate: Gate, step: dict[str, Any] | None, *, values: bool
-) -> dict[str, Any]:
+def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[str, Any]:
     candidate = facts.sides.candidate
     held = {story.was.run_id for story in facts.stories if story.was and story.was.run_id}
     edits = facts.sides.around.edits
@@ -41,7 +39,6 @@ def list_conclusion(
             "exit_code": gate.exit_code,
             **{name: list(getattr(gate, name)) for name in _GATE},
         },
-        "next_step": step,
         "counts": {each.word: each.number for each in facts.counts()},
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
     }

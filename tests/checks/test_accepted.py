@@ -1,0 +1,123 @@
+"""Accepted failures, known to every call; and what is hidden in what leaves the screen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.fakes import KEY
+from support.inside import RecordingClient, Session, main
+from support.lettered_api import FLOW, LetteredApi, alike
+
+import retab_analysis as ra
+
+NAME = "n" * 300 + "\u202e\x9b"
+ENTRY = '[[accepted]]\nid = "broken"\nreason = "known"\n'
+SAYS = "✓ Nothing new broke: 7 of 8 pass, 1 accepted"
+
+
+@pytest.fixture
+def api() -> Iterator[LetteredApi]:
+    evals = {"broken": "P" * 20 + "FFF", **alike(7, "P" * 23)}
+    with LetteredApi(evals, codes="A" * 20 + "BBB", names={"broken": NAME}) as made:
+        yield made
+    ra.use(None, accepted=None)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "accepted.toml"
+    made.write_text(ENTRY, encoding="utf-8")
+    return made
+
+
+def test_each_call_takes_a_file_or_evals(api: LetteredApi, path: Path) -> None:
+    for known in (path, str(path), ["broken"], "broken", [NAME]):
+        verdict = api.check(accepted=known)
+        assert (verdict.headline, verdict.gate().ok) == (SAYS, True)
+        assert verdict.gate(accepted=()).failing == ("broken",)
+        assert verdict.next_step is None
+    api.published = "AB"
+    asked = {"client": api.client, "progress": False, "accepted": path}
+    between = ra.compare_versions(FLOW, "v1", "v2", **asked)
+    assert between.headline == "✓ Nothing new broke from v1 to v2: 7 of 8 pass, 1 accepted"
+
+
+def test_use_lets_every_call_know_them_until_it_is_taken_back(api: LetteredApi, path: Path) -> None:
+    before = api.check()
+    ra.use(api.client, accepted=path)
+    verdict = api.check()
+    assert (verdict.headline, ra.overview(FLOW).workflow["headline"].item()) == (SAYS, SAYS)
+    with ra.watch("run_22", interval=0.1) as view:
+        view.wait(timeout=60)
+        assert SAYS in repr(view)
+    # An argument wins, and what was said before stays.
+    assert api.check(accepted=()).gate().failing == ("broken",)
+    assert before.gate().failing == ("broken",)
+    # The file is read again by each call.
+    path.write_text("", encoding="utf-8")
+    assert api.check().gate().failing == ("broken",)
+    path.write_text("accepted = 3", encoding="utf-8")
+    with pytest.raises(ra.ConfigError, match=r"^accepted: .*accepted\.toml' cannot be read"):
+        api.check()
+    with pytest.raises(ra.ConfigError, match=r"^accepted: "):
+        ra.use(accepted=path)
+    ra.use(accepted=None)
+    assert api.check().gate().failing == ("broken",)
+
+
+def test_settle_leaves_accepted_evals_alone() -> None:
+    evals = {"doubtful": "P" * 12 + "F", **alike(7, "P" * 13)}
+    with LetteredApi(evals) as api:
+        verdict = api.check(accepted="doubtful")
+        assert ra.settle(verdict, client=api.client, progress=False) is verdict
+        assert verdict.gate().ok
+        assert ra.settle(api.check(), client=api.client, progress=False).gate().ok
+        assert len(api.started) == 1
+
+
+def test_an_eval_that_has_not_run_since_the_edit_may_be_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "accepted.toml"
+    api = LetteredApi({"old": "PPPPPP", "fine": "PPPPPP"}, definitions={"old": "AAAAAAB"})
+    with api:
+        before = api.check()
+        assert before.gate().exit_code == 2
+        after = before.accept(path, reason="waits for the supplier")
+        assert (after.gate().exit_code, after.gate().accepted) == (0, ("old",))
+        assert after.headline == "✓ Nothing new broke: 2 of 2 pass, 1 accepted"
+
+
+def test_names_are_cut_and_shown_as_what_they_are_in_reasons_and_in_json(
+    api: LetteredApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verdict = api.check()
+    (reason, *_) = verdict.gate().reasons
+    assert "n" * 190 in reason
+    assert "n" * 201 not in reason
+    with RecordingClient(KEY, api.client.base_url) as client:
+        assert main(["check", FLOW, "--json"], Session(client)) == 1
+    printed = capsys.readouterr().out
+    assert not [each for each in printed if not each.isprintable() and each != "\n"]
+    told = json.loads(printed)
+    assert told["gate"]["reasons"][0] == reason
+    assert told["evals"][0]["eval_name"] == NAME  # data, as it was sent
+    assert told["values"] == "Values are hidden; --values shows them."
+
+
+def test_what_is_hidden_says_how_to_see_it(api: LetteredApi, tmp_path: Path) -> None:
+    verdict = api.check()
+    said = "Values are hidden; <code>values=True</code> shows them."
+    assert said in verdict.to_markdown()
+    assert "Values are hidden" not in verdict.to_markdown(values=True)
+    assert "Values are hidden" not in repr(verdict)
+    ra.write_report(verdict, tmp_path / "report.md")
+    assert said in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert verdict.to_dict()["values"] == "Values are hidden; values=True shows them."
+    assert verdict.to_dict(values=True)["values"] == "shown"
+    ra.use(values=False)
+    try:
+        assert "Values are hidden; ra.use(values=True) shows them." in repr(verdict)
+    finally:
+        ra.use(values=None)
