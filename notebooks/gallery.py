@@ -186,6 +186,11 @@ def main() -> None:
     """Draw them all, or those whose names are given."""
     OUT.mkdir(parents=True, exist_ok=True)
     draw("pass_rate", plots.plot_pass_rate, lambda n: (runs(n), {"versions": versions(n)}))
+    draw(
+        "pass_rate_over_time",
+        plots.plot_pass_rate,
+        lambda n: (runs(n), {"every": "1d", "versions": versions(n)}),
+    )
     draw("outcomes", plots.plot_outcomes, lambda n: (runs(n), {}))
     shares = {"by": "workflow_version_id"}
     draw("outcomes_by_version", plots.plot_outcomes, lambda n: (runs(n), shares))

@@ -64,7 +64,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "fetch_versions": (ra.fetch_versions, {"workflow_id": "wf"}),
     "fetch_edits": (ra.fetch_edits, {"workflow_id": "wf"}),
     "fetch_workflows": (ra.fetch_workflows, {}),
-    "open_document": (ra.open_document, {"result": "r"}),
+    "open_document": (ra.open_document, {"what": "r"}),
     "overview": (ra.overview, {}),
     "plot_comparison": (ra.plot_comparison, {"comparison": COMPARISON}),
     "plot_durations": (ra.plot_durations, {"runs": RUNS.empty()}),

@@ -76,7 +76,8 @@ def test_the_fields_that_differ_between_two_published_versions() -> None:
     before, after = version("a", block("b"), of="w f"), version("c", block("b", now), of="w f")
     with FaultServer([routes(a=before, c=after)]) as server:
         frame = ra.fetch_config_changes("w f", "a", "c", client=client_for(server.url))
-        paths, queries = server.paths, server.queries
+        # Before, whether "w f" is the name of a workflow, which this server does not say.
+        paths, queries = server.paths[-2:], server.queries[-2:]
     assert sorted(urlsplit(path).path for path in paths) == [
         "/v1/workflows/versions/a",
         "/v1/workflows/versions/c",

@@ -126,7 +126,7 @@ def test_an_error_says_what_is_wrong_and_holds_no_key(api: LetteredApi) -> None:
     )
     assert is_error
     assert "there is no eval 'totl'; did you mean 'total'" in said
-    assert "is that its id?" in nowhere
+    assert "there is no workflow 'wf_other'" in nowhere
     assert KEY not in said + nowhere
 
 

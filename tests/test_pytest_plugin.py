@@ -249,7 +249,7 @@ def test_a_first_run_is_a_result(session: Session) -> None:
 def test_without_an_answer_the_session_ends_with_3(session: Session, workers: list[str]) -> None:
     ended = session("--retab", "wf_nope", *workers)
     assert ended.returncode == 3
-    assert "--retab: no answer: workflow wf_nope has no run" in ended.stdout + ended.stderr
+    assert "--retab: no answer: there is no workflow 'wf_nope'" in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
 
 

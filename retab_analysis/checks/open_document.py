@@ -101,8 +101,8 @@ def open_document(
 
     Example:
         >>> verdict = ra.check("wf_invoices")
-        >>> ra.open_document(verdict.broken)  # a notebook shows the document
-        ....pdf (file_...): http...
+        >>> ra.open_document(verdict.broken).name  # a notebook shows the document
+        'BRT_88_April.pdf'
     """
     chosen = client_or_default(client)
     if isinstance(what, str):

@@ -62,7 +62,6 @@ class Columns:
         return lazy.join(places, on="key", nulls_equal=True, maintain_order="left")
 
     def label(self, ax: Axes, *, quiet: Iterable[bool] = (), room: float = 1.0) -> None:
-        """``quiet`` places have their day only."""
         moments = self.keys["created_at"].to_list()
         years = {moment.year for moment in moments if moment is not None}
         days = [name_day(moment, years) for moment in moments[:: self.each]]

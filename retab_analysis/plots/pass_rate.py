@@ -164,7 +164,8 @@ def _draw_over_time(ax: Axes, rates: pl.DataFrame, every: str) -> None:
     ax.set_xlim(first - 0.02 * (last - first), last + 0.06 * (last - first))
     years = {each.year for each in rates["x"]}
     most = int(ax.bbox.width / (8 if len(years) < 2 else 12) / axes.measure_font(ax))
-    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=2, maxticks=max(2, most)))
+    by_day, auto = mdates.DayLocator(), mdates.AutoDateLocator(minticks=2, maxticks=max(2, most))
+    ax.xaxis.set_major_locator(by_day if last - first < 4 else auto)  # no hours
     ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at), years))
 
 

@@ -206,7 +206,6 @@ def _unescape(value: str) -> str:
 
 
 def _letter(escape: re.Match[str]) -> str:
-    """The letter of an escape, or the escape where the letter cannot be shown in a JSON text."""
     letter: str = json.loads(f'"{escape[0]}"')
     return letter if letter.isprintable() and letter not in ('"', "\\") else escape[0]
 

@@ -72,7 +72,6 @@ def _from_pandas(frame: Any) -> pl.DataFrame:
 def find_conversions(
     found: Mapping[str, pl.DataType], declared: Mapping[str, pl.DataType]
 ) -> dict[str, Conversion]:
-    """How the columns convert whose dtype is not the declared one, as far as they do."""
     conversions = {}
     for name, dtype in declared.items():
         if name in found and found[name] != dtype:
@@ -149,7 +148,6 @@ def lost_values(frame: pl.LazyFrame, conversions: Mapping[str, Conversion]) -> d
 
 
 def converted(frame: pl.DataFrame, declared: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """A frame whose columns have the declared dtypes, as far as no value changes by that."""
     conversions = find_conversions(frame.schema, declared)
     lost = lost_values(frame.lazy(), conversions)
     return frame.with_columns(

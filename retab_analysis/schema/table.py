@@ -42,6 +42,7 @@ class Column:
 
     @property
     def paths(self) -> Sequence[str]:
+        """The paths of the API's document that the column is made of."""
         return [] if self.source is None else sorted(set(self.source.meta.root_names()))
 
 
@@ -65,6 +66,7 @@ class Table:
 
     @functools.cached_property
     def paths(self) -> Mapping[str, pl.DataType]:
+        """Every path that some column needs, and the id, with the dtype of what stands there."""
         own = {"id"} & {*self.record.__struct_fields__}
         names = sorted(own.union(*(column.paths for column in self.columns)))
         dtypes = {name: _DTYPES[_base(path_type(self.record, name))] for name in names}
@@ -77,6 +79,7 @@ class Table:
 
     @functools.cached_property
     def expressions(self) -> Sequence[pl.Expr]:
+        """One expression for each column, over the paths."""
         return [
             (pl.lit(None, column.dtype) if column.source is None else column.source).alias(
                 column.name
@@ -89,13 +92,16 @@ class Table:
         return pl.DataFrame(schema=self.schema)
 
     def empty(self) -> pl.DataFrame:
+        """The frame with no rows."""
         return self._empty.clone()
 
     @property
     def frame_name(self) -> str:
+        """What a frame of this table is called in messages, with its article."""
         return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name.upper()} frame"
 
     def say_call(self, given: object) -> str:
+        """Say which call gives a frame, where somebody gave an id or a name instead."""
         if not isinstance(given, str):
             return ""
         is_run = self.name == "results" and "run" in given.partition("_")[0]

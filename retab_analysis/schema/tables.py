@@ -28,10 +28,7 @@ from retab_analysis.vocabulary import DECIDED, TERMINAL, first_that_holds, pass_
 
 
 def _message(path: str) -> pl.Expr:
-    """An error's message or a cancellation's reason; for the API's placeholder that of its details.
-
-    A null message is one that is not there.
-    """
+    """For the API's placeholder that of its details; null where it is not there."""
     said, reason, why = (
         pl.col(f"{path}.{name}") for name in ("message", "reason", "details.message")
     )
@@ -88,7 +85,6 @@ def _extended(table: Table, *rows: _Row) -> Table:
 
 
 def _made_here(name: str, noun: str, *rows: tuple[str, pl.DataType, str]) -> Table:
-    """A table of which the API has no document."""
     columns = tuple(Column(column, dtype, None, doc) for column, dtype, doc in rows)
     return Table(name, noun, wire.Wire, columns)
 
@@ -199,7 +195,6 @@ RESULTS_WITH_PAYLOADS = _extended(
 
 
 def _ended(summary: str) -> pl.Expr:
-    """When the run of a summary ended; a summary without that moment still has its start."""
     return pl.coalesce(pl.col(f"{summary}.completed_at"), pl.col(f"{summary}.started_at"))
 
 

@@ -279,8 +279,8 @@ def test_arguments_that_cannot_be_used(
         small.check(**arguments)
 
 
-def test_a_workflow_without_runs_is_perhaps_another_id(client: ra.Client) -> None:
-    with pytest.raises(ra.ConfigError, match="workflow wf_untitled has no run; is that its id"):
+def test_a_workflow_without_evals_says_what_is_next(client: ra.Client) -> None:
+    with pytest.raises(ra.ConfigError, match="workflow wf_untitled has no saved eval"):
         ra.check("wf_untitled", client=client, progress=False)
 
 

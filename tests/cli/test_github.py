@@ -112,9 +112,9 @@ def test_without_an_answer_that_is_said(
 ) -> None:
     assert ask(monkeypatch, LetteredApi({}), "check", "wf_nope") == 3
     told = capsys.readouterr().err.splitlines()
-    assert told[0].startswith("No answer: workflow wf_nope has no run")
+    assert told[0].startswith("No answer: there is no workflow 'wf_nope'")
     assert told[1] == f"::error title=Retab check of wf_nope::{told[0]}"
-    assert "workflow wf\\_nope has no run" in summary.read_text()
+    assert "there is no workflow 'wf\\_nope'" in summary.read_text()
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])

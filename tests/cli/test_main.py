@@ -206,7 +206,7 @@ def test_an_error_is_json_too(green: Served, capsys: pytest.CaptureFixture[str])
     document = json.loads(told.out)
     assert document["exit_code"] == 3
     assert document["error"] == told.err.strip()
-    assert "workflow wf_nope has no run" in document["error"]
+    assert "there is no workflow 'wf_nope'" in document["error"]
 
 
 def test_values_are_left_out_unless_asked_for(
