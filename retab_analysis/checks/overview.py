@@ -18,6 +18,7 @@ from retab_analysis.comparison.comparison import facts_of
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.edited import SAVE_FIRST
 from retab_analysis.fetch.lists import resolve_named
 from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -265,6 +266,8 @@ def _describe(row: Row) -> str:
     sign, _, said = row["headline"].partition(" ")
     name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
     passing = f" · {row['passing']} of {row['evals']} pass" * ("pass" not in said)
+    if not row["evals"]:
+        passing = f"; {SAVE_FIRST.format(row['workflow_id'])}"
     return f"{sign} {name}: {said}{passing}"
 
 
