@@ -106,11 +106,7 @@ class Gathering:
 
 @dataclass(slots=True)
 class Collected:
-    """What has come so far of one list.
-
-    ``cursor`` is None before the first page and after the last; ``number`` says which list it is,
-    None for all of those that are gathered.
-    """
+    """What has come so far of one list; ``number`` says which, None for all that are gathered."""
 
     gathering: Gathering
     cursor: str | None = None
@@ -253,10 +249,7 @@ def record_parser(table: Table, accept: Accept) -> Callable[[bytes], Any]:
 
 
 def refuse_other(noun: str, name: str, expected: str, structs: Sequence[Any]) -> None:
-    """Make sure that records are what was asked for, as far as their member ``name`` says it.
-
-    Something between the API and this process may give the answer to another request.
-    """
+    """Refuse the answer to another request, which a proxy may give, as far as ``name`` says it."""
     for found in map(attrgetter(name), structs):
         if found is not None and found != expected:
             of = "" if name == "id" else "of "
