@@ -39,15 +39,14 @@ _URL_SAFE = str.maketrans("+/", "-_")
 _HEX = re.compile("%[0-9A-F]{2}")
 
 
-def shows_values(asked: bool | None = None) -> bool:
-    """Whether expected and actual values, and the words of prompts, are shown.
+def shows_values() -> bool:
+    """Whether expected and actual values, and the words of prompts, are shown on one's own screen.
 
-    An argument wins, then ``use(values=…)``, then the variable ``RETAB_ANALYSIS_VALUES``; else they
-    are shown. What leaves the room (JSON, comments, logs) hides values by default, and asks nobody.
+    ``use(values=…)`` wins, then the variable ``RETAB_ANALYSIS_VALUES``; else they are shown. What
+    leaves the room (files, JSON, comments, logs) hides values unless asked, and asks nobody.
     """
-    for known in (asked, _shows_values):
-        if known is not None:
-            return known
+    if _shows_values is not None:
+        return _shows_values
     # Of a text that means neither, the careful reading is right.
     return os.environ.get(VALUES_VARIABLE, "").strip().lower() in ("", "1", "true", "yes", "on")
 

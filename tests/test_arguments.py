@@ -87,7 +87,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 }
 
 # Flags that None leaves to the library, or that take something else besides.
-ALSO_NONE = {("watch", "allow_cancel"), ("fetch_results", "evals"), ("write_report", "values")}
+ALSO_NONE = {("watch", "allow_cancel"), ("fetch_results", "evals")}
 # Numbers whose default is None.
 OPTIONAL = {"limit", "max_reruns", "min_pass_rate"}
 # Numbers for which None means without a limit.

@@ -190,14 +190,14 @@ def test_what_is_no_client_is_refused() -> None:
 def test_values_are_shown_in_ones_own_room_unless_hidden(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The argument wins, then ``use``, then the variable; what leaves the room asks nobody."""
+    """``use`` wins over the variable; a file has none unless they are asked for."""
     rows = history("e", "P" * 9 + "F", "A" * 9 + "B", actual_value='"secret1"')
     made = ra.compare(runs(rows, 1, 9), runs(rows, 10))
 
     def shown() -> list[bool]:
         ra.write_report(made, tmp_path / "r.md")
-        doors = (made._repr_html_(), (tmp_path / "r.md").read_text())
-        return ["secret1" in each for each in doors]
+        assert "secret1" not in (tmp_path / "r.md").read_text()
+        return ["secret1" in each for each in (made._repr_html_(), repr(made))]
 
     assert shown() == [True] * 2
     for said in ("0", "false", "no!"):

@@ -258,3 +258,18 @@ def test_a_file_that_cannot_be_read_is_4(session: Session) -> None:
     assert ended.returncode == 4
     assert "--retab: accepted: 'missing.toml' cannot be read" in ended.stderr
     assert session.api.asked == []
+
+
+def test_an_undecided_gate_fails_the_suite_unless_it_may_pass(session: Session) -> None:
+    session.api.write({"total": "P" * 12 + "F", **alike(5, "P" * 13)})
+    session.api.codes = "A"
+    red, green = (
+        session("--retab", FLOW, "-rfs"),
+        session("--retab", FLOW, "--retab-undecided=pass"),
+    )
+    assert (red.returncode, green.returncode) == (1, 0)
+    assert "The gate is undecided: 1 eval may have broken." in red.stdout
+    assert "1 failed, 5 passed, 1 skipped" in red.stdout
+    assert "6 passed, 1 skipped" in green.stdout
+    assert "Next: Run 1 eval again, once, which may clear it: retab-analysis check" in red.stdout
+    assert session("--retab", FLOW, "--retab-undecided=maybe").returncode == 4

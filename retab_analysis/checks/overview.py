@@ -201,10 +201,8 @@ def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
     if not listing.present.is_empty():
         verdict = check_source(source, None, progress=False, listing=listing)
         facts, code = facts_of(verdict), verdict.gate().exit_code
-        broke, stale = len(facts.of(*BROKEN)), len(facts.of("stale"))
-        unclear = sum(each.is_undecided for each in facts.stories)
-        passing, of = facts.passing
-        said = verdict.headline, code, of, passing, broke, unclear, stale
+        open_ones = (len(facts.of(*each)) for each in (BROKEN, ("suspect",), ("stale",)))
+        said = verdict.headline, code, *reversed(facts.passing), *open_ones
         unwell, notes = list_unwell(verdict, workflow["workflow_id"].item()), facts.notes
     names = ("headline", "exit_code", "evals", "passing", "broke", "unclear", "stale")
     told = workflow.with_columns(

@@ -70,15 +70,15 @@ def settle(
 
     Each is run by itself, once, and everything is weighed anew. A model repeats its output for a
     while, so a rerun within three hours after the run can clear an eval, and never confirms that it
-    broke. What is still unclear waits until then: ``settle`` says from when a further look may
-    decide, and starts nothing when it is called before. With ``wait=True`` it waits and looks
-    again, until all is decided, ``max_rounds`` times at most.
+    broke. At the end ``settle`` says a word about each eval: it passes, it broke, it is flaky, or
+    from when on to look again. Called before that hour it says so, and starts nothing. With
+    ``wait=True`` it waits and looks again, until all is decided, ``max_rounds`` times at most.
 
     An eval is worth a rerun where it is unclear, or called broken with a probability below 0.95,
     and as many passes, or failures, as there are reruns left would bring it across 0.8 (0.5 where
     an edit broke it), or clear it. An eval that ended in an error by itself is run again once, ten
     of them at most; those of an outage are not. ``comparison.reruns`` names all of these, and
-    starts nothing.
+    starts nothing. Evals that are accepted, or only inform, are not run.
 
     Runs that were started are never cancelled: a comparison that came with an error knows those
     that it did not wait for, and ``settle`` counts them first when it is called with it.

@@ -349,12 +349,12 @@ class Comparison:
 
     @property
     def unclear(self) -> pl.DataFrame:
-        """The rows of ``evals`` that one run cannot tell, until ``settle`` decides them.
+        """The rows of ``evals`` that may have got worse, until ``settle`` decides them.
 
-        They may have got worse, or ended in an error that is not part of an outage.
+        These are the evals that the page counts as unclear: none of them is accepted.
         """
-        unclear = [each.is_undecided for each in self._suite.stories]
-        return self.evals.filter(pl.Series(unclear, dtype=pl.Boolean))
+        ids = [each.id for each in self._facts().of("suspect")]
+        return self.evals.filter(pl.col("eval_id").is_in(ids))
 
     @property
     def flaky(self) -> pl.DataFrame:

@@ -71,9 +71,9 @@ def find_next_step(
 
     ``looks`` are how many evals one rerun may clear, and from when on a further look may decide.
     """
-    known = (facts.sides.around.workflow, facts.sides.candidate)
-    ids = [each for frame in known if frame is not None for each in frame["workflow_id"]]
-    flow = next((each for each in ids if each is not None), "…")
+    frames = (facts.sides.around.workflow, facts.sides.candidate)
+    ids = [each["workflow_id"].drop_nulls() for each in frames if each is not None]
+    flow = next((each[0] for each in ids if len(each)), "…")
     workflow = _Workflow(one_line(flow), facts.sides.accepted.path)
     reruns, until = looks
     look = _look(facts, gate, workflow)

@@ -24,7 +24,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         results(result("e", "failed", 2, expected_value=before, actual_value=now)),
     )
     path = tmp_path_factory.mktemp("report") / "report.html"
-    ra.write_report(ra.compare(*sides), path)
+    ra.write_report(ra.compare(*sides), path, values=True)
     return path
 
 
@@ -45,7 +45,7 @@ def test_axe_finds_nothing_in_a_verdict_with_everything_in_it(
     page: Page, tmp_path: Path, screenshots: Path
 ) -> None:
     with ra.Sandbox() as api, ra.Client(**api.credentials) as client:
-        ra.write_report(ra.check("wf_invoices", client=client), tmp_path / "all.html")
+        ra.write_report(ra.check("wf_invoices", client=client), tmp_path / "all.html", values=True)
     page.goto((tmp_path / "all.html").as_uri())
     page.evaluate(
         "() => document.querySelectorAll('details').forEach((each) => (each.open = true))"

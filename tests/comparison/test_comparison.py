@@ -45,7 +45,7 @@ def test_the_rows_of_what_became_of_evals_have_names() -> None:
     comparison = of_every_transition()
     kinds = {
         "broken": ("regressed", "newly_blocked"),
-        "unclear": ("newly_errored", "suspect"),
+        "unclear": ("suspect",),
         "flaky": ("flaky",),
         "fixed": ("fixed",),
         "new": ("added",),
