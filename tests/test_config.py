@@ -168,6 +168,21 @@ def test_86_nor_does_any_other_function_show_it() -> None:
         assert "7f3a9c" not in str(caught.value)
 
 
+def test_86_an_archive_in_the_place_of_a_key_does_not_show_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for key in ("rt_live_7f3a9c55aa", "sk_retab_7f3a9c55aa"):
+        archive = ra.Archive(key)
+        assert repr(archive) == "Archive('***')"
+        archive.close()
+        for call in (archive.info, lambda: ra.Archive(f"{key}/{key}")):  # noqa: B023
+            with pytest.raises(ra.ArchiveError) as caught:
+                call()
+            assert "7f3a9c" not in str(caught.value)
+            assert "***" in str(caught.value)
+
+
 @pytest.mark.parametrize("key", ["sk_retab_7f3a9c55", "sk-live-7f3a9c55"])
 def test_86_what_looks_like_a_key_is_masked_where_none_is_known(key: str) -> None:
     with pytest.raises(ra.ConfigError, match=r"must be.*\*\*\*"):

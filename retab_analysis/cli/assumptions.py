@@ -69,7 +69,6 @@ class Asker:
             raise DiffersError(wrong[0] or f"{len(wrong)} of {len(found)} are otherwise")
 
     def get(self, path: str, **params: Any) -> Any:
-        """The answer to a GET, or its error, which is remembered, too."""
         key = (path, *params.items())
         if key not in self._known:
             self.client.headers = {}

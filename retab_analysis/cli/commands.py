@@ -143,7 +143,6 @@ def _list_workflows(client: Client) -> list[str]:
 
 
 def _describe_changes(changes: pl.DataFrame) -> str:
-    """What came, changed and went, by kind; of a list that the API does not have, that it is so."""
     said = []
     for change, verb in (("added", "came"), ("changed", "changed"), ("gone", "went")):
         kinds = sorted(Counter(changes.filter(change=change)["kind"]).items())
@@ -208,7 +207,6 @@ def _is_to_file(options: Namespace) -> bool:
 
 
 def _choose_format(options: Namespace, console: Console) -> str:
-    """Whether a table is to be CSV or Parquet, which is looked at before anything is asked."""
     to_file = _is_to_file(options)
     suffix = options.output.suffix.lower() if to_file else ""
     kind: str = options.format or ("parquet" if suffix == ".parquet" else "csv")

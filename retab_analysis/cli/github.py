@@ -43,7 +43,6 @@ def _escape(text: str) -> str:
 
 
 def add_summary(markdown: str) -> None:
-    """Add Markdown to the summary of the job, where there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:

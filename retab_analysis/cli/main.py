@@ -8,7 +8,7 @@ import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from retab_analysis.cli.console import (
     INTERRUPTED,
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None, session: Session | None = None) -> int:
     """Do what a command line says, by default that of this process; gives the exit code."""
+    try:
+        return _run(arguments, session)
+    finally:
+        _drop(sys.stdout)
+        _drop(sys.stderr)
+
+
+def _run(arguments: Sequence[str] | None, session: Session | None) -> int:
     parser = build_parser()
     try:
         options = parser.parse_args(arguments)
@@ -35,10 +43,10 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
             parser.error("no command given; --help lists them")
     except SystemExit as ended:
         return int(ended.code or 0)
-    except OSError as error:  # of the help
-        _drop_output()
-        if isinstance(error, BrokenPipeError):
-            return PIPE_CLOSED
+    except BrokenPipeError:  # of the help
+        return PIPE_CLOSED
+    except OSError as error:
+        _drop(sys.stdout)
         Console().warn(f"Cannot write a file: {error}")
         return NOT_ASKED
     console = Console(quiet=getattr(options, "quiet", False))
@@ -62,7 +70,6 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
         message = f"Interrupted. {interrupt}".rstrip()
         return _fail(options, console, session, INTERRUPTED, message)
     except BrokenPipeError:
-        _drop_output()
         return PIPE_CLOSED
     except RetabAnalysisError as error:
         return _fail(options, console, session, NOT_ASKED, f"No answer: {error}")
@@ -74,12 +81,12 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
         return _fail(options, console, session, NOT_ASKED, message)
 
 
-def _drop_output() -> None:
+def _drop(stream: TextIO) -> None:
     """Forget what cannot be written: at its end Python would try again, and end with 120."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (AttributeError, ValueError):
         pass  # it was closed before
 
@@ -97,7 +104,6 @@ def _fail(
     if code != INTERRUPTED and options.command == "check":
         named = options.workflows or (["all workflows"] if options.all else ["no workflow"])
         console.tell_failure(f"Retab check of {one_line(', '.join(named))}", told)
-    _drop_output()
     return code
 
 

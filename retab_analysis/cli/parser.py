@@ -351,7 +351,6 @@ def moment(text: str) -> date | str:
 
 
 def words(text: str) -> list[str]:
-    """The words of an option that may hold commas, at least one."""
     found = [word.strip() for word in text.split(",") if word.strip()]
     if not found:
         raise argparse.ArgumentTypeError(

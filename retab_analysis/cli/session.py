@@ -26,7 +26,6 @@ class RecordingClient(Client):
         self.headers: Mapping[str, str] = {}
 
     def describe(self) -> dict[str, str]:
-        """Where key and address came from, and the proxy on the way, without its password."""
         parts, settings = urlsplit(self.base_url), self._settings
         proxies = getproxies()
         proxy = proxies.get(parts.scheme) or proxies.get("all")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import same_color
+from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, run, runs
@@ -197,3 +200,85 @@ def test_release_notes_are_of_versions_only(plot: Plot) -> None:
         plot(runs(run("a", 1)), by="run_id", versions=versions())
     with pytest.raises(SchemaError, match="not a VERSIONS frame"):
         plot(runs(run("a", 1)), by="workflow_version_id", versions=runs())
+
+
+def over_time(ax: Axes) -> list[tuple[float, float]]:
+    """The points, as days since the first period and rates."""
+    (points,) = (each for each in ax.collections if isinstance(each, PathCollection))
+    return [tuple(each) for each in points.get_offsets()]  # type: ignore[union-attr]
+
+
+WEEKS = [
+    run("r1", 0, passed=8, failed=2),
+    run("r2", 1, passed=10),
+    run("r3", 8, passed=5, failed=5),
+    run("r4", 22, passed=9, failed=1),  # nothing ran in the week before
+]
+
+
+def test_over_time_x_is_dates_and_the_interval_a_band() -> None:
+    ax = plot_pass_rate(runs(*WEEKS), every="1w")
+    weekly = summarize_runs(runs(*WEEKS), None, every="1w", scope="workflow")
+    middles = [each + timedelta(days=3.5) for each in weekly["period_start"]]
+    points = over_time(ax)
+    assert [num2date(x) for x, _ in points] == middles
+    assert [y for _, y in points] == pytest.approx(weekly["pass_rate"].to_list())
+    (band,) = (each for each in ax.collections if isinstance(each, PolyCollection))
+    corners = band.get_paths()[0].vertices
+    for x, low, high in zip(
+        date2num(middles), weekly["pass_rate_low"], weekly["pass_rate_high"], strict=True
+    ):
+        assert {low, high} <= {y for at, y in corners if at == x}  # type: ignore[union-attr]
+    ax.figure.canvas.draw()
+    assert all(re.fullmatch(r"\d+ \w{3}", each) for each in tick_names(ax))
+    assert title_of(ax) == "Pass rate over time, 95 % intervals"
+
+
+def tick_names(ax: Axes) -> list[str]:
+    return [each.get_text() for each in ax.get_xticklabels() if each.get_text()]
+
+
+def test_over_time_published_versions_are_marks() -> None:
+    published = [
+        {
+            "workflow_version_id": f"v{at}",
+            "version": at,
+            "published_at": START + timedelta(days=day),
+        }
+        for at, day in ((1, -50), (2, 9), (3, 15))
+    ]
+    versions = pl.DataFrame(published, schema=VERSIONS.schema)
+    ax = plot_pass_rate(runs(*WEEKS), every="1w", versions=versions)
+    dashed = [each for each in ax.get_lines() if each.get_linestyle() == "--"]
+    assert [num2date(each.get_xdata()[0]) for each in dashed] == [
+        START + timedelta(days=day) for day in (15, 9)
+    ]
+    assert {"v2", "v3"} <= set(texts(ax))
+    assert "v1" not in texts(ax)  # before what is drawn
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [(runs(), "no runs"), (runs(run("r", 1, created_at=None)), "no runs with a date")],
+)
+def test_over_time_without_anything_to_draw(frame: pl.DataFrame, said: str) -> None:
+    assert texts(plot_pass_rate(frame, every="1w")) == [said]
+
+
+def test_a_single_period_has_its_interval_all_the_same() -> None:
+    ax = plot_pass_rate(runs(WEEKS[0]), every="1w")
+    (interval,) = (each for each in ax.collections if isinstance(each, LineCollection))
+    low, high = proportion_confint(8, 10, method="wilson")
+    assert [y for _, y in interval.get_segments()[0]] == pytest.approx([low, high])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"every": "week"}, "every must be a duration such as '1d', '1w'"),
+        ({"every": "1w", "by": "trigger_type"}, "leave by='trigger_type' out"),
+    ],
+)
+def test_a_period_that_cannot_be_used(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        plot_pass_rate(runs(*WEEKS), **arguments)

@@ -148,6 +148,12 @@ COMPUTING: dict[str, Callable[[ra.Client], Any]] = {
     "fetch_results": lambda client: ra.fetch_results("r", client=client),
     "fetch_result": lambda client: ra.fetch_result("r", client=client),
     "fetch_runs with dates": lambda client: ra.fetch_runs(from_date="2026-01-01", client=client),
+    "start_runs": lambda client: ra.start_runs("wf", client=client),
+    "start_runs of evals": lambda client: ra.start_runs("wf", evals="a", client=client),
+    "start_runs of what was edited": lambda client: ra.start_runs(
+        "wf", only="edited", client=client
+    ),
+    "fetch_config_changes": lambda client: ra.fetch_config_changes("wf", "v1", client=client),
     "check": lambda client: ra.check("wf", client=client),
     "settle": lambda client: ra.settle(COMPARED, client=client),
     "overview": lambda client: ra.overview("wf", client=client),
@@ -186,21 +192,68 @@ def test_81_so_does_the_command_line(
     assert "this process was forked" in capfd.readouterr().err
 
 
+FIRST_CALLS = [
+    'fetch_results("r", client=client)',
+    'start_runs("wf", evals="a", client=client)',
+    'start_runs("wf", only="edited", client=client)',
+    'fetch_config_changes("wf", "v1", client=client)',
+    'check("wf", client=client)',
+]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere polars' threads are not seen")
-def test_81_whoever_has_used_polars_before() -> None:
+@pytest.mark.parametrize("call", FIRST_CALLS)
+def test_81_whoever_has_used_polars_before(call: str) -> None:
     """A new process, in which polars is used, and nothing of ours that would know it."""
-    program = """if True:
-        import os, polars, retab_analysis as ra, retab_analysis.schema
-        polars.DataFrame({"a": [2, 1]}).sort("a")
+    program = f"""if True:
+        import os, polars, retab_analysis as ra
+        polars.DataFrame({{"a": [2, 1]}}).sort("a")
         child = os.fork()
         if child == 0:
+            client = ra.Client("some_key", "http://127.0.0.1:9")
             try:
-                ra.fetch_results("r", client=ra.Client("some_key", "http://127.0.0.1:9"))
+                ra.{call}
             except ra.ConfigError as error:
                 os._exit(7 if "this process was forked" in str(error) else 8)
             os._exit(9)
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
-    assert (
-        subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False).returncode == 7
-    )
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, timeout=60)
+    assert ended.returncode == 7
+
+
+AT_EXIT = """if True:
+    import atexit, sys
+    import retab_analysis as ra
+    client = ra.Client("some_key", sys.argv[1], max_attempts=1)
+    {before}
+    def last():
+        try:
+            print("height", ra.fetch_run("last", client=client).height)
+        except ra.RetabAnalysisError as error:
+            print(type(error).__name__, error)
+    atexit.register(last)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        # polars cannot be loaded any more, and no thread can be had from Python 3.12 on.
+        ("", "ConfigError Python is ending, so that fetch_run cannot be loaded any more"),
+        ('ra.fetch_run("first", client=client)', "height 1"),
+    ],
+)
+def test_a_request_while_python_ends_is_answered_or_one_of_our_errors(
+    before: str, said: str
+) -> None:
+    program = AT_EXIT.format(before=before)
+    with FaultServer([run_of]) as server:
+        ended = subprocess.run(
+            [sys.executable, "-c", program, server.url],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+    assert ended.stdout.startswith(said), ended.stderr
+    assert ended.stderr == ""
