@@ -109,10 +109,10 @@ def announce(progress: Progress, line: str, done: int, total: int, *, starts: bo
 
 
 def say(line: str) -> None:
-    """Say what somebody has to know, on the standard error: what a cell prints stays its own."""
+    """Say what somebody has to know, on the standard error; a notebook would show that in red."""
     # A program may have closed it, or have none; what was to be done is done all the same.
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"{as_shown(line)}\n")
+        (sys.stdout if in_kernel() else sys.stderr).write(f"{as_shown(line)}\n")
 
 
 def in_kernel() -> bool:

@@ -308,7 +308,7 @@ class _Writer:
         aside: list[str | Span] = []
         if reruns:
             what = "one rerun may clear it" if reruns == 1 else "one rerun each may clear them"
-            aside += [f"{what}: ", Span(self.door.settle, "code")]
+            aside += [f"{what}: ", Span(self.door.settle, "code")] if self.door.settle else [what]
         if until is not None:
             day = say_day(until, self.facts.year)
             aside.append(f"{'; ' * bool(aside)}a look after {day} {until:%H:%M} UTC may decide")
