@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Look = Literal[
-    "plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added"
-]
+Look = Literal["plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added"]
 """How a piece of a line looks; ``removed`` and ``added`` are marked, whatever the form."""
 
 Tone = Literal["bad", "blocked", "error", "doubt", "flaky", "known", "other", "good"]

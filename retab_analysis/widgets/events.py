@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from retab_analysis.comparison.comparison import suite_of
-from retab_analysis.widgets.state import Preview, ViewState
+from retab_analysis.widgets.state import ViewState
 
 COMPARING = "Comparing …"
 _LONGEST = 200  # characters of a search
@@ -21,15 +21,10 @@ def apply_event(state: ViewState, name: str, value: object) -> ViewState:
 
 
 def _open(state: ViewState, eval_id: str) -> ViewState:
-    if state.comparison is None or not _is_eval(state, eval_id):
-        return state
-    opened = None if state.opened == eval_id else eval_id
-    return replace(state, opened=opened, preview=None)
-
-
-def _is_eval(state: ViewState, eval_id: str) -> bool:
     made = state.comparison
-    return made is not None and any(each.id == eval_id for each in suite_of(made).stories)
+    if made is None or all(each.id != eval_id for each in suite_of(made).stories):
+        return state
+    return replace(state, opened=None if state.opened == eval_id else eval_id, preview=None)
 
 
 def _show(state: ViewState, word: str) -> ViewState:
@@ -75,13 +70,3 @@ _EVENTS: Mapping[str, Callable[[ViewState, str], ViewState]] = {
     "candidate": _compare("candidate"),
     "baseline": _compare("baseline"),
 }
-
-
-def choose_document(
-    state: ViewState, documents: list[tuple[str, str]], at: int
-) -> tuple[ViewState, Preview | None]:
-    """The state with one of the documents of the open eval being asked for."""
-    if not 0 <= at < len(documents):
-        return state, None
-    asked = Preview(*documents[at])
-    return replace(state, preview=asked), asked

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.checks.read import count_waiting
 from retab_analysis.comparison.comparison import Comparison, facts_of, sides_of, suite_of
 from retab_analysis.comparison.detail import (
     WORDS,
@@ -21,9 +22,10 @@ from retab_analysis.comparison.detail import (
     name_block,
     name_eval,
     say_reason,
+    say_short,
     say_word,
 )
-from retab_analysis.comparison.headline import VerdictFacts, write_heading
+from retab_analysis.comparison.headline import write_heading
 from retab_analysis.comparison.names import name_version, name_versions, say_day
 from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
@@ -32,7 +34,6 @@ from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Cell,
     Count,
-    Document,
     Heading,
     Line,
     Note,
@@ -41,7 +42,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.text import mark_line, to_text
-from retab_analysis.vocabulary import BLOCK_CODE, BROKEN
+from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, NOT_COMPARED
 from retab_analysis.widgets.state import ViewState
 
 COLUMNS, YOUNGER = 16, 3
@@ -76,11 +77,12 @@ class Judgement:
 
     def tell(self, eval_id: str) -> Detail:
         """What a row says of an eval; made when it is shown for the first time."""
-        found = self._details.get(eval_id)
-        if found is None:
-            found = Detail.make(self.stories[eval_id], self.facts, values=self.values)
-            self._details[eval_id] = found
-        return found
+        if eval_id not in self._details:
+            story = self.stories[eval_id]
+            name, asserts, was, got = make_cells(story, values=self.values)
+            words = *find_sign(story), say_word(story), say_reason(story, self.facts.year) or ""
+            self._details[eval_id] = Detail(story, *words, name, asserts, was, got)
+        return self._details[eval_id]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,18 +93,11 @@ class Detail:
     sign: str
     tone: str
     word: str
+    reason: str
     name: Cell
     asserts: Cell
     was: Cell
     got: Cell
-    reason: str
-
-    @classmethod
-    def make(cls, story: Story, facts: VerdictFacts, *, values: bool) -> Detail:
-        """The row of a story, in the words of every other door."""
-        cells = make_cells(story, values=values)
-        reason = say_reason(story, facts.year) or ""
-        return cls(story, *find_sign(story), say_word(story), *cells, reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +116,6 @@ class Column:
     edited: frozenset[str]  # the blocks that ran on other code in the run before
 
     def cell(self, eval_id: str, block: str | None) -> str:
-        """The letter of an eval of a block."""
         is_due = self.goes_on and self.block in (None, block)
         return self.cells.get(eval_id) or LETTERS[NOT_YET if is_due else "not run"]
 
@@ -131,9 +125,10 @@ class Facts:
 
     def __init__(self, state: ViewState, judged: Judgement | None) -> None:
         self.state = state
-        made = state.comparison
-        is_known = judged and judged.comparison is made and judged.values == state.values
-        self.judged = judged if is_known else made and Judgement(made, values=state.values)
+        made, values = state.comparison, state.values
+        if judged is None or judged.comparison is not made or judged.values != values:
+            judged = None if made is None else Judgement(made, values=values)
+        self.judged = judged
 
     def is_of(self, state: ViewState) -> bool:
         """Whether another state says the same of the runs and the evals."""
@@ -189,12 +184,10 @@ class Facts:
 
     @property
     def broke(self) -> int:
-        """How many evals count as broken."""
         return sum(word == "broke" for word in self.words.values())
 
     @property
     def doubts(self) -> int:
-        """How many evals ended in an error or are unclear."""
         return sum(word in ("error", "unclear") for word in self.words.values())
 
     # The head
@@ -210,26 +203,18 @@ class Facts:
         facts = self.judged.facts
         if not state.is_going:
             return self.judged.document.heading
-        read = replace(facts.sides.read, waiting=self.progress)
+        read = replace(facts.sides.read, waiting=count_waiting(self.state.checked))
         return write_heading(replace(facts, sides=replace(facts.sides, read=read)))
 
     def _head_alone(self) -> Heading:
-        """How far the runs are where nothing is compared."""
-        (left, total), checked = self.progress, self.state.checked
+        checked = self.state.checked
+        left, total = count_waiting(checked)
         if self.state.phase == "reading" or checked.is_empty():
             return Heading("…", "other", READING)
         if left:
             return Heading("…", "other", f"{total - left} of {total} done")
         passed = checked["passed"].sum()
         return Heading("○", "other", f"{passed} of {total} pass", "; held against nothing")
-
-    @cached_property
-    def progress(self) -> tuple[int, int]:
-        """How many results of the checked runs are still to come, of how many."""
-        ended = pl.sum_horizontal("completed", "error", "cancelled").fill_null(0)
-        left = pl.when("is_terminal").then(0).otherwise(pl.col("total_evals") - ended)
-        left, total = self.state.checked.select(left.sum(), total=pl.col("total_evals").sum()).row(0)
-        return int(left or 0), int(total or 0)
 
     @cached_property
     def context(self) -> tuple[Span, ...]:
@@ -244,19 +229,7 @@ class Facts:
             moment: Any = state.checked["created_at"].max()
             when = "" if moment is None else f"{moment:%-d %b %Y, %H:%M} UTC"
             about = [called, *(Span(each) for each in (version, when) if each)]
-        return (*about, *self._against(), Span(count_noun(len(self.words), "eval")))
-
-    def _against(self) -> Iterator[Span]:
-        """What it is held against, where that is not each eval's own past."""
-        assert self.judged is not None
-        before = sides_of(self.judged.comparison).baseline
-        if before is not None and not self.judged.facts.versions:
-            ids = before["run_id"].drop_nulls().unique().to_list()
-            version = name_versions(before, self.state.versions, self.state.year)
-            at = before.select(pl.col("run_created_at").max()).item()
-            when = "" if at is None else f" of {say_day(at, self.state.year)}"
-            of_run = f"the run{when}" + (f" ({version})" if version else "")
-            yield Span(f"against {of_run}", title=", ".join(map(one_line, ids[:5])))
+        return (*about, Span(count_noun(len(self.words), "eval")))
 
     @property
     def badge(self) -> tuple[str, str] | None:
@@ -269,7 +242,6 @@ class Facts:
 
     @cached_property
     def notes(self) -> tuple[Line, ...]:
-        """What has to be said above the cards."""
         if self.judged is None:
             is_cut = self.state.phase == "failed" and len(self.state.trouble) > _HEADLINE
             own = (*([self.state.trouble] if is_cut else []), *self.state.notes)
@@ -282,24 +254,21 @@ class Facts:
         assert self.judged is not None
         if not sides_of(self.judged.comparison).read.could_not_run:
             return
-        checked = self.state.checked
-        yield from (f"{one_line(each, 300)}" for each in checked["status_message"].drop_nulls())
-        codes = self._codes
-        newest = checked["created_at"].max()
-        for run in self.state.runs.reverse().iter_rows(named=True):
-            is_later = run["created_at"] is not None and run["created_at"] > newest
-            if is_later and run["status"] == "completed" and run["scope"] == "workflow":
-                its = [codes.get(each, {}) for each in (run["run_id"], *checked["run_id"])]
-                if its[0] and all(its[0].get(k, code) == code for k, code in its[1].items()):
-                    sign = "✓" if run["ok"] else "✗"
-                    yield f"A later run on the same code: {sign} {_say_passing(run)}."
-                    return
+        checked, runs = self.state.checked, self.state.runs
+        yield from (one_line(each, 300) for each in checked["status_message"].drop_nulls())
+        later = runs.filter(pl.col("created_at") > checked["created_at"].max(), status="completed")
+        its = self._codes.get(checked["run_id"][0], {}).items()
+        for run in later.filter(scope="workflow").reverse().iter_rows(named=True):
+            now = self._codes.get(run["run_id"], {})
+            if now and all(now.get(block, code) == code for block, code in its):
+                sign = "✓" if run["ok"] else "✗"
+                yield f"A later run on the same code: {sign} {_say_passing(run)}."
+                return
 
     # The matrix
 
     @cached_property
     def _codes(self) -> dict[str, dict[str, str]]:
-        """The code of each block in each run."""
         known = self.state.results.drop_nulls(("run_id", "block_id", BLOCK_CODE))
         one = known.group_by("run_id", "block_id").agg(pl.col(BLOCK_CODE).last())
         found: dict[str, dict[str, str]] = {}
@@ -309,7 +278,6 @@ class Facts:
 
     @cached_property
     def columns(self) -> list[Column]:
-        """The runs of the matrix, the oldest first."""
         state, before = self.state, self._baseline_ids
         checked = {*state.checked["run_id"]}
         shown = _choose_columns(state, checked, before)
@@ -343,20 +311,17 @@ class Facts:
         return frozenset() if before is None else frozenset(before["run_id"].drop_nulls())
 
     def name_version(self, version: str | None, at: datetime | None) -> str:
-        """A version as a person calls it; empty if it is not known."""
         if version is None:
             return ""
         return name_version(version, at, self.state.versions, self.state.year)
 
     def name_run(self, run: Mapping[str, Any]) -> str:
-        """A run in a list of runs: ``28 Nov 23:05 · v5``."""
         return " · ".join(filter(None, (
             say_moment(run["created_at"], self.state.year),
             self.name_version(run["workflow_version_id"], run["created_at"]),
         )))  # fmt: skip
 
     def list_choices(self) -> list[tuple[str, str]]:
-        """The newest runs, to choose from: their ids and names."""
         runs = self.state.runs.filter(
             pl.col("is_terminal"), pl.col("scope").is_in(("workflow", "block"))
         )
@@ -364,23 +329,12 @@ class Facts:
         return [(row["run_id"], self.name_run(row)) for row in rows]
 
     def list_versions(self) -> list[tuple[str, str]]:
-        """The published versions, to choose from, the newest first."""
         if self.state.versions is None:
             return []
         numbers = self.state.versions["version"].drop_nulls().unique().sort(descending=True)
         return [(f"v{each}", f"v{each}") for each in numbers]
 
-    def say_moment(self, moment: datetime | None) -> str:
-        """A moment as ``28 Nov 23:05``."""
-        return say_moment(moment, self.state.year)
-
-    def say_day(self, moment: datetime | None) -> str:
-        """A day as ``28 Nov``."""
-        return "" if moment is None else say_day(moment, self.state.year)
-
-    def _write_title(
-        self, run: Mapping[str, Any], version: str, edited: frozenset[str]
-    ) -> str:
+    def _write_title(self, run: Mapping[str, Any], version: str, edited: frozenset[str]) -> str:
         when = say_moment(run["created_at"], self.state.year)
         about = " · ".join(filter(None, (f"{when} UTC" * bool(when), version, _say_passing(run))))
         lines = [about]
@@ -396,7 +350,6 @@ class Facts:
         return one_line(self.state.labels.get(block or "") or block)
 
     def cells_of(self, eval_id: str) -> list[str]:
-        """The letters of an eval, column by column."""
         block = self.block_of(eval_id)
         return [column.cell(eval_id, block) for column in self.columns]
 
@@ -411,7 +364,6 @@ class Facts:
         return found
 
     def edits_of(self, block: str | None) -> list[int]:
-        """The columns before which a block was edited."""
         return [at for at, each in enumerate(self.columns) if block in each.edited]
 
     @cached_property
@@ -434,7 +386,6 @@ class Facts:
         return {row["eval_id"]: row for row in self.state.saved.select(names).iter_rows(named=True)}
 
     def name_waiting(self, eval_id: str) -> str:
-        """What an eval without a result yet is called."""
         return one_line(self._saved.get(eval_id, {}).get("eval_name") or eval_id)
 
     @cached_property
@@ -479,7 +430,6 @@ class Facts:
     # As text
 
     def to_text(self, width: int | None = None) -> str:
-        """The same as text, for where there is no page."""
         if self.judged is None:
             return "\n".join([str(self.heading), *map(plain, self.notes)])
         badge = self.badge[0] if self.badge else ""
@@ -510,9 +460,7 @@ def _say_passing(run: Mapping[str, Any]) -> str:
     return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
 
 
-def _choose_columns(
-    state: ViewState, checked: set[str], before: frozenset[str]
-) -> pl.DataFrame:
+def _choose_columns(state: ViewState, checked: set[str], before: frozenset[str]) -> pl.DataFrame:
     """The newest runs that were read; few of them newer than what is checked."""
     is_read = pl.col("run_id").is_in([*state.read])
     is_asked = pl.col("run_id").is_in([*checked])
@@ -529,7 +477,6 @@ def _choose_columns(
 
 
 def _read_cells(results: pl.DataFrame, runs: pl.Series) -> dict[str, dict[str, str]]:
-    """The letters of some runs' results, by the ids of their evals."""
     found: dict[str, dict[str, str]] = {}
     shown = results.filter(pl.col("run_id").is_in(runs.implode()))
     for run_id, eval_id, state, status in shown.select(
@@ -543,7 +490,6 @@ def _read_cells(results: pl.DataFrame, runs: pl.Series) -> dict[str, dict[str, s
 
 
 def _list_texts(story: Story, *, values: bool) -> Sequence[str]:
-    """What is said of an eval, for a search."""
     was = story.was.actual_value if story.was else None
     shown = (story.condition, story.expected_value, story.got, was, story.failure)
     known = (name_eval(story), name_block(story), story.block_id, list_documents(story))
@@ -551,12 +497,16 @@ def _list_texts(story: Story, *, values: bool) -> Sequence[str]:
     return [each for each in about if each]
 
 
-def list_news(facts: Facts, said: set[tuple[str, str]]) -> Iterator[Story]:
-    """The evals that are news and were not ``said`` yet, or have become something else."""
+def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
+    """A line for each eval that is news and was not ``said`` yet, or has become something else."""
     for story in facts.judged.stories.values() if facts.judged else ():
-        is_new = story.transition in ("added", "not_comparable") and story.fails
+        is_new = story.transition in NOT_COMPARED and story.fails
         if is_new or story.transition in (*BROKEN, "suspect", "newly_errored"):
-            key = story.id, story.transition
-            if key not in said:
-                said.add(key)
-                yield story
+            if (key := (story.id, story.transition)) in said:
+                continue
+            said.add(key)
+            words = dict.fromkeys((say_word(story), say_short(story, values=values)))
+            documents = f" [{list_documents(story)}]" if list_documents(story) else ""
+            yield one_line(
+                f"{find_sign(story)[0]} {name_eval(story)}{documents}: {'; '.join(words)}"
+            )

@@ -12,7 +12,7 @@ from retab_analysis.checks.open_document import embed
 from retab_analysis.comparison.detail import WORDS, find_differences, summarize_value
 from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import Html, join, name, one_line, tag
-from retab_analysis.render.document import Change, ChangeList, plain
+from retab_analysis.render.document import ChangeList
 from retab_analysis.render.html import write_part
 from retab_analysis.vocabulary import MOMENT
 from retab_analysis.widgets.facts import Detail, Facts, say_moment
@@ -137,7 +137,7 @@ def _render_document(
     if not documents:
         yield tag("p", NO_DOCUMENT, class_="rtd-quiet")
         return
-    if preview is None or preview.failure is None and preview.url is None:
+    if preview is None or (preview.failure is None and preview.url is None):
         yield tag("p", "Asking for the document …", class_="rtd-quiet")
     elif preview.failure is not None:
         yield tag("p", one_line(preview.failure, 300))

@@ -124,7 +124,7 @@ class HtmlPage:
             self._timer.start()
 
     def flush(self) -> None:
-        """Send what waits, and what may be saved, so that whoever executes the notebook stores it."""
+        """Send what waits, and what may be saved, so that who executes the notebook stores it."""
         with self._lock:
             if not self.is_closed:
                 self._send()

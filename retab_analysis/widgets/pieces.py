@@ -10,33 +10,39 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.comparison.comparison import facts_of
 from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag, without_controls
 from retab_analysis.render.document import (
     Card,
-    Cell,
     ChangeList,
     ColumnTitle,
     Count,
     DocumentTable,
     Folded,
-    Line,
-    Note,
     Part,
     Span,
+    each_table,
     plain,
     write_line,
 )
 from retab_analysis.render.html import STYLE, write_cell, write_html_line, write_part
 from retab_analysis.vocabulary import DRAFT
-from retab_analysis.widgets.facts import COLUMNS, NOT_YET, PASSES, Column, Detail, Facts
+from retab_analysis.widgets.facts import (
+    COLUMNS,
+    NOT_YET,
+    PASSES,
+    Column,
+    Detail,
+    Facts,
+    say_moment,
+)
 from retab_analysis.widgets.opened import render_opened
 from retab_analysis.widgets.reading import mark_changes
-from retab_analysis.widgets.state import ViewState
 
 ROWS = 100
 """So many rows of a list are shown."""
@@ -145,13 +151,13 @@ class _Renderer:
         pill = None
         if facts.badge:
             words, tone = facts.badge
-            pill = tag(
-                "span", words, class_="rtd-badge", style=f"border-color:var(--rtd-t-{tone})"
-            )
+            pill = tag("span", words, class_="rtd-badge", style=f"border-color:var(--rtd-t-{tone})")
         top = tag("div", tag("span", context, class_="rv-context"), " ", pill, class_="rtd-top")
         news = f"{facts.broke} broke" if facts.judged else ""
         status = tag("div", news, role="status", class_="rv-hidden") if self.is_open else None
-        slots = [slot(self._add(*each)) for each in (("line", self._headline()), ("bar", self._bar()))]
+        slots = [
+            slot(self._add(*each)) for each in (("line", self._headline()), ("bar", self._bar()))
+        ]
         return join(top, *slots, status)
 
     def _headline(self) -> Html:
@@ -192,16 +198,9 @@ class _Renderer:
             *runs,
         ]
         chosen = (*versions, *([(DRAFT, DRAFT)] if state.versions is not None else []), *runs)
-        search = tag(
-            "input",
-            type="search",
-            value=state.search,
-            placeholder="Search evals",
-            aria_label="Search evals",
-            data_event="search",
-            data_key="search",
-            class_="rv-field rv-search",
-        )
+        words = {"placeholder": "Search evals", "aria_label": "Search evals"}
+        given = {"value": state.search, "data_event": "search", "data_key": "search"}
+        search = tag("input", type="search", class_="rv-field rv-search", **given, **words)
         is_ready = state.comparison is not None
         return join(
             _select("Checked", "candidate", [*checked, *chosen], state.candidate or ""),
@@ -349,7 +348,7 @@ class _Renderer:
             if not isinstance(part, DocumentTable):
                 inner += write_part(part)
                 continue
-            evals = _list_rows(part)
+            evals = list_evals(part)
             if order is not None:
                 evals.sort(key=lambda each: order.get(each, len(order)))
             inner.append(self._rows(evals, plain(card.title)))
@@ -415,19 +414,14 @@ class _Renderer:
         judged, state = self.facts.judged, self.state
         if judged is None or eval_id not in judged.stories:
             named = name(self.facts.name_waiting(eval_id))
-            cells = (tag("td", "…"), tag("td", named, tabindex=-1), *(tag("td"),) * 3)
-            return tag("tr", *cells, self._matrix(self.facts.cells_of(eval_id), self.facts.block_of(eval_id)))
+            first = tag("td", "…"), tag("td", named, tabindex=-1), tag("td"), tag("td"), tag("td")
+            block = self.facts.block_of(eval_id)
+            return tag("tr", *first, self._matrix(self.facts.cells_of(eval_id), block))
         detail = judged.tell(eval_id)
         is_open = state.opened == eval_id and self.look.is_live
         opens = {"data_event": "open", "data_value": eval_id} if self.look.is_live else {}
-        sign = tag(
-            "span",
-            detail.sign,
-            class_="rtd-sign",
-            style=f"background:var(--rtd-t-{detail.tone})",
-            role="img",
-            aria_label=detail.word,
-        )
+        looks = {"class_": "rtd-sign", "style": f"background:var(--rtd-t-{detail.tone})"}
+        sign = tag("span", detail.sign, role="img", aria_label=detail.word, **looks)
         titles = ("", "was" if state.values else "before", "got" if state.values else "now")
         cells = tuple(
             tag("td", write_cell(cell, ColumnTitle(title, named=bool(title))), tabindex=-1)
@@ -456,7 +450,9 @@ class _Renderer:
     def _matrix(self, cells: Sequence[str | float], block: str | None) -> Html:
         """The cells of a row: a letter each, or the share of a block's evals that failed."""
         edits = self.facts.edits_of(block)
-        counts = Counter(_NAMES.get(each, "") if isinstance(each, str) else "failed" for each in cells)
+        counts = Counter(
+            _NAMES.get(each, "") if isinstance(each, str) else "failed" for each in cells
+        )
         said = ", ".join(f"{count} {word}" for word, count in counts.items() if word)
         inner = []
         for at, each in enumerate(cells):
@@ -480,35 +476,17 @@ class _Renderer:
         """The head of the matrix: versions, days, and a button for each run."""
         columns = self.facts.columns
         edited = self.facts.edits_of(block) if block is not None else []
-        marks = (
-            button(
-                "",
-                "candidate",
-                each.run_id,
-                tabindex=-1,
-                title=each.title,
-                aria_label=each.title.partition("\n")[0],
-                class_="x" if at in edited else None,
-            )
-            if self.look.is_live
-            else tag("i", class_="x" if at in edited else None)
-            for at, each in enumerate(columns)
-        )
-        texts = (*_place_versions(columns), *self._place_days(columns))
+        marks = []
+        for at, each in enumerate(columns):
+            flag = "x" if at in edited else None
+            words = {"title": each.title, "aria_label": each.title.partition("\n")[0]}
+            if self.look.is_live:
+                mark = button("", "candidate", each.run_id, tabindex=-1, class_=flag, **words)
+                marks.append(mark)
+            else:
+                marks.append(tag("i", class_=flag))
+        texts = (*_place_versions(columns), *_place_days(columns, self.state.year))
         return tag("th", *texts, tag("span", *marks, class_="rv-cols"), class_="rv-m", scope="col")
-
-    def _place_days(self, columns: Sequence[Column]) -> Iterator[Html]:
-        """The day of the first run, and the moment of the one that is checked."""
-        if not columns:
-            return
-        checked = [at for at, each in enumerate(columns) if each.is_checked]
-        at = checked[-1] if checked else len(columns) - 1
-        said = self.facts.say_moment(columns[at].at)
-        yield _place(said, at, len(said), line=1)
-        first = self.facts.say_day(columns[0].at)
-        room = (at + 1) * _STEP - len(said) * _LETTER
-        if len(first) * _LETTER < room - _STEP:
-            yield tag("span", first, class_="rv-over rv-days", style="left:0")
 
 
 def _span(span: Span) -> Html:
@@ -543,21 +521,11 @@ def _write_chip(count: Count, *, is_pressed: bool, is_live: bool) -> Html:
     words = join(dot, tag("b", f"{count.number:,}"), f" {count.word}")
     if not is_live:
         return tag("span", words, class_="rv-chip")
-    return tag(
-        "button",
-        words,
-        type="button",
-        aria_pressed=str(is_pressed).lower(),
-        tabindex=-1,
-        data_event="show",
-        data_value=_key(count),
-        class_="rv-chip",
-    )
+    pressed = str(is_pressed).lower()
+    return button(words, "show", _key(count), aria_pressed=pressed, tabindex=-1, class_="rv-chip")
 
 
-def _select(
-    label: str, event: str, options: Iterable[tuple[str, str]], chosen: str
-) -> Html:
+def _select(label: str, event: str, options: Iterable[tuple[str, str]], chosen: str) -> Html:
     known = dict(options)
     if chosen not in known:
         known[chosen] = one_line(chosen, 40)
@@ -569,46 +537,45 @@ def _select(
     return tag("label", tag("span", label), " ", box, data_key=f"label {event}")
 
 
-def list_evals(part: Part) -> list[str]:
-    """The ids of the evals in the tables of a part."""
-    if isinstance(part, DocumentTable):
-        return _list_rows(part)
-    if isinstance(part, Card | Folded):
-        return [eval_id for each in part.parts for eval_id in list_evals(each)]
-    return []
-
-
-def _list_rows(table: DocumentTable) -> list[str]:
-    """The ids of a table's evals: the titles of their names."""
-    return [each for row in table.rows if (each := row.cells[0].lines[0][0].title) is not None]
+def list_evals(*parts: Part) -> list[str]:
+    """The ids of the evals in the tables of some parts: the titles of their names."""
+    rows = (row for table in each_table(parts) for row in table.rows)
+    return [each for row in rows if (each := row.cells[0].lines[0][0].title) is not None]
 
 
 def _place_versions(columns: Sequence[Column]) -> Iterator[Html]:
-    """The names of versions over their runs, where there is room; the last one at its right end."""
+    """The names of versions where their runs begin, if there is room; the last one at its end."""
     starts = [
         at
         for at, each in enumerate(columns)
         if each.version and (at == 0 or columns[at - 1].version != each.version)
     ]
-    if not starts:
-        return
-    *others, last = starts
-    words = columns[last].version
-    wide = len(words) * _LETTER
-    yield _place(words, len(columns) - 1, len(words), line=0)
-    room = len(columns) * _STEP - wide
-    free = 0.0
-    for at in others:
-        words = columns[at].version
-        end = at * _STEP + len(words) * _LETTER
-        if at * _STEP >= free and end < room - 4:
+    free, room = 0.0, float(len(columns) * _STEP)
+    for last in starts[-1:]:
+        words = columns[last].version
+        room -= len(words) * _LETTER + 4
+        yield _place(words, len(columns) - 1, "rv-over")
+    for at in starts[:-1]:
+        words, begin = columns[at].version, at * _STEP
+        end = begin + len(words) * _LETTER
+        if begin >= free and end < room:
             free = end + 6
             yield tag("span", words, class_="rv-over", style=f"left:calc(var(--w)*{at})")
 
 
-def _place(words: str, at: int, length: int, *, line: int) -> Html:
+def _place_days(columns: Sequence[Column], year: int | None) -> Iterator[Html]:
+    """The moment of the checked run, and the day of the first one if there is room."""
+    checked = [at for at, each in enumerate(columns) if each.is_checked]
+    for at in checked[-1:]:
+        moment, first = say_moment(columns[at].at, year), columns[0].at
+        yield _place(moment, at, "rv-over rv-days")
+        day = "" if first is None else say_day(first, year)
+        if (len(day) + len(moment)) * _LETTER < at * _STEP:
+            yield tag("span", day, class_="rv-over rv-days", style="left:0")
+
+
+def _place(words: str, at: int, css: str) -> Html:
     """Words that end above a column, or begin at the left where they would not fit."""
-    css = "rv-over rv-days" if line else "rv-over"
-    if (at + 1) * _STEP < length * _LETTER:
-        return tag("span", words, class_=css, style="left:0")
-    return tag("span", words, class_=css, style=f"right:calc(100% - var(--w)*{at + 1})")
+    fits = (at + 1) * _STEP >= len(words) * _LETTER
+    style = f"right:calc(100% - var(--w)*{at + 1})" if fits else "left:0"
+    return tag("span", words, class_=css, style=style)

@@ -32,71 +32,38 @@ class Preview:
 
 @dataclass(frozen=True, eq=False)
 class ViewState:
-    """One workflow as a view shows it; each change makes another state.
-
-    Attributes:
-        workflow_id: The workflow; empty for frames that do not say it.
-        name: What a person calls it.
-        runs: The runs that are known, a RUNS frame, newest first.
-        results: The results that were read, a RESULTS frame.
-        read: The ids of the runs whose results were read.
-        saved: The saved evals, an EVALS frame.
-        versions: The published versions, or None if they are not known.
-        labels: What blocks are called, by their ids.
-        checked: The runs that are judged, a RUNS frame.
-        comparison: What is said of them; None before the first one.
-        passing: The evals that passed when they were decided last before.
-        candidate: What is checked: None for what was asked for, else a run or a version.
-        baseline: What it is held against.
-        is_watched: Whether runs are watched, and not a workflow as it is.
-        edits: What was edited before which run.
-        between: What differs between the two versions that are compared, or None.
-        values: Whether expected and actual values are shown.
-        reruns: How many runs *Settle* starts.
-        can_cancel: Whether *Cancel run* is there.
-        show: The words of the counts that are pressed.
-        search: What somebody looks for.
-        opened: The eval that is open.
-        preview: The document beside it.
-        unfolded: The titles of what is folded and was opened.
-        asking: What a person is asked before it is done: ``cancel``, ``settle`` or nothing.
-        phase: ``reading``, ``going``, ``ended``, ``stopped`` or ``failed``.
-        job: What is being done for a person, in words.
-        trouble: Why the API has not answered since ``seen_at``, or why watching failed.
-        notes: What else has to be said.
-        seen_at: When the API answered last.
-    """
+    """One workflow as a view shows it; each change makes another state."""
 
     workflow_id: str
     name: str = ""
-    runs: pl.DataFrame = field(default_factory=RUNS.empty)
+    runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are known, newest first
     results: pl.DataFrame = field(default_factory=RESULTS.empty)
-    read: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()  # the ids of the runs whose results were read
     saved: pl.DataFrame = field(default_factory=EVALS.empty)
-    versions: pl.DataFrame | None = None
-    labels: Mapping[str, str | None] = field(default_factory=dict)
-    checked: pl.DataFrame = field(default_factory=RUNS.empty)
+    versions: pl.DataFrame | None = None  # that were published, None if not known
+    labels: Mapping[str, str | None] = field(default_factory=dict)  # of blocks, by their ids
+    checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
     comparison: Comparison | None = None
-    passing: frozenset[str] = frozenset()
-    candidate: str | None = None
+    passing: frozenset[str] = frozenset()  # evals that passed when they were decided last before
+    candidate: str | None = None  # a run or a version; None for what was asked for
     baseline: str = LAST_GOOD
     is_watched: bool = False
     edits: EditWords = field(default_factory=dict)
-    between: pl.DataFrame | None = None
+    between: pl.DataFrame | None = None  # what differs between two versions that are compared
     values: bool = True
-    reruns: int = 0
+    reruns: int = 0  # so many runs *Settle* starts
     can_cancel: bool = False
-    show: frozenset[str] = frozenset()
+    show: frozenset[str] = frozenset()  # the words of the counts that are pressed
     search: str = ""
-    opened: str | None = None
+    opened: str | None = None  # the id of an eval
     preview: Preview | None = None
-    unfolded: frozenset[str] = frozenset()
+    unfolded: frozenset[str] = frozenset()  # the titles of what was opened or closed
     asking: Literal["", "cancel", "settle"] = ""
     phase: Phase = "reading"
-    job: str = ""
-    trouble: str = ""
+    job: str = ""  # what is being done for a person, in words
+    trouble: str = ""  # why the API has not answered since, or why watching failed
     notes: tuple[str, ...] = ()
-    seen_at: datetime | None = None
+    seen_at: datetime | None = None  # when the API answered last
 
     @property
     def is_going(self) -> bool:
@@ -105,6 +72,5 @@ class ViewState:
 
     @property
     def year(self) -> int | None:
-        """The year that dates are in unless they say another one."""
         newest: datetime | None = self.checked["created_at"].max()  # type: ignore[assignment]
         return None if newest is None else newest.year

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ import polars as pl
 
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
 from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.checks.read import count_waiting
 from retab_analysis.checks.settle import settle_others
 from retab_analysis.comparison import Comparison
 from retab_analysis.config import shows_values
@@ -28,9 +28,10 @@ from retab_analysis.fetch.lists import read_link
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import in_kernel
-from retab_analysis.schema import COMPARISON, RESULTS, RUNS, checked
+from retab_analysis.schema import COMPARISON, RESULTS, RUNS
+from retab_analysis.schema import checked as check_frame
 from retab_analysis.transport import Client
-from retab_analysis.widgets.events import apply_event, choose_document
+from retab_analysis.widgets.events import apply_event
 from retab_analysis.widgets.facts import Facts, list_news
 from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.jobs import JobProgress, JobQueue, describe_error, run_beside
@@ -159,7 +160,7 @@ def explore(
     check_text("baseline", baseline)
     check_flag("save_values", save_values)
     if isinstance(workflow_id_or_results, pl.DataFrame):
-        given = checked(workflow_id_or_results, RESULTS, RESULTS.schema, "results").collect()
+        given = check_frame(workflow_id_or_results, RESULTS, RESULTS.schema, "results").collect()
         reader, chosen = FrameReader(given), check_client(client)
         known = {reader.workflow_id: Followed(reader, candidate, baseline)}
     else:
@@ -200,7 +201,10 @@ class View(Handle):
     ) -> None:
         super().__init__()
         self._client, self._save_values, self._can_cancel = client, save_values, can_cancel
-        self._states = {each: self._new_state(each, of) for each, of in followed.items()}
+        self._states = {
+            each: self._new_state(each, candidate=of.candidate, baseline=of.baseline)
+            for each, of in followed.items()
+        }
         self._facts: dict[tuple[str, bool], Facts] = {}
         self._followed = followed
         self._order: list[str] = [*self._states]
@@ -209,16 +213,9 @@ class View(Handle):
         self._jobs = JobQueue(lambda error: None)
         self._on_update: list[Callback] = []
 
-    def _new_state(self, workflow_id: str, followed: Followed | None = None) -> ViewState:
-        asked = followed or Followed(reader=None, is_watched=True)  # type: ignore[arg-type]
-        return ViewState(
-            workflow_id,
-            candidate=asked.candidate,
-            baseline=asked.baseline,
-            is_watched=asked.is_watched,
-            values=shows_values(),
-            can_cancel=self._can_cancel,
-        )
+    def _new_state(self, workflow_id: str, **asked: Any) -> ViewState:
+        asked |= {"values": shows_values(), "can_cancel": self._can_cancel}
+        return ViewState(workflow_id, **asked)
 
     def _begin(
         self, pollers: list[WatchedRuns], baseline: str, interval: float, key: object
@@ -238,15 +235,9 @@ class View(Handle):
 
     @property
     def state(self) -> ViewState:
-        """What the page shows, as a plain value; of several workflows the one that is open."""
+        """What the page shows; of several workflows the one that is open."""
         with self._lock:
             return self._states.get(self._shown_id) or ViewState("")
-
-    @property
-    def states(self) -> tuple[ViewState, ...]:
-        """What the page shows of each workflow, in its order."""
-        with self._lock:
-            return tuple(self._states[each] for each in self._order)
 
     @property
     def comparison(self) -> Comparison | None:
@@ -277,9 +268,8 @@ class View(Handle):
     def _runs(self) -> pl.DataFrame:
         """The watched runs, else those that are checked."""
         watched = RUNS.empty() if self._stream is None else self._stream.runs
-        return watched if watched.height else pl.concat(
-            [RUNS.empty(), *(each.checked for each in self.states)]
-        )  # fmt: skip
+        checked = (each.checked for each in self._states.values())
+        return watched if watched.height else pl.concat([watched, *checked])
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
         """Block until the runs have ended, and everything is read. Interrupting it cancels no run.
@@ -490,7 +480,7 @@ class View(Handle):
         return None
 
     def _do(self, workflow_id: str, state: ViewState, event: Event) -> str | None:
-        """Do what an event asks for; gives what the page says shortly, if anything."""
+        """Do what an event asks for; gives what the page says of it, if anything."""
         name, value = event.name, event.value
         if name == "fold-view":
             asked = [*self._states][int(str(value))]
@@ -557,8 +547,8 @@ class View(Handle):
 
     def _cancel(self, workflow_id: str) -> dict[str, Any]:
         assert self._stream is not None
-        checked_runs = self._states[workflow_id].checked
-        cancel_runs(checked_runs.filter(~pl.col("is_terminal")), client=self._client)
+        checked = self._states[workflow_id].checked
+        cancel_runs(checked.filter(~pl.col("is_terminal")), client=self._client)
         self._stream.refresh()
         return {}
 
@@ -569,8 +559,9 @@ class View(Handle):
             return {}
         say = JobProgress("Running again", lambda words: self._update(workflow_id, job=words))
         settled = settle_others(made, made.gate().set_aside, client=client, progress=say)
-        reader = self._stream.find(workflow_id).reader
-        return {"comparison": settled, "reruns": reader.count_reruns(settled)}
+        reader = self._stream.followed[workflow_id].reader
+        left = reader.count_reruns(settled) if isinstance(reader, WorkflowReader) else 0
+        return {"comparison": settled, "reruns": left}
 
     def _show_document(self, workflow_id: str, at: int) -> None:
         """Ask for a document of the open eval in a thread: no click waits for the network."""
@@ -578,9 +569,9 @@ class View(Handle):
         if state.opened is None:
             return
         documents = list_documents(list_results(self._tell(workflow_id), state.opened))
-        changed, asked = choose_document(state, documents, at)
-        if asked is not None:
-            self._states[workflow_id] = changed
+        if 0 <= at < len(documents):
+            asked = Preview(*documents[at])
+            self._states[workflow_id] = replace(state, preview=asked)
             run_beside(partial(self._read_document, workflow_id, asked), "document")
 
     def _read_document(self, workflow_id: str, asked: Preview) -> None:
@@ -593,8 +584,21 @@ class View(Handle):
         if self._states[workflow_id].preview is asked:
             self._update(workflow_id, preview=found)
 
-    def news(self, said: set[tuple[str, str]]) -> list[Any]:
-        """The stories of evals that are news and were not ``said`` yet."""
-        with self._lock:
-            facts = [self._tell(each) for each in self._order]
-        return [story for each in facts for story in list_news(each, said)]
+
+def tell_news(view: View, said: set[tuple[str, str]], *, values: bool) -> list[str]:
+    """A line for each eval that is news, and was not ``said`` yet."""
+    with view._lock:
+        facts = [view._tell(each) for each in view._order]
+    return [line for each in facts for line in list_news(each, said, values=values)]
+
+
+def write_text(view: View, *, values: bool) -> str:
+    """A view as text."""
+    return view._write_text(values=values)
+
+
+def count_done(view: View) -> tuple[int, int]:
+    """How many results of the checked runs there are, of how many."""
+    counts = [count_waiting(each.checked) for each in view._states.values()]
+    total = sum(each for _, each in counts)
+    return total - sum(left for left, _ in counts), total

@@ -48,7 +48,9 @@ _START = """async ({script, state}) => {
 def serve(tab: Tab, *, before: str = "") -> None:
     """Have a tab show an empty page for a view."""
     html = _SHELL.format(style=STYLE, before=before)
-    tab.route("http://localhost/**", lambda route: route.fulfill(body=html, content_type="text/html"))
+    tab.route(
+        "http://localhost/**", lambda route: route.fulfill(body=html, content_type="text/html")
+    )
     tab.goto(ADDRESS)
 
 
