@@ -57,6 +57,7 @@ class Followed:
     due_at: float = 0.0
     refused: int = 0
     has_failed: bool = False
+    why: str = ""  # why it is held against nothing
 
     @property
     def has_ended(self) -> bool:
@@ -85,9 +86,10 @@ class Followed:
 
     def find_due(self) -> float:
         """From when on another comparison is due; never where it would say the same."""
-        if self.compared != self.mark():
+        is_gone = self.is_watched and self.runs.is_empty()
+        if self.compared != self.mark() and not is_gone:
             return 0.0
-        if self.answer is None or self.candidate is not None:
+        if self.answer is None or self.candidate is not None or is_gone:
             return math.inf
         new = self._list_outcomes() - self.outcomes
         return math.inf if all(map(self._is_plain, new)) else self.due_at
@@ -276,25 +278,22 @@ class Stream:
         """Tell the state of a workflow what is new, and have it compared where that is due."""
         changed = followed.is_watched and self._read_results(followed)
         if followed.answer is None:
-            told = {"checked": followed.runs} if followed.is_watched else {}
+            told = {"checked": followed.runs} if followed.runs.height else {}
             self._change(workflow_id, is_watched=followed.is_watched, phase=followed.phase, **told)
-        notes = [f"Run {each} is not found any more." for each in gone]
-        if isinstance(followed.reader, WorkflowReader) and (n := followed.reader.source.unread):
-            are = "is" if n == 1 else "are"
-            notes.append(f"{count_noun(n, 'result')} did not decode and {are} left out.")
         if time.monotonic() >= followed.find_due():
-            self._compare(workflow_id, followed, notes)
+            self._compare(workflow_id, followed, gone)
             changed = True
-        elif followed.is_watched and changed:
-            self._change(workflow_id, notes=tuple(notes), **followed.merge())
+        elif followed.is_watched and (changed or gone):
+            told = {} if followed.runs.is_empty() else followed.merge()
+            self._change(workflow_id, notes=_list_notes(followed, gone), **told)
         if not followed.has_failed:
             self._change(workflow_id, phase=followed.phase, trouble="", seen=True)
         return changed
 
-    def _compare(self, workflow_id: str, followed: Followed, notes: Sequence[str] = ()) -> None:
+    def _compare(self, workflow_id: str, followed: Followed, gone: Sequence[str] = ()) -> None:
         try:
             changes = {**followed.judge(), "candidate": followed.candidate}
-            followed.refused = 0
+            followed.refused, followed.why = 0, ""
         except AuthenticationError:
             raise
         except RetabAnalysisError as error:
@@ -310,11 +309,11 @@ class Stream:
                 self._change(workflow_id, phase="failed", trouble=str(error))
                 return
             # There is nothing to hold the runs against, or it cannot be asked for.
-            changes, notes = {}, (*notes, f"Held against nothing: {error}")
+            changes, followed.why = {}, f"Held against nothing: {error}"
         if followed.is_watched:
             changes |= followed.merge()
         changes |= {"baseline": followed.baseline, "is_watched": followed.is_watched}
-        self._change(workflow_id, notes=tuple(notes), **changes)
+        self._change(workflow_id, notes=_list_notes(followed, gone), **changes)
 
     def _read_results(self, followed: Followed) -> bool:
         """Read the results of watched runs whose counts have changed; whether any are new."""
@@ -356,6 +355,15 @@ class Stream:
         except Exception:
             followed.candidate, followed.baseline = before
             raise
+
+
+def _list_notes(followed: Followed, gone: Sequence[str]) -> tuple[str, ...]:
+    """What has to be said of the runs beside what came of them."""
+    notes = [f"Run {each} is not found any more." for each in gone]
+    if isinstance(followed.reader, WorkflowReader) and (n := followed.reader.source.unread):
+        are = "is" if n == 1 else "are"
+        notes.append(f"{count_noun(n, 'result')} did not decode and {are} left out.")
+    return tuple(filter(None, (*notes, followed.why)))
 
 
 def _say_not_there(ids: Sequence[str]) -> str:

@@ -89,9 +89,16 @@ MODULES = {
     "transport.request": "RequestSender",
     "transport.retry": "TimeSource",
     "vocabulary": "BLOCK_CODE BROKEN DECIDED FAILING LIKELY NOT_COMPARED NOT_PASSING RATED STATES SURE TERMINAL TRANSITIONS UNDECIDED UNLIKELY combined_state eval_label eval_rate known_state pass_rate rated_total state_counts",
-    "widgets": "View",
+    "widgets": "View facts opened pieces reading stream",
+    "widgets.facts": "Facts LETTERS NOT_YET PASSES",
+    "widgets.events": "apply_event",
+    "widgets.pieces": "Look compose render_view",
+    "widgets.reading": "list_runs",
+    "widgets.state": "Preview ViewState",
+    "widgets.stream": "Stream",
     "widgets.jobs": "JobQueue",
     "widgets.page": "BUSY Event HtmlPage",
+    "widgets.view": "count_done tell_news write_text",
 }
 
 _HOMES = {
