@@ -513,7 +513,7 @@ class View(Handle):
         path = next(each for each in map(Path, names) if not each.exists())
         try:
             write_csv(frame, path)
-        except OSError as error:
+        except (OSError, ConfigError) as error:
             return f"Nothing was written: {error}"
         return f"{count_noun(frame.height, 'eval')} written to {path.resolve()}"
 

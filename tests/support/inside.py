@@ -65,6 +65,7 @@ MODULES = {
     "render.document": "Case FailedTry",
     "render.html": "STYLE to_piece",
     "render.junit": "write_junit",
+    "render.text": "to_text",
     "render.markdown": "LONGEST=LONGEST_MARKDOWN",
     "sandbox.__main__": "main=sandbox_main",
     "sandbox.http.connection": "Connection",
