@@ -106,7 +106,8 @@ def test_a_frame_of_results_is_explored_without_an_api() -> None:
     assert not view.state.reruns
     assert len(view._tell(FLOW).columns) == 5
     do(view, "candidate", "run_3")
-    until(lambda: view.state.checked["run_id"].to_list() == ["run_3"])
+    until(lambda: not view.state.job)
+    assert view.state.checked["run_id"].to_list() == ["run_3"]
     assert view.comparison.headline.startswith("✓ Nothing broke")
     do(view, "baseline", "nope")
     until(lambda: view.state.notes)
