@@ -456,6 +456,8 @@ def say_moment(moment: datetime | None, year: int | None) -> str:
 
 
 def _say_passing(run: Mapping[str, Any]) -> str:
+    if not run["is_terminal"]:
+        return "goes on"
     parts = [run[name] for name in ("passed", "failed", "blocked", "error")]
     return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
 

@@ -280,17 +280,22 @@ class Stream:
         if followed.answer is None:
             told = {"checked": followed.runs} if followed.runs.height else {}
             self._change(workflow_id, is_watched=followed.is_watched, phase=followed.phase, **told)
+        changes: Answer = {}
         if time.monotonic() >= followed.find_due():
-            self._compare(workflow_id, followed, gone)
-            changed = True
-        elif followed.is_watched and (changed or gone):
-            told = {} if followed.runs.is_empty() else followed.merge()
-            self._change(workflow_id, notes=_list_notes(followed, gone), **told)
-        if not followed.has_failed:
-            self._change(workflow_id, phase=followed.phase, trouble="", seen=True)
+            changes, changed = self._compare(followed), True
+        elif changed and followed.runs.height:
+            changes = followed.merge()
+        if changed or gone:
+            changes["notes"] = _list_notes(followed, gone)
+        if followed.has_failed:
+            self._change(workflow_id, phase="failed", trouble=followed.why)
+        else:
+            self._change(workflow_id, phase=followed.phase, trouble="", seen=True, **changes)
         return changed
 
-    def _compare(self, workflow_id: str, followed: Followed, gone: Sequence[str] = ()) -> None:
+    def _compare(self, followed: Followed) -> Answer:
+        """What is to be told of a comparison, also where it cannot be made."""
+        changes: Answer = {}
         try:
             changes = {**followed.judge(), "candidate": followed.candidate}
             followed.refused, followed.why = 0, ""
@@ -303,17 +308,12 @@ class Stream:
             if is_alone or is_passing or followed.answer is not None:
                 raise
             followed.compared = followed.mark()
-            if not followed.is_watched:
-                # The others are shown all the same.
-                followed.has_failed = True
-                self._change(workflow_id, phase="failed", trouble=str(error))
-                return
-            # There is nothing to hold the runs against, or it cannot be asked for.
-            changes, followed.why = {}, f"Held against nothing: {error}"
-        if followed.is_watched:
+            # Other workflows are shown all the same; runs are watched without their past.
+            followed.has_failed = not followed.is_watched
+            followed.why = f"{'' if followed.has_failed else 'Held against nothing: '}{error}"
+        if followed.runs.height:
             changes |= followed.merge()
-        changes |= {"baseline": followed.baseline, "is_watched": followed.is_watched}
-        self._change(workflow_id, notes=_list_notes(followed, gone), **changes)
+        return {**changes, "baseline": followed.baseline, "is_watched": followed.is_watched}
 
     def _read_results(self, followed: Followed) -> bool:
         """Read the results of watched runs whose counts have changed; whether any are new."""
@@ -351,7 +351,8 @@ class Stream:
         before = followed.candidate, followed.baseline
         followed.candidate, followed.baseline = candidate, baseline
         try:
-            self._compare(workflow_id, followed)
+            changes = self._compare(followed)
+            self._change(workflow_id, notes=_list_notes(followed, ()), **changes)
         except Exception:
             followed.candidate, followed.baseline = before
             raise
