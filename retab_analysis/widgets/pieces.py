@@ -403,7 +403,7 @@ class _Renderer:
         heads = (tag("th", each, scope="col", tabindex=-1) for each in (
             titles or ("eval", "asserts", *was)
         ))  # fmt: skip
-        first = tag("td", class_="rv-mark")
+        first = tag("td", tabindex=-1)
         head = tag("thead", tag("tr", first, *heads, self._columns(block)))
         role = {"role": "grid", "aria_label": one_line(label, 100)} if self.look.is_live else {}
         made = tag("table", head, *rows, class_="rv-grid", style=self._tint(), **role)
@@ -414,7 +414,13 @@ class _Renderer:
         judged, state = self.facts.judged, self.state
         if judged is None or eval_id not in judged.stories:
             named = name(self.facts.name_waiting(eval_id))
-            first = tag("td", "…"), tag("td", named, tabindex=-1), tag("td"), tag("td"), tag("td")
+            first = (
+                tag("td", "…", tabindex=-1),
+                tag("td", named, tabindex=-1),
+                tag("td"),
+                tag("td"),
+                tag("td"),
+            )
             block = self.facts.block_of(eval_id)
             return tag("tr", *first, self._matrix(self.facts.cells_of(eval_id), block))
         detail = judged.tell(eval_id)
@@ -427,9 +433,11 @@ class _Renderer:
             tag("td", write_cell(cell, ColumnTitle(title, named=bool(title))), tabindex=-1)
             for cell, title in zip((detail.asserts, detail.was, detail.got), titles, strict=True)
         )
-        called = tag("td", self._name(detail, kind, is_open=is_open))
+        called = tag("td", self._name(detail, kind, is_open=is_open), tabindex=-1)
         matrix = self._matrix(self.facts.cells_of(eval_id), detail.story.block_id)
-        line = tag("tr", tag("td", sign), called, *cells, matrix, class_="rv-row", **opens)
+        line = tag(
+            "tr", tag("td", sign, tabindex=-1), called, *cells, matrix, class_="rv-row", **opens
+        )
         if not is_open:
             return line
         inner = render_opened(detail, self.facts)
@@ -440,7 +448,7 @@ class _Renderer:
         (first, *_), *below = detail.name.lines
         text = name(without_controls(first.text))
         if self.look.is_live:
-            opens = {"aria_expanded": str(is_open).lower(), "title": None, "class_": "rv-name"}
+            opens = {"aria_expanded": str(is_open).lower(), "tabindex": -1, "class_": "rv-name"}
             text = button(text, "open", detail.story.id, **opens)
         if kind == "more" and detail.reason:
             below = [write_line(Span(detail.reason, "quiet"))]

@@ -62,7 +62,7 @@ MODULES = {
     "plots.labels": "choose_families shorten_names",
     "plots.palette": "STATE_LOOKS TRANSITION_LOOKS",
     "progress": "Progress",
-    "render.document": "Case FailedTry",
+    "render.document": "Case FailedTry Folded each_table",
     "render.html": "STYLE to_piece",
     "render.junit": "write_junit",
     "render.text": "to_text",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -96,13 +97,13 @@ class Shown:
 class Driven:
     """A view whose page a browser shows; what is done there reaches it, and is answered.
 
-    ``bytes`` counts what the view has sent.
+    ``largest`` is the size of the largest message that the view has sent.
     """
 
     def __init__(self, tab: Tab, view: View, *, before: str = "") -> None:
         self.tab, self.view, self._taken = tab, view, 0
         self._messages: list[Any] = []
-        self.bytes = 0
+        self.largest = 0
         widget = view.widget
         widget.send = self._messages.append
         serve(tab, before=before)
@@ -119,7 +120,7 @@ class Driven:
             time.sleep(0.11)  # what changes within a tenth of a second is sent together
             while self._messages:
                 message = self._messages.pop(0)
-                self.bytes += len(str(message))
+                self.largest = max(self.largest, len(json.dumps(message)))
                 self.tab.evaluate("(given) => model.emit('msg:custom', given)", message)
 
     def pump_until(self, condition: Callable[[], object], seconds: float = 60.0) -> None:

@@ -9,12 +9,24 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.inside import Facts, Look, View, ViewState, compose, opened, render_view, to_text
+from support.inside import (
+    Facts,
+    Folded,
+    Look,
+    View,
+    ViewState,
+    compose,
+    each_table,
+    opened,
+    render_view,
+    to_text,
+)
 from support.lettered_api import FLOW, LetteredApi, alike
+from support.situations import SITUATIONS, Situation
 
 import retab_analysis as ra
 
-HOSTILE = '<img src=x onerror=alert(1)>"\'& $x_$ \\(a\\) @me #1 _b_ \u202ecod.exe'
+HOSTILE = "<img src=x onerror=alert(1)>\"'& $x_$ \\(a\\) @me #1 _b_ \u202ecod.exe"
 
 
 def facts_of(view: View) -> Facts:
@@ -33,7 +45,7 @@ def pieces(facts: Facts, **look: Any) -> dict[str, str]:
 def text(piece: str) -> str:
     """The words of a piece of HTML; elements stand apart."""
     plain = re.sub(r"<style>.*?</style>|<[^>]*>", " ", piece, flags=re.DOTALL)
-    return " ".join(html.unescape(plain).split()).replace(" :", ":").replace(" ;", ";")
+    return re.sub(r" (?=[:;,])", "", " ".join(html.unescape(plain).split()))
 
 
 def shown_of(api: LetteredApi, **more: Any) -> View:
@@ -97,7 +109,8 @@ def test_head_bar_and_counts_are_those_of_the_document(view: View) -> None:
     head = text(pieces(facts)["0:line"])
     assert head == made.headline
     assert [str(each) for each in facts.counts] == [
-        str(each) for each in facts.judged.document.counts  # type: ignore[union-attr]
+        str(each)
+        for each in facts.judged.document.counts  # type: ignore[union-attr]
     ]
     assert sum(each.number for each in facts.counts) == made.evals.height
     bar = pieces(facts)["0:bar"]
@@ -310,19 +323,44 @@ def test_names_and_values_of_others_stay_text() -> None:
         assert "$x_$ \\(a\\) @me #1 _b_" in seen
 
 
-def test_the_text_of_the_page_is_that_of_the_text_renderer(view: View) -> None:
-    """Every eval that the text names stands on the page with the same words in its row."""
-    facts = facts_of(view)
-    assert facts.judged is not None
-    page = text(compose(pieces(facts)))
-    for card in facts.judged.document.parts[:1]:
-        for table in (each for each in card.parts if hasattr(each, "rows")):  # type: ignore[union-attr]
-            for row in table.rows:
-                for cell in row.cells:
-                    for line in cell.lines:
-                        assert " ".join("".join(s.text for s in line).split()) in page
-    written = to_text(facts.judged.document)
-    assert written.splitlines()[0].startswith(str(facts.heading))
+JUDGED = [
+    each
+    for each in SITUATIONS
+    if re.fullmatch(r"(--candidate \S+)?", each.options) and each.code < 3
+]
+
+
+@pytest.mark.parametrize("situation", JUDGED, ids=lambda each: each.about)
+def test_the_page_says_what_the_text_says(situation: Situation) -> None:
+    """Headline, counts, notes and every row of a recorded situation, live and saved."""
+    if situation.arguments or situation.accepted or situation.address or not situation.key:
+        pytest.skip("it is not about a verdict alone")
+    candidate = situation.options.removeprefix("--candidate ") or None
+    with situation.api as api:
+        checked = api.check(**({} if candidate is None else {"candidate": candidate}))
+        view = shown_of(api, candidate=candidate, save_values=True)
+        facts = facts_of(view)
+        live, saved = text(compose(pieces(facts))), text(view._make_still()["text/html"])
+        folded = {each.title for each in facts.judged.document.parts if isinstance(each, Folded)}  # type: ignore[union-attr]
+        unfolded = text(compose(pieces(with_state(view, unfolded=frozenset(folded)))))
+    made = facts.judged.document  # type: ignore[union-attr]
+    assert str(facts.heading) == checked.headline
+    for page in (live, saved):
+        assert " ".join(checked.headline.split()) in page
+        assert " ".join(map(str, facts.counts)) in page
+        for note in made.notes:
+            assert " ".join("".join(span.text for span in note).split()) in page
+    said = (live + saved + unfolded).replace(" ", "")
+    for table in each_table(made.parts):
+        for row in table.rows:
+            # What is folded has the reason in the place of the document.
+            lines = [
+                row.cells[0].lines[0],
+                *(line for cell in row.cells[1:] for line in cell.lines),
+            ]
+            for line in lines if not view.state.is_going else ():
+                assert "".join("".join(span.text for span in line).split()) in said
+    assert to_text(made).splitlines()[0].startswith(checked.headline)
 
 
 # What stands below an open row
@@ -340,7 +378,11 @@ def test_an_open_eval_says_why_and_lists_its_runs_joined() -> None:
         view = shown_of(api)
         said = below(view, "a")
         assert said.count("Broken since 9 Apr: 0 of 2 passed") == 1
-        for words in ("7 to 8 Apr v1 passed × 2", "6 Apr 10:00 v1 cancelled", "1 to 5 Apr v1 passed × 5"):
+        for words in (
+            "7 to 8 Apr v1 passed × 2",
+            "6 Apr 10:00 v1 cancelled",
+            "1 to 5 Apr v1 passed × 5",
+        ):
             assert words in said
         assert "Id a Copy" in said
         assert "a total" not in said, "no line of the row again"

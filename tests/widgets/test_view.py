@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import types
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import polars as pl
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
-from support.fakes import STILL
 from support.faultserver import FaultServer, reply
 from support.html_elements import Elements
 from support.inside import RUNS, View, apply_event, list_runs
@@ -23,7 +21,6 @@ from support.watched import WatchedSandbox
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
 import retab_analysis as ra
-
 
 RESULTS_OF_NOTHING = ra.schema.RESULTS.empty()
 
