@@ -243,7 +243,7 @@ def _watch(options: Namespace, console: Console, session: Session) -> int:
     """Follow runs: a line for each eval that is news, and how far they are in a bar or in lines."""
     # Here, because the other commands need no widgets to be installed.
     from retab_analysis.widgets import watch
-    from retab_analysis.widgets.live.html import list_news, plain_text, sum_progress
+    from retab_analysis.widgets.view import count_done, tell_news, write_text
 
     which: Any = {"workflow_id": options.workflow}
     if options.runs:
@@ -255,12 +255,12 @@ def _watch(options: Namespace, console: Console, session: Session) -> int:
     values = console.errors.isatty() and shows_values()  # none in a log
 
     def tell(view: Any) -> None:
-        state, done = view.state, sum_progress(view.state)
-        for line in list_news(state, said, values=values):
+        done = count_done(view)
+        for line in tell_news(view, said, values=values):
             announce(progress, line, *done)
-        progress.update(*done, one_line(state.connection or state.heading))
+        progress.update(*done, one_line(view.state.trouble))
 
     with closing(progress), watch(**which, client=session.client) as view:
         view.on_update(tell).wait()
-    console.show(plain_text(view.state))
+    console.show(write_text(view, values=console.out.isatty() and shows_values()))
     return HOLDS

@@ -179,7 +179,7 @@ def _make_sides(story: Story, values: bool) -> tuple[Cell, Cell]:
         lines.append(write_line(Span(one_line(message, 300), "quiet")))
     # What stands in the line itself is not said again below it.
     is_said = (story.got or "").startswith("{")
-    folded = tuple(_find_differences(story)[is_said:]) if story.fails else ()
+    folded = tuple(find_differences(story)[is_said:]) if story.fails else ()
     return Cell((was,) if was else ()), Cell(tuple(lines), folded)
 
 
@@ -198,7 +198,7 @@ def say_got(story: Story) -> Line:
         looks: dict[str, Any] = {"equal": "value", "added": "wrong"}
         kept = [each for each in segments if each.kind in looks]
         return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
-    if text.startswith("{") and (inside := _find_differences(story)):
+    if text.startswith("{") and (inside := find_differences(story)):
         others = len(inside) - 1
         more = f"; and {count_noun(others, 'more place')}" if others else ""
         return (Span(f"{inside[0].label}: ", "strong"), *inside[0].line, *write_line(more))
@@ -207,7 +207,7 @@ def say_got(story: Story) -> Line:
     return write_line(Span(f"{summarize_value(text)}{without}", "wrong"))
 
 
-def _find_differences(story: Story) -> list[Change]:
+def find_differences(story: Story) -> list[Change]:
     """Where what came differs inside from what passed last, else from what is expected."""
     got = story.got
     was = story.was.actual_value if story.was and story.was.has_passed else None

@@ -5,14 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from retab_analysis.markup import Html
-
-_Plain = Literal["plain", "strong", "quiet", "code", "value", "wrong", "right"]
-Look = _Plain | Literal["removed", "added", "open", "show"]
-"""How a piece of a line looks; ``removed`` and ``added`` are marked, whatever the form.
-
-``open`` and ``show`` are buttons on a page, for the eval or the document that the title names.
-"""
+Look = Literal["plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added"]
+"""How a piece of a line looks; ``removed`` and ``added`` are marked, whatever the form."""
 
 Tone = Literal["bad", "blocked", "error", "doubt", "flaky", "known", "other", "good"]
 """What a sign, a count or a card means; each has one colour everywhere."""
@@ -87,8 +81,7 @@ class Row:
     """A row of a table, with one cell for each column.
 
     ``word`` is the sign for who cannot see it, ``strip`` a row of words, each drawn as a small bar
-    in the last column. A line of text says ``brief`` in place of all cells but the first; a page
-    shows ``below`` over the whole width.
+    in the last column. A line of text says ``brief`` in place of all cells but the first.
     """
 
     sign: str
@@ -97,7 +90,6 @@ class Row:
     cells: tuple[Cell, ...]
     strip: tuple[str, ...] = ()
     brief: Line | None = None
-    below: Html | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,6 @@ _BARS = {
     "error": ("error", 100),
     "mixed": ("flaky", 80),
 }
-_EVENTS = {"open": "eval", "show": "document"}
 _LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
 
 
@@ -52,7 +51,7 @@ def to_html(*parts: Document | Part) -> Html:
 
 def to_piece(*parts: Document | Part) -> Html:
     """The same for a page that has :data:`STYLE` already."""
-    pieces = (_write(each) if isinstance(each, Document) else _write_part(each) for each in parts)
+    pieces = (_write(each) if isinstance(each, Document) else write_part(each) for each in parts)
     return tag("div", *chain.from_iterable(pieces), class_=_ROOT)
 
 
@@ -70,7 +69,8 @@ def _write(document: Document) -> Iterator[Html]:
     yield tag("div", tag("span", markup.join(*context, by=" ")), " ", badge, class_="rtd-top")
     head = document.heading
     beginning = markup.join(f"{head.sign} ", tag("b", head.strong))
-    yield tag("h2", beginning, tag("span", head.rest, class_="rtd-quiet"), class_="rtd-head")
+    rest = tag("span", head.rest, class_="rtd-quiet")
+    yield tag("div", beginning, rest, role="heading", aria_level=2, class_="rtd-head")
     yield from (tag("p", write_html_line(note)) for note in document.notes)
     if document.counts:
         widths = (f"flex:{each.number} 1 0;{_colour(each.tone)}" for each in document.counts)
@@ -80,7 +80,7 @@ def _write(document: Document) -> Iterator[Html]:
         yield tag("div", counts, class_="rtd-counts")
     if document.next:
         yield tag("p", "Next: ", write_html_line(document.next))
-    yield from chain.from_iterable(map(_write_part, document.parts))
+    yield from chain.from_iterable(map(write_part, document.parts))
 
 
 def _colour(tone: str) -> str:
@@ -92,7 +92,7 @@ def _write_count(count: Count) -> Html:
     return tag("span", dot, tag("b", f"{count.number:,}"), f" {count.word}")
 
 
-def _write_part(part: Part) -> Iterator[Html]:
+def write_part(part: Part) -> Iterator[Html]:
     if isinstance(part, Note):
         yield tag("p", write_html_line(part.line))
     elif isinstance(part, ChangeList):
@@ -101,13 +101,14 @@ def _write_part(part: Part) -> Iterator[Html]:
         yield tag("div", _write_table(part), class_="rtd-wide")
     elif isinstance(part, Card):
         aside = tag("span", write_html_line(part.aside), class_="rtd-quiet") if part.aside else None
-        title = tag("h3", tag("span", write_html_line(part.title)), " ", aside, class_="rtd-title")
-        inner = chain.from_iterable(map(_write_part, part.parts))
+        words = markup.join(tag("span", write_html_line(part.title)), " ", aside)
+        title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
+        inner = chain.from_iterable(map(write_part, part.parts))
         edge = f"border-left-color:var(--rtd-t-{part.tone})"
         yield tag("section", title, *inner, class_="rtd-card", style=edge)
     else:
         count = None if part.count is None else tag("b", f" {part.count:,}")
-        inner = chain.from_iterable(map(_write_part, part.parts))
+        inner = chain.from_iterable(map(write_part, part.parts))
         summary = tag("summary", part.title, count)
         # By its title it stays open in a page where another one appears before it.
         yield tag("details", summary, *inner, data_key=part.title, class_="rtd-more")
@@ -151,16 +152,12 @@ def _write_row(row: Row, columns: tuple[ColumnTitle, ...], has_strips: bool) -> 
         role="img",
         aria_label=row.word,
     )
-    cells = (_write_cell(*each) for each in zip(row.cells, columns, strict=True))
+    cells = (write_cell(*each) for each in zip(row.cells, columns, strict=True))
     strip = [tag("td", _write_strip(row.strip) if row.strip else None)] if has_strips else []
-    line = tag("tr", tag("td", sign), *(tag("td", cell) for cell in cells), *strip)
-    if row.below is None:
-        return line
-    width = 1 + len(columns) + has_strips
-    return markup.join(line, tag("tr", tag("td", row.below, colspan=width), class_="rtd-below"))
+    return tag("tr", tag("td", sign), *(tag("td", cell) for cell in cells), *strip)
 
 
-def _write_cell(cell: Cell, column: ColumnTitle) -> Html:
+def write_cell(cell: Cell, column: ColumnTitle) -> Html:
     if not cell.lines:
         return Html("")
     named = tag("span", f"{column.title} ", class_="rtd-name") if column.named else None
@@ -196,9 +193,6 @@ def write_html_line(line: Line) -> Html:
 
 def _write_span(span: Span) -> Html:
     text = markup.without_controls(span.text)
-    if span.look in _EVENTS:
-        opens = {"data_event": _EVENTS[span.look], "data_value": span.title}
-        return tag("button", markup.name(text), type="button", class_="rtd-open", **opens)
     if span.look in _LOOKS:
         return tag(_LOOKS[span.look], text, title=span.title)
     if span.look in ("value", "wrong", "right"):

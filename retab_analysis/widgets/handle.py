@@ -60,15 +60,22 @@ class Handle(ABC):
 
     @abstractmethod
     def _render(self) -> Mapping[str, str]:
-        """The HTML of each section of the page, from the top to the bottom."""
+        """The pieces of the page."""
+
+    @abstractmethod
+    def _make_saved(self) -> Mapping[str, str]:
+        """The pieces as they may be saved."""
 
     @abstractmethod
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         """The present state for where nothing drives it; ``token`` is that of the live page."""
 
     @abstractmethod
-    def _on_event(self, event: Event) -> None:
-        """Do what a person does on the page. What comes from a browser may be anything."""
+    def _on_event(self, event: Event) -> str | None:
+        """Do what a person does on the page; gives what the page says of it, if anything.
+
+        What comes from a browser may be anything.
+        """
 
     def _wait_for_content(self, seconds: float) -> None:  # noqa: B027
         """Wait until there is something to show, or so long; some views always have something."""
@@ -78,7 +85,9 @@ class Handle(ABC):
             if self._page is None:
                 from retab_analysis.widgets.page import HtmlPage
 
-                self._page = HtmlPage(self._render(), self._on_event, label=self._label)
+                self._page = HtmlPage(
+                    self._render(), self._make_saved, self._on_event, label=self._label
+                )
             return self._page
 
     def _draw(self, *, now: bool = False) -> None:

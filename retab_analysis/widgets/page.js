@@ -2,54 +2,64 @@
 /**
  * A page in a notebook: shows HTML that Python makes, and sends back what a person does with it.
  *
- * Python sends the page in sections, each the HTML of one `<div data-section>`. A section that has
- * changed is patched into what is there, so that focus, caret, selected text, scroll positions and
- * open `<details>` stay. What the HTML may ask for, by attributes:
+ * The page is made of pieces: HTML by name, `root` is the outermost. An element with `data-slot`
+ * shows the piece of that name. Only pieces that have changed come, and are patched into what is
+ * there, so that focus, caret, selected text, scroll positions and open `<details>` stay. What the
+ * HTML may ask for, by attributes:
  *
  * - `data-key`: what an element is, among those beside it; it is moved, and not made anew.
- * - `data-event`: a click, or a changed value of a field, is sent as `{event, key, value}`; the
- *   key is the nearest `data-key`, the value that of the control, or else `data-value`.
+ * - `data-event`: a click, or a changed value of a field, is sent as `{event, scope, value}`; the
+ *   scope is the nearest `data-scope`, the value that of the control, or else `data-value`.
  * - `data-copy`: a click copies this text to the clipboard; no kernel is needed for it.
- * - `<table role="grid">` and `role="toolbar"` are one tab stop each: arrow keys, Home, End, Page Up
- *   and Page Down move in them, Enter and Space choose. What can have the focus in them (cells,
- *   buttons) has `tabindex="-1"`.
- * - A row of a grid that has become `aria-selected` is scrolled to within its grid.
+ * - `<table role="grid">` and `role="toolbar"` are one tab stop each: arrow keys, Home and End move
+ *   in them, Enter and Space choose. What can have the focus in them has `tabindex="-1"`.
+ * - Cells of a matrix (`i` in `.rv-m`) have the title of their column's button.
  *
  * @typedef {{get(name: string): any, send(content: any): void,
  *   on(name: string, callback: (...given: any[]) => void): void,
  *   off(name: string, callback: (...given: any[]) => void): void}} Model
+ * @typedef {{[name: string]: string}} Pieces
  */
 
 const GAP_TYPING = 250; // milliseconds without a key before what was typed is sent
 const PATIENCE = 1500; // milliseconds before a person is told that the kernel does not answer
-const SHOWN_FOR = 2500; // milliseconds that a short notice stays
+const SHOWN_FOR = 4000; // milliseconds that a short notice stays
 const GONE = "The kernel has ended or was restarted: run the cell again.";
-const FOCUSABLE = "a[href],button,input,summary,[tabindex='0']";
+const FOCUSABLE = "a[href],button,input,select,summary,[tabindex='0']";
 const ROVING = 'table[role="grid"],[role="toolbar"]';
+/** What a cell of a matrix shows, by its class. @type {Pieces} */
+const STATES = {
+  p: "passed",
+  f: "failed",
+  b: "blocked",
+  e: "error",
+  c: "cancelled",
+  r: "running",
+  n: "not yet",
+  o: "not run",
+  s: "some failed",
+};
+
+/** @param {any} element @returns {HTMLElement} */
+const asHtml = (element) => element;
 
 // ---------------------------------------------------------------------------------- patching
 
-/** Attributes that belong to whoever sits at the browser, once the element is there. */
+/** Attributes that belong to whoever sits at the browser, once the element is there. @type {Pieces} */
 const OWNED = {
   open: "details",
   tabindex: "td,th,[role=toolbar] button",
   "data-copied": "*",
+  title: ".rv-m i",
 };
 
 /** @param {Element} element @param {string} name */
-function isOwned(element, name) {
-  const where = OWNED[/** @type {keyof typeof OWNED} */ (name)];
-  return where !== undefined && element.matches(where);
-}
+const isOwned = (element, name) => name in OWNED && element.matches(OWNED[name]);
 
 /** @param {Node | null} node */
 function keyOf(node) {
-  return node instanceof Element ? node.getAttribute("data-key") : null;
-}
-
-/** @param {Node} one @param {Node} other */
-function isSameKind(one, other) {
-  return one.nodeName === other.nodeName && keyOf(one) === keyOf(other);
+  if (!(node instanceof Element)) return null;
+  return node.getAttribute("data-key") ?? node.getAttribute("data-slot");
 }
 
 /**
@@ -63,34 +73,13 @@ function patch(old, fresh) {
     old.nodeValue = fresh.nodeValue;
     return;
   }
-  patchAttributes(old, fresh);
-  if (isText(old) && isText(fresh)) patch(asNode(old.firstChild), asNode(fresh.firstChild));
-  else patchChildren(old, fresh);
-}
-
-/** Whether an element holds one text and nothing else, as most cells do. @param {Element} element */
-function isText(element) {
-  const first = element.firstChild;
-  return first !== null && first === element.lastChild && first.nodeType === Node.TEXT_NODE;
-}
-
-/** @param {any} node @returns {Node} */
-const asNode = (node) => node;
-
-/** @param {Element} old @param {Element} fresh */
-function patchAttributes(old, fresh) {
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && !isOwned(old, name)) {
-      old.removeAttribute(name);
-      setProperty(old, name, null);
-    }
+    if (!fresh.hasAttribute(name)) setAttribute(old, name, null);
   }
   for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value && !isOwned(old, name)) {
-      old.setAttribute(name, value);
-      setProperty(old, name, value);
-    }
+    if (old.getAttribute(name) !== value) setAttribute(old, name, value);
   }
+  patchChildren(old, fresh);
 }
 
 /**
@@ -99,9 +88,14 @@ function patchAttributes(old, fresh) {
  *
  * @param {Element} element @param {string} name @param {string | null} value
  */
-function setProperty(element, name, value) {
+function setAttribute(element, name, value) {
+  if (isOwned(element, name)) return;
+  if (value === null) element.removeAttribute(name);
+  else element.setAttribute(name, value);
   if (element instanceof HTMLInputElement && name === "value" && !element.matches(":focus")) {
     element.value = value ?? "";
+  } else if (element instanceof HTMLOptionElement && name === "selected") {
+    element.selected = value !== null;
   }
 }
 
@@ -144,7 +138,7 @@ function findMatch(next, at, byKey) {
   const key = keyOf(next);
   const match = key === null ? at : (byKey.get(key) ?? null);
   if (key !== null) byKey.delete(key);
-  return match !== null && isSameKind(match, next) ? match : null;
+  return match?.nodeName === next.nodeName && keyOf(match) === key ? match : null;
 }
 
 /**
@@ -159,22 +153,12 @@ function move(parent, child, before) {
 
 // ------------------------------------------------------------------- moving about with the keyboard
 
-/**
- * What can have the focus in a grid or a toolbar, in rows.
- *
- * @param {Element} box
- * @returns {HTMLElement[][]}
- */
+/** What can have the focus in a grid or a toolbar, in rows. @param {Element} box */
 function rowsOf(box) {
-  if (box instanceof HTMLTableElement) {
-    const rows = [...box.rows].filter((row) => row.getClientRects().length > 0);
-    return rows.map((row) => [...row.cells]);
-  }
-  return [[...box.querySelectorAll("button")]];
+  if (!(box instanceof HTMLTableElement)) return [[...box.querySelectorAll("button")]];
+  const rows = [...box.rows].filter((row) => row.getClientRects().length > 0);
+  return rows.map((row) => [...row.cells]);
 }
-
-/** @param {any} element @returns {HTMLElement} */
-const asHtml = (element) => element;
 
 /** @param {HTMLElement[][]} rows @param {Element} item */
 function placeOf(rows, item) {
@@ -182,18 +166,10 @@ function placeOf(rows, item) {
   return row < 0 ? null : { row, column: rows[row].indexOf(asHtml(item)) };
 }
 
-/**
- * How many rows are seen at once, less one. Rows may differ in height: by their mean, a page up
- * leads back to where a page down began.
- *
- * @param {Element} box @param {number} count
- */
-function pageSize(box, count) {
-  const height = box.getBoundingClientRect().height / count || 1;
-  let around = box.parentElement;
-  while (around && around.scrollHeight <= around.clientHeight) around = around.parentElement;
-  const seen = around ? Math.min(around.clientHeight, window.innerHeight) : window.innerHeight;
-  return Math.max(1, Math.floor(seen / height) - 1);
+/** @param {HTMLElement[][]} rows @param {number} row @param {number} column */
+function itemAt(rows, row, column) {
+  const cells = rows[Math.min(Math.max(row, 0), rows.length - 1)] ?? [];
+  return cells[Math.min(Math.max(column, 0), cells.length - 1)] ?? null;
 }
 
 /**
@@ -205,25 +181,24 @@ function findTarget(box, item, event) {
   const rows = rowsOf(box);
   const place = placeOf(rows, item);
   if (place === null) return null;
-  const page = pageSize(box, rows.length);
-  const steps = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page };
-  const sideways = getComputedStyle(box).direction === "rtl" ? -1 : 1;
-  const aside = { ArrowLeft: -sideways, ArrowRight: sideways };
-  const flat = rows.length === 1 ? aside : {};
-  let { row, column } = place;
-  if (event.key in steps) row += steps[/** @type {keyof typeof steps} */ (event.key)];
-  else if (event.key in aside) column += aside[/** @type {keyof typeof aside} */ (event.key)];
-  else if (event.key === "Home" || event.key === "End") {
-    const last = event.key === "End";
-    // With Ctrl, the ends are those of the first and the last row.
-    if (event.ctrlKey) row = last ? rows.length - 1 : 0;
-    column = last ? Infinity : 0;
-  } else return null;
-  row = Math.min(Math.max(row, 0), rows.length - 1);
-  // A row of buttons goes round; a grid ends.
-  const width = rows[row].length;
-  if (event.key in flat) column = (column + width) % width;
-  return rows[row][Math.min(Math.max(column, 0), width - 1)];
+  const { row, column } = place;
+  const forward = getComputedStyle(box).direction === "rtl" ? -1 : 1;
+  switch (event.key) {
+    case "ArrowUp":
+      return itemAt(rows, row - 1, column);
+    case "ArrowDown":
+      return itemAt(rows, row + 1, column);
+    case "ArrowLeft":
+      return itemAt(rows, row, column - forward);
+    case "ArrowRight":
+      return itemAt(rows, row, column + forward);
+    case "Home":
+      return itemAt(rows, event.ctrlKey ? 0 : row, 0);
+    case "End":
+      return itemAt(rows, event.ctrlKey ? rows.length : row, Infinity);
+    default:
+      return null;
+  }
 }
 
 /** Make one item the tab stop of its box. @param {Element} box @param {Element} item */
@@ -232,6 +207,13 @@ function setStop(box, item) {
     if (other !== item && other.closest(ROVING) === box) other.setAttribute("tabindex", "-1");
   }
   item.setAttribute("tabindex", "0");
+}
+
+/** Do what an item of a grid is for: its button, or its own or its row's click. @param {HTMLElement} item */
+function choose(item) {
+  if (item.matches("button,a,summary")) return false; // the browser clicks it
+  asHtml(item.querySelector("button,a,summary") ?? item).click();
+  return true;
 }
 
 // ------------------------------------------------------------------------------------- clipboard
@@ -249,7 +231,7 @@ async function copy(text, near) {
   } catch {
     const area = document.createElement("textarea");
     area.value = text;
-    area.className = "ra-hidden";
+    area.className = "rv-hidden";
     near.append(area);
     area.select();
     const copied = document.execCommand("copy");
@@ -260,74 +242,132 @@ async function copy(text, near) {
 
 // ------------------------------------------------------------------------------------ the page
 
+/** The pieces of a page as they are now. One for each model. */
+class Store {
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    /** What a model holds at first is what may be saved, not what is live. @type {Pieces} */
+    this.pieces = { ...model.get("pieces") };
+    this.revision = -1;
+    /** @type {Set<(names: Set<string>) => void>} */
+    this.listeners = new Set();
+    this.taking = /** @param {any} message */ (message) => this.take(message);
+    model.on("msg:custom", this.taking);
+    this.ask();
+  }
+
+  /** Ask for everything. */
+  ask() {
+    try {
+      this.model.send({ event: "resync" });
+    } catch {
+      // Nobody is there: what is saved stays.
+    }
+  }
+
+  /** @param {{pieces?: Pieces, patch?: Pieces, gone?: string[], revision?: number}} message */
+  take({ pieces, patch: changed, gone, revision }) {
+    if (revision === undefined) return;
+    const old = this.pieces;
+    if (pieces) {
+      this.pieces = pieces;
+      this.tell(new Set(Object.keys(pieces).filter((each) => pieces[each] !== old[each])));
+      this.revision = revision;
+    } else if (changed && revision > this.revision) {
+      // Each message has the next number: one was lost.
+      if (this.revision >= 0 && revision > this.revision + 1) this.ask();
+      for (const each of gone ?? []) delete old[each];
+      Object.assign(old, changed);
+      this.tell(new Set(Object.keys(changed)));
+      if (this.revision >= 0) this.revision = revision;
+    }
+  }
+
+  /** @param {Set<string>} names */
+  tell(names) {
+    for (const each of this.listeners) each(names);
+  }
+
+  /** Give an element a piece, and its slots theirs. @param {Element} element */
+  fill(element) {
+    element.innerHTML = this.pieces[element.getAttribute("data-slot") ?? ""] ?? "";
+    for (const slot of element.querySelectorAll("[data-slot]")) this.fill(slot);
+  }
+}
+
+/** By the tokens of their models: who shows a model is given another object than who made it. */
+const stores = /** @type {Map<string, Store>} */ (new Map());
+
+/** @param {Model} model */
+function storeOf(model) {
+  const token = model.get("token");
+  const store = stores.get(token) ?? new Store(model);
+  stores.set(token, store);
+  return store;
+}
+
 /** One place where the page is shown. */
 class View {
   /** @param {Model} model @param {HTMLElement} host */
   constructor(model, host) {
     this.model = model;
+    this.store = storeOf(model);
     this.root = document.createElement("div");
-    this.root.className = "ra-page";
+    this.root.className = "rv rtd mathjax_ignore tex2jax_ignore";
     this.root.tabIndex = -1;
     this.root.setAttribute("role", "region");
     this.root.setAttribute("aria-label", model.get("label"));
-    /** @type {Map<string, HTMLElement>} */
-    this.sections = new Map();
-    /** @type {Set<string>} */
-    this.changed = new Set();
+    const page = document.createElement("div");
+    page.dataset.slot = "root";
     this.notice = document.createElement("div");
-    this.notice.className = "ra-notice";
-    this.notice.setAttribute("role", "status");
+    this.notice.className = "rv-notice";
+    this.notice.setAttribute("role", "alert");
     this.stops = new AbortController();
     this.mark = crypto.getRandomValues(new Uint32Array(2)).join("-");
     this.sent = 0;
-    this.revision = model.get("revision");
     /** Numbers of the events that the kernel has not answered yet. @type {Set<string>} */
     this.open = new Set();
     /** What was sent last of a control. @type {WeakMap<Element, any>} */
     this.told = new WeakMap();
     this.typing = 0;
     this.quiet = 0;
-    /** The row of each grid that was selected last. @type {WeakMap<Element, string | null>} */
-    this.selected = new WeakMap();
-    this.build();
+    this.root.append(page, this.notice);
+    this.store.fill(page);
     this.listen();
     host.append(this.root);
     this.place = hideFallback(this.root, model.get("token"));
     this.settle();
   }
 
-  build() {
-    for (const name of this.model.get("sections")) {
-      const section = document.createElement("div");
-      section.dataset.section = name;
-      section.innerHTML = this.model.get(`html_${name}`);
-      this.sections.set(name, section);
-      this.root.append(section);
-    }
-    this.root.append(this.notice);
-  }
-
   listen() {
-    const { root, model } = this;
-    const options = { signal: this.stops.signal };
-    for (const name of this.sections.keys()) this.on(`change:html_${name}`, () => this.mend(name));
-    this.on("msg:custom", (message) => this.onAnswer(message));
-    this.on("change:revision", () => this.count());
+    const { root, model, store, stops } = this;
+    const options = { signal: stops.signal };
+    /** @param {Set<string>} names */
+    const mend = (names) => this.mend(names);
+    /** @param {any} message */
+    const answer = (message) => this.onAnswer(message);
     // Said at once where the connection to the kernel's side is closed.
-    this.on("comm_live_update", () => this.say(GONE, true));
+    const gone = () => this.say(GONE, true);
+    store.listeners.add(mend);
+    model.on("msg:custom", answer);
+    model.on("comm_live_update", gone);
+    stops.signal.addEventListener("abort", () => {
+      store.listeners.delete(mend);
+      if (store.listeners.size === 0 && stores.delete(model.get("token"))) {
+        store.model.off("msg:custom", store.taking);
+      }
+      model.off("msg:custom", answer);
+      model.off("comm_live_update", gone);
+    });
     root.addEventListener("click", (event) => this.onClick(event), options);
     root.addEventListener("change", (event) => this.onChange(event), options);
     root.addEventListener("input", (event) => this.onInput(event), options);
     root.addEventListener("focusin", (event) => this.onFocus(event), options);
+    root.addEventListener("pointerover", nameCell, options);
     // The notebook's own shortcuts (two d on a cell delete it) are read at the document. In
     // Notebook 7 they come before whatever the page could do at its root.
     window.addEventListener("keydown", (event) => this.onKey(event), { capture: true, ...options });
-  }
-
-  /** @param {string} name @param {(...given: any[]) => void} callback */
-  on(name, callback) {
-    this.model.on(name, callback);
-    this.stops.signal.addEventListener("abort", () => this.model.off(name, callback));
   }
 
   dispose() {
@@ -340,48 +380,29 @@ class View {
 
   // Showing
 
-  /** Patch a section, together with all others that the same message has changed. @param {string} name */
-  mend(name) {
-    if (this.changed.size === 0) queueMicrotask(() => this.mendAll());
-    this.changed.add(name);
-  }
-
-  mendAll() {
+  /** Patch the outermost slots of some pieces. @param {Set<string>} names */
+  mend(names) {
     const focused = this.focused();
-    const caret = caretOf(focused);
-    const marked = markedIn(this.root);
     const box = focused?.closest(ROVING);
     const place = box && focused ? placeOf(rowsOf(box), focused) : null;
-    const section = focused?.closest("[data-section]");
-    // Before the patches: if one of them failed, the page would never be patched again.
-    const changed = [...this.changed];
-    this.changed.clear();
-    for (const name of changed) {
-      const fresh = document.createElement("template");
-      fresh.innerHTML = `<div data-section="${name}">${this.model.get(`html_${name}`)}</div>`;
-      const made = /** @type {Element} */ (fresh.content.firstChild);
-      patchChildren(/** @type {Element} */ (this.sections.get(name)), made);
+    const around = focused?.closest("[data-slot]");
+    const slots = [...this.root.querySelectorAll("[data-slot]")];
+    const changed = slots.filter((each) => names.has(each.getAttribute("data-slot") ?? ""));
+    for (const slot of changed) {
+      // What is inside of another one is patched with it.
+      if (changed.some((each) => each !== slot && each.contains(slot))) continue;
+      const fresh = /** @type {Element} */ (slot.cloneNode(false));
+      this.store.fill(fresh);
+      patchChildren(slot, fresh);
     }
     this.settle();
-    if (marked) mark(marked);
-    if (focused && (this.focused() !== focused || focused.matches(":disabled"))) {
-      this.refocus(focused, caret, box && place ? nearest(box, place) : null, section);
-    }
-  }
-
-  /**
-   * Give the focus back: to the same element, or to what stands in its place now.
-   *
-   * @param {HTMLElement} focused @param {number[] | null} caret @param {HTMLElement | null} item
-   * @param {Element | null | undefined} section
-   */
-  refocus(focused, caret, item, section) {
-    const inside = focused.isConnected && !focused.matches(":disabled");
-    const others = [...(section?.querySelectorAll(FOCUSABLE) ?? [])];
+    if (!focused || (this.focused() === focused && !focused.matches(":disabled"))) return;
+    // To the same element, or to what stands in its place now.
+    const item = box?.isConnected && place ? itemAt(rowsOf(box), place.row, place.column) : null;
+    const others = [...(around?.querySelectorAll(FOCUSABLE) ?? [])];
     const next = others.find((each) => !each.matches(":disabled"));
-    const target = inside ? focused : (item ?? next ?? this.root);
-    asHtml(target).focus({ preventScroll: true });
-    if (inside && caret) /** @type {any} */ (focused).setSelectionRange(...caret);
+    const stays = focused.isConnected && !focused.matches(":disabled");
+    asHtml(stays ? focused : (item ?? next ?? this.root)).focus({ preventScroll: true });
   }
 
   /** Every grid and toolbar has one tab stop. */
@@ -391,22 +412,6 @@ class View {
       const first = rowsOf(box).find((row) => row.length > 0)?.[0];
       // Where the page is not in the document yet, nothing of it is seen.
       (first ?? box.querySelector("th,td"))?.setAttribute("tabindex", "0");
-    }
-    this.reveal();
-  }
-
-  /** Scroll a row that has become selected to where it is seen in its grid. */
-  reveal() {
-    for (const grid of this.root.querySelectorAll("table[role=grid]")) {
-      const row = grid.querySelector("[aria-selected=true]");
-      if (row === null || this.selected.get(grid) === keyOf(row)) continue;
-      this.selected.set(grid, keyOf(row));
-      const box = /** @type {Element} */ (grid.parentElement);
-      const area = box.getBoundingClientRect();
-      const head = grid.querySelector("thead")?.getBoundingClientRect().height ?? 0;
-      const { top, bottom } = row.getBoundingClientRect();
-      if (top < area.top + head) box.scrollTop -= area.top + head - top;
-      else if (bottom > area.bottom) box.scrollTop += bottom - area.bottom;
     }
   }
 
@@ -419,31 +424,25 @@ class View {
 
   // Sending
 
-  /** Notice a message that was lost: each has the next number. */
-  count() {
-    const now = this.model.get("revision");
-    if (now > this.revision + 1) this.model.send({ event: "resync" });
-    this.revision = now;
-  }
-
   /** @param {HTMLElement} element @param {any} value */
   send(element, value) {
     const id = `${this.mark}-${(this.sent += 1)}`;
-    const key = element.closest("[data-key]")?.getAttribute("data-key") ?? null;
+    const scope = element.closest("[data-scope]")?.getAttribute("data-scope") ?? null;
     this.open.add(id);
     this.told.set(element, value);
     setTimeout(() => this.open.has(id) && this.say(this.model.get("busy"), true), PATIENCE);
     try {
-      this.model.send({ id, event: element.dataset.event, key, value });
+      this.model.send({ id, event: element.dataset.event, scope, value });
     } catch {
       this.say(this.model.get("busy"), true);
     }
   }
 
-  /** @param {{answered?: string, error?: string}} message */
+  /** @param {{answered?: string, error?: string, said?: string}} message */
   onAnswer(message) {
     if (!message?.answered || !this.open.delete(message.answered)) return;
     if (message.error) this.say(message.error, true);
+    else if (message.said) this.say(message.said);
     else if (this.open.size === 0 && this.notice.dataset.stays) this.say("", true);
   }
 
@@ -461,11 +460,13 @@ class View {
   /** @param {MouseEvent} event */
   onClick(event) {
     const target = /** @type {Element} */ (event.target);
-    const found = target.closest("[data-copy],[data-event]");
+    const found = target.closest("[data-copy],[data-event],a,summary");
     if (!(found instanceof HTMLElement) || !this.root.contains(found)) return;
-    if (found.matches(":disabled,[aria-disabled=true]")) return;
+    if (found.matches(":disabled")) return;
     if (found.dataset.copy !== undefined) this.copyFrom(found);
-    else if (!isControl(found) && !isMarking(found)) this.send(found, found.dataset.value ?? null);
+    else if (found.dataset.event && !found.matches("input,select") && !isMarking(found)) {
+      this.send(found, found.dataset.value ?? null);
+    }
   }
 
   /** @param {HTMLElement} element */
@@ -479,8 +480,8 @@ class View {
 
   /** @param {Event} event */
   onChange(event) {
-    const control = /** @type {any} */ (event.target).closest("[data-event]");
-    if (!control || !isControl(control)) return;
+    const control = /** @type {any} */ (event.target);
+    if (!control.matches("[data-event]")) return;
     clearTimeout(this.typing);
     // A field that is left has sent already what was typed in it.
     if (this.told.get(control) !== control.value) this.send(control, control.value);
@@ -499,15 +500,14 @@ class View {
     const target = /** @type {Element} */ (event.target);
     const box = target.closest(ROVING);
     const item = box && target.closest("td,th,button");
-    if (box && item && rowsOf(box).flat().includes(asHtml(item))) setStop(box, item);
+    if (box && item && placeOf(rowsOf(box), item)) setStop(box, item);
   }
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
     const path = event.composedPath();
     if (!path.includes(this.root)) return;
-    const target = asHtml(path[0]);
-    if (this.answerKey(event, target)) event.preventDefault();
+    if (this.answerKey(event, asHtml(path[0]))) event.preventDefault();
     else if (event.ctrlKey || event.metaKey || event.altKey) return;
     else if (event.key === "Enter" && event.shiftKey) return;
     event.stopImmediatePropagation();
@@ -516,35 +516,22 @@ class View {
   /**
    * Do what a key is for in the page; false where the browser does it.
    *
-   * @param {KeyboardEvent} event @param {HTMLElement} target
+   * @param {KeyboardEvent} event @param {any} target
    */
   answerKey(event, target) {
+    if (event.key === "Escape" && target.matches("input")) {
+      clearTimeout(this.typing);
+      target.value = "";
+      this.send(target, "");
+      return true;
+    }
     const box = target.closest(ROVING);
-    if (!box || event.metaKey || event.altKey || target.matches("input")) return false;
+    if (!box || event.metaKey || event.altKey || event.shiftKey) return false;
     if (event.key === "Enter" || event.key === " ") return !event.ctrlKey && choose(target);
-    const item = asHtml(target.closest("td,th") ?? target);
-    const next = event.shiftKey ? null : findTarget(box, item, event);
+    const next = findTarget(box, target.closest("td,th") ?? target, event);
     next?.focus();
     return next !== null;
   }
-}
-
-/**
- * Do what an item of a grid is for: its button, or its own or its row's click.
- *
- * @param {HTMLElement} item
- */
-function choose(item) {
-  if (item.matches("button,a,summary")) return false; // the browser clicks it
-  const control = item.querySelector("button,a,input");
-  if (control) asHtml(control).click();
-  else item.click();
-  return true;
-}
-
-/** @param {HTMLElement} element */
-function isControl(element) {
-  return element.matches("input");
 }
 
 /**
@@ -557,35 +544,13 @@ function isMarking(element) {
   return chosen !== null && chosen.type === "Range" && element.contains(chosen.anchorNode);
 }
 
-/** @param {any} element @returns {number[] | null} */
-function caretOf(element) {
-  const has = element?.matches("input") && element.selectionStart !== null;
-  return has ? [element.selectionStart, element.selectionEnd] : null;
-}
-
-/** The text that somebody has marked on the page. @param {Element} root */
-function markedIn(root) {
-  const chosen = getSelection();
-  if (!chosen || chosen.type !== "Range" || !root.contains(chosen.anchorNode)) return null;
-  const { anchorNode, anchorOffset, focusNode, focusOffset } = chosen;
-  return { anchorNode, anchorOffset, focusNode, focusOffset };
-}
-
-/** Mark it again: a browser forgets it where its line is moved. @param {any} marked */
-function mark({ anchorNode, anchorOffset, focusNode, focusOffset }) {
-  const chosen = getSelection();
-  if (!anchorNode.isConnected || !focusNode.isConnected || chosen?.type === "Range") return;
-  /** @param {Node} node */
-  const end = (node) => node.nodeValue?.length ?? node.childNodes.length;
-  const from = Math.min(anchorOffset, end(anchorNode));
-  chosen?.setBaseAndExtent(anchorNode, from, focusNode, Math.min(focusOffset, end(focusNode)));
-}
-
-/** @param {Element} box @param {{row: number, column: number}} place */
-function nearest(box, place) {
-  const rows = box.isConnected ? rowsOf(box) : [];
-  const row = rows[Math.min(place.row, rows.length - 1)];
-  return row?.[Math.min(place.column, row.length - 1)] ?? null;
+/** Give a cell of a matrix the title of its column. @param {Event} event */
+function nameCell(event) {
+  const cell = asHtml(event.target);
+  if (!cell.matches(".rv-m i") || cell.title) return;
+  const at = [...(cell.parentElement?.children ?? [])].indexOf(cell);
+  const run = cell.closest("table")?.querySelectorAll(".rv-cols button")[at];
+  if (run) cell.title = `${STATES[cell.className[0]]} · ${asHtml(run).title}`;
 }
 
 /**
@@ -602,6 +567,11 @@ function hideFallback(root, token) {
 }
 
 export default {
+  /** @param {{model: Model}} given */
+  initialize({ model }) {
+    storeOf(model);
+  },
+
   /** @param {{model: Model, el: HTMLElement}} given */
   render({ model, el }) {
     const view = new View(model, el);

@@ -1,7 +1,7 @@
-"""One widget for all views: shows HTML in sections, and says what a person does with it.
+"""One widget for all views: shows HTML in pieces, and says what a person does with it.
 
-What the HTML may ask for (events, keys, copying, grids, menus) is told at the head of ``page.js``;
-``elements`` makes such HTML. Nothing here knows of evals.
+What the HTML may ask for (slots, events, keys, copying, grids) is told at the head of ``page.js``;
+``pieces`` makes such HTML. Nothing here knows of evals.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from anywidget import AnyWidget
-from traitlets import Int, List, Unicode
+from traitlets import Int, Unicode
 
-from retab_analysis.widgets.elements import STYLE
+from retab_analysis.render.html import STYLE
 
 # Seconds between two messages: a Jupyter server drops them for good where a kernel sends too many.
 _GAP = 0.1
@@ -33,57 +33,64 @@ BUSY = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a person did on a page; it comes from a browser, so that ``value`` may be anything."""
+    """What a person did on a page; it comes from a browser, so that ``value`` may be anything.
+
+    ``scope`` is the number of the view in which it was done.
+    """
 
     name: str
-    key: str | None
+    scope: str | None
     value: Any
 
 
 class PageWidget(AnyWidget):
-    """What a browser holds of a page; made and used by :class:`HtmlPage`."""
+    """What a browser holds of a page; made and used by :class:`HtmlPage`.
+
+    ``pieces`` is written as what may be saved whenever somebody asks for the state: a front end
+    that opens the page, and who stores it. What the page shows live travels in messages alone.
+    """
 
     # Texts and not paths: anywidget would keep every widget for as long as it has the file.
     _esm = (_HERE / "page.js").read_text(encoding="utf-8")
     _css = STYLE
-    sections = List(Unicode()).tag(sync=True)
+    pieces = Int(0).tag(sync=True, to_json=lambda _, widget: widget.make_saved())
     label = Unicode().tag(sync=True)
     busy = Unicode().tag(sync=True)
     token = Unicode().tag(sync=True)
-    # Each message has the next number, so that a page notices one that was lost.
-    revision = Int(0).tag(sync=True)
 
-    def __init__(self, html: Mapping[str, str], **more: str) -> None:
-        # One attribute for each section: only those that have changed travel.
-        self.add_traits(**{_trait(name): Unicode().tag(sync=True) for name in html})
-        given = {_trait(name): text for name, text in html.items()}
-        super().__init__(sections=[*html], **given, **more)
+    def __init__(self, make_saved: Callable[[], Mapping[str, str]], **more: str) -> None:
+        self.make_saved = make_saved
+        super().__init__(**more)
 
 
 class HtmlPage:
     """HTML in a notebook. Methods may be called from any thread.
 
-    ``sections`` stand in their order from top to bottom. ``on_event`` may be called in any thread;
-    the page shows what it raises. ``label`` is for screen readers; ``busy`` is shown if the kernel
-    does not answer. Elements outside the page that name ``token`` in ``data-stands-for`` stand for
-    it where nothing drives it, and are hidden while it is shown.
+    ``pieces`` are HTML with slots for one another, the outermost is ``root``; ``make_saved`` gives
+    them as they may be saved. ``on_event`` may be called in any thread; the page shows shortly what
+    it returns, and for longer what it raises. ``label`` is for screen readers; ``busy`` is shown if
+    the kernel does not answer. Elements outside the page that name ``token`` in ``data-stands-for``
+    stand for it where nothing drives it, and are hidden while it is shown.
     """
 
     def __init__(
         self,
-        sections: Mapping[str, str],
-        on_event: Callable[[Event], None],
+        pieces: Mapping[str, str],
+        make_saved: Callable[[], Mapping[str, str]],
+        on_event: Callable[[Event], str | None],
         *,
         label: str,
         busy: str = BUSY,
     ) -> None:
         self._lock = threading.RLock()
-        self._shown = {name: str(html) for name, html in sections.items()}
+        self._shown, self._sent = dict(pieces), dict(pieces)
+        # Each message has the next number, so that a page notices one that was lost.
+        self._revision = 0
         self._sent_at = time.monotonic()
         self._timer: threading.Timer | None = None
         self._on_event = on_event
         self.token = uuid.uuid4().hex
-        self.widget = PageWidget(self._shown, label=label, busy=busy, token=self.token)
+        self.widget = PageWidget(make_saved, label=label, busy=busy, token=self.token)
         self.widget.on_msg(self._answer)
         # ipykernel 7.4 gives a page's events to the shell that has updated it last. The updates of
         # a view belong to the cell that made it, so that its events would wait for the cell that
@@ -100,10 +107,10 @@ class HtmlPage:
     def is_closed(self) -> bool:
         return self.widget.comm is None
 
-    def show(self, sections: Mapping[str, str]) -> None:
+    def show(self, pieces: Mapping[str, str]) -> None:
         """Show other HTML: at once, or a tenth of a second after the last; the newest is shown."""
         with self._lock:
-            self._shown.update({name: str(html) for name, html in sections.items()})
+            self._shown = dict(pieces)
             if self._timer is not None or self.is_closed:
                 return
             rest = self._sent_at + _GAP - time.monotonic()
@@ -117,11 +124,11 @@ class HtmlPage:
             self._timer.start()
 
     def flush(self) -> None:
-        """Send the whole page again, so that whoever executes the notebook stores it."""
+        """Send what waits, and what may be saved, so that who executes the notebook stores it."""
         with self._lock:
             if not self.is_closed:
                 self._send()
-                self.widget.send_state()
+                self.widget.send_state("pieces")
 
     def close(self) -> None:
         """Take the page away, from the kernel and from where it is shown."""
@@ -141,30 +148,36 @@ class HtmlPage:
                 self._send()
 
     def _send(self) -> None:
+        """Send the pieces that have changed, and the names of those that are gone."""
         self._sent_at = time.monotonic()
-        known = {name: getattr(self.widget, _trait(name)) for name in self._shown}
-        # Together in one message, so that the page is patched once.
-        with self.widget.hold_sync():
-            self.widget.revision += known != self._shown
-            for name, html in self._shown.items():
-                setattr(self.widget, _trait(name), html)
+        patch = {k: str(text) for k, text in self._shown.items() if self._sent.get(k) != text}
+        gone = [each for each in self._sent if each not in self._shown]
+        if patch or gone:
+            self._revision += 1
+            self._sent = self._shown
+            self.widget.send({"patch": patch, "gone": gone, "revision": self._revision})
+
+    def _send_all(self) -> None:
+        self._send()
+        whole = {name: str(text) for name, text in self._shown.items()}
+        self.widget.send({"pieces": whole, "revision": self._revision})
 
     def _answer(self, _: Any, content: Any, buffers: Any) -> None:
         """Take an event from a browser, and tell it that it was taken."""
         if not isinstance(content, dict) or not isinstance(content.get("event"), str):
             return
         if content["event"] == "resync":
-            self.flush()
+            with self._lock:
+                if not self.is_closed:
+                    self._send_all()
             return
-        key = content.get("key")
-        event = Event(content["event"], key if isinstance(key, str) else None, content.get("value"))
+        scope = content.get("scope")
+        value = content.get("value")
+        event = Event(content["event"], scope if isinstance(scope, str) else None, value)
         answer = {"answered": content.get("id")}
         try:
-            self._on_event(event)
+            if said := self._on_event(event):
+                answer["said"] = said
         except Exception as error:
             answer["error"] = f"{type(error).__name__}: {error}"
         self.widget.send(answer)
-
-
-def _trait(section: str) -> str:
-    return f"html_{section}"

@@ -1,4 +1,4 @@
-"""The live view and the explorer where it is not JupyterLab: Notebook 7, Voilà, marimo."""
+"""The view where it is not JupyterLab: Notebook 7, Voilà, marimo; and the dashboard."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 import nbformat
 import pytest
 from playwright.sync_api import Page, expect
+from support.axe import find_barriers
 from support.lab import save
 
 pytestmark = pytest.mark.browser
 
-LIVE = ".ra-page:not([data-stands-for])"
+DASHBOARD = Path(__file__).parents[2] / "notebooks" / "04_dashboard.ipynb"
+LIVE = ".rv:not([data-stands-for])"
 QUEUED = """import retab_analysis as ra
 sandbox = ra.demo(speed=0.05)
 run = ra.start_runs("wf_claims")
@@ -37,9 +39,9 @@ app = marimo.App()
 @app.cell
 def exploring():
     import retab_analysis as ra
-    sandbox = ra.demo(speed=0.05)
-    explorer = ra.explore(workflow_id="wf_claims")
-    explorer
+    sandbox = ra.demo(speed=40)
+    view = ra.explore(["wf_claims", "wf_invoices"])
+    view
     return
 """
 WAITING = """
@@ -55,19 +57,41 @@ def waiting(ra, view):
 
 def is_alive_and_answers(page: Page) -> None:
     """The view goes on, a click is answered, and the run can be cancelled."""
-    about = page.locator(f"{LIVE} .ra-about")
-    expect(about).to_contain_text("refreshed", timeout=60_000)
-    before = about.inner_text()
-    expect(about).not_to_have_text(before)
+    seen = page.locator(f"{LIVE} .rv-chips > .rv-push")
+    expect(seen).to_contain_text("as of", timeout=60_000)
+    before = seen.inner_text()
+    expect(seen).not_to_have_text(before)
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("button", name="Yes, cancel").click()
-    expect(page.locator(f"{LIVE} .ra-run")).to_contain_text("cancelled")
-    expect(page.get_by_role("button", name="Stop watching")).to_be_disabled()
+    expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
+    expect(page.locator(f"{LIVE} .rv-head")).not_to_contain_text("done")
     assert page.locator("[data-stands-for]:visible").count() == 0
 
 
+def opens_and_searches(page: Page) -> None:
+    """Another workflow, a count, a search, an eval, a column, the price of settling."""
+    lines = page.locator(f"{LIVE} .rv-view .rv-head")
+    expect(lines.first).to_contain_text("9 evals broke", timeout=60_000)
+    lines.nth(1).get_by_role("button").click()
+    expect(lines.nth(1).get_by_role("button")).to_have_attribute("aria-expanded", "true")
+    lines.first.get_by_role("button").click()
+    page.locator(f"{LIVE} .rv-chip", has_text="flaky").click()
+    expect(page.get_by_text(re.compile(r"^\d+ evals of 95$"))).to_be_visible()
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_label("Search evals").fill("no such eval")
+    expect(page.get_by_text("0 evals of 95")).to_be_visible()
+    page.get_by_label("Search evals").press("Escape")
+    page.get_by_role("button", name="Blue Ridge: fractional quantity").click()
+    expect(page.locator(".rv-open")).to_contain_text("Broken since")
+    expect(page.locator(".rv-document a")).to_be_visible()
+    page.get_by_role("button", name=re.compile(r"^Settle \(\d+ runs?\)$")).click()
+    page.get_by_role("button", name="No", exact=True).click()
+    page.locator(f"{LIVE} .rv-cols button").nth(6).click()
+    expect(lines.first).not_to_contain_text("9 evals broke")
+
+
 def press_shortcuts(page: Page) -> None:
-    page.get_by_role("button", name="Stop watching").focus()
+    page.get_by_role("button", name="Cancel run").focus()
     for key in ("d", "d", "x", "b"):
         page.keyboard.press(key)
 
@@ -81,10 +105,10 @@ def test_notebook_7(page: Page, console: list[str], lab: Any, screenshots: Path)
     }"""
     page.wait_for_function(ready, timeout=60_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-    expect(page.locator(f"{LIVE} .ra-run")).to_be_visible(timeout=60_000)
+    expect(page.locator(f"{LIVE} .rv-head")).to_contain_text("done", timeout=60_000)
     press_shortcuts(page)
     assert page.locator(".jp-CodeCell").count() == 2
-    page.screenshot(path=screenshots / "live-notebook7.png")
+    page.screenshot(path=screenshots / "view-notebook7.png")
     is_alive_and_answers(page)
     expect(page.get_by_text("'cancelled'").last).to_be_visible()
     # Notebook 7.6 says this of itself, whatever is in the cells.
@@ -101,23 +125,43 @@ def test_voila(page: Page, voilas: Any, screenshots: Path, tmp_path: Path, theme
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, tmp_path / "live.ipynb")
     page.goto(voilas(tmp_path / "live.ipynb", theme).url, timeout=60_000)
-    expect(page.locator(f"{LIVE} .ra-run")).to_be_visible(timeout=60_000)
-    page.screenshot(path=screenshots / f"live-voila-{theme}.png")
+    expect(page.locator(f"{LIVE} .rv-head")).to_contain_text("done", timeout=60_000)
+    page.screenshot(path=screenshots / f"view-voila-{theme}.png")
     is_alive_and_answers(page)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_dashboard(
+    page: Page, voilas: Any, screenshots: Path, monkeypatch: pytest.MonkeyPatch, theme: str
+) -> None:
+    """One view of all workflows, as an app."""
+    # Before a server starts: its kernels must meet the sandbox, not somebody's account.
+    for name in ("RETAB_API_KEY", "RETAB_API_BASE_URL", "RETAB_WORKFLOW_ID"):
+        monkeypatch.delenv(name, raising=False)
+    page.set_viewport_size({"width": 1280, "height": 1400})
+    page.goto(voilas(DASHBOARD, theme).url, timeout=60_000)
+    title = page.get_by_text(re.compile(r"^5 workflows: .* broke, \d going on$"))
+    expect(title).to_be_visible(timeout=60_000)
+    line = page.locator(f"{LIVE} .rv-head", has_text="of 95 done")
+    before = line.inner_text()
+    expect(line).not_to_have_text(before)
+    expect(page.locator(f"{LIVE} .rv-actions")).to_have_count(1)
+    page.screenshot(path=screenshots / f"dashboard-{theme}.png", full_page=True)
+    assert find_barriers(page, LIVE, only=None if theme == "light" else ["color-contrast"]) == []
 
 
 def test_marimo(page: Page, marimo: Any, screenshots: Path) -> None:
     page.goto(marimo(MARIMO), timeout=60_000)
-    expect(page.locator(f"{LIVE} .ra-run")).to_be_visible(timeout=60_000)
-    page.screenshot(path=screenshots / "live-marimo.png")
+    expect(page.locator(f"{LIVE} .rv-head")).to_contain_text("done", timeout=60_000)
+    page.screenshot(path=screenshots / "view-marimo.png")
     is_alive_and_answers(page)
 
 
 def test_marimo_says_why_it_does_not_answer_while_a_cell_waits(page: Page, marimo: Any) -> None:
     page.goto(marimo(MARIMO + WAITING), timeout=60_000)
-    expect(page.locator(f"{LIVE} .ra-run")).to_be_visible(timeout=60_000)
+    expect(page.locator(f"{LIVE} .rv-head")).to_contain_text("done", timeout=60_000)
     page.get_by_role("button", name="Cancel run").click()
-    notice = page.locator(".ra-notice")
+    notice = page.locator(".rv-notice")
     expect(notice).to_contain_text("await view")
     expect(page.get_by_role("button", name="Yes, cancel")).to_be_visible()
     expect(notice).to_have_text(re.compile("^$"))
@@ -126,10 +170,16 @@ def test_marimo_says_why_it_does_not_answer_while_a_cell_waits(page: Page, marim
 def test_marimo_explores(page: Page, marimo: Any, screenshots: Path) -> None:
     page.set_viewport_size({"width": 1300, "height": 900})
     page.goto(marimo(EXPLORE), timeout=60_000)
-    rows = page.locator(f"{LIVE} .ra-main tbody tr")
-    expect(rows).to_have_count(15, timeout=60_000)
-    rows.first.locator("td").first.click()
-    expect(page.locator(".ra-aside")).to_contain_text("asserts", timeout=30_000)
-    page.get_by_label("Search").fill("no such run")
-    expect(page.get_by_text(re.compile(r"^none of \d+ runs$"))).to_be_visible()
+    opens_and_searches(page)
     page.screenshot(path=screenshots / "explore-marimo.png")
+
+
+def test_voila_explores(page: Page, voilas: Any, tmp_path: Path) -> None:
+    cell = EXPLORE.partition("def exploring():")[2].partition("    return")[0]
+    lines = "\n".join(each.strip() for each in cell.splitlines())
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(lines)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, tmp_path / "explore.ipynb")
+    page.set_viewport_size({"width": 1300, "height": 900})
+    page.goto(voilas(tmp_path / "explore.ipynb", "light").url, timeout=60_000)
+    opens_and_searches(page)

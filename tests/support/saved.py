@@ -1,4 +1,4 @@
-"""A notebook with both views, executed and saved, as others open it."""
+"""A notebook with two views, executed and saved, as others open it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ sandbox = ra.demo(speed=40)
 view = ra.watch(ra.start_runs("wf_invoices"), interval=0.3)
 view""",
     "_ = view.wait(60)",
-    """explorer = ra.explore(workflow_id="wf_claims")
-_ = explorer.wait(60)
-explorer.state.listed.choose(0)
-explorer""",
+    """shown = ra.explore("wf_claims")
+_ = shown.wait(60)
+shown""",
 )
 
 

@@ -1,16 +1,15 @@
-"""The dashboard's notebook: its live parts tell the same, before and after a run has ended."""
+"""The dashboard's notebook: one view of all workflows, which follows what goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from support.fakes import KEY
-from support.lettered_api import FLOW, HOUR, MINUTE, LetteredApi, alike
+from support.lettered_api import FLOW, MINUTE, LetteredApi, alike
 from support.watching import until
 
 import retab_analysis as ra
@@ -21,11 +20,7 @@ EVALS = {"a": "P" * 9, **alike(6, "P" * 9)}
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[LetteredApi]:
-    """A workflow that passes, whose newest runs are of these days."""
     with LetteredApi(EVALS, codes="A" * 6 + "B" * 3 + "C", published="AB") as api:
-        late = datetime.now(UTC) - api.runs[-1].at - HOUR
-        for run in api.runs:
-            run.at += late
         monkeypatch.setenv("RETAB_API_KEY", KEY)
         monkeypatch.setenv("RETAB_WORKFLOW_ID", FLOW)
         ra.use(client=api.client)
@@ -41,37 +36,21 @@ def run_cells() -> dict[str, Any]:
     return names
 
 
-def statuses(frame: Any) -> dict[str, str]:
-    return dict(frame.select("run_id", "status").iter_rows())
-
-
-def test_all_parts_follow_a_run_that_ends(api: LetteredApi) -> None:
+def test_it_follows_a_run_to_its_end(api: LetteredApi) -> None:
     going = api.run("F" + "P" * 6, after=MINUTE, looks=1)
-    made = run_cells()
-    live, explorer = made["live"], made["explorer"]
-    until(lambda: made["seen"])
-    explorer.wait(60)
-    assert statuses(live.frame) == {going.id: "running"}
-    assert statuses(explorer.frame)[going.id] == "running"
-    assert made["verdict"].headline == "○ extract was edited; its run goes on (0 of 7)"
+    view = run_cells()["view"]
+    until(lambda: view.comparison)
+    assert view.state.checked["run_id"].to_list() == [going.id]
+    assert view.state.phase == "going"
     going.looks = 0
-    live.refresh()
-    live.wait(60)
-    explorer.wait(60)
-    assert statuses(explorer.frame)[going.id] == statuses(live.frame)[going.id] == "completed"
-    headline = "✗ 1 eval broke since the edit of extract"
-    assert live.state.heading.endswith(f": {headline}")
-    assert run_cells()["verdict"].headline == headline, "once the page is loaded again"
+    view._stream.refresh()
+    view.wait(60)
+    assert view.comparison.headline == "✗ 1 eval broke since the edit of extract"
 
 
-def test_where_no_run_has_ended_yet_there_is_no_verdict(api: LetteredApi) -> None:
-    del api.runs[1:]
-    going = api.runs[0]
-    going.looks = 1
-    made = run_cells()
-    assert made["verdict"] is None
-    going.looks = 0
-    made["live"].refresh()
-    made["live"].wait(60)
-    assert made["live"].state.notes == ()
-    assert statuses(made["explorer"].wait(60))[going.id] == "completed"
+def test_where_nothing_goes_on_it_shows_how_the_workflow_is(api: LetteredApi) -> None:
+    api.run("F" + "P" * 6)
+    view = run_cells()["view"]
+    view.wait(60)
+    assert view.comparison.headline == ra.check(FLOW, progress=False).headline
+    assert api.started == []

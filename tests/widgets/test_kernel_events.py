@@ -13,6 +13,7 @@ from jupyter_client.manager import start_new_kernel
 SETUP = """import retab_analysis as ra
 sandbox = ra.demo(speed=0.02)
 view = ra.watch(ra.start_runs("wf_claims"), interval=0.1)
+while view.comparison is None: pass
 print(view.widget.model_id)"""
 
 
@@ -49,12 +50,12 @@ def printed(kernel: BlockingKernelClient, code: str) -> str:
 def test_a_click_is_answered_and_the_next_cells_wait_their_turn(
     kernel: BlockingKernelClient,
 ) -> None:
-    model = printed(kernel, SETUP)
+    model = printed(kernel, SETUP).splitlines()[-1]
     waiting = kernel.execute("ended = view.wait(30)['status'][0]; order = ['waited']")
     after = [kernel.execute(f"order.append({number})") for number in (1, 2)]
     time.sleep(1)
     for event in ("ask", "cancel"):
-        content = {"id": event, "event": event}
+        content = {"id": event, "event": event, "scope": "0", "value": "cancel"}
         data = {"method": "custom", "content": content}
         message = kernel.session.msg("comm_msg", {"comm_id": model, "data": data})
         kernel.shell_channel.send(message)

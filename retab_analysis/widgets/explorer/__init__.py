@@ -1,1 +1,0 @@
-"""Runs, results and evals to search, sort and look into."""

@@ -1,0 +1,514 @@
+"""What a view tells of a state: made once for each comparison and each look at the runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.checks.read import count_waiting
+from retab_analysis.comparison.comparison import Comparison, facts_of, sides_of, suite_of
+from retab_analysis.comparison.detail import (
+    WORDS,
+    find_sign,
+    list_documents,
+    make_cells,
+    name_block,
+    name_eval,
+    say_reason,
+    say_short,
+    say_word,
+)
+from retab_analysis.comparison.headline import write_heading
+from retab_analysis.comparison.names import name_version, name_versions, say_day
+from retab_analysis.comparison.report import make_document
+from retab_analysis.comparison.verdict_document import Door
+from retab_analysis.evidence.story import Story
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.render.document import (
+    Cell,
+    Count,
+    Heading,
+    Line,
+    Note,
+    Span,
+    plain,
+    write_line,
+)
+from retab_analysis.render.text import mark_line, to_text
+from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, NOT_COMPARED
+from retab_analysis.widgets.state import ViewState
+
+COLUMNS, YOUNGER = 16, 3
+"""So many runs are columns of the matrix, and so many of them may be newer than the checked."""
+
+NOT_YET = "not yet"
+READING = "Reading the runs and their results …"
+
+_HEADLINE = 90  # characters of an error that stand in the headline
+
+# What a cell of the matrix is: a letter for each state of a result.
+_LETTERS = {"passed": "p", "failed": "f", "blocked": "b", "error": "e", "cancelled": "c"}
+LETTERS: Mapping[str, str] = MappingProxyType(
+    {**_LETTERS, "mixed": "f", "running": "r", NOT_YET: "n", "not run": "o"}
+)
+_WORST = "erncpo"  # which cell stands for several evals of which none was decided
+PASSES = WORDS["still_passing"][1]
+"""The word under which evals are counted that pass as before."""
+
+
+class Judgement:
+    """A comparison in words; ``gate`` is the one that it has by itself."""
+
+    def __init__(self, comparison: Comparison, *, values: bool) -> None:
+        self.comparison, self.values = comparison, values
+        self.gate = comparison.gate()
+        door = Door(values, types="", shows="")
+        self.document = make_document(comparison, self.gate, door)
+        self.facts = replace(facts_of(comparison), set_aside=self.gate.set_aside)
+        self.stories = {each.id: each for each in suite_of(comparison).stories}
+        self._details: dict[str, Detail] = {}
+
+    def tell(self, eval_id: str) -> Detail:
+        """What a row says of an eval; made when it is shown for the first time."""
+        if eval_id not in self._details:
+            story = self.stories[eval_id]
+            name, asserts, was, got = make_cells(story, values=self.values)
+            words = *find_sign(story), say_word(story), say_reason(story, self.facts.year) or ""
+            self._details[eval_id] = Detail(story, *words, name, asserts, was, got)
+        return self._details[eval_id]
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """An eval as a row shows it."""
+
+    story: Story
+    sign: str
+    tone: str
+    word: str
+    reason: str
+    name: Cell
+    asserts: Cell
+    was: Cell
+    got: Cell
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A run as a column of the matrix; ``cells`` are the letters of its evals by their ids."""
+
+    run_id: str
+    version: str
+    at: datetime | None
+    title: str
+    is_checked: bool
+    is_baseline: bool
+    cells: Mapping[str, str]
+    goes_on: bool
+    block: str | None  # the only block that it runs
+    edited: frozenset[str]  # the blocks that ran on other code in the run before
+
+    def cell(self, eval_id: str, block: str | None) -> str:
+        is_due = self.goes_on and self.block in (None, block)
+        return self.cells.get(eval_id) or LETTERS[NOT_YET if is_due else "not run"]
+
+
+class Facts:
+    """What is told of a state; ``judged`` is what is known of its comparison already."""
+
+    def __init__(self, state: ViewState, judged: Judgement | None) -> None:
+        self.state = state
+        made, values = state.comparison, state.values
+        if judged is None or judged.comparison is not made or judged.values != values:
+            judged = None if made is None else Judgement(made, values=values)
+        self.judged = judged
+
+    def is_of(self, state: ViewState) -> bool:
+        """Whether another state says the same of the runs and the evals."""
+        names = ("comparison", "runs", "results", "checked", "edits", "between", "values", "phase")
+        mine = (self.state, state)
+        return all(getattr(mine[0], name) is getattr(mine[1], name) for name in names)
+
+    # The evals
+
+    @cached_property
+    def waiting(self) -> frozenset[str]:
+        """The evals of which a result is still to come."""
+        if self.judged is None:
+            return frozenset()
+        pending = sides_of(self.judged.comparison).saved.pending
+        return pending - {*self.judged.stories} - self._passed_since
+
+    @cached_property
+    def _passed_since(self) -> frozenset[str]:
+        """The evals that passed as before since the comparison was made."""
+        state = self.state
+        if self.judged is None or not state.is_watched:
+            return frozenset()
+        is_checked = pl.col("run_id").is_in(state.checked["run_id"].implode())
+        passed = state.results.filter(is_checked, state="passed")["eval_id"]
+        told = sides_of(self.judged.comparison).saved.pending - {*self.judged.stories}
+        return told & state.passing & frozenset(passed)
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """The word under which each eval is counted, in the order of harm."""
+        if self.judged is None:
+            return {}
+        aside = self.judged.gate.set_aside
+        found = {k: aside.get(k, say_word(each)) for k, each in self.judged.stories.items()}
+        found |= dict.fromkeys(sorted(self._passed_since), PASSES)
+        return found | dict.fromkeys(sorted(self.waiting), NOT_YET)
+
+    @cached_property
+    def counts(self) -> list[Count]:
+        """How many evals there are of each word; together they are all evals."""
+        if self.judged is None:
+            return []
+        numbers = Counter(self.words.values())
+        known = {_singular(each.word): each for each in self.judged.document.counts}
+        if self._passed_since and PASSES not in known:
+            known[PASSES] = Count(0, PASSES, "good")
+        if self.state.is_going and "broke" not in known:
+            known = {"broke": Count(0, "broke", "bad"), **known}
+        counts = [replace(each, number=numbers[word]) for word, each in known.items()]
+        left = Count(numbers[NOT_YET], NOT_YET, "other")
+        return [*counts, left] if numbers[NOT_YET] else counts
+
+    @property
+    def broke(self) -> int:
+        return sum(word == "broke" for word in self.words.values())
+
+    @property
+    def doubts(self) -> int:
+        return sum(word in ("error", "unclear") for word in self.words.values())
+
+    # The head
+
+    @cached_property
+    def heading(self) -> Heading:
+        """The headline: that of the document, with how far the runs are now."""
+        state = self.state
+        if self.judged is None:
+            if state.phase == "failed":
+                return Heading("‼", "error", one_line(state.trouble, _HEADLINE))
+            return self._head_alone()
+        facts = self.judged.facts
+        if not state.is_going:
+            return self.judged.document.heading
+        read = replace(facts.sides.read, waiting=count_waiting(self.state.checked))
+        return write_heading(replace(facts, sides=replace(facts.sides, read=read)))
+
+    def _head_alone(self) -> Heading:
+        checked = self.state.checked
+        left, total = count_waiting(checked)
+        if self.state.phase == "reading" or checked.is_empty():
+            return Heading("…", "other", READING)
+        if left:
+            return Heading("…", "other", f"{total - left} of {total} done")
+        passed = checked["passed"].sum()
+        return Heading("○", "other", f"{passed} of {total} pass", "; held against nothing")
+
+    @cached_property
+    def context(self) -> tuple[Span, ...]:
+        """What was checked: the workflow, its version, its own time, and how many evals."""
+        state = self.state
+        called = Span(one_line(state.name or state.workflow_id), title=one_line(state.workflow_id))
+        if self.judged is None:
+            return (called,) if called.text else ()
+        *about, _ = self.judged.document.context
+        if not self.judged.stories and not state.checked.is_empty():
+            version = name_versions(state.checked, state.versions, state.year)
+            moment: Any = state.checked["created_at"].max()
+            when = "" if moment is None else f"{moment:%-d %b %Y, %H:%M} UTC"
+            about = [called, *(Span(each) for each in (version, when) if each)]
+        return (*about, Span(count_noun(len(self.words), "eval")))
+
+    @property
+    def badge(self) -> tuple[str, str] | None:
+        """How the gate stands; None while a run goes on and where the run itself broke off."""
+        if self.judged is None or self.state.is_going:
+            return None
+        if sides_of(self.judged.comparison).read.could_not_run:
+            return None
+        return self.judged.document.badge, self.judged.document.badge_tone
+
+    @cached_property
+    def notes(self) -> tuple[Line, ...]:
+        if self.judged is None:
+            is_cut = self.state.phase == "failed" and len(self.state.trouble) > _HEADLINE
+            own = (*([self.state.trouble] if is_cut else []), *self.state.notes)
+            return tuple(map(write_line, own))
+        own = (*self._say_broken_off(), *self.state.notes)
+        return (*map(write_line, own), *self.judged.document.notes)
+
+    def _say_broken_off(self) -> Iterator[str]:
+        """Why a run could not run, and what a later one on the same code says."""
+        assert self.judged is not None
+        if not sides_of(self.judged.comparison).read.could_not_run:
+            return
+        checked, runs = self.state.checked, self.state.runs
+        yield from (one_line(each, 300) for each in checked["status_message"].drop_nulls())
+        later = runs.filter(pl.col("created_at") > checked["created_at"].max(), status="completed")
+        its = self._codes.get(checked["run_id"][0], {}).items()
+        for run in later.filter(scope="workflow").reverse().iter_rows(named=True):
+            now = self._codes.get(run["run_id"], {})
+            if now and all(now.get(block, code) == code for block, code in its):
+                sign = "✓" if run["ok"] else "✗"
+                yield f"A later run on the same code: {sign} {_say_passing(run)}."
+                return
+
+    # The matrix
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[str, str]]:
+        known = self.state.results.drop_nulls(("run_id", "block_id", BLOCK_CODE))
+        one = known.group_by("run_id", "block_id").agg(pl.col(BLOCK_CODE).last())
+        found: dict[str, dict[str, str]] = {}
+        for run_id, block, code in one.iter_rows():
+            found.setdefault(run_id, {})[block] = code
+        return found
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        state, before = self.state, self._baseline_ids
+        checked = {*state.checked["run_id"]}
+        shown = _choose_columns(state, checked, before)
+        codes: dict[str, str] = {}
+        made = []
+        states = _read_cells(state.results, shown["run_id"])
+        for run in shown.iter_rows(named=True):
+            now = self._codes.get(run["run_id"], {})
+            edited = frozenset(b for b, code in now.items() if codes.get(b, code) != code)
+            codes |= now
+            version = self.name_version(run["workflow_version_id"], run["created_at"])
+            column = Column(
+                run_id=run["run_id"],
+                version=version,
+                at=run["created_at"],
+                title=self._write_title(run, version, edited),
+                is_checked=run["run_id"] in checked,
+                is_baseline=run["run_id"] in before,
+                cells=states.get(run["run_id"], {}),
+                goes_on=not run["is_terminal"] and run["scope"] != "eval",
+                block=run["target_block_id"],
+                edited=edited,
+            )
+            made.append(column)
+        return made
+
+    @property
+    def _baseline_ids(self) -> frozenset[str]:
+        made = self.state.comparison
+        before = None if made is None else sides_of(made).baseline
+        return frozenset() if before is None else frozenset(before["run_id"].drop_nulls())
+
+    def name_version(self, version: str | None, at: datetime | None) -> str:
+        if version is None:
+            return ""
+        return name_version(version, at, self.state.versions, self.state.year)
+
+    def name_run(self, run: Mapping[str, Any]) -> str:
+        return " · ".join(filter(None, (
+            say_moment(run["created_at"], self.state.year),
+            self.name_version(run["workflow_version_id"], run["created_at"]),
+        )))  # fmt: skip
+
+    def list_choices(self) -> list[tuple[str, str]]:
+        runs = self.state.runs.filter(
+            pl.col("is_terminal"), pl.col("scope").is_in(("workflow", "block"))
+        )
+        rows = runs.head(COLUMNS).iter_rows(named=True)
+        return [(row["run_id"], self.name_run(row)) for row in rows]
+
+    def list_versions(self) -> list[tuple[str, str]]:
+        if self.state.versions is None:
+            return []
+        numbers = self.state.versions["version"].drop_nulls().unique().sort(descending=True)
+        return [(f"v{each}", f"v{each}") for each in numbers]
+
+    def _write_title(self, run: Mapping[str, Any], version: str, edited: frozenset[str]) -> str:
+        when = say_moment(run["created_at"], self.state.year)
+        about = " · ".join(filter(None, (f"{when} UTC" * bool(when), version, _say_passing(run))))
+        lines = [about]
+        for block in sorted(edited):
+            words = self.state.edits.get((run["run_id"], block), ())
+            lines.append(f"{self.name_block(block)} was edited before this run{':' * bool(words)}")
+            if self.state.values:
+                lines += [f"{each.label}: {one_line(mark_line(each.line), 300)}" for each in words]
+        return "\n".join(lines)
+
+    def name_block(self, block: str | None) -> str:
+        """A block by its label; by its id where it has none."""
+        return one_line(self.state.labels.get(block or "") or block)
+
+    def cells_of(self, eval_id: str) -> list[str]:
+        block = self.block_of(eval_id)
+        return [column.cell(eval_id, block) for column in self.columns]
+
+    def sum_cells(self, eval_ids: Sequence[str]) -> list[str | float]:
+        """Of several evals: one letter where nothing failed, else the share that did."""
+        rows = [self.cells_of(each) for each in eval_ids]
+        found: list[str | float] = []
+        for letters in (Counter(each) for each in zip(*rows, strict=True)):
+            failed, of = letters["f"] + letters["b"], letters["f"] + letters["b"] + letters["p"]
+            letter = "p" if of else next(each for each in _WORST if each in letters)
+            found.append(failed / of if failed else letter)
+        return found
+
+    def edits_of(self, block: str | None) -> list[int]:
+        return [at for at, each in enumerate(self.columns) if block in each.edited]
+
+    @cached_property
+    def blocks(self) -> dict[str, list[str]]:
+        """The evals of each block, in the order in which they are saved."""
+        found: dict[str, list[str]] = {}
+        for eval_id in self.words:
+            if (block := self.block_of(eval_id)) is not None:
+                found.setdefault(block, []).append(eval_id)
+        return found
+
+    def block_of(self, eval_id: str) -> str | None:
+        """The block of an eval, also of one without a result yet."""
+        story = self.judged and self.judged.stories.get(eval_id)
+        return story.block_id if story else self._saved.get(eval_id, {}).get("block_id")
+
+    @cached_property
+    def _saved(self) -> dict[str, dict[str, Any]]:
+        names = ("eval_id", "eval_name", "block_id", "path")
+        return {row["eval_id"]: row for row in self.state.saved.select(names).iter_rows(named=True)}
+
+    def name_waiting(self, eval_id: str) -> str:
+        return one_line(self._saved.get(eval_id, {}).get("eval_name") or eval_id)
+
+    @cached_property
+    def arrival(self) -> dict[str, int]:
+        """In which order the results of the checked runs came, by the ids of their evals."""
+        is_checked = pl.col("run_id").is_in(self.state.checked["run_id"].implode())
+        came = self.state.results.filter(is_checked).drop_nulls("completed_at")
+        ids = came.sort("completed_at", maintain_order=True)["eval_id"].unique(maintain_order=True)
+        return {each: at for at, each in enumerate(ids)}
+
+    # What is found
+
+    def find(self) -> list[str] | None:
+        """The evals that the pressed counts and the search leave, by harm; None for all."""
+        state, asked = self.state, self.state.search.casefold().split()
+        if not (asked or state.show):
+            return None
+        return [
+            eval_id
+            for eval_id, word in self.words.items()
+            if (not state.show or word in state.show)
+            and all(each in self._texts.get(eval_id, "") for each in asked)
+        ]
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        """All in which somebody may search, by the ids of the evals."""
+        assert self.judged is not None
+        runs = self.state.runs.select("run_id", "workflow_version_id", "created_at").rows()
+        names = {run_id: self.name_version(version, at) for run_id, version, at in runs}
+        pairs = self.state.results.group_by("eval_id").agg(pl.col("run_id").drop_nulls().unique())
+        ran = {k: {names.get(each, "") for each in ids} for k, ids in pairs.iter_rows()}
+        found = {}
+        for eval_id, word in self.words.items():
+            story = self.judged.stories.get(eval_id)
+            said = [word, self.name_waiting(eval_id), self.name_block(self.block_of(eval_id))]
+            if story is not None:
+                said += _list_texts(story, values=self.state.values)
+            found[eval_id] = "\n".join([*said, *ran.get(eval_id, ())]).casefold()
+        return found
+
+    # As text
+
+    def to_text(self, width: int | None = None) -> str:
+        if self.judged is None:
+            return "\n".join([str(self.heading), *map(plain, self.notes)])
+        badge = self.badge[0] if self.badge else ""
+        document = replace(
+            self.judged.document,
+            heading=self.heading,
+            badge=badge,
+            brief=" · ".join(plain((each,)) for each in self.context),
+            notes=self.notes,
+            counts=tuple(self.counts),
+        )
+        trouble = (Note(write_line(self.state.trouble)),) if self.state.trouble else ()
+        parts = replace(document, parts=(*trouble, *document.parts))
+        return to_text(parts) if width is None else to_text(parts, width)
+
+
+def _singular(word: str) -> str:
+    return "error" if word == "errors" else word
+
+
+def say_moment(moment: datetime | None, year: int | None) -> str:
+    """A moment as ``28 Nov 23:05``; with its year where that is another one."""
+    return "" if moment is None else f"{say_day(moment, year)} {moment:%H:%M}"
+
+
+def _say_passing(run: Mapping[str, Any]) -> str:
+    if not run["is_terminal"]:
+        return "goes on"
+    parts = [run[name] for name in ("passed", "failed", "blocked", "error")]
+    return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
+
+
+def _choose_columns(state: ViewState, checked: set[str], before: frozenset[str]) -> pl.DataFrame:
+    """The newest runs that were read; few of them newer than what is checked."""
+    is_read = pl.col("run_id").is_in([*state.read])
+    is_asked = pl.col("run_id").is_in([*checked])
+    is_before = pl.col("run_id").is_in([*before])
+    known = pl.concat([state.checked, state.runs]).unique("run_id", keep="first")
+    runs = known.filter(is_asked | (is_read & pl.col("scope").is_in(("workflow", "block"))))
+    runs = runs.sort("created_at", "run_id", nulls_last=True)
+    newest = state.checked["created_at"].max()
+    younger = runs.filter((pl.col("created_at") > newest).fill_null(False), ~is_asked)
+    runs = runs.join(younger.tail(-YOUNGER), on="run_id", how="anti")
+    kept = runs.tail(COLUMNS)
+    rest = runs.head(-COLUMNS).filter(is_before).tail(1)
+    return pl.concat([rest, kept.tail(COLUMNS - rest.height)])
+
+
+def _read_cells(results: pl.DataFrame, runs: pl.Series) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    shown = results.filter(pl.col("run_id").is_in(runs.implode()))
+    for run_id, eval_id, state, status in shown.select(
+        "run_id", "eval_id", "state", "status"
+    ).iter_rows():
+        letter = LETTERS.get(state) or LETTERS.get(status)
+        if letter is None:
+            letter = LETTERS[NOT_YET if status in ("queued", "pending") else "not run"]
+        found.setdefault(run_id, {})[eval_id] = letter
+    return found
+
+
+def _list_texts(story: Story, *, values: bool) -> Sequence[str]:
+    was = story.was.actual_value if story.was else None
+    shown = (story.condition, story.expected_value, story.got, was, story.failure)
+    known = (name_eval(story), name_block(story), story.block_id, list_documents(story))
+    about = (*known, story.path, story.state, *(shown if values else ()))
+    return [each for each in about if each]
+
+
+def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
+    """A line for each eval that is news and was not ``said`` yet, or has become something else."""
+    for story in facts.judged.stories.values() if facts.judged else ():
+        is_new = story.transition in NOT_COMPARED and story.fails
+        if is_new or story.transition in (*BROKEN, "suspect", "newly_errored"):
+            if (key := (story.id, story.transition)) in said:
+                continue
+            said.add(key)
+            words = dict.fromkeys((say_word(story), say_short(story, values=values)))
+            documents = f" [{list_documents(story)}]" if list_documents(story) else ""
+            yield one_line(
+                f"{find_sign(story)[0]} {name_eval(story)}{documents}: {'; '.join(words)}"
+            )

@@ -1,1 +1,0 @@
-"""A view of runs that keeps itself up to date."""

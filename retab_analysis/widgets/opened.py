@@ -1,0 +1,162 @@
+"""What stands below the row of an eval that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.checks.open_document import embed
+from retab_analysis.comparison.detail import WORDS, find_differences, summarize_value
+from retab_analysis.comparison.names import say_day
+from retab_analysis.markup import Html, join, name, one_line, tag
+from retab_analysis.render.document import ChangeList
+from retab_analysis.render.html import write_part
+from retab_analysis.vocabulary import MOMENT
+from retab_analysis.widgets.facts import Detail, Facts, say_moment
+from retab_analysis.widgets.state import Preview
+
+LINES = 8
+"""So many lines of runs are shown; equal ones are joined."""
+
+_LONG = 4_000  # characters of a value that are shown
+_VALUE = 120
+NO_DOCUMENT = "It has no document."
+
+
+def render_opened(detail: Detail, facts: Facts) -> Html:
+    """Why it is what it is, what differs, its runs, and its document at the right."""
+    results = list_results(facts, detail.story.id)
+    left = (
+        tag("p", f"{detail.reason[0].upper()}{detail.reason[1:]}.") if detail.reason else None,
+        *(_render_differences(detail) if facts.state.values else ()),
+        _render_runs(results, facts),
+        tag("p", "Id ", tag("code", one_line(detail.story.id)), " ", _copy(detail.story.id)),
+    )
+    right = _render_document(detail.story.id, list_documents(results), facts.state.preview)
+    parts = tag("div", *left), tag("div", *right, class_="rv-document")
+    return tag("div", *parts, class_="rv-opened")
+
+
+def list_results(facts: Facts, eval_id: str) -> pl.DataFrame:
+    """The results of an eval, the newest first."""
+    its = facts.state.results.filter(eval_id=eval_id)
+    return its.sort(MOMENT, "completed_at", descending=True, nulls_last=True)
+
+
+def list_documents(results: pl.DataFrame) -> list[tuple[str, str]]:
+    """The documents of the newest result that has any: their ids and names."""
+    for ids, names in results.select("document_ids", "document_names").iter_rows():
+        named = names if names and len(names) == len(ids or ()) else ids
+        if found := [(each, named[at] or each) for at, each in enumerate(ids or ()) if each]:
+            return found
+    return []
+
+
+def _copy(text: str) -> Html:
+    return tag("button", "Copy", type="button", data_copy=text, class_="rv-button")
+
+
+def _render_differences(detail: Detail) -> Iterator[Html]:
+    """What differs from the last pass; else whole values where the row cuts them."""
+    story = detail.story
+    was = story.was.actual_value if story.was is not None and story.was.has_passed else None
+    if changes := find_differences(story):
+        title = "What differs from the last pass" if was else "What differs from what is expected"
+        yield tag("p", tag("b", title))
+        yield from write_part(ChangeList(tuple(changes)))
+        return
+    values = (("expected", story.expected_value), ("was", was), ("got", story.got))
+    for title, value in values:
+        if value is not None and summarize_value(value) != one_line(value):
+            yield tag("p", tag("b", title), " ", tag("code", value[:_LONG]))
+
+
+def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
+    """Its runs, the newest first; those in a row that are the same are one line."""
+    state, runs = facts.state, []
+    versions = dict(state.runs.select("run_id", "workflow_version_id").iter_rows())
+    for row in results.iter_rows(named=True):
+        at = row["run_created_at"] or row["created_at"]
+        version = row["workflow_version_id"] or versions.get(row["run_id"])
+        named = facts.name_version(version, at)
+        runs.append((at, named, _word(row), _say_value(row, values=state.values)))
+    lines = []
+    for (version, word, value), several in groupby(runs, key=lambda each: each[1:]):
+        moments = [each[0] for each in several]
+        lines.append((_say_span(moments, state.year), version, word, len(moments), value))
+    rows = [
+        join(
+            *map(_cell, (when, version, f"{word} × {count}" if count > 1 else word)),
+            tag("span", tag("code", value)),
+        )
+        for when, version, word, count, value in lines[:LINES]
+    ]
+    left = sum(each[3] for each in lines[LINES:])
+    more = tag("p", f"and {left} earlier", class_="rtd-quiet") if left else None
+    return join(tag("div", *rows, class_="rv-runs"), more)
+
+
+def _cell(text: str) -> Html:
+    return tag("span", name(text))
+
+
+def _word(row: Mapping[str, Any]) -> str:
+    if row["state"] in WORDS:
+        return WORDS[row["state"]][1]
+    return one_line(row["status"] or row["state"])
+
+
+def _say_value(row: Mapping[str, Any], *, values: bool) -> str:
+    if not values:
+        return ""
+    if row["actual_value"] is not None and row["state"] != "error":
+        return summarize_value(row["actual_value"])
+    said = row["status_message"] or row["failure_message"] or row["failure_code"]
+    return one_line(said, _VALUE)
+
+
+def _say_span(moments: Sequence[Any], year: int | None) -> str:
+    """``28 Nov 23:05``, or ``24 to 27 Nov`` of several runs, the newest first."""
+    newest, oldest = moments[0], moments[-1]
+    if len(moments) == 1 or newest is None or oldest is None:
+        return say_moment(newest, year)
+    last, first = say_day(newest, year), say_day(oldest, year)
+    if first == last:
+        return last
+    is_one_month = (newest.year, newest.month) == (oldest.year, oldest.month)
+    return f"{oldest.day if is_one_month else first} to {last}"
+
+
+def _render_document(
+    eval_id: str, documents: Sequence[tuple[str, str]], preview: Preview | None
+) -> Iterator[Html]:
+    """The document that is shown, and buttons for the others."""
+    if not documents:
+        yield tag("p", NO_DOCUMENT, class_="rtd-quiet")
+        return
+    if preview is None or (preview.failure is None and preview.url is None):
+        yield tag("p", "Asking for the document …", class_="rtd-quiet")
+    elif preview.failure is not None:
+        yield tag("p", one_line(preview.failure, 300))
+    elif preview.url is not None:
+        yield embed(preview.url, preview.name)
+    if len(documents) > 1:
+        shown = None if preview is None else preview.document_id
+        yield join(
+            *(
+                tag(
+                    "button",
+                    name(one_line(called)),
+                    type="button",
+                    data_event="document",
+                    data_value=f"{eval_id} {at}",
+                    aria_pressed=str(document_id == shown).lower(),
+                    class_="rv-button",
+                )
+                for at, (document_id, called) in enumerate(documents)
+            ),
+            by=" ",
+        )

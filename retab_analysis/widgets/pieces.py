@@ -1,0 +1,593 @@
+"""The HTML of a view, in named pieces with slots for one another.
+
+A piece has a place where another one stands: an element with the name of that piece in
+``data-slot``. Only pieces that have changed travel to the browser, which puts them in their slots.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.comparison.comparison import facts_of
+from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.comparison.names import say_day
+from retab_analysis.markup import Html, count_noun, join, name, one_line, tag, without_controls
+from retab_analysis.render.document import (
+    Card,
+    ChangeList,
+    ColumnTitle,
+    Count,
+    DocumentTable,
+    Folded,
+    Part,
+    Span,
+    plain,
+    write_line,
+)
+from retab_analysis.render.html import STYLE, write_cell, write_html_line, write_part
+from retab_analysis.vocabulary import DRAFT
+from retab_analysis.widgets.facts import (
+    COLUMNS,
+    NOT_YET,
+    PASSES,
+    Column,
+    Detail,
+    Facts,
+    say_moment,
+)
+from retab_analysis.widgets.opened import render_opened
+from retab_analysis.widgets.reading import mark_changes
+
+ROWS = 100
+"""So many rows of a list are shown."""
+
+_MORE = "… and {} more; search, or press a count above, to find them"
+_ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
+_STEP = 12  # pixels of a column
+_LETTER = 6.2  # pixels of a letter above the columns
+_NAMES = {
+    "p": "passed", "f": "failed", "b": "blocked", "e": "error",
+    "c": "cancelled", "r": "running", "n": "not yet",
+}  # fmt: skip
+_SLOT = re.compile(r'data-slot="([^"]*)"></')
+
+Pieces = dict[str, Html]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a view is shown: with buttons, and of several views which one is open."""
+
+    is_live: bool = True
+    open_view: str = ""
+    token: str | None = None
+
+
+def render_view(views: Mapping[str, Facts], look: Look, headline: str = "") -> Pieces:
+    """All pieces, by their names; the outermost is ``root``."""
+    slots = [slot(number, class_="rv-view", data_scope=number) for number in views]
+    title = _heading(Html(""), headline, level=1) if headline else None
+    pieces: Pieces = {"root": tag("div", title, *slots)}
+    is_one = len(views) == 1
+    for number, facts in views.items():
+        is_open = is_one or number == look.open_view
+        pieces |= _Renderer(number, facts, look, is_one=is_one, is_open=is_open).render()
+    return pieces
+
+
+def compose(pieces: Mapping[str, str], name: str = "root") -> Html:
+    """A piece with all others in their slots."""
+
+    def fill(found: re.Match[str]) -> str:
+        inner = compose(pieces, html.unescape(found[1])) if pieces else ""
+        return f"{found[0][:-2]}{inner}</"
+
+    return Html(_SLOT.sub(fill, pieces.get(name, "")))
+
+
+def render_still(pieces: Mapping[str, str], token: str | None = None) -> Html:
+    """A view for where no script runs; ``token`` is that of the page that it stands for."""
+    style = tag("style", Html(STYLE))
+    return tag("div", style, compose(pieces), class_=_ROOT, data_stands_for=token)
+
+
+def slot(name: str, element: str = "div", **attributes: object) -> Html:
+    """Where another piece stands."""
+    return tag(element, **attributes, data_slot=name)
+
+
+def button(words: object, event: str, value: str | None = None, **more: object) -> Html:
+    """A button that sends an event."""
+    given = {"type": "button", "data_event": event, "data_value": value, "class_": "rv-button"}
+    return tag("button", words, **{**given, **more})
+
+
+def _heading(sign: Html, words: object, *, level: int = 2) -> Html:
+    inner = join(sign, words)
+    return tag("div", inner, role="heading", aria_level=level, class_="rv-head")
+
+
+class _Renderer:
+    """Makes the pieces of one workflow's view; their names begin with its number."""
+
+    def __init__(
+        self, number: str, facts: Facts, look: Look, *, is_one: bool, is_open: bool
+    ) -> None:
+        self.number, self.facts, self.state, self.look = number, facts, facts.state, look
+        self.is_one, self.is_open = is_one, is_open
+        self.pieces: Pieces = {}
+
+    def render(self) -> Pieces:
+        of = self.number
+        inner = [slot(f"{of}:head", class_="rv-top-part")]
+        self._add("head", self._head())
+        if self.is_open:
+            if self.look.is_live:
+                inner.append(slot(f"{of}:actions", class_="rv-actions"))
+                self._add("actions", self._actions())
+            inner += [slot(f"{of}:chips", class_="rv-chips"), slot(f"{of}:body", class_="rv-body")]
+            self._add("chips", self._chips())
+            self._add("seen", tag("span", self._say_seen()))
+            self._add("body", join(*self._body()))
+        self.pieces[of] = join(*inner)
+        return self.pieces
+
+    def _add(self, name: str, piece: Html) -> str:
+        full = f"{self.number}:{name}"
+        self.pieces[full] = piece
+        return full
+
+    # The head
+
+    def _head(self) -> Html:
+        facts = self.facts
+        context = join(*(_span(each) for each in facts.context), by=" · ")
+        pill = None
+        if facts.badge:
+            words, tone = facts.badge
+            pill = tag("span", words, class_="rtd-badge", style=f"border-color:var(--rtd-t-{tone})")
+        top = tag("div", tag("span", context, class_="rv-context"), " ", pill, class_="rtd-top")
+        news = f"{facts.broke} broke" if facts.judged else ""
+        status = tag("div", news, role="status", class_="rv-hidden") if self.is_open else None
+        slots = [
+            slot(self._add(*each)) for each in (("line", self._headline()), ("bar", self._bar()))
+        ]
+        return join(top, *slots, status)
+
+    def _headline(self) -> Html:
+        heading = self.facts.heading
+        sign = tag("span", f"{heading.sign} ", class_="rv-sign")
+        words = join(tag("b", heading.strong), tag("span", heading.rest, class_="rtd-quiet"))
+        if self.is_one or not self.look.is_live:
+            return _heading(sign, words)
+        is_open = str(self.is_open).lower()
+        size = "rv-small" * (not self.is_open)
+        opens = button(
+            join(sign, words), "fold-view", self.number, class_="rv-fold", aria_expanded=is_open
+        )
+        return _heading(Html(""), tag("span", opens, class_=size or None))
+
+    def _bar(self) -> Html:
+        counts = [each for each in self.facts.counts if each.number]
+        total = sum(each.number for each in counts)
+        said = ", ".join(map(str, counts)) or "nothing is known yet"
+        return tag(
+            "div", role="img", aria_label=said, class_="rv-bar", style=_write_bar(counts, total)
+        )
+
+    # The actions
+
+    def _actions(self) -> Html:
+        facts, state = self.facts, self.state
+        if state.comparison is None and state.checked.is_empty():
+            return Html("")
+        checked = [("", "the watched run" if state.is_watched else "the newest run")]
+        runs = facts.list_choices()
+        versions = facts.list_versions()
+        against = [
+            (LAST_GOOD, "each eval's last good"),
+            ("previous", "the run before"),
+            *([("published", "the published version")] if state.versions is not None else []),
+            *versions,
+            *runs,
+        ]
+        chosen = (*versions, *([(DRAFT, DRAFT)] if state.versions is not None else []), *runs)
+        words = {"placeholder": "Search evals", "aria_label": "Search evals"}
+        given = {"value": state.search, "data_event": "search", "data_key": "search"}
+        search = tag("input", type="search", class_="rv-field rv-search", **given, **words)
+        is_ready = state.comparison is not None
+        return join(
+            _select("Checked", "candidate", [*checked, *chosen], state.candidate or ""),
+            _select("Against", "baseline", against, state.baseline),
+            search,
+            button("Export CSV", "export", data_key="export", disabled=not is_ready),
+            tag("span", *self._ask(), class_="rv-push", data_key="right"),
+        )
+
+    def _ask(self) -> Iterator[Html]:
+        """What stands at the right: a question, a job, or what can be done about the runs."""
+        state, runs = self.state, self.state.reruns
+        going = state.checked.filter(~state.checked["is_terminal"]).height
+        if state.job:
+            yield tag("span", state.job, class_="rtd-quiet")
+        elif state.asking == "cancel" and going:
+            yield button("Yes, cancel", "cancel", title="Ends the runs for everybody")
+            yield button("No", "ask", "")
+        elif state.asking == "settle" and runs:
+            yield button(f"Start {count_noun(runs, 'run')}", "settle", title="Runs are billed")
+            yield button("No", "ask", "")
+        elif state.can_cancel and state.phase == "going" and going:
+            yield button("Cancel run" if going == 1 else "Cancel runs", "ask", "cancel")
+        elif runs and state.phase == "ended" and not state.is_going:
+            yield button(f"Settle ({count_noun(runs, 'run')})", "ask", "settle")
+
+    def _chips(self) -> Html:
+        counts = []
+        for each in self.facts.counts:
+            is_pressed = _key(each) in self.state.show
+            chip = _write_chip(each, is_pressed=is_pressed, is_live=self.look.is_live)
+            counts.append(slot(self._add(f"count:{_key(each)}", chip), "span"))
+        role = {"role": "toolbar", "aria_label": "Show only"} if self.look.is_live else {}
+        bar = tag("div", join(*counts, by=" "), class_="rv-counts", **role) if counts else None
+        return join(bar, slot(f"{self.number}:seen", class_="rv-push rtd-quiet"))
+
+    def _say_seen(self) -> str:
+        state = self.state
+        at = "" if state.seen_at is None else f"{state.seen_at:%H:%M:%S} UTC"
+        if state.trouble and self.facts.judged is not None:
+            return f"{one_line(state.trouble, 300)}{f'; showing the state of {at}' * bool(at)}"
+        if state.trouble and state.phase != "failed":
+            return one_line(state.trouble, 300)
+        if state.phase == "stopped":
+            return f"watching has stopped{f', as of {at}' * bool(at)}"
+        return f"as of {at}" if at else ""
+
+    # The body
+
+    def _body(self) -> Iterator[Html]:
+        facts = self.facts
+        found = facts.find()
+        if found is not None:
+            yield self._found(found)
+            return
+        yield from (tag("p", write_html_line(each)) for each in facts.notes)
+        if facts.judged is None:
+            return
+        if self.state.between is not None:
+            yield self._between()
+        parts = facts.judged.document.parts
+        if self.state.is_going:
+            yield from self._going(parts)
+            return
+        yield from self._standing(parts)
+
+    def _standing(self, parts: Sequence[Part]) -> Iterator[Html]:
+        """The cards and notes of the document, and what is folded below them."""
+        has_card = any(isinstance(each, Card) for each in parts)
+        folds: list[tuple[str, list[str]]] = []
+        details: list[Folded] = []
+        for part in parts:
+            if isinstance(part, Card):
+                yield self._card(part)
+            elif isinstance(part, Folded):
+                evals = list_evals(part)
+                if evals:
+                    folds.append((part.title, evals))
+                else:
+                    details.append(part)
+            else:
+                yield from write_part(part)
+        passing = [k for k, word in self.facts.words.items() if word == PASSES]
+        folds += [("Pass", passing)] if passing else []
+        for at, (title, evals) in enumerate(folds):
+            yield self._fold(title, evals, is_first=at == 0 and not has_card)
+        for each in details:
+            yield from write_part(each)
+
+    def _going(self, parts: Sequence[Part]) -> Iterator[Html]:
+        """While a run goes on: cards in the order in which they came, and nothing below them."""
+        arrival = self.facts.arrival
+
+        def came(evals: Sequence[str]) -> int:
+            return min((arrival.get(each, len(arrival)) for each in evals), default=len(arrival))
+
+        cards = [each for each in parts if isinstance(each, Card)]
+        if not cards:
+            yield self._blocks()
+        for card in sorted(cards, key=lambda each: (each.tone != "bad", came(list_evals(each)))):
+            yield self._card(card, order=arrival)
+
+    def _blocks(self) -> Html:
+        """A row for each block, in which its evals are summed up."""
+        facts = self.facts
+        rows = []
+        for block, evals in facts.blocks.items():
+            done = sum(facts.words[each] != NOT_YET for each in evals)
+            cells = (
+                tag("td"),
+                tag("td", name(facts.name_block(block)), tabindex=-1),
+                tag("td", f"{done} of {count_noun(len(evals), 'eval')}", tabindex=-1, colspan=3),
+                self._matrix(facts.sum_cells(evals), block),
+            )
+            self._add(f"block:{block}", tag("tr", *cells))
+            rows.append(slot(f"{self.number}:block:{block}", "tbody", data_key=block))
+        title = tag("div", tag("b", "Blocks"), role="heading", aria_level=3, class_="rtd-title")
+        table = self._table(rows, "Blocks", titles=("block", "done", "", ""))
+        return tag("section", title, table, class_="rtd-card")
+
+    def _between(self) -> Html:
+        """What was edited between two versions, block by block."""
+        assert self.state.between is not None
+        assert self.state.comparison is not None
+        before, now = facts_of(self.state.comparison).versions or ("", "")
+        inner: list[Html] = []
+        names = Edits(self.state.between, labels=self.state.labels)
+        for (block, *_), rows in self.state.between.group_by("block_id", maintain_order=True):
+            called = names.name(None if block is None else str(block))
+            inner.append(tag("div", tag("b", called), role="heading", aria_level=4))
+            inner += write_part(ChangeList(mark_changes(rows)))
+        told = inner or [tag("p", "No block differs.")]
+        words = tag("span", tag("b", "Edited"), f" between {before} and {now}")
+        title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
+        return tag("section", title, *told, class_="rtd-card")
+
+    def _card(self, card: Card, order: Mapping[str, int] | None = None) -> Html:
+        """A card of the document, with its evals as rows."""
+        edge = f"border-left-color:var(--rtd-t-{card.tone})"
+        aside = tag("span", write_html_line(card.aside), class_="rtd-quiet") if card.aside else None
+        words = join(tag("span", write_html_line(card.title)), " ", aside)
+        title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
+        inner: list[Html] = []
+        for part in card.parts:
+            if not isinstance(part, DocumentTable):
+                inner += write_part(part)
+                continue
+            evals = list_evals(part)
+            if order is not None:
+                evals.sort(key=lambda each: order.get(each, len(order)))
+            inner.append(self._rows(evals, plain(card.title)))
+        return tag("section", title, *inner, class_="rtd-card", style=edge)
+
+    def _found(self, found: list[str]) -> Html:
+        """What the pressed counts and the search leave."""
+        count = f"{len(found):,} {'eval' if len(found) == 1 else 'evals'}"
+        words = join(tag("b", f"{count} of {len(self.facts.words):,}"))
+        shows = button("Show all", "clear") if self.look.is_live else None
+        title = tag("div", words, " ", role="heading", aria_level=3)
+        head = tag("div", title, shows, class_="rtd-title")
+        return tag("section", head, self._rows(found, "Found evals"), class_="rtd-card")
+
+    def _fold(self, title: str, evals: Sequence[str], *, is_first: bool) -> Html:
+        is_open = (title in self.state.unfolded) != is_first
+        count = join(title, " ", tag("b", f"{len(evals):,}"))
+        if not self.look.is_live:
+            rows = self._rows(evals, title, "more")
+            inner = tag("details", tag("summary", count), rows, open=is_open, class_="rtd-more")
+        else:
+            expanded = str(is_open).lower()
+            head = button(count, "fold", title, class_="rv-fold", aria_expanded=expanded)
+            rows_ = self._rows(evals, title, "more") if is_open else None
+            inner = tag("div", head, rows_, class_="rtd-card" if is_open else None)
+        return slot(self._add(f"fold:{title}", inner), data_key=title)
+
+    # Rows
+
+    def _rows(self, evals: Sequence[str], label: str, kind: str = "row") -> Html:
+        """A table of evals, each a piece of its own; of many the first."""
+        rows = [
+            slot(self._add(f"{kind}:{each}", self._row(each, kind)), "tbody", data_key=each)
+            for each in evals[:ROWS]
+        ]
+        blocks = {self.facts.block_of(each) for each in evals[:ROWS]}
+        block = blocks.pop() if len(blocks) == 1 else None
+        table = self._table(rows, label, block)
+        left = len(evals) - ROWS
+        if left <= 0:
+            return table
+        return join(table, tag("p", _MORE.format(f"{left:,}"), class_="rtd-quiet"))
+
+    def _table(
+        self,
+        rows: Iterable[Html],
+        label: str,
+        block: str | None = None,
+        titles: Sequence[str] = (),
+    ) -> Html:
+        was = ("was", "got") if self.state.values else ("before", "now")
+        heads = (tag("th", each, scope="col", tabindex=-1) for each in (
+            titles or ("eval", "asserts", *was)
+        ))  # fmt: skip
+        first = tag("td", tabindex=-1)
+        head = tag("thead", tag("tr", first, *heads, self._columns(block)))
+        role = {"role": "grid", "aria_label": one_line(label, 100)} if self.look.is_live else {}
+        made = tag("table", head, *rows, class_="rv-grid", style=self._tint(), **role)
+        return tag("div", made, class_="rtd-wide")
+
+    def _row(self, eval_id: str, kind: str) -> Html:
+        """A row, and below it all that is told of the eval where it is open."""
+        judged, state = self.facts.judged, self.state
+        if judged is None or eval_id not in judged.stories:
+            named = name(self.facts.name_waiting(eval_id))
+            first = (
+                tag("td", "…", tabindex=-1),
+                tag("td", named, tabindex=-1),
+                tag("td"),
+                tag("td"),
+                tag("td"),
+            )
+            block = self.facts.block_of(eval_id)
+            return tag("tr", *first, self._matrix(self.facts.cells_of(eval_id), block))
+        detail = judged.tell(eval_id)
+        is_open = state.opened == eval_id and self.look.is_live
+        opens = {"data_event": "open", "data_value": eval_id} if self.look.is_live else {}
+        looks = {"class_": "rtd-sign", "style": f"background:var(--rtd-t-{detail.tone})"}
+        sign = tag("span", detail.sign, role="img", aria_label=detail.word, **looks)
+        titles = ("", "was" if state.values else "before", "got" if state.values else "now")
+        cells = tuple(
+            tag("td", write_cell(cell, ColumnTitle(title, named=bool(title))), tabindex=-1)
+            for cell, title in zip((detail.asserts, detail.was, detail.got), titles, strict=True)
+        )
+        called = tag("td", self._name(detail, kind, is_open=is_open), tabindex=-1)
+        matrix = self._matrix(self.facts.cells_of(eval_id), detail.story.block_id)
+        line = tag(
+            "tr", tag("td", sign, tabindex=-1), called, *cells, matrix, class_="rv-row", **opens
+        )
+        if not is_open:
+            return line
+        inner = render_opened(detail, self.facts)
+        return join(line, tag("tr", tag("td", inner, colspan=6), class_="rv-open"))
+
+    def _name(self, detail: Detail, kind: str, *, is_open: bool) -> Html:
+        """The name of an eval, and its document, or why it is where it is."""
+        (first, *_), *below = detail.name.lines
+        text = name(without_controls(first.text))
+        if self.look.is_live:
+            opens = {"aria_expanded": str(is_open).lower(), "tabindex": -1, "class_": "rv-name"}
+            text = button(text, "open", detail.story.id, **opens)
+        if kind == "more" and detail.reason:
+            below = [write_line(Span(detail.reason, "quiet"))]
+        small = (tag("small", write_html_line(each)) for each in below)
+        return join(text, *small, by=" ")
+
+    def _matrix(self, cells: Sequence[str | float], block: str | None) -> Html:
+        """The cells of a row: a letter each, or the share of a block's evals that failed."""
+        edits = self.facts.edits_of(block)
+        counts = Counter(
+            _NAMES.get(each, "") if isinstance(each, str) else "failed" for each in cells
+        )
+        said = ", ".join(f"{count} {word}" for word, count in counts.items() if word)
+        inner = []
+        for at, each in enumerate(cells):
+            share = "" if isinstance(each, str) else f' style="--f:{max(each, 0.2):.0%}"'
+            letter = each if isinstance(each, str) else "s"
+            inner.append(f'<i class="{letter}{" x" * (at in edits)}"{share}></i>')
+        made = tag("span", Html("".join(inner)), role="img", aria_label=f"runs: {said or 'none'}")
+        return tag("td", made, class_="rv-m", tabindex=-1)
+
+    def _tint(self) -> str | None:
+        """Which columns are those of the checked run and of the baseline."""
+        columns = self.facts.columns
+        checked = [at for at, each in enumerate(columns) if each.is_checked]
+        before = [at for at, each in enumerate(columns) if each.is_baseline]
+        said = [f"--n:{COLUMNS}"]
+        said += [f"--c:{checked[-1]}"] if checked else []
+        said += [f"--b:{before[-1]}"] if before else []
+        return ";".join(said)
+
+    def _columns(self, block: str | None) -> Html:
+        """The head of the matrix: versions, days, and a button for each run."""
+        columns = self.facts.columns
+        edited = self.facts.edits_of(block) if block is not None else []
+        marks = []
+        for at, each in enumerate(columns):
+            flag = "x" if at in edited else None
+            words = {"title": each.title, "aria_label": each.title.partition("\n")[0]}
+            if self.look.is_live:
+                mark = button("", "candidate", each.run_id, tabindex=-1, class_=flag, **words)
+                marks.append(mark)
+            else:
+                marks.append(tag("i", class_=flag))
+        texts = (*_place_versions(columns), *_place_days(columns, self.state.year))
+        return tag("th", *texts, tag("span", *marks, class_="rv-cols"), class_="rv-m", scope="col")
+
+
+def _span(span: Span) -> Html:
+    return tag("span", name(without_controls(span.text)), title=span.title)
+
+
+def _key(count: Count) -> str:
+    return "error" if count.word == "errors" else count.word
+
+
+def _tone(count: Count) -> str:
+    return "wait" if count.word == NOT_YET else count.tone
+
+
+def _write_bar(counts: Sequence[Count], total: int) -> str | None:
+    """One gradient with hard stops: a span for each part would move its neighbours."""
+    if not total:
+        return None
+    stops, done = [], 0
+    for each in counts:
+        begin, done = 100 * done / total, done + each.number
+        end = 100 * done / total
+        colour = f"var(--rtd-t-{_tone(each)})"
+        gap = f",var(--rv-ground) calc({end:.2f}% - 1px) {end:.2f}%" if done < total else ""
+        stop = f"calc({end:.2f}% - 1px)" if gap else "100%"
+        stops.append(f"{colour} {begin:.2f}% {stop}{gap}")
+    return f"background:linear-gradient(90deg,{','.join(stops)})"
+
+
+def _write_chip(count: Count, *, is_pressed: bool, is_live: bool) -> Html:
+    dot = tag("i", class_="rtd-dot", style=f"background:var(--rtd-t-{_tone(count)})")
+    words = join(dot, tag("b", f"{count.number:,}"), f" {count.word}")
+    if not is_live:
+        return tag("span", words, class_="rv-chip")
+    pressed = str(is_pressed).lower()
+    return button(words, "show", _key(count), aria_pressed=pressed, tabindex=-1, class_="rv-chip")
+
+
+def _select(label: str, event: str, options: Iterable[tuple[str, str]], chosen: str) -> Html:
+    known = dict(options)
+    if chosen not in known:
+        known[chosen] = one_line(chosen, 40)
+    made = (
+        tag("option", words, value=value, selected=value == chosen)
+        for value, words in known.items()
+    )
+    box = tag("select", *made, data_event=event, data_key=event, class_="rv-field")
+    return tag("label", tag("span", label), " ", box, data_key=f"label {event}")
+
+
+def list_evals(*parts: Part) -> list[str]:
+    """The ids of the evals in the tables of some parts: the titles of their names."""
+    found: list[str | None] = []
+    for part in parts:
+        if isinstance(part, DocumentTable):
+            found += [row.cells[0].lines[0][0].title for row in part.rows]
+        elif isinstance(part, Card | Folded):
+            found += list_evals(*part.parts)
+    return [each for each in found if each is not None]
+
+
+def _place_versions(columns: Sequence[Column]) -> Iterator[Html]:
+    """The names of versions where their runs begin, if there is room; the last one at its end."""
+    starts = [
+        at
+        for at, each in enumerate(columns)
+        if each.version and (at == 0 or columns[at - 1].version != each.version)
+    ]
+    free, room = 0.0, float(len(columns) * _STEP)
+    for last in starts[-1:]:
+        words = columns[last].version
+        room -= len(words) * _LETTER + 4
+        yield _place(words, len(columns) - 1, "rv-over")
+    for at in starts[:-1]:
+        words, begin = columns[at].version, at * _STEP
+        end = begin + len(words) * _LETTER
+        if begin >= free and end < room:
+            free = end + 6
+            yield tag("span", words, class_="rv-over", style=f"left:calc(var(--w)*{at})")
+
+
+def _place_days(columns: Sequence[Column], year: int | None) -> Iterator[Html]:
+    """The moment of the checked run, and the day of the first one if there is room."""
+    checked = [at for at, each in enumerate(columns) if each.is_checked]
+    for at in checked[-1:]:
+        moment, first = say_moment(columns[at].at, year), columns[0].at
+        yield _place(moment, at, "rv-over rv-days")
+        day = "" if first is None else say_day(first, year)
+        if (len(day) + len(moment)) * _LETTER < at * _STEP:
+            yield tag("span", day, class_="rv-over rv-days", style="left:0")
+
+
+def _place(words: str, at: int, css: str) -> Html:
+    """Words that end above a column, or begin at the left where they would not fit."""
+    fits = (at + 1) * _STEP >= len(words) * _LETTER
+    style = f"right:calc(100% - var(--w)*{at + 1})" if fits else "left:0"
+    return tag("span", words, class_=css, style=style)

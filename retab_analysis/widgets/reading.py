@@ -1,0 +1,279 @@
+"""Reads and judges one workflow for a view, as ``check`` does; or frames that are there already."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.checks.check import compare_plan
+from retab_analysis.checks.defaults import open_source
+from retab_analysis.checks.edits import add_config_changes, fetch_config_changes, spans_of
+from retab_analysis.checks.plan import (
+    HISTORY,
+    LAST_GOOD,
+    Choice,
+    Limits,
+    ReadingPlan,
+    RunListing,
+    make_plan,
+)
+from retab_analysis.checks.settle import RerunPlan
+from retab_analysis.checks.source import Source
+from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
+from retab_analysis.comparison.config_changes import Edits, compare_blocks, readable, shorten_field
+from retab_analysis.comparison.detail import mark_texts
+from retab_analysis.comparison.reruns import SETTLE_ROUNDS
+from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
+from retab_analysis.errors import ConfigError, RetabAnalysisError
+from retab_analysis.fetch.edits import find_era
+from retab_analysis.fetch.polling import GRACE
+from retab_analysis.render.document import Change
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
+
+# The levels that ``check`` has by default.
+_ALPHA = _MARGIN = 0.05
+
+Answer = dict[str, Any]
+"""What a state is given at once: the comparison, and what was read for it; ``took``, its cost."""
+
+
+class WorkflowReader:
+    """Judges what is asked of one workflow; what was read once is not read again."""
+
+    def __init__(self, client: Client, workflow_id: str) -> None:
+        self.client, self._workflow_id = client, workflow_id
+        # Events come in several threads.
+        self._lock = threading.RLock()
+        self._source: Source | None = None
+        self._listing: RunListing | None = None
+        self._around: tuple[pl.DataFrame | None, pl.DataFrame | None] = (None, None)
+        self._labels: dict[str, str | None] = {}
+        self._read: set[str] = set()
+        # What was edited where something broke, and how often that was asked for in vain.
+        self._edits: dict[object, Edits | None] = {}
+        self._unanswered: Counter[object] = Counter()
+        self._words: dict[tuple[str, str], tuple[Change, ...]] = {}
+        self._between: dict[tuple[str, str], pl.DataFrame | None] = {}
+
+    @property
+    def source(self) -> Source:
+        with self._lock:
+            if self._source is None:
+                self._source = open_source(self.client, self._workflow_id, False, strict=False)
+            return self._source
+
+    def take(self, run_id: str, results: pl.DataFrame) -> None:
+        """Take in the results of a run that is watched."""
+        self.source.take(run_id, results)
+        self._read.add(run_id)
+
+    def refresh(self) -> None:
+        """From now on judge by what is there now; results that were read stay."""
+        with self._lock:
+            self._listing = None
+            self.source.refresh(progress=False)
+
+    def judge(self, candidate: str | None, baseline: str, watched: pl.DataFrame) -> Answer:
+        """Compare as ``check`` does; without a candidate the watched runs, if any, are it."""
+        with self._lock:
+            source, listing = self.source, self._list()
+            chosen: Any = candidate
+            if watched.height:
+                listing.add(watched)
+                chosen = candidate or Choice(watched, "which is watched")
+            plan = make_plan(listing, chosen, baseline, Limits.choose(HISTORY, source))
+            source.read_results(plan.read)
+            self._read.update(plan.read["run_id"])
+            # What is asked of the API is no work of this machine.
+            began = time.thread_time()
+            comparison = compare_plan(plan, source, self._around, _ALPHA, _MARGIN)
+            took = time.thread_time() - began
+            return self._answer(plan, self._add_edits(comparison), took)
+
+    def _answer(self, plan: ReadingPlan, comparison: Comparison, took: float) -> Answer:
+        known = pl.concat([plan.read.drop("why"), self._list().runs])
+        runs = sort_runs(known.unique("run_id", keep="first"))
+        if sides_of(comparison).read.could_not_run:
+            # A later run may say that the code was not to blame.
+            later = runs.filter(pl.col("created_at") > plan.candidate.runs["created_at"].max())
+            whole = later.filter(scope="workflow", status="completed")
+            self._read.update(whole["run_id"].tail(1))
+        results = self.source.read_results(runs.filter(pl.col("run_id").is_in([*self._read])))
+        workflow, versions = self._around
+        checked = plan.read.filter(pl.col("why").str.starts_with("checked")).drop("why")
+        return {
+            "name": "" if workflow is None or workflow.is_empty() else workflow["name"][0] or "",
+            "checked": checked if plan.versions else plan.candidate.runs,
+            "comparison": comparison,
+            "runs": runs,
+            "results": results,
+            "read": frozenset(self._read),
+            "saved": self.source.saved,
+            "versions": versions,
+            "labels": self._labels,
+            "passing": _find_passing(comparison),
+            "edits": self._word_edits(results),
+            "between": self._compare_versions(plan),
+            "reruns": 0 if plan.versions else self.count_reruns(comparison),
+            "took": took,
+        }
+
+    def _list(self) -> RunListing:
+        if self._listing is None:
+            self._listing = RunListing.read(self.source)
+            self._around = self.source.read_surroundings()
+            with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
+                self._labels = self.source.read_labels()
+        return self._listing
+
+    def count_reruns(self, comparison: Comparison) -> int:
+        """How many runs ``settle`` would start now."""
+        return len(RerunPlan.make(comparison, SETTLE_ROUNDS, now=self.client.api_time).asked)
+
+    def _add_edits(self, comparison: Comparison) -> Comparison:
+        """Add what was edited, where something broke by an edit; it is asked for a few times."""
+        spans = spans_of(comparison)
+        edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
+        found = self._edits.get(edited)
+        if edited and (found is None or found.has_failed) and self._unanswered[edited] <= GRACE:
+            found = sides_of(add_config_changes(comparison, self.source)).around.edits
+            self._edits[edited] = found
+            self._unanswered[edited] += found is None or found.has_failed
+        known = found or Edits(CONFIG_CHANGES.empty())
+        return with_edits(comparison, replace(known, labels={**self._labels, **known.labels}))
+
+    def _word_edits(self, results: pl.DataFrame) -> dict[tuple[str, str], tuple[Change, ...]]:
+        """What was edited before a run, where a block ran on other code in the run before."""
+        new = [each for each in _list_edited(results) if each[:2] not in self._words]
+        eras = None
+        if new:
+            with contextlib.suppress(RetabAnalysisError):
+                eras = self.source.read_edits([*{block for _, block, _, _ in new}])
+        for run_id, block, *moments in new:
+            its = None if eras is None else eras.filter(block_id=block)
+            sides = [] if its is None else [find_era(its, at) for at in moments]
+            is_known = bool(sides) and all(each.height == 1 for each in sides)
+            blocks = [each.select([*BLOCKS.schema]) for each in sides]
+            self._words[run_id, block] = mark_changes(compare_blocks(*blocks)) if is_known else ()
+        return dict(self._words)
+
+    def _compare_versions(self, plan: ReadingPlan) -> pl.DataFrame | None:
+        """What differs between two versions, asked once for each pair."""
+        if not plan.versions or plan.baseline is None:
+            return None
+        sides = (plan.baseline.runs, plan.candidate.runs)
+        before, now = (str(each["workflow_version_id"].drop_nulls().first()) for each in sides)
+        if (before, now) not in self._between:
+            self._between[before, now] = None
+            with contextlib.suppress(RetabAnalysisError):
+                found = fetch_config_changes(self._workflow_id, before, now, client=self.client)
+                self._between[before, now] = found
+        return self._between[before, now]
+
+
+def sort_runs(runs: pl.DataFrame) -> pl.DataFrame:
+    return runs.sort("created_at", "run_id", descending=True, nulls_last=True)
+
+
+def _find_passing(comparison: Comparison) -> frozenset[str]:
+    """The evals that passed when they were decided last before the candidate."""
+    sides = sides_of(comparison)
+    before = [each for each in (sides.history, sides.baseline) if each is not None]
+    decided = pl.concat(before).filter(pl.col("state").is_in(DECIDED)).sort(MOMENT)
+    last = decided.group_by("eval_id").agg(pl.col("state").last())
+    return frozenset(last.filter(state="passed")["eval_id"])
+
+
+def _list_edited(results: pl.DataFrame) -> list[tuple[str, str, datetime, datetime]]:
+    """The runs before which a block was edited: run, block, when it ran before, and this run."""
+    known = results.drop_nulls(("run_id", "block_id", "run_created_at", BLOCK_CODE))
+    codes = known.filter(pl.col("run_scope") != "eval").group_by("block_id", "run_id")
+    rows = codes.agg(at=pl.col("run_created_at").first(), code=pl.col(BLOCK_CODE).last())
+    was, before = (pl.col(each).shift().over("block_id") for each in ("code", "at"))
+    pairs = rows.sort("block_id", "at", "run_id").with_columns(was=was, before_at=before)
+    edited = pairs.filter(pl.col("was") != pl.col("code"))
+    return edited.select("run_id", "block_id", "before_at", "at").rows()
+
+
+def mark_changes(changes: pl.DataFrame) -> tuple[Change, ...]:
+    """The rows of a CONFIG_CHANGES frame, each with its words marked."""
+    return tuple(
+        Change(shorten_field(field), mark_texts(readable(before), readable(after)))
+        for field, before, after in changes.select("field", "before", "after").iter_rows()
+    )
+
+
+class FrameReader:
+    """Judges a RESULTS frame, without asking anybody."""
+
+    def __init__(self, results: pl.DataFrame) -> None:
+        check_one_workflow(results)
+        self._results, self._runs = results, list_runs(results)
+        if self._runs.is_empty():
+            raise ConfigError("results: there is no result of a run that is known")
+        self.workflow_id = str(self._runs["workflow_id"].drop_nulls().first() or "")
+
+    def judge(self, candidate: str | None, baseline: str, _: pl.DataFrame) -> Answer:
+        """Hold a run, by default the newest, or a version against what is asked for."""
+        now = self._runs.head(1) if candidate is None else self._find("candidate", candidate)
+        begun = now["created_at"].min()
+        before = self._runs.filter((pl.col("created_at") < begun).fill_null(True))
+        before = before.join(now, on="run_id", how="anti")
+        against = None
+        if baseline != LAST_GOOD:
+            is_previous = baseline == "previous"
+            against = before.head(1) if is_previous else self._find("baseline", baseline)
+            before = before.join(against, on="run_id", how="anti")
+        sides = Sides(
+            self._choose(now), against if against is None else self._choose(against),
+            self._choose(before),
+        )  # fmt: skip
+        return {
+            "checked": now,
+            "comparison": compare_sides(sides, _ALPHA, _MARGIN),
+            "runs": self._runs,
+            "results": self._results,
+            "read": frozenset(self._runs["run_id"]),
+            "took": 0.0,
+        }
+
+    def _find(self, name: str, asked: str) -> pl.DataFrame:
+        is_asked = (pl.col("run_id") == asked) | (pl.col("workflow_version_id") == asked)
+        found = self._runs.filter(is_asked.fill_null(False))
+        if found.is_empty():
+            raise ConfigError(f"{name}={asked!r} is not a run or a version of these results")
+        return found
+
+    def _choose(self, runs: pl.DataFrame) -> pl.DataFrame:
+        chosen = self._results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))
+        return check_results(chosen, "results").collect()
+
+
+def list_runs(results: pl.DataFrame) -> pl.DataFrame:
+    """The runs of a RESULTS frame as far as it tells them, a RUNS frame."""
+    counts = ("passed", "failed", "blocked", "error", "cancelled")
+    known = results.drop_nulls("run_id").group_by("run_id").agg(
+        MOMENT.min().alias("created_at"),
+        pl.col("run_completed_at").max().alias("completed_at"),
+        pl.col("workflow_version_id", "workflow_id").drop_nulls().first(),
+        pl.col("run_scope").drop_nulls().first().fill_null("workflow").alias("scope"),
+        *((pl.col("state") == name).sum().cast(pl.Int64).alias(name) for name in counts),
+        total_evals=pl.len().cast(pl.Int64),
+        status=pl.lit("completed"),
+        is_terminal=pl.lit(True),
+    )  # fmt: skip
+    runs = pl.concat([RUNS.empty(), known], how="diagonal").select(RUNS.schema.names())
+    return sort_runs(runs)
+
+
+Reader = WorkflowReader | FrameReader

@@ -1,0 +1,76 @@
+"""What a view shows of one workflow, as a plain value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import polars as pl
+
+from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.comparison import Comparison
+from retab_analysis.render.document import Change
+from retab_analysis.schema import EVALS, RESULTS, RUNS
+
+Phase = Literal["reading", "going", "ended", "stopped", "failed"]
+
+EditWords = Mapping[tuple[str, str], tuple[Change, ...]]
+"""What was edited in a block before a run: by the ids of the run and the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A document that somebody looks at; ``url`` once it is known, ``failure`` if it is not."""
+
+    document_id: str
+    name: str
+    url: str | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ViewState:
+    """One workflow as a view shows it; each change makes another state."""
+
+    workflow_id: str
+    name: str = ""
+    runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are known, newest first
+    results: pl.DataFrame = field(default_factory=RESULTS.empty)
+    read: frozenset[str] = frozenset()  # the ids of the runs whose results were read
+    saved: pl.DataFrame = field(default_factory=EVALS.empty)
+    versions: pl.DataFrame | None = None  # that were published, None if not known
+    labels: Mapping[str, str | None] = field(default_factory=dict)  # of blocks, by their ids
+    checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
+    comparison: Comparison | None = None
+    passing: frozenset[str] = frozenset()  # evals that passed when they were decided last before
+    candidate: str | None = None  # a run or a version; None for what was asked for
+    baseline: str = LAST_GOOD
+    is_watched: bool = False
+    edits: EditWords = field(default_factory=dict)
+    between: pl.DataFrame | None = None  # what differs between two versions that are compared
+    values: bool = True
+    reruns: int = 0  # so many runs *Settle* starts
+    can_cancel: bool = False
+    show: frozenset[str] = frozenset()  # the words of the counts that are pressed
+    search: str = ""
+    opened: str | None = None  # the id of an eval
+    preview: Preview | None = None
+    unfolded: frozenset[str] = frozenset()  # the titles of what was opened or closed
+    asking: Literal["", "cancel", "settle"] = ""
+    phase: Phase = "reading"
+    job: str = ""  # what is being done for a person, in words
+    trouble: str = ""  # why the API has not answered since, or why watching failed
+    notes: tuple[str, ...] = ()
+    seen_at: datetime | None = None  # when the API answered last
+
+    @property
+    def is_going(self) -> bool:
+        """Whether what is checked has not ended yet."""
+        return not self.checked.is_empty() and not bool(self.checked["is_terminal"].all())
+
+    @property
+    def year(self) -> int | None:
+        newest: datetime | None = self.checked["created_at"].max()  # type: ignore[assignment]
+        return None if newest is None else newest.year

@@ -1,0 +1,604 @@
+"""``watch`` and ``explore``, and the view that both return."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import polars as pl
+
+from retab_analysis.arguments import check_callable, check_flag, check_seconds
+from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.checks.read import count_waiting
+from retab_analysis.checks.settle import run_again
+from retab_analysis.comparison import Comparison
+from retab_analysis.config import shows_values
+from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
+from retab_analysis.export import write_csv
+from retab_analysis.fetch import cancel_runs
+from retab_analysis.fetch.default_client import check_client, client_or_default
+from retab_analysis.fetch.lists import read_link
+from retab_analysis.fetch.params import RunList, Runs, check_text
+from retab_analysis.markup import count_noun
+from retab_analysis.progress import in_kernel
+from retab_analysis.schema import COMPARISON, RESULTS, RUNS
+from retab_analysis.schema import checked as check_frame
+from retab_analysis.transport import Client
+from retab_analysis.widgets.events import apply_event
+from retab_analysis.widgets.facts import Facts, list_news
+from retab_analysis.widgets.handle import Handle
+from retab_analysis.widgets.jobs import JobProgress, JobQueue, describe_error, run_beside
+from retab_analysis.widgets.kernel_events import wait_answering
+from retab_analysis.widgets.opened import list_documents, list_results
+from retab_analysis.widgets.pieces import Look, Pieces, render_still, render_view
+from retab_analysis.widgets.reading import FrameReader, WorkflowReader
+from retab_analysis.widgets.state import Preview, ViewState
+from retab_analysis.widgets.stream import Followed, Stream
+from retab_analysis.widgets.watched_runs import WatchedRuns
+
+if TYPE_CHECKING:
+    from retab_analysis.widgets.page import Event
+
+Callback = Callable[["View"], object]
+Workflows = str | Iterable[str]
+
+
+def watch(
+    runs: Runs | None = None,
+    *,
+    workflow_id: Workflows | None = None,
+    baseline: str = LAST_GOOD,
+    interval: float = 2.0,
+    allow_cancel: bool | None = None,
+    save_values: bool = False,
+    client: Client | None = None,
+) -> View:
+    """Watch eval runs while they go on. Returns at once and blocks nothing.
+
+    Show the view as a cell's last line. It says what :func:`check` would say of the runs so far,
+    and shows each eval beside its last 16 runs. In a terminal, ``print(view)`` shows the same as
+    text. Watching the same runs again stops the watching before.
+
+    All watched runs of a workflow are checked together, each eval against that workflow's past.
+    ``watch`` reads the past once, from the archive if :func:`use` has set one.
+
+    Args:
+        runs: An id, several, a RUNS frame or its ``run_id`` column.
+        workflow_id: Instead: every run of this workflow, or of several, that is in flight, and the
+            runs that start before the last of them has ended. A workflow without such a run is
+            shown as it is, as :func:`explore` does.
+        baseline: What to hold the runs against, as for :func:`check`: ``"last_good"``,
+            ``"published"``, ``"last_ok"``, ``"previous"``, a run or a version.
+        interval: Seconds between two rounds of requests. The rounds become rarer while nothing
+            changes.
+        allow_cancel: Whether the button *Cancel run* is there. Default: for ``runs=`` only.
+        save_values: Whether a saved or exported notebook keeps expected and actual values, and
+            messages that may quote them. The live page shows them either way.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        The view. ``await view`` and ``view.wait()`` give the RUNS frame once the runs have ended.
+        In a notebook prefer ``await view``: ``wait`` blocks the kernel.
+
+    Raises:
+        ConfigError: An argument cannot be used.
+
+    Example:
+        >>> run = ra.start_runs("wf_claims", blocks=ra.fetch_evals("wf_claims")["block_id"][0])
+        >>> view = ra.watch(run)  # the last line of a cell shows it, while the run goes on
+        >>> view.wait(timeout=60)["status"].to_list()
+        ['completed']
+    """
+    if (runs is None) == (workflow_id is None):
+        raise ConfigError("pass either runs or workflow_id=")
+    check_text("baseline", baseline)
+    check_seconds("interval", interval)
+    may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
+    check_flag("allow_cancel", may_cancel)
+    check_flag("save_values", save_values)
+    followed = () if workflow_id is None else _list_workflows(workflow_id)
+    ids = [] if runs is None else list(RunList.make(runs).ids)
+    chosen = client_or_default(client)
+    pollers = [WatchedRuns(chosen, [], each) for each in followed]
+    pollers = pollers or [WatchedRuns(chosen, ids, None)]
+    known = {each: Followed(WorkflowReader(chosen, each), None, baseline) for each in followed}
+    view = View(chosen, known, can_cancel=may_cancel, save_values=save_values)
+    view._begin(pollers, baseline, float(interval), (chosen.base_url, tuple(sorted(ids)), followed))
+    return view
+
+
+def explore(
+    workflow_id_or_results: Workflows | pl.DataFrame,
+    *,
+    candidate: str | None = None,
+    baseline: str = LAST_GOOD,
+    save_values: bool = False,
+    client: Client | None = None,
+) -> View:
+    """Show what :func:`check` says of a workflow, with each eval beside its last 16 runs.
+
+    Show the view as a cell's last line. What it needs is fetched in the background. On the page
+    you choose what is checked and what it is held against, search, open an eval, and run again
+    what is not sure.
+
+    Args:
+        workflow_id_or_results: The id of a workflow, or of several; or a RESULTS frame, which is
+            shown without asking the API.
+        candidate: What to check, as for :func:`check`: a run or a version. Default: the workflow
+            as it is now.
+        baseline: What to hold it against, as for :func:`check`. If both are versions, all runs of
+            both are compared.
+        save_values: Whether a saved or exported notebook keeps expected and actual values, and
+            messages that may quote them. The live page shows them either way.
+        client: The client to ask with; the default one if not given.
+
+    Returns:
+        The view. ``view.wait()`` blocks until everything is there, and ``view.comparison`` is what
+        :func:`check` gives.
+
+    Raises:
+        ConfigError: An argument cannot be used.
+        SchemaError: The frame is not a RESULTS frame.
+
+    Example:
+        >>> view = ra.explore("wf_invoices")  # the last line of a cell shows it
+        >>> view.wait(timeout=60).height
+        1
+        >>> view.comparison.headline
+        '✗ ...'
+        >>> view.close()
+    """
+    if candidate is not None:
+        check_text("candidate", candidate)
+    check_text("baseline", baseline)
+    check_flag("save_values", save_values)
+    if isinstance(workflow_id_or_results, pl.DataFrame):
+        given = check_frame(workflow_id_or_results, RESULTS, RESULTS.schema, "results").collect()
+        reader, chosen = FrameReader(given), check_client(client)
+        known = {reader.workflow_id: Followed(reader, candidate, baseline)}
+    else:
+        chosen = client_or_default(client)
+        known = {
+            each: Followed(WorkflowReader(chosen, each), candidate, baseline)
+            for each in _list_workflows(workflow_id_or_results)
+        }
+    view = View(chosen, known, save_values=save_values)
+    view._begin([], baseline, 2.0, None)
+    return view
+
+
+def _list_workflows(given: object) -> tuple[str, ...]:
+    """The ids of one or several workflows."""
+    several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
+    if not several:
+        raise ConfigError("workflow_id names no workflow")
+    return tuple(dict.fromkeys(check_text("workflow_id", each) for each in several))
+
+
+class View(Handle):
+    """What is known of runs and their evals, on a page; made by ``watch`` and ``explore``.
+
+    A context manager that stops watching at its end, and awaitable: ``await view`` gives what
+    ``view.wait()`` does without blocking the event loop.
+    """
+
+    _label = "Eval runs"
+
+    def __init__(
+        self,
+        client: Client | None,
+        followed: Mapping[str, Followed],
+        *,
+        can_cancel: bool = False,
+        save_values: bool = False,
+    ) -> None:
+        super().__init__()
+        self._client, self._save_values, self._can_cancel = client, save_values, can_cancel
+        self._states = {
+            each: self._new_state(each, candidate=of.candidate, baseline=of.baseline)
+            for each, of in followed.items()
+        }
+        self._facts: dict[tuple[str, bool], Facts] = {}
+        self._followed = followed
+        self._order: list[str] = [*self._states]
+        self._open_view = ""
+        self._stream: Stream | None = None
+        self._jobs = JobQueue(lambda error: None)
+        self._on_update: list[Callback] = []
+
+    def _new_state(self, workflow_id: str, **asked: Any) -> ViewState:
+        asked |= {"values": shows_values(), "can_cancel": self._can_cancel}
+        return ViewState(workflow_id, **asked)
+
+    def _begin(
+        self, pollers: list[WatchedRuns], baseline: str, interval: float, key: object
+    ) -> None:
+        # The thread must not keep the view alive: a view that nobody holds stops watching.
+        me = weakref.ref(self)
+
+        def change(workflow_id: str, **changes: Any) -> None:
+            if (view := me()) is not None:
+                view._change(workflow_id, **changes)
+
+        self._stream = Stream(self._client, change, pollers, self._followed, baseline, interval)
+        weakref.finalize(self, self._stream.stop)
+        self._stream.start(key)
+
+    # What it knows
+
+    @property
+    def state(self) -> ViewState:
+        """What the page shows; of several workflows the one that is open."""
+        with self._lock:
+            return self._states.get(self._shown_id) or ViewState("")
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What ``check`` would give now; None before the first comparison."""
+        return self.state.comparison
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows of ``comparison.evals`` that the pressed counts and the search leave."""
+        with self._lock:
+            made, facts = self.state.comparison, self._tell(self._shown_id)
+            if made is None:
+                return COMPARISON.empty()
+            found = facts.find()
+            evals = made.evals
+            return evals if found is None else evals.filter(pl.col("eval_id").is_in(found))
+
+    @property
+    def done(self) -> bool:
+        """Whether watching has ended, in whatever way."""
+        return self._stream is None or not self._stream.is_alive
+
+    @property
+    def _shown_id(self) -> str:
+        return self._open_view or (self._order[0] if self._order else "")
+
+    @property
+    def _runs(self) -> pl.DataFrame:
+        """The watched runs, else those that are checked."""
+        watched = RUNS.empty() if self._stream is None else self._stream.runs
+        checked = (each.checked for each in self._states.values())
+        return watched if watched.height else pl.concat([watched, *checked])
+
+    def wait(self, timeout: float | None = None) -> pl.DataFrame:
+        """Block until the runs have ended, and everything is read. Interrupting it cancels no run.
+
+        Args:
+            timeout: Seconds to wait at most, or None.
+
+        Returns:
+            The runs that are watched, or else those that are checked, a RUNS frame.
+
+        Raises:
+            WaitTimeout: They have not ended in time; ``.runs`` is how they were last seen.
+            RetabAnalysisError: Why watching ended early.
+        """
+        if timeout is not None:
+            check_seconds("timeout", timeout, zero=True)
+        if not wait_answering(self._join, timeout, answering=self._page is not None):
+            raise WaitTimeout(
+                f"the runs have not ended after {timeout:g} s; they are still watched",
+                runs=self._runs,
+            )
+        return self._finish()
+
+    def _join(self, timeout: float | None = None) -> bool:
+        return (self._stream is None or self._stream.join(timeout)) and self._jobs.wait(timeout)
+
+    def _finish(self) -> pl.DataFrame:
+        """The runs as they ended, or the error that ended watching early."""
+        # Whoever executes a notebook without a browser stores only what the waiting cell sends.
+        self._flush()
+        error = None if self._stream is None else self._stream.error
+        if error is not None:
+            raise error
+        return self._runs
+
+    def stop(self) -> None:
+        """Stop watching. The runs go on."""
+        if self._stream is not None:
+            self._stream.stop()
+            # Seconds; a callback of the user may take longer than that.
+            self._stream.join(5.0)
+
+    def close(self) -> None:
+        """Stop watching, and take the page away. What was seen can still be read."""
+        self.stop()
+        super().close()
+
+    def on_update(self, callback: Callback) -> Self:
+        """Have a function called with this view after each change, in the watching thread.
+
+        Raises:
+            ConfigError: It is not a function.
+        """
+        check_callable("callback", callback)
+        self._on_update.append(callback)
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def __await__(self) -> Generator[Any, None, pl.DataFrame]:
+        return self._wait_aside().__await__()
+
+    async def _wait_aside(self) -> pl.DataFrame:
+        # In a thread of the loop's own pool, because waiting blocks; the last update is sent from
+        # the cell that awaits.
+        await asyncio.get_running_loop().run_in_executor(None, self._join)
+        return self._finish()
+
+    # Changes
+
+    def _change(self, workflow_id: str, *, seen: bool = False, **changes: Any) -> None:
+        """Change the state of a workflow, and draw; called in the stream's thread and by jobs."""
+        with self._lock:
+            if workflow_id and "" in self._states and workflow_id not in self._states:
+                del self._states[""]  # nothing was known of it
+                self._order.remove("")
+            if workflow_id not in self._states:
+                self._states[workflow_id] = self._new_state(workflow_id)
+                self._order.append(workflow_id)
+            before = self._states[workflow_id]
+            if seen:
+                changes["seen_at"] = datetime.now(UTC)
+            self._states[workflow_id] = state = replace(before, **changes)
+            is_new = before.comparison is None and state.comparison is not None
+            has_ended = before.phase != state.phase and state.phase != "going"
+            if is_new or has_ended:
+                self._sort()
+        self._call_back(workflow_id)
+        self._draw(now=is_new or has_ended)
+
+    def _call_back(self, workflow_id: str) -> None:
+        for call in list(self._on_update):
+            try:
+                call(self)
+            except Exception as error:
+                said = f"A callback raised {type(error).__name__}: {error}"
+                with self._lock:
+                    state = self._states[workflow_id]
+                    if said not in state.notes:
+                        notes = (*state.notes, said)
+                        self._states[workflow_id] = replace(state, notes=notes)
+
+    def _sort(self) -> None:
+        """The worst workflow first, once all are read; and again once all have ended."""
+        states = [self._states[each] for each in self._order]
+        if any(each.comparison is None and each.phase != "failed" for each in states):
+            return
+
+        def harm(workflow_id: str) -> tuple[int, int]:
+            facts = self._tell(workflow_id)
+            return -facts.broke, -facts.doubts
+
+        self._order.sort(key=harm)
+        if len(self._order) > 1 and not self._open_view:
+            self._open_view = self._order[0]
+
+    def _update(self, workflow_id: str, **changes: Any) -> None:
+        """Change a state because of a person, and draw at once."""
+        with self._lock:
+            self._states[workflow_id] = replace(self._states[workflow_id], **changes)
+        self._draw()
+
+    # Showing
+
+    def _tell(self, workflow_id: str, *, values: bool | None = None) -> Facts:
+        """What is told of a workflow; made anew only where something else is to be told."""
+        state = self._states.get(workflow_id) or ViewState(workflow_id)
+        if values is not None and values != state.values:
+            state = replace(state, values=values)
+        key = workflow_id, state.values
+        known = self._facts.get(key)
+        if known is not None and known.is_of(state):
+            known.state = state
+            return known
+        made = Facts(state, None if known is None else known.judged)
+        self._facts[key] = made
+        return made
+
+    def _render(self) -> Pieces:
+        return self._make_pieces(Look(open_view=self._number(self._open_view)))
+
+    def _number(self, workflow_id: str) -> str:
+        # By when they were first known, so that a view keeps its name when it moves.
+        return str([*self._states].index(workflow_id)) if workflow_id in self._states else ""
+
+    def _make_pieces(self, look: Look, *, values: bool | None = None) -> Pieces:
+        with self._lock:
+            views = {self._number(each): self._tell(each, values=values) for each in self._order}
+            if not views:
+                views = {"0": Facts(ViewState(""), None)}
+            return render_view(views, look, self._say_headline())
+
+    def _say_headline(self) -> str:
+        """Of several workflows, what became of all of them."""
+        if len(self._order) < 2:
+            return ""
+        states = [self._states[each] for each in self._order]
+        broke = sum(self._tell(each).broke for each in self._order)
+        going = sum(each.phase in ("reading", "going") for each in states)
+        end = f"{going} going on" if going else "all have ended"
+        said = f"{broke:,} broke" if broke else "nothing broke"
+        return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
+
+    def _make_saved(self) -> Pieces:
+        """The pieces that a saved notebook may keep."""
+        look = Look(open_view=self._number(self._open_view))
+        return self._make_pieces(look, values=self._save_values and shows_values())
+
+    def _make_still(self, token: str | None = None) -> dict[str, str]:
+        values = self._save_values and shows_values()
+        look = Look(is_live=False, open_view=self._number(self._open_view))
+        pieces = self._make_pieces(look, values=values)
+        still = {"text/html": str(render_still(pieces, token))}
+        return {**still, "text/plain": self._write_text(values=values)}
+
+    def _write_text(self, *, values: bool) -> str:
+        with self._lock:
+            told = [self._tell(each, values=values) for each in self._order]
+            if len(told) == 1:
+                return told[0].to_text()
+            lines = [self._say_headline() or Facts(ViewState(""), None).to_text()]
+            for each in told:
+                lines += ["", " · ".join(span.text for span in each.context), str(each.heading)]
+            return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        # What is printed in a notebook is saved with it.
+        values = shows_values() and (self._save_values or not in_kernel())
+        return self._write_text(values=values)
+
+    def _wait_for_content(self, seconds: float) -> None:
+        if self._stream is not None:
+            self._stream.has_looked.wait(seconds)
+
+    # What a person does
+
+    def _on_event(self, event: Event) -> str | None:
+        with self._lock, contextlib.suppress(ValueError, LookupError):
+            workflow_id = [*self._states][int(event.scope or "0")]
+            state = self._states[workflow_id]
+            done = self._do(workflow_id, state, event)
+            self._draw()
+            return done
+        return None
+
+    def _do(self, workflow_id: str, state: ViewState, event: Event) -> str | None:
+        """Do what an event asks for; gives what the page says of it, if anything."""
+        name, value = event.name, event.value
+        if name == "fold-view":
+            asked = [*self._states][int(str(value))]
+            self._open_view = "" if self._open_view == asked else asked
+        elif name == "export":
+            return self._export(workflow_id)
+        elif name == "document":
+            eval_id, _, at = str(value).rpartition(" ")
+            if eval_id == state.opened:
+                self._show_document(workflow_id, int(at))
+        elif name == "cancel" and state.asking == "cancel" and not state.job:
+            self._start_job(workflow_id, "Cancelling …", partial(self._cancel, workflow_id))
+        elif name == "settle" and state.asking == "settle" and not state.job:
+            self._start_job(workflow_id, "Running again …", partial(self._settle, workflow_id))
+        else:
+            changed = apply_event(state, name, value)
+            self._states[workflow_id] = changed
+            if changed.job and not state.job:
+                compare = partial(self._compare, workflow_id, state)
+                self._start_job(workflow_id, changed.job, compare)
+            elif changed.opened and changed.opened != state.opened:
+                self._show_document(workflow_id, 0)
+        return None
+
+    def _export(self, workflow_id: str) -> str:
+        """Write the evals that are shown to a new file in the kernel's folder."""
+        frame = self.frame
+        stem = "".join(each if each.isalnum() or each in "-_" else "_" for each in workflow_id)
+        names = (f"{stem or 'evals'}{f'-{at}' if at > 1 else ''}.csv" for at in range(1, 1_000))
+        path = next(each for each in map(Path, names) if not each.exists())
+        try:
+            write_csv(frame, path)
+        except (OSError, ConfigError) as error:
+            return f"Nothing was written: {error}"
+        return f"{count_noun(frame.height, 'eval')} written to {path.resolve()}"
+
+    def _start_job(
+        self, workflow_id: str, words: str, work: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        """Do what takes its time in a thread; the page says how far it is, or why it failed."""
+        self._states[workflow_id] = replace(self._states[workflow_id], job=words, asking="")
+
+        def job() -> None:
+            changes: Mapping[str, Any] = {}
+            try:
+                changes = work()
+            except BaseException as error:
+                changes = {"notes": (describe_error(error),)}
+                raise
+            finally:
+                self._change(workflow_id, **{**changes, "job": ""})
+
+        self._jobs.run((workflow_id, words), job)
+
+    def _compare(self, workflow_id: str, before: ViewState) -> dict[str, Any]:
+        assert self._stream is not None
+        state = self._states[workflow_id]
+        try:
+            self._stream.ask(workflow_id, state.candidate, state.baseline)
+        except RetabAnalysisError as error:
+            kept = {"candidate": before.candidate, "baseline": before.baseline}
+            return {**kept, "notes": (describe_error(error),)}
+        return {}
+
+    def _cancel(self, workflow_id: str) -> dict[str, Any]:
+        assert self._stream is not None
+        checked = self._states[workflow_id].checked
+        cancel_runs(checked.filter(~pl.col("is_terminal")), client=self._client)
+        self._stream.refresh()
+        return {}
+
+    def _settle(self, workflow_id: str) -> dict[str, Any]:
+        assert self._stream is not None
+        made, client = self._states[workflow_id].comparison, client_or_default(self._client)
+        if made is None:
+            return {}
+        say = JobProgress("Running again", lambda words: self._update(workflow_id, job=words))
+        settled = run_again(made, client=client, progress=say)
+        reader = self._stream.followed[workflow_id].reader
+        left = reader.count_reruns(settled) if isinstance(reader, WorkflowReader) else 0
+        return {"comparison": settled, "reruns": left}
+
+    def _show_document(self, workflow_id: str, at: int) -> None:
+        """Ask for a document of the open eval in a thread: no click waits for the network."""
+        state = self._states[workflow_id]
+        if state.opened is None:
+            return
+        documents = list_documents(list_results(self._tell(workflow_id), state.opened))
+        if 0 <= at < len(documents):
+            asked = Preview(*documents[at])
+            self._states[workflow_id] = replace(state, preview=asked)
+            run_beside(partial(self._read_document, workflow_id, asked), "document")
+
+    def _read_document(self, workflow_id: str, asked: Preview) -> None:
+        try:
+            link = read_link(client_or_default(self._client), asked.document_id)
+            found = replace(asked, url=link.download_url)
+        except RetabAnalysisError as error:
+            found = replace(asked, failure=str(error))
+        # Somebody may look at something else meanwhile.
+        if self._states[workflow_id].preview is asked:
+            self._update(workflow_id, preview=found)
+
+
+def tell_news(view: View, said: set[tuple[str, str]], *, values: bool) -> list[str]:
+    """A line for each eval that is news, and was not ``said`` yet."""
+    with view._lock:
+        facts = [view._tell(each) for each in view._order]
+    return [line for each in facts for line in list_news(each, said, values=values)]
+
+
+def write_text(view: View, *, values: bool) -> str:
+    """A view as text."""
+    return view._write_text(values=values)
+
+
+def count_done(view: View) -> tuple[int, int]:
+    """How many results of the checked runs there are, of how many."""
+    counts = [count_waiting(each.checked) for each in view._states.values()]
+    total = sum(each for _, each in counts)
+    return total - sum(left for left, _ in counts), total

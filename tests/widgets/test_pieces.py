@@ -1,0 +1,424 @@
+"""What a view shows: pure functions from a state to words and HTML."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+from support.inside import (
+    Facts,
+    Folded,
+    Look,
+    View,
+    ViewState,
+    compose,
+    each_table,
+    opened,
+    render_view,
+    to_text,
+)
+from support.lettered_api import FLOW, LetteredApi, alike
+from support.situations import SITUATIONS, Situation
+
+import retab_analysis as ra
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'& $x_$ \\(a\\) @me #1 _b_ \u202ecod.exe"
+
+
+def facts_of(view: View) -> Facts:
+    return view._tell(view._shown_id)
+
+
+def with_state(view: View, **changes: Any) -> Facts:
+    """What is told of a view's state with something changed."""
+    return Facts(replace(view.state, **changes), facts_of(view).judged)
+
+
+def pieces(facts: Facts, **look: Any) -> dict[str, str]:
+    return dict(render_view({"0": facts}, Look(**look)))
+
+
+def text(piece: str) -> str:
+    """The words of a piece of HTML; elements stand apart."""
+    plain = re.sub(r"<style>.*?</style>|<[^>]*>", " ", piece, flags=re.DOTALL)
+    return re.sub(r" (?=[:;,])", "", " ".join(html.unescape(plain).split()))
+
+
+def shown_of(api: LetteredApi, **more: Any) -> View:
+    """A view of what letters say; a row is an eval."""
+    view = ra.explore(FLOW, client=api.client, **more)
+    view.wait(60)
+    return view
+
+
+# The frame of it
+
+
+def test_a_page_is_made_of_pieces_that_each_have_one_slot(view: View) -> None:
+    made = pieces(facts_of(view))
+    slots = [each for of in made.values() for each in re.findall(r'data-slot="([^"]+)"', of)]
+    assert sorted([*slots, "root"]) == sorted(made)
+    names = {each.split(":")[1] for each in made if ":" in each}
+    assert names >= {"head", "line", "bar", "actions", "chips", "count", "seen", "body", "row"}
+    whole = compose(made)
+    assert 'data-slot="0:body"></' not in whole
+    assert whole.count("<tbody data-key=") == len([each for each in made if ":row:" in each])
+
+
+def test_opening_an_eval_changes_its_row_alone(view: View) -> None:
+    before = pieces(facts_of(view))
+    wanted = next(each.partition(":row:")[2] for each in before if ":row:" in each)
+    after = pieces(with_state(view, opened=wanted))
+    changed = [each for each in after if after[each] != before.get(each)]
+    assert changed == [f"0:row:{wanted}"]
+    assert len(after[changed[0]]) < 5_000
+    assert 'aria-expanded="true"' in after[changed[0]]
+
+
+def test_what_is_folded_is_made_when_it_is_opened(view: View) -> None:
+    closed = pieces(facts_of(view))
+    assert not [each for each in closed if ":more:" in each]
+    opened = pieces(with_state(view, unfolded=frozenset({"Flaky"})))
+    rows = [each for each in opened if ":more:" in each]
+    flaky = [k for k, word in facts_of(view).words.items() if word == "flaky"]
+    assert [each.partition(":more:")[2] for each in rows] == flaky
+    assert "comes and goes" in opened[rows[0]]
+
+
+def test_nothing_on_it_is_a_heading_of_the_host_or_a_formula(view: View) -> None:
+    for whole in (compose(pieces(facts_of(view))), view._make_still()["text/html"]):
+        assert not re.search(r"<h[1-6]\b", whole)
+        for element in re.findall(r"<(\w+)([^>]*aria-label=[^>]*)>", whole):
+            native = ("button", "input", "select")
+            assert element[0] in native or "role=" in element[1], element
+    assert 'class="rv rtd mathjax_ignore tex2jax_ignore"' in view._make_still()["text/html"]
+    made = ra.check("wf_invoices", client=view._client, progress=False)
+    assert not re.search(r"<h[1-6]\b", made.to_html())
+
+
+# The head
+
+
+def test_head_bar_and_counts_are_those_of_the_document(view: View) -> None:
+    made = ra.check("wf_invoices", client=view._client, progress=False)
+    facts = facts_of(view)
+    head = text(pieces(facts)["0:line"])
+    assert head == made.headline
+    assert [str(each) for each in facts.counts] == [
+        str(each)
+        for each in facts.judged.document.counts  # type: ignore[union-attr]
+    ]
+    assert sum(each.number for each in facts.counts) == made.evals.height
+    bar = pieces(facts)["0:bar"]
+    assert f'aria-label="{", ".join(map(str, facts.counts))}"' in bar
+    assert bar.count("<") == 2, "one element"
+    assert "gate fails" in pieces(facts)["0:head"]
+
+
+def test_the_only_thing_that_is_read_out_is_how_many_broke(view: View) -> None:
+    whole = compose(pieces(facts_of(view)))
+    assert re.findall(r'role="status"[^>]*>([^<]*)<', whole) == ["9 broke"]
+
+
+def test_without_a_comparison_it_says_what_it_does() -> None:
+    reading = pieces(Facts(ViewState("wf_a"), None))
+    assert "Reading the runs and their results …" in text(compose(reading))
+    failed = Facts(ViewState("wf_a", phase="failed", trouble="x" * 300), None)
+    assert failed.heading.sign == "‼"
+    assert len(str(failed.heading)) <= 100
+    assert "x" * 300 in text(compose(pieces(failed))), "all of it stands below"
+
+
+def test_a_run_that_could_not_run_says_why_first() -> None:
+    with LetteredApi(alike(6, "P" * 9)) as api:
+        api.run("PPE...", id="bad", status="error")
+        api.run("PPPPPP")
+        facts = facts_of(shown_of(api, candidate="bad"))
+    assert facts.heading.strong == "This run could not run"
+    assert facts.badge is None
+    notes = ["".join(span.text for span in each) for each in facts.notes]
+    assert notes[0] == "lost its worker"
+    assert notes[1] == "A later run on the same code: ✓ 6 of 6 pass."
+
+
+# Actions
+
+
+def right(facts: Facts) -> str:
+    """What stands at the right end of the actions."""
+    return text(pieces(facts)["0:actions"].partition("rv-push")[2].partition(">")[2])
+
+
+def test_at_the_right_stands_one_thing(view: View) -> None:
+    n = view.state.reruns
+    runs = f"{n} run{'s' * (n != 1)}"
+    assert right(facts_of(view)) == f"Settle ({runs})"
+    assert right(with_state(view, asking="settle")) == f"Start {runs} No"
+    assert right(with_state(view, job="Comparing …", asking="settle")) == "Comparing …"
+    assert right(with_state(view, reruns=0)) == ""
+    going = view.state.checked.with_columns(is_terminal=pl.lit(False))
+    live = {"checked": going, "phase": "going", "can_cancel": True, "is_watched": True}
+    assert right(with_state(view, **live)) == "Cancel run"
+    assert right(with_state(view, **live, asking="cancel")) == "Yes, cancel No"
+    assert right(with_state(view, **{**live, "can_cancel": False})) == ""
+    two = pl.concat([going, going])
+    assert right(with_state(view, **{**live, "checked": two})) == "Cancel runs"
+
+
+def test_what_can_be_checked_and_held_against(view: View) -> None:
+    actions = html.unescape(pieces(facts_of(view))["0:actions"])
+    checked, against = re.findall(r"<select.*?</select>", actions, flags=re.DOTALL)
+    options = re.findall(r">([^<>]+)</option>", checked)
+    assert options[:7] == ["the newest run", "v5", "v4", "v3", "v2", "v1", "draft"]
+    assert len(options) == 7 + 16
+    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d · draft of \d+ \w+", options[7])
+    held = re.findall(r">([^<>]+)</option>", against)
+    assert held[:3] == ["each eval's last good", "the run before", "the published version"]
+    watched = pieces(with_state(view, is_watched=True))["0:actions"]
+    assert ">the watched run</option>" in watched
+
+
+# What is found
+
+
+def test_pressed_counts_are_a_union_and_words_of_a_search_must_all_occur(view: View) -> None:
+    words = facts_of(view).words
+    for show in ({"broke"}, {"broke", "flaky"}):
+        found = with_state(view, show=frozenset(show)).find()
+        assert found == [k for k, word in words.items() if word in show]
+    assert with_state(view).find() is None
+    lines = with_state(view, search="lines").find() or []
+    both = with_state(view, search="LINES nordwind").find() or []
+    assert 0 < len(both) < len(lines) < len(words)
+    assert set(both) < set(lines)
+    body = text(pieces(with_state(view, search="lines"))["0:body"])
+    assert body.startswith(f"{len(lines)} evals of {len(words)} Show all")
+    assert with_state(view, search="no such thing").find() == []
+
+
+@pytest.mark.parametrize(
+    "asked", ["QP-559201.pdf", "extract_lines", "lines.2.amount", "< 0", "broke", "72.0", "v5"]
+)
+def test_a_search_looks_at_all_that_is_said_of_an_eval(view: View, asked: str) -> None:
+    assert with_state(view, search=asked).find()
+
+
+def test_values_are_not_searched_where_they_are_not_shown(view: View) -> None:
+    assert with_state(view, search="Buffet lunch").find()
+    hidden = Facts(replace(view.state, search="Buffet lunch", values=False), None)
+    assert hidden.find() == []
+
+
+def test_of_many_rows_the_first_are_shown() -> None:
+    with LetteredApi(alike(130, "P" * 4)) as api:
+        view = shown_of(api)
+        made = pieces(with_state(view, unfolded=frozenset({"Pass"})))
+        assert len([each for each in made if ":more:" in each]) in (0, 100)
+        made = pieces(with_state(view, show=frozenset({"pass"})))
+    assert len([each for each in made if ":row:" in each]) == 100
+    assert "… and 30 more; search, or press a count above, to find them" in text(made["0:body"])
+
+
+# The matrix
+
+
+def test_the_matrix_has_the_newest_sixteen_runs_and_says_what_each_was() -> None:
+    letters = {"a": "PPFBEC" + "P" * 13 + "F", **alike(5, "P" * 20)}
+    with LetteredApi(letters, codes="A" * 19 + "B", published="AB") as api:
+        view = shown_of(api)
+        facts = facts_of(view)
+        assert [each.run_id for each in facts.columns] == [f"run_{at}" for at in range(4, 20)]
+        assert "".join(facts.cells_of("a")) == "ec" + "p" * 13 + "f"
+        assert [each.is_checked for each in facts.columns] == [False] * 15 + [True]
+        assert facts.edits_of("extract") == [15]
+        title = facts.columns[-1].title.splitlines()
+        assert re.fullmatch(r"20 Apr 10:00 UTC · \S.* · 5 of 6 pass", title[0])
+        assert "was edited before this run" in title[1]
+        row = pieces(facts)["0:row:a"]
+        assert 'class="f x"' in row
+        assert "title=" not in row.partition("rv-m")[2], "the script makes it from the column's"
+        hidden = Facts(replace(view.state, values=False), None)
+        assert len(hidden.columns[-1].title.splitlines()) == 2
+
+
+def test_few_columns_are_newer_than_what_is_checked_and_the_baseline_stands_first() -> None:
+    with LetteredApi(alike(4, "P" * 25)) as api:
+        view = shown_of(api)
+        view._stream.ask(FLOW, "run_11", "run_3")  # type: ignore[union-attr]
+        facts = facts_of(view)
+    ids = [each.run_id for each in facts.columns]
+    place = ids.index("run_11")
+    assert ids[place + 1 :] == ["run_12", "run_13", "run_14"]
+    assert facts.columns[place].is_checked
+    assert [each.run_id for each in facts.columns if each.is_baseline] == ["run_3"]
+
+
+def test_while_a_run_goes_on_its_cells_fill() -> None:
+    with LetteredApi({**alike(3, "P" * 5), "b": "F" * 5}) as api:
+        api.run("PUU" + "F", id="r9")
+        api.change("res_r9_fine 1", lifecycle__status="running")
+        view = ra.watch("r9", client=api.client, interval=0.05)
+        while view.comparison is None:
+            view._stream.has_looked.wait(1)  # type: ignore[union-attr]
+        facts = facts_of(view)
+        last = {k: facts.cells_of(k)[-1] for k in facts.words}
+        assert last == {"fine 0": "p", "fine 1": "r", "fine 2": "n", "b": "f"}
+        assert [str(each) for each in facts.counts] == [
+            "0 broke",
+            "1 failing as before",
+            "1 pass",
+            "2 not yet",
+        ]
+        assert facts.badge is None
+        body = pieces(facts)["0:body"]
+        assert "Blocks" in body, "where nothing broke, a row for each block"
+        block = pieces(facts)["0:block:extract"]
+        assert "2 of 4 evals" in text(block)
+        assert 'class="s"' in block, "the share of its evals that failed"
+        view.stop()
+
+
+# Several workflows, two versions, nothing
+
+
+def test_of_several_workflows_one_is_open_and_the_worst_stands_first(api: ra.Client) -> None:
+    view = ra.explore(["wf_claims", "wf_invoices"], client=api)
+    view.wait(120)
+    made = view._render()
+    assert text(made["root"]) == "2 workflows: 11 broke, all have ended"
+    assert re.findall(r'data-slot="(\d)"', made["root"]) == ["1", "0"], "names stay"
+    assert "1:body" in made
+    assert "0:body" not in made
+    assert 'data-event="fold-view"' in made["0:line"]
+    assert repr(view).splitlines()[0] == "2 workflows: 11 broke, all have ended"
+    view.close()
+
+
+def test_two_versions_say_what_was_edited_block_by_block(api: ra.Client) -> None:
+    view = ra.explore("wf_invoices", candidate="v5", baseline="v4", client=api)
+    view.wait(120)
+    facts = facts_of(view)
+    body = text(pieces(facts)["0:body"])
+    assert "Edited between v4 and v5 extract_invoice schema: supplier.name" in body
+    assert ra.compare_versions(
+        "wf_invoices", "v4", "v5", client=api, progress=False
+    ).headline == str(facts.heading)
+    assert "0:fold:Flaky" in pieces(facts)
+    assert view.state.reruns == 0
+    view.close()
+
+
+def test_names_and_values_of_others_stay_text() -> None:
+    with LetteredApi({HOSTILE: "PPPPF", **alike(3, "PPPPP")}, codes="AAAAB") as api:
+        view = shown_of(api, save_values=True)
+        live = compose(pieces(with_state(view, opened=HOSTILE)))
+        for whole in (live, view._make_still()["text/html"]):
+            assert "<img" not in whole
+            assert "\u202e" not in whole
+        seen = text(compose(pieces(facts_of(view))))
+        assert "$x_$ \\(a\\) @me #1 _b_" in seen
+
+
+JUDGED = [
+    each
+    for each in SITUATIONS
+    if re.fullmatch(r"(--candidate \S+)?", each.options) and each.code < 3
+]
+
+
+@pytest.mark.parametrize("situation", JUDGED, ids=lambda each: each.about)
+def test_the_page_says_what_the_text_says(situation: Situation) -> None:
+    """Headline, counts, notes and every row of a recorded situation, live and saved."""
+    if situation.arguments or situation.accepted or situation.address or not situation.key:
+        pytest.skip("it is not about a verdict alone")
+    candidate = situation.options.removeprefix("--candidate ") or None
+    with situation.api as api:
+        checked = api.check(**({} if candidate is None else {"candidate": candidate}))
+        view = shown_of(api, candidate=candidate, save_values=True)
+        facts = facts_of(view)
+        live, saved = text(compose(pieces(facts))), text(view._make_still()["text/html"])
+        folded = {each.title for each in facts.judged.document.parts if isinstance(each, Folded)}  # type: ignore[union-attr]
+        unfolded = text(compose(pieces(with_state(view, unfolded=frozenset(folded)))))
+    made = facts.judged.document  # type: ignore[union-attr]
+    assert str(facts.heading) == checked.headline
+    for page in (live, saved):
+        assert " ".join(checked.headline.split()) in page
+        assert " ".join(map(str, facts.counts)) in page
+        for note in made.notes:
+            assert " ".join("".join(span.text for span in note).split()) in page
+    said = (live + saved + unfolded).replace(" ", "")
+    for table in each_table(made.parts):
+        for row in table.rows:
+            # What is folded has the reason in the place of the document.
+            lines = [
+                row.cells[0].lines[0],
+                *(line for cell in row.cells[1:] for line in cell.lines),
+            ]
+            for line in lines if not view.state.is_going else ():
+                assert "".join("".join(span.text for span in line).split()) in said
+    assert to_text(made).splitlines()[0].startswith(checked.headline)
+
+
+# What stands below an open row
+
+
+def below(view: View, eval_id: str, **changes: Any) -> str:
+    facts = with_state(view, opened=eval_id, **changes)
+    return text(pieces(facts, is_live=True)[f"0:row:{eval_id}"].partition("rv-open")[2])
+
+
+def test_an_open_eval_says_why_and_lists_its_runs_joined() -> None:
+    with LetteredApi(
+        {"a": "PPPPPCPPFF", **alike(3, "P" * 10)}, codes="AAAAAAAABB", published="A"
+    ) as api:
+        view = shown_of(api)
+        said = below(view, "a")
+        assert said.count("Broken since 9 Apr: 0 of 2 passed") == 1
+        for words in (
+            "7 to 8 Apr v1 passed × 2",
+            "6 Apr 10:00 v1 cancelled",
+            "1 to 5 Apr v1 passed × 5",
+        ):
+            assert words in said
+        assert "Id a Copy" in said
+        assert "a total" not in said, "no line of the row again"
+        assert opened.LINES == 8
+
+
+def test_values_are_hidden_where_asked() -> None:
+    with LetteredApi({"a": "PPPF", **alike(2, "PPPP")}, codes="AAAB") as api:
+        view = shown_of(api)
+        shown = below(view, "a")
+        hidden = pieces(Facts(replace(view.state, opened="a", values=False), None))["0:row:a"]
+    assert "two red" in shown
+    assert "two red" not in hidden
+
+
+@pytest.mark.parametrize(
+    ("preview", "said"),
+    [
+        (None, "Asking for the document …"),
+        ({"url": "https://files.example/a"}, "Open in a new tab"),
+        ({"failure": "404: gone"}, "404: gone"),
+    ],
+)
+def test_the_document_stands_at_the_right(view: View, preview: Any, said: str) -> None:
+    from support.inside import Preview
+
+    eval_id = next(k for k, word in facts_of(view).words.items() if word == "broke")
+    made = None if preview is None else Preview("file_1", "a.pdf", **preview)
+    assert said in below(view, eval_id, preview=made)
+
+
+def test_an_eval_without_a_document_says_so() -> None:
+    with LetteredApi({"a": "PPPF", **alike(2, "PPPP")}, codes="AAAB") as api:
+        view = shown_of(api)
+        without = view.state.results.with_columns(
+            document_ids=pl.lit(None, pl.List(pl.String)),
+            document_names=pl.lit(None, pl.List(pl.String)),
+        )
+        assert "It has no document." in below(view, "a", results=without)

@@ -1,0 +1,395 @@
+"""The view as users hold it: what they ask, what a person does on its page, what is saved."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import polars as pl
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+from support.faultserver import FaultServer, reply
+from support.html_elements import Elements
+from support.inside import RUNS, View, apply_event, list_runs
+from support.lettered_api import FLOW, LetteredApi, alike
+from support.watched import WatchedSandbox
+from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
+
+import retab_analysis as ra
+
+RESULTS_OF_NOTHING = ra.schema.RESULTS.empty()
+
+
+def do(view: View, event: str, value: Any = None, scope: str = "0") -> dict[str, Any]:
+    """What a browser sends of a person, and the answer to it."""
+    answers: list[dict[str, Any]] = []
+    widget = view.widget
+    widget.send = answers.append
+    widget._handle_custom_msg({"id": "1", "event": event, "scope": scope, "value": value}, [])
+    (answer,) = [each for each in answers if "answered" in each]
+    return answer
+
+
+def whole(view: View) -> str:
+    return "".join(view._render().values())
+
+
+# What is asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "either runs or workflow_id="),
+        ({"runs": "r", "workflow_id": "w"}, "either runs or workflow_id="),
+        ({"runs": "r", "interval": 0}, "interval must be"),
+        ({"runs": "r", "interval": float("inf")}, "interval must be a number of seconds"),
+        ({"runs": "r", "baseline": 7}, "baseline must be"),
+        ({"runs": "r", "save_values": 1}, "save_values must be True or False, got 1"),
+        ({"runs": "r", "allow_cancel": "no"}, "allow_cancel must be True or False"),
+        ({"runs": 7}, "runs must be"),
+        ({"workflow_id": ""}, "workflow_id is empty"),
+        ({"workflow_id": []}, "names no workflow"),
+    ],
+)
+def test_bad_arguments_of_watch_are_refused(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ra.ConfigError, match=words):
+        ra.watch(**arguments, client=client("http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "words"),
+    [
+        (7, {}, "workflow_id must be"),
+        ("", {}, "workflow_id is empty"),
+        ([], {}, "names no workflow"),
+        ("wf", {"candidate": 7}, "candidate must be"),
+        ("wf", {"save_values": "no"}, "save_values must be True or False"),
+        (pl.DataFrame({"a": [1]}), {}, "results"),
+        (RESULTS_OF_NOTHING, {}, "no result of a run"),
+    ],
+)
+def test_bad_arguments_of_explore_are_refused(given: Any, more: Any, words: str) -> None:
+    with pytest.raises(ra.RetabAnalysisError, match=words):
+        ra.explore(given, **more, client=client("http://127.0.0.1:9"))
+
+
+def test_the_frame_and_the_comparison_are_the_way_out(view: View) -> None:
+    assert view.comparison is not None
+    assert view.frame.equals(view.comparison.evals)
+    do(view, "show", "broke")
+    assert view.frame.equals(view.comparison.broken)
+    do(view, "search", "lines length")
+    assert view.frame.height == 3
+    do(view, "clear")
+    assert view.frame.height == view.comparison.evals.height
+
+
+def test_a_frame_of_results_is_explored_without_an_api() -> None:
+    with LetteredApi({"a": "PPPPF", **alike(5, "PPPPP")}, codes="AAAAB") as api:
+        results = ra.fetch_results(ra.fetch_runs(FLOW, client=api.client), client=api.client)
+    runs = list_runs(results)
+    assert runs.schema == RUNS.schema
+    assert runs.select("run_id", "passed", "failed").row(0) == ("run_4", 5, 1)
+    view = ra.explore(results)
+    assert view.wait(60)["run_id"].to_list() == ["run_4"]
+    assert view.comparison is not None
+    assert view.comparison.headline == "✗ 1 eval broke since the edit of extract"
+    assert not view.state.reruns
+    assert len(view._tell(FLOW).columns) == 5
+    do(view, "candidate", "run_3")
+    until(lambda: not view.state.job)
+    assert view.state.checked["run_id"].to_list() == ["run_3"]
+    assert view.comparison.headline.startswith("✓ Nothing broke")
+    do(view, "baseline", "nope")
+    until(lambda: view.state.notes)
+    assert "'nope' is not a run or a version of these results" in view.state.notes[0]
+    assert view.state.baseline == "last_good", "what was before stays"
+    for baseline in ("previous", "run_2"):
+        do(view, "baseline", baseline)
+        until(lambda: not view.state.job and view.state.baseline != "last_good")
+        do(view, "baseline", "last_good")
+        until(lambda: not view.state.job and view.state.baseline == "last_good")
+
+
+# What a person does
+
+
+def test_events_change_the_state_and_odd_ones_nothing(view: View) -> None:
+    state = view.state
+    assert view.comparison is not None
+    first = view.comparison.evals["eval_id"][0]
+    assert apply_event(state, "open", first).opened == first
+    assert apply_event(apply_event(state, "open", first), "open", first).opened is None
+    shown = apply_event(state, "show", "broke")
+    assert shown.show == {"broke"}
+    assert apply_event(shown, "show", "broke").show == frozenset()
+    assert apply_event(state, "search", "x" * 500).search == "x" * 200
+    assert apply_event(state, "fold", "Pass").unfolded == {"Pass"}
+    assert apply_event(state, "ask", "settle").asking == "settle"
+    assert apply_event(state, "ask", "other").asking == ""
+    compared = apply_event(state, "candidate", "v4")
+    assert (compared.candidate, compared.job) == ("v4", "Comparing …")
+    odd = (7, ["a"], {"a": 1}, 1.5, True)
+    for name in ("open", "show", "search", "fold", "ask", "candidate", "baseline", "nothing"):
+        for value in odd:
+            assert apply_event(state, name, value) is state
+    for name, value in (("open", "nope"), ("nothing", "a"), ("show", ""), ("baseline", "")):
+        assert apply_event(state, name, value) is state
+
+
+@pytest.mark.parametrize("scope", [None, "7", "x", "-9"])
+@pytest.mark.parametrize("event", ["open", "document", "fold-view", "cancel", "settle", "odd"])
+def test_events_from_nowhere_do_nothing(view: View, event: str, scope: Any) -> None:
+    before = view.state
+    for value in (None, "nope", "nope 0", 7, {"a": []}):
+        assert "error" not in do(view, event, value, scope)
+    assert view.state.comparison is before.comparison
+    assert not view.state.job
+
+
+def test_a_document_is_asked_for_when_an_eval_is_opened(view: View) -> None:
+    assert view.comparison is not None
+    eval_id = view.comparison.broken["eval_id"][0]
+    do(view, "open", eval_id)
+    assert view.state.preview is not None
+    until(lambda: view.state.preview is not None and view.state.preview.url)
+    do(view, "document", f"{eval_id} 9")
+    do(view, "document", f"{eval_id} x")
+    do(view, "document", f"{eval_id} 0")
+    until(lambda: view.state.preview is not None and view.state.preview.url)
+
+
+def test_the_checked_run_and_the_baseline_can_be_chosen(view: View, api: ra.Client) -> None:
+    runs = view.state.runs.filter(pl.col("scope") == "workflow", status="completed")
+    chosen = runs["run_id"][5]
+    do(view, "candidate", chosen)
+    assert view.state.job == "Comparing …"
+    until(lambda: not view.state.job)
+    checked = ra.check("wf_invoices", candidate=chosen, client=api, progress=False)
+    assert view.comparison is not None
+    assert view.comparison.headline == checked.headline
+    assert view.state.checked["run_id"].to_list() == [chosen]
+    do(view, "candidate", "")
+    until(lambda: not view.state.job)
+    assert view.state.candidate is None
+    do(view, "candidate", "no_such_run")
+    until(lambda: not view.state.job)
+    assert view.state.candidate is None
+    assert "no_such_run" in view.state.notes[0]
+
+
+def test_settling_asks_first_says_its_price_and_shows_how_far_it_is() -> None:
+    with WatchedSandbox(speed=60) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        view = ra.explore("wf_invoices", client=mine)
+        view.wait(60)
+        said: list[str] = []
+        view.on_update(lambda each: said.append(each.state.job))
+        n = view.state.reruns
+        assert n > 0
+        do(view, "settle")
+        assert not view.state.job, "it asks first"
+        do(view, "ask", "settle")
+        assert f"Start {n} run" in whole(view)
+        sandbox.requests.clear()
+        do(view, "settle")
+        assert view.state.job.startswith("Running again")
+        until(lambda: not view.state.job)
+        started = [each for each in sandbox.requests if each.method == "POST"]
+        assert len(started) == n
+        assert view.comparison is not None
+        assert view.state.reruns == 0
+        assert not view.comparison.reruns.height or view.state.reruns == 0
+
+
+def test_cancelling_asks_first_and_is_only_there_where_it_is_allowed() -> None:
+    with ra.Sandbox(speed=0.01) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        run = ra.start_runs("wf_claims", client=mine)
+        with ra.watch(run, interval=0.1, client=mine) as view:
+            until(lambda: "Cancel run" in whole(view))
+            do(view, "cancel")
+            assert not view.state.job
+            do(view, "ask", "cancel")
+            assert "Yes, cancel" in whole(view)
+            do(view, "cancel")
+            assert view.wait(20)["status"].to_list() == ["cancelled"]
+        followed = ra.watch(workflow_id="wf_claims", interval=0.1, client=mine)
+        until(lambda: followed.comparison)
+        assert followed.state.is_going
+        assert "Cancel run" not in whole(followed)
+        followed.stop()
+
+
+def test_a_cancel_that_is_refused_is_told() -> None:
+    def answer(request: str) -> Any:
+        if request.startswith("POST"):
+            return reply(403, {"detail": "not yours"})
+        return routes(in_order(GOING))(request)
+
+    with FaultServer([answer]) as server:
+        with ra.watch("r1", interval=0.05, client=client(server.url)) as view:
+            until(lambda: "Cancel run" in whole(view))
+            do(view, "ask", "cancel")
+            said: list[str] = []
+            view.on_update(lambda each: said.extend(each.state.notes))
+            do(view, "cancel")
+            until(lambda: any("not yours" in each for each in said))
+
+
+def test_the_evals_that_are_shown_are_exported(
+    view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    do(view, "show", "broke")
+    assert "9 evals written to" in do(view, "export")["said"]
+    do(view, "export")
+    assert {each.name for each in tmp_path.iterdir()} == {"wf_invoices.csv", "wf_invoices-2.csv"}
+    assert pl.read_csv(tmp_path / "wf_invoices.csv").height == 9
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    (tmp_path / "wf_invoices.csv").unlink()
+    (tmp_path / "wf_invoices.csv").mkdir()
+    assert "Nothing was written" in do(view, "export")["said"]
+
+
+def test_one_of_several_workflows_is_open(api: ra.Client) -> None:
+    view = ra.explore(["wf_invoices", "wf_claims"], client=api)
+    view.wait(120)
+    assert view.state.workflow_id == "wf_invoices"
+    do(view, "fold-view", "1")
+    assert view.state.workflow_id == "wf_claims"
+    do(view, "fold-view", "1")
+    assert "0:body" not in view._render()
+    view.close()
+
+
+# What is saved
+
+
+def test_outside_a_kernel_there_is_html_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer([routes(in_order(ENDED), RESULTS)]) as server:
+        more: dict[str, Any] = {"interval": 0.05, "client": client(server.url)}
+        view = ra.watch("r1", **more)
+        view.wait(10)
+        saving = ra.watch("r1", save_values=True, **more)
+        saving.wait(10)
+    bundle = view._repr_mimebundle_()
+    assert sorted(bundle) == ["text/html", "text/plain"]
+    assert "1.5" not in bundle["text/html"].partition("</style>")[2]
+    assert "1.5" in saving._repr_mimebundle_()["text/html"].partition("</style>")[2]
+    # A message may quote the values; what is printed outside a notebook is not kept.
+    assert "1.5 is not 2" not in bundle["text/html"] + bundle["text/plain"]
+    monkeypatch.setenv("RETAB_ANALYSIS_VALUES", "0")
+    assert "1.5" not in repr(view)
+    monkeypatch.delenv("RETAB_ANALYSIS_VALUES")
+    kernel = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", kernel)  # type: ignore[arg-type]
+    assert "application/vnd.jupyter.widget-view+json" in view._repr_mimebundle_()
+    assert "1.5" not in repr(view)
+
+
+def test_what_a_widget_keeps_has_no_values_and_what_it_sends_has(view: View) -> None:
+    kept = view.widget.get_state()["pieces"]
+    assert "Buffet lunch" not in "".join(kept.values())
+    assert "Blue Ridge" in "".join(kept.values())
+    sent: list[Any] = []
+    view.widget.send = sent.append
+    view.widget._handle_custom_msg({"event": "resync"}, [])
+    assert "Buffet lunch" in str(sent[-1]["pieces"])
+
+
+HEADLINE = "9 evals are still broken"
+CELLS = [
+    "import retab_analysis as ra\nra.demo(speed=300)\nrun = ra.start_runs('wf_invoices')",
+    "view = ra.watch(run, interval=0.2)\nview",
+    "runs = view.wait(60)\nassert runs['status'].to_list() == ['completed']\nview",
+]
+
+
+@pytest.fixture(scope="module")
+def executed() -> nbformat.NotebookNode:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    quiet = ["--IPKernelApp.log_level=40"]
+    return NotebookClient(
+        notebook, timeout=600, startup_timeout=600, extra_arguments=quiet
+    ).execute()
+
+
+def test_the_stored_widget_has_the_final_state_and_no_value(
+    executed: nbformat.NotebookNode,
+) -> None:
+    models = executed.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    (page,) = [each["state"] for each in models.values() if each["model_name"] == "AnyModel"]
+    assert HEADLINE in page["pieces"]["0:line"]
+    assert "Buffet lunch" not in str(models)
+
+
+def test_what_was_displayed_first_has_the_final_state_too(
+    executed: nbformat.NotebookNode,
+) -> None:
+    widget, stands = (each["data"] for each in executed.cells[1].outputs)
+    assert widget["text/html"] == ""
+    assert HEADLINE in stands["text/html"]
+    assert HEADLINE in stands["text/plain"]
+    assert "Reading the runs" not in stands["text/html"] + stands["text/plain"]
+
+
+def test_the_static_page_needs_no_network_and_holds_no_values(
+    executed: nbformat.NotebookNode,
+) -> None:
+    last = executed.cells[-1].outputs[1]["data"]
+    assert HEADLINE in last["text/html"]
+    assert HEADLINE in last["text/plain"]
+    stateless = nbformat.from_dict({**executed, "metadata": {}})
+    for notebook in (executed, stateless):
+        page, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
+        # With the state of widgets, their viewer would come from the network, and be blank without.
+        seen = Elements(re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)).text
+        assert HEADLINE in seen
+        assert "Reading the runs" not in seen
+        assert "Buffet lunch" not in page
+
+
+def test_closing_stops_it_and_takes_the_widget_away() -> None:
+    with FaultServer([routes(in_order(GOING))]) as server:
+        view = ra.watch("r1", interval=0.05, client=client(server.url))
+        until(lambda: view.state.checked.height)
+        widget = view.widget
+        view.close()
+        assert view.done
+        assert view.state.phase == "stopped"
+        assert widget.comm is widget.layout.comm is None
+        assert "0 of 2 done" in repr(view)
+        view.close()
+
+
+def test_colab_is_told_where_its_widget_manager_is(
+    api: ra.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As anywidget tells it; without that a page that is shown again stays empty there."""
+    import IPython.display
+
+    colab = types.ModuleType("google.colab.output")
+    vars(colab)["enable_custom_widget_manager"] = lambda: None
+    vars(colab)["_widgets"] = types.SimpleNamespace(_installed_url="https://manager.example")
+    monkeypatch.setitem(sys.modules, "google.colab.output", colab)
+    shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def display(bundle: dict[str, Any], *, metadata: Any = None, **how: Any) -> None:
+        shown.append((bundle, metadata))
+
+    monkeypatch.setattr(IPython.display, "display", display)
+    view = ra.explore("wf_claims", client=api)
+    kernel = types.SimpleNamespace(kernel=object())
+    monkeypatch.setattr(IPython, "get_ipython", lambda: kernel)
+    view._ipython_display_()
+    bundle, metadata = shown[0]
+    (kind,) = metadata
+    assert bundle[kind]["model_id"] == view.widget.model_id
+    assert metadata[kind]["colab"]["custom_widget_manager"]["url"] == "https://manager.example"
