@@ -266,8 +266,8 @@ def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
 def _describe(row: Row) -> str:
     sign, _, said = row["headline"].partition(" ")
     name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
-    passing = f" · {row['passing']} of {row['evals']} pass" * ("pass" not in said)
-    return f"{sign} {name}: {said}{passing}"
+    passing = f"{row['passing']} of {row['evals']} pass"
+    return f"{sign} {name}: {said}{'' if passing in said else f' · {passing}'}"
 
 
 def _describe_eval(row: Row) -> str:
