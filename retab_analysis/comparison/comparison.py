@@ -462,7 +462,6 @@ class Comparison:
         return make_document(facts, judged, explained, looks, step, door)
 
     def _list_values(self, gate: Gate, door: Door, *, brief: bool) -> dict[str, Any]:
-        """What :meth:`to_dict` gives, with what a gate of another rule says."""
         facts, values = self._facts(gate), door.values
         told = list_conclusion(facts, gate, values=values) | {
             "next_step": door.write_step(self._find_step(gate)),

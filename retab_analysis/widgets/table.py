@@ -14,10 +14,11 @@ from retab_analysis.markup import Html
 PAGE = 15
 # A column that no frame of a user has.
 _NUMBER = "the number of the row"
-# The columns whose values are ids of versions, which are shown by a shorter name.
-_VERSIONS = ("workflow_version_id", "since_version_id")
+# The columns whose values are ids of versions and blocks, which are shown by their names.
+_IDS = ("workflow_version_id", "since_version_id", "block_id", "target_block_id")
 
 Row = Mapping[str, Any]
+Names = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,11 @@ class Listing:
 class TableState:
     """Which rows of a frame are seen, in which order, on which page, and which one is chosen."""
 
-    def __init__(self, listing: Listing, frame: pl.DataFrame) -> None:
+    def __init__(self, listing: Listing, frame: pl.DataFrame, names: Names | None = None) -> None:
         self.listing, self.text = listing, ""
         self.sort, self.descending = listing.sort, True
         self.page = 0
-        self.versions: Mapping[str, str] = {}
+        self.names = {} if names is None else names
         self._take(frame, None)
 
     def _take(self, frame: pl.DataFrame, chosen: int | None) -> None:
@@ -100,15 +101,15 @@ class TableState:
             return None
         # One letter may be one character or two: é, and e with an accent. NFKC makes them the same.
         text, listing = normalize("NFKC", self.text).lower(), self.listing
-        # Versions are shown by their short names, and found by them.
-        named = [each for each, name in self.versions.items() if text in name.lower()]
+        # Versions and blocks are shown by their names, and found by them.
+        named = [each for each, name in self.names.items() if text in name.lower()]
         if self._found[0] != (text, named):
             columns = [pl.col(*listing.texts)]
             columns += [pl.col(each).list.join(" ") for each in listing.lists]
             plain = (each.str.normalize("NFKC").str.to_lowercase() for each in columns)
             found = [each.str.contains(text, literal=True) for each in plain]
             if named:
-                found += [pl.col(each).is_in(named) for each in listing.texts if each in _VERSIONS]
+                found += [pl.col(each).is_in(named) for each in listing.texts if each in _IDS]
             made = self._frame.select(found=pl.any_horizontal(found).fill_null(False))
             self._found = (text, named), made["found"]
         return self._found[1]
@@ -204,6 +205,7 @@ class TableState:
         self._numbers = self._rows = None
         self.go_to(0)
 
-    def version_name(self, column: str, value: Any) -> str | None:
-        """The short name of a version, None where a column has none or it is not known."""
-        return self.versions.get(value) if column in _VERSIONS else None
+    def with_names(self, row: Row) -> Row:
+        """A row with names in the place of the ids of versions and blocks."""
+        ids = {each: row[each] for each in _IDS if each in row}
+        return {**row, **{each: self.names.get(id_, id_) for each, id_ in ids.items()}}

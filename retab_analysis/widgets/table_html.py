@@ -58,7 +58,7 @@ def render_cell(state: TableState, column: TableColumn, row: Row) -> Html:
     if column.html is not None:
         return column.html(row)
     text = column.text(row)
-    called = state.version_name(column.name, row[column.name]) or text
+    called = column.text(state.with_names(row))
     if column.width is None or len(called) <= _FIT * column.width:
         return tag("bdi", called, title=text or None)
     # Names that begin alike are told apart by their ends, which stay where the column is narrow.
@@ -94,11 +94,8 @@ def format_table(state: TableState) -> list[str]:
     """The rows of the page as lines of text, one below the other; numbers stand on the right."""
     columns = state.listing.columns
     cells = [[column.title for column in columns]]
-    for row in state.shown.iter_rows(named=True):
-        texts = (
-            state.version_name(each.name, row[each.name]) or each.text(row) for each in columns
-        )
-        cells.append([one_line(each, _CELL) for each in texts])
+    for row in map(state.with_names, state.shown.iter_rows(named=True)):
+        cells.append([one_line(each.text(row), _CELL) for each in columns])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     signs = [">" if column.is_number else "<" for column in columns]
     return [

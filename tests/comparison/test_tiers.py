@@ -141,15 +141,16 @@ def test_an_api_that_is_away_is_no_fault_of_the_file(
 ) -> None:
     path = policy(tmp_path, '[tiers.informational]\nblocks = ["Extract"]\n')
     with LetteredApi({}) as api:
+        api.broken[BLOCKS] = reply(403, {"detail": "not for this key"})
         verdict = checked(api)
-        api.broken[BLOCKS] = reply(500, {"detail": "on fire"})
-        for ask in (lambda: verdict.gate(accepted=path), lambda: api.check(accepted=path)):
-            with pytest.raises(ra.ServerError, match="on fire"):
-                ask()
-        with RecordingClient(KEY, api.client.base_url, max_attempts=1) as client:
+        with pytest.raises(ra.PermissionDeniedError, match=r"for this key.*a label, which the API"):
+            verdict.gate(accepted=path)
+        with pytest.raises(ra.PermissionDeniedError, match="a label, which the API"):
+            api.check(accepted=path)
+        with RecordingClient(KEY, api.client.base_url) as client:
             code = main(["check", api.flow, "--accepted", str(path)], Session(client))
         assert code == 3
-        assert "on fire" in capsys.readouterr().err
+        assert "A tier names a block by a label" in capsys.readouterr().err
         # What was not answered is asked for once more.
         del api.broken[BLOCKS]
         assert verdict.gate(accepted=path).failing

@@ -42,11 +42,11 @@ def test_what_the_search_does_not_find_is_hidden(runs: TableState) -> None:
 def test_a_version_is_found_by_its_short_name_once_it_has_one(runs: TableState) -> None:
     runs.search("first of may")
     assert runs.rows.is_empty()
-    runs.versions = {"v3": "First of May"}
+    runs.names = {"v3": "First of May"}
     runs.sort_by("status")
     assert set(runs.rows["workflow_version_id"]) == {"v3"}
-    assert runs.version_name("workflow_version_id", "v3") == "First of May"
-    assert runs.version_name("status", "v3") is None
+    row = {"workflow_version_id": "v3", "status": "v3"}
+    assert runs.with_names(row) == {"workflow_version_id": "First of May", "status": "v3"}
 
 
 def test_a_search_goes_to_the_first_page_and_new_rows_do_not(runs: TableState) -> None:

@@ -19,7 +19,7 @@ from retab_analysis.errors import (
 )
 from retab_analysis.fetch import fetch_results, fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_evals
+from retab_analysis.fetch.lists import read_evals, read_live_blocks
 from retab_analysis.fetch.params import RunQuery
 from retab_analysis.fetch.publications import read_newest_versions
 from retab_analysis.fetch.runs import list_runs
@@ -77,7 +77,7 @@ class Fetcher:
         here = self._runs.frame.height
         self._fetch_runs(start, self.since)
         if self.workflow_id and not here and self._runs.frame.height:
-            self._number_versions(self.workflow_id)
+            self._read_names(self.workflow_id)
         self.since = start
         if self._runs.frame.height > here:
             return
@@ -108,6 +108,7 @@ class Fetcher:
             self._explored.take_runs(runs_there)
             self._explored.take_results(here, found)
             self._explored.take_versions(kept.versions)
+            self._explored.take_labels(kept.saved["block_id", "block_label"])
         if runs_there.is_empty():
             self._say("There is no run.")
         return True
@@ -190,15 +191,20 @@ class Fetcher:
             if workflow_id not in self._names:
                 with contextlib.suppress(RetabAnalysisError):
                     self._names[workflow_id] = read_evals(self._client, workflow_id)
-                self._number_versions(workflow_id)
+                self._read_names(workflow_id)
         return pl.concat(self._names.values()) if self._names else None
 
-    def _number_versions(self, workflow_id: str) -> None:
-        """Ask which number each version has; where that fails, they are named by their days."""
+    def _read_names(self, workflow_id: str) -> None:
+        """Ask for the numbers of versions and the labels of blocks; what fails stays unnamed."""
+        client = client_or_default(self._client)
         with contextlib.suppress(RetabAnalysisError):
-            published = read_newest_versions(client_or_default(self._client), workflow_id)
+            published = read_newest_versions(client, workflow_id)
             with self._lock:
                 self._explored.take_versions(published)
+        with contextlib.suppress(RetabAnalysisError):
+            blocks = read_live_blocks(client, workflow_id)["block_id", "label"]
+            with self._lock:
+                self._explored.take_labels(blocks)
 
     @property
     def _runs(self) -> TableState:

@@ -26,7 +26,6 @@ class ExplorerLook:
     message: str = ""
     is_trouble: bool = False
     more: str = ""
-    path: str = ""
     fetching: bool = False
     panel: DetailLook = field(default_factory=DetailLook)
 
@@ -92,12 +91,10 @@ def render_head(explored: ExplorerState, look: ExplorerLook) -> Html:
 
 
 def _render_actions(look: ExplorerLook) -> Html:
-    hint = "All rows that the search finds, to this file; asks before it replaces one"
+    hint = "All rows that the search finds; asks before it replaces a file"
     more = button("Load more", "more", hint=look.more, key="more") if look.more else None
-    path = render_field("path", "File", look.path, type="text", spellcheck="false")
     return tag(
         "div",
-        tag("label", "to ", path),
         button("Export CSV", "export", hint=hint),
         button("Refresh", "refresh", hint="Ask again for what may have changed"),
         more,

@@ -68,14 +68,14 @@ def _render_run(
         "Status": mark_status(run),
         "Passed": known or f"not known, {evals}",
         "Message": one_line(run["status_message"]),
-        "Version": render_id(version, look, explored.listed.versions.get(version, "")),
+        "Version": render_id(version, look, explored.names.get(version, "")),
         "Run": render_id(run["run_id"], look),
     }
     last = {
         "Created": _add_unit(format_as("created_at", TO_MINUTE)(run), "UTC"),
         "Ran for": _add_unit(format_duration("duration_ms")(run), "s"),
         "In queue": _add_unit(format_duration("queue_ms")(run), "s"),
-        "Scope": format_scope(run),
+        "Scope": format_scope(explored.listed.with_names(run)),
         "Trigger": one_line(run["trigger_type"]),
         "Workflow": render_id(run["workflow_id"], look),
     }
@@ -124,13 +124,13 @@ def _render_results(results: pl.DataFrame, look: DetailLook, below: Html | None)
 
 
 def _render_result(explored: ExplorerState, row: Row, look: DetailLook) -> Html:
-    versions, version = explored.listed.versions, row["workflow_version_id"]
+    versions, version = explored.names, row["workflow_version_id"]
     facts: list[tuple[str, object]] = [("State", mark_state(row))]
     if look.values and row["score"] is not None:
         least = "" if row["threshold"] is None else f", threshold {row['threshold']:g}"
         facts.append(("Score", f"{row['score']:g}{least}"))
     facts += [
-        ("Block", one_line(row["block_id"])),
+        ("Block", one_line(explored.names.get(row["block_id"], row["block_id"]))),
         ("Took", _add_unit(format_duration("duration_ms")(row), "s")),
         ("Version", render_id(version, look, versions.get(version, ""))),
         ("Run", render_id(row["run_id"], look, format_as("run_created_at", TO_MINUTE)(row))),

@@ -11,6 +11,7 @@ import polars as pl
 
 from retab_analysis.analysis import summarize_evals
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.names import name_blocks
 from retab_analysis.schema import RESULTS
 from retab_analysis.widgets.explorer.lists import EVALS_LISTING, list_results, list_runs
 from retab_analysis.widgets.table import TableState
@@ -28,11 +29,15 @@ class ExplorerState:
     """The lists of an explorer; ``results`` is None if they are read run by run."""
 
     def __init__(self, runs: pl.DataFrame | None, results: pl.DataFrame | None) -> None:
-        self.runs = None if runs is None else TableState(list_runs(runs), runs)
-        self.results = None if results is None else TableState(list_results(results), results)
+        # Of versions and blocks, by their ids.
+        self.names: dict[str, str] = {}
+        self.runs, self.results = (
+            None if frame is None else TableState(describe(frame), frame, self.names)
+            for describe, frame in ((list_runs, runs), (list_results, results))
+        )
         self.known = RESULTS.empty() if results is None else results
         self.fetched, self.failed = set(self.known["run_id"].drop_nulls()), set[str]()
-        self._evals = TableState(EVALS_LISTING, summarize_evals(RESULTS.empty()))
+        self._evals = TableState(EVALS_LISTING, summarize_evals(RESULTS.empty()), self.names)
         # The results that the list of evals is made of.
         self._weighed: pl.DataFrame | None = None
         # The results in sight, behind what they depend on: order and page make no difference.
@@ -40,6 +45,7 @@ class ExplorerState:
         self._in_sight = nothing, nothing, "", nothing
         # Versions that were published, and their numbers.
         self._numbers: dict[str, int] = {}
+        self._labels: dict[str, str | None] = {}
         # What became of the evals of runs that were checked, by their ids.
         self.checked: dict[str, Comparison] = {}
         self.tab = self.tabs[0]
@@ -168,6 +174,11 @@ class ExplorerState:
         self._numbers |= dict(columns.iter_rows())
         self.name_versions()
 
+    def take_labels(self, blocks: pl.DataFrame) -> None:
+        """Take what blocks are called: two columns, ids and labels."""
+        self._labels |= dict(blocks.drop_nulls().iter_rows())
+        self.names |= name_blocks(self._labels)
+
     def name_versions(self) -> None:
         """Give each version a short name: its number, or the day of its first run."""
         parts = [(self.runs, "created_at"), (self.results, "run_created_at")]
@@ -180,10 +191,7 @@ class ExplorerState:
             return
         every = pl.concat(frames).drop_nulls("workflow_version_id")
         first = every.group_by("workflow_version_id").agg(pl.col("at").min())
-        names = _shorten(dict(first.iter_rows()), self._numbers)
-        for state in (self.runs, self.results, self._evals):
-            if state is not None:
-                state.versions = names
+        self.names |= _shorten(dict(first.iter_rows()), self._numbers)
 
     @property
     def frame(self) -> pl.DataFrame:

@@ -135,8 +135,6 @@ class Explorer(Handle):
         self._error: BaseException | None = None
         self._message = _Message()
         self._opened = OpenEval(client, self._draw)
-        # Where a person wants the rows to be written, None while it is called as the tab.
-        self._path: str | None = None
         # The file of which it was said last that it is there already.
         self._replacing: str | None = None
         if workflow_id is not None:
@@ -262,14 +260,9 @@ class Explorer(Handle):
             message=self._message.words,
             is_trouble=self._message.is_trouble,
             more=self._fetcher.more,
-            path=self._file,
             fetching=bool(self._asked) or not is_weighed,
             panel=DetailLook(preview=self._opened.preview, eval_id=self._opened.eval_id),
         )
-
-    @property
-    def _file(self) -> str:
-        return f"{self._explored.tab}.csv" if self._path is None else self._path
 
     def _write_title(self) -> str:
         explored, workflow_id = self._explored, self._fetcher.workflow_id
@@ -308,10 +301,8 @@ class Explorer(Handle):
         with self._lock, contextlib.suppress(ValueError, LookupError, TypeError, OverflowError):
             name, value, explored = event.name, event.value, self._explored
             asked, self._replacing = self._replacing, None
-            if name == "path":
-                self._path = str(value)
-            elif name == "export":
-                self._export(self._file.strip(), asked)
+            if name == "export":
+                self._export(f"{explored.tab}.csv", asked)
             elif name == "refresh":
                 self.refresh()
             elif name == "more":
@@ -328,15 +319,14 @@ class Explorer(Handle):
                 self._follow()
 
     def _export(self, path: str, asked: str | None) -> None:
-        """Write the file; one that is there is replaced where that was asked already."""
         try:
-            if path and path != asked and Path(path).expanduser().exists():
+            if path != asked and Path(path).exists():
                 self._replacing = path
                 words = f"{path} is there already: Export CSV again replaces it"
                 self._tell(_Message(words, is_trouble=True))
             else:
                 self.export(path)
-        except (ConfigError, OSError, RuntimeError, ValueError) as error:
+        except (ConfigError, OSError, ValueError) as error:
             self._tell(_Message(f"Nothing was written: {error}", is_trouble=True))
 
     def _change(self, event: Event) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from support.explored import (
     htmls,
     open_row,
@@ -19,6 +20,7 @@ from support.explored import (
 from support.faultserver import FaultServer, reply
 from support.inside import ExplorerState
 from support.inside import explorer_html as html
+from support.lettered_api import LetteredApi
 from support.made_runs import result_with, results_frame, run_with, runs_frame
 from support.watching import client, until
 
@@ -206,7 +208,7 @@ def test_versions_have_short_names() -> None:
         )
     )
     explorer = ra.explore(frame)
-    names = explorer.state.listed.versions
+    names = explorer.state.names
     assert list(map(names.get, versions)) == [
         *("2026-05-01", "2026-05-02 …1111", "2026-05-02 …2222", "v7")
     ]
@@ -226,7 +228,7 @@ def test_the_numbers_of_versions_are_asked_for(api: ra.Client) -> None:
     explorer = ra.explore(workflow_id="wf_invoices", client=api)
     explorer.wait(30)
     published = ra.fetch_versions("wf_invoices", client=api)
-    names = explorer.state.listed.versions
+    names = explorer.state.names
     here = published.filter(pl.col("workflow_version_id").is_in(list(names)))
     assert here.height > 1
     for version, number in here.select("workflow_version_id", "version").iter_rows():
@@ -236,22 +238,37 @@ def test_the_numbers_of_versions_are_asked_for(api: ra.Client) -> None:
 def test_the_search_finds_the_short_name_of_a_version(api: ra.Client) -> None:
     explorer = ra.explore(workflow_id="wf_invoices", client=api)
     explorer.wait(30)
-    names = explorer.state.listed.versions
+    names = explorer.state.names
     (version,) = [each for each, name in names.items() if name == "v5"]
     send(explorer, "search", "V5")
     assert set(explorer.frame["workflow_version_id"]) == {version}
+
+
+def test_blocks_have_their_labels() -> None:
+    with LetteredApi({}) as api:
+        api.blocks = {"broken": "extract", "other": "classify"}
+        api.labels = {"extract": "Read the lines", "classify": "Classify"}
+        api.write({"broken": "PPF", "other": "PPP"})
+        explorer = ra.explore(workflow_id=api.flow, client=api.client)
+        while explorer.wait(30).is_empty():
+            explorer.load_more()
+        send(explorer, "tab", "evals")
+        explorer.wait(30)
+        assert "Read the lines" in section(explorer, "list")
+        send(explorer, "search", "READ THE LINES")
+        assert set(explorer.frame["block_id"]) == {"extract"}
 
 
 # Files and names.
 
 
 def test_a_file_that_is_there_is_replaced_only_when_asked_again(
-    runs: pl.DataFrame, tmp_path: Path
+    runs: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     target = tmp_path / "runs.csv"
     target.write_text("mine")
     explorer = ra.explore(runs)
-    send(explorer, "path", str(target))
     send(explorer, "export")
     assert target.read_text() == "mine"
     assert "is there already" in section(explorer, "head")

@@ -191,6 +191,7 @@ def test_refresh_of_results_asks_for_those_that_are_not_decided() -> None:
         "/v1/workflows/evals/runs/": run_with("r1", "completed", failed=1),
         "/v1/workflows/evals?": page([eval_document("e1", name="The total")]),
         "/v1/workflows/wf_invoices/published-versions?": page([]),
+        "/v1/workflows/blocks?": page([]),
     }
 
     def answer(request: str) -> Any:
