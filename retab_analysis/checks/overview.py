@@ -263,10 +263,11 @@ def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
 def _describe(row: Row) -> str:
     sign, _, said = row["headline"].partition(" ")
     name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
-    passing = f" · {row['passing']} of {row['evals']} pass" * ("pass" not in said)
+    passing = f"{row['passing']} of {row['evals']} pass"
+    more = "" if passing in said else f" · {passing}"
     if not row["evals"]:
-        passing = f"; {SAVE_FIRST.format(row['workflow_id'])}"
-    return f"{sign} {name}: {said}{passing}"
+        more = f"; {SAVE_FIRST.format(row['workflow_id'])}"
+    return f"{sign} {name}: {said}{more}"
 
 
 def _describe_eval(row: Row) -> str:

@@ -23,6 +23,7 @@ from retab_analysis.cli.check_command import (
     read_rule,
     run_check,
 )
+from retab_analysis.cli.conclusion import Conclusion
 from retab_analysis.cli.console import HOLDS, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
@@ -70,7 +71,8 @@ def _report(options: Namespace, console: Console, session: Session) -> int:
     gate = comparison.gate(**rule)
     for path in options.report:
         write_report(comparison, path, values=options.values, gate=gate)
-    console.say(comparison.headline)
+    heading = Conclusion(options.workflow, comparison, gate).document(values=False).heading
+    console.say(str(heading))
     console.say(f"Written to {', '.join(map(str, options.report))}.")
     return HOLDS
 

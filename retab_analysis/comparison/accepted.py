@@ -114,8 +114,7 @@ class Policy:
         if lost and saved is not None:
             named = list_some(sorted(one_line(each, 200) for each in lost))
             raise ConfigError(
-                f"accepted: no eval here has, and no block of one, a name that is in "
-                f"[tiers.informational]: {named}"
+                f"accepted: [tiers.informational] names what is no eval and no block here: {named}"
             )
         return replace(self, blocks=blocks)
 

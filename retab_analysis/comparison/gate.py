@@ -205,8 +205,8 @@ def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story], fallen: SuiteTest |
     if fallen is not None and not said:
         return "the pass rate fell in one run and no single eval explains it; run the suite again"
     said += ["the pass rate fell in one run"] if fallen is not None else []
-    verb = "has" if len(stale) == 1 else "have"
-    said += [f"{count_noun(len(stale), 'eval')} {verb} not run as they are now"] if stale else []
+    verb, now = ("has", "it is") if len(stale) == 1 else ("have", "they are")
+    said += [f"{count_noun(len(stale), 'eval')} {verb} not run as {now} now"] if stale else []
     said += ["a newer run cannot be judged yet"] if facts.sides.read.doubts else []
     if not said and not facts.is_decided:
         return "nothing was decided"

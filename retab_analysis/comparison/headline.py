@@ -442,10 +442,10 @@ _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
     _nothing_decided,
     _fell,
     _open,
+    _objected,
     _not_run,
     _newer_run,
     _nothing_passes,
-    _objected,
     _fixed,
     _nothing_broke,
 )

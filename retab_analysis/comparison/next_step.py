@@ -122,7 +122,7 @@ def _look(facts: VerdictFacts, gate: Gate, workflow: _Workflow) -> NextStep | No
         return NextStep("See what each got, and mend it", "verdict.values()", report, known)
     if outdated := accepted.list_outdated(facts.stories, facts.saved):
         entries = ", ".join(each.lines or json.dumps(each.entry.id) for each in outdated)
-        return NextStep(f"Delete {entries} of {accepted.path or 'accepted='}")
+        return NextStep(f"Delete {entries} from {accepted.path or 'accepted='}")
     passes = facts.has_pass or (facts.is_apart and facts.passing[0])
     if gate.reasons or not passes or (gate.doubt and facts.sides.read.versions):
         return NextStep("See what each got", "verdict.values()", report)

@@ -75,7 +75,7 @@ def test_names_that_fit_nothing_are_an_error_where_the_saved_evals_are_known(
     with LetteredApi({}) as api:
         verdict = checked(api)
         for ask in (lambda: verdict.gate(accepted=path), lambda: api.check(accepted=path)):
-            with pytest.raises(ra.ConfigError, match=r"\[tiers.informational\]: Z, soild"):
+            with pytest.raises(ra.ConfigError, match="no eval and no block here: Z, soild"):
                 ask()
 
 
@@ -145,6 +145,8 @@ def test_an_api_that_is_away_is_no_fault_of_the_file(
         verdict = checked(api)
         with pytest.raises(ra.PermissionDeniedError, match=r"for this key.*a label, which the API"):
             verdict.gate(accepted=path)
+        with pytest.raises(ra.PermissionDeniedError, match="a label, which the API"):
+            api.check(accepted=path)
         with RecordingClient(KEY, api.client.base_url) as client:
             code = main(["check", api.flow, "--accepted", str(path)], Session(client))
         assert code == 3
