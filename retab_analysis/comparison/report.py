@@ -65,7 +65,7 @@ def write_report(
     """
     if not isinstance(comparison, Comparison):
         given = type(comparison).__name__
-        raise ConfigError(f"comparison: expected what check or compare gives, got {given}")
+        raise ConfigError(f"comparison: expected what ra.check(…) gives, got {given}")
     if values is not None:
         check_flag("values", values)
     if not isinstance(gate, Gate | None):

@@ -134,6 +134,12 @@ FAILING = [
     Fails("no evals: check", 'ra.check("wf_untitled")', "ra.start_runs('wf_untitled')"),
     Fails("no evals: start", 'ra.start_runs("wf_untitled")', "ra.start_runs('wf_untitled')"),
     Fails("a CSV for Excel", 'ra.write_csv(verdict, "x.xlsx")', "write_excel"),
+    Fails(
+        "an eval's runs by name",
+        f"ra.fetch_runs(eval_id={EVAL!r})",
+        f'fetch_runs("…", eval_id={EVAL!r})',
+    ),
+    Fails("settle by id", 'ra.settle("wf_claims")', "ra.check"),
     Fails("an unknown version", 'ra.check("wf_claims", baseline="v9")', "published: v2, v1"),
 ]
 # Calls that say what is next, and cannot work before that is done.
