@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -193,13 +194,21 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize(("age", "hours"), [("12h", 12), ("30d", 720), ("2w", 336), ("30 d", 720)])
 def test_an_age_is_taken_wherever_a_date_is(age: str, hours: int) -> None:
-    """Both ends, and the archive's ``since`` as well."""
     with FaultServer([reply(body=page([]))]) as server:
         ra.fetch_runs("wf_1", from_date=age, to_date="1h", limit=1, client=client_for(server.url))
         asked = server.queries[0]
     about = datetime.now(UTC) - timedelta(hours=hours)
     for name, moment in (("from_date", about), ("to_date", datetime.now(UTC) - timedelta(hours=1))):
         assert abs(datetime.fromisoformat(asked[name]) - moment) < timedelta(minutes=5)
+
+
+def test_an_archive_takes_a_name_and_an_age(typed: dict[str, Any], tmp_path: Path) -> None:
+    with ra.Archive(tmp_path / "kept.sqlite") as archive:
+        archive.sync(CLAIMS, results=False, since="5d")
+        kept = archive.scan_runs("wf_claims").collect()
+    asked = ra.fetch_runs("wf_claims", from_date="5d")
+    assert 0 < kept.height <= asked.height
+    assert set(kept["run_id"]) <= set(asked["run_id"])
 
 
 @pytest.mark.parametrize("age", ["30x", "d30", "-3d", "3m", "1mo", "30days"])
