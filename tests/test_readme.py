@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot
 
 import retab_analysis as ra
 
@@ -19,7 +20,7 @@ def test_it_is_short_enough_to_be_read() -> None:
 
 def test_the_longer_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code = EXAMPLES[1].replace("ra.demo()", "sandbox = ra.demo(speed=200)")
+    code = EXAMPLES[1]
     names: dict[str, object] = {}
     try:
         exec(compile(code, "README.md", "exec"), names)
@@ -27,6 +28,7 @@ def test_the_longer_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         sandbox = names.get("sandbox")
         assert isinstance(sandbox, ra.Sandbox)
         sandbox.stop()
+        pyplot.close("all")
     assert ra.read_csv(tmp_path / "runs.csv").height > 10
 
 

@@ -117,7 +117,7 @@ def settle(
     """
     if not isinstance(comparison, Comparison):
         raise ConfigError(
-            f"comparison: expected what check or compare gives, got {type(comparison).__name__}"
+            f"comparison: expected what ra.check(…) gives, got {type(comparison).__name__}"
         )
     rounds = check_count("max_rounds", max_rounds)
     most = sys.maxsize if max_reruns is None else check_count("max_reruns", max_reruns)

@@ -36,7 +36,7 @@ from retab_analysis.export import write_csv
 from retab_analysis.export.spreadsheets import OTHER_KINDS
 from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
 from retab_analysis.fetch.lists import resolve_workflow
-from retab_analysis.fetch.params import RunQuery
+from retab_analysis.fetch.params import COUNTED, RunQuery
 from retab_analysis.files import save
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import announce, choose_progress
@@ -111,7 +111,6 @@ def _overview(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _sync(options: Namespace, console: Console, session: Session) -> int:
-    """Sync one workflow after the other, of which one that cannot be asked keeps no other back."""
     client, code = session.client, HOLDS
     workflows = choose_workflows(options, session, lambda: _list_workflows(client))
     archive = Archive(options.archive)
@@ -180,6 +179,8 @@ def _results(options: Namespace, console: Console, session: Session) -> int:
 def _fetch_runs(
     options: Namespace, console: Console, session: Session, limit: int | None
 ) -> pl.DataFrame:
+    for state in COUNTED.keys() & {*(getattr(options, "status", None) or ())}:
+        raise UsageError(f"--status {state}: no run has it; leave it out, and read column {state}")
     names = ("status", "from_date", "to_date")
     filters: dict[str, Any] = {name: getattr(options, name, None) for name in names}
     try:

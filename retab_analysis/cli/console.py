@@ -96,7 +96,6 @@ class Console:
 
     @property
     def telling(self) -> Progress | None:
-        """The same where runs are started: what stands above the bar is said without one, too."""
         return _Lines(self) if self.progress is False else None
 
     @property

@@ -66,7 +66,7 @@ def write_report(
     """
     if not isinstance(comparison, Comparison):
         given = type(comparison).__name__
-        raise ConfigError(f"comparison: expected what check or compare gives, got {given}")
+        raise ConfigError(f"comparison: expected what ra.check(…) gives, got {given}")
     check_flag("values", values)
     if not isinstance(gate, Gate | None):
         raise ConfigError(f"gate: expected what comparison.gate() gives, got {type(gate).__name__}")

@@ -74,7 +74,7 @@ def write_csv(
     a link, a pipe or a device. A killed process may leave ``.<16 hex digits>.tmp``.
 
     Args:
-        frame: Any frame; a LazyFrame is collected, and a :class:`Comparison` is its ``.evals``.
+        frame: Any frame; a LazyFrame is collected, and a ``Comparison`` is its ``.evals``.
         path: A path, or a file, which stays open; open one for text with ``newline=""``.
         spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute:
             those that start with tab, carriage return or newline, or with one of ``= + - @``
@@ -375,7 +375,7 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     than 15 digits are text, because Excel would round them.
 
     Args:
-        frames: A frame or a :class:`Comparison`, or several by the names of their sheets.
+        frames: A frame or a ``Comparison``, or several by the names of their sheets.
         path: A path that ends in ``.xlsx``, which is replaced whole or not at all, or a file open
             for writing bytes.
 

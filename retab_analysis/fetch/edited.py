@@ -37,7 +37,7 @@ _WHY = {
 }
 _LISTED = 5
 
-SAVE_FIRST = "save an eval in Retab first, then start a run: ra.start_runs({!r})"
+SAVE_FIRST = "save an eval in Retab first, then start a run: ra.start_runs({!r}) or check --start"
 """What is next where a workflow has no evals."""
 
 Eval = dict[str, Any]

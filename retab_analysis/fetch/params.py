@@ -30,7 +30,7 @@ OneOrSeveral = str | Iterable[str] | pl.Series | None
 # The filters of runs that take one value only.
 _SINGLE = ("eval_id", "target_block_id", "exclude_status")
 # What a new user takes for the status of a run: the states of its results, which it counts.
-_COUNTED = {"failed": "failed", "passed": "passed", "blocked": "was blocked"}
+COUNTED = {"failed": "failures", "passed": "passes", "blocked": "blocked evals"}
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -60,8 +60,8 @@ class RunQuery:
             if value is not None
         }
         for name, sign in (("status", ">"), ("exclude_status", "==")):
-            for each in _COUNTED.keys() & {*given.get(name, ())}:
-                which = f"in which {'an' if sign == '>' else 'no'} eval {_COUNTED[each]}"
+            for each in COUNTED.keys() & {*given.get(name, ())}:
+                which = f"{'with' if sign == '>' else 'without'} {COUNTED[each]}"
                 code = f'runs.filter(pl.col("{each}") {sign} 0)'
                 raise ConfigError(f"a run has no status {each!r}; for runs {which}: {code}")
         now = datetime.now(UTC)

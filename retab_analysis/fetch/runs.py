@@ -148,6 +148,10 @@ def fetch_runs(
         to_date=to_date,
         order=order,
     )
+    if workflow_id is None and " " in query.filters.get("eval_id", ("",))[0]:
+        raise ConfigError(
+            f'the name of an eval goes with its workflow: fetch_runs("…", {eval_id=})'
+        )
     if after is not None and len(query.requests()) > 1:
         raise ConfigError("after= goes with a single query; a filter here has several values")
     chosen = client_or_default(client)

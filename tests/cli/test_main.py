@@ -804,3 +804,15 @@ def test_several_candidates_are_one_side(red: Served, capsys: pytest.CaptureFixt
     red("check", FLOW, *runs, "--json")
     document = json.loads(capsys.readouterr().out)
     assert {row["candidate_n"] for row in document["evals"]} == {2}
+
+
+def test_first_guesses_at_a_shell(green: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    """An age, the workflow's name, and a state of results in the place of a status."""
+    assert green("runs", FLOW, "--from", "900w", "--limit", "2") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert green("runs", FLOW, "--from", "30x") == 4
+    assert "or an age as 30d; got '30x'" in capsys.readouterr().err
+    assert green("runs", FLOW, "--status", "failed") == 4
+    assert "--status failed: no run has it; leave it out, and read column failed" in (
+        capsys.readouterr().err
+    )
