@@ -400,9 +400,8 @@ class _Renderer:
         titles: Sequence[str] = (),
     ) -> Html:
         was = ("was", "got") if self.state.values else ("before", "now")
-        heads = (tag("th", each, scope="col", tabindex=-1) for each in (
-            titles or ("eval", "asserts", *was)
-        ))  # fmt: skip
+        named = titles or ("eval", "asserts", *was)
+        heads = [tag("th" if each else "td", each, tabindex=-1) for each in named]
         first = tag("td", tabindex=-1)
         head = tag("thead", tag("tr", first, *heads, self._columns(block)))
         role = {"role": "grid", "aria_label": one_line(label, 100)} if self.look.is_live else {}
