@@ -12,7 +12,7 @@
 # make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 #
 # And now and then: `make studies` (error rates by simulation, and that the benchmarks run), `make
-# dashboard` (verdict, live progress and runs as an app), `make soak` (faults and forks for eight
+# dashboard` (all workflows on one page, as an app), `make soak` (faults and forks for eight
 # minutes), `make test-floors` (the lowest versions that pyproject.toml allows), `make test-slim` (the
 # small installation for CI), `make test-newest-sdk` (whether the newest SDK says what the contract
 # does), `make dist` (wheel and sdist), `make clean`.

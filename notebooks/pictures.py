@@ -1,4 +1,4 @@
-"""Make the README's picture anew: the live view of a run that has ended, in JupyterLab.
+"""Make the README's picture anew: the view of a run that has ended, in JupyterLab.
 
 Needs Chromium and what ``make test`` installs: ``python notebooks/pictures.py``.
 """
@@ -27,15 +27,15 @@ SIZE = {"width": 1010, "height": 1000}
 def main() -> None:
     """Write ``notebooks/live.png``."""
     with tempfile.TemporaryDirectory() as home:
-        lab, process = start_lab(Path(home), "light")
+        lab = start_lab(Path(home))
         try:
             with sync_playwright() as playwright:
                 take(
                     playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]), lab
                 )
         finally:
-            process.terminate()
-            process.wait(15)
+            lab.process.kill()
+            lab.process.wait()
 
 
 def take(browser: Browser, lab: object) -> None:
@@ -45,7 +45,7 @@ def take(browser: Browser, lab: object) -> None:
     page.goto(save(lab, "live.ipynb", CELL, ""))
     run_all(page)
     page.get_by_role("tab", name="File Browser").click()  # closes it, for room
-    expect(page.locator(".ra-head").first).to_contain_text("unchanged", timeout=60_000)
+    expect(page.locator(".rv-head").first).to_contain_text("still broken", timeout=60_000)
     page.locator(".jp-CodeCell").first.screenshot(path=ROOT / "notebooks" / "live.png")
 
 

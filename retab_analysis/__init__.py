@@ -20,7 +20,7 @@ Daily:
     fetch_runs       runs as a frame, one row each
     fetch_results    results as a frame, one row for each eval in a run
     fetch_evals      the saved evals as a frame
-    explore          runs, results and evals to filter and to open
+    explore          the same of a workflow or a frame, to search and to compare versions
     open_document    the document that a result is about
 
 Now and then:

@@ -15,17 +15,15 @@ import polars as pl
 import pytest
 from support.compared import THREE, compare_in
 from support.fakes import client_for
-from support.inside import RESULTS, RUNS, LiveView, Watcher
+from support.inside import RESULTS, RUNS, View
 
 import retab_analysis as ra
 
 NOWHERE = "http://127.0.0.1:9"
 
 COMPARISON = compare_in(THREE, "v1", "v3")
-# Views that ask the API for nothing: there are no runs, and the watcher is never started.
-EXPLORER = ra.explore(RUNS.empty())
-CLIENT = client_for(NOWHERE)
-LIVE_VIEW = LiveView(Watcher(CLIENT, ["r"], None, None, 2.0), CLIENT)
+# A view that asks the API for nothing: its thread is never started.
+VIEW = View(client_for(NOWHERE), {})
 
 # What each function takes besides, so that one wrong argument is all that is wrong.
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
@@ -36,8 +34,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Comparison.raise_if_regressed": (COMPARISON.raise_if_regressed, {}),
     "Comparison.to_html": (COMPARISON.to_html, {}),
     "Comparison.to_markdown": (COMPARISON.to_markdown, {}),
-    "Explorer.wait": (EXPLORER.wait, {}),
-    "LiveView.wait": (LIVE_VIEW.wait, {}),
+    "View.wait": (VIEW.wait, {}),
     "cancel_runs": (ra.cancel_runs, {"runs": "r"}),
     "check": (ra.check, {"workflow_id": "wf"}),
     "compare": (ra.compare, {"baseline": THREE, "candidate": THREE}),
@@ -50,7 +47,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "decode_runs": (ra.decode_runs, {"data": "[]"}),
     "demo": (ra.demo, {}),
     "eval_history": (ra.eval_history, {"results": RESULTS.empty()}),
-    "explore": (ra.explore, {"runs": RUNS.empty()}),
+    "explore": (ra.explore, {"workflow_id_or_results": "wf"}),
     "failures": (ra.failures, {"results": RESULTS.empty()}),
     "fetch_config_changes": (
         ra.fetch_config_changes,
@@ -124,7 +121,7 @@ def refuse(function: str, wrong: dict[str, Any], words: str) -> None:
     call, others = CALLS[function]
     arguments = {**others, **wrong}
     if "client" in inspect.signature(call).parameters:
-        arguments.setdefault("client", CLIENT)
+        arguments.setdefault("client", client_for(NOWHERE))
     with pytest.raises(ra.ConfigError, match=f"^{words}"):
         call(**arguments)
 
@@ -190,7 +187,7 @@ def test_72_more_than_can_be_counted(function: str, name: str) -> None:
 def test_72_what_is_not_a_function() -> None:
     refuse("wait_for_runs", {"on_poll": 1}, "on_poll must be a function, got int")
     with pytest.raises(ra.ConfigError, match="callback must be a function, got int"):
-        LIVE_VIEW.on_update(5)  # type: ignore[arg-type]
+        VIEW.on_update(5)  # type: ignore[arg-type]
 
 
 IDS = [

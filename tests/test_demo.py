@@ -27,7 +27,7 @@ def test_72_after_its_stop_the_next_call_says_so_at_once(again: bool) -> None:
         for call in (
             lambda: ra.fetch_runs(),
             lambda: ra.watch("r"),
-            lambda: ra.explore(workflow_id="wf_invoices"),
+            lambda: ra.explore("wf_invoices"),
         ):
             with pytest.raises(
                 ra.ConfigError, match=r"demo\(\) started was stopped: call demo\(\)"

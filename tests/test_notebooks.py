@@ -100,7 +100,8 @@ def test_notebook_check_report_and_live_view_say_the_same(
     said = capsys.readouterr().out.splitlines()
     assert any(line.startswith(comparison.headline) for line in said)
     assert comparison.headline in (tmp_path / "report.html").read_text()
-    assert view.state.heading.endswith(comparison.headline)
+    assert view.comparison is not None
+    assert view.comparison.headline == comparison.headline
 
 
 def test_the_results_notebook_finds_what_does_not_pass(
@@ -188,7 +189,7 @@ def test_the_watching_notebook_ends_with_the_view_of_a_run_that_has_ended(
     assert outside(page) == []
     shown, _, last = plain(page).rpartition("What stays")
     for part in (shown, last):
-        assert "95 of 95 done" in part
+        assert "95 evals" in part
         assert "since the edit of extract_lines" in part
 
 

@@ -47,7 +47,8 @@ SIGNATURES = {
     "decode_runs": "(data, *, strict=True)",
     "demo": "(seed=0, speed=1.0)",
     "eval_history": "(results)",
-    "explore": "(runs=None, results=None, *, workflow_id=None, save_values=False, client=None)",
+    "explore": "(workflow_id_or_results, *, candidate=None, baseline='last_good', "
+    "save_values=False, client=None)",
     "failures": "(results)",
     "fetch_config_changes": "(workflow_id, baseline, candidate='draft', *, client=None)",
     "fetch_edits": "(workflow_id, *, blocks=None, client=None)",

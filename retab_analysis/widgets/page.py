@@ -53,7 +53,7 @@ class PageWidget(AnyWidget):
     # Texts and not paths: anywidget would keep every widget for as long as it has the file.
     _esm = (_HERE / "page.js").read_text(encoding="utf-8")
     _css = STYLE
-    pieces = Int(0).tag(sync=True, to_json=lambda _, widget: widget.make_saved())
+    pieces = Int(0).tag(sync=True, to_json=lambda _, widget: _write(widget.make_saved()))
     label = Unicode().tag(sync=True)
     busy = Unicode().tag(sync=True)
     token = Unicode().tag(sync=True)
@@ -150,7 +150,7 @@ class HtmlPage:
     def _send(self) -> None:
         """Send the pieces that have changed, and the names of those that are gone."""
         self._sent_at = time.monotonic()
-        patch = {k: str(text) for k, text in self._shown.items() if self._sent.get(k) != text}
+        patch = _write({k: v for k, v in self._shown.items() if self._sent.get(k) != v})
         gone = [each for each in self._sent if each not in self._shown]
         if patch or gone:
             self._revision += 1
@@ -159,8 +159,7 @@ class HtmlPage:
 
     def _send_all(self) -> None:
         self._send()
-        whole = {name: str(text) for name, text in self._shown.items()}
-        self.widget.send({"pieces": whole, "revision": self._revision})
+        self.widget.send({"pieces": _write(self._shown), "revision": self._revision})
 
     def _answer(self, _: Any, content: Any, buffers: Any) -> None:
         """Take an event from a browser, and tell it that it was taken."""
@@ -181,3 +180,8 @@ class HtmlPage:
         except Exception as error:
             answer["error"] = f"{type(error).__name__}: {error}"
         self.widget.send(answer)
+
+
+def _write(pieces: Mapping[str, str]) -> dict[str, str]:
+    """Pieces as plain texts: marimo sends a text of a class of its own as an object."""
+    return {name: str(text) for name, text in pieces.items()}

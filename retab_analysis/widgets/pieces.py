@@ -399,9 +399,8 @@ class _Renderer:
         titles: Sequence[str] = (),
     ) -> Html:
         was = ("was", "got") if self.state.values else ("before", "now")
-        heads = (tag("th", each, scope="col", tabindex=-1) for each in (
-            titles or ("eval", "asserts", *was)
-        ))  # fmt: skip
+        named = titles or ("eval", "asserts", *was)
+        heads = [tag("th" if each else "td", each, tabindex=-1) for each in named]
         first = tag("td", tabindex=-1)
         head = tag("thead", tag("tr", first, *heads, self._columns(block)))
         role = {"role": "grid", "aria_label": one_line(label, 100)} if self.look.is_live else {}
@@ -546,13 +545,16 @@ def _select(label: str, event: str, options: Iterable[tuple[str, str]], chosen: 
 
 def list_evals(*parts: Part) -> list[str]:
     """The ids of the evals in the tables of some parts: the titles of their names."""
-    found: list[str | None] = []
+    rows = (row for table in each_table(parts) for row in table.rows)
+    return [each for row in rows if (each := row.cells[0].lines[0][0].title) is not None]
+
+
+def each_table(parts: Sequence[Part]) -> Iterator[DocumentTable]:
     for part in parts:
         if isinstance(part, DocumentTable):
-            found += [row.cells[0].lines[0][0].title for row in part.rows]
+            yield part
         elif isinstance(part, Card | Folded):
-            found += list_evals(*part.parts)
-    return [each for each in found if each is not None]
+            yield from each_table(part.parts)
 
 
 def _place_versions(columns: Sequence[Column]) -> Iterator[Html]:

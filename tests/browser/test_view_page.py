@@ -193,7 +193,7 @@ def going(api: LetteredApi) -> View:
     """A run of which some have ended, and one broke."""
     api.run("FPP" + "U" * 9, id="r9")
     view = ra.watch("r9", client=api.client, interval=0.05)
-    until(lambda: view.comparison)
+    until(lambda: view.comparison is not None)
     return view
 
 
@@ -237,7 +237,7 @@ def test_while_it_goes_on_rows_come_below_and_nothing_moves(page: Page, screensh
     with LetteredApi(evals, codes="A" * 12 + "B", published="A") as api:
         run = api.run("U" * 24, id="r9")
         view = ra.watch("r9", client=api.client, interval=0.05)
-        until(lambda: view.comparison)
+        until(lambda: view.comparison is not None)
         page.set_viewport_size({"width": 1180, "height": 900})
         shown = Driven(page, view)
         expect(page.get_by_text("Blocks")).to_be_visible()

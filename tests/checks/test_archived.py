@@ -231,7 +231,9 @@ ra.demo()
 ra.use(archive=None)
 ra.check("wf_claims", progress=False)
 ra.overview(progress=False)
-ra.explore(workflow_id="wf_claims").close()
+view = ra.explore("wf_claims")
+view.wait(60)
+view.close()
 assert loaded() == [], loaded()
 ra.use(archive=sys.argv[1])
 assert "retab_analysis.archive.mirror" in loaded(), loaded()
@@ -316,37 +318,14 @@ def test_the_news_of_a_watched_run_come_from_the_whole_history(archive: ra.Archi
     assert "21 Apr" in told
 
 
-def test_an_explorer_shows_all_runs_and_reads_their_results_without_asking(
-    archive: ra.Archive,
-) -> None:
-    with LetteredApi({"a": "P" * 150, **alike(3, "P" * 150)}) as api:
+def test_a_view_reads_what_is_kept_also_once_the_archive_is_left(archive: ra.Archive) -> None:
+    with LetteredApi({"a": "P" * 40 + "F", **alike(3, "P" * 41)}) as api:
         with using(archive):
-            view = ra.explore(workflow_id=FLOW, client=api.client)
+            view = ra.explore(FLOW, client=api.client)
         view.wait(timeout=60)
-        assert view.frame.height == 150
-        api.asked.clear()
-        view.tab = "evals"
-        view.wait(timeout=60)
-        assert view.frame["outcomes"].sum() > 0
-        assert not any("results" in each for each in api.asked)
-        view.close()
-
-
-def test_an_explorer_in_an_archive_shows_what_is_there_now(archive: ra.Archive) -> None:
-    with LetteredApi({"a": "PPPPPF", **alike(3, "P" * 6)}) as api:
-        with using(archive):
-            view = ra.explore(workflow_id=FLOW, client=api.client)
-        view.wait(timeout=60)
-        view.tab = "evals"
-        view.wait(timeout=60)
-        del api.runs[3]
-        api.change("a", name="another name")
-        api.run("UPPP", id="run_new")
-        view.refresh()
-        view.wait(timeout=60)
-        assert "another name" in view.frame["eval_name"]
-        view.tab = "runs"
-        assert view.frame["status"].to_list() == ["running"] + ["completed"] * 5
+        assert view.state.runs.height == 41
+        assert view.comparison is not None
+        assert view.comparison.headline == api.check(archive=archive).headline
         view.close()
 
 

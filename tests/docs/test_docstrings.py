@@ -11,11 +11,10 @@ import polars as pl
 import pytest
 from support.inside import (
     Comparison,
-    Explorer,
     Gate,
-    LiveView,
     OpenedDocument,
     Overview,
+    View,
 )
 
 import retab_analysis as ra
@@ -44,7 +43,7 @@ def test_every_parameter_is_explained_where_it_stands(name: str) -> None:
 
 
 # What public functions give back, beside frames.
-GIVEN = (Comparison, Gate, Overview, OpenedDocument, Explorer, LiveView)
+GIVEN = (Comparison, Gate, Overview, OpenedDocument, View)
 
 
 @pytest.mark.parametrize("kind", [ra.Archive, ra.Client, ra.Sandbox, type(ra.schema.RUNS), *GIVEN])

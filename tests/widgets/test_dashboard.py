@@ -39,7 +39,7 @@ def run_cells() -> dict[str, Any]:
 def test_it_follows_a_run_to_its_end(api: LetteredApi) -> None:
     going = api.run("F" + "P" * 6, after=MINUTE, looks=1)
     view = run_cells()["view"]
-    until(lambda: view.comparison)
+    until(lambda: view.comparison is not None)
     assert view.state.checked["run_id"].to_list() == [going.id]
     assert view.state.phase == "going"
     going.looks = 0

@@ -401,7 +401,7 @@ def test_a_run_that_is_watched_to_its_end_says_what_check_says(letters: str) -> 
     with LetteredApi({"gap": "F" * 9, **alike(3, "P" * 9), "broken": "P" * 5 + "F" * 4}) as api:
         run = going(api)
         with watch(api) as view:
-            until(lambda: view.comparison)
+            until(lambda: view.comparison is not None)
             step(run, letters[:2])
             until(lambda: headline(view).startswith("… 2 of 5"))
             assert sum(counts(view).values()) == 5, "all evals, with those that are not yet done"
@@ -454,7 +454,7 @@ def test_two_cancelled_runs_hide_no_known_break() -> None:
     with LetteredApi({**alike(3, "P" * 9), "broken": "P" * 5 + "F" * 4}) as api:
         ids = [going(api, id=each).id for each in ("one", "two")]
         with watch(api, ids) as view:
-            until(lambda: view.comparison)
+            until(lambda: view.comparison is not None)
             assert counts(view) == {"broke": 0, "not yet": 4}
             ra.cancel_runs(ids, client=api.client)
             view.wait(30)
@@ -572,7 +572,7 @@ def test_many_runs_of_a_workflow_are_one_request() -> None:
         mine = ra.Client(**sandbox.credentials)
         runs = ra.start_runs("wf_claims", repeat=12, client=mine)
         with ra.watch(runs, interval=0.05, client=mine) as view:
-            until(lambda: view.comparison)
+            until(lambda: view.comparison is not None)
             sandbox.requests.clear()
             until(lambda: len(sandbox.requests) >= 6)
         assert {each.path.partition("?")[0] for each in sandbox.requests} == {
@@ -624,7 +624,7 @@ def test_of_several_workflows_one_that_cannot_be_judged_leaves_the_others() -> N
             "wf_claims": "ended",
         }
         assert view.state.workflow_id == "wf_claims", "the worst stands first, and is open"
-        assert "has no run" in view._states["wf_untitled"].trouble
+        assert "has no saved eval" in view._states["wf_untitled"].trouble
         alone = ra.explore("wf_untitled", client=mine)
-        with pytest.raises(ra.ConfigError, match="has no run"):
+        with pytest.raises(ra.ConfigError, match="has no saved eval"):
             alone.wait(60)

@@ -221,7 +221,7 @@ def test_cancelling_asks_first_and_is_only_there_where_it_is_allowed() -> None:
             do(view, "cancel")
             assert view.wait(20)["status"].to_list() == ["cancelled"]
         followed = ra.watch(workflow_id="wf_claims", interval=0.1, client=mine)
-        until(lambda: followed.comparison)
+        until(lambda: followed.comparison is not None)
         assert followed.state.is_going
         assert "Cancel run" not in whole(followed)
         followed.stop()
