@@ -17,7 +17,7 @@ from retab_analysis.vocabulary import BROKEN
 _LISTED = 12  # so many evals are named, and so many reruns advised in a terminal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NextStep:
     """What to do next.
 
@@ -39,7 +39,7 @@ class NextStep:
         call = re.sub(r"^\w+ = ", "", self.code)
         return re.sub(r"^verdict(?=\.)", "", call).replace("(verdict", "(…", 1)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         said = f"{self.sentence}{': ' * bool(self.code)}{self.code}"
         return said if self.otherwise is None else f"{said}; {self.otherwise}"
 
