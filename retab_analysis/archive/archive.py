@@ -31,7 +31,7 @@ from retab_analysis.errors import (
     mask_keys,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import resolve_workflow
+from retab_analysis.fetch.lists import WORKFLOW_ID, resolve_workflow
 from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
@@ -441,6 +441,9 @@ class Archive:
 
         def read_all(db: sqlite3.Connection) -> list[tuple[T, Problems]]:
             workflows = records.list_workflows(db, asked)
+            for each in {*(asked or ())}.difference(workflows):
+                if not WORKFLOW_ID.fullmatch(each):
+                    raise ConfigError(f"an archive keeps no names: give the id, not {each!r}")
             return [read(each, db, workflows) for each in tables]
 
         found = self._read(read_all)

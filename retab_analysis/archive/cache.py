@@ -58,7 +58,6 @@ class Cache:
     def scan(
         self, table: Table, db: sqlite3.Connection, workflows: Sequence[str], *, gone: bool
     ) -> tuple[pl.LazyFrame, Problems]:
-        """The runs or results of workflows, the newest first, and what is left out of them."""
         partitions, problems = self.read(table, db, workflows)
         there = pl.lit(True) if gone else ~pl.col("is_gone")
         return join_rows(table, [each.rows.filter(there) for each in partitions]), problems
@@ -66,7 +65,6 @@ class Cache:
     def read(
         self, table: Table, db: sqlite3.Connection, workflows: Sequence[str]
     ) -> tuple[list[Partition], Problems]:
-        """The rows of any table by workflow and month; runs and results also with ``is_gone``."""
         partitions, problems = list[Partition](), Problems()
         for workflow in workflows:
             if table in _SCHEMAS:
@@ -112,7 +110,6 @@ class Cache:
         return sorted(each for each in files if not each.name.endswith(_checksum(each)))
 
     def _find(self, folder: Path, stem: str) -> Path | None:
-        """The whole file of a month and token; its time is, to the hour, when it was last found."""
         for path in folder.glob("*.parquet"):
             if path.name.startswith(stem):
                 with contextlib.suppress(OSError):

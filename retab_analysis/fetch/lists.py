@@ -46,7 +46,7 @@ LISTS = {
     WORKFLOWS.name: ("/v1/workflows", [("sort_by", "created_at"), ("order", "desc")]),
 }
 # So begin the ids of workflows in all that is documented. What begins otherwise may be a name.
-_ID = re.compile(r"wf[\w-]*", re.ASCII)
+WORKFLOW_ID = re.compile(r"wf[\w-]*", re.ASCII)
 
 
 def fetch_evals(
@@ -176,7 +176,7 @@ def fetch_workflows(
 
 
 def resolve_workflow(client: Client, asked: str) -> str:
-    if _ID.fullmatch(check_text("workflow_id", asked)):
+    if WORKFLOW_ID.fullmatch(check_text("workflow_id", asked)):
         return asked
     try:
         known = dict(

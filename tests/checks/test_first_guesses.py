@@ -206,6 +206,8 @@ def test_an_archive_takes_a_name_and_an_age(typed: dict[str, Any], tmp_path: Pat
     with ra.Archive(tmp_path / "kept.sqlite") as archive:
         archive.sync(CLAIMS, results=False, since="5d")
         kept = archive.scan_runs("wf_claims").collect()
+        with pytest.raises(ra.ConfigError, match="keeps no names: give the id"):
+            archive.scan_runs(CLAIMS)
     asked = ra.fetch_runs("wf_claims", from_date="5d")
     assert 0 < kept.height <= asked.height
     assert set(kept["run_id"]) <= set(asked["run_id"])
