@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -40,6 +40,9 @@ from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 
+if TYPE_CHECKING:
+    from retab_analysis.archive import Archive
+
 # The levels that ``check`` has by default.
 _ALPHA = _MARGIN = 0.05
 
@@ -50,8 +53,9 @@ Answer = dict[str, Any]
 class WorkflowReader:
     """Judges what is asked of one workflow; what was read once is not read again."""
 
-    def __init__(self, client: Client, workflow_id: str) -> None:
+    def __init__(self, client: Client, workflow_id: str, archive: Archive | None) -> None:
         self.client, self._workflow_id = client, workflow_id
+        self._archive = archive
         # Events come in several threads.
         self._lock = threading.RLock()
         self._source: Source | None = None
@@ -69,7 +73,8 @@ class WorkflowReader:
     def source(self) -> Source:
         with self._lock:
             if self._source is None:
-                self._source = open_source(self.client, self._workflow_id, False, strict=False)
+                archive, flow = self._archive, self._workflow_id
+                self._source = open_source(self.client, flow, False, archive=archive, strict=False)
             return self._source
 
     def take(self, run_id: str, results: pl.DataFrame) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
+from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.checks.read import count_waiting
 from retab_analysis.checks.settle import settle_others
@@ -108,7 +109,7 @@ def watch(
     chosen = client_or_default(client)
     pollers = [WatchedRuns(chosen, [], each) for each in followed]
     pollers = pollers or [WatchedRuns(chosen, ids, None)]
-    known = {each: Followed(WorkflowReader(chosen, each), None, baseline) for each in followed}
+    known = _follow(chosen, followed, None, baseline)
     view = View(chosen, known, can_cancel=may_cancel, save_values=save_values)
     view._begin(pollers, baseline, float(interval), (chosen.base_url, tuple(sorted(ids)), followed))
     return view
@@ -165,13 +166,21 @@ def explore(
         known = {reader.workflow_id: Followed(reader, candidate, baseline)}
     else:
         chosen = client_or_default(client)
-        known = {
-            each: Followed(WorkflowReader(chosen, each), candidate, baseline)
-            for each in _list_workflows(workflow_id_or_results)
-        }
+        flows = _list_workflows(workflow_id_or_results)
+        known = _follow(chosen, flows, candidate, baseline)
     view = View(chosen, known, save_values=save_values)
     view._begin([], baseline, 2.0, None)
     return view
+
+
+def _follow(
+    client: Client, workflows: Iterable[str], candidate: str | None, baseline: str
+) -> dict[str, Followed]:
+    archive = archive_or_default()
+    return {
+        each: Followed(WorkflowReader(client, each, archive), candidate, baseline)
+        for each in workflows
+    }
 
 
 def _list_workflows(given: object) -> tuple[str, ...]:
