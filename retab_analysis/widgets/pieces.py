@@ -36,9 +36,9 @@ from retab_analysis.widgets.facts import (
     COLUMNS,
     NOT_YET,
     PASSES,
-    Column,
     Detail,
     Facts,
+    RunColumn,
     say_moment,
 )
 from retab_analysis.widgets.opened import render_opened
@@ -61,7 +61,7 @@ Pieces = dict[str, Html]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Showing:
     """How a view is shown: with buttons, and of several views which one is open."""
 
     is_live: bool = True
@@ -69,7 +69,7 @@ class Look:
     token: str | None = None
 
 
-def render_view(views: Mapping[str, Facts], look: Look, headline: str = "") -> Pieces:
+def render_view(views: Mapping[str, Facts], look: Showing, headline: str = "") -> Pieces:
     """All pieces, by their names; the outermost is ``root``."""
     slots = [slot(number, class_="rv-view", data_scope=number) for number in views]
     title = _heading(Html(""), headline, level=1) if headline else None
@@ -98,12 +98,10 @@ def render_still(pieces: Mapping[str, str], token: str | None = None) -> Html:
 
 
 def slot(name: str, element: str = "div", **attributes: object) -> Html:
-    """Where another piece stands."""
     return tag(element, **attributes, data_slot=name)
 
 
 def button(words: object, event: str, value: str | None = None, **more: object) -> Html:
-    """A button that sends an event."""
     given = {"type": "button", "data_event": event, "data_value": value, "class_": "rv-button"}
     return tag("button", words, **{**given, **more})
 
@@ -117,7 +115,7 @@ class _Renderer:
     """Makes the pieces of one workflow's view; their names begin with its number."""
 
     def __init__(
-        self, number: str, facts: Facts, look: Look, *, is_one: bool, is_open: bool
+        self, number: str, facts: Facts, look: Showing, *, is_one: bool, is_open: bool
     ) -> None:
         self.number, self.facts, self.state, self.look = number, facts, facts.state, look
         self.is_one, self.is_open = is_one, is_open
@@ -322,7 +320,6 @@ class _Renderer:
         return tag("section", title, table, class_="rtd-card")
 
     def _between(self) -> Html:
-        """What was edited between two versions, block by block."""
         assert self.state.between is not None
         assert self.state.comparison is not None
         before, now = facts_of(self.state.comparison).versions or ("", "")
@@ -338,7 +335,6 @@ class _Renderer:
         return tag("section", title, *told, class_="rtd-card")
 
     def _card(self, card: Card, order: Mapping[str, int] | None = None) -> Html:
-        """A card of the document, with its evals as rows."""
         edge = f"border-left-color:var(--rtd-t-{card.tone})"
         aside = tag("span", write_html_line(card.aside), class_="rtd-quiet") if card.aside else None
         words = join(tag("span", write_html_line(card.title)), " ", aside)
@@ -355,7 +351,6 @@ class _Renderer:
         return tag("section", title, *inner, class_="rtd-card", style=edge)
 
     def _found(self, found: list[str]) -> Html:
-        """What the pressed counts and the search leave."""
         count = f"{len(found):,} {'eval' if len(found) == 1 else 'evals'}"
         words = join(tag("b", f"{count} of {len(self.facts.words):,}"))
         shows = button("Show all", "clear") if self.look.is_live else None
@@ -550,7 +545,7 @@ def list_evals(*parts: Part) -> list[str]:
     return [each for row in rows if (each := row.cells[0].lines[0][0].title) is not None]
 
 
-def _place_versions(columns: Sequence[Column]) -> Iterator[Html]:
+def _place_versions(columns: Sequence[RunColumn]) -> Iterator[Html]:
     """The names of versions where their runs begin, if there is room; the last one at its end."""
     starts = [
         at
@@ -570,7 +565,7 @@ def _place_versions(columns: Sequence[Column]) -> Iterator[Html]:
             yield tag("span", words, class_="rv-over", style=f"left:calc(var(--w)*{at})")
 
 
-def _place_days(columns: Sequence[Column], year: int | None) -> Iterator[Html]:
+def _place_days(columns: Sequence[RunColumn], year: int | None) -> Iterator[Html]:
     """The moment of the checked run, and the day of the first one if there is room."""
     checked = [at for at, each in enumerate(columns) if each.is_checked]
     for at in checked[-1:]:

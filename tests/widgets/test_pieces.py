@@ -12,7 +12,7 @@ import pytest
 from support.inside import (
     Facts,
     Folded,
-    Look,
+    Showing,
     View,
     ViewState,
     compose,
@@ -39,7 +39,7 @@ def with_state(view: View, **changes: Any) -> Facts:
 
 
 def pieces(facts: Facts, **look: Any) -> dict[str, str]:
-    return dict(render_view({"0": facts}, Look(**look)))
+    return dict(render_view({"0": facts}, Showing(**look)))
 
 
 def text(piece: str) -> str:
