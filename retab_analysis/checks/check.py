@@ -5,19 +5,10 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-import polars as pl
-
 from retab_analysis.arguments import check_count, check_share
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import BlockLabels, add_config_changes
-from retab_analysis.checks.plan import (
-    HISTORY,
-    LAST_GOOD,
-    Limits,
-    ReadingPlan,
-    RunListing,
-    make_plan,
-)
+from retab_analysis.checks.plan import HISTORY, LAST_GOOD, Limits, RunListing, make_plan
 from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
@@ -181,20 +172,8 @@ def check_source(
             f'"v5", "published", "draft" or the id of one, or check(…) for runs. {listing}'
         )
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        compared = compare_plan(plan, source, (workflow, versions), alpha, margin, bar)
-    return add_config_changes(compared, source)
-
-
-def compare_plan(
-    plan: ReadingPlan,
-    source: Source,
-    around: tuple[pl.DataFrame | None, pl.DataFrame | None],
-    alpha: float,
-    margin: float,
-    bar: Progress | None = None,
-) -> Comparison:
-    """Read what a plan names, and compare; ``around``: the workflow and its publications."""
-    sides, versions = make_sides(plan, source, bar), around[1]
+        sides = make_sides(plan, source, bar)
+    labels = BlockLabels(source)
     notes = (*sides.notes, *note_versions(versions), *note_codes(sides.candidate))
-    known = Surroundings(*around, read_labels=BlockLabels(source))
-    return compare_sides(replace(sides, around=known, notes=notes), alpha, margin)
+    named = replace(sides, around=Surroundings(workflow, versions, read_labels=labels), notes=notes)
+    return add_config_changes(compare_sides(named, alpha, margin), source)

@@ -485,14 +485,14 @@ def test_runs_of_two_workflows_have_each_their_own_past() -> None:
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many results each comparison has of the watched run."""
     made: list[int] = []
-    usual = reading.compare_plan
+    usual = reading.compare_sides
 
-    def compare(plan: Any, *given: Any) -> Any:
-        found = usual(plan, *given)
+    def compare(sides: Any, *given: Any) -> Any:
+        found = usual(sides, *given)
         made.append(found.evals["candidate_n"].sum())
         return found
 
-    monkeypatch.setattr(reading, "compare_plan", compare)
+    monkeypatch.setattr(reading, "compare_sides", compare)
     return made
 
 
