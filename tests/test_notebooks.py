@@ -147,11 +147,8 @@ def test_the_dashboard_keeps_all_its_parts_and_no_values(
     page = (runner.BUILD / "dashboard.html").read_text()
     assert outside(page) == []
     assert "<script" not in page
-    assert re.search(r"\d+ of 95 done", page)
-    assert "Runs of wf_invoices since" in page
-    assert re.search(r"1 to 15 of \d+ runs", page)
-    assert re.search(BROKE, plain(page))
-    assert "gate fails" in page
+    assert "5 workflows" in page
+    assert "Invoices: header, lines, checks" in page
     with ra.Sandbox() as sandbox:
         client = ra.Client(**sandbox.credentials)
         runs = ra.fetch_runs("wf_invoices", status="completed", limit=60, client=client)
@@ -209,8 +206,7 @@ def test_the_dashboard_starts_nothing_where_there_is_a_key(
         assert after["run_id"].equals(before["run_id"])
     page = (runner.BUILD / "dashboard.html").read_text()
     never_run = workflow_id not in before["workflow_id"]
-    assert ("<p>There is nothing to check yet" in page) == never_run
-    assert ("How this was compared" in page) != never_run
+    assert ("has no run" in page) == never_run
 
 
 def test_the_same_notebook_reads_an_api_of_ones_own(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-import polars as pl
-
 from retab_analysis.arguments import check_count, check_share
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import BlockLabels, add_config_changes
@@ -14,7 +12,6 @@ from retab_analysis.checks.plan import (
     HISTORY,
     LAST_GOOD,
     Limits,
-    ReadingPlan,
     RunListing,
     make_plan,
 )
@@ -193,23 +190,9 @@ def check_source(
             f'"v5", "published", "draft" or the id of one, or check(…) for runs. {listing}'
         )
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        compared = compare_plan(plan, source, (workflow, versions), alpha, margin, bar, accepted)
-    return add_config_changes(compared, source)
-
-
-def compare_plan(
-    plan: ReadingPlan,
-    source: Source,
-    around: tuple[pl.DataFrame | None, pl.DataFrame | None],
-    alpha: float,
-    margin: float,
-    bar: Progress | None = None,
-    accepted: Policy | None = None,
-) -> Comparison:
-    """Read what a plan names, and compare; ``around``: the workflow and its publications."""
-    sides, versions = make_sides(plan, source, bar), around[1]
+        sides = make_sides(plan, source, bar)
     notes = (*sides.notes, *note_versions(versions), *note_codes(sides.candidate))
-    known = Surroundings(*around, read_labels=BlockLabels(source))
-    accepted = sides.accepted if accepted is None else accepted
-    named = replace(sides, around=known, notes=notes, accepted=accepted)
-    return compare_sides(named, alpha, margin)
+    around = Surroundings(workflow, versions, read_labels=BlockLabels(source))
+    known = sides.accepted if accepted is None else accepted
+    named = replace(sides, around=around, notes=notes, accepted=known)
+    return add_config_changes(compare_sides(named, alpha, margin), source)

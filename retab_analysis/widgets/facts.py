@@ -101,7 +101,7 @@ class Detail:
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class RunColumn:
     """A run as a column of the matrix; ``cells`` are the letters of its evals by their ids."""
 
     run_id: str
@@ -277,7 +277,7 @@ class Facts:
         return found
 
     @cached_property
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[RunColumn]:
         state, before = self.state, self._baseline_ids
         checked = {*state.checked["run_id"]}
         shown = _choose_columns(state, checked, before)
@@ -289,7 +289,7 @@ class Facts:
             edited = frozenset(b for b, code in now.items() if codes.get(b, code) != code)
             codes |= now
             version = self.name_version(run["workflow_version_id"], run["created_at"])
-            column = Column(
+            column = RunColumn(
                 run_id=run["run_id"],
                 version=version,
                 at=run["created_at"],

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from retab_analysis.widgets.page import Event, HtmlPage
 
 # Seconds that displaying a view waits for what is on its way.
-_FIRST_LOOK = 1.0
+_FIRST_LOOK = 3.0
 # Seconds between two replacements while the page changes: each is as large as the whole page.
 _PAUSE = 30.0
 _NOTHING = {"text/html": "", "text/plain": ""}
@@ -121,7 +121,7 @@ class Handle(ABC):
                     stands.update(still, raw=True)
 
     def _ipython_display_(self) -> None:
-        """Show the view in a notebook, once it has something to show or a second has passed.
+        """Show the view in a notebook, once it has something to show or three seconds have passed.
 
         Outside a notebook, this raises NotImplementedError, and IPython shows the text.
         """

@@ -29,22 +29,12 @@ const FOCUSABLE = "a[href],button,input,select,summary,[tabindex='0']";
 const ROVING = 'table[role="grid"],[role="toolbar"]';
 /** What a cell of a matrix shows, by its class. @type {Pieces} */
 const STATES = {
-  p: "passed",
-  f: "failed",
-  b: "blocked",
-  e: "error",
-  c: "cancelled",
-  r: "running",
-  n: "not yet",
-  o: "not run",
-  s: "some failed",
+  p: "passed", f: "failed", b: "blocked", e: "error", c: "cancelled", r: "running",
+  n: "not yet", o: "not run", s: "some failed",
 };
 
 /** @param {any} element @returns {HTMLElement} */
 const asHtml = (element) => element;
-
-// ---------------------------------------------------------------------------------- patching
-
 /** Attributes that belong to whoever sits at the browser, once the element is there. @type {Pieces} */
 const OWNED = {
   open: "details",
@@ -151,8 +141,6 @@ function move(parent, child, before) {
   else parent.insertBefore(child, before);
 }
 
-// ------------------------------------------------------------------- moving about with the keyboard
-
 /** What can have the focus in a grid or a toolbar, in rows. @param {Element} box */
 function rowsOf(box) {
   if (!(box instanceof HTMLTableElement)) return [[...box.querySelectorAll("button")]];
@@ -183,22 +171,16 @@ function findTarget(box, item, event) {
   if (place === null) return null;
   const { row, column } = place;
   const forward = getComputedStyle(box).direction === "rtl" ? -1 : 1;
-  switch (event.key) {
-    case "ArrowUp":
-      return itemAt(rows, row - 1, column);
-    case "ArrowDown":
-      return itemAt(rows, row + 1, column);
-    case "ArrowLeft":
-      return itemAt(rows, row, column - forward);
-    case "ArrowRight":
-      return itemAt(rows, row, column + forward);
-    case "Home":
-      return itemAt(rows, event.ctrlKey ? 0 : row, 0);
-    case "End":
-      return itemAt(rows, event.ctrlKey ? rows.length : row, Infinity);
-    default:
-      return null;
-  }
+  const targets = {
+    ArrowUp: [row - 1, column],
+    ArrowDown: [row + 1, column],
+    ArrowLeft: [row, column - forward],
+    ArrowRight: [row, column + forward],
+    Home: [event.ctrlKey ? 0 : row, 0],
+    End: [event.ctrlKey ? rows.length : row, Infinity],
+  };
+  const found = targets[/** @type {keyof typeof targets} */ (event.key)];
+  return found ? itemAt(rows, found[0], found[1]) : null;
 }
 
 /** Make one item the tab stop of its box. @param {Element} box @param {Element} item */
@@ -215,8 +197,6 @@ function choose(item) {
   asHtml(item.querySelector("button,a,summary") ?? item).click();
   return true;
 }
-
-// ------------------------------------------------------------------------------------- clipboard
 
 /**
  * Copy a text. Pages that came over plain http have no clipboard but the old command.
@@ -239,8 +219,6 @@ async function copy(text, near) {
     return copied;
   }
 }
-
-// ------------------------------------------------------------------------------------ the page
 
 /** The pieces of a page as they are now. One for each model. */
 class Store {

@@ -35,9 +35,9 @@ from retab_analysis.widgets.facts import (
     COLUMNS,
     NOT_YET,
     PASSES,
-    Column,
     Detail,
     Facts,
+    RunColumn,
     say_moment,
 )
 from retab_analysis.widgets.opened import render_opened
@@ -60,7 +60,7 @@ Pieces = dict[str, Html]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Showing:
     """How a view is shown: with buttons, and of several views which one is open."""
 
     is_live: bool = True
@@ -68,7 +68,7 @@ class Look:
     token: str | None = None
 
 
-def render_view(views: Mapping[str, Facts], look: Look, headline: str = "") -> Pieces:
+def render_view(views: Mapping[str, Facts], look: Showing, headline: str = "") -> Pieces:
     """All pieces, by their names; the outermost is ``root``."""
     slots = [slot(number, class_="rv-view", data_scope=number) for number in views]
     title = _heading(Html(""), headline, level=1) if headline else None
@@ -97,12 +97,10 @@ def render_still(pieces: Mapping[str, str], token: str | None = None) -> Html:
 
 
 def slot(name: str, element: str = "div", **attributes: object) -> Html:
-    """Where another piece stands."""
     return tag(element, **attributes, data_slot=name)
 
 
 def button(words: object, event: str, value: str | None = None, **more: object) -> Html:
-    """A button that sends an event."""
     given = {"type": "button", "data_event": event, "data_value": value, "class_": "rv-button"}
     return tag("button", words, **{**given, **more})
 
@@ -116,7 +114,7 @@ class _Renderer:
     """Makes the pieces of one workflow's view; their names begin with its number."""
 
     def __init__(
-        self, number: str, facts: Facts, look: Look, *, is_one: bool, is_open: bool
+        self, number: str, facts: Facts, look: Showing, *, is_one: bool, is_open: bool
     ) -> None:
         self.number, self.facts, self.state, self.look = number, facts, facts.state, look
         self.is_one, self.is_open = is_one, is_open
@@ -321,7 +319,6 @@ class _Renderer:
         return tag("section", title, table, class_="rtd-card")
 
     def _between(self) -> Html:
-        """What was edited between two versions, block by block."""
         assert self.state.between is not None
         assert self.state.comparison is not None
         before, now = facts_of(self.state.comparison).versions or ("", "")
@@ -337,7 +334,6 @@ class _Renderer:
         return tag("section", title, *told, class_="rtd-card")
 
     def _card(self, card: Card, order: Mapping[str, int] | None = None) -> Html:
-        """A card of the document, with its evals as rows."""
         edge = f"border-left-color:var(--rtd-t-{card.tone})"
         aside = tag("span", write_html_line(card.aside), class_="rtd-quiet") if card.aside else None
         words = join(tag("span", write_html_line(card.title)), " ", aside)
@@ -354,7 +350,6 @@ class _Renderer:
         return tag("section", title, *inner, class_="rtd-card", style=edge)
 
     def _found(self, found: list[str]) -> Html:
-        """What the pressed counts and the search leave."""
         count = f"{len(found):,} {'eval' if len(found) == 1 else 'evals'}"
         words = join(tag("b", f"{count} of {len(self.facts.words):,}"))
         shows = button("Show all", "clear") if self.look.is_live else None
@@ -557,7 +552,7 @@ def each_table(parts: Sequence[Part]) -> Iterator[DocumentTable]:
             yield from each_table(part.parts)
 
 
-def _place_versions(columns: Sequence[Column]) -> Iterator[Html]:
+def _place_versions(columns: Sequence[RunColumn]) -> Iterator[Html]:
     """The names of versions where their runs begin, if there is room; the last one at its end."""
     starts = [
         at
@@ -577,7 +572,7 @@ def _place_versions(columns: Sequence[Column]) -> Iterator[Html]:
             yield tag("span", words, class_="rv-over", style=f"left:calc(var(--w)*{at})")
 
 
-def _place_days(columns: Sequence[Column], year: int | None) -> Iterator[Html]:
+def _place_days(columns: Sequence[RunColumn], year: int | None) -> Iterator[Html]:
     """The moment of the checked run, and the day of the first one if there is room."""
     checked = [at for at, each in enumerate(columns) if each.is_checked]
     for at in checked[-1:]:

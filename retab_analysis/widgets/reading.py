@@ -8,13 +8,17 @@ import time
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.checks.check import compare_plan
 from retab_analysis.checks.defaults import open_source
-from retab_analysis.checks.edits import add_config_changes, fetch_config_changes, spans_of
+from retab_analysis.checks.edits import (
+    BlockLabels,
+    add_config_changes,
+    fetch_config_changes,
+    spans_of,
+)
 from retab_analysis.checks.plan import (
     HISTORY,
     LAST_GOOD,
@@ -24,6 +28,7 @@ from retab_analysis.checks.plan import (
     RunListing,
     make_plan,
 )
+from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
@@ -31,14 +36,19 @@ from retab_analysis.comparison.comparison import Comparison, sides_of, with_edit
 from retab_analysis.comparison.config_changes import Edits, compare_blocks, readable, shorten_field
 from retab_analysis.comparison.detail import mark_texts
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
-from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
+from retab_analysis.comparison.sides import Sides, Surroundings, check_one_workflow, check_results
 from retab_analysis.errors import ConfigError, RetabAnalysisError
+from retab_analysis.evidence.freshness import note_codes
 from retab_analysis.fetch.edits import find_era
 from retab_analysis.fetch.polling import GRACE
+from retab_analysis.fetch.publications import note_versions
 from retab_analysis.render.document import Change
 from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
+
+if TYPE_CHECKING:
+    from retab_analysis.archive import Archive
 
 # The levels that ``check`` has by default.
 _ALPHA = _MARGIN = 0.05
@@ -50,8 +60,9 @@ Answer = dict[str, Any]
 class WorkflowReader:
     """Judges what is asked of one workflow; what was read once is not read again."""
 
-    def __init__(self, client: Client, workflow_id: str) -> None:
+    def __init__(self, client: Client, workflow_id: str, archive: Archive | None) -> None:
         self.client, self._workflow_id = client, workflow_id
+        self._archive = archive
         # Events come in several threads.
         self._lock = threading.RLock()
         self._source: Source | None = None
@@ -69,7 +80,8 @@ class WorkflowReader:
     def source(self) -> Source:
         with self._lock:
             if self._source is None:
-                self._source = open_source(self.client, self._workflow_id, False, strict=False)
+                archive, flow = self._archive, self._workflow_id
+                self._source = open_source(self.client, flow, False, archive=archive, strict=False)
             return self._source
 
     def take(self, run_id: str, results: pl.DataFrame) -> None:
@@ -95,8 +107,10 @@ class WorkflowReader:
             source.read_results(plan.read)
             self._read.update(plan.read["run_id"])
             # What is asked of the API is no work of this machine.
-            began = time.thread_time()
-            comparison = compare_plan(plan, source, self._around, _ALPHA, _MARGIN)
+            began, sides = time.thread_time(), make_sides(plan, source)
+            notes = *sides.notes, *note_versions(self._around[1]), *note_codes(sides.candidate)
+            around = Surroundings(*self._around, read_labels=BlockLabels(None, self._labels))
+            comparison = compare_sides(replace(sides, around=around, notes=notes), _ALPHA, _MARGIN)
             took = time.thread_time() - began
             return self._answer(plan, self._add_edits(comparison), took)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.params import RunList
@@ -149,6 +150,7 @@ class Stream:
     ) -> None:
         self._client, self._change, self._pollers = client, change, pollers
         self.followed, self._baseline, self._interval = dict(followed), baseline, interval
+        self._archive = archive_or_default()  # that of the call, whatever is set later
         self._missing = 0  # how often in a row results did not come
         self._wake, self._ended, self.has_looked = (threading.Event() for _ in range(3))
         self._cancel = CancellationToken()
@@ -261,7 +263,7 @@ class Stream:
         there = runs.filter(~pl.col("run_id").is_in(gone))
         for workflow_id in runs["workflow_id"].unique(maintain_order=True):
             if workflow_id not in self.followed and self._client is not None:
-                reader = WorkflowReader(self._client, workflow_id)
+                reader = WorkflowReader(self._client, workflow_id, self._archive)
                 self.followed[workflow_id] = Followed(reader, None, self._baseline, True)
         changed = not before.equals(runs)
         for workflow_id, followed in self.followed.items():

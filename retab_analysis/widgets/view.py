@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
+from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.checks.read import count_waiting
 from retab_analysis.checks.settle import run_again
@@ -28,16 +31,16 @@ from retab_analysis.fetch.lists import read_link
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import in_kernel
-from retab_analysis.schema import COMPARISON, RESULTS, RUNS
+from retab_analysis.schema import COMPARISON, RESULTS
 from retab_analysis.schema import checked as check_frame
 from retab_analysis.transport import Client
 from retab_analysis.widgets.events import apply_event
 from retab_analysis.widgets.facts import Facts, list_news
 from retab_analysis.widgets.handle import Handle
-from retab_analysis.widgets.jobs import JobProgress, JobQueue, describe_error, run_beside
+from retab_analysis.widgets.jobs import JobProgress, describe_error, run_beside
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.opened import list_documents, list_results
-from retab_analysis.widgets.pieces import Look, Pieces, render_still, render_view
+from retab_analysis.widgets.pieces import Pieces, Showing, render_still, render_view
 from retab_analysis.widgets.reading import FrameReader, WorkflowReader
 from retab_analysis.widgets.state import Preview, ViewState
 from retab_analysis.widgets.stream import Followed, Stream
@@ -45,6 +48,9 @@ from retab_analysis.widgets.watched_runs import WatchedRuns
 
 if TYPE_CHECKING:
     from retab_analysis.widgets.page import Event
+
+# Seconds between two looks at whether a job has ended.
+_STEP = 0.05
 
 Callback = Callable[["View"], object]
 Workflows = str | Iterable[str]
@@ -108,9 +114,10 @@ def watch(
     chosen = client_or_default(client)
     pollers = [WatchedRuns(chosen, [], each) for each in followed]
     pollers = pollers or [WatchedRuns(chosen, ids, None)]
-    known = {each: Followed(WorkflowReader(chosen, each), None, baseline) for each in followed}
-    view = View(chosen, known, can_cancel=may_cancel, save_values=save_values)
-    view._begin(pollers, baseline, float(interval), (chosen.base_url, tuple(sorted(ids)), followed))
+    known = _follow(chosen, followed, None, baseline)
+    look = {"can_cancel": may_cancel, "save_values": save_values}
+    view = View(chosen, known, pollers, baseline=baseline, interval=float(interval), **look)
+    view._stream.start((chosen.base_url, tuple(sorted(ids)), followed))
     return view
 
 
@@ -165,17 +172,24 @@ def explore(
         known = {reader.workflow_id: Followed(reader, candidate, baseline)}
     else:
         chosen = client_or_default(client)
-        known = {
-            each: Followed(WorkflowReader(chosen, each), candidate, baseline)
-            for each in _list_workflows(workflow_id_or_results)
-        }
+        flows = _list_workflows(workflow_id_or_results)
+        known = _follow(chosen, flows, candidate, baseline)
     view = View(chosen, known, save_values=save_values)
-    view._begin([], baseline, 2.0, None)
+    view._stream.start(None)
     return view
 
 
+def _follow(
+    client: Client, workflows: Iterable[str], candidate: str | None, baseline: str
+) -> dict[str, Followed]:
+    archive = archive_or_default()
+    return {
+        each: Followed(WorkflowReader(client, each, archive), candidate, baseline)
+        for each in workflows
+    }
+
+
 def _list_workflows(given: object) -> tuple[str, ...]:
-    """The ids of one or several workflows."""
     several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
     if not several:
         raise ConfigError("workflow_id names no workflow")
@@ -195,7 +209,10 @@ class View(Handle):
         self,
         client: Client | None,
         followed: Mapping[str, Followed],
+        pollers: Sequence[WatchedRuns] = (),
         *,
+        baseline: str = LAST_GOOD,
+        interval: float = 2.0,
         can_cancel: bool = False,
         save_values: bool = False,
     ) -> None:
@@ -206,20 +223,8 @@ class View(Handle):
             for each, of in followed.items()
         }
         self._facts: dict[tuple[str, bool], Facts] = {}
-        self._followed = followed
-        self._order: list[str] = [*self._states]
-        self._open_view = ""
-        self._stream: Stream | None = None
-        self._jobs = JobQueue(lambda error: None)
+        self._order, self._open_view = [*self._states], ""
         self._on_update: list[Callback] = []
-
-    def _new_state(self, workflow_id: str, **asked: Any) -> ViewState:
-        asked |= {"values": shows_values(), "can_cancel": self._can_cancel}
-        return ViewState(workflow_id, **asked)
-
-    def _begin(
-        self, pollers: list[WatchedRuns], baseline: str, interval: float, key: object
-    ) -> None:
         # The thread must not keep the view alive: a view that nobody holds stops watching.
         me = weakref.ref(self)
 
@@ -227,9 +232,12 @@ class View(Handle):
             if (view := me()) is not None:
                 view._change(workflow_id, **changes)
 
-        self._stream = Stream(self._client, change, pollers, self._followed, baseline, interval)
+        self._stream = Stream(client, change, pollers, followed, baseline, interval)
         weakref.finalize(self, self._stream.stop)
-        self._stream.start(key)
+
+    def _new_state(self, workflow_id: str, **asked: Any) -> ViewState:
+        asked |= {"values": shows_values(), "can_cancel": self._can_cancel}
+        return ViewState(workflow_id, **asked)
 
     # What it knows
 
@@ -258,7 +266,7 @@ class View(Handle):
     @property
     def done(self) -> bool:
         """Whether watching has ended, in whatever way."""
-        return self._stream is None or not self._stream.is_alive
+        return not self._stream.is_alive
 
     @property
     def _shown_id(self) -> str:
@@ -267,9 +275,8 @@ class View(Handle):
     @property
     def _runs(self) -> pl.DataFrame:
         """The watched runs, else those that are checked."""
-        watched = RUNS.empty() if self._stream is None else self._stream.runs
-        checked = (each.checked for each in self._states.values())
-        return watched if watched.height else pl.concat([watched, *checked])
+        watched, states = self._stream.runs, self._states.values()
+        return watched if watched.height else pl.concat([watched, *(s.checked for s in states)])
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
         """Block until the runs have ended, and everything is read. Interrupting it cancels no run.
@@ -294,23 +301,28 @@ class View(Handle):
         return self._finish()
 
     def _join(self, timeout: float | None = None) -> bool:
-        return (self._stream is None or self._stream.join(timeout)) and self._jobs.wait(timeout)
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        if not self._stream.join(timeout):
+            return False
+        while any(each.job for each in self._states.values()):
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_STEP)
+        return True
 
     def _finish(self) -> pl.DataFrame:
         """The runs as they ended, or the error that ended watching early."""
         # Whoever executes a notebook without a browser stores only what the waiting cell sends.
         self._flush()
-        error = None if self._stream is None else self._stream.error
-        if error is not None:
-            raise error
+        if self._stream.error is not None:
+            raise self._stream.error
         return self._runs
 
     def stop(self) -> None:
         """Stop watching. The runs go on."""
-        if self._stream is not None:
-            self._stream.stop()
-            # Seconds; a callback of the user may take longer than that.
-            self._stream.join(5.0)
+        self._stream.stop()
+        # Seconds; a callback of the user may take longer than that.
+        self._stream.join(5.0)
 
     def close(self) -> None:
         """Stop watching, and take the page away. What was seen can still be read."""
@@ -391,7 +403,6 @@ class View(Handle):
             self._open_view = self._order[0]
 
     def _update(self, workflow_id: str, **changes: Any) -> None:
-        """Change a state because of a person, and draw at once."""
         with self._lock:
             self._states[workflow_id] = replace(self._states[workflow_id], **changes)
         self._draw()
@@ -413,13 +424,13 @@ class View(Handle):
         return made
 
     def _render(self) -> Pieces:
-        return self._make_pieces(Look(open_view=self._number(self._open_view)))
+        return self._make_pieces(Showing(open_view=self._number(self._open_view)))
 
     def _number(self, workflow_id: str) -> str:
         # By when they were first known, so that a view keeps its name when it moves.
         return str([*self._states].index(workflow_id)) if workflow_id in self._states else ""
 
-    def _make_pieces(self, look: Look, *, values: bool | None = None) -> Pieces:
+    def _make_pieces(self, look: Showing, *, values: bool | None = None) -> Pieces:
         with self._lock:
             views = {self._number(each): self._tell(each, values=values) for each in self._order}
             if not views:
@@ -427,7 +438,6 @@ class View(Handle):
             return render_view(views, look, self._say_headline())
 
     def _say_headline(self) -> str:
-        """Of several workflows, what became of all of them."""
         if len(self._order) < 2:
             return ""
         states = [self._states[each] for each in self._order]
@@ -438,13 +448,12 @@ class View(Handle):
         return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
 
     def _make_saved(self) -> Pieces:
-        """The pieces that a saved notebook may keep."""
-        look = Look(open_view=self._number(self._open_view))
+        look = Showing(open_view=self._number(self._open_view))
         return self._make_pieces(look, values=self._save_values and shows_values())
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         values = self._save_values and shows_values()
-        look = Look(is_live=False, open_view=self._number(self._open_view))
+        look = Showing(is_live=False, open_view=self._number(self._open_view))
         pieces = self._make_pieces(look, values=values)
         still = {"text/html": str(render_still(pieces, token))}
         return {**still, "text/plain": self._write_text(values=values)}
@@ -465,7 +474,7 @@ class View(Handle):
         return self._write_text(values=values)
 
     def _wait_for_content(self, seconds: float) -> None:
-        if self._stream is not None:
+        if not self.done:
             self._stream.has_looked.wait(seconds)
 
     # What a person does
@@ -527,16 +536,13 @@ class View(Handle):
             changes: Mapping[str, Any] = {}
             try:
                 changes = work()
-            except BaseException as error:
+            except BaseException as error:  # a panic of polars is not an Exception
                 changes = {"notes": (describe_error(error),)}
-                raise
-            finally:
-                self._change(workflow_id, **{**changes, "job": ""})
+            self._change(workflow_id, **{**changes, "job": ""})
 
-        self._jobs.run((workflow_id, words), job)
+        run_beside(job, "job")
 
     def _compare(self, workflow_id: str, before: ViewState) -> dict[str, Any]:
-        assert self._stream is not None
         state = self._states[workflow_id]
         try:
             self._stream.ask(workflow_id, state.candidate, state.baseline)
@@ -546,14 +552,12 @@ class View(Handle):
         return {}
 
     def _cancel(self, workflow_id: str) -> dict[str, Any]:
-        assert self._stream is not None
         checked = self._states[workflow_id].checked
         cancel_runs(checked.filter(~pl.col("is_terminal")), client=self._client)
         self._stream.refresh()
         return {}
 
     def _settle(self, workflow_id: str) -> dict[str, Any]:
-        assert self._stream is not None
         made, client = self._states[workflow_id].comparison, client_or_default(self._client)
         if made is None:
             return {}
@@ -593,7 +597,6 @@ def tell_news(view: View, said: set[tuple[str, str]], *, values: bool) -> list[s
 
 
 def write_text(view: View, *, values: bool) -> str:
-    """A view as text."""
     return view._write_text(values=values)
 
 

@@ -93,11 +93,10 @@ MODULES = {
     "widgets": "View facts opened pieces reading stream",
     "widgets.facts": "Facts LETTERS NOT_YET PASSES",
     "widgets.events": "apply_event",
-    "widgets.pieces": "Look compose each_table render_view",
+    "widgets.pieces": "Showing compose each_table render_view",
     "widgets.reading": "list_runs",
     "widgets.state": "Preview ViewState",
     "widgets.stream": "Stream",
-    "widgets.jobs": "JobQueue",
     "widgets.page": "BUSY Event HtmlPage",
     "widgets.view": "count_done tell_news write_text",
 }

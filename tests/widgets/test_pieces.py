@@ -12,7 +12,7 @@ import pytest
 from support.inside import (
     Facts,
     Folded,
-    Look,
+    Showing,
     View,
     ViewState,
     compose,
@@ -39,7 +39,7 @@ def with_state(view: View, **changes: Any) -> Facts:
 
 
 def pieces(facts: Facts, **look: Any) -> dict[str, str]:
-    return dict(render_view({"0": facts}, Look(**look)))
+    return dict(render_view({"0": facts}, Showing(**look)))
 
 
 def text(piece: str) -> str:
@@ -218,7 +218,7 @@ def test_of_many_rows_the_first_are_shown() -> None:
         view = shown_of(api)
         made = pieces(with_state(view, unfolded=frozenset({"Pass"})))
         assert len([each for each in made if ":more:" in each]) in (0, 100)
-        made = pieces(with_state(view, show=frozenset({"pass"})))
+        made = pieces(with_state(view, show=frozenset({"pass as before"})))
     assert len([each for each in made if ":row:" in each]) == 100
     assert "… and 30 more; search, or press a count above, to find them" in text(made["0:body"])
 

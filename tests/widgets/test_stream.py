@@ -342,7 +342,7 @@ def test_numbers_freeze_while_the_server_is_away() -> None:
     with past() as api:
         run = going(api, "PF")
         with watch(api) as view:
-            until(lambda: counts(view).get("pass") == 1)
+            until(lambda: counts(view).get("pass as before") == 1)
             before = counts(view)
             for piece in (READ, "GET /v1"):
                 step(run, "PFP")
@@ -353,7 +353,7 @@ def test_numbers_freeze_while_the_server_is_away() -> None:
                 assert counts(view) == before
                 assert headline(view).startswith("… 2 of 4 done")
             api.broken = {}
-            until(lambda: not view.state.trouble and counts(view)["pass"] == 2)
+            until(lambda: not view.state.trouble and counts(view)["pass as before"] == 2)
 
 
 @pytest.mark.parametrize("status", [403, 422, 503])
@@ -485,14 +485,14 @@ def test_runs_of_two_workflows_have_each_their_own_past() -> None:
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many results each comparison has of the watched run."""
     made: list[int] = []
-    usual = reading.compare_plan
+    usual = reading.compare_sides
 
-    def compare(plan: Any, *given: Any) -> Any:
-        found = usual(plan, *given)
+    def compare(sides: Any, *given: Any) -> Any:
+        found = usual(sides, *given)
         made.append(found.evals["candidate_n"].sum())
         return found
 
-    monkeypatch.setattr(reading, "compare_plan", compare)
+    monkeypatch.setattr(reading, "compare_sides", compare)
     return made
 
 
@@ -521,9 +521,9 @@ def test_a_pass_of_what_passes_is_only_a_count(compared: list[int]) -> None:
         with watch(api) as view:
             until(lambda: compared)
             step(run, "PPP")
-            until(lambda: counts(view)["pass"] == 3)
+            until(lambda: counts(view)["pass as before"] == 3)
             assert headline(view) == "… 3 of 4 done: nothing broke so far"
-            assert counts(view) == {"broke": 0, "pass": 3, "not yet": 1}
+            assert counts(view) == {"broke": 0, "pass as before": 3, "not yet": 1}
             assert compared == [1]
             step(run, "PPPF")
             view.wait(30)
