@@ -79,11 +79,7 @@ class Gathering:
                 self._gather()
 
     def rows(self, number: int | None = None) -> pl.DataFrame:
-        """The rows, before the table's columns are computed, and in ``_LIST`` the list of each.
-
-        One list comes behind the other, and the rows of each in the order in which they came. With
-        ``number`` they are those of one list.
-        """
+        """The rows, list by list as they came, with ``_LIST``; with ``number`` of one list."""
         with self._lock:
             if self._pages or not self._rows:
                 self._gather()

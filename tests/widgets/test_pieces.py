@@ -270,7 +270,7 @@ def test_while_a_run_goes_on_its_cells_fill() -> None:
         assert [str(each) for each in facts.counts] == [
             "0 broke",
             "1 failing as before",
-            "1 pass",
+            "1 pass as before",
             "2 not yet",
         ]
         assert facts.badge is None
