@@ -32,14 +32,12 @@ def test_a_bar_shows_after_a_second(capsys: pytest.CaptureFixture[str]) -> None:
     bar.close()
 
 
-def test_a_plan_is_printed_at_once_where_there_is_a_bar(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    for given, printed in ((True, "A plan.\n"), (False, "")):
-        bar = progress.choose_progress(given, "eval runs", "runs")
-        progress.announce(bar, "A plan.", 0, 5)
-        assert capsys.readouterr().err.replace("\r", "") == printed
-        bar.close()
+@pytest.mark.parametrize("given", [True, False])
+def test_a_plan_is_printed_at_once(given: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    bar = progress.choose_progress(given, "eval runs", "runs")
+    progress.announce(bar, "A plan.", 0, 5)
+    assert capsys.readouterr().err.replace("\r", "") == "A plan.\n"
+    bar.close()
 
 
 def test_a_plan_is_the_note_of_a_progress_of_ones_own() -> None:
@@ -54,7 +52,7 @@ def test_a_plan_is_the_note_of_a_progress_of_ones_own() -> None:
 
 
 def test_what_is_started_is_said_without_a_bar_too(capsys: pytest.CaptureFixture[str]) -> None:
-    progress.announce(progress.Silent(), "Running 3 evals again.", 0, 5, starts=True)
+    progress.announce(progress.Silent(), "Running 3 evals again.", 0, 5)
     assert capsys.readouterr() == ("", "Running 3 evals again.\n")
     progress.say("Starting 1 run of wf\u202e: 2 evals.")
     assert capsys.readouterr() == ("", "Starting 1 run of wf<U+202E>: 2 evals.\n")
