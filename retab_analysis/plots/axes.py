@@ -13,17 +13,17 @@ from matplotlib.text import Text
 
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots.labels import NO_GLYPH, choose_families, shorten_names
-from retab_analysis.plots.palette import EDGE, Look, Style
+from retab_analysis.plots.palette import EDGE, MUTED, Look, Style
 from retab_analysis.render.text import clip, measure
 
 # How much room a label takes is an estimate: what a layout engine will do is not known yet.
 _LARGEST, _HIGHEST = 14.0, 60.0  # inches; a notebook shows a wider figure with letters too small
-_LINE, _CHARACTER, _BOLD = 1.35, 0.6, 0.66  # of a font's height
+LINE, _CHARACTER, _BOLD = 1.35, 0.6, 0.66  # of a font's height
 _FEW_COLUMNS = 4
 _NARROWEST, _SHORT = 7, 12  # characters of a name that is shortened
 _THIN = 6.0  # pixels
 _LOWEST = 20.0  # lines of text, in the height of axes with letters of the usual size
-SMALLEST_POINTS = 6.0
+SMALLEST_POINTS = 7.0
 
 
 def plain(*texts: str) -> dict[str, Any]:
@@ -70,6 +70,12 @@ def write_message(ax: Axes, message: str) -> None:
     ax.text(0.5, 0.5, message, transform=ax.transAxes, **style, **plain(message))
 
 
+def say_below(ax: Axes, text: str) -> None:
+    """Say below the axes what a figure leaves out, in a line of its own."""
+    size = 0.9 * measure_font(ax) * 72 / ax.figure.dpi
+    ax.set_xlabel(text, loc="right", alpha=0.7, fontsize=size, **plain(text))
+
+
 def frame_values(ax: Axes, label: str = "", axis: Literal["x", "y"] = "y") -> None:
     """Lines at the values along an axis, the other axis, and no frame around them."""
     measured = ax.yaxis if axis == "y" else ax.xaxis
@@ -83,7 +89,7 @@ def frame_values(ax: Axes, label: str = "", axis: Literal["x", "y"] = "y") -> No
 def conclude(
     ax: Axes, title: str, notes: Iterable[str], *, aside: str = "", above: Axes | None = None
 ) -> Axes:
-    """Put the title above, in one line, and give the axes what was left out: ``.retab_notes``.
+    """Put the title above, in one line, and give the axes its notes: ``.retab_notes``, a text.
 
     ``aside`` says at the right end what colours mean; ``above`` are the axes above, if any.
     """
@@ -92,16 +98,16 @@ def conclude(
     own: Any = top.title.get_fontsize()
     size = min(float(own), 1.25 * measure_font(ax) * dots)
     across = top.bbox.width * dots / size
-    said = clip(title, max(10, int(across / _BOLD)))
+    short = clip(title, max(10, int(across / _BOLD)))
     bold: Style = {"fontweight": "bold", "fontsize": size, "color": text_colour(ax)}
-    top.set_title(said, loc="left", **bold, **plain(said))
-    if len(said) * _BOLD + (len(aside) + 3) * _CHARACTER * 0.8 < across:
-        top.set_title(aside, loc="right", fontsize=0.8 * size, color="#7C8794", **plain(aside))
-    vars(ax)["retab_notes"] = tuple(notes)
+    top.set_title(short, loc="left", **bold, **plain(short))
+    if len(short) * _BOLD + (len(aside) + 3) * _CHARACTER * 0.8 < across:
+        top.set_title(aside, loc="right", fontsize=0.8 * size, color=MUTED, **plain(aside))
+    said = [*notes]
     if any(NO_GLYPH in each.get_text() for each in top.figure.findobj(Text)):
-        missing = "no installed font has some of the characters in the names, drawn as boxes"
-        vars(ax)["retab_notes"] += (missing,)
-        warnings.warn(missing, stacklevel=3)
+        said.append("no installed font has some of the characters in the names, drawn as boxes")
+        warnings.warn(said[-1], stacklevel=3)
+    vars(ax)["retab_notes"] = "\n".join(said)
     return ax
 
 
@@ -142,8 +148,8 @@ def label_columns(
     if max(widest, dated) > across >= max(_NARROWEST, dated):
         shown = shorten_names(names, across)
     elif max(widest, dated) > across and may_be_upright:
-        kept, style = choose_labelled(len(names), size * _LINE, spacing), {"rotation": 90}
-        shown = shorten_names(names, _limit(ax.bbox.height, size))
+        kept, style = choose_labelled(len(names), size * LINE, spacing), {"rotation": 90}
+        shown = shorten_names(names, limit_label(ax.bbox.height, size))
     elif max(widest, dated) > across:
         room_of_each = (max(widest, dated) + 1) * size * _CHARACTER
         kept = choose_labelled(len(names), room_of_each, spacing)
@@ -158,22 +164,28 @@ def label_rows(
 
     The limits of y have to be set before, because they say how far apart the places are.
     """
-    full, values = measure_font(ax), list(names)
+    values = list(names)
     low, high = ax.get_ylim()
     spacing = ax.bbox.height * room / abs(high - low)
-    size = max(min(full, spacing / _LINE), SMALLEST_POINTS * ax.figure.dpi / 72)
-    labels = shorten_names(values, _limit(ax.bbox.width, size))
-    if notes and spacing >= 2 * size * _LINE:
+    points = fit_points(ax, spacing)
+    size = points * ax.figure.dpi / 72
+    labels = shorten_names(values, limit_label(ax.bbox.width, size))
+    if notes and spacing >= 2 * size * LINE:
         labels = [f"{name}\n{note}" for name, note in zip(labels, notes, strict=True)]
-    points = size * 72 / ax.figure.dpi
     ax.set_yticks(range(len(values)), labels, fontsize=points, **plain(*labels))
 
 
-def count_rows(ax: Axes, room: float) -> int:
-    return max(1, int(ax.bbox.height * room / (SMALLEST_POINTS * _LINE * ax.figure.dpi / 72)))
+def fit_points(ax: Axes, spacing: float) -> float:
+    """The font size, in points, of lines that are so many pixels apart."""
+    dots = 72 / ax.figure.dpi
+    return max(SMALLEST_POINTS, min(measure_font(ax), spacing / LINE) * dots)
 
 
-def _limit(pixels: float, size: float) -> int:
+def count_rows(ax: Axes, room: float, points: float = SMALLEST_POINTS) -> int:
+    return max(1, int(ax.bbox.height * room / (points * LINE * ax.figure.dpi / 72)))
+
+
+def limit_label(pixels: float, size: float) -> int:
     """How many characters a label may have beside an axis of that length: two fifths of it."""
     return max(10, min(40, int(pixels * 0.42 / size / _CHARACTER)))
 
