@@ -112,8 +112,8 @@ def conclude(
 
 
 def measure_font(ax: Axes) -> float:
-    # Of y, because the labels of x may have been made smaller.
-    points: Any = ax.yaxis.get_major_ticks(1)[0].label1.get_fontsize()
+    # Of x, because the labels of y may have been made smaller.
+    points: Any = ax.xaxis.get_major_ticks(1)[0].label1.get_fontsize()
     return float(points) * ax.figure.dpi / 72
 
 
@@ -211,11 +211,11 @@ def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
     afterwards, because matplotlib leaves out a label that begins with ``_``.
     """
     entries = [*entries]
-    size, texts = measure_font(ax), [text for _, text in entries]
+    size, texts = 0.9 * measure_font(ax), [text for _, text in entries]
     each = (max(map(measure, texts)) * 0.9 * _CHARACTER + 3.2) * size
     across = max(1, min(len(texts), int(ax.bbox.width * 0.95 / each)))
     lines = math.ceil(len(texts) / across)
-    share = min(0.6, (lines * 1.5 + 0.8) * size / (ax.bbox.height * 0.8))
+    share = min(0.6, (lines * 1.5 + 0.8) * size / (ax.bbox.height * 0.9))
     scale = ax.yaxis.get_transform()
     low, high = scale.transform(ax.get_ylim())
     ax.set_ylim(top=float(scale.inverted().transform([low + (high - low) / (1 - share)])[0]))

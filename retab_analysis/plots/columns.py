@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
+from matplotlib import dates
 from matplotlib.axes import Axes
 
 from retab_analysis.analysis.frames import check_frame
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun
-from retab_analysis.plots.axes import label_columns
+from retab_analysis.plots.axes import label_columns, measure_font
 from retab_analysis.plots.labels import to_one_line
 from retab_analysis.schema import VERSIONS
 from retab_analysis.vocabulary import DRAFT, is_draft
 
 VERSION, RUN = "workflow_version_id", "run_id"
+mdates: Any = dates  # which has no types
 _NOUNS = {VERSION: "version", RUN: "run"}
 _READ = ("workflow_version_id", "version", "description", "published_at", "is_current")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -71,7 +74,7 @@ class Columns:
         """
         moments = self.keys["created_at"].to_list()
         years = {moment.year for moment in moments if moment is not None}
-        days = [_as_day(moment, years) for moment in moments[:: self.each]]
+        days = [name_day(moment, years) for moment in moments[:: self.each]]
         if self.each > 1 or self.by == RUN:
             return label_columns(ax, days, room=room)
         names = [name_version(key, self.versions) for key in self.keys["key"]]
@@ -128,11 +131,23 @@ def name_version(key: object, versions: Versions) -> object:
     return DRAFT if is_draft(key, versions) else key
 
 
-def _as_day(moment: datetime | None, years: set[int]) -> str:
+def name_day(moment: datetime | None, years: set[int]) -> str:
     """``27 Nov``; with the year where there are several."""
     if moment is None:
         return ""
     return f"{moment:%Y-%m-%d}" if len(years) > 1 else f"{moment.day} {_MONTHS[moment.month - 1]}"
+
+
+def place_periods(ax: Axes, starts: pl.Series, every: str) -> list[float]:
+    """The middles of periods along an axis of dates, which is set up for them."""
+    ends = starts.dt.offset_by(every)
+    first, last = mdates.date2num([starts.min(), ends.max()])
+    ax.set_xlim(first - 0.02 * (last - first), last + 0.02 * (last - first))
+    years = {start.year for start in starts}
+    most = max(2, int(ax.bbox.width / (6 if len(years) < 2 else 10) / measure_font(ax)))
+    ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=2, maxticks=most))
+    ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at, UTC), years))
+    return [*mdates.date2num((starts + (ends - starts) / 2).to_list())]
 
 
 def say_left_out(noun: str, parts: Mapping[str, int]) -> list[str]:

@@ -42,7 +42,7 @@ def plot_pass_rate(
     in figures. The axis goes from a little below the lowest interval to a little above the highest.
     Groups that are too many to be seen apart are put together, as many neighbours each.
 
-    What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
+    ``ax.retab_notes`` says in a few lines of text what the figure leaves out.
 
     Args:
         runs: A RUNS frame, ordered in any way.

@@ -25,7 +25,7 @@ from retab_analysis.vocabulary import DECIDED, NOT_PASSING, SAME_EVAL, eval_labe
 _STATES = (*DECIDED, "error", "mixed", "cancelled", "unscored")
 _CORNER = 0.33
 _ROW, _COLUMN = 0.22, 0.25  # inches of a new figure
-_MOST_ROWS = 40  # of a new figure
+_MOST_ROWS = 40
 _ROOM = 0.7  # of the height, which a layout leaves to the rows
 _MOST_EDGES = 60  # rows or columns between which a line is seen
 
@@ -46,16 +46,15 @@ def plot_verdicts(
     value changed. Several results in one cell make one state, as in :func:`retab_analysis.states`;
     where there is none, the cell is empty.
 
-    Every row is named. Where there are more evals than can be named, 40 in a new figure, only those
-    that ever failed or were blocked are drawn; more of those are on further pages. What the picture
-    leaves out is in ``ax.retab_notes``, a tuple of sentences.
+    A figure has at most 40 rows, and fewer in low axes. If there are more evals, only those that
+    ever failed or were blocked are drawn, page by page. A line below the grid says what is left
+    out; it is also in ``ax.retab_notes``, a text.
 
     Args:
         results: A RESULTS frame, ordered in any way.
         by: What makes a column: ``run_id``, ``workflow_version_id`` or another column of it, your
             own included; in order of appearance.
-        versions: A VERSIONS frame, for ``by="workflow_version_id"``: published versions are named
-            by their number, and their release notes are among the notes.
+        versions: A VERSIONS frame, for the versions' numbers and release notes.
         page: Which page, from 1.
         ax: Where to draw; None makes a new figure.
 
@@ -84,7 +83,7 @@ def plot_verdicts(
         most = _MOST_ROWS
     else:
         ax = axes.prepare_axes(ax)
-        most = axes.count_rows(ax, _ROOM)
+        most = min(_MOST_ROWS, axes.count_rows(ax, _ROOM))
     cells, notes = _choose_page(cells, most, page)
     evals = cells.unique("y").sort("y")
     _mesh(ax, cells, keys.height, evals.height)
@@ -99,6 +98,8 @@ def plot_verdicts(
         both = pl.concat_str("eval_name", "eval_id", separator=" ")
         names = evals.select(pl.coalesce(both, "eval_id")).to_series()
     axes.label_rows(ax, names, room=_ROOM)
+    if notes:
+        axes.say_below(ax, "; ".join(notes))
     return axes.conclude(ax, f"Verdicts by eval and {columns.noun}", [*notes, *columns.notes])
 
 
