@@ -2,12 +2,7 @@
 
 Each function draws on one :class:`matplotlib.axes.Axes` and gives it back: with ``ax=None`` on a
 new figure of pyplot, which a notebook's cell shows; with an ``ax`` nothing of pyplot is touched.
-No global setting is changed, text has the colour of the axes' own labels, and what a colour says, a
-hatch, a marker or a word says too.
-
-The numbers come from :mod:`retab_analysis.analysis`, which also checks the frames. ``palette`` has
-colours and signs, ``labels`` shortens names, ``axes`` places titles, ticks and legends, ``columns``
-names what stands along x. ``notebooks/gallery.py`` draws them all into ``docs/gallery``.
+No global setting is changed, and what a colour says, a hatch, a marker or a word says too.
 """
 
 from retab_analysis.plots.comparison import plot_comparison as plot_comparison

@@ -32,7 +32,6 @@ def plain(*texts: str) -> dict[str, Any]:
 
 
 def prepare_axes(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) -> Axes:
-    """The axes to draw on, which a user gave or a new figure of pyplot has, of a size in inches."""
     if ax is not None:
         if not isinstance(ax, Axes):
             raise ConfigError(f"ax must be a matplotlib Axes or None, got {type(ax).__name__}")
@@ -54,7 +53,6 @@ def prepare_axes(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) ->
 
 
 def text_colour(ax: Axes) -> Any:
-    """The colour of the axes' own labels, which can be read on a dark ground, too."""
     return ax.xaxis.label.get_color()
 
 
@@ -71,13 +69,11 @@ def write_message(ax: Axes, message: str) -> None:
 
 
 def say_below(ax: Axes, text: str) -> None:
-    """Say below the axes what a figure leaves out, in a line of its own."""
     size = 0.9 * measure_font(ax) * 72 / ax.figure.dpi
     ax.set_xlabel(text, loc="right", alpha=0.7, fontsize=size, **plain(text))
 
 
 def frame_values(ax: Axes, label: str = "", axis: Literal["x", "y"] = "y") -> None:
-    """Lines at the values along an axis, the other axis, and no frame around them."""
     measured = ax.yaxis if axis == "y" else ax.xaxis
     measured.set_label_text(label, **plain(label))
     ax.spines[["top", "right", "left" if axis == "y" else "bottom"]].set_visible(False)
@@ -89,10 +85,6 @@ def frame_values(ax: Axes, label: str = "", axis: Literal["x", "y"] = "y") -> No
 def conclude(
     ax: Axes, title: str, notes: Iterable[str], *, aside: str = "", above: Axes | None = None
 ) -> Axes:
-    """Put the title above, in one line, and give the axes its notes: ``.retab_notes``, a text.
-
-    ``aside`` says at the right end what colours mean; ``above`` are the axes above, if any.
-    """
     top = above or ax
     dots = 72 / top.figure.dpi
     own: Any = top.title.get_fontsize()
@@ -118,7 +110,6 @@ def measure_font(ax: Axes) -> float:
 
 
 def space_columns(ax: Axes, n: int) -> None:
-    """Set the limits of x for places 0, 1, …; a few of them stand in the middle, not far apart."""
     beside = max(0.0, (_FEW_COLUMNS - n) / 2)
     ax.set_xlim(-0.6 - beside, n - 0.4 + beside)
 
@@ -131,11 +122,6 @@ def label_columns(
     may_be_upright: bool = False,
     room: float = 1.0,
 ) -> None:
-    """Label places 0, 1, … along x, with their days in a second line.
-
-    Where the labels have no room side by side, names that differ are upright, and of times only
-    every k-th has a label. ``room`` is the share of the width that a layout will leave.
-    """
     size = measure_font(ax)
     # A layout engine gives axes more room than they have before it.
     wide = ax.bbox.width * (1.15 if ax.figure.get_layout_engine() else 1.0)
@@ -160,10 +146,6 @@ def label_columns(
 def label_rows(
     ax: Axes, names: Iterable[object], notes: Sequence[str] = (), *, room: float = 0.9
 ) -> None:
-    """Label places 0, 1, … down y, the first on top, in smaller letters where rows are narrow.
-
-    The limits of y have to be set before, because they say how far apart the places are.
-    """
     values = list(names)
     low, high = ax.get_ylim()
     spacing = ax.bbox.height * room / abs(high - low)
@@ -186,18 +168,15 @@ def count_rows(ax: Axes, room: float, points: float = SMALLEST_POINTS) -> int:
 
 
 def limit_label(pixels: float, size: float) -> int:
-    """How many characters a label may have beside an axis of that length: two fifths of it."""
     return max(10, min(40, int(pixels * 0.42 / size / _CHARACTER)))
 
 
 def choose_labelled(n: int, size: float, spacing: float) -> Sequence[int]:
-    """Which of ``n`` places have a label when each takes ``size``: the last one, and every k-th."""
     step = max(1, math.ceil(size / spacing - 1e-9))
     return range(n - 1, -1, -step)[::-1]
 
 
 def area_style(look: Look, pixels: float = _THIN) -> Style:
-    """How an area is filled; a hatch, or an edge, would hide the colour of a thin one."""
     if pixels < _THIN:
         return {"color": look.colour, "linewidth": 0}
     line: Style = {"edgecolor": EDGE, "linewidth": 0.4, "hatch_linewidth": 0.5}
@@ -205,11 +184,7 @@ def area_style(look: Look, pixels: float = _THIN) -> Style:
 
 
 def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
-    """Draw a legend above the rest, within the axes: y is extended by as much as it takes.
-
-    An entry is the look of an area, or a handle of matplotlib's, and its text. The texts are set
-    afterwards, because matplotlib leaves out a label that begins with ``_``.
-    """
+    """Draw a legend within the axes: y is extended by as much as it takes."""
     entries = [*entries]
     size, texts = 0.9 * measure_font(ax), [text for _, text in entries]
     each = (max(map(measure, texts)) * 0.9 * _CHARACTER + 3.2) * size
@@ -232,5 +207,6 @@ def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
         fontsize=size * 72 / ax.figure.dpi,
         labelcolor=text_colour(ax),
     )
+    # Now, because matplotlib leaves out a label that begins with "_".
     for label, text in zip(made.get_texts(), texts, strict=True):
         label.set(text=text, **plain(text))

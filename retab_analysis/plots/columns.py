@@ -48,7 +48,6 @@ class Columns:
 
     @property
     def noun(self) -> str:
-        """What one group is called: version, run or as its column is."""
         return _NOUNS.get(self.by) or to_one_line(self.by)
 
     @property
@@ -57,21 +56,16 @@ class Columns:
         return [is_draft(key, self.versions) for key in keys]
 
     def fit(self, ax: Axes, thinnest: float) -> Columns:
-        """The same, with neighbours put together that would be thinner than so many pixels."""
         room = max(1.0, ax.bbox.width * 0.85 / thinnest)
         return replace(self, each=math.ceil(self.keys.height / room) or 1)
 
     def place(self, lazy: pl.LazyFrame) -> pl.LazyFrame:
-        """Rows with ``x``, the place of each (Int64)."""
         at = pl.int_range(pl.len(), dtype=pl.Int64) // self.each
         places = self.keys.lazy().select("key", x=at)
         return lazy.join(places, on="key", nulls_equal=True, maintain_order="left")
 
     def label(self, ax: Axes, *, quiet: Iterable[bool] = (), room: float = 1.0) -> None:
-        """Name the places along x: a version with its day below, a run by its day alone.
-
-        ``quiet`` places have their day only; ``room`` is as for :func:`label_columns`.
-        """
+        """``quiet`` places have their day only."""
         moments = self.keys["created_at"].to_list()
         years = {moment.year for moment in moments if moment is not None}
         days = [name_day(moment, years) for moment in moments[:: self.each]]
@@ -86,7 +80,6 @@ class Columns:
 
     @property
     def notes(self) -> list[str]:
-        """What the names do not say: groups at one place, and the release notes."""
         if self.each > 1:
             return [f"{self.each:,} {self.noun}s in a row at each place, with the day of the first"]
         notes = []
@@ -102,14 +95,12 @@ class Columns:
 
 
 def find_columns(lazy: pl.LazyFrame, by: str, versions: object = None) -> Columns:
-    """The groups of rows that have ``key`` and ``created_at``."""
     groups = lazy.group_by("key").agg(pl.col("created_at").min())
     ordered = groups.sort("created_at", "key", nulls_last=True).collect()
     return Columns(by, ordered, read_versions(by, versions))
 
 
 def read_versions(by: str, versions: object) -> Versions:
-    """What ``versions=`` says of published versions."""
     if versions is None:
         return None
     if by != VERSION:
@@ -124,7 +115,6 @@ def read_versions(by: str, versions: object) -> Versions:
 
 
 def name_version(key: object, versions: Versions) -> object:
-    """``v5``, ``draft``, or the id of what is not known to be either."""
     number = (versions or {}).get(key, (None,))[0]
     if number is not None:
         return f"v{number}"
@@ -132,13 +122,12 @@ def name_version(key: object, versions: Versions) -> object:
 
 
 def name_day(moment: datetime | None, years: set[int]) -> str:
-    """``27 Nov``; with the year where there are several."""
     if moment is None:
         return ""
     return f"{moment:%Y-%m-%d}" if len(years) > 1 else f"{moment.day} {_MONTHS[moment.month - 1]}"
 
 
-def place_periods(ax: Axes, starts: pl.Series, every: str) -> list[float]:
+def place_periods(ax: Axes, starts: pl.Series, every: str) -> pl.Series:
     """The middles of periods along an axis of dates, which is set up for them."""
     ends = starts.dt.offset_by(every)
     first, last = mdates.date2num([starts.min(), ends.max()])
@@ -147,7 +136,7 @@ def place_periods(ax: Axes, starts: pl.Series, every: str) -> list[float]:
     most = max(2, int(ax.bbox.width / (6 if len(years) < 2 else 10) / measure_font(ax)))
     ax.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=2, maxticks=most))
     ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at, UTC), years))
-    return [*mdates.date2num((starts + (ends - starts) / 2).to_list())]
+    return pl.Series(mdates.date2num((starts + (ends - starts) / 2).to_list()))
 
 
 def say_left_out(noun: str, parts: Mapping[str, int]) -> list[str]:

@@ -68,27 +68,27 @@ def plot_durations(
     """
     key = check_key(by, runs, RUNS)
     lazy = check_frame(runs, RUNS, (key, *READ)).select(*READ, key=key)
-    over_time = summarize_runs(lazy, None, every=every or "1w", scope=scope)
+    period = "1w" if every is None else every
+    over_time = summarize_runs(lazy, None, every=period, scope=scope).drop_nulls(PERIOD)
     is_scoped = pl.lit(True) if scope is None else (pl.col("scope") == scope).fill_null(False)
     scoped, others = lazy.filter(is_scoped), lazy.select((~is_scoped).sum()).collect().item()
     columns = find_columns(scoped, by, versions)
-    ax = axes.prepare_axes(
-        ax, width=1.2 + (0.85 if every is None else 0.0) * columns.height, height=5.0
-    )
+    width = 0.0 if every else 1.2 + 0.85 * columns.height
+    ax = axes.prepare_axes(ax, width=width, height=5.0)
     if not columns.height:
         beside = f"no {scope} runs, {others:,} of another scope"
         return axes.show_message(ax, beside if others else "no runs")
+    columns = columns.fit(ax, _THINNEST)
+    times = (over_time if every else summarize_runs(columns.place(scoped), "x")).collect()
+    if times.is_empty():
+        return axes.show_message(ax, "no runs with a date")
     queue = _add_panel(ax)
     if every is None:
-        columns = columns.fit(ax, _THINNEST)
-        times = summarize_runs(columns.place(scoped), "x").collect().sort("x")
+        times, notes = times.sort("x"), columns.notes
         columns.label(ax)
         axes.space_columns(ax, columns.height)
-        notes, title = columns.notes, f"Duration of runs by {columns.noun}"
     else:
-        times = over_time.collect().drop_nulls(PERIOD)
-        times = times.with_columns(x=place_periods(ax, times[PERIOD], every))
-        notes, title = [], "Duration of runs over time"
+        times, notes = times.with_columns(x=place_periods(ax, times[PERIOD], every)), []
     for panel, part, name in ((ax, _EXECUTION, "execution"), (queue, _QUEUE, "queue")):
         _draw_panel(panel, times, part, name)
     queue.tick_params(labelbottom=False)
@@ -100,6 +100,7 @@ def plot_durations(
         left.append(
             f"fewer than {_ENOUGH} runs at {few} of {times.height} places: p95 is near the longest"
         )
+    title = f"Duration of runs {'over time' if every else f'by {columns.noun}'}"
     return axes.conclude(ax, title, [*left, *notes], above=queue)
 
 

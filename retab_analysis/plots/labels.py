@@ -24,12 +24,6 @@ def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
 
     A name that is too long loses its end. Names that would be alike then show their beginning and
     the place at which they differ; what is still alike is numbered. None is ``(none)``.
-
-    Example:
-        >>> shorten_names(["short", "wfv_0123456789abcdef", None], 12)
-        ['short', 'wfv_0123456…', '(none)']
-        >>> shorten_names(["draft_2026_07_24", "draft_2026_08_22", "ver_1171a6f77028"], 12)
-        ['draft…07_24', 'draft…08_22', 'ver_1171a6f…']
     """
     values = list(names)
     distinct = list(dict.fromkeys(values))
@@ -58,11 +52,7 @@ def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
 
 
 def to_one_line(value: object) -> str:
-    """Any value in one line.
-
-    A time is told to the minute, and midnight is the day alone, as where runs are grouped by day or
-    week. A character that no installed font has is :data:`NO_GLYPH`; matplotlib would warn of each.
-    """
+    """A character that no installed font has is :data:`NO_GLYPH`; matplotlib would warn of each."""
     if isinstance(value, datetime):
         midnight = value.time() == time.min
         return value.strftime("%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M")
@@ -71,13 +61,11 @@ def to_one_line(value: object) -> str:
 
 
 def choose_families(text: str) -> list[str]:
-    """The user's own font families, and after them those that some characters need."""
     own = list(mpl.rcParams["font.family"])
     return list(dict.fromkeys([*own, *(find_family(each) or own[0] for each in text)]))
 
 
 def find_family(character: str) -> str | None:
-    """A family that has a character: the user's own, or an installed one; None where none has."""
     own = tuple(mpl.rcParams["font.family"])
     return own[0] if character.isascii() else _search(ord(character), own)
 

@@ -104,7 +104,6 @@ def plot_verdicts(
 
 
 def _choose_page(cells: pl.DataFrame, most: int, page: int) -> tuple[pl.DataFrame, list[str]]:
-    """The cells of the evals that a page shows, and what it leaves out."""
     notes, every = [], cells["y"].n_unique()
     if every > most:
         failed = cells.filter(pl.col("state").is_in((*NOT_PASSING, "mixed")))["y"].unique()
@@ -127,10 +126,7 @@ def _choose_page(cells: pl.DataFrame, most: int, page: int) -> tuple[pl.DataFram
 
 
 def _cells(lazy: pl.LazyFrame) -> pl.DataFrame:
-    """One row per cell of the grid that has a result, ordered by ``y, x``.
-
-    ``opened`` is when its column begins; ``flaky``, ``broke`` and ``changed`` are its signs.
-    """
+    """One row per cell of the grid that has a result, ordered by ``y, x``."""
     kept = {name: pl.col(name).max() for name in ("eval_name", "block_id", *SAME_EVAL)}
     kept |= {name: pl.col(name).any() for name in ("flaky", "broke")}
     cells = combine_results(mark_results(lazy), "key", "eval_id", **kept).collect()
@@ -174,7 +170,6 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
 
 
 def _draw_signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> list[tuple[Any, str]]:
-    """Draw what is said of cells beside their colour; gives the legend of both."""
     # In points, of axes of which a quarter goes to labels and legend.
     side = 0.75 * min(ax.bbox.width / across, ax.bbox.height / down) * 72 / ax.figure.dpi
     entries: list[tuple[Any, str]] = []
