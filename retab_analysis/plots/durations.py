@@ -154,7 +154,7 @@ def _draw_panel(ax: Axes, times: pl.DataFrame, part: str, name: str) -> None:
         ax.yaxis.set_minor_locator(NullLocator())
     elif least >= 0:
         highest = 1.08 * longest / milliseconds or 1.0
-        ticks = MaxNLocator(5).tick_values(0, highest)
+        ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, highest)
         ax.set_yticks([tick for tick in ticks if tick <= highest])
         ax.set_ylim(0, highest)
     axes.frame_values(ax, f"{name}\n[{unit}{', log' * is_logarithmic}]")

@@ -84,7 +84,7 @@ def plot_outcomes(
     if parts["cancelled"].sum():
         entries.append((_CANCELLED, _CANCELLED_RUN))
     if is_single:
-        ticks = MaxNLocator(6, integer=True).tick_values(0, highest)
+        ticks = MaxNLocator(6, steps=[1, 2, 5, 10], integer=True).tick_values(0, highest)
         ax.set_yticks([tick for tick in ticks if 0 <= tick <= highest])
     else:
         ax.set_yticks([0, 0.25, 0.5, 0.75, 1])

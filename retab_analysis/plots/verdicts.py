@@ -41,10 +41,9 @@ def plot_verdicts(
     """Draw what became of each eval in each run or version, as a grid.
 
     A heavy line at the left of a cell is the step at which an eval broke for good, and a ring marks
-    outcomes of flaky evals, both as :func:`retab_analysis.summarize_evals` has them. A corner marks
-    where an eval is no longer the same as in the column before: its inputs, condition or expected
-    value changed. Several results in one cell make one state, as in :func:`retab_analysis.states`;
-    where there is none, the cell is empty.
+    the failures of a flaky eval, both as :func:`retab_analysis.summarize_evals` has them. A corner
+    marks a change of the eval: of its inputs, condition or expected value. Several results in one
+    cell make one state, as in :func:`retab_analysis.states`. A cell without results is empty.
 
     A figure has at most 40 rows, and fewer in low axes. If there are more evals, only those that
     ever failed or were blocked are drawn, page by page. A line below the grid says what is left
@@ -189,13 +188,13 @@ def _draw_signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> list[t
         handle: tuple[Line2D, ...] = (_mark("s", 10.0, color=look.colour),)
         if look.sign:
             colour = "white" if state == "error" else EDGE
-            handle += (draw(found, look.sign, 0.45, color=colour),)
+            handle += (draw(found.filter(~pl.col("flaky")), look.sign, 0.45, color=colour),)
         entries.append((handle, state))
     if cells.height < across * down:
         outline: Style = {"color": "none", "mec": axes.text_colour(ax), "alpha": 0.6}
         entries.append((_mark("s", 9.5, **outline), "no result"))
     ground = _mark("s", 10.0, color=STATE_LOOKS["unscored"].colour)
-    if not (flaky := cells.filter("flaky")).is_empty():
+    if not (flaky := cells.filter("flaky", pl.col("state") != "passed")).is_empty():
         ring = draw(flaky, "o", 0.75, facecolors="none", edgecolors=EDGE)
         entries.append(((ground, ring), "flaky"))
     if not (broke := cells.filter("broke")).is_empty():

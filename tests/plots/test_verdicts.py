@@ -20,8 +20,8 @@ def grid_of(ax: Axes) -> Any:
     return ax.collections[0].get_array()
 
 
-def marks(ax: Axes, hollow: bool) -> list[tuple[float, float]]:
-    """Where rings are, or corners."""
+def marks(ax: Axes, hollow: bool, whole: bool = False) -> list[tuple[float, float]]:
+    """Where rings are, or corners, or (``whole``) the signs of states."""
     found = [
         tuple(float(each) for each in offset)
         for collection in ax.collections[1:]
@@ -29,7 +29,7 @@ def marks(ax: Axes, hollow: bool) -> list[tuple[float, float]]:
         if (len(collection.get_facecolor()) == 0) == hollow
         for offset in collection.get_offsets()
     ]
-    return sorted(each for each in found if hollow or each[0] != round(each[0]))
+    return sorted(each for each in found if hollow or (each[0] == round(each[0])) == whole)
 
 
 def test_verdicts_are_a_grid_with_what_fails_now_on_top() -> None:
@@ -135,7 +135,10 @@ def test_rings_are_where_analysis_finds_flaky_evals() -> None:
     ax = plot_verdicts(frame)
     names = [each.get_text() for each in ax.get_yticklabels()]
     row = names.index("name of flaky")
-    assert marks(ax, hollow=True) == [(float(x), row) for x in range(12) if x != 9]
+    failures = [(float(x), row) for x in (1, 4, 7, 10)]
+    assert marks(ax, hollow=True) == failures
+    crosses = [each for each in marks(ax, hollow=False, whole=True) if each[1] == row]
+    assert not set(crosses) & set(failures)
     assert "flaky" in legend_texts(ax)
 
 
