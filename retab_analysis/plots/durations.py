@@ -6,7 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from retab_analysis.analysis import summarize_runs
 from retab_analysis.analysis.frames import check_frame, check_key
@@ -18,13 +18,17 @@ from retab_analysis.schema import RUNS
 
 _EXECUTION, _QUEUE = "duration_ms", "queue_ms"
 _UNITS = (("h", 3_600_000.0), ("min", 60_000.0), ("s", 1_000.0))
+_TICKS = {  # of a logarithmic scale
+    **{f"{ms} ms": float(ms) for ms in (1, 10, 100)},
+    **{f"{n} {unit}": n * ms for unit, ms in reversed(_UNITS) for n in (1, 5, 20)},
+}
 _FAR = 12  # times as long as what is usual
 _ENOUGH = 20  # runs, of which the longest is beyond the 95th percentile
 _THINNEST = 8.0  # pixels from one place to the next
 _MANY = 40  # places whose points have to be smaller
 _LINES: dict[str, Style] = {
-    "p50": {"color": BLUE, "linewidth": 1.8, "marker": "o", "ms": 5, "label": "median"},
-    "p95": {"color": SKY, "linewidth": 1.2, "marker": "o", "ms": 7, "mfc": "none", "label": "p95"},
+    "p50": {"color": BLUE, "lw": 1.8, "marker": "o", "ms": 5, "zorder": 3, "label": "median"},
+    "p95": {"color": SKY, "lw": 1.2, "marker": "o", "ms": 7, "mfc": "none", "label": "p95"},
 }
 _SHARES = (0.5, 0.42)  # of the height: execution, queue
 
@@ -97,9 +101,8 @@ def plot_durations(
     unknown = scoped.select(pl.col(_EXECUTION).is_null().sum()).collect().item()
     left = say_left_out("run", {"without a duration": unknown, "of another scope": others})
     if few := times.filter(pl.col("n_runs") < _ENOUGH).height:
-        left.append(
-            f"fewer than {_ENOUGH} runs at {few} of {times.height} places: p95 is near the longest"
-        )
+        places = f"{few} of {times.height} places"
+        left.append(f"fewer than {_ENOUGH} runs at {places}: p95 is near the longest")
     title = f"Duration of runs {'over time' if every else f'by {columns.noun}'}"
     return axes.conclude(ax, title, [*left, *notes], above=queue)
 
@@ -119,9 +122,9 @@ def _add_panel(ax: Axes) -> Axes:
         above = (box.x0, box.y1 - box.height * upper, box.width, box.height * upper)
         panel = figure.add_axes(above, sharex=ax, facecolor=ax.get_facecolor())
     # The colours and the letters of the given ones, whatever style holds now.
-    colour, size = axes.text_colour(ax), ax.xaxis.label.get_fontsize()
-    for axis in (panel.xaxis, panel.yaxis):
-        axis.label.set(color=colour, fontsize=size)
+    colour = axes.text_colour(ax)
+    panel.yaxis.label.set(color=colour, fontsize=ax.yaxis.label.get_fontsize())
+    panel.xaxis.label.set(color=colour)
     points = ax.yaxis.get_major_ticks(1)[0].label1.get_fontsize()
     panel.tick_params(which="both", color=colour, labelcolor=colour, labelsize=points)
     for name, spine in ax.spines.items():
@@ -137,24 +140,22 @@ def _draw_panel(ax: Axes, times: pl.DataFrame, part: str, name: str) -> None:
         return axes.write_message(ax, f"no {name} times yet")
     # The largest unit of which the longest duration is at least two.
     unit, milliseconds = next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))
-    drawn = [(times["x"].to_list(), values.to_numpy() / milliseconds) for values in (medians, high)]
-    for at, style in enumerate(_LINES.values()):
-        points: Style = {
-            **style,
-            "ms": style["ms"] / (1 + (times.height >= _MANY)),
-            "zorder": 3 - at,
-        }
-        ax.plot(*drawn[at], **points)
-    (x, low), (_, top) = drawn
+    x, smaller = times["x"].to_list(), 1 + (times.height >= _MANY)
+    low, top = (values.to_numpy() / milliseconds for values in (medians, high))
+    for values, style in zip((low, top), _LINES.values(), strict=True):
+        ax.plot(x, values, **{**style, "ms": style["ms"] / smaller})
     ax.fill_between(x, low, top, color=SKY, alpha=0.2, linewidth=0, zorder=0)
-    if is_logarithmic := least > 0 and longest > _FAR * usual:
+    if least > 0 and longest > _FAR * usual:
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter("{x:g}")
+        ax.set_ylim(least / 1.5 / milliseconds, longest * 1.5 / milliseconds)
+        ticks = [each for each, ms in _TICKS.items() if least / 1.5 <= ms <= longest * 1.5]
+        ticks = ticks[:: 1 + (len(ticks) > 5)]
+        ax.set_yticks([_TICKS[each] / milliseconds for each in ticks], ticks)
         ax.yaxis.set_minor_locator(NullLocator())
-    elif least >= 0:
+        return axes.frame_values(ax, f"{name}\n(log)")
+    if least >= 0:
         highest = 1.08 * longest / milliseconds or 1.0
-        ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, highest)
-        ax.set_yticks([tick for tick in ticks if tick <= highest])
+        places = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, highest)
+        ax.set_yticks([place for place in places if place <= highest])
         ax.set_ylim(0, highest)
-    axes.frame_values(ax, f"{name}\n[{unit}{', log' * is_logarithmic}]")
+    axes.frame_values(ax, f"{name}\n[{unit}]")

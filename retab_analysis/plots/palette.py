@@ -14,7 +14,6 @@ EDGE = "#1a1a1a"
 
 BLUE = "#0072B2"
 SKY = "#56B4E9"
-YELLOW = "#F0E442"
 NEW = "#D55E00"
 """What is newest; told apart from :data:`QUIET` and :data:`BLUE` by its size and its value, too."""
 QUIET = "#9AA5B1"

@@ -99,10 +99,8 @@ def test_a_time_that_is_far_longer_does_not_flatten_the_others() -> None:
     assert (ax.get_ylabel(), ax.get_yscale()) == ("execution\n[s]", "linear")
     assert ax.get_ylim()[0] == 0
     ax = plot_durations(runs(*usual, run("late", 5, duration_ms=3_600_000)))
-    assert (ax.get_ylabel(), ax.get_yscale()) == ("execution\n[min, log]", "log")
-    figure_of(ax).canvas.draw()
-    shown = [each.get_text() for each in ax.get_yticklabels()]
-    assert {"1", "10", "50"} <= set(shown)
+    assert (ax.get_ylabel(), ax.get_yscale()) == ("execution\n(log)", "log")
+    assert [each.get_text() for each in ax.get_yticklabels()] == ["1 min", "5 min", "20 min", "1 h"]
 
 
 @pytest.mark.parametrize(("most", "unit"), [(900, "ms"), (5000, "s"), (10**7, "h"), (-5, "ms")])
