@@ -76,14 +76,9 @@ def plot_verdicts(
     if cells.is_empty():
         return axes.show_message(axes.prepare_axes(ax), "no results")
     keys = cells.unique("x").sort("x")
-    if ax is None:
-        rows = min(cells["y"].n_unique(), _MOST_ROWS)
-        ax = axes.prepare_axes(None, width=5.5 + _COLUMN * keys.height, height=3.4 + _ROW * rows)
-        most = _MOST_ROWS
-    else:
-        ax = axes.prepare_axes(ax)
-        most = min(_MOST_ROWS, axes.count_rows(ax, _ROOM))
-    cells, notes = _choose_page(cells, most, page)
+    rows = min(cells["y"].n_unique(), _MOST_ROWS)
+    ax = axes.prepare_axes(ax, width=5.5 + _COLUMN * keys.height, height=3.4 + _ROW * rows)
+    cells, notes = _choose_page(cells, min(_MOST_ROWS, axes.count_rows(ax, _ROOM)), page)
     evals = cells.unique("y").sort("y")
     _mesh(ax, cells, keys.height, evals.height)
     columns = Columns(by, keys.select("key", created_at="opened"), known)
@@ -156,10 +151,8 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
     codes = np.full((down, across), np.nan)
     states = cells["state"].replace_strict({state: at for at, state in enumerate(_STATES)})
     codes[cells["y"].to_numpy(), cells["x"].to_numpy()] = states.to_numpy()
-    edges: Style = {
-        "edgecolors": ax.get_facecolor(),
-        "linewidth": 1.0 if max(across, down) <= _MOST_EDGES else 0.0,
-    }
+    wide = 1.0 if max(across, down) <= _MOST_EDGES else 0.0
+    edges: Style = {"edgecolors": ax.get_facecolor(), "linewidth": wide}
     colours = ListedColormap([STATE_LOOKS[state].colour for state in _STATES])
     limits: Style = {"vmin": -0.5, "vmax": len(_STATES) - 0.5}
     places = ([at - 0.5 for at in range(n + 1)] for n in (across, down))
