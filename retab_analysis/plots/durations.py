@@ -28,7 +28,16 @@ _THINNEST = 8.0  # pixels from one place to the next
 _MANY = 40  # places whose points have to be smaller
 _LINES: dict[str, Style] = {
     "p50": {"color": BLUE, "lw": 1.8, "marker": "o", "ms": 5, "zorder": 3, "label": "median"},
-    "p95": {"color": SKY, "lw": 1.2, "marker": "o", "ms": 7, "mfc": "none", "label": "p95"},
+    # A style may have taken the edges of markers away, of which these are nothing else.
+    "p95": {
+        "color": SKY,
+        "lw": 1.2,
+        "marker": "o",
+        "ms": 7,
+        "mfc": "none",
+        "mew": 1,
+        "label": "p95",
+    },
 }
 _SHARES = (0.5, 0.42)  # of the height: execution, queue
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.dates import num2date
 from matplotlib.figure import Figure
@@ -111,10 +112,12 @@ def test_durations_choose_a_unit(most: int, unit: str) -> None:
 
 
 def test_where_median_and_p95_are_the_same_both_are_seen() -> None:
-    median, p95 = plot_durations(runs(run("a", 1))).lines
+    with plt.style.context("seaborn-v0_8-talk"):  # which has markers without edges
+        median, p95 = plot_durations(runs(run("a", 1))).lines
     assert median.get_zorder() > p95.get_zorder()
     assert p95.get_markersize() > median.get_markersize()
     assert p95.get_markerfacecolor() == "none"
+    assert p95.get_markeredgewidth() > 0
 
 
 def test_what_has_no_durations_yet_says_so() -> None:
