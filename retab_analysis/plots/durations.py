@@ -27,17 +27,9 @@ _ENOUGH = 20  # runs, of which the longest is beyond the 95th percentile
 _THINNEST = 8.0  # pixels from one place to the next
 _MANY = 40  # places whose points have to be smaller
 _LINES: dict[str, Style] = {
-    "p50": {"color": BLUE, "lw": 1.8, "marker": "o", "ms": 5, "zorder": 3, "label": "median"},
+    "p50": {"color": BLUE, "lw": 1.8, "ms": 5, "zorder": 3, "label": "median"},
     # A style may have taken the edges of markers away, of which these are nothing else.
-    "p95": {
-        "color": SKY,
-        "lw": 1.2,
-        "marker": "o",
-        "ms": 7,
-        "mfc": "none",
-        "mew": 1,
-        "label": "p95",
-    },
+    "p95": {"color": SKY, "lw": 1.2, "ms": 7, "mfc": "none", "mew": 1, "label": "p95"},
 }
 _SHARES = (0.5, 0.42)  # of the height: execution, queue
 
@@ -106,7 +98,8 @@ def plot_durations(
         _draw_panel(panel, times, part, name)
     queue.tick_params(labelbottom=False)
     queue.figure.get_figure(root=True).align_ylabels([ax, queue])
-    axes.draw_legend(queue, [(Line2D([], [], **each), each["label"]) for each in _LINES.values()])
+    looks = [(Line2D([], [], marker="o", **each), each["label"]) for each in _LINES.values()]
+    axes.draw_legend(queue, looks)
     unknown = scoped.select(pl.col(_EXECUTION).is_null().sum()).collect().item()
     left = say_left_out("run", {"without a duration": unknown, "of another scope": others})
     if few := times.filter(pl.col("n_runs") < _ENOUGH).height:
@@ -152,7 +145,7 @@ def _draw_panel(ax: Axes, times: pl.DataFrame, part: str, name: str) -> None:
     x, smaller = times["x"].to_list(), 1 + (times.height >= _MANY)
     low, top = (values.to_numpy() / milliseconds for values in (medians, high))
     for values, style in zip((low, top), _LINES.values(), strict=True):
-        ax.plot(x, values, **{**style, "ms": style["ms"] / smaller})
+        ax.plot(x, values, marker="o", **{**style, "ms": style["ms"] / smaller})
     ax.fill_between(x, low, top, color=SKY, alpha=0.2, linewidth=0, zorder=0)
     if least > 0 and longest > _FAR * usual:
         ax.set_yscale("log")
