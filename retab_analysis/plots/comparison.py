@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from retab_analysis.analysis.frames import check_frame
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import sides_of, suite_of
+from retab_analysis.comparison.comparison import facts_of, sides_of, suite_of, with_sides
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun
-from retab_analysis.plots import axes, columns
+from retab_analysis.plots import axes
+from retab_analysis.plots.columns import say_left_out
 from retab_analysis.plots.labels import shorten_names, to_one_line
 from retab_analysis.plots.palette import BLUE, MUTED, NEW, QUIET, Style
+from retab_analysis.schema import VERSIONS
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import BROKEN
 
@@ -56,8 +61,7 @@ def plot_comparison(
         ConfigError: An argument that cannot be used.
 
     Example:
-        >>> axes = ra.plot_comparison(ra.check("wf_claims"))
-        >>> axes.figure.savefig("comparison.png")
+        >>> ra.plot_comparison(ra.check("wf_claims")).figure.savefig("comparison.png")
     """
     if not isinstance(comparison, Comparison):
         raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}")
@@ -85,20 +89,17 @@ def plot_comparison(
         "of which no eval can be compared": every.height - rated.height,
         "whose pass rate fell less": rated.height - blocks.height,
     }
-    notes = columns.say_left_out("block", reasons)
-    return axes.conclude(ax, "Pass rate by block, 95 % intervals", notes)
+    return axes.conclude(ax, "Pass rate by block, 95 % intervals", say_left_out("block", reasons))
 
 
 def _name_sides(comparison: Comparison, versions: object) -> list[str]:
-    """The one version of each side, where it has one; an eval's own past has none."""
-    sides, names = sides_of(comparison), [*_SIDES]
-    given = sides.around.versions if versions is None else versions
-    known = columns.read_versions(columns.VERSION, given)
-    for at, results in enumerate((sides.baseline, sides.candidate)):
-        ids = [] if results is None else results[columns.VERSION].unique().to_list()
-        if len(ids) == 1 and ids[0]:
-            names[at] = to_one_line(columns.name_version(ids[0], known))
-    return names
+    """What both sides are called, in the words of the verdict."""
+    if versions is not None:
+        known = check_frame(versions, VERSIONS, VERSIONS.schema).collect()
+        around = replace(sides_of(comparison).around, versions=known)
+        comparison = with_sides(comparison, around=around)
+    facts = facts_of(comparison)
+    return [to_one_line(each) for each in facts.versions or ("before", facts.version or "now")]
 
 
 def _rate_blocks(comparison: Comparison) -> pl.DataFrame:

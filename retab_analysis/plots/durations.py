@@ -68,8 +68,8 @@ def plot_durations(
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
 
     Example:
-        >>> axes = ra.plot_durations(ra.fetch_runs("wf_invoices", limit=50), every="1w")
-        >>> axes.figure.savefig("durations.png")
+        >>> runs = ra.fetch_runs("wf_invoices", limit=50)
+        >>> ra.plot_durations(runs, every="1w").figure.savefig("durations.png")
     """
     key = check_key(by, runs, RUNS)
     lazy = check_frame(runs, RUNS, (key, *READ)).select(*READ, key=key)

@@ -58,8 +58,7 @@ def plot_outcomes(
 
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", limit=50)
-        >>> axes = ra.plot_outcomes(runs, by="workflow_version_id")
-        >>> axes.figure.savefig("outcomes.png")
+        >>> ra.plot_outcomes(runs, by="workflow_version_id").figure.savefig("outcomes.png")
     """
     read = ("created_at", "status", "scope", "total_evals", *_COUNTS, *_OPEN)
     lazy = select_keyed(runs, RUNS, by, read)

@@ -67,8 +67,7 @@ def plot_verdicts(
 
     Example:
         >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
-        >>> axes = ra.plot_verdicts(results, by="run_id")
-        >>> axes.figure.savefig("verdicts.png")
+        >>> ra.plot_verdicts(results, by="run_id").figure.savefig("verdicts.png")
     """
     check_count("page", page, 1)
     known = read_versions(by, versions)
