@@ -67,7 +67,9 @@ SIGNATURES = {
     "open_document": "(what, *, workflow_id=None, client=None)",
     "overview": "(workflow_id=None, *, client=None, progress=None)",
     "plot_comparison": "(comparison, *, versions=None, ax=None)",
-    "plot_durations": "(runs, *, by='workflow_version_id', versions=None, ax=None)",
+    "plot_durations": (
+        "(runs, *, by='workflow_version_id', every=None, scope='workflow', versions=None, ax=None)"
+    ),
     "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
     "plot_pass_rate": (
         "(runs, by='workflow_version_id', *, every=None, scope='workflow', versions=None, ax=None)"

@@ -13,17 +13,17 @@ from matplotlib.text import Text
 
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots.labels import NO_GLYPH, choose_families, shorten_names
-from retab_analysis.plots.palette import EDGE, Look, Style
+from retab_analysis.plots.palette import EDGE, MUTED, Look, Style
 from retab_analysis.render.text import clip, measure
 
 # How much room a label takes is an estimate: what a layout engine will do is not known yet.
 _LARGEST, _HIGHEST = 14.0, 60.0  # inches; a notebook shows a wider figure with letters too small
-_LINE, _CHARACTER, _BOLD = 1.35, 0.6, 0.66  # of a font's height
-_FEW_COLUMNS = 4
+LINE, _CHARACTER, _BOLD = 1.35, 0.6, 0.66  # of a font's height
+FEW_COLUMNS = 4
 _NARROWEST, _SHORT = 7, 12  # characters of a name that is shortened
 _THIN = 6.0  # pixels
 _LOWEST = 20.0  # lines of text, in the height of axes with letters of the usual size
-SMALLEST_POINTS = 6.0
+SMALLEST_POINTS = 7.0
 
 
 def plain(*texts: str) -> dict[str, Any]:
@@ -56,16 +56,21 @@ def text_colour(ax: Axes) -> Any:
     return ax.xaxis.label.get_color()
 
 
-def show_message(ax: Axes, message: str) -> Axes:
+def show_message(ax: Axes, message: str, notes: Sequence[str] = ()) -> Axes:
     ax.set_xticks([])
-    write_message(ax, message)
-    return conclude(ax, "", [])
+    write_message(ax, "\n".join([message, *notes]))
+    return conclude(ax, "", notes)
 
 
 def write_message(ax: Axes, message: str) -> None:
     ax.set_yticks([])
     style: Style = {"ha": "center", "va": "center", "color": text_colour(ax)}
     ax.text(0.5, 0.5, message, transform=ax.transAxes, **style, **plain(message))
+
+
+def say_below(ax: Axes, text: str) -> None:
+    size = 0.9 * measure_font(ax) * 72 / ax.figure.dpi
+    ax.set_xlabel(text, loc="right", alpha=0.7, fontsize=size, **plain(text))
 
 
 def frame_values(ax: Axes, label: str = "", axis: Literal["x", "y"] = "y") -> None:
@@ -85,28 +90,23 @@ def conclude(
     own: Any = top.title.get_fontsize()
     size = min(float(own), 1.25 * measure_font(ax) * dots)
     across = top.bbox.width * dots / size
-    said = clip(title, max(10, int(across / _BOLD)))
+    short = clip(title, max(10, int(across / _BOLD)))
     bold: Style = {"fontweight": "bold", "fontsize": size, "color": text_colour(ax)}
-    top.set_title(said, loc="left", **bold, **plain(said))
-    if len(said) * _BOLD + (len(aside) + 3) * _CHARACTER * 0.8 < across:
-        top.set_title(aside, loc="right", fontsize=0.8 * size, color="#7C8794", **plain(aside))
-    vars(ax)["retab_notes"] = tuple(notes)
+    top.set_title(short, loc="left", **bold, **plain(short))
+    if len(short) * _BOLD + (len(aside) + 3) * _CHARACTER * 0.8 < across:
+        top.set_title(aside, loc="right", fontsize=0.8 * size, color=MUTED, **plain(aside))
+    said = [*notes]
     if any(NO_GLYPH in each.get_text() for each in top.figure.findobj(Text)):
-        missing = "no installed font has some of the characters in the names, drawn as boxes"
-        vars(ax)["retab_notes"] += (missing,)
-        warnings.warn(missing, stacklevel=3)
+        said.append("no installed font has some of the characters in the names, drawn as boxes")
+        warnings.warn(said[-1], stacklevel=3)
+    vars(ax)["retab_notes"] = "\n".join(said)
     return ax
 
 
 def measure_font(ax: Axes) -> float:
-    # Of y, because the labels of x may have been made smaller.
-    points: Any = ax.yaxis.get_major_ticks(1)[0].label1.get_fontsize()
+    # Of x, because the labels of y may have been made smaller.
+    points: Any = ax.xaxis.get_major_ticks(1)[0].label1.get_fontsize()
     return float(points) * ax.figure.dpi / 72
-
-
-def space_columns(ax: Axes, n: int) -> None:
-    beside = max(0.0, (_FEW_COLUMNS - n) / 2)
-    ax.set_xlim(-0.6 - beside, n - 0.4 + beside)
 
 
 def label_columns(
@@ -120,7 +120,7 @@ def label_columns(
     size = measure_font(ax)
     # A layout engine gives axes more room than they have before it.
     wide = ax.bbox.width * (1.15 if ax.figure.get_layout_engine() else 1.0)
-    spacing = room * wide / max(len(names), _FEW_COLUMNS)
+    spacing = room * wide / max(len(names), FEW_COLUMNS)
     across = int(spacing / size / _CHARACTER - 0.7)
     dated, style = max(map(measure, days), default=0), Style()
     kept: Sequence[int] = range(len(names))
@@ -129,8 +129,8 @@ def label_columns(
     if max(widest, dated) > across >= max(_NARROWEST, dated):
         shown = shorten_names(names, across)
     elif max(widest, dated) > across and may_be_upright:
-        kept, style = choose_labelled(len(names), size * _LINE, spacing), {"rotation": 90}
-        shown = shorten_names(names, _limit(ax.bbox.height, size))
+        kept, style = choose_labelled(len(names), size * LINE, spacing), {"rotation": 90}
+        shown = shorten_names(names, limit_label(ax.bbox.height, size))
     elif max(widest, dated) > across:
         room_of_each = (max(widest, dated) + 1) * size * _CHARACTER
         kept = choose_labelled(len(names), room_of_each, spacing)
@@ -141,22 +141,28 @@ def label_columns(
 def label_rows(
     ax: Axes, names: Iterable[object], notes: Sequence[str] = (), *, room: float = 0.9
 ) -> None:
-    full, values = measure_font(ax), list(names)
+    values = list(names)
     low, high = ax.get_ylim()
     spacing = ax.bbox.height * room / abs(high - low)
-    size = max(min(full, spacing / _LINE), SMALLEST_POINTS * ax.figure.dpi / 72)
-    labels = shorten_names(values, _limit(ax.bbox.width, size))
-    if notes and spacing >= 2 * size * _LINE:
+    points = fit_points(ax, spacing)
+    size = points * ax.figure.dpi / 72
+    labels = shorten_names(values, limit_label(ax.bbox.width, size))
+    if notes and spacing >= 2 * size * LINE:
         labels = [f"{name}\n{note}" for name, note in zip(labels, notes, strict=True)]
-    points = size * 72 / ax.figure.dpi
     ax.set_yticks(range(len(values)), labels, fontsize=points, **plain(*labels))
 
 
-def count_rows(ax: Axes, room: float) -> int:
-    return max(1, int(ax.bbox.height * room / (SMALLEST_POINTS * _LINE * ax.figure.dpi / 72)))
+def fit_points(ax: Axes, spacing: float) -> float:
+    """The font size, in points, of lines that are so many pixels apart."""
+    dots = 72 / ax.figure.dpi
+    return max(SMALLEST_POINTS, min(measure_font(ax), spacing / LINE) * dots)
 
 
-def _limit(pixels: float, size: float) -> int:
+def count_rows(ax: Axes, room: float, points: float = SMALLEST_POINTS) -> int:
+    return max(1, int(ax.bbox.height * room / (points * LINE * ax.figure.dpi / 72)))
+
+
+def limit_label(pixels: float, size: float) -> int:
     return max(10, min(40, int(pixels * 0.42 / size / _CHARACTER)))
 
 
@@ -175,11 +181,11 @@ def area_style(look: Look, pixels: float = _THIN) -> Style:
 def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
     """Draw a legend within the axes: y is extended by as much as it takes."""
     entries = [*entries]
-    size, texts = measure_font(ax), [text for _, text in entries]
+    size, texts = 0.9 * measure_font(ax), [text for _, text in entries]
     each = (max(map(measure, texts)) * 0.9 * _CHARACTER + 3.2) * size
     across = max(1, min(len(texts), int(ax.bbox.width * 0.95 / each)))
     lines = math.ceil(len(texts) / across)
-    share = min(0.6, (lines * 1.5 + 0.8) * size / (ax.bbox.height * 0.8))
+    share = min(0.6, (lines * 1.5 + 0.8) * size / (ax.bbox.height * 0.9))
     scale = ax.yaxis.get_transform()
     low, high = scale.transform(ax.get_ylim())
     ax.set_ylim(top=float(scale.inverted().transform([low + (high - low) / (1 - share)])[0]))

@@ -5,39 +5,42 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
+from matplotlib import dates
 from matplotlib.axes import Axes
 
-from retab_analysis.analysis.frames import check_frame
+from retab_analysis.analysis import summarize_runs
+from retab_analysis.analysis.frames import check_frame, select_keyed
+from retab_analysis.analysis.summaries import READ, find_period
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun
-from retab_analysis.plots.axes import label_columns
+from retab_analysis.plots.axes import FEW_COLUMNS, label_columns, measure_font
 from retab_analysis.plots.labels import to_one_line
-from retab_analysis.schema import VERSIONS
+from retab_analysis.schema import RUNS, VERSIONS
 from retab_analysis.vocabulary import DRAFT, is_draft
 
 VERSION, RUN = "workflow_version_id", "run_id"
+mdates: Any = dates  # which has no types
 _NOUNS = {VERSION: "version", RUN: "run"}
-_READ = ("workflow_version_id", "version", "description", "published_at", "is_current")
+_READ = (VERSION, "version", "published_at")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-Versions = Mapping[object, tuple[int | None, str | None, datetime | None, bool]] | None
-"""By id: the number, the release note, when it was published and whether it is in production.
-
-None where it is not known which versions were published.
-"""
+Versions = Mapping[object, tuple[int | None, float | None]] | None
+"""By id: the number and the date of publication; None where published versions are not known."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The groups of some rows in order of appearance, each at a place 0, 1, …."""
+    """The groups of some rows in order of appearance, each at a place 0, 1, …, or in its time."""
 
     by: str
     keys: pl.DataFrame  # one row per group: ``key`` and ``created_at`` of its earliest row
     versions: Versions = None
     each: int = 1  # how many neighbouring groups are at one place
+    every: str | None = None  # how long a group is, where it is a period of time
 
     @property
     def height(self) -> int:
@@ -48,11 +51,17 @@ class Columns:
         return _NOUNS.get(self.by) or to_one_line(self.by)
 
     @property
+    def title(self) -> str:
+        return f"by {self.noun}" if self.every is None else "over time"
+
+    @property
     def drafts(self) -> list[bool]:
-        keys = self.keys["key"] if self.by == VERSION and self.each == 1 else ()
-        return [is_draft(key, self.versions) for key in keys]
+        is_named = self.by == VERSION and self.each == 1 and self.every is None
+        return [is_draft(key, self.versions) for key in self.keys["key"] if is_named]
 
     def fit(self, ax: Axes, thinnest: float) -> Columns:
+        if self.every is not None:
+            return self
         room = max(1.0, ax.bbox.width * 0.85 / thinnest)
         return replace(self, each=math.ceil(self.keys.height / room) or 1)
 
@@ -61,7 +70,29 @@ class Columns:
         places = self.keys.lazy().select("key", x=at)
         return lazy.join(places, on="key", nulls_equal=True, maintain_order="left")
 
+    def arrange(self, ax: Axes, rows: pl.DataFrame) -> pl.DataFrame:
+        """Set up x; gives the rows, one for each place, with ``x`` as it is drawn."""
+        if self.every is None:
+            beside = max(0.0, (FEW_COLUMNS - self.height) / 2)
+            ax.set_xlim(-0.6 - beside, self.height - 0.4 + beside)
+            return rows.sort("x")
+        starts = self.keys["key"]
+        ends = starts.dt.offset_by(self.every)
+        first, last = mdates.date2num([starts.min(), ends.max()])
+        ax.set_xlim(first - 0.02 * (last - first), last + 0.06 * (last - first))
+        years = {start.year for start in starts}
+        most = max(2, int(ax.bbox.width / (6 if len(years) < 2 else 10) / measure_font(ax)))
+        auto = mdates.AutoDateLocator(UTC, minticks=2, maxticks=most)
+        by_day = mdates.DayLocator(tz=UTC)  # no hours
+        ax.xaxis.set_major_locator(by_day if last - first < 4 else auto)
+        ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at, UTC), years))
+        middles = mdates.date2num((starts + (ends - starts) / 2).to_list())
+        return rows.sort("x").with_columns(x=pl.Series(middles))
+
     def label(self, ax: Axes, *, quiet: Iterable[bool] = (), room: float = 1.0) -> None:
+        """Name the places; ``quiet`` ones have their day only, and periods are named already."""
+        if self.every is not None:
+            return
         moments = self.keys["created_at"].to_list()
         years = {moment.year for moment in moments if moment is not None}
         days = [name_day(moment, years) for moment in moments[:: self.each]]
@@ -76,18 +107,25 @@ class Columns:
 
     @property
     def notes(self) -> list[str]:
-        if self.each > 1:
-            return [f"{self.each:,} {self.noun}s in a row at each place, with the day of the first"]
-        notes = []
-        known = self.versions or {}
-        for key in self.keys["key"]:
-            if key in known:
-                number, note, at, current = known[key]
-                name = to_one_line(key) if number is None else f"v{number}"
-                day = "" if at is None else f" of {at:%Y-%m-%d}"
-                now = ", in production now" if current else ""
-                notes.append(f"{name}{day}{now}: {to_one_line(note or 'no release note')}")
-        return notes
+        several = f"{self.each:,} {self.noun}s in a row at each place, with the day of the first"
+        return [several] if self.each > 1 else []
+
+
+def find_runs(
+    runs: object, by: str, every: str | None, scope: str | None, versions: object
+) -> tuple[Columns, pl.LazyFrame, dict[str, int]]:
+    """The groups of the runs of a scope, these runs, and how many are left out, by reason."""
+    lazy = select_keyed(runs, RUNS, by, READ)
+    summarize_runs(lazy, "key", every=every, scope=scope)  # which refuses what it cannot use
+    if every is not None and by != VERSION:
+        raise ConfigError(f"every={every!r} draws over time: leave by={by!r} out")
+    is_scoped = pl.lit(True) if scope is None else (pl.col("scope") == scope).fill_null(False)
+    is_dated = pl.lit(True) if every is None else pl.col("created_at").is_not_null()
+    others, undated = (~is_scoped).sum(), (is_scoped & ~is_dated).sum()
+    left = lazy.select(others.alias("of another scope"), undated.alias("without a date")).collect()
+    kept = lazy.filter(is_scoped, is_dated)
+    kept = kept if every is None else kept.with_columns(key=find_period(every))
+    return replace(find_columns(kept, by, versions), every=every), kept, left.row(0, named=True)
 
 
 def find_columns(lazy: pl.LazyFrame, by: str, versions: object = None) -> Columns:
@@ -104,10 +142,8 @@ def read_versions(by: str, versions: object) -> Versions:
             f"versions= tells about versions, so that by must be {VERSION!r}, got {by!r}"
         )
     rows = check_frame(versions, VERSIONS, _READ).select(_READ).collect()
-    return {
-        key: (number, note, at, now is True)
-        for key, number, note, at, now in rows.drop_nulls("workflow_version_id").rows()
-    }
+    known = rows.drop_nulls(VERSION).rows()
+    return {key: (number, at and mdates.date2num(at)) for key, number, at in known}
 
 
 def name_version(key: object, versions: Versions) -> object:

@@ -1,25 +1,36 @@
-"""What became of the evals of each block between two sides."""
+"""The pass rate of each block before and now, and which evals broke."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from retab_analysis.analysis.frames import count_where
+from retab_analysis.analysis.frames import check_frame
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import sides_of
+from retab_analysis.comparison.comparison import facts_of, sides_of, suite_of, with_sides
 from retab_analysis.errors import ConfigError
+from retab_analysis.markup import count_noun
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import VERSION, name_version, read_versions, say_left_out
-from retab_analysis.plots.labels import to_one_line
-from retab_analysis.plots.palette import EDGE, TRANSITION_LOOKS, Style
-from retab_analysis.vocabulary import BROKEN, TRANSITIONS
+from retab_analysis.plots.columns import say_left_out
+from retab_analysis.plots.labels import shorten_names, to_one_line
+from retab_analysis.plots.palette import BLUE, MUTED, NEW, QUIET, Style
+from retab_analysis.schema import VERSIONS
+from retab_analysis.stats.proportions import wilson_over
+from retab_analysis.vocabulary import BROKEN
 
-_DRAWN = TRANSITIONS[:-2]
-_DARK = ("regressed", "newly_errored", "removed")
-# A bar is never thicker than a third of the axes, and none is too thin to be named.
-_FEWEST_ROWS, _MOST_ROWS = 3, 30
+_SIDES = ("before", "now")
+_BLOCKS = {
+    **{"name": pl.String(), "edited": pl.Boolean(), "n": pl.Int64()},
+    **{"before": pl.Float64(), "now": pl.Float64(), "broken": pl.List(pl.String())},
+}
+_FEWEST_ROWS, _MOST_ROWS, _MOST_NAMES = 3, 20, 12
+_ROOM = 0.6  # of the height, for rows of which each has two dots
+_NAMES = 0.4  # of the width, for the names of the evals that broke
+_APART, _FAR_APART = 0.17, 9.0  # from the middle of a row to its dots: of a row, and points
 
 
 def plot_comparison(
@@ -28,105 +39,130 @@ def plot_comparison(
     versions: pl.DataFrame | pl.LazyFrame | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw what became of the evals of each block between two sides.
+    """Draw the pass rate of each block before and now, and name the evals that broke.
 
-    Beside each block stands, where there is room, whether its code changed (where that is known)
-    and how many of its evals came out as before; those are not in its bar. The legend says from
-    which state to which the evals went.
-
-    What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
+    Each block has a hollow dot for its pass rate before and a full dot for its pass rate now, both
+    over the evals with an outcome on both sides, as in ``Comparison.summary``. The lines are Wilson
+    intervals at 95 % of one run of these evals. A block in which evals broke has another colour.
+    At most 12 of these evals are named. ``ax.retab_notes`` is a text: what the figure leaves out.
 
     Args:
         comparison: What :func:`retab_analysis.compare` or :func:`retab_analysis.check` gives.
-        versions: A VERSIONS frame, by which the title names the version that was compared; what
-            :func:`retab_analysis.check` gives knows it anyway.
+        versions: A VERSIONS frame, which names the versions that were compared; what
+            :func:`retab_analysis.check` gives knows them anyway.
         ax: Where to draw; None makes a new figure.
 
     Returns:
-        The axes; x is the number of evals, stacked by transition (what broke first), one container
-        per transition that occurs; the blocks are at y = 0, 1, … from the top, those with the most
-        evals first that regressed or are newly blocked, then those with the longest bar. Blocks
-        in which every eval came out as before, and those after the first thirty, are counted in the
-        notes.
+        The axes; x is the pass rate from 0 to 1, and the blocks are at y = 0, 1, … from the top:
+        first those with the most evals that broke, then those whose pass rate fell most. At most
+        20 blocks are drawn, and fewer in low axes.
 
     Raises:
         ConfigError: An argument that cannot be used.
 
     Example:
-        >>> axes = ra.plot_comparison(ra.check("wf_claims"))
-        >>> axes.figure.savefig("comparison.png")
+        >>> ra.plot_comparison(ra.check("wf_claims")).figure.savefig("comparison.png")
     """
     if not isinstance(comparison, Comparison):
         gives = f"; ra.check({comparison!r}) gives one" if isinstance(comparison, str) else ""
         raise ConfigError(f"expected a Comparison, got {type(comparison).__name__}{gives}")
-    every = _blocks(comparison.evals)
-    changed = every.filter(pl.sum_horizontal(_DRAWN) > 0)
-    blocks = changed.head(_MOST_ROWS)
-    ax = axes.prepare_axes(ax, width=8.0, height=min(1.6 + 0.4 * blocks.height, 12))
-    if blocks.is_empty():
-        same = "every eval came out as before"
-        return axes.show_message(ax, "no results" if every.is_empty() else same)
-    shown = [each for each in _DRAWN if blocks[each].sum() > 0]
-    _draw(ax, blocks, shown)
-    axes.draw_legend(ax, [(TRANSITION_LOOKS[each], _say(comparison.evals, each)) for each in shown])
-    words = {True: "code changed, ", False: "same code, ", None: ""}
-    rows = blocks.select("block_changed", "same").rows()
-    edits = sides_of(comparison).around.edits
-    names = {} if edits is None else edits.names
-    axes.label_rows(
-        ax,
-        [names.get(each, each) for each in blocks["block_id"]],
-        [f"{words[how]}{same} as before" for how, same in rows],
-    )
+    every = _rate_blocks(comparison)
+    broken = every.explode("broken").drop_nulls("broken").select("name", "broken")
+    rated = every.filter(pl.col("n") > 0)
+    lines = min(broken.height, _MOST_NAMES) + broken["name"].n_unique() + 3
+    height = max(1.6 + 0.5 * min(rated.height, _MOST_ROWS), 0.9 + 0.21 * lines)
+    ax = axes.prepare_axes(ax, width=8.0, height=height)
+    if rated.is_empty():
+        return axes.show_message(ax, "no results" if every.is_empty() else "nothing to compare")
+    blocks = rated.head(min(_MOST_ROWS, axes.count_rows(ax, _ROOM)))
+    _draw(ax, blocks, _NAMES if broken.height else 0.0)
+    marks: Style = {"marker": "o", "ls": "", "color": axes.text_colour(ax), "mew": 1.3}
+    looks = Line2D([], [], fillstyle="none", **marks), Line2D([], [], **marks)
+    axes.draw_legend(ax, zip(looks, _name_sides(comparison, versions), strict=True))
+    counted = blocks.select("edited", "n").rows()
+    about = [f"{'edited, ' * edited}{count_noun(n, 'eval')}" for edited, n in counted]
+    axes.label_rows(ax, blocks["name"], about)
+    if broken.height:
+        _name_broken(ax, broken)
+    if blocks.height < rated.height:
+        axes.say_below(ax, f"{blocks.height} of {rated.height:,} blocks: those that fell most")
     reasons = {
-        "in which every eval came out as before": every.height - changed.height,
-        "in which fewer evals changed": changed.height - blocks.height,
+        "of which no eval can be compared": every.height - rated.height,
+        "whose pass rate fell less": rated.height - blocks.height,
     }
-    side = sides_of(comparison)
-    known = read_versions(VERSION, side.around.versions if versions is None else versions)
-    ids = side.candidate[VERSION].drop_nulls().unique().to_list()
-    which = f" in {to_one_line(name_version(ids[0], known))}" if len(ids) == 1 else ""
-    return axes.conclude(ax, f"Evals that changed{which}, by block", say_left_out("block", reasons))
+    return axes.conclude(ax, "Pass rate by block, 95 % intervals", say_left_out("block", reasons))
 
 
-def _say(evals: pl.DataFrame, transition: str) -> str:
-    word, rows = transition.replace("_", " "), evals.filter(transition=transition)
-    was, got = (
-        "/".join(rows[f"{side}_state"].drop_nulls().unique().sort(descending=True))
-        for side in ("baseline", "candidate")
-    )
-    return f"{word}: {was} → {got}" if was and got and was != got else word
+def _name_sides(comparison: Comparison, versions: object) -> list[str]:
+    """What both sides are called, in the words of the verdict."""
+    if versions is not None:
+        known = check_frame(versions, VERSIONS, VERSIONS.schema).collect()
+        around = replace(sides_of(comparison).around, versions=known)
+        comparison = with_sides(comparison, around=around)
+    facts = facts_of(comparison)
+    return [to_one_line(each) for each in facts.versions or ("before", facts.version or "now")]
 
 
-def _blocks(evals: pl.DataFrame) -> pl.DataFrame:
-    transition = pl.col("transition")
-    counts = evals.group_by("block_id").agg(
-        *(count_where(transition == each).alias(each) for each in _DRAWN),
-        count_where(~transition.is_in(_DRAWN)).alias("same"),
-        pl.col("block_changed").max(),
-    )
-    broken, drawn = pl.sum_horizontal(BROKEN), pl.sum_horizontal(_DRAWN)
-    return counts.sort(-broken, -drawn, "block_id", nulls_last=True)
+def _rate_blocks(comparison: Comparison) -> pl.DataFrame:
+    """One row per block: ``name, n, before, now``, their intervals, and what broke."""
+    suite, rows = suite_of(comparison), []
+    for block in dict.fromkeys(each.block_id for each in suite.stories):
+        its = [each for each in suite.stories if each.block_id == block]
+        others = {*suite.documents["eval_id"]} - {each.id for each in its}
+        change = suite.without(others).test(comparison.alpha).change
+        known = its[0].block_name or block, any(each.block_changed for each in its), change.n_evals
+        rates = change.baseline_pass_rate, change.candidate_pass_rate
+        broken = [each.name or each.id for each in its if each.transition in BROKEN]
+        rows.append((*known, *rates, broken))
+    blocks = pl.DataFrame(rows, schema=_BLOCKS, orient="row")
+    for side in _SIDES:
+        low, high = wilson_over(pl.col(side) * pl.col("n"), pl.col("n"))
+        blocks = blocks.with_columns(low.alias(f"{side}_low"), high.alias(f"{side}_high"))
+    broke = pl.col("broken").list.len().cast(pl.Int64)
+    return blocks.sort(-broke, pl.col("now") - pl.col("before"), "name", nulls_last=True)
 
 
-def _draw(ax: Axes, blocks: pl.DataFrame, shown: list[str]) -> None:
-    left = [0] * blocks.height
-    down = max(blocks.height, _FEWEST_ROWS)
-    thick = ax.bbox.height * 0.5 / down
-    for each in shown:
-        look, widths = TRANSITION_LOOKS[each], blocks[each].to_list()
-        style = axes.area_style(look, thick)
-        bars = ax.barh(range(blocks.height), widths, left=left, height=0.7, label=each, **style)
-        if thick > axes.measure_font(ax):
-            # What is dark has light numbers, and a hatch has none behind them.
-            words: Style = {"color": "white" if each in _DARK else EDGE, "label_type": "center"}
-            if look.hatch:
-                words["bbox"] = {"facecolor": look.colour, "edgecolor": "none", "pad": 1.0}
-            ax.bar_label(
-                bars, [str(width) if width else "" for width in widths], **words, **axes.plain()
-            )
-        left = [start + width for start, width in zip(left, widths, strict=True)]
-    ax.set_xlim(0, max(*left, 1) * 1.02)
-    ax.set_ylim(down - 0.5, -0.5)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.frame_values(ax, "evals", "x")
+def _draw(ax: Axes, blocks: pl.DataFrame, aside: float) -> None:
+    """The dots and their intervals, on axes of which a share at the right is kept free."""
+    beside = max(0.0, (_FEWEST_ROWS - blocks.height) / 2)
+    ax.set_ylim(blocks.height - 0.5 + beside, -0.5 - beside)
+    spacing = ax.bbox.height / (blocks.height + 2 * beside) * 72 / ax.figure.dpi
+    wide, apart = max(1.0, min(3.0, spacing / 8)), min(_APART, _FAR_APART / spacing)
+    colours = [NEW if broken else BLUE for broken in blocks["broken"].list.len()]
+    for side, shift in zip(_SIDES, (-apart, apart), strict=True):
+        edges = colours if side == "now" else QUIET
+        places = [at + shift for at in range(blocks.height)]
+        ends = blocks[f"{side}_low"].to_list(), blocks[f"{side}_high"].to_list()
+        ax.hlines(places, *ends, colors=edges, alpha=0.55, linewidth=wide, zorder=1)
+        fill = edges if side == "now" else ax.get_facecolor()
+        dots: Style = {"s": (2.6 * wide) ** 2, "linewidths": 1.3, "zorder": 3}
+        ax.scatter(blocks[side].to_list(), places, color=fill, edgecolors=edges, label=side, **dots)
+    least: float = blocks.select(pl.min_horizontal(pl.col("before_low", "now_low").min())).item()
+    low = 0.0 if least < 0.25 else int(10 * least) / 10
+    ax.set_xlim(low - 0.02 * (1 - low), low + 1.02 * (1 - low) / (1 - aside))
+    ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, 1.0)
+    ax.set_xticks([tick for tick in ticks if low <= tick < 1.001])
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.frame_values(ax, axis="x")
+
+
+def _name_broken(ax: Axes, broken: pl.DataFrame) -> None:
+    """List the evals that broke at the right, below their blocks where several have some."""
+    shown, several = broken.head(_MOST_NAMES), broken["name"].n_unique() > 1
+    rows = shown.height + several * shown["name"].n_unique() + 2
+    points = axes.fit_points(ax, ax.bbox.height / rows)
+    limit = axes.limit_label(0.88 * ax.bbox.width, points * ax.figure.dpi / 72)
+    names = iter(shorten_names(shown["broken"], limit))
+    lines: list[tuple[str, str]] = []
+    for (block,), its in shown.group_by("name", maintain_order=True):
+        lines += [(shorten_names([block], limit)[0], MUTED)] * several
+        lines += [(next(names), axes.text_colour(ax)) for _ in its["broken"]]
+    lines = lines[: max(1, axes.count_rows(ax, 1.0, points) - 2)]
+    if left := broken.height - sum(colour != MUTED for _, colour in lines):
+        lines.append((f"… {left:,} more", axes.text_colour(ax)))
+    lines.insert(0, (f"{count_noun(broken.height, 'eval')} broke", NEW))
+    place: Style = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+    for at, (line, colour) in enumerate(lines):
+        how: Style = {**place, "color": colour, "fontsize": points, **axes.plain(line)}
+        how["fontweight"] = "normal" if at else "bold"
+        ax.annotate(line, (1.04 - _NAMES, 1), (0, -axes.LINE * points * at), **how)

@@ -2,105 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.gridspec import GridSpecFromSubplotSpec
-from matplotlib.ticker import NullLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, NullLocator
 
-from retab_analysis.analysis.frames import select_keyed
+from retab_analysis.analysis import summarize_runs
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import find_columns, say_left_out
-from retab_analysis.plots.palette import BLUE, EDGE, SKY, YELLOW, Look, Style
-from retab_analysis.schema import RUNS
+from retab_analysis.plots.columns import find_runs, say_left_out
+from retab_analysis.plots.palette import BLUE, SKY, Style
 
 _EXECUTION, _QUEUE = "duration_ms", "queue_ms"
-_SCOPES = {
-    "workflow": (Look(BLUE), "whole workflow"),
-    "block": (Look(SKY), "block"),
-    "eval": (Look(YELLOW), "single eval"),
-    "other": (Look("#B6C0C9"), "of unknown scope"),
-}
 _UNITS = (("h", 3_600_000.0), ("min", 60_000.0), ("s", 1_000.0))
-_MARKS = {
+_TICKS = {  # of a logarithmic scale
     **{f"{ms} ms": float(ms) for ms in (1, 10, 100)},
-    **{f"{s} s": s * 1e3 for s in (1, 5, 20)},
-    **{f"{minutes} min": minutes * 6e4 for minutes in (1, 5, 20)},
-    **{f"{hours} h": hours * 3.6e6 for hours in (1, 10, 100)},
+    **{f"{n} {unit}": n * ms for unit, ms in reversed(_UNITS) for n in (1, 5, 20)},
 }
 _FAR = 12  # times as long as what is usual
-# Fewer values than this are drawn one by one, and of fewer than three there is no box to draw.
-_FEW, _FEWEST = 10, 3
-_THINNEST = 16.0  # pixels of a group of boxes
-_WIDE = 0.8  # of a column, for the boxes side by side
-_SHARES = (0.62, 0.3)  # of the height: execution, queue
+_ENOUGH = 20  # runs, of which the longest is beyond the 95th percentile
+_THINNEST = 8.0  # pixels from one place to the next
+_MANY = 40  # places whose points have to be smaller
+_LINES: dict[str, Style] = {
+    "p50": {"color": BLUE, "lw": 1.8, "ms": 5, "zorder": 3, "label": "median"},
+    # A style may have taken the edges of markers away, of which these are nothing else.
+    "p95": {"color": SKY, "lw": 1.2, "ms": 7, "mfc": "none", "mew": 1, "label": "p95"},
+}
+_SHARES = (0.5, 0.42)  # of the height: execution, queue
 
 
 def plot_durations(
     runs: pl.DataFrame | pl.LazyFrame,
     *,
     by: str = "workflow_version_id",
+    every: str | None = None,
+    scope: str | None = "workflow",
     versions: pl.DataFrame | pl.LazyFrame | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how long the runs of each version took, and on a panel above how long they were queued.
+    """Draw the median and the 95th percentile of how long runs took, and of how long they waited.
 
-    Runs of the whole workflow, of one block and of a single eval take different times, so that each
-    has boxes of its own, side by side. A box is the middle half with the median (linear quantiles),
-    its whiskers reach from the least to the most. Where there are fewer than 10 runs, each is a
-    point too; where there are fewer than 3, there are only points. Where the longest is far from
-    what is usual, the scale is logarithmic, so that one of them does not flatten the boxes. Groups
-    that are too many to be seen apart are put together, as many neighbours each.
-    What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
+    Numbers are those of :func:`retab_analysis.summarize_runs`. The upper panel has the time in the
+    queue. If times differ by more than 12 times, the scale is logarithmic. Groups that are too many
+    to tell apart share a place with their neighbours. ``ax.retab_notes`` is a text: what the figure
+    leaves out.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: Another column of it, your own included.
-        versions: A VERSIONS frame, for the versions' numbers and release notes.
-        ax: Where to draw; None makes a new figure. It gives up the upper third of its room to the
-            queue's panel.
+        every: Instead of ``by``: how long a period is, as for :func:`summarize_runs` (``"1w"``).
+        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
+        versions: A VERSIONS frame, for the versions' numbers.
+        ax: Where to draw; None makes a new figure. The panel of the queue takes its upper half.
 
     Returns:
-        The axes of the durations; the versions are at x = 0, 1, … in order of appearance. The
-        queue's panel is the last one of ``ax.figure.axes``. Each has its own unit, from ms to h.
+        The axes of the execution; the versions are at x = 0, 1, … in order of appearance, periods
+        at their middle. The panel of the queue is the last one of ``ax.figure.axes``. Each panel
+        has its own unit, from ms to h.
 
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
 
     Example:
-        >>> axes = ra.plot_durations(ra.fetch_runs("wf_invoices", limit=50))
-        >>> axes.figure.savefig("durations.png")
+        >>> runs = ra.fetch_runs("wf_invoices", limit=50)
+        >>> ra.plot_durations(runs, every="1w").figure.savefig("durations.png")
     """
-    lazy = select_keyed(runs, RUNS, by, ("created_at", "scope", _EXECUTION, _QUEUE))
-    columns = find_columns(lazy, by, versions)
-    ax = axes.prepare_axes(ax, width=1.2 + 0.85 * columns.height, height=5.0)
+    columns, scoped, left = find_runs(runs, by, every, scope, versions)
+    width = 0.0 if every else 1.2 + 0.85 * columns.height
+    ax = axes.prepare_axes(ax, width=width, height=5.0)
     if not columns.height:
-        return axes.show_message(ax, "no runs")
-    columns = columns.fit(ax, _THINNEST)
-    placed = columns.place(lazy)
-    # One row per place and scope, with lists of the values.
-    scope = pl.when(pl.col("scope").is_in(list(_SCOPES))).then("scope").otherwise(pl.lit("other"))
-    values = pl.col(_EXECUTION, _QUEUE).drop_nulls().sort()
-    grouped = placed.with_columns(scope=scope).group_by("x", "scope").agg(values)
-    groups = grouped.sort("x", "scope").collect()
+        return axes.show_message(ax, "no runs", say_left_out("run", left))
+    columns, queue = columns.fit(ax, _THINNEST), _add_panel(ax)
+    times = columns.arrange(ax, summarize_runs(columns.place(scoped), "x").collect())
     columns.label(ax)
-    queue = _add_panel(ax)
-    scopes = [each for each in _SCOPES if each in set(groups["scope"])]
     for panel, part, name in ((ax, _EXECUTION, "execution"), (queue, _QUEUE, "queue")):
-        _draw_panel(panel, groups, part, name, scopes)
-        axes.space_columns(panel, columns.height)
+        _draw_panel(panel, times, part, name)
     queue.tick_params(labelbottom=False)
-    if len(scopes) > 1:
-        axes.draw_legend(queue, [_SCOPES[each] for each in scopes])
-    unknown = placed.select(pl.col(_EXECUTION).is_null().sum()).collect().item()
-    notes = [*say_left_out("run", {"without a duration": unknown}), *columns.notes]
-    return axes.conclude(ax, f"Duration of runs by {columns.noun}", notes, above=queue)
+    queue.figure.get_figure(root=True).align_ylabels([ax, queue])
+    looks = [(Line2D([], [], marker="o", **each), each["label"]) for each in _LINES.values()]
+    axes.draw_legend(queue, looks)
+    unknown = scoped.select(pl.col(_EXECUTION).is_null().sum()).collect().item()
+    notes = say_left_out("run", {"without a duration": unknown, **left}) + columns.notes
+    if few := times.filter(pl.col("n_runs") < _ENOUGH).height:
+        places = f"{few} of {times.height} places"
+        notes.append(f"fewer than {_ENOUGH} runs at {places}: p95 is near the longest")
+    return axes.conclude(ax, f"Duration of runs {columns.title}", notes, above=queue)
 
 
 def _add_panel(ax: Axes) -> Axes:
+    """Axes above the given ones, in room that those give up."""
     lower, upper = _SHARES
     spec = ax.get_subplotspec()
     figure = ax.figure
@@ -114,9 +105,9 @@ def _add_panel(ax: Axes) -> Axes:
         above = (box.x0, box.y1 - box.height * upper, box.width, box.height * upper)
         panel = figure.add_axes(above, sharex=ax, facecolor=ax.get_facecolor())
     # The colours and the letters of the given ones, whatever style holds now.
-    colour, size = axes.text_colour(ax), ax.xaxis.label.get_fontsize()
-    for axis in (panel.xaxis, panel.yaxis):
-        axis.label.set(color=colour, fontsize=size)
+    colour = axes.text_colour(ax)
+    panel.yaxis.label.set(color=colour, fontsize=ax.yaxis.label.get_fontsize())
+    panel.xaxis.label.set(color=colour)
     points = ax.yaxis.get_major_ticks(1)[0].label1.get_fontsize()
     panel.tick_params(which="both", color=colour, labelcolor=colour, labelsize=points)
     for name, spine in ax.spines.items():
@@ -124,61 +115,30 @@ def _add_panel(ax: Axes) -> Axes:
     return panel
 
 
-def _draw_panel(
-    ax: Axes, groups: pl.DataFrame, part: str, name: str, scopes: Sequence[str]
-) -> None:
-    every = groups[part].explode().drop_nulls()
-    if every.is_empty():
+def _draw_panel(ax: Axes, times: pl.DataFrame, part: str, name: str) -> None:
+    medians, high = (times[f"{part}_{which}"] for which in _LINES)
+    least, longest, usual = medians.min(), high.max(), medians.median()
+    if not (isinstance(least, float) and isinstance(longest, float) and isinstance(usual, float)):
         axes.frame_values(ax, name)
         return axes.write_message(ax, f"no {name} times yet")
-    least: Any = every.min()
-    longest: Any = every.max()
     # The largest unit of which the longest duration is at least two.
     unit, milliseconds = next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))
-    width = _WIDE / len(scopes)
-    line: Style = {"color": axes.text_colour(ax), "linewidth": 0.8}
-    for at, scope in enumerate(scopes):
-        shift = (at - (len(scopes) - 1) / 2) * width
-        colour = _SCOPES[scope][0].colour
-        shown = groups.filter(scope=scope).select(pl.col("x") + shift, pl.col(part) / milliseconds)
-        n = pl.col(part).list.len()
-        boxes = shown.filter(n >= _FEWEST)
-        if boxes.height:
-            ax.boxplot(
-                boxes[part].to_list(),
-                positions=boxes["x"].to_list(),
-                widths=width * 0.8,
-                whis=(0, 100),
-                manage_ticks=False,
-                patch_artist=True,
-                showfliers=False,
-                boxprops={"facecolor": colour, "edgecolor": EDGE, "linewidth": 0.5},
-                whiskerprops=line,
-                capprops=line,
-                medianprops={"color": EDGE, "linewidth": 2},
-            )
-        few = shown.filter(n < _FEW).explode(part)
-        style: Style = {"color": colour, "edgecolor": axes.text_colour(ax), "zorder": 3}
-        ax.scatter(few["x"].to_list(), few[part].to_list(), s=14, linewidth=0.6, **style)
-    usual: Any = groups[part].list.median().min()
-    if least < 0 or longest <= _FAR * max(usual, 1.0):
-        if least >= 0:
-            ax.set_ylim(bottom=0)
-        return axes.frame_values(ax, f"{name}\n[{unit}]")
-    _set_logarithmic(ax, least, longest, milliseconds)
-    axes.frame_values(ax, f"{name}\n(log)")
-
-
-def _set_logarithmic(ax: Axes, least: float, most: float, unit: float) -> None:
-    linear = 0.0 if least > 0 else most / 1000
-    if linear:
-        ax.set_yscale("symlog", linthresh=linear / unit, linscale=0.5)
-        ax.set_ylim(0, most * 1.5 / unit)
-    else:
+    x, smaller = times["x"].to_list(), 1 + (times.height >= _MANY)
+    low, top = (values.to_numpy() / milliseconds for values in (medians, high))
+    for values, style in zip((low, top), _LINES.values(), strict=True):
+        ax.plot(x, values, marker="o", **{**style, "ms": style["ms"] / smaller})
+    ax.fill_between(x, low, top, color=SKY, alpha=0.2, linewidth=0, zorder=0)
+    if least > 0 and longest > _FAR * usual:
         ax.set_yscale("log")
-        ax.set_ylim(least / 1.5 / unit, most * 1.5 / unit)
-    marks = {value: text for text, value in _MARKS.items() if max(linear, least / 1.5) <= value}
-    shown = {0.0: "0"} if linear else {}
-    shown |= {value: text for value, text in marks.items() if value <= most * 1.5}
-    ax.set_yticks([value / unit for value in shown], list(shown.values()))
-    ax.yaxis.set_minor_locator(NullLocator())
+        ax.set_ylim(least / 1.5 / milliseconds, longest * 1.5 / milliseconds)
+        ticks = [each for each, ms in _TICKS.items() if least / 1.5 <= ms <= longest * 1.5]
+        ticks = ticks[:: 1 + (len(ticks) > 5)]
+        ax.set_yticks([_TICKS[each] / milliseconds for each in ticks], ticks)
+        ax.yaxis.set_minor_locator(NullLocator())
+        return axes.frame_values(ax, f"{name}\n(log)")
+    if least >= 0:
+        highest = 1.08 * longest / milliseconds or 1.0
+        places = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, highest)
+        ax.set_yticks([place for place in places if place <= highest])
+        ax.set_ylim(0, highest)
+    axes.frame_values(ax, f"{name}\n[{unit}]")

@@ -6,16 +6,20 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from retab_analysis.analysis.frames import select_keyed
+from retab_analysis.analysis.frames import count_where, select_keyed
+from retab_analysis.analysis.summaries import find_standing, is_outage
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import RUN, find_columns
-from retab_analysis.plots.palette import NOT_ENDED, STATE_LOOKS
+from retab_analysis.plots.columns import RUN, find_columns, say_left_out
+from retab_analysis.plots.palette import NOT_ENDED, QUIET, STATE_LOOKS, Look
 from retab_analysis.schema import RUNS
-from retab_analysis.vocabulary import RATED
+from retab_analysis.vocabulary import RATED, rated_total
 
 _OPEN = ("running", "queued", "pending")
 _COUNTS = (*RATED, "cancelled")
-_SHOWN = (*_COUNTS, NOT_ENDED, "unscored")
+_SHOWN = (*RATED, NOT_ENDED, "unscored")
+_CANCELLED_RUN = "cancelled run"
+_CANCELLED = Look(QUIET, "////")
+_LOW, _GAP = 0.06, 0.025  # of the highest bar: a mark of cancelled runs, and from it to the bars
 _THINNEST = 4.0  # pixels of a bar
 _SMOOTH = 6.0  # pixels of a bar without a gap beside it
 
@@ -29,22 +33,24 @@ def plot_outcomes(
 ) -> Axes:
     """Draw how many evals of each run, or what share of each version's, passed, failed, and so on.
 
-    A bar of one run is as high as it has evals, and the axis has the days. By anything else than
-    ``run_id`` a bar is of several runs: it shows shares. Evals that run, are queued or pending have
-    ``not ended``; what is in none of the states that the API counts, or was not counted at all, is
-    ``unscored``. Bars that are too many to be seen apart are put together, as many neighbours each;
-    they show shares too.
-    What the picture leaves out is in ``ax.retab_notes``, a tuple of sentences.
+    A bar of one run is as high as it has evals that were not cancelled, and the axis has the days.
+    By any other column, a bar shows shares of the results from which
+    :func:`retab_analysis.summarize_runs` makes the pass rate: of complete runs of the whole
+    workflow, or of the next best. Bars too many to tell apart are put together as shares, too. A
+    cancelled run is in no bar: it has a hatched mark below. ``ax.retab_notes`` is a text: what the
+    figure leaves out.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: ``run_id``, ``workflow_version_id`` or another column of it, your own included; the bars
             are in order of appearance.
-        versions: A VERSIONS frame, for the versions' numbers and release notes.
+        versions: A VERSIONS frame, for the versions' numbers.
         ax: Where to draw; None makes a new figure.
 
     Returns:
-        The axes; the bars are at x = 0, 1, …, one container per state that occurs.
+        The axes; the bars are at x = 0, 1, …, one container per state that occurs (``not ended``:
+        running, queued or pending; ``unscored``: not counted by the API), and one for the marks,
+        ``cancelled run``, below 0.
 
     Raises:
         ConfigError: An argument that cannot be used, or not a polars frame.
@@ -52,49 +58,77 @@ def plot_outcomes(
 
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", limit=50)
-        >>> axes = ra.plot_outcomes(runs, by="workflow_version_id")
-        >>> axes.figure.savefig("outcomes.png")
+        >>> ra.plot_outcomes(runs, by="workflow_version_id").figure.savefig("outcomes.png")
     """
-    lazy = select_keyed(runs, RUNS, by, ("created_at", "total_evals", *_COUNTS, *_OPEN))
+    read = ("created_at", "status", "scope", "total_evals", *_COUNTS, *_OPEN)
+    lazy = select_keyed(runs, RUNS, by, read)
     columns = find_columns(lazy, by, versions)
     width = 1.5 + (0.2 if by == RUN else 0.85) * columns.height
     ax = axes.prepare_axes(ax, width=width, height=4.4)
     if not columns.height:
         return axes.show_message(ax, "no runs")
     columns = columns.fit(ax, _THINNEST)
-    other = pl.col("total_evals").fill_null(0) - pl.sum_horizontal(*_COUNTS, *_OPEN)
-    is_open = pl.sum_horizontal(_OPEN).alias(NOT_ENDED)
-    placed = columns.place(lazy).with_columns(is_open, unscored=other.clip(lower_bound=0))
-    counts = placed.group_by("x").agg(pl.col(*_SHOWN).sum()).sort("x").collect()
-    shown = [state for state in _SHOWN if counts[state].sum() > 0]
-    title = f"What became of the evals, by {columns.noun}"
-    if by == RUN and columns.each == 1:
-        highest = max(_stack(ax, counts, shown), 1)
-        ticks = MaxNLocator(6, integer=True).tick_values(0, highest)
+    parts = columns.arrange(ax, _count(columns.place(lazy)))
+    title, left = "Results by run", {"that were cancelled": int(parts["cancelled"].sum())}
+    is_single = by == RUN and columns.each == 1
+    if not is_single:
+        total = pl.sum_horizontal(RATED)
+        others = [pl.lit(0.0).alias(each) for each in _SHOWN if each not in RATED]
+        parts = parts.with_columns(pl.col(RATED) / pl.when(total > 0).then(total), *others)
+        left["of a part, in an outage, or that did not complete"] = int(parts["left"].sum())
+        title = f"Share of results by {columns.noun}"
+    shown = [state for state in _SHOWN if (parts[state].sum() or 0) > 0]
+    highest = _stack(ax, parts, shown)
+    entries = [(STATE_LOOKS[state], state) for state in shown]
+    if parts["cancelled"].sum():
+        entries.append((_CANCELLED, _CANCELLED_RUN))
+    if is_single:
+        ticks = MaxNLocator(6, steps=[1, 2, 5, 10], integer=True).tick_values(0, highest)
         ax.set_yticks([tick for tick in ticks if 0 <= tick <= highest])
-        ax.set_ylim(0, highest * 1.02)
     else:
-        total = pl.sum_horizontal(_SHOWN)
-        shares = pl.col(_SHOWN) / pl.when(total > 0).then(total)
-        _stack(ax, counts.with_columns(shares), shown)
-        ax.set_ylim(0, 1.02)
         ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-        title = f"Share of evals by outcome and {columns.noun}"
-    axes.frame_values(ax)
+    axes.frame_values(ax, "evals" if is_single else "")
     columns.label(ax)
-    axes.draw_legend(ax, [(STATE_LOOKS[state], state) for state in shown])
-    return axes.conclude(ax, title, columns.notes)
+    axes.draw_legend(ax, entries)
+    return axes.conclude(ax, title, [*say_left_out("run", left), *columns.notes])
+
+
+def _count(placed: pl.LazyFrame) -> pl.DataFrame:
+    """One row per place ``x``: the results of the runs that count, and the runs that do not."""
+    cancelled = (pl.col("status") == "cancelled").fill_null(False)
+    rank = find_standing("workflow") - 4 * is_outage().cast(pl.Int8)
+    rank = pl.when(rated_total().is_null()).then(-9).otherwise(rank)
+    counts = ~cancelled & (rank == rank.filter(~cancelled).max())
+    other = pl.col("total_evals").fill_null(0) - pl.sum_horizontal(*_COUNTS, *_OPEN)
+    states = {NOT_ENDED: pl.sum_horizontal(_OPEN), "unscored": other.clip(lower_bound=0)}
+    return (
+        placed.with_columns(**states)
+        .group_by("x")
+        .agg(
+            pl.col(_SHOWN).filter(counts).sum(),
+            cancelled=count_where(cancelled),
+            left=count_where(~cancelled & ~counts),
+        )
+        .collect()
+    )
 
 
 def _stack(ax: Axes, parts: pl.DataFrame, shown: list[str]) -> float:
-    below = [0.0] * parts.height
+    """Draw bars upon one another, and the marks below; gives how high the highest is."""
     thick = ax.bbox.width * 0.8 / parts.height
     wide = 0.8 if thick > _SMOOTH else 1.0
+    below = [0.0] * parts.height
     for state in shown:
         heights = parts[state].fill_null(0).to_list()
         style = axes.area_style(STATE_LOOKS[state], thick)
+        style["linewidth"] = [style["linewidth"] * (height > 0) for height in heights]
         ax.bar(range(parts.height), heights, bottom=below, width=wide, label=state, **style)
         below = [low + height for low, height in zip(below, heights, strict=True)]
-    axes.space_columns(ax, parts.height)
-    return max(below)
+    highest = max(below) or 1.0
+    if places := parts.filter(pl.col("cancelled") > 0)["x"].to_list():
+        style = axes.area_style(_CANCELLED, thick)
+        low, high = -(_LOW + _GAP) * highest, _LOW * highest
+        ax.bar(places, high, bottom=low, width=wide, label=_CANCELLED_RUN, **style)
+    ax.set_ylim(-(_LOW + _GAP) * highest * bool(places), highest * 1.02)
+    return highest

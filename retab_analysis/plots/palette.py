@@ -14,10 +14,11 @@ EDGE = "#1a1a1a"
 
 BLUE = "#0072B2"
 SKY = "#56B4E9"
-YELLOW = "#F0E442"
 NEW = "#D55E00"
 """What is newest; told apart from :data:`QUIET` and :data:`BLUE` by its size and its value, too."""
 QUIET = "#9AA5B1"
+MUTED = "#7C8794"
+"""Of words beside the matter, on light and dark grounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +46,3 @@ STATE_LOOKS: Mapping[str, Look] = {
     NOT_ENDED: Look("#B6C0C9", "..."),
     "unscored": Look("#EEF0F2", "//"),
 }
-
-TRANSITION_LOOKS: Mapping[str, Look] = {
-    "regressed": Look("#C24A00"),
-    "newly_blocked": Look("#F2B632"),
-    "newly_errored": Look("#5E2A7E"),
-    "suspect": Look("#F4B183", "//"),
-    "fixed": Look("#36A98D"),
-    "flaky": Look("#9CCBEA"),
-    "incomplete": Look("#7F8A94"),
-    "stale": Look("#D7DEE4", ".."),
-    "not_comparable": Look("#B6C0C9"),
-    "removed": Look("#4A545E"),
-    "added": Look("#EEF0F2"),
-}
-"""Of every transition but those in which an eval stayed as it was."""

@@ -25,7 +25,7 @@ from retab_analysis.vocabulary import DECIDED, NOT_PASSING, SAME_EVAL, eval_labe
 _STATES = (*DECIDED, "error", "mixed", "cancelled", "unscored")
 _CORNER = 0.33
 _ROW, _COLUMN = 0.22, 0.25  # inches of a new figure
-_MOST_ROWS = 40  # of a new figure
+_MOST_ROWS = 40
 _ROOM = 0.7  # of the height, which a layout leaves to the rows
 _MOST_EDGES = 60  # rows or columns between which a line is seen
 
@@ -41,20 +41,19 @@ def plot_verdicts(
     """Draw what became of each eval in each run or version, as a grid.
 
     A heavy line at the left of a cell is the step at which an eval broke for good, and a ring marks
-    outcomes of flaky evals, both as :func:`retab_analysis.summarize_evals` has them. A corner marks
-    where an eval is no longer the same as in the column before: its inputs, condition or expected
-    value changed. Several results in one cell make one state, as in :func:`retab_analysis.states`;
-    where there is none, the cell is empty.
+    the failures of a flaky eval, both as :func:`retab_analysis.summarize_evals` has them. A corner
+    marks a change of the eval: of its inputs, condition or expected value. Several results in one
+    cell make one state, as in :func:`retab_analysis.states`. A cell without results is empty.
 
-    Every row is named. Where there are more evals than can be named, 40 in a new figure, only those
-    that ever failed or were blocked are drawn; more of those are on further pages. What the picture
-    leaves out is in ``ax.retab_notes``, a tuple of sentences.
+    A figure has at most 40 rows, and fewer in low axes. If there are more evals, only those that
+    ever failed or were blocked are drawn, page by page. A line below the grid says what is left
+    out; it is also in ``ax.retab_notes``, a text.
 
     Args:
         results: A RESULTS frame, ordered in any way.
         by: What makes a column: ``run_id``, ``workflow_version_id`` or another column of it, your
             own included; in order of appearance.
-        versions: A VERSIONS frame, for the versions' numbers and release notes.
+        versions: A VERSIONS frame, for the versions' numbers.
         page: Which page, from 1.
         ax: Where to draw; None makes a new figure.
 
@@ -68,8 +67,7 @@ def plot_verdicts(
 
     Example:
         >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
-        >>> axes = ra.plot_verdicts(results, by="run_id")
-        >>> axes.figure.savefig("verdicts.png")
+        >>> ra.plot_verdicts(results, by="run_id").figure.savefig("verdicts.png")
     """
     check_count("page", page, 1)
     known = read_versions(by, versions)
@@ -77,14 +75,9 @@ def plot_verdicts(
     if cells.is_empty():
         return axes.show_message(axes.prepare_axes(ax), "no results")
     keys = cells.unique("x").sort("x")
-    if ax is None:
-        rows = min(cells["y"].n_unique(), _MOST_ROWS)
-        ax = axes.prepare_axes(None, width=5.5 + _COLUMN * keys.height, height=3.4 + _ROW * rows)
-        most = _MOST_ROWS
-    else:
-        ax = axes.prepare_axes(ax)
-        most = axes.count_rows(ax, _ROOM)
-    cells, notes = _choose_page(cells, most, page)
+    rows = min(cells["y"].n_unique(), _MOST_ROWS)
+    ax = axes.prepare_axes(ax, width=5.5 + _COLUMN * keys.height, height=3.4 + _ROW * rows)
+    cells, notes = _choose_page(cells, min(_MOST_ROWS, axes.count_rows(ax, _ROOM)), page)
     evals = cells.unique("y").sort("y")
     _mesh(ax, cells, keys.height, evals.height)
     columns = Columns(by, keys.select("key", created_at="opened"), known)
@@ -98,6 +91,8 @@ def plot_verdicts(
         both = pl.concat_str("eval_name", "eval_id", separator=" ")
         names = evals.select(pl.coalesce(both, "eval_id")).to_series()
     axes.label_rows(ax, names, room=_ROOM)
+    if notes:
+        axes.say_below(ax, "; ".join(notes))
     return axes.conclude(ax, f"Verdicts by eval and {columns.noun}", [*notes, *columns.notes])
 
 
@@ -155,10 +150,8 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
     codes = np.full((down, across), np.nan)
     states = cells["state"].replace_strict({state: at for at, state in enumerate(_STATES)})
     codes[cells["y"].to_numpy(), cells["x"].to_numpy()] = states.to_numpy()
-    edges: Style = {
-        "edgecolors": ax.get_facecolor(),
-        "linewidth": 1.0 if max(across, down) <= _MOST_EDGES else 0.0,
-    }
+    wide = 1.0 if max(across, down) <= _MOST_EDGES else 0.0
+    edges: Style = {"edgecolors": ax.get_facecolor(), "linewidth": wide}
     colours = ListedColormap([STATE_LOOKS[state].colour for state in _STATES])
     limits: Style = {"vmin": -0.5, "vmax": len(_STATES) - 0.5}
     places = ([at - 0.5 for at in range(n + 1)] for n in (across, down))
@@ -187,13 +180,13 @@ def _draw_signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> list[t
         handle: tuple[Line2D, ...] = (_mark("s", 10.0, color=look.colour),)
         if look.sign:
             colour = "white" if state == "error" else EDGE
-            handle += (draw(found, look.sign, 0.45, color=colour),)
+            handle += (draw(found.filter(~pl.col("flaky")), look.sign, 0.45, color=colour),)
         entries.append((handle, state))
     if cells.height < across * down:
         outline: Style = {"color": "none", "mec": axes.text_colour(ax), "alpha": 0.6}
         entries.append((_mark("s", 9.5, **outline), "no result"))
     ground = _mark("s", 10.0, color=STATE_LOOKS["unscored"].colour)
-    if not (flaky := cells.filter("flaky")).is_empty():
+    if not (flaky := cells.filter("flaky", pl.col("state") != "passed")).is_empty():
         ring = draw(flaky, "o", 0.75, facecolors="none", edgecolors=EDGE)
         entries.append(((ground, ring), "flaky"))
     if not (broke := cells.filter("broke")).is_empty():

@@ -1,75 +1,112 @@
-"""Durations and queues as boxes."""
+"""The median and the 95th percentile of durations and queues."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import same_color
+from matplotlib.dates import num2date
 from matplotlib.figure import Figure
 from support.frames import run, runs
-from support.plotted import figure_of, legend_texts, notes_of, texts
+from support.plotted import figure_of, legend_texts, notes_of, texts, title_of
 
-from retab_analysis import plot_durations
+from retab_analysis import ConfigError, plot_durations, summarize_runs
 
 
 def queue_of(ax: Axes) -> Axes:
     return figure_of(ax).axes[-1]
 
 
-def box_ends(ax: Axes) -> list[tuple[float, float]]:
-    vertices = [box.get_path().vertices[:, 1] for box in ax.patches]
-    return [(float(each.min()), float(each.max())) for each in vertices]
+def lines(ax: Axes) -> dict[str, list[float]]:
+    """The values of the median and of p95, at each place."""
+    return {str(each.get_label()): [*map(float, each.get_ydata())] for each in ax.lines}  # type: ignore[arg-type]
 
 
-def test_durations_keep_the_queue_apart() -> None:
+def test_the_queue_and_the_execution_are_two_panels() -> None:
     frame = runs(
         *(run(f"a{at}", 1, duration_ms=60_000 * at, queue_ms=1000 * at) for at in (1, 2, 3, 4, 5)),
-        run("b", 2, workflow_version_id="v2", duration_ms=None, queue_ms=None),
+        run("b", 2, workflow_version_id="v2", duration_ms=180_000, queue_ms=None),
     )
     ax = plot_durations(frame)
     queue = queue_of(ax)
     assert (ax.get_ylabel(), queue.get_ylabel()) == ("execution\n[min]", "queue\n[s]")
     assert texts(ax)[:2] == ["v1\n19 May", "v2\n20 May"]
-    assert notes_of(ax) == ("left out: 1 run without a duration",)
     assert queue.get_title(loc="left") == "Duration of runs by version"
-    assert box_ends(ax) == [(2, 4)]
-    assert box_ends(queue) == [(2, 4)]
-    assert legend_texts(queue) == []
+    assert legend_texts(queue) == ["median", "p95"]
+    assert legend_texts(ax) == []
     figure_of(ax).canvas.draw()
     assert queue.get_position().y0 > ax.get_position().y1
     assert not any(each.label1.get_visible() for each in queue.xaxis.get_major_ticks())
 
 
-def test_runs_of_the_whole_workflow_are_apart_from_single_evals() -> None:
+def test_the_numbers_are_those_of_the_summary() -> None:
     frame = runs(
-        *(run(f"w{at}", 1, duration_ms=60_000 * at) for at in (1, 2, 3)),
-        *(run(f"e{at}", 1, duration_ms=1_000 * at, scope="eval") for at in (1, 2, 3)),
-        run("odd", 1, duration_ms=180_000, scope=None),
+        *(run(f"a{at}", 1, duration_ms=1000 * at**2, queue_ms=100 * at) for at in range(1, 9)),
+        *(run(f"b{at}", 2, duration_ms=700 * at, workflow_version_id="v2") for at in range(1, 30)),
+        run("block", 2, duration_ms=10**6, scope="block"),
     )
-    ax = plot_durations(frame)
-    assert legend_texts(queue_of(ax)) == ["whole workflow", "single eval", "of unknown scope"]
-    whole, single = ax.patches
-    ends = [pytest.approx((1.5, 2.5)), pytest.approx((1.5 / 60, 2.5 / 60))]
-    assert box_ends(ax) == ends
-    assert whole.get_path().vertices[:, 0].max() < single.get_path().vertices[:, 0].min()
-    assert not same_color(whole.get_facecolor(), single.get_facecolor())
-    assert texts(ax)[0] == "v1\n19 May"
+    ax, summary = plot_durations(frame), summarize_runs(frame, scope="workflow")
+    for panel, part in ((ax, "duration_ms"), (queue_of(ax), "queue_ms")):
+        unit = 1000 if panel.get_ylabel().endswith("[s]") else 1
+        wanted = {
+            "median": (summary[f"{part}_p50"] / unit).to_list(),
+            "p95": (summary[f"{part}_p95"] / unit).to_list(),
+        }
+        assert lines(panel) == {name: pytest.approx(each) for name, each in wanted.items()}
+    assert notes_of(ax) == (
+        "left out: 1 run of another scope",
+        "fewer than 20 runs at 1 of 2 places: p95 is near the longest",
+    )
 
 
-@pytest.mark.parametrize("least", [0, 1_000])
-def test_one_that_takes_very_long_does_not_flatten_the_boxes(least: int) -> None:
-    usual = [least, *range(60_000, 64_000, 1_000)]
-    ax = plot_durations(runs(*(run(f"a{at}", 1, duration_ms=ms) for at, ms in enumerate(usual))))
+def test_a_scope_is_chosen_as_for_the_pass_rate() -> None:
+    frame = runs(run("w", 1, duration_ms=60_000), run("e", 2, duration_ms=2_000, scope="eval"))
+    assert lines(plot_durations(frame, scope="eval"))["median"] == [2]
+    assert lines(plot_durations(frame, scope=None))["median"] == [31]
+    none = plot_durations(frame, scope="block")
+    assert texts(none) == ["no runs\nleft out: 2 runs of another scope"]
+    with pytest.raises(ConfigError, match="scope must be"):
+        plot_durations(frame, scope="all")
+
+
+def test_over_time_a_period_is_at_its_middle() -> None:
+    frame = runs(*(run(f"r{at}", at, duration_ms=1000 * (at + 3)) for at in (0, 1, 7, 21)))
+    ax = plot_durations(frame, every="1w")
+    middles = [datetime(2026, 5, day, 12, tzinfo=UTC) for day in (21, 28)]
+    middles.append(datetime(2026, 6, 11, 12, tzinfo=UTC))
+    assert [num2date(x, UTC) for x in ax.lines[0].get_xdata()] == middles  # type: ignore[no-untyped-call, union-attr]
+    assert lines(ax)["median"] == [3.5, 10, 24]
+    assert title_of(queue_of(ax)) == "Duration of runs over time"
+    figure_of(ax).canvas.draw()
+    days = [each.get_text() for each in ax.get_xticklabels()]
+    assert "1 Jun" in days
+    assert all(each.split()[1] in ("May", "Jun") for each in days)
+    with pytest.raises(ConfigError, match="every must be"):
+        plot_durations(frame, every="soon")
+    with pytest.raises(ConfigError, match="leave by='trigger_type' out"):
+        plot_durations(frame, every="1w", by="trigger_type")
+
+
+def test_runs_without_a_date_are_not_over_time() -> None:
+    frame = runs(run("a", 1), run("b", 2, created_at=None))
+    ax = plot_durations(frame, every="1d")
+    assert len(lines(ax)["median"]) == 1
+    assert notes_of(ax)[0] == "left out: 1 run without a date"
+    none = frame.with_columns(created_at=pl.lit(None, frame.schema["created_at"]))
+    assert texts(plot_durations(none, every="1d")) == ["no runs\nleft out: 2 runs without a date"]
+
+
+def test_a_time_that_is_far_longer_does_not_flatten_the_others() -> None:
+    usual = [run(f"r{at}", at, duration_ms=60_000, workflow_version_id=f"v{at}") for at in range(4)]
+    ax = plot_durations(runs(*usual))
     assert (ax.get_ylabel(), ax.get_yscale()) == ("execution\n[s]", "linear")
-    late = [*usual, 3_600_000]
-    ax = plot_durations(runs(*(run(f"a{at}", 1, duration_ms=ms) for at, ms in enumerate(late))))
-    assert ax.get_ylabel() == "execution\n(log)"
-    assert ax.get_yscale() == ("log" if least else "symlog")
-    ticks = [each.get_text() for each in ax.get_yticklabels()]
-    assert ticks[-2:] == ["20 min", "1 h"]
-    usual_at = ax.transData.transform((0, 1))[1]
-    assert usual_at - ax.bbox.y0 > 0.2 * ax.bbox.height
+    assert ax.get_ylim()[0] == 0
+    ax = plot_durations(runs(*usual, run("late", 5, duration_ms=3_600_000)))
+    assert (ax.get_ylabel(), ax.get_yscale()) == ("execution\n(log)", "log")
+    assert [each.get_text() for each in ax.get_yticklabels()] == ["1 min", "5 min", "20 min", "1 h"]
 
 
 @pytest.mark.parametrize(("most", "unit"), [(900, "ms"), (5000, "s"), (10**7, "h"), (-5, "ms")])
@@ -79,26 +116,37 @@ def test_durations_choose_a_unit(most: int, unit: str) -> None:
     assert (ax.get_ylim()[0] < 0) == (most < 0)
 
 
-def test_one_or_two_runs_are_points_without_a_box() -> None:
-    ax = plot_durations(runs(*(run(f"a{at}", 1, duration_ms=at) for at in (100, 300))))
-    assert not ax.patches
-    points = ax.collections[0].get_offsets().tolist()
-    assert points == [pytest.approx([0, 100]), pytest.approx([0, 300])]
+def test_where_median_and_p95_are_the_same_both_are_seen() -> None:
+    with plt.style.context("seaborn-v0_8-talk"):  # which has markers without edges
+        median, p95 = plot_durations(runs(run("a", 1))).lines
+    assert median.get_zorder() > p95.get_zorder()
+    assert p95.get_markersize() > median.get_markersize()
+    assert p95.get_markerfacecolor() == "none"
+    assert p95.get_markeredgewidth() > 0
 
 
 def test_what_has_no_durations_yet_says_so() -> None:
     ax = plot_durations(runs(run("a", 1, duration_ms=None, queue_ms=100)))
     assert texts(ax) == ["v1\n19 May", "no execution times yet"]
     assert queue_of(ax).get_ylabel() == "queue\n[ms]"
+    assert notes_of(ax)[0] == "left out: 1 run without a duration"
+
+
+def test_axes_without_a_grid_are_shared_out_too() -> None:
+    ax = Figure().add_axes((0.1, 0.1, 0.8, 0.8))
+    queue = queue_of(plot_durations(runs(run("a", 1)), ax=ax))
+    assert queue is not ax
+    assert ax.get_position().y0 == pytest.approx(0.1)
+    assert queue.get_position().y0 > ax.get_position().y1
+    assert queue.get_position().y1 == pytest.approx(0.9)
 
 
 def test_versions_that_cannot_be_seen_apart_are_put_together() -> None:
     names = [f"v{at:04}" for at in range(600)]
     frame = runs(*(run(name, at, workflow_version_id=name) for at, name in enumerate(names)))
-    ax = plot_durations(frame, ax=Figure(figsize=(6, 4), layout="constrained").subplots())
-    assert len(ax.patches) < ax.bbox.width / 12
-    assert "versions in a row at each place" in notes_of(ax)[0]
     longer = frame.with_columns(duration_ms=pl.int_range(pl.len()) * 1000)
-    drawn = plot_durations(longer, ax=Figure(figsize=(6, 4)).subplots())
-    ends = [end for box in box_ends(drawn) for end in box]
-    assert ends == sorted(ends)
+    ax = plot_durations(longer, ax=Figure(figsize=(6, 4), layout="constrained").subplots())
+    medians = lines(ax)["median"]
+    assert len(medians) < ax.bbox.width / 6
+    assert medians == sorted(medians)
+    assert "versions in a row at each place" in notes_of(ax)[0]

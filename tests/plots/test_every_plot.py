@@ -70,3 +70,10 @@ def test_a_key_may_be_a_column_of_your_own(plot: Plot, values: list[Any]) -> Non
     )
     labels = [each.get_text().split("\n")[0] for each in plot(own, by="own").get_xticklabels()]
     assert labels == ["(none)" if value is None else str(value) for value in values]
+
+
+@pytest.mark.parametrize("plot", ALL)
+def test_the_notes_are_one_text(plot: Plot) -> None:
+    ax: Any = plot(some(plot, [version(at) for at in range(60)]))
+    assert isinstance(ax.retab_notes, str)
+    assert plot is plot_verdicts or ax.retab_notes not in texts(ax)

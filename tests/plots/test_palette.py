@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from support.inside import RATED, STATE_LOOKS, STATES, TRANSITION_LOOKS, TRANSITIONS
+from support.inside import RATED, STATE_LOOKS, STATES
 
 # How who sees no green sees a colour, over linear red, green and blue: the severest form in G. M.
 # Machado, M. M. Oliveira and L. A. F. Fernandes, "A Physiologically-based Model for Simulation of
@@ -25,14 +24,6 @@ def test_the_five_states_of_an_ended_eval_differ_in_grey(seen: Any) -> None:
     assert not any(STATE_LOOKS[each].hatch for each in (*RATED, "cancelled"))
 
 
-def test_what_stands_beside_another_differs_in_grey_or_by_a_hatch() -> None:
-    for one, other in itertools.pairwise(TRANSITION_LOOKS.values()):
-        apart = abs(lightness(one.colour) - lightness(other.colour))
-        assert one.hatch != other.hatch or apart > 0.05, (one, other)
-    hatched = {word for word, look in TRANSITION_LOOKS.items() if look.hatch}
-    assert hatched == {"suspect", "stale"}
-
-
 def lightness(colour: str, seen: Any = None) -> float:
     """How light a colour is in grey, from 0 to 1 (ITU-R BT.601, which image programs use)."""
     rgb = np.array(to_rgb(colour))
@@ -45,4 +36,3 @@ def lightness(colour: str, seen: Any = None) -> float:
 
 def test_every_word_that_is_drawn_has_a_look() -> None:
     assert {*STATES, "mixed"} <= set(STATE_LOOKS)
-    assert list(TRANSITION_LOOKS) == [e for e in TRANSITIONS if not e.startswith("still_")]

@@ -20,8 +20,8 @@ def grid_of(ax: Axes) -> Any:
     return ax.collections[0].get_array()
 
 
-def marks(ax: Axes, hollow: bool) -> list[tuple[float, float]]:
-    """Where rings are, or corners."""
+def marks(ax: Axes, hollow: bool, whole: bool = False) -> list[tuple[float, float]]:
+    """Where rings are, or corners, or (``whole``) the signs of states."""
     found = [
         tuple(float(each) for each in offset)
         for collection in ax.collections[1:]
@@ -29,7 +29,7 @@ def marks(ax: Axes, hollow: bool) -> list[tuple[float, float]]:
         if (len(collection.get_facecolor()) == 0) == hollow
         for offset in collection.get_offsets()
     ]
-    return sorted(each for each in found if hollow or each[0] != round(each[0]))
+    return sorted(each for each in found if hollow or (each[0] == round(each[0])) == whole)
 
 
 def test_verdicts_are_a_grid_with_what_fails_now_on_top() -> None:
@@ -85,18 +85,28 @@ def test_of_many_evals_those_that_ever_failed_are_drawn_page_by_page() -> None:
     ax = plot_verdicts(results(*rows))
     assert len(ax.get_yticklabels()) == 40
     assert notes_of(ax) == ("left out: 160 evals that never failed",)
+    assert ax.get_xlabel() == notes_of(ax)[0]
     rows += [each for at in range(5) for each in many(f"late{at:03}", "FP")]
     first, second = (plot_verdicts(results(*rows), page=page) for page in (1, 2))
     names = [[each.get_text() for each in ax.get_yticklabels()] for ax in (first, second)]
     assert list(map(len, names)) == [40, 5]
     assert len({*names[0], *names[1]}) == 45
     assert notes_of(second)[1] == "evals 41 to 45 of 45: page 2 of 2"
+    assert second.get_xlabel() == "; ".join(notes_of(second))
     with pytest.raises(ConfigError, match="page=3: there is only page 1 to 2"):
         plot_verdicts(results(*rows), page=3)
     low = plot_verdicts(results(*rows), ax=Figure(figsize=(4, 2)).subplots())
     fonts = [each.get_fontsize() for each in low.get_yticklabels()]
-    assert min(fonts) >= 6
-    assert len(fonts) * 6 * 1.35 <= 2 * 72
+    assert min(fonts) >= 7
+    assert len(fonts) * 7 * 1.35 <= 2 * 72
+    high = plot_verdicts(results(*rows), ax=Figure(figsize=(6, 40)).subplots())
+    assert len(high.get_yticklabels()) == 40
+
+
+def test_where_every_eval_has_a_row_nothing_is_said_below() -> None:
+    ax = plot_verdicts(results(*many("e1", "PP"), *many("e2", "PF")))
+    assert ax.get_xlabel() == ""
+    assert notes_of(ax) == ()
 
 
 @pytest.mark.parametrize(("outcomes", "state"), [("PF", "mixed"), ("PE", "passed")])
@@ -125,7 +135,10 @@ def test_rings_are_where_analysis_finds_flaky_evals() -> None:
     ax = plot_verdicts(frame)
     names = [each.get_text() for each in ax.get_yticklabels()]
     row = names.index("name of flaky")
-    assert marks(ax, hollow=True) == [(float(x), row) for x in range(12) if x != 9]
+    failures = [(float(x), row) for x in (1, 4, 7, 10)]
+    assert marks(ax, hollow=True) == failures
+    crosses = [each for each in marks(ax, hollow=False, whole=True) if each[1] == row]
+    assert not set(crosses) & set(failures)
     assert "flaky" in legend_texts(ax)
 
 

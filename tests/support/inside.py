@@ -60,7 +60,7 @@ MODULES = {
     "files": "check_writable",
     "markup": "Html join show_turning tag",
     "plots.labels": "choose_families shorten_names",
-    "plots.palette": "STATE_LOOKS TRANSITION_LOOKS",
+    "plots.palette": "STATE_LOOKS",
     "progress": "Progress",
     "render.document": "Case FailedTry Folded",
     "render.html": "STYLE to_piece",

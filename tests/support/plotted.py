@@ -62,9 +62,9 @@ def texts(ax: Axes) -> list[str]:
 
 
 def notes_of(ax: Axes) -> tuple[str, ...]:
-    """What the picture leaves out."""
-    notes: tuple[str, ...] = ax.retab_notes  # type: ignore[attr-defined]
-    return notes
+    """What the figure leaves out, line by line."""
+    notes: str = ax.retab_notes  # type: ignore[attr-defined]
+    return tuple(notes.splitlines())
 
 
 def title_of(ax: Axes) -> str:
