@@ -12,17 +12,16 @@ from benchmarks.programs import BulkServer
 
 NAME = "watch"
 INTERVAL = 2.0
-EVALS = 95
 ONE, MANY = (f"{runs}, interval={INTERVAL:g}: share of a core" for runs in ("1 run", "20 runs"))
 SENT = f"1 run, interval={INTERVAL:g}: sent"
 PROMISES = {ONE: AtMost(1.5), MANY: AtMost(4.0), SENT: AtMost(2.0)}
 # The rounds that are timed come after those that read what had been before.
-WARM_UP = 2
+WARM_UP = 3
 
 
 def measure(size: int = 200) -> list[Figure]:
-    """Watch one run and twenty, for ``size / 10`` seconds; in each round an eval ends."""
-    rounds = max(1, round(size / 10 / INTERVAL))
+    """Watch runs of the sandbox, one and twenty, for ``size / 5`` seconds of their time."""
+    rounds = max(1, round(size / 5 / INTERVAL))
     share, sent = _watch(1, rounds)
     return [
         Figure(ONE, share, "%"),
@@ -33,8 +32,8 @@ def measure(size: int = 200) -> list[Figure]:
 
 def _watch(runs: int, rounds: int) -> tuple[float, float]:
     """Percent of a core that this process needs while a view is on, and kB it sends a second."""
-    with BulkServer("queue", runs, EVALS, 0) as server, server.client() as client:
-        watched = ra.fetch_runs(progress=False, client=client)
+    with BulkServer("story", 0, 0, 0) as server, server.client() as client:
+        watched = ra.start_runs("wf_invoices", repeat=runs, client=client)
         with ra.watch(watched, interval=INTERVAL, client=client) as view:
             sent: list[int] = []
             ticks: list[object] = []
