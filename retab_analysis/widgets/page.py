@@ -68,8 +68,9 @@ class HtmlPage:
 
     ``pieces`` are HTML with slots for one another, the outermost is ``root``; ``make_saved`` gives
     them as they may be saved. ``on_event`` may be called in any thread; the page shows shortly what
-    it returns, and for longer what it raises. ``label`` is for screen readers. Elements outside the page that name ``token`` in ``data-stands-for``
-    stand for it where nothing drives it, and are hidden while it is shown.
+    it returns, and for longer what it raises. ``label`` is for screen readers. Elements outside the
+    page that name ``token`` in ``data-stands-for`` stand for it where nothing drives it, and are
+    hidden while it is shown.
     """
 
     def __init__(

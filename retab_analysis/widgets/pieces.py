@@ -301,7 +301,6 @@ class _Renderer:
             yield self._card(card, order=arrival)
 
     def _blocks(self) -> Html:
-        """A row for each block, in which its evals are summed up."""
         facts = self.facts
         rows = []
         for block, evals in facts.blocks.items():
@@ -437,7 +436,6 @@ class _Renderer:
         return join(line, tag("tr", tag("td", inner, colspan=6), class_="rv-open"))
 
     def _name(self, detail: Detail, kind: str, *, is_open: bool) -> Html:
-        """The name of an eval, and its document, or why it is where it is."""
         (first, *_), *below = detail.name.lines
         text = name(without_controls(first.text))
         if self.look.is_live:
@@ -464,7 +462,6 @@ class _Renderer:
         return tag("td", made, class_="rv-m", tabindex=-1)
 
     def _tint(self) -> str | None:
-        """Which columns are those of the checked run and of the baseline."""
         columns = self.facts.columns
         checked = [at for at, each in enumerate(columns) if each.is_checked]
         before = [at for at, each in enumerate(columns) if each.is_baseline]
@@ -474,7 +471,6 @@ class _Renderer:
         return ";".join(said)
 
     def _columns(self, block: str | None) -> Html:
-        """The head of the matrix: versions, days, and a button for each run."""
         columns = self.facts.columns
         edited = self.facts.edits_of(block) if block is not None else []
         marks = []

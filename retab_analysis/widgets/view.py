@@ -275,7 +275,6 @@ class View(Handle):
 
     @property
     def _runs(self) -> pl.DataFrame:
-        """The watched runs, else those that are checked."""
         watched, states = self._stream.runs, self._states.values()
         return watched if watched.height else pl.concat([watched, *(s.checked for s in states)])
 
@@ -312,7 +311,6 @@ class View(Handle):
         return True
 
     def _finish(self) -> pl.DataFrame:
-        """The runs as they ended, or the error that ended watching early."""
         # Whoever executes a notebook without a browser stores only what the waiting cell sends.
         self._flush()
         if self._stream.error is not None:
@@ -518,7 +516,6 @@ class View(Handle):
         return None
 
     def _export(self, workflow_id: str) -> str:
-        """Write the evals that are shown to a new file in the kernel's folder."""
         frame = self.frame
         stem = "".join(each if each.isalnum() or each in "-_" else "_" for each in workflow_id)
         names = (f"{stem or 'evals'}{f'-{at}' if at > 1 else ''}.csv" for at in range(1, 1_000))
@@ -576,7 +573,6 @@ class View(Handle):
         return {"comparison": settled, "reruns": left}
 
     def _show_document(self, workflow_id: str, at: int) -> None:
-        """Ask for a document of the open eval in a thread: no click waits for the network."""
         state = self._states[workflow_id]
         if state.opened is None:
             return
