@@ -67,7 +67,7 @@ called regressed."""
 DRAFT = "draft"
 """Stands for the workflow as it is now, or for its newest version that is not published."""
 
-SAME_EVAL = ("handle_inputs_fingerprint", "condition_kind", "expected_value")
+SAME_EVAL = ("handle_inputs_fingerprint", "condition_kind", "expected_value", "threshold")
 """The columns in which two results of an eval have to agree to be comparable, where both know."""
 
 BLOCK_CODE = "block_execution_fingerprint"

@@ -20,7 +20,7 @@ from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import find_era, mark_codes, read_past_versions
-from retab_analysis.fetch.lists import read_two_versions
+from retab_analysis.fetch.lists import read_live_blocks, read_two_versions
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -242,18 +242,19 @@ class _Search:
 
 @dataclass(eq=False)
 class BlockLabels:
-    """The labels of a workflow's blocks, which are asked for when they are needed, and once.
-
-    A pickle of it has what is known, and asks nobody: a client does not leave its process.
-    """
+    """The labels of a workflow's blocks, read once. A pickle keeps them without the client."""
 
     source: Source | None
     known: Mapping[str, str | None] | None = None
 
     def __call__(self) -> Mapping[str, str | None] | None:
-        """The labels by the ids of the blocks; None where they are not known."""
-        if self.known is None and self.source is not None:
-            self.known = self.source.read_labels() or None
+        if self.known is None and (source := self.source) is not None:
+            try:  # once more, to say why, where the check was refused
+                blocks = partial(read_live_blocks, source.client, source.workflow_id)
+                self.known = source.read_labels() or dict(blocks()["block_id", "label"].iter_rows())
+            except RetabAnalysisError as error:
+                error.args = (f"{error}. A tier names a block by a label, which the API has",)
+                raise
         return self.known
 
     def __deepcopy__(self, memo: object) -> BlockLabels:

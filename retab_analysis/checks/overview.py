@@ -227,7 +227,7 @@ def _find_stale(source: Source, listing: RunListing) -> dict[str, str]:
     saved = source.saved
     if listing.runs.is_empty():
         return {}
-    present = find_present(saved, NOTHING_RAN, source.read_saved_at)
+    present = find_present(saved, NOTHING_RAN, source.read_saved_at, source.read_begun)
     rows = saved.drop_nulls("latest_run_status").iter_rows(named=True)
     ran = {row["eval_id"]: row for row in rows}
     on_present = [

@@ -41,7 +41,8 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     remembered = _remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
     expected = _find_expected(plan, saved, placed)
-    pending = _find_pending(plan.candidate.runs, now, saved) & expected
+    unread = {*saved["eval_id"]}.difference(placed["eval_id"])
+    pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
     # A run that was cut short after the checked one is only more evidence, and need not add up.
     is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
@@ -101,10 +102,7 @@ def _make_version_sides(plan: ReadingPlan, source: Source, progress: Progress | 
 
 
 def _count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int]:
-    """How many failures and errors runs that ended count and have no result of.
-
-    And how many other results completed runs lack.
-    """
+    """How many failures and errors runs count but do not show; how many other results they lack."""
     names = ("failed", "blocked", "error")
     its = results.unique(("run_id", "eval_id"), keep="last").group_by("run_id")
     shown = its.agg(pl.len(), *((pl.col("state") == n).sum().alias(f"{n}_shown") for n in names))
@@ -132,7 +130,7 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
 def _find_present(results: pl.DataFrame, source: Source) -> dict[str, Present]:
     ran = results.filter(pl.col("block_id").is_not_null())
     codes = ran.select("block_id", "eval_id", "run_id", code=BLOCK_CODE, began=MOMENT)
-    return find_present(source.saved, codes, source.read_saved_at)
+    return find_present(source.saved, codes, source.read_saved_at, source.read_begun)
 
 
 def _mark_present(results: pl.DataFrame, present: Mapping[str, Present]) -> pl.DataFrame:
@@ -237,10 +235,7 @@ def _judge_saved(
 
 
 def _find_redefined(ended: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
-    """The saved evals of which no result has the inputs and the condition that they have now.
-
-    That they were saved later is not enough: a new name changes nothing.
-    """
+    """The evals without a result of their present inputs and condition; a new name is neither."""
     decided = ended.filter(pl.col("state").is_in(DECIDED)).with_columns(at=pl.int_range(pl.len()))
     told = decided.join(mark_own(decided, saved, "expected_value"), on="at")
     is_own = told.group_by("eval_id").agg(pl.col("is_own").any())

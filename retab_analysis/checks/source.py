@@ -92,7 +92,6 @@ class Source:
         return dict(self._read_live()["block_id", "updated_at"].iter_rows())
 
     def read_labels(self) -> dict[str, str | None]:
-        """What each block is called; nothing where the API does not tell."""
         return self.labels or dict(self._read_live()["block_id", "label"].iter_rows())
 
     def _read_live(self) -> pl.DataFrame:
@@ -139,6 +138,11 @@ class Source:
     def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
         """The history of some blocks, an ERAS frame; None if the API does not give it."""
         return read_history(self.client, self.workflow_id, blocks)
+
+    def read_begun(self, blocks: Sequence[str]) -> dict[str, datetime | None]:
+        """When the era of the draft began, of the blocks of which the API gives the history."""
+        eras = ERAS.empty() if (its := self.read_edits(blocks)) is None else its
+        return dict(eras.filter("is_draft")["block_id", "first_seen_at"].iter_rows())
 
     def read_kept_edits(self) -> pl.DataFrame:
         """What is remembered here of edits that the API has forgotten: an ERAS frame."""

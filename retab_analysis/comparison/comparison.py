@@ -460,7 +460,6 @@ class Comparison:
         return make_document(self._facts(judged.set_aside), judged, self.explain(), looks, door)
 
     def _list_values(self, gate: Gate, *, brief: bool, values: bool) -> dict[str, Any]:
-        """What :meth:`to_dict` gives, with what a gate of another rule says."""
         facts = self._facts(gate.set_aside)
         told = list_conclusion(facts, gate, values=values)
         if brief:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,17 +13,17 @@ import polars as pl
 
 from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import Verbatim, parse_json, write_json, write_path
+from retab_analysis.comparison.names import LABEL, name_blocks
 from retab_analysis.errors import list_some
 from retab_analysis.markup import one_line
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import DRAFT
 
 _BLOCKS = 6
-_NAME = 80  # characters of a label
 
 
 FORGOTTEN = "the API does not keep earlier drafts"
-NOT_THERE = "the API's history of the block has no edit at that time"
+NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at that time"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +49,10 @@ class Edits:
     @functools.cached_property
     def names(self) -> dict[str, str]:
         """What the blocks are called that have a label: that; with its id where two have it."""
-        labels = {block: one_line(label, _NAME) for block, label in self.labels.items() if label}
-        taken = Counter([*labels.values(), *(each for each in self.labels if each not in labels)])
-        return {
-            block: label if taken[label] == 1 else f"{label} ({one_line(block)})"
-            for block, label in labels.items()
-        }
+        return name_blocks(self.labels)
 
     def name(self, block: str | None) -> str:
-        return self.names.get(block or "") or one_line(block or "a block without an id", _NAME)
+        return self.names.get(block or "") or one_line(block or "a block without an id", LABEL)
 
     def describe(self) -> str:
         """Some sentences: which fields of which blocks were edited; without any value."""

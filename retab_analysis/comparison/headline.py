@@ -274,7 +274,6 @@ def _errs_always(facts: VerdictFacts) -> Heading | None:
 
 
 def _open(facts: VerdictFacts) -> Heading | None:
-    """Something may have broken, has no result, or does not add up."""
     suspects, errors = len(facts.of("suspect")), len(facts.of("newly_errored"))
     missing, unnamed = len(facts.of("incomplete")), facts.sides.read.unnamed
     said = []
@@ -299,7 +298,6 @@ def _open(facts: VerdictFacts) -> Heading | None:
 
 
 def _could_not_run(facts: VerdictFacts) -> Heading | None:
-    """The run that was asked for ended in an error itself."""
     if not facts.sides.read.could_not_run:
         return None
     passed, of = facts.passing
@@ -352,7 +350,6 @@ def _name_block(stories: Iterable[Story]) -> str:
 
 
 def _not_run(facts: VerdictFacts) -> Heading | None:
-    """What was edited, or is new, and has not run."""
     stale, unrun = facts.of("stale"), _name_unrun(facts)
     if not stale:
         return None

@@ -1,13 +1,17 @@
-"""What a person calls a day, a version and a run."""
+"""What a person calls a day, a version, a block and a run."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
 
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import MOMENT
+
+LABEL = 80  # characters of a block's label
 
 
 def say_day(moment: datetime, year: int | None = None) -> str:
@@ -46,7 +50,6 @@ def name_version(
 
 
 def _moment(frame: pl.DataFrame) -> pl.Expr:
-    """When a run was created, of a RESULTS or of a RUNS frame."""
     return MOMENT if "run_created_at" in frame.columns else pl.col("created_at")
 
 
@@ -69,6 +72,16 @@ def name_versions(
     ]
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0]}{more}" if found else ""
+
+
+def name_blocks(labels: Mapping[str, str | None]) -> dict[str, str]:
+    """What the blocks are called that have a label: that; with its id where two have it."""
+    named = {block: one_line(label, LABEL) for block, label in labels.items() if label}
+    taken = Counter([*named.values(), *(each for each in labels if each not in named)])
+    return {
+        block: label if taken[label] == 1 else f"{label} ({one_line(block)})"
+        for block, label in named.items()
+    }
 
 
 def name_runs(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | None) -> str:

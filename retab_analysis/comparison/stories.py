@@ -29,7 +29,8 @@ from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRAN
 
 _OUTCOME = (
     *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
-    *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "expected"),
+    *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "threshold"),
+    "expected",
 )
 _MEASURED = ("score", "margin", "duration_ms")
 _SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") :]
@@ -78,22 +79,24 @@ def tell_stories(
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
-    known = {each.id for each in stories}
-    stories += [each for each in _list_never_run(sides.saved) if each.id not in known]
+    stories += _list_unread(sides.saved, ledger.evals["eval_id"])
     return sorted(stories, key=_find_place)
 
 
-def _list_never_run(saved: SavedEvals) -> Iterator[Story]:
-    if saved.evals is not None:
-        never = saved.evals.filter(
-            pl.col("eval_id").is_in([k for k, v in saved.stale.items() if v == "never"])
-        )
-        for eval_id, name, block, path, kind in never.select(
-            "eval_id", "eval_name", "block_id", "path", "condition_kind"
-        ).iter_rows():
-            now = SavedNow(is_there=True, is_expected=False, stale="never")
-            about = {"path": path, "condition_kind": kind, "saved": now, "transition": "stale"}
-            yield Story(id=eval_id, name=name, block_id=block, index=-1, **about)
+def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
+    """The saved evals without any result that was read: new ones, and those that have lost it."""
+    if saved.evals is None:
+        return
+    unread = saved.evals.filter(~pl.col("eval_id").is_in(read.implode()))
+    about = unread.select("eval_id", "eval_name", "block_id", "path", "condition_kind")
+    for eval_id, name, block, path, kind in about.iter_rows():
+        stale = saved.stale.get(eval_id)
+        is_lost = stale != "never" and eval_id in (saved.expected or ())
+        now = SavedNow(True, is_lost, eval_id in saved.pending, eval_id not in saved.invalid)
+        now = replace(now, is_on_present_code=False, stale=stale)
+        told = Story(eval_id, name, block, index=-1, path=path, condition_kind=kind, saved=now)
+        if transition := find_transition(told):
+            yield replace(told, transition=transition)
 
 
 def _list_outcomes(
@@ -177,7 +180,6 @@ def _choose(
 
 
 def _is_passing(ledger: Ledger, findings: Findings) -> Bools:
-    """Which evals only pass now, and are not called broken all the same."""
     histories = ledger.histories
     passed, failed = (
         each[:, histories.candidate :].any(axis=1) for each in (histories.passed, histories.failed)
@@ -282,10 +284,7 @@ def _describe_saved(ledger: Ledger, sides: Sides) -> list[SavedNow]:
 
 
 def _was_there(ledger: Ledger) -> Bools:
-    """Which evals the baseline has; where there is none, the newest earlier run of most evals.
-
-    What only older runs have was removed long ago.
-    """
+    """Which evals the baseline has; where there is none, the newest earlier run of most evals."""
     rows = ledger.results
     before = rows.filter(side=BASELINE)
     if before.is_empty():

@@ -123,7 +123,6 @@ class SuiteTest:
 
 
 def _find_clusters(documents: pl.Series) -> npt.NDArray[np.int64]:
-    """The number of each eval's cluster of documents, see :func:`find_clusters`."""
     frame = documents.alias("document").to_frame().with_row_index("eval")
     pairs = frame.filter(pl.col("document").list.len() > 0).explode("document")
     numbers = pairs["document"].rank("dense").cast(pl.Int64).fill_null(0)

@@ -290,7 +290,6 @@ class _Writer:
         return Row(*find_sign(each), say_word(each), cells, each.ended, brief)
 
     def _unsure(self, evals: list[Story]) -> Iterator[Part]:
-        """What one run cannot tell, and what would."""
         evals = [each for each in evals if not each.is_outage]
         if not evals:
             return

@@ -3,9 +3,9 @@
 An outcome is a pass or not (``failed``, ``blocked``), whether it came from a run of the whole
 workflow, of a block, or of the eval alone; there is no other kind of evidence. The rules:
 
-*Definition.* Two outcomes are comparable if inputs, kind of condition and expected value, by value,
-are the same or not known on one side. Those count that are comparable with the newest decided
-result, wherever they lie.
+*Definition.* Two outcomes are comparable if inputs, kind of condition, threshold and expected value
+are the same, by value, or not known on one side. Those count that are comparable with the newest
+decided result, wherever they lie.
 
 *Rows.* A row of a block is a run of the workflow or of the block, with the runs of single evals on
 the same code that began within three hours after it ended. Later ones form a row of their own,
@@ -42,13 +42,13 @@ MOMENT_TYPE = pl.Datetime("us", "UTC")
 EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 """The values of ``side``: history, the baseline that was passed in, the candidate."""
 
-DEFINITION = ("handle_inputs_fingerprint", "condition_kind", "expected")
+DEFINITION = ("handle_inputs_fingerprint", "condition_kind", "threshold", "expected")
 """What has to agree; ``expected`` is the expected value by value."""
 
 NEEDED = (
     *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id"),
     *("workflow_version_id", "run_scope", "run_created_at", "run_completed_at", "created_at"),
-    *("completed_at", BLOCK_CODE, "handle_inputs_fingerprint", "condition_kind", "expected_value"),
+    *("completed_at", BLOCK_CODE, *DEFINITION[:-1], "expected_value"),
 )
 """The columns of a RESULTS frame of which a ledger is made."""
 
@@ -58,7 +58,7 @@ HORIZON = 30
 """So many whole runs before the candidate decide."""
 SAME_DAY = timedelta(days=1)
 OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
-_TIES = ("eval_id", "state", BLOCK_CODE, *DEFINITION[:2], "expected_value")
+_TIES = ("eval_id", "state", BLOCK_CODE, *DEFINITION[:-1], "expected_value")
 _PLACED = pl.Schema({"block": pl.Int64, "run": pl.String, "is_now": pl.Boolean, "row": pl.Int64})
 _ROWS = pl.Schema(
     {"block": pl.Int64(), "row": pl.Int64(), "began": pl.String(), "moment": MOMENT_TYPE}
@@ -189,7 +189,7 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
     table = results.filter(pl.col("eval_id").is_not_null()).select(
         *("at", "side", "moment", "state", "run_id", "run_scope", "run_completed_at"),
-        *("completed_at", "workflow_version_id", "eval_id", "block_id", *DEFINITION[:2]),
+        *("completed_at", "workflow_version_id", "eval_id", "block_id", *DEFINITION[:-1]),
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
         code=BLOCK_CODE,
@@ -244,10 +244,10 @@ def mark_own(results: pl.DataFrame, saved: pl.DataFrame, expected: str) -> pl.Da
 
     What is not known on either side is no difference; ``expected`` names the column of the value.
     """
-    keys = ("eval_id", "handle_inputs_fingerprint", "condition_kind", expected)
+    keys = ("eval_id", *DEFINITION[:-1], expected)
     now = saved.select("eval_id", "condition", inputs="latest_inputs_fingerprint")
     both = results.select(keys).unique().join(now, on="eval_id", how="left")
-    asked = both.select("condition", "condition_kind", expected).iter_rows()
+    asked = both.select("condition", "condition_kind", expected, "threshold").iter_rows()
     same = [None if None in row[:2] else asserts_the_same(*row) for row in asked]
     given = (pl.col("handle_inputs_fingerprint") == pl.col("inputs")).fill_null(True)
     told = both.with_columns(is_own=pl.Series(same, dtype=pl.Boolean).fill_null(True)).with_columns(

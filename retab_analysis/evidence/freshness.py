@@ -41,7 +41,7 @@ def find_edited(
     )
     both = told.join(_known(candidate), on="eval_id").with_columns(_saved_later(blocks))
     code, inputs = pl.col("latest_block_fingerprint"), pl.col("latest_inputs_fingerprint")
-    asserted = both.select("saved_condition", "condition_kind", "expected_value").iter_rows()
+    asserted = both.select("saved_condition", *SAME_EVAL[1:]).iter_rows()
     same = [None if None in row[:2] else asserts_the_same(*row) for row in asserted]
     edited = _first_that_holds(
         {

@@ -45,6 +45,7 @@ class Outcome(Struct, frozen=True, gc=False):
     is_outage: bool
     inputs: str | None
     condition_kind: str | None
+    threshold: float | None
     expected: str | None
     score: float | None
     margin: float | None  # score less threshold
@@ -275,11 +276,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def unknown(self) -> tuple[str, ...]:
-        """What of its definition the outcomes of one side do not say.
-
-        An expected value that neither has is none that could have changed: not every condition has
-        one.
-        """
+        """What of its definition the outcomes of one side do not say, and may have changed."""
         same = [each for each in self.outcomes if each.is_decided and each.is_present]
         sides = [[each for each in same if each.is_now is is_now] for is_now in (False, True)]
         if not all(sides):
@@ -287,7 +284,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         found = []
         for word, name in _DEFINITION:
             says = [_last_known(side, name) is not None for side in sides]
-            if says[0] != says[1] if name == "expected" else not all(says):
+            if says[0] != says[1] if name in ("expected", "threshold") else not all(says):
                 found.append(word)
         return tuple(found)
 
@@ -403,6 +400,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 _DEFINITION = (
     ("inputs", "inputs"),
     ("condition", "condition_kind"),
+    ("threshold", "threshold"),
     ("expected value", "expected"),
 )
 

@@ -30,10 +30,7 @@ def check_client(client: Client | None) -> Client | None:
 
 
 def client_or_default(client: Client | None) -> Client:
-    """The given client, else the default, made from the environment at first use.
-
-    Whoever asks with it makes frames of what it answers.
-    """
+    """The given client, else the default, made from the environment at first use."""
     global _default
     check_polars_threads()
     check_client(client)

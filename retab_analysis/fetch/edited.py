@@ -8,6 +8,7 @@ than a break unseen.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,11 +46,7 @@ Scope = dict[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """What is to be started, and what is left out.
-
-    ``evals`` is None if their number is not known. ``left_out`` has one row per block, as
-    ``ProblemsWarning.problems``.
-    """
+    """What is to be started and left out; ``evals`` is None if their number is not known."""
 
     scopes: list[Scope]
     evals: int | None
@@ -63,13 +60,13 @@ class _Block:
     """A block with its saved evals; ``why`` it counts as edited, None where it does not."""
 
     id: str
+    name: str
     evals: list[Eval]
     is_there: bool
     why: str | None
     single: list[Eval] = field(default_factory=list)  # the evals that are started by themselves
 
     def say_left_out(self) -> str:
-        """Why it is left out, and what else is to be known of its evals."""
         n = count(len(self.evals), "eval")
         if not self.is_there:
             return f"{n}; the workflow does not have this block any more"
@@ -89,7 +86,7 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
     single = [row for each in blocks if not each.why for row in each.single]
     scopes = [{"type": "block", "block_id": each.id} for each in edited]
     scopes += [{"type": "single", "eval_id": row["eval_id"]} for row in single]
-    what = [f"block {each.id!r} ({_WHY[each.why]})" for each in edited if each.why]
+    what = [f"block {each.name!r} ({_WHY[each.why]})" for each in edited if each.why]
     if single:
         names = list_some((repr(row["eval_name"] or row["eval_id"]) for row in single), _LISTED)
         what.append(f"{count(len(single), 'eval')} that {_are_new(single)} ({names})")
@@ -99,10 +96,11 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
     said = f"{say_start(workflow_id, len(runs), evals, repeat)}: {'; '.join(what)}."
     if not runs:
         said = "No run is started: no block was edited since its evals ran last."
-    reasons = {each.id: each.say_left_out() for each in left_out}
-    told = list_some((f"{block!r} ({why})" for block, why in reasons.items()), _LISTED)
-    rows = [(block, "$", why, "") for block, why in reasons.items()]
-    problems = pl.DataFrame(rows, PROBLEMS, orient="row")
+    reasons = [(each, each.say_left_out()) for each in left_out]
+    told = list_some((f"{block.name!r} ({why})" for block, why in reasons), _LISTED)
+    problems = pl.DataFrame(
+        [(each.id, "$", why, "") for each, why in reasons], PROBLEMS, orient="row"
+    )
     left = f"Left out: {told}." if reasons else ""
     return Selection(runs, evals * repeat, said, left, problems)
 
@@ -117,7 +115,10 @@ def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
     """The blocks of the saved evals, each with its evals, the oldest first."""
     saved = read_saved(client, workflow_id, strict=True).frame
     refuse_unknown(client, {"workflow_id": [workflow_id]}, saved)
-    saved_at = dict(read_live_blocks(client, workflow_id)["block_id", "updated_at"].iter_rows())
+    live = read_live_blocks(client, workflow_id)
+    saved_at = dict(live["block_id", "updated_at"].iter_rows())
+    labels = dict(live["block_id", "label"].iter_rows())
+    alike = Counter(labels.values())
     present = find_present(saved, NOTHING_RAN, lambda: saved_at)
     parts = saved.sort("block_id", "created_at", "eval_id").partition_by("block_id", as_dict=True)
     blocks = []
@@ -127,7 +128,9 @@ def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
         open_ones = [each for each in valid if is_open(each)]
         why = find_why(valid, open_ones, present[str(block)], saved_at[block]) if is_there else None
         single = open_ones if is_there else []
-        blocks.append(_Block(str(block), evals, is_there, why, single))
+        label = labels.get(block) or block
+        name = label if alike[label] < 2 else f"{label} ({block})"
+        blocks.append(_Block(str(block), str(name), evals, is_there, why, single))
     return blocks
 
 

@@ -132,10 +132,7 @@ def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame 
 def read_past_versions(
     client: Client, workflow_id: str, versions: Sequence[str]
 ) -> list[pl.DataFrame] | None:
-    """Read versions, of which some are drafts, as their blocks were when they ran last.
-
-    They are BLOCKS frames; None if one is not known, or the API does not give histories.
-    """
+    """The BLOCKS frames of versions and drafts when they ran last; None if one is not known."""
     ran = read_newest_runs(client, workflow_id, limit=PAGE_SIZE)
     moments = dict(ran.select("workflow_version_id", "created_at").reverse().iter_rows())
     known = read_graphs(client, workflow_id, list(dict.fromkeys((DRAFT, *versions))))
@@ -193,10 +190,7 @@ def history_path(block_id: str) -> str:
 def read_graphs(
     client: Client, workflow_id: str, versions: Sequence[str]
 ) -> dict[str, pl.DataFrame]:
-    """Read the blocks of versions, or of ``"draft"``: BLOCKS frames, of those that are available.
-
-    Of the draft it is a LIVE_BLOCKS frame.
-    """
+    """The BLOCKS frames of the versions that the API has; of ``"draft"`` a LIVE_BLOCKS frame."""
     outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
 
     def read(version: str) -> pl.DataFrame:
@@ -212,7 +206,6 @@ def read_graphs(
 
 
 def _see_publications(client: Client, workflow_id: str) -> pl.DataFrame:
-    """The configurations of the newest published versions."""
     try:
         versions = read_newest_versions(client, workflow_id)
     except RetabAnalysisError as error:

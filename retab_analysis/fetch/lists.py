@@ -180,11 +180,7 @@ def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
 def read_changed_blocks(
     client: Client, workflow_id: str, baseline: str, candidate: str
 ) -> frozenset[str]:
-    """Read which blocks differ between two published versions, by their ids.
-
-    If the API does not know a version, for example a draft, this raises NotFoundError: it is
-    unknown what changed.
-    """
+    """Which blocks differ between two versions; NotFoundError for one that is a draft."""
     params = [
         *of_workflow(workflow_id),
         ("from_workflow_version_id", baseline),
@@ -227,7 +223,6 @@ def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
 def read_two_versions(
     client: Client, workflow_id: str, baseline: str, candidate: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read the blocks of two versions at the same time; see :func:`read_blocks`."""
     outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
     tasks = [partial(read_blocks, client, workflow_id, each) for each in (baseline, candidate)]
     run_all(tasks, client.max_concurrency, outcomes)
@@ -237,11 +232,7 @@ def read_two_versions(
 
 
 def read_link(client: Client, document_id: str) -> wire.FileLink:
-    """Read the temporary address of a document, and its name.
-
-    The answer has nothing that could be compared with ``document_id``: that it is the link of this
-    document rests on the API, and on no connection being shared with another process.
-    """
+    """Read the temporary address of a document, and its name."""
     path = f"/v1/files/{quote_id('document_id', document_id)}/download-link"
     return client.get(path, parse=lambda body: read_document(wire.FileLink, body))
 

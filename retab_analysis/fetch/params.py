@@ -51,7 +51,6 @@ class RunQuery:
         order: str = "desc",
         **filters: OneOrSeveral,
     ) -> RunQuery:
-        """Check the arguments of ``fetch_runs``."""
         given = {
             name: [check_text(name, value)] if name in _SINGLE else list_values(name, value) or []
             for name, value in filters.items()
@@ -229,5 +228,4 @@ def shift(moment: datetime, by: timedelta) -> datetime:
 
 
 def format_moment(moment: datetime) -> str:
-    """A moment in UTC as ISO 8601, with ``Z``."""
     return moment.isoformat().replace("+00:00", "Z")

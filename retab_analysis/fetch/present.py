@@ -5,9 +5,11 @@ The API does not say which code a block has. The first of these that speaks does
 1. The evals that the API calls up to date all ran on one code: that is it.
 2. It calls none up to date, and some out of date by an edit: no result has the present code, unless
    a run that began after the block was saved names one.
-3. It says nothing of any, and the block was saved after its newest result began: no result has it.
-4. The code of the newest result, whatever became of that.
-5. Where results do not say their code: what ran after the block was saved, or everything.
+3. It says nothing of any: the one code that ran first since the draft's era began. If only older
+   code ran since then, no result has it.
+4. It says nothing of any, and the block was saved after its newest result began: no result has it.
+5. The code of the newest result, whatever became of that.
+6. Where results do not say their code: what ran after the block was saved, or everything.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ NOTHING_RAN = pl.DataFrame(
     | {"began": pl.Datetime("us", "UTC")}
 )
 """The columns that :func:`find_present` reads of results."""
+
+_MOST_BLOCKS = 12  # whose history is asked for
 
 SavedAt = Mapping[str, datetime | None]
 Row = Mapping[str, Any]
@@ -61,12 +65,15 @@ class Present:
 
 
 def find_present(
-    saved: pl.DataFrame, ran: pl.DataFrame, read_saved_at: Callable[[], SavedAt]
+    saved: pl.DataFrame,
+    ran: pl.DataFrame,
+    read_saved_at: Callable[[], SavedAt],
+    read_begun: Callable[[list[str]], SavedAt] = lambda blocks: {},
 ) -> dict[str, Present]:
-    """The present code of each block that has saved evals.
+    """The present code of each block that has saved evals; asks only for what is needed.
 
     ``saved`` is an EVALS frame; ``ran`` has the columns of :data:`NOTHING_RAN`, of results,
-    cancelled ones and errors too. When each block was saved is asked for only where it is needed.
+    cancelled ones and errors too. ``read_begun`` says when the era of each draft began.
     """
     began = pl.col("latest_run_completed_at") - pl.duration(
         milliseconds=pl.col("latest_run_duration_ms").fill_null(0)
@@ -85,14 +92,25 @@ def find_present(
         for key, its in ordered.partition_by("block_id", as_dict=True).items()
     }
     parts = saved.partition_by("block_id", as_dict=True)
+    evals = {str(block): its.to_dicts() for (block,), its in parts.items()}
+    silent = [
+        block
+        for block, its in evals.items()
+        if block in rows and not any(is_up_to_date(each) or is_edited(each) for each in its)
+    ]
+    begun = read_begun(silent[:_MOST_BLOCKS]) if silent else {}
     return {
-        str(block): _find(str(block), its.to_dicts(), rows.get(block, []), read_saved_at)
-        for (block,), its in parts.items()
+        block: _find(block, its, rows.get(block, []), read_saved_at, begun.get(block))
+        for block, its in evals.items()
     }
 
 
 def _find(
-    block: str, evals: Sequence[Row], ran: Sequence[Row], read_saved_at: Callable[[], SavedAt]
+    block: str,
+    evals: Sequence[Row],
+    ran: Sequence[Row],
+    read_saved_at: Callable[[], SavedAt],
+    begun: datetime | None,
 ) -> Present:
     newest: Row = ran[-1] if ran else {"code": None, "began": None}
     fresh = [each for each in evals if is_up_to_date(each)]
@@ -104,11 +122,19 @@ def _find(
     elif codes:
         return Present(code=codes.pop(), is_said=True)
     if fresh or not ran:
-        return Present(code=newest["code"], is_said=bool(fresh))
+        # An eval may be up to date without an outcome, on code that the API does not name.
+        is_open = any(each["latest_run_status"] not in ("completed", "error") for each in fresh)
+        saved_at = read_saved_at().get(block) if is_open and newest["code"] is None else None
+        return Present(code=newest["code"], since=saved_at, is_said=bool(fresh))
     if edited:
         known = {each["latest_block_fingerprint"] for each in edited}
         if newest["code"] is None or newest["code"] in known:
             return Present(is_run=False, is_said=True)
+    if None not in (begun, newest["began"]) and not edited:
+        first = {row["code"]: row["began"] for row in reversed(ran)}
+        since = [code for code, at in first.items() if at is not None and at >= begun]
+        if newest["began"] < begun or (None not in first and len(since) < 2):
+            return Present(bool(since), since[0] if since else newest["code"])
     saved_at = read_saved_at().get(block)
     is_later = None not in (saved_at, newest["began"]) and newest["began"] > saved_at
     if edited:

@@ -119,7 +119,6 @@ def note_versions(versions: pl.DataFrame | None) -> list[str]:
 
 
 def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
-    """The publications; where the API does not list them, the graphs."""
     try:
         fetched = read(client, publications_path(workflow_id), [], VERSIONS, of=workflow_id)
     except RetabAnalysisError as error:

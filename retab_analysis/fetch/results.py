@@ -194,8 +194,6 @@ class _Part:
 
 
 class _Reading:
-    """The results of some runs, as they come in."""
-
     def __init__(
         self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None
     ) -> None:
@@ -334,7 +332,7 @@ def eval_columns(evals: pl.DataFrame) -> list[pl.Expr]:
     """What results do not have, from an EVALS frame: names, paths, and what conditions lack."""
     once = evals.drop_nulls("eval_id").unique("eval_id", keep="first")
     eval_id = pl.col("eval_id")
-    words = pl.struct("eval_id", "condition_kind", "expected_value", "condition")
+    words = pl.struct("eval_id", "condition_kind", "expected_value", "threshold", "condition")
     return [
         *(
             eval_id.replace_strict(once["eval_id"], once[name], default=None).alias(name)

@@ -197,7 +197,6 @@ def list_runs(
     strict: bool = True,
     progress: Progress | None = None,
 ) -> Fetched:
-    """The runs that a query means, each once and in its order."""
     requests = query.requests() if limit != 0 else []
     frames, problems = [RUNS.empty()], Problems()
     # One after the other: of a single list, several parts are read at once already.

@@ -41,11 +41,7 @@ ReadPages = Callable[..., Iterator[Page]]
 def read_history(
     read: ReadPages, workers: int, params: Params, into: Collected, progress: Progress
 ) -> None:
-    """Read a whole list of runs as ``read_pages`` does, and faster where it is long.
-
-    An error in a window is not raised: reading on in sequence comes to the same place, where the
-    caller can resume.
-    """
+    """Read a list of runs in windows of time; an error comes again when it is read in sequence."""
     pages, runs, most = read(params, into), dict[str, wire.Run](), 0
 
     def tell(count: int) -> None:

@@ -61,10 +61,7 @@ def _with_dtypes(
 
 
 def _has_distinct_ids(frame: pl.DataFrame | pl.LazyFrame, table: Table) -> bool:
-    """Whether no id is there twice, which is known sooner than which one is.
-
-    A LazyFrame is not read for that, and may have any.
-    """
+    """Whether no id is there twice; a LazyFrame, which is not read for that, may have any."""
     if isinstance(frame, pl.LazyFrame) or not table.key:
         return False
     name = table.key[-1]

@@ -126,26 +126,32 @@ def complete_words(results: pl.DataFrame, evals: pl.DataFrame) -> pl.Series:
     saved = dict(evals.select("eval_id", "condition").iter_rows())
 
     @functools.cache
-    def complete(eval_id: str, kind: str, expected: str | None, words: str) -> str:
+    def complete(eval_id: str, kind: str, told: str | None, least: float | None, words: str) -> str:
         condition = saved.get(eval_id)
-        if condition is None or not asserts_the_same(condition, kind, expected):
+        if condition is None or not asserts_the_same(condition, kind, told, least):
             return words
         return describe_condition(condition)
 
-    rows = results.select("eval_id", "condition_kind", "expected_value", "condition").iter_rows()
-    words = [complete(*row) if row[1] in _NOT_WHOLE else row[3] for row in rows]
+    told = ("eval_id", "condition_kind", "expected_value", "threshold", "condition")
+    rows = results.select(told).iter_rows()
+    words = [complete(*row) if row[1] in _NOT_WHOLE else row[4] for row in rows]
     return pl.Series("condition", words, pl.String)
 
 
-def asserts_the_same(condition: str, kind: str, expected: str | None) -> bool | None:
-    """Whether a saved condition, as JSON, has the kind and the expected value of a result.
+def asserts_the_same(
+    condition: str, kind: str, told: str | None, least: float | None
+) -> bool | None:
+    """Whether a saved condition, as JSON, has a result's kind, expected value and threshold.
 
     Values are compared as such: 1 is 1.0. None where one of them is not known.
     """
-    told = "null" if expected is None else expected
+    told = told or "null"
     try:
         members = {**_DEFAULTS.get(kind, {}), **_members(condition)}
         if msgspec.json.decode(members["kind"], type=str) != kind:
+            return False
+        threshold = msgspec.json.decode(members.get("threshold", "null"), type=float | None)
+        if None not in (threshold, least) and threshold != least:
             return False
         saved = members.get(_EXPECTED.get(kind, "expected"), "null")
         if kind == "between":

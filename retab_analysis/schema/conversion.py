@@ -25,11 +25,7 @@ _TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
 @dataclass(frozen=True)
 class Conversion:
-    """How a column gets another dtype.
-
-    ``is_lost`` is True for a value that would not stay the same; None where all do, whatever they
-    are.
-    """
+    """How a column gets another dtype; ``is_lost``: which values would change, None for none."""
 
     value: pl.Expr
     is_lost: pl.Expr | None = None

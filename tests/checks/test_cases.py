@@ -124,6 +124,17 @@ def test_an_eval_that_was_edited_is_not_blamed_on_the_run() -> None:
         assert made.gate().ok
 
 
+def test_another_threshold_is_another_definition() -> None:
+    api = LetteredApi({"a": "PPPPFF", **fine(6, 6)})
+    for at, run in enumerate(api.runs):
+        api.change(f"res_{run.id}_a", assertion_result__threshold=0.8 if at < 4 else 0.95)
+    made = api.check()
+    row = made.evals.filter(eval_id="a").row(0, named=True)
+    assert (row["transition"], row["cause"]) == ("still_failing", None)
+    assert row["reason"] == "never passed since it was edited"
+    assert made.gate().ok
+
+
 def test_a_known_gap_never_counts_and_a_break_is_red_until_it_is_mended() -> None:
     for mend, codes in (("F", "A" * 15 + "BBB"), ("P", "A" * 15 + "BBC")):
         api = LetteredApi(

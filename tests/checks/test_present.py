@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.edited import BLOCKS, EXTRACT, FINE, TABLE, edited, made
 from support.fakes import FakeTime
-from support.faultserver import Reply, reply
+from support.faultserver import Reply, page, reply
 from support.lettered_api import DAY, HOUR
 
 
@@ -83,12 +83,40 @@ def test_100_a_clock_that_is_days_slow_hides_no_run() -> None:
 def test_where_nobody_says_when_a_block_was_saved_the_newest_code_is_the_present_one(
     answer: Reply,
 ) -> None:
-    api = made(broken={"GET /v1/workflows/blocks": answer})
+    api = made(broken={"GET /v1/workflows/blocks": answer}, max_attempts=2)
     for eval_id in FINE:
         api.change(eval_id, freshness=None)
     with api:
         assert api.check().headline == "✓ Nothing broke: 8 of 8 pass"
-        assert api.asked.count("GET /v1/workflows/blocks") <= 5  # the attempts of one request
+        assert api.asked.count("GET /v1/workflows/blocks") <= 2  # the attempts of one request
+
+
+@pytest.mark.parametrize(("history", "code"), [(True, 0), (False, 2)])
+def test_without_freshness_the_history_tells_a_save_from_an_edit(history: bool, code: int) -> None:
+    api = made(history=history)
+    for eval_id in FINE:
+        api.change(eval_id, freshness=None)
+    with api:
+        assert api.check().gate().exit_code == 0
+        api.saved["extract"] = api.runs[-1].at + HOUR / 2
+        assert api.check().gate().exit_code == code
+        api.run("P" * 8, after=HOUR)
+        assert api.check().gate().exit_code == 0
+
+
+def test_without_freshness_a_run_of_older_code_does_not_hide_a_draft_that_never_ran() -> None:
+    api = made(codes={"classify": "A", "extract": "ABBBB"}, published=["AA"])
+    for eval_id in FINE:
+        api.change(eval_id, freshness=None)
+    with api:
+        api.codes = {"classify": "A", "extract": "ABBBBC"}  # the draft is edited, and C never runs
+        edited_at = api.runs[-1].at + HOUR
+        eras = api._eras("extract")
+        eras[0]["first_seen_at"] = edited_at.isoformat()
+        path = "GET /v1/workflows/blocks/extract/config-history"
+        api.broken[path] = reply(200, page(eras))
+        api.run("P" * 8, after=DAY, codes={"classify": "A", "extract": "B"})
+        assert api.check().headline.startswith("○ extract was edited and has not run yet")
 
 
 def test_the_headline_calls_an_edited_block_by_its_label() -> None:

@@ -132,14 +132,14 @@ def test_an_api_that_is_away_is_no_fault_of_the_file(
 ) -> None:
     path = policy(tmp_path, '[tiers.informational]\nblocks = ["Extract"]\n')
     with LetteredApi({}) as api:
-        verdict = checked(api)
         api.broken[BLOCKS] = reply(403, {"detail": "not for this key"})
-        with pytest.raises(ra.PermissionDeniedError, match=r"for this key.*of which a tier names"):
+        verdict = checked(api)
+        with pytest.raises(ra.PermissionDeniedError, match=r"for this key.*a label, which the API"):
             verdict.gate(allow=path)
         with RecordingClient(KEY, api.client.base_url) as client:
             code = main(["check", api.flow, "--allow", str(path)], Session(client))
         assert code == 3
-        assert "It was asked for the labels of the blocks" in capsys.readouterr().err
+        assert "A tier names a block by a label" in capsys.readouterr().err
         # What was not answered is asked for once more.
         del api.broken[BLOCKS]
         assert verdict.gate(allow=path).failing

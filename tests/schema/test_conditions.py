@@ -180,7 +180,13 @@ OVER_FIVE = '{"kind":"number_compare","op":"gt","expected":5}'
 def test_whether_a_saved_eval_still_asserts_what_a_result_did(
     condition: str, kind: str, expected: str | None, same: bool | None
 ) -> None:
-    assert asserts_the_same(condition, kind, expected) is same
+    assert asserts_the_same(condition, kind, expected, None) is same
+
+
+@pytest.mark.parametrize(("least", "same"), [(1.0, True), (0.9, False), (None, True)])
+def test_another_threshold_is_another_assertion(least: float | None, same: bool) -> None:
+    condition = '{"kind":"similarity_gte","reference":"x","threshold":1}'
+    assert asserts_the_same(condition, "similarity_gte", '"x"', least) is same
 
 
 @pytest.mark.parametrize("kind", KINDS)

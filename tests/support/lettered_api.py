@@ -166,7 +166,9 @@ class LetteredApi:
         documents: The document of each eval; one of its own if not given.
         published: The versions that were published, as letters: what else ran was a draft.
         labels: The label of each block; none if not given.
+        saved: When a block was saved last without a change.
         history: Whether the API gives the history of blocks; it answers 404 else.
+        fingerprints: Whether results and summaries carry those of their code and inputs.
         memory: Whether saved evals remember their latest pass and failure.
         reruns: For each eval its letters in the runs that are started; it passes after these.
         looks: So often a started run is looked at before it ends.
@@ -191,7 +193,9 @@ class LetteredApi:
     documents: Mapping[str, str] = field(default_factory=dict)
     published: Collection[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    saved: dict[str, datetime] = field(default_factory=dict)
     history: bool = True
+    fingerprints: bool = True
     memory: bool = True
     reruns: Mapping[str, str] = field(default_factory=dict)
     looks: int = 0
@@ -482,7 +486,8 @@ class LetteredApi:
             same = [*itertools.takewhile(lambda run: run.codes.get(block) == code, reversed(runs))]
             before = max((run.at for run in runs[: len(runs) - len(same)]), default=FIRST - DAY)
             first = same[-1].at if same else self._now()
-            return max(first - HOUR, before + (first - before) / 2)
+            edited = max(first - HOUR, before + (first - before) / 2)
+            return max(edited, self.saved.get(block, edited))
 
         return [
             {
@@ -578,6 +583,7 @@ class LetteredApi:
 
     def _result(self, eval_id: str, state: str, run: Run) -> dict[str, Any]:
         name = self.documents.get(eval_id, f"{eval_id}.pdf")
+        given = _letter(self.inputs.get(eval_id, ""), run.column)
         file = {"id": f"file {name}", "filename": name, "mime_type": "application/pdf"}
         document = result_with(
             eval_id,
@@ -585,8 +591,8 @@ class LetteredApi:
             run.id,
             workflow_id=self.flow,
             block_id=self._block(eval_id),
-            block_execution_fingerprint=self._code(eval_id, run),
-            handle_inputs_fingerprint=f"inputs {_letter(self.inputs.get(eval_id, ''), run.column)}",
+            block_execution_fingerprint=self._mark(f"code {self._code(eval_id, run)}"),
+            handle_inputs_fingerprint=self._mark(f"inputs {given}"),
             handle_inputs={"document": {"type": "file", "document": file}},
             timing=_timing(run.at, 2 if state in ("passed", "failed", "blocked") else None),
         )
@@ -604,7 +610,10 @@ class LetteredApi:
         return self.values.get(letter, other)
 
     def _code(self, eval_id: str, run: Run) -> str:
-        return f"code {run.codes[self._block(eval_id)]}"
+        return run.codes[self._block(eval_id)]
+
+    def _mark(self, fingerprint: str) -> str | None:
+        return fingerprint if self.fingerprints else None
 
     def _now(self) -> datetime:
         return self.now or max((run.at for run in self.shown()), default=FIRST) + HOUR
@@ -619,7 +628,7 @@ class LetteredApi:
         """A saved eval as it is now."""
         had = [run for run in self.shown() if eval_id in run.letters]
         column = self._column(now=True)
-        code = f"code {self._codes(column)[self._block(eval_id)]}"
+        code = self._codes(column)[self._block(eval_id)]
         known = had[-1:] and self._code(eval_id, had[-1]) == code
         asserted, given = (
             bool(had) and _letter(row, column) != _letter(row, had[-1].column)
