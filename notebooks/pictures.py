@@ -21,7 +21,7 @@ CELL = """import retab_analysis as ra
 sandbox = ra.demo(speed=40)
 run = ra.start_runs("wf_invoices")
 view = ra.watch(run); view"""
-SIZE = {"width": 1010, "height": 1000}
+SIZE = {"width": 1280, "height": 1750}
 
 
 def main() -> None:

@@ -77,16 +77,16 @@ LINES = {
     "evidence": 2_478,
     "analysis": 990,
     "comparison": 4_429,
-    "render": 763,
+    "render": 751,
     "plots": 1_335,
     "checks": 2_807,
-    "widgets": 4_745,
+    "widgets": 3_345,
     "cli": 1_844,
     "pytest_plugin": 196,
     "mcp": 173,
     "sandbox": 2_986,
 }
-LINES_OF_ALL = 33_501
+LINES_OF_ALL = 32_089
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30

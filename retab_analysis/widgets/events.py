@@ -52,7 +52,8 @@ def _ask(state: ViewState, what: str) -> ViewState:
 def _compare(name: str) -> Callable[[ViewState, str], ViewState]:
     def change(state: ViewState, value: str) -> ViewState:
         chosen: str | None = value or None
-        if state.job or getattr(state, name) == chosen or (name == "baseline" and not chosen):
+        is_busy = state.job not in ("", COMPARING)
+        if is_busy or getattr(state, name) == chosen or (name == "baseline" and not chosen):
             return state
         changed = {name: chosen}
         return replace(state, job=COMPARING, asking="", **changed)  # type: ignore[arg-type]

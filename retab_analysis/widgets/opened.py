@@ -133,7 +133,6 @@ def _say_span(moments: Sequence[Any], year: int | None) -> str:
 def _render_document(
     eval_id: str, documents: Sequence[tuple[str, str]], preview: Preview | None
 ) -> Iterator[Html]:
-    """The document that is shown, and buttons for the others."""
     if not documents:
         yield tag("p", NO_DOCUMENT, class_="rtd-quiet")
         return

@@ -68,9 +68,9 @@ class HtmlPage:
 
     ``pieces`` are HTML with slots for one another, the outermost is ``root``; ``make_saved`` gives
     them as they may be saved. ``on_event`` may be called in any thread; the page shows shortly what
-    it returns, and for longer what it raises. ``label`` is for screen readers; ``busy`` is shown if
-    the kernel does not answer. Elements outside the page that name ``token`` in ``data-stands-for``
-    stand for it where nothing drives it, and are hidden while it is shown.
+    it returns, and for longer what it raises. ``label`` is for screen readers. Elements outside the
+    page that name ``token`` in ``data-stands-for`` stand for it where nothing drives it, and are
+    hidden while it is shown.
     """
 
     def __init__(
@@ -80,7 +80,6 @@ class HtmlPage:
         on_event: Callable[[Event], str | None],
         *,
         label: str,
-        busy: str = BUSY,
     ) -> None:
         self._lock = threading.RLock()
         self._shown, self._sent = dict(pieces), dict(pieces)
@@ -90,7 +89,7 @@ class HtmlPage:
         self._timer: threading.Timer | None = None
         self._on_event = on_event
         self.token = uuid.uuid4().hex
-        self.widget = PageWidget(make_saved, label=label, busy=busy, token=self.token)
+        self.widget = PageWidget(make_saved, label=label, busy=BUSY, token=self.token)
         self.widget.on_msg(self._answer)
         # ipykernel 7.4 gives a page's events to the shell that has updated it last. The updates of
         # a view belong to the cell that made it, so that its events would wait for the cell that

@@ -31,8 +31,10 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.html import STYLE, write_cell, write_html_line, write_part
 from retab_analysis.vocabulary import DRAFT
+from retab_analysis.widgets.events import COMPARING
 from retab_analysis.widgets.facts import (
     COLUMNS,
+    LETTERS,
     NOT_YET,
     PASSES,
     Detail,
@@ -50,10 +52,7 @@ _MORE = "… and {} more; search, or press a count above, to find them"
 _ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 _STEP = 12  # pixels of a column
 _LETTER = 6.2  # pixels of a letter above the columns
-_NAMES = {
-    "p": "passed", "f": "failed", "b": "blocked", "e": "error",
-    "c": "cancelled", "r": "running", "n": "not yet",
-}  # fmt: skip
+_NAMES = {letter: each for each, letter in LETTERS.items() if each not in ("mixed", "not run")}
 _SLOT = re.compile(r'data-slot="([^"]*)"></')
 
 Pieces = dict[str, Html]
@@ -198,10 +197,10 @@ class _Renderer:
         words = {"placeholder": "Search evals", "aria_label": "Search evals"}
         given = {"value": state.search, "data_event": "search", "data_key": "search"}
         search = tag("input", type="search", class_="rv-field rv-search", **given, **words)
-        is_ready = state.comparison is not None
+        is_ready, off = state.comparison is not None, state.job not in ("", COMPARING)
         return join(
-            _select("Checked", "candidate", [*checked, *chosen], state.candidate or ""),
-            _select("Against", "baseline", against, state.baseline),
+            _select("Checked", "candidate", [*checked, *chosen], state.candidate or "", off),
+            _select("Against", "baseline", against, state.baseline, off),
             search,
             button("Export CSV", "export", data_key="export", disabled=not is_ready),
             tag("span", *self._ask(), class_="rv-push", data_key="right"),
@@ -301,7 +300,6 @@ class _Renderer:
             yield self._card(card, order=arrival)
 
     def _blocks(self) -> Html:
-        """A row for each block, in which its evals are summed up."""
         facts = self.facts
         rows = []
         for block, evals in facts.blocks.items():
@@ -437,7 +435,6 @@ class _Renderer:
         return join(line, tag("tr", tag("td", inner, colspan=6), class_="rv-open"))
 
     def _name(self, detail: Detail, kind: str, *, is_open: bool) -> Html:
-        """The name of an eval, and its document, or why it is where it is."""
         (first, *_), *below = detail.name.lines
         text = name(without_controls(first.text))
         if self.look.is_live:
@@ -464,7 +461,6 @@ class _Renderer:
         return tag("td", made, class_="rv-m", tabindex=-1)
 
     def _tint(self) -> str | None:
-        """Which columns are those of the checked run and of the baseline."""
         columns = self.facts.columns
         checked = [at for at, each in enumerate(columns) if each.is_checked]
         before = [at for at, each in enumerate(columns) if each.is_baseline]
@@ -474,7 +470,6 @@ class _Renderer:
         return ";".join(said)
 
     def _columns(self, block: str | None) -> Html:
-        """The head of the matrix: versions, days, and a button for each run."""
         columns = self.facts.columns
         edited = self.facts.edits_of(block) if block is not None else []
         marks = []
@@ -526,16 +521,16 @@ def _write_chip(count: Count, *, is_pressed: bool, is_live: bool) -> Html:
     return button(words, "show", _key(count), aria_pressed=pressed, tabindex=-1, class_="rv-chip")
 
 
-def _select(label: str, event: str, options: Iterable[tuple[str, str]], chosen: str) -> Html:
-    known = dict(options)
-    if chosen not in known:
-        known[chosen] = one_line(chosen, 40)
+def _select(
+    label: str, event: str, options: Sequence[tuple[str, str]], chosen: str, off: bool
+) -> Html:
+    known = {chosen: one_line(chosen, 40)} if chosen not in dict(options) else {}
+    known |= dict(options)
     made = (
-        tag("option", words, value=value, selected=value == chosen)
-        for value, words in known.items()
+        tag("option", word, value=each, selected=each == chosen) for each, word in known.items()
     )
-    box = tag("select", *made, data_event=event, data_key=event, class_="rv-field")
-    return tag("label", tag("span", label), " ", box, data_key=f"label {event}")
+    how = {"data_event": event, "data_key": event, "class_": "rv-field", "disabled": off}
+    return tag("label", tag("span", label), " ", tag("select", *made, **how), data_key=label)
 
 
 def list_evals(*parts: Part) -> list[str]:

@@ -235,7 +235,6 @@ class Stream:
             self._cancel.check()
 
     def _look(self) -> bool:
-        """Look once at the runs and what came of them; whether anything is new."""
         before = self.runs
         for poller in self._pollers:
             poller.look()
@@ -318,7 +317,6 @@ class Stream:
         return {**changes, "baseline": followed.baseline, "is_watched": followed.is_watched}
 
     def _read_results(self, followed: Followed) -> bool:
-        """Read the results of watched runs whose counts have changed; whether any are new."""
         names = ("run_id", "status", "completed", "error", "cancelled", "running")
         marks = {row[0]: row[1:] for row in followed.runs.select(names).iter_rows()}
         unread = (None, None)

@@ -34,7 +34,7 @@ from retab_analysis.progress import in_kernel
 from retab_analysis.schema import COMPARISON, RESULTS
 from retab_analysis.schema import checked as check_frame
 from retab_analysis.transport import Client
-from retab_analysis.widgets.events import apply_event
+from retab_analysis.widgets.events import COMPARING, apply_event
 from retab_analysis.widgets.facts import Facts, list_news
 from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.jobs import JobProgress, describe_error, run_beside
@@ -225,6 +225,7 @@ class View(Handle):
         self._facts: dict[tuple[str, bool], Facts] = {}
         self._order, self._open_view = [*self._states], ""
         self._on_update: list[Callback] = []
+        self._wanted: dict[str, tuple[str | None, str]] = {}  # what somebody chose to compare
         # The thread must not keep the view alive: a view that nobody holds stops watching.
         me = weakref.ref(self)
 
@@ -274,7 +275,6 @@ class View(Handle):
 
     @property
     def _runs(self) -> pl.DataFrame:
-        """The watched runs, else those that are checked."""
         watched, states = self._stream.runs, self._states.values()
         return watched if watched.height else pl.concat([watched, *(s.checked for s in states)])
 
@@ -311,7 +311,6 @@ class View(Handle):
         return True
 
     def _finish(self) -> pl.DataFrame:
-        """The runs as they ended, or the error that ended watching early."""
         # Whoever executes a notebook without a browser stores only what the waiting cell sends.
         self._flush()
         if self._stream.error is not None:
@@ -507,6 +506,8 @@ class View(Handle):
         else:
             changed = apply_event(state, name, value)
             self._states[workflow_id] = changed
+            if changed.job == COMPARING:
+                self._wanted[workflow_id] = changed.candidate, changed.baseline
             if changed.job and not state.job:
                 compare = partial(self._compare, workflow_id, state)
                 self._start_job(workflow_id, changed.job, compare)
@@ -515,7 +516,6 @@ class View(Handle):
         return None
 
     def _export(self, workflow_id: str) -> str:
-        """Write the evals that are shown to a new file in the kernel's folder."""
         frame = self.frame
         stem = "".join(each if each.isalnum() or each in "-_" else "_" for each in workflow_id)
         names = (f"{stem or 'evals'}{f'-{at}' if at > 1 else ''}.csv" for at in range(1, 1_000))
@@ -543,13 +543,18 @@ class View(Handle):
         run_beside(job, "job")
 
     def _compare(self, workflow_id: str, before: ViewState) -> dict[str, Any]:
-        state = self._states[workflow_id]
-        try:
-            self._stream.ask(workflow_id, state.candidate, state.baseline)
-        except RetabAnalysisError as error:
-            kept = {"candidate": before.candidate, "baseline": before.baseline}
-            return {**kept, "notes": (describe_error(error),)}
-        return {}
+        """Compare what is wanted; who chooses once more meanwhile gets the last choice."""
+        while True:
+            asked = self._wanted[workflow_id]
+            try:
+                self._stream.ask(workflow_id, *asked)
+            except RetabAnalysisError as error:
+                kept = {"candidate": before.candidate, "baseline": before.baseline}
+                return {**kept, "notes": (describe_error(error),)}
+            with self._lock:
+                if self._wanted[workflow_id] == asked:
+                    self._states[workflow_id] = replace(self._states[workflow_id], job="")
+                    return {}
 
     def _cancel(self, workflow_id: str) -> dict[str, Any]:
         checked = self._states[workflow_id].checked
@@ -568,7 +573,6 @@ class View(Handle):
         return {"comparison": settled, "reruns": left}
 
     def _show_document(self, workflow_id: str, at: int) -> None:
-        """Ask for a document of the open eval in a thread: no click waits for the network."""
         state = self._states[workflow_id]
         if state.opened is None:
             return

@@ -102,7 +102,6 @@ class WatchedRuns(Poller):
                 yield workflow_id, since
 
     def _take_list(self, workflow_id: str, since: datetime | None) -> set[str]:
-        """Take from a list what is watched, and of a followed workflow what is new."""
         runs = self._list(workflow_id, since, _PAGE)
         if self._workflow_id is not None:
             runs = self._read_on(workflow_id, runs)

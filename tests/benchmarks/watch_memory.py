@@ -1,4 +1,4 @@
-"""What watching adds to the memory of a process, while evals end and news are found.
+"""What watching adds to the memory of a process, while evals end and are compared.
 
 As a program, ``python -m benchmarks.watch_memory ROUNDS``, it watches runs for so many rounds and
 says in each of them how much memory it has: all of it, and what Python's own objects take.
@@ -12,12 +12,9 @@ import resource
 import statistics
 import subprocess
 import sys
-import threading
+import time
 import tracemalloc
-from datetime import UTC, datetime
 from pathlib import Path
-
-from support.inside import Watcher, compute_state
 
 import retab_analysis as ra
 from benchmarks.harness import AtMost, Figure
@@ -25,7 +22,6 @@ from benchmarks.programs import BulkServer
 
 NAME = "watch_memory"
 FLOW = "wf_invoices"
-INTERVAL = 2.0
 FIRST = "the first five minutes"
 LATER = "the ten minutes after them"
 OBJECTS = "objects of Python in all of them"
@@ -76,26 +72,23 @@ def main(rounds: int, trace: bool) -> None:
     amounts: list[float] = []
     with BulkServer("story", 0, 0, 0) as server, server.client() as client:
         runs = ra.start_runs(FLOW, repeat=3, client=client)["run_id"].to_list()
-        watcher = Watcher(client, runs, None, "last_good", INTERVAL)
-        # Each round waits for its news, as rounds that are two seconds apart would have them.
-        watcher._patience = 60.0
+        view = ra.watch(runs, interval=0.001, client=client)
 
-        def follow() -> None:
-            for at in range(rounds):
-                if trace and at == WARM_UP:
+        def note(_: object) -> None:
+            if len(amounts) < rounds:
+                if trace and len(amounts) == WARM_UP:
                     tracemalloc.start()
-                server.tick()
-                watcher._look_once()
-                compute_state(watcher.snapshot, datetime.now(UTC))
                 amounts.append((_traced() if trace else _resident()) / 2**20)
+                server.tick()
 
-        # In a thread and under the watcher's token, as it is when somebody watches.
-        thread = threading.Thread(target=watcher._cancel.run, args=(follow,))
-        thread.start()
-        thread.join()
-        ended = watcher.snapshot.runs["completed"].fill_null(0).sum()
+        view.on_update(note)
+        while len(amounts) < rounds and not view.done:
+            time.sleep(0.01)
+        view.stop()
+        ended = view.state.checked["completed"].fill_null(0).sum()
+        assert len(amounts) == rounds, view.state.trouble
         assert ended > rounds / 4
-        assert any(each.counts for each in watcher.snapshot.news) or rounds < 2 * WARM_UP
+        assert view.comparison is not None or rounds < 2 * WARM_UP
     sys.stdout.write(json.dumps(amounts))
 
 

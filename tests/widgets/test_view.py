@@ -178,6 +178,15 @@ def test_the_checked_run_and_the_baseline_can_be_chosen(view: View, api: ra.Clie
     do(view, "candidate", "")
     until(lambda: not view.state.job)
     assert view.state.candidate is None
+    # Who chooses again while a comparison is made gets the last choice.
+    do(view, "candidate", "v5")
+    do(view, "baseline", "v4")
+    until(lambda: not view.state.job)
+    versions = ra.compare_versions("wf_invoices", "v4", "v5", client=api, progress=False)
+    assert view.comparison.headline == versions.headline
+    do(view, "candidate", "")
+    do(view, "baseline", "last_good")
+    until(lambda: not view.state.job)
     do(view, "candidate", "no_such_run")
     until(lambda: not view.state.job)
     assert view.state.candidate is None
