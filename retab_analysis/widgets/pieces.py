@@ -535,16 +535,13 @@ def _select(
 
 def list_evals(*parts: Part) -> list[str]:
     """The ids of the evals in the tables of some parts: the titles of their names."""
-    rows = (row for table in each_table(parts) for row in table.rows)
-    return [each for row in rows if (each := row.cells[0].lines[0][0].title) is not None]
-
-
-def each_table(parts: Sequence[Part]) -> Iterator[DocumentTable]:
+    found: list[str | None] = []
     for part in parts:
         if isinstance(part, DocumentTable):
-            yield part
+            found += [row.cells[0].lines[0][0].title for row in part.rows]
         elif isinstance(part, Card | Folded):
-            yield from each_table(part.parts)
+            found += list_evals(*part.parts)
+    return [each for each in found if each is not None]
 
 
 def _place_versions(columns: Sequence[RunColumn]) -> Iterator[Html]:
