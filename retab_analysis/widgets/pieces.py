@@ -143,7 +143,8 @@ class _Renderer:
 
     def _head(self) -> Html:
         facts = self.facts
-        context = join(*(_span(each) for each in facts.context), by=" · ")
+        parts = (tag("span", name(each.text), title=each.title) for each in facts.context)
+        context = join(*parts, by=" · ")
         pill = None
         if facts.badge:
             words, tone = facts.badge
@@ -483,10 +484,6 @@ class _Renderer:
                 marks.append(tag("i", class_=flag))
         texts = (*_place_versions(columns), *_place_days(columns, self.state.year))
         return tag("th", *texts, tag("span", *marks, class_="rv-cols"), class_="rv-m", scope="col")
-
-
-def _span(span: Span) -> Html:
-    return tag("span", name(without_controls(span.text)), title=span.title)
 
 
 def _key(count: Count) -> str:

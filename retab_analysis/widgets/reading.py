@@ -109,9 +109,8 @@ class WorkflowReader:
             # What is asked of the API is no work of this machine.
             began, sides = time.thread_time(), make_sides(plan, source)
             notes = *sides.notes, *note_versions(self._around[1]), *note_codes(sides.candidate)
-            around = Surroundings(
-                *self._around, read_labels=BlockLabels(source, self._labels or None)
-            )
+            labels = BlockLabels(source, self._labels or None)
+            around = Surroundings(*self._around, read_labels=labels)
             comparison = compare_sides(replace(sides, around=around, notes=notes), _ALPHA, _MARGIN)
             took = time.thread_time() - began
             return self._answer(plan, self._add_edits(comparison), took)
