@@ -531,7 +531,6 @@ def _select(
 
 
 def list_evals(*parts: Part) -> list[str]:
-    """The ids of the evals in the tables of some parts: the titles of their names."""
     found: list[str | None] = []
     for part in parts:
         if isinstance(part, DocumentTable):

@@ -352,7 +352,6 @@ def test_the_page_says_what_the_text_says(situation: Situation) -> None:
     said = (live + saved + unfolded).replace(" ", "")
     parts = [inner for part in made.parts for inner in getattr(part, "parts", (part,))]
     tables = [part for part in parts if hasattr(part, "rows")]
-    assert tables or checked.evals.is_empty()
     for table in tables:
         for row in table.rows:
             # What is folded has the reason in the place of the document.
