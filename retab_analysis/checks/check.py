@@ -62,7 +62,7 @@ def check(
             newest that completed; or a run or version, as for ``candidate``. Where both name a
             version, all runs of both are compared, see :func:`compare_versions`.
         accepted: Failures that are known: ids or names of evals, or a file as
-            :meth:`Comparison.accept` writes it. None for those that :func:`use` was given.
+            ``Comparison.accept`` writes it. None for those that :func:`use` was given.
         history: How many earlier runs of the whole workflow to read: four fifths the newest, the
             others the oldest and between. The more there are, the better drift, flaky evals and
             breaks are told apart. With an archive (:func:`use`) all of them, unless you

@@ -46,7 +46,7 @@ def use(
             back to the variable ``RETAB_ANALYSIS_ARCHIVE``; if that is not set either, they ask
             the API.
         accepted: Failures that are known to every comparison from now on: ids or names of evals, or
-            a file as :meth:`Comparison.accept` writes it, which each of them reads again. None for
+            a file as ``Comparison.accept`` writes it, which each of them reads again. None for
             none; an argument ``accepted=`` of a function wins.
         values: Whether expected and actual values, and the words of prompts, are shown in notebook
             and terminal; an argument ``values=`` of a function wins. None goes back to the variable

@@ -50,7 +50,7 @@ def compare(
         history: A RESULTS frame of other runs. Rows of the runs that are compared are left out of
             it, and rows that are later than the candidate's first result.
         accepted: Failures that are known: ids or names of evals, or a file as
-            :meth:`Comparison.accept` writes it. None for those that :func:`use` was given.
+            ``Comparison.accept`` writes it. None for those that :func:`use` was given.
         alpha: The level of the suite's test, and one minus that of its interval.
         margin: ``no_change`` is said where the whole interval of the change lies within ± this
             share (0.05: five points).

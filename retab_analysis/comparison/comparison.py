@@ -378,7 +378,7 @@ class Comparison:
 
     @property
     def next_step(self) -> NextStep | None:
-        """What to do next: ``.sentence`` and ``.code`` to type; None where there is nothing."""
+        """What to do next, a ``.sentence`` and the ``.code`` to type; None for nothing."""
         return self._find_step(self._judged)
 
     @property
