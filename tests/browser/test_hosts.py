@@ -48,7 +48,7 @@ WAITING = """
 @app.cell
 def waiting(ra, view):
     try:
-        view.wait(8)
+        view.wait(20)
     except ra.WaitTimeout:
         pass
     return
@@ -75,6 +75,7 @@ def opens_and_searches(page: Page) -> None:
     lines.nth(1).get_by_role("button").click()
     expect(lines.nth(1).get_by_role("button")).to_have_attribute("aria-expanded", "true")
     lines.first.get_by_role("button").click()
+    expect(lines.first.get_by_role("button")).to_have_attribute("aria-expanded", "true")
     page.locator(f"{LIVE} .rv-chip", has_text="flaky").click()
     expect(page.get_by_text(re.compile(r"^\d+ evals of 95$"))).to_be_visible()
     page.get_by_role("button", name="Show all").click()
@@ -165,7 +166,7 @@ def test_marimo_says_why_it_does_not_answer_while_a_cell_waits(page: Page, marim
     page.get_by_role("button", name="Cancel run").click()
     notice = page.locator(".rv-notice")
     expect(notice).to_contain_text("await view")
-    expect(page.get_by_role("button", name="Yes, cancel")).to_be_visible()
+    expect(page.get_by_role("button", name="Yes, cancel")).to_be_visible(timeout=60_000)
     expect(notice).to_have_text(re.compile("^$"))
 
 
