@@ -84,7 +84,7 @@ def test_it_goes_on_while_another_cell_computes_and_nothing_moves(
     # What stands for it in the saved notebook is there, and is not seen.
     expect(page.locator("[data-stands-for]")).to_be_hidden()
     # A start is said, and nothing is red.
-    expect(page.get_by_text("Starting 1 run of wf_invoices, all its evals.")).to_be_visible()
+    expect(page.get_by_text("Starting 1 run of 95 evals in wf_invoices.")).to_be_visible()
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     page.screenshot(path=screenshots / "lab-ended.png")
     turn_dark(page)
