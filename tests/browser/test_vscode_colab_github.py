@@ -47,7 +47,7 @@ def test_the_saved_views_are_loaded_with_requirejs(
     page: Page, console: list[str], notebook: Any, screenshots: Path
 ) -> None:
     page.set_viewport_size({"width": 1200, "height": 900})
-    shown = [each for each in saved.outputs(notebook) if each]
+    shown = [each for each in saved.outputs(notebook) if {"text/html", saved.VIEW} & each.keys()]
     html = host_pages.embed(saved.widget_state(notebook), shown)
     missed = host_pages.serve(page, {"/": html, **EMBEDDED})
     page.goto(ADDRESS)
