@@ -49,7 +49,7 @@ OPEN_FRAME = """async () => {
     inside.manager = new inside.vscIPyWidgets.WidgetManager(kernel, null, loader, () => {});
 }"""
 _OUTPUTS = """window.jupyterapp.shell.currentWidget.content.model.toJSON().cells[0].outputs
-    .map((each) => each.data ?? {}).filter((each) => each["text/html"])"""
+    .map((each) => each.data ?? {}).filter((each) => "text/html" in each)"""
 FIND_OUTPUTS = f"() => {_OUTPUTS}.length === 2"
 SHOW_OUTPUTS = f"""async () => {{
     const [live, still] = {_OUTPUTS};
