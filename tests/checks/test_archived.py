@@ -289,7 +289,7 @@ def conclude(api: LetteredApi, **more: Any) -> tuple[Any, ...]:
 
 
 def test_an_overview_that_fails_has_the_rows_of_the_other_workflows(archive: ra.Archive) -> None:
-    with LetteredApi(alike(3, "PPP")) as api:
+    with LetteredApi(alike(3, "PPP"), max_attempts=2) as api:
         api.broken["GET /v1/workflows/evals/results"] = reply(500, {"detail": "away"})
         with using(archive), pytest.raises(ra.ServerError) as caught:
             ra.overview(client=api.client, progress=False)

@@ -187,7 +187,7 @@ def test_a_draft_of_before_is_compared_with_what_is_now() -> None:
 
 
 def test_that_asking_fails_is_said_and_loses_nothing() -> None:
-    with broken_at(20, "A" * 20 + "BBB") as api:
+    with broken_at(20, "A" * 20 + "BBB", max_attempts=2) as api:
         api.broken["GET /v1/workflows/blocks/extract"] = reply(500)
         verdict = api.check()
     assert verdict.broken.height == 3

@@ -128,7 +128,7 @@ def test_92_how_an_id_begins_says_nothing() -> None:
 
 
 def test_91_what_is_not_known_of_versions_is_said() -> None:
-    api = LetteredApi(alike(6, "P" * 9), published="A")
+    api = LetteredApi(alike(6, "P" * 9), published="A", max_attempts=2)
     with api:
         for path in (f"{api.flow}/published-versions", "versions?"):
             api.broken[f"GET /v1/workflows/{path}"] = reply(403, {"detail": "no"})
@@ -142,7 +142,7 @@ def test_91_what_is_not_known_of_versions_is_said() -> None:
 
 @pytest.mark.parametrize("status", [403, 500])
 def test_91_an_archive_without_versions_says_so(tmp_path: Path, status: int) -> None:
-    api = LetteredApi(alike(6, "P" * 9), published="A")
+    api = LetteredApi(alike(6, "P" * 9), published="A", max_attempts=2)
     with api, ra.Archive(tmp_path / "a.sqlite") as archive:
         for path in (f"{api.flow}/published-versions", "versions?"):
             api.broken[f"GET /v1/workflows/{path}"] = reply(status, {"detail": "no"})

@@ -24,7 +24,7 @@ SOME = {"a": "P" * 9, **alike(2, "P" * 9)}
 @pytest.fixture
 def api() -> Iterator[LetteredApi]:
     with LetteredApi(
-        SOME, codes="AAABBBCCC", published="AC", labels={"extract": "Extract"}
+        SOME, codes="AAABBBCCC", published="AC", labels={"extract": "Extract"}, max_attempts=2
     ) as made:
         yield made
 
