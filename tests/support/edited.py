@@ -261,6 +261,22 @@ TABLE: dict[str, Row] = {
         "✗ 2 evals are still broken since 21 Apr, without an edit",
         VALUES,
     ),
+    "several causes": Row(
+        lambda: made(
+            dict.fromkeys(BLOCKS, LONG + "P")
+            | dict.fromkeys((*EXTRACT[:2], "classify 0"), LONG + "F"),
+            codes=ONE_EDIT,
+        ),
+        1,
+        "✗ 3 evals broke: 2 since the edit of extract, 1 since the edit of classify",
+        SETTLE,
+    ),
+    "breaks and fixes": Row(
+        lambda: two(LONG + "F", ONE_EDIT, mended="F" * 20 + "P"),
+        1,
+        "✗ 2 evals broke since the edit of extract; 1 is fixed",
+        VALUES,
+    ),
     "nothing broke": Row(made, 0, "✓ Nothing broke: 8 of 8 pass", None),
     "some fail as before": Row(
         lambda: two(LONG + "P", other="F" * 21),
