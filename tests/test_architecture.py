@@ -70,23 +70,23 @@ LINES = {
     "schema": 1_154,
     "transport": 1_141,
     "decode": 690,
-    "fetch": 3_251,
-    "export": 463,
+    "fetch": 3_250,
+    "export": 462,
     "archive": 1_606,
     "stats": 377,
-    "evidence": 2_478,
+    "evidence": 2_476,
     "analysis": 990,
-    "comparison": 4_429,
-    "render": 751,
-    "plots": 1_335,
-    "checks": 2_807,
+    "comparison": 4_424,
+    "render": 748,
+    "plots": 1_333,
+    "checks": 2_778,
     "widgets": 3_345,
     "cli": 1_844,
     "pytest_plugin": 196,
     "mcp": 173,
     "sandbox": 2_986,
 }
-LINES_OF_ALL = 32_089
+LINES_OF_ALL = 32_040
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30
