@@ -203,6 +203,8 @@ def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, i
     recorder = _Recorder()
     arguments = [
         *("-p", "retab_analysis.pytest_plugin", "-p", "no:cacheprovider", "-c", "pytest.ini"),
+        # It collects garbage again and again, of the process that asks, too.
+        *("-p", "no:unraisableexception"),
         *("--retab", words[0], *(names.get(each, each) for each in words[1:])),
     ]
     with FaultServer([fresh(situation.api)]) as server:
