@@ -9,11 +9,14 @@ import os
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from retab_analysis.arguments import check_flag, check_path
 from retab_analysis.checks.source import Source
-from retab_analysis.comparison.accepted import GivenAccepted, accept_in_session, read_accepted
+from retab_analysis.comparison.accepted import (
+    GivenAccepted,
+    accept_in_session,
+    check_texts,
+    read_accepted,
+)
 from retab_analysis.config import ARCHIVE_VARIABLE, show_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.fetch.default_client import check_client, use_while
@@ -78,7 +81,9 @@ def use(
         client = None if profile is None else Client(profile=profile)
     if client is not ...:
         check_client(client)
-    known = None if accepted is ... else read_accepted(() if accepted is None else accepted)
+    if accepted is not ... and not isinstance(accepted, str | os.PathLike):
+        accepted = check_texts("accepted", () if accepted is None else accepted)
+    known = None if accepted is ... else read_accepted(accepted)
     if archive is not ...:
         _archive = None if archive is None else _open(archive)
     if known is not None:
@@ -116,12 +121,10 @@ def open_source(
     *,
     archive: Archive | None = None,
     strict: bool = True,
-    saved: pl.DataFrame | None = None,
 ) -> Source:
-    """The source of a workflow; ``saved`` are its saved evals, where they have just been read."""
     chosen = archive_or_default(archive)
     if chosen is None:
-        return Source(client, workflow_id, strict=strict, saved=saved)
+        return Source(client, workflow_id, strict=strict)
     from retab_analysis.checks.archive_source import ArchiveSource
 
     return ArchiveSource(chosen, client, workflow_id, progress, strict=strict)

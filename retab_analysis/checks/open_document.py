@@ -84,7 +84,7 @@ def open_document(
     """Open the document that a result is about.
 
     Args:
-        what: A RESULTS frame or ``Comparison.evals``, of which the first row counts; one of their
+        what: A RESULTS frame or ``Comparison.evals`` (the first row is used); one of their
             rows as a dict; the id of a result or of a document. With ``workflow_id`` the id or the
             name of a saved eval, which stands for its newest result.
         workflow_id: The workflow of the eval, its id or its name.

@@ -136,8 +136,8 @@ def overview(
         ran yet); ``passing``, how many of its ``evals`` pass in the checked run; ``broke, unclear,
         stale`` (not run since the edit); ``last_run_at, last_run_id, last_ok_at`` (of
         whole-workflow runs among the newest 100), ``published_version_id,
-        published_at, published_description``. What the gate fails comes first, then what it
-        leaves undecided; in each the one of which most broke.
+        published_at, published_description``. Workflows that fail the gate come first,
+        then undecided ones; within each group, those with the most broken evals.
 
         Of one workflow this row is ``.workflow``, and ``.frame`` has one row for each eval that
         does not pass, or of which that is not known: ``eval_name, transition, block_id,

@@ -43,11 +43,10 @@ class Source:
         workflow_id: str,
         *,
         strict: bool = True,
-        saved: pl.DataFrame | None = None,
     ) -> None:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
-        self._saved = saved
+        self._saved: pl.DataFrame | None = None
         self._live: pl.DataFrame | None = None
         self._versions: pl.DataFrame | None = None
         self._taken: dict[str, pl.DataFrame] = {}

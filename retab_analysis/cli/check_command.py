@@ -11,18 +11,11 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.checks.check import check
-from retab_analysis.checks.defaults import archive_or_default
+from retab_analysis.checks.defaults import archive_or_default, open_source
+from retab_analysis.checks.edits import BlockLabels
 from retab_analysis.checks.settle import RerunPlan, run_again
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
-from retab_analysis.cli.console import (
-    FAILS,
-    HOLDS,
-    MANY,
-    NOT_ASKED,
-    UNDECIDED,
-    Console,
-    UsageError,
-)
+from retab_analysis.cli.console import FAILS, HOLDS, MANY, NOT_ASKED, UNDECIDED, Console, UsageError
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import read_accepted
@@ -81,7 +74,7 @@ def _check_each(
             console.show(f"{one_line(workflow_id)}:")
         try:
             codes[workflow_id], told = _check_one(one, console, session)
-        except RetabAnalysisError as error:
+        except (RetabAnalysisError, UsageError) as error:
             codes[workflow_id], message = NOT_ASKED, without_controls(f"No answer: {error}")
             console.warn(message)
             console.tell_failure(f"Retab check of {one_line(workflow_id)}", message)
@@ -206,6 +199,12 @@ def read_rule(options: Namespace) -> dict[str, Any]:
 def _start(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:
     """Start and wait; gives no runs where nothing was edited, None where somebody says no."""
     client = session.client
+    if options.accepted:
+        source = open_source(client, options.workflow, progress=False)
+        try:
+            read_accepted(options.accepted).fit((), source.saved, BlockLabels(source))
+        except ConfigError as error:
+            raise UsageError(str(error)) from None
     if options.only:
         selected = select_edited(client, options.workflow)
     else:
@@ -214,7 +213,7 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
         return None
     console.say(selected.said)
     if not selected.scopes:
-        console.say("What ran before is checked.")
+        console.say("check uses the earlier runs.")
     started = start_each(client, options.workflow, selected.scopes)
     if started.is_empty():
         return started

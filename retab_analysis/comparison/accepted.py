@@ -48,6 +48,7 @@ class Accepted(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str | None = None
     who: str | None = None
     until: date | None = None
+    workflow: str | None = None
 
     def has_run_out(self) -> bool:
         return self.until is not None and self.until < datetime.now(UTC).date()
@@ -84,18 +85,22 @@ class Outdated(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Accepted failures, and evals and blocks that only inform, by id or name; of which file."""
+    """Accepted failures, and evals and blocks that only inform, by id or name; of which file.
+
+    What ``is_default`` is meant for every workflow: it may name what one of them does not have.
+    """
 
     accepted: tuple[Accepted, ...] = ()
     evals: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
     path: str = ""
     lines: tuple[str, ...] = ()  # where each entry stands in its file, if that is known
+    is_default: bool = False
 
     def fit(
         self, stories: Sequence[Story], saved: pl.DataFrame | None, read_labels: ReadLabels | None
     ) -> Policy:
-        """The same with ids in the place of the labels of blocks, which are asked for if needed.
+        """What is of this workflow, with ids for the labels of blocks, which it asks for if needed.
 
         A name in a tier that fits nothing is an error, where the saved evals are known.
         """
@@ -111,12 +116,20 @@ class Policy:
                 raise ConfigError(f"accepted: {error}") from None
         there = {each for eval_id, name, _ in every for each in (eval_id, name)}
         lost = [*({*self.evals} - there), *({*blocks} - ids.keys())]
-        if lost and saved is not None:
+        if lost and saved is not None and not self.is_default:
             named = list_some(sorted(one_line(each, 200) for each in lost))
             raise ConfigError(
-                f"accepted: [tiers.informational] names what is no eval and no block here: {named}"
+                f"accepted: [tiers.informational] names what this workflow does not have: {named}"
             )
-        return replace(self, blocks=blocks)
+        flow = None if saved is None else next(iter(saved["workflow_id"]), None)
+        kept = [
+            (entry, lines)
+            for entry, lines in zip(self.accepted, self.lines or repeat(""), strict=False)
+            if flow is None or (entry.workflow or flow) == flow
+            if entry.workflow or not self.is_default or entry.id in there
+        ]
+        accepted, lines = zip(*kept, strict=True) if kept else ((), ())
+        return replace(self, accepted=accepted, lines=lines, blocks=blocks)
 
     def informational_ids(self, stories: Sequence[Story]) -> set[str]:
         named = find_evals(stories, self.evals).values()
@@ -176,12 +189,13 @@ def name_by_id(stories: Iterable[Story]) -> dict[str, str | None]:
 def accept_in_session(given: GivenAccepted) -> None:
     """Set what ``accepted=None`` means; a file is read again by each call."""
     global _of_session
-    _of_session = () if given is None else given
+    _of_session = given
 
 
 def read_accepted(given: GivenAccepted = None) -> Policy:
     """What an argument ``accepted`` says."""
-    given = _of_session if given is None else given
+    if given is None:
+        return replace(read_accepted(_of_session), is_default=True)
     if isinstance(given, os.PathLike) or (isinstance(given, str) and given.endswith(".toml")):
         return read_policy(given)
     return Policy(tuple(map(Accepted, dict.fromkeys(check_texts("accepted", given)))))
@@ -234,6 +248,7 @@ def write_accepted(
     reason: str,
     until: date | str | None,
     who: str | None,
+    workflow: str | None,
 ) -> str:
     if not isinstance(reason, str) or not reason.strip():
         raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
@@ -247,6 +262,8 @@ def write_accepted(
     if last is not None and last < datetime.now(UTC).date():
         raise ConfigError(f"until: {last} is over; the last day must be today or later")
     target = check_path("path", path)
+    if target.suffix != ".toml":
+        raise ConfigError(f"path must end in .toml, got {str(path)!r}")
     is_there = target.exists()
     known = read_policy(target) if is_there else Policy()
     text = target.read_text(encoding="utf-8") if is_there else _HEAD
@@ -265,7 +282,7 @@ def write_accepted(
         stays = any(not entry.has_run_out() for entry, _ in had)
         told["Accepted already" if stays else "Accepted"].append(one_line(name or eval_id, 200))
         if not stays:
-            new = Accepted(eval_id, name, reason, who, last)
+            new = Accepted(eval_id, name, reason, who, last, workflow)
             lines = [line.strip() for _, table in had for line in table.splitlines()]
             comments = [line for line in lines if line.startswith("#")]
             table = "\n".join([*comments, new.to_toml()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -276,7 +277,7 @@ class Comparison:
             OSError: It cannot be written.
         """
         made, told = write_down(self, path, evals, reason=reason, until=until, who=who)
-        say(f'{told} From now on: ra.use(accepted="{path}")')
+        say(f"{told} From now on: ra.use(accepted={json.dumps(str(path))})")
         return made
 
     def diff(self, eval_id: str) -> pl.DataFrame:
@@ -408,9 +409,10 @@ class Comparison:
                 customers' data.
 
         Returns:
-            What was checked and what came of it first: ``headline, run_ids, versions, gate, counts,
-            edits``; then, but where it is to be brief, ``summary`` and ``explanation``; and
-            ``evals``, a dict for each.
+            What was checked and what came of it: ``headline, workflow_id, run_ids,
+            baseline_run_ids, version, version_ids, gate, counts, edits, next_step, values``;
+            unless ``brief``, ``verdict, explanation, alpha, margin, summary``; and ``evals``, a
+            dict for each.
 
         Raises:
             ConfigError: A flag is not a bool.
@@ -525,7 +527,9 @@ def write_down(
         errors = {each.id for each in stories if each.transition == "newly_errored"}
         evals = [each for each in (*gate.failing, *gate.undecided) if each not in errors]
     chosen = choose_accepted(stories, evals)
-    told = write_accepted(chosen, path, reason=reason, until=until, who=who)
+    ids = comparison._sides.candidate["workflow_id"].drop_nulls()
+    flow = ids[0] if len(ids) else None
+    told = write_accepted(chosen, path, reason=reason, until=until, who=who, workflow=flow)
     return with_file(), told
 
 

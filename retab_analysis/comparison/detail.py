@@ -15,7 +15,7 @@ import polars as pl
 from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import parse_json, write_json, write_path
 from retab_analysis.comparison.names import say_day
-from retab_analysis.evidence.story import Side, Story
+from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.transitions import find_reason
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -68,31 +68,6 @@ _PATHS = 20
 _LONG_TEXT = 30  # from so many characters on the words of a text are marked, not the whole
 
 Row = Mapping[str, Any]
-
-
-def tell_result(result: Row, passed: Row | None = None) -> Story:
-    """The story of one result by itself: nothing of what became of the eval.
-
-    ``passed`` is the row of the result that passed last before it.
-    """
-    known = [name for name in Side.__struct_fields__ if name in result]
-    was, now = (
-        None if row is None else Side(**{name: row[name] for name in known})
-        for row in (passed, result)
-    )
-    return Story(
-        id=str(result["eval_id"]),
-        name=result["eval_name"],
-        block_id=result.get("block_id"),
-        path=result.get("path"),
-        condition=result.get("condition"),
-        condition_kind=result.get("condition_kind"),
-        expected_value=result.get("expected_value"),
-        document_names=result.get("document_names"),
-        was=was,
-        now=now,
-        transition=result["state"],
-    )
 
 
 # Names and marks
@@ -333,14 +308,6 @@ def _say_missing(story: Story) -> str:
     why = {"cancelled": "cancelled", "unscored": "no verdict", "error": "ended in an error"}
     said = why.get(story.state or "", "no result came" if story.state else "not run")
     return f"{said}; it was broken on the code before" if story.reading.is_broken else said
-
-
-def name_row(row: Row) -> str:
-    return one_line(row["eval_name"] or row["eval_id"], LONGEST_NAME)
-
-
-def name_documents(row: Row) -> str:
-    return ", ".join(one_line(each) for each in row["document_names"] or () if each)
 
 
 def list_stories(stories: Iterable[Story], limit: int = 20) -> str:

@@ -202,7 +202,7 @@ def _say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) -
         ((cause, block), evals) = next(iter(groups.items()))
         return _say_cause(cause, block, evals, facts, is_new=is_new)
     ranked = sorted(groups.items(), key=lambda each: -len(each[1]))
-    words = {"drift": "without an edit", "unknown": "by what is not known"}
+    words = {"drift": "without an edit", "unknown": "for an unknown reason"}
     said = []
     for (cause, block), evals in ranked[:2]:
         where = f"since the edit of {one_line(block, 40) or 'their block'}"
@@ -355,7 +355,7 @@ def _not_run(facts: VerdictFacts) -> Heading | None:
         verb = "has" if len(chosen) == 1 else "have"
         return Heading("○", "other", f"{who} {verb} not run yet", "; nothing else broke")
     were = "were" if unrun.name.endswith(" blocks") else "was"
-    name, going = f"{unrun.name} {were} edited", _find_going(facts, {s.block_id for s in stale})
+    name, going = f"{unrun.name} {were} edited", find_going(facts, {s.block_id for s in stale})
     if going is not None:
         return Heading("○", "other", name, f"; its run goes on ({going.done} of {going.total})")
     if unrun.open < unrun.of and were == "was":
@@ -366,7 +366,7 @@ def _not_run(facts: VerdictFacts) -> Heading | None:
     return Heading("○", "other", f"{name} and {have} not run yet", "; before that nothing broke")
 
 
-def _find_going(facts: VerdictFacts, blocks: Collection[str | None]) -> NewerRun | None:
+def find_going(facts: VerdictFacts, blocks: Collection[str | None]) -> NewerRun | None:
     going = (each for each in facts.sides.read.newer if each.kind == "going on")
     return next((each for each in going if each.block_id is None or each.block_id in blocks), None)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.headline import VerdictFacts
+from retab_analysis.comparison.headline import VerdictFacts, find_going
 from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN
@@ -59,9 +59,9 @@ class _Workflow:
         code = f"run = ra.start_runs({json.dumps(self.id)}{more})"
         return NextStep(sentence, code, self.check(f" --start{option}"))
 
-    def check(self, options: str = "") -> str:
+    def check(self, options: str = "", command: str = "check") -> str:
         known = f" --accepted {shlex.quote(self.accepted)}" if self.accepted else ""
-        return f"retab-analysis check {shlex.quote(self.id)}{options}{known}"
+        return f"retab-analysis {command} {shlex.quote(self.id)}{options}{known}"
 
 
 def find_next_step(
@@ -87,7 +87,8 @@ def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | No
     stale = [s for s in facts.stories if s.saved.stale and s.transition]
     stale = [each for each in stale if each.id not in facts.set_aside]
     going = [each for each in read.newer if each.kind == "going on"]
-    if read.waiting[0] or any(stale or not each.is_judged for each in going):
+    goes_on = find_going(facts, {each.block_id for each in stale}) if stale else None
+    if read.waiting[0] or goes_on or any(not each.is_judged for each in going):
         code = f"view = ra.watch(workflow_id={json.dumps(workflow.id)})"
         command = f"retab-analysis watch {shlex.quote(workflow.id)}"
         return NextStep("A run goes on; watch it", code, command)
@@ -112,7 +113,7 @@ def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | No
 def _look(facts: VerdictFacts, gate: Gate, workflow: _Workflow) -> NextStep | None:
     """What broke, what does not fit, what never passed; entries that have to go."""
     accepted = facts.sides.accepted
-    report = f"retab-analysis report {shlex.quote(workflow.id)} report.html --values"
+    report = workflow.check(" report.html --values", "report")
     errors = [each for each in facts.of("newly_errored") if each.errs_always]
     if facts.of(*BROKEN, "incomplete") or errors or gate.failing:
         file = accepted.path or "accepted.toml"

@@ -248,7 +248,7 @@ class _Writer:
             where = block or "their blocks"
             return write_line(Span(f"Nobody edited {where}", "strong"), f"; {broke}{since}")
         strong = Span(count_noun(len(evals), "eval") + " broke", "strong")
-        return write_line(strong, f"{since}; by what is not known")
+        return write_line(strong, f"{since}; the cause is unknown")
 
     def _since(self, evals: list[Story]) -> str:
         moments = [at for each in evals if (at := each.since_at) is not None]

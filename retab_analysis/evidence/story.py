@@ -183,7 +183,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     changed_blocks: frozenset[str] | None = None  # between both sides, where that is known
     is_beyond_gap: bool = False  # whether runs that were not read lie before it got worse
     errors_since: datetime | None = None  # since when its newest rows, two or more, ended in errors
-    transition: str = ""  # a Transition; of a single result, its state
+    transition: str = ""  # a Transition
 
     # What came of it
 

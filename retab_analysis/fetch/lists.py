@@ -132,10 +132,6 @@ def suggest_workflow(client: Client, asked: str | None, error: RetabAnalysisErro
     client.explain_absence(error)
 
 
-def read_evals(client: Client | None, workflow_id: str) -> pl.DataFrame:
-    return read_saved(client, workflow_id, strict=True).frame
-
-
 def fetch_workflows(
     *,
     project_id: str | None = None,

@@ -87,7 +87,7 @@ def plot_comparison(
     if blocks.height < rated.height:
         axes.say_below(ax, f"{blocks.height} of {rated.height:,} blocks: those that fell most")
     reasons = {
-        "of which no eval can be compared": every.height - rated.height,
+        "without an eval to compare": every.height - rated.height,
         "whose pass rate fell less": rated.height - blocks.height,
     }
     return axes.conclude(ax, "Pass rate by block, 95 % intervals", say_left_out("block", reasons))

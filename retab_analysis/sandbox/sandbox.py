@@ -56,8 +56,8 @@ class Sandbox(StoreServer):
             prompt: The whole prompt; the one that it has already edits nothing.
 
         Raises:
-            ValueError: There is no such block, or it has no prompt.
+            ValueError: There is no such block, it has no prompt, or a text cannot be UTF-8.
         """
-        if not isinstance(prompt, str):
-            raise ValueError(f"prompt is a text, not {prompt!r}")
-        self._store.edit(block, prompt)
+        if not (isinstance(block, str) and isinstance(prompt, str)):
+            raise ValueError(f"block and prompt are texts, not {block!r} and {prompt!r}")
+        self._store.edit(block, prompt.encode().decode())  # half a surrogate pair is no text

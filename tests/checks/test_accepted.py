@@ -121,3 +121,29 @@ def test_what_is_hidden_says_how_to_see_it(api: LetteredApi, tmp_path: Path) -> 
         assert "Values are hidden; ra.use(values=True) shows them." in repr(verdict)
     finally:
         ra.use(values=None)
+
+
+def test_a_file_of_one_workflow_is_no_matter_of_another(tmp_path: Path) -> None:
+    own = {"broken": "P" * 20 + "FFF", **alike(7, "P" * 23)}
+    path = tmp_path / "accepted.toml"
+    with LetteredApi(own, codes="A" * 20 + "BBB") as api:
+        api.check().accept(path, reason="known")
+        assert 'workflow = "wf_letters"' in path.read_text(encoding="utf-8")
+    tier = '\n[tiers.informational]\nblocks = ["extract"]\n'
+    path.write_text(path.read_text(encoding="utf-8") + tier, encoding="utf-8")
+    other = LetteredApi(alike(4, "PPP"), blocks=dict.fromkeys(alike(4, ""), "split"), flow="wf_b")
+    with other as api:
+        with pytest.raises(ra.ConfigError, match="this workflow does not have: extract"):
+            api.check(accepted=path)
+        ra.use(api.client, accepted=path)
+        assert api.check().headline == "✓ Nothing broke: 4 of 4 pass"
+        ra.use(accepted=iter(["fine 9"]))  # of another workflow: an id may be of any
+        assert [api.check().gate().exit_code for _ in range(2)] == [0, 0]
+        path.write_text(path.read_text(encoding="utf-8").removesuffix(tier), encoding="utf-8")
+        assert api.check(accepted=path).gate().exit_code == 0
+    ra.use(None, accepted=None)
+
+
+def test_what_is_accepted_is_written_into_toml(api: LetteredApi, tmp_path: Path) -> None:
+    with pytest.raises(ra.ConfigError, match=r"path must end in \.toml, got '.*known\.txt'"):
+        api.check().accept(tmp_path / "known.txt", reason="known")

@@ -128,3 +128,13 @@ def test_the_headline_calls_an_edited_block_by_its_label() -> None:
     assert (named.headline, asked) == (said.format("Line items"), 1)
     assert "has not run since the edit of Line items" in named.evals["reason"].to_list()
     assert unnamed.headline == said.format("extract")
+
+
+def test_a_run_of_another_block_is_not_the_next_step_of_an_edit() -> None:
+    api = edited()
+    with api:
+        others = {each: "U" for each in BLOCKS if BLOCKS[each] == "classify"}
+        api.run(others, scope="B", after=HOUR)
+        verdict = api.check()
+    assert verdict.headline.startswith("○ extract was edited and has not run yet")
+    assert 'only="edited"' in verdict.next_step.code

@@ -332,6 +332,18 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
     assert [run.eval_id for run in green.api.started] == [None]
 
 
+def test_a_file_that_cannot_be_used_starts_nothing(
+    green: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text('[tiers.informational]\nevals = ["nothing"]\n', encoding="utf-8")
+    assert green("check", FLOW, "--start", "--accepted", str(path)) == 4
+    assert "this workflow does not have: nothing" in capsys.readouterr().err
+    assert green.api.started == []
+    assert green("check", FLOW, "wf_b", "--accepted", str(path)) == 3
+    assert "2 workflows: 2 not answered." in capsys.readouterr().err
+
+
 def test_only_what_was_edited_is_started_and_all_of_it_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -357,7 +369,7 @@ def test_only_what_was_edited_is_started_and_all_of_it_is_said(
         assert served(*options) == 1
         again = capsys.readouterr()
         assert again.err.startswith("No run is started: no block was edited since its evals ran")
-        assert again.err.splitlines()[1:] == ["What ran before is checked."]
+        assert again.err.splitlines()[1:] == ["check uses the earlier runs."]
         assert again.out.startswith("✗ 2 evals broke since the edit of extract")
         assert len(served.api.started) == 1
 

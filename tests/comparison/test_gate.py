@@ -320,6 +320,7 @@ def test_what_is_accepted_goes_round(tmp_path: Path, capsys: pytest.CaptureFixtu
         "reason": 'the "provider"\nis down\x7f \\',
         "who": "Ida",
         "until": TOMORROW,
+        "workflow": "wf",
     }
     for given in (path, str(path)):
         gate = comparison.gate(accepted=given, verdict=False)
@@ -440,7 +441,7 @@ def test_entries_can_be_added_however_the_others_are_written(tmp_path: Path, tex
     before = {each.id: each for each in read_policy(path).accepted}
     of_every_transition().accept(path, "broken", reason="new")
     assert {each.id: each for each in read_policy(path).accepted} == before | {
-        "broken": Accepted("broken", "name of broken", "new")
+        "broken": Accepted("broken", "name of broken", "new", workflow="wf")
     }
 
 

@@ -160,7 +160,7 @@ def test_blocks_that_cannot_be_compared_are_in_the_notes() -> None:
     )
     ax = plot_comparison(compare(first, last))
     assert names_of(ax) == ["one\n1 eval"]
-    assert notes_of(ax) == ("left out: 1 block of which no eval can be compared",)
+    assert notes_of(ax) == ("left out: 1 block without an eval to compare",)
     only = results(result("new", "passed", 2))
     assert texts(plot_comparison(compare(first, only))) == ["nothing to compare"]
     assert texts(plot_comparison(compare(results(), results()))) == ["no results"]

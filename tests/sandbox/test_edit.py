@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from support.fakes import STILL
@@ -81,9 +82,11 @@ def test_what_the_api_says_of_an_edit(sandbox: ra.Sandbox) -> None:
     [
         ("nothing", "Read it.", "no block 'nothing' has a prompt; some do: .*extract_lines"),
         ("check_totals", "Read it.", "no block 'check_totals' has a prompt"),
-        ("extract_lines", None, "prompt is a text, not None"),
+        ("extract_lines", None, "block and prompt are texts, not .* and None"),
+        ([], "Read it.", "block and prompt are texts"),
+        ("extract_lines", "\ud800", "surrogates not allowed"),
     ],
 )
-def test_what_cannot_be_edited(block: str, prompt: str, words: str) -> None:
+def test_what_cannot_be_edited(block: Any, prompt: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         ra.Sandbox(speed=STILL).edit(block, prompt=prompt)

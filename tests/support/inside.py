@@ -27,7 +27,7 @@ MODULES = {
     "cli.session": "RecordingClient Session",
     "comparison": "Comparison compare",
     "comparison.accepted": "Accepted read_policy",
-    "comparison.detail": "list_documents name_documents say_reason say_short",
+    "comparison.detail": "list_documents say_reason say_short",
     "comparison.compare": "compare_sides",
     "comparison.comparison": "sides_of with_edits",
     "comparison.reruns": "find_next_look",
