@@ -32,8 +32,8 @@ _HEAD = "# Evals whose failure is known and accepted; an entry that passes again
 _NOT_OVER = (*BROKEN, *UNDECIDED, "flaky")
 SET_ASIDE = ("accepted", "informational")
 
-GivenAccepted = str | os.PathLike[str] | Iterable[str] | None
-"""A file, or ids or names of evals; None for what :func:`use` was given."""
+GivenAccepted = str | os.PathLike[str] | Iterable[str] | pl.DataFrame | None
+"""A file, ids or names of evals, or a frame of them; None for what :func:`use` was given."""
 ReadLabels = Callable[[], Mapping[str, str | None] | None]
 """Gives the labels of a workflow's blocks by their ids, or None where nobody can be asked."""
 
@@ -85,17 +85,14 @@ class Outdated(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Accepted failures, and evals and blocks that only inform, by id or name; of which file.
-
-    What ``is_default`` is meant for every workflow: it may name what one of them does not have.
-    """
+    """Accepted failures, and evals and blocks that only inform, by id or name; of which file."""
 
     accepted: tuple[Accepted, ...] = ()
     evals: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
     path: str = ""
     lines: tuple[str, ...] = ()  # where each entry stands in its file, if that is known
-    is_default: bool = False
+    is_default: bool = False  # meant for every workflow: names what one of them may lack
 
     def fit(
         self, stories: Sequence[Story], saved: pl.DataFrame | None, read_labels: ReadLabels | None
@@ -166,7 +163,7 @@ class Policy:
             passes = story and story.state == "passed" and story.reading.passing_rows > 1
             name = one_line(f"{entry.name} ({entry.id})" if entry.name else entry.id, 200)
             if is_removed if saved is None else entry.id not in saved:
-                listed.append(Outdated(entry, f"Accepted, but not saved any more: {name}.", lines))
+                listed.append(Outdated(entry, f"Accepted, but not a saved eval: {name}.", lines))
             elif story and passes and story.transition not in _NOT_OVER:
                 listed.append(Outdated(entry, f"Accepted, but passes again: {name}.", lines))
             elif entry.has_run_out():
@@ -202,13 +199,13 @@ def read_accepted(given: GivenAccepted = None) -> Policy:
 
 
 def check_texts(name: str, values: object) -> tuple[str, ...]:
-    if isinstance(values, str):
-        return (values,)
+    if isinstance(values, pl.DataFrame) and "eval_id" in values.columns:
+        values = values["eval_id"]
     if not isinstance(values, Iterable):
         raise ConfigError(f"{name} must be a text or several, got {values!r}")
-    several = tuple(values)
-    if not all(isinstance(value, str) for value in several):
-        raise ConfigError(f"{name} must hold texts, got {list(several)!r}")
+    several = (values,) if isinstance(values, str) else tuple(values)
+    if not all(isinstance(value, str) and value for value in several):
+        raise ConfigError(f"{name} must hold ids or names, got {one_line(repr(several), 200)}")
     return several
 
 
@@ -230,7 +227,6 @@ def read_policy(path: str | os.PathLike[str]) -> Policy:
 
 
 def _find_tables(text: str) -> list[tuple[int, int]]:
-    """Where each entry begins and ends, with the comments right above it."""
     found = [*_TABLE.finditer(text)]
     ends = pairwise([*(each.start() for each in found), len(text)])
     return [pair for each, pair in zip(found, ends, strict=True) if each[1]]
@@ -242,7 +238,7 @@ def _say_lines(text: str, table: tuple[int, int]) -> str:
 
 
 def write_accepted(
-    chosen: Iterable[Story],
+    chosen: Sequence[Story],
     path: str | os.PathLike[str],
     *,
     reason: str,
@@ -292,6 +288,8 @@ def write_accepted(
         whole = "\n".join(f"{each.strip()}\n" for each in (head, *parts) if each.strip())
         # Half a surrogate pair cannot be written in UTF-8.
         save(target, whole.encode(errors="replace"))
+    if not (chosen or is_there):
+        return "There is nothing to accept."
     said = [f"{what}: {', '.join(names)}." for what, names in told.items() if names]
     verb = "holds" if told["Accepted"] else "stays as it is, and holds"
     return " ".join([*said, f"{target.name} {verb} {len(entries)} now."])

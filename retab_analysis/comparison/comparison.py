@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -277,7 +278,8 @@ class Comparison:
             OSError: It cannot be written.
         """
         made, told = write_down(self, path, evals, reason=reason, until=until, who=who)
-        say(f"{told} From now on: ra.use(accepted={json.dumps(str(path))})")
+        told += f" From now on: ra.use(accepted={json.dumps(str(path))})" * Path(path).exists()
+        say(told)
         return made
 
     def diff(self, eval_id: str) -> pl.DataFrame:

@@ -248,10 +248,8 @@ def choose_accepted(
     stories: Sequence[Story], evals: str | Iterable[str] | pl.DataFrame
 ) -> list[Story]:
     """The evals that are to be accepted, by their ids, names, or a frame of them."""
-    if isinstance(evals, pl.DataFrame):
-        if "eval_id" not in evals.columns:
-            raise ConfigError("evals: the frame has no column eval_id")
-        evals = evals["eval_id"].to_list()
+    if isinstance(evals, pl.DataFrame) and "eval_id" not in evals.columns:
+        raise ConfigError("evals: the frame has no column eval_id")
     known = name_by_id(stories)
     ids = {resolve("eval", each, known) for each in check_texts("evals", evals)}
     chosen = [each for each in stories if each.id in ids]

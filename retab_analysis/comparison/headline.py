@@ -44,6 +44,10 @@ class VerdictFacts:
         its = [each for each in self.stories if each.transition in transitions]
         return [each for each in its if each.id not in self.set_aside]
 
+    @property
+    def nothing(self) -> str:
+        return "nothing new" if self.set_aside else "nothing"
+
     @cached_property
     def states(self) -> list[str]:
         return [each.state for each in self.stories if each.state is not None]
@@ -150,7 +154,7 @@ def _going_on(facts: VerdictFacts) -> Heading | None:
     if not left:
         return None
     broke = len(facts.of(*BROKEN))
-    said = f"{broke} broke so far" if broke else "nothing broke so far"
+    said = f"{broke} broke so far" if broke else f"{facts.nothing} broke so far"
     return Heading("…", "other", f"{total - left} of {total} done", f": {said}")
 
 
@@ -174,15 +178,18 @@ def _broke(facts: VerdictFacts) -> Heading | None:
     strong = f"{count_noun(len(new), 'eval')} broke" if new else ""
     strong = strong or f"{count_noun(len(old), 'eval')} {still}"
     fixed, missing = facts.of("fixed"), facts.of("incomplete")
-    unrun = None if new else _name_unrun(facts)
-    is_again = unrun is not None and all(each.cause == "edit" for each in old)
+    is_unrun = not new or any(each.saved.stale == "block" for each in broken)
+    unrun = _name_unrun(facts) if is_unrun and not facts.between else None
+    is_again = unrun is not None and all(each.cause == "edit" for each in broken)
     more = [f"{len(old)} {still}"] if new and old else []
-    more += [_say_fixed(fixed, short=True)] if fixed else []
     if unrun is not None:
-        more.append(f"{unrun.name} was edited {'again ' * is_again}and has not run")
+        going = find_going(facts, unrun.blocks)
+        far = "has not run" if going is None else f"its run goes on ({going.done} of {going.total})"
+        more.insert(0, f"{unrun.name} {unrun.were} edited {'again ' * is_again}and {far}")
+    more += [_say_fixed(fixed, short=True)] if fixed else []
     more += [_say_missing(len(missing))] if missing else []
     causes = facts.between or _say_causes(new or old, facts, is_new=bool(new))
-    if is_again and (day := _find_day(old, facts)):
+    if is_again and not new and (day := _find_day(old, facts)):
         causes = f" since the edit of {day}"
     return Heading("✗", "bad", strong, f"{causes}{''.join(f'; {each}' for each in more[:1])}")
 
@@ -258,7 +265,6 @@ def _fell(facts: VerdictFacts) -> Heading | None:
 
 
 def _errs_always(facts: VerdictFacts) -> Heading | None:
-    """Evals that passed once and ended in an error at every run since."""
     found = [each for each in facts.of("newly_errored") if each.errs_always]
     if not found:
         return None
@@ -287,7 +293,7 @@ def _open(facts: VerdictFacts) -> Heading | None:
     if not said:
         return None
     if len(said) == 1 and (suspects or errors):
-        end = "nothing else did" if suspects else "nothing broke"
+        end = "nothing else did" if suspects else f"{facts.nothing} broke"
         return Heading("?", "doubt", said[0], f"; {end}")
     return Heading("?", "doubt", said[0], "".join(f", {each}" for each in said[1:]))
 
@@ -322,11 +328,14 @@ def _does_not_fit(facts: VerdictFacts) -> Heading | None:
 
 
 class _Unrun(NamedTuple):
-    """What was edited and has not run: the block or how many blocks, and how many of its evals."""
-
     name: str
     open: int
     of: int
+    blocks: set[str | None]
+
+    @property
+    def were(self) -> str:
+        return "were" if len(self.blocks) > 1 else "was"
 
 
 def _name_unrun(facts: VerdictFacts) -> _Unrun | None:
@@ -336,7 +345,7 @@ def _name_unrun(facts: VerdictFacts) -> _Unrun | None:
         return None
     of = sum(each.block_id in blocks for each in facts.stories)
     name = f"{len(blocks)} blocks" if len(blocks) > 1 else _name_block(its)
-    return _Unrun(name, len(its), of)
+    return _Unrun(name, len(its), of, blocks)
 
 
 def _name_block(stories: Iterable[Story]) -> str:
@@ -354,16 +363,17 @@ def _not_run(facts: VerdictFacts) -> Heading | None:
         who = count_noun(len(chosen), f"{word} eval")
         verb = "has" if len(chosen) == 1 else "have"
         return Heading("○", "other", f"{who} {verb} not run yet", "; nothing else broke")
-    were = "were" if unrun.name.endswith(" blocks") else "was"
+    were = unrun.were
     name, going = f"{unrun.name} {were} edited", find_going(facts, {s.block_id for s in stale})
     if going is not None:
         return Heading("○", "other", name, f"; its run goes on ({going.done} of {going.total})")
     if unrun.open < unrun.of and were == "was":
         have = "has" if unrun.open == 1 else "have"
-        said = f": {unrun.open} of its {unrun.of} evals {have} not run since; nothing broke"
+        said = f": {unrun.open} of its {unrun.of} evals {have} not run since; {facts.nothing} broke"
         return Heading("○", "other", name, said)
     have = "have" if were == "were" else "has"
-    return Heading("○", "other", f"{name} and {have} not run yet", "; before that nothing broke")
+    said = f"; before that {facts.nothing} broke"
+    return Heading("○", "other", f"{name} and {have} not run yet", said)
 
 
 def find_going(facts: VerdictFacts, blocks: Collection[str | None]) -> NewerRun | None:
@@ -380,12 +390,11 @@ def _newer_run(facts: VerdictFacts) -> Heading | None:
             "stuck": f"has not ended{since}",
             "future": "is dated in the future",
         }[each.kind]
-        return Heading("○", "other", f"A newer run {said}", "; before it nothing broke")
+        return Heading("○", "other", f"A newer run {said}", f"; before it {facts.nothing} broke")
     return None
 
 
 def _nothing_passes(facts: VerdictFacts) -> Heading | None:
-    """No eval passes that was compared; a first run, or one of which nothing can be compared."""
     passed, of = facts.passing
     if facts.is_first:
         following = "; the next check compares with it" if passed else ""
@@ -400,9 +409,11 @@ def _nothing_passes(facts: VerdictFacts) -> Heading | None:
 
 
 def _objected(facts: VerdictFacts) -> Heading | None:
-    """Nothing broke, and the gate fails by its own rule: an entry that has to go, a pass rate."""
     if not facts.objection:
         return None
+    gone = len(facts.sides.accepted.list_outdated(facts.stories, facts.saved))
+    if facts.objection.startswith("Accepted") and gone > 1:
+        return Heading("✗", "bad", f"{gone} entries of accepted failures are outdated")
     return Heading("✗", "bad", facts.objection.removesuffix(" Remove the entry.").rstrip("."))
 
 
@@ -410,13 +421,13 @@ def _fixed(facts: VerdictFacts) -> Heading | None:
     fixed = facts.of("fixed")
     if not fixed:
         return None
-    said = f"{facts.between}, nothing broke"
+    said = f"{facts.between}, {facts.nothing} broke"
     return Heading("✓", "good", _say_fixed(fixed, short=False), said)
 
 
 def _nothing_broke(facts: VerdictFacts) -> Heading:
     passed, of = facts.passing
-    aside = [facts.set_aside[each.id] for each in facts.stories if each.id in facts.set_aside]
+    aside = [*facts.set_aside.values()]
     failing = [each for each in facts.stories if each.fails and each.id not in facts.set_aside]
     counts = Counter(each.transition for each in failing)
     said = [f"{passed:,} of {of:,} pass"]
@@ -428,8 +439,9 @@ def _nothing_broke(facts: VerdictFacts) -> Heading:
         "not_comparable": "edited and failing",
     }
     said += [f"{counts[each]} {word}" for each, word in words.items() if counts[each]]
-    broke = "Nothing new broke" if aside else "Nothing broke"
-    return Heading("✓", "good", broke, f"{facts.between}: {', '.join(said)}")
+    return Heading(
+        "✓", "good", f"{facts.nothing.capitalize()} broke", f"{facts.between}: {', '.join(said)}"
+    )
 
 
 _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (

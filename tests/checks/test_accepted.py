@@ -147,3 +147,24 @@ def test_a_file_of_one_workflow_is_no_matter_of_another(tmp_path: Path) -> None:
 def test_what_is_accepted_is_written_into_toml(api: LetteredApi, tmp_path: Path) -> None:
     with pytest.raises(ra.ConfigError, match=r"path must end in \.toml, got '.*known\.txt'"):
         api.check().accept(tmp_path / "known.txt", reason="known")
+
+
+def test_frames_and_texts_that_name_nothing(api: LetteredApi, tmp_path: Path) -> None:
+    broken = api.check().broken
+    assert api.check(accepted=broken).headline == SAYS
+    ra.use(accepted=broken)
+    assert api.check().headline == SAYS
+    ra.use(accepted=None)
+    with pytest.raises(ra.ConfigError, match="accepted must hold ids or names, got"):
+        api.check(accepted="")
+    reason = api.check(accepted="brokn").gate().reasons[-1]
+    assert reason == "Accepted, but not a saved eval: brokn. Remove the entry."
+    path = tmp_path / "none.toml"
+    api.check().accept(path, evals=[], reason="nothing")
+    assert not path.exists()
+
+
+def test_what_is_accepted_is_not_called_unbroken(api: LetteredApi) -> None:
+    api.codes = "A" * 20 + "BBBC"
+    verdict = api.check(accepted="broken")
+    assert verdict.headline.endswith("has not run yet; before that nothing new broke")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.edited import BLOCKS, EXTRACT, FINE, TABLE, edited, made
+from support.edited import BLOCKS, EXTRACT, FINE, TABLE, broken, edited, made
 from support.fakes import FakeTime
 from support.faultserver import Reply, page, reply
 from support.lettered_api import DAY, HOUR
@@ -138,3 +138,13 @@ def test_a_run_of_another_block_is_not_the_next_step_of_an_edit() -> None:
         verdict = api.check()
     assert verdict.headline.startswith("○ extract was edited and has not run yet")
     assert 'only="edited"' in verdict.next_step.code
+
+
+def test_new_breaks_of_an_edit_that_was_edited_again_say_so() -> None:
+    api = broken("PPPPPF", "AAAAABC")
+    with api:
+        assert api.check().headline == (
+            "✗ 3 evals broke since the edit of extract; extract was edited again and has not run"
+        )
+        api.run(dict.fromkeys(EXTRACT, "U"), scope="B", after=HOUR)
+        assert api.check().headline.endswith("was edited again and its run goes on (0 of 4)")

@@ -85,7 +85,7 @@ def test_a_summary_fits_into_a_comment(
     assert len(text) < 65_000
     assert "**400 evals broke**" in text
     assert re.search(r"… and \d+ more|Left out: the rest", text)
-    assert capsys.readouterr().out.count("Accepted, but not saved any more") == 400
+    assert capsys.readouterr().out.count("Accepted, but not a saved eval") == 400
 
 
 @pytest.mark.parametrize("path", ["missing/summary.md", "."])

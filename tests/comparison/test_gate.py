@@ -478,7 +478,7 @@ def test_an_entry_is_a_reason_once_it_has_none(tmp_path: Path) -> None:
         "Accepted, but passes again",
         "Accepted, but passes again",
         f"Accepted until {YESTERDAY}, which is over",
-        "Accepted, but not saved any more",
+        "Accepted, but not a saved eval",
     ]
     # Whether it is saved is not known here.
     assert "Accepted, but not compared: nobody." in gate.notes
@@ -510,7 +510,7 @@ def test_one_pass_does_not_end_what_is_accepted(
     # What is out of scope is no reason, and what is not saved any more is one.
     assert "Accepted" not in str(made.gate(accepted=accepted(tmp_path / "a.toml", '"b"')).reasons)
     (gone,) = made.gate(accepted=accepted(tmp_path / "a.toml", '"a"', '"c"')).reasons[-1:]
-    assert gone.startswith("Accepted, but not saved any more: c.")
+    assert gone.startswith("Accepted, but not a saved eval: c.")
 
 
 BROKEN = ("regressed", "newly_blocked")
