@@ -305,7 +305,6 @@ class _Settling:
         return True
 
     def _count_earlier(self) -> None:
-        """Count what an earlier call started and did not wait for."""
         earlier = sides_of(self.comparison).started
         if earlier is not None:
             self.comparison = with_sides(self.comparison, started=None)
@@ -323,7 +322,6 @@ class _Settling:
         announce(self.bar, line, self.ended, self.total)
 
     def _say_outcomes(self) -> str:
-        """A word for each eval that was run again."""
         now = self.client.api_time
         its = [each for each in self._stories() if each.id in self.asked]
         said = [f"{name_eval(each)} {_say_outcome(each, now)}" for each in its[:_NAMED]]

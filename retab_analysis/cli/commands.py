@@ -81,7 +81,10 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
     options.accepted = options.file if options.file.exists() else ()
     comparison = compare_sides(options, console, session)
     said = {"reason": options.reason, "until": options.until, "who": options.who}
-    _, told = write_down(comparison, options.file, options.evals, **said)
+    try:
+        _, told = write_down(comparison, options.file, options.evals, **said)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
     use = f"retab-analysis check {one_line(options.workflow)} --accepted {options.file}"
     console.say(f"{told} From now on: {use}")
     return HOLDS

@@ -48,7 +48,6 @@ class Conclusion:
         return UNDECIDED_CODES[self.undecided] if self.gate.doubt else HOLDS
 
     def document(self, *, values: bool) -> Document:
-        """What is shown of it, with what one types at a shell."""
         return make_document(self.comparison, self.gate, self._door(values=values))
 
     def _door(self, *, values: bool) -> Door:
@@ -80,7 +79,6 @@ class Conclusion:
         return told | {"next step": plain(document.next), "values": hint}
 
     def to_dict(self, *, brief: bool, values: bool) -> dict[str, Any]:
-        """Everything as plain values, the conclusion first."""
         told = make_values(self.comparison, self.gate, self._door(values=values), brief=brief)
         return {"exit_code": self.exit_code, **told}
 

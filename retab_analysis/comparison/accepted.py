@@ -248,8 +248,8 @@ def write_accepted(
 ) -> str:
     if not isinstance(reason, str) or not reason.strip():
         raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
-    if not isinstance(who, str | None):
-        raise ConfigError(f"who must be a text or None, got {who!r}")
+    if who is not None and not (isinstance(who, str) and who.strip()):
+        raise ConfigError(f"who must be a name or None, got {who!r}")
     last: date | None = None
     with contextlib.suppress(ValidationError):
         last = convert(until, date | None)

@@ -429,12 +429,12 @@ def _nothing_broke(facts: VerdictFacts) -> Heading:
     passed, of = facts.passing
     aside = [*facts.set_aside.values()]
     failing = [each for each in facts.stories if each.fails and each.id not in facts.set_aside]
-    counts = Counter(each.transition for each in failing)
+    counts, flaky = Counter(each.transition for each in failing), len(facts.of("flaky"))
     said = [f"{passed:,} of {of:,} pass"]
     said += [f"{aside.count(word)} {word}" for word in SET_ASIDE if word in aside]
     words = {
         "still_failing": "fails as before" if counts["still_failing"] == 1 else "fail as before",
-        "flaky": "flaky",
+        "flaky": "flaky" if counts["flaky"] == flaky else f"of {flaky} flaky fail",
         "added": "new and failing",
         "not_comparable": "edited and failing",
     }

@@ -703,12 +703,13 @@ def test_what_is_accepted_passes(
     assert 'who = "Ada"' in (tmp_path / "known.toml").read_text()
     assert red("check", FLOW, "--accepted", "known.toml") == 0
     assert "1 accepted: total." in capsys.readouterr().out
-    assert red("accept", FLOW, "known.toml", "--reason", "more", "--eval", "fine 1") == 3
+    assert red("accept", FLOW, "known.toml", "--reason", "more", "--eval", "fine 1") == 4
     assert "nothing to accept, as these pass: fine 1" in capsys.readouterr().err
     known = (tmp_path / "known.toml").read_text()
     (tmp_path / "known.toml").write_text(f'{known}\n[[accepted]]\nid = "fine 1"\n')
     assert red("check", FLOW, "--accepted", "known.toml") == 1
-    assert red("accept", FLOW, "known.toml", "--reason", "x", "--eval", "nope") == 3
+    assert red("accept", FLOW, "known.toml", "--reason", "x", "--eval", "nope") == 4
+    assert "there is no eval 'nope'" in capsys.readouterr().err
     (tmp_path / "bad.toml").write_text("x = 1")
     assert red("accept", FLOW, "bad.toml", "--reason", "x") == 4
 
