@@ -173,7 +173,7 @@ class Facts:
         if self.judged is None:
             return []
         numbers = Counter(self.words.values())
-        known = {_singular(each.word): each for each in self.judged.document.counts}
+        known = {singular(each.word): each for each in self.judged.document.counts}
         if self._passed_since and PASSES not in known:
             known[PASSES] = Count(0, PASSES, "good")
         if self.state.is_going and "broke" not in known:
@@ -446,7 +446,7 @@ class Facts:
         return to_text(parts) if width is None else to_text(parts, width)
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
     return "error" if word == "errors" else word
 
 

@@ -41,6 +41,7 @@ from retab_analysis.widgets.facts import (
     Facts,
     RunColumn,
     say_moment,
+    singular,
 )
 from retab_analysis.widgets.opened import render_opened
 from retab_analysis.widgets.reading import mark_changes
@@ -64,13 +65,12 @@ class Showing:
 
     is_live: bool = True
     open_view: str = ""
-    token: str | None = None
 
 
 def render_view(views: Mapping[str, Facts], look: Showing, headline: str = "") -> Pieces:
     """All pieces, by their names; the outermost is ``root``."""
     slots = [slot(number, class_="rv-view", data_scope=number) for number in views]
-    title = _heading(Html(""), headline, level=1) if headline else None
+    title = _heading(headline, level=1) if headline else None
     pieces: Pieces = {"root": tag("div", title, *slots)}
     is_one = len(views) == 1
     for number, facts in views.items():
@@ -83,8 +83,7 @@ def compose(pieces: Mapping[str, str], name: str = "root") -> Html:
     """A piece with all others in their slots."""
 
     def fill(found: re.Match[str]) -> str:
-        inner = compose(pieces, html.unescape(found[1])) if pieces else ""
-        return f"{found[0][:-2]}{inner}</"
+        return f"{found[0][:-2]}{compose(pieces, html.unescape(found[1]))}</"
 
     return Html(_SLOT.sub(fill, pieces.get(name, "")))
 
@@ -104,9 +103,8 @@ def button(words: object, event: str, value: str | None = None, **more: object) 
     return tag("button", words, **{**given, **more})
 
 
-def _heading(sign: Html, words: object, *, level: int = 2) -> Html:
-    inner = join(sign, words)
-    return tag("div", inner, role="heading", aria_level=level, class_="rv-head")
+def _heading(words: object, *, level: int = 2) -> Html:
+    return tag("div", words, role="heading", aria_level=level, class_="rv-head")
 
 
 class _Renderer:
@@ -121,7 +119,7 @@ class _Renderer:
 
     def render(self) -> Pieces:
         of = self.number
-        inner = [slot(f"{of}:head", class_="rv-top-part")]
+        inner = [slot(f"{of}:head")]
         self._add("head", self._head())
         if self.is_open:
             if self.look.is_live:
@@ -159,16 +157,15 @@ class _Renderer:
 
     def _headline(self) -> Html:
         heading = self.facts.heading
-        sign = tag("span", f"{heading.sign} ", class_="rv-sign")
-        words = join(tag("b", heading.strong), tag("span", heading.rest, class_="rtd-quiet"))
+        rest = tag("span", heading.rest, class_="rtd-quiet")
+        words = join(f"{heading.sign} ", tag("b", heading.strong), rest)
         if self.is_one or not self.look.is_live:
-            return _heading(sign, words)
+            return _heading(words)
         is_open = str(self.is_open).lower()
         size = "rv-small" * (not self.is_open)
-        opens = button(
-            join(sign, words), "fold-view", self.number, class_="rv-fold", aria_expanded=is_open
-        )
-        return _heading(Html(""), tag("span", opens, class_=size or None))
+        how = {"class_": "rv-fold", "aria_expanded": is_open}
+        opens = button(words, "fold-view", self.number, **how)
+        return _heading(tag("span", opens, class_=size or None))
 
     def _bar(self) -> Html:
         counts = [each for each in self.facts.counts if each.number]
@@ -227,9 +224,10 @@ class _Renderer:
     def _chips(self) -> Html:
         counts = []
         for each in self.facts.counts:
-            is_pressed = _key(each) in self.state.show
+            word = singular(each.word)
+            is_pressed = word in self.state.show
             chip = _write_chip(each, is_pressed=is_pressed, is_live=self.look.is_live)
-            counts.append(slot(self._add(f"count:{_key(each)}", chip), "span"))
+            counts.append(slot(self._add(f"count:{word}", chip), "span"))
         role = {"role": "toolbar", "aria_label": "Show only"} if self.look.is_live else {}
         bar = tag("div", join(*counts, by=" "), class_="rv-counts", **role) if counts else None
         return join(bar, slot(f"{self.number}:seen", class_="rv-push rtd-quiet"))
@@ -349,8 +347,7 @@ class _Renderer:
         return tag("section", title, *inner, class_="rtd-card", style=edge)
 
     def _found(self, found: list[str]) -> Html:
-        count = f"{len(found):,} {'eval' if len(found) == 1 else 'evals'}"
-        words = join(tag("b", f"{count} of {len(self.facts.words):,}"))
+        words = tag("b", f"{count_noun(len(found), 'eval')} of {len(self.facts.words):,}")
         shows = button("Show all", "clear") if self.look.is_live else None
         title = tag("div", words, " ", role="heading", aria_level=3)
         head = tag("div", title, shows, class_="rtd-title")
@@ -486,10 +483,6 @@ class _Renderer:
         return tag("th", *texts, tag("span", *marks, class_="rv-cols"), class_="rv-m", scope="col")
 
 
-def _key(count: Count) -> str:
-    return "error" if count.word == "errors" else count.word
-
-
 def _tone(count: Count) -> str:
     return "wait" if count.word == NOT_YET else count.tone
 
@@ -514,8 +507,8 @@ def _write_chip(count: Count, *, is_pressed: bool, is_live: bool) -> Html:
     words = join(dot, tag("b", f"{count.number:,}"), f" {count.word}")
     if not is_live:
         return tag("span", words, class_="rv-chip")
-    pressed = str(is_pressed).lower()
-    return button(words, "show", _key(count), aria_pressed=pressed, tabindex=-1, class_="rv-chip")
+    how = {"aria_pressed": str(is_pressed).lower(), "tabindex": -1, "class_": "rv-chip"}
+    return button(words, "show", singular(count.word), **how)
 
 
 def _select(

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from support.inside import (
+    STYLE,
     Facts,
     Folded,
     Showing,
@@ -66,6 +67,15 @@ def test_a_page_is_made_of_pieces_that_each_have_one_slot(view: View) -> None:
     whole = compose(made)
     assert 'data-slot="0:body"></' not in whole
     assert whole.count("<tbody data-key=") == len([each for each in made if ":row:" in each])
+
+
+def test_every_class_of_the_page_has_a_style(view: View) -> None:
+    assert view.comparison is not None
+    opened = with_state(view, opened=view.comparison.evals["eval_id"][0], show=frozenset())
+    used = re.findall(r'class="([^"]*)"', compose(pieces(opened)))
+    mine = {each for of in used for each in of.split() if each.startswith("rv-")}
+    assert mine >= {"rv-head", "rv-opened", "rv-chip"}
+    assert not {each for each in mine if f".{each}" not in STYLE}
 
 
 def test_opening_an_eval_changes_its_row_alone(view: View) -> None:
