@@ -31,19 +31,10 @@ from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.render.document import (
-    Cell,
-    Count,
-    Heading,
-    Line,
-    Note,
-    Span,
-    plain,
-    write_line,
-)
+from retab_analysis.render.document import Cell, Count, Heading, Line, Note, Span, plain, write_line
 from retab_analysis.render.text import mark_line, to_text
 from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, NOT_COMPARED
-from retab_analysis.widgets.state import ViewState
+from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState
 
 COLUMNS, YOUNGER = 16, 3
 """So many runs are columns of the matrix, and so many of them may be newer than the checked."""
@@ -133,8 +124,7 @@ class Facts:
     def is_of(self, state: ViewState) -> bool:
         """Whether another state says the same of the runs and the evals."""
         names = ("comparison", "runs", "results", "checked", "edits", "between", "values", "phase")
-        mine = (self.state, state)
-        return all(getattr(mine[0], name) is getattr(mine[1], name) for name in names)
+        return all(getattr(self.state, name) is getattr(state, name) for name in names)
 
     # The evals
 
@@ -182,13 +172,8 @@ class Facts:
         left = Count(numbers[NOT_YET], NOT_YET, "other")
         return [*counts, left] if numbers[NOT_YET] else counts
 
-    @property
-    def broke(self) -> int:
-        return sum(word == "broke" for word in self.words.values())
-
-    @property
-    def doubts(self) -> int:
-        return sum(word in ("error", "unclear") for word in self.words.values())
+    def count(self, *words: str) -> int:
+        return sum(word in words for word in self.words.values())
 
     # The head
 
@@ -197,8 +182,6 @@ class Facts:
         """The headline: that of the document, with how far the runs are now."""
         state = self.state
         if self.judged is None:
-            if state.phase == "failed":
-                return Heading("‼", "error", one_line(state.trouble, _HEADLINE))
             return self._head_alone()
         facts = self.judged.facts
         if not state.is_going:
@@ -209,6 +192,10 @@ class Facts:
     def _head_alone(self) -> Heading:
         checked = self.state.checked
         left, total = count_waiting(checked)
+        if self.state.trouble in (NO_EVAL, NO_RUN):
+            return Heading("○", "other", self.state.trouble)
+        if self.state.phase == "failed":
+            return Heading("‼", "error", one_line(self.state.trouble, _HEADLINE))
         if self.state.phase == "reading" or checked.is_empty():
             return Heading("…", "other", READING)
         if left:
@@ -240,14 +227,13 @@ class Facts:
             return None
         return self.judged.document.badge, self.judged.document.badge_tone
 
-    @cached_property
+    @property
     def notes(self) -> tuple[Line, ...]:
+        own = self.state.failures + self.state.notes
         if self.judged is None:
             is_cut = self.state.phase == "failed" and len(self.state.trouble) > _HEADLINE
-            own = (*([self.state.trouble] if is_cut else []), *self.state.notes)
-            return tuple(map(write_line, own))
-        own = (*self._say_broken_off(), *self.state.notes)
-        return (*map(write_line, own), *self.judged.document.notes)
+            return tuple(map(write_line, (*([self.state.trouble] if is_cut else []), *own)))
+        return (*map(write_line, (*own, *self._say_broken_off())), *self.judged.document.notes)
 
     def _say_broken_off(self) -> Iterator[str]:
         """Why a run could not run, and what a later one on the same code says."""

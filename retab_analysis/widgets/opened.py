@@ -29,11 +29,12 @@ NO_DOCUMENT = "It has no document."
 def render_opened(detail: Detail, facts: Facts) -> Html:
     """Why it is what it is, what differs, its runs, and its document at the right."""
     results = list_results(facts, detail.story.id)
+    copy = tag("button", "Copy", type="button", data_copy=detail.story.id, class_="rv-button")
     left = (
         tag("p", f"{detail.reason[0].upper()}{detail.reason[1:]}.") if detail.reason else None,
         *(_render_differences(detail) if facts.state.values else ()),
         _render_runs(results, facts),
-        tag("p", "Id ", tag("code", one_line(detail.story.id)), " ", _copy(detail.story.id)),
+        tag("p", "Id ", tag("code", one_line(detail.story.id)), " ", copy),
     )
     right = _render_document(detail.story.id, list_documents(results), facts.state.preview)
     parts = tag("div", *left), tag("div", *right, class_="rv-document")
@@ -41,7 +42,6 @@ def render_opened(detail: Detail, facts: Facts) -> Html:
 
 
 def list_results(facts: Facts, eval_id: str) -> pl.DataFrame:
-    """The results of an eval, the newest first."""
     its = facts.state.results.filter(eval_id=eval_id)
     return its.sort(MOMENT, "completed_at", descending=True, nulls_last=True)
 
@@ -53,10 +53,6 @@ def list_documents(results: pl.DataFrame) -> list[tuple[str, str]]:
         if found := [(each, named[at] or each) for at, each in enumerate(ids or ()) if each]:
             return found
     return []
-
-
-def _copy(text: str) -> Html:
-    return tag("button", "Copy", type="button", data_copy=text, class_="rv-button")
 
 
 def _render_differences(detail: Detail) -> Iterator[Html]:
@@ -86,21 +82,18 @@ def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
     lines = []
     for (version, word, value), several in groupby(runs, key=lambda each: each[1:]):
         moments = [each[0] for each in several]
-        lines.append((_say_span(moments, state.year), version, word, len(moments), value))
+        said = f"{word} × {len(moments)}" if len(moments) > 1 else word
+        lines.append((_say_span(moments, state.year), version, said, len(moments), value))
     rows = [
         join(
-            *map(_cell, (when, version, f"{word} × {count}" if count > 1 else word)),
+            *(tag("span", name(each)) for each in (when, version, said)),
             tag("span", tag("code", value)),
         )
-        for when, version, word, count, value in lines[:LINES]
+        for when, version, said, _, value in lines[:LINES]
     ]
     left = sum(each[3] for each in lines[LINES:])
     more = tag("p", f"and {left} earlier", class_="rtd-quiet") if left else None
     return join(tag("div", *rows, class_="rv-runs"), more)
-
-
-def _cell(text: str) -> Html:
-    return tag("span", name(text))
 
 
 def _word(row: Mapping[str, Any]) -> str:

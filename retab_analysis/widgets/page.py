@@ -156,10 +156,6 @@ class HtmlPage:
             self._sent = self._shown
             self.widget.send({"patch": patch, "gone": gone, "revision": self._revision})
 
-    def _send_all(self) -> None:
-        self._send()
-        self.widget.send({"pieces": _write(self._shown), "revision": self._revision})
-
     def _answer(self, _: Any, content: Any, buffers: Any) -> None:
         """Take an event from a browser, and tell it that it was taken."""
         if not isinstance(content, dict) or not isinstance(content.get("event"), str):
@@ -167,7 +163,9 @@ class HtmlPage:
         if content["event"] == "resync":
             with self._lock:
                 if not self.is_closed:
-                    self._send_all()
+                    self._send()
+                    whole = {"pieces": _write(self._shown), "revision": self._revision}
+                    self.widget.send(whole)
             return
         scope = content.get("scope")
         value = content.get("value")

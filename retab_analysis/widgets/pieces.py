@@ -148,7 +148,7 @@ class _Renderer:
             words, tone = facts.badge
             pill = tag("span", words, class_="rtd-badge", style=f"border-color:var(--rtd-t-{tone})")
         top = tag("div", tag("span", context, class_="rv-context"), " ", pill, class_="rtd-top")
-        news = f"{facts.broke} broke" if facts.judged else ""
+        news = f"{facts.count('broke')} broke" if facts.judged else ""
         status = tag("div", news, role="status", class_="rv-hidden") if self.is_open else None
         slots = [
             slot(self._add(*each)) for each in (("line", self._headline()), ("bar", self._bar()))
@@ -248,10 +248,11 @@ class _Renderer:
     def _body(self) -> Iterator[Html]:
         facts = self.facts
         found = facts.find()
+        notes = facts.notes if found is None else map(write_line, self.state.failures)
+        yield from (tag("p", write_html_line(each)) for each in notes)
         if found is not None:
             yield self._found(found)
             return
-        yield from (tag("p", write_html_line(each)) for each in facts.notes)
         if facts.judged is None:
             return
         if self.state.between is not None:
@@ -402,14 +403,8 @@ class _Renderer:
         """A row, and below it all that is told of the eval where it is open."""
         judged, state = self.facts.judged, self.state
         if judged is None or eval_id not in judged.stories:
-            named = name(self.facts.name_waiting(eval_id))
-            first = (
-                tag("td", "…", tabindex=-1),
-                tag("td", named, tabindex=-1),
-                tag("td"),
-                tag("td"),
-                tag("td"),
-            )
+            texts = ("…", name(self.facts.name_waiting(eval_id)))
+            first = (*(tag("td", each, tabindex=-1) for each in texts), *[tag("td")] * 3)
             block = self.facts.block_of(eval_id)
             return tag("tr", *first, self._matrix(self.facts.cells_of(eval_id), block))
         detail = judged.tell(eval_id)

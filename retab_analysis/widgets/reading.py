@@ -6,13 +6,16 @@ import contextlib
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.checks.defaults import open_source
+from retab_analysis.checks.defaults import archive_or_default, open_source
 from retab_analysis.checks.edits import (
     BlockLabels,
     add_config_changes,
@@ -31,6 +34,7 @@ from retab_analysis.checks.plan import (
 from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.checks.source import Source
+from retab_analysis.comparison.accepted import Policy, read_accepted
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
 from retab_analysis.comparison.config_changes import Edits, compare_blocks, readable, shorten_field
@@ -46,6 +50,7 @@ from retab_analysis.render.document import Change
 from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
+from retab_analysis.widgets.state import NO_EVAL, NO_RUN
 
 if TYPE_CHECKING:
     from retab_analysis.archive import Archive
@@ -60,9 +65,11 @@ Answer = dict[str, Any]
 class WorkflowReader:
     """Judges what is asked of one workflow; what was read once is not read again."""
 
-    def __init__(self, client: Client, workflow_id: str, archive: Archive | None) -> None:
+    def __init__(
+        self, client: Client, archive: Archive | None, accepted: Policy, workflow_id: str
+    ) -> None:
         self.client, self._workflow_id = client, workflow_id
-        self._archive = archive
+        self._archive, self._accepted = archive, accepted
         # Events come in several threads.
         self._lock = threading.RLock()
         self._source: Source | None = None
@@ -70,6 +77,7 @@ class WorkflowReader:
         self._around: tuple[pl.DataFrame | None, pl.DataFrame | None] = (None, None)
         self._labels: dict[str, str | None] = {}
         self._read: set[str] = set()
+        self._reruns: dict[str | None, frozenset[str]] = {}  # that settled a candidate
         # What was edited where something broke, and how often that was asked for in vain.
         self._edits: dict[object, Edits | None] = {}
         self._unanswered: Counter[object] = Counter()
@@ -85,7 +93,6 @@ class WorkflowReader:
             return self._source
 
     def take(self, run_id: str, results: pl.DataFrame) -> None:
-        """Take in the results of a run that is watched."""
         self.source.take(run_id, results)
         self._read.add(run_id)
 
@@ -98,12 +105,7 @@ class WorkflowReader:
     def judge(self, candidate: str | None, baseline: str, watched: pl.DataFrame) -> Answer:
         """Compare as ``check`` does; without a candidate the watched runs, if any, are it."""
         with self._lock:
-            source, listing = self.source, self._list()
-            chosen: Any = candidate
-            if watched.height:
-                listing.add(watched)
-                chosen = candidate or Choice(watched, "which is watched")
-            plan = make_plan(listing, chosen, baseline, Limits.choose(HISTORY, source))
+            source, plan = self.source, self._plan(candidate, baseline, watched)
             source.read_results(plan.read)
             self._read.update(plan.read["run_id"])
             # What is asked of the API is no work of this machine.
@@ -111,9 +113,31 @@ class WorkflowReader:
             notes = *sides.notes, *note_versions(self._around[1]), *note_codes(sides.candidate)
             labels = BlockLabels(source, self._labels or None)
             around = Surroundings(*self._around, read_labels=labels)
-            comparison = compare_sides(replace(sides, around=around, notes=notes), _ALPHA, _MARGIN)
+            whole = replace(sides, around=around, notes=notes, accepted=self._accepted)
+            comparison = compare_sides(whole, _ALPHA, _MARGIN)
             took = time.thread_time() - began
             return self._answer(plan, self._add_edits(comparison), took)
+
+    def _plan(self, candidate: str | None, baseline: str, watched: pl.DataFrame) -> ReadingPlan:
+        listing, limits = self._list(), Limits.choose(HISTORY, self.source)
+        chosen: Any = candidate
+        if watched.height:
+            listing.add(watched)
+            chosen = candidate or Choice(watched, "which is watched")
+        plan = make_plan(listing, chosen, baseline, limits)
+        reruns = listing.runs.filter(pl.col("run_id").is_in([*self._reruns.get(candidate, ())]))
+        if plan.follow or plan.versions or reruns.is_empty():
+            return plan
+        both = pl.concat([plan.candidate.runs, reruns]).unique("run_id", maintain_order=True)
+        return make_plan(listing, replace(plan.candidate, runs=both), baseline, limits)
+
+    def count_in(self, candidate: str | None, made: Comparison, settled: Comparison) -> None:
+        """From now on judge a candidate with the reruns that settled it."""
+        before, now = ({*sides_of(each).candidate["run_id"]} for each in (made, settled))
+        with self._lock:
+            known = self._reruns.get(candidate, frozenset())
+            self._reruns[candidate] = known | (now - before)
+            self.refresh()
 
     def _answer(self, plan: ReadingPlan, comparison: Comparison, took: float) -> Answer:
         known = pl.concat([plan.read.drop("why"), self._list().runs])
@@ -125,10 +149,10 @@ class WorkflowReader:
             self._read.update(whole["run_id"].tail(1))
         results = self.source.read_results(runs.filter(pl.col("run_id").is_in([*self._read])))
         workflow, versions = self._around
-        checked = plan.read.filter(pl.col("why").str.starts_with("checked")).drop("why")
+        reruns = pl.col("run_id").is_in([*chain(*self._reruns.values())])
         return {
             "name": "" if workflow is None or workflow.is_empty() else workflow["name"][0] or "",
-            "checked": checked if plan.versions else plan.candidate.runs,
+            "checked": plan.candidate.runs.filter(~reruns),
             "comparison": comparison,
             "runs": runs,
             "results": results,
@@ -150,6 +174,15 @@ class WorkflowReader:
             with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
                 self._labels = self.source.read_labels()
         return self._listing
+
+    def find_lack(self) -> str:
+        """What the workflow does not have yet, so that there is nothing to judge; or empty."""
+        if self._listing is None or self._listing.present.height:
+            return ""
+        if self.source.saved.height:
+            return NO_RUN
+        workflow = self._around[0]
+        return "" if workflow is None or workflow.is_empty() else NO_EVAL
 
     def count_reruns(self, comparison: Comparison) -> int:
         """How many runs ``settle`` would start now."""
@@ -233,7 +266,7 @@ class FrameReader:
 
     def __init__(self, results: pl.DataFrame) -> None:
         check_one_workflow(results)
-        self._results, self._runs = results, list_runs(results)
+        self._results, self._runs, self._accepted = results, list_runs(results), read_accepted()
         if self._runs.is_empty():
             raise ConfigError("results: there is no result of a run that is known")
         self.workflow_id = str(self._runs["workflow_id"].drop_nulls().first() or "")
@@ -251,7 +284,7 @@ class FrameReader:
             before = before.join(against, on="run_id", how="anti")
         sides = Sides(
             self._choose(now), against if against is None else self._choose(against),
-            self._choose(before),
+            self._choose(before), accepted=self._accepted,
         )  # fmt: skip
         return {
             "checked": now,
@@ -292,3 +325,8 @@ def list_runs(results: pl.DataFrame) -> pl.DataFrame:
 
 
 Reader = WorkflowReader | FrameReader
+
+
+def make_readers(client: Client) -> Callable[[str], WorkflowReader]:
+    """Makes readers by the ids of workflows, with the defaults of this call, not of later ones."""
+    return partial(WorkflowReader, client, archive_or_default(), read_accepted())

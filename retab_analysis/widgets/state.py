@@ -14,6 +14,9 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.render.document import Change
 from retab_analysis.schema import EVALS, RESULTS, RUNS
 
+# What a workflow may lack, in words; neither is an error.
+NO_EVAL, NO_RUN = "No saved eval yet: save one in Retab", "No run yet"
+
 Phase = Literal["reading", "going", "ended", "stopped", "failed"]
 
 EditWords = Mapping[tuple[str, str], tuple[Change, ...]]
@@ -62,7 +65,8 @@ class ViewState:
     phase: Phase = "reading"
     job: str = ""  # what is being done for a person, in words
     trouble: str = ""  # why the API has not answered since, or why watching failed
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # on the runs
+    failures: tuple[str, ...] = ()  # of callbacks, and of what a person asked for last
     seen_at: datetime | None = None  # when the API answered last
 
     @property

@@ -8,10 +8,10 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
-from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.params import RunList
@@ -59,6 +59,8 @@ class Followed:
     refused: int = 0
     has_failed: bool = False
     why: str = ""  # why it is held against nothing
+    # Held while it changes and its state is told: by the stream's thread, and by jobs.
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def has_ended(self) -> bool:
@@ -73,7 +75,6 @@ class Followed:
         return "going"
 
     def judge(self) -> Answer:
-        """Compare, and remember what was."""
         outcomes, marks = self._list_outcomes(), self.mark()
         if self.is_watched and self.has_ended and self.answer is not None:
             self.reader.refresh()  # type: ignore[union-attr]  # what else ran or was saved
@@ -145,12 +146,13 @@ class Stream:
         change: Change,
         pollers: Sequence[WatchedRuns],
         followed: Mapping[str, Followed],
+        make_reader: Callable[[str], Reader] | None,
         baseline: str,
         interval: float,
     ) -> None:
         self._client, self._change, self._pollers = client, change, pollers
         self.followed, self._baseline, self._interval = dict(followed), baseline, interval
-        self._archive = archive_or_default()  # that of the call, whatever is set later
+        self._make_reader = make_reader  # of a run's workflow that is not followed yet
         self._missing = 0  # how often in a row results did not come
         self._wake, self._ended, self.has_looked = (threading.Event() for _ in range(3))
         self._cancel = CancellationToken()
@@ -206,12 +208,13 @@ class Stream:
 
     def _end(self, phase: str, error: BaseException | None) -> None:
         self.error = error
-        trouble = "" if error is None else describe_error(error)
+        told: dict[str, Any] = {"trouble": ""} if phase == "ended" else {}
         if isinstance(error, NotFoundError) and self.runs.is_empty():
             gone = sorted(each for poller in self._pollers for each in poller.gone)
-            trouble = _say_not_there(gone)
+            told = {"trouble": _say_not_there(gone), "notes": ()}  # not that it may still appear
         for each in [k for k, of in self.followed.items() if not of.has_failed] or [""]:
-            self._change(each, phase=phase, **({} if phase == "stopped" else {"trouble": trouble}))
+            why = {} if error is None else {"trouble": _describe(error, self.followed.get(each))}
+            self._change(each, phase=phase, **{**why, **told})
         self._ended.set()
         self.has_looked.set()
 
@@ -261,14 +264,15 @@ class Stream:
         gone = [each for poller in self._pollers for each in poller.gone]
         there = runs.filter(~pl.col("run_id").is_in(gone))
         for workflow_id in runs["workflow_id"].unique(maintain_order=True):
-            if workflow_id not in self.followed and self._client is not None:
-                reader = WorkflowReader(self._client, workflow_id, self._archive)
+            if workflow_id not in self.followed and self._make_reader is not None:
+                reader = self._make_reader(workflow_id)
                 self.followed[workflow_id] = Followed(reader, None, self._baseline, True)
         changed = not before.equals(runs)
         for workflow_id, followed in self.followed.items():
-            followed.runs = there.filter(workflow_id=workflow_id)
-            followed.is_watched |= not followed.runs.is_empty()
-            changed |= self._take(workflow_id, followed, gone)
+            with followed.lock:
+                followed.runs = there.filter(workflow_id=workflow_id)
+                followed.is_watched |= not followed.runs.is_empty()
+                changed |= self._take(workflow_id, followed, gone)
         missing = [each for poller in self._pollers for each in poller.unfound]
         if missing and not self.followed:
             told = f"There is no run {', '.join(missing[:3])} so far; it may still appear."
@@ -311,7 +315,8 @@ class Stream:
             followed.compared = followed.mark()
             # Other workflows are shown all the same; runs are watched without their past.
             followed.has_failed = not followed.is_watched
-            followed.why = f"{'' if followed.has_failed else 'Held against nothing: '}{error}"
+            why = _describe(error, followed)
+            followed.why = why if followed.has_failed else f"Held against nothing: {error}"
         if followed.runs.height:
             changes |= followed.merge()
         return {**changes, "baseline": followed.baseline, "is_watched": followed.is_watched}
@@ -348,14 +353,15 @@ class Stream:
     def ask(self, workflow_id: str, candidate: str | None, baseline: str) -> None:
         """Compare something else; where that fails, what was before stays."""
         followed = self.followed[workflow_id]
-        before = followed.candidate, followed.baseline
-        followed.candidate, followed.baseline = candidate, baseline
-        try:
-            changes = self._compare(followed)
-            self._change(workflow_id, notes=_list_notes(followed, ()), **changes)
-        except Exception:
-            followed.candidate, followed.baseline = before
-            raise
+        with followed.lock:
+            before = followed.candidate, followed.baseline
+            followed.candidate, followed.baseline = candidate, baseline
+            try:
+                changes = self._compare(followed)
+                self._change(workflow_id, notes=_list_notes(followed, ()), **changes)
+            except BaseException:  # a panic of polars is not an Exception
+                followed.candidate, followed.baseline = before
+                raise
 
 
 def _list_notes(followed: Followed, gone: Sequence[str]) -> tuple[str, ...]:
@@ -365,6 +371,12 @@ def _list_notes(followed: Followed, gone: Sequence[str]) -> tuple[str, ...]:
         are = "is" if n == 1 else "are"
         notes.append(f"{count_noun(n, 'result')} did not decode and {are} left out.")
     return tuple(filter(None, (*notes, followed.why)))
+
+
+def _describe(error: BaseException, followed: Followed | None) -> str:
+    reader = None if followed is None else followed.reader
+    lack = reader.find_lack() if isinstance(reader, WorkflowReader) else ""
+    return lack or describe_error(error)
 
 
 def _say_not_there(ids: Sequence[str]) -> str:

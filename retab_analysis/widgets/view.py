@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
-from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.checks.read import count_waiting
 from retab_analysis.checks.settle import run_again
@@ -27,7 +26,7 @@ from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.default_client import check_client, client_or_default
-from retab_analysis.fetch.lists import read_link
+from retab_analysis.fetch.lists import read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import in_kernel
@@ -41,7 +40,7 @@ from retab_analysis.widgets.jobs import JobProgress, describe_error, run_beside
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.opened import list_documents, list_results
 from retab_analysis.widgets.pieces import Pieces, Showing, render_still, render_view
-from retab_analysis.widgets.reading import FrameReader, WorkflowReader
+from retab_analysis.widgets.reading import FrameReader, Reader, WorkflowReader, make_readers
 from retab_analysis.widgets.state import Preview, ViewState
 from retab_analysis.widgets.stream import Followed, Stream
 from retab_analysis.widgets.watched_runs import WatchedRuns
@@ -77,9 +76,9 @@ def watch(
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
-        workflow_id: Instead: every run of this workflow, or of several, that is in flight, and the
-            runs that start before the last of them has ended. A workflow without such a run is
-            shown as it is, as :func:`explore` does.
+        workflow_id: Instead: every run of this workflow, or of several (ids or names), that is in
+            flight, and the runs that start before the last of them has ended. A workflow without
+            such a run is shown as it is, as :func:`explore` does.
         baseline: What to hold the runs against, as for :func:`check`: ``"last_good"``,
             ``"published"``, ``"last_ok"``, ``"previous"``, a run or a version.
         interval: Seconds between two rounds of requests. The rounds become rarer while nothing
@@ -109,14 +108,15 @@ def watch(
     may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
     check_flag("allow_cancel", may_cancel)
     check_flag("save_values", save_values)
-    followed = () if workflow_id is None else _list_workflows(workflow_id)
     ids = [] if runs is None else list(RunList.make(runs).ids)
     chosen = client_or_default(client)
+    followed = () if workflow_id is None else _list_workflows(chosen, workflow_id)
     pollers = [WatchedRuns(chosen, [], each) for each in followed]
     pollers = pollers or [WatchedRuns(chosen, ids, None)]
-    known = _follow(chosen, followed, None, baseline)
+    make = make_readers(chosen)
+    known = {each: Followed(make(each), None, baseline) for each in followed}
     look = {"can_cancel": may_cancel, "save_values": save_values}
-    view = View(chosen, known, pollers, baseline=baseline, interval=float(interval), **look)
+    view = View(chosen, known, pollers, make, baseline=baseline, interval=float(interval), **look)
     view._stream.start((chosen.base_url, tuple(sorted(ids)), followed))
     return view
 
@@ -136,8 +136,8 @@ def explore(
     what is not sure.
 
     Args:
-        workflow_id_or_results: The id of a workflow, or of several; or a RESULTS frame, which is
-            shown without asking the API.
+        workflow_id_or_results: The id or name of a workflow, or of several; or a RESULTS frame,
+            which is shown without asking the API.
         candidate: What to check, as for :func:`check`: a run or a version. Default: the workflow
             as it is now.
         baseline: What to hold it against, as for :func:`check`. If both are versions, all runs of
@@ -172,28 +172,18 @@ def explore(
         known = {reader.workflow_id: Followed(reader, candidate, baseline)}
     else:
         chosen = client_or_default(client)
-        flows = _list_workflows(workflow_id_or_results)
-        known = _follow(chosen, flows, candidate, baseline)
+        make, flows = make_readers(chosen), _list_workflows(chosen, workflow_id_or_results)
+        known = {each: Followed(make(each), candidate, baseline) for each in flows}
     view = View(chosen, known, save_values=save_values)
     view._stream.start(None)
     return view
 
 
-def _follow(
-    client: Client, workflows: Iterable[str], candidate: str | None, baseline: str
-) -> dict[str, Followed]:
-    archive = archive_or_default()
-    return {
-        each: Followed(WorkflowReader(client, each, archive), candidate, baseline)
-        for each in workflows
-    }
-
-
-def _list_workflows(given: object) -> tuple[str, ...]:
+def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:
     several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
     if not several:
         raise ConfigError("workflow_id names no workflow")
-    return tuple(dict.fromkeys(check_text("workflow_id", each) for each in several))
+    return tuple(dict.fromkeys(resolve_workflow(client, each) for each in several))
 
 
 class View(Handle):
@@ -210,6 +200,7 @@ class View(Handle):
         client: Client | None,
         followed: Mapping[str, Followed],
         pollers: Sequence[WatchedRuns] = (),
+        make_reader: Callable[[str], Reader] | None = None,
         *,
         baseline: str = LAST_GOOD,
         interval: float = 2.0,
@@ -233,7 +224,7 @@ class View(Handle):
             if (view := me()) is not None:
                 view._change(workflow_id, **changes)
 
-        self._stream = Stream(client, change, pollers, followed, baseline, interval)
+        self._stream = Stream(client, change, pollers, followed, make_reader, baseline, interval)
         weakref.finalize(self, self._stream.stop)
 
     def _new_state(self, workflow_id: str, **asked: Any) -> ViewState:
@@ -257,12 +248,7 @@ class View(Handle):
     def frame(self) -> pl.DataFrame:
         """The rows of ``comparison.evals`` that the pressed counts and the search leave."""
         with self._lock:
-            made, facts = self.state.comparison, self._tell(self._shown_id)
-            if made is None:
-                return COMPARISON.empty()
-            found = facts.find()
-            evals = made.evals
-            return evals if found is None else evals.filter(pl.col("eval_id").is_in(found))
+            return self._choose_rows(self._shown_id)
 
     @property
     def done(self) -> bool:
@@ -273,9 +259,20 @@ class View(Handle):
     def _shown_id(self) -> str:
         return self._open_view or (self._order[0] if self._order else "")
 
+    def _choose_rows(self, workflow_id: str) -> pl.DataFrame:
+        facts = self._tell(workflow_id)
+        if (made := facts.state.comparison) is None:
+            return COMPARISON.empty()
+        found, evals = facts.find(), made.evals
+        return evals if found is None else evals.filter(pl.col("eval_id").is_in(found))
+
+    def _list_states(self) -> list[ViewState]:
+        with self._lock:
+            return [*self._states.values()]
+
     @property
     def _runs(self) -> pl.DataFrame:
-        watched, states = self._stream.runs, self._states.values()
+        watched, states = self._stream.runs, self._list_states()
         return watched if watched.height else pl.concat([watched, *(s.checked for s in states)])
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
@@ -304,7 +301,7 @@ class View(Handle):
         end = math.inf if timeout is None else time.monotonic() + timeout
         if not self._stream.join(timeout):
             return False
-        while any(each.job for each in self._states.values()):
+        while any(each.job for each in self._list_states()):
             if time.monotonic() >= end:
                 return False
             time.sleep(_STEP)
@@ -383,9 +380,8 @@ class View(Handle):
                 said = f"A callback raised {type(error).__name__}: {error}"
                 with self._lock:
                     state = self._states[workflow_id]
-                    if said not in state.notes:
-                        notes = (*state.notes, said)
-                        self._states[workflow_id] = replace(state, notes=notes)
+                    failures = tuple(dict.fromkeys((*state.failures, said)))
+                    self._states[workflow_id] = replace(state, failures=failures)
 
     def _sort(self) -> None:
         """The worst workflow first, once all are read; and again once all have ended."""
@@ -395,16 +391,11 @@ class View(Handle):
 
         def harm(workflow_id: str) -> tuple[int, int]:
             facts = self._tell(workflow_id)
-            return -facts.broke, -facts.doubts
+            return -facts.count("broke"), -facts.count("error", "unclear")
 
         self._order.sort(key=harm)
         if len(self._order) > 1 and not self._open_view:
             self._open_view = self._order[0]
-
-    def _update(self, workflow_id: str, **changes: Any) -> None:
-        with self._lock:
-            self._states[workflow_id] = replace(self._states[workflow_id], **changes)
-        self._draw()
 
     # Showing
 
@@ -423,14 +414,15 @@ class View(Handle):
         return made
 
     def _render(self) -> Pieces:
-        return self._make_pieces(Showing(open_view=self._number(self._open_view)))
+        return self._make_pieces()
 
     def _number(self, workflow_id: str) -> str:
         # By when they were first known, so that a view keeps its name when it moves.
         return str([*self._states].index(workflow_id)) if workflow_id in self._states else ""
 
-    def _make_pieces(self, look: Showing, *, values: bool | None = None) -> Pieces:
+    def _make_pieces(self, *, is_live: bool = True, values: bool | None = None) -> Pieces:
         with self._lock:
+            look = Showing(is_live, self._number(self._open_view))
             views = {self._number(each): self._tell(each, values=values) for each in self._order}
             if not views:
                 views = {"0": Facts(ViewState(""), None)}
@@ -440,22 +432,19 @@ class View(Handle):
         if len(self._order) < 2:
             return ""
         states = [self._states[each] for each in self._order]
-        broke = sum(self._tell(each).broke for each in self._order)
+        broke = sum(self._tell(each).count("broke") for each in self._order)
         going = sum(each.phase in ("reading", "going") for each in states)
         end = f"{going} going on" if going else "all have ended"
         said = f"{broke:,} broke" if broke else "nothing broke"
         return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
 
     def _make_saved(self) -> Pieces:
-        look = Showing(open_view=self._number(self._open_view))
-        return self._make_pieces(look, values=self._save_values and shows_values())
+        return self._make_pieces(values=self._save_values and shows_values())
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         values = self._save_values and shows_values()
-        look = Showing(is_live=False, open_view=self._number(self._open_view))
-        pieces = self._make_pieces(look, values=values)
-        still = {"text/html": str(render_still(pieces, token))}
-        return {**still, "text/plain": self._write_text(values=values)}
+        still = render_still(self._make_pieces(is_live=False, values=values), token)
+        return {"text/html": str(still), "text/plain": self._write_text(values=values)}
 
     def _write_text(self, *, values: bool) -> str:
         with self._lock:
@@ -509,14 +498,16 @@ class View(Handle):
             if changed.job == COMPARING:
                 self._wanted[workflow_id] = changed.candidate, changed.baseline
             if changed.job and not state.job:
-                compare = partial(self._compare, workflow_id, state)
-                self._start_job(workflow_id, changed.job, compare)
+                ask, wanted = self._stream.ask, self._wanted
+                self._start_job(
+                    workflow_id, COMPARING, lambda: ask(workflow_id, *wanted[workflow_id])
+                )
             elif changed.opened and changed.opened != state.opened:
                 self._show_document(workflow_id, 0)
         return None
 
     def _export(self, workflow_id: str) -> str:
-        frame = self.frame
+        frame = self._choose_rows(workflow_id)
         stem = "".join(each if each.isalnum() or each in "-_" else "_" for each in workflow_id)
         names = (f"{stem or 'evals'}{f'-{at}' if at > 1 else ''}.csv" for at in range(1, 1_000))
         path = next(each for each in map(Path, names) if not each.exists())
@@ -526,51 +517,50 @@ class View(Handle):
             return f"Nothing was written: {error}"
         return f"{count_noun(frame.height, 'eval')} written to {path.resolve()}"
 
-    def _start_job(
-        self, workflow_id: str, words: str, work: Callable[[], Mapping[str, Any]]
-    ) -> None:
-        """Do what takes its time in a thread; the page says how far it is, or why it failed."""
-        self._states[workflow_id] = replace(self._states[workflow_id], job=words, asking="")
+    def _start_job(self, workflow_id: str, words: str, work: Callable[[], None]) -> None:
+        """Do what takes its time in a thread; the page says how far it is, or why it failed.
+
+        If somebody chooses once more meanwhile, the last choice is compared.
+        """
+        state = self._states[workflow_id]
+        self._states[workflow_id] = replace(state, job=words, asking="", failures=())
 
         def job() -> None:
-            changes: Mapping[str, Any] = {}
-            try:
-                changes = work()
-            except BaseException as error:  # a panic of polars is not an Exception
-                changes = {"notes": (describe_error(error),)}
-            self._change(workflow_id, **{**changes, "job": ""})
+            ends = False
+            while not ends:
+                wanted, changes = self._wanted.get(workflow_id), dict[str, Any]()
+                try:
+                    work()
+                except BaseException as error:  # a panic of polars is not an Exception
+                    changes = {"failures": (describe_error(error),)}
+                of = self._stream.followed.get(workflow_id, state)
+                changes |= {"job": "", "candidate": of.candidate, "baseline": of.baseline}
+                with self._lock:
+                    if ends := self._wanted.get(workflow_id) == wanted:
+                        self._states[workflow_id] = replace(self._states[workflow_id], **changes)
+            self._change(workflow_id)
 
         run_beside(job, "job")
 
-    def _compare(self, workflow_id: str, before: ViewState) -> dict[str, Any]:
-        """Compare what is wanted; who chooses once more meanwhile gets the last choice."""
-        while True:
-            asked = self._wanted[workflow_id]
-            try:
-                self._stream.ask(workflow_id, *asked)
-            except RetabAnalysisError as error:
-                kept = {"candidate": before.candidate, "baseline": before.baseline}
-                return {**kept, "notes": (describe_error(error),)}
-            with self._lock:
-                if self._wanted[workflow_id] == asked:
-                    self._states[workflow_id] = replace(self._states[workflow_id], job="")
-                    return {}
-
-    def _cancel(self, workflow_id: str) -> dict[str, Any]:
+    def _cancel(self, workflow_id: str) -> None:
         checked = self._states[workflow_id].checked
         cancel_runs(checked.filter(~pl.col("is_terminal")), client=self._client)
         self._stream.refresh()
-        return {}
 
-    def _settle(self, workflow_id: str) -> dict[str, Any]:
-        made, client = self._states[workflow_id].comparison, client_or_default(self._client)
-        if made is None:
-            return {}
-        say = JobProgress("Running again", lambda words: self._update(workflow_id, job=words))
-        settled = run_again(made, client=client, progress=say)
-        reader = self._stream.followed[workflow_id].reader
-        left = reader.count_reruns(settled) if isinstance(reader, WorkflowReader) else 0
-        return {"comparison": settled, "reruns": left}
+    def _settle(self, workflow_id: str) -> None:
+        made, followed = self._states[workflow_id].comparison, self._stream.followed[workflow_id]
+        if made is None or not isinstance(followed.reader, WorkflowReader):
+            return
+        say = JobProgress("Running again", lambda words: self._change(workflow_id, job=words))
+        try:
+            settled = run_again(made, client=followed.reader.client, progress=say)
+        except RetabAnalysisError as error:  # the next time counts what was started
+            self._change(workflow_id, comparison=error.partial or made)
+            raise
+        left = followed.reader.count_reruns(settled)
+        self._change(workflow_id, comparison=settled, reruns=left)
+        followed.reader.count_in(followed.candidate, made, settled)
+        self._stream.ask(workflow_id, followed.candidate, followed.baseline)
 
     def _show_document(self, workflow_id: str, at: int) -> None:
         state = self._states[workflow_id]
@@ -590,11 +580,10 @@ class View(Handle):
             found = replace(asked, failure=str(error))
         # Somebody may look at something else meanwhile.
         if self._states[workflow_id].preview is asked:
-            self._update(workflow_id, preview=found)
+            self._change(workflow_id, preview=found)
 
 
 def tell_news(view: View, said: set[tuple[str, str]], *, values: bool) -> list[str]:
-    """A line for each eval that is news, and was not ``said`` yet."""
     with view._lock:
         facts = [view._tell(each) for each in view._order]
     return [line for each in facts for line in list_news(each, said, values=values)]
@@ -605,7 +594,6 @@ def write_text(view: View, *, values: bool) -> str:
 
 
 def count_done(view: View) -> tuple[int, int]:
-    """How many results of the checked runs there are, of how many."""
-    counts = [count_waiting(each.checked) for each in view._states.values()]
+    counts = [count_waiting(each.checked) for each in view._list_states()]
     total = sum(each for _, each in counts)
     return total - sum(left for left, _ in counts), total

@@ -90,9 +90,7 @@ class WatchedRuns(Poller):
             dates += [self._newest - _OVERLAP] if self._newest is not None else []
             yield self._workflow_id, min(dates, default=None)
             return
-        seen = self.frame()
-        if self.gone:
-            seen = seen.filter(~pl.col("run_id").is_in(list(self.gone)))
+        seen = self.frame().filter(~pl.col("run_id").is_in([*self.gone]))
         several = seen.group_by("workflow_id", maintain_order=True).agg(
             pl.len(), pl.col("created_at").min(), pl.col("created_at").null_count().alias("nulls")
         )

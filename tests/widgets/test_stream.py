@@ -126,7 +126,7 @@ def test_callbacks_get_the_view_in_the_watching_thread_and_their_errors_are_told
         view.wait(10)
     assert {name for _, name in updates} == {"retab_analysis-view"}
     assert all(each is view for each, _ in updates)
-    assert any("A callback raised ZeroDivisionError: mine" in each for each in view.state.notes)
+    assert any("A callback raised ZeroDivisionError: mine" in each for each in view.state.failures)
 
 
 def test_it_can_be_awaited() -> None:

@@ -107,8 +107,8 @@ def test_a_frame_of_results_is_explored_without_an_api() -> None:
     assert view.state.checked["run_id"].to_list() == ["run_3"]
     assert view.comparison.headline.startswith("✓ Nothing broke")
     do(view, "baseline", "nope")
-    until(lambda: view.state.notes)
-    assert "'nope' is not a run or a version of these results" in view.state.notes[0]
+    until(lambda: view.state.failures)
+    assert "'nope' is not a run or a version of these results" in view.state.failures[0]
     assert view.state.baseline == "last_good", "what was before stays"
     for baseline in ("previous", "run_2"):
         do(view, "baseline", baseline)
@@ -190,7 +190,7 @@ def test_the_checked_run_and_the_baseline_can_be_chosen(view: View, api: ra.Clie
     do(view, "candidate", "no_such_run")
     until(lambda: not view.state.job)
     assert view.state.candidate is None
-    assert "no_such_run" in view.state.notes[0]
+    assert "no_such_run" in view.state.failures[0]
 
 
 def test_settling_asks_first_says_its_price_and_shows_how_far_it_is() -> None:
@@ -247,7 +247,7 @@ def test_a_cancel_that_is_refused_is_told() -> None:
             until(lambda: "Cancel run" in whole(view))
             do(view, "ask", "cancel")
             said: list[str] = []
-            view.on_update(lambda each: said.extend(each.state.notes))
+            view.on_update(lambda each: said.extend(each.state.failures))
             do(view, "cancel")
             until(lambda: any("not yours" in each for each in said))
 
