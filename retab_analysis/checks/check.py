@@ -12,6 +12,7 @@ from retab_analysis.checks.plan import (
     HISTORY,
     LAST_GOOD,
     Limits,
+    ReadingPlan,
     RunListing,
     make_plan,
 )
@@ -189,10 +190,24 @@ def check_source(
             f"baseline={baseline!r} and candidate={candidate!r} do not both name a version; write "
             f'"v5", "published", "draft" or the id of one, or check(…) for runs. {listing}'
         )
-    with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        sides = make_sides(plan, source, bar)
-    notes = (*sides.notes, *note_versions(versions), *note_codes(sides.candidate))
     around = Surroundings(workflow, versions, read_labels=BlockLabels(source))
+    with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
+        made = compare_plan(plan, source, around, accepted, alpha, margin, bar)
+    return add_config_changes(made, source)
+
+
+def compare_plan(
+    plan: ReadingPlan,
+    source: Source,
+    around: Surroundings,
+    accepted: Policy | None,
+    alpha: float = 0.05,
+    margin: float = 0.05,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare what a plan names, without what was edited."""
+    sides = make_sides(plan, source, progress)
+    notes = (*sides.notes, *note_versions(around.versions), *note_codes(sides.candidate))
     known = sides.accepted if accepted is None else accepted
     named = replace(sides, around=around, notes=notes, accepted=known)
-    return add_config_changes(compare_sides(named, alpha, margin), source)
+    return compare_sides(named, alpha, margin)

@@ -141,16 +141,8 @@ def run_again(
     if only_errors:
         most = MOST_ERRORS
     with contextlib.closing(bar):
-        settling = _Settling(
-            comparison,
-            client,
-            rounds,
-            most,
-            bar,
-            only_errors,
-            looks=rounds if wait else 1,
-        )
-        return settling.run()
+        looks = rounds if wait else 1
+        return _Settling(comparison, client, rounds, most, bar, only_errors, looks).run()
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,13 +37,7 @@ class Source:
     most_results = 0
     """So many results can be read without asking for them."""
 
-    def __init__(
-        self,
-        client: Client,
-        workflow_id: str,
-        *,
-        strict: bool = True,
-    ) -> None:
+    def __init__(self, client: Client, workflow_id: str, *, strict: bool = True) -> None:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
         self._saved: pl.DataFrame | None = None

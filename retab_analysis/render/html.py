@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -100,18 +100,21 @@ def write_part(part: Part) -> Iterator[Html]:
     elif isinstance(part, DocumentTable):
         yield tag("div", _write_table(part), class_="rtd-wide")
     elif isinstance(part, Card):
-        aside = tag("span", write_html_line(part.aside), class_="rtd-quiet") if part.aside else None
-        words = markup.join(tag("span", write_html_line(part.title)), " ", aside)
-        title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
-        inner = chain.from_iterable(map(write_part, part.parts))
-        edge = f"border-left-color:var(--rtd-t-{part.tone})"
-        yield tag("section", title, *inner, class_="rtd-card", style=edge)
+        yield write_card(part, chain.from_iterable(map(write_part, part.parts)))
     else:
         count = None if part.count is None else tag("b", f" {part.count:,}")
         inner = chain.from_iterable(map(write_part, part.parts))
         summary = tag("summary", part.title, count)
         # By its title it stays open in a page where another one appears before it.
         yield tag("details", summary, *inner, data_key=part.title, class_="rtd-more")
+
+
+def write_card(card: Card, inner: Iterable[Html]) -> Html:
+    aside = tag("span", write_html_line(card.aside), class_="rtd-quiet") if card.aside else None
+    words = markup.join(tag("span", write_html_line(card.title)), " ", aside)
+    title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
+    edge = f"border-left-color:var(--rtd-t-{card.tone})"
+    return tag("section", title, *inner, class_="rtd-card", style=edge)
 
 
 def _write_edits(edits: ChangeList) -> Iterator[Html]:
@@ -143,18 +146,14 @@ def _write_table(table: DocumentTable) -> Html:
 
 
 def _write_row(row: Row, columns: tuple[ColumnTitle, ...], has_strips: bool) -> Html:
-    sign = tag(
-        "span",
-        row.sign,
-        class_="rtd-sign",
-        style=_colour(row.tone),
-        title=row.word,
-        role="img",
-        aria_label=row.word,
-    )
     cells = (write_cell(*each) for each in zip(row.cells, columns, strict=True))
     strip = [tag("td", _write_strip(row.strip) if row.strip else None)] if has_strips else []
-    return tag("tr", tag("td", sign), *(tag("td", cell) for cell in cells), *strip)
+    return tag("tr", tag("td", write_sign(row)), *(tag("td", cell) for cell in cells), *strip)
+
+
+def write_sign(row: Row) -> Html:
+    about = {"title": row.word, "role": "img", "aria_label": row.word}
+    return tag("span", row.sign, class_="rtd-sign", style=_colour(row.tone), **about)
 
 
 def write_cell(cell: Cell, column: ColumnTitle) -> Html:

@@ -31,7 +31,7 @@ from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.render.document import Cell, Count, Heading, Line, Note, Span, plain, write_line
+from retab_analysis.render.document import Count, Heading, Line, Note, Row, Span, plain, write_line
 from retab_analysis.render.text import mark_line, to_text
 from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, NOT_COMPARED
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState
@@ -70,9 +70,10 @@ class Judgement:
         """What a row says of an eval; made when it is shown for the first time."""
         if eval_id not in self._details:
             story = self.stories[eval_id]
-            name, asserts, was, got = make_cells(story, values=self.values)
-            words = *find_sign(story), say_word(story), say_reason(story, self.facts.year) or ""
-            self._details[eval_id] = Detail(story, *words, name, asserts, was, got)
+            cells = make_cells(story, values=self.values)
+            row = Row(*find_sign(story), say_word(story), cells)
+            reason = say_reason(story, self.facts.year) or ""
+            self._details[eval_id] = Detail(story, row, reason)
         return self._details[eval_id]
 
 
@@ -81,14 +82,8 @@ class Detail:
     """An eval as a row shows it."""
 
     story: Story
-    sign: str
-    tone: str
-    word: str
+    row: Row
     reason: str
-    name: Cell
-    asserts: Cell
-    was: Cell
-    got: Cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -351,15 +346,6 @@ class Facts:
 
     def edits_of(self, block: str | None) -> list[int]:
         return [at for at, each in enumerate(self.columns) if block in each.edited]
-
-    @cached_property
-    def blocks(self) -> dict[str, list[str]]:
-        """The evals of each block, in the order in which they are saved."""
-        found: dict[str, list[str]] = {}
-        for eval_id in self.words:
-            if (block := self.block_of(eval_id)) is not None:
-                found.setdefault(block, []).append(eval_id)
-        return found
 
     def block_of(self, eval_id: str) -> str | None:
         """The block of an eval, also of one without a result yet."""

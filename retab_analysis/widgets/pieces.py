@@ -10,10 +10,11 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import pairwise
+
+import polars as pl
 
 from retab_analysis.checks.plan import LAST_GOOD
-from retab_analysis.comparison.comparison import facts_of
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag, without_controls
@@ -29,7 +30,14 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
-from retab_analysis.render.html import STYLE, write_cell, write_html_line, write_part
+from retab_analysis.render.html import (
+    STYLE,
+    write_card,
+    write_cell,
+    write_html_line,
+    write_part,
+    write_sign,
+)
 from retab_analysis.vocabulary import DRAFT
 from retab_analysis.widgets.events import COMPARING
 from retab_analysis.widgets.facts import (
@@ -59,23 +67,16 @@ _SLOT = re.compile(r'data-slot="([^"]*)"></')
 Pieces = dict[str, Html]
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
-    """How a view is shown: with buttons, and of several views which one is open."""
-
-    is_live: bool = True
-    open_view: str = ""
-
-
-def render_view(views: Mapping[str, Facts], look: Showing, headline: str = "") -> Pieces:
-    """All pieces, by their names; the outermost is ``root``."""
+def render_view(
+    views: Mapping[str, Facts], opened: str, headline: str = "", *, is_live: bool = True
+) -> Pieces:
+    """All pieces, by their names; the outermost is ``root``. Of several views one is ``opened``."""
     slots = [slot(number, class_="rv-view", data_scope=number) for number in views]
     title = _heading(headline, level=1) if headline else None
     pieces: Pieces = {"root": tag("div", title, *slots)}
-    is_one = len(views) == 1
     for number, facts in views.items():
-        is_open = is_one or number == look.open_view
-        pieces |= _Renderer(number, facts, look, is_one=is_one, is_open=is_open).render()
+        is_open = number == opened if len(views) > 1 else None
+        pieces |= _Renderer(number, facts, is_live=is_live, is_open=is_open).render()
     return pieces
 
 
@@ -108,21 +109,22 @@ def _heading(words: object, *, level: int = 2) -> Html:
 
 
 class _Renderer:
-    """Makes the pieces of one workflow's view; their names begin with its number."""
+    """Makes the pieces of one workflow's view; their names begin with its number.
 
-    def __init__(
-        self, number: str, facts: Facts, look: Showing, *, is_one: bool, is_open: bool
-    ) -> None:
-        self.number, self.facts, self.state, self.look = number, facts, facts.state, look
-        self.is_one, self.is_open = is_one, is_open
+    ``is_open`` is None where it is the only one.
+    """
+
+    def __init__(self, number: str, facts: Facts, *, is_live: bool, is_open: bool | None) -> None:
+        self.number, self.facts, self.state = number, facts, facts.state
+        self.is_live, self.is_open = is_live, is_open
         self.pieces: Pieces = {}
 
     def render(self) -> Pieces:
         of = self.number
         inner = [slot(f"{of}:head")]
         self._add("head", self._head())
-        if self.is_open:
-            if self.look.is_live:
+        if self.is_open is not False:
+            if self.is_live:
                 inner.append(slot(f"{of}:actions", class_="rv-actions"))
                 self._add("actions", self._actions())
             inner += [slot(f"{of}:chips", class_="rv-chips"), slot(f"{of}:body", class_="rv-body")]
@@ -149,7 +151,8 @@ class _Renderer:
             pill = tag("span", words, class_="rtd-badge", style=f"border-color:var(--rtd-t-{tone})")
         top = tag("div", tag("span", context, class_="rv-context"), " ", pill, class_="rtd-top")
         news = f"{facts.count('broke')} broke" if facts.judged else ""
-        status = tag("div", news, role="status", class_="rv-hidden") if self.is_open else None
+        is_told = self.is_open is not False
+        status = tag("div", news, role="status", class_="rv-hidden") if is_told else None
         slots = [
             slot(self._add(*each)) for each in (("line", self._headline()), ("bar", self._bar()))
         ]
@@ -159,13 +162,11 @@ class _Renderer:
         heading = self.facts.heading
         rest = tag("span", heading.rest, class_="rtd-quiet")
         words = join(f"{heading.sign} ", tag("b", heading.strong), rest)
-        if self.is_one or not self.look.is_live:
+        if self.is_open is None or not self.is_live:
             return _heading(words)
-        is_open = str(self.is_open).lower()
-        size = "rv-small" * (not self.is_open)
-        how = {"class_": "rv-fold", "aria_expanded": is_open}
+        how = {"class_": "rv-fold", "aria_expanded": str(self.is_open).lower()}
         opens = button(words, "fold-view", self.number, **how)
-        return _heading(tag("span", opens, class_=size or None))
+        return _heading(tag("span", opens, class_=None if self.is_open else "rv-small"))
 
     def _bar(self) -> Html:
         counts = [each for each in self.facts.counts if each.number]
@@ -226,9 +227,9 @@ class _Renderer:
         for each in self.facts.counts:
             word = singular(each.word)
             is_pressed = word in self.state.show
-            chip = _write_chip(each, is_pressed=is_pressed, is_live=self.look.is_live)
+            chip = _write_chip(each, is_pressed=is_pressed, is_live=self.is_live)
             counts.append(slot(self._add(f"count:{word}", chip), "span"))
-        role = {"role": "toolbar", "aria_label": "Show only"} if self.look.is_live else {}
+        role = {"role": "toolbar", "aria_label": "Show only"} if self.is_live else {}
         bar = tag("div", join(*counts, by=" "), class_="rv-counts", **role) if counts else None
         return join(bar, slot(f"{self.number}:seen", class_="rv-push rtd-quiet"))
 
@@ -256,7 +257,7 @@ class _Renderer:
         if facts.judged is None:
             return
         if self.state.between is not None:
-            yield self._between()
+            yield self._between(self.state.between)
         parts = facts.judged.document.parts
         if self.state.is_going:
             yield from self._going(parts)
@@ -300,9 +301,13 @@ class _Renderer:
             yield self._card(card, order=arrival)
 
     def _blocks(self) -> Html:
-        facts = self.facts
+        """A row for each block, which sums its evals."""
+        facts, blocks = self.facts, dict[str, list[str]]()
+        for eval_id in facts.words:
+            if (block := facts.block_of(eval_id)) is not None:
+                blocks.setdefault(block, []).append(eval_id)
         rows = []
-        for block, evals in facts.blocks.items():
+        for block, evals in blocks.items():
             done = sum(facts.words[each] != NOT_YET for each in evals)
             cells = (
                 tag("td"),
@@ -310,32 +315,27 @@ class _Renderer:
                 tag("td", f"{done} of {count_noun(len(evals), 'eval')}", tabindex=-1, colspan=3),
                 self._matrix(facts.sum_cells(evals), block),
             )
-            self._add(f"block:{block}", tag("tr", *cells))
-            rows.append(slot(f"{self.number}:block:{block}", "tbody", data_key=block))
-        title = tag("div", tag("b", "Blocks"), role="heading", aria_level=3, class_="rtd-title")
+            piece = self._add(f"block:{block}", tag("tr", *cells))
+            rows.append(slot(piece, "tbody", data_key=block))
         table = self._table(rows, "Blocks", titles=("block", "done", "", ""))
-        return tag("section", title, table, class_="rtd-card")
+        return write_card(_name_card(Span("Blocks", "strong")), [table])
 
-    def _between(self) -> Html:
-        assert self.state.between is not None
-        assert self.state.comparison is not None
-        before, now = facts_of(self.state.comparison).versions or ("", "")
+    def _between(self, changes: pl.DataFrame) -> Html:
+        """What was edited between two versions, block by block."""
+        assert self.facts.judged is not None
+        before, now = self.facts.judged.facts.versions or ("", "")
         inner: list[Html] = []
-        names = Edits(self.state.between, labels=self.state.labels)
-        for (block, *_), rows in self.state.between.group_by("block_id", maintain_order=True):
+        names = Edits(changes, labels=self.state.labels)
+        for (block, *_), rows in changes.group_by("block_id", maintain_order=True):
             called = names.name(None if block is None else str(block))
             inner.append(tag("div", tag("b", called), role="heading", aria_level=4))
             inner += write_part(ChangeList(mark_changes(rows)))
         told = inner or [tag("p", "No block differs.")]
-        words = tag("span", tag("b", "Edited"), f" between {before} and {now}")
-        title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
-        return tag("section", title, *told, class_="rtd-card")
+        return write_card(
+            _name_card(Span("Edited", "strong"), f" between {before} and {now}"), told
+        )
 
     def _card(self, card: Card, order: Mapping[str, int] | None = None) -> Html:
-        edge = f"border-left-color:var(--rtd-t-{card.tone})"
-        aside = tag("span", write_html_line(card.aside), class_="rtd-quiet") if card.aside else None
-        words = join(tag("span", write_html_line(card.title)), " ", aside)
-        title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
         inner: list[Html] = []
         for part in card.parts:
             if not isinstance(part, DocumentTable):
@@ -345,11 +345,11 @@ class _Renderer:
             if order is not None:
                 evals.sort(key=lambda each: order.get(each, len(order)))
             inner.append(self._rows(evals, plain(card.title)))
-        return tag("section", title, *inner, class_="rtd-card", style=edge)
+        return write_card(card, inner)
 
     def _found(self, found: list[str]) -> Html:
         words = tag("b", f"{count_noun(len(found), 'eval')} of {len(self.facts.words):,}")
-        shows = button("Show all", "clear") if self.look.is_live else None
+        shows = button("Show all", "clear") if self.is_live else None
         title = tag("div", words, " ", role="heading", aria_level=3)
         head = tag("div", title, shows, class_="rtd-title")
         return tag("section", head, self._rows(found, "Found evals"), class_="rtd-card")
@@ -357,7 +357,7 @@ class _Renderer:
     def _fold(self, title: str, evals: Sequence[str], *, is_first: bool) -> Html:
         is_open = (title in self.state.unfolded) != is_first
         count = join(title, " ", tag("b", f"{len(evals):,}"))
-        if not self.look.is_live:
+        if not self.is_live:
             rows = self._rows(evals, title, "more")
             inner = tag("details", tag("summary", count), rows, open=is_open, class_="rtd-more")
         else:
@@ -395,7 +395,7 @@ class _Renderer:
         heads = [tag("th" if each else "td", each, tabindex=-1) for each in named]
         first = tag("td", tabindex=-1)
         head = tag("thead", tag("tr", first, *heads, self._columns(block)))
-        role = {"role": "grid", "aria_label": one_line(label, 100)} if self.look.is_live else {}
+        role = {"role": "grid", "aria_label": one_line(label, 100)} if self.is_live else {}
         made = tag("table", head, *rows, class_="rv-grid", style=self._tint(), **role)
         return tag("div", made, class_="rtd-wide")
 
@@ -408,29 +408,25 @@ class _Renderer:
             block = self.facts.block_of(eval_id)
             return tag("tr", *first, self._matrix(self.facts.cells_of(eval_id), block))
         detail = judged.tell(eval_id)
-        is_open = state.opened == eval_id and self.look.is_live
-        opens = {"data_event": "open", "data_value": eval_id} if self.look.is_live else {}
-        looks = {"class_": "rtd-sign", "style": f"background:var(--rtd-t-{detail.tone})"}
-        sign = tag("span", detail.sign, role="img", aria_label=detail.word, **looks)
-        titles = ("", "was" if state.values else "before", "got" if state.values else "now")
-        cells = tuple(
-            tag("td", write_cell(cell, ColumnTitle(title, named=bool(title))), tabindex=-1)
-            for cell, title in zip((detail.asserts, detail.was, detail.got), titles, strict=True)
-        )
-        called = tag("td", self._name(detail, kind, is_open=is_open), tabindex=-1)
+        is_open = state.opened == eval_id and self.is_live
+        _, *others = detail.row.cells
+        titles = ("", "was", "got") if state.values else ("", "before", "now")
+        cells = [write_sign(detail.row), self._name(detail, kind, is_open=is_open)]
+        for cell, title in zip(others, titles, strict=True):
+            cells.append(write_cell(cell, ColumnTitle(title, named=bool(title))))
         matrix = self._matrix(self.facts.cells_of(eval_id), detail.story.block_id)
-        line = tag(
-            "tr", tag("td", sign, tabindex=-1), called, *cells, matrix, class_="rv-row", **opens
-        )
+        opens = {"data_event": "open", "data_value": eval_id} if self.is_live else {}
+        shown = (tag("td", each, tabindex=-1) for each in cells)
+        line = tag("tr", *shown, matrix, class_="rv-row", **opens)
         if not is_open:
             return line
         inner = render_opened(detail, self.facts)
         return join(line, tag("tr", tag("td", inner, colspan=6), class_="rv-open"))
 
     def _name(self, detail: Detail, kind: str, *, is_open: bool) -> Html:
-        (first, *_), *below = detail.name.lines
+        (first, *_), *below = detail.row.cells[0].lines
         text = name(without_controls(first.text))
-        if self.look.is_live:
+        if self.is_live:
             opens = {"aria_expanded": str(is_open).lower(), "tabindex": -1, "class_": "rv-name"}
             text = button(text, "open", detail.story.id, **opens)
         if kind == "more" and detail.reason:
@@ -469,13 +465,22 @@ class _Renderer:
         for at, each in enumerate(columns):
             flag = "x" if at in edited else None
             words = {"title": each.title, "aria_label": each.title.partition("\n")[0]}
-            if self.look.is_live:
+            if self.is_live:
                 mark = button("", "candidate", each.run_id, tabindex=-1, class_=flag, **words)
                 marks.append(mark)
             else:
                 marks.append(tag("i", class_=flag))
-        texts = (*_place_versions(columns), *_place_days(columns, self.state.year))
-        return tag("th", *texts, tag("span", *marks, class_="rv-cols"), class_="rv-m", scope="col")
+        return tag(
+            "th",
+            *_place_words(columns, self.state.year),
+            tag("span", *marks, class_="rv-cols"),
+            class_="rv-m",
+            scope="col",
+        )
+
+
+def _name_card(*title: str | Span) -> Card:
+    return Card("other", write_line(*title), (), ())
 
 
 def _tone(count: Count) -> str:
@@ -528,39 +533,28 @@ def list_evals(*parts: Part) -> list[str]:
     return [each for each in found if each is not None]
 
 
-def _place_versions(columns: Sequence[RunColumn]) -> Iterator[Html]:
-    """The names of versions where their runs begin, if there is room; the last one at its end."""
-    starts = [
-        at
-        for at, each in enumerate(columns)
-        if each.version and (at == 0 or columns[at - 1].version != each.version)
-    ]
-    free, room = 0.0, float(len(columns) * _STEP)
-    for last in starts[-1:]:
-        words = columns[last].version
+def _place_words(columns: Sequence[RunColumn], year: int | None) -> Iterator[Html]:
+    """Above the columns: names of versions, the first day, and the moment of the checked run."""
+    versions = [(at, each.version) for at, each in enumerate(columns) if each.version]
+    starts = [now for before, now in pairwise([(-1, ""), *versions]) if before[1] != now[1]]
+    yield from _place(starts, len(columns) - 1, "rv-over")
+    for checked in [at for at, each in enumerate(columns) if each.is_checked][-1:]:
+        first = [] if columns[0].at is None else [(0, say_day(columns[0].at, year))]
+        moment = checked, say_moment(columns[checked].at, year)
+        yield from _place([*first, moment], checked, "rv-over rv-days")
+
+
+def _place(labels: Sequence[tuple[int, str]], end: int, css: str) -> Iterator[Html]:
+    """Words where their columns begin, if there is room; the last ones end above column ``end``."""
+    room = float((end + 1) * _STEP)
+    for _, words in labels[-1:]:
+        fits = room >= len(words) * _LETTER
+        style = f"right:calc(100% - var(--w)*{end + 1})" if fits else "left:0"
+        yield tag("span", words, class_=css, style=style)
         room -= len(words) * _LETTER + 4
-        yield _place(words, len(columns) - 1, "rv-over")
-    for at in starts[:-1]:
-        words, begin = columns[at].version, at * _STEP
-        end = begin + len(words) * _LETTER
-        if begin >= free and end < room:
-            free = end + 6
-            yield tag("span", words, class_="rv-over", style=f"left:calc(var(--w)*{at})")
-
-
-def _place_days(columns: Sequence[RunColumn], year: int | None) -> Iterator[Html]:
-    """The moment of the checked run, and the day of the first one if there is room."""
-    checked = [at for at, each in enumerate(columns) if each.is_checked]
-    for at in checked[-1:]:
-        moment, first = say_moment(columns[at].at, year), columns[0].at
-        yield _place(moment, at, "rv-over rv-days")
-        day = "" if first is None else say_day(first, year)
-        if (len(day) + len(moment)) * _LETTER < at * _STEP:
-            yield tag("span", day, class_="rv-over rv-days", style="left:0")
-
-
-def _place(words: str, at: int, css: str) -> Html:
-    """Words that end above a column, or begin at the left where they would not fit."""
-    fits = (at + 1) * _STEP >= len(words) * _LETTER
-    style = f"right:calc(100% - var(--w)*{at + 1})" if fits else "left:0"
-    return tag("span", words, class_=css, style=style)
+    free = 0.0
+    for at, words in labels[:-1]:
+        begin, after = at * _STEP, at * _STEP + len(words) * _LETTER
+        if begin >= free and after < room:
+            free = after + 6
+            yield tag("span", words, class_=css, style=f"left:calc(var(--w)*{at})")

@@ -6,16 +6,14 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.checks.defaults import archive_or_default, open_source
+from retab_analysis.checks.check import compare_plan
+from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import (
     BlockLabels,
     add_config_changes,
@@ -31,7 +29,6 @@ from retab_analysis.checks.plan import (
     RunListing,
     make_plan,
 )
-from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.accepted import Policy, read_accepted
@@ -41,13 +38,15 @@ from retab_analysis.comparison.config_changes import Edits, compare_blocks, read
 from retab_analysis.comparison.detail import mark_texts
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.comparison.sides import Sides, Surroundings, check_one_workflow, check_results
-from retab_analysis.errors import ConfigError, RetabAnalysisError
-from retab_analysis.evidence.freshness import note_codes
+from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
 from retab_analysis.fetch.edits import find_era
+from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.polling import GRACE
-from retab_analysis.fetch.publications import note_versions
+from retab_analysis.fetch.results import list_results
+from retab_analysis.fetch.threads import is_away
+from retab_analysis.progress import Silent
 from retab_analysis.render.document import Change
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, EVALS, RESULTS, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN
@@ -66,7 +65,7 @@ class WorkflowReader:
     """Judges what is asked of one workflow; what was read once is not read again."""
 
     def __init__(
-        self, client: Client, archive: Archive | None, accepted: Policy, workflow_id: str
+        self, client: Client, workflow_id: str, archive: Archive | None, accepted: Policy
     ) -> None:
         self.client, self._workflow_id = client, workflow_id
         self._archive, self._accepted = archive, accepted
@@ -74,7 +73,7 @@ class WorkflowReader:
         self._lock = threading.RLock()
         self._source: Source | None = None
         self._listing: RunListing | None = None
-        self._around: tuple[pl.DataFrame | None, pl.DataFrame | None] = (None, None)
+        self._around = Surroundings()
         self._labels: dict[str, str | None] = {}
         self._read: set[str] = set()
         self._reruns: dict[str | None, frozenset[str]] = {}  # that settled a candidate
@@ -92,9 +91,28 @@ class WorkflowReader:
                 self._source = open_source(self.client, flow, False, archive=archive, strict=False)
             return self._source
 
-    def take(self, run_id: str, results: pl.DataFrame) -> None:
-        self.source.take(run_id, results)
-        self._read.add(run_id)
+    @property
+    def unread(self) -> int:
+        """How many results did not decode."""
+        return self.source.unread
+
+    def read_anew(self, runs: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """The results of runs that are watched, by their ids."""
+        try:
+            saved = self.source.saved
+        except RetabAnalysisError as error:
+            if isinstance(error, AuthenticationError) or is_away(error):
+                raise
+            saved = EVALS.empty()  # then evals are called by their ids
+        how: Any = {"evals": saved, "strict": False, "progress": Silent()}
+        fetched = list_results(self.client, RunList.make(runs), RESULTS, **how)
+        self.source.unread += len(fetched.problems)
+        parts = fetched.frame.partition_by("run_id", as_dict=True)
+        found = {each: parts.get((each,), RESULTS.empty()) for each in runs["run_id"]}
+        for run_id, results in found.items():
+            self.source.take(run_id, results)
+        self._read.update(found)
+        return found
 
     def refresh(self) -> None:
         """From now on judge by what is there now; results that were read stay."""
@@ -105,31 +123,23 @@ class WorkflowReader:
     def judge(self, candidate: str | None, baseline: str, watched: pl.DataFrame) -> Answer:
         """Compare as ``check`` does; without a candidate the watched runs, if any, are it."""
         with self._lock:
-            source, plan = self.source, self._plan(candidate, baseline, watched)
-            source.read_results(plan.read)
+            listing, chosen = self._list(), candidate  # type: tuple[RunListing, Any]
+            if watched.height:
+                listing.add(watched)
+                chosen = candidate or Choice(watched, "which is watched")
+            limits = Limits.choose(HISTORY, self.source)
+            plan = make_plan(listing, chosen, baseline, limits)
+            checked, reruns = plan.candidate.runs, self._reruns.get(candidate, frozenset())
+            if reruns and not (plan.follow or plan.versions):
+                its = listing.runs.filter(pl.col("run_id").is_in([*reruns]))
+                both = pl.concat([checked, its]).unique("run_id", maintain_order=True)
+                plan = make_plan(listing, replace(plan.candidate, runs=both), baseline, limits)
+            self.source.read_results(plan.read)
             self._read.update(plan.read["run_id"])
-            # What is asked of the API is no work of this machine.
-            began, sides = time.thread_time(), make_sides(plan, source)
-            notes = *sides.notes, *note_versions(self._around[1]), *note_codes(sides.candidate)
-            labels = BlockLabels(source, self._labels or None)
-            around = Surroundings(*self._around, read_labels=labels)
-            whole = replace(sides, around=around, notes=notes, accepted=self._accepted)
-            comparison = compare_sides(whole, _ALPHA, _MARGIN)
+            began = time.thread_time()  # what is asked of the API is no work of this machine
+            comparison = compare_plan(plan, self.source, self._around, self._accepted)
             took = time.thread_time() - began
-            return self._answer(plan, self._add_edits(comparison), took)
-
-    def _plan(self, candidate: str | None, baseline: str, watched: pl.DataFrame) -> ReadingPlan:
-        listing, limits = self._list(), Limits.choose(HISTORY, self.source)
-        chosen: Any = candidate
-        if watched.height:
-            listing.add(watched)
-            chosen = candidate or Choice(watched, "which is watched")
-        plan = make_plan(listing, chosen, baseline, limits)
-        reruns = listing.runs.filter(pl.col("run_id").is_in([*self._reruns.get(candidate, ())]))
-        if plan.follow or plan.versions or reruns.is_empty():
-            return plan
-        both = pl.concat([plan.candidate.runs, reruns]).unique("run_id", maintain_order=True)
-        return make_plan(listing, replace(plan.candidate, runs=both), baseline, limits)
+            return self._answer(plan, checked, self._add_edits(comparison)) | {"took": took}
 
     def count_in(self, candidate: str | None, made: Comparison, settled: Comparison) -> None:
         """From now on judge a candidate with the reruns that settled it."""
@@ -139,38 +149,37 @@ class WorkflowReader:
             self._reruns[candidate] = known | (now - before)
             self.refresh()
 
-    def _answer(self, plan: ReadingPlan, comparison: Comparison, took: float) -> Answer:
+    def _answer(self, plan: ReadingPlan, checked: pl.DataFrame, made: Comparison) -> Answer:
         known = pl.concat([plan.read.drop("why"), self._list().runs])
         runs = sort_runs(known.unique("run_id", keep="first"))
-        if sides_of(comparison).read.could_not_run:
+        if sides_of(made).read.could_not_run:
             # A later run may say that the code was not to blame.
-            later = runs.filter(pl.col("created_at") > plan.candidate.runs["created_at"].max())
+            later = runs.filter(pl.col("created_at") > checked["created_at"].max())
             whole = later.filter(scope="workflow", status="completed")
             self._read.update(whole["run_id"].tail(1))
         results = self.source.read_results(runs.filter(pl.col("run_id").is_in([*self._read])))
-        workflow, versions = self._around
-        reruns = pl.col("run_id").is_in([*chain(*self._reruns.values())])
+        workflow = self._around.workflow
         return {
             "name": "" if workflow is None or workflow.is_empty() else workflow["name"][0] or "",
-            "checked": plan.candidate.runs.filter(~reruns),
-            "comparison": comparison,
+            "checked": checked,
+            "comparison": made,
             "runs": runs,
             "results": results,
             "read": frozenset(self._read),
             "saved": self.source.saved,
-            "versions": versions,
+            "versions": self._around.versions,
             "labels": self._labels,
-            "passing": _find_passing(comparison),
+            "passing": _find_passing(made),
             "edits": self._word_edits(results),
             "between": self._compare_versions(plan),
-            "reruns": 0 if plan.versions else self.count_reruns(comparison),
-            "took": took,
+            "reruns": 0 if plan.versions else self.count_reruns(made),
         }
 
     def _list(self) -> RunListing:
         if self._listing is None:
             self._listing = RunListing.read(self.source)
-            self._around = self.source.read_surroundings()
+            around, labels = self.source.read_surroundings(), BlockLabels(self.source)
+            self._around = Surroundings(*around, read_labels=labels)
             with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
                 self._labels = self.source.read_labels()
         return self._listing
@@ -181,7 +190,7 @@ class WorkflowReader:
             return ""
         if self.source.saved.height:
             return NO_RUN
-        workflow = self._around[0]
+        workflow = self._around.workflow
         return "" if workflow is None or workflow.is_empty() else NO_EVAL
 
     def count_reruns(self, comparison: Comparison) -> int:
@@ -295,6 +304,14 @@ class FrameReader:
             "took": 0.0,
         }
 
+    unread = 0
+
+    def refresh(self) -> None:
+        """Do nothing: a frame stays as it is."""
+
+    def find_lack(self) -> str:
+        return ""
+
     def _find(self, name: str, asked: str) -> pl.DataFrame:
         is_asked = (pl.col("run_id") == asked) | (pl.col("workflow_version_id") == asked)
         found = self._runs.filter(is_asked.fill_null(False))
@@ -325,8 +342,3 @@ def list_runs(results: pl.DataFrame) -> pl.DataFrame:
 
 
 Reader = WorkflowReader | FrameReader
-
-
-def make_readers(client: Client) -> Callable[[str], WorkflowReader]:
-    """Makes readers by the ids of workflows, with the defaults of this call, not of later ones."""
-    return partial(WorkflowReader, client, archive_or_default(), read_accepted())

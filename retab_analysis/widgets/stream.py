@@ -6,21 +6,20 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
-from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.checks.defaults import archive_or_default
+from retab_analysis.comparison.accepted import read_accepted
 from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnalysisError
-from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.polling import GRACE
-from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.threads import is_away
 from retab_analysis.markup import count_noun
-from retab_analysis.progress import Silent
-from retab_analysis.schema import EVALS, RESULTS, RUNS
+from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.vocabulary import BROKEN, DECIDED
 from retab_analysis.widgets.jobs import describe_error, run_beside
@@ -46,8 +45,8 @@ class Followed:
     """One workflow of a stream: its reader, and what its state was told last."""
 
     reader: Reader
-    candidate: str | None = None
-    baseline: str = LAST_GOOD
+    candidate: str | None
+    baseline: str
     is_watched: bool = False
     runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are watched
     results: dict[str, tuple[object, pl.DataFrame]] = field(default_factory=dict)
@@ -63,10 +62,6 @@ class Followed:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
-    def has_ended(self) -> bool:
-        return bool(self.runs["is_terminal"].all())
-
-    @property
     def phase(self) -> str:
         if self.has_failed:
             return "failed"
@@ -74,10 +69,14 @@ class Followed:
             return "reading" if self.answer is None else "ended"
         return "going"
 
+    @property
+    def has_ended(self) -> bool:
+        return bool(self.runs["is_terminal"].all())
+
     def judge(self) -> Answer:
         outcomes, marks = self._list_outcomes(), self.mark()
         if self.is_watched and self.has_ended and self.answer is not None:
-            self.reader.refresh()  # type: ignore[union-attr]  # what else ran or was saved
+            self.reader.refresh()  # what else ran or was saved
         answer = self.reader.judge(self.candidate, self.baseline, self.runs)
         evals = answer["comparison"].evals
         rows = evals.select("eval_id", "transition", "candidate_state").iter_rows()
@@ -100,10 +99,10 @@ class Followed:
         return self.runs.select("run_id", "is_terminal").rows()
 
     def _list_outcomes(self) -> frozenset[tuple[str, str, str]]:
-        ended = self.all_results().filter(pl.col("state").is_in((*DECIDED, "error")))
+        ended = self._all_results().filter(pl.col("state").is_in((*DECIDED, "error")))
         return frozenset(ended.select("run_id", "eval_id", "state").iter_rows())
 
-    def all_results(self) -> pl.DataFrame:
+    def _all_results(self) -> pl.DataFrame:
         return pl.concat([RESULTS.empty(), *(each for _, each in self.results.values())])
 
     def _is_plain(self, outcome: tuple[str, str, str]) -> bool:
@@ -115,11 +114,29 @@ class Followed:
             return state == "passed" and eval_id in self.answer.get("passing", ())
         return transition in (*BROKEN, "still_passing") and shown == state
 
+    def read_results(self) -> bool:
+        """Read the results of runs whose counts have changed; whether any is new."""
+        names = ("run_id", "status", "completed", "error", "cancelled", "running")
+        marks = {row[0]: row[1:] for row in self.runs.select(names).iter_rows()}
+        unread = (None, None)
+        stale = [k for k, mark in marks.items() if self.results.get(k, unread)[0] != mark]
+        if not stale or not isinstance(self.reader, WorkflowReader):
+            return False
+        changed = False
+        found = self.reader.read_anew(self.runs.filter(pl.col("run_id").is_in(stale)))
+        for run_id, results in found.items():
+            before = self.results.get(run_id)
+            changed |= before is None or not before[1].equals(results)
+            self.results[run_id] = marks[run_id], results
+        return changed
+
     def merge(self) -> Answer:
         """What is known of the watched runs, with what was read of others."""
+        if self.runs.is_empty():
+            return {}
         mine = {
             "runs": self.runs,
-            "results": self.all_results(),
+            "results": self._all_results(),
             "read": frozenset(self.results),
             "checked": self.runs,
         }
@@ -133,38 +150,54 @@ class Followed:
             del mine["checked"]
         return mine
 
+    def list_notes(self, gone: Sequence[str] = ()) -> tuple[str, ...]:
+        """What has to be said of the runs beside what came of them."""
+        notes = [f"Run {each} is not found any more." for each in gone]
+        if unread := self.reader.unread:
+            are = "is" if unread == 1 else "are"
+            notes.append(f"{count_noun(unread, 'result')} did not decode and {are} left out.")
+        return tuple(filter(None, (*notes, self.why)))
+
+
+def follow_as(client: Client, candidate: str | None, baseline: str) -> Callable[[str], Followed]:
+    """Begins with workflows by their ids, with the defaults of this call and not of later ones."""
+    defaults = archive_or_default(), read_accepted()
+
+    def follow(workflow_id: str) -> Followed:
+        return Followed(WorkflowReader(client, workflow_id, *defaults), candidate, baseline)
+
+    return follow
+
 
 class Stream:
     """Polls runs in a thread, has their results compared, and tells ``change`` of it.
 
-    Without ``pollers`` it judges the workflows that it follows once.
+    Without ``pollers`` it judges the workflows once. ``follow`` begins with one of them, or with
+    the workflow of a run that is watched. Starting stops the stream before of the same ``key``.
     """
 
     def __init__(
         self,
-        client: Client | None,
-        change: Change,
-        pollers: Sequence[WatchedRuns],
-        followed: Mapping[str, Followed],
-        make_reader: Callable[[str], Reader] | None,
-        baseline: str,
-        interval: float,
+        workflows: Iterable[str],
+        follow: Callable[[str], Followed],
+        pollers: Sequence[WatchedRuns] = (),
+        interval: float = 2.0,
+        key: object = None,
     ) -> None:
-        self._client, self._change, self._pollers = client, change, pollers
-        self.followed, self._baseline, self._interval = dict(followed), baseline, interval
-        self._make_reader = make_reader  # of a run's workflow that is not followed yet
+        self.followed = {each: follow(each) for each in workflows}
+        self._follow, self._pollers, self._interval, self._key = follow, pollers, interval, key
         self._missing = 0  # how often in a row results did not come
         self._wake, self._ended, self.has_looked = (threading.Event() for _ in range(3))
         self._cancel = CancellationToken()
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
 
-    def start(self, key: object) -> None:
-        """Start the thread, and stop the one that watches the same."""
-        before = _running.get(key) if self._pollers else None
-        _running[key] = self
-        if before is not None:
-            before.stop()
+    def start(self, change: Change) -> None:
+        self._change = change
+        if self._key is not None:
+            if (before := _running.get(self._key)) is not None:
+                before.stop()
+            _running[self._key] = self
         self._thread = run_beside(self._run, "view")
 
     def stop(self) -> None:
@@ -198,7 +231,7 @@ class Stream:
 
     def _run(self) -> None:
         try:
-            self._cancel.run(self._follow)
+            self._cancel.run(self._look_on)
             failures = [each.unread for each in self._pollers if each.unread is not None]
             self._end("failed" if failures else "ended", failures[0] if failures else None)
         except Cancelled:
@@ -208,17 +241,20 @@ class Stream:
 
     def _end(self, phase: str, error: BaseException | None) -> None:
         self.error = error
-        told: dict[str, Any] = {"trouble": ""} if phase == "ended" else {}
-        if isinstance(error, NotFoundError) and self.runs.is_empty():
-            gone = sorted(each for poller in self._pollers for each in poller.gone)
-            told = {"trouble": _say_not_there(gone), "notes": ()}  # not that it may still appear
         for each in [k for k, of in self.followed.items() if not of.has_failed] or [""]:
-            why = {} if error is None else {"trouble": _describe(error, self.followed.get(each))}
-            self._change(each, phase=phase, **{**why, **told})
+            told: dict[str, Any] = {"phase": phase}
+            if error is not None:
+                told["trouble"] = _describe(error, self.followed.get(each))
+            elif phase == "ended":
+                told["trouble"] = ""
+            if isinstance(error, NotFoundError) and self.runs.is_empty():
+                gone = sorted(each for poller in self._pollers for each in poller.gone)
+                told |= {"trouble": _say_not_there(gone), "notes": ()}
+            self._change(each, **told)
         self._ended.set()
         self.has_looked.set()
 
-    def _follow(self) -> None:
+    def _look_on(self) -> None:
         pause = self._interval
         while True:
             changed = self._look()
@@ -264,9 +300,8 @@ class Stream:
         gone = [each for poller in self._pollers for each in poller.gone]
         there = runs.filter(~pl.col("run_id").is_in(gone))
         for workflow_id in runs["workflow_id"].unique(maintain_order=True):
-            if workflow_id not in self.followed and self._make_reader is not None:
-                reader = self._make_reader(workflow_id)
-                self.followed[workflow_id] = Followed(reader, None, self._baseline, True)
+            if workflow_id not in self.followed:
+                self.followed[workflow_id] = self._follow(workflow_id)
         changed = not before.equals(runs)
         for workflow_id, followed in self.followed.items():
             with followed.lock:
@@ -281,28 +316,29 @@ class Stream:
 
     def _take(self, workflow_id: str, followed: Followed, gone: Sequence[str]) -> bool:
         """Tell the state of a workflow what is new, and have it compared where that is due."""
-        changed = followed.is_watched and self._read_results(followed)
-        if followed.answer is None:
-            told = {"checked": followed.runs} if followed.runs.height else {}
-            self._change(workflow_id, is_watched=followed.is_watched, phase=followed.phase, **told)
-        changes: Answer = {}
+        changed = followed.is_watched and followed.read_results()
+        told: Answer = {"is_watched": followed.is_watched}
+        if followed.answer is None:  # so that a page shows how far the runs are meanwhile
+            checked = {"checked": followed.runs} if followed.runs.height else {}
+            self._change(workflow_id, phase=followed.phase, **told, **checked)
         if time.monotonic() >= followed.find_due():
-            changes, changed = self._compare(followed), True
-        elif changed and followed.runs.height:
-            changes = followed.merge()
+            told, changed = told | self._compare(followed), True
+        elif changed:
+            told |= followed.merge()
         if changed or gone:
-            changes["notes"] = _list_notes(followed, gone)
+            told["notes"] = followed.list_notes(gone)
         if followed.has_failed:
-            self._change(workflow_id, phase="failed", trouble=followed.why)
+            told["trouble"] = followed.why
         else:
-            self._change(workflow_id, phase=followed.phase, trouble="", seen=True, **changes)
+            told |= {"trouble": "", "seen_at": datetime.now(UTC)}
+        self._change(workflow_id, phase=followed.phase, **told)
         return changed
 
     def _compare(self, followed: Followed) -> Answer:
         """What is to be told of a comparison, also where it cannot be made."""
         changes: Answer = {}
         try:
-            changes = {**followed.judge(), "candidate": followed.candidate}
+            changes = followed.judge()
             followed.refused, followed.why = 0, ""
         except AuthenticationError:
             raise
@@ -317,38 +353,7 @@ class Stream:
             followed.has_failed = not followed.is_watched
             why = _describe(error, followed)
             followed.why = why if followed.has_failed else f"Held against nothing: {error}"
-        if followed.runs.height:
-            changes |= followed.merge()
-        return {**changes, "baseline": followed.baseline, "is_watched": followed.is_watched}
-
-    def _read_results(self, followed: Followed) -> bool:
-        names = ("run_id", "status", "completed", "error", "cancelled", "running")
-        marks = {row[0]: row[1:] for row in followed.runs.select(names).iter_rows()}
-        unread = (None, None)
-        stale = [k for k, mark in marks.items() if followed.results.get(k, unread)[0] != mark]
-        reader = followed.reader
-        if not stale or self._client is None or not isinstance(reader, WorkflowReader):
-            return False
-        try:
-            saved = reader.source.saved
-        except RetabAnalysisError as error:
-            if isinstance(error, AuthenticationError) or is_away(error):
-                raise
-            saved = EVALS.empty()  # then evals are called by their ids
-        chosen = RunList.make(followed.runs.filter(pl.col("run_id").is_in(stale)))
-        fetched = list_results(
-            self._client, chosen, RESULTS, evals=saved, strict=False, progress=Silent()
-        )
-        reader.source.unread += len(fetched.problems)
-        parts = fetched.frame.partition_by("run_id", as_dict=True)
-        changed = False
-        for run_id in stale:
-            results = parts.get((run_id,), RESULTS.empty())
-            before = followed.results.get(run_id)
-            changed |= before is None or not before[1].equals(results)
-            followed.results[run_id] = marks[run_id], results
-            reader.take(run_id, results)
-        return changed
+        return changes | followed.merge()
 
     def ask(self, workflow_id: str, candidate: str | None, baseline: str) -> None:
         """Compare something else; where that fails, what was before stays."""
@@ -358,24 +363,14 @@ class Stream:
             followed.candidate, followed.baseline = candidate, baseline
             try:
                 changes = self._compare(followed)
-                self._change(workflow_id, notes=_list_notes(followed, ()), **changes)
             except BaseException:  # a panic of polars is not an Exception
                 followed.candidate, followed.baseline = before
                 raise
-
-
-def _list_notes(followed: Followed, gone: Sequence[str]) -> tuple[str, ...]:
-    """What has to be said of the runs beside what came of them."""
-    notes = [f"Run {each} is not found any more." for each in gone]
-    if isinstance(followed.reader, WorkflowReader) and (n := followed.reader.source.unread):
-        are = "is" if n == 1 else "are"
-        notes.append(f"{count_noun(n, 'result')} did not decode and {are} left out.")
-    return tuple(filter(None, (*notes, followed.why)))
+            self._change(workflow_id, notes=followed.list_notes(), **changes)
 
 
 def _describe(error: BaseException, followed: Followed | None) -> str:
-    reader = None if followed is None else followed.reader
-    lack = reader.find_lack() if isinstance(reader, WorkflowReader) else ""
+    lack = "" if followed is None else followed.reader.find_lack()
     return lack or describe_error(error)
 
 

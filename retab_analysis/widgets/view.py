@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -35,21 +35,22 @@ from retab_analysis.schema import checked as check_frame
 from retab_analysis.transport import Client
 from retab_analysis.widgets.events import COMPARING, apply_event
 from retab_analysis.widgets.facts import Facts, list_news
-from retab_analysis.widgets.handle import Handle
 from retab_analysis.widgets.jobs import JobProgress, describe_error, run_beside
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.opened import list_documents, list_results
-from retab_analysis.widgets.pieces import Pieces, Showing, render_still, render_view
-from retab_analysis.widgets.reading import FrameReader, Reader, WorkflowReader, make_readers
+from retab_analysis.widgets.pieces import Pieces, render_still, render_view
+from retab_analysis.widgets.reading import FrameReader, WorkflowReader
 from retab_analysis.widgets.state import Preview, ViewState
-from retab_analysis.widgets.stream import Followed, Stream
+from retab_analysis.widgets.stream import Followed, Stream, follow_as
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
 if TYPE_CHECKING:
-    from retab_analysis.widgets.page import Event
+    from retab_analysis.widgets.page import Event, HtmlPage
 
 # Seconds between two looks at whether a job has ended.
 _STEP = 0.05
+# Seconds that displaying a view waits for what is on its way.
+_FIRST_LOOK = 3.0
 
 Callback = Callable[["View"], object]
 Workflows = str | Iterable[str]
@@ -108,17 +109,13 @@ def watch(
     may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
     check_flag("allow_cancel", may_cancel)
     check_flag("save_values", save_values)
-    ids = [] if runs is None else list(RunList.make(runs).ids)
+    ids = [] if runs is None else sorted(RunList.make(runs).ids)
     chosen = client_or_default(client)
-    followed = () if workflow_id is None else _list_workflows(chosen, workflow_id)
-    pollers = [WatchedRuns(chosen, [], each) for each in followed]
-    pollers = pollers or [WatchedRuns(chosen, ids, None)]
-    make = make_readers(chosen)
-    known = {each: Followed(make(each), None, baseline) for each in followed}
-    look = {"can_cancel": may_cancel, "save_values": save_values}
-    view = View(chosen, known, pollers, make, baseline=baseline, interval=float(interval), **look)
-    view._stream.start((chosen.base_url, tuple(sorted(ids)), followed))
-    return view
+    flows = () if workflow_id is None else _list_workflows(chosen, workflow_id)
+    pollers = [WatchedRuns(chosen, ids, each) for each in flows or (None,)]
+    follow = follow_as(chosen, None, baseline)
+    stream = Stream(flows, follow, pollers, interval, key=(chosen.base_url, *ids, *flows))
+    return View(chosen, stream, can_cancel=may_cancel, save_values=save_values)
 
 
 def explore(
@@ -167,16 +164,14 @@ def explore(
     check_text("baseline", baseline)
     check_flag("save_values", save_values)
     if isinstance(workflow_id_or_results, pl.DataFrame):
-        given = check_frame(workflow_id_or_results, RESULTS, RESULTS.schema, "results").collect()
-        reader, chosen = FrameReader(given), check_client(client)
-        known = {reader.workflow_id: Followed(reader, candidate, baseline)}
+        frame = check_frame(workflow_id_or_results, RESULTS, RESULTS.schema, "results").collect()
+        read, chosen = FrameReader(frame), check_client(client)
+        stream = Stream([read.workflow_id], lambda _: Followed(read, candidate, baseline))
     else:
         chosen = client_or_default(client)
-        make, flows = make_readers(chosen), _list_workflows(chosen, workflow_id_or_results)
-        known = {each: Followed(make(each), candidate, baseline) for each in flows}
-    view = View(chosen, known, save_values=save_values)
-    view._stream.start(None)
-    return view
+        flows = _list_workflows(chosen, workflow_id_or_results)
+        stream = Stream(flows, follow_as(chosen, candidate, baseline))
+    return View(chosen, stream, save_values=save_values)
 
 
 def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:
@@ -186,37 +181,26 @@ def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(resolve_workflow(client, each) for each in several))
 
 
-class View(Handle):
+class View:
     """What is known of runs and their evals, on a page; made by ``watch`` and ``explore``.
 
     A context manager that stops watching at its end, and awaitable: ``await view`` gives what
     ``view.wait()`` does without blocking the event loop.
     """
 
-    _label = "Eval runs"
-
     def __init__(
-        self,
-        client: Client | None,
-        followed: Mapping[str, Followed],
-        pollers: Sequence[WatchedRuns] = (),
-        make_reader: Callable[[str], Reader] | None = None,
-        *,
-        baseline: str = LAST_GOOD,
-        interval: float = 2.0,
-        can_cancel: bool = False,
-        save_values: bool = False,
+        self, client: Client | None, stream: Stream, *, save_values: bool, can_cancel: bool = False
     ) -> None:
-        super().__init__()
-        self._client, self._save_values, self._can_cancel = client, save_values, can_cancel
-        self._states = {
-            each: self._new_state(each, candidate=of.candidate, baseline=of.baseline)
-            for each, of in followed.items()
-        }
+        self._client, self._stream = client, stream
+        self._save_values, self._can_cancel = save_values, can_cancel
+        self._page: HtmlPage | None = None
+        # Held while the state is changed or drawn: events and jobs come in several threads.
+        self._lock = threading.RLock()
+        # By when they were first known; this place is the name of a workflow on the page.
+        self._states = {each: self._new_state(each) for each in stream.followed}
         self._facts: dict[tuple[str, bool], Facts] = {}
         self._order, self._open_view = [*self._states], ""
         self._on_update: list[Callback] = []
-        self._wanted: dict[str, tuple[str | None, str]] = {}  # what somebody chose to compare
         # The thread must not keep the view alive: a view that nobody holds stops watching.
         me = weakref.ref(self)
 
@@ -224,12 +208,13 @@ class View(Handle):
             if (view := me()) is not None:
                 view._change(workflow_id, **changes)
 
-        self._stream = Stream(client, change, pollers, followed, make_reader, baseline, interval)
-        weakref.finalize(self, self._stream.stop)
+        weakref.finalize(self, stream.stop)
+        stream.start(change)
 
-    def _new_state(self, workflow_id: str, **asked: Any) -> ViewState:
-        asked |= {"values": shows_values(), "can_cancel": self._can_cancel}
-        return ViewState(workflow_id, **asked)
+    def _new_state(self, workflow_id: str) -> ViewState:
+        state = ViewState(workflow_id, values=shows_values(), can_cancel=self._can_cancel)
+        of = self._stream.followed.get(workflow_id, state)
+        return replace(state, candidate=of.candidate, baseline=of.baseline)
 
     # What it knows
 
@@ -308,8 +293,10 @@ class View(Handle):
         return True
 
     def _finish(self) -> pl.DataFrame:
-        # Whoever executes a notebook without a browser stores only what the waiting cell sends.
-        self._flush()
+        with self._lock:
+            if self._page is not None:
+                self._page.show(self._render())
+                self._page.flush()
         if self._stream.error is not None:
             raise self._stream.error
         return self._runs
@@ -323,7 +310,10 @@ class View(Handle):
     def close(self) -> None:
         """Stop watching, and take the page away. What was seen can still be read."""
         self.stop()
-        super().close()
+        with self._lock:
+            page, self._page = self._page, None
+            if page is not None:
+                page.close()
 
     def on_update(self, callback: Callback) -> Self:
         """Have a function called with this view after each change, in the watching thread.
@@ -352,25 +342,32 @@ class View(Handle):
 
     # Changes
 
-    def _change(self, workflow_id: str, *, seen: bool = False, **changes: Any) -> None:
+    def _change(self, workflow_id: str, **changes: Any) -> None:
         """Change the state of a workflow, and draw; called in the stream's thread and by jobs."""
         with self._lock:
-            if workflow_id and "" in self._states and workflow_id not in self._states:
-                del self._states[""]  # nothing was known of it
+            if workflow_id and "" in self._states:  # nothing was known of it
+                del self._states[""]
                 self._order.remove("")
             if workflow_id not in self._states:
                 self._states[workflow_id] = self._new_state(workflow_id)
                 self._order.append(workflow_id)
-            before = self._states[workflow_id]
-            if seen:
-                changes["seen_at"] = datetime.now(UTC)
-            self._states[workflow_id] = state = replace(before, **changes)
+            before, state = self._states[workflow_id], self._put(workflow_id, **changes)
             is_new = before.comparison is None and state.comparison is not None
             has_ended = before.phase != state.phase and state.phase != "going"
             if is_new or has_ended:
                 self._sort()
         self._call_back(workflow_id)
         self._draw(now=is_new or has_ended)
+
+    def _put(self, workflow_id: str, **changes: Any) -> ViewState:
+        with self._lock:
+            state = self._states[workflow_id] = replace(self._states[workflow_id], **changes)
+            return state
+
+    def _draw(self, *, now: bool = False) -> None:
+        with self._lock:
+            if self._page is not None:
+                self._page.show(self._render(), now=now)
 
     def _call_back(self, workflow_id: str) -> None:
         for call in list(self._on_update):
@@ -379,9 +376,8 @@ class View(Handle):
             except Exception as error:
                 said = f"A callback raised {type(error).__name__}: {error}"
                 with self._lock:
-                    state = self._states[workflow_id]
-                    failures = tuple(dict.fromkeys((*state.failures, said)))
-                    self._states[workflow_id] = replace(state, failures=failures)
+                    failures = dict.fromkeys((*self._states[workflow_id].failures, said))
+                    self._put(workflow_id, failures=tuple(failures))
 
     def _sort(self) -> None:
         """The worst workflow first, once all are read; and again once all have ended."""
@@ -413,20 +409,14 @@ class View(Handle):
         self._facts[key] = made
         return made
 
-    def _render(self) -> Pieces:
-        return self._make_pieces()
-
-    def _number(self, workflow_id: str) -> str:
-        # By when they were first known, so that a view keeps its name when it moves.
-        return str([*self._states].index(workflow_id)) if workflow_id in self._states else ""
-
-    def _make_pieces(self, *, is_live: bool = True, values: bool | None = None) -> Pieces:
+    def _render(self, *, is_live: bool = True, values: bool | None = None) -> Pieces:
         with self._lock:
-            look = Showing(is_live, self._number(self._open_view))
-            views = {self._number(each): self._tell(each, values=values) for each in self._order}
+            known = [*self._states]
+            views = {str(known.index(k)): self._tell(k, values=values) for k in self._order}
             if not views:
                 views = {"0": Facts(ViewState(""), None)}
-            return render_view(views, look, self._say_headline())
+            opened = str(known.index(self._open_view)) if self._open_view else ""
+            return render_view(views, opened, self._say_headline(), is_live=is_live)
 
     def _say_headline(self) -> str:
         if len(self._order) < 2:
@@ -438,13 +428,17 @@ class View(Handle):
         said = f"{broke:,} broke" if broke else "nothing broke"
         return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
 
+    @property
+    def _saves(self) -> bool:
+        return self._save_values and shows_values()
+
     def _make_saved(self) -> Pieces:
-        return self._make_pieces(values=self._save_values and shows_values())
+        return self._render(values=self._saves)
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
-        values = self._save_values and shows_values()
-        still = render_still(self._make_pieces(is_live=False, values=values), token)
-        return {"text/html": str(still), "text/plain": self._write_text(values=values)}
+        """What stands for the page with this token, where nothing drives it."""
+        still = render_still(self._render(is_live=False, values=self._saves), token)
+        return {"text/html": str(still), "text/plain": self._write_text(values=self._saves)}
 
     def _write_text(self, *, values: bool) -> str:
         with self._lock:
@@ -461,9 +455,43 @@ class View(Handle):
         values = shows_values() and (self._save_values or not in_kernel())
         return self._write_text(values=values)
 
-    def _wait_for_content(self, seconds: float) -> None:
+    @property
+    def widget(self) -> Any:
+        """The widget, to be put beside others."""
+        return self._make_page().widget
+
+    def _make_page(self) -> HtmlPage:
+        with self._lock:
+            if self._page is None:
+                from retab_analysis.widgets.page import HtmlPage
+
+                made = self._render(), self._make_saved, self._make_still
+                self._page = HtmlPage(*made, self._on_event)
+            return self._page
+
+    def _ipython_display_(self) -> None:
+        """Show the view in a notebook, once it has something to show or three seconds have passed.
+
+        Outside a notebook, this raises NotImplementedError, and IPython shows the text.
+        """
+        if not in_kernel():
+            raise NotImplementedError
+        from retab_analysis.widgets.page import close_earlier
+
+        # Some that execute notebooks keep only what is displayed now.
         if not self.done:
-            self._stream.has_looked.wait(seconds)
+            self._stream.has_looked.wait(_FIRST_LOOK)
+        close_earlier(self)
+        with self._lock:
+            self._make_page().display()
+
+    def _display_(self) -> Any:
+        return self.widget
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The widget, with the present state as static HTML and text for where there is none."""
+        page = self._make_page().mime_bundle()[0] if in_kernel() else {}
+        return {**page, **self._make_still()}
 
     # What a person does
 
@@ -478,7 +506,7 @@ class View(Handle):
 
     def _do(self, workflow_id: str, state: ViewState, event: Event) -> str | None:
         """Do what an event asks for; gives what the page says of it, if anything."""
-        name, value = event.name, event.value
+        name, value, is_free = event.name, event.value, not state.job
         if name == "fold-view":
             asked = [*self._states][int(str(value))]
             self._open_view = "" if self._open_view == asked else asked
@@ -488,20 +516,14 @@ class View(Handle):
             eval_id, _, at = str(value).rpartition(" ")
             if eval_id == state.opened:
                 self._show_document(workflow_id, int(at))
-        elif name == "cancel" and state.asking == "cancel" and not state.job:
-            self._start_job(workflow_id, "Cancelling …", partial(self._cancel, workflow_id))
-        elif name == "settle" and state.asking == "settle" and not state.job:
+        elif name == "cancel" and state.asking == "cancel" and is_free:
+            self._start_job(workflow_id, "Cancelling …", self._cancel)
+        elif name == "settle" and state.asking == "settle" and is_free:
             self._start_job(workflow_id, "Running again …", partial(self._settle, workflow_id))
         else:
-            changed = apply_event(state, name, value)
-            self._states[workflow_id] = changed
-            if changed.job == COMPARING:
-                self._wanted[workflow_id] = changed.candidate, changed.baseline
+            changed = self._states[workflow_id] = apply_event(state, name, value)
             if changed.job and not state.job:
-                ask, wanted = self._stream.ask, self._wanted
-                self._start_job(
-                    workflow_id, COMPARING, lambda: ask(workflow_id, *wanted[workflow_id])
-                )
+                self._start_job(workflow_id, COMPARING, partial(self._compare, workflow_id))
             elif changed.opened and changed.opened != state.opened:
                 self._show_document(workflow_id, 0)
         return None
@@ -517,50 +539,58 @@ class View(Handle):
             return f"Nothing was written: {error}"
         return f"{count_noun(frame.height, 'eval')} written to {path.resolve()}"
 
-    def _start_job(self, workflow_id: str, words: str, work: Callable[[], None]) -> None:
+    def _start_job(self, workflow_id: str, words: str, work: Callable[[ViewState], object]) -> None:
         """Do what takes its time in a thread; the page says how far it is, or why it failed.
 
-        If somebody chooses once more meanwhile, the last choice is compared.
+        If somebody chooses once more meanwhile, it is done again for that choice.
         """
-        state = self._states[workflow_id]
-        self._states[workflow_id] = replace(state, job=words, asking="", failures=())
+        self._put(workflow_id, job=words, asking="", failures=())
 
         def job() -> None:
-            ends = False
-            while not ends:
-                wanted, changes = self._wanted.get(workflow_id), dict[str, Any]()
+            has_ended = False
+            while not has_ended:
+                asked, failures = self._states[workflow_id], tuple[str, ...]()
                 try:
-                    work()
+                    work(asked)
                 except BaseException as error:  # a panic of polars is not an Exception
-                    changes = {"failures": (describe_error(error),)}
-                of = self._stream.followed.get(workflow_id, state)
-                changes |= {"job": "", "candidate": of.candidate, "baseline": of.baseline}
-                with self._lock:
-                    if ends := self._wanted.get(workflow_id) == wanted:
-                        self._states[workflow_id] = replace(self._states[workflow_id], **changes)
+                    failures = (describe_error(error),)
+                has_ended = self._end_job(workflow_id, asked, failures)
             self._change(workflow_id)
 
         run_beside(job, "job")
 
-    def _cancel(self, workflow_id: str) -> None:
-        checked = self._states[workflow_id].checked
-        cancel_runs(checked.filter(~pl.col("is_terminal")), client=self._client)
+    def _end_job(self, workflow_id: str, asked: ViewState, failures: tuple[str, ...]) -> bool:
+        """Say why a job failed, and what is compared now, unless somebody chose once more."""
+        with self._lock:
+            state, of = self._states[workflow_id], self._stream.followed.get(workflow_id, asked)
+            is_last = (state.candidate, state.baseline) == (asked.candidate, asked.baseline)
+            if is_last:
+                chosen = {"candidate": of.candidate, "baseline": of.baseline}
+                self._put(workflow_id, job="", failures=failures, **chosen)
+            return is_last
+
+    def _compare(self, workflow_id: str, asked: ViewState) -> None:
+        self._stream.ask(workflow_id, asked.candidate, asked.baseline)
+
+    def _cancel(self, asked: ViewState) -> None:
+        cancel_runs(asked.checked.filter(~pl.col("is_terminal")), client=self._client)
         self._stream.refresh()
 
-    def _settle(self, workflow_id: str) -> None:
-        made, followed = self._states[workflow_id].comparison, self._stream.followed[workflow_id]
-        if made is None or not isinstance(followed.reader, WorkflowReader):
+    def _settle(self, workflow_id: str, asked: ViewState) -> None:
+        made, reader = asked.comparison, self._stream.followed[workflow_id].reader
+        if made is None or not isinstance(reader, WorkflowReader):
             return
         say = JobProgress("Running again", lambda words: self._change(workflow_id, job=words))
+        failure = None
         try:
-            settled = run_again(made, client=followed.reader.client, progress=say)
+            settled = run_again(made, client=reader.client, progress=say)
         except RetabAnalysisError as error:  # the next time counts what was started
-            self._change(workflow_id, comparison=error.partial or made)
-            raise
-        left = followed.reader.count_reruns(settled)
-        self._change(workflow_id, comparison=settled, reruns=left)
-        followed.reader.count_in(followed.candidate, made, settled)
-        self._stream.ask(workflow_id, followed.candidate, followed.baseline)
+            settled, failure = error.partial or made, error
+        self._change(workflow_id, comparison=settled, reruns=reader.count_reruns(settled))
+        reader.count_in(asked.candidate, made, settled)
+        if failure is not None:
+            raise failure
+        self._compare(workflow_id, asked)
 
     def _show_document(self, workflow_id: str, at: int) -> None:
         state = self._states[workflow_id]
@@ -569,7 +599,7 @@ class View(Handle):
         documents = list_documents(list_results(self._tell(workflow_id), state.opened))
         if 0 <= at < len(documents):
             asked = Preview(*documents[at])
-            self._states[workflow_id] = replace(state, preview=asked)
+            self._put(workflow_id, preview=asked)
             run_beside(partial(self._read_document, workflow_id, asked), "document")
 
     def _read_document(self, workflow_id: str, asked: Preview) -> None:

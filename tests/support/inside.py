@@ -93,7 +93,7 @@ MODULES = {
     "widgets": "View facts opened pieces reading stream",
     "widgets.facts": "Facts LETTERS NOT_YET PASSES",
     "widgets.events": "apply_event",
-    "widgets.pieces": "Showing compose render_view",
+    "widgets.pieces": "compose render_view",
     "widgets.reading": "list_runs",
     "widgets.state": "Preview ViewState",
     "widgets.stream": "Stream",

@@ -19,7 +19,7 @@ def page(on_event: Any = ignore, **pieces: str) -> tuple[HtmlPage, list[dict[str
     """A page, and what it sends."""
     sent: list[dict[str, Any]] = []
     pieces = pieces or {"root": "a", "rest": "b"}
-    shown = HtmlPage(pieces, lambda: {"root": "saved"}, on_event, label="A page")
+    shown = HtmlPage(pieces, lambda: {"root": "saved"}, lambda token: {}, on_event)
     shown.widget.send = sent.append
     return shown, sent
 

@@ -13,7 +13,6 @@ from support.inside import (
     STYLE,
     Facts,
     Folded,
-    Showing,
     View,
     ViewState,
     compose,
@@ -38,8 +37,8 @@ def with_state(view: View, **changes: Any) -> Facts:
     return Facts(replace(view.state, **changes), facts_of(view).judged)
 
 
-def pieces(facts: Facts, **look: Any) -> dict[str, str]:
-    return dict(render_view({"0": facts}, Showing(**look)))
+def pieces(facts: Facts) -> dict[str, str]:
+    return dict(render_view({"0": facts}, ""))
 
 
 def text(piece: str) -> str:
@@ -379,7 +378,7 @@ def test_the_page_says_what_the_text_says(situation: Situation) -> None:
 
 def below(view: View, eval_id: str, **changes: Any) -> str:
     facts = with_state(view, opened=eval_id, **changes)
-    return text(pieces(facts, is_live=True)[f"0:row:{eval_id}"].partition("rv-open")[2])
+    return text(pieces(facts)[f"0:row:{eval_id}"].partition("rv-open")[2])
 
 
 def test_an_open_eval_says_why_and_lists_its_runs_joined() -> None:

@@ -485,14 +485,14 @@ def test_runs_of_two_workflows_have_each_their_own_past() -> None:
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many results each comparison has of the watched run."""
     made: list[int] = []
-    usual = reading.compare_sides
+    usual = reading.compare_plan
 
-    def compare(sides: Any, *given: Any) -> Any:
-        found = usual(sides, *given)
+    def compare(*given: Any) -> Any:
+        found = usual(*given)
         made.append(found.evals["candidate_n"].sum())
         return found
 
-    monkeypatch.setattr(reading, "compare_sides", compare)
+    monkeypatch.setattr(reading, "compare_plan", compare)
     return made
 
 
@@ -624,7 +624,7 @@ def test_of_several_workflows_one_that_cannot_be_judged_leaves_the_others() -> N
             "wf_claims": "ended",
         }
         assert view.state.workflow_id == "wf_claims", "the worst stands first, and is open"
-        assert "has no saved eval" in view._states["wf_untitled"].trouble
+        assert view._states["wf_untitled"].trouble == "No saved eval yet: save one in Retab"
         alone = ra.explore("wf_untitled", client=mine)
         with pytest.raises(ra.ConfigError, match="has no saved eval"):
             alone.wait(60)
