@@ -238,8 +238,9 @@ class _Writer:
         block = blocks[0] if len(blocks) == 1 else ""
         total = sum(each.block_id == evals[0].block_id for each in self.facts.stories)
         broke = f"{len(evals)} of its {count_noun(total, 'eval')} broke"
-        if not block or total <= 1:
-            broke = f"{count_noun(len(evals), 'eval')} broke"
+        goes_on = self.facts.sides.read.waiting[0] > 0
+        if not block or total <= 1 or goes_on:
+            broke = f"{count_noun(len(evals), 'eval')} broke{' so far' * goes_on}"
         since = self._since(evals)
         if cause == "edit":
             where = block or "A block"

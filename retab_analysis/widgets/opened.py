@@ -26,10 +26,15 @@ _VALUE = 120
 NO_DOCUMENT = "It has no document."
 
 
+def button(words: object, event: str | None, value: str | None = None, **more: object) -> Html:
+    given = {"type": "button", "data_event": event, "data_value": value, "class_": "rv-button"}
+    return tag("button", words, **{**given, **more})
+
+
 def render_opened(detail: Detail, facts: Facts) -> Html:
     """Why it is what it is, what differs, its runs, and its document at the right."""
     results = list_results(facts, detail.story.id)
-    copy = tag("button", "Copy", type="button", data_copy=detail.story.id, class_="rv-button")
+    copy = button("Copy", None, data_copy=detail.story.id)
     left = (
         tag("p", f"{detail.reason[0].upper()}{detail.reason[1:]}.") if detail.reason else None,
         *(_render_differences(detail) if facts.state.values else ()),
@@ -129,26 +134,14 @@ def _render_document(
     if not documents:
         yield tag("p", NO_DOCUMENT, class_="rtd-quiet")
         return
-    if preview is None or (preview.failure is None and preview.url is None):
-        yield tag("p", "Asking for the document …", class_="rtd-quiet")
-    elif preview.failure is not None:
+    if preview is not None and preview.failure is not None:
         yield tag("p", one_line(preview.failure, 300))
-    elif preview.url is not None:
+    elif preview is not None and preview.url is not None:
         yield embed(preview.url, preview.name)
-    if len(documents) > 1:
-        shown = None if preview is None else preview.document_id
-        yield join(
-            *(
-                tag(
-                    "button",
-                    name(one_line(called)),
-                    type="button",
-                    data_event="document",
-                    data_value=f"{eval_id} {at}",
-                    aria_pressed=str(document_id == shown).lower(),
-                    class_="rv-button",
-                )
-                for at, (document_id, called) in enumerate(documents)
-            ),
-            by=" ",
-        )
+    else:
+        yield tag("p", "Asking for the document …", class_="rtd-quiet")
+    shown = None if preview is None else preview.document_id
+    for at, (document_id, called) in enumerate(documents) if len(documents) > 1 else ():
+        pressed = str(document_id == shown).lower()
+        words, value = name(one_line(called)), f"{eval_id} {at}"
+        yield join(button(words, "document", value, aria_pressed=pressed), " ")

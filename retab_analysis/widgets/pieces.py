@@ -51,7 +51,7 @@ from retab_analysis.widgets.facts import (
     say_moment,
     singular,
 )
-from retab_analysis.widgets.opened import render_opened
+from retab_analysis.widgets.opened import button, render_opened
 from retab_analysis.widgets.reading import mark_changes
 
 ROWS = 100
@@ -97,11 +97,6 @@ def render_still(pieces: Mapping[str, str], token: str | None = None) -> Html:
 
 def slot(name: str, element: str = "div", **attributes: object) -> Html:
     return tag(element, **attributes, data_slot=name)
-
-
-def button(words: object, event: str, value: str | None = None, **more: object) -> Html:
-    given = {"type": "button", "data_event": event, "data_value": value, "class_": "rv-button"}
-    return tag("button", words, **{**given, **more})
 
 
 def _heading(words: object, *, level: int = 2) -> Html:

@@ -177,21 +177,20 @@ class WorkflowReader:
 
     def _list(self) -> RunListing:
         if self._listing is None:
-            self._listing = RunListing.read(self.source)
+            listing = RunListing.read(self.source)
             around, labels = self.source.read_surroundings(), BlockLabels(self.source)
             self._around = Surroundings(*around, read_labels=labels)
             with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
                 self._labels = self.source.read_labels()
+            self._listing = listing
         return self._listing
 
-    def find_lack(self) -> str:
+    @property
+    def lack(self) -> str:
         """What the workflow does not have yet, so that there is nothing to judge; or empty."""
         if self._listing is None or self._listing.present.height:
             return ""
-        if self.source.saved.height:
-            return NO_RUN
-        workflow = self._around.workflow
-        return "" if workflow is None or workflow.is_empty() else NO_EVAL
+        return NO_RUN if self.source.saved.height else NO_EVAL
 
     def count_reruns(self, comparison: Comparison) -> int:
         """How many runs ``settle`` would start now."""
@@ -273,6 +272,8 @@ def mark_changes(changes: pl.DataFrame) -> tuple[Change, ...]:
 class FrameReader:
     """Judges a RESULTS frame, without asking anybody."""
 
+    unread, lack = 0, ""
+
     def __init__(self, results: pl.DataFrame) -> None:
         check_one_workflow(results)
         self._results, self._runs, self._accepted = results, list_runs(results), read_accepted()
@@ -304,13 +305,8 @@ class FrameReader:
             "took": 0.0,
         }
 
-    unread = 0
-
     def refresh(self) -> None:
         """Do nothing: a frame stays as it is."""
-
-    def find_lack(self) -> str:
-        return ""
 
     def _find(self, name: str, asked: str) -> pl.DataFrame:
         is_asked = (pl.col("run_id") == asked) | (pl.col("workflow_version_id") == asked)

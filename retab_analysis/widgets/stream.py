@@ -241,14 +241,14 @@ class Stream:
 
     def _end(self, phase: str, error: BaseException | None) -> None:
         self.error = error
+        gone = sorted(each for poller in self._pollers for each in poller.gone)
         for each in [k for k, of in self.followed.items() if not of.has_failed] or [""]:
             told: dict[str, Any] = {"phase": phase}
             if error is not None:
                 told["trouble"] = _describe(error, self.followed.get(each))
             elif phase == "ended":
                 told["trouble"] = ""
-            if isinstance(error, NotFoundError) and self.runs.is_empty():
-                gone = sorted(each for poller in self._pollers for each in poller.gone)
+            if gone and self.runs.is_empty():
                 told |= {"trouble": _say_not_there(gone), "notes": ()}
             self._change(each, **told)
         self._ended.set()
@@ -286,7 +286,8 @@ class Stream:
             except RetabAnalysisError as error:
                 self._missing += 1
                 # A run that was just created is forgiven a 404 a few times.
-                may_come = isinstance(error, NotFoundError) and self._missing <= GRACE
+                is_young = isinstance(error, NotFoundError) and self._missing <= GRACE
+                may_come = is_young and not self.runs.is_empty()
                 if not (is_away(error) or may_come) or not self._pollers:
                     raise
                 away = error
@@ -370,18 +371,13 @@ class Stream:
 
 
 def _describe(error: BaseException, followed: Followed | None) -> str:
-    lack = "" if followed is None else followed.reader.find_lack()
-    return lack or describe_error(error)
+    return (followed.reader.lack if followed else "") or describe_error(error)
 
 
 def _say_not_there(ids: Sequence[str]) -> str:
-    workflows = [each for each in ids if is_workflow_id(each)]
-    if workflows:
-        which = f"{workflows[0]} looks like the id of a workflow, and no run has it"
-        return f"{which}: ra.watch(workflow_id={workflows[0]!r}) watches its runs"
-    missing = " and ".join(ids) or "with this id"
-    takes = "watch takes ids of runs; of a workflow, watch(workflow_id=…)"
-    return f"There is no run {missing}. {takes}"
+    workflow = next(filter(is_workflow_id, ids), "")
+    how = f"watch(workflow_id={repr(workflow) if workflow else '…'}) watches a workflow"
+    return f"There is no run {' and no run '.join(ids)}; {how}"
 
 
 # The streams by what they watch, so that a cell that runs again stops the one before. Weak, so

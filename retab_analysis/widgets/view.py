@@ -332,12 +332,9 @@ class View:
         self.stop()
 
     def __await__(self) -> Generator[Any, None, pl.DataFrame]:
-        return self._wait_aside().__await__()
-
-    async def _wait_aside(self) -> pl.DataFrame:
         # In a thread of the loop's own pool, because waiting blocks; the last update is sent from
         # the cell that awaits.
-        await asyncio.get_running_loop().run_in_executor(None, self._join)
+        yield from asyncio.get_running_loop().run_in_executor(None, self._join)
         return self._finish()
 
     # Changes

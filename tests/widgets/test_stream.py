@@ -216,7 +216,7 @@ def test_a_run_that_never_was_raises_after_its_grace() -> None:
             view.wait(10)
         assert len(server.requests) == 5  # the last asks whether the id is that of a workflow
     assert any("There is no run r1 so far; it may still appear" in each for each in said)
-    assert "watch takes ids of runs; of a workflow, watch(workflow_id=…)" in str(view)
+    assert str(view) == "‼ There is no run r1; watch(workflow_id=…) watches a workflow"
 
 
 @pytest.mark.parametrize("workflow_id", ["wf_claims", "wrk_claims"])
@@ -226,7 +226,8 @@ def test_the_id_of_a_workflow_is_told_at_the_first_answer(workflow_id: str) -> N
         with pytest.raises(ra.NotFoundError):
             view.wait(10)
         assert len(server.requests) == 1
-    assert f"ra.watch(workflow_id='{workflow_id}') watches its runs" in str(view)
+    how = f"watch(workflow_id='{workflow_id}') watches a workflow"
+    assert str(view) == f"‼ There is no run {workflow_id}; {how}"
 
 
 def test_51_a_run_that_is_gone_does_not_end_the_others() -> None:
