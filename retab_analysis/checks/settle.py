@@ -160,12 +160,7 @@ class RerunPlan:
 
     @classmethod
     def make(
-        cls,
-        comparison: Comparison,
-        rounds: int,
-        allowed: int = sys.maxsize,
-        *,
-        now: datetime,
+        cls, comparison: Comparison, rounds: int, allowed: int = sys.maxsize, *, now: datetime
     ) -> RerunPlan:
         """The plan as far as the comparison tells, before the API is asked."""
         stories = _list_counting(comparison)

@@ -124,33 +124,20 @@ class Facts:
     # The evals
 
     @cached_property
-    def waiting(self) -> frozenset[str]:
-        """The evals of which a result is still to come."""
-        if self.judged is None:
-            return frozenset()
-        pending = sides_of(self.judged.comparison).saved.pending
-        return pending - {*self.judged.stories} - self._passed_since
-
-    @cached_property
-    def _passed_since(self) -> frozenset[str]:
-        """The evals that passed as before since the comparison was made."""
-        state = self.state
-        if self.judged is None or not state.is_watched:
-            return frozenset()
-        is_checked = pl.col("run_id").is_in(state.checked["run_id"].implode())
-        passed = state.results.filter(is_checked, state="passed")["eval_id"]
-        told = sides_of(self.judged.comparison).saved.pending - {*self.judged.stories}
-        return told & state.passing & frozenset(passed)
-
-    @cached_property
     def words(self) -> dict[str, str]:
         """The word under which each eval is counted, in the order of harm."""
-        if self.judged is None:
+        state, judged = self.state, self.judged
+        if judged is None:
             return {}
-        aside = self.judged.gate.set_aside
-        found = {k: aside.get(k, say_word(each)) for k, each in self.judged.stories.items()}
-        found |= dict.fromkeys(sorted(self._passed_since), PASSES)
-        return found | dict.fromkeys(sorted(self.waiting), NOT_YET)
+        aside = judged.gate.set_aside
+        found = {k: aside.get(k, say_word(each)) for k, each in judged.stories.items()}
+        is_checked = pl.col("run_id").is_in(state.checked["run_id"].implode())
+        passed = {*state.results.filter(is_checked, state="passed")["eval_id"]}
+        # Another pass of what passes is only counted, without another comparison.
+        passes = state.passing & passed if state.is_watched else frozenset[str]()
+        pending = sorted(sides_of(judged.comparison).saved.pending - found.keys())
+        pending.sort(key=lambda each: each not in passes)
+        return found | {each: PASSES if each in passes else NOT_YET for each in pending}
 
     @cached_property
     def counts(self) -> list[Count]:
@@ -159,13 +146,13 @@ class Facts:
             return []
         numbers = Counter(self.words.values())
         known = {singular(each.word): each for each in self.judged.document.counts}
-        if self._passed_since and PASSES not in known:
-            known[PASSES] = Count(0, PASSES, "good")
-        if self.state.is_going and "broke" not in known:
+        if self.state.is_going:
             known = {"broke": Count(0, "broke", "bad"), **known}
-        counts = [replace(each, number=numbers[word]) for word, each in known.items()]
-        left = Count(numbers[NOT_YET], NOT_YET, "other")
-        return [*counts, left] if numbers[NOT_YET] else counts
+        if numbers[PASSES]:
+            known.setdefault(PASSES, Count(0, PASSES, "good"))
+        if numbers[NOT_YET]:
+            known[NOT_YET] = Count(0, NOT_YET, "other")
+        return [replace(each, number=numbers[word]) for word, each in known.items()]
 
     def count(self, *words: str) -> int:
         return sum(word in words for word in self.words.values())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -69,10 +69,8 @@ class WorkflowReader:
     ) -> None:
         self.client, self._workflow_id = client, workflow_id
         self._archive, self._accepted = archive, accepted
-        # Events come in several threads.
-        self._lock = threading.RLock()
-        self._source: Source | None = None
         self._listing: RunListing | None = None
+        self._known = RUNS.empty()  # runs, of which those in _read were read
         self._around = Surroundings()
         self._labels: dict[str, str | None] = {}
         self._read: set[str] = set()
@@ -83,13 +81,10 @@ class WorkflowReader:
         self._words: dict[tuple[str, str], tuple[Change, ...]] = {}
         self._between: dict[tuple[str, str], pl.DataFrame | None] = {}
 
-    @property
+    @cached_property
     def source(self) -> Source:
-        with self._lock:
-            if self._source is None:
-                archive, flow = self._archive, self._workflow_id
-                self._source = open_source(self.client, flow, False, archive=archive, strict=False)
-            return self._source
+        archive = self._archive
+        return open_source(self.client, self._workflow_id, False, archive=archive, strict=False)
 
     @property
     def unread(self) -> int:
@@ -116,64 +111,65 @@ class WorkflowReader:
 
     def refresh(self) -> None:
         """From now on judge by what is there now; results that were read stay."""
-        with self._lock:
-            self._listing = None
-            self.source.refresh(progress=False)
+        self._listing = None
+        self.source.refresh(progress=False)
 
     def judge(self, candidate: str | None, baseline: str, watched: pl.DataFrame) -> Answer:
         """Compare as ``check`` does; without a candidate the watched runs, if any, are it."""
-        with self._lock:
-            listing, chosen = self._list(), candidate  # type: tuple[RunListing, Any]
-            if watched.height:
-                listing.add(watched)
-                chosen = candidate or Choice(watched, "which is watched")
-            limits = Limits.choose(HISTORY, self.source)
-            plan = make_plan(listing, chosen, baseline, limits)
-            checked, reruns = plan.candidate.runs, self._reruns.get(candidate, frozenset())
-            if reruns and not (plan.follow or plan.versions):
-                its = listing.runs.filter(pl.col("run_id").is_in([*reruns]))
-                both = pl.concat([checked, its]).unique("run_id", maintain_order=True)
-                plan = make_plan(listing, replace(plan.candidate, runs=both), baseline, limits)
-            self.source.read_results(plan.read)
-            self._read.update(plan.read["run_id"])
-            began = time.thread_time()  # what is asked of the API is no work of this machine
-            comparison = compare_plan(plan, self.source, self._around, self._accepted)
-            took = time.thread_time() - began
-            return self._answer(plan, checked, self._add_edits(comparison)) | {"took": took}
-
-    def count_in(self, candidate: str | None, made: Comparison, settled: Comparison) -> None:
-        """From now on judge a candidate with the reruns that settled it."""
-        before, now = ({*sides_of(each).candidate["run_id"]} for each in (made, settled))
-        with self._lock:
-            known = self._reruns.get(candidate, frozenset())
-            self._reruns[candidate] = known | (now - before)
-            self.refresh()
-
-    def _answer(self, plan: ReadingPlan, checked: pl.DataFrame, made: Comparison) -> Answer:
-        known = pl.concat([plan.read.drop("why"), self._list().runs])
-        runs = sort_runs(known.unique("run_id", keep="first"))
+        listing, chosen = self._list(), candidate  # type: tuple[RunListing, Any]
+        if watched.height:
+            listing.add(watched)
+            chosen = candidate or Choice(watched, "which is watched")
+        limits = Limits.choose(HISTORY, self.source)
+        plan = make_plan(listing, chosen, baseline, limits)
+        checked, reruns = plan.candidate.runs, self._reruns.get(candidate, frozenset())
+        if reruns and not (plan.follow or plan.versions):
+            its = listing.runs.filter(pl.col("run_id").is_in([*reruns]))
+            both = pl.concat([checked, its]).unique("run_id", maintain_order=True)
+            plan = make_plan(listing, replace(plan.candidate, runs=both), baseline, limits)
+        self.source.read_results(plan.read)
+        self._read.update(plan.read["run_id"])
+        self._known = pl.concat([plan.read.drop("why"), listing.runs]).unique(
+            "run_id", keep="first"
+        )
+        began = time.thread_time()  # what is asked of the API is no work of this machine
+        made = compare_plan(plan, self.source, self._around, self._accepted)
+        took = time.thread_time() - began
         if sides_of(made).read.could_not_run:
             # A later run may say that the code was not to blame.
-            later = runs.filter(pl.col("created_at") > checked["created_at"].max())
-            whole = later.filter(scope="workflow", status="completed")
-            self._read.update(whole["run_id"].tail(1))
-        results = self.source.read_results(runs.filter(pl.col("run_id").is_in([*self._read])))
-        workflow = self._around.workflow
-        return {
-            "name": "" if workflow is None or workflow.is_empty() else workflow["name"][0] or "",
+            later = self._known.filter(pl.col("created_at") > checked["created_at"].max())
+            whole = later.filter(scope="workflow", status="completed").sort("created_at")
+            self._read.update(whole["run_id"].head(1))
+        told = self.tell(watched)
+        return told | {
+            "comparison": self._add_edits(made),
             "checked": checked,
-            "comparison": made,
-            "runs": runs,
-            "results": results,
-            "read": frozenset(self._read),
             "saved": self.source.saved,
             "versions": self._around.versions,
             "labels": self._labels,
             "passing": _find_passing(made),
-            "edits": self._word_edits(results),
+            "edits": self._word_edits(told["results"]),
             "between": self._compare_versions(plan),
             "reruns": 0 if plan.versions else self.count_reruns(made),
+            "took": took,
         }
+
+    def tell(self, watched: pl.DataFrame) -> Answer:
+        """What is known of the runs, with watched ones as they are now; asks for nothing."""
+        both = pl.concat([watched, self._known]).unique("run_id", keep="first")
+        runs, workflow = sort_runs(both), self._around.workflow
+        return {
+            "name": "" if workflow is None or workflow.is_empty() else workflow["name"][0] or "",
+            "runs": runs,
+            "results": self.source.read_results(runs.filter(pl.col("run_id").is_in([*self._read]))),
+            "read": frozenset(self._read),
+        }
+
+    def count_in(self, candidate: str | None, made: Comparison, settled: Comparison) -> None:
+        """From now on judge a candidate with the reruns that settled it."""
+        before, now = ({*sides_of(each).candidate["run_id"]} for each in (made, settled))
+        self._reruns[candidate] = self._reruns.get(candidate, frozenset()) | (now - before)
+        self.refresh()
 
     def _list(self) -> RunListing:
         if self._listing is None:

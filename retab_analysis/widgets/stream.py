@@ -23,7 +23,7 @@ from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.vocabulary import BROKEN, DECIDED
 from retab_analysis.widgets.jobs import describe_error, run_beside
-from retab_analysis.widgets.reading import Answer, Reader, WorkflowReader, sort_runs
+from retab_analysis.widgets.reading import Answer, Reader, WorkflowReader
 from retab_analysis.widgets.watched_runs import WatchedRuns, is_workflow_id
 
 # Where nothing changes, each pause is longer than the one before, up to so many intervals.
@@ -130,25 +130,12 @@ class Followed:
             self.results[run_id] = marks[run_id], results
         return changed
 
-    def merge(self) -> Answer:
-        """What is known of the watched runs, with what was read of others."""
-        if self.runs.is_empty():
+    def tell(self) -> Answer:
+        """What is known of the runs without another comparison."""
+        if self.runs.is_empty() or not isinstance(self.reader, WorkflowReader):
             return {}
-        mine = {
-            "runs": self.runs,
-            "results": self._all_results(),
-            "read": frozenset(self.results),
-            "checked": self.runs,
-        }
-        if (known := self.answer) is not None:
-            runs = pl.concat([self.runs, known["runs"]]).unique("run_id", keep="first")
-            others = known["results"].filter(~pl.col("run_id").is_in([*self.results]))
-            mine["runs"] = sort_runs(runs)
-            mine["results"] = pl.concat([others, mine["results"]])
-            mine["read"] = known["read"] | mine["read"]
-        if self.candidate is not None:
-            del mine["checked"]
-        return mine
+        told = self.reader.tell(self.runs)
+        return told if self.candidate is not None else {**told, "checked": self.runs}
 
     def list_notes(self, gone: Sequence[str] = ()) -> tuple[str, ...]:
         """What has to be said of the runs beside what came of them."""
@@ -325,7 +312,7 @@ class Stream:
         if time.monotonic() >= followed.find_due():
             told, changed = told | self._compare(followed), True
         elif changed:
-            told |= followed.merge()
+            told |= followed.tell()
         if changed or gone:
             told["notes"] = followed.list_notes(gone)
         if followed.has_failed:
@@ -337,10 +324,10 @@ class Stream:
 
     def _compare(self, followed: Followed) -> Answer:
         """What is to be told of a comparison, also where it cannot be made."""
-        changes: Answer = {}
         try:
             changes = followed.judge()
             followed.refused, followed.why = 0, ""
+            return changes
         except AuthenticationError:
             raise
         except RetabAnalysisError as error:
@@ -354,7 +341,7 @@ class Stream:
             followed.has_failed = not followed.is_watched
             why = _describe(error, followed)
             followed.why = why if followed.has_failed else f"Held against nothing: {error}"
-        return changes | followed.merge()
+            return followed.tell()
 
     def ask(self, workflow_id: str, candidate: str | None, baseline: str) -> None:
         """Compare something else; where that fails, what was before stays."""

@@ -574,8 +574,8 @@ class View:
         self._stream.refresh()
 
     def _settle(self, workflow_id: str, asked: ViewState) -> None:
-        made, reader = asked.comparison, self._stream.followed[workflow_id].reader
-        if made is None or not isinstance(reader, WorkflowReader):
+        made, followed = asked.comparison, self._stream.followed[workflow_id]
+        if made is None or not isinstance(reader := followed.reader, WorkflowReader):
             return
         say = JobProgress("Running again", lambda words: self._change(workflow_id, job=words))
         failure = None
@@ -583,8 +583,9 @@ class View:
             settled = run_again(made, client=reader.client, progress=say)
         except RetabAnalysisError as error:  # the next time counts what was started
             settled, failure = error.partial or made, error
-        self._change(workflow_id, comparison=settled, reruns=reader.count_reruns(settled))
-        reader.count_in(asked.candidate, made, settled)
+        with followed.lock:
+            self._change(workflow_id, comparison=settled, reruns=reader.count_reruns(settled))
+            reader.count_in(asked.candidate, made, settled)
         if failure is not None:
             raise failure
         self._compare(workflow_id, asked)
