@@ -33,7 +33,7 @@ from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading, Line, Note, Row, Span, plain, write_line
 from retab_analysis.render.text import mark_line, to_text
-from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, NOT_COMPARED
+from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DRAFT, NOT_COMPARED
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState
 
 COLUMNS, YOUNGER = 16, 3
@@ -64,26 +64,17 @@ class Judgement:
         self.document = make_document(comparison, self.gate, door)
         self.facts = replace(facts_of(comparison), set_aside=self.gate.set_aside)
         self.stories = {each.id: each for each in suite_of(comparison).stories}
-        self._details: dict[str, Detail] = {}
+        self._rows: dict[str, Row] = {}
 
-    def tell(self, eval_id: str) -> Detail:
-        """What a row says of an eval; made when it is shown for the first time."""
-        if eval_id not in self._details:
+    def make_row(self, eval_id: str) -> Row:
+        if eval_id not in self._rows:
             story = self.stories[eval_id]
             cells = make_cells(story, values=self.values)
-            row = Row(*find_sign(story), say_word(story), cells)
-            reason = say_reason(story, self.facts.year) or ""
-            self._details[eval_id] = Detail(story, row, reason)
-        return self._details[eval_id]
+            self._rows[eval_id] = Row(*find_sign(story), say_word(story), cells)
+        return self._rows[eval_id]
 
-
-@dataclass(frozen=True, eq=False)
-class Detail:
-    """An eval as a row shows it."""
-
-    story: Story
-    row: Row
-    reason: str
+    def say_reason(self, eval_id: str) -> str:
+        return say_reason(self.stories[eval_id], self.facts.year) or ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,24 +274,19 @@ class Facts:
             return ""
         return name_version(version, at, self.state.versions, self.state.year)
 
-    def name_run(self, run: Mapping[str, Any]) -> str:
-        return " · ".join(filter(None, (
-            say_moment(run["created_at"], self.state.year),
-            self.name_version(run["workflow_version_id"], run["created_at"]),
-        )))  # fmt: skip
-
     def list_choices(self) -> list[tuple[str, str]]:
-        runs = self.state.runs.filter(
-            pl.col("is_terminal"), pl.col("scope").is_in(("workflow", "block"))
-        )
-        rows = runs.head(COLUMNS).iter_rows(named=True)
-        return [(row["run_id"], self.name_run(row)) for row in rows]
-
-    def list_versions(self) -> list[tuple[str, str]]:
-        if self.state.versions is None:
-            return []
-        numbers = self.state.versions["version"].drop_nulls().unique().sort(descending=True)
-        return [(f"v{each}", f"v{each}") for each in numbers]
+        """Versions and the newest runs: what can be checked, and what it can be held against."""
+        state, versions = self.state, list[str]()
+        if state.versions is not None:
+            numbers = state.versions["version"].drop_nulls().unique().sort(descending=True)
+            versions = [*(f"v{each}" for each in numbers), DRAFT]
+        known = [(each, each) for each in versions]
+        ended = state.runs.filter("is_terminal", pl.col("scope").is_in(("workflow", "block")))
+        for run in ended.head(COLUMNS).iter_rows(named=True):
+            at = run["created_at"]
+            about = say_moment(at, state.year), self.name_version(run["workflow_version_id"], at)
+            known.append((run["run_id"], " · ".join(filter(None, about))))
+        return known
 
     def _write_title(self, run: Mapping[str, Any], version: str, edited: frozenset[str]) -> str:
         when = say_moment(run["created_at"], self.state.year)

@@ -11,11 +11,12 @@ import polars as pl
 from retab_analysis.checks.open_document import embed
 from retab_analysis.comparison.detail import WORDS, find_differences, summarize_value
 from retab_analysis.comparison.names import say_day
+from retab_analysis.evidence.story import Story
 from retab_analysis.markup import Html, join, name, one_line, tag
 from retab_analysis.render.document import ChangeList
 from retab_analysis.render.html import write_part
 from retab_analysis.vocabulary import MOMENT
-from retab_analysis.widgets.facts import Detail, Facts, say_moment
+from retab_analysis.widgets.facts import Facts, say_moment
 from retab_analysis.widgets.state import Preview
 
 LINES = 8
@@ -31,17 +32,19 @@ def button(words: object, event: str | None, value: str | None = None, **more: o
     return tag("button", words, **{**given, **more})
 
 
-def render_opened(detail: Detail, facts: Facts) -> Html:
+def render_opened(eval_id: str, facts: Facts) -> Html:
     """Why it is what it is, what differs, its runs, and its document at the right."""
-    results = list_results(facts, detail.story.id)
-    copy = button("Copy", None, data_copy=detail.story.id)
+    assert facts.judged is not None
+    reason, results = facts.judged.say_reason(eval_id), list_results(facts, eval_id)
     left = (
-        tag("p", f"{detail.reason[0].upper()}{detail.reason[1:]}.") if detail.reason else None,
-        *(_render_differences(detail) if facts.state.values else ()),
+        tag("p", f"{reason[0].upper()}{reason[1:]}.") if reason else None,
+        *(_render_differences(facts.judged.stories[eval_id]) if facts.state.values else ()),
         _render_runs(results, facts),
-        tag("p", "Id ", tag("code", one_line(detail.story.id)), " ", copy),
+        tag(
+            "p", "Id ", tag("code", one_line(eval_id)), " ", button("Copy", None, data_copy=eval_id)
+        ),
     )
-    right = _render_document(detail.story.id, list_documents(results), facts.state.preview)
+    right = _render_document(eval_id, list_documents(results), facts.state.preview)
     parts = tag("div", *left), tag("div", *right, class_="rv-document")
     return tag("div", *parts, class_="rv-opened")
 
@@ -60,9 +63,8 @@ def list_documents(results: pl.DataFrame) -> list[tuple[str, str]]:
     return []
 
 
-def _render_differences(detail: Detail) -> Iterator[Html]:
+def _render_differences(story: Story) -> Iterator[Html]:
     """What differs from the last pass; else whole values where the row cuts them."""
-    story = detail.story
     was = story.was.actual_value if story.was is not None and story.was.has_passed else None
     if changes := find_differences(story):
         title = "What differs from the last pass" if was else "What differs from what is expected"

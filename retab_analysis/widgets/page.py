@@ -17,7 +17,6 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +39,8 @@ BUSY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a person did on a page; it comes from a browser, so that ``value`` may be anything.
-
-    ``scope`` is the number of the view in which it was done.
-    """
-
-    name: str
-    scope: str | None
-    value: Any
+OnEvent = Callable[[str, str | None, Any], str | None]
+"""Takes what a person did: its name, the number of the view, and a value that may be anything."""
 
 
 class PageWidget(AnyWidget):
@@ -86,7 +77,7 @@ class HtmlPage:
         pieces: Mapping[str, str],
         make_saved: Callable[[], Mapping[str, str]],
         make_still: Callable[[str], dict[str, str]],
-        on_event: Callable[[Event], str | None],
+        on_event: OnEvent,
     ) -> None:
         self._lock = threading.RLock()
         self._shown, self._sent = dict(pieces), dict(pieces)
@@ -214,11 +205,10 @@ class HtmlPage:
                     self.widget.send(whole)
             return
         scope = content.get("scope")
-        value = content.get("value")
-        event = Event(content["event"], scope if isinstance(scope, str) else None, value)
         answer = {"answered": content.get("id")}
         try:
-            if said := self._on_event(event):
+            about = content["event"], scope if isinstance(scope, str) else None
+            if said := self._on_event(*about, content.get("value")):
                 answer["said"] = said
         except Exception as error:
             answer["error"] = f"{type(error).__name__}: {error}"

@@ -38,14 +38,12 @@ from retab_analysis.render.html import (
     write_part,
     write_sign,
 )
-from retab_analysis.vocabulary import DRAFT
 from retab_analysis.widgets.events import COMPARING
 from retab_analysis.widgets.facts import (
     COLUMNS,
     LETTERS,
     NOT_YET,
     PASSES,
-    Detail,
     Facts,
     RunColumn,
     say_moment,
@@ -177,23 +175,16 @@ class _Renderer:
         facts, state = self.facts, self.state
         if state.comparison is None and state.checked.is_empty():
             return Html("")
-        checked = [("", "the watched run" if state.is_watched else "the newest run")]
-        runs = facts.list_choices()
-        versions = facts.list_versions()
-        against = [
-            (LAST_GOOD, "each eval's last good"),
-            ("previous", "the run before"),
-            *([("published", "the published version")] if state.versions is not None else []),
-            *versions,
-            *runs,
-        ]
-        chosen = (*versions, *([(DRAFT, DRAFT)] if state.versions is not None else []), *runs)
+        newest = "the watched run" if state.is_watched else "the newest run"
+        published = [("published", "the published version")] * (state.versions is not None)
+        usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the run before"), *published]
+        checked, against = ([*each, *facts.list_choices()] for each in ([("", newest)], usual))
         words = {"placeholder": "Search evals", "aria_label": "Search evals"}
         given = {"value": state.search, "data_event": "search", "data_key": "search"}
         search = tag("input", type="search", class_="rv-field rv-search", **given, **words)
         is_ready, off = state.comparison is not None, state.job not in ("", COMPARING)
         return join(
-            _select("Checked", "candidate", [*checked, *chosen], state.candidate or "", off),
+            _select("Checked", "candidate", checked, state.candidate or "", off),
             _select("Against", "baseline", against, state.baseline, off),
             search,
             button("Export CSV", "export", data_key="export", disabled=not is_ready),
@@ -402,30 +393,30 @@ class _Renderer:
             first = (*(tag("td", each, tabindex=-1) for each in texts), *[tag("td")] * 3)
             block = self.facts.block_of(eval_id)
             return tag("tr", *first, self._matrix(self.facts.cells_of(eval_id), block))
-        detail = judged.tell(eval_id)
-        is_open = state.opened == eval_id and self.is_live
-        _, *others = detail.row.cells
+        row, is_open = judged.make_row(eval_id), state.opened == eval_id and self.is_live
         titles = ("", "was", "got") if state.values else ("", "before", "now")
-        cells = [write_sign(detail.row), self._name(detail, kind, is_open=is_open)]
-        for cell, title in zip(others, titles, strict=True):
+        cells = [write_sign(row), self._name(eval_id, kind, is_open=is_open)]
+        for cell, title in zip(row.cells[1:], titles, strict=True):
             cells.append(write_cell(cell, ColumnTitle(title, named=bool(title))))
-        matrix = self._matrix(self.facts.cells_of(eval_id), detail.story.block_id)
+        matrix = self._matrix(self.facts.cells_of(eval_id), judged.stories[eval_id].block_id)
         opens = {"data_event": "open", "data_value": eval_id} if self.is_live else {}
         shown = (tag("td", each, tabindex=-1) for each in cells)
         line = tag("tr", *shown, matrix, class_="rv-row", **opens)
         if not is_open:
             return line
-        inner = render_opened(detail, self.facts)
+        inner = render_opened(eval_id, self.facts)
         return join(line, tag("tr", tag("td", inner, colspan=6), class_="rv-open"))
 
-    def _name(self, detail: Detail, kind: str, *, is_open: bool) -> Html:
-        (first, *_), *below = detail.row.cells[0].lines
+    def _name(self, eval_id: str, kind: str, *, is_open: bool) -> Html:
+        judged = self.facts.judged
+        assert judged is not None
+        (first, *_), *below = judged.make_row(eval_id).cells[0].lines
         text = name(without_controls(first.text))
         if self.is_live:
             opens = {"aria_expanded": str(is_open).lower(), "tabindex": -1, "class_": "rv-name"}
-            text = button(text, "open", detail.story.id, **opens)
-        if kind == "more" and detail.reason:
-            below = [write_line(Span(detail.reason, "quiet"))]
+            text = button(text, "open", eval_id, **opens)
+        if kind == "more" and (reason := judged.say_reason(eval_id)):
+            below = [write_line(Span(reason, "quiet"))]
         small = (tag("small", write_html_line(each)) for each in below)
         return join(text, *small, by=" ")
 

@@ -280,13 +280,12 @@ class FrameReader:
     def judge(self, candidate: str | None, baseline: str, _: pl.DataFrame) -> Answer:
         """Hold a run, by default the newest, or a version against what is asked for."""
         now = self._runs.head(1) if candidate is None else self._find("candidate", candidate)
-        begun = now["created_at"].min()
-        before = self._runs.filter((pl.col("created_at") < begun).fill_null(True))
-        before = before.join(now, on="run_id", how="anti")
-        against = None
-        if baseline != LAST_GOOD:
-            is_previous = baseline == "previous"
-            against = before.head(1) if is_previous else self._find("baseline", baseline)
+        is_before = (pl.col("created_at") < now["created_at"].min()).fill_null(True)
+        before = self._runs.filter(is_before).join(now, on="run_id", how="anti")
+        against = None if baseline == LAST_GOOD else before.head(1)
+        if baseline not in (LAST_GOOD, "previous"):
+            against = self._find("baseline", baseline)
+        if against is not None:
             before = before.join(against, on="run_id", how="anti")
         sides = Sides(
             self._choose(now), against if against is None else self._choose(against),

@@ -45,7 +45,7 @@ from retab_analysis.widgets.stream import Followed, Stream, follow_as
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
 if TYPE_CHECKING:
-    from retab_analysis.widgets.page import Event, HtmlPage
+    from retab_analysis.widgets.page import HtmlPage
 
 # Seconds between two looks at whether a job has ended.
 _STEP = 0.05
@@ -492,18 +492,17 @@ class View:
 
     # What a person does
 
-    def _on_event(self, event: Event) -> str | None:
+    def _on_event(self, name: str, scope: str | None, value: Any) -> str | None:
         with self._lock, contextlib.suppress(ValueError, LookupError):
-            workflow_id = [*self._states][int(event.scope or "0")]
-            state = self._states[workflow_id]
-            done = self._do(workflow_id, state, event)
+            done = self._do([*self._states][int(scope or "0")], name, value)
             self._draw()
             return done
         return None
 
-    def _do(self, workflow_id: str, state: ViewState, event: Event) -> str | None:
+    def _do(self, workflow_id: str, name: str, value: Any) -> str | None:
         """Do what an event asks for; gives what the page says of it, if anything."""
-        name, value, is_free = event.name, event.value, not state.job
+        state = self._states[workflow_id]
+        is_free = not state.job
         if name == "fold-view":
             asked = [*self._states][int(str(value))]
             self._open_view = "" if self._open_view == asked else asked

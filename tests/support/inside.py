@@ -97,7 +97,7 @@ MODULES = {
     "widgets.reading": "list_runs",
     "widgets.state": "Preview ViewState",
     "widgets.stream": "Stream",
-    "widgets.page": "BUSY Event HtmlPage",
+    "widgets.page": "BUSY HtmlPage",
     "widgets.view": "count_done tell_news write_text",
 }
 
