@@ -19,7 +19,6 @@ from retab_analysis.comparison.detail import (
     find_sign,
     list_documents,
     make_cells,
-    name_block,
     name_eval,
     say_reason,
     say_short,
@@ -29,7 +28,6 @@ from retab_analysis.comparison.headline import write_heading
 from retab_analysis.comparison.names import name_version, name_versions, say_day
 from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
-from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading, Line, Note, Row, Span, plain, write_line
 from retab_analysis.render.text import mark_line, to_text
@@ -81,19 +79,17 @@ class Judgement:
 class RunColumn:
     """A run as a column of the matrix; ``cells`` are the letters of its evals by their ids."""
 
-    run_id: str
+    run: Mapping[str, Any]  # a row of RUNS
     version: str
-    at: datetime | None
     title: str
     is_checked: bool
     is_baseline: bool
     cells: Mapping[str, str]
-    goes_on: bool
-    block: str | None  # the only block that it runs
     edited: frozenset[str]  # the blocks that ran on other code in the run before
 
     def cell(self, eval_id: str, block: str | None) -> str:
-        is_due = self.goes_on and self.block in (None, block)
+        goes_on = not self.run["is_terminal"] and self.run["scope"] != "eval"
+        is_due = goes_on and self.run["target_block_id"] in (None, block)
         return self.cells.get(eval_id) or LETTERS[NOT_YET if is_due else "not run"]
 
 
@@ -153,23 +149,20 @@ class Facts:
     @cached_property
     def heading(self) -> Heading:
         """The headline: that of the document, with how far the runs are now."""
-        state = self.state
-        if self.judged is None:
-            return self._head_alone()
-        facts = self.judged.facts
-        if not state.is_going:
-            return self.judged.document.heading
-        read = replace(facts.sides.read, waiting=count_waiting(self.state.checked))
-        return write_heading(replace(facts, sides=replace(facts.sides, read=read)))
-
-    def _head_alone(self) -> Heading:
-        checked = self.state.checked
+        state, checked, judged = self.state, self.state.checked, self.judged
         left, total = count_waiting(checked)
-        if self.state.trouble in (NO_EVAL, NO_RUN):
-            return Heading("○", "other", self.state.trouble)
-        if self.state.phase == "failed":
-            return Heading("‼", "error", one_line(self.state.trouble, _HEADLINE))
-        if self.state.phase == "reading" or checked.is_empty():
+        if judged is not None and state.is_going:
+            read = replace(judged.facts.sides.read, waiting=(left, total))
+            return write_heading(
+                replace(judged.facts, sides=replace(judged.facts.sides, read=read))
+            )
+        if judged is not None:
+            return judged.document.heading
+        if state.trouble in (NO_EVAL, NO_RUN):
+            return Heading("○", "other", state.trouble)
+        if state.phase == "failed":
+            return Heading("‼", "error", one_line(state.trouble, _HEADLINE))
+        if state.phase == "reading" or checked.is_empty():
             return Heading("…", "other", READING)
         if left:
             return Heading("…", "other", f"{total - left} of {total} done")
@@ -237,37 +230,23 @@ class Facts:
 
     @cached_property
     def columns(self) -> list[RunColumn]:
-        state, before = self.state, self._baseline_ids
+        state, made = self.state, self.judged and sides_of(self.judged.comparison)
         checked = {*state.checked["run_id"]}
+        baseline = made.baseline if made else None
+        before = set() if baseline is None else {*baseline["run_id"].drop_nulls()}
         shown = _choose_columns(state, checked, before)
-        codes: dict[str, str] = {}
-        made = []
         states = _read_cells(state.results, shown["run_id"])
+        codes: dict[str, str] = {}
+        found = []
         for run in shown.iter_rows(named=True):
-            now = self._codes.get(run["run_id"], {})
+            run_id = run["run_id"]
+            now = self._codes.get(run_id, {})
             edited = frozenset(b for b, code in now.items() if codes.get(b, code) != code)
             codes |= now
             version = self.name_version(run["workflow_version_id"], run["created_at"])
-            column = RunColumn(
-                run_id=run["run_id"],
-                version=version,
-                at=run["created_at"],
-                title=self._write_title(run, version, edited),
-                is_checked=run["run_id"] in checked,
-                is_baseline=run["run_id"] in before,
-                cells=states.get(run["run_id"], {}),
-                goes_on=not run["is_terminal"] and run["scope"] != "eval",
-                block=run["target_block_id"],
-                edited=edited,
-            )
-            made.append(column)
-        return made
-
-    @property
-    def _baseline_ids(self) -> frozenset[str]:
-        made = self.state.comparison
-        before = None if made is None else sides_of(made).baseline
-        return frozenset() if before is None else frozenset(before["run_id"].drop_nulls())
+            looks = self._write_title(run, version, edited), run_id in checked, run_id in before
+            found.append(RunColumn(run, version, *looks, states.get(run_id, {}), edited))
+        return found
 
     def name_version(self, version: str | None, at: datetime | None) -> str:
         if version is None:
@@ -362,14 +341,17 @@ class Facts:
         runs = self.state.runs.select("run_id", "workflow_version_id", "created_at").rows()
         names = {run_id: self.name_version(version, at) for run_id, version, at in runs}
         pairs = self.state.results.group_by("eval_id").agg(pl.col("run_id").drop_nulls().unique())
-        ran = {k: {names.get(each, "") for each in ids} for k, ids in pairs.iter_rows()}
+        ran = {k: [names.get(each) for each in ids] for k, ids in pairs.iter_rows()}
         found = {}
         for eval_id, word in self.words.items():
-            story = self.judged.stories.get(eval_id)
-            said = [word, self.name_waiting(eval_id), self.name_block(self.block_of(eval_id))]
+            block, story = self.block_of(eval_id), self.judged.stories.get(eval_id)
+            said = [word, self.name_waiting(eval_id), block, self.name_block(block)]
             if story is not None:
-                said += _list_texts(story, values=self.state.values)
-            found[eval_id] = "\n".join([*said, *ran.get(eval_id, ())]).casefold()
+                said += [name_eval(story), list_documents(story), story.path, story.state]
+            if story is not None and self.state.values:
+                was = story.was.actual_value if story.was else None
+                said += [story.condition, story.expected_value, story.got, was, story.failure]
+            found[eval_id] = "\n".join(filter(None, (*said, *ran.get(eval_id, ())))).casefold()
         return found
 
     # As text
@@ -407,7 +389,7 @@ def _say_passing(run: Mapping[str, Any]) -> str:
     return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
 
 
-def _choose_columns(state: ViewState, checked: set[str], before: frozenset[str]) -> pl.DataFrame:
+def _choose_columns(state: ViewState, checked: set[str], before: set[str]) -> pl.DataFrame:
     """The newest runs that were read; few of them newer than what is checked."""
     is_read = pl.col("run_id").is_in([*state.read])
     is_asked = pl.col("run_id").is_in([*checked])
@@ -434,14 +416,6 @@ def _read_cells(results: pl.DataFrame, runs: pl.Series) -> dict[str, dict[str, s
             letter = LETTERS[NOT_YET if status in ("queued", "pending") else "not run"]
         found.setdefault(run_id, {})[eval_id] = letter
     return found
-
-
-def _list_texts(story: Story, *, values: bool) -> Sequence[str]:
-    was = story.was.actual_value if story.was else None
-    shown = (story.condition, story.expected_value, story.got, was, story.failure)
-    known = (name_eval(story), name_block(story), story.block_id, list_documents(story))
-    about = (*known, story.path, story.state, *(shown if values else ()))
-    return [each for each in about if each]
 
 
 def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:

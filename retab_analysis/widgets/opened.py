@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -24,7 +24,6 @@ LINES = 8
 
 _LONG = 4_000  # characters of a value that are shown
 _VALUE = 120
-NO_DOCUMENT = "It has no document."
 
 
 def button(words: object, event: str | None, value: str | None = None, **more: object) -> Html:
@@ -82,10 +81,14 @@ def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
     state, runs = facts.state, []
     versions = dict(state.runs.select("run_id", "workflow_version_id").iter_rows())
     for row in results.iter_rows(named=True):
-        at = row["run_created_at"] or row["created_at"]
-        version = row["workflow_version_id"] or versions.get(row["run_id"])
-        named = facts.name_version(version, at)
-        runs.append((at, named, _word(row), _say_value(row, values=state.values)))
+        at, ended = row["run_created_at"] or row["created_at"], row["state"]
+        named = facts.name_version(row["workflow_version_id"] or versions.get(row["run_id"]), at)
+        word = WORDS[ended][1] if ended in WORDS else one_line(row["status"] or ended)
+        value = row["status_message"] or row["failure_message"] or row["failure_code"]
+        said = one_line(value, _VALUE)
+        if row["actual_value"] is not None and ended != "error":
+            said = summarize_value(row["actual_value"])
+        runs.append((at, named, word, said if state.values else ""))
     lines = []
     for (version, word, value), several in groupby(runs, key=lambda each: each[1:]):
         moments = [each[0] for each in several]
@@ -101,21 +104,6 @@ def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
     left = sum(each[3] for each in lines[LINES:])
     more = tag("p", f"and {left} earlier", class_="rtd-quiet") if left else None
     return join(tag("div", *rows, class_="rv-runs"), more)
-
-
-def _word(row: Mapping[str, Any]) -> str:
-    if row["state"] in WORDS:
-        return WORDS[row["state"]][1]
-    return one_line(row["status"] or row["state"])
-
-
-def _say_value(row: Mapping[str, Any], *, values: bool) -> str:
-    if not values:
-        return ""
-    if row["actual_value"] is not None and row["state"] != "error":
-        return summarize_value(row["actual_value"])
-    said = row["status_message"] or row["failure_message"] or row["failure_code"]
-    return one_line(said, _VALUE)
 
 
 def _say_span(moments: Sequence[Any], year: int | None) -> str:
@@ -134,7 +122,7 @@ def _render_document(
     eval_id: str, documents: Sequence[tuple[str, str]], preview: Preview | None
 ) -> Iterator[Html]:
     if not documents:
-        yield tag("p", NO_DOCUMENT, class_="rtd-quiet")
+        yield tag("p", "It has no document.", class_="rtd-quiet")
         return
     if preview is not None and preview.failure is not None:
         yield tag("p", one_line(preview.failure, 300))

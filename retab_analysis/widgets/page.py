@@ -123,24 +123,19 @@ class HtmlPage:
 
         What stands for the page changes ``now``, or each half minute.
         """
-        self._show(pieces)
-        if now or time.monotonic() >= self._kept_at + _PAUSE:
-            self._keep(always=now)
-
-    def _show(self, pieces: Mapping[str, str]) -> None:
         with self._lock:
             self._shown = dict(pieces)
-            if self._timer is not None or self.is_closed:
-                return
             rest = self._sent_at + _GAP - time.monotonic()
-            if rest <= 0:
+            if self._timer is None and not self.is_closed and rest <= 0:
                 self._send()
-                return
-            # ipykernel finds the cell that an update belongs to in the context.
-            run = contextvars.copy_context().run
-            self._timer = threading.Timer(rest, run, (self._send_late,))
-            self._timer.daemon = True
-            self._timer.start()
+            elif self._timer is None and not self.is_closed:
+                # ipykernel finds the cell that an update belongs to in the context.
+                run = contextvars.copy_context().run
+                self._timer = threading.Timer(rest, run, (self._send_late,))
+                self._timer.daemon = True
+                self._timer.start()
+        if now or time.monotonic() >= self._kept_at + _PAUSE:
+            self._keep(always=now)
 
     def flush(self) -> None:
         """Send all again from the cell that runs, so that whoever executes the notebook stores it.

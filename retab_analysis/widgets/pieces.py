@@ -38,7 +38,6 @@ from retab_analysis.render.html import (
     write_part,
     write_sign,
 )
-from retab_analysis.widgets.events import COMPARING
 from retab_analysis.widgets.facts import (
     COLUMNS,
     LETTERS,
@@ -51,11 +50,11 @@ from retab_analysis.widgets.facts import (
 )
 from retab_analysis.widgets.opened import button, render_opened
 from retab_analysis.widgets.reading import mark_changes
+from retab_analysis.widgets.state import COMPARING
 
 ROWS = 100
 """So many rows of a list are shown."""
 
-_MORE = "… and {} more; search, or press a count above, to find them"
 _ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 _STEP = 12  # pixels of a column
 _LETTER = 6.2  # pixels of a letter above the columns
@@ -136,8 +135,8 @@ class _Renderer:
 
     def _head(self) -> Html:
         facts = self.facts
-        parts = (tag("span", name(each.text), title=each.title) for each in facts.context)
-        context = join(*parts, by=" · ")
+        about = (tag("span", name(each.text), title=each.title) for each in facts.context)
+        context = join(*about, by=" · ")
         pill = None
         if facts.badge:
             words, tone = facts.badge
@@ -146,10 +145,11 @@ class _Renderer:
         news = f"{facts.count('broke')} broke" if facts.judged else ""
         is_told = self.is_open is not False
         status = tag("div", news, role="status", class_="rv-hidden") if is_told else None
-        slots = [
-            slot(self._add(*each)) for each in (("line", self._headline()), ("bar", self._bar()))
-        ]
-        return join(top, *slots, status)
+        counts = [each for each in facts.counts if each.number]
+        said = ", ".join(map(str, counts)) or "nothing is known yet"
+        looks = {"role": "img", "aria_label": said, "class_": "rv-bar"}
+        parts = ("line", self._headline()), ("bar", tag("div", style=_write_bar(counts), **looks))
+        return join(top, *(slot(self._add(*each)) for each in parts), status)
 
     def _headline(self) -> Html:
         heading = self.facts.heading
@@ -160,14 +160,6 @@ class _Renderer:
         how = {"class_": "rv-fold", "aria_expanded": str(self.is_open).lower()}
         opens = button(words, "fold-view", self.number, **how)
         return _heading(tag("span", opens, class_=None if self.is_open else "rv-small"))
-
-    def _bar(self) -> Html:
-        counts = [each for each in self.facts.counts if each.number]
-        total = sum(each.number for each in counts)
-        said = ", ".join(map(str, counts)) or "nothing is known yet"
-        return tag(
-            "div", role="img", aria_label=said, class_="rv-bar", style=_write_bar(counts, total)
-        )
 
     # The actions
 
@@ -212,8 +204,13 @@ class _Renderer:
         counts = []
         for each in self.facts.counts:
             word = singular(each.word)
-            is_pressed = word in self.state.show
-            chip = _write_chip(each, is_pressed=is_pressed, is_live=self.is_live)
+            dot = tag("i", class_="rtd-dot", style=f"background:var(--rtd-t-{_tone(each)})")
+            said = join(dot, tag("b", f"{each.number:,}"), f" {each.word}")
+            chip = tag("span", said, class_="rv-chip")
+            if self.is_live:
+                pressed = str(word in self.state.show).lower()
+                how = {"aria_pressed": pressed, "tabindex": -1, "class_": "rv-chip"}
+                chip = button(said, "show", word, **how)
             counts.append(slot(self._add(f"count:{word}", chip), "span"))
         role = {"role": "toolbar", "aria_label": "Show only"} if self.is_live else {}
         bar = tag("div", join(*counts, by=" "), class_="rv-counts", **role) if counts else None
@@ -275,16 +272,14 @@ class _Renderer:
 
     def _going(self, parts: Sequence[Part]) -> Iterator[Html]:
         """While a run goes on: cards in the order in which they came, and nothing below them."""
-        arrival = self.facts.arrival
+        order = self.facts.arrival
 
-        def came(evals: Sequence[str]) -> int:
-            return min((arrival.get(each, len(arrival)) for each in evals), default=len(arrival))
+        def came(card: Card) -> tuple[bool, int]:
+            places = (order.get(each, len(order)) for each in list_evals(card))
+            return card.tone != "bad", min(places, default=len(order))
 
-        cards = [each for each in parts if isinstance(each, Card)]
-        if not cards:
-            yield self._blocks()
-        for card in sorted(cards, key=lambda each: (each.tone != "bad", came(list_evals(each)))):
-            yield self._card(card, order=arrival)
+        cards = sorted((each for each in parts if isinstance(each, Card)), key=came)
+        yield from [self._card(each, order) for each in cards] or [self._blocks()]
 
     def _blocks(self) -> Html:
         """A row for each block, which sums its evals."""
@@ -364,10 +359,9 @@ class _Renderer:
         blocks = {self.facts.block_of(each) for each in evals[:ROWS]}
         block = blocks.pop() if len(blocks) == 1 else None
         table = self._table(rows, label, block)
-        left = len(evals) - ROWS
-        if left <= 0:
-            return table
-        return join(table, tag("p", _MORE.format(f"{left:,}"), class_="rtd-quiet"))
+        left = max(0, len(evals) - ROWS)
+        more = f"… and {left:,} more; search, or press a count above, to find them"
+        return join(table, tag("p", more, class_="rtd-quiet") if left else None)
 
     def _table(
         self,
@@ -382,7 +376,10 @@ class _Renderer:
         first = tag("td", tabindex=-1)
         head = tag("thead", tag("tr", first, *heads, self._columns(block)))
         role = {"role": "grid", "aria_label": one_line(label, 100)} if self.is_live else {}
-        made = tag("table", head, *rows, class_="rv-grid", style=self._tint(), **role)
+        checked = [at for at, each in enumerate(self.facts.columns) if each.is_checked]
+        before = [at for at, each in enumerate(self.facts.columns) if each.is_baseline]
+        places = f"--n:{COLUMNS}", *(f"--c:{at}" for at in checked), *(f"--b:{at}" for at in before)
+        made = tag("table", head, *rows, class_="rv-grid", style=";".join(places), **role)
         return tag("div", made, class_="rtd-wide")
 
     def _row(self, eval_id: str, kind: str) -> Html:
@@ -435,34 +432,19 @@ class _Renderer:
         made = tag("span", Html("".join(inner)), role="img", aria_label=f"runs: {said or 'none'}")
         return tag("td", made, class_="rv-m", tabindex=-1)
 
-    def _tint(self) -> str | None:
-        columns = self.facts.columns
-        checked = [at for at, each in enumerate(columns) if each.is_checked]
-        before = [at for at, each in enumerate(columns) if each.is_baseline]
-        said = [f"--n:{COLUMNS}"]
-        said += [f"--c:{checked[-1]}"] if checked else []
-        said += [f"--b:{before[-1]}"] if before else []
-        return ";".join(said)
-
     def _columns(self, block: str | None) -> Html:
         columns = self.facts.columns
         edited = self.facts.edits_of(block) if block is not None else []
         marks = []
         for at, each in enumerate(columns):
-            flag = "x" if at in edited else None
-            words = {"title": each.title, "aria_label": each.title.partition("\n")[0]}
-            if self.is_live:
-                mark = button("", "candidate", each.run_id, tabindex=-1, class_=flag, **words)
-                marks.append(mark)
-            else:
-                marks.append(tag("i", class_=flag))
-        return tag(
-            "th",
-            *_place_words(columns, self.state.year),
-            tag("span", *marks, class_="rv-cols"),
-            class_="rv-m",
-            scope="col",
-        )
+            flag, about = "x" if at in edited else None, each.title.partition("\n")[0]
+            how = {"class_": flag, "title": each.title, "aria_label": about, "tabindex": -1}
+            is_live, run_id = self.is_live, each.run["run_id"]
+            marks.append(
+                button("", "candidate", run_id, **how) if is_live else tag("i", class_=flag)
+            )
+        heads = *_place_words(columns, self.state.year), tag("span", *marks, class_="rv-cols")
+        return tag("th", *heads, class_="rv-m", scope="col")
 
 
 def _name_card(*title: str | Span) -> Card:
@@ -473,28 +455,14 @@ def _tone(count: Count) -> str:
     return "wait" if count.word == NOT_YET else count.tone
 
 
-def _write_bar(counts: Sequence[Count], total: int) -> str | None:
+def _write_bar(counts: Sequence[Count]) -> str | None:
     """One gradient with hard stops: a span for each part would move its neighbours."""
-    if not total:
-        return None
-    stops, done = [], 0
+    total, done, stops = sum(each.number for each in counts), 0.0, []
     for each in counts:
-        begin, done = 100 * done / total, done + each.number
-        end = 100 * done / total
-        colour = f"var(--rtd-t-{_tone(each)})"
-        gap = f",var(--rv-ground) calc({end:.2f}% - 1px) {end:.2f}%" if done < total else ""
-        stop = f"calc({end:.2f}% - 1px)" if gap else "100%"
-        stops.append(f"{colour} {begin:.2f}% {stop}{gap}")
-    return f"background:linear-gradient(90deg,{','.join(stops)})"
-
-
-def _write_chip(count: Count, *, is_pressed: bool, is_live: bool) -> Html:
-    dot = tag("i", class_="rtd-dot", style=f"background:var(--rtd-t-{_tone(count)})")
-    words = join(dot, tag("b", f"{count.number:,}"), f" {count.word}")
-    if not is_live:
-        return tag("span", words, class_="rv-chip")
-    how = {"aria_pressed": str(is_pressed).lower(), "tabindex": -1, "class_": "rv-chip"}
-    return button(words, "show", singular(count.word), **how)
+        begin, done = done, done + 100 * each.number / total
+        stops.append(f"var(--rtd-t-{_tone(each)}) {begin:.2f}% calc({done:.2f}% - 1px)")
+        stops.append(f"var(--rv-ground) calc({done:.2f}% - 1px) {done:.2f}%")
+    return f"background:linear-gradient(90deg,{','.join(stops)})" if counts else None
 
 
 def _select(
@@ -525,8 +493,9 @@ def _place_words(columns: Sequence[RunColumn], year: int | None) -> Iterator[Htm
     starts = [now for before, now in pairwise([(-1, ""), *versions]) if before[1] != now[1]]
     yield from _place(starts, len(columns) - 1, "rv-over")
     for checked in [at for at, each in enumerate(columns) if each.is_checked][-1:]:
-        first = [] if columns[0].at is None else [(0, say_day(columns[0].at, year))]
-        moment = checked, say_moment(columns[checked].at, year)
+        day, at = (columns[each].run["created_at"] for each in (0, checked))
+        first = [] if day is None else [(0, say_day(day, year))]
+        moment = checked, say_moment(at, year)
         yield from _place([*first, moment], checked, "rv-over rv-days")
 
 

@@ -86,11 +86,6 @@ class WorkflowReader:
         archive = self._archive
         return open_source(self.client, self._workflow_id, False, archive=archive, strict=False)
 
-    @property
-    def unread(self) -> int:
-        """How many results did not decode."""
-        return self.source.unread
-
     def read_anew(self, runs: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """The results of runs that are watched, by their ids."""
         try:
@@ -214,9 +209,9 @@ class WorkflowReader:
         for run_id, block, *moments in new:
             its = None if eras is None else eras.filter(block_id=block)
             sides = [] if its is None else [find_era(its, at) for at in moments]
-            is_known = bool(sides) and all(each.height == 1 for each in sides)
-            blocks = [each.select([*BLOCKS.schema]) for each in sides]
-            self._words[run_id, block] = mark_changes(compare_blocks(*blocks)) if is_known else ()
+            if is_known := bool(sides) and all(each.height == 1 for each in sides):
+                sides = [each.select([*BLOCKS.schema]) for each in sides]
+            self._words[run_id, block] = mark_changes(compare_blocks(*sides)) if is_known else ()
         return dict(self._words)
 
     def _compare_versions(self, plan: ReadingPlan) -> pl.DataFrame | None:
@@ -268,7 +263,7 @@ def mark_changes(changes: pl.DataFrame) -> tuple[Change, ...]:
 class FrameReader:
     """Judges a RESULTS frame, without asking anybody."""
 
-    unread, lack = 0, ""
+    lack = ""
 
     def __init__(self, results: pl.DataFrame) -> None:
         check_one_workflow(results)
@@ -299,9 +294,6 @@ class FrameReader:
             "read": frozenset(self._runs["run_id"]),
             "took": 0.0,
         }
-
-    def refresh(self) -> None:
-        """Do nothing: a frame stays as it is."""
 
     def _find(self, name: str, asked: str) -> pl.DataFrame:
         is_asked = (pl.col("run_id") == asked) | (pl.col("workflow_version_id") == asked)

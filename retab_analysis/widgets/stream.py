@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import math
 import threading
 import time
@@ -22,8 +23,8 @@ from retab_analysis.markup import count_noun
 from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.vocabulary import BROKEN, DECIDED
-from retab_analysis.widgets.jobs import describe_error, run_beside
 from retab_analysis.widgets.reading import Answer, Reader, WorkflowReader
+from retab_analysis.widgets.state import ViewState
 from retab_analysis.widgets.watched_runs import WatchedRuns, is_workflow_id
 
 # Where nothing changes, each pause is longer than the one before, up to so many intervals.
@@ -76,7 +77,7 @@ class Followed:
     def judge(self) -> Answer:
         outcomes, marks = self._list_outcomes(), self.mark()
         if self.is_watched and self.has_ended and self.answer is not None:
-            self.reader.refresh()  # what else ran or was saved
+            self.reader.refresh()  # type: ignore[union-attr]  # what else ran or was saved
         answer = self.reader.judge(self.candidate, self.baseline, self.runs)
         evals = answer["comparison"].evals
         rows = evals.select("eval_id", "transition", "candidate_state").iter_rows()
@@ -140,7 +141,8 @@ class Followed:
     def list_notes(self, gone: Sequence[str] = ()) -> tuple[str, ...]:
         """What has to be said of the runs beside what came of them."""
         notes = [f"Run {each} is not found any more." for each in gone]
-        if unread := self.reader.unread:
+        reader = self.reader
+        if isinstance(reader, WorkflowReader) and (unread := reader.source.unread):
             are = "is" if unread == 1 else "are"
             notes.append(f"{count_noun(unread, 'result')} did not decode and {are} left out.")
         return tuple(filter(None, (*notes, self.why)))
@@ -236,7 +238,10 @@ class Stream:
             elif phase == "ended":
                 told["trouble"] = ""
             if gone and self.runs.is_empty():
-                told |= {"trouble": _say_not_there(gone), "notes": ()}
+                which = repr(next(filter(is_workflow_id, gone), "")).replace("''", "…")
+                how = f"watch(workflow_id={which}) watches a workflow"
+                why = f"There is no run {' and no run '.join(gone)}; {how}"
+                told |= {"trouble": why, "notes": ()}
             self._change(each, **told)
         self._ended.set()
         self.has_looked.set()
@@ -343,28 +348,36 @@ class Stream:
             followed.why = why if followed.has_failed else f"Held against nothing: {error}"
             return followed.tell()
 
-    def ask(self, workflow_id: str, candidate: str | None, baseline: str) -> None:
-        """Compare something else; where that fails, what was before stays."""
-        followed = self.followed[workflow_id]
+    def ask(self, asked: ViewState) -> None:
+        """Compare what a state asks for; where that fails, what was before stays."""
+        followed = self.followed[asked.workflow_id]
         with followed.lock:
             before = followed.candidate, followed.baseline
-            followed.candidate, followed.baseline = candidate, baseline
+            followed.candidate, followed.baseline = asked.candidate, asked.baseline
             try:
                 changes = self._compare(followed)
             except BaseException:  # a panic of polars is not an Exception
                 followed.candidate, followed.baseline = before
                 raise
-            self._change(workflow_id, notes=followed.list_notes(), **changes)
+            self._change(asked.workflow_id, notes=followed.list_notes(), **changes)
+
+
+def run_beside(work: Callable[[], object], name: str) -> threading.Thread:
+    """Do something in a thread; what it shows belongs in Jupyter to the cell that asks for it."""
+    run = contextvars.copy_context().run
+    thread = threading.Thread(target=run, args=(work,), daemon=True, name=f"retab_analysis-{name}")
+    thread.start()
+    return thread
+
+
+def describe_error(error: BaseException) -> str:
+    """An error in words; of one that nobody expected, also its kind."""
+    kind = "" if isinstance(error, RetabAnalysisError) else f"{type(error).__name__}: "
+    return f"{kind}{error}"
 
 
 def _describe(error: BaseException, followed: Followed | None) -> str:
     return (followed.reader.lack if followed else "") or describe_error(error)
-
-
-def _say_not_there(ids: Sequence[str]) -> str:
-    workflow = next(filter(is_workflow_id, ids), "")
-    how = f"watch(workflow_id={repr(workflow) if workflow else '…'}) watches a workflow"
-    return f"There is no run {' and no run '.join(ids)}; {how}"
 
 
 # The streams by what they watch, so that a cell that runs again stops the one before. Weak, so

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
@@ -33,15 +34,13 @@ from retab_analysis.progress import in_kernel
 from retab_analysis.schema import COMPARISON, RESULTS
 from retab_analysis.schema import checked as check_frame
 from retab_analysis.transport import Client
-from retab_analysis.widgets.events import COMPARING, apply_event
 from retab_analysis.widgets.facts import Facts, list_news
-from retab_analysis.widgets.jobs import JobProgress, describe_error, run_beside
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.opened import list_documents, list_results
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
 from retab_analysis.widgets.reading import FrameReader, WorkflowReader
-from retab_analysis.widgets.state import Preview, ViewState
-from retab_analysis.widgets.stream import Followed, Stream, follow_as
+from retab_analysis.widgets.state import COMPARING, Preview, ViewState, apply_event
+from retab_analysis.widgets.stream import Followed, Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
 if TYPE_CHECKING:
@@ -382,11 +381,9 @@ class View:
         if any(each.comparison is None and each.phase != "failed" for each in states):
             return
 
-        def harm(workflow_id: str) -> tuple[int, int]:
-            facts = self._tell(workflow_id)
-            return -facts.count("broke"), -facts.count("error", "unclear")
-
-        self._order.sort(key=harm)
+        told = {each: self._tell(each) for each in self._order}
+        doubts = "error", "unclear"
+        self._order.sort(key=lambda k: (-told[k].count("broke"), -told[k].count(*doubts)))
         if len(self._order) > 1 and not self._open_view:
             self._open_view = self._order[0]
 
@@ -515,11 +512,11 @@ class View:
         elif name == "cancel" and state.asking == "cancel" and is_free:
             self._start_job(workflow_id, "Cancelling …", self._cancel)
         elif name == "settle" and state.asking == "settle" and is_free:
-            self._start_job(workflow_id, "Running again …", partial(self._settle, workflow_id))
+            self._start_job(workflow_id, "Running again …", self._settle)
         else:
             changed = self._states[workflow_id] = apply_event(state, name, value)
             if changed.job and not state.job:
-                self._start_job(workflow_id, COMPARING, partial(self._compare, workflow_id))
+                self._start_job(workflow_id, COMPARING, self._stream.ask)
             elif changed.opened and changed.opened != state.opened:
                 self._show_document(workflow_id, 0)
         return None
@@ -565,21 +562,24 @@ class View:
                 self._put(workflow_id, job="", failures=failures, **chosen)
             return is_last
 
-    def _compare(self, workflow_id: str, asked: ViewState) -> None:
-        self._stream.ask(workflow_id, asked.candidate, asked.baseline)
-
     def _cancel(self, asked: ViewState) -> None:
         cancel_runs(asked.checked.filter(~pl.col("is_terminal")), client=self._client)
         self._stream.refresh()
 
-    def _settle(self, workflow_id: str, asked: ViewState) -> None:
-        made, followed = asked.comparison, self._stream.followed[workflow_id]
+    def _settle(self, asked: ViewState) -> None:
+        made, workflow_id = asked.comparison, asked.workflow_id
+        followed = self._stream.followed[workflow_id]
         if made is None or not isinstance(reader := followed.reader, WorkflowReader):
             return
-        say = JobProgress("Running again", lambda words: self._change(workflow_id, job=words))
+
+        def say(done: int, total: int | None = None, note: str = "") -> None:
+            known = f"Running again: {done:,}" + (f" of {total:,}" if total else "")
+            self._change(workflow_id, job=known)
+
+        progress: Any = SimpleNamespace(update=say, close=lambda: None)
         failure = None
         try:
-            settled = run_again(made, client=reader.client, progress=say)
+            settled = run_again(made, client=reader.client, progress=progress)
         except RetabAnalysisError as error:  # the next time counts what was started
             settled, failure = error.partial or made, error
         with followed.lock:
@@ -587,7 +587,7 @@ class View:
             reader.count_in(asked.candidate, made, settled)
         if failure is not None:
             raise failure
-        self._compare(workflow_id, asked)
+        self._stream.ask(asked)
 
     def _show_document(self, workflow_id: str, at: int) -> None:
         state = self._states[workflow_id]

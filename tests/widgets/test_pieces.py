@@ -239,7 +239,9 @@ def test_the_matrix_has_the_newest_sixteen_runs_and_says_what_each_was() -> None
     with LetteredApi(letters, codes="A" * 19 + "B", published="AB") as api:
         view = shown_of(api)
         facts = facts_of(view)
-        assert [each.run_id for each in facts.columns] == [f"run_{at}" for at in range(4, 20)]
+        assert [each.run["run_id"] for each in facts.columns] == [
+            f"run_{at}" for at in range(4, 20)
+        ]
         assert "".join(facts.cells_of("a")) == "ec" + "p" * 13 + "f"
         assert [each.is_checked for each in facts.columns] == [False] * 15 + [True]
         assert facts.edits_of("extract") == [15]
@@ -256,13 +258,13 @@ def test_the_matrix_has_the_newest_sixteen_runs_and_says_what_each_was() -> None
 def test_few_columns_are_newer_than_what_is_checked_and_the_baseline_stands_first() -> None:
     with LetteredApi(alike(4, "P" * 25)) as api:
         view = shown_of(api)
-        view._stream.ask(FLOW, "run_11", "run_3")  # type: ignore[union-attr]
+        view._stream.ask(replace(view.state, candidate="run_11", baseline="run_3"))
         facts = facts_of(view)
-    ids = [each.run_id for each in facts.columns]
+    ids = [each.run["run_id"] for each in facts.columns]
     place = ids.index("run_11")
     assert ids[place + 1 :] == ["run_12", "run_13", "run_14"]
     assert facts.columns[place].is_checked
-    assert [each.run_id for each in facts.columns if each.is_baseline] == ["run_3"]
+    assert [each.run["run_id"] for each in facts.columns if each.is_baseline] == ["run_3"]
 
 
 def test_while_a_run_goes_on_its_cells_fill() -> None:
