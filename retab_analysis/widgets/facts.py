@@ -38,7 +38,6 @@ COLUMNS, YOUNGER = 16, 3
 """So many runs are columns of the matrix, and so many of them may be newer than the checked."""
 
 NOT_YET = "not yet"
-READING = "Reading the runs and their results …"
 
 _HEADLINE = 90  # characters of an error that stand in the headline
 
@@ -48,8 +47,7 @@ LETTERS: Mapping[str, str] = MappingProxyType(
     {**_LETTERS, "mixed": "f", "running": "r", NOT_YET: "n", "not run": "o"}
 )
 _WORST = "erncpo"  # which cell stands for several evals of which none was decided
-PASSES = WORDS["still_passing"][1]
-"""The word under which evals are counted that pass as before."""
+PASSES = WORDS["still_passing"][1]  # under which those are counted that pass as before
 
 
 class Judgement:
@@ -163,7 +161,7 @@ class Facts:
         if state.phase == "failed":
             return Heading("‼", "error", one_line(state.trouble, _HEADLINE))
         if state.phase == "reading" or checked.is_empty():
-            return Heading("…", "other", READING)
+            return Heading("…", "other", "Reading the runs and their results …")
         if left:
             return Heading("…", "other", f"{total - left} of {total} done")
         passed = checked["passed"].sum()

@@ -19,8 +19,7 @@ from retab_analysis.vocabulary import MOMENT
 from retab_analysis.widgets.facts import Facts, say_moment
 from retab_analysis.widgets.state import Preview
 
-LINES = 8
-"""So many lines of runs are shown; equal ones are joined."""
+LINES = 8  # of runs that are shown; equal ones are joined
 
 _LONG = 4_000  # characters of a value that are shown
 _VALUE = 120

@@ -52,8 +52,7 @@ from retab_analysis.widgets.opened import button, render_opened
 from retab_analysis.widgets.reading import mark_changes
 from retab_analysis.widgets.state import COMPARING
 
-ROWS = 100
-"""So many rows of a list are shown."""
+ROWS = 100  # of a list that are shown
 
 _ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 _STEP = 12  # pixels of a column

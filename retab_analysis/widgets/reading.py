@@ -79,7 +79,7 @@ class WorkflowReader:
         self._edits: dict[object, Edits | None] = {}
         self._unanswered: Counter[object] = Counter()
         self._words: dict[tuple[str, str], tuple[Change, ...]] = {}
-        self._between: dict[tuple[str, str], pl.DataFrame | None] = {}
+        self._between: dict[tuple[str, ...], pl.DataFrame | None] = {}
 
     @cached_property
     def source(self) -> Source:
@@ -218,14 +218,14 @@ class WorkflowReader:
         """What differs between two versions, asked once for each pair."""
         if not plan.versions or plan.baseline is None:
             return None
-        sides = (plan.baseline.runs, plan.candidate.runs)
-        before, now = (str(each["workflow_version_id"].drop_nulls().first()) for each in sides)
-        if (before, now) not in self._between:
-            self._between[before, now] = None
+        sides = plan.baseline.runs, plan.candidate.runs
+        pair = tuple(str(each["workflow_version_id"].drop_nulls().first()) for each in sides)
+        if pair not in self._between:
+            self._between[pair] = None
             with contextlib.suppress(RetabAnalysisError):
-                found = fetch_config_changes(self._workflow_id, before, now, client=self.client)
-                self._between[before, now] = found
-        return self._between[before, now]
+                found = fetch_config_changes(self._workflow_id, *pair, client=self.client)
+                self._between[pair] = found
+        return self._between[pair]
 
 
 def sort_runs(runs: pl.DataFrame) -> pl.DataFrame:

@@ -95,7 +95,7 @@ def apply_event(state: ViewState, name: str, value: object) -> ViewState:
         return replace(state, search=text[:_LONGEST])
     if name == "clear":
         return replace(state, search="", show=frozenset())
-    if name == "ask":
+    if name == "ask" and not state.job:
         asked = {"asking": text if text in ("cancel", "settle") else ""}
         return replace(state, **asked)  # type: ignore[arg-type]
     if name == "candidate" or (name == "baseline" and text):

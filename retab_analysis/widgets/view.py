@@ -399,8 +399,7 @@ class View:
         if known is not None and known.is_of(state):
             known.state = state
             return known
-        made = Facts(state, None if known is None else known.judged)
-        self._facts[key] = made
+        made = self._facts[key] = Facts(state, None if known is None else known.judged)
         return made
 
     def _render(self, *, is_live: bool = True, values: bool | None = None) -> Pieces:
@@ -422,17 +421,14 @@ class View:
         said = f"{broke:,} broke" if broke else "nothing broke"
         return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
 
-    @property
-    def _saves(self) -> bool:
-        return self._save_values and shows_values()
-
     def _make_saved(self) -> Pieces:
-        return self._render(values=self._saves)
+        return self._render(values=self._save_values and shows_values())
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         """What stands for the page with this token, where nothing drives it."""
-        still = render_still(self._render(is_live=False, values=self._saves), token)
-        return {"text/html": str(still), "text/plain": self._write_text(values=self._saves)}
+        values = self._save_values and shows_values()
+        still = render_still(self._render(is_live=False, values=values), token)
+        return {"text/html": str(still), "text/plain": self._write_text(values=values)}
 
     def _write_text(self, *, values: bool) -> str:
         with self._lock:
@@ -499,7 +495,7 @@ class View:
     def _do(self, workflow_id: str, name: str, value: Any) -> str | None:
         """Do what an event asks for; gives what the page says of it, if anything."""
         state = self._states[workflow_id]
-        is_free = not state.job
+        jobs = {"cancel": self._cancel, "settle": self._settle}
         if name == "fold-view":
             asked = [*self._states][int(str(value))]
             self._open_view = "" if self._open_view == asked else asked
@@ -509,10 +505,9 @@ class View:
             eval_id, _, at = str(value).rpartition(" ")
             if eval_id == state.opened:
                 self._show_document(workflow_id, int(at))
-        elif name == "cancel" and state.asking == "cancel" and is_free:
-            self._start_job(workflow_id, "Cancelling …", self._cancel)
-        elif name == "settle" and state.asking == "settle" and is_free:
-            self._start_job(workflow_id, "Running again …", self._settle)
+        elif name in jobs and state.asking == name:
+            words = {"cancel": "Cancelling …", "settle": "Running again …"}[name]
+            self._start_job(workflow_id, words, jobs[name])
         else:
             changed = self._states[workflow_id] = apply_event(state, name, value)
             if changed.job and not state.job:
@@ -577,23 +572,21 @@ class View:
             self._change(workflow_id, job=known)
 
         progress: Any = SimpleNamespace(update=say, close=lambda: None)
-        failure = None
+        settled: Any = made
         try:
             settled = run_again(made, client=reader.client, progress=progress)
         except RetabAnalysisError as error:  # the next time counts what was started
-            settled, failure = error.partial or made, error
-        with followed.lock:
-            self._change(workflow_id, comparison=settled, reruns=reader.count_reruns(settled))
-            reader.count_in(asked.candidate, made, settled)
-        if failure is not None:
-            raise failure
+            settled = made if error.partial is None else error.partial
+            raise
+        finally:
+            with followed.lock:
+                self._change(workflow_id, comparison=settled, reruns=reader.count_reruns(settled))
+                reader.count_in(asked.candidate, made, settled)
         self._stream.ask(asked)
 
     def _show_document(self, workflow_id: str, at: int) -> None:
-        state = self._states[workflow_id]
-        if state.opened is None:
-            return
-        documents = list_documents(list_results(self._tell(workflow_id), state.opened))
+        opened = self._states[workflow_id].opened or ""
+        documents = list_documents(list_results(self._tell(workflow_id), opened))
         if 0 <= at < len(documents):
             asked = Preview(*documents[at])
             self._put(workflow_id, preview=asked)

@@ -45,10 +45,8 @@ class WatchedRuns(Poller):
 
     def look(self) -> None:
         """Look once at every run; it raises only errors that waiting does not cure."""
-        self.away = None
-        listed: set[str] = set()
         # Polling resets ``away``; what the lists met is put there afterwards.
-        away = None
+        self.away, away, listed = None, None, set[str]()
         for workflow_id, since in self._choose_lists():
             try:
                 listed |= self._take_list(workflow_id, since)
