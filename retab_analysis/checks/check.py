@@ -206,8 +206,8 @@ def compare_plan(
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare what a plan names, without what was edited."""
+    known = read_accepted() if accepted is None else accepted
     sides = make_sides(plan, source, progress)
     notes = (*sides.notes, *note_versions(around.versions), *note_codes(sides.candidate))
-    known = sides.accepted if accepted is None else accepted
-    named = replace(sides, around=around, notes=notes, accepted=known)
-    return compare_sides(named, alpha, margin)
+    whole = replace(sides, around=around, notes=notes, accepted=known)
+    return compare_sides(whole, alpha, margin)

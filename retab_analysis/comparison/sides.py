@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from retab_analysis.comparison.accepted import Policy, ReadLabels, read_accepted
+from retab_analysis.comparison.accepted import Policy, ReadLabels
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
@@ -117,7 +117,7 @@ class Sides:
     saved: SavedEvals = field(default_factory=SavedEvals)
     around: Surroundings = field(default_factory=Surroundings)
     notes: tuple[str, ...] = ()
-    accepted: Policy = field(default_factory=read_accepted)
+    accepted: Policy = field(default_factory=Policy)
     started: pl.DataFrame | None = None  # reruns whose results are not counted yet
     judges_edited: bool = True  # False: only what nobody edited is judged
 

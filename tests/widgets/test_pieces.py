@@ -292,6 +292,20 @@ def test_while_a_run_goes_on_its_cells_fill() -> None:
         view.stop()
 
 
+def test_while_evals_are_to_come_a_card_says_how_many_broke_so_far() -> None:
+    with LetteredApi(alike(8, "P" * 12), codes="A" * 12 + "B", published="A") as api:
+        run = api.run("FF" + "U" * 6, id="r9")
+        view = ra.watch("r9", client=api.client, interval=0.05)
+        while view.comparison is None:
+            view._stream.has_looked.wait(1)
+        title = "extract was edited; 2 evals broke so far with the run of"
+        for said in (text(pieces(facts_of(view))["0:body"]), repr(view)):
+            assert title in said
+        run.letters = dict(zip(run.letters, "FF" + "P" * 6, strict=True))
+        view.wait(60)
+        assert "extract was edited; 2 of its 8 evals broke with the run of" in repr(view)
+
+
 # Several workflows, two versions, nothing
 
 

@@ -626,6 +626,32 @@ def test_of_several_workflows_one_that_cannot_be_judged_leaves_the_others() -> N
         }
         assert view.state.workflow_id == "wf_claims", "the worst stands first, and is open"
         assert view._states["wf_untitled"].trouble == "No saved eval yet: save one in Retab"
-        alone = ra.explore("wf_untitled", client=mine)
-        with pytest.raises(ra.ConfigError, match="has no saved eval"):
-            alone.wait(60)
+        for alone in (ra.explore("wf_untitled", client=mine), follow("wf_untitled", mine)):
+            with pytest.raises(ra.ConfigError, match="has no saved eval"):
+                alone.wait(60)
+            assert repr(alone) == "○ No saved eval yet: save one in Retab"
+
+
+def follow(workflow_id: str, client: ra.Client) -> View:
+    return ra.watch(workflow_id=workflow_id, interval=0.1, client=client)
+
+
+def test_a_workflow_that_never_ran_says_so_calmly() -> None:
+    with LetteredApi(alike(3, "")) as api:
+        for view in (ra.explore(FLOW, client=api.client), follow(FLOW, api.client)):
+            with pytest.raises(ra.ConfigError, match="has no run yet"):
+                view.wait(60)
+            assert repr(view) == "○ No run yet"
+            assert "ra." not in "".join(view._render().values())
+
+
+def test_a_workflow_that_is_not_there_ends_the_watching() -> None:
+    with WatchedSandbox(speed=STILL) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        with pytest.raises(ra.ConfigError, match="there is no workflow 'nope'"):
+            follow("nope", mine)
+        view = follow("wf_nope", mine)
+        with pytest.raises(ra.NotFoundError, match="No workflow with id 'wf_nope'"):
+            view.wait(60)
+        assert view.state.phase == "failed"
+        assert "did you mean 'wf_invoices'?" in repr(view)
