@@ -1,4 +1,4 @@
-"""What a view tells of a state: made once for each comparison and each look at the runs."""
+"""Says a state in words; made once for each comparison and each look at the runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _LETTERS = {"passed": "p", "failed": "f", "blocked": "b", "error": "e", "cancell
 LETTERS: Mapping[str, str] = MappingProxyType(
     {**_LETTERS, "mixed": "f", "running": "r", NOT_YET: "n", "not run": "o"}
 )
-_WORST = "erncpo"  # which cell stands for several evals of which none was decided
+_WORST = "erncpo"  # the first of these letters stands for several undecided evals
 PASSES = WORDS["still_passing"][1]  # under which those are counted that pass as before
 
 
@@ -92,7 +92,7 @@ class RunColumn:
 
 
 class Facts:
-    """What is told of a state; ``judged`` is what is known of its comparison already."""
+    """A state in words; ``judged`` is its comparison in words, if that was made before."""
 
     def __init__(self, state: ViewState, judged: Judgement | None) -> None:
         self.state = state
@@ -102,7 +102,7 @@ class Facts:
         self.judged = judged
 
     def is_of(self, state: ViewState) -> bool:
-        """Whether another state says the same of the runs and the evals."""
+        """Whether another state says the same about the runs and the evals."""
         names = ("comparison", "runs", "results", "checked", "edits", "between", "values", "phase")
         return all(getattr(self.state, name) is getattr(state, name) for name in names)
 
@@ -146,7 +146,7 @@ class Facts:
 
     @cached_property
     def heading(self) -> Heading:
-        """The headline: that of the document, with how far the runs are now."""
+        """The headline of the document, with the present progress of the runs."""
         state, checked, judged = self.state, self.state.checked, self.judged
         left, total = count_waiting(checked)
         if judged is not None and state.is_going:
@@ -169,7 +169,7 @@ class Facts:
 
     @cached_property
     def context(self) -> tuple[Span, ...]:
-        """What was checked: the workflow, its version, its own time, and how many evals."""
+        """The workflow, the version and time of the checked run, and the number of evals."""
         state = self.state
         called = Span(one_line(state.name or state.workflow_id), title=one_line(state.workflow_id))
         if self.judged is None:
@@ -184,7 +184,7 @@ class Facts:
 
     @property
     def badge(self) -> tuple[str, str] | None:
-        """How the gate stands; None while a run goes on and where the run itself broke off."""
+        """The state of the gate; None while a run goes on, and if the run could not run."""
         if self.judged is None or self.state.is_going:
             return None
         if sides_of(self.judged.comparison).read.could_not_run:
@@ -277,7 +277,7 @@ class Facts:
         return "\n".join(lines)
 
     def name_block(self, block: str | None) -> str:
-        """A block by its label; by its id where it has none."""
+        """The label of a block; its id if it has none."""
         return one_line(self.state.labels.get(block or "") or block)
 
     def cells_of(self, eval_id: str) -> list[str]:
@@ -285,7 +285,7 @@ class Facts:
         return [column.cell(eval_id, block) for column in self.columns]
 
     def sum_cells(self, eval_ids: Sequence[str]) -> list[str | float]:
-        """Of several evals: one letter where nothing failed, else the share that did."""
+        """For several evals: one letter if nothing failed, else the share that failed."""
         rows = [self.cells_of(each) for each in eval_ids]
         found: list[str | float] = []
         for letters in (Counter(each) for each in zip(*rows, strict=True)):
@@ -334,7 +334,7 @@ class Facts:
 
     @cached_property
     def _texts(self) -> dict[str, str]:
-        """All in which somebody may search, by the ids of the evals."""
+        """The text that a search looks at, by the ids of the evals."""
         assert self.judged is not None
         runs = self.state.runs.select("run_id", "workflow_version_id", "created_at").rows()
         names = {run_id: self.name_version(version, at) for run_id, version, at in runs}
@@ -376,7 +376,7 @@ def singular(word: str) -> str:
 
 
 def say_moment(moment: datetime | None, year: int | None) -> str:
-    """A moment as ``28 Nov 23:05``; with its year where that is another one."""
+    """A moment as ``28 Nov 23:05``; with its year if that is another one."""
     return "" if moment is None else f"{say_day(moment, year)} {moment:%H:%M}"
 
 
@@ -388,7 +388,7 @@ def _say_passing(run: Mapping[str, Any]) -> str:
 
 
 def _choose_columns(state: ViewState, checked: set[str], before: set[str]) -> pl.DataFrame:
-    """The newest runs that were read; few of them newer than what is checked."""
+    """The newest runs that were read; few of them newer than the checked run."""
     is_read = pl.col("run_id").is_in([*state.read])
     is_asked = pl.col("run_id").is_in([*checked])
     is_before = pl.col("run_id").is_in([*before])

@@ -1,4 +1,4 @@
-"""A page of HTML in the output of cells, which says what a person does on it.
+"""A page of HTML in the output of cells. It reports what a person does on it.
 
 ``page.js`` says at its head what the HTML may ask for (slots, events, keys, copying, grids), and
 ``pieces`` makes such HTML. Nothing here knows of evals.
@@ -33,9 +33,9 @@ _NOTHING = {"text/html": "", "text/plain": ""}
 _HERE = Path(__file__).parent
 
 BUSY = (
-    "The kernel has not answered yet: it does so once the cell that is running has ended. "
-    "A cell that awaits does not keep it busy: `await view` instead of `view.wait()`. "
-    "Where no cell is running there is no kernel any more: run the cell again."
+    "The kernel has not answered yet. It answers when the running cell has ended. "
+    "`await view` keeps the kernel free, `view.wait()` does not. "
+    "If no cell is running, the kernel is gone: run the cell again."
 )
 
 
@@ -46,8 +46,8 @@ OnEvent = Callable[[str, str | None, Any], str | None]
 class PageWidget(AnyWidget):
     """What a browser holds of a page; made and used by :class:`HtmlPage`.
 
-    ``pieces`` is written as what may be saved whenever somebody asks for the state: a front end
-    that opens the page, and who stores it. What the page shows live travels in messages alone.
+    Whoever asks for the state (a front end that opens the page, or a notebook that is saved) gets
+    the ``pieces`` that may be saved. What the page shows live travels in messages alone.
     """
 
     # Texts and not paths: anywidget would keep every widget for as long as it has the file.

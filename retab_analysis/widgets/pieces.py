@@ -66,7 +66,7 @@ Pieces = dict[str, Html]
 def render_view(
     views: Mapping[str, Facts], opened: str, headline: str = "", *, is_live: bool = True
 ) -> Pieces:
-    """All pieces, by their names; the outermost is ``root``. Of several views one is ``opened``."""
+    """All pieces by name, the outermost is ``root``; ``opened`` names one of several views."""
     slots = [slot(number, class_="rv-view", data_scope=number) for number in views]
     title = _heading(headline, level=1) if headline else None
     pieces: Pieces = {"root": tag("div", title, *slots)}
@@ -86,7 +86,7 @@ def compose(pieces: Mapping[str, str], name: str = "root") -> Html:
 
 
 def render_still(pieces: Mapping[str, str], token: str | None = None) -> Html:
-    """A view for where no script runs; ``token`` is that of the page that it stands for."""
+    """A view that needs no script; ``token`` names the page that it stands for."""
     style = tag("style", Html(STYLE))
     return tag("div", style, compose(pieces), class_=_ROOT, data_stands_for=token)
 
@@ -183,7 +183,7 @@ class _Renderer:
         )
 
     def _ask(self) -> Iterator[Html]:
-        """What stands at the right: a question, a job, or what can be done about the runs."""
+        """The right end: a question, a job, or an action on the runs."""
         state, runs = self.state, self.state.reruns
         going = state.checked.filter(~state.checked["is_terminal"]).height
         if state.job:
@@ -247,7 +247,7 @@ class _Renderer:
         yield from self._standing(parts)
 
     def _standing(self, parts: Sequence[Part]) -> Iterator[Html]:
-        """The cards and notes of the document, and what is folded below them."""
+        """The cards and notes of the document, and the folds below them."""
         has_card = any(isinstance(each, Card) for each in parts)
         folds: list[tuple[str, list[str]]] = []
         details: list[Folded] = []
@@ -350,7 +350,7 @@ class _Renderer:
     # Rows
 
     def _rows(self, evals: Sequence[str], label: str, kind: str = "row") -> Html:
-        """A table of evals, each a piece of its own; of many the first."""
+        """A table of the first evals, each a piece of its own."""
         rows = [
             slot(self._add(f"{kind}:{each}", self._row(each, kind)), "tbody", data_key=each)
             for each in evals[:ROWS]
@@ -382,7 +382,7 @@ class _Renderer:
         return tag("div", made, class_="rtd-wide")
 
     def _row(self, eval_id: str, kind: str) -> Html:
-        """A row, and below it all that is told of the eval where it is open."""
+        """A row, and the details of the eval below it if it is open."""
         judged, state = self.facts.judged, self.state
         if judged is None or eval_id not in judged.stories:
             texts = ("…", name(self.facts.name_waiting(eval_id)))

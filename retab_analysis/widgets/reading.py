@@ -1,4 +1,4 @@
-"""Reads and judges one workflow for a view, as ``check`` does; or frames that are there already."""
+"""Reads and judges one workflow for a view, as ``check`` does, or a given frame."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 _ALPHA = _MARGIN = 0.05
 
 Answer = dict[str, Any]
-"""What a state is given at once: the comparison, and what was read for it; ``took``, its cost."""
+"""The attributes of a state that change together; ``took`` is the cost of a comparison."""
 
 
 class WorkflowReader:
@@ -70,7 +70,7 @@ class WorkflowReader:
         self.client, self._workflow_id = client, workflow_id
         self._archive, self._accepted = archive, accepted
         self._listing: RunListing | None = None
-        self._known = RUNS.empty()  # runs, of which those in _read were read
+        self._known = RUNS.empty()  # runs; _read has the ids of those whose results were read
         self._around = Surroundings()
         self._labels: dict[str, str | None] = {}
         self._read: set[str] = set()
@@ -150,7 +150,7 @@ class WorkflowReader:
         }
 
     def tell(self, watched: pl.DataFrame) -> Answer:
-        """What is known of the runs, with watched ones as they are now; asks for nothing."""
+        """The known runs and their results, the watched ones as they are now; sends no request."""
         both = pl.concat([watched, self._known]).unique("run_id", keep="first")
         runs, workflow = sort_runs(both), self._around.workflow
         return {
@@ -178,7 +178,7 @@ class WorkflowReader:
 
     @property
     def lack(self) -> str:
-        """What the workflow does not have yet, so that there is nothing to judge; or empty."""
+        """What is missing if there is nothing to judge yet: saved evals or runs; else empty."""
         if self._listing is None or self._listing.present.height:
             return ""
         return NO_RUN if self.source.saved.height else NO_EVAL
@@ -269,7 +269,7 @@ class FrameReader:
         check_one_workflow(results)
         self._results, self._runs, self._accepted = results, list_runs(results), read_accepted()
         if self._runs.is_empty():
-            raise ConfigError("results: there is no result of a run that is known")
+            raise ConfigError("results has no row with a run_id")
         self.workflow_id = str(self._runs["workflow_id"].drop_nulls().first() or "")
 
     def judge(self, candidate: str | None, baseline: str, _: pl.DataFrame) -> Answer:
@@ -308,7 +308,7 @@ class FrameReader:
 
 
 def list_runs(results: pl.DataFrame) -> pl.DataFrame:
-    """The runs of a RESULTS frame as far as it tells them, a RUNS frame."""
+    """A RUNS frame of the runs in a RESULTS frame."""
     counts = ("passed", "failed", "blocked", "error", "cancelled")
     known = results.drop_nulls("run_id").group_by("run_id").agg(
         MOMENT.min().alias("created_at"),

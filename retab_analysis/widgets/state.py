@@ -28,7 +28,7 @@ EditWords = Mapping[tuple[str, str], tuple[Change, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A document that somebody looks at; ``url`` once it is known, ``failure`` if it is not."""
+    """A document that a person looks at, with its ``url`` or the ``failure`` to get it."""
 
     document_id: str
     name: str

@@ -1,4 +1,4 @@
-"""Keeps the states of a view up to date, in a thread of its own."""
+"""Keeps the states of a view up to date, in its own thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import polars as pl
 
@@ -59,7 +58,7 @@ class Followed:
     refused: int = 0
     has_failed: bool = False
     why: str = ""  # why it is held against nothing
-    # Held while it changes and its state is told: by the stream's thread, and by jobs.
+    # The stream's thread and jobs hold it while they change this and the state of the view.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -132,14 +131,14 @@ class Followed:
         return changed
 
     def tell(self) -> Answer:
-        """What is known of the runs without another comparison."""
-        if self.runs.is_empty() or not isinstance(self.reader, WorkflowReader):
+        """The changes without another comparison."""
+        if not isinstance(self.reader, WorkflowReader):
             return {}
-        told = self.reader.tell(self.runs)
-        return told if self.candidate is not None else {**told, "checked": self.runs}
+        is_checked = self.candidate is None and self.runs.height
+        return self.reader.tell(self.runs) | ({"checked": self.runs} if is_checked else {})
 
     def list_notes(self, gone: Sequence[str] = ()) -> tuple[str, ...]:
-        """What has to be said of the runs beside what came of them."""
+        """Notes on the runs."""
         notes = [f"Run {each} is not found any more." for each in gone]
         reader = self.reader
         if isinstance(reader, WorkflowReader) and (unread := reader.source.unread):
@@ -159,7 +158,7 @@ def follow_as(client: Client, candidate: str | None, baseline: str) -> Callable[
 
 
 class Stream:
-    """Polls runs in a thread, has their results compared, and tells ``change`` of it.
+    """Polls runs in a thread, compares their results, and passes what is new to ``change``.
 
     Without ``pollers`` it judges the workflows once. ``follow`` begins with one of them, or with
     the workflow of a run that is watched. Starting stops the stream before of the same ``key``.
@@ -199,7 +198,7 @@ class Stream:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still looks; everybody has been told when it does not."""
+        """Whether it still looks; when it ends, the view has its last state."""
         return self._thread is not None and not self._ended.is_set()
 
     @property
@@ -210,7 +209,7 @@ class Stream:
     def join(self, timeout: float | None = None) -> bool:
         """Wait until it has ended; False where it has not in time, in seconds."""
         end = math.inf if timeout is None else time.monotonic() + timeout
-        # Not Thread.join: who is told may call this in the thread itself.
+        # Not Thread.join: a callback may call this in the thread itself.
         while self.is_alive and self._thread is not threading.current_thread():
             left = end - time.monotonic()
             if left <= 0:
@@ -232,11 +231,10 @@ class Stream:
         self.error = error
         gone = sorted(each for poller in self._pollers for each in poller.gone)
         for each in [k for k, of in self.followed.items() if not of.has_failed] or [""]:
-            told: dict[str, Any] = {"phase": phase}
-            if error is not None:
-                told["trouble"] = _describe(error, self.followed.get(each))
-            elif phase == "ended":
-                told["trouble"] = ""
+            of = self.followed.get(each)
+            told: Answer = {"phase": phase} | (of.tell() if of and of.reader.lack else {})
+            if phase != "stopped":
+                told["trouble"] = "" if error is None else _describe(error, of)
             if gone and self.runs.is_empty():
                 which = repr(next(filter(is_workflow_id, gone), "")).replace("''", "…")
                 how = f"watch(workflow_id={which}) watches a workflow"
@@ -308,7 +306,7 @@ class Stream:
         return changed
 
     def _take(self, workflow_id: str, followed: Followed, gone: Sequence[str]) -> bool:
-        """Tell the state of a workflow what is new, and have it compared where that is due."""
+        """Give the state of a workflow what is new, and compare if that is due."""
         changed = followed.is_watched and followed.read_results()
         told: Answer = {"is_watched": followed.is_watched}
         if followed.answer is None:  # so that a page shows how far the runs are meanwhile
@@ -328,7 +326,7 @@ class Stream:
         return changed
 
     def _compare(self, followed: Followed) -> Answer:
-        """What is to be told of a comparison, also where it cannot be made."""
+        """The changes after a comparison, also if it cannot be made."""
         try:
             changes = followed.judge()
             followed.refused, followed.why = 0, ""
@@ -349,7 +347,7 @@ class Stream:
             return followed.tell()
 
     def ask(self, asked: ViewState) -> None:
-        """Compare what a state asks for; where that fails, what was before stays."""
+        """Compare what a state asks for; if that fails, the choice before stays."""
         followed = self.followed[asked.workflow_id]
         with followed.lock:
             before = followed.candidate, followed.baseline
@@ -363,7 +361,7 @@ class Stream:
 
 
 def run_beside(work: Callable[[], object], name: str) -> threading.Thread:
-    """Do something in a thread; what it shows belongs in Jupyter to the cell that asks for it."""
+    """Work in a thread; in Jupyter its output belongs to the cell that asks for it."""
     run = contextvars.copy_context().run
     thread = threading.Thread(target=run, args=(work,), daemon=True, name=f"retab_analysis-{name}")
     thread.start()
@@ -371,7 +369,7 @@ def run_beside(work: Callable[[], object], name: str) -> threading.Thread:
 
 
 def describe_error(error: BaseException) -> str:
-    """An error in words; of one that nobody expected, also its kind."""
+    """An error in words, and its kind if it is not one of ours."""
     kind = "" if isinstance(error, RetabAnalysisError) else f"{type(error).__name__}: "
     return f"{kind}{error}"
 
@@ -381,5 +379,5 @@ def _describe(error: BaseException, followed: Followed | None) -> str:
 
 
 # The streams by what they watch, so that a cell that runs again stops the one before. Weak, so
-# that a view that nobody holds any more is collected and stops.
+# that a view without references is collected and stops.
 _running: weakref.WeakValueDictionary[object, Stream] = weakref.WeakValueDictionary()

@@ -68,7 +68,7 @@ def watch(
     """Watch eval runs while they go on. Returns at once and blocks nothing.
 
     Show the view as a cell's last line. It says what :func:`check` would say of the runs so far,
-    and shows each eval beside its last 16 runs. In a terminal, ``print(view)`` shows the same as
+    and shows each eval with its last 16 runs. In a terminal, ``print(view)`` shows the same as
     text. Watching the same runs again stops the watching before.
 
     All watched runs of a workflow are checked together, each eval against that workflow's past.
@@ -93,7 +93,8 @@ def watch(
         In a notebook prefer ``await view``: ``wait`` blocks the kernel.
 
     Raises:
-        ConfigError: An argument cannot be used.
+        ConfigError: An argument cannot be used, there is no such workflow, or a file of accepted
+            failures (:func:`use`) cannot be read.
 
     Example:
         >>> run = ra.start_runs("wf_claims", blocks=ra.fetch_evals("wf_claims")["block_id"][0])
@@ -108,12 +109,12 @@ def watch(
     may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
     check_flag("allow_cancel", may_cancel)
     check_flag("save_values", save_values)
-    ids = [] if runs is None else sorted(RunList.make(runs).ids)
+    ids = [] if runs is None else list(RunList.make(runs).ids)
     chosen = client_or_default(client)
     flows = () if workflow_id is None else _list_workflows(chosen, workflow_id)
     pollers = [WatchedRuns(chosen, ids, each) for each in flows or (None,)]
-    follow = follow_as(chosen, None, baseline)
-    stream = Stream(flows, follow, pollers, interval, key=(chosen.base_url, *ids, *flows))
+    follow, key = follow_as(chosen, None, baseline), (chosen.base_url, *sorted(ids), *flows)
+    stream = Stream(flows, follow, pollers, interval, key)
     return View(chosen, stream, can_cancel=may_cancel, save_values=save_values)
 
 
@@ -125,11 +126,11 @@ def explore(
     save_values: bool = False,
     client: Client | None = None,
 ) -> View:
-    """Show what :func:`check` says of a workflow, with each eval beside its last 16 runs.
+    """Show what :func:`check` says of a workflow, with the last 16 runs of each eval.
 
     Show the view as a cell's last line. What it needs is fetched in the background. On the page
-    you choose what is checked and what it is held against, search, open an eval, and run again
-    what is not sure.
+    you choose the checked run and what to hold it against, search, open an eval, and run unclear
+    evals again.
 
     Args:
         workflow_id_or_results: The id or name of a workflow, or of several; or a RESULTS frame,
@@ -147,7 +148,8 @@ def explore(
         :func:`check` gives.
 
     Raises:
-        ConfigError: An argument cannot be used.
+        ConfigError: An argument cannot be used, there is no such workflow, or a file of accepted
+            failures (:func:`use`) cannot be read.
         SchemaError: The frame is not a RESULTS frame.
 
     Example:
@@ -181,7 +183,7 @@ def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:
 
 
 class View:
-    """What is known of runs and their evals, on a page; made by ``watch`` and ``explore``.
+    """Runs and their evals on a page; ``watch`` and ``explore`` make it.
 
     A context manager that stops watching at its end, and awaitable: ``await view`` gives what
     ``view.wait()`` does without blocking the event loop.
@@ -200,7 +202,7 @@ class View:
         self._facts: dict[tuple[str, bool], Facts] = {}
         self._order, self._open_view = [*self._states], ""
         self._on_update: list[Callback] = []
-        # The thread must not keep the view alive: a view that nobody holds stops watching.
+        # The thread must not keep the view alive: a view without references stops watching.
         me = weakref.ref(self)
 
         def change(workflow_id: str, **changes: Any) -> None:
@@ -260,13 +262,13 @@ class View:
         return watched if watched.height else pl.concat([watched, *(s.checked for s in states)])
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
-        """Block until the runs have ended, and everything is read. Interrupting it cancels no run.
+        """Block until the runs have ended and everything is read. An interrupt cancels no run.
 
         Args:
             timeout: Seconds to wait at most, or None.
 
         Returns:
-            The runs that are watched, or else those that are checked, a RUNS frame.
+            The watched runs, else the checked runs, a RUNS frame.
 
         Raises:
             WaitTimeout: They have not ended in time; ``.runs`` is how they were last seen.
@@ -307,7 +309,7 @@ class View:
         self._stream.join(5.0)
 
     def close(self) -> None:
-        """Stop watching, and take the page away. What was seen can still be read."""
+        """Stop watching and take the page away. The last state can still be read."""
         self.stop()
         with self._lock:
             page, self._page = self._page, None
@@ -315,7 +317,7 @@ class View:
                 page.close()
 
     def on_update(self, callback: Callback) -> Self:
-        """Have a function called with this view after each change, in the watching thread.
+        """Call a function with this view after each change, in the thread that made it.
 
         Raises:
             ConfigError: It is not a function.
@@ -390,7 +392,7 @@ class View:
     # Showing
 
     def _tell(self, workflow_id: str, *, values: bool | None = None) -> Facts:
-        """What is told of a workflow; made anew only where something else is to be told."""
+        """A workflow in words; made anew only if there is something new to say."""
         state = self._states.get(workflow_id) or ViewState(workflow_id)
         if values is not None and values != state.values:
             state = replace(state, values=values)
@@ -447,7 +449,7 @@ class View:
 
     @property
     def widget(self) -> Any:
-        """The widget, to be put beside others."""
+        """The widget, to combine with others."""
         return self._make_page().widget
 
     def _make_page(self) -> HtmlPage:
@@ -528,9 +530,9 @@ class View:
         return f"{count_noun(frame.height, 'eval')} written to {path.resolve()}"
 
     def _start_job(self, workflow_id: str, words: str, work: Callable[[ViewState], object]) -> None:
-        """Do what takes its time in a thread; the page says how far it is, or why it failed.
+        """Work in a thread; the page says how far it is, or why it failed.
 
-        If somebody chooses once more meanwhile, it is done again for that choice.
+        If a person chooses something else meanwhile, the work is done again for that choice.
         """
         self._put(workflow_id, job=words, asking="", failures=())
 
@@ -548,7 +550,7 @@ class View:
         run_beside(job, "job")
 
     def _end_job(self, workflow_id: str, asked: ViewState, failures: tuple[str, ...]) -> bool:
-        """Say why a job failed, and what is compared now, unless somebody chose once more."""
+        """Say why a job failed, and what is compared now, unless a person chose again."""
         with self._lock:
             state, of = self._states[workflow_id], self._stream.followed.get(workflow_id, asked)
             is_last = (state.candidate, state.baseline) == (asked.candidate, asked.baseline)
@@ -598,7 +600,7 @@ class View:
             found = replace(asked, url=link.download_url)
         except RetabAnalysisError as error:
             found = replace(asked, failure=str(error))
-        # Somebody may look at something else meanwhile.
+        # A person may look at something else meanwhile.
         if self._states[workflow_id].preview is asked:
             self._change(workflow_id, preview=found)
 

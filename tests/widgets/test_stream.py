@@ -445,8 +445,8 @@ def test_three_repeats_of_a_suite_are_one_candidate(letters: tuple[str, ...]) ->
             going(api, each, id=f"r{at}", after=timedelta(minutes=1)).id
             for at, each in enumerate(letters)
         ]
-        view = watch(api, ids)
-        view.wait(30)
+        view = watch(api, ids[::-1])
+        assert view.wait(30)["run_id"].to_list() == ids[::-1]
         assert_as_check(view, api.check(candidate=ids))
         assert sum(counts(view).values()) == 4
 
@@ -625,6 +625,8 @@ def test_of_several_workflows_one_that_cannot_be_judged_leaves_the_others() -> N
             "wf_claims": "ended",
         }
         assert view.state.workflow_id == "wf_claims", "the worst stands first, and is open"
+        names = dict(ra.fetch_workflows(client=mine)["workflow_id", "name"].iter_rows())
+        assert view._states["wf_untitled"].name == (names["wf_untitled"] or "")
         assert view._states["wf_untitled"].trouble == "No saved eval yet: save one in Retab"
         for alone in (ra.explore("wf_untitled", client=mine), follow("wf_untitled", mine)):
             with pytest.raises(ra.ConfigError, match="has no saved eval"):

@@ -77,7 +77,7 @@ def test_bad_arguments_of_watch_are_refused(arguments: dict[str, Any], words: st
         ("wf", {"candidate": 7}, "candidate must be"),
         ("wf", {"save_values": "no"}, "save_values must be True or False"),
         (pl.DataFrame({"a": [1]}), {}, "results"),
-        (RESULTS_OF_NOTHING, {}, "no result of a run"),
+        (RESULTS_OF_NOTHING, {}, "no row with a run_id"),
     ],
 )
 def test_bad_arguments_of_explore_are_refused(given: Any, more: Any, words: str) -> None:
