@@ -15,15 +15,14 @@ import polars as pl
 import pytest
 from support.compared import THREE, compare_in
 from support.fakes import client_for
-from support.inside import RESULTS, RUNS, View
+from support.inside import RESULTS, RUNS
 
 import retab_analysis as ra
 
 NOWHERE = "http://127.0.0.1:9"
 
 COMPARISON = compare_in(THREE, "v1", "v3")
-# A view that asks the API for nothing: its thread is never started.
-VIEW = View(client_for(NOWHERE), {})
+VIEW = ra.explore(THREE)  # a view that asks the API for nothing
 
 # What each function takes besides, so that one wrong argument is all that is wrong.
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {

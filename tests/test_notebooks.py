@@ -206,7 +206,7 @@ def test_the_dashboard_starts_nothing_where_there_is_a_key(
         assert after["run_id"].equals(before["run_id"])
     page = (runner.BUILD / "dashboard.html").read_text()
     never_run = workflow_id not in before["workflow_id"]
-    assert ("has no saved eval" in page) == never_run
+    assert ("No saved eval yet" in page) == never_run
 
 
 def test_the_same_notebook_reads_an_api_of_ones_own(
