@@ -58,8 +58,7 @@ TRANSITIONS: tuple[str, ...] = get_args(Transition)
 
 UNLIKELY, LIKELY, SURE = 0.05, 0.5, 0.95
 """Three thresholds for the probability that an eval got worse. Up to the first, it is cleared. From
-the second on, it is regressed. From the third on, no rerun is needed to confirm that.
-"""
+the second on, it is regressed. From the third on, no rerun is needed to confirm that."""
 
 CERTAIN_ENOUGH = 0.8
 """From this probability on that any eval got worse, the suite did; and an eval that passes now is
