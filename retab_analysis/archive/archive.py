@@ -116,7 +116,7 @@ class Archive:
             since: Only runs created then or later, as ``from_date`` of :func:`fetch_runs`. What is
                 kept already stays; None, later, reads the rest.
             refresh: Read everything again, also the results of runs that have ended.
-            client: The client to ask with; the default one if not given.
+            client: The client to ask; by default the session's.
             progress: False for no progress bar; None shows one if it takes longer than a second.
 
         Returns:

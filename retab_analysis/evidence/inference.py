@@ -11,14 +11,14 @@ the step of one eval from the run before is::
 a hidden Markov model, solved by passes forward and backward (Rabiner 1989), each row rescaled. At
 the first row of a history, and at reruns within a day, nothing jumps: T = Σ_h P(h) diag(E_h).
 
-**Shares and hours** are not known. Let α be the forward message of an eval at the run before and
-β its backward message at the run. Given h, its likelihood α T β is linear in u and d:
-a_h + u b_h + d c_h. The posterior of (h, u, d) over a small grid is the prior times the product of these
-over the block's evals. An eval must not support itself, so for its own step that product leaves it
-out. This is a *cavity*, as in expectation propagation (Opper and Winther 2000, Minka 2001). Because
-of the linearity its step needs only P(h) and the means of u and d for each h. The messages depend
-on the steps and the steps on the messages, so sweeps are repeated. Meanwhile EM fits the prior of
-the first rate (Dempster, Laird and Rubin 1977): π ← (20·prior + Σ posteriors) / (20 + n).
+**Shares and hours** are not known. Let α be the forward message of an eval at the run before and β
+its backward message at the run. Given h, its likelihood α T β is linear in u and d: a_h + u b_h + d
+c_h. The posterior of (h, u, d) over a small grid is the prior times the product of these over the
+block's evals. An eval must not support itself, so for its own step that product leaves it out. This
+is a *cavity*, as in expectation propagation (Opper and Winther 2000, Minka 2001). Because of the
+linearity its step needs only P(h) and the means of u and d for each h. The messages depend on the
+steps and the steps on the messages, so sweeps are repeated. Meanwhile EM fits the prior of the
+first rate (Dempster, Laird and Rubin 1977): π ← (20·prior + Σ posteriors) / (20 + n).
 
 **The candidate is kept out of its own support.** The sweeps and EM see only rows before the
 candidate. Then one more round finds each eval's steps from the others' messages. These now contain
