@@ -106,9 +106,9 @@ class Archive:
         block again after an edit of the block or a publication. An interrupted sync resumes the
         next time.
 
-        Only ``refresh`` finds some changes: a run that appears late, is deleted or goes on behind a
-        hundred newer ones; a result that changes while its run does not; a saved eval that is
-        edited or deleted behind a hundred newer ones, before another run comes.
+        Only ``refresh`` finds some rare changes. A run appears late, is deleted or goes on behind a
+        hundred newer ones. A result changes, but its run does not. A saved eval is edited or
+        deleted behind a hundred newer ones, before another run comes.
 
         Args:
             workflow_id: The workflow, or several, by id or name.
@@ -163,7 +163,7 @@ class Archive:
     def _mirroring(
         self, client: Client | None, progress: Progress | bool | None, *, to_check: bool = False
     ) -> Iterator[Mirror]:
-        """A sync while no other one goes on; at the end it warns of documents that do not decode."""
+        """A sync while no other goes on; at its end it warns of documents that do not decode."""
         bar = choose_progress(progress, "archive", "documents")
         with contextlib.closing(bar), connected(self.path) as db, alone(self.path):
             mirror = Mirror(db, client_or_default(client), bar, to_check=to_check)
@@ -192,9 +192,13 @@ class Archive:
 
         Raises:
             ConfigError: An argument cannot be used.
-            ArchiveError: The file is damaged; :meth:`verify` finds the places. Example: >>> archive
-            = ra.Archive("claims.sqlite") >>> changes = archive.sync("wf_claims", results=False) >>>
-            archive.scan_runs("wf_claims").select(pl.col("duration_ms").max()).collect().height 1
+            ArchiveError: The file is damaged; :meth:`verify` says where.
+
+        Example:
+            >>> archive = ra.Archive("claims.sqlite")
+            >>> changes = archive.sync("wf_claims", results=False)
+            >>> archive.scan_runs("wf_claims").select(pl.col("duration_ms").max()).collect().height
+            1
         """
         read = partial(self._cache.scan, gone=check_flag("gone", gone))
         return self._scan([RUNS], workflow_id, read)[0]

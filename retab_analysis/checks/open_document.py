@@ -91,13 +91,12 @@ def open_document(
         client: The client to ask; by default the session's.
 
     Returns:
-        The document, which a notebook
-            shows: an image, a PDF, or else a link. If there are several, it is the first, and shows
-            how many more there are. ``.url`` is a temporary address.
+        The document, which a notebook shows: an image, a PDF, or else a link. Of several it is the
+        first, and it shows how many more there are. ``.url`` is a temporary address.
 
     Raises:
         ConfigError: The result has no document, it is not a result, or the eval does not exist.
-            NotFoundError: The result or document does not exist.
+        NotFoundError: The result or document does not exist.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Example:

@@ -71,9 +71,8 @@ def settle(
     ``settle`` runs each of them once, by itself, and then judges all evals anew. A model repeats
     its output for a while: a rerun within three hours after the run can clear an eval, but cannot
     confirm that it broke. At the end ``settle`` prints one word about each eval: it passes, it
-    broke, it is flaky, or the time of the next look. Before that time, ``settle`` says so and
-    starts nothing. With ``wait=True`` it waits and looks again until all is decided, at most
-    ``max_rounds`` times.
+    broke, it is flaky, or the time of the next look. Before that time, it starts nothing. With
+    ``wait=True`` it waits and looks again until all is decided, at most ``max_rounds`` times.
 
     An eval is worth a rerun if it is unclear, or broken with a probability below 0.95, and the
     reruns that are left can decide it. They decide it if so many passes would clear it, or so many

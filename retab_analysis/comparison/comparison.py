@@ -237,7 +237,7 @@ class Comparison:
 
         Raises:
             RegressionError: The gate does not hold; with ``.comparison`` and ``.reasons``.
-            ConfigError: An argument that cannot be used.
+            ConfigError: An argument cannot be used.
         """
         check_flag("undecided", undecided)
         gate = self.gate(fail_on, max_failures, accepted, min_pass_rate, verdict)

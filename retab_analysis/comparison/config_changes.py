@@ -57,9 +57,7 @@ class Edits:
         if self.baseline:
             is_draft = self.candidate == DRAFT
             now = "the draft as it is now" if is_draft else f"version {one_line(self.candidate)}"
-            said.append(
-                f"These are the differences from version {one_line(self.baseline)} to {now}."
-            )
+            said.append(f"These are the changes from version {one_line(self.baseline)} to {now}.")
         if self.unknown or self.has_failed:
             blocks = f" in {list_some(map(self.name, self.unknown), 3)}" if self.unknown else ""
             said.append(f"The edit{blocks} is not known: {self.why}.")

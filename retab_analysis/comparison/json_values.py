@@ -75,8 +75,7 @@ def parse_json(text: str) -> object:
 def write_json(value: object, margin: str | None = None) -> str:
     """A value as JSON, numbers as they were written; always valid UTF-8.
 
-    Without a margin it is compact; with one (``""`` outside), it has a line for each member and
-    item.
+    It is compact without a margin; with one (``""`` outside), each member and item has a line.
     """
     if not isinstance(value, dict | list):
         return value.text if isinstance(value, Verbatim) else _quoted(value)

@@ -69,9 +69,7 @@ def write_report(
         raise ConfigError(f"comparison: expected a comparison from ra.check(…), got {given}")
     check_flag("values", values)
     if not isinstance(gate, Gate | None):
-        raise ConfigError(
-            f"gate: expected a gate from comparison.gate(), got {type(gate).__name__}"
-        )
+        raise ConfigError(f"gate: expected comparison.gate(), got {type(gate).__name__}")
     target = check_path("path", path)
     suffix = target.suffix.lower()
     if suffix not in (".md", ".html"):
