@@ -3,7 +3,6 @@
 For example::
 
     import retab_analysis as ra
-
     ra.demo()                                 # or set RETAB_API_KEY verdict =
     ra.check("wf_invoices")         # what broke, since when, by which edit verdict.broken
     # a frame; also unclear, flaky, fixed, new, evals verdict = ra.settle(verdict)              #
@@ -14,13 +13,16 @@ name, and so is an eval; runs are an id, several, or a RUNS frame. Only ``start_
 and ``cancel_runs`` change anything on the server.
 
 Daily:
-    check            did the newest run break anything, since when, by which edit, how surely settle
-    rerun unclear evals, now and at later looks start_runs       start eval runs of the workflow as
-    it is now watch            follow runs in a notebook while they go on: what broke comes first
-    overview         all workflows at a glance, or one with its evals that do not pass fetch_runs
-    runs as a frame, one row each fetch_results    results as a frame, one row for each eval in a
-    run fetch_evals      the saved evals as a frame explore          the results of a workflow or a
-    frame, to search and to compare versions open_document    the document that a result is about
+    check            did the newest run break anything, since when, by which edit, how surely
+    settle           rerun unclear evals, now and at later looks
+    start_runs       start eval runs of the workflow as it is now
+    watch            follow runs in a notebook while they go on: what broke comes first
+    overview         all workflows at a glance, or one with its evals that do not pass
+    fetch_runs       runs as a frame, one row each
+    fetch_results    results as a frame, one row for each eval in a run
+    fetch_evals      the saved evals as a frame
+    explore          the results of a workflow or a frame, to search and to compare versions
+    open_document    the document of a result
 
 Now and then:
     fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions,
@@ -30,16 +32,15 @@ Now and then:
     draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
     files            write_report (Markdown, HTML), write_csv, read_csv, write_excel; decode_runs,
                      decode_results and decode_evals of documents that you have
-    keep             Archive: a file of all runs, results and evals, deleted ones included connect
-    Client, Sandbox, demo, use (the client, archive and values of a session)
+    keep             Archive: a file of all runs, results and evals, deleted ones included
+    connect          Client, Sandbox, demo, use (the client, archive and values of a session)
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
 VERSIONS, EDITS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Every error is a
 ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 
-# A name is loaded at its first use (PEP 562). A new public name is a word in ``_NAMES``, and one
-# line among the imports that only type checkers see.
+# Names load at their first use (PEP 562). A new one goes into ``_NAMES`` and the imports here.
 
 import os as _os
 import sys as _sys

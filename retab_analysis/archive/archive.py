@@ -47,10 +47,10 @@ Reader = Callable[[Table, sqlite3.Connection, Sequence[str]], tuple[T, Problems]
 class Archive:
     """Runs, results, saved evals, versions and edits of workflows, in one local file.
 
-    On the server, deleting a saved eval deletes its history, and an edit replaces a block. The
-    archive keeps both. It keeps each document as the API sent it, byte by byte: a later version of
-    this library finds its new columns in old documents. It keeps every state of a saved eval, and
-    of a block of the draft, that a sync has seen.
+    On the server, deleting a saved eval deletes its history, and edits change evals and blocks in
+    place. The archive keeps both. It keeps each document as the API sent it, byte by byte: a later
+    version of this library finds its new columns in old documents. It keeps every state of a saved
+    eval, and of a block of the draft, that a sync has seen.
 
     Scans leave out a document that does not decode, or is damaged, with a ``ProblemsWarning``.
 
@@ -103,8 +103,7 @@ class Archive:
         Later syncs fetch only new runs and runs that were still going on, with their results. They
         list runs until a hundred in a row are known. If nothing changed, a sync takes four requests
         per workflow: runs, saved evals, versions, and the draft's blocks. It reads the history of a
-        block again after an edit of the block or a publication. An interrupted sync resumes the
-        next time.
+        block again after an edit of the block or a publication. An interrupted sync resumes.
 
         Only ``refresh`` finds some rare changes. A run appears late, is deleted or goes on behind a
         hundred newer ones. A result changes, but its run does not. A saved eval is edited or
@@ -117,8 +116,7 @@ class Archive:
                 records stay in the archive; a later sync with None reads the rest.
             refresh: Read everything again, also the results of runs that have ended.
             client: The client to ask; by default the session's.
-            progress: False for no progress bar; by default a notebook or a terminal shows one after
-                a second.
+            progress: False for no progress bar; by default a notebook or a terminal shows one.
 
         Returns:
             A frame of ``workflow_id, kind, document_id, change`` (String), one row per changed
@@ -133,8 +131,7 @@ class Archive:
                 the records that came; the error's ``.partial`` has their changes.
 
         Warns:
-            ProblemsWarning: Documents did not decode; the archive does not keep those without an
-                id.
+            ProblemsWarning: Documents did not decode; those without an id are not kept.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -278,8 +275,7 @@ class Archive:
     def scan_edits(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
         """The edits in the archive: by workflow, the eras of its blocks, the newest first.
 
-        If the API does not give the history of blocks, they are the states of the draft that syncs
-        saw.
+        If the API does not give the history of blocks, syncs record the draft's states.
 
         Args:
             workflow_id: As in :meth:`scan_runs`.

@@ -1,7 +1,8 @@
-"""Plain English: the constructions that make a reader start again are rare, and sentences are short."""
+"""Plain English: constructions that make a reader start again are rare, sentences short."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -105,6 +106,9 @@ def f(a: int) -> str:
         so that, this neither
 
     Last.
+
+    name     a row
+    other    another
     """
     return f"The eval {a} is {a if a else 'what it was'}: " "try again"
 '''
@@ -115,16 +119,21 @@ def test_a_module_is_read_by_sentence() -> None:
         [
             *("A module.", f"It has {CODE} quotes.", "A comment goes on.", "Beside it"),
             *("Do it.", "Args:", "a:", "A number, in metres", "b, c:", "Two more.", "After it::"),
-            *("Last.", f"The eval {CODE} is {CODE}:", "try again", "what it was"),
+            *(
+                "Last.",
+                "name a row",
+                "other another",
+                f"The eval {CODE} is {CODE}:",
+                "try again",
+                "what it was",
+            ),
         ]
     )
 
 
 def test_a_notebook_is_read_by_sentence() -> None:
-    cells = (
-        '[{"cell_type": "code", "source": ["x"]}, {"cell_type": "markdown", "source": ["A.\\n"]}]'
-    )
-    assert list(in_notebook(f'{{"cells": {cells}}}')) == [(2, "A.")]
+    cells = [{"cell_type": "code", "source": ["x"]}, {"cell_type": "markdown", "source": ["A.\n"]}]
+    assert list(in_notebook(json.dumps({"cells": cells}))) == [(2, "A.")]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from pathlib import Path
 Block = tuple[int, str]
 
 CODE = "\N{BULLET}"  # stands for code in a sentence: it is read, and is no word of English
-_NEW_ITEM = re.compile(r"\s*(?:[-*+]|\d+\.|#+|:?[\w*`][\w*`.]*(?:, [\w*`]+)*:|>)\s")
+_NEW_ITEM = re.compile(
+    r"\s*(?:[-*+]|\d+\.|#+|:?[\w*`][\w*`.]*(?:, [\w*`]+)*:|>)\s|\s*[\w.-]+ {3,}(?=\S)"
+)
 _TITLE = re.compile(r"\s*#+\s|\s*\S+:$")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})")
 _RULE = re.compile(r"[\s|:=+*_-]*")
@@ -25,7 +27,7 @@ _NO_PROSE = re.compile(
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a text: they end in ``.``, ``!``, ``?`` or ``:``, before a space or a quote."""
+    """The sentences of a text: they end in ``.``, ``!``, ``?`` or ``:``, before a space."""
     ends = r"""(?<=[.!?:])(?<!\be\.g\.)(?<!\bi\.e\.)["')\]*_]*\s+"""
     return [each for each in re.split(ends, " ".join(text.split())) if count_words(each)]
 
@@ -35,7 +37,7 @@ def count_words(sentence: str) -> int:
 
 
 def hide_code(text: str) -> str:
-    """The text with a mark for each piece of code, address and placeholder, links as they are read."""
+    """The text with a mark for each piece of code, and with links as they are read."""
     text = re.sub(r"<!--.*?-->", "", text)
     text = re.sub(r"(?:\{[\w:.-]+\})?(`+)(?!`).+?(?<!`)\1(?!`)", CODE, text, flags=re.DOTALL)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
@@ -57,6 +59,9 @@ def split_blocks(text: str) -> Iterator[Block]:
             continue
         shown = bool(line.strip()) and (shown or line.lstrip().startswith(">>>"))
         if shown or (literal >= 0 and (not line.strip() or here > literal)):
+            if held:
+                yield begun, " ".join(held)
+                held = []
             continue
         literal = here if line.rstrip().endswith("::") else -1
         table = line.lstrip().startswith("|")
