@@ -428,7 +428,7 @@ class Comparison:
         and says how many.
 
         Args:
-        values: Also expected and actual values, and the words of prompts: the customers' data.
+            values: Also expected and actual values, and the words of prompts: the customers' data.
 
         Raises:
             ConfigError: ``values`` is not a bool.
@@ -439,7 +439,7 @@ class Comparison:
         """A piece of HTML with its own style, for light and dark pages.
 
         Args:
-        values: Also expected and actual values, and the words of prompts: the customers' data.
+            values: Also expected and actual values, and the words of prompts: the customers' data.
 
         Raises:
             ConfigError: ``values`` is not a bool.

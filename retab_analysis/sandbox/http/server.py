@@ -140,7 +140,7 @@ class StoreServer:
         """The address of the server.
 
         Raises:
-        RuntimeError: It is not running.
+            RuntimeError: It is not running.
         """
         tcp = self._tcp
         if tcp is None:
