@@ -36,10 +36,10 @@ def summarize_evals(results: Frame) -> Frame:
 
         A rate over a whole history says little about an eval that broke: read ``kind`` first.
         ``never_passed``: no outcome passed. ``broken``: a check would call it broken, since the
-            named run. ``getting_worse``: it fails more and more often, and this began in no single
-            run. ``flaky``: it comes and goes although nothing changes. ``episode``: it passed, was
-            broken for a while and was mended. ``steady``: none of these, as far as is known; this
-            includes an eval that changed once, until it is clear whether that lasts.
+        named run. ``getting_worse``: it fails more and more often, and this began in no single run.
+        ``flaky``: it comes and goes although nothing changes. ``episode``: it passed, was broken
+        for a while and was mended. ``steady``: none of these, as far as is known; this includes an
+        eval that changed once, until it is clear whether that lasts.
 
     Raises:
         ConfigError: It is not a polars frame.

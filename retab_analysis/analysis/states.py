@@ -48,9 +48,9 @@ def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
 
     Returns:
         Long: ``eval_id, eval_name`` (the newest one), the column of ``by``, ``state`` (String),
-            ``n`` (Int64, the number of decided results), ``pass_rate`` (Float64, the share of them
-            that passed; null without any). The groups are in time order: by earliest run, then by
-            value. So are the evals of a group.
+        ``n`` (Int64, the number of decided results), ``pass_rate`` (Float64, the share of them that
+        passed; null without any). The groups are in time order: by earliest run, then by value. So
+        are the evals of a group.
 
         Wide: ``eval_id, eval_name`` and a column of states for each value of ``by``, named after it
         and in the same order; null if an eval has no result there. The evals are in the order of

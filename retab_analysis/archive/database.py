@@ -76,10 +76,10 @@ END;
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "its earlier content is intact; free some space and sync again",
-    sqlite3.SQLITE_IOERR: "its earlier content is intact; check the disk, and sync again",
+    sqlite3.SQLITE_IOERR: "its earlier content is intact; look at the disk, and sync again",
     sqlite3.SQLITE_BUSY: "another process is writing to it; try again after that",
     sqlite3.SQLITE_READONLY: "give this user the right to write to the file and to its folder",
-    sqlite3.SQLITE_CANTOPEN: "does its folder exist, and may this user write to it?",
+    sqlite3.SQLITE_CANTOPEN: "is its folder there, and may this user write to it?",
     sqlite3.SQLITE_NOTADB: "it is not an archive, and was not touched: give another path",
     sqlite3.SQLITE_CORRUPT: "it is damaged: put a copy in its place, or move it away and sync anew",
 }

@@ -46,9 +46,9 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     if options.start and options.candidate:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
     if options.only and not options.start:
-        raise UsageError("--only needs --start")
+        raise UsageError("--only goes with --start")
     if options.wait and not options.settle:
-        raise UsageError("--wait needs --settle")
+        raise UsageError("--wait goes with --settle")
     if options.drift and options.only:
         raise UsageError("--drift judges only unedited evals: leave --only out")
     workflows = choose_workflows(options, session, lambda: _list_ready(console, session))

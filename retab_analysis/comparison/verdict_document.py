@@ -390,7 +390,7 @@ class _Writer:
         how = " (the mean of their earlier runs)" if self.facts.sides.baseline is None else ""
         passing = f"{round(n * row['candidate_pass_rate'], 1):,g} of {n:,}"
         who = f"{count_noun(n, 'eval')} with an earlier result"
-        return write_line(f"Of {who} {before} passed before{how}; {now}, {passing}, pass now.")
+        return write_line(f"Of {who}, {before} passed before{how}; {now} pass now ({passing}).")
 
 
 def list_cases(

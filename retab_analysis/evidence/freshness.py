@@ -14,7 +14,7 @@ from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, ERA, MOMENT, SAME_EVAL
 
 _NO_CODES = (
-    "Results do not tell their code; the history of their blocks does instead, or else their "
+    "Results do not say which code they ran; the history of their blocks does instead, or else their "
     "versions."
 )
 _INPUTS = SAME_EVAL[0]

@@ -30,10 +30,10 @@ from retab_analysis.transport import Client
 _WHY = {
     "code": "it was edited and has not run since",
     "saved": "it was saved after its evals ran last",
-    "unknown": "it is not known on which code its evals ran last",
+    "unknown": "on which code its evals ran last is not known",
     "cut": "its last run was cut short",
     "half": "half of its evals have no verdict as they are now",
-    "never": "its evals never ran",
+    "never": "its evals were never run",
 }
 _LISTED = 5
 

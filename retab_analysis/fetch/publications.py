@@ -112,7 +112,7 @@ def is_unnumbered(versions: pl.DataFrame) -> bool:
 
 def note_versions(versions: pl.DataFrame | None) -> list[str]:
     if versions is None:
-        return ["The API does not tell which versions are published."]
+        return ["The API does not say which versions are published."]
     return [UNNUMBERED] if is_unnumbered(versions) else []
 
 

@@ -91,9 +91,9 @@ def start_runs(
         A RUNS frame, one row per started run, in that order. The runs have only just been created.
 
     Raises:
-        ConfigError: An argument cannot be used; then nothing was started. The workflow, block or
-            eval does not exist (the message names the nearest), several have that name, or there is
-            no saved eval.
+        ConfigError: An argument cannot be used. Or the workflow, block or eval does not exist (the
+            message names the nearest), several have that name, or there is no saved eval. Then
+            nothing was started.
         RetabAnalysisError: Any other failure. ``start_runs`` does not try a start again, because it
             may have happened; ``.partial`` has the runs started before. If there was no readable
             answer, it looks for new runs of that workflow and scope. The message names them, and

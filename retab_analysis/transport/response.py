@@ -60,7 +60,7 @@ def classify_response(
         )
         return FailedAttempt(redirect, retry=False)
     if status in _PARTIAL_STATUSES or "content-range" in headers or kind.startswith("multipart/"):
-        return wrong_body(response, "only a part of the document", state)
+        return wrong_body(response, "a part of a document", state)
     if is_compressed_otherwise(encoding):
         found = f"compressed as {encoding[:80]!r}, which was not asked for, and not read"
         return wrong_body(response, found, state)

@@ -8,6 +8,7 @@ import json
 import re
 import textwrap
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,13 @@ def in_notebook(text: str) -> Iterator[Block]:
             yield from ((number, each) for _, each in in_markdown("".join(cell["source"])))
 
 
+def in_toml(text: str) -> Iterator[Block]:
+    """The sentences of the facts that ``doctor`` asks; their numbers are not lines."""
+    for number, fact in enumerate(tomllib.loads(text)["fact"], 1):
+        for said in (fact["says"], fact["otherwise"]):
+            yield from ((number, each) for _, each in in_markdown(said))
+
+
 def in_python(source: str) -> Iterator[Block]:
     """The sentences of docstrings, comments and messages."""
     tree = ast.parse(source)
@@ -138,9 +146,9 @@ def _in_comments(source: str) -> Iterator[Block]:
     yield from ((begun, each) for _, each in in_markdown("\n".join(held)))
 
 
-READERS = {".md": in_markdown, ".ipynb": in_notebook, ".py": in_python}
+READERS = {".md": in_markdown, ".ipynb": in_notebook, ".py": in_python, ".toml": in_toml}
 
 
 def read_sentences(path: Path) -> Iterator[Block]:
-    """Line (in a notebook: cell) and text of each sentence of a file."""
+    """Line (in a notebook: cell; of facts: fact) and text of each sentence of a file."""
     return READERS[path.suffix](path.read_text("utf-8"))
