@@ -299,8 +299,8 @@ def test_a_comparison_says_that_an_edit_is_not_known(status: int) -> None:
         told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
     assert told.config_changes.equals(CONFIG_CHANGES.empty())
     unknown = "is not known: the API does not keep earlier drafts."
-    assert told.explain().endswith(f"What was edited in block_1 {unknown}")
-    assert f"What was edited {unknown}" in told.to_markdown()
+    assert told.explain().endswith(f"The edit in block_1 {unknown}")
+    assert f"The edit {unknown}" in told.to_markdown()
     assert "differ" not in told.explain()
 
 
@@ -310,11 +310,11 @@ def test_a_comparison_is_not_lost_for_it(status: int) -> None:
         told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
     assert told.config_changes.is_empty()
     assert "not known: asking failed (GET /v1/workflows/blocks" in told.explain()
-    assert "What was edited is not known: asking failed" in told.to_markdown()
+    assert "The edit is not known: asking failed" in told.to_markdown()
 
 
 def test_a_comparison_of_frames_says_that_nobody_looked() -> None:
-    assert "What was edited was not looked up" in edited().to_markdown()
+    assert "The edit was not looked up" in edited().to_markdown()
 
 
 def test_62_a_version_of_another_workflow_is_not_taken_for_this_ones() -> None:

@@ -98,10 +98,10 @@ def test_each_form_of_the_file(
         ({"api_key": f"{KEY} and more"}, "was too much copied"),
         ({"api_key": KEY, "base_url": "http://api.retab.com"}, "base_url of .* unencrypted"),
         ({"api_key": KEY, "base_url": 12}, "base_url of .* must be a string"),
-        ({"oauth": {"access_token": KEY}}, "only a login of the browser.*set RETAB_API_KEY"),
+        ({"oauth": {"access_token": KEY}}, "only a browser login.*set RETAB_API_KEY"),
         (
             {**LOGIN, "environments": {"test": {"oauth": {"access_token": KEY}}}},
-            "the profile 'test' of .* has only a login of the browser",
+            "the profile 'test' of .* has only a browser login",
         ),
         (
             {**LOGIN, "default_environment": "gone"},

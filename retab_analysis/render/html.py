@@ -1,4 +1,4 @@
-"""A document as HTML: a piece for a notebook, or a whole page, for light and dark and narrow."""
+"""A document as HTML: a piece for a notebook, or a whole page; light, dark and narrow."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from retab_analysis.render.document import (
 )
 
 ROWS = 500
-"""So many rows of a table are listed."""
+"""How many rows of a table are listed."""
 
 STYLE = (Path(__file__).parent / "document.css").read_text(encoding="utf-8")
-"""The style of a document, for light and dark pages, whatever is around it."""
+"""The style of a document, for light and dark pages, in any surroundings."""
 
 _ROOT = "rtd mathjax_ignore tex2jax_ignore"
 """The class of a rendered root: a ``$`` in names and values begins no formula."""
@@ -50,13 +50,13 @@ def to_html(*parts: Document | Part) -> Html:
 
 
 def to_piece(*parts: Document | Part) -> Html:
-    """The same for a page that has :data:`STYLE` already."""
+    """The same for a page that already has :data:`STYLE`."""
     pieces = (_write(each) if isinstance(each, Document) else write_part(each) for each in parts)
     return tag("div", *chain.from_iterable(pieces), class_=_ROOT)
 
 
 def to_page(document: Document, title: str) -> Html:
-    """A whole page in one file, which loads nothing from anywhere."""
+    """A whole page in one file, which loads nothing."""
     body = tag("main", *_write(document), class_=_ROOT)
     return markup.page(title, tag("style", Html(STYLE)), body)
 
@@ -65,7 +65,7 @@ def _write(document: Document) -> Iterator[Html]:
     context = (tag("span", _write_span(span)) for span in document.context)
     edge = f"border-color:var(--rtd-t-{document.badge_tone})"
     badge = tag("span", document.badge, class_="rtd-badge", style=edge) if document.badge else None
-    # Spaces keep words apart also where no style sheet does, as on GitHub.
+    # Spaces keep words apart even without a style sheet, as on GitHub.
     yield tag("div", tag("span", markup.join(*context, by=" ")), " ", badge, class_="rtd-top")
     head = document.heading
     beginning = markup.join(f"{head.sign} ", tag("b", head.strong))
@@ -105,7 +105,7 @@ def write_part(part: Part) -> Iterator[Html]:
         count = None if part.count is None else tag("b", f" {part.count:,}")
         inner = chain.from_iterable(map(write_part, part.parts))
         summary = tag("summary", part.title, count)
-        # By its title it stays open in a page where another one appears before it.
+        # Its title keeps it open in a page in which another one appears before it.
         yield tag("details", summary, *inner, data_key=part.title, class_="rtd-more")
 
 
@@ -137,7 +137,7 @@ def _write_table(table: DocumentTable) -> Html:
     has_strips = any(row.strip for row in table.rows)
     titles = [*(column.title for column in table.columns), *(["last runs"] * has_strips)]
     head = (tag("th", title, scope="col") for title in titles)
-    first = tag("td")  # above the signs, each of which has its word
+    first = tag("td")  # above the signs; each has its word
     rows = [_write_row(row, table.columns, has_strips) for row in table.rows[:ROWS]]
     if len(table.rows) > ROWS:
         more = f"… and {len(table.rows) - ROWS:,} more"
@@ -163,7 +163,7 @@ def write_cell(cell: Cell, column: ColumnTitle) -> Html:
     first, *others = map(write_html_line, cell.lines)
     folded = None
     if cell.folded:
-        # Closed, it is one line with the words that changed.
+        # Closed, it is one line with the changed words.
         head = cell.folded[0]
         marked = tuple(span for span in head.line if span.look in _LOOKS) or head.line
         summary = tag("summary", _write_difference(Change(head.label, marked)))

@@ -18,7 +18,7 @@ from support.lettered_api import FLOW, LetteredApi, alike
 
 import retab_analysis as ra
 
-UNKNOWN = "What was edited is not known: the API does not keep earlier drafts."
+UNKNOWN = "The edit is not known: the API does not keep earlier drafts."
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def test_where_nobody_knows_it_one_line_says_so() -> None:
     assert shown(verdict) == []
     for text in (verdict.to_markdown(), verdict.to_html(), " ".join(str(verdict).split())):
         assert UNKNOWN in text
-    assert "What was edited in extract is not known" in verdict.explain()
+    assert "The edit in extract is not known" in verdict.explain()
 
 
 def test_an_archive_remembers_it(tmp_path: Path) -> None:
@@ -191,6 +191,6 @@ def test_that_asking_fails_is_said_and_loses_nothing() -> None:
         api.broken["GET /v1/workflows/blocks/extract"] = reply(500)
         verdict = api.check()
     assert verdict.broken.height == 3
-    assert "What was edited is not known: asking failed" in verdict.to_markdown()
+    assert "The edit is not known: asking failed" in verdict.to_markdown()
     assert verdict.config_changes.is_empty()
     assert isinstance(verdict.config_changes, pl.DataFrame)

@@ -14,7 +14,7 @@ from support.lettered_api import LetteredApi, alike
 import retab_analysis as ra
 
 ONE, OTHER = "blk_9fQ2", "blk_7aa0"
-UNKNOWN = "What was edited is not known: the API does not keep earlier drafts."
+UNKNOWN = "The edit is not known: the API does not keep earlier drafts."
 
 
 def edited(labels: dict[str, str], published: str = "A") -> LetteredApi:

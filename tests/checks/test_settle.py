@@ -575,7 +575,7 @@ def test_what_reruns_could_not_change_is_left_alone_in_words(
 
 @pytest.mark.parametrize("given", [None, "run_1", hand_made()])
 def test_what_is_not_a_comparison_is_refused(given: Any) -> None:
-    with pytest.raises(ra.ConfigError, match=r"expected what ra\.check"):
+    with pytest.raises(ra.ConfigError, match=r"expected a comparison from ra\.check"):
         settle(given)
 
 
@@ -588,7 +588,7 @@ def test_results_that_do_not_say_their_workflow_cannot_be_run_again(unsure: Smal
         *(nameless.filter(run_id=each) for each in ids[-2:]),
     )
     assert first.reruns.height
-    with pytest.raises(ra.ConfigError, match="do not say which workflow they are of"):
+    with pytest.raises(ra.ConfigError, match="have no workflow_id"):
         settled(unsure, first)
     assert starts(unsure) == 0
 

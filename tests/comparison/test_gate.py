@@ -207,16 +207,16 @@ def test_the_least_pass_rate(least: float, ok: bool) -> None:
     assert gate.ok is ok
     if not ok:
         said = (
-            f"The pass rate is 50 %, 1 of 2 that ended; at least {100 * least:.0f} % is asked for."
+            f"The pass rate is 50 %, 1 of 2 that ended; the rule asks for at least {100 * least:.0f} %."
         )
         assert gate.reasons == (said,)
     close = suite("P" * 199, "P" * 189 + "F" * 10).gate((), min_pass_rate=0.95, verdict=False)
-    said = "The pass rate is 94.97 %, 189 of 199 that ended; at least 95.00 % is asked for."
+    said = "The pass rate is 94.97 %, 189 of 199 that ended; the rule asks for at least 95.00 %."
     assert close.reasons == (said,)
     rule = suite("P", "P").gate(min_pass_rate=0.9995).rule
     assert "the pass rate must be at least 99.95 %" in rule
     assert suite("P", "C").gate((), min_pass_rate=0.1).reasons == (
-        "The pass rate is not known; at least 10 % is asked for.",
+        "The pass rate is not known; the rule asks for at least 10 %.",
     )
 
 

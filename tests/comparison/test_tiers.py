@@ -75,7 +75,7 @@ def test_names_that_fit_nothing_are_an_error_where_the_saved_evals_are_known(
     with LetteredApi({}) as api:
         verdict = checked(api)
         for ask in (lambda: verdict.gate(accepted=path), lambda: api.check(accepted=path)):
-            with pytest.raises(ra.ConfigError, match="this workflow does not have: Z, soild"):
+            with pytest.raises(ra.ConfigError, match="this workflow lacks: Z, soild"):
                 ask()
 
 

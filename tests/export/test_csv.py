@@ -214,7 +214,7 @@ def test_what_has_no_text_is_refused_and_the_file_untouched(
 @pytest.mark.parametrize("name", ["runs.xlsx", "runs.XLS", "runs.ods", "runs.parquet", "r.csv.gz"])
 def test_a_name_of_another_kind_of_file_is_refused(name: str, tmp_path: Path) -> None:
     for path in (tmp_path / name, f"{tmp_path}/{name}"):
-        with pytest.raises(ConfigError, match=r"^path ends in \.\w+, but what is written is CSV"):
+        with pytest.raises(ConfigError, match=r"^path ends in \.\w+, but the content is CSV"):
             write_csv(column("a"), path)
     assert list(tmp_path.iterdir()) == []
 
@@ -311,8 +311,8 @@ def test_text_of_any_dtype_is_defused(dtype: pl.DataType) -> None:
 
 NO_TABLES = {
     "the file is empty, expected at least a header$": ["", "\ufeff"],
-    r"got the columns '', expected some of those of runs: run_id, .*…$": ["\n", "\n\nrun_id\n"],
-    "got the columns 'a:run_id', expected some of those of runs": ["a:run_id\n"],
+    r"got the columns '', expected some columns of runs: run_id, .*…$": ["\n", "\n\nrun_id\n"],
+    "got the columns 'a:run_id', expected some columns of runs": ["a:run_id\n"],
     r"row 1: got 1 cell\(s\), expected 2 as in the header$": ["a;run_id\nx\n", "a\trun_id\nx\n"],
     r"row 2: got 1 cell\(s\), expected 2": ["run_id,passed\nx,1\ny\n", "run_id,passed\nx,1\n\n"],
     r"row 2: got 3 cell\(s\), expected 2": ['run_id,passed\n"x\ny",1\nz,1,2\n'],

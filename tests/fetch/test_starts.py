@@ -376,7 +376,7 @@ def test_a_failing_api_ends_the_cancelling() -> None:
 
 def test_62_the_answer_of_another_run_is_not_taken_for_the_one_that_was_cancelled() -> None:
     with FaultServer([reply(body=run_document("b"))]) as server:
-        with pytest.raises(ra.ProtocolError, match="run 'b', where 'a' was asked for"):
+        with pytest.raises(ra.ProtocolError, match="run 'b', but the request was for 'a'"):
             ra.cancel_runs("a", client=client_for(server.url))
         assert len(server.requests) == 1
 

@@ -164,7 +164,7 @@ def test_62_what_differs_between_other_versions_is_asked_for_again() -> None:
         assert not read_changed_blocks(client_for(server.url), "wf", "v1", "v2")
         assert len(server.requests) == 2
     with FaultServer([diff("v2", "v3")]) as server:
-        with pytest.raises(ra.ProtocolError, match="what differs between 'v2' and 'v3'"):
+        with pytest.raises(ra.ProtocolError, match="the differences of 'v2' and 'v3'"):
             read_changed_blocks(client_for(server.url), "wf", "v1", "v2")
 
 

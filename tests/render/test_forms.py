@@ -304,7 +304,7 @@ def test_a_report_shows_the_gate_that_was_asked(tmp_path: Path, kind: str) -> No
     assert "gate undecided" in path.read_text(encoding="utf-8")  # no eval passes
     write_report(made, path)
     assert "gate fails" in path.read_text(encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"gate: expected what comparison\.gate\(\) gives"):
+    with pytest.raises(ConfigError, match=r"gate: expected comparison\.gate\(\)"):
         write_report(made, path, gate=True)  # type: ignore[arg-type]
 
 
@@ -313,7 +313,7 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"\.md or \.html"):
             write_report(pair(), tmp_path / name)
     for given in (None, {}, pair().evals, "run_1"):
-        with pytest.raises(ConfigError, match=r"expected what ra\.check"):
+        with pytest.raises(ConfigError, match=r"expected a comparison from ra\.check"):
             write_report(given, tmp_path / "r.md")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="path: expected a str or a Path, got int"):
         write_report(pair(), 3)  # type: ignore[arg-type]

@@ -240,7 +240,7 @@ AT_EXIT = """if True:
     ("before", "said"),
     [
         # polars cannot be loaded any more, and no thread can be had from Python 3.12 on.
-        ("", "ConfigError Python is ending, so that fetch_run cannot be loaded any more"),
+        ("", "ConfigError Python is shutting down and cannot load fetch_run any more"),
         ('ra.fetch_run("first", client=client)', "height 1"),
     ],
 )

@@ -152,7 +152,7 @@ def test_83_a_body_that_is_compressed_otherwise_is_not_read(encoding: str) -> No
     with FaultServer([reply(body=bomb, headers=headers), GOOD]) as server:
         assert ra.fetch_runs(client=client_for(server.url)).height == 1
     with FaultServer([reply(body=bomb, headers=headers)]) as server:
-        with pytest.raises(ra.ProtocolError, match=f"{encoding[:10]}.*nobody asked for"):
+        with pytest.raises(ra.ProtocolError, match=f"{encoding[:10]}.*was not asked for"):
             ra.fetch_runs(client=client_for(server.url, max_attempts=2))
     with FaultServer([reply(404, bomb, headers)]) as server, pytest.raises(ra.NotFoundError):
         ra.fetch_run("r", client=client_for(server.url))
