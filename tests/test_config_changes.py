@@ -1,10 +1,9 @@
-"""What was edited: two versions compared field by field, and what check adds of that."""
+"""What was edited: two versions compared field by field."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,30 +11,18 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import FakeTime, client_for
+from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.frames import many, results
 from support.inside import (
     BLOCKS,
     CONFIG_CHANGES,
-    VERSIONS,
-    Comparison,
-    Sides,
-    Source,
-    Surroundings,
-    add_config_changes,
-    check_results,
-    choose_versions,
     compare_blocks,
-    compare_sides,
     readable,
-    sides_of,
-    spans_of,
 )
 
 import retab_analysis as ra
 
-AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
 NOWHERE = "http://127.0.0.1:9"
 CONFIG = {"prompt": "Read.\nQuickly.", "temperature": 0.10, "json_schema": {"type": "object"}}
 
@@ -198,123 +185,11 @@ def test_what_is_readable_is_still_the_same_json(document: object) -> None:
         assert json.loads(readable(text)) == document
 
 
-# What check adds
-
-
-def edited(*, good: str = "ver_1", now: str = "draft_2", history: bool = True) -> Comparison:
-    """Three evals that an edit broke, held against their own past."""
-    names = ("e1", "e2", "e3")
-    old = [
-        row
-        for name in names
-        for row in many(name, "PPPPPP", workflow_version_id=good, block_execution_fingerprint="old")
-    ]
-    older = many("e1", "P", 0, workflow_version_id="ver_0", block_execution_fingerprint="old")
-    new = [
-        row
-        for name in names
-        for row in many(name, "FF", 8, workflow_version_id=now, block_execution_fingerprint="new")
-    ]
-    frame = results(*(old if not history else [*older, *old]))
-    published = [
-        dict.fromkeys(VERSIONS.schema) | {"workflow_version_id": f"ver_{each}"} for each in range(3)
-    ]
-    sides = Sides(
-        candidate=check_results(results(*new), "candidate").collect(),
-        history=check_results(frame, "history").collect(),
-        around=Surroundings(versions=pl.DataFrame(published, schema=VERSIONS.schema)),
-    )
-    made = compare_sides(sides, 0.05, 0.05)
-    assert set(made.evals["cause"]) == {"edit"}
-    return made
-
-
-@pytest.mark.parametrize(
-    ("good", "now", "history", "chosen"),
-    [
-        ("ver_1", "draft_2", True, ("ver_1", "draft")),
-        ("ver_1", "ver_2", True, ("ver_1", "ver_2")),
-        ("draft_1", "draft_2", False, None),
-        ("ver_1", "ver_1", True, None),
-    ],
-)
-def test_between_which_versions_is_asked(
-    good: str, now: str, history: bool, chosen: tuple[str, str] | None
-) -> None:
-    made = edited(good=good, now=now, history=history)
-    sides = sides_of(made)
-    assert choose_versions(spans_of(made), sides.candidate, sides.around.versions) == chosen
-
-
-def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -> None:
-    made = edited(good="draft_1", history=False)
-    passed_last = sides_of(made).history["run_created_at"].max()  # type: ignore[index]
-    days = {"ver_8": -30, "ver_9": -3, "ver_10": 1}
-    versions = pl.DataFrame(
-        [
-            dict.fromkeys(VERSIONS.schema)
-            | {"workflow_version_id": name, "published_at": passed_last + timedelta(days=day)}  # type: ignore[operator]
-            for name, day in days.items()
-        ],
-        schema=VERSIONS.schema,
-    )
-    spans, candidate = spans_of(made), sides_of(made).candidate
-    assert choose_versions(spans, candidate, versions) == ("ver_9", "draft")
-    only_later = versions.filter(workflow_version_id="ver_10")
-    assert choose_versions(spans, candidate, only_later) is None
-
-
-def test_without_an_edit_nothing_is_asked() -> None:
-    made = ra.compare(results(*many("e", "PPPP")), results(*many("e", "FFFF", 5)))
-    assert made.evals["cause"].to_list() == ["drift"]
-    assert add_config_changes(made, Source(client_for(NOWHERE), "wf")) is made
-    assert made.config_changes.equals(CONFIG_CHANGES.empty())
-
-
-def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
-    made = edited()
-    answers = routes(
-        ver_1=version("ver_1", block("block_1")),
-        blocks=live(block("block_1", {**CONFIG, "prompt": "Secret"})),
-    )
-    with FaultServer([answers]) as server:
-        told = add_config_changes(made, Source(client_for(server.url), "wf"))
-        asked = [urlsplit(each).path for each in server.paths]
-    # That the API has no history of blocks is asked once.
-    assert sorted(asked) == [
-        "/v1/workflows/blocks",
-        "/v1/workflows/blocks/block_1/config-history",
-        "/v1/workflows/versions/ver_1",
-    ]
-    assert told.config_changes["field"].to_list() == ["$.config.prompt"]
-    assert "Secret" not in told.explain()
-    assert told.evals.drop("block_label").equals(made.evals.drop("block_label"))
-    assert set(told.evals["block_label"]) == {"Label of block_1"}
-    assert made.config_changes.is_empty()
-
-
-@pytest.mark.parametrize("status", [404, 403, 405])
-def test_a_comparison_says_that_an_edit_is_not_known(status: int) -> None:
-    with FaultServer([reply(status)]) as server:
-        told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
-    assert told.config_changes.equals(CONFIG_CHANGES.empty())
-    unknown = "is not known: the API does not keep earlier drafts."
-    assert told.explain().endswith(f"What was edited in block_1 {unknown}")
-    assert f"What was edited {unknown}" in told.to_markdown()
-    assert "differ" not in told.explain()
-
-
-@pytest.mark.parametrize("status", [500, 401])
-def test_a_comparison_is_not_lost_for_it(status: int) -> None:
-    with FaultServer([reply(status)]) as server:
-        told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
-    assert told.config_changes.is_empty()
-    assert "not known: asking failed (GET /v1/workflows/blocks" in told.explain()
-    assert "What was edited is not known: asking failed" in told.to_markdown()
-
-
 def test_a_comparison_of_frames_says_that_nobody_looked() -> None:
-    assert "What was edited was not looked up" in edited().to_markdown()
+    old, new = ({"block_execution_fingerprint": each} for each in ("old", "new"))
+    made = ra.compare(results(*many("e", "PPPPPP", **old)), results(*many("e", "FF", 8, **new)))
+    assert made.evals["cause"].to_list() == ["edit"]
+    assert "What was edited was not looked up" in made.to_markdown()
 
 
 def test_62_a_version_of_another_workflow_is_not_taken_for_this_ones() -> None:

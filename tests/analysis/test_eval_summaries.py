@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals
 from statsmodels.stats.proportion import proportion_confint
-from support.frames import START, many, results
+from support.frames import START, results
 
 from retab_analysis import summarize_evals
 
@@ -182,24 +182,3 @@ def test_two_workflows_are_told_apart() -> None:
     both = summarized(history("a", "F" * 10 + "P" * 5), other)
     assert both["a"] == summarized(history("a", "F" * 10 + "P" * 5))["a"]
     assert both["b"]["kind"] == "broken"
-
-
-FRAME = results(
-    *history("broken", "P" * 10 + "F" * 5, "A" * 10 + "B" * 5),
-    *history("shaky", "PPFPPFPPPFPPFPP", "A" * 10 + "B" * 5),
-    *many_evals(4, "P" * 15, "A" * 10 + "B" * 5),
-)
-
-
-@pytest.mark.parametrize("names", [("run_id",), ("run_created_at", "created_at"), ("result_id",)])
-def test_what_is_not_known_is_not_needed(names: tuple[str, ...]) -> None:
-    blind = FRAME.with_columns(pl.lit(None, FRAME.schema[name]).alias(name) for name in names)
-    found = summarize_evals(blind)
-    assert found.schema == SCHEMA
-    assert found["outcomes"].to_list() == [15] * 6
-
-
-def test_the_slowest_evals_are_a_line() -> None:
-    rows = [row for at in range(3) for row in many(f"e{at}", "PP", duration_ms=1000 * (at + 1))]
-    slowest = summarize_evals(results(*rows)).top_k(2, by="duration_ms_p50")
-    assert slowest.select("eval_id", "duration_ms_p50").rows() == [("e2", 3000.0), ("e1", 2000.0)]

@@ -72,20 +72,3 @@ def test_a_new_code_is_seen_across_a_cancelled_run() -> None:
         *many("e", "F", 3, **{CODE: "new"}),
     )
     assert eval_history(frame)["block_changed"].to_list() == [None, True, True]
-
-
-def test_the_order_of_rows_does_not_matter_and_a_lazy_frame_stays_one() -> None:
-    frame = results(*many("e1", "PFFPBEPU", 1), *many("e2", "PCF", 1), *many("e0", "PF", 5))
-    plain = eval_history(frame)
-    assert eval_history(frame.sample(fraction=1, shuffle=True, seed=1)).equals(plain)
-    assert eval_history(pl.concat([frame, frame])).equals(plain)
-    lazy = eval_history(frame.lazy())
-    assert isinstance(lazy, pl.LazyFrame)
-    assert lazy.collect().equals(plain)
-    assert plain["eval_id"].unique(maintain_order=True).to_list() == ["e1", "e2", "e0"]
-
-
-def test_an_empty_history() -> None:
-    found = eval_history(results())
-    assert found.is_empty()
-    assert found.columns == COLUMNS

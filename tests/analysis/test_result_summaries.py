@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 from support.examples import examples
 from support.frames import many, result, results
-from support.inside import NOT_PASSING, RATED, RESULTS, STATES, pass_rate
+from support.inside import NOT_PASSING, RATED, STATES, pass_rate
 
 from retab_analysis import SchemaError, summarize_results
 
@@ -126,9 +126,3 @@ def test_the_groups_add_up_to_the_frame(rows: list[Any], by: list[str]) -> None:
     rated = found.drop_nulls("pass_rate")
     low, rate, high = (rated[f"pass_rate{end}"] for end in ("_low", "", "_high"))
     assert ((low >= 0) & (low <= rate) & (rate <= high) & (high <= 1)).all()
-
-
-def test_of_nothing_the_columns_are_the_same() -> None:
-    found = summarize_results(RESULTS.empty(), ["block_id", "state"])
-    assert found.is_empty()
-    assert found.schema == {"block_id": pl.String(), "state": pl.String(), **SCHEMA}

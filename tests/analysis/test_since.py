@@ -46,23 +46,6 @@ def test_the_run_that_broke_it(outcomes: str, codes: str | None, since: int, cau
 
 
 @pytest.mark.parametrize(
-    "outcomes",
-    [
-        "PPPPPPPPPP",  # passes
-        "PPPPPFFFFP",  # mended
-        "FFFFFFFFFF",  # never passed
-        "FFFFFCCCCC",
-        "EEEEEEEEEE",
-        "CCCCCCCCCC",
-        "PFPPFPFPPFPFPPFPPFPF",  # flaky
-        "PPPPPPPPPF",  # nobody knows yet
-    ],
-)
-def test_who_is_not_broken_is_not_broken(outcomes: str) -> None:
-    assert broken(history("e", outcomes), many_evals(6, "P" * len(outcomes))) == {}
-
-
-@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("expected_value", "9"),
@@ -118,19 +101,6 @@ def test_the_set_of_runs_holds_all_that_it_may_have_been() -> None:
     assert "run_13" in row["since_runs"]
     hard = broken(history("hard", "P" * 12 + "F" * 10), many_evals(5, "P" * 22))["hard"]
     assert hard["since_runs"] == ["run_13"]
-
-
-def test_evals_of_two_workflows_are_each_looked_at_alone() -> None:
-    one = history("a", "PPPPPFFFF")
-    two = [
-        row | {"workflow_id": "other", "run_id": f"other {row['run_id']}"}
-        for row in history("b", "PPPPPPFFF")
-    ]
-    found = broken(one, two)
-    assert found["a"]["since_run_id"] == "run_6"
-    assert found["b"]["since_run_id"] == "other run_7"
-    alone = broken(one)
-    assert found["a"] == alone["a"]
 
 
 BROKEN = [*history("e", "PPPPPFFFF", "A" * 5 + "B" * 4), *many_evals(4, "P" * 9, "A" * 5 + "B" * 4)]

@@ -39,25 +39,6 @@ def test_states_side_by_side() -> None:
     assert analysis.states(frame)["run_id"].n_unique() == 5
 
 
-@pytest.mark.parametrize(
-    ("letters", "state", "n", "rate"),
-    [
-        ("PE", "passed", 1, 1.0),
-        ("FEE", "failed", 1, 0.0),
-        ("PF", "mixed", 2, 0.5),
-        ("FB", "blocked", 2, 0.0),
-        ("EU", "error", 0, None),
-        ("UC", "unscored", 0, None),
-        ("C", "cancelled", 0, None),
-    ],
-)
-def test_decided_results_make_the_state(
-    letters: str, state: str, n: int, rate: float | None
-) -> None:
-    found = analysis.states(results(*many("e", letters)), "workflow_version_id")
-    assert found.select("state", "n", "pass_rate").rows() == [(state, n, rate)]
-
-
 def test_states_have_the_newest_name() -> None:
     rows = [
         result("e", "passed", 1, eval_name="old"),

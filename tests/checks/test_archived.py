@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.faultserver import reply
-from support.inside import OVERVIEW
 from support.lettered_api import FLOW, HOUR, MINUTE, LetteredApi, alike, using
 
 import retab_analysis as ra
@@ -96,25 +95,6 @@ def test_a_check_takes_six_requests_after_a_sync(
         assert len(api.asked) <= 9  # the run has a page of results, and the evals have changed
 
 
-@pytest.mark.parametrize(
-    "evals",
-    [
-        {"a": "P" * 20 + "F"},
-        {"a": "P" * 15 + "F" * 6},
-        {"a": "PFPPFPPPFPPFPPFPFPPFP"},
-        {"a": "P" * 20 + "." * 3},
-        {"a": "P" * 19 + "E" * 2},
-        {"a": "." * 18 + "FFF"},
-    ],
-)
-def test_with_little_history_it_is_the_same(evals: dict[str, str], archive: ra.Archive) -> None:
-    with LetteredApi({**evals, **alike(6, "P" * 21)}, scopes="W" * 19 + "bW") as api:
-        plain, kept = api.check(), api.check(archive=archive)
-    assert kept.headline == plain.headline
-    assert_frame_equal(kept.evals, plain.evals)
-    assert kept.gate().reasons == plain.gate().reasons
-
-
 def test_history_says_how_many_all_the_same(archive: ra.Archive) -> None:
     with LetteredApi(alike(3, "P" * 50)) as api:
         made = api.check(archive=archive, history=5)
@@ -173,17 +153,6 @@ def test_an_edit_beyond_the_newest_hundred_evals_is_seen(archive: ra.Archive) ->
         api.change("a", condition={"kind": "equals", "expected": "other"}, **later)
         plain = api.check()
         assert_frame_equal(api.check(archive=archive).evals, plain.evals)
-
-
-def test_the_environment_names_one(
-    archive: ra.Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", str(archive.path))
-    with LetteredApi(alike(3, "P" * 50)) as api:
-        assert api.check().plan["why"][-1] == "50 runs are in the archive"
-        monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", str(tmp_path / "not" / "there.sqlite"))
-        with pytest.raises(ra.ArchiveError, match="is its folder there"):
-            api.check()
 
 
 def test_an_archive_is_set_for_the_session_and_taken_back(
@@ -286,14 +255,6 @@ def conclude(api: LetteredApi, **more: Any) -> tuple[Any, ...]:
     except ra.RetabAnalysisError as error:
         return type(error), getattr(error, "status", None)
     return str(made), made.gate().reasons, made.gate().ok
-
-
-def test_an_overview_that_fails_has_the_rows_of_the_other_workflows(archive: ra.Archive) -> None:
-    with LetteredApi(alike(3, "PPP"), max_attempts=2) as api:
-        api.broken["GET /v1/workflows/evals/results"] = reply(500, {"detail": "away"})
-        with using(archive), pytest.raises(ra.ServerError) as caught:
-            ra.overview(client=api.client, progress=False)
-    assert caught.value.partial.schema == OVERVIEW
 
 
 def test_an_overview_reads_what_is_kept(archive: ra.Archive) -> None:

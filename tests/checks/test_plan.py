@@ -260,12 +260,6 @@ def test_a_version_or_run_older_than_what_is_listed_is_found() -> None:
             assert "days older" in made.explain()
 
 
-def test_an_old_baseline_is_said_to_be_old() -> None:
-    with whole(50) as api:
-        assert "(which is 40 days older)" in api.check(baseline="run_9").explain()
-        assert "days older" not in api.check(baseline="run_30").explain()
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -226,26 +226,6 @@ def test_values_are_left_out_unless_asked_for(
         assert "apples" in text
 
 
-@pytest.mark.parametrize("command", ["check", "report"])
-def test_a_report_shows_the_gate_that_the_exit_code_is_of(
-    red: Served, suspect: Served, tmp_path: Path, command: str
-) -> None:
-    files = ["r.md", "r.html"]
-    written = [f"--report={each}" for each in files] if command == "check" else files
-    assert red("accept", FLOW, "accepted.toml", "--reason", "known") == 0
-    assert red(command, FLOW, *written, "--accepted", "accepted.toml") == 0
-    for text in ((tmp_path / each).read_text() for each in files):
-        assert "1 failure accepted" in text
-        assert "1 accepted: total" in text
-        assert "gate holds" in text
-    strict = suspect(command, FLOW, *written, "--fail-on", "suspect")
-    assert strict == (1 if command == "check" else 0)
-    for text in ((tmp_path / each).read_text() for each in files):
-        assert "no eval may count as unclear" in text
-        assert "gate fails" in text
-        assert "1 unclear since " in text
-
-
 def test_quiet_says_nothing_but_errors(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert red("check", FLOW, "--quiet") == 1
     assert capsys.readouterr() == ("", "")
@@ -486,19 +466,6 @@ def test_what_stops_nothing_is_not_run_again(
         served(*line, "--start", "-q")
         assert [run.scope for run in served.api.started] == ["W"]
         assert capsys.readouterr().err == ""
-
-
-def test_what_reruns_would_decide_is_said_with_what_to_type(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    advice = f"retab-analysis check {FLOW} --settle 12"
-    for served in serve(LetteredApi({**GREEN, "other": "P" * PAST + "E"})):
-        assert served("check", FLOW) == 2
-    assert advice in " ".join(capsys.readouterr().out.split())
-    many = {f"e{at}": "P" * PAST + "FF" for at in range(3)}
-    for served in serve(LetteredApi({**GREEN, **many}, f"{CODES}B")):
-        assert served("check", FLOW) == 1  # broken for sure
-    assert "--settle" not in capsys.readouterr().out
 
 
 def test_a_failure_names_what_was_started(capsys: pytest.CaptureFixture[str]) -> None:
@@ -810,13 +777,6 @@ def test_a_run_of_another_workflow_is_3(
     assert told.err == f"No answer: run run_3 is of workflow {FLOW}, not wf_nope\n"
     assert green(command, FLOW, "--run", "run_3", "--run", "nope") == 3
     assert capsys.readouterr().out == ""
-
-
-def test_several_candidates_are_one_side(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = ["--candidate", f"run_{PAST}", "--candidate", f"run_{PAST - 1}"]
-    red("check", FLOW, *runs, "--json")
-    document = json.loads(capsys.readouterr().out)
-    assert {row["candidate_n"] for row in document["evals"]} == {2}
 
 
 def test_first_guesses_at_a_shell(green: Served, capsys: pytest.CaptureFixture[str]) -> None:

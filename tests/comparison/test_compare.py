@@ -30,11 +30,6 @@ def same(one: Comparison, other: Comparison) -> bool:
     return one.evals.equals(other.evals) and one.summary.equals(other.summary)
 
 
-def test_arguments_are_handed_on() -> None:
-    made = compare_in(FRAME, "vA", "vB", alpha=0.1, margin=0.2)
-    assert (made.alpha, made.margin) == (0.1, 0.2)
-
-
 def test_lazy_frames_are_taken_anywhere() -> None:
     eager = compare(runs(NAMED, 4), runs(NAMED, 5), history=FRAME)
     lazy = compare(runs(NAMED, 4).lazy(), runs(NAMED, 5).lazy(), history=FRAME.lazy())
@@ -54,7 +49,6 @@ def test_frames_that_converted_without_loss_are_taken() -> None:
 
 
 OTHER = results(result("e", "passed", 1, workflow_id="elsewhere"))
-EMPTY = results()
 
 
 @pytest.mark.parametrize(
@@ -63,11 +57,6 @@ EMPTY = results()
 def test_results_of_two_workflows_are_refused(sides: tuple[Any, Any, Any]) -> None:
     with pytest.raises(ConfigError, match=r"different workflows.*elsewhere, wf"):
         compare(sides[0], sides[1], history=sides[2])
-
-
-def test_an_unknown_workflow_is_not_another_one() -> None:
-    blind = FRAME.with_columns(workflow_id=pl.lit(None, pl.String))
-    assert compare(blind, FRAME).evals.height == 5
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,6 @@ def percents(ax: Axes) -> list[str]:
     return [each.get_text() for each in ax.get_yticklabels()]
 
 
-def test_an_unknown_scope_is_refused() -> None:
-    with pytest.raises(ConfigError, match="scope must be"):
-        plot_pass_rate(runs(), scope="all")
-
-
 @pytest.mark.parametrize("scope", ["workflow", None])
 def test_the_rates_are_those_of_the_summary(scope: str | None) -> None:
     frame = runs(
@@ -266,15 +261,3 @@ def test_a_single_period_has_its_interval_all_the_same() -> None:
     (interval,) = (each for each in ax.collections if isinstance(each, LineCollection))
     low, high = proportion_confint(8, 10, method="wilson")
     assert [y for _, y in interval.get_segments()[0]] == pytest.approx([low, high])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"every": "week"}, "every must be a duration such as '1d', '1w'"),
-        ({"every": "1w", "by": "trigger_type"}, "leave by='trigger_type' out"),
-    ],
-)
-def test_a_period_that_cannot_be_used(arguments: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        plot_pass_rate(runs(*WEEKS), **arguments)

@@ -160,13 +160,6 @@ def test_values_are_shown_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -
     assert "secret" not in made._repr_html_() + repr(made)
 
 
-@pytest.mark.parametrize("values", ["no", 1, None])
-def test_whether_values_are_shown_is_a_flag(values: Any) -> None:
-    for write in (pair().to_html, pair().to_markdown, pair().to_dict):
-        with pytest.raises(ConfigError, match="values must be True or False"):
-            write(values=values)
-
-
 @pytest.mark.parametrize(
     ("kind", "was", "got", "said"),
     [

@@ -12,8 +12,6 @@ from support.inside import SuiteChange, SuiteRates, suite_change
 from support.suites import Suite
 
 TRIES = 120
-# The promise is 0.05 + 0.03; over so many tries the standard error is .013 at most.
-MOST_SIGNIFICANT, MANY_TRIES = 0.05 + 0.03, 300
 
 
 def rates_of(passes: np.ndarray | list[list[float]], candidates: int = 1) -> SuiteRates:
@@ -110,12 +108,6 @@ def test_without_a_whole_run_on_either_side_there_is_no_test() -> None:
     change = change_of(np.where(np.arange(3) == 2, few, few))
     assert change.p_value is None
     assert change.detectable is None
-
-
-def significant(suite: Suite, tries: int = MANY_TRIES, seed: int = 11) -> float:
-    dice = np.random.default_rng(seed)
-    found = [suite_change(suite.draw(dice), suite.clusters).p_value for _ in range(tries)]
-    return float(np.mean([p is not None and p <= 0.05 for p in found]))
 
 
 def test_a_bad_hour_as_there_was_one_before_is_not_significant() -> None:

@@ -344,12 +344,6 @@ def test_64_a_cursor_with_the_key_is_not_sent_back_in_an_address() -> None:
         assert KEY not in server.paths[1]
 
 
-def test_64_a_short_key_is_refused() -> None:
-    with pytest.raises(ra.ConfigError, match="fewer than 8 characters"):
-        ra.Client("sk_1234", UNUSED)
-    ra.Client("sk_12345", UNUSED)
-
-
 # --- FAULTS.md 65: what is not ours, from inside the HTTP library
 
 
