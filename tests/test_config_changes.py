@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import polars as pl
 import pytest
@@ -20,6 +18,7 @@ from support.inside import (
     compare_blocks,
     readable,
 )
+from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 
@@ -41,34 +40,27 @@ def version(ident: str, *blocks: dict[str, Any], of: str = "wf") -> Reply:
     return reply(body={"id": ident, "workflow_id": of, "blocks": [*blocks], "created_at": created})
 
 
-def routes(**answers: Reply | list[Reply]) -> Callable[[str], Reply]:
-    """Answers by the last part of the path; both requests are under way at the same time."""
-    waiting = {name: each if isinstance(each, list) else [each] for name, each in answers.items()}
-
-    def answer(request: str) -> Reply:
-        name = urlsplit(request.split(" ")[1]).path.rpartition("/")[2]
-        found = waiting.get(name, [reply(404)])
-        return found.pop(0) if len(found) > 1 else found[0]
-
-    return answer
+def serving(flow: str = "wf", **answers: Reply) -> LetteredApi:
+    """Answers with the blocks of the draft, or with a version by its id."""
+    paths = {each: each if each == "blocks" else f"versions/{each}" for each in answers}
+    broken = {f"GET /v1/workflows/{paths[each]}": answer for each, answer in answers.items()}
+    return LetteredApi({}, flow=flow, broken=broken)  # type: ignore[arg-type]
 
 
-def fetched(*versions: str, **answers: Any) -> pl.DataFrame:
-    with FaultServer([routes(**answers)]) as server:
-        return ra.fetch_config_changes("wf", *versions, client=client_for(server.url))
+def fetched(*versions: str, **answers: Reply) -> pl.DataFrame:
+    with serving(**answers) as api:
+        return ra.fetch_config_changes("wf", *versions, client=api.client)
 
 
 def test_the_fields_that_differ_between_two_published_versions() -> None:
     now = {**CONFIG, "prompt": "Read.\nSlowly.", "json_schema": {"type": "array"}, "votes": 3}
     before, after = version("a", block("b"), of="w f"), version("c", block("b", now), of="w f")
-    with FaultServer([routes(a=before, c=after)]) as server:
-        frame = ra.fetch_config_changes("w f", "a", "c", client=client_for(server.url))
-        # Before, whether "w f" is the name of a workflow, which this server does not say.
-        paths, queries = server.paths[-2:], server.queries[-2:]
-    assert sorted(urlsplit(path).path for path in paths) == [
-        "/v1/workflows/versions/a",
-        "/v1/workflows/versions/c",
-    ]
+    with serving("w f", a=before, c=after) as api:
+        frame = ra.fetch_config_changes("w f", "a", "c", client=api.client)
+        assert api.server is not None
+        queries = api.server.queries[-2:]
+    # Before, whether "w f" is the name of a workflow.
+    assert sorted(api.asked[-2:]) == [f"GET /v1/workflows/versions/{each}" for each in "ac"]
     assert queries == [{"workflow_id": "w f"}] * 2
     assert frame.schema == CONFIG_CHANGES.schema
     assert set(frame.select("block_id", "block_type", "label").rows()) == {
@@ -84,11 +76,12 @@ def test_the_fields_that_differ_between_two_published_versions() -> None:
 
 def test_a_draft_is_the_blocks_as_they_are_now_page_by_page() -> None:
     pages = [live(block("x"), after="next"), live(block("y", {"prompt": "New"}))]
-    answers = routes(a=version("a", block("x"), block("y", {"prompt": "Old"})), blocks=pages)
-    with FaultServer([answers]) as server:
-        frame = ra.fetch_config_changes("wf", "a", client=client_for(server.url))
-        listed = [query for query in server.queries if "limit" in query]
-    assert [query.get("after") for query in listed] == [None, "next"]
+    with serving(a=version("a", block("x"), block("y", {"prompt": "Old"}))) as api:
+        api.broken["GET /v1/workflows/blocks"] = lambda _: pages.pop(0)
+        frame = ra.fetch_config_changes("wf", "a", client=api.client)
+        assert api.server is not None
+        listed = [query for query in api.server.queries if "after" in query]
+    assert [query["after"] for query in listed] == ["next"]
     assert frame.select("block_id", "field", "before", "after").rows() == [
         ("y", "$.config.prompt", '"Old"', '"New"')
     ]
