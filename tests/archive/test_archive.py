@@ -243,22 +243,6 @@ def test_since_is_where_it_begins_and_can_be_moved_back(archive: ra.Archive) -> 
         assert_same(archive, api.client)
 
 
-def test_results_can_come_later(archive: ra.Archive) -> None:
-    with lettered() as api:
-        assert ("results", "added") not in changes(sync(archive, api, results=False))
-        assert changes(sync(archive, api)) == {("results", "added"): 25}
-        assert_same(archive, api.client)
-
-
-def test_refresh_reads_everything_again(archive: ra.Archive) -> None:
-    with lettered() as api:
-        sync(archive, api)
-        api.change("res_run_0_a", warnings=["late"])
-        assert sync(archive, api).is_empty()
-        assert named(sync(archive, api, refresh=True), "changed", "results") == ["res_run_0_a"]
-        assert_same(archive, api.client)
-
-
 @pytest.mark.parametrize("answered", range(0, 34, 5))
 def test_an_interrupted_refresh_is_gone_on_with(archive: ra.Archive, answered: int) -> None:
     with lettered({"a": "P" * 25}, largest_page=5, published="A") as api:
@@ -304,20 +288,6 @@ def test_a_list_that_is_not_there_is_skipped_and_said(archive: ra.Archive, kind:
         api.broken.update(missing)
         assert changes(sync(archive, api)) == {(kind, "skipped"): 1}
         api.broken.clear()
-        assert_same(archive, api.client)
-
-
-def test_91_where_publications_are_not_listed_a_check_asks_for_graphs(archive: ra.Archive) -> None:
-    publications = "GET /v1/workflows/wf_letters/published-versions"
-    with lettered(published="AB", codes="AAABB") as api:
-        api.broken[publications] = MISSING
-        assert changes(sync(archive, api))["versions", "skipped"] == 1
-        assert archive.scan_versions(FLOW).collect().is_empty()
-        made = api.check(archive)
-        assert "versions have no numbers" in str(made)
-        assert "draft" not in str(made)
-        api.broken.clear()
-        sync(archive, api)
         assert_same(archive, api.client)
 
 

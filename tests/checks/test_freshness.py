@@ -136,10 +136,6 @@ def test_where_nobody_says_whether_it_is_up_to_date_the_block_does(
     assert found(candidate(), now) == []
 
 
-def test_an_eval_that_the_candidate_does_not_have_is_not_asked_about() -> None:
-    assert find_edited(candidate(), saved("e2", latest_block_fingerprint="x")).is_empty()
-
-
 def test_reruns_of_other_code_or_another_eval_are_told_apart() -> None:
     made = candidate(ran("e1"), ran("e2"), ran("e3"), ran("e4"), ran("e5"))
     again = candidate(

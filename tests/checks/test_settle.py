@@ -19,8 +19,6 @@ from support.inside import (
     SURE,
     UNLIKELY,
     Comparison,
-    collect,
-    combine_sides,
     compare,
     compare_sides,
     run_again,
@@ -583,24 +581,6 @@ def test_errors_come_first_and_each_run_is_of_one_eval(unsure: Small) -> None:
     first = checked(unsure)
     settled(unsure, first, max_rounds=1)
     assert [run.eval_id for run in unsure.started] == ["extract 4", "extract 3"]
-
-
-def rows_of(made: Comparison) -> dict[str, list[int]]:
-    """How many results each eval that was run again has in each row of the candidate's side."""
-    sides = sides_of(made)
-    ledger = collect(combine_sides(sides.candidate, sides.baseline, sides.history))
-    now = ledger.results.filter(side=2).join(ledger.evals, on="eval")
-    counts = now.group_by("eval_id", "row").len().sort("row").group_by("eval_id").agg("len")
-    return {name: n for name, n in counts.iter_rows() if sum(n) > 1}
-
-
-@pytest.mark.parametrize(("hours", "rows"), [(0.1, 1), (2.9, 1), (3.1, 2), (40, 2)])
-def test_what_runs_within_three_hours_is_one_row(unsure: Small, hours: float, rows: int) -> None:
-    last = settled(unsure, hours_later(unsure, hours))
-    found = rows_of(last)
-    assert sorted(found) == UNDECIDED
-    assert {len(counts) for counts in found.values()} == {rows}
-    assert rows_of(checked(unsure)) == found
 
 
 STEADY = alike(6, "P" * 21)

@@ -159,15 +159,6 @@ def test_what_cannot_be_used_is_4_and_asks_nothing(
     assert green.api.asked == []
 
 
-@pytest.mark.parametrize("side", ["--candidate", "--baseline"])
-@pytest.mark.parametrize("command", [["check"], ["report", "r.md"]])
-def test_a_side_that_is_not_there_is_4(
-    green: Served, capsys: pytest.CaptureFixture[str], side: str, command: list[str]
-) -> None:
-    assert green(command[0], FLOW, *command[1:], side, "draft_of_nobody") == 4
-    assert f"{side[2:]}='draft_of_nobody' is not a run or a version" in capsys.readouterr().err
-
-
 def test_how_many_may_fail_and_how_few_may_pass(red: Served) -> None:
     check = ("check", FLOW, "--fail-on", "regressed")
     assert red(*check) == 1
@@ -266,16 +257,12 @@ def test_a_reader_that_goes_away_is_no_traceback(green: Served) -> None:
     ("command", "code"),
     [
         ("check wf_letters >/dev/full", 3),
-        ("check wf_letters --json >/dev/full", 3),
         ("runs wf_letters >/dev/full", 3),
-        ("overview >/dev/full", 3),
         ("--version >/dev/full", 3),
         ("--help >/dev/full", 3),
-        ("check --help >/dev/full", 3),
         ("check wf_letters 2>/dev/full", 1),
         ("check wf_nope 2>/dev/full", 3),
         ("check wf_letters >&-", 1),
-        ("check wf_letters --json >&-", 1),
         ("check wf_letters 2>&-", 1),
         ("runs wf_letters -o runs.csv >&-", 0),
         ("runs wf_letters >&-", 4),

@@ -54,40 +54,6 @@ def test_42_what_is_new_keeps_working() -> None:
     assert (found["target_type"], found["target_block_id"]) == ("workflow", None)
 
 
-COUNTS = [
-    "pending",
-    "queued",
-    "running",
-    "completed",
-    "error",
-    "cancelled",
-    "passed",
-    "failed",
-    "blocked",
-]
-
-
-@pytest.mark.parametrize("counts", [None, ...])
-def test_counts_that_are_not_there_are_null(counts: Any) -> None:
-    found = row(RUNS, run_document(counts=counts))
-    assert [found[name] for name in COUNTS] == [None] * 9
-    assert (found["total_evals"], found["pass_rate"], found["ok"]) == (4, None, None)
-    for status in ("error", "cancelled"):
-        assert row(RUNS, run_document(counts=counts, lifecycle={"status": status}))["ok"] is False
-
-
-def test_parts_of_counts_that_are_not_there_null_their_own() -> None:
-    found = row(RUNS, run_document(counts__outcome=None))
-    assert [found[name] for name in COUNTS] == [0, 0, 0, 4, 0, 0, None, None, None]
-    assert found["ok"] is None
-    assert (
-        row(RUNS, run_document(counts__outcome=None, counts__lifecycle_counts__error=1))["ok"]
-        is False
-    )
-    found = row(RUNS, run_document(counts__outcome={"passed": 2, "failed": None}))
-    assert [found[name] for name in ("passed", "failed", "blocked")] == [2, None, 0]
-
-
 def test_a_result_column_by_column() -> None:
     assert row(RESULTS, result_document()) == {
         "eval_name": None,

@@ -7,37 +7,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.documents import eval_document, result_document, run_document
+from support.documents import eval_document, result_document
 
 import retab_analysis as ra
-
-
-def counts(**given: int | None) -> dict[str, Any]:
-    outcome = {name: given[name] for name in ("passed", "failed", "blocked") if name in given}
-    rest = {name: value for name, value in given.items() if name not in outcome}
-    return {"lifecycle_counts": rest, "outcome": outcome}
-
-
-@pytest.mark.parametrize(
-    ("given", "rate"),
-    [
-        ({"passed": 3, "failed": 1}, 0.75),
-        ({"passed": 3, "blocked": 1}, 0.75),
-        # A version that crashes does not look better than one that fails.
-        ({"passed": 3, "error": 1}, 0.75),
-        ({"error": 4}, 0.0),
-        # Nobody asked the cancelled ones, and what is pending has not ended.
-        ({"passed": 3, "cancelled": 5, "pending": 2}, 1.0),
-        ({"cancelled": 5}, None),
-        ({}, None),
-        ({"passed": 3, "failed": None}, None),
-        ({"passed": 3, "error": None}, None),
-        ({"passed": 2**63 - 1, "failed": 2**63 - 1, "error": 0}, 0.5),
-    ],
-)
-def test_the_pass_rate_of_a_run(given: dict[str, int | None], rate: float | None) -> None:
-    run = ra.decode_runs(run_document(counts=counts(**given)))
-    assert run["pass_rate"].to_list() == [rate]
 
 
 @pytest.mark.parametrize(

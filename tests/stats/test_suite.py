@@ -87,11 +87,6 @@ def test_one_standard_error_for_test_interval_and_what_is_detectable(
     assert change.runs == candidates
 
 
-def test_a_row_with_a_failure_and_a_pass_is_one_half() -> None:
-    change = change_of([[1, 1, 1, 0.5]] * 4 + [[1, 1, 1, 1]] * 20)
-    assert change.candidate_pass_rate == pytest.approx((4 * 0.5 + 20) / 24)
-
-
 def test_only_what_an_eval_is_held_against_is_its_rate_before() -> None:
     suite = rates_of([[0, 1, 1, 0]] * 12 + [[1, 1, 1, 1]] * 12)
     suite.is_before[:12, 0] = False
@@ -177,13 +172,6 @@ def test_evals_of_one_document_are_one_observation() -> None:
     alone = change_of([[1] * 5 + [0]] * 12 + [[1] * 6] * 48)
     assert alone.p_value is not None
     assert alone.p_value < 0.0001
-
-
-def test_a_fall_that_two_runs_show_is_surer() -> None:
-    rows = [[1] * 6 + [0, 0]] * 4 + [[1] * 8] * 36
-    one, two = change_of([row[:-1] for row in rows]), change_of(rows, candidates=2)
-    assert one.delta == two.delta
-    assert (one.runs, two.runs) == (1, 2)
 
 
 def test_nothing_and_next_to_nothing() -> None:
