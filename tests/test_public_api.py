@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.inside import errors
@@ -110,22 +109,6 @@ def test_what_type_checkers_see_is_what_is_there() -> None:
     }
     assert imported == {*ra._HOMES.items(), *((name, "") for name in ra._PACKAGES)}
     assert ra.__all__ == list(ra._HOMES)
-
-
-@pytest.mark.parametrize("name", [*NAMES.split(), "schema", "errors", "__version__"])
-def test_every_name_is_there_and_can_be_imported(name: str) -> None:
-    value = getattr(ra, name)
-    namespace: dict[str, Any] = {}
-    exec(f"from retab_analysis import {name} as it", namespace)
-    assert namespace["it"] is value
-    assert name in dir(ra)
-    assert vars(ra)[name] is value
-
-
-def test_everything_can_be_imported_at_once() -> None:
-    namespace: dict[str, Any] = {}
-    exec("from retab_analysis import *", namespace)
-    assert set(namespace) - {"__builtins__"} == set(ra.__all__)
 
 
 @pytest.mark.parametrize("name", NAMES.split())

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.archives import assert_same, sync, unlabelled
+from support.archives import assert_same, sync
 from support.fakes import STILL, Recorder
 from support.faultserver import page, reply
 from support.lettered_api import DAY, FIRST, FLOW, MINUTE, LetteredApi, alike
@@ -54,19 +54,6 @@ def test_it_has_what_a_fetch_of_everything_gives(archive: ra.Archive) -> None:
         assert set(came["change"]) == {"added"}
         assert came.height == archive.info()["documents"].sum()
         assert archive.sync("wf_invoices", client=client).is_empty()
-
-
-def test_several_workflows_come_one_after_the_other(archive: ra.Archive) -> None:
-    flows = ["wf_contracts", "wf_claims"]
-    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
-        archive.sync(flows, client=client, results=False)
-        assert archive.scan_results().collect().is_empty()
-        archive.sync(flows, client=client)
-        runs = pl.concat([ra.fetch_runs(each, client=client) for each in sorted(flows)])
-        assert_frame_equal(archive.scan_runs().collect(), runs)
-        results = ra.fetch_results(runs, client=client)
-        assert_frame_equal(unlabelled(archive.scan_results().collect()), results)
-        assert_same(archive, client, "wf_claims")
 
 
 def test_a_scan_of_some_workflows(archive: ra.Archive) -> None:
@@ -125,17 +112,6 @@ def test_with_nothing_new_four_requests_do_for_many_evals(archive: ra.Archive) -
         assert len(api.asked) == 4
         api.remove("fine 3")
         assert named(sync(archive, api, refresh=True), "gone", "evals") == ["fine 3"]
-
-
-def test_later_only_what_is_new_comes(archive: ra.Archive) -> None:
-    with lettered(upto=3) as api:
-        sync(archive, api)
-        api.upto, asked = 5, len(api.asked)
-        came = sync(archive, api)
-        assert named(came, "added") == ["run_3", "run_4"]
-        assert changes(came)["results", "added"] == 10
-        assert api.asked[asked:].count("GET /v1/workflows/evals/results") == 2
-        assert_same(archive, api.client)
 
 
 def test_what_had_not_ended_is_asked_for_again(archive: ra.Archive) -> None:

@@ -113,14 +113,6 @@ def test_it_has_the_rows_of_the_scans(
     assert {*files["change"]}, {*again["change"]} == ({"written"}, {"unchanged"})
 
 
-def test_partition_columns_are_not_in_the_files(sandboxed: ra.Archive, tmp_path: Path) -> None:
-    files = sandboxed.export_parquet(tmp_path / "lake", tables="runs")
-    path = Path(files["path"][0])
-    assert path.parent.parent.name == "workflow_id=wf_claims"
-    assert "workflow_id" not in pl.read_parquet_schema(path)
-    assert [each.name for each in (tmp_path / "lake").iterdir() if each.is_dir()] == ["runs"]
-
-
 @pytest.mark.parametrize("flow", ["007", "wf/a=b:c", "wf é 100%", "2026-01-01"])
 def test_the_id_of_a_workflow_comes_back(tmp_path: Path, flow: str) -> None:
     with LetteredApi(EVALS, flow=flow) as api:

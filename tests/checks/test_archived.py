@@ -268,17 +268,6 @@ def test_an_overview_reads_what_is_kept(archive: ra.Archive) -> None:
         assert_frame_equal(kept.frame, plain.frame)
 
 
-def test_the_news_of_a_watched_run_come_from_the_whole_history(archive: ra.Archive) -> None:
-    with LetteredApi(OLD_BREAK, codes=EDITED_AT_20, memory=False) as api:
-        with using(archive):
-            view = ra.watch("run_519", client=api.client)
-        view.wait(timeout=60)
-        told = view._repr_mimebundle_()["text/html"]
-        view.close()
-    assert "at the latest" not in told
-    assert "21 Apr" in told
-
-
 def test_a_view_reads_what_is_kept_also_once_the_archive_is_left(archive: ra.Archive) -> None:
     with LetteredApi({"a": "P" * 40 + "F", **alike(3, "P" * 41)}) as api:
         with using(archive):

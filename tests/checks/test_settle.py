@@ -284,16 +284,6 @@ def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int
     assert all(transition(last, name)["transition"] for name in UNDECIDED)
 
 
-def test_ctrl_c_between_two_starts_keeps_the_first(unsure: Small) -> None:
-    first = checked(unsure)
-    before_start(unsure, 2, lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt) as caught:
-        settled(unsure, first)
-    partial: Any = caught.value.partial  # type: ignore[attr-defined]
-    assert sides_of(partial).started.height == 1
-    assert partial.evals.equals(first.evals)
-
-
 def before_start(api: Small, number: int, happen: Callable[[], object]) -> None:
     """Let something happen just before so many starts."""
     post, seen = api.client.post, []
@@ -451,15 +441,6 @@ def test_an_eval_that_is_deleted_meanwhile_does_not_stop_the_others(
     assert transition(last, gone)["candidate_n"] == 1
     assert counted(last) == 2
     assert sides_of(last).started is None
-
-
-def test_a_workflow_that_is_gone_is_an_error(unsure: Small) -> None:
-    first = checked(unsure)
-    unsure.fail("GET /v1/workflows/evals?", reply(404))
-    with pytest.raises(ra.NotFoundError) as caught:
-        settled(unsure, first)
-    assert caught.value.partial is first
-    assert starts(unsure) == 0
 
 
 @pytest.mark.parametrize("excel", [False, True])
@@ -664,20 +645,6 @@ def test_ctrl_c_while_it_waits_keeps_everything(unsure: Small) -> None:
     last = settled(unsure, partial, wait=True)
     assert last.reruns.is_empty()
     assert starts(unsure) == 3
-
-
-def test_who_cannot_ask_while_it_waits_keeps_everything_too(unsure: Small) -> None:
-    keep_time(unsure, unsure.client)
-    bar = Recorder()
-
-    def cut(done: int, total: int | None = None, note: str = "") -> None:
-        if note.startswith("waiting until"):
-            unsure.broken["GET /v1/workflows/evals/runs?"] = reply(403)
-
-    bar.update = cut  # type: ignore[method-assign]
-    with pytest.raises(ra.PermissionDeniedError) as caught:
-        settled(unsure, wait=True, progress=bar)
-    assert counted(caught.value.partial) == 3
 
 
 def errors_again(api: LetteredApi, made: Comparison) -> Comparison:

@@ -224,16 +224,6 @@ def test_quiet_says_nothing_but_errors(red: Served, capsys: pytest.CaptureFixtur
     assert "wf_nope" in capsys.readouterr().err
 
 
-def test_in_an_encoding_without_signs_nothing_fails(red: Served) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "retab_analysis", "check", FLOW],
-        capture_output=True,
-        env={**red.variables, "PYTHONIOENCODING": "ascii"},
-    )
-    assert ended.returncode == 1
-    assert ended.stdout.startswith(b"\\u2717 1 eval broke")
-
-
 @pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✗ 1"), ("latin-1", "\\u2717 1")])
 def test_json_is_utf_8_or_ascii(red: Served, encoding: str, mark: str) -> None:
     command = [sys.executable, "-m", "retab_analysis", "check", FLOW, "--json", "--brief"]
@@ -401,15 +391,6 @@ def test_what_drift_does_not_judge_is_not_run_again(capsys: pytest.CaptureFixtur
     told = capsys.readouterr().out
     assert told.startswith("✗ 1 eval broke on 21 Apr, without an edit")
     assert told.count("9 evals of edited blocks are not judged") == 1
-
-
-def test_settle_says_how_many_before_it_starts(
-    suspect: Served, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert suspect("check", FLOW, "--settle", "3") == 0
-    said = "Running 1 undecided eval again, once.\ntotal is flaky.\n"
-    assert capsys.readouterr().err == said
-    assert len(suspect.api.started) == 1
 
 
 def test_told_to_wait_it_looks_again_in_hours(capsys: pytest.CaptureFixture[str]) -> None:

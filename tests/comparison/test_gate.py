@@ -241,13 +241,6 @@ def test_evals_that_are_still_to_come_are_counted_and_not_named() -> None:
     assert not comparison.gate(max_failures=7).reasons
 
 
-def test_many_evals_are_named_in_part() -> None:
-    rows = many_evals(30, "P" * 9 + "F", "A" * 9 + "B")
-    said = held_against(rows, 9, 10).gate(verdict=False).reasons[0]
-    assert said.startswith("30 broke since 28 May: name of e000, ")
-    assert said.endswith(" and 10 more.")
-
-
 def test_texts_from_outside_stay_in_their_line() -> None:
     evil = {"eval_name": "a\nb\x1b[31m", "workflow_version_id": "v\n2"}
     rows = history("i\nd", "P" * 8 + "F", "A" * 8 + "B", **evil)
@@ -342,14 +335,6 @@ def test_existing_entries_stay_and_it_is_said(
         "Accepted: name of broken. accepted.toml holds 3 now.",
         "Accepted: name of blocked. Accepted already: name of doubtful. accepted.toml holds 4 now.",
     ]
-
-
-def test_what_fails_now_and_then_may_be_accepted_before_it_fails_the_gate(tmp_path: Path) -> None:
-    comparison = held_against(history("shaky", "PPFPFPPFP"), (1, 4), (5, 9))
-    row = comparison.evals.row(0, named=True)
-    assert (row["candidate_state"], row["transition"] in FAIL_ON) == ("mixed", False)
-    comparison.accept(tmp_path / "accepted.toml", "shaky", reason="one in three")
-    assert [each.id for each in read_policy(tmp_path / "accepted.toml").accepted] == ["shaky"]
 
 
 BY_HAND = f"""# What the team knows.
@@ -520,14 +505,8 @@ def test_what_cannot_be_accepted(tmp_path: Path, arguments: dict[str, Any], name
         {"fail_on": [3]},
         {"accepted": [3]},
         {"accepted": 3},
-        {"max_failures": -1},
-        {"max_failures": 1.5},
-        {"max_failures": True},
         {"min_pass_rate": 95},
         {"min_pass_rate": "all"},
-        {"min_pass_rate": True},
-        {"min_pass_rate": float("nan")},
-        {"verdict": "yes"},
     ],
 )
 def test_a_gate_that_cannot_be(arguments: dict[str, Any]) -> None:
@@ -545,9 +524,3 @@ def test_the_evals_that_fail_the_gate_are_listed() -> None:
     order = comparison.evals["eval_id"].to_list()
     assert [*comparison.gate().failing] == [each for each in order if each in FAILING]
     assert comparison.gate("suspect").failing == ("doubtful",)
-
-
-def test_a_reason_of_the_whole_suite_names_no_eval() -> None:
-    gate = of_every_transition().gate(fail_on=(), min_pass_rate=1.0, verdict=False)
-    assert not gate.ok
-    assert gate.failing == ()

@@ -50,12 +50,6 @@ def test_the_pass_rates_are_of_the_same_evals_before_and_after() -> None:
     assert row["candidate_pass_rate"] == pytest.approx((1 / 3 + 1) / 2)
 
 
-def test_without_an_eval_that_was_decided_on_both_sides_there_is_no_rate() -> None:
-    row = numbers(suite("CU", "PP"))
-    rates = ("baseline_pass_rate", "candidate_pass_rate", "delta", "p_value", "delta_low")
-    assert (row["n_evals"], *(row[each] for each in rates)) == (0, *[None] * 5)
-
-
 def test_against_its_own_past_the_rate_before_is_of_everything_comparable() -> None:
     rows = [
         *history("e", "FFPP", expected_value="9"),

@@ -7,8 +7,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
-from support.contract import documents, schema_of
 from support.decoding import decode, row
 from support.documents import (
     eval_document,
@@ -23,21 +21,8 @@ from support.inside import (
     read_page,
     to_frame,
 )
-from support.oracle import run_row
 
 import retab_analysis as ra
-
-RUN_DOCUMENTS = documents(schema_of("WorkflowEvalRun"))
-
-
-def test_a_run_column_by_column() -> None:
-    assert row(RUNS, run_document()) == run_row(run_document())
-    assert decode(RUNS, run_document()).schema == RUNS.schema
-
-
-@given(RUN_DOCUMENTS)
-def test_any_run_that_the_contract_allows(document: dict[str, Any]) -> None:
-    assert row(RUNS, document) == run_row(document)
 
 
 def test_42_what_is_new_keeps_working() -> None:
@@ -105,12 +90,6 @@ def test_a_result_column_by_column() -> None:
     }
 
 
-def test_an_error_says_where_it_came_from() -> None:
-    details = {"error_code": "provider_timeout", "block_id": "block_split"}
-    found = row(RESULTS, result_document(lifecycle={"status": "error", "details": details}))
-    assert (found["error_code"], found["error_block_id"]) == ("provider_timeout", "block_split")
-
-
 @pytest.mark.parametrize(
     ("issues", "texts"),
     [
@@ -128,19 +107,6 @@ def test_what_keeps_a_saved_eval_from_running_is_told_as_texts(
     assert row(EVALS, eval_document(validation_issues=issues))["validation_issues"] == texts
 
 
-def test_what_does_not_fit_any_more_is_said() -> None:
-    drift = {"status": "drifted", "detail": "lines are gone", "affected_targets": []}
-    found = row(EVALS, eval_document(drift=drift, schema_drift_detail="other"))
-    assert found["drift_detail"] == "lines are gone"
-    assert (
-        row(EVALS, eval_document(drift=None, schema_drift_detail="other"))["drift_detail"]
-        == "other"
-    )
-    reasons = {"status": "stale", "reasons": ["validity_changed", "engine_changed"]}
-    found = row(EVALS, eval_document(freshness=reasons))
-    assert found["freshness_reasons"] == "validity_changed, engine_changed"
-
-
 @pytest.mark.parametrize(
     "literal", ["12345678901234567890", "1.10", "1e400", "-0.0", '"\\u00e9"', "null"]
 )
@@ -148,45 +114,6 @@ def test_values_are_the_json_that_was_sent(literal: str) -> None:
     body = json.dumps(page([result_document()])).replace("1.5,", f"  {literal} ,", 1)
     found = to_frame(RESULTS, read_page(RESULTS.record, body.encode()).structs)
     assert found["actual_value"].to_list() == [literal]
-
-
-@pytest.mark.parametrize(
-    ("changes", "state"),
-    [
-        ({"verdict": "passed"}, "passed"),
-        ({"verdict": "blocked"}, "blocked"),
-        ({"verdict": None}, "unscored"),
-        ({"verdict": "skipped"}, "unscored"),
-        ({"verdict": None, "lifecycle": {"status": "running"}}, "unscored"),
-        ({"verdict": None, "lifecycle": {"status": "error", "message": "boom"}}, "error"),
-        ({"verdict": None, "lifecycle": {"status": "cancelled", "reason": "stop"}}, "cancelled"),
-        ({"verdict": "passed", "lifecycle": None}, "passed"),
-    ],
-)
-def test_the_state_of_a_result(changes: dict[str, Any], state: str) -> None:
-    found = row(RESULTS, result_document(**changes))
-    assert found["state"] == state
-    assert found["verdict"] == changes["verdict"]
-
-
-@pytest.mark.parametrize(
-    ("lifecycle", "message"),
-    [
-        ({"status": "error", "message": "boom"}, "boom"),
-        ({"status": "error", "message": "(no message)"}, None),
-        ({"status": "error"}, None),
-        ({"status": "error", "message": "boom", "details": {"message": "why"}}, "boom"),
-        ({"status": "error", "message": "(no message)", "details": {"message": "why"}}, "why"),
-        ({"status": "error", "message": None, "details": {"message": "why"}}, "why"),
-        ({"status": "error", "details": {"message": "(no message)"}}, None),
-        ({"status": "error", "details": {"error_code": "timeout"}}, None),
-        ({"status": "cancelled", "reason": "by hand"}, "by hand"),
-        ({"status": "completed"}, None),
-    ],
-)
-def test_the_message_of_a_status(lifecycle: dict[str, Any], message: str | None) -> None:
-    assert row(RUNS, run_document(lifecycle=lifecycle))["status_message"] == message
-    assert row(RESULTS, result_document(lifecycle=lifecycle))["status_message"] == message
 
 
 def test_a_condition_without_a_kind_is_refused() -> None:

@@ -210,12 +210,6 @@ def test_the_order_of_evals_and_the_names_of_blocks_do_not_matter(seed: int) -> 
     same(infer(given), infer(other), order)
 
 
-def test_more_that_break_together_support_each_other() -> None:
-    few = infer(histories(["PPPF"] * 2 + ["PPPP"] * 30, "   e"))
-    many = infer(histories(["PPPF"] * 6 + ["PPPP"] * 30, "   e"))
-    assert many.worse[0].sum() > few.worse[0].sum() > 0.5
-
-
 def test_reruns_do_not_jump() -> None:
     found = infer(drawn(1, rounds=4))
     assert (found.worse[:, 9:] == 0).all()
@@ -281,15 +275,6 @@ def test_many_outcomes_at_a_row(count: int) -> None:
         assert (values <= 1 + 1e-9).all()
 
 
-@pytest.mark.parametrize("n", [1, 2, 2000])
-@pytest.mark.parametrize("outcome", ["P", "F"])
-def test_all_alike(n: int, outcome: str) -> None:
-    found = infer(histories([outcome * 30] * n, "", -1))
-    assert np.isfinite(found.worse).all()
-    assert found.worse.sum(axis=1).max() < 0.01
-    assert (found.rate < 0.01).all() if outcome == "P" else (found.rate > 0.9).all()
-
-
 def test_contradictions_of_solid_evals_stay_finite() -> None:
     """Thousands of outcomes each way, in a block of which half breaks and half does not."""
     passes = np.full((200, 3), 10_000)
@@ -299,11 +284,3 @@ def test_contradictions_of_solid_evals_stay_finite() -> None:
     worse = found.worse.sum(axis=1)
     assert (worse[::2] > 0.999).all()
     assert (worse[1::2] < 0.001).all()
-
-
-@pytest.mark.parametrize("length", [20, 22, 91, 150])
-def test_a_break_stays_however_long_it_is_not_mended(length: int) -> None:
-    given = histories(["P" * 30 + "F" * length, "P" * (30 + length)])
-    found = infer(given)
-    assert found.worse[0].sum() > 0.8
-    assert found.worse[0].argmax() == 30

@@ -198,7 +198,6 @@ def over_time(ax: Axes) -> list[tuple[float, float]]:
     return [tuple(each) for each in points.get_offsets()]  # type: ignore[union-attr]
 
 
-UNDATED = runs(run("undated", 1, created_at=None))
 WEEKS = [
     run("r1", 0, passed=8, failed=2),
     run("r2", 1, passed=10),
@@ -246,14 +245,6 @@ def test_over_time_published_versions_are_marks() -> None:
     ]
     assert {"v2", "v3"} <= set(texts(ax))
     assert "v1" not in texts(ax)  # before what is drawn
-
-
-@pytest.mark.parametrize(
-    ("frame", "said"),
-    [(runs(), "no runs"), (UNDATED, "no runs\nleft out: 1 run without a date")],
-)
-def test_over_time_without_anything_to_draw(frame: pl.DataFrame, said: str) -> None:
-    assert texts(plot_pass_rate(frame, every="1w")) == [said]
 
 
 def test_a_single_period_has_its_interval_all_the_same() -> None:

@@ -103,19 +103,6 @@ def test_of_many_evals_those_that_ever_failed_are_drawn_page_by_page() -> None:
     assert len(high.get_yticklabels()) == 40
 
 
-def test_where_every_eval_has_a_row_nothing_is_said_below() -> None:
-    ax = plot_verdicts(results(*many("e1", "PP"), *many("e2", "PF")))
-    assert ax.get_xlabel() == ""
-    assert notes_of(ax) == ()
-
-
-@pytest.mark.parametrize(("outcomes", "state"), [("PF", "mixed"), ("PE", "passed")])
-def test_results_of_one_version_make_one_state(outcomes: str, state: str) -> None:
-    """An error beside a verdict does not hide it."""
-    ax = plot_verdicts(results(*many("e", outcomes)), by="workflow_version_id")
-    assert legend_texts(ax)[:1] == [state]
-
-
 def test_evals_of_one_name_are_told_apart_by_id() -> None:
     ax = plot_verdicts(
         results(result("e1", "passed", eval_name="n"), result("e2", "passed", eval_name="n"))

@@ -147,15 +147,6 @@ def test_30_an_interrupt_shows_no_frame_that_holds_it() -> None:
     assert_library_frames_hold_no_key(caught.value)
 
 
-def test_30_debug_records_of_all_libraries_hold_no_key(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    with FaultServer([reply(503), GOOD]) as server:
-        ra.fetch_runs(client=client_for(server.url))
-    assert {record.name.split(".")[0] for record in caplog.records} >= {"retab_analysis", "urllib3"}
-    for record in caplog.records:
-        assert KEY not in record.getMessage() + str(record.args) + str(vars(record))
-
-
 @pytest.mark.parametrize("key", [f" {KEY}", f"{KEY}\n", f"\t{KEY} \r\n"])
 def test_31_space_around_a_key_is_stripped(key: str) -> None:
     with FaultServer([GOOD]) as server:

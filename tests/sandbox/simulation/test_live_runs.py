@@ -159,9 +159,7 @@ def test_the_same_runs_come_as_seldom_at_any_speed() -> None:
     def played(speed: float) -> list[Any]:
         api = Api(speed=speed)
         before = {run["id"] for run in api.runs()}
-        for _ in range(600):
-            api.clock.forward(1)
-            check_all(api, [])
+        api.clock.forward(600)
         new = [run for run in api.runs(order="asc", status="completed") if run["id"] not in before]
         return [
             (run["id"], run["target"], [child["verdict"] for child in api.results(run["id"])])
