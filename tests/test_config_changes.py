@@ -121,16 +121,6 @@ def test_blocks_without_an_id_are_told_apart_by_what_they_are() -> None:
     ]
 
 
-def test_numbers_are_compared_by_value_and_told_as_they_are_written() -> None:
-    bodies = [
-        b'{"id":"%s","workflow_id":"wf","blocks":[{"id":"b","type":"t","label":"l",'
-        b'"config":{"x": %s, "y": %s}}]}' % each
-        for each in ((b"a", b"1.10", b"2.50"), (b"c", b"1.1", b"2.60"))
-    ]
-    frame = fetched("a", "c", a=reply(body=bodies[0]), c=reply(body=bodies[1]))
-    assert frame.select("field", "before", "after").rows() == [("$.config.y", "2.50", "2.60")]
-
-
 @pytest.mark.parametrize("versions", [("a", "gone"), ("gone", "a"), ("draft_2026_05_18", "a")])
 def test_a_version_that_the_api_does_not_know(versions: tuple[str, str]) -> None:
     with pytest.raises(ra.NotFoundError):

@@ -45,25 +45,6 @@ def test_a_group_has_its_counts_its_rate_and_how_long_it_takes() -> None:
     assert (second["duration_ms_p50"], second["duration_ms_p95"]) == pytest.approx((1000, 2300))
 
 
-def test_what_did_not_end_has_no_rate() -> None:
-    found = summarize_results(results(*many("e", "CU"))).row(0, named=True)
-    assert (found["n_results"], found["cancelled"]) == (2, 1)
-    rate = ("pass_rate", "pass_rate_low", "pass_rate_high")
-    assert [found[name] for name in rate] == [None] * 3
-
-
-def test_the_most_failures_come_first_and_then_the_keys() -> None:
-    rows = [
-        *many("e1", "FB", block_id="b"),
-        *many("e2", "EEEE", block_id="c"),
-        *many("e3", "FF", block_id=None),
-        *many("e4", "PFPF", block_id="a"),
-        *many("e5", "FFF", block_id="z"),
-    ]
-    found = summarize_results(results(*rows))
-    assert found["block_id"].to_list() == ["z", "a", "b", None, "c"]
-
-
 @pytest.mark.parametrize("by", [["state", "duration_ms"], ["block_id", "model"], ["day"], ["half"]])
 def test_columns_of_ours_and_of_ones_own(by: list[str]) -> None:
     frame = results(*many("e", "PFPFB")).with_columns(

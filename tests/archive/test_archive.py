@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.archives import assert_same, sync
-from support.fakes import STILL, Recorder
+from support.fakes import STILL
 from support.faultserver import page, reply
-from support.lettered_api import DAY, FIRST, FLOW, MINUTE, LetteredApi, alike
+from support.lettered_api import DAY, FIRST, FLOW, LetteredApi, alike
 
 import retab_analysis as ra
 
@@ -425,21 +425,4 @@ def test_two_threads_sync_at_once(archive: ra.Archive) -> None:
         for each in threads:
             each.join(60)
         assert sorted(each.height for each in came) == [0, 5 + 25 + 5 + 1 + 1]
-        assert_same(archive, api.client)
-
-
-def test_progress_is_told_and_closed(archive: ra.Archive) -> None:
-    with lettered() as api:
-        bar = Recorder()
-        sync(archive, api, progress=bar)
-        assert (bar.seen[-1], bar.closed) == (37, 1)
-
-
-def test_a_run_that_ends_while_others_come_by_the_minute(archive: ra.Archive) -> None:
-    with lettered({"a": "PPP"}) as api:
-        for at in range(30):
-            run = api.run({"a": "U"}, after=MINUTE)
-            sync(archive, api)
-            run.letters = {"a": "PF"[at % 2]}
-        sync(archive, api)
         assert_same(archive, api.client)

@@ -270,18 +270,6 @@ def test_what_a_killed_export_has_left_is_removed(archive: ra.Archive, tmp_path:
     assert (left.exists(), begun.exists()) == (False, True)
 
 
-def test_other_tables_stay_as_they_are(archive: ra.Archive, tmp_path: Path) -> None:
-    lake = tmp_path / "lake"
-    archive.export_parquet(lake, tables=["evals", "runs"])
-    files = archive.export_parquet(lake, tables=("results",))
-    assert {*files["table"]} == {"results"}
-    assert sorted(each.name for each in lake.iterdir() if each.is_dir()) == [
-        "evals",
-        "results",
-        "runs",
-    ]
-
-
 def test_arguments_that_cannot_be_used(archive: ra.Archive, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     with pytest.raises(ra.ConfigError, match="tables must be one of runs, results, evals"):

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.faultserver import reply
-from support.lettered_api import FLOW, HOUR, MINUTE, LetteredApi, alike, using
+from support.lettered_api import FLOW, HOUR, LetteredApi, alike, using
 
 import retab_analysis as ra
 
@@ -95,26 +95,6 @@ def test_a_check_takes_six_requests_after_a_sync(
         assert len(api.asked) <= 9  # the run has a page of results, and the evals have changed
 
 
-def test_history_says_how_many_all_the_same(archive: ra.Archive) -> None:
-    with LetteredApi(alike(3, "P" * 50)) as api:
-        made = api.check(archive=archive, history=5)
-        assert made.plan.filter(pl.col("why").str.starts_with("an earlier")).height == 5
-        every = api.check(archive=archive)
-        assert every.plan.filter(pl.col("why").str.starts_with("an earlier")).height == 49
-
-
-def test_all_runs_of_blocks_and_evals_are_read(archive: ra.Archive) -> None:
-    with LetteredApi(alike(3, "P" * 3)) as api:
-        for _ in range(60):
-            api.run("PPP", scope="B", after=MINUTE)
-        api.run("PPP")
-        for _ in range(60):
-            api.run({"fine 1": "P"}, scope="E", after=MINUTE)
-        made = api.check(archive=archive)
-    whys = dict(made.plan.drop_nulls("run_id")["why"].value_counts().iter_rows())
-    assert sorted(whys.values()) == [1, 3, 60, 60]
-
-
 def test_what_the_server_forgot_counts_and_what_somebody_deleted_does_not(
     archive: ra.Archive,
 ) -> None:
@@ -144,15 +124,6 @@ def test_a_deleted_eval_is_not_told_of(archive: ra.Archive) -> None:
         api.check(archive=other)
         api.remove("a")  # and with it the oldest run
         assert "run_0" not in api.check(archive=other).plan["run_id"]
-
-
-def test_an_edit_beyond_the_newest_hundred_evals_is_seen(archive: ra.Archive) -> None:
-    with LetteredApi({"a": "PPP", **alike(150, "PPP")}) as api:
-        api.check(archive=archive)
-        later = {"updated_at": "2027-01-01T00:00:00Z"}
-        api.change("a", condition={"kind": "equals", "expected": "other"}, **later)
-        plain = api.check()
-        assert_frame_equal(api.check(archive=archive).evals, plain.evals)
 
 
 def test_an_archive_is_set_for_the_session_and_taken_back(

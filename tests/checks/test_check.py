@@ -144,17 +144,6 @@ def test_one_progress_tells_of_all_that_is_read(client: ra.Client) -> None:
 # Checks in a row
 
 
-def test_several_old_breaks_have_their_own_dates_while_the_history_moves_over_them() -> None:
-    rows = {"old": "P" * 15 + "F" * 60, "edited": "P" * 40 + "F" * 35, **alike(8, "P" * 75)}
-    with LetteredApi(rows, codes="A" * 40 + "B") as api:
-        for api.upto in (45, 58, 66, 75):
-            for row in broken(made := api.check()).iter_rows(named=True):
-                right = {"old": ("drift", "run_15"), "edited": ("edit", "run_40")}
-                found = (row["cause"], row["since_run_id"])
-                assert found == right[row["eval_id"]] or "at the latest" in row["reason"]
-            assert sorted(made.gate().failing) == ["edited", "old"]
-
-
 def test_a_date_is_at_the_latest_only_where_runs_lie_unread_before_it(small: Small) -> None:
     # Ten runs after the break, of which three are read; the saved eval remembers its pass.
     made = checked(small, history=3)
@@ -168,20 +157,6 @@ def test_a_date_is_at_the_latest_only_where_runs_lie_unread_before_it(small: Sma
     (same,) = broken(checked(small)).iter_rows(named=True)
     assert same["cause"] == "edit"
     assert "at the latest" not in same["reason"]
-
-
-def test_what_was_bad_long_ago_does_not_hide_a_break() -> None:
-    for bad in ("P" * 5 + "F" * 25 + "P" * 20 + "F" * 15, "F" * 25 + "P" * 20 + "F" * 15):
-        with LetteredApi({"bad": bad, **alike(8, "P" * 65)}, upto=len(bad)) as api:
-            (row,) = broken(api.check()).iter_rows(named=True)
-        assert row["since_run_id"] == f"run_{len(bad) - 15}"
-
-
-def test_an_old_candidate_is_not_judged_by_what_passed_later() -> None:
-    rows = {"bad": "P" * 15 + "F" * 31 + "P" * 20, **alike(8, "P" * 66)}
-    with LetteredApi(rows, codes="A" * 15 + "B") as api:
-        for api.upto in (46, 56, 66):
-            assert names(broken(api.check(candidate="run_45"))) == ["bad"]
 
 
 def test_an_error_says_nothing_of_a_mend() -> None:

@@ -31,23 +31,6 @@ def looks(
     return found
 
 
-def test_a_drift_is_open_at_once_and_red_from_the_third_failure_on() -> None:
-    seen = looks("P" * 15 + "F" * 8, first=16)
-    assert all(row["transition"] in OPEN for row, _ in seen[:2])
-    for row, made in seen[2:]:
-        assert (row["transition"], row["cause"]) == ("regressed", "drift")
-        assert row["since_run_id"] == "run_15"
-        assert not made.gate().ok
-
-
-def test_an_eval_that_comes_and_goes_is_flaky_from_its_second_failure_on() -> None:
-    letters = "PPFPPFPFPPPFPP"
-    for row, made in looks(letters, others=40, first=6):
-        assert row["transition"] == "flaky"
-        assert made.gate().ok
-        assert not made.gate().undecided
-
-
 @pytest.mark.parametrize("letters", ["P" * 20 + "FPPF", "F" + "P" * 39 + "F"])
 def test_two_failures_are_no_nature_yet_where_an_edit_lies_between_or_before(letters: str) -> None:
     edit = 20 if letters.startswith("P") else 40

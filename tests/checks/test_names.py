@@ -154,11 +154,3 @@ def test_what_an_archive_knows_of_labels_costs_no_request(tmp_path: Path) -> Non
         labels = dict(made.evals.select("block_id", "block_label").iter_rows())
         assert labels == {ONE: "Line items", OTHER: "Total"}
         assert ra.fetch_evals(api.flow, client=api.client)["block_label"].null_count() == 12
-
-
-def test_no_check_reads_the_list_of_graphs() -> None:
-    api = LetteredApi(alike(6, "P" * 9), published="A")
-    with api:
-        for named in (None, "published", "v1"):
-            check(api, candidate=named)
-        assert "GET /v1/workflows/versions" not in api.asked

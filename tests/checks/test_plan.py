@@ -297,10 +297,3 @@ def test_75_a_row_of_another_workflow_in_a_list_is_refused(which: str) -> None:
         client = ra.Client(KEY, api.server.url, max_attempts=1)  # type: ignore[union-attr]
         with pytest.raises(ra.ProtocolError, match="is of workflow 'wf_other'"):
             ra.check(api.flow, client=client, progress=False)
-
-
-def test_a_list_in_short_pages_is_read_to_its_end() -> None:
-    expected = whole(12, codes="A" * 11 + "B").check()
-    with whole(12, codes="A" * 11 + "B") as api:
-        api.largest_page = 2
-        assert api.check().plan.equals(expected.plan)

@@ -284,6 +284,16 @@ def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int
     assert all(transition(last, name)["transition"] for name in UNDECIDED)
 
 
+def test_ctrl_c_between_two_starts_keeps_the_first(unsure: Small) -> None:
+    first = checked(unsure)
+    before_start(unsure, 2, lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        settled(unsure, first)
+    partial: Any = caught.value.partial  # type: ignore[attr-defined]
+    assert sides_of(partial).started.height == 1
+    assert partial.evals.equals(first.evals)
+
+
 def before_start(api: Small, number: int, happen: Callable[[], object]) -> None:
     """Let something happen just before so many starts."""
     post, seen = api.client.post, []

@@ -217,13 +217,6 @@ def test_values_are_left_out_unless_asked_for(
         assert "apples" in text
 
 
-def test_quiet_says_nothing_but_errors(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    assert red("check", FLOW, "--quiet") == 1
-    assert capsys.readouterr() == ("", "")
-    assert red("check", "wf_nope", "--quiet") == 3
-    assert "wf_nope" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✗ 1"), ("latin-1", "\\u2717 1")])
 def test_json_is_utf_8_or_ascii(red: Served, encoding: str, mark: str) -> None:
     command = [sys.executable, "-m", "retab_analysis", "check", FLOW, "--json", "--brief"]
@@ -242,22 +235,24 @@ def test_a_reader_that_goes_away_is_no_traceback(green: Served) -> None:
     assert ended.stdout.strip() in ("0", "141")
 
 
-@pytest.mark.parametrize("buffered", [True, False])
+STREAMS = [
+    ("check wf_letters >/dev/full", 3),
+    ("runs wf_letters >/dev/full", 3),
+    ("--version >/dev/full", 3),
+    ("--help >/dev/full", 3),
+    ("check wf_letters 2>/dev/full", 1),
+    ("check wf_nope 2>/dev/full", 3),
+    ("check wf_letters >&-", 1),
+    ("check wf_letters 2>&-", 1),
+    ("runs wf_letters -o runs.csv >&-", 0),
+    ("runs wf_letters >&-", 4),
+    ("runs wf_letters --format parquet >&-", 4),
+]
+
+
 @pytest.mark.parametrize(
-    ("command", "code"),
-    [
-        ("check wf_letters >/dev/full", 3),
-        ("runs wf_letters >/dev/full", 3),
-        ("--version >/dev/full", 3),
-        ("--help >/dev/full", 3),
-        ("check wf_letters 2>/dev/full", 1),
-        ("check wf_nope 2>/dev/full", 3),
-        ("check wf_letters >&-", 1),
-        ("check wf_letters 2>&-", 1),
-        ("runs wf_letters -o runs.csv >&-", 0),
-        ("runs wf_letters >&-", 4),
-        ("runs wf_letters --format parquet >&-", 4),
-    ],
+    ("command", "code", "buffered"),
+    [*((*each, True) for each in STREAMS), *((*each, False) for each in STREAMS[:2])],
 )
 def test_a_stream_that_cannot_be_written_is_no_traceback(
     red: Served, command: str, code: int, buffered: bool
@@ -606,17 +601,6 @@ def test_tables_in_files(green: Served, tmp_path: Path, capsys: pytest.CaptureFi
     assert results["run_id"].unique().sort().to_list() == [f"run_{PAST - 1}", f"run_{PAST}"]
     assert green("results", FLOW, "--run", "run_3", "-o", "one.parquet") == 0
     assert pl.read_parquet(tmp_path / "one.parquet")["run_id"].unique().to_list() == ["run_3"]
-
-
-def test_runs_can_be_chosen_by_date(green: Served, tmp_path: Path) -> None:
-    assert green("runs", FLOW, "--from", "2026-04-03", "--to", "2026-04-04", "-o", "r.csv") == 0
-    assert ra.read_csv(tmp_path / "r.csv")["run_id"].to_list() == ["run_3", "run_2"]
-
-
-def test_parquet_into_a_pipe(green: Served) -> None:
-    command = [sys.executable, "-m", "retab_analysis", "runs", FLOW, "--format", "parquet"]
-    ended = subprocess.run(command, capture_output=True, env=green.variables)
-    assert pl.read_parquet(io.BytesIO(ended.stdout)).height == PAST + 1
 
 
 # The other commands

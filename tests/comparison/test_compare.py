@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals, runs
-from support.compared import compare_in
 from support.frames import result, results
 from support.frames import run as run_row
 from support.frames import runs as runs_frame
@@ -34,18 +33,6 @@ def test_lazy_frames_are_taken_anywhere() -> None:
     eager = compare(runs(NAMED, 4), runs(NAMED, 5), history=FRAME)
     lazy = compare(runs(NAMED, 4).lazy(), runs(NAMED, 5).lazy(), history=FRAME.lazy())
     assert same(eager, lazy)
-
-
-def test_columns_of_ones_own_do_not_disturb() -> None:
-    mine = FRAME.with_columns(mine=pl.lit(1), at=pl.lit(2), side=pl.lit("x"), moment=pl.lit(0))
-    assert same(compare_in(mine, "vA", "vB"), compare_in(FRAME, "vA", "vB"))
-
-
-def test_frames_that_converted_without_loss_are_taken() -> None:
-    floats = FRAME.with_columns(pl.col("duration_ms").cast(pl.Float64))
-    zoned = FRAME.with_columns(pl.col("run_created_at").dt.convert_time_zone("Etc/UTC"))
-    for frame in (floats, zoned):
-        assert compare_in(frame, "vA", "vB").evals.height == 5
 
 
 OTHER = results(result("e", "passed", 1, workflow_id="elsewhere"))

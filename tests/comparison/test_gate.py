@@ -25,7 +25,6 @@ from support.inside import (
     EVALS,
     FAIL_ON,
     TRANSITIONS,
-    Accepted,
     Comparison,
     ReadRuns,
     SavedEvals,
@@ -376,23 +375,6 @@ def test_comments_stay_and_what_has_run_out_holds_again(
     ]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[[accepted]]\nid = 'gap'\n[[accepted]]\nid = 'gap'",
-    ],
-)
-def test_entries_can_be_added_however_the_others_are_written(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "accepted.toml"
-    path.write_text(text, encoding="utf-8")
-    before = {each.id: each for each in read_policy(path).accepted}
-    of_every_transition().accept(path, "broken", reason="new")
-    assert {each.id: each for each in read_policy(path).accepted} == before | {
-        "broken": Accepted("broken", "name of broken", "new", workflow="wf")
-    }
-
-
 def test_a_last_day_that_is_over_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is over; the last day must be today or later"):
         of_every_transition().accept(tmp_path / "a.toml", "gap", reason="x", until=YESTERDAY)
@@ -516,11 +498,3 @@ def test_a_gate_that_cannot_be(arguments: dict[str, Any]) -> None:
 
 
 # Which evals
-
-
-def test_the_evals_that_fail_the_gate_are_listed() -> None:
-    comparison = of_every_transition()
-    assert sorted(comparison.gate().failing) == sorted(FAILING)
-    order = comparison.evals["eval_id"].to_list()
-    assert [*comparison.gate().failing] == [each for each in order if each in FAILING]
-    assert comparison.gate("suspect").failing == ("doubtful",)

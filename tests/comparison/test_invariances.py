@@ -27,7 +27,6 @@ from support.examples import examples
 from support.frames import results
 from support.inside import (
     COMPARISON,
-    SUMMARY_SCHEMA,
     Comparison,
     Sides,
     check_results,
@@ -185,19 +184,6 @@ def test_the_same_on_both_sides_has_not_changed() -> None:
 
 
 EMPTY = results()
-
-
-@pytest.mark.parametrize("past", [None, EMPTY, FRAMES[2]])
-def test_of_nothing_nothing_is_said(past: pl.DataFrame | None) -> None:
-    for candidate in (EMPTY, EMPTY.lazy()):
-        nothing = compare(EMPTY, candidate, history=past)
-        assert nothing.summary.schema == SUMMARY_SCHEMA
-        assert nothing.evals.schema == COMPARISON.schema
-        assert nothing.verdict == "inconclusive"
-        assert numbers(nothing)["n_evals"] == 0
-        assert nothing.reruns.is_empty()
-        assert nothing.explain()
-        assert nothing.gate().exit_code == 2
 
 
 def test_everything_may_be_removed_or_added() -> None:

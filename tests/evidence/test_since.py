@@ -66,14 +66,6 @@ def test_what_decides_is_the_least_number_of_reruns() -> None:
         assert (failed >= 0.95) == (k >= found.reruns_to_confirm[0] > 0)
 
 
-def test_what_is_decided_needs_no_rerun() -> None:
-    found = told("P" * 16 + "F" * 6)
-    assert found.reruns_to_confirm[0] == 0
-    assert found.reruns_to_clear[0] != 0
-    assert found.reruns_to_clear[1] == 0
-    assert found.reruns_to_confirm[1] != 0
-
-
 def test_without_an_outcome_on_either_side_nothing_is_said() -> None:
     given = histories(["PPP.", "...F", "----", "---F", "PPPF"], "   e")
     found = ask(given)

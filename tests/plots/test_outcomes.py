@@ -70,13 +70,6 @@ def test_a_cancelled_run_is_a_hatched_mark_and_no_bar() -> None:
     assert not any(bar.get_linewidth() for bar in empty)
 
 
-def test_cancelled_runs_alone_have_marks() -> None:
-    ax = plot_outcomes(runs(run("cut", 1, status="cancelled", passed=2, cancelled=7)))
-    assert results_of(ax) == {}
-    assert legend_texts(ax) == [MARK]
-    assert marks(ax) == [pytest.approx(0)]
-
-
 def test_outcomes_by_version_are_shares() -> None:
     frame = runs(
         run("r1", 1, passed=3, failed=1, total_evals=4),

@@ -134,8 +134,3 @@ def test_a_cell_without_a_result_is_explained() -> None:
     assert "no result" not in legend_texts(plot_verdicts(whole))
     gap = results(*many("e1", "PP"), *many("e2", "F", 2))
     assert "no result" in legend_texts(plot_verdicts(gap))
-
-
-def test_results_without_an_eval_are_drawn() -> None:
-    ax = plot_verdicts(results(result("e", "failed") | {"eval_id": None, "eval_name": None}))
-    assert [each.get_text() for each in ax.get_yticklabels()] == ["(none)"]
