@@ -31,6 +31,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Comparison.diff": (COMPARISON.diff, {"eval_id": "e1"}),
     "Comparison.gate": (COMPARISON.gate, {}),
     "Comparison.raise_if_regressed": (COMPARISON.raise_if_regressed, {}),
+    "Comparison.to_dict": (COMPARISON.to_dict, {}),
     "Comparison.to_html": (COMPARISON.to_html, {}),
     "Comparison.to_markdown": (COMPARISON.to_markdown, {}),
     "View.wait": (VIEW.wait, {}),
@@ -193,6 +194,7 @@ IDS = [
     *(("check", "workflow_id"), ("fetch_evals", "workflow_id"), ("fetch_versions", "workflow_id")),
     *(("overview", "workflow_id"), ("start_runs", "workflow_id"), ("fetch_run", "run_id")),
     *(("start_runs", "evals"), ("fetch_runs", "eval_id"), ("watch", "runs")),
+    ("fetch_evals", "target_block_id"),
 ]
 
 

@@ -246,18 +246,6 @@ def test_93_a_key_goes_to_its_own_address_only(
     assert keys(other) == {"Bearer given_key", "Bearer variable_key"}
 
 
-def test_93_a_redirect_is_not_followed_to_another_address(
-    home: Path, servers: tuple[FaultServer, FaultServer]
-) -> None:
-    _, other = servers
-    moved = reply(302, headers={"Location": f"{other.url}/v1/workflows/evals/runs"})
-    with FaultServer([moved]) as own:
-        login(home, {"api_key": KEY, "base_url": own.url})
-        with pytest.raises(ra.ProtocolError, match="not followed"):
-            ra.fetch_runs(client=ra.Client())
-    assert keys(other) == set()
-
-
 def two_profiles(home: Path, own: FaultServer, other: FaultServer) -> None:
     """Each with a key and an address of its own."""
     test, live = {"api_key": KEY, "base_url": own.url}, {"api_key": OTHER, "base_url": other.url}

@@ -118,8 +118,10 @@ def test_else_a_published_version_is_compared_with_the_draft() -> None:
     assert said in verdict.explain()
 
 
-def test_where_nobody_knows_it_one_line_says_so() -> None:
-    with broken_at(20, "A" * 20 + "BBBCCC", history=False) as api:
+@pytest.mark.parametrize("published", ["", "A"])
+def test_where_nobody_knows_it_one_line_says_so(published: str) -> None:
+    with broken_at(20, "A" * 20 + "BBBCCC", published, history=False) as api:
+        api.broken["GET /v1/workflows/versions/"] = reply(404)
         verdict = api.check()
     assert shown(verdict) == []
     for text in (verdict.to_markdown(), verdict.to_html(), " ".join(str(verdict).split())):

@@ -304,11 +304,6 @@ def test_no_safe_cell_is_active_unless_it_is_a_number(frame: pl.DataFrame) -> No
             assert not is_active(cell) or is_json_number(cell)
 
 
-@pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["=a", "b"]), pl.String])
-def test_text_of_any_dtype_is_defused(dtype: pl.DataType) -> None:
-    assert written(pl.DataFrame({"x": ["=a", "b"]}, schema={"x": dtype})) == "x\n'=a\nb\n"
-
-
 NO_TABLES = {
     "the file is empty, expected at least a header$": ["", "\ufeff"],
     r"got the columns '', expected some columns of runs: run_id, .*…$": ["\n", "\n\nrun_id\n"],
@@ -441,11 +436,6 @@ def test_numbers_that_are_floats_are_read() -> None:
     assert reread(file.getvalue())["pass_rate"].to_list() == list(map(float, cells))
 
 
-def test_a_refusal_names_the_first_bad_row() -> None:
-    with pytest.raises(SchemaError, match=r"^row 2, column 'passed': got 'x', expected a 64-bit"):
-        reread("passed,failed\n1,\nx,\n,\ny,\n")
-
-
 @pytest.mark.parametrize(
     ("end", "message"),
     [
@@ -491,12 +481,6 @@ def test_a_time_may_have_any_iso_form_and_is_utc_without_an_offset(
     assert reread(f"created_at\n{cell}\n")["created_at"].to_list() == [
         moment.replace(tzinfo=dt.UTC)
     ]
-
-
-@pytest.mark.parametrize("name", ["", '""'])
-def test_a_column_may_have_no_name(name: str) -> None:
-    frame = reread(f"{name},run_id\n0,run_1\n")
-    assert frame.to_dict(as_series=False) == {"": ["0"], "run_id": ["run_1"]}
 
 
 @pytest.mark.parametrize("text", ["run_id", '"run_id"', "run_id\r\n", '\ufeff"run_id"\n'])

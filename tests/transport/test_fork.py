@@ -194,9 +194,6 @@ def test_81_so_does_the_command_line(
 
 FIRST_CALLS = [
     'fetch_results("r", client=client)',
-    'start_runs("wf", evals="a", client=client)',
-    'start_runs("wf", only="edited", client=client)',
-    'fetch_config_changes("wf", "v1", client=client)',
     'check("wf", client=client)',
 ]
 
