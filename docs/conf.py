@@ -11,7 +11,7 @@ import retab_analysis as ra
 from retab_analysis import schema
 
 HERE = Path(__file__).parent
-MADE = HERE / "generated"  # not in git: copies of the notebooks, and the columns of the frames
+MADE = HERE / "generated"  # not in git: copies of the notebooks, and a page for each frame
 
 project = "retab_analysis"
 author = copyright = "The retab_analysis developers"
@@ -77,51 +77,78 @@ def _copy_notebooks() -> None:
             shutil.copyfile(notebook, target)
 
 
-def _write_columns() -> None:
-    """Each frame's columns as a page: they are data, and nobody writes them down twice."""
-    tables = {
-        "RUNS": "One row for each eval run: `fetch_runs`, `fetch_run`, `start_runs`.",
-        "RESULTS": "One row for each eval in a run: `fetch_results`, `fetch_result`.",
-        "EVALS": "One row for each saved eval: `fetch_evals`.",
-        "WORKFLOWS": "One row for each workflow: `fetch_workflows`.",
-        "VERSIONS": "One row for each publication of a version: `fetch_versions`.",
-        "EDITS": "One row for each era of a block, from one edit to the next: `fetch_edits`.",
-        "CONFIG_CHANGES": (
-            "One row for each field that was edited: `fetch_config_changes`, "
-            "`verdict.config_changes`."
-        ),
-        "COMPARISON": (
-            "One row for each eval that was compared: `verdict.evals`, and what is chosen of it: "
-            "`verdict.broken`, `unclear`, `flaky`, `fixed`, `new`."
-        ),
-    }
-    text = [
-        "# The columns of the frames\n",
-        "This page is made from `retab_analysis.schema`, which holds the columns as data. In a",
-        "notebook, `ra.schema.RUNS.describe()` gives the same as a frame. *Source* is where the",
-        "value stands in the document of the API. The [reference](../reference.md) says beside",
-        "each function that makes a frame of another shape which columns that has.\n",
-    ]
-    for name, purpose in tables.items():
-        columns = getattr(schema, name).describe()
-        shown = ["name", "meaning", "dtype", *["source"] * columns["source"].ne("").any()]
-        text += [
-            f"## {name}\n",
-            f"{purpose}\n",
+# Each frame: what a row is, which functions give it, and where to read on.
+FRAMES = {
+    "RUNS": (
+        "eval run",
+        "`fetch_runs`, `fetch_run`, `start_runs` and `wait_for_runs` return it.",
+        ["[Fetch runs and results](../reference/fetch.md)", "[RESULTS](results.md)"],
+    ),
+    "RESULTS": (
+        "eval in a run",
+        "`fetch_results`, `fetch_result` and `decode_results` return it.",
+        ["[Fetch runs and results](../reference/fetch.md)", "[RUNS](runs.md)"],
+    ),
+    "EVALS": (
+        "saved eval",
+        "`fetch_evals` and `decode_evals` return it.",
+        ["[Fetch evals](../reference/workflows.md)", "[RESULTS](results.md)"],
+    ),
+    "WORKFLOWS": (
+        "workflow",
+        "`fetch_workflows` returns it.",
+        ["[Fetch workflows](../reference/workflows.md)", "[VERSIONS](versions.md)"],
+    ),
+    "VERSIONS": (
+        "publication of a version",
+        "`fetch_versions` returns it.",
+        ["[Fetch versions](../reference/workflows.md)", "[EDITS](edits.md)"],
+    ),
+    "EDITS": (
+        "era of a block, from one edit to the next",
+        "`fetch_edits` returns it.",
+        ["[Which edit did it?](../how-to/verdict.md#which-edit-did-it)", "[VERSIONS](versions.md)"],
+    ),
+    "CONFIG_CHANGES": (
+        "field that was edited",
+        "`fetch_config_changes` returns it, and so does `verdict.config_changes`.",
+        ["[Which edit did it?](../how-to/verdict.md#which-edit-did-it)", "[EDITS](edits.md)"],
+    ),
+    "COMPARISON": (
+        "eval that was compared",
+        "`verdict.evals` is such a frame. `verdict.broken`, `unclear`, `flaky`, `fixed`, `new` and "
+        "`stale` hold a part of its rows.",
+        ["[The verdict](../reference/verdict.md)", "[How sure is it?](../how-sure.md)"],
+    ),
+}
+
+
+def _write_frames() -> None:
+    """A page of columns for each frame, from the table that the package itself uses."""
+    for old in {*MADE.glob("*.md")} - {MADE / f"{name.lower()}.md" for name in FRAMES}:
+        old.unlink()  # of an earlier build, which Sphinx would find
+    for name, (row, given, also) in FRAMES.items():
+        table = getattr(schema, name).describe()
+        shown = ["name", "meaning", "dtype", *["source"] * table["source"].ne("").any()]
+        text = [
+            f"# {name}: one row for each {row}\n",
+            f"{given} In Python, `ra.schema.{name}.describe()` returns this table as a frame.",
+            "*Source* is the path in the API's document.\n" if "source" in shown else "",
             f"| {' | '.join(shown)} |",
             "|-" * len(shown) + "|",
         ]
-        for row in columns.iter_rows(named=True):
-            row["dtype"] = row["dtype"].replace("(time_unit='us', time_zone='UTC')", "(us, UTC)")
-            coded = {each: f"`{row[each]}`" for each in ("name", "dtype")}
-            cells = [(row | coded)[each].replace("|", r"\|").replace("<", "&lt;") for each in shown]
+        for each in table.iter_rows(named=True):
+            each["dtype"] = each["dtype"].replace("(time_unit='us', time_zone='UTC')", "(us, UTC)")
+            coded = {column: f"`{each[column]}`" for column in ("name", "dtype")}
+            cells = [(each | coded)[at].replace("|", r"\|").replace("<", "&lt;") for at in shown]
             text.append(f"| {' | '.join(cells)} |")
-        text.append("")
-    page = MADE / "columns.md"
-    if not page.exists() or page.read_text(encoding="utf-8") != "\n".join(text):
-        page.write_text("\n".join(text), encoding="utf-8")
+        text += ["", "```{seealso}", *(f"- {link}" for link in also)]
+        text += ["- [The other frames](../reference/index.md#frames)", "```", ""]
+        page, made = MADE / f"{name.lower()}.md", "\n".join(text)
+        if not page.exists() or page.read_text(encoding="utf-8") != made:
+            page.write_text(made, encoding="utf-8")
 
 
 MADE.mkdir(exist_ok=True)
 _copy_notebooks()
-_write_columns()
+_write_frames()
