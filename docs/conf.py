@@ -19,14 +19,14 @@ version = release = ra.__version__
 language = "en"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-# A part of the tables is written by a program, below another heading than here.
+# A program writes a part of the tables, below another heading than here.
 suppress_warnings = ["myst.header"]
 exclude_patterns = ["skill"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
-# A page is as true as its cells: each is executed, and an error ends the build. The environment is
-# that of somebody without a key.
+# A page is as true as its cells: each is executed, and an error ends the build. There is no key in
+# the environment.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
@@ -43,20 +43,22 @@ os.environ |= {
 for name in [name for name in os.environ if name.startswith("RETAB_")]:
     del os.environ[name]
 
-# A widget needs a kernel and, in a page, a script from a CDN. Our views have the same as HTML, and
-# that goes first; of a progress bar nothing is shown, instead of its text at some moment (whose
-# priority is 100).
+# A widget needs a kernel and, in a page, a script from a CDN. Our views give the same as HTML, which
+# goes first. A progress bar leaves nothing: its text at some moment has the priority 100.
 nb_ipywidgets_js: dict[str, object] = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", 95)]
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # what a parameter takes is explained where it stands
+autodoc_typehints = "none"  # the docstring explains each parameter
 autodoc_preserve_defaults = False
 napoleon_google_docstring = True
 napoleon_use_rtype = False
 
 nitpicky = True
-nitpick_ignore = [("py:class", "polars.dataframe.frame.DataFrame")]  # a field of Comparison
+nitpick_ignore = [
+    ("py:class", "polars.dataframe.frame.DataFrame"),  # a field of Comparison
+    ("py:func", "settle"),  # Gate names it from another module
+]
 
 html_theme = "furo"
 html_title = f"retab_analysis {version}"
@@ -66,7 +68,7 @@ html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
 
-# Sphinx and its extensions warn of one another's old names, which is nothing that we can mend.
+# Sphinx and its extensions warn of one another's old names, and we cannot mend that.
 warnings.filterwarnings("ignore", module=r"(sphinx|myst_nb|myst_parser|jupyter_cache)\b")
 
 
@@ -77,7 +79,7 @@ def _copy_notebooks() -> None:
             shutil.copyfile(notebook, target)
 
 
-# Each frame: what a row is, which functions give it, and where to read on.
+# Each frame: its rows, the functions that return it, and where to read on.
 FRAMES = {
     "RUNS": (
         "eval run",
