@@ -43,8 +43,8 @@ os.environ |= {
 for name in [name for name in os.environ if name.startswith("RETAB_")]:
     del os.environ[name]
 
-# A widget needs a kernel and, in a page, a script from a CDN. Our views give the same as HTML, which
-# goes first. A progress bar leaves nothing: its text at some moment has the priority 100.
+# A widget needs a kernel and, in a page, a script from a CDN. Our views give the same as HTML,
+# which goes first. A progress bar leaves nothing: its text at some moment has the priority 100.
 nb_ipywidgets_js: dict[str, object] = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", 95)]
 
