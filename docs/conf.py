@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import warnings
 from pathlib import Path
+
+from sphinx.application import Sphinx
 
 import retab_analysis as ra
 from retab_analysis import schema
@@ -144,11 +147,26 @@ def _write_frames() -> None:
             coded = {column: f"`{each[column]}`" for column in ("name", "dtype")}
             cells = [(each | coded)[at].replace("|", r"\|").replace("<", "&lt;") for at in shown]
             text.append(f"| {' | '.join(cells)} |")
-        text += ["", "```{seealso}", *(f"- {link}" for link in also)]
-        text += ["- [The other frames](../reference/index.md#frames)", "```", ""]
+        text += ["", "**See also**", "", *(f"- {link}" for link in also)]
+        text += ["- [The other frames](../reference/index.md#frames)", ""]
         page, made = MADE / f"{name.lower()}.md", "\n".join(text)
         if not page.exists() or page.read_text(encoding="utf-8") != made:
             page.write_text(made, encoding="utf-8")
+
+
+def _write_entries(app: Sphinx, name: str, source: list[str]) -> None:
+    """Entries of the index, which the search puts first; GitHub shows nothing of a comment."""
+
+    def write(comment: re.Match[str]) -> str:
+        entries = ", ".join(f"! {each}" for each in comment[1].split(", "))
+        return f"```{{index}} {entries}\n```"
+
+    source[0] = re.sub(r"<!-- index: (.+) -->", write, source[0])
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx calls this."""
+    app.connect("source-read", _write_entries)
 
 
 MADE.mkdir(exist_ok=True)

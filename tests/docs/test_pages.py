@@ -77,7 +77,7 @@ def test_every_public_name_stands_on_one_page_of_the_reference() -> None:
     "page", sorted((ROOT / "docs" / "reference").glob("*.md")), ids=lambda page: page.name
 )
 def test_a_page_of_the_reference_says_where_to_read_on(page: Path) -> None:
-    assert page.name == "index.md" or "```{seealso}" in page.read_text("utf-8")
+    assert page.name == "index.md" or "\n**See also**\n" in page.read_text("utf-8")
 
 
 # What a stranger types into the search, and the pages that answer it.
@@ -101,12 +101,11 @@ SEARCHED = {
 
 @pytest.mark.parametrize("typed", SEARCHED)
 def test_the_search_has_an_entry_for(typed: str) -> None:
-    """The search puts a main entry of the index first, if it is not much longer."""
+    """The search puts an entry of the index first, if it is not much longer."""
     found = set()
     for page in written():
-        for line in re.findall(r"```{index} (.*)\n```", page.read_text("utf-8")):
-            entries = [each.strip() for each in line.split(",") if each.strip()[0] == "!"]
-            if any(typed in each and len(each) - 2 <= 2 * len(typed) for each in entries):
+        for line in re.findall(r"<!-- index: (.+) -->", page.read_text("utf-8")):
+            if any(typed in each and len(each) <= 2 * len(typed) for each in line.split(", ")):
                 found.add(str(page.relative_to(ROOT / "docs").with_suffix("")))
     assert found
     assert found <= SEARCHED[typed]
