@@ -164,9 +164,18 @@ def _write_entries(app: Sphinx, name: str, source: list[str]) -> None:
     source[0] = re.sub(r"<!-- index: (.+) -->", write, source[0])
 
 
+def _keep_colons(
+    app: Sphinx, what: str, name: str, it: object, how: object, lines: list[str]
+) -> None:
+    """In the first line of a property, napoleon takes the words before a colon for a type."""
+    if what == "property":
+        lines[0] = lines[0].replace(": ", " – ")
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     app.connect("source-read", _write_entries)
+    app.connect("autodoc-process-docstring", _keep_colons, priority=100)  # before napoleon
 
 
 MADE.mkdir(exist_ok=True)
