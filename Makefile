@@ -6,8 +6,8 @@
 # make coverage   the branches that no test of the core takes; fails below 95 %
 # make browsers   the pages in Chromium: JupyterLab, Notebook 7, Voilà, marimo, the widget loaders of
 #                 VS Code and Colab, and a saved notebook on GitHub
-# make docs       the pages, every cell executed: build/docs/index.html; fails on an error, a warning
-#                 or a dead link
+# make docs       the pages, every cell executed: build/docs/index.html, and the README's picture;
+#                 fails on an error, a warning or a dead link
 # make bench      speed, as ratios against the official SDK
 # make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 #
@@ -48,8 +48,14 @@ lab: $(VENV)/.notebook
 dashboard: $(VENV)/.dashboard
 	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
 
-docs: $(VENV)/.docs
+docs: $(VENV)/.docs docs/answer.png
+	rm -rf build/docs
 	$(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --jobs=2 --quiet docs build/docs
+
+# The README's picture, if the answer may look different.
+docs/answer.png: docs/picture.py README.md $(wildcard retab_analysis/comparison/*.py retab_analysis/render/*) | $(VENV)/.docs
+	$(RUN) docs/picture.py
+	@touch $@
 
 test: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m "not browser and not study" $(OPTIONS) $(TESTS)
