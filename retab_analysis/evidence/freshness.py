@@ -14,8 +14,8 @@ from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, ERA, MOMENT, SAME_EVAL
 
 _NO_CODES = (
-    "Results do not say which code they ran; the history of their blocks does instead, or else their "
-    "versions."
+    "Results do not say which code they ran; the history of their blocks does instead, or else "
+    "their versions."
 )
 _INPUTS = SAME_EVAL[0]
 _KNOWN = ("block_id", "eval_name", BLOCK_CODE, *SAME_EVAL)

@@ -576,7 +576,8 @@ def test_62_the_results_of_another_run_are_asked_for_again(times: int) -> None:
             assert set(frame["run_id"]) == {"run_0"}
             assert len(api.asked) == 3
             return
-        with pytest.raises(ra.ProtocolError, match="is of run 'run_1', but the request was for 'run_0'"):
+        told = "is of run 'run_1', but the request was for 'run_0'"
+        with pytest.raises(ra.ProtocolError, match=told):
             ra.fetch_results("run_0", evals=False, client=client)
 
 

@@ -221,7 +221,8 @@ PUBLICATION = {
 )
 def test_75_a_list_of_another_workflow_is_a_protocol_error(fetch: Any, document: Any) -> None:
     with FaultServer([reply(body=page([document]))]) as server:
-        with pytest.raises(ra.ProtocolError, match="of workflow 'wf_invoices', but the request was for 'wf_x'"):
+        told = "of workflow 'wf_invoices', but the request was for 'wf_x'"
+        with pytest.raises(ra.ProtocolError, match=told):
             fetch("wf_x", client=client_for(server.url, max_attempts=1))
 
 
