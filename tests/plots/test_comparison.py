@@ -150,7 +150,7 @@ def test_beyond_twenty_blocks_those_that_fell_most_are_drawn() -> None:
     ax = plot_comparison(made)
     assert names_of(ax)[0].startswith("worst\n")
     assert len(names_of(ax)) == 20
-    assert ax.get_xlabel() == "20 of 31 blocks: those that fell most"
+    assert ax.get_xlabel() == "20 of 31 blocks: the largest falls"
     assert notes_of(ax) == ("left out: 11 blocks whose pass rate fell less",)
     low = plot_comparison(made, ax=Figure((6, 2)).subplots())
     sizes: Any = [each.get_fontsize() for each in low.get_yticklabels()]
