@@ -189,3 +189,28 @@ def test_a_diff_of_an_eval_that_was_not_compared() -> None:
 @pytest.mark.parametrize("eval_id", sorted(TRANSITION_OF))
 def test_every_eval_has_a_diff(eval_id: str) -> None:
     assert isinstance(of_every_transition().diff(eval_id), pl.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("passes", "is_edited", "low", "high", "told"),
+    [
+        (4, False, 0.0, 0.2, "broken with probability 0.1"),
+        (8, False, 0.2, 0.5, "perhaps broken"),
+        (4, True, 0.5, 0.8, "probably broken"),
+        (13, True, 0.8, 1.0, "broken with probability 0.8"),
+    ],
+)
+def test_a_middling_probability_is_a_word_and_the_frame_has_the_number(
+    passes: int, is_edited: bool, low: float, high: float, told: str
+) -> None:
+    codes = "A" * passes + "B" if is_edited else None
+    rows = [*many_evals(6, "P" * (passes + 1)), *history("a", "P" * passes + "F", codes)]
+    made = held_against_own_past(rows, passes + 1)
+    (p,) = made.evals.filter(eval_id="a")["p_regressed"]
+    assert low < p < high
+    html = made.to_html()
+    assert told in html
+    assert ("with probability" in html) is (not 0.2 < p < 0.8)
+    if is_edited:
+        said = "probably got worse" if p < 0.8 else "got worse with probability at least 0.8"
+        assert said in made.explain()
