@@ -276,18 +276,6 @@ def test_a_document_that_does_not_decode_is_told_by_every_scan(
     assert months({*files(path)}) == ["results 2026-05"]
 
 
-def test_a_run_without_a_date_is_among_them(path: Path, api: LetteredApi) -> None:
-    archive = ra.Archive(path)
-    api.change("run_7", timing__created_at=None)
-    sync(archive, api)
-    runs = archive.scan_runs().collect()
-    assert runs["run_id"][-1] == "run_7"
-    results = archive.scan_results().collect()
-    assert results.tail(4)["run_id"].to_list() == ["run_7"] * 4
-    expected = ra.fetch_results(runs, client=api.client, progress=False)
-    assert_frame_equal(results, expected)
-
-
 def test_a_relative_path_is_meant_where_it_was_given(
     path: Path, api: LetteredApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,14 +285,6 @@ def test_a_relative_path_is_meant_where_it_was_given(
     runs = archive.scan_runs()
     monkeypatch.chdir("/")
     assert runs.collect().height == 40
-
-
-def test_a_workflow_whose_id_is_no_name_of_a_file(path: Path) -> None:
-    with LetteredApi(EVALS, flow="wf/[*]\n%?é") as api:
-        archive = ra.Archive(path)
-        sync(archive, api)
-        for _ in range(2):
-            assert_same(archive, api.client, api.flow)
 
 
 def test_a_scan_is_lazy(path: Path, api: LetteredApi) -> None:

@@ -70,18 +70,6 @@ def test_each_block_has_its_rate_before_and_now_with_its_interval() -> None:
     assert notes_of(ax) == ()
 
 
-def test_the_rates_are_those_of_the_summary() -> None:
-    made = broken({"one": "FPPPP", "two": "PPP"})
-    ax = plot_comparison(made)
-    summary = made.summary.row(0, named=True)
-    now = (5 * rates(ax, "now")[0] + 3 * rates(ax, "now")[1]) / 8
-    assert now == pytest.approx(summary["candidate_pass_rate"])
-    history = results(*many("e", "PFPFPF"), *many("other", "PPPPPP"))
-    own = compare(results(*many("e", "F", 7)), results(*many("e", "P", 8)), history=history)
-    before = own.summary["baseline_pass_rate"].item()
-    assert rates(plot_comparison(own), "before") == [before]
-
-
 def test_before_is_hollow_and_what_broke_has_a_colour_of_its_own() -> None:
     ax = plot_comparison(broken({"fine": "PP", "worse": "FF"}))
     assert all(same_color(each, ax.get_facecolor()) for each in dots(ax)["before"].get_facecolor())
@@ -101,13 +89,6 @@ def test_the_evals_that_broke_are_named_at_the_right() -> None:
     begins = {low + each.xy[0] * (high - low) for each in ax.texts}  # type: ignore[attr-defined]
     assert min(begins) > 1
     assert max(ax.get_xticks()) == 1
-
-
-def test_of_several_blocks_each_name_stands_below_its_own() -> None:
-    ax = plot_comparison(broken({"one": "FP", "two": "FFP"}), ax=Figure((10, 6)).subplots())
-    said = [each.get_text() for each in ax.texts]
-    assert said[:3] == ["3 evals broke", "two", "name of two 0"]
-    assert said[3:] == ["name of two 1", "one", "name of one 0"]
 
 
 @pytest.mark.parametrize("size", [(6, 4), (10, 6)])
