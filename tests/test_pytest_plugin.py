@@ -10,10 +10,12 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree as Xml
 
 import coverage
 import pytest
@@ -193,6 +195,15 @@ def test_workers_are_told_what_came_out(session: Session, all_of_it: Ended) -> N
     idle = session("-p", "xdist", "-n", "2")
     assert idle.returncode == 5
     assert session.checks == 1
+
+
+def test_junit(all_of_it: Ended) -> None:
+    file = all_of_it.session.folder / "junit.xml"
+    cases = Xml.parse(file).getroot().findall(".//testcase")
+    outcomes = Counter(case[0].tag if len(case) else "passed" for case in cases)
+    assert outcomes == {"failure": 2, "skipped": 1, "passed": 7}
+    assert {case.get("classname") for case in cases} == {f"retab.{FLOW}"}
+    assert {"lines", "gap", "suite"} <= {case.get("name") for case in cases}
 
 
 def test_where_only_the_suite_fails_the_suite_fails(session: Session) -> None:

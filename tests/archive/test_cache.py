@@ -287,6 +287,14 @@ def test_a_relative_path_is_meant_where_it_was_given(
     assert runs.collect().height == 40
 
 
+def test_a_workflow_whose_id_is_no_name_of_a_file(path: Path) -> None:
+    with LetteredApi(EVALS, flow="wf/[*]\n%?é") as api:
+        archive = ra.Archive(path)
+        sync(archive, api)
+        for _ in range(2):
+            assert_same(archive, api.client, api.flow)
+
+
 def test_a_scan_is_lazy(path: Path, api: LetteredApi) -> None:
     archive = ra.Archive(path)
     sync(archive, api)

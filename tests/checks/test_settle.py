@@ -618,6 +618,18 @@ def test_told_to_wait_it_looks_again_until_all_is_decided(unsure: Small) -> None
     assert checked(unsure).evals.equals(last.evals)
 
 
+@pytest.mark.parametrize("rounds", [1, 2, 4])
+def test_no_more_looks_than_rounds(rounds: int) -> None:
+    # It failed by an edit, and passes at every second look: that is never decided.
+    reruns = {"a": "FPFPFPFP"}
+    with LetteredApi({"a": "P" * 20 + "F", **STEADY}, "A" * 20 + "B", reruns=reruns) as api:
+        clock = keep_time(api, api.client)
+        last = settle(api.check(), max_rounds=rounds, wait=True, client=api.client, progress=False)
+        assert len(api.started) <= rounds
+        assert clock.now < 3600 * (3 * rounds - 2.5)
+        assert last.reruns.height or rounds == 4
+
+
 def test_ctrl_c_while_it_waits_keeps_everything(unsure: Small) -> None:
     keep_time(unsure, unsure.client)
     bar = Recorder()

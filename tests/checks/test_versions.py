@@ -116,6 +116,12 @@ def test_all_runs_that_say_anything_are_read_and_are_in_the_plan() -> None:
     assert row.select("baseline_n", "candidate_n").row(0) == (5, 5)
 
 
+def test_either_version_may_have_run_later() -> None:
+    with world() as api:
+        made = ra.compare_versions(FLOW, "v2", "v1", client=api.client, progress=False)
+    assert made.headline == "✓ 1 eval is fixed from v2 to v1, nothing broke"
+
+
 @pytest.mark.parametrize(
     ("baseline", "candidate", "headline"),
     [

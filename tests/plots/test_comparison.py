@@ -91,6 +91,13 @@ def test_the_evals_that_broke_are_named_at_the_right() -> None:
     assert max(ax.get_xticks()) == 1
 
 
+def test_of_several_blocks_each_name_stands_below_its_own() -> None:
+    ax = plot_comparison(broken({"one": "FP", "two": "FFP"}), ax=Figure((10, 6)).subplots())
+    said = [each.get_text() for each in ax.texts]
+    assert said[:3] == ["3 evals broke", "two", "name of two 0"]
+    assert said[3:] == ["name of two 1", "one", "name of one 0"]
+
+
 @pytest.mark.parametrize("size", [(6, 4), (10, 6)])
 def test_at_most_twelve_evals_are_named(size: tuple[int, int]) -> None:
     few = [each.get_text() for each in plot_comparison(broken({"b": 12 * "F"})).texts]

@@ -108,6 +108,16 @@ def test_no_bar_reads_as_a_lower_pass_rate(other: dict[str, object]) -> None:
     assert note.startswith("left out: 1 run ")
 
 
+def test_of_runs_that_all_lack_something_the_best_are_drawn() -> None:
+    frame = runs(
+        run("block", 1, passed=1, failed=1, scope="block"),
+        run("outage", 2, passed=0, error=10, workflow_version_id="v2"),
+        run("going", 3, status="running", passed=3, failed=1, running=9, workflow_version_id="v3"),
+    )
+    drawn = heights(plot_outcomes(frame, by="workflow_version_id"))
+    assert drawn == {"passed": [0.5, 0, 0.75], "failed": [0.5, 0, 0.25], "error": [0, 1, 0]}
+
+
 def test_bars_that_cannot_be_seen_apart_are_put_together() -> None:
     frame = runs(*(run(f"r{at:04}", at // 24, failed=at % 2) for at in range(1000)))
     ax = plot_outcomes(frame, ax=Figure(figsize=(4, 3), layout="constrained").subplots())

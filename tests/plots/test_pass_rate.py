@@ -116,6 +116,17 @@ def test_a_partial_run_does_not_embellish_a_version_that_has_a_complete_one(
     assert notes_of(ax) == ("left out: 1 run that did not complete, or without counts",)
 
 
+def test_a_version_of_partial_runs_alone_has_a_hollow_point() -> None:
+    whole = run("whole", 1, passed=75, failed=25)
+    part = partial("part", 2, passed=32, failed=8, workflow_version_id="v2")
+    ax = plot_pass_rate(runs(whole, part))
+    assert points_of(ax) == [0.75, 0.8]
+    assert hollow_points(ax) == [(1, 0.8)]
+    assert "hollow: only runs in which evals are missing" in notes_of(ax)
+    uncounted = run("uncounted", 2, blocked=None, workflow_version_id="v2")
+    assert hollow_points(plot_pass_rate(runs(whole, part, uncounted))) == [(1, 0.8)]
+
+
 def points_of(ax: Axes) -> list[float]:
     return list(ax.lines[0].get_ydata())
 

@@ -120,3 +120,10 @@ def test_rings_are_where_analysis_finds_flaky_evals() -> None:
     crosses = [each for each in marks(ax, hollow=False, whole=True) if each[1] == row]
     assert not set(crosses) & set(failures)
     assert "flaky" in legend_texts(ax)
+
+
+def test_a_cell_without_a_result_is_explained() -> None:
+    whole = results(*many("e1", "PP"), *many("e2", "PF"))
+    assert "no result" not in legend_texts(plot_verdicts(whole))
+    gap = results(*many("e1", "PP"), *many("e2", "F", 2))
+    assert "no result" in legend_texts(plot_verdicts(gap))
