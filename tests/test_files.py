@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import io
 import os
 import signal
@@ -277,17 +276,6 @@ def test_line_ends_inside_cells_survive_a_text_file_that_would_translate_them(pa
     with path.open(encoding="utf-8") as file:
         assert file.readline() == "# a remark\n"
         assert read_csv(file)["run_id"].to_list() == ["a\nb", "\n", "\n"]
-
-
-def test_a_compressed_file_and_standard_output(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with gzip.open(tmp_path / "runs.csv.gz", "wb") as file:
-        write_csv(FRAME, file)
-    with gzip.open(tmp_path / "runs.csv.gz", "rb") as file:
-        assert_frame_equal(read_csv(file), FRAME)
-    write_csv(FRAME, sys.stdout)
-    assert capsys.readouterr().out == "run_id\nnew\nframe\n"
 
 
 @pytest.mark.parametrize("given", [1, None, b"runs.csv", object()])

@@ -26,7 +26,6 @@ from support.inside import (
     compare,
     eval_label,
     eval_rate,
-    known_state,
     pass_rate,
     rated_total,
     state_counts,
@@ -87,12 +86,6 @@ def test_what_is_no_verdict_changes_no_verdict(states: list[str]) -> None:
         assert state == combined(decided)
     assert (state == "mixed") == (0 < decided.count("passed") < len(decided))
     assert combined(states * 3) == state
-
-
-@pytest.mark.parametrize("state", [*STATES, "a new word", "", None])
-def test_a_word_that_is_not_ours_is_no_verdict(state: str | None) -> None:
-    frame = pl.DataFrame({"state": [state]}, schema={"state": pl.String})
-    assert frame.select(known_state()).item() == (state if state in STATES else "unscored")
 
 
 @given(st.lists(st.sampled_from((*STATES, "new")), max_size=12))

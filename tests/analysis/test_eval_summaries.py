@@ -197,13 +197,6 @@ def test_several_results_of_a_run_are_one_state() -> None:
     assert (row["outcomes"], row["failures"]) == (2, 1)
 
 
-def test_without_an_outcome_there_is_no_rate() -> None:
-    row = summarized(history("e", "CUE"))["e"]
-    assert (row["outcomes"], row["failures"]) == (0, 0)
-    assert [row[name] for name in ("rate", "rate_low", "rate_high", "kind")] == [None] * 4
-    assert (row["last_passed_at"], row["last_failed_at"]) == (None, None)
-
-
 def test_every_eval_has_its_row_gone_or_not() -> None:
     found = summarized(history("gone", "PPP...."), many_evals(4, "P" * 7))
     assert set(found) == {"gone", "e000", "e001", "e002", "e003"}

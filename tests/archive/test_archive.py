@@ -198,16 +198,6 @@ def test_the_freshness_of_old_runs_has_no_results_read_again(archive: ra.Archive
         assert len(api.asked) == 4
 
 
-def test_a_run_that_was_away_for_a_while_has_its_results_read(archive: ra.Archive) -> None:
-    with lettered() as api:
-        sync(archive, api, results=False)
-        away = api.runs.pop(2)
-        sync(archive, api, results=False)
-        api.runs.insert(2, away)
-        assert named(sync(archive, api), "added") == ["run_2"]
-        assert_same(archive, api.client)
-
-
 def test_since_is_where_it_begins_and_can_be_moved_back(archive: ra.Archive) -> None:
     with lettered({"a": "P" * 10}) as api:
         archive_runs = archive.scan_runs

@@ -276,18 +276,6 @@ def test_a_document_that_does_not_decode_is_told_by_every_scan(
     assert months({*files(path)}) == ["results 2026-05"]
 
 
-def test_a_run_without_a_date_is_among_them(path: Path, api: LetteredApi) -> None:
-    archive = ra.Archive(path)
-    api.change("run_7", timing__created_at=None)
-    sync(archive, api)
-    runs = archive.scan_runs().collect()
-    assert runs["run_id"][-1] == "run_7"
-    results = archive.scan_results().collect()
-    assert results.tail(4)["run_id"].to_list() == ["run_7"] * 4
-    expected = ra.fetch_results(runs, client=api.client, progress=False)
-    assert_frame_equal(results, expected)
-
-
 def test_a_relative_path_is_meant_where_it_was_given(
     path: Path, api: LetteredApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -568,12 +568,6 @@ def test_results_that_do_not_say_their_workflow_cannot_be_run_again(unsure: Smal
     assert starts(unsure) == 0
 
 
-def test_errors_come_first_and_each_run_is_of_one_eval(unsure: Small) -> None:
-    first = checked(unsure)
-    settled(unsure, first, max_rounds=1)
-    assert [run.eval_id for run in unsure.started] == ["extract 4", "extract 3"]
-
-
 STEADY = alike(6, "P" * 21)
 
 

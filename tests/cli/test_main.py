@@ -606,13 +606,6 @@ def test_tables_in_files(green: Served, tmp_path: Path, capsys: pytest.CaptureFi
 # The other commands
 
 
-def test_report(red: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert red("report", FLOW, "a.md", "b.html", "--baseline", "previous") == 0
-    assert (tmp_path / "a.md").read_text().startswith("### ✗ **1 eval broke**")
-    assert (tmp_path / "b.html").read_text().startswith("<!doctype html>")
-    assert "Written to a.md, b.html." in capsys.readouterr().err
-
-
 def test_what_is_accepted_passes(
     red: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

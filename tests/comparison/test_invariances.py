@@ -183,22 +183,6 @@ def test_the_same_on_both_sides_has_not_changed() -> None:
             assert decided["baseline_state"].to_list() == decided["candidate_state"].to_list()
 
 
-EMPTY = results()
-
-
-def test_everything_may_be_removed_or_added() -> None:
-    some = runs(ROWS, RUNS)
-    for removed in (compare(some, EMPTY), compare(some, EMPTY, history=FRAMES[2])):
-        assert numbers(removed)["removed"] == some.height
-        assert removed.verdict == "inconclusive"
-        assert removed.evals["p_regressed"].null_count() == some.height
-        assert removed.gate().notes[0].startswith(f"{some.height} removed: ")
-    added = compare(EMPTY, some)
-    assert numbers(added)["added"] == some.height
-    assert added.verdict == "inconclusive"
-    assert added.gate("added").ok is False
-
-
 UNKNOWN = (
     *("run_id", "result_id", "workflow_version_id", "run_created_at", "created_at", "block_id"),
     *("eval_name", "handle_inputs_fingerprint", "block_execution_fingerprint", "expected_value"),

@@ -30,6 +30,7 @@ def test_nothing_is_concluded_from_nothing() -> None:
             row["delta_low"] is not None and -0.05 <= row["delta_low"] <= row["delta_high"] <= 0.05
         )
         assert (comparison.verdict == "no_change") is inside
+    assert suite("PP", "EE").headline == "? 2 evals ended in an error"
 
 
 def test_every_sentence_is_true_or_is_not_said() -> None:

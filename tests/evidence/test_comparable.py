@@ -265,17 +265,6 @@ def test_no_rate_jumps_between_a_run_and_its_reruns(
     assert jumps(ledger(Run(0, BOTH), last, again)) == expected
 
 
-def test_a_rate_jumps_after_the_first_outcome_only() -> None:
-    letters = [".", "P", ".", "F", "."]
-    runs = [
-        Run(at * DAY, {"b": "P"} | ({"a": letter} if letter != "." else {}))
-        for at, letter in enumerate(letters)
-    ]
-    made = ledger(*runs[:-1], runs[-1]._replace(now=True))
-    assert jumps(made) == "--xxx"
-    assert jumps(made, "b") == "-xxxx"
-
-
 def test_a_pass_that_only_the_saved_eval_remembers_is_a_row() -> None:
     remembered = Run(0, {"a": "P"}, more={"run_id": None, "result_id": None})
     other = Run(DAY, {"b": "P"}, more={"run_id": None, "result_id": None})

@@ -73,22 +73,6 @@ def test_a_break_looks_hardly_less_probable_one_run_later(others: int, edit: str
     assert found[-1] == max(found)
 
 
-def test_breaks_and_mends_at_one_row_are_independent_before_anything_was_seen() -> None:
-    possible = np.add.outer(rates.SHARES, rates.SHARES) <= 1
-    for age, edited in itertools.product(range(4), (rates.SAME, rates.EDITED)):
-        up, down = (rates.share_weights(edited, up=up, age=age) for up in (True, False))
-        both = np.outer(up, down)[possible]
-        np.testing.assert_allclose(rates.SHARE_PRIORS[age, edited], both / both.sum())
-
-
-def test_an_unknown_edit_lies_between_an_edit_and_none() -> None:
-    low, middle, high = (
-        rates.share_weights(edited, up=True, age=0) @ rates.SHARES
-        for edited in (rates.SAME, rates.UNKNOWN, rates.EDITED)
-    )
-    assert low < middle < high
-
-
 def paths(given: Histories, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Worse and better by row, of one eval without others, by summing over every path of rates."""
     n_rows = given.shape[1]

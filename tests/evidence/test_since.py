@@ -107,11 +107,6 @@ def test_credible_rows_are_the_fewest_that_hold_enough(seed: int) -> None:
     assert (np.where(chosen, 0, worse).max(axis=1) <= least).all()
 
 
-def test_credible_rows_of_nothing_are_none() -> None:
-    assert not find_credible_rows(np.zeros((2, 5))).any()
-    assert find_credible_rows(np.zeros((2, 0))).shape == (2, 0)
-
-
 def test_since_is_the_first_outcome_that_shows_it() -> None:
     found = told("PPPP..FF", "    e   ")
     assert found.since[0] == 6

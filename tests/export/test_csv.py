@@ -108,16 +108,6 @@ def test_a_table_without_rows_has_a_header_and_its_dtypes(name: str, excel: bool
     assert_frame_equal(reread(text, name.split()[0]), empty)
 
 
-def test_null_and_empty_and_lists_are_told_apart() -> None:
-    frame = pl.DataFrame(
-        {"run_id": ["", None, "null"], "freshness_reasons": [[], None, ["", None, 'a "b"\n']]}
-    )
-    text = written(frame)
-    assert text.startswith('run_id,freshness_reasons\n"",[]\n,\nnull,"[')
-    assert rows_of(text)[3] == ["null", r'["",null,"a \"b\"\n"]']
-    assert_frame_equal(reread(text), frame)
-
-
 def test_values_have_one_form() -> None:
     second = 1_714_557_600_000_000
     frame = pl.DataFrame(

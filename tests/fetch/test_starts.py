@@ -113,12 +113,6 @@ def test_how_many_are_started_is_said_before(
     assert told[0]
 
 
-def test_what_is_said_costs_one_request() -> None:
-    with FaultServer([SAVED, *started("r1", "r2")]) as server:
-        assert ra.start_runs("wf", blocks=["b1", "b2"], client=client_for(server.url)).height == 2
-        assert len(bodies(server)) == len(server.requests) - 1 == 2
-
-
 def test_where_nobody_can_be_told_it_is_started_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -70,18 +70,6 @@ def test_each_block_has_its_rate_before_and_now_with_its_interval() -> None:
     assert notes_of(ax) == ()
 
 
-def test_the_rates_are_those_of_the_summary() -> None:
-    made = broken({"one": "FPPPP", "two": "PPP"})
-    ax = plot_comparison(made)
-    summary = made.summary.row(0, named=True)
-    now = (5 * rates(ax, "now")[0] + 3 * rates(ax, "now")[1]) / 8
-    assert now == pytest.approx(summary["candidate_pass_rate"])
-    history = results(*many("e", "PFPFPF"), *many("other", "PPPPPP"))
-    own = compare(results(*many("e", "F", 7)), results(*many("e", "P", 8)), history=history)
-    before = own.summary["baseline_pass_rate"].item()
-    assert rates(plot_comparison(own), "before") == [before]
-
-
 def test_before_is_hollow_and_what_broke_has_a_colour_of_its_own() -> None:
     ax = plot_comparison(broken({"fine": "PP", "worse": "FF"}))
     assert all(same_color(each, ax.get_facecolor()) for each in dots(ax)["before"].get_facecolor())

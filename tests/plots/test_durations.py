@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.dates import num2date
 from matplotlib.figure import Figure
@@ -104,15 +103,6 @@ def test_durations_choose_a_unit(most: int, unit: str) -> None:
     ax = plot_durations(runs(run("a", 1, duration_ms=most, queue_ms=None)))
     assert ax.get_ylabel() == f"execution\n[{unit}]"
     assert (ax.get_ylim()[0] < 0) == (most < 0)
-
-
-def test_where_median_and_p95_are_the_same_both_are_seen() -> None:
-    with plt.style.context("seaborn-v0_8-talk"):  # which has markers without edges
-        median, p95 = plot_durations(runs(run("a", 1))).lines
-    assert median.get_zorder() > p95.get_zorder()
-    assert p95.get_markersize() > median.get_markersize()
-    assert p95.get_markerfacecolor() == "none"
-    assert p95.get_markeredgewidth() > 0
 
 
 def test_what_has_no_durations_yet_says_so() -> None:

@@ -103,13 +103,6 @@ def test_of_many_evals_those_that_ever_failed_are_drawn_page_by_page() -> None:
     assert len(high.get_yticklabels()) == 40
 
 
-def test_evals_of_one_name_are_told_apart_by_id() -> None:
-    ax = plot_verdicts(
-        results(result("e1", "passed", eval_name="n"), result("e2", "passed", eval_name="n"))
-    )
-    assert [each.get_text() for each in ax.get_yticklabels()] == ["n e1", "n e2"]
-
-
 def test_rings_are_where_analysis_finds_flaky_evals() -> None:
     frame = results(
         *many("flaky", "PFPPFPPFPEFP"),

@@ -82,15 +82,6 @@ def test_what_converts_without_loss_is_taken(change: pl.Expr, lazy: bool) -> Non
     assert_frame_equal(taken(changed.lazy() if lazy else changed), frame)
 
 
-def test_other_time_units_are_taken_where_they_are_exact() -> None:
-    coarse = run_rows().with_columns(pl.col("created_at").dt.truncate("1ms"))
-    assert_frame_equal(
-        taken(coarse.with_columns(pl.col("created_at").dt.cast_time_unit("ms"))), coarse
-    )
-    empty_lists = run_rows().with_columns(freshness_reasons=pl.lit([], pl.List(pl.Null)))
-    assert taken(empty_lists)["freshness_reasons"].to_list() == [[], []]
-
-
 @given(
     st.lists(
         st.none()

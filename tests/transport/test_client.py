@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.documents import run_document
-from support.fakes import KEY, client_for
+from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
 
 import retab_analysis as ra
@@ -35,13 +35,6 @@ def test_one_client_serves_many_threads_over_few_connections() -> None:
             frames = list(pool.map(lambda i: ra.fetch_run(f"r{i}", client=client), range(80)))
         assert [frame["run_id"][0] for frame in frames] == [f"r{i}" for i in range(80)]
         assert server.connections <= 4
-
-
-def test_a_client_is_a_context_manager() -> None:
-    with FaultServer([GOOD]) as server, ra.Client(KEY, server.url) as client:
-        assert ra.fetch_runs(client=client).height == 1
-        assert client.base_url == server.url
-        assert client.max_concurrency == 8
 
 
 def test_close_closes_the_kept_connections_at_once() -> None:
