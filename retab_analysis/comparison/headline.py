@@ -178,18 +178,20 @@ def _broke(facts: VerdictFacts) -> Heading | None:
     strong = f"{count_noun(len(new), 'eval')} broke" if new else ""
     strong = strong or f"{count_noun(len(old), 'eval')} {still}"
     fixed, missing = facts.of("fixed"), facts.of("incomplete")
-    is_unrun = not new or any(each.saved.stale == "block" for each in broken)
-    unrun = _name_unrun(facts) if is_unrun and not facts.between else None
-    is_again = unrun is not None and all(each.cause == "edit" for each in broken)
+    unrun = None if facts.between else _name_unrun(facts)
+    if new and unrun and unrun.open < unrun.of and all(s.saved.stale != "block" for s in broken):
+        unrun = None  # the part that ran is the news
+    is_by_edit = unrun is not None and all(each.cause == "edit" for each in broken)
     more = [f"{len(old)} {still}"] if new and old else []
     if unrun is not None:
+        is_again = is_by_edit and unrun.blocks <= {each.block_id for each in broken}
         going = find_going(facts, unrun.blocks)
-        far = "has not run" if going is None else f"its run goes on ({going.done} of {going.total})"
-        more.insert(0, f"{unrun.name} {unrun.were} edited {'again ' * is_again}and {far}")
+        far = "" if going is None else f" and its run goes on ({going.done} of {going.total})"
+        more.insert(0, unrun.say(far, is_again=is_again))
     more += [_say_fixed(fixed, short=True)] if fixed else []
     more += [_say_missing(len(missing))] if missing else []
     causes = facts.between or _say_causes(new or old, facts, is_new=bool(new))
-    if is_again and not new and (day := _find_day(old, facts)):
+    if is_by_edit and not new and (day := _find_day(old, facts)):
         causes = f" since the edit of {day}"
     return Heading("✗", "bad", strong, f"{causes}{''.join(f'; {each}' for each in more[:1])}")
 
@@ -333,9 +335,11 @@ class _Unrun(NamedTuple):
     of: int
     blocks: set[str | None]
 
-    @property
-    def were(self) -> str:
-        return "were" if len(self.blocks) > 1 else "was"
+    def say(self, far: str = "", *, is_again: bool = False) -> str:
+        were, have = ("was", "has") if len(self.blocks) == 1 else ("were", "have")
+        part = f": {self.open} of {self.of} {'has' if self.open == 1 else 'have'} not run"
+        far = far or (part if self.open < self.of else f" and {have} not run")
+        return f"{self.name} {were} edited{' again' * is_again}{far}"
 
 
 def _name_unrun(facts: VerdictFacts) -> _Unrun | None:
@@ -363,17 +367,16 @@ def _not_run(facts: VerdictFacts) -> Heading | None:
         who = count_noun(len(chosen), f"{word} eval")
         verb = "has" if len(chosen) == 1 else "have"
         return Heading("○", "other", f"{who} {verb} not run yet", "; nothing else broke")
-    were = unrun.were
-    name, going = f"{unrun.name} {were} edited", find_going(facts, {s.block_id for s in stale})
+    going = find_going(facts, {each.block_id for each in stale})
     if going is not None:
-        return Heading("○", "other", name, f"; its run goes on ({going.done} of {going.total})")
-    if unrun.open < unrun.of and were == "was":
+        far = f"; its run goes on ({going.done} of {going.total})"
+        return Heading("○", "other", unrun.say(far))
+    if unrun.open < unrun.of:
+        its = "its" if len(unrun.blocks) == 1 else "their"
         have = "has" if unrun.open == 1 else "have"
-        said = f": {unrun.open} of its {unrun.of} evals {have} not run since; {facts.nothing} broke"
-        return Heading("○", "other", name, said)
-    have = "have" if were == "were" else "has"
-    said = f"; before that {facts.nothing} broke"
-    return Heading("○", "other", f"{name} and {have} not run yet", said)
+        part = f": {unrun.open} of {its} {unrun.of} evals {have} not run since"
+        return Heading("○", "other", unrun.say(part), f"; {facts.nothing} broke")
+    return Heading("○", "other", f"{unrun.say()} yet", f"; before that {facts.nothing} broke")
 
 
 def find_going(facts: VerdictFacts, blocks: Collection[str | None]) -> NewerRun | None:

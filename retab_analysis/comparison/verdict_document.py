@@ -325,15 +325,14 @@ class _Writer:
         reruns, until = self.looks
         aside: list[str | Span] = []
         if reruns:
-            what = "one rerun may clear it" if reruns == 1 else "one rerun each may clear them"
-            aside.append(what)
+            is_one = min(reruns, len(evals)) == 1
+            aside.append(f"one rerun {'may clear it' if is_one else 'each may clear them'}")
         if until is not None:
             day = say_day(until, self.facts.year)
             aside.append(f"{'; ' * bool(aside)}a look after {day} {until:%H:%M} UTC may decide")
         rows = tuple(map(self._row, evals))
         title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
-        parts: list[Part] = [DocumentTable(self.columns, rows)]
-        yield Card("doubt", title, write_line(*aside), tuple(parts))
+        yield Card("doubt", title, write_line(*aside), (DocumentTable(self.columns, rows),))
 
     def _new_failures(self) -> Iterator[Part]:
         """New or edited evals that fail: named, because readers look for failures."""

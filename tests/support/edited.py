@@ -153,6 +153,16 @@ TABLE: dict[str, Row] = {
         "extract was edited again and has not run",
         EDITED_ONLY,
     ),
+    "broke, and another block was edited": Row(
+        lambda: LetteredApi(
+            {each: "PPPPPPF" if each in EXTRACT else "PPPPPPP" for each in BLOCKS},
+            blocks=BLOCKS,
+            codes={"classify": "A" * 7 + "B", "extract": "A" * 6 + "B"},
+        ),
+        1,
+        "✗ 4 evals broke since the edit of extract; classify was edited and has not run",
+        EDITED_ONLY,
+    ),
     "its run goes on": Row(
         lambda: edited("U"), 2, f"○ {WAS_EDITED}; its run goes on (0 of 4)", WATCH
     ),
