@@ -1,7 +1,7 @@
 """The study: how often the library is right, and whether that is what must hold.
 
 ``make rates`` runs it and writes ``docs/_rates.json``, from which the pages take every rate that
-they state. By hand: ``python tests/simulation/musts.py --suites 8 --measures settle looks``.
+they state. A part of it, by hand: ``python tests/simulation/musts.py --suites 8 --only drift``.
 
 *Broken* is an eval whose failing rate rose by .14 or more. A call is *false* if the eval is not
 worse by that than at any earlier time. The *ceiling* are the broken evals that fail in the
@@ -48,7 +48,7 @@ EARLIER = {"first": first_world.simulate, "second": heavy.simulate}
 RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
 RULES = {"": look, "naive ": look_naively}
-Z = 1.645
+INTERVAL, Z = 0.9, 1.645
 
 TABLE = """
 nothing changed: exit code 0 at a look          | looks same | ALL | exit 0/looks | ≥ -
@@ -109,8 +109,11 @@ LIMITS = {
     "cleared after a pass": CLEARED_BY_PASS,
     "sure": SURE,
     "broken in a simulation": RISE,
+    "interval": INTERVAL,
+    # The upper end of Wilson's interval without a failure.
+    **{f"rate_high after {n} passes": round(1.96**2 / (n + 1.96**2), 2) for n in (3, 5, 20)},
 }
-"""Numbers that pages state and nobody measures: somebody chose them."""
+"""Numbers that pages state and no study measures: somebody chose them, or they can be computed."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ class Figure:
         rates = {self.name: {**asdict(rate), "unit": unit}}
         if self.must is not None:
             missed = rate.low > self.must if self.sign == "≤" else rate.high < self.must
-            rates[self.name] |= {"sign": self.sign, "must": self.must, "missed": missed}
+            rates[self.name] |= {"sign": self.sign, "must": self.must, "missed": bool(missed)}
         of = f"naive {whole}" if f"naive {whole}" in names else whole
         if f"naive {part}" in names and (naive := Rate.estimate(counted, f"naive {part}", of)):
             rates[f"{self.name} | naive"] = {**asdict(naive), "unit": unit}
@@ -403,43 +406,49 @@ def find_commit() -> str:
     ).stdout.strip()
 
 
-def round_rate(entry: Mapping[str, object]) -> dict[str, object]:
-    """An entry as the file has it: four digits are more than the suites can tell."""
-    return {key: round(x, 4) if isinstance(x, float) else x for key, x in entry.items()}
+def say_rate(name: str, rate: Mapping[str, object]) -> str:
+    """A rate in one line."""
+    must = (
+        f"{rate['sign']} {rate['must']}{' ✗' if rate['missed'] else ''}" if "must" in rate else ""
+    )
+    value, low, high = (f"{rate[each]:.3f}" for each in ("value", "low", "high"))
+    return f"{name:<80} {value} ({low} to {high}) of {rate['of']}  {must}\n"
+
+
+def write_rates(rates: Mapping[str, Mapping[str, object]], **study: object) -> None:
+    """Write the pages' file, a rate a line, with four digits: the suites tell no more."""
+    lines = [f"{json.dumps(name)}: {json.dumps(each)}" for name, each in study.items()]
+    rounded = {
+        name: {key: round(x, 4) if isinstance(x, float) else x for key, x in rate.items()}
+        for name, rate in rates.items()
+    }
+    each_rate = [
+        f"  {json.dumps(name)}: {json.dumps(rate, ensure_ascii=False)}"
+        for name, rate in rounded.items()
+    ]
+    lines.append('"rates": {\n' + ",\n".join(each_rate) + "\n}")
+    RATES.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the rates; the number of musts that are missed is the exit code."""
+    """Print the rates. The exit code is how many musts are missed, or 0 if it writes the file."""
     parser = argparse.ArgumentParser(description="How often the library is right.")
     parser.add_argument("--suites", type=int, default=LEAST_SUITES, help="suites a task")
     parser.add_argument("--seed", type=int, default=7, help="another seed, other suites")
-    parser.add_argument("--measures", nargs="+", choices=MEASURES, default=list(MEASURES))
-    parser.add_argument("--only", default="", help="only lines whose title has this text")
+    parser.add_argument("--only", default="", help="only rates whose name has this text")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--write", action="store_true", help=f"write {RATES.name} for the pages")
     asked = parser.parse_args(arguments)
-    if asked.write and (asked.suites < LEAST_SUITES or asked.only or len(asked.measures) < 7):
-        parser.error(f"the pages' rates are of all measures, with {LEAST_SUITES} suites or more")
+    if asked.write and (asked.suites < LEAST_SUITES or asked.only):
+        parser.error(f"the pages need all rates, of {LEAST_SUITES} suites or more")
     commit = find_commit() if asked.write else ""
-    figures = [
-        each
-        for each in list_figures()
-        if each.tasks[0].measure in asked.measures and asked.only in each.title
-    ]
+    figures = [each for each in list_figures() if asked.only in each.name]
     counted = count_all(figures, asked.suites, asked.seed, asked.processes)
     rates = {name: each for figure in figures for name, each in figure.compute(counted).items()}
-    for name, each in rates.items():
-        must = (
-            f"{each['sign']} {each['must']}{' ✗' if each['missed'] else ''}"
-            if "must" in each
-            else ""
-        )
-        value, low, high = (f"{each[key]:.3f}" for key in ("value", "low", "high"))
-        sys.stdout.write(f"{name:<80}{value} ({low} to {high}) of {each['of']}  {must}\n")
+    sys.stdout.writelines(say_rate(name, each) for name, each in rates.items())
     if asked.write:
-        told = {"commit": commit, "suites": asked.suites, "seed": asked.seed, "limits": LIMITS}
-        told |= {"rates": {name: round_rate(each) for name, each in rates.items()}}
-        RATES.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_rates(rates, commit=commit, suites=asked.suites, seed=asked.seed, limits=LIMITS)
+        return 0
     return sum(bool(each.get("missed")) for each in rates.values())
 
 

@@ -1,0 +1,213 @@
+"""The rates that pages state come from ``_rates.json``, which ``make rates`` writes.
+
+A page names a number and does not write it down:
+
+- ``{rate}`edit: calls at sight that are true | A``` is a rate.
+- ``{limit}`broke``` is a number that no study measures, such as a threshold.
+- ``{study}`suites``` says how the study was made: ``suites``, ``seed``, ``commit``.
+- ``{rates}`edit, drift | A, B```, on a line of its own, is the table of these parts and worlds.
+
+GitHub shows README.md as it is, so a number stands there before a comment with its name:
+``98 %<!-- rate: … -->``. ``python docs/rates.py`` renews these numbers.
+
+The build fails if a name is not in the file, or if a number in README.md is another one than the
+file's. It also fails if README.md, or a page about rates, states a number in its prose that looks
+like a rate: a percentage, "9 of 10", "nine in ten", a decimal below 1. A page is about rates if it
+is, or links to, ``how-sure`` or ``simulation``. Code is no prose. Nothing finds "half of all".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+HERE = Path(__file__).parent
+FILE = HERE / "_rates.json"
+README = HERE.parent / "README.md"
+ABOUT_RATES = ("how-sure", "simulation")
+
+Study = dict[str, Any]
+
+_ASKED = re.compile(r"\{(rates?|limit|study)\}`([^`]+)`")
+_MARKED = re.compile(r"(\d[\d.,]*(?: %)?)<!-- rate: (.+?) -->")
+
+_NO_PROSE = [
+    re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
+    re.compile(r"^[ >]*(```+|~~~+|:::+\{code).*?^[ >]*\1`*$", re.DOTALL | re.MULTILINE),
+    re.compile(r"<!--.*?-->", re.DOTALL),
+    re.compile(r"(\{\w+\})?(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL),
+    re.compile(r"\]\([^)]*\)"),
+]
+_WORDS = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty"
+    "|seventy|eighty|ninety|hundred|thousand"
+)
+_NUMBER = rf"(?:\d[\d,]*|{_WORDS})"
+_LOOKS_LIKE_A_RATE = re.compile(
+    rf"\d[\d.,]*\s*(?:%|percent\b|per\s+cent\b)"
+    rf"|(?<![\w.])0?\.\d+(?!\w|\.\d)"
+    rf"|\b{_NUMBER}(?:\s+[a-z]+)?\s+(?:in|of|out\s+of)\s+(?:an?\s+)?{_NUMBER}\b",
+    re.IGNORECASE,
+)
+
+
+class RateError(ValueError):
+    """A page states a number that the study did not find."""
+
+
+def read_study() -> Study:
+    """The file."""
+    study: Study = json.loads(FILE.read_text(encoding="utf-8"))
+    return study
+
+
+def show_share(share: float) -> str:
+    """A share in percent; 0 % and 100 % are exact."""
+    percent = 100 * share
+    if 0 < percent < 1 or 99 < percent < 100:
+        return f"{min(max(percent, 0.1), 99.9):.1f} %"
+    return f"{percent:.0f} %"
+
+
+def show_rate(rate: Study) -> str:
+    """A share in percent, or a mean with one decimal."""
+    return show_share(rate["value"]) if rate["unit"] == "share" else f"{rate['value']:.1f}"
+
+
+def find(study: Study, part: str, name: str) -> Any:
+    """What the file has by that name."""
+    name = " ".join(name.split())
+    if name not in study[part]:
+        raise RateError(f"there is nothing called {name!r} among the {part} of {FILE.name}")
+    return study[part][name]
+
+
+def write_table(study: Study, asked: str) -> str:
+    """All rates of the parts and worlds that somebody asks for, such as "edit, drift | A, B"."""
+    parts, worlds = (each.strip().split(", ") for each in " ".join(asked.split()).split(" | "))
+    named = [name.split(" | ")[0] for name in study["rates"]]
+    titles = [each for each in dict.fromkeys(named) if each.partition(": ")[0] in parts]
+    if not titles:
+        raise RateError(f"{FILE.name} has no part {', '.join(parts)}")
+    columns = [
+        (world, what, cells)
+        for world in worlds
+        for what, show in {"": _show_value, "must": _show_must, "naive": _show_naive}.items()
+        if any(cells := [show(study["rates"], f"{title} | {world}") for title in titles])
+    ]
+    missing = [world for world in worlds if (world, "") not in {each[:2] for each in columns}]
+    if missing:
+        raise RateError(f"{FILE.name} has nothing of {', '.join(parts)} in {', '.join(missing)}")
+    heads = ["", *(what or world for world, what, _ in columns)]
+    rows = [heads, ["---"] * len(heads)]
+    for at, title in enumerate(titles):
+        label = title if len(parts) > 1 else title.partition(": ")[2]
+        rows.append([label, *(cells[at] for *_, cells in columns)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _show_value(rates: Study, name: str) -> str:
+    if name not in rates:
+        return ""
+    rate = rates[name]
+    ends = rate["low"], rate["high"]
+    if rate["unit"] == "share":
+        return f"**{show_rate(rate)}** ({100 * ends[0]:.0f} to {100 * ends[1]:.0f})"
+    return f"**{show_rate(rate)}** ({ends[0]:.1f} to {ends[1]:.1f})"
+
+
+def _show_must(rates: Study, name: str) -> str:
+    rate = rates.get(name, {})
+    if "must" not in rate:
+        return ""
+    must = f"{100 * rate['must']:.0f}" if rate["unit"] == "share" else f"{rate['must']:g}"
+    return f"{rate['sign']} {must}{' ✗' if rate['missed'] else ''}"
+
+
+def _show_naive(rates: Study, name: str) -> str:
+    naive = rates.get(f"{name} | naive")
+    return show_rate(naive) if naive else ""
+
+
+def fill_page(study: Study, text: str) -> str:
+    """A page with the numbers in the place of their names."""
+
+    def fill(match: re.Match[str]) -> str:
+        kind, name = match.groups()
+        if kind == "rates":
+            return write_table(study, name)
+        if kind == "rate":
+            return show_rate(find(study, "rates", name))
+        return f"{find(study, 'limits', name):g}" if kind == "limit" else f"{study[name]}"
+
+    return _ASKED.sub(fill, text)
+
+
+def fill_readme(study: Study, text: str) -> str:
+    """README.md with the file's numbers before their names."""
+    return _MARKED.sub(
+        lambda match: f"{show_rate(find(study, 'rates', match[2]))}<!-- rate: {match[2]} -->", text
+    )
+
+
+def is_about_rates(name: str, text: str) -> bool:
+    """Whether a page is about rates: it is, or links to, one of ``ABOUT_RATES``."""
+    return name in ABOUT_RATES or bool(
+        re.search(rf"\]\([^)]*(?:{'|'.join(ABOUT_RATES)})\.md", text)
+    )
+
+
+def check_prose(name: str, text: str) -> None:
+    """Raise a RateError if the prose states a number that looks like a rate."""
+    prose = _MARKED.sub("·", text)
+    for each in _NO_PROSE:
+        prose = each.sub(lambda match: "·" + "\n" * match[0].count("\n"), prose)
+    for match in _LOOKS_LIKE_A_RATE.finditer(prose):
+        line = prose[: match.start()].count("\n") + 1
+        number = " ".join(match[0].split())
+        raise RateError(
+            f"{name}, line {line}: {number!r} is a number that {FILE.name} does not give the page. "
+            f"Name it as {Path(__file__).name} says, or say it in other words."
+        )
+
+
+def check_readme(study: Study, text: str) -> None:
+    """Raise a RateError if README.md states a rate that is not the file's."""
+    for number, name in _MARKED.findall(text):
+        rate = show_rate(find(study, "rates", name))
+        if number != rate:
+            raise RateError(f"README.md says {number} of {name!r}, and {FILE.name} {rate}")
+    check_prose("README.md", text)
+
+
+def read_page(name: str, text: str) -> str:
+    """A page as Sphinx reads it: checked, and with its numbers."""
+    if is_about_rates(name, text):
+        check_prose(name, text)
+    return fill_page(read_study(), text)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """What Sphinx asks of an extension."""
+
+    def on_source(app: Sphinx, name: str, source: list[str]) -> None:
+        if Path(app.env.doc2path(name)).suffix == ".md":
+            app.env.note_dependency(str(FILE), docname=name)
+            source[0] = read_page(name, source[0])
+
+    app.connect("source-read", on_source)
+    app.connect(
+        "builder-inited", lambda _: check_readme(read_study(), README.read_text(encoding="utf-8"))
+    )
+    return {"parallel_read_safe": True}
+
+
+if __name__ == "__main__":
+    README.write_text(
+        fill_readme(read_study(), README.read_text(encoding="utf-8")), encoding="utf-8"
+    )
