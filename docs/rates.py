@@ -76,7 +76,8 @@ def show_share(share: float) -> str:
 
 def show_rate(rate: Study) -> str:
     """A share in percent, or a mean with one decimal."""
-    return show_share(rate["value"]) if rate["unit"] == "share" else f"{rate['value']:.1f}"
+    value: float = rate["value"]
+    return show_share(value) if rate["unit"] == "share" else _show_mean(value)
 
 
 def find(study: Study, part: str, name: str) -> Any:
@@ -103,12 +104,11 @@ def write_table(study: Study, asked: str) -> str:
     missing = [world for world in worlds if (world, "") not in {each[:2] for each in columns}]
     if missing:
         raise RateError(f"{FILE.name} has nothing of {', '.join(parts)} in {', '.join(missing)}")
+    labels = titles if len(parts) > 1 else [each.partition(": ")[2] for each in titles]
     heads = ["", *(what or world for world, what, _ in columns)]
-    rows = [heads, ["---"] * len(heads)]
-    for at, title in enumerate(titles):
-        label = title if len(parts) > 1 else title.partition(": ")[2]
-        rows.append([label, *(cells[at] for *_, cells in columns)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    cells_of = zip(*(cells for *_, cells in columns), strict=True)
+    lines = [[label, *cells] for label, cells in zip(labels, cells_of, strict=True) if any(cells)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [heads, ["---"] * len(heads), *lines])
 
 
 def _show_value(rates: Study, name: str) -> str:
@@ -117,8 +117,10 @@ def _show_value(rates: Study, name: str) -> str:
     rate = rates[name]
     ends = rate["low"], rate["high"]
     if rate["unit"] == "share":
-        return f"**{show_rate(rate)}** ({100 * ends[0]:.0f} to {100 * ends[1]:.0f})"
-    return f"**{show_rate(rate)}** ({ends[0]:.1f} to {ends[1]:.1f})"
+        interval = f"{100 * ends[0]:.0f}–{100 * ends[1]:.0f}"
+    else:
+        interval = " to ".join(_show_mean(each) for each in ends)
+    return _hold_together(f"**{show_rate(rate)}** ({interval})")
 
 
 def _show_must(rates: Study, name: str) -> str:
@@ -126,12 +128,21 @@ def _show_must(rates: Study, name: str) -> str:
     if "must" not in rate:
         return ""
     must = f"{100 * rate['must']:.0f}" if rate["unit"] == "share" else f"{rate['must']:g}"
-    return f"{rate['sign']} {must}{' ✗' if rate['missed'] else ''}"
+    return _hold_together(f"{rate['sign']} {must}{' ✗' if rate['missed'] else ''}")
 
 
 def _show_naive(rates: Study, name: str) -> str:
     naive = rates.get(f"{name} | naive")
-    return show_rate(naive) if naive else ""
+    return _hold_together(show_rate(naive)) if naive else ""
+
+
+def _show_mean(mean: float) -> str:
+    return f"{round(mean, 1) + 0.0:.1f}".replace("-", "−")
+
+
+def _hold_together(cell: str) -> str:
+    """A cell that is not broken into lines."""
+    return cell.replace(" ", "\N{NO-BREAK SPACE}").replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
 
 
 def fill_page(study: Study, text: str) -> str:
@@ -143,7 +154,7 @@ def fill_page(study: Study, text: str) -> str:
             return write_table(study, name)
         if kind == "rate":
             return show_rate(find(study, "rates", name))
-        return f"{find(study, 'limits', name):g}" if kind == "limit" else f"{study[name]}"
+        return f"{find(study, 'limits', name):g}" if kind == "limit" else f"{study[name]}"[:10]
 
     return _ASKED.sub(fill, text)
 

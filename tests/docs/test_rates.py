@@ -57,7 +57,7 @@ def test_the_readme_states_the_file_s_rates() -> None:
 
 
 def test_the_page_of_the_study_shows_every_rate() -> None:
-    shown = rates.read_page("simulation", PAGES["simulation"])
+    shown = rates.read_page("simulation", PAGES["simulation"]).replace("\N{NO-BREAK SPACE}", " ")
     for name in STUDY["rates"]:
         title, world, *naive = name.split(" | ")
         cell = rates.show_rate(STUDY["rates"][name])
@@ -71,6 +71,42 @@ def test_the_page_of_the_study_shows_every_rate() -> None:
             if row.split(" | ")[0].removeprefix("| ") in label
         ]
         assert any((cell if naive else f"**{cell}**") in row for row in rows), name
+
+
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        # Two worlds are harder than the worlds of which they are made.
+        *(
+            (
+                f"nothing changed: exit code 1 {when} | repeating",
+                f"nothing changed: exit code 1 {when} | B",
+            )
+            for when in ("after settle", "at a look")
+        ),
+        ("edit: calls at sight that are true | A", "edit: calls at sight that are true | shaky"),
+        ("edit: of these, called after settle | A", "edit: of these, called after settle | shaky"),
+        # The naive rule finds more at first sight.
+        *(
+            (f"{what} | {world} | naive", f"{what} | {world}")
+            for world in "AB"
+            for what in (
+                "edit: of these, called at sight",
+                *(f"drift: called at sight, {runs} earlier runs" for runs in (3, 10, 20)),
+            )
+        ),
+        # A look is undecided, where `settle` decides.
+        *(
+            (
+                f"nothing changed: exit code 0 after settle | {world}",
+                f"nothing changed: exit code 0 at a look | {world}",
+            )
+            for world in "AB"
+        ),
+    ],
+)
+def test_the_pages_words_are_true_of_the_file(more: str, less: str) -> None:
+    assert STUDY["rates"][more]["value"] > STUDY["rates"][less]["value"]
 
 
 @pytest.mark.parametrize(
