@@ -91,49 +91,56 @@ def find(study: Study, part: str, name: str) -> Any:
 def write_table(study: Study, asked: str) -> str:
     """All rates of the parts and worlds that somebody asks for, such as "edit, drift | A, B"."""
     parts, worlds = (each.strip().split(", ") for each in " ".join(asked.split()).split(" | "))
-    named = [name.split(" | ")[0] for name in study["rates"]]
-    titles = [each for each in dict.fromkeys(named) if each.partition(": ")[0] in parts]
-    if not titles:
-        raise RateError(f"{FILE.name} has no part {', '.join(parts)}")
-    columns = [
-        (world, what, cells)
-        for world in worlds
-        for what, show in {"": _show_value, "must": _show_must, "naive": _show_naive}.items()
-        if any(cells := [show(study["rates"], f"{title} | {world}") for title in titles])
+    rates: Study = study["rates"]
+    titles = list(dict.fromkeys(name.split(" | ")[0] for name in rates))
+    titles = [
+        title
+        for title in titles
+        if title.partition(": ")[0] in parts
+        and any(f"{title} | {each}" in rates for each in worlds)
     ]
-    missing = [world for world in worlds if (world, "") not in {each[:2] for each in columns}]
+    missing = {*parts} - {title.partition(": ")[0] for title in titles}
     if missing:
-        raise RateError(f"{FILE.name} has nothing of {', '.join(parts)} in {', '.join(missing)}")
-    labels = titles if len(parts) > 1 else [each.partition(": ")[2] for each in titles]
-    heads = ["", *(what or world for world, what, _ in columns)]
-    cells_of = zip(*(cells for *_, cells in columns), strict=True)
-    lines = [[label, *cells] for label, cells in zip(labels, cells_of, strict=True) if any(cells)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [heads, ["---"] * len(heads), *lines])
+        raise RateError(f"{FILE.name} has nothing of {', '.join(sorted(missing))} in {worlds}")
+    columns = [("", titles if len(parts) > 1 else [each.partition(": ")[2] for each in titles])]
+    for world in worlds:
+        names = [f"{title} | {world}" for title in titles]
+        columns.append((world, [_show_value(rates.get(name)) for name in names]))
+        columns.append(("naive", [_show_naive(rates.get(f"{name} | naive")) for name in names]))
+    columns.append(("must", [_show_must(rates, title, worlds) for title in titles]))
+    filled = [(head, cells) for head, cells in columns if any(cells)]
+    rows = [[head for head, _ in filled], ["---"] * len(filled)]
+    rows += map(list, zip(*(cells for _, cells in filled), strict=True))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"```{{table}}\n:class: rates\n{table}\n```"
 
 
-def _show_value(rates: Study, name: str) -> str:
-    if name not in rates:
+def _show_value(rate: Study | None) -> str:
+    if rate is None:
         return ""
-    rate = rates[name]
     ends = rate["low"], rate["high"]
     if rate["unit"] == "share":
         interval = f"{100 * ends[0]:.0f}–{100 * ends[1]:.0f}"
     else:
         interval = " to ".join(_show_mean(each) for each in ends)
-    return _hold_together(f"**{show_rate(rate)}** ({interval})")
+    return _hold_together(f"**{show_rate(rate)}** ({interval}){' ✗' if rate.get('missed') else ''}")
 
 
-def _show_must(rates: Study, name: str) -> str:
-    rate = rates.get(name, {})
-    if "must" not in rate:
-        return ""
-    must = f"{100 * rate['must']:.0f}" if rate["unit"] == "share" else f"{rate['must']:g}"
-    return _hold_together(f"{rate['sign']} {must}{' ✗' if rate['missed'] else ''}")
+def _show_naive(naive: Study | None) -> str:
+    return "" if naive is None else _hold_together(show_rate(naive))
 
 
-def _show_naive(rates: Study, name: str) -> str:
-    naive = rates.get(f"{name} | naive")
-    return _hold_together(show_rate(naive)) if naive else ""
+def _show_must(rates: Study, title: str, worlds: list[str]) -> str:
+    """The bound of a line, or one for each world if they differ."""
+    musts = {}
+    for world in worlds:
+        rate = rates.get(f"{title} | {world}", {})
+        if "must" in rate:
+            must = 100 * rate["must"] if rate["unit"] == "share" else rate["must"]
+            musts[world] = _hold_together(f"{rate['sign']} {must:g}")
+    if len({*musts.values()}) == 1 and len(musts) > 1:
+        return next(iter(musts.values()))
+    return ", ".join(_hold_together(f"{world} {must}") for world, must in musts.items())
 
 
 def _show_mean(mean: float) -> str:
@@ -173,7 +180,7 @@ def is_about_rates(name: str, text: str) -> bool:
     )
 
 
-def check_prose(name: str, text: str) -> None:
+def check_prose(text: str) -> None:
     """Raise a RateError if the prose states a number that looks like a rate."""
     prose = _MARKED.sub("·", text)
     for each in _NO_PROSE:
@@ -182,7 +189,7 @@ def check_prose(name: str, text: str) -> None:
         line = prose[: match.start()].count("\n") + 1
         number = " ".join(match[0].split())
         raise RateError(
-            f"{name}, line {line}: {number!r} is a number that {FILE.name} does not give the page. "
+            f"line {line}: {number!r} is a number that {FILE.name} does not give the page. "
             f"Name it as {Path(__file__).name} says, or say it in other words."
         )
 
@@ -192,29 +199,37 @@ def check_readme(study: Study, text: str) -> None:
     for number, name in _MARKED.findall(text):
         rate = show_rate(find(study, "rates", name))
         if number != rate:
-            raise RateError(f"README.md says {number} of {name!r}, and {FILE.name} {rate}")
-    check_prose("README.md", text)
+            raise RateError(f"it says {number} of {name!r}, and {FILE.name} {rate}")
+    check_prose(text)
 
 
 def read_page(name: str, text: str) -> str:
     """A page as Sphinx reads it: checked, and with its numbers."""
     if is_about_rates(name, text):
-        check_prose(name, text)
+        check_prose(text)
     return fill_page(read_study(), text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """What Sphinx asks of an extension."""
+    from sphinx.errors import ExtensionError
+
+    def on_start(app: Sphinx) -> None:
+        try:
+            check_readme(read_study(), README.read_text(encoding="utf-8"))
+        except RateError as error:
+            raise ExtensionError(f"README.md: {error}") from None
 
     def on_source(app: Sphinx, name: str, source: list[str]) -> None:
         if Path(app.env.doc2path(name)).suffix == ".md":
             app.env.note_dependency(str(FILE), docname=name)
-            source[0] = read_page(name, source[0])
+            try:
+                source[0] = read_page(name, source[0])
+            except RateError as error:
+                raise ExtensionError(f"{name}: {error}") from None
 
+    app.connect("builder-inited", on_start)
     app.connect("source-read", on_source)
-    app.connect(
-        "builder-inited", lambda _: check_readme(read_study(), README.read_text(encoding="utf-8"))
-    )
     return {"parallel_read_safe": True}
 
 

@@ -74,8 +74,7 @@ edit: evals called fixed that are better        | settle edit | A B | truly fixe
 probability: 0.8 or more                        | settle edit | ALL | true of .8/said .8 | ≥ -
 probability: 0.5 to 0.8                         | settle edit | ALL | true of .5/said .5 | ≥ -
 probability: 0.2 to 0.5                         | settle edit | ALL | true of .2/said .2 | ≥ -
-short history: called at sight, of all that broke, after {runs} | settle edit 1,2,4 | A B | found sight/broken | ≥ -
-short history: fail at sight, of all that broke, after {runs} | settle edit 1,2,4 | A B | ceiling/broken | ≥ -
+short history: broken evals that fail, called after {runs} | settle edit 1,2,4 | A B | found sight/ceiling | ≥ -
 only edited blocks: the same word               | only edit | A B | alike/words | ≥ -
 only edited blocks: the same call               | only edit | A B | both/either | ≥ -
 only edited blocks: evals that run              | only edit | A B | ran/all | ≤ -
@@ -85,10 +84,10 @@ drift: called at the next whole run, {runs}     | settle drift 3,10,20 | A B | f
 drift: called after settle or then, {runs}      | settle drift 3,10,20 | A B | found either/ceiling | ≥ .78
 when and why: the run of a hard break           | past edit | A B | since/hard | ≥ .93
 when and why: an edit as the cause              | past edit | A B | by edit/called | ≥ .97
-suite: change without a change, {runs}          | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
-suite: change without a change, all             | size same 1 5 20 40 | A B first second uniform | found/suites | ≤ .10
-suite: fall of a tenth of the documents, {runs} | size tenth 5,20,40 | A B | fell/suites | ≥ .28
-suite: fall of a tenth of the documents, all    | size tenth 5 20 40 | A B | fell/suites | ≥ .28
+suite without a change: {runs}                  | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
+suite without a change: all                     | size same 1 5 20 40 | A B first second uniform | found/suites | ≤ .10
+a tenth of documents fails: {runs}              | size tenth 5,20,40 | A B | fell/suites | ≥ .28
+a tenth of documents fails: all                 | size tenth 5 20 40 | A B | fell/suites | ≥ .28
 more mishaps: a false call, nothing changed     | earlier same 0 3 10 20 | first second | red/suites | ≤ .03
 more mishaps: the same, each eval by its own past | earlier same 0 3 10 20 | first second | red by own past/suites | ≤ -
 more mishaps: 2 passes, an edit, 3 failures     | sequence same 2 | first second | red/looks | ≥ .97
