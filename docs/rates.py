@@ -6,6 +6,8 @@ A page names a number and does not write it down:
 - ``{limit}`broke``` is a number that no study measures, such as a threshold.
 - ``{study}`suites``` says how the study was made: ``suites``, ``seed``, ``commit``.
 - ``{rates}`edit, drift | A, B```, on a line of its own, is the table of these parts and worlds.
+- ``{row}`edit: calls at sight that are true | A, B``` is four cells of a table: each world, and the
+  naive rule in it.
 
 GitHub shows README.md as it is, so a number stands there before a comment with its name:
 ``98 %<!-- rate: … -->``. ``python docs/rates.py`` renews these numbers.
@@ -33,14 +35,17 @@ ABOUT_RATES = ("how-sure", "simulation")
 
 Study = dict[str, Any]
 
-_ASKED = re.compile(r"\{(rates?|limit|study)\}`([^`]+)`")
+_ASKED = re.compile(r"\{(rates?|row|limit|study)\}`([^`]+)`")
 _MARKED = re.compile(r"(\d[\d.,]*(?: %)?)<!-- rate: (.+?) -->")
 
 _NO_PROSE = [
     re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
-    re.compile(r"^[ >]*(```+|~~~+|:::+\{code).*?^[ >]*\1`*$", re.DOTALL | re.MULTILINE),
+    # A directive is prose, unless it is code.
+    re.compile(
+        r"^[ >]*(`{3,}|~{3,})(?!\{(?!code|toctree)).*?^[ >]*\1[`~]*$", re.DOTALL | re.MULTILINE
+    ),
     re.compile(r"<!--.*?-->", re.DOTALL),
-    re.compile(r"(\{\w+\})?(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)", re.DOTALL),
+    re.compile(r"(\{\w+\})?(?<!`)(`{1,2})(?!`).+?(?<!`)\2(?!`)", re.DOTALL),
     re.compile(r"\]\([^)]*\)"),
 ]
 _WORDS = (
@@ -159,6 +164,12 @@ def fill_page(study: Study, text: str) -> str:
         kind, name = match.groups()
         if kind == "rates":
             return write_table(study, name)
+        if kind == "row":
+            title, worlds = " ".join(name.split()).split(" | ")
+            names = [
+                f"{title} | {each}{of}" for each in worlds.split(", ") for of in ("", " | naive")
+            ]
+            return " | ".join(show_rate(find(study, "rates", each)) for each in names)
         if kind == "rate":
             return show_rate(find(study, "rates", name))
         return f"{find(study, 'limits', name):g}" if kind == "limit" else f"{study[name]}"[:10]
