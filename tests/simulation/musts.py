@@ -147,9 +147,10 @@ class Rate:
     def estimate(cls, counted: Sequence[Counter[str]], part: str, whole: str) -> Rate | None:
         """None where there is nothing to count.
 
-        What happens in one suite hangs together. The interval of a share is Wilson's for as many
+        Cases in one suite are not independent. So the interval of a share is Wilson's for as many
         independent cases as have the variance of the ratio estimator over suites (Cochran, Sampling
-        Techniques, 1977, 6.4), and never for more than there are.
+        Techniques, 1977, 6.4), and for no more cases than there are. If all suites have the share 0
+        or 1, it is Wilson's for the number of suites.
         """
         parts = np.array([each[part] for each in counted], dtype=float)
         if whole == "suite":
@@ -163,7 +164,9 @@ class Rate:
         value = float(parts.sum() / total)
         variance = float(((parts - value * wholes) ** 2).sum()) / total**2
         variance *= len(parts) / max(len(parts) - 1, 1)
-        n = min(total, value * (1 - value) / variance) if variance else total
+        is_certain = value in (0, 1)
+        independent = value * (1 - value) / max(variance, 1e-12)
+        n = np.count_nonzero(wholes) if is_certain else min(total, independent)
         middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
         spread = Z * math.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
         return cls(value, int(total), max(middle - spread, 0.0), min(middle + spread, 1.0))
