@@ -25,7 +25,7 @@ NEWEST = .venv-newest-sdk
 SLIM = .venv-slim
 VOILA ?=
 SEED ?= 0
-SUITES ?= 100
+SUITES ?= 80
 PROCESSES ?= 2
 # A page that is closed does not end its kernel: nobody uses it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
@@ -65,7 +65,7 @@ studies: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m study $(TESTS)
 
 # Writes docs/_rates.json, from which the pages take their rates, and renews those in README.md. Run
-# it after a change of the model or of the study. It takes 15 minutes of one core.
+# it after a change of the model or of the study. It takes ten minutes of one core.
 rates: $(VENV)/.test
 	$(RUN) tests/simulation/musts.py --suites $(SUITES) --seed 101 --processes $(PROCESSES) --write
 	$(RUN) docs/rates.py
