@@ -1,21 +1,21 @@
 # make demo       the quickstart notebook, executed: build/quickstart.html and build/runs.csv
 # make lab        JupyterLab on the notebook
-# make test       what the library does, without a browser; TESTS="tests/fetch tests/decode" for a
-#                 part, OPTIONS=--hypothesis-profile=long for what takes its time
+# make test       the tests without a browser; TESTS="tests/fetch tests/decode" for a
+#                 part, OPTIONS=--hypothesis-profile=long for longer searches
 # make lint       ruff, mypy, and TypeScript on page.js (needs Node.js)
-# make coverage   which branches no test of the core takes; fails below 95 %
-# make browsers   what a person sees, in Chromium: JupyterLab, Notebook 7, Voilà, marimo, what VS
-#                 Code and Colab load widgets with, and what GitHub leaves of a saved notebook
-# make docs       the pages, every cell executed: build/docs/index.html; fails on an error, a warning
-#                 or a dead link
+# make coverage   the branches that no test of the core takes; fails below 95 %
+# make browsers   the pages in Chromium: JupyterLab, Notebook 7, Voilà, marimo, the widget loaders of
+#                 VS Code and Colab, and a saved notebook on GitHub
+# make docs       the pages, every cell executed: build/docs/index.html, and the README's picture;
+#                 fails on an error, a warning or a dead link
 # make bench      speed, as ratios against the official SDK
 # make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 #
 # And now and then: `make rates` (the study that finds the rates in the pages; commit first), `make
-# studies` (whether these rates hold what must hold, and that the benchmarks run), `make dashboard`
+# studies` (whether these rates hold their bounds, and whether the benchmarks run), `make dashboard`
 # (all workflows on one page, as an app), `make soak` (faults and forks for eight minutes), `make
 # test-floors` (the lowest versions that pyproject.toml allows), `make test-slim` (the small
-# installation for CI), `make test-newest-sdk` (whether the newest SDK says what the contract does),
+# installation for CI), `make test-newest-sdk` (whether the newest SDK agrees with the contract),
 # `make dist` (wheel and sdist), `make clean`.
 
 PYTHON ?= python3
@@ -27,11 +27,11 @@ VOILA ?=
 SEED ?= 0
 SUITES ?= 80
 PROCESSES ?= 2
-# A page that is closed does not end its kernel: nobody uses it after ten minutes.
+# A closed page does not end its kernel: cull it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
 RUN = $(VENV)/bin/python
-# One more than there are cores: a quarter of the time a test waits for a server or a program. A
-# file's tests go to one process, which makes what they share only once.
+# One more than the cores: tests wait for a server or a program a quarter of the time. A file's tests
+# go to one process, which makes their shared fixtures only once.
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 PARALLEL = --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 TESTS ?=
@@ -51,8 +51,14 @@ lab: $(VENV)/.notebook
 dashboard: $(VENV)/.dashboard
 	$(RUN) -m voila notebooks/04_dashboard.ipynb --Voila.ip=127.0.0.1 $(CULL) $(VOILA)
 
-docs: $(VENV)/.docs
+docs: $(VENV)/.docs docs/answer.png
+	rm -rf build/docs
 	$(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --jobs=2 --quiet docs build/docs
+
+# The README's picture, if the answer may look different.
+docs/answer.png: docs/picture.py README.md $(wildcard retab_analysis/comparison/*.py retab_analysis/render/*) | $(VENV)/.docs
+	$(RUN) docs/picture.py
+	@touch $@
 
 test: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m "not browser and not study" $(OPTIONS) $(TESTS)
@@ -70,28 +76,28 @@ rates: $(VENV)/.test
 	$(RUN) tests/simulation/musts.py --suites $(SUITES) --seed 101 --processes $(PROCESSES) --write
 	$(RUN) docs/rates.py
 
-# By itself, because a test takes half as long again while its branches are noted.
+# Separate, because a test takes half as long again while its branches are noted.
 coverage: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) $(CORE) --cov
 
-# Not with the newest versions that fit, but with the lowest ones of what we name ourselves.
+# With the lowest versions of the dependencies that we name, not with the newest that fit.
 test-floors: $(FLOORS)/.floors
 	$(FLOORS)/bin/python -m pytest $(PARALLEL) $(CORE) $(TESTS)
 
-# Whether `check` needs no more than slim.txt names, in an environment that has nothing else.
+# Whether `check` needs only the packages in slim.txt, in an environment with nothing else.
 test-slim: $(VENV)/bin/python
 	$(PYTHON) -m venv --clear --without-pip $(SLIM)
 	$(RUN) -m pip --python $(SLIM)/bin/python install --quiet --disable-pip-version-check \
 		--no-deps -r slim.txt .
 	$(SLIM)/bin/python -I tests/slim.py
 
-# The contract and the newest SDK's models, which another version than the tests' own may change.
+# The contract and the newest SDK's models, which may differ from the version of the tests.
 test-newest-sdk: $(NEWEST)/.test
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade retab
 	$(NEWEST)/bin/python -m pytest tests/test_official_sdk.py \
 		-k "contract_has or words_that_we_compute"
 
-# Into a folder that is empty before, so that nothing old is published.
+# Into an empty folder: no old file may be published.
 dist: $(VENV)/bin/python
 	rm -rf dist
 	$(PIP) 'pip>=25.1'
@@ -114,7 +120,7 @@ lint: $(VENV)/.test node
 mutants: $(VENV)/.mutants
 	$(RUN) tests/mutants.py $(SEED)
 
-# A stamp for each set of dependencies, so that a second run installs nothing.
+# A stamp for each set of dependencies: a second run installs nothing.
 $(VENV)/.notebook: pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) '.[notebook]'
 	@touch $@
@@ -150,8 +156,8 @@ $(FLOORS)/.floors: pyproject.toml | $(FLOORS)/bin/python
 		--resolution lowest-direct --editable '.[dashboard,excel]' --group test
 	@touch $@
 
-# What checks page.js, and looks at the views with the eyes of people who do not see them. Versions
-# are in package.json. Without Node.js the tests that need it are skipped, and `make lint` says so.
+# The checks of page.js, and of the views' accessibility. Versions are in package.json. Without
+# Node.js the tests that need it are skipped, and `make lint` says so.
 node node-hosts:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(STAMP_$@); \
 	else echo "There is no Node.js here (apt-get install nodejs npm): $(UNCHECKED_$@)."; \

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import warnings
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
 import retab_analysis as ra
 from retab_analysis import schema
 
 HERE = Path(__file__).parent
-MADE = HERE / "generated"  # not in git: copies of the notebooks, and the columns of the frames
+MADE = HERE / "generated"  # not in git: copies of the notebooks, and a page for each frame
 
 project = "retab_analysis"
 author = copyright = "The retab_analysis developers"
@@ -21,14 +24,14 @@ language = "en"
 
 sys.path.insert(0, str(HERE))
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "rates"]
-# A part of the tables is written by a program, below another heading than here.
+# A program writes a part of the tables, below another heading than here.
 suppress_warnings = ["myst.header"]
 exclude_patterns = ["skill"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
-# A page is as true as its cells: each is executed, and an error ends the build. The environment is
-# that of somebody without a key.
+# A page is as true as its cells: each is executed, and an error ends the build. There is no key in
+# the environment.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
@@ -45,20 +48,22 @@ os.environ |= {
 for name in [name for name in os.environ if name.startswith("RETAB_")]:
     del os.environ[name]
 
-# A widget needs a kernel and, in a page, a script from a CDN. Our views have the same as HTML, and
-# that goes first; of a progress bar nothing is shown, instead of its text at some moment (whose
-# priority is 100).
+# A widget needs a kernel and, in a page, a script from a CDN. Our views give the same as HTML,
+# which goes first. A progress bar leaves nothing: its text at some moment has the priority 100.
 nb_ipywidgets_js: dict[str, object] = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", 95)]
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # what a parameter takes is explained where it stands
+autodoc_typehints = "none"  # the docstring explains each parameter
 autodoc_preserve_defaults = False
 napoleon_google_docstring = True
 napoleon_use_rtype = False
 
 nitpicky = True
-nitpick_ignore = [("py:class", "polars.dataframe.frame.DataFrame")]  # a field of Comparison
+nitpick_ignore = [
+    ("py:class", "polars.dataframe.frame.DataFrame"),  # a field of Comparison
+    ("py:func", "settle"),  # Gate names it from another module
+]
 
 html_theme = "furo"
 html_title = f"retab_analysis {version}"
@@ -68,7 +73,7 @@ html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
 
-# Sphinx and its extensions warn of one another's old names, which is nothing that we can mend.
+# Sphinx and its extensions warn of one another's old names, and we cannot mend that.
 warnings.filterwarnings("ignore", module=r"(sphinx|myst_nb|myst_parser|jupyter_cache)\b")
 
 
@@ -79,51 +84,102 @@ def _copy_notebooks() -> None:
             shutil.copyfile(notebook, target)
 
 
-def _write_columns() -> None:
-    """Each frame's columns as a page: they are data, and nobody writes them down twice."""
-    tables = {
-        "RUNS": "One row for each eval run: `fetch_runs`, `fetch_run`, `start_runs`.",
-        "RESULTS": "One row for each eval in a run: `fetch_results`, `fetch_result`.",
-        "EVALS": "One row for each saved eval: `fetch_evals`.",
-        "WORKFLOWS": "One row for each workflow: `fetch_workflows`.",
-        "VERSIONS": "One row for each publication of a version: `fetch_versions`.",
-        "EDITS": "One row for each era of a block, from one edit to the next: `fetch_edits`.",
-        "CONFIG_CHANGES": (
-            "One row for each field that was edited: `fetch_config_changes`, "
-            "`verdict.config_changes`."
-        ),
-        "COMPARISON": (
-            "One row for each eval that was compared: `verdict.evals`, and what is chosen of it: "
-            "`verdict.broken`, `unclear`, `flaky`, `fixed`, `new`."
-        ),
-    }
-    text = [
-        "# The columns of the frames\n",
-        "This page is made from `retab_analysis.schema`, which holds the columns as data. In a",
-        "notebook, `ra.schema.RUNS.describe()` gives the same as a frame. *Source* is where the",
-        "value stands in the document of the API. The [reference](../reference.md) says beside",
-        "each function that makes a frame of another shape which columns that has.\n",
-    ]
-    for name, purpose in tables.items():
-        columns = getattr(schema, name).describe()
-        shown = ["name", "meaning", "dtype", *["source"] * columns["source"].ne("").any()]
-        text += [
-            f"## {name}\n",
-            f"{purpose}\n",
+# Each frame: its rows, the functions that return it, and where to read on.
+FRAMES = {
+    "RUNS": (
+        "eval run",
+        "`fetch_runs`, `fetch_run`, `start_runs` and `wait_for_runs` return it.",
+        ["[Fetch runs and results](../reference/fetch.md)", "[RESULTS](results.md)"],
+    ),
+    "RESULTS": (
+        "eval in a run",
+        "`fetch_results`, `fetch_result` and `decode_results` return it.",
+        ["[Fetch runs and results](../reference/fetch.md)", "[RUNS](runs.md)"],
+    ),
+    "EVALS": (
+        "saved eval",
+        "`fetch_evals` and `decode_evals` return it.",
+        ["[Fetch evals](../reference/workflows.md)", "[RESULTS](results.md)"],
+    ),
+    "WORKFLOWS": (
+        "workflow",
+        "`fetch_workflows` returns it.",
+        ["[Fetch workflows](../reference/workflows.md)", "[VERSIONS](versions.md)"],
+    ),
+    "VERSIONS": (
+        "publication of a version",
+        "`fetch_versions` returns it.",
+        ["[Fetch versions](../reference/workflows.md)", "[EDITS](edits.md)"],
+    ),
+    "EDITS": (
+        "era of a block, from one edit to the next",
+        "`fetch_edits` returns it.",
+        ["[Which edit did it?](../how-to/verdict.md#which-edit-did-it)", "[VERSIONS](versions.md)"],
+    ),
+    "CONFIG_CHANGES": (
+        "field that was edited",
+        "`fetch_config_changes` returns it, and so does `verdict.config_changes`.",
+        ["[Which edit did it?](../how-to/verdict.md#which-edit-did-it)", "[EDITS](edits.md)"],
+    ),
+    "COMPARISON": (
+        "eval that was compared",
+        "`verdict.evals` is such a frame. `verdict.broken`, `unclear`, `flaky`, `fixed`, `new` and "
+        "`stale` hold a part of its rows.",
+        ["[The verdict](../reference/verdict.md)", "[How sure is it?](../how-sure.md)"],
+    ),
+}
+
+
+def _write_frames() -> None:
+    """A page of columns for each frame, from the table that the package itself uses."""
+    for old in {*MADE.glob("*.md")} - {MADE / f"{name.lower()}.md" for name in FRAMES}:
+        old.unlink()  # of an earlier build, which Sphinx would find
+    for name, (row, given, also) in FRAMES.items():
+        table = getattr(schema, name).describe()
+        shown = ["name", "meaning", "dtype", *["source"] * table["source"].ne("").any()]
+        text = [
+            f"# {name}: one row for each {row}\n",
+            f"{given} In Python, `ra.schema.{name}.describe()` returns this table as a frame.",
+            "*Source* is the path in the API's document.\n" if "source" in shown else "",
             f"| {' | '.join(shown)} |",
             "|-" * len(shown) + "|",
         ]
-        for row in columns.iter_rows(named=True):
-            row["dtype"] = row["dtype"].replace("(time_unit='us', time_zone='UTC')", "(us, UTC)")
-            coded = {each: f"`{row[each]}`" for each in ("name", "dtype")}
-            cells = [(row | coded)[each].replace("|", r"\|").replace("<", "&lt;") for each in shown]
+        for each in table.iter_rows(named=True):
+            each["dtype"] = each["dtype"].replace("(time_unit='us', time_zone='UTC')", "(us, UTC)")
+            coded = {column: f"`{each[column]}`" for column in ("name", "dtype")}
+            cells = [(each | coded)[at].replace("|", r"\|").replace("<", "&lt;") for at in shown]
             text.append(f"| {' | '.join(cells)} |")
-        text.append("")
-    page = MADE / "columns.md"
-    if not page.exists() or page.read_text(encoding="utf-8") != "\n".join(text):
-        page.write_text("\n".join(text), encoding="utf-8")
+        text += ["", "**See also**", "", *(f"- {link}" for link in also)]
+        text += ["- [The other frames](../reference/index.md#frames)", ""]
+        page, made = MADE / f"{name.lower()}.md", "\n".join(text)
+        if not page.exists() or page.read_text(encoding="utf-8") != made:
+            page.write_text(made, encoding="utf-8")
+
+
+def _write_entries(app: Sphinx, name: str, source: list[str]) -> None:
+    """Entries of the index, which the search puts first; GitHub shows nothing of a comment."""
+
+    def write(comment: re.Match[str]) -> str:
+        entries = ", ".join(f"! {each}" for each in comment[1].split(", "))
+        return f"```{{index}} {entries}\n```"
+
+    source[0] = re.sub(r"<!-- index: (.+) -->", write, source[0])
+
+
+def _keep_colons(
+    app: Sphinx, what: str, name: str, it: object, how: object, lines: list[str]
+) -> None:
+    """In the first line of a property, napoleon takes the words before a colon for a type."""
+    if what == "property":
+        lines[0] = lines[0].replace(": ", " – ")
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx calls this."""
+    app.connect("source-read", _write_entries)
+    app.connect("autodoc-process-docstring", _keep_colons, priority=100)  # before napoleon
 
 
 MADE.mkdir(exist_ok=True)
 _copy_notebooks()
-_write_columns()
+_write_frames()

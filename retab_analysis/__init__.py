@@ -1,11 +1,12 @@
 """Did a change of a Retab workflow break anything? Eval runs as polars frames, and the answer.
 
-    import retab_analysis as ra
+For example::
 
-    ra.demo()                                 # or set RETAB_API_KEY
-    verdict = ra.check("wf_invoices")         # what broke, since when, by which edit
-    verdict.broken                            # a frame; also unclear, flaky, fixed, new, evals
-    verdict = ra.settle(verdict)              # runs again what is not sure yet
+    import retab_analysis as ra
+    ra.demo()                                 # or set RETAB_API_KEY verdict =
+    ra.check("wf_invoices")         # what broke, since when, by which edit verdict.broken
+    # a frame; also unclear, flaky, fixed, new, evals verdict = ra.settle(verdict)              #
+    runs again the evals that are not sure yet
 
 ``help(ra.check)`` explains a function and shows an example that runs. A workflow is its id or
 name, and so is an eval; runs are an id, several, or a RUNS frame. Only ``start_runs``, ``settle``
@@ -20,8 +21,8 @@ Daily:
     fetch_runs       runs as a frame, one row each
     fetch_results    results as a frame, one row for each eval in a run
     fetch_evals      the saved evals as a frame
-    explore          the same of a workflow or a frame, to search and to compare versions
-    open_document    the document that a result is about
+    explore          the results of a workflow or a frame, to search and to compare versions
+    open_document    the document of a result
 
 Now and then:
     fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions,
@@ -31,16 +32,15 @@ Now and then:
     draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
     files            write_report (Markdown, HTML), write_csv, read_csv, write_excel; decode_runs,
                      decode_results and decode_evals of documents that you have
-    keep             Archive: a file of all runs, results and evals, also of what was deleted
+    keep             Archive: a file of all runs, results and evals, deleted ones included
     connect          Client, Sandbox, demo, use (the client, archive and values of a session)
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
-VERSIONS, EDITS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Whatever is raised is a
+VERSIONS, EDITS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Every error is a
 ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 
-# Nothing is loaded before it is used (PEP 562). A new public name is a word in ``_NAMES``, and one
-# line among the imports that only type checkers see.
+# Names load at their first use (PEP 562). A new one goes into ``_NAMES`` and the imports here.
 
 import os as _os
 import sys as _sys
@@ -180,7 +180,7 @@ if not _typing.TYPE_CHECKING:  # which would have every name exist
 
     def __dir__():
         here = {name for name in globals() if name.startswith("__") or not name.startswith("_")}
-        # pydoc writes out all that ``dir`` names, in 3,000 lines: help() is the page at the top.
+        # pydoc writes out all names of ``dir``, in 3,000 lines: help() shows the docstring alone.
         frame = _sys._getframe(1)
         while frame is not None and frame.f_globals.get("__name__") == "inspect":
             frame = frame.f_back

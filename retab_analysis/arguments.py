@@ -1,7 +1,7 @@
-"""What callers pass, checked in the same way by every public function, before anything is done.
+"""Checks of arguments: every public function makes the same ones, before it does anything.
 
-To Python the text ``"False"`` is true and True is the number 1, so that ``values="False"`` would
-show customers' values. Who writes that means something else, and is told so.
+To Python the text ``"False"`` is true and True is the number 1: ``values="False"`` would show
+customers' values. A caller who writes that gets an error.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def check_callable(name: str, value: object) -> None:
 
 
 def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
-    """Check a time in seconds, at most a year; with ``zero`` no time at all will do, too."""
-    # Written so that NaN does not pass.
+    """Check a time in seconds, at most a year; ``zero`` allows 0."""
+    # NaN must not pass.
     if _is_number(value) and 0 <= value <= LONGEST_WAIT and (zero or value > 0):
         return float(value)
     least = "at least" if zero else "above"
@@ -63,7 +63,7 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> float:
 
 
 def check_share(name: str, value: object, *, ends: bool = False) -> float:
-    """Check a share of a whole; with ``ends`` 0 and 1 themselves will do, too."""
+    """Check a share of a whole; ``ends`` allows 0 and 1."""
     if _is_number(value) and (0 <= value <= 1 if ends else 0 < value < 1):
         return float(value)
     range_ = "from 0 to 1" if ends else "between 0 and 1"
@@ -71,7 +71,7 @@ def check_share(name: str, value: object, *, ends: bool = False) -> float:
 
 
 def check_path(name: str, value: object, expected: str = "a str or a Path") -> Path:
-    """Check a path; whether there is anything is not looked at. ``expected`` is what would do."""
+    """Check a path, but not whether it exists. ``expected`` names the accepted types."""
     if not isinstance(value, str | os.PathLike):
         raise ConfigError(f"{name}: expected {expected}, got {type(value).__name__}")
     path = Path(value)
@@ -94,7 +94,7 @@ def find_named(noun: str, asked: str, known: Mapping[str, str | None]) -> str | 
 
 
 def resolve(noun: str, asked: str, known: Mapping[str, str | None]) -> str:
-    """As :func:`find_named`; if nothing is called so, the ConfigError names the nearest."""
+    """As :func:`find_named`; if nothing has this id or name, the ConfigError names the nearest."""
     found = find_named(noun, asked, known)
     if found is None:
         raise ConfigError(f"there is no {noun} {asked!r}; {suggest(asked, known)}")
@@ -109,7 +109,7 @@ def find_nearest(asked: str, known: Mapping[str, str | None]) -> str | None:
 
 
 def suggest(asked: str, known: Mapping[str, str | None]) -> str:
-    """What may have been meant by an unknown id or name, in words."""
+    """Suggest known ids or names for an unknown one, in words."""
     near = find_nearest(asked, known)
     if near is not None:
         return f"did you mean {near}?"
@@ -117,10 +117,10 @@ def suggest(asked: str, known: Mapping[str, str | None]) -> str:
 
 
 def add_sentence(text: object, sentence: str) -> str:
-    """A message and one sentence more; the message may be a question, as :func:`suggest` asks."""
+    """Add a sentence to a message, which may end as a question like :func:`suggest`'s."""
     return f"{text}{'' if str(text).endswith('?') else '.'} {sentence}"
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a number; True and False are whole numbers to Python, and are not meant."""
+    """Whether it is a number. Python counts True and False as numbers; we do not."""
     return isinstance(value, int | float) and not isinstance(value, bool)

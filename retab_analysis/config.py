@@ -1,4 +1,4 @@
-"""What can be set: a client's settings, and whether values are shown.
+"""The settings of a client, and whether values are shown.
 
 The environment is read only when something is asked for.
 """
@@ -33,7 +33,7 @@ SHORTEST_KEY = 8
 # How a key begins, by which its environment is known: test, else production.
 _KEY_START = re.compile("(rt_test_|sk_retab_test_)|rt_live_|sk_retab_")
 
-_shows_values: bool | None = None  # what use(values=…) said last
+_shows_values: bool | None = None  # the last use(values=…)
 _keys: set[weakref.ref[Secret]] = set()  # of all clients
 _URL_SAFE = str.maketrans("+/", "-_")
 _HEX = re.compile("%[0-9A-F]{2}")
@@ -42,17 +42,17 @@ _HEX = re.compile("%[0-9A-F]{2}")
 def shows_values() -> bool:
     """Whether expected and actual values, and the words of prompts, are shown on one's own screen.
 
-    ``use(values=…)`` wins, then the variable ``RETAB_ANALYSIS_VALUES``; else they are shown. What
-    leaves the room (files, JSON, comments, logs) hides values unless asked, and asks nobody.
+    ``use(values=…)`` wins, then the variable ``RETAB_ANALYSIS_VALUES``; else they are shown. Output
+    that others may read (files, JSON, comments, logs) hides values unless its caller asks for them.
     """
     if _shows_values is not None:
         return _shows_values
-    # Of a text that means neither, the careful reading is right.
+    # A text that means neither hides them: that is the careful reading.
     return os.environ.get(VALUES_VARIABLE, "").strip().lower() in ("", "1", "true", "yes", "on")
 
 
 def show_values(shown: bool | None) -> None:
-    """Say whether values are shown; None leaves it to the environment."""
+    """Set whether values are shown; None leaves it to the environment."""
     global _shows_values
     _shows_values = shown
 
@@ -65,7 +65,7 @@ class Secret:
 
     __slots__ = ("__weakref__", "reveal", "spellings")
 
-    # Closures, because whatever shows an object's slots would show a text.
+    # Closures, because a tool that shows an object's slots would show a text.
     reveal: Callable[[], str]
     spellings: Callable[[], tuple[str, ...]]
 
@@ -86,7 +86,7 @@ class Secret:
         raise TypeError("a Secret cannot be pickled: it would leave the process")
 
     def redact(self, text: str) -> str:
-        """Mask the secret where a text from outside repeats it, in whatever spelling."""
+        """Mask the secret in a text from outside, in any spelling."""
         for spelling in self.spellings():
             text = text.replace(spelling, "***")
         return text
@@ -99,7 +99,7 @@ class Secret:
 
 
 def _spellings(value: str) -> tuple[str, ...]:
-    """How a text may be written: as it is, and as URLs, HTML, JSON and base64 have it."""
+    """All spellings of a text: plain, and as URLs, HTML, JSON and base64 write it."""
     codes = [ord(each) for each in value]
     quoted = [quote(value, safe=safe) for safe in ("", "/")]
     found = [value, *quoted, *(_HEX.sub(lambda each: each[0].lower(), each) for each in quoted)]
@@ -107,7 +107,7 @@ def _spellings(value: str) -> tuple[str, ...]:
     found += [html.escape(value, quote=False), escaped, escaped.replace("&#x27;", "&#39;")]
     inside = json.dumps(value)[1:-1]
     found += [inside, inside.replace("/", "\\/")]
-    # Every character of it escaped, which changes nothing to who reads it.
+    # A server may escape every character.
     for each in ("%{:02x}", "%{:02X}", "\\u{:04x}", "\\u{:04X}", "&#{};", "&#x{:x};", "&#x{:X};"):
         found.append("".join(map(each.format, codes)))
     # Some escape a few more characters than HTML asks for.
@@ -117,8 +117,8 @@ def _spellings(value: str) -> tuple[str, ...]:
             for each in ("&#{};", "&#x{:x};", "&#x{:X};"):
                 found.append(value.translate({ord(c): each.format(ord(c)) for c in chosen}))
     for start in range(3):
-        # In base64 a text looks different by where it starts among the three bytes of a group; the
-        # characters at both ends depend on what is beside it.
+        # Base64 of a text depends on where it starts in a group of three bytes. The characters at
+        # both ends depend on its neighbours.
         middle = b64encode(b"\0" * start + value.encode())[(0, 2, 3)[start] :].decode()
         middle = middle.rstrip("=")
         whole = middle[: len(middle) - (1 if (start + len(value)) % 3 else 0)]
@@ -127,7 +127,7 @@ def _spellings(value: str) -> tuple[str, ...]:
 
 
 def _mask_keys(text: str) -> str:
-    """Mask the keys of all clients, and that of the environment."""
+    """Mask the keys of all clients and of the environment."""
     secret = _from_environment()
     for each in (secret, *(key() for key in list(_keys))):
         if each is not None and _problem_of_key(each) is None:
@@ -142,8 +142,8 @@ masks.append(_mask_keys)
 class Settings:
     """The settings of a client; times in seconds.
 
-    ``base_url`` has no ``/v1``. ``is_loopback`` says whether it can only mean this machine. Both
-    sources are words for people; ``environment`` is the key's, where it is known.
+    ``base_url`` has no ``/v1``. ``is_loopback``: it can only mean this machine. Both sources are
+    words for people; ``environment`` is the key's, if known.
     """
 
     api_key: Secret
@@ -165,7 +165,7 @@ class Settings:
 
 
 class _Credentials(NamedTuple):
-    """A key, where it came from, and the address and the environment that came with it."""
+    """A key, its source, and the address and environment stored with it."""
 
     key: Secret
     source: str
@@ -176,7 +176,7 @@ class _Credentials(NamedTuple):
 def load_settings(
     api_key: Secret | None, base_url: str | None, profile: str | None, *limits: Any
 ) -> Settings:
-    """Check the arguments, and find the rest where it is kept; no message shows the key."""
+    """Check the arguments and look up the others; no message shows the key."""
     found = _find_credentials(api_key, profile)
     address = _find_address(base_url, found)
     return Settings(found.key, found.source, found.environment, *address, *limits)
@@ -202,7 +202,7 @@ def _find_credentials(given: Secret | None, profile: str | None) -> _Credentials
 
 
 def _log_in(profile: str | None) -> _Credentials:
-    """The key of a profile, else of the default one, as Retab's command line keeps it."""
+    """The key of a profile, or of the default one, from the file of Retab's command line."""
     if profile is not None and (not isinstance(profile, str) or _KEY_START.match(profile)):
         raise ConfigError(f"profile must be the name of a profile in {LOGIN_FILE}")
     file, problem = _read_login_file()
@@ -221,7 +221,7 @@ def _log_in(profile: str | None) -> _Credentials:
         slug = chosen.get("server_environment_slug")
         return _Credentials(key, source, address, slug if isinstance(slug, str) else None)
     if chosen.get("oauth") or file.get("oauth"):
-        told = "has only a login of the browser, which expires and is not renewed here"
+        told = "has only a browser login, which expires and which this library cannot renew"
         raise ConfigError(f"{source} {told}: create an API key, and set {KEY_VARIABLE} to it")
     if listed:
         raise ConfigError(f"{source} has no key; choose a profile: {listed}")
@@ -233,7 +233,7 @@ def _log_in(profile: str | None) -> _Credentials:
 
 
 def _read_login_file() -> tuple[Any, str | None]:
-    """What the file says, and why it cannot be used. Not raised here, where a key might show."""
+    """The file's content, or its problem. It does not raise: a traceback might show a key."""
     try:
         text = Path(LOGIN_FILE).expanduser().read_text("utf-8-sig")
         file = json.loads(text, object_hook=_wrap_keys)
@@ -260,7 +260,7 @@ def _from_environment() -> Secret | None:
 
 
 def _problem_of_key(secret: Secret) -> str | None:
-    """Why it cannot be a key. Not raised here, where a traceback would show ``value``."""
+    """Why it cannot be a key. It does not raise: a traceback would show ``value``."""
     value: object = secret.reveal()
     if not isinstance(value, str):
         return f"must be a string, got {type(value).__name__}"
@@ -272,13 +272,13 @@ def _problem_of_key(secret: Secret) -> str | None:
     if "://" in value:
         return "is an address: was it given in the place of base_url?"
     if len(value) < SHORTEST_KEY:
-        # So short a text could not be masked in messages without masking parts of words, too.
+        # Masking so short a text would also mask parts of words.
         return f"has fewer than {SHORTEST_KEY} characters: was it cut off?"
     return None
 
 
 def _find_address(argument: str | None, found: _Credentials) -> tuple[str, str, bool]:
-    """The address that belongs to a key, where it came from, and whether it is this machine."""
+    """The address for a key, its source, and whether it is this machine."""
     variable = next((each for each in URL_VARIABLES if os.environ.get(each)), None)
     value, source, unused = DEFAULT_BASE_URL, "the default", ""
     if argument is not None:
@@ -300,11 +300,11 @@ def _check_address(source: str, value: object) -> tuple[str, bool]:
         host, _ = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None
-    # The URL is in no message before it is known that it holds no password.
+    # No message shows the URL until it is clear that it holds no password.
     if parts.username is not None or parts.password is not None:
         raise ConfigError(f"{source} holds user information (…@host): a key goes into api_key")
     if parts.scheme not in ("http", "https") or not host:
-        # Not shown either: it may be the key.
+        # No message shows it either: it may be the key.
         raise ConfigError(
             f"{source} is not an http(s) URL; expected for example {DEFAULT_BASE_URL}"
         )

@@ -22,8 +22,8 @@
     ├── ArchiveError
     └── RegressionError
 
-Catch :class:`RetabAnalysisError` for all of them. Each one carries ``.partial``, the rows that had
-arrived before it, and ``.cursor``, where a further fetch can resume (``after=``).
+Catch :class:`RetabAnalysisError` for all of them. Each one has ``.partial``, the rows that arrived
+before it, and ``.cursor``, where the next fetch can resume (``after=``).
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-# Most keys look so; one that is passed in the place of something else is not known to be a key.
+# Most keys look so. This also masks a key that was passed as another argument.
 _KEY = re.compile(r"\b(?:sk|rt_test|rt_live)[-_][A-Za-z0-9_-]{5,}")
 masks: list[Callable[[str], str]] = []
 """Mask the keys that are known; ``config`` adds to them."""
 
-# What a server says may steer a terminal or turn a text round, and go on for ever.
+# A server's text may steer a terminal, turn other text round, and be endless.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _LONG_NAME = re.compile(r"[^\s'\"…]{201,}")
 
 
 def as_shown(message: str) -> str:
-    """A message in which controls are shown by their numbers, and long names are cut."""
+    """Show a message's control characters by their numbers, and cut long names."""
     shown = _CONTROL.sub(lambda found: f"<U+{ord(found[0]):04X}>", message)
     return _LONG_NAME.sub(lambda found: f"{found[0][:199]}…", shown)
 
@@ -63,8 +63,8 @@ class RetabAnalysisError(Exception):
     Attributes:
         partial: The rows received before the error, a gap-free prefix in the API's order, or None.
         cursor: Pass it as ``after=`` to go on where ``partial`` ends, or None.
-        unconfirmed: The runs that ``start_runs`` may have started without hearing of it, a RUNS
-            frame; None where nothing of that kind can have happened, or could be found out.
+        unconfirmed: The runs that ``start_runs`` may have started without getting an answer, a RUNS
+            frame. None if there can be none, or if the API could not be asked.
 
     Example:
         >>> try:
@@ -110,7 +110,7 @@ class DeadlineExceeded(TransportError, TimeoutError):  # noqa: N818 - the contra
     """One request with all its retries took longer than the client's ``deadline``.
 
     Attributes:
-        retry_after: Seconds for which the API had asked not to be called, where that is why.
+        retry_after: Seconds that the API asked to wait, if that caused the error; else None.
 
     Example:
         >>> with ra.Sandbox(latency=5) as sandbox:
@@ -133,7 +133,7 @@ class ResponseTooLarge(TransportError):  # noqa: N818 - the contract's name
 
 
 class ProtocolError(RetabAnalysisError):
-    """Something answered that is not what was asked for: HTML, a redirect, a part, another run.
+    """The answer is not the API's answer to this request: HTML, a redirect, a part, another run.
 
     Attributes:
         attempts: How many times the request was tried.
@@ -155,9 +155,9 @@ class APIError(RetabAnalysisError):
 
     Attributes:
         status_code: The HTTP status.
-        code: The API's own error code, where it gives one.
-        request_id: The ``x-request-id`` of the answer, to be quoted to Retab's support.
-        retry_after: Seconds that the server asked to wait, where it said so.
+        code: The API's own error code, if it gives one.
+        request_id: The ``x-request-id`` of the answer; quote it to Retab's support.
+        retry_after: Seconds that the server asked to wait, if it did.
         attempts: How many times the request was tried.
 
     Example:
@@ -199,11 +199,11 @@ class PermissionDeniedError(APIError):
 
 
 class NotFoundError(APIError):
-    """404: there is no such thing, or not yet."""
+    """404: it does not exist, or not yet."""
 
 
 class ConflictError(APIError):
-    """409: the thing is in a state that does not allow this."""
+    """409: its present state does not allow this."""
 
 
 class RateLimitError(APIError):
@@ -215,14 +215,14 @@ class ServerError(APIError):
 
 
 class SchemaError(RetabAnalysisError, ValueError):
-    """JSON of the wrong shape: a record that does not decode, a file that is not the table.
+    """JSON of the wrong shape: a record that does not decode, or a file that is not the table.
 
     Attributes:
-        record_id: The id of the record, or None where it has none that can be read.
+        record_id: The id of the record, or None if it has no readable one.
         path: Where in the document, for example ``$.data[3].timing.duration_ms``.
         problems: The records that did not decode, the first thousand of them, as a frame
             (``record_id, path, reason, raw``), or None.
-        request_id: The ``x-request-id`` of the answer, to be quoted to Retab's support, or None.
+        request_id: The ``x-request-id`` of the answer, or None; quote it to Retab's support.
 
     Example:
         >>> ra.decode_runs({"id": "run_1", "total_evals": "many"})
@@ -247,7 +247,7 @@ class SchemaError(RetabAnalysisError, ValueError):
 
 
 class PaginationError(RetabAnalysisError):
-    """Following the cursors would never end: one came again, or no rows came with them."""
+    """The API's cursors lead nowhere: one came twice, or many pages had no rows."""
 
 
 class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contract's name
@@ -297,11 +297,11 @@ class RegressionError(RetabAnalysisError):
 
 
 class ProblemsWarning(UserWarning):
-    """Some records were left out: they do not decode (``strict=False``), or are not run.
+    """Some records were left out: they do not decode (``strict=False``), or cannot run.
 
     Attributes:
-        problems: What was left out, a frame of ``record_id, path, reason, raw`` (String each),
-            one row per record, for the first thousand of them.
+        problems: The omitted records, a frame of ``record_id, path, reason, raw`` (String each). It
+            has one row per record, for the first thousand.
 
     Example:
         >>> import warnings
@@ -318,7 +318,7 @@ class ProblemsWarning(UserWarning):
 
 
 def described(given: object) -> str:
-    """The kind of a thing that cannot be used, for a message; of pandas' things, the way out."""
+    """The type of a wrong argument, for a message; for pandas' types also the conversion."""
     kind = type(given)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     return f"{name} (polars.from_pandas converts it)" if name.startswith("pandas.") else name
@@ -334,4 +334,4 @@ def list_some(names: Iterable[str], most: int = 20) -> str:
 def refuse_at_end(name: str, error: RuntimeError) -> None:
     if "shutdown" not in str(error):
         raise error
-    raise ConfigError(f"Python is ending, so that {name} cannot be loaded any more: load it before")
+    raise ConfigError(f"Python is shutting down and cannot load {name} any more: use it earlier")

@@ -1,4 +1,4 @@
-"""Bytes out of files and into files: a path is replaced whole or not at all."""
+"""Reading and writing files: a path is replaced whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _EXPECTED = "a str, a Path or a file open for {}"
 
 
 def load(source: PathOrFile) -> BinaryIO:
-    """A file of bytes to read from and to close; UTF-8 where the source gives text."""
+    """A binary file to read and close; text becomes UTF-8."""
     if isinstance(source, str | os.PathLike) or not hasattr(source, "read"):
         path = check_path("path", source, _EXPECTED.format("reading"))
         _look_at(path)
         return path.open("rb")
     if hasattr(source, "reconfigure"):
-        # Otherwise Python turns every CR inside a cell into LF. Where the caller has read some of
-        # the text already, it cannot be changed any more.
+        # Otherwise Python turns every CR inside a cell into LF. If the caller has already read some
+        # text, this cannot be changed any more.
         with contextlib.suppress(io.UnsupportedOperation):
             source.reconfigure(newline="")
-    # One that is not buffered may give less than all at once.
+    # An unbuffered one may give less than all at once.
     parts: Iterator[str | bytes] = itertools.takewhile(len, iter(source.read, None))
     encoded = (
         part.encode("utf-8", "surrogatepass") if isinstance(part, str) else bytes(part)
@@ -56,7 +56,7 @@ def check_writable(path: Path) -> None:
     """Raise ConfigError for a folder, else OSError if the path cannot be written now."""
     before = _look_at(path)
     if before is None or stat.S_ISREG(before.st_mode):
-        # Only trying tells: not everything that forbids it is a permission.
+        # Only trying tells: a missing permission is not the only obstacle.
         with tempfile.TemporaryFile(dir=path.resolve().parent):
             pass
     elif not os.access(path, os.W_OK):
@@ -66,7 +66,7 @@ def check_writable(path: Path) -> None:
 def tidy(found: Iterable[Path], used: Collection[Path] = ()) -> None:
     """Remove the files that were last used a day ago, or are not among the last hundred.
 
-    A frame that was made of one of the others may be waiting to be collected.
+    A lazy frame over one of the others may still be waiting for ``collect``.
     """
     ages: list[tuple[float, Path]] = []
     with contextlib.suppress(OSError):
@@ -92,7 +92,7 @@ def _save_open(file: IO[Any], data: bytes) -> None:
 
 
 def _look_at(path: Path) -> os.stat_result | None:
-    """What is at the path, links followed, or None if there is nothing."""
+    """The status of the path, links followed, or None if it does not exist."""
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -105,7 +105,7 @@ def _look_at(path: Path) -> os.stat_result | None:
 def _save_path(path: Path, data: bytes) -> None:
     before = _look_at(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
-        # A pipe or a device is written to: it must not become a regular file.
+        # Write into a pipe or a device: it must not become a regular file.
         path.write_bytes(data)
         return
     target = path.resolve()
@@ -120,7 +120,7 @@ def _save_path(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            # Whoever asked for the file does not know the temporary one.
+            # The caller does not know the temporary file.
             raise OSError(error.errno, error.strerror, str(target)) from error
         raise
     # The new name survives a power cut, on systems where a folder can be synced.
@@ -134,7 +134,7 @@ def _save_path(path: Path, data: bytes) -> None:
 
 def _write_durably(path: Path, data: bytes, before: os.stat_result | None) -> None:
     def opener(name: str, flags: int) -> int:
-        # At no moment can others read what takes the place of a private file.
+        # Others must never be able to read the successor of a private file.
         return os.open(name, flags, 0o666 if before is None else 0o600)
 
     with open(path, "xb", opener=opener) as file:

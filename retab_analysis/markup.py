@@ -1,7 +1,7 @@
 """The one place that makes HTML and Markdown: escaping, elements, the colours and signs of states.
 
-Ids, names and messages come from outside. Whatever is not :class:`Html` already is escaped by
-:func:`tag`, so that a forgotten call shows an entity, never an element.
+Ids, names and messages come from outside. :func:`tag` escapes all that is not :class:`Html`: a
+forgotten call shows an entity, never an element.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ STATE_SIGNS = {
     "unscored": "?",
 }
 
-# The characters that turn text round, or end that: with them "exe.gpj" can be written so that it
-# reads "gpj.exe".
+# The characters that turn text round, or end that: with them "exe.gpj" can read as "gpj.exe".
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Elements without content and without an end.
 _VOID = frozenset({"base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
@@ -49,14 +48,14 @@ class Html(str):
 
 
 def escape(value: object) -> Html:
-    """Any text as HTML: nothing in it is markup or turns text round, content and attributes."""
+    """Escape text for content or attributes: nothing in it is markup or turns text round."""
     if isinstance(value, Html):
         return value
     return Html(html.escape(show_turning(str(value)), quote=True))
 
 
 def show_turning(text: str) -> str:
-    """Text in which the characters that would turn it round are shown by their numbers.
+    """Show the characters that would turn text round by their numbers.
 
     Example:
         >>> show_turning("invoice\u202efdp.exe")
@@ -105,12 +104,12 @@ def sign(state: str) -> Html:
 
 
 def name(value: object) -> Html:
-    """A name in any script: one written from right to left does not reorder what is beside it."""
+    """A name in any script: one written from right to left does not reorder its neighbours."""
     return tag("bdi", value)
 
 
 def page(title: str, *children: object) -> Html:
-    """A whole page in one file, which loads nothing from anywhere."""
+    """A whole page in one file, which loads nothing."""
     head = tag(
         "head",
         Html('<meta charset="utf-8">'),
@@ -134,8 +133,8 @@ _ADDRESS = r"(?<=www)\.|:(?=//)"  # without these, www.… and https://… are n
 _MARKDOWN = re.compile(r"([\\`*_\[\]|$~#])")
 # Without what HTML's own entities are made of.
 _ACTIVE = re.compile(rf"[\\`*_\[\]|$~@]|{_ADDRESS}", re.IGNORECASE)
-# What stands before the rest of a link that is not markup: @name, #1, user/repo#1, GH-1, www.… and
-# https://…. GitHub looks for some of them in what has been rendered, where no backslash is left.
+# How a link without markup begins: @name, #1, user/repo#1, GH-1, www.… and https://…. GitHub looks
+# for some of them after rendering, when no backslash is left.
 _LINKED = re.compile(r"@|#(?=\w)|(?<![a-z0-9])GH-(?=\d)|www(?=\.)|:(?=//)", re.IGNORECASE)
 _APART = "&#8203;"  # a space of no width
 
@@ -143,8 +142,8 @@ _APART = "&#8203;"  # a space of no width
 def markdown(value: object) -> str:
     r"""Any value as text in one line of Markdown, also in a table.
 
-    What would become a link although it is not markup (``@name``, which notifies somebody on
-    GitHub; ``#1``; ``www.…``) gets an invisible neighbour.
+    Text that would become a link without markup gets an invisible neighbour: ``#1``, ``www.…``, and
+    ``@name``, which notifies somebody on GitHub.
 
     Example:
         >>> print(markdown("<b> $x_$ | y"))
@@ -157,8 +156,8 @@ def markdown(value: object) -> str:
 def markdown_code(value: object) -> str:
     r"""Any value as code in one line of Markdown, also in a table.
 
-    Markdown is read inside of HTML elements too: what would make a link, an image or emphasis
-    there is written as a number, which is never markup.
+    Markdown is also read inside HTML elements. Characters that would make a link, an image or
+    emphasis there become numbers, which are never markup.
 
     Example:
         >>> print(markdown_code("<b> | [x](y)"))
@@ -187,7 +186,7 @@ def count_noun(number: int, noun: str) -> str:
 
 def without_controls(value: str) -> str:
     """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay."""
-    # Nearly every text is such, and need not be looked at character by character.
+    # Nearly every text has none; this saves the look at each character.
     if value.isascii() and value.isprintable():
         return value
     return "".join(
@@ -197,5 +196,5 @@ def without_controls(value: str) -> str:
 
 
 def _control(character: str) -> str:
-    """Spaces of other scripts stay; control characters and lone surrogates are shown as missing."""
+    """Keep spaces of other scripts; show control characters and lone surrogates as missing."""
     return character if character.isspace() and character > "\x7f" else "\ufffd"

@@ -1,9 +1,9 @@
 """A server for coding assistants (Model Context Protocol): it reads, and starts nothing.
 
 Four tools over the functions of the library: ``overview``, ``check``, ``why`` and ``history``. An
-answer has at most 3,000 tokens (10,000 characters), and says what was left out for that. Expected
-and actual values, and the words of prompts, are the customers' data: they are given where a tool is
-asked for them, and not where ``RETAB_ANALYSIS_VALUES`` forbids them.
+answer has at most 3,000 tokens (10,000 characters) and counts its omissions. Expected and actual
+values, and the words of prompts, are the customers' data. A tool gives them if it is asked to and
+``RETAB_ANALYSIS_VALUES`` does not forbid it.
 
 ``retab-analysis-mcp`` starts it on standard input and output; it needs the extra ``mcp``.
 """
@@ -49,10 +49,10 @@ _NOTABLE = (
 
 
 def overview(workflow_id: str | None = None) -> dict[str, Any]:
-    """How all workflows stand, the worst first: what check says of each, and its last run.
+    """How all workflows stand, the worst first: for each its check's headline and its last run.
 
-    workflow_id: only this workflow, by its id or name; then also its evals that do not pass, each
-    with what became of it and why.
+    workflow_id: only this workflow, by its id or name. The answer then also lists its evals that do
+    not pass, each with its transition and the reason.
     """
     shown = look_at_workflows(workflow_id, progress=False)
     if shown.workflow is not None:
@@ -67,12 +67,13 @@ def check(
     baseline: str = "last_good",
     values: bool = False,
 ) -> dict[str, Any]:
-    """What a run broke, since when, by which edit, and how sure that is.
+    """The evals that a run broke: since when, by which edit, and how sure that is.
 
     candidate: a run or a version ("draft", "v5"); the newest run unless given. baseline: a run, a
-    version (two versions are compared by all their runs), "published", "previous" or "last_good",
-    which holds each eval against its own past. values: also expected and actual ones. p_regressed
-    is the probability that an eval got worse to stay; gate.ok says whether a build may pass.
+    version, "published", "previous" or "last_good". Two versions are compared by all their runs;
+    "last_good" holds each eval against its own past. values: also expected and actual values.
+    p_regressed is the probability that an eval got worse to stay. gate.ok says whether a build may
+    pass.
     """
     found = _compare(workflow_id, candidate, baseline)
     return found.to_dict(brief=True, values=values and shows_values())
@@ -81,7 +82,7 @@ def check(
 def why(
     workflow_id: str, eval: str, candidate: str | None = None, values: bool = False
 ) -> dict[str, Any]:
-    """What became of one eval (its id or name), why and since when; values: what was asserted."""
+    """One eval (its id or name): its transition, why and since when. values: also its assertion."""
     found = _compare(workflow_id, candidate, "last_good")
     eval_id = resolve("eval", eval, name_by_id(facts_of(found).stories))
     shown = values and shows_values()
@@ -105,10 +106,10 @@ def why(
 def history(workflow_id: str, eval: str | None = None, runs: int = 20) -> dict[str, Any]:
     """The past of the evals in the newest runs of the whole workflow.
 
-    Without eval: a row for each eval that does not always pass, with its last ten outcomes (P
-    passed, F failed, B blocked, E error, C cancelled, U unscored; the newest last), its kind
-    (flaky, broken, getting_worse, episode, never_passed) and since when. With an eval, by
-    its id or name: its state in each run, the newest first.
+    Without eval: a row for each eval that does not always pass. It has the last ten outcomes, the
+    newest last: P passed, F failed, B blocked, E error, C cancelled, U unscored. It has its kind
+    (flaky, broken, getting_worse, episode, never_passed) and since when. With an eval, by its id or
+    name: its state in each run, the newest first.
     """
     check_count("runs", runs, 1)
     chosen = fetch_runs(workflow_id, scope="workflow", limit=min(runs, _MOST_RUNS), progress=False)
@@ -136,7 +137,7 @@ def _compare(workflow_id: str, candidate: str | None, baseline: str) -> Comparis
 
 def make_server() -> MCPServer:
     """The server with its tools; the client of each call is the default one."""
-    # At first use, so that whoever lacks the extra reads what to do.
+    # At first use: if the extra is missing, the error says how to install it.
     from mcp.server import MCPServer
     from mcp_types import ToolAnnotations
 
@@ -149,7 +150,7 @@ def make_server() -> MCPServer:
 
 
 def _with_messages(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """The tool with errors of ours as answers, which the protocol hides otherwise."""
+    """The tool with our errors as answers; the protocol would hide them."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     @functools.wraps(tool)

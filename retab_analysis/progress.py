@@ -15,7 +15,7 @@ class Progress(Protocol):
     """What a fetch reports to."""
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Say how much is done, which never falls; ``total`` is None while it is not known."""
+        """Report how much is done, which never falls; ``total`` is None while it is unknown."""
         ...
 
     def close(self) -> None:
@@ -33,14 +33,14 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the work that one progress is told of; ``before`` is what was done before it."""
+    """A part of the work of one progress; ``before`` counts the work done before it."""
 
     whole: Progress
     before: int
     total: int | None
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        """Say how much of the whole is done; a note would be of this part alone."""
+        """Report how much of the whole is done; a note would describe only this part."""
         self.whole.update(self.before + done, self.total)
 
     def close(self) -> None: ...
@@ -70,12 +70,12 @@ class Bar:
 
 
 def _quiet(tqdm: Any) -> Any:
-    """The class of bars without the thread that watches over them, which would outlive them."""
+    """The class of bars without tqdm's monitor thread, which would outlive them."""
     return type("Quiet", (tqdm,), {"monitor_interval": 0})
 
 
 def choose_progress(progress: Progress | bool | None, description: str, unit: str) -> Progress:
-    """What ``progress=`` asks for: a bar, or none; None means a bar where somebody sees it."""
+    """The progress for ``progress=``: a bar or none; None means a bar in a notebook or terminal."""
     check_progress(progress)
     if progress is None:
         progress = in_kernel() or sys.stderr.isatty()
@@ -85,7 +85,7 @@ def choose_progress(progress: Progress | bool | None, description: str, unit: st
 
 
 def check_progress(progress: object) -> None:
-    """Check what a public function's ``progress=`` is, before the first request is sent."""
+    """Check the ``progress=`` of a public function, before the first request."""
     if not isinstance(progress, Progress | bool | None):
         raise ConfigError(
             "progress must be None, True, False or an object with update(done, total, note) and "
@@ -94,7 +94,7 @@ def check_progress(progress: object) -> None:
 
 
 def announce(progress: Progress, line: str, done: int, total: int) -> None:
-    """Say what is about to be done, or came of it."""
+    """Say the next step, or its outcome."""
     if isinstance(progress, Bar):
         progress.say(line)
         line = ""
@@ -104,19 +104,19 @@ def announce(progress: Progress, line: str, done: int, total: int) -> None:
 
 
 def say(line: str) -> None:
-    """Say what somebody has to know: in a notebook as an output of its own, else on stderr."""
+    """Print a line that the user must see: in a notebook as its own output, else on stderr."""
     if in_kernel():
         from IPython.display import display
 
         display({"text/plain": as_shown(line)}, raw=True)  # type: ignore[no-untyped-call]
         return
-    # A program may have closed it, or have none; what was to be done is done all the same.
+    # A program may have closed stderr, or have none; that must not stop the work.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{as_shown(line)}\n")
 
 
 def in_kernel() -> bool:
-    """Whether a notebook shows what this process displays; without importing IPython."""
+    """Whether a notebook shows this process's displays; without importing IPython."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None

@@ -1,8 +1,8 @@
 """pytest's door: ``pytest --retab WORKFLOW`` gives one test for each saved eval.
 
-pytest imports this module at every start, so that nothing else is loaded before ``--retab`` is
-seen. The workflow is checked once, where the session starts; the workers of pytest-xdist are told
-what came out, so that they all collect the same.
+pytest imports this module at every start, so it loads nothing else until it sees ``--retab``. It
+checks the workflow once, when the session starts. The workers of pytest-xdist get the answer from
+there and all collect the same items.
 """
 
 from __future__ import annotations
@@ -18,34 +18,31 @@ from typing import Any
 import pytest
 
 NOT_ASKED = 3
-"""What the session ends with where the workflow could not be checked, as on the command line."""
+"""The exit code if the workflow could not be checked, as on the command line."""
 
 _TOLD = pytest.StashKey[list[dict[str, Any]]]()
 _WORKER_INPUT = "retab_analysis"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options; without ``--retab`` nothing is collected and nothing asked."""
+    """Add the options; without ``--retab`` the plugin collects and asks nothing."""
     add = parser.getgroup("retab", "saved evals of Retab workflows").addoption
     says = "check this workflow's newest run, one test for each saved eval; may be repeated"
     add("--retab", type=_word, action="append", default=[], metavar="WORKFLOW", help=says)
     says = "check this run, or a version's newest run"
     add("--retab-candidate", type=_word, metavar="RUN", help=says)
-    says = (
-        "hold it against: last_good (unless given), published, last_ok, previous, a run or a "
-        "version"
-    )
+    says = "compare with: last_good (default), published, last_ok, previous, a run or a version"
     add("--retab-baseline", type=_word, default="last_good", metavar="WHAT", help=says)
-    says = "accepted failures (TOML), which are xfailed"
+    says = "a file of accepted failures (TOML); they become xfail"
     add("--retab-accepted", type=_word, metavar="FILE", help=says)
-    says = "whether an undecided gate fails the item suite (unless given) or passes it"
+    says = "how an undecided gate ends the item suite: fail (default) or pass"
     add("--retab-undecided", choices=("fail", "pass"), default="fail", help=says)
-    says = "show expected and actual values, which are the customers' data, off a terminal, too"
+    says = "show expected and actual values (the customers' data) off a terminal, too"
     add("--retab-values", action="store_true", help=says)
 
 
 def _word(text: str) -> str:
-    """An argument that is not empty by mistake, as where a variable is not set."""
+    """Refuse an empty argument, which is a mistake such as an unset variable."""
     if not text.strip():
         raise argparse.ArgumentTypeError(f"must not be empty, got {text!r}")
     return text
@@ -70,7 +67,7 @@ def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
     from retab_analysis.errors import RetabAnalysisError
 
     try:
-        # Named twice, a workflow would have two tests of each name.
+        # A workflow that is named twice would have two tests of each name.
         return [_check(workflow_id, config) for workflow_id in dict.fromkeys(config.option.retab)]
     except RetabAnalysisError as error:
         if is_usage(error):
@@ -79,7 +76,7 @@ def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
 
 
 def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
-    """What is told of a workflow, as plain values that a worker can be sent."""
+    """The answer about a workflow, as plain values that can be sent to a worker."""
     from retab_analysis.checks.check import check
     from retab_analysis.cli.conclusion import Conclusion
     from retab_analysis.config import shows_values
@@ -93,11 +90,11 @@ def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
         accepted=Path(option.retab_accepted) if option.retab_accepted else (),
         progress=False,
     )
-    # On one's own terminal values are shown as in a notebook.
+    # Your own terminal shows values as a notebook does.
     values = option.retab_values or (sys.stdout.isatty() and shows_values())
     undecided = {"fail": "fail", "pass": "ok"}[option.retab_undecided]
     conclusion = Conclusion(workflow_id, comparison, comparison.gate(), undecided, "--retab-values")
-    # Disarmed here, since pytest prints names and reasons in many places.
+    # Disarmed here, because pytest prints names and reasons in many places.
     return {
         "workflow": _as_output(workflow_id),
         "lines": [*map(_as_output, conclusion.text(WIDEST, values=values).split("\n"))],
@@ -109,7 +106,7 @@ def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
 
 
 def _as_output(text: str) -> str:
-    """Text as pytest may print it: nothing in it steers a terminal or the runner of GitHub."""
+    """Text that pytest may print: nothing in it steers a terminal or GitHub's runner."""
     from retab_analysis.cli import github
     from retab_analysis.markup import without_controls
 
@@ -147,21 +144,21 @@ class RetabWorkflow(pytest.Collector):
             name = _as_name(check["name"])
             if check["name"] != check["key"]:
                 name = f"{name}[{_as_name(check['key'])}]"
-            # Given as a text, so that it equals what pytest reads from its cache for --lf.
+            # A text, to equal the one that pytest reads from its cache for --lf.
             yield RetabEval.from_parent(
                 self, name=name, nodeid=f"{self.nodeid}::{name}", check=check
             )
 
 
 class RetabEvalError(Exception):
-    """An eval fails the gate: a line such as ``expected 18.5, got 1``, and all there is to say."""
+    """An eval fails the gate: a line such as ``expected 18.5, got 1``, and the details."""
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
 class RetabEval(pytest.Item):
-    """What the gate made of one eval."""
+    """One eval, with the gate's word about it."""
 
     def __init__(self, *, check: dict[str, Any], **more: Any) -> None:
         super().__init__(**more)
@@ -169,7 +166,7 @@ class RetabEval(pytest.Item):
         self.extra_keyword_matches.add(check["group"])  # for -k
 
     def runtest(self) -> None:
-        """Come out as the gate says."""
+        """End as the gate says."""
         outcome, reason = self._check["outcome"], self._check["message"]
         if outcome == "failed":
             raise RetabEvalError(reason, self._check["details"])
@@ -189,5 +186,5 @@ class RetabEval(pytest.Item):
 
 
 def _as_name(text: str) -> str:
-    """A text as one part of the name of a test, whose parts are told apart by ``::``."""
+    """A text as one part of a test's name; ``::`` separates the parts."""
     return text.replace("::", ":")

@@ -1,9 +1,9 @@
 """The API's documents as typed structs, and nothing else.
 
-A field that is not named here is skipped. A missing member takes the default that the contract
-declares; a missing or null *part* (a nested object) is None, so that it nulls its columns; an
-explicit null stays None. Integers are bounded to 64 bits, times are read to the microsecond or not
-at all, and free-form JSON stays raw, so that its numbers are never touched.
+The decoder skips fields that are not named here. A missing member takes the default that the
+contract declares; an explicit null stays None. A missing or null *part* (a nested object) is None,
+which nulls its columns. Integers are bounded to 64 bits. Times are read to the microsecond or not
+at all. Free-form JSON stays raw, with its numbers untouched.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ABSENT = msgspec.Raw(b"")
 
 _BUILDING = threading.Lock()
 # RFC 3339 with 0 to 6 digits of fraction, each digit as a 0; the offset may be missing. Python
-# reads much else, and would cut further digits in silence; which days there are is left to it.
+# alone would read other formats and cut further digits. It checks the days.
 _SHAPES = frozenset(
     f"0000-00-00{separator}00:00:00{fraction}{offset}".encode()
     for separator in "T "
@@ -33,7 +33,7 @@ _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 
 
 
 class Time(int):
-    """A moment in microseconds since 1970, in UTC; in the document it is a text in ISO 8601."""
+    """A moment in microseconds since 1970, in UTC; an ISO 8601 text in the document."""
 
     __slots__ = ()
 
@@ -42,15 +42,15 @@ def _read_time(_: type, text: Any) -> Time:
     """Read a time, the only type that msgspec does not know; without an offset it is UTC.
 
     Raises:
-        ValueError: It is not one that can be read to the microsecond.
+        ValueError: It is not a time of at most microseconds.
     """
-    # What is not a text, or has a character that UTF-8 has not, is not of such a shape either.
+    # Anything but a text, or a text that UTF-8 cannot encode, has no such shape either.
     try:
         if text.encode().translate(_DIGITS) in _SHAPES:
             moment = datetime.fromisoformat(text)
             since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
             found = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-            # Python takes 60 minutes of an offset, and later versions the hour 24, for the next 0.
+            # Python reads an offset of 60 minutes, and later versions the hour 24, as the next 0.
             is_carried = (text[-3] == ":" and text[-2] > "5") or (
                 not moment.hour and text[11] == "2"
             )
@@ -64,8 +64,8 @@ def _read_time(_: type, text: Any) -> Time:
 def decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
     """The decoder for a type, made once.
 
-    msgspec describes a class of structs when it is first decoded, and the interpreter crashes where
-    several threads do that at the same time.
+    msgspec describes a class of structs when it is first decoded. The interpreter crashes if
+    several threads do that at once.
     """
     with _BUILDING:
         return _make_decoder(wanted)
@@ -113,7 +113,7 @@ class Timing(Wire):
 
 
 class BlockTarget(Wire):
-    """What is evaluated: a block, today; other types may come without a block."""
+    """The target of an eval: a block, today; other types may come without a block."""
 
     type: str = "block"
     block_id: str | None = None
@@ -124,7 +124,7 @@ class BlockTarget(Wire):
 
 
 class Freshness(Wire):
-    """Whether what was measured is still true."""
+    """Whether a measurement still holds."""
 
     status: str | None = "unknown"
     reasons: list[str] | None = []
@@ -264,7 +264,7 @@ class OutputTarget(Wire):
 
 
 class Condition(Wire):
-    """What is asserted; the other keys depend on the kind."""
+    """The condition of an assertion; the other keys depend on its kind."""
 
     kind: str
 
@@ -386,7 +386,7 @@ class Block(Wire):
 
 
 class VersionBlock(Wire):
-    """A block of a published version, which may be without an id."""
+    """A block of a published version; its id may be missing."""
 
     type: str
     label: str
@@ -396,7 +396,7 @@ class VersionBlock(Wire):
 
 
 class GraphVersion(Wire):
-    """A published version of a workflow, with all that its blocks are configured to do."""
+    """A published version of a workflow, with the configuration of its blocks."""
 
     id: str
     workflow_id: str
@@ -404,7 +404,7 @@ class GraphVersion(Wire):
 
 
 class GraphId(Wire):
-    """One of the graphs of a workflow, without its blocks; of a publication, which it names."""
+    """One of a workflow's graphs, without its blocks; it names its publication."""
 
     id: str
     workflow_id: str
@@ -413,7 +413,7 @@ class GraphId(Wire):
 
 
 class PublishEpoch(Wire):
-    """A publication in which a block was configured so."""
+    """A publication with this configuration of a block."""
 
     publish_version: Int | None = None
 
@@ -434,7 +434,7 @@ class BlockEra(Wire):
     is_current_published: bool | None = None
 
     def __post_init__(self) -> None:
-        # Its own id may be null, and a configuration that was put back may be an era of its own.
+        # Its own id may be null. A configuration that was put back may be a new era.
         self.id = f"{self.block_config_version_fingerprint} {self.first_seen_at or 0}"
 
 

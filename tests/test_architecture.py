@@ -80,7 +80,7 @@ LINES = {
     "render": 748,
     "plots": 1_333,
     "checks": 2_778,
-    "widgets": 3_345,
+    "widgets": 3_000,
     "cli": 1_844,
     "pytest_plugin": 196,
     "mcp": 173,

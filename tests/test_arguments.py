@@ -15,15 +15,14 @@ import polars as pl
 import pytest
 from support.compared import THREE, compare_in
 from support.fakes import client_for
-from support.inside import RESULTS, RUNS, View
+from support.inside import RESULTS, RUNS
 
 import retab_analysis as ra
 
 NOWHERE = "http://127.0.0.1:9"
 
 COMPARISON = compare_in(THREE, "v1", "v3")
-# A view that asks the API for nothing: its thread is never started.
-VIEW = View(client_for(NOWHERE), {})
+VIEW = ra.explore(THREE)  # a view that asks the API for nothing
 
 # What each function takes besides, so that one wrong argument is all that is wrong.
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
@@ -32,6 +31,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Comparison.diff": (COMPARISON.diff, {"eval_id": "e1"}),
     "Comparison.gate": (COMPARISON.gate, {}),
     "Comparison.raise_if_regressed": (COMPARISON.raise_if_regressed, {}),
+    "Comparison.to_dict": (COMPARISON.to_dict, {}),
     "Comparison.to_html": (COMPARISON.to_html, {}),
     "Comparison.to_markdown": (COMPARISON.to_markdown, {}),
     "View.wait": (VIEW.wait, {}),
@@ -194,6 +194,7 @@ IDS = [
     *(("check", "workflow_id"), ("fetch_evals", "workflow_id"), ("fetch_versions", "workflow_id")),
     *(("overview", "workflow_id"), ("start_runs", "workflow_id"), ("fetch_run", "run_id")),
     *(("start_runs", "evals"), ("fetch_runs", "eval_id"), ("watch", "runs")),
+    ("fetch_evals", "target_block_id"),
 ]
 
 

@@ -195,13 +195,6 @@ def test_86_a_key_and_a_url_that_were_swapped_are_told_apart() -> None:
     assert KEY not in str(caught.value)
 
 
-def test_what_is_no_client_is_refused() -> None:
-    with pytest.raises(ra.ConfigError, match="client must be a Client or None, got str"):
-        ra.use("key")  # type: ignore[arg-type]
-    with pytest.raises(ra.ConfigError, match="client must be a Client or None, got str"):
-        ra.fetch_runs(client="key")  # type: ignore[arg-type]
-
-
 def test_values_are_shown_in_ones_own_room_unless_hidden(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

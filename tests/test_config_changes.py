@@ -1,41 +1,27 @@
-"""What was edited: two versions compared field by field, and what check adds of that."""
+"""What was edited: two versions compared field by field."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import FakeTime, client_for
+from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.frames import many, results
 from support.inside import (
     BLOCKS,
     CONFIG_CHANGES,
-    VERSIONS,
-    Comparison,
-    Sides,
-    Source,
-    Surroundings,
-    add_config_changes,
-    check_results,
-    choose_versions,
     compare_blocks,
-    compare_sides,
     readable,
-    sides_of,
-    spans_of,
 )
+from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 
-AT_ONCE = FakeTime(chance=0.0)  # threads that can be stopped wait by the real clock
 NOWHERE = "http://127.0.0.1:9"
 CONFIG = {"prompt": "Read.\nQuickly.", "temperature": 0.10, "json_schema": {"type": "object"}}
 
@@ -54,34 +40,27 @@ def version(ident: str, *blocks: dict[str, Any], of: str = "wf") -> Reply:
     return reply(body={"id": ident, "workflow_id": of, "blocks": [*blocks], "created_at": created})
 
 
-def routes(**answers: Reply | list[Reply]) -> Callable[[str], Reply]:
-    """Answers by the last part of the path; both requests are under way at the same time."""
-    waiting = {name: each if isinstance(each, list) else [each] for name, each in answers.items()}
-
-    def answer(request: str) -> Reply:
-        name = urlsplit(request.split(" ")[1]).path.rpartition("/")[2]
-        found = waiting.get(name, [reply(404)])
-        return found.pop(0) if len(found) > 1 else found[0]
-
-    return answer
+def serving(flow: str = "wf", **answers: Reply) -> LetteredApi:
+    """Answers with the blocks of the draft, or with a version by its id."""
+    paths = {each: each if each == "blocks" else f"versions/{each}" for each in answers}
+    broken = {f"GET /v1/workflows/{paths[each]}": answer for each, answer in answers.items()}
+    return LetteredApi({}, flow=flow, broken=broken)  # type: ignore[arg-type]
 
 
-def fetched(*versions: str, **answers: Any) -> pl.DataFrame:
-    with FaultServer([routes(**answers)]) as server:
-        return ra.fetch_config_changes("wf", *versions, client=client_for(server.url))
+def fetched(*versions: str, **answers: Reply) -> pl.DataFrame:
+    with serving(**answers) as api:
+        return ra.fetch_config_changes("wf", *versions, client=api.client)
 
 
 def test_the_fields_that_differ_between_two_published_versions() -> None:
     now = {**CONFIG, "prompt": "Read.\nSlowly.", "json_schema": {"type": "array"}, "votes": 3}
     before, after = version("a", block("b"), of="w f"), version("c", block("b", now), of="w f")
-    with FaultServer([routes(a=before, c=after)]) as server:
-        frame = ra.fetch_config_changes("w f", "a", "c", client=client_for(server.url))
-        # Before, whether "w f" is the name of a workflow, which this server does not say.
-        paths, queries = server.paths[-2:], server.queries[-2:]
-    assert sorted(urlsplit(path).path for path in paths) == [
-        "/v1/workflows/versions/a",
-        "/v1/workflows/versions/c",
-    ]
+    with serving("w f", a=before, c=after) as api:
+        frame = ra.fetch_config_changes("w f", "a", "c", client=api.client)
+        assert api.server is not None
+        queries = api.server.queries[-2:]
+    # Before, whether "w f" is the name of a workflow.
+    assert sorted(api.asked[-2:]) == [f"GET /v1/workflows/versions/{each}" for each in "ac"]
     assert queries == [{"workflow_id": "w f"}] * 2
     assert frame.schema == CONFIG_CHANGES.schema
     assert set(frame.select("block_id", "block_type", "label").rows()) == {
@@ -97,11 +76,12 @@ def test_the_fields_that_differ_between_two_published_versions() -> None:
 
 def test_a_draft_is_the_blocks_as_they_are_now_page_by_page() -> None:
     pages = [live(block("x"), after="next"), live(block("y", {"prompt": "New"}))]
-    answers = routes(a=version("a", block("x"), block("y", {"prompt": "Old"})), blocks=pages)
-    with FaultServer([answers]) as server:
-        frame = ra.fetch_config_changes("wf", "a", client=client_for(server.url))
-        listed = [query for query in server.queries if "limit" in query]
-    assert [query.get("after") for query in listed] == [None, "next"]
+    with serving(a=version("a", block("x"), block("y", {"prompt": "Old"}))) as api:
+        api.broken["GET /v1/workflows/blocks"] = lambda _: pages.pop(0)
+        frame = ra.fetch_config_changes("wf", "a", client=api.client)
+        assert api.server is not None
+        listed = [query for query in api.server.queries if "after" in query]
+    assert [query["after"] for query in listed] == ["next"]
     assert frame.select("block_id", "field", "before", "after").rows() == [
         ("y", "$.config.prompt", '"Old"', '"New"')
     ]
@@ -139,16 +119,6 @@ def test_blocks_without_an_id_are_told_apart_by_what_they_are() -> None:
     assert frame.select("block_id", "field", "before", "after").rows() == [
         (None, "$.config.n", "2", "3")
     ]
-
-
-def test_numbers_are_compared_by_value_and_told_as_they_are_written() -> None:
-    bodies = [
-        b'{"id":"%s","workflow_id":"wf","blocks":[{"id":"b","type":"t","label":"l",'
-        b'"config":{"x": %s, "y": %s}}]}' % each
-        for each in ((b"a", b"1.10", b"2.50"), (b"c", b"1.1", b"2.60"))
-    ]
-    frame = fetched("a", "c", a=reply(body=bodies[0]), c=reply(body=bodies[1]))
-    assert frame.select("field", "before", "after").rows() == [("$.config.y", "2.50", "2.60")]
 
 
 @pytest.mark.parametrize("versions", [("a", "gone"), ("gone", "a"), ("draft_2026_05_18", "a")])
@@ -198,123 +168,11 @@ def test_what_is_readable_is_still_the_same_json(document: object) -> None:
         assert json.loads(readable(text)) == document
 
 
-# What check adds
-
-
-def edited(*, good: str = "ver_1", now: str = "draft_2", history: bool = True) -> Comparison:
-    """Three evals that an edit broke, held against their own past."""
-    names = ("e1", "e2", "e3")
-    old = [
-        row
-        for name in names
-        for row in many(name, "PPPPPP", workflow_version_id=good, block_execution_fingerprint="old")
-    ]
-    older = many("e1", "P", 0, workflow_version_id="ver_0", block_execution_fingerprint="old")
-    new = [
-        row
-        for name in names
-        for row in many(name, "FF", 8, workflow_version_id=now, block_execution_fingerprint="new")
-    ]
-    frame = results(*(old if not history else [*older, *old]))
-    published = [
-        dict.fromkeys(VERSIONS.schema) | {"workflow_version_id": f"ver_{each}"} for each in range(3)
-    ]
-    sides = Sides(
-        candidate=check_results(results(*new), "candidate").collect(),
-        history=check_results(frame, "history").collect(),
-        around=Surroundings(versions=pl.DataFrame(published, schema=VERSIONS.schema)),
-    )
-    made = compare_sides(sides, 0.05, 0.05)
-    assert set(made.evals["cause"]) == {"edit"}
-    return made
-
-
-@pytest.mark.parametrize(
-    ("good", "now", "history", "chosen"),
-    [
-        ("ver_1", "draft_2", True, ("ver_1", "draft")),
-        ("ver_1", "ver_2", True, ("ver_1", "ver_2")),
-        ("draft_1", "draft_2", False, None),
-        ("ver_1", "ver_1", True, None),
-    ],
-)
-def test_between_which_versions_is_asked(
-    good: str, now: str, history: bool, chosen: tuple[str, str] | None
-) -> None:
-    made = edited(good=good, now=now, history=history)
-    sides = sides_of(made)
-    assert choose_versions(spans_of(made), sides.candidate, sides.around.versions) == chosen
-
-
-def test_where_no_published_version_ran_it_is_the_one_that_was_in_production() -> None:
-    made = edited(good="draft_1", history=False)
-    passed_last = sides_of(made).history["run_created_at"].max()  # type: ignore[index]
-    days = {"ver_8": -30, "ver_9": -3, "ver_10": 1}
-    versions = pl.DataFrame(
-        [
-            dict.fromkeys(VERSIONS.schema)
-            | {"workflow_version_id": name, "published_at": passed_last + timedelta(days=day)}  # type: ignore[operator]
-            for name, day in days.items()
-        ],
-        schema=VERSIONS.schema,
-    )
-    spans, candidate = spans_of(made), sides_of(made).candidate
-    assert choose_versions(spans, candidate, versions) == ("ver_9", "draft")
-    only_later = versions.filter(workflow_version_id="ver_10")
-    assert choose_versions(spans, candidate, only_later) is None
-
-
-def test_without_an_edit_nothing_is_asked() -> None:
-    made = ra.compare(results(*many("e", "PPPP")), results(*many("e", "FFFF", 5)))
-    assert made.evals["cause"].to_list() == ["drift"]
-    assert add_config_changes(made, Source(client_for(NOWHERE), "wf")) is made
-    assert made.config_changes.equals(CONFIG_CHANGES.empty())
-
-
-def test_check_says_what_was_edited_as_the_draft_is_now() -> None:
-    made = edited()
-    answers = routes(
-        ver_1=version("ver_1", block("block_1")),
-        blocks=live(block("block_1", {**CONFIG, "prompt": "Secret"})),
-    )
-    with FaultServer([answers]) as server:
-        told = add_config_changes(made, Source(client_for(server.url), "wf"))
-        asked = [urlsplit(each).path for each in server.paths]
-    # That the API has no history of blocks is asked once.
-    assert sorted(asked) == [
-        "/v1/workflows/blocks",
-        "/v1/workflows/blocks/block_1/config-history",
-        "/v1/workflows/versions/ver_1",
-    ]
-    assert told.config_changes["field"].to_list() == ["$.config.prompt"]
-    assert "Secret" not in told.explain()
-    assert told.evals.drop("block_label").equals(made.evals.drop("block_label"))
-    assert set(told.evals["block_label"]) == {"Label of block_1"}
-    assert made.config_changes.is_empty()
-
-
-@pytest.mark.parametrize("status", [404, 403, 405])
-def test_a_comparison_says_that_an_edit_is_not_known(status: int) -> None:
-    with FaultServer([reply(status)]) as server:
-        told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
-    assert told.config_changes.equals(CONFIG_CHANGES.empty())
-    unknown = "is not known: the API does not keep earlier drafts."
-    assert told.explain().endswith(f"What was edited in block_1 {unknown}")
-    assert f"What was edited {unknown}" in told.to_markdown()
-    assert "differ" not in told.explain()
-
-
-@pytest.mark.parametrize("status", [500, 401])
-def test_a_comparison_is_not_lost_for_it(status: int) -> None:
-    with FaultServer([reply(status)]) as server:
-        told = add_config_changes(edited(), Source(client_for(server.url, AT_ONCE), "wf"))
-    assert told.config_changes.is_empty()
-    assert "not known: asking failed (GET /v1/workflows/blocks" in told.explain()
-    assert "What was edited is not known: asking failed" in told.to_markdown()
-
-
 def test_a_comparison_of_frames_says_that_nobody_looked() -> None:
-    assert "What was edited was not looked up" in edited().to_markdown()
+    old, new = ({"block_execution_fingerprint": each} for each in ("old", "new"))
+    made = ra.compare(results(*many("e", "PPPPPP", **old)), results(*many("e", "FF", 8, **new)))
+    assert made.evals["cause"].to_list() == ["edit"]
+    assert "The edit was not looked up" in made.to_markdown()
 
 
 def test_62_a_version_of_another_workflow_is_not_taken_for_this_ones() -> None:

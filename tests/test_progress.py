@@ -6,17 +6,9 @@ import io
 import sys
 
 import pytest
-from support.fakes import client_for
 from support.inside import progress
 
-import retab_analysis as ra
-
 NOWHERE = "http://127.0.0.1:9"
-
-
-def test_progress_that_is_none_is_refused() -> None:
-    with pytest.raises(ra.ConfigError, match="progress must be None, True, False or an object"):
-        ra.fetch_runs(client=client_for(NOWHERE), progress="yes")  # type: ignore[arg-type]
 
 
 def test_a_bar_shows_after_a_second(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import json
 import pickle
@@ -11,7 +10,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.inside import errors
@@ -111,29 +109,6 @@ def test_what_type_checkers_see_is_what_is_there() -> None:
     }
     assert imported == {*ra._HOMES.items(), *((name, "") for name in ra._PACKAGES)}
     assert ra.__all__ == list(ra._HOMES)
-
-
-@pytest.mark.parametrize("name", [*NAMES.split(), "schema", "errors", "__version__"])
-def test_every_name_is_there_and_can_be_imported(name: str) -> None:
-    value = getattr(ra, name)
-    namespace: dict[str, Any] = {}
-    exec(f"from retab_analysis import {name} as it", namespace)
-    assert namespace["it"] is value
-    assert name in dir(ra)
-    assert vars(ra)[name] is value
-
-
-def test_no_module_hides_a_name() -> None:
-    modules = {path.stem for path in Path(ra.__file__).parent.iterdir()}
-    assert not modules & set(ra.__all__)
-    loaded = importlib.import_module("retab_analysis.checks.check")
-    assert ra.check is loaded.check
-
-
-def test_everything_can_be_imported_at_once() -> None:
-    namespace: dict[str, Any] = {}
-    exec("from retab_analysis import *", namespace)
-    assert set(namespace) - {"__builtins__"} == set(ra.__all__)
 
 
 @pytest.mark.parametrize("name", NAMES.split())
@@ -246,14 +221,6 @@ def test_fetching_and_decoding_load_nothing_heavy() -> None:
     loaded = loaded_by(LIGHT_USE)
     assert loaded >= {"polars", "requests", "retab_analysis.fetch", "retab_analysis.decode"}
     assert not loaded & HEAVY
-
-
-@pytest.mark.parametrize("name", sorted(set(NAMES.split())))
-def test_every_public_name_is_documented(name: str) -> None:
-    documentation = inspect.getdoc(getattr(ra, name)) or ""
-    assert documentation.endswith((".", "None.", "`", ")")) or "\n" in documentation
-    if inspect.isfunction(getattr(ra, name)):
-        assert "Args:" in documentation or "()" in str(inspect.signature(getattr(ra, name)))
 
 
 def test_a_name_that_is_not_there() -> None:

@@ -206,18 +206,6 @@ def test_junit(all_of_it: Ended) -> None:
     assert {"lines", "gap", "suite"} <= {case.get("name") for case in cases}
 
 
-def test_what_is_accepted_is_expected(session: Session) -> None:
-    entries = "".join(
-        f'[[accepted]]\nid = "{each}"\nreason = "known"\n' for each in ("total", "lines")
-    )
-    (session.folder / "known.toml").write_text(entries)
-    ended = session("--retab", FLOW, "--retab-accepted", "known.toml", "-rx")
-    assert ended.returncode == 0, ended.stdout
-    assert counts(ended)["xfailed"] == 3
-    assert f"XFAIL retab/{FLOW}::lines - accepted; broke: " in ended.stdout
-    assert "The gate holds." in ended.stdout
-
-
 def test_where_only_the_suite_fails_the_suite_fails(session: Session) -> None:
     entry = '[[accepted]]\nid = "fine 0"\nreason = "known"\n'
     (session.folder / "known.toml").write_text(entry)
@@ -237,27 +225,12 @@ def test_an_empty_option_is_4(session: Session, option: str) -> None:
     assert session.api.asked == []
 
 
-def test_a_first_run_is_a_result(session: Session) -> None:
-    session.api.write({"fine": "P"})
-    ended = session("--retab", FLOW, "-rs")
-    assert ended.returncode == 0
-    assert counts(ended) == {"passed": 2}
-    assert "First run: 1 of 1 pass" in ended.stdout
-
-
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]])
 def test_without_an_answer_the_session_ends_with_3(session: Session, workers: list[str]) -> None:
     ended = session("--retab", "wf_nope", *workers)
     assert ended.returncode == 3
     assert "--retab: no answer: there is no workflow 'wf_nope'" in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
-
-
-def test_a_file_that_cannot_be_read_is_4(session: Session) -> None:
-    ended = session("--retab", FLOW, "--retab-accepted", "missing.toml")
-    assert ended.returncode == 4
-    assert "--retab: accepted: 'missing.toml' cannot be read" in ended.stderr
-    assert session.api.asked == []
 
 
 def test_an_undecided_gate_fails_the_suite_unless_it_may_pass(session: Session) -> None:

@@ -24,7 +24,6 @@ from support.situations import SITUATIONS, Situation
 import retab_analysis as ra
 
 ROOT = Path(__file__).parents[1]
-TESTS = ROOT / "tests"
 ADDRESS = "https://git.example/acme/retab_analysis"
 
 

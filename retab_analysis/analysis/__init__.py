@@ -1,13 +1,12 @@
-"""What runs and results say, polars in and polars out.
+"""Summaries of runs and results: polars in, polars out.
 
-Each function takes a DataFrame or a LazyFrame and gives back the same. The order of the input's
-rows does not matter. A row that is there twice (by ``run_id`` or ``result_id``) counts once, as the
-later one says.
+Each function takes a DataFrame or a LazyFrame and returns the same. The order of the input's rows
+does not matter. If a row is there twice (by ``run_id`` or ``result_id``), the later one counts.
 
 ``summaries`` is about runs; ``result_summaries``, ``states``, ``failures`` and ``history`` are
-about results. All of these are made of expressions alone, so that the streaming engine can run
-them. ``eval_summaries`` asks the model of :mod:`retab_analysis.evidence` through ``assessment``,
-for which a LazyFrame is collected. ``frames`` checks what comes in, for the plots too.
+about results. All of these consist of expressions alone: the streaming engine can run them.
+``eval_summaries`` asks the model of :mod:`retab_analysis.evidence` through ``assessment``, which
+collects a LazyFrame. ``frames`` checks the input, also for the plots.
 """
 
 from retab_analysis.analysis.eval_summaries import summarize_evals as summarize_evals

@@ -1,8 +1,8 @@
-"""What the evidence says of each eval of one frame of results.
+"""The evidence about each eval of one frame of results.
 
-There is one model, in :mod:`retab_analysis.evidence`; this file only asks it. What a check has as
-its candidate is here the newest run of each block with what was run since on the same code, by the
-same rule, so that an eval that is checked and one that is summed up are judged alike.
+There is one model, in :mod:`retab_analysis.evidence`; this file only asks it. The candidate here is
+the newest run of each block, with later runs on the same code. A check uses the same rule: it
+judges an eval as a summary does.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ NEEDED = (*OF_LEDGER, "status", "duration_ms")
 """The columns of a RESULTS frame that are read."""
 
 _TREND, _MANY_RUNS = 2.58, 5
-"""An eval gets worse little by little where its failures become more frequent (one-sided, in 5 of
-1,000 by chance), and no single edit, nor any few runs, are where that began."""
+"""An eval gets worse little by little if its failures become more frequent (one-sided, in 5 of
+1,000 by chance). This began with no single edit, nor in a few runs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """What is known of the evals of some results.
+    """Facts about the evals of some results.
 
     ``evals`` has one row per eval: ``eval_id, eval_name, block_id, kind``; ``is_broken``, whether a
-    check would report that it got worse; ``p_worse``, the probability of that; and ``cause,
-    since_at, since_run_id, since_version_id, since_runs``. ``results`` has each result once, with
+    check would report that it got worse; ``p_worse``, its probability; and ``cause, since_at,
+    since_run_id, since_version_id, since_runs``. ``results`` has each result once, with
     ``comparable`` (of the present definition), ``row`` (its place in time; null if the result
     judges nothing), ``moment`` and ``code``.
     """
@@ -91,8 +91,8 @@ def _select_outcomes(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def assess(results: pl.LazyFrame) -> Assessment:
-    """Ask the model what the history of each eval says, one workflow after the other."""
-    # In one order, because of a run that contradicts itself the first result counts.
+    """Ask the model about the history of each eval, one workflow after the other."""
+    # In one order: if a run contradicts itself, its first result counts.
     frame = results.select(NEEDED).sort(MOMENT, "result_id", maintain_order=True).collect()
     parts = frame.partition_by("workflow_id") or [frame]
     found: list[Assessment] = []
@@ -106,10 +106,10 @@ def assess(results: pl.LazyFrame) -> Assessment:
 
 
 def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
-    """Say of each result whether it is an outcome of a flaky eval, or of the run that broke it.
+    """Mark each result: is it an outcome of a flaky eval, or since its eval broke?
 
-    Beside the columns :data:`NEEDED` there may be any others; ``flaky`` and ``broke`` (its eval is
-    broken since the result's run) are new.
+    Other columns than :data:`NEEDED` stay. ``flaky`` and ``broke`` (its eval is broken since the
+    result's run) are new.
     """
     kind = pl.col("kind")
     kinds = assess(results).evals.select(
@@ -122,9 +122,9 @@ def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def assessed(results: Frame, function: Callable[[Assessment], pl.DataFrame]) -> Frame:
-    """Run a function of an assessment on a frame of either kind, and give back the same kind.
+    """Run a function of an assessment on a frame of either kind, and return the same kind.
 
-    The model needs all results at once, so that a LazyFrame is collected.
+    The model needs all results at once, so it collects a LazyFrame.
     """
     found = function(assess(check_frame(results, RESULTS, NEEDED)))
     return found.lazy() if isinstance(results, pl.LazyFrame) else found
@@ -159,7 +159,7 @@ def _assess_workflow(results: pl.DataFrame, offset: int) -> Assessment:
 def _split(results: pl.DataFrame) -> pl.DataFrame:
     """The results with ``place``: ``candidate``, ``earlier``, or ``tried``, which judges nothing.
 
-    Whole runs, runs of a block and of an eval are told apart by what is in them.
+    The results in a run tell whether it is a whole run, or of a block, or of an eval.
     """
     dated = results.filter(pl.col("eval_id").is_not_null()).with_columns(moment=MOMENT)
     blocks = dated.drop_nulls("block_id").sort("moment", nulls_last=False)
@@ -187,7 +187,7 @@ def _split(results: pl.DataFrame) -> pl.DataFrame:
     )
     saved = newest.select("eval_id", "block_id")
     placed = place_results(_mark_present(dated).drop("moment"), runs, saved).drop("is_present")
-    # Of an eval that has nothing else, what was only tried is all that is known.
+    # If an eval has nothing else, its tried results count.
     is_only_tried = (pl.col("place") == "tried").all().over("eval_id")
     return placed.with_columns(
         place=pl.when(is_only_tried).then(pl.lit("candidate")).otherwise("place")
@@ -204,11 +204,11 @@ def _mark_present(dated: pl.DataFrame) -> pl.DataFrame:
 
 
 def _conclude(ledger: Ledger, findings: Findings) -> pl.DataFrame:
-    """What is to be said of each eval, by the rules by which a comparison calls it."""
+    """The conclusion about each eval, by the rules of a comparison."""
     histories = ledger.histories
     rows = np.arange(histories.shape[1])[None, :]
     before = last_row(histories.observed & (rows < histories.candidate))
-    # What passes now is judged since then; what is called broken all the same by its whole history.
+    # An eval that passes now is judged since then; one that is still broken by its whole history.
     fails = histories.fails[:, histories.candidate :].any(axis=1)
     is_called = np.asarray(findings.overall.p_regressed >= CERTAIN_ENOUGH)
     after = np.where(fails | is_called, -1, before)
@@ -259,7 +259,7 @@ def _find_word(reading: Reading) -> str | None:
 
 
 def _kind() -> pl.Expr:
-    """What the words of a comparison say of the whole history."""
+    """The kind of an eval, from a comparison's words about its whole history."""
     rises = (pl.col("trend") >= _TREND).fill_null(False)
     is_undated = (pl.col("since_runs").list.len() >= _MANY_RUNS) & (pl.col("cause") != "edit")
     is_flaky = pl.col("is_flaky") | (pl.col("word") == "flaky")

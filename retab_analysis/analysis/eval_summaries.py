@@ -1,4 +1,4 @@
-"""One row per eval: what it does now, how often it fails, and whether that is new."""
+"""One row per eval: its state now, how often it fails, and whether that is new."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _COLUMNS = (
 
 
 def summarize_evals(results: Frame) -> Frame:
-    """One row per eval: what it does now, its recent states, and what kind of eval it is.
+    """Sum up each eval in one row: its state now, its recent states, and its kind.
 
     Args:
         results: A RESULTS frame of several runs.
 
     Returns:
         One row per eval, in order of ``eval_id``: ``eval_name, eval_id, block_id``; ``state`` now:
-        in the newest run in which it was decided or ended in an error, else in the newest;
-        ``last_states`` (List(String)), its states in its newest ten runs, the newest last;
-        ``outcomes`` and ``failures`` (Int64) in its present definition, with the ``rate`` of
+        in the newest run in which it was decided or ended in an error, else in the newest.
+        ``last_states`` (List(String)) are its states in its newest ten runs, the newest last.
+        ``outcomes`` and ``failures`` (Int64) are over its present definition, with the ``rate`` of
         failing and its Wilson interval at 95 % ``rate_low, rate_high`` (Float64, null without
-        outcomes); ``kind``, null without outcomes; for what a check calls broken ``since_at,
-        since_run_id, since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``);
-        ``last_passed_at, last_failed_at``; ``duration_ms_p50, duration_ms_p95`` (Float64, linear
-        quantiles of its outcomes): ``summary.top_k(10, by="duration_ms_p50")`` are the slowest.
+        outcomes). ``kind`` is null without outcomes. Broken evals have ``since_at, since_run_id,
+        since_version_id`` and ``cause`` (``edit``, ``drift``, ``unknown``). Then ``last_passed_at,
+        last_failed_at``, and ``duration_ms_p50, duration_ms_p95`` (Float64, linear quantiles of its
+        outcomes): ``summary.top_k(10, by="duration_ms_p50")`` are the slowest.
 
         A rate over a whole history says little about an eval that broke: read ``kind`` first.
-        ``never_passed``: no outcome passed. ``broken``: a check calls it so, since the run that is
-        named. ``getting_worse``: it fails more and more often, and no single run is where that
-        began. ``flaky``: it comes and goes although nothing changes. ``episode``: it had passed,
-        was broken for a while and was mended. ``steady``: none of these, as far as is known; an
-        eval that changed once is among them as long as it is not clear whether that lasts.
+        ``never_passed``: no outcome passed. ``broken``: a check would call it broken, since the
+        named run. ``getting_worse``: it fails more and more often, and this began in no single run.
+        ``flaky``: it comes and goes although nothing changes. ``episode``: it passed, was broken
+        for a while and was mended. ``steady``: none of these, as far as is known; this includes an
+        eval that changed once, until it is clear whether that lasts.
 
     Raises:
         ConfigError: It is not a polars frame.

@@ -1,4 +1,4 @@
-"""What did not pass: the results to read."""
+"""The results that did not pass."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _READING = (
 
 
 def failures(results: Frame) -> Frame:
-    """The results that did not pass, with the columns that one reads.
+    """Select the results that did not pass, with the columns to read.
 
     Args:
         results: A RESULTS frame.
 
     Returns:
-        The rows that failed, were blocked or ended in an error, the newest run first, then by
-        block and eval: the columns of a RESULTS frame that say what was expected, what came out
-        and why, then your own. What was cancelled or is not decided yet is not among them.
+        The rows that failed, were blocked or ended in an error, the newest run first, then by block
+        and eval. They have the columns of a RESULTS frame about the expected and the actual value
+        and the reason, then your own. Cancelled and undecided results are not among them.
 
     Raises:
         ConfigError: It is not a polars frame.

@@ -14,10 +14,10 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
 def check_frame(frame: object, table: Table, columns: Iterable[str]) -> pl.LazyFrame:
-    """A frame as a LazyFrame in which columns can be read, and in which no row is there twice.
+    """A frame as a LazyFrame with readable columns, and with no row twice.
 
-    A column that the table does not declare is the user's own: :func:`check_keys` has seen that it
-    is there, and its dtype is free.
+    A column that the table does not declare is the user's own: :func:`check_keys` has checked that
+    it exists, and its dtype is free.
     """
     return checked(frame, table, [name for name in dict.fromkeys(columns) if name in table.schema])
 
@@ -28,7 +28,7 @@ def apply_lazily(
     columns: Iterable[str],
     function: Callable[[pl.LazyFrame], pl.LazyFrame],
 ) -> Frame:
-    """Run a function of lazy frames on a frame of either kind, and give back the same kind."""
+    """Run a function of lazy frames on a frame of either kind, and return the same kind."""
     lazy = function(check_frame(frame, table, columns))
     return lazy if isinstance(frame, pl.LazyFrame) else lazy.collect()
 
@@ -38,7 +38,7 @@ def check_keys(
 ) -> list[str]:
     """The columns to group by: any of the frame; ``taken`` are the outcome's other columns.
 
-    What the table declares and the frame lacks is left to :func:`check_frame`'s better message.
+    :func:`check_frame` has the better message for declared columns that the frame lacks.
     """
     names = [by] if isinstance(by, str) else list(by) if isinstance(by, Sequence) else []
     if not names or not all(isinstance(name, str) for name in names):
@@ -83,7 +83,7 @@ def check_key(by: str, frame: object, table: Table, taken: Iterable[str] = ()) -
 def select_keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -> pl.LazyFrame:
     """Some columns of a frame, with the one to group by as ``key``.
 
-    The key has a name of its own so that it may be any column, also one of those that are read.
+    The key has its own name: it may be any column, even one that is read.
     """
     key, names = check_key(by, frame, table), list(columns)
     return check_frame(frame, table, (key, *names)).select(pl.col(key).alias("key"), *names)

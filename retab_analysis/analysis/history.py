@@ -1,4 +1,4 @@
-"""Evals over time: how the state of each changes from run to run."""
+"""Evals over time: how each state changes from run to run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _NEEDED = (
     *("eval_name", "eval_id", "block_id", "state", "run_id", "workflow_version_id"),
     *("run_created_at", "created_at", "score", "duration_ms", BLOCK_CODE, *SAME_EVAL),
 )
-# The states that are held against one another; whatever is not ``passed`` counts as not passing.
+# The compared states; any other than ``passed`` counts as not passing.
 _SETTLED = ("passed", *FAILING, "mixed")
 
 
 def eval_history(results: Frame) -> Frame:
-    """What became of each eval from run to run.
+    """Follow each eval from run to run.
 
-    A change here is what two runs show; whether it will last is what :func:`summarize_evals`
-    says, which looks at the whole history.
+    A change here is between two runs. :func:`summarize_evals` tells whether it lasts, from the
+    whole history.
 
     Args:
         results: A RESULTS frame of several runs.
@@ -30,13 +30,12 @@ def eval_history(results: Frame) -> Frame:
         One row per eval and run, the evals ordered by their earliest run, then ``eval_id``, the
         runs of an eval in time order: ``eval_name, eval_id, run_id, workflow_version_id,
         run_created_at, state, previous_state, change, block_changed, inputs_changed, block_id, n,
-        pass_rate, score, duration_ms, previous_run_id``. *Previous* is the newest run before in
-        which the eval was decided or ended in an error, so that a break is seen across a run that
-        was cancelled. ``change`` is against it: ``regressed``, ``newly_blocked``,
-        ``newly_errored``, ``fixed``, ``still_passing``, ``still_failing``, ``not_comparable``
-        (inputs, condition or expected value differ), ``incomplete`` (not decided now), null where
-        there is no such run. ``block_changed`` and ``inputs_changed`` are null where a fingerprint
-        is not known.
+        pass_rate, score, duration_ms, previous_run_id``. *Previous* is the newest earlier run in
+        which the eval was decided or ended in an error: a break shows even across a cancelled run.
+        ``change`` is the change since then: ``regressed``, ``newly_blocked``, ``newly_errored``,
+        ``fixed``, ``still_passing``, ``still_failing``, ``not_comparable`` (inputs, condition or
+        expected value differ), ``incomplete`` (not decided now), null without such a run.
+        ``block_changed`` and ``inputs_changed`` are null if a fingerprint is not known.
 
     Raises:
         ConfigError: It is not a polars frame.
@@ -71,7 +70,7 @@ def _history(lazy: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def per_run(lazy: pl.LazyFrame) -> pl.LazyFrame:
-    """One row per eval and run, sorted by eval and time; with the state, and what was evaluated."""
+    """One row per eval and run, sorted by eval and time, with the state and the definition."""
     kept = ("eval_name", "block_id", "workflow_version_id", "run_created_at", *SAME_EVAL)
     combined = combine_results(
         lazy,
@@ -86,7 +85,7 @@ def per_run(lazy: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _previous(name: str) -> pl.Expr:
-    """What a column held in the newest run before in which the eval was settled."""
+    """A column's value in the newest earlier run with a state of :data:`_SETTLED`."""
     settled = pl.when(pl.col("state").is_in(_SETTLED)).then(pl.struct(name))
     return settled.forward_fill().shift(1).over("eval_id").struct.field(name)
 

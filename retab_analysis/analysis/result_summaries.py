@@ -1,4 +1,4 @@
-"""Results counted by what they have in common."""
+"""Results counted by groups."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLUMNS = (
     *("duration_ms_p50", "duration_ms_p95"),
 )
 _READ = ("state", "duration_ms")
-# By this the names begin that are ours between the first step and the last.
+# The prefix of our own names between the first step and the last.
 _OURS = "retab_analysis "
 
 
@@ -32,22 +32,21 @@ def summarize_results(results: Frame, by: str | Sequence[str] = "block_id") -> F
 
     Args:
         results: A RESULTS frame.
-        by: One or several of its columns, your own included: any that holds single values, except
-            one that has the name of a column below.
+        by: One or several of its columns, your own included: any with single values, except one
+            with the name of a column below.
 
     Returns:
-        One row per group: the columns of ``by``; ``n_results`` (Int64), how many results there are,
-        in any state; ``passed, failed, blocked, error, cancelled`` (Int64), how many are in each of
-        these; ``pass_rate`` = passed / (passed + failed + blocked + error), with its Wilson
-        interval at 95 % ``pass_rate_low, pass_rate_high`` (Float64; null where nothing ended
-        otherwise than by being cancelled); ``duration_ms_p50, duration_ms_p95`` (Float64, linear
-        quantiles of the durations that are known).
+        One row per group: the columns of ``by``; ``n_results`` (Int64), the number of results in
+        any state; ``passed, failed, blocked, error, cancelled`` (Int64), the numbers in each state.
+        ``pass_rate`` = passed / (passed + failed + blocked + error), with its Wilson interval at 95
+        % ``pass_rate_low, pass_rate_high`` (Float64; null if all that ended were cancelled).
+        ``duration_ms_p50, duration_ms_p95`` (Float64) are linear quantiles of the known durations.
 
-        The group with the most failures (failed and blocked) comes first. Groups with as many are
-        in the order of ``by``, null last.
+        The group with the most failures (failed and blocked) comes first. Groups with equal numbers
+        are in the order of ``by``, null last.
 
     Raises:
-        ConfigError: A column that cannot be used, or not a polars frame.
+        ConfigError: A column cannot be used, or it is not a polars frame.
         SchemaError: It is not a RESULTS frame.
 
     Example:
@@ -62,8 +61,8 @@ def summarize_results(results: Frame, by: str | Sequence[str] = "block_id") -> F
 
 
 def _summarize(lazy: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
-    # A key may be called as one of the columns that are read, or begin as polars' patterns do,
-    # which only ``rename`` takes for a name.
+    # A key may have the name of a column that is read, or begin like polars' patterns; only
+    # ``rename`` treats it as a name.
     read = lazy.with_columns(pl.col(name).alias(_OURS + name) for name in _READ)
     groups = {key: f"{_OURS}key {at}" for at, key in enumerate(keys)}
     counted = read.rename(groups).group_by(groups.values()).agg(_aggregates())

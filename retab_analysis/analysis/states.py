@@ -1,4 +1,4 @@
-"""Evals: the state of each in each run or version."""
+"""The state of each eval in each run or version."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _EVAL = ("eval_id", "eval_name")
 
 
 def combine_results(lazy: pl.LazyFrame, *keys: str, **more: pl.Expr) -> pl.LazyFrame:
-    """One row per group of results, usually of one eval, with the state that they come to.
+    """One row per group of results, usually of one eval, with their combined state.
 
-    Beside the keys and ``more`` it has ``moment``, the earliest one, the counts of each state, and
+    Its columns are the keys, ``more``, ``moment`` (the earliest), the counts of each state, and
     ``state, n, pass_rate`` as :mod:`retab_analysis.vocabulary` defines them.
     """
     known = lazy.with_columns(known_state(), moment=MOMENT)
@@ -33,13 +33,13 @@ def combine_results(lazy: pl.LazyFrame, *keys: str, **more: pl.Expr) -> pl.LazyF
 
 
 def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
-    """The state of each eval in each run, version, or other group.
+    """Find the state of each eval in each run, version, or other group.
 
-    Several results of one eval in a group make one state, as when two versions are compared: from
-    its decided results (passed, failed, blocked) all the same gives that state, some passing and
-    some not gives ``mixed``, and otherwise the most frequent, of as many ``blocked``. An eval
-    without a decided result is ``error``, else ``unscored``, which any state that is not known
-    counts as, else ``cancelled``.
+    Several results of one eval in a group make one state, as in a comparison of two versions.
+    Decided results (passed, failed, blocked) that are all the same give that state. If some pass
+    and some do not, the state is ``mixed``. Otherwise it is the most frequent; if equal,
+    ``blocked``. An eval without a decided result is ``error``, else ``unscored`` (also for unknown
+    states), else ``cancelled``.
 
     Args:
         results: A RESULTS frame.
@@ -48,18 +48,18 @@ def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
 
     Returns:
         Long: ``eval_id, eval_name`` (the newest one), the column of ``by``, ``state`` (String),
-        ``n`` (Int64, how many results were decided), ``pass_rate`` (Float64, the share of them
-        that passed; null where none was). The groups are in time order, which is by earliest run,
-        then by value; the evals of a group likewise.
+        ``n`` (Int64, the number of decided results), ``pass_rate`` (Float64, the share of them that
+        passed; null without any). The groups are in time order: by earliest run, then by value. So
+        are the evals of a group.
 
         Wide: ``eval_id, eval_name`` and a column of states for each value of ``by``, named after it
-        and in the same order; null where an eval has no result there. The evals are in the order in
-        which they first come in the long form. What the columns are is known only once the results
-        are read, so a LazyFrame is collected here; the outcome is a LazyFrame all the same.
+        and in the same order; null if an eval has no result there. The evals are in the order of
+        the long form. The columns are known only after reading the results, so ``states`` collects
+        a LazyFrame here; the outcome is still a LazyFrame.
 
     Raises:
-        ConfigError: A column that cannot be used, two columns of the wide form that would have one
-            name, or not a polars frame.
+        ConfigError: A column cannot be used, two columns of the wide form would have one name, or
+            it is not a polars frame.
         SchemaError: It is not a RESULTS frame.
 
     Example:
@@ -102,6 +102,7 @@ def _widened(long: pl.DataFrame, key: str) -> pl.DataFrame:
     columns = [*_EVAL, *labels.unique(maintain_order=True)]
     if len(set(columns)) < len(columns) or labels.n_unique() < long[key].n_unique():
         raise ConfigError(
-            f"two columns would have one name, after the values of {key}; wide=False has them apart"
+            f"two columns would have one name, after the values of {key}; wide=False keeps them "
+            "apart"
         )
     return long.with_columns(labels).pivot(key, index=_EVAL, values="state")

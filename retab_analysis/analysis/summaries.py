@@ -22,7 +22,7 @@ _COUNTS = ("total_evals", *RATED, "cancelled")
 _TIMES = ("duration_ms", "queue_ms")
 _QUANTILES = {"p50": 0.5, "p95": 0.95}
 READ = ("created_at", "status", "scope", "ok", *_COUNTS, *_TIMES)
-# Six digits are enough for anything, and more of them overflow within polars without an error.
+# Six digits are enough for any period; more overflow inside polars without an error.
 _DURATION = re.compile(r"(?:[1-9]\d{0,5}(?:us|ms|s|m|h|d|w|mo|q|y))+")
 
 
@@ -37,9 +37,9 @@ def summarize_runs(
 
     Args:
         runs: A RUNS frame.
-        by: One or several columns of it, your own included, but none that bears the name of a
-            column of the outcome. With ``every``, None or ``()`` groups by time alone.
-        every: Also group by time: how long a period is, as polars writes it (``"1d"``, ``"1w"``,
+        by: One or several columns of it, your own included, but none with the name of a column of
+            the outcome. With ``every``, None or ``()`` groups by time alone.
+        every: Also group by time: the length of a period, as polars writes it (``"1d"``, ``"1w"``,
             ``"2w"``, ``"1mo"``, ``"1q"``). A run belongs to the period in which it was created;
             periods begin at midnight UTC, weeks on Monday.
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``.
@@ -47,27 +47,27 @@ def summarize_runs(
     Returns:
         One row per group, ordered by earliest ``created_at``, then by the key: the columns of
         ``by``; with ``every``, ``period_start`` (Datetime, UTC; null for runs without a
-        ``created_at``); ``n_runs``, ``ok_runs``, ``rated_runs`` and ``n_outages`` (Int64): how many
-        runs there are, are ok, are in the pass rate, and were an outage; ``total_evals, passed,
-        failed, blocked, error, cancelled`` (Int64: sums over all runs that have the count, null
-        where none has it); ``rated_evals`` (Int64), ``pass_rate``, ``pass_rate_low,
-        pass_rate_high`` (Float64); with ``every``, ``pass_rate_change`` (Float64): the pass rate
-        less that of the period before which has one, in the same group; ``duration_ms_p50,
+        ``created_at``); ``n_runs``, ``ok_runs``, ``rated_runs`` and ``n_outages`` (Int64): the
+        numbers of runs, of ok ones, of runs in the pass rate, and of outages. ``total_evals,
+        passed, failed, blocked, error, cancelled`` (Int64) are sums over all runs that have the
+        count, null if none has it. ``rated_evals`` (Int64), ``pass_rate``, ``pass_rate_low,
+        pass_rate_high`` (Float64). With ``every``, ``pass_rate_change`` (Float64) is the change
+        from the last earlier period with a pass rate, in the same group. ``duration_ms_p50,
         duration_ms_p95, queue_ms_p50, queue_ms_p95`` (Float64, linear quantiles);
         ``first_created_at, last_created_at`` (Datetime).
 
-        ``pass_rate`` = passed / (passed + failed + blocked + error) over the ``rated_runs``: runs
-        of the whole workflow that completed with no eval cancelled, or the next best that the group
-        has: whole ones that did not, then runs of a part that did, then the rest. In no rate are
-        runs of which one of these counts is not known, and outages: runs in which at least half of
-        the evals that ended, and at least three, ended in an error. ``rated_evals`` is the
-        denominator. The rate and its Wilson interval at 95 % are null where that is 0.
+        ``pass_rate`` = passed / (passed + failed + blocked + error) over the ``rated_runs``. These
+        are runs of the whole workflow that completed with no eval cancelled, or the next best in
+        the group: whole ones that did not, then runs of a part that did, then the rest. No rate has
+        runs with an unknown count, nor outages: runs in which at least half of the evals that
+        ended, and at least three, ended in an error. ``rated_evals`` is the denominator. The rate
+        and its Wilson interval at 95 % are null if that is 0.
 
-        The interval takes the results as independent. Those of one eval in several runs are not
-        quite, so what is not known is at least as much as the interval says.
+        The interval treats the results as independent. Results of one eval in several runs are not
+        quite independent, so the true uncertainty is at least as large as the interval.
 
     Raises:
-        ConfigError: A column, duration or scope that cannot be used, or not a polars frame.
+        ConfigError: A column, duration or scope cannot be used, or it is not a polars frame.
         SchemaError: It is not a RUNS frame.
 
     Examples:
@@ -111,7 +111,7 @@ def find_period(every: str) -> pl.Expr:
     if not isinstance(every, str) or not _DURATION.fullmatch(every):
         raise ConfigError(f"every must be a duration such as '1d', '1w' or '1mo', got {every!r}")
     start = pl.col("created_at").dt.truncate(every).alias(PERIOD)
-    # A unit that does not go with another is only found out on a value: here, not at `.collect()`.
+    # Polars rejects bad combinations of units only on a value: try here, not at `.collect()`.
     trial = pl.DataFrame({"created_at": [datetime(2026, 1, 1, tzinfo=UTC)]})
     try:
         trial.select(start)
@@ -132,7 +132,7 @@ def _aggregates(whole: str = "workflow") -> list[pl.Expr]:
         count_where(pl.col("ok").fill_null(False)).alias("ok_runs"),
         count_where(in_rate).alias("rated_runs"),
         count_where(outage).alias("n_outages"),
-        # The sum over the runs that have a count; polars itself gives 0 where none has it.
+        # The sum over the runs that have a count; polars itself gives 0 if none has it.
         *(
             pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
             for name in _COUNTS
@@ -152,7 +152,7 @@ def _aggregates(whole: str = "workflow") -> list[pl.Expr]:
 
 
 def is_outage() -> pl.Expr:
-    """Whether a run was an outage, as far as its counts can tell: it does not say which blocks."""
+    """Whether a run was an outage, as far as its counts can tell: they do not name blocks."""
     errors = pl.col("error")
     return ((errors >= OUTAGE_EVALS) & (errors >= OUTAGE_HALF * rated_total())).fill_null(False)
 

@@ -1,4 +1,4 @@
-"""``Archive``: a file of what the API knew, which can be read without asking again."""
+"""``Archive``: a file of the API's records, to read them without asking again."""
 
 from __future__ import annotations
 
@@ -45,33 +45,32 @@ Reader = Callable[[Table, sqlite3.Connection, Sequence[str]], tuple[T, Problems]
 
 
 class Archive:
-    """Runs, results, saved evals, versions and edits of workflows, kept in one file here.
+    """Runs, results, saved evals, versions and edits of workflows, in one local file.
 
-    Deleting a saved eval deletes its history on the server, and a block's condition is changed in
-    place: what was archived before is still there. Each document is kept as the API sent it, byte
-    by byte, so that a later version of this library finds its new columns in old documents. Of a
-    saved eval, and of a block of the draft, every state is kept that a sync has seen.
+    On the server, deleting a saved eval deletes its history, and edits change evals and blocks in
+    place. The archive keeps both. It keeps each document as the API sent it, byte by byte: a later
+    version of this library finds its new columns in old documents. It keeps every state of a saved
+    eval, and of a block of the draft, that a sync has seen.
 
-    A document that does not decode, or is damaged, is left out of scans with a ``ProblemsWarning``.
+    Scans leave out a document that does not decode, or is damaged, with a ``ProblemsWarning``.
 
-    The file is SQLite, for any number of threads and processes. Of two syncs the second waits for
-    the first, for ten minutes at most. It holds customers' data and only its owner may read it.
+    The file is SQLite, for any number of threads and processes. A second sync waits for the first,
+    for ten minutes at most. The file holds customers' data, and only its owner may read it.
 
-    What scans read of runs and results stands beside it as Parquet files, in a folder of the file's
-    name and ``-tables``. Scans make those that are missing, stale or damaged. They may be deleted.
+    Scans read runs and results from Parquet files, in a folder next to the file, with its name and
+    ``-tables``. They write missing, stale or damaged ones again. You may delete them.
 
     Args:
-        path: The file, which is made where there is none. If not given, the variable
-            ``RETAB_ANALYSIS_ARCHIVE`` says where it is, else it is
-            ``~/.retab_analysis/archive.sqlite``.
+        path: The file, which is created if it does not exist. By default the path in the variable
+            ``RETAB_ANALYSIS_ARCHIVE``, or ``~/.retab_analysis/archive.sqlite``.
 
     Attributes:
         path: The file.
 
     Raises:
-        ConfigError: The path is not one.
-        ArchiveError: What is there is not an archive, is damaged, or has the format of a later
-            version; it is left as it is. An earlier format is upgraded, at once or not at all.
+        ConfigError: The path cannot be used.
+        ArchiveError: The file is not an archive, is damaged, or has the format of a later version;
+            it stays as it is. An earlier format is upgraded, at once or not at all.
 
     Example:
         >>> with ra.Archive("kept.sqlite") as archive:
@@ -99,37 +98,37 @@ class Archive:
         client: Client | None = None,
         progress: Progress | bool | None = None,
     ) -> pl.DataFrame:
-        """Bring the archive up to date: all of a workflow at first, later what is new.
+        """Bring the archive up to date: first all of a workflow, later only changes.
 
-        Later syncs list runs until a hundred in a row are known, and fetch runs that had not ended,
-        and their results. If nothing changed, a sync takes four requests: runs, saved evals,
-        versions, and the draft's blocks. It reads the history of a block again when the block was
-        edited or a version published. An interrupted sync goes on where it was.
+        Later syncs fetch only new runs and runs that were still going on, with their results. They
+        list runs until a hundred in a row are known. If nothing changed, a sync takes four requests
+        per workflow: runs, saved evals, versions, and the draft's blocks. It reads the history of a
+        block again after an edit of the block or a publication. An interrupted sync resumes.
 
-        Only ``refresh`` sees what happens beyond that: a run that appears late, is deleted or goes
-        on behind a hundred newer ones; a result that changes while its run does not; a saved eval
-        that is edited or deleted behind a hundred newer ones, before another run comes.
+        Only ``refresh`` finds some rare changes. A run appears late, is deleted or goes on behind a
+        hundred newer ones. A result changes, but its run does not. A saved eval is edited or
+        deleted behind a hundred newer ones, before another run comes.
 
         Args:
             workflow_id: The workflow, or several, by id or name.
             results: Also the results of the runs. False leaves them for a later sync.
-            since: Only runs created then or later, as ``from_date`` of :func:`fetch_runs`. What is
-                kept already stays; None, later, reads the rest.
+            since: Only runs created then or later, as ``from_date`` of :func:`fetch_runs`. Older
+                records stay in the archive; a later sync with None reads the rest.
             refresh: Read everything again, also the results of runs that have ended.
-            client: The client to ask with; the default one if not given.
-            progress: False for no progress bar; None shows one if it takes longer than a second.
+            client: The client to ask; by default the session's.
+            progress: False for no progress bar; by default a notebook or a terminal shows one.
 
         Returns:
-            A frame of ``workflow_id, kind, document_id, change`` (String), one row per document
-            that is not as it was: ``added``, ``changed``, or ``gone`` from the server, of which
-            the last state is kept. ``skipped`` is a list that the API does not have, without an id.
+            A frame of ``workflow_id, kind, document_id, change`` (String), one row per changed
+            document: ``added``, ``changed``, or ``gone`` from the server; then the archive keeps
+            its last state. ``skipped``, without an id, is a list that the API does not have.
 
         Raises:
-            ConfigError: An argument cannot be used; or nothing is there, and there is no such
-                workflow, as far as one more request tells.
-            ArchiveError: The file cannot be written. What was in it before is intact.
-            RetabAnalysisError: The API failed, see :mod:`retab_analysis.errors`. What had come is
-                kept, and is the error's ``.partial``.
+            ConfigError: An argument cannot be used. Or there are no records and one more request
+                finds no such workflow.
+            ArchiveError: The file cannot be written. Its earlier content is intact.
+            RetabAnalysisError: The API failed, see :mod:`retab_analysis.errors`. The archive keeps
+                the records that came; the error's ``.partial`` has their changes.
 
         Warns:
             ProblemsWarning: Documents did not decode; those without an id are not kept.
@@ -161,7 +160,7 @@ class Archive:
     def _mirroring(
         self, client: Client | None, progress: Progress | bool | None, *, to_check: bool = False
     ) -> Iterator[Mirror]:
-        """For a sync, while no other one goes on; what does not decode is warned of at the end."""
+        """A sync while no other goes on; at its end it warns of documents that do not decode."""
         bar = choose_progress(progress, "archive", "documents")
         with contextlib.closing(bar), connected(self.path) as db, alone(self.path):
             mirror = Mirror(db, client_or_default(client), bar, to_check=to_check)
@@ -179,14 +178,14 @@ class Archive:
             warnings.warn(ProblemsWarning(told, problems.frame()), stacklevel=4)
 
     def scan_runs(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
-        """The runs in the archive: by workflow, of each the newest first.
+        """The runs in the archive: by workflow, the newest first.
 
         Args:
-            workflow_id: The workflow, or several; all that are kept if not given.
-            gone: Also those that are gone from the server.
+            workflow_id: The workflow, or several; by default all in the archive.
+            gone: Also runs that are gone from the server.
 
         Returns:
-            A LazyFrame of RUNS, as :func:`fetch_runs` gives them for each workflow.
+            A LazyFrame of RUNS, like the frame of :func:`fetch_runs` for each workflow.
 
         Raises:
             ConfigError: An argument cannot be used.
@@ -202,16 +201,16 @@ class Archive:
         return self._scan([RUNS], workflow_id, read)[0]
 
     def scan_results(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
-        """The results in the archive: by workflow, of the newest run first, then the API's order.
+        """The results in the archive: by workflow, the newest run first, then in the API's order.
 
-        ``eval_name``, ``block_label`` and ``path`` are as they were seen last.
+        ``eval_name``, ``block_label`` and ``path`` are the last ones seen.
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
-            gone: Also those that are gone from the server, or whose runs are.
+            gone: Also results that are gone from the server, or whose runs are.
 
         Returns:
-            A LazyFrame of RESULTS, as :func:`fetch_results` gives them for each workflow.
+            A LazyFrame of RESULTS, like the frame of :func:`fetch_results` for each workflow.
 
         Raises:
             ConfigError, ArchiveError: As :meth:`scan_runs`.
@@ -229,12 +228,12 @@ class Archive:
     def scan_evals(
         self, workflow_id: OneOrSeveral = None, *, history: bool = False
     ) -> pl.LazyFrame:
-        """The evals that were saved at the last sync: by workflow, of each the newest first.
+        """The evals that were saved at the last sync: by workflow, the newest first.
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
-            history: Every state that a sync has seen of every eval, also of those that are gone,
-                the latest state of each first.
+            history: Every state of every eval that a sync has seen, gone evals included, the latest
+                state of each first.
 
         Returns:
             A LazyFrame of EVALS, with ``block_label``. With ``history``, three columns more:
@@ -254,13 +253,13 @@ class Archive:
         return self._scan([EVALS], workflow_id, read)[0].lazy()
 
     def scan_versions(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
-        """The published versions in the archive: by workflow, of each the newest first.
+        """The published versions in the archive: by workflow, the newest first.
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
 
         Returns:
-            A LazyFrame of VERSIONS, as :func:`fetch_versions` gives them for each workflow.
+            A LazyFrame of VERSIONS, like the frame of :func:`fetch_versions` for each workflow.
 
         Raises:
             ConfigError, ArchiveError: As :meth:`scan_runs`.
@@ -276,13 +275,13 @@ class Archive:
     def scan_edits(self, workflow_id: OneOrSeveral = None) -> pl.LazyFrame:
         """The edits in the archive: by workflow, the eras of its blocks, the newest first.
 
-        If the API does not give the history of blocks, they are what syncs saw of the draft.
+        If the API does not give the history of blocks, syncs record the draft's states.
 
         Args:
             workflow_id: As in :meth:`scan_runs`.
 
         Returns:
-            A LazyFrame of EDITS, as :func:`fetch_edits` gives them, and also of removed blocks.
+            A LazyFrame of EDITS, like the frame of :func:`fetch_edits`, also of removed blocks.
 
         Raises:
             ConfigError, ArchiveError: As :meth:`scan_runs`.
@@ -302,18 +301,19 @@ class Archive:
         tables: OneOrSeveral = tuple(records.KINDS),
         partition_by: OneOrSeveral = PARTITION_COLUMNS,
     ) -> pl.DataFrame:
-        """Write tables as Parquet files that other engines read, partitioned as Hive does.
+        """Write tables as Parquet files for other engines, partitioned as in Hive.
 
-        There is one ``data.parquet`` in each folder, ``runs/workflow_id=wf_claims/month=2026-10``
-        for example. ``month`` is that of ``created_at`` in UTC, of results of ``run_created_at``,
-        of versions of ``published_at``, of edits of ``first_seen_at``. What a folder is named after
-        is no column of its file: say that it is text where you read it (``hive_schema`` in polars).
+        Each folder, for example ``runs/workflow_id=wf_claims/month=2026-10``, has one
+        ``data.parquet``. ``month`` is the month, in UTC, of ``created_at``; for results of
+        ``run_created_at``, for versions of ``published_at``, for edits of ``first_seen_at``. The
+        keys in a folder's name are no columns of its file: declare them as text when you read it
+        (``hive_schema`` in polars).
 
         Later calls replace the files whose rows have changed, and remove those without rows. A
         query that runs meanwhile may fail: run it again.
 
         Args:
-            directory: Where to: an empty or new folder, or one that an export was written into.
+            directory: An empty or new folder, or the folder of an earlier export.
             tables: Some of ``runs, results, evals, versions, edits``; others stay as they are.
             partition_by: ``workflow_id``, ``month``, both, or ``()`` for one file a table.
 
@@ -322,10 +322,10 @@ class Archive:
             per file: ``written``, ``unchanged`` or ``removed``.
 
         Raises:
-            ConfigError: An argument cannot be used, or something else is in the directory, such as
-                a table that is not exported now and has the columns of another version.
+            ConfigError: An argument cannot be used, or the directory has other content, such as a
+                table with the columns of another version that is not exported now.
             ArchiveError: The archive is damaged; :meth:`verify` says where.
-            OSError: A file cannot be written; what was at its place is still there.
+            OSError: A file cannot be written; the old file is still there.
 
         Example:
             >>> archive = ra.Archive("claims.sqlite")
@@ -348,12 +348,12 @@ class Archive:
         return records.make_frame(files, "table path rows change")
 
     def info(self) -> pl.DataFrame:
-        """What is in the archive.
+        """Count the documents in the archive.
 
         Returns:
-            One row per workflow and kind: ``workflow_id, kind`` String, ``documents`` and how many
-            of them are ``gone`` from the server (Int64), ``newest``: when the newest was created
-            (Datetime), and ``bytes`` as they are kept (Int64). ``blocks`` are those of the draft.
+            One row per workflow and kind: ``workflow_id, kind`` String; ``documents`` and how many
+            of them are ``gone`` from the server (Int64); ``newest``, when the newest was created
+            (Datetime); ``bytes`` in the file (Int64). ``blocks`` are the blocks of the draft.
 
         Raises:
             ArchiveError: The file is damaged.
@@ -372,12 +372,12 @@ class Archive:
         return records.make_frame(self._read(lambda db: db.execute(query).fetchall()), names)
 
     def verify(self) -> pl.DataFrame:
-        """Look at the whole file, and records.decode every document in it.
+        """Check the whole file, and decode every document in it.
 
         Returns:
-            What is wrong, one row each: ``kind, document_id, path, reason`` (String). ``kind`` is
-            ``file`` for the file itself, and ``tables`` for one of those that scans make of it;
-            ``path`` is the JSON path in a document that does not decode.
+            The problems, one row each: ``kind, document_id, path, reason`` (String). ``kind`` is
+            ``file`` for the file itself, and ``tables`` for a Parquet file of the scans. ``path``
+            is the JSON path in a document that does not decode.
 
         Example:
             >>> ra.Archive("claims.sqlite").verify().height
@@ -399,7 +399,7 @@ class Archive:
         except ArchiveError as error:
             found.append(("file", None, None, str(error)))
         for path in self._cache.list_damaged():
-            reason = f"{path} is damaged: scans leave it aside, and make another"
+            reason = f"{path} is damaged: scans ignore it, and write another"
             found.append(("tables", None, None, reason))
         return records.make_frame(found, "kind document_id path reason")
 
@@ -455,7 +455,7 @@ class Archive:
 def sync_to_check(
     archive: Archive, workflow_id: str, client: Client, progress: Progress | bool | None
 ) -> tuple[frozenset[str], bool]:
-    """Gives the runs whose results the API did not give, and whether it gave versions."""
+    """Return the runs whose results the API did not give, and whether it gave versions."""
     archive._check_open()
     with archive._mirroring(client, progress, to_check=True) as mirror:
         mirror.sync(workflow_id, None, results=True, refresh=False)

@@ -1,8 +1,8 @@
-"""What is fast to read: the decoded runs and results, as Parquet files beside an archive.
+"""The decoded runs and results, for fast reads, as Parquet files next to an archive.
 
-There is one for each workflow and month. Its name holds the month's token, which is another one
-after whatever was written there, and the checksum of its content. A file that is missing, stale or
-damaged is made anew of the documents, and where none can be made they are decoded in memory.
+There is one for each workflow and month. Its name holds the month's token, which changes with every
+write to the month, and the checksum of its content. A file that is missing, stale or damaged is
+made again from the documents. If it cannot be written, they are decoded in memory.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ KEY = f"v{version('retab_analysis')}-{zlib.crc32(_COLUMNS):08x}"
 
 
 class Partition(NamedTuple):
-    """Some rows of a table; as long as ``token`` is the same, they are too."""
+    """Some rows of a table; they are the same as long as ``token`` is."""
 
     workflow: str
-    month: str | None  # in UTC, as 2026-10; None where it is not known
+    month: str | None  # in UTC, as 2026-10; None if it is not known
     token: str
     rows: pl.LazyFrame
 
 
 class Cache:
-    """The Parquet files beside an archive."""
+    """The Parquet files next to an archive."""
 
     def __init__(self, archive: Path) -> None:
         self._root = Path(f"{archive.absolute()}-tables")
@@ -92,7 +92,7 @@ class Cache:
             if path is None:
                 frame, left_out = read_month(db, table, workflow, month)
                 problems.add_all(left_out)
-                # What is left out has to be told by each scan.
+                # Each scan has to warn of its omissions.
                 path = None if left_out else self._keep(folder, stem, frame)
             if path is None:
                 rows = frame.lazy()
@@ -105,7 +105,7 @@ class Cache:
         tidy(folder.glob("*"), used)
 
     def list_damaged(self) -> list[Path]:
-        """The files whose content is not what was written, or that cannot be read."""
+        """The files whose content changed after the write, or that cannot be read."""
         files = self._folder.glob("*/*/*.parquet")
         return sorted(each for each in files if not each.name.endswith(_checksum(each)))
 
@@ -114,7 +114,7 @@ class Cache:
             if path.name.startswith(stem):
                 with contextlib.suppress(OSError):
                     found = path.stat()
-                    # What was read already is not read again where size and time are the same.
+                    # A file with the same size and time is not read again.
                     if path.name.endswith(self._checksum(path, found.st_size, found.st_mtime_ns)):
                         with contextlib.suppress(OSError):
                             if time.time() - found.st_mtime > 3_600:
@@ -123,7 +123,7 @@ class Cache:
         return None
 
     def _keep(self, folder: Path, stem: str, rows: pl.DataFrame) -> Path | None:
-        """Write the file of a month; None where that cannot be done."""
+        """Write the file of a month; None if that fails."""
         file = io.BytesIO()
         rows.write_parquet(file)
         content = file.getvalue()
@@ -152,7 +152,7 @@ def _digest(frame: pl.DataFrame) -> str:
 
 
 def _checksum(path: Path, *state: int) -> str:
-    """How the name of a file ends; it is another end where the file cannot be read."""
+    """The end of a file's name; another end if the file cannot be read."""
     with contextlib.suppress(OSError):
         return f".{zlib.crc32(path.read_bytes()):08x}.parquet"
     return "."

@@ -1,7 +1,7 @@
-"""The file of an archive: SQLite, looked at before it is written to.
+"""The file of an archive: SQLite, checked before the first write.
 
-Whatever goes wrong with it is an ``ArchiveError`` that says what was found and what to do. Each use
-of the file has a connection of its own, so that any thread may use an archive.
+Every problem with it is an ``ArchiveError`` with the finding and the remedy. Each use of the file
+has its own connection: any thread may use an archive.
 """
 
 from __future__ import annotations
@@ -18,19 +18,18 @@ from typing import Any
 from retab_analysis.errors import ArchiveError
 
 _FORMAT = 3  # the version of the tables below: PRAGMA user_version
-# What makes a file of this format out of one of an earlier format.
+# Upgrades from earlier formats.
 _UPGRADES = {2: ["ALTER TABLE documents ADD COLUMN block TEXT"], _FORMAT: []}
 _APPLICATION = 0x52744172  # "RtAr": tells an archive from other SQLite files
 _WRITE_WAIT = 60.0  # seconds until another process has written its batch
 _SYNC_WAIT, _STEP = 600.0, 0.5  # until it has ended its sync, and between two looks
 
-# A document is what the API sent, compressed. ``state_seen`` is when it was first seen as it is
-# now, ``gone`` when it was first missing; times are microseconds since 1970, in UTC. ``is_open``
-# has not ended, of runs; ``is_due`` has results, or eras of the ``block``, that were not read since
-# it changed. ``earlier`` are the states that a saved eval, or a block of the draft, had before.
-#
-# ``months`` has a token for the runs of each month, with their results. It is another one after
-# whatever changed what is read of them, and in no copy of the file will it ever come again.
+# A document is the API's text, compressed. ``state_seen`` is when its present state was first seen,
+# ``gone`` when it was first missing; times are microseconds since 1970, in UTC. ``is_open``: a run
+# that has not ended. ``is_due``: its results, or the eras of the ``block``, were not read since it
+# changed. ``earlier`` has the former states of a saved eval, or of a block of the draft. ``months``
+# has a token for the runs of each month, with their results. It changes whenever these change, and
+# never comes again in any copy of the file.
 _TABLES = """
 CREATE TABLE documents (
     kind TEXT NOT NULL, id TEXT NOT NULL, workflow TEXT NOT NULL, run TEXT, created INTEGER,
@@ -76,9 +75,9 @@ END;
 """
 
 _ADVICE = {
-    sqlite3.SQLITE_FULL: "what was in it before is intact; free some space and sync again",
-    sqlite3.SQLITE_IOERR: "what was in it before is intact; look at the disk, and sync again",
-    sqlite3.SQLITE_BUSY: "another process writes to it; try again when that has ended",
+    sqlite3.SQLITE_FULL: "its earlier content is intact; free some space and sync again",
+    sqlite3.SQLITE_IOERR: "its earlier content is intact; look at the disk, and sync again",
+    sqlite3.SQLITE_BUSY: "another process is writing to it; try again after that",
     sqlite3.SQLITE_READONLY: "give this user the right to write to the file and to its folder",
     sqlite3.SQLITE_CANTOPEN: "is its folder there, and may this user write to it?",
     sqlite3.SQLITE_NOTADB: "it is not an archive, and was not touched: give another path",
@@ -88,40 +87,40 @@ _ADVICE = {
 
 @contextmanager
 def reporting(path: Path, kind: type[Exception] = sqlite3.DatabaseError) -> Iterator[None]:
-    """Make an ``ArchiveError`` of what SQLite says, or of another kind of error."""
+    """Turn an error of SQLite, or another one, into an ``ArchiveError``."""
     try:
         yield
     except kind as error:
         if isinstance(error, OSError):
             code, reason = sqlite3.SQLITE_CANTOPEN, error.strerror or str(error)
         else:
-            # Without a code is a text that is not UTF-8, and what is found out here.
+            # Texts that are not UTF-8, and problems found here, have no code.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             reason = str(error)
     else:
         return
-    advice = _ADVICE.get(code, "verify() looks at the whole file")
+    advice = _ADVICE.get(code, "verify() checks the whole file")
     raise ArchiveError(f"the archive {str(path)!r}: {reason}; {advice}")
 
 
 def prepare(path: Path) -> None:
-    """Make sure that there is an archive at a path, and make an empty one where nothing is.
+    """Make sure that there is an archive at a path; create an empty one if there is no file.
 
-    One of an earlier format is upgraded. What is not an archive, is damaged or newer is an
+    It upgrades an earlier format. A file that is not an archive, is damaged or newer raises an
     ArchiveError, and is not touched.
     """
     if path.is_dir():
         raise ArchiveError(f"the archive {str(path)!r} is a folder; name a file in it")
     with reporting(path, OSError), contextlib.suppress(FileExistsError):
-        # Of the user alone from the first moment on: it will hold customers' documents.
+        # For the user alone from the first moment on: it will hold customers' documents.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with reporting(path):
-        # A connection that may only read does not even tidy up a foreign file.
+        # A read-only connection does not even tidy up a foreign file.
         with contextlib.closing(_open(path, "ro")) as db:
             found = _read_format(db, path)
             (pages,), (size,) = (*db.execute("PRAGMA page_count"), *db.execute("PRAGMA page_size"))
-        # What was written last may still be in the file beside it. Otherwise SQLite itself only
-        # finds out that the end is missing when it comes there.
+        # The last writes may still be in the log file. Otherwise SQLite notices a missing end only
+        # when it gets there.
         beside = Path(f"{path}-wal")
         if path.stat().st_size < pages * size and not (beside.exists() and beside.stat().st_size):
             there = path.stat().st_size
@@ -139,7 +138,7 @@ def prepare(path: Path) -> None:
 
 @contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for a block; its errors are ``ArchiveError``, as is a file that went away."""
+    """A connection for a block; its errors, and a file that vanished, are ``ArchiveError``."""
     with reporting(path), contextlib.closing(_open(path, "rw")) as db:
         db.execute("PRAGMA synchronous = FULL")
         _read_format(db, path)
@@ -147,12 +146,12 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
         with reporting(path, OSError):
             if not os.path.samestat(before, path.stat()):
-                raise OSError(0, "another file was put in its place meanwhile")
+                raise OSError(0, "another file took its place meanwhile")
 
 
 @contextmanager
 def transaction(db: sqlite3.Connection, notes: list[Any]) -> Iterator[None]:
-    """All that is written and noted in a block, or nothing of it."""
+    """Write all of a block, or nothing of it."""
     before = len(notes)
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -167,9 +166,9 @@ def transaction(db: sqlite3.Connection, notes: list[Any]) -> Iterator[None]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Wait until no other sync goes on, in whatever process; another one waits for this block.
+    """Wait until no other sync goes on, in any process; others wait for this block.
 
-    The lock is of an empty file beside the archive; the system takes it from a killed process.
+    The lock is on an empty file next to the archive; the system releases it for a killed process.
     """
     lock = sqlite3.connect(
         f"{path}-sync", timeout=_STEP, isolation_level=None, check_same_thread=False
@@ -198,7 +197,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 def _read_format(db: sqlite3.Connection, path: Path) -> int:
     """The format of a file, 0 if it has no tables yet; an ArchiveError if it is foreign."""
-    # In one statement: another process may be making the file.
+    # In one statement: another process may be creating the file.
     ((application, version, tables),) = db.execute(
         "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
         "FROM pragma_application_id, pragma_user_version"

@@ -1,7 +1,7 @@
-"""An archive's tables as a directory that any engine reads: Parquet, partitioned as Hive does.
+"""An archive's tables as a directory for any engine: Parquet, partitioned as in Hive.
 
-A partition is one file, which is replaced whole under its one name. What it was made of stands in
-its own metadata, so that it is written again where that has changed, and only there.
+A partition is one file, which is replaced whole under its one name. Its own metadata has the
+sources: it is written again only if they changed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from retab_analysis.schema import Table
 
 PARTITION_COLUMNS = ("workflow_id", "month")
 
-_MANIFEST = "_retab_analysis.json"  # engines leave out what is called so
+_MANIFEST = "_retab_analysis.json"  # engines ignore files with this prefix
 _FILE, _SOURCE = "data.parquet", "retab_analysis.source"
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def claim(directory: Path, by: Sequence[str]) -> None:
-    """Make sure that a directory was written in this way, or make it where nothing is."""
+    """Make sure that a directory is an export, or create it."""
     path = directory / _MANIFEST
     manifest = json.dumps({"made_by": "Archive.export_parquet", "partition_by": [*by]})
     there = path.read_text(errors="replace") if path.is_file() else None
@@ -46,7 +46,7 @@ def claim(directory: Path, by: Sequence[str]) -> None:
 
 
 def refuse_older(directory: Path, tables: Iterable[Table], by: Sequence[str]) -> None:
-    """Name the folders of tables that are not written now, and have other columns."""
+    """Refuse folders of tables that are not written now, and have other columns."""
     found = []
     for table in tables:
         columns = pl.Schema({name: each for name, each in table.schema.items() if name not in by})
@@ -61,7 +61,7 @@ def refuse_older(directory: Path, tables: Iterable[Table], by: Sequence[str]) ->
 def write_table(
     root: Path, table: Table, partitions: Sequence[Partition], by: Sequence[str]
 ) -> Iterator[tuple[str, str, int, str]]:
-    """Write what has changed of a table; each file, its rows, and what became of it."""
+    """Write the changed files of a table; return each file, its rows, and its change."""
     files: dict[Path, list[Partition]] = {} if by else {root / _FILE: []}
     for each in partitions:
         values = {"workflow_id": each.workflow, "month": each.month}
@@ -75,7 +75,7 @@ def write_table(
             rows = join_rows(table, [each.rows for each in parts]).drop(by, strict=False)
             rows.sink_parquet(file, metadata={_SOURCE: source.hexdigest()})
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Engines that are given the folder of a table read whatever is in it.
+            # An engine reads all files in a table's folder.
             unfinished = root.with_name(f".{secrets.token_hex(8)}.tmp")
             save(unfinished, file.getvalue())
             unfinished.replace(path)
@@ -98,7 +98,7 @@ def _escape(value: str | None) -> str:
 
 
 def _read_source(path: Path) -> str | None:
-    """What a file was made of; None where it is not there, or is not a whole one of ours."""
+    """The sources of a file; None if it is missing, or is not a whole one of ours."""
     with contextlib.suppress(OSError, pl.exceptions.PolarsError):
         return pl.read_parquet_metadata(path).get(_SOURCE)
     return None

@@ -1,8 +1,8 @@
-"""Follow the API from one sync to the next: what is new, what had not ended, what is gone.
+"""Follow the API from one sync to the next: new records, runs that went on, gone records.
 
-Lists come with the newest first. So a list that was read to its end once is read again only until
-a whole page brings nothing new: a hundred runs at least, so that one that became visible late is
-among them. A list that was interrupted is read to its end the next time, so that no gap stays.
+Lists have the newest first. A list that was once read to its end is read again only until a whole
+page brings nothing new. A page has at least a hundred runs, which include one that became visible
+late. A list that was interrupted is read to its end the next time, without a gap.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH = 1_000  # results that are written together
 _RECENT = 3 * 86_400_000_000  # microseconds in which a run may get further results
 
-RunResults = tuple[str, list[RawRecord] | None]  # None where the run is gone
-Change = tuple[str, str, str | None, str]  # workflow, kind, id, and what became of a document
+RunResults = tuple[str, list[RawRecord] | None]  # None if the run is gone
+Change = tuple[str, str, str | None, str]  # workflow, kind, id, and change of a document
 
 
 class _Passing(paging.Gathering):
-    """A list whose pages are taken elsewhere."""
+    """A list whose pages are processed elsewhere."""
 
     def add(self, page: Page, number: int = 0) -> None:
         """Keep nothing of it."""
@@ -52,11 +52,11 @@ class _Passing(paging.Gathering):
 
 @dataclass(slots=True)
 class Place:
-    """How far what is kept of a workflow has been brought up to date.
+    """The progress of the mirror of a workflow.
 
-    Runs created before ``since`` are not kept. ``is_deep``: the list of runs has to be read to its
-    end, and not only to what is known. ``is_changed``: runs came since the saved evals and versions
-    were read.
+    It keeps no runs created before ``since``. ``is_deep``: the list of runs has to be read to its
+    end, not only to known runs. ``is_changed``: runs came since the saved evals and versions were
+    read.
     """
 
     workflow: str
@@ -68,11 +68,11 @@ class Place:
 class Mirror:
     """One sync.
 
-    ``failed`` is why the versions or edits of a workflow could not be read, while all else was;
-    ``absent`` are the ids of runs that are there, and the API has no list of their results.
+    ``failed`` is why the versions or edits of a workflow could not be read, if all else could.
+    ``absent`` are the ids of existing runs without a list of results.
 
-    With ``to_check`` all saved evals are read, and it is an error where there is no such list, and
-    where one of them or of the newest runs does not decode.
+    With ``to_check`` it reads all saved evals. Then a missing list is an error, and so is one of
+    them, or of the newest runs, that does not decode.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Mirror:
         at = Place(workflow, since)
         if row is not None:
             known = Place(*row)
-            # What is kept already is not given up by asking for less.
+            # Asking for less does not drop kept records.
             both = since, known.since
             at.since = min(each or 0 for each in both) if None not in both else None
             at.is_deep = refresh or known.is_deep or at.since != known.since
@@ -102,13 +102,13 @@ class Mirror:
         if refresh:
             with transaction(self._db, self.changes):
                 self._db.execute(query, (RUNS.name, workflow))
-                self._note(at)  # where this sync is interrupted, the next one goes on with it
+                self._note(at)  # if this sync is interrupted, the next one goes on with it
         self._list_runs(at)
         self._list_short(at, EVALS)
         try:
             before = len(self.changes)
             self._list_short(at, VERSIONS)
-            if not self._to_check:  # which asks no more than it has to know
+            if not self._to_check:  # which asks only for the needed records
                 news = (kind for _, kind, *_ in self.changes[before:])
                 self._keep_edits(at, again=refresh or VERSIONS.name in news)
         except RetabAnalysisError as error:
@@ -135,20 +135,20 @@ class Mirror:
         times, n_known, is_deep = list[int](), 0, at.is_deep
         for documents in self._read_pages(RUNS_PATH, params, into, accept):
             times += [each.created for each in documents if each.created is not None]
-            # Where the API does not give the newest first, what is new may be at the end.
+            # If the API does not give the newest first, new records may be at the end.
             is_deep |= times != sorted(times, reverse=True)
             with transaction(self._db, self.changes):
-                # The API was asked for a second more.
+                # The request was for a second more.
                 wanted = [each for each in documents if (each.created or start) >= start]
                 is_new = self._put_all(kept, wanted)
                 n_known = 0 if is_new else n_known + len(documents)
                 at.is_changed |= is_new
-                # If interrupted now, it would not be known from where on there is a gap.
+                # An interrupt now would hide the beginning of a gap.
                 at.is_deep = is_deep or n_known < paging.PAGE_SIZE
                 self._note(at)
             if not at.is_deep:
                 break
-        # Down to where was everything listed?
+        # Down to which run is the list complete?
         reached = min(times, default=sys.maxsize) if into.cursor else start - 1
         self._look_up(at, kept, into.ids, reached)
 
@@ -172,7 +172,7 @@ class Mirror:
             raise error
 
     def _ask(self, workflow: str, run_id: str) -> RawRecord | None:
-        """A single run; None where it is gone."""
+        """A single run; None if it is gone."""
 
         def parse(body: bytes) -> RawRecord:
             page = read_one(RUNS.record, body)
@@ -194,7 +194,7 @@ class Mirror:
             try:
                 ready.put((run_id, self._list_results(workflow, run_id)))
             except NotFoundError:
-                # A run that is there has no results yet, or the API has no such list.
+                # An existing run has no results yet, or the API has no such list.
                 if self._ask(workflow, run_id) is None:
                     ready.put((run_id, None))
                 else:
@@ -217,7 +217,7 @@ class Mirror:
             raise error
 
     def _list_results(self, workflow: str, run_id: str) -> list[RawRecord]:
-        """The results of a run. It is called in a thread of its own."""
+        """The results of a run. It runs in its own thread."""
 
         def accept(results: Sequence[Any]) -> None:
             paging.refuse_other("run", "workflow_eval_run_id", run_id, results)
@@ -237,7 +237,7 @@ class Mirror:
                 known = {*self._ids(kept, "run = ?", run_id)}
                 self._put_all(kept, documents)
                 self._mark_gone(kept, known - {each.id for each in documents})
-                # Some may come after the run has ended: it is read again until they add up.
+                # Some may come after the run has ended: it is read again until they are complete.
                 query = "SELECT body FROM documents WHERE kind = ? AND id = ?"
                 body = self._db.execute(query, (RUNS.name, run_id)).fetchone()[0]
                 [run] = read_one(RUNS.record, unpack(body)).structs or [None]
@@ -250,7 +250,7 @@ class Mirror:
                 self._db.execute(f"{query} WHERE kind = :kind AND id = :id", named)
 
     def _list_short(self, at: Place, table: Table) -> None:
-        """Read a list that is short; to the end where all are wanted, or something changed."""
+        """Read a short list; to its end if all are wanted, or something changed."""
         is_needed = self._to_check and table is EVALS
         path, params = publications_path(at.workflow), list[tuple[str, str]]()
         if table is not VERSIONS:
@@ -270,10 +270,10 @@ class Mirror:
                     return
         except RetabAnalysisError as error:
             is_absent = table is not EVALS and is_unavailable(error)
-            # With documents it is the cursor that is gone.
+            # If there are documents, only the cursor is gone.
             if documents or is_needed or not (is_absent or isinstance(error, NotFoundError)):
                 raise
-            # Where no run is left either, the workflow itself is gone, and all that it had.
+            # If no run is left either, the workflow itself is gone, with all its records.
             if self._ids(Kept(RUNS, at.workflow, self._now), "gone IS NULL LIMIT 1"):
                 self.changes.append((at.workflow, table.name, None, "skipped"))
                 return
@@ -281,7 +281,7 @@ class Mirror:
             self._mark_gone(kept, {*self._ids(kept)} - documents.keys())
 
     def _keep_edits(self, at: Place, *, again: bool) -> None:
-        """Read the draft's blocks, and the eras of those that changed, ``again``: of all."""
+        """Read the draft's blocks, and the eras of changed ones; ``again``: of all."""
         self._list_short(at, LIVE_BLOCKS)
         kept = Kept(LIVE_BLOCKS, at.workflow, self._now)
         due = self._ids(kept, "gone IS NULL AND (is_due OR ?) ORDER BY position", again)
@@ -306,7 +306,7 @@ class Mirror:
         return not outcomes.errors
 
     def _list_eras(self, workflow: str, block_id: str) -> list[RawRecord]:
-        """The eras of a block. It is called in a thread of its own."""
+        """The eras of a block. It runs in its own thread."""
         into, params = paging.Collected(_Passing(ERAS)), [("workflow_id", workflow)]
         accept = paging.refuse_other_workflow(workflow, ERAS)
         pages = self._read_pages(history_path(block_id), params, into, accept)
@@ -319,7 +319,7 @@ class Mirror:
         table = into.gathering.table
         pages = partial(paging.read_pages, self.client, path, params, into, strict=False)
         for page in pages(accept=accept):
-            # What a check that lists the newest runs itself would stumble over.
+            # A check that lists the newest runs itself would fail on these.
             is_newest = table is RUNS and len(into.ids) <= paging.PAGE_SIZE
             if self._to_check and (is_newest or table is EVALS):
                 report_problems(table, page.problems, strict=True)
@@ -331,7 +331,7 @@ class Mirror:
         return [each for (each,) in rows]
 
     def _put_all(self, kept: Kept, documents: Sequence[RawRecord], first: int = 0) -> bool:
-        """Write documents of a list from a position on; whether any is news."""
+        """Write documents of a list from a position on; return whether any is news."""
         is_new = False
         for at, each in enumerate(documents, first):
             change, is_news = put(self._db, kept, each, at)

@@ -1,4 +1,4 @@
-"""Records of the API into the archive, byte by byte as they were sent, and frames out of it."""
+"""Records of the API into the archive, byte by byte as sent, and frames out of it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from retab_analysis.schema import EDITS, ERAS, EVALS, LIVE_BLOCKS, RESULTS, RUNS
 from retab_analysis.vocabulary import TERMINAL
 
 KINDS = {table.name: table for table in (RUNS, RESULTS, EVALS, VERSIONS, EDITS)}
-# What the documents of each kind are: eras of blocks, and beside them the blocks of the draft.
+# The types of each kind's documents; edits are eras of blocks, blocks are the draft's.
 STORED = {**KINDS, ERAS.name: ERAS, LIVE_BLOCKS.name: LIVE_BLOCKS}
 
-# What is read of a workflow and month. The index has the runs in their order, so that only what is
-# of one run has to be sorted, and not all the documents together.
+# The rows of a workflow and month. The index has the runs in their order: only the documents of one
+# run have to be sorted.
 _RUNS = (
     "SELECT id, NULL, body, gone IS NOT NULL FROM documents"
     " WHERE kind = 'runs' AND workflow = ? AND month = ? ORDER BY created DESC, id DESC"
@@ -38,22 +38,22 @@ _ERAS = (
     "SELECT id, NULL, body, block FROM documents WHERE kind = 'edits' AND workflow = ?"
     " ORDER BY block, position"
 )
-# A fetch of saved evals gives the newest first also where the API does not.
+# A fetch of saved evals gives the newest first, even if the API does not.
 _ORDERS = {EVALS.name: "created DESC NULLS LAST, position, id"}
 _DTYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("documents", "gone", "bytes", "rows"), pl.Int64()),
     **dict.fromkeys(("newest", "first_seen_at", "last_seen_at"), ERAS.schema["first_seen_at"]),
     "is_gone": pl.Boolean(),
 }
-_LEVEL = 1  # of compression: the usual 6 saves a twentieth, and takes half as long again
+_LEVEL = 1  # of compression: the usual 6 saves 5 %, and takes half as long again
 _AT_ONCE = 1_000  # documents that are decoded together
-# What differs once a run has gone on: its results have to be read again then.
+# These fields differ once a run has gone on: then its results have to be read again.
 _progress = attrgetter("lifecycle.status", "total_evals", "counts", "timing")
 
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """A record of the API, compressed; ``struct`` is None where it does not decode."""
+    """A record of the API, compressed; ``struct`` is None if it does not decode."""
 
     id: str
     packed: bytes
@@ -65,7 +65,7 @@ class RawRecord:
 
     @property
     def created(self) -> int | None:
-        """When it was created, in microseconds since 1970; None where that is not known."""
+        """When it was created, in microseconds since 1970; None if that is not known."""
         others = {ERAS.record: "first_seen_at", VERSIONS.record: "published_at"}
         name = others.get(type(self.struct), "created_at")
         created = getattr(getattr(self.struct, "timing", self.struct), name, None)
@@ -74,7 +74,7 @@ class RawRecord:
 
 @dataclass(slots=True)
 class Kept:
-    """Where documents belong: all of one kind and workflow, and of one run or block, seen now."""
+    """The owner of documents: all of one kind and workflow, and of one run or block, seen now."""
 
     table: Table
     workflow: str
@@ -84,7 +84,7 @@ class Kept:
 
 
 def read_documents(table: Table, page: Page, problems: Problems) -> list[RawRecord]:
-    """The records of a page; those without an id that can be read are only added to problems."""
+    """The records of a page; records without a readable id are only added to problems."""
     raws = page.cut()
     if not page.problems:
         pairs = zip(raws, page.structs, strict=True)
@@ -102,10 +102,10 @@ def read_documents(table: Table, page: Page, problems: Problems) -> list[RawReco
 def put(
     db: sqlite3.Connection, kept: Kept, document: RawRecord, position: int
 ) -> tuple[str | None, bool]:
-    """Put a document in, or note that it was seen again.
+    """Store a document, or note that it was seen again.
 
-    Gives ``added``, also for one that had gone, ``changed``, or None where it is as it was; and
-    whether that is news: of a run, whether it is new or has gone on.
+    Return ``added``, also for one that had gone, ``changed``, or None if it is unchanged. Also
+    return whether that is news: for a run, whether it is new or has gone on.
     """
     struct = document.struct
     row = {
@@ -135,7 +135,7 @@ def put(
         if stored == zlib.decompress(document.packed):
             news, change = "last_seen = max(:now, last_seen)", change if known[1] else None
         else:
-            # A state of its own, also where two come in one sync, or the clock was put back.
+            # A separate state, even if two come in one sync, or the clock was put back.
             later = "max(:now, last_seen + 1)"
             news = f"created = :created, state_seen = {later}, last_seen = {later}, body = :body"
             columns = "kind, id, state_seen, last_seen, body"
@@ -156,7 +156,7 @@ def put(
 
 
 def list_workflows(db: sqlite3.Connection, asked: Sequence[str] | None) -> list[str]:
-    """The workflows that are kept, in the order of their ids; only those asked for, if any are."""
+    """The workflows in the archive, in the order of their ids; only the requested ones, if any."""
     kept = db.execute("SELECT workflow FROM workflows ORDER BY workflow")
     return [each for (each,) in kept if asked is None or each in asked]
 
@@ -174,7 +174,7 @@ def list_months(db: sqlite3.Connection, workflow: str) -> list[tuple[str, str]]:
 def read_month(
     db: sqlite3.Connection, table: Table, workflow: str, month: str
 ) -> tuple[pl.DataFrame, Problems]:
-    """The runs of a month, the newest first, or their results; and ``is_gone``, of each."""
+    """The runs of a month, the newest first, or their results, each with ``is_gone``."""
     runs, problems = decode(RUNS, db.execute(_RUNS, (workflow, month)), "is_gone")
     if table is RUNS:
         return runs, problems
@@ -197,7 +197,7 @@ def read_saved(
 def read_states(
     table: Table, db: sqlite3.Connection, workflows: Sequence[str]
 ) -> tuple[pl.DataFrame, Problems]:
-    """Every state of every document, the latest first, and beside it since and until when."""
+    """Every state of every document, the latest first, with its first and last time."""
     columns = "kind, id, workflow, created, position, gone"
     query = (
         "SELECT id, NULL, body, state_seen, last_seen, gone IS NOT NULL FROM ("
@@ -213,7 +213,7 @@ def read_states(
 def _add_labels(
     evals: pl.DataFrame, db: sqlite3.Connection, workflows: Sequence[str]
 ) -> pl.DataFrame:
-    """What the blocks of saved evals are called, or were when they were there last."""
+    """Add the labels of saved evals' blocks, the last ones known."""
     labels: dict[tuple[str, str], str] = {}
     for each in workflows:
         blocks, _ = read_saved(LIVE_BLOCKS, db, [each], gone=True)
@@ -225,7 +225,7 @@ def _add_labels(
 def read_eras(
     table: Table, db: sqlite3.Connection, workflows: Sequence[str]
 ) -> tuple[pl.DataFrame, Problems]:
-    """How the blocks of workflows were configured: by workflow, the newest era first."""
+    """The configurations of workflows' blocks: by workflow, the newest era first."""
     frames, problems = [table.empty()], Problems()
     for workflow in workflows:
         told, left_out = decode(ERAS, db.execute(_ERAS, (workflow,)), "block")
@@ -240,9 +240,9 @@ def read_eras(
 def decode(
     table: Table, rows: Iterable[tuple[Any, ...]], beside: str = ""
 ) -> tuple[pl.DataFrame, Problems]:
-    """Make a frame of documents, by the same way as a fetch does of pages; and what is left out.
+    """Make a frame of documents as a fetch does of pages; also return the problems.
 
-    The rows are id, run, compressed bytes, and what the columns in ``beside`` hold.
+    The rows are id, run, compressed bytes, and the values of the columns in ``beside``.
     """
     frames, problems, waiting = [to_frame(table, [])], Problems(), iter(rows)
     others: list[tuple[Any, ...]] = []
@@ -253,14 +253,14 @@ def decode(
             problems.add(Problem(document_id, "$", "its compressed bytes are damaged", ""))
         body = b'{"data": [' + b",".join(map(itemgetter(0), good)) + b'], "list_metadata": {}}'
         page = read_page(table.record, body)
-        for each in page.problems:  # their places in the page mean nothing to anybody
+        for each in page.problems:  # their places in the page mean nothing
             path = "$" + each.path.partition("]")[2]
             problems.add(Problem(each.record_id, path, each.reason, each.raw))
         if page.problems:
             good = [row for row in good if read_one(table.record, row[0]).structs]
         for struct, (_, _, run, *_) in zip(page.structs, good, strict=True):
             if table is RESULTS:
-                # They were asked for by run, so it is known where a result does not say it.
+                # They were read by run, so the run of a result without it is known.
                 struct.workflow_eval_run_id = run
         frames.append(to_frame(table, page.structs))
         others += [row[4:] for row in good]
@@ -276,7 +276,7 @@ def make_frame(rows: Sequence[tuple[Any, ...]], names: str) -> pl.DataFrame:
 
 
 def unpack(packed: bytes) -> bytes:
-    """A document; nothing where its bytes are damaged, as their checksum says."""
+    """A document; None if its bytes do not match their checksum."""
     try:
         return zlib.decompress(packed)
     except (zlib.error, TypeError):  # even their type may be another one

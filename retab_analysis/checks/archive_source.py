@@ -1,4 +1,4 @@
-"""What one workflow has, read from an archive; loaded only where there is one."""
+"""The source that reads a workflow from an archive; loaded only if there is one."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _one_sync = threading.Lock()
 class KeptWorkflow:
     """A workflow as an archive holds it now.
 
-    What somebody deleted on the server says nothing any more. What the server itself has forgotten
-    does: runs that are older than all that it still has.
+    Records that a user deleted on the server do not count. Runs that the server itself has
+    forgotten do: they are older than every run that it still has.
     """
 
     archive: Archive
@@ -40,7 +40,7 @@ class KeptWorkflow:
         there = archive.scan_runs(workflow_id, gone=False).collect()
         first = pl.lit(there["created_at"].min(), there.schema["created_at"])
         saved = archive.scan_evals(workflow_id).collect()
-        # The runs of a single eval are deleted with it.
+        # Deleting an eval deletes its single runs.
         is_deleted = pl.col("eval_id").is_in(saved["eval_id"].implode()).not_().fill_null(False)
         older = archive.scan_runs(workflow_id).filter(pl.col("created_at") < first, ~is_deleted)
         versions = archive.scan_versions(workflow_id).collect()
@@ -51,7 +51,7 @@ class KeptWorkflow:
         return pl.concat([self.there, self.forgotten])
 
     def read_results(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The results of some of the runs; of the forgotten ones those of evals that are saved."""
+        """The results of some runs; of forgotten runs only the results of saved evals."""
         there = self.archive.scan_results(self.workflow_id, gone=False)
         found = there.filter(pl.col("run_id").is_in(runs["run_id"].implode())).collect()
         older = self.forgotten.join(runs, on="run_id", how="semi")
@@ -65,9 +65,9 @@ class KeptWorkflow:
 
 
 class ArchiveSource(Source):
-    """The archive is brought up to date first; what it does not have is asked of the API.
+    """A source that first syncs the archive, and asks the API for the rest.
 
-    ``absent`` are the ids of runs whose results the API did not give, and may give the next time.
+    ``absent`` are the ids of runs whose results the API did not give this time.
     """
 
     most_results = 1_000_000
@@ -86,11 +86,11 @@ class ArchiveSource(Source):
         self.refresh(progress)
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
-        with _one_sync:  # another one of this process waits here for as long as it takes
+        with _one_sync:  # another archive of this process waits here as long as it takes
             synced = sync_to_check(self._archive, self.workflow_id, self.client, progress)
         self.kept = KeptWorkflow.read(self._archive, self.workflow_id)
         self.absent, has_versions = synced
-        # Without any, nobody knows which versions are drafts.
+        # Without any, it is not known which versions are drafts.
         self._has_versions = has_versions or not self.kept.versions.is_empty()
         self._saved = self.kept.saved
 

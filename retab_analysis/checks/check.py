@@ -1,4 +1,4 @@
-"""``check``: fetch all that is needed, and say whether a run broke anything."""
+"""``check``: fetch the results, and say whether a run broke anything."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from retab_analysis.checks.plan import (
     HISTORY,
     LAST_GOOD,
     Limits,
+    ReadingPlan,
     RunListing,
     make_plan,
 )
@@ -43,43 +44,43 @@ def check(
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Comparison:
-    """Say what broke, since when and how sure that is; fetches all that it needs.
+    """Find the evals that broke: since when, by which edit, and how sure that is.
 
-    A break stays visible until it is mended, the eval's definition is changed, or somebody accepts
-    it: by default each eval is held against its own past, not against one run. The same check,
-    repeated with nothing changed, says the same. Which runs are read, and why, is ``.plan`` of the
-    answer.
+    By default, ``check`` compares each eval with its own past, not with one run. So a break stays
+    visible until it is mended, the eval's definition is changed, or somebody accepts it. The same
+    check, repeated with nothing changed, gives the same answer. The answer's ``.plan`` lists the
+    runs that were read, and why.
 
     Args:
         workflow_id: The workflow, its id or its name.
-        candidate: What to check: a run's id, a version (``"v5"``, ``"draft"``, ``"published"`` or
-            its id: its newest run), several ids or a RUNS frame. None for the workflow as it is
-            now: of each block what ran on its present code, since its newest whole run. What was
-            edited and has not run is ``stale``.
-        baseline: What to hold it against. ``"last_good"``: each eval against its own last good
-            result. Or one frame for all evals: ``"published"``, the newest run of the published
-            version; ``"last_ok"``, the newest run in which every eval passed; ``"previous"``, the
-            newest that completed; or a run or version, as for ``candidate``. Where both name a
-            version, all runs of both are compared, see :func:`compare_versions`.
-        accepted: Failures that are known: ids or names of evals, or a file as
-            ``Comparison.accept`` writes it. None for those that :func:`use` was given.
-        history: How many earlier runs of the whole workflow to read: four fifths the newest, the
-            others the oldest and between. The more there are, the better drift, flaky evals and
-            breaks are told apart. With an archive (:func:`use`) all of them, unless you
-            give another number.
-        alpha: The level of the suite's test, and one minus that of its interval.
+        candidate: The run to check: its id, several ids or a RUNS frame. Or a version, which means
+            its newest run: ``"v5"``, ``"draft"``, ``"published"`` or its id. Default: the workflow
+            as it is now. For each block these are the runs on its present code, since its newest
+            whole run. Evals that were edited, or whose block was, and that have not run since are
+            ``stale``.
+        baseline: The results to compare with. ``"last_good"``: for each eval its own last good
+            result. The others are the same for all evals: ``"published"``, the newest run of the
+            published version. ``"last_ok"``, the newest run in which every eval passed.
+            ``"previous"``, the newest that completed. Or a run or version, as for ``candidate``. If
+            both name a version, ``check`` compares all runs of both, see :func:`compare_versions`.
+        accepted: Known failures: ids or names of evals, or a file that ``Comparison.accept`` wrote.
+            By default the failures that :func:`use` was given.
+        history: How many earlier runs of the whole workflow to read. Four fifths are the newest,
+            the others the oldest and some between. With more runs, ``check`` tells drift, flaky
+            evals and breaks apart better. With an archive (:func:`use`), the default is all.
+        alpha: The level of the suite's test. Its interval has the level 1 - ``alpha``.
         margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
-        client: What to ask; the default one if not given.
-        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one.
 
     Returns:
         The comparison. A first run, a cancelled one and one that does not add up are results, too.
-        Where something broke by an edit, ``.config_changes`` has that edit, as far as the API or an
+        If an edit broke something, ``.config_changes`` has that edit, as far as the API or an
         archive knows it.
 
     Raises:
-        ConfigError: There is no such run or version (the message lists what there is), no run to
-            check, or another argument cannot be used.
+        ConfigError: The run or version does not exist (the message lists known ones), there is no
+            run to check, or another argument cannot be used.
         ArchiveError: The archive cannot be read or written.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
@@ -111,12 +112,12 @@ def compare_versions(
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Comparison:
-    """Say what broke from one version of a workflow to another.
+    """Find the evals that broke from one version of a workflow to another.
 
-    ``check(workflow_id, baseline=…, candidate=…)`` gives the same where both name a version. Each
-    side is all results of the runs of that version: of the whole workflow, of blocks and of single
-    evals. No other run counts, and neither does how the evals are saved now. Of the list of runs
-    it reads the newest thousand; with an archive (:func:`use`) all.
+    ``check(workflow_id, baseline=…, candidate=…)`` gives the same if both name a version. Each side
+    has all results of that version's runs: of the whole workflow, of blocks and of single evals. No
+    other run counts. The present definitions of the evals do not count either. ``compare_versions``
+    looks for runs among the newest thousand; with an archive (:func:`use`), among all.
 
     To compare other sets of results, filter a RESULTS frame and pass both parts to
     :func:`compare`.
@@ -125,19 +126,19 @@ def compare_versions(
         workflow_id: The workflow, its id or its name.
         baseline: The version to compare with: ``"v4"``, ``"published"``, the id of a version, or
             ``"draft"`` for all versions that are not published.
-        candidate: The version to judge, likewise.
+        candidate: The version to judge, named in the same way.
         accepted: As for :func:`check`.
-        alpha: The level of the suite's test, and one minus that of its interval.
+        alpha: The level of the suite's test. Its interval has the level 1 - ``alpha``.
         margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
-        client: What to ask; the default one if not given.
-        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one.
 
     Returns:
         The comparison.
 
     Raises:
-        ConfigError: A side does not name a version that was run (the message lists what there is),
-            both name the same one, or another argument cannot be used.
+        ConfigError: A side does not name a version that was run (the message lists these), both
+            name the same one, or another argument cannot be used.
         ArchiveError: The archive cannot be read or written.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
@@ -189,10 +190,24 @@ def check_source(
             f"baseline={baseline!r} and candidate={candidate!r} do not both name a version; write "
             f'"v5", "published", "draft" or the id of one, or check(…) for runs. {listing}'
         )
-    with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        sides = make_sides(plan, source, bar)
-    notes = (*sides.notes, *note_versions(versions), *note_codes(sides.candidate))
     around = Surroundings(workflow, versions, read_labels=BlockLabels(source))
-    known = sides.accepted if accepted is None else accepted
-    named = replace(sides, around=around, notes=notes, accepted=known)
-    return add_config_changes(compare_sides(named, alpha, margin), source)
+    with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
+        made = compare_plan(plan, source, around, accepted, alpha, margin, bar)
+    return add_config_changes(made, source)
+
+
+def compare_plan(
+    plan: ReadingPlan,
+    source: Source,
+    around: Surroundings,
+    accepted: Policy | None,
+    alpha: float = 0.05,
+    margin: float = 0.05,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare what a plan names, without what was edited."""
+    known = read_accepted() if accepted is None else accepted
+    sides = make_sides(plan, source, progress)
+    notes = (*sides.notes, *note_versions(around.versions), *note_codes(sides.candidate))
+    whole = replace(sides, around=around, notes=notes, accepted=known)
+    return compare_sides(whole, alpha, margin)

@@ -1,6 +1,6 @@
-"""The defaults of a session, and the door to what a workflow has: the API, or an archive.
+"""The defaults of a session, and the choice of a workflow's source: the API, or an archive.
 
-Nothing else asks which of the two it is. The archive's modules are loaded only where there is one.
+No other module knows which of the two it is. The archive's modules are loaded only if there is one.
 """
 
 from __future__ import annotations
@@ -42,26 +42,24 @@ def use(
     Args:
         client: The client that every function asks. None makes one at the next use, from the
             environment or the default profile.
-        archive: An :class:`Archive`, or the path of its file, which is made if there is none.
-            :func:`check`, :func:`overview`, :func:`watch` and :func:`explore` bring it up to date
-            first, and read it instead of the API: all runs of whatever scope, up to a million
-            results. A result that does not decode counts as missing, with a warning. None goes
-            back to the variable ``RETAB_ANALYSIS_ARCHIVE``; if that is not set either, they ask
-            the API.
-        accepted: Failures that are known to every comparison from now on: ids or names of evals, or
-            a file as ``Comparison.accept`` writes it, which each of them reads again. None for
-            none; an argument ``accepted=`` of a function wins.
-        values: Whether expected and actual values, and the words of prompts, are shown in notebook
-            and terminal; an argument ``values=`` of a function wins. None goes back to the variable
-            ``RETAB_ANALYSIS_VALUES``, which hides them with ``0``. Frames hold them all the same.
+        archive: An :class:`Archive`, or the path of its file, which is created if it does not
+            exist. :func:`check`, :func:`overview`, :func:`watch` and :func:`explore` sync it first,
+            and read it instead of the API: all runs of every scope, up to a million results. A
+            result that does not decode counts as missing, with a warning. None goes back to the
+            variable ``RETAB_ANALYSIS_ARCHIVE``; if that is not set either, they ask the API.
+        accepted: Failures that every comparison knows from now on: ids or names of evals, or a file
+            that ``Comparison.accept`` wrote. Each comparison reads the file again. None for none.
+            The argument ``accepted=`` of a function wins.
+        values: Whether notebook and terminal show expected and actual values, and the words of
+            prompts. The argument ``values=`` of a function wins. None goes back to the variable
+            ``RETAB_ANALYSIS_VALUES``, which hides them with ``0``. Frames always hold them.
         profile: Instead of ``client``: a client with the key and the address of this profile of
             ``~/.retab/config.json``. None is as None for ``client``.
 
     Raises:
-        ConfigError: It is not a client, not an archive or path, ``accepted`` cannot be read,
-            ``values`` is neither a bool nor None, there is no such profile, or both ``client`` and
-            ``profile`` were given. Nothing was set then.
-        ArchiveError: The file is not an archive, or cannot be made. Nothing was set then.
+        ConfigError: An argument has the wrong type, ``accepted`` cannot be read, the profile does
+            not exist, or both ``client`` and ``profile`` were given. Then nothing was set.
+        ArchiveError: The file is not an archive, or cannot be created. Then nothing was set.
 
     Example:
         >>> import retab_analysis as ra
@@ -103,7 +101,7 @@ def _open(given: Archive | str | os.PathLike[str]) -> Archive:
 
 
 def archive_or_default(archive: Archive | None = None) -> Archive | None:
-    """The given archive, else the one that is set, else the one of the environment, if any."""
+    """The given archive, or the one from :func:`use`, or the one of the environment, or None."""
     if archive is None and (_archive is not None or not os.environ.get(ARCHIVE_VARIABLE)):
         return _archive
     from retab_analysis.archive import Archive

@@ -1,4 +1,4 @@
-"""The library without a key: a sandbox that everything talks to."""
+"""``demo``: the library without a key, with a sandbox as its API."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _running: Sandbox | None = None
 def demo(seed: int = 0, speed: float = 1.0) -> Sandbox:
     """Start the built-in sandbox and make it the default of every function.
 
-    Calling it again stops the sandbox before and starts a new one.
+    A second call stops the first sandbox and starts a new one.
 
     Args:
         seed: The same seed gives the same world.
-        speed: How fast its runs go: 10 is ten times as fast as life.
+        speed: How fast its runs go: 10 is ten times as fast as the real API.
 
     Returns:
-        The running sandbox; ``.stop()`` ends it, and the next call of a function says so.
+        The running sandbox. ``.stop()`` ends it; the next function that asks it raises an error.
 
     Raises:
         ConfigError: A seed or a speed that cannot be used.

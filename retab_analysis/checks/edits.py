@@ -1,4 +1,4 @@
-"""``fetch_config_changes``: what was edited between two versions, or since one."""
+"""``fetch_config_changes``: the edits between two versions, or since one."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ _OF_BLOCK = tuple(BLOCKS.schema)
 def fetch_config_changes(
     workflow_id: str, baseline: str, candidate: str = DRAFT, *, client: Client | None = None
 ) -> pl.DataFrame:
-    """Fetch what was edited between two versions of a workflow: prompts, schemas, models.
+    """Fetch the edits between two versions of a workflow: prompts, schemas, models.
 
-    Takes two requests, which are under way at the same time. For an earlier draft it also reads
-    the newest runs, to learn when that draft ran, and the history of each block.
+    It sends two requests at the same time. For an earlier draft it also reads the newest runs, to
+    learn when that draft ran, and the history of each block.
 
     Args:
         workflow_id: The workflow, its id or its name.
-        baseline: A published version, by its id, as ``"v5"`` or ``"published"``; or ``"draft"``;
-            or the id of an earlier draft, if the API gives the history of blocks.
-        candidate: Another one; ``"draft"`` for the blocks as they are now.
-        client: The client to ask with; the default one if not given.
+        baseline: A published version, by its id, as ``"v5"`` or ``"published"``; or ``"draft"``; or
+            the id of an earlier draft, if the API gives the history of blocks.
+        candidate: Another version; ``"draft"`` for the blocks as they are now.
+        client: The client to ask; by default the session's.
 
     Returns:
         One row per field that differs (String each): ``block_id, block_type, label``; ``change``:
-        added, removed or changed; ``field``, a JSON path such as ``$.config.prompt`` or
-        ``$.config.json_schema.properties.total.type``, ``$`` for a block that was added or removed
-        as a whole; ``before, after``, JSON texts, null where there is nothing. No rows: nothing
-        differs.
+        added, removed or changed. ``field`` is a JSON path such as ``$.config.prompt`` or
+        ``$.config.json_schema.properties.total.type``; ``$`` stands for a whole block that was
+        added or removed. ``before, after`` are JSON texts, null on the side that lacks the field.
+        No rows: nothing differs.
 
     Raises:
         ConfigError: An id cannot be used.
@@ -91,7 +91,7 @@ def _read_other_versions(
 
 
 def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
-    """Add the edit where something broke by one: from the block's history, or from versions."""
+    """Add the edit that broke something: from the block's history, or from versions."""
     spans = spans_of(comparison)
     if spans.is_empty():
         edits = Edits(CONFIG_CHANGES.empty(), labels=_read_labels(comparison, source))
@@ -106,7 +106,7 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
 
 
 def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None]:
-    with contextlib.suppress(RetabAnalysisError):  # then a block is named by its id
+    with contextlib.suppress(RetabAnalysisError):  # then its id names a block
         for each in suite_of(comparison).stories:
             if each.transition == "incomplete" or each.saved.stale == "block":
                 return source.read_labels()
@@ -119,7 +119,7 @@ def spans_of(comparison: Comparison) -> pl.DataFrame:
 
 
 class _Search:
-    """Looks for the edits of some spans, in one place after the other."""
+    """Looks for the edits in some spans, in one source after the other."""
 
     def __init__(self, source: Source, comparison: Comparison, spans: pl.DataFrame) -> None:
         self.source, self.comparison, self.spans = source, comparison, spans
@@ -167,7 +167,7 @@ class _Search:
     def _mark_codes(self, eras: pl.DataFrame) -> None:
         sides = sides_of(self.comparison)
         frames = sides.candidate, sides.baseline, sides.history
-        # A mark and a fingerprint differ, and nobody knows whether the code does.
+        # A mark and a fingerprint always differ, whether the code does or not.
         told = (each.drop_nulls(BLOCK_CODE)["block_id"] for each in sides.known)
         silent = eras.filter(~pl.col("block_id").is_in(pl.concat(told).unique().implode()))
         marked = [each if each is None else mark_codes(each, silent) for each in frames]
@@ -235,7 +235,7 @@ class BlockLabels:
 
     def __call__(self) -> Mapping[str, str | None] | None:
         if self.known is None and (source := self.source) is not None:
-            try:  # once more, to say why, where the check was refused
+            try:  # asks again, for the reason, if the check was refused
                 blocks = partial(read_live_blocks, source.client, source.workflow_id)
                 self.known = source.read_labels() or dict(blocks()["block_id", "label"].iter_rows())
             except RetabAnalysisError as error:

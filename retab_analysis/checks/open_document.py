@@ -1,4 +1,4 @@
-"""``open_document``: from a result to the document that it is about."""
+"""``open_document``: from a result to its document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from retab_analysis.fetch.results import read_result
 from retab_analysis.markup import Html, tag
 from retab_analysis.transport import Client
 
-# What every browser shows; a TIFF, for example, is not among it.
+# Every browser shows these; a TIFF, for example, is not among them.
 IMAGES = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".avif"))
 _FILE = "file"  # so the ids of documents begin
 
@@ -29,7 +29,7 @@ _FILE = "file"  # so the ids of documents begin
 class OpenedDocument:
     """A document of a result; a notebook shows an image or a PDF, and a link to anything else.
 
-    ``url`` is temporary, and whoever has it can read the document. ``others`` are the ids of the
+    ``url`` is temporary; anybody who has it can read the document. ``others`` are the ids of the
     other documents of the same result, and ``rows`` is how many results were given.
     """
 
@@ -60,7 +60,7 @@ class OpenedDocument:
 def embed(url: str, name: str) -> Html:
     # Anything but the web's own schemes could run in the notebook's page.
     if urlsplit(url).scheme not in ("http", "https"):
-        return tag("div", "Its address is not one of the web.")
+        return tag("div", "Its address is not a web address.")
     called, suffix = markup.one_line(name), PurePosixPath(name).suffix.lower()
     shown = None
     wide = "display:block;width:100%;max-width:60em;"
@@ -81,22 +81,22 @@ def open_document(
     workflow_id: str | None = None,
     client: Client | None = None,
 ) -> OpenedDocument:
-    """Open the document that a result is about.
+    """Open the document of a result.
 
     Args:
         what: A RESULTS frame or ``Comparison.evals`` (the first row is used); one of their
             rows as a dict; the id of a result or of a document. With ``workflow_id`` the id or the
             name of a saved eval, which stands for its newest result.
         workflow_id: The workflow of the eval, its id or its name.
-        client: The client to ask with; the default one if not given.
+        client: The client to ask; by default the session's.
 
     Returns:
-        The document, which a notebook shows: an image, a PDF, or else a link. Of several documents
-        it is the first, and says how many more there are; ``.url`` is a temporary address.
+        The document, which a notebook shows: an image, a PDF, or else a link. Of several it is the
+        first, and it shows how many more there are. ``.url`` is a temporary address.
 
     Raises:
-        ConfigError: The result has no document, or it is not a result; there is no such eval.
-        NotFoundError: There is no such result or document.
+        ConfigError: The result has no document, it is not a result, or the eval does not exist.
+        NotFoundError: The result or document does not exist.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Example:
@@ -140,7 +140,7 @@ def _result_id(row: Mapping[str, Any]) -> object:
 
 
 def _open_id(client: Client, ident: str) -> OpenedDocument:
-    """Open what an id stands for; a result is asked for first, unless it looks like a document."""
+    """Open a result or document by its id; as a result first, unless it is like a document's."""
     if ident.startswith(_FILE):
         return _open(client, [ident], None)
     try:

@@ -69,12 +69,12 @@ _COLUMNS = (
     *(ColumnTitle(f"{each} (UTC)", named=True) for each in ("Last run", "All green", "Published")),
 )
 _EVAL_COLUMNS = (*map(ColumnTitle, ("Eval", "Because", "Block")), ColumnTitle("Since", named=True))
-_AT_ONCE = 2  # workflows: each check asks with all the connections that there are
+_AT_ONCE = 2  # workflows: each check uses all connections
 _TONES: Mapping[str, Tone] = {"✗": "bad", "‼": "error", "?": "doubt", "✓": "good"}
 
 Row = Mapping[str, Any]
 Seen = tuple[pl.DataFrame, pl.DataFrame, tuple[str, ...]]
-"""What was seen of a workflow: its row, its evals that do not pass, notes."""
+"""A workflow: its row, its evals that do not pass, notes."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,7 +102,7 @@ class Overview:
         if not self.frame.is_empty():
             code = Span(f"ra.check({self.workflow['workflow_id'].item()!r})", "code")
             parts.append(DocumentTable(_EVAL_COLUMNS, tuple(map(_make_eval_row, rows))))
-            parts.append(Note(write_line(code, " says what was edited, and what each got")))
+            parts.append(Note(write_line(code, " shows the edit, and what each eval got")))
         parts += [Note(write_line(each)) for each in self._notes]
         return str(to_html(*parts))
 
@@ -120,35 +120,35 @@ def overview(
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Overview:
-    """Show how all workflows stand, or one: what :func:`check` says of each, the worst first.
+    """Show how all workflows stand, or one: the answer of :func:`check` for each, the worst first.
 
-    It checks one workflow after the other, so it takes as long as that; with an archive
-    (:func:`use`) it reads only what is new.
+    It checks one workflow after the other, so it takes as long as all the checks. With an archive
+    (:func:`use`), it fetches only new runs.
 
     Args:
-        workflow_id: The workflow's id or name; None for all that there are.
-        client: What to ask; the default one if not given.
-        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
+        workflow_id: The workflow's id or name; by default all workflows.
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one.
 
     Returns:
-        The overview, in a notebook a status board. Of all workflows its ``.frame`` has one row for
-        each: ``workflow_id, name``; ``headline`` and the gate's ``exit_code`` (null where nothing
-        ran yet); ``passing``, how many of its ``evals`` pass in the checked run; ``broke, unclear,
-        stale`` (not run since the edit); ``last_run_at, last_run_id, last_ok_at`` (of
-        whole-workflow runs among the newest 100), ``published_version_id,
-        published_at, published_description``. Workflows that fail the gate come first,
-        then undecided ones; within each group, those with the most broken evals.
+        The overview, in a notebook a status board. For all workflows, ``.frame`` has one row for
+        each: ``workflow_id, name``; ``headline`` and the gate's ``exit_code`` (null if nothing ran
+        yet); ``passing``, how many of its ``evals`` pass in the checked run; ``broke, unclear,
+        stale`` (not run since the edit). ``last_run_at, last_run_id, last_ok_at`` are about
+        whole-workflow runs among the newest 100. Then come ``published_version_id, published_at,
+        published_description``. Workflows that fail the gate come first, then undecided ones.
+        Within each group, the workflow with the most broken evals is first.
 
-        Of one workflow this row is ``.workflow``, and ``.frame`` has one row for each eval that
-        does not pass, or of which that is not known: ``eval_name, transition, block_id,
-        block_label, cause, since_at, reason, candidate_state, eval_id`` as in ``Comparison.evals``
-        and in its order, and ``workflow_id``.
+        For one workflow, this row is ``.workflow``. ``.frame`` has one row for each eval that does
+        not pass, or may not: ``eval_name, transition, block_id, block_label, cause, since_at,
+        reason, candidate_state, eval_id`` as in ``Comparison.evals`` and in its order, and
+        ``workflow_id``.
 
     Raises:
-        ConfigError: There is no such workflow (the message names the nearest), or another argument
-            that cannot be used.
-        RetabAnalysisError: Any other failure; of all workflows, ``.partial`` is the frame of the
-            others.
+        ConfigError: The workflow does not exist (the message names the nearest), or another
+            argument cannot be used.
+        RetabAnalysisError: Any other failure; if you asked for all workflows, ``.partial`` is the
+            frame of the others.
 
     Example:
         >>> board = ra.overview()
@@ -213,7 +213,7 @@ def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
 
 
 def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:
-    """The evals that do not pass, or of which that is not known: the columns of UNWELL."""
+    """The evals that do not pass, or may not: the columns of UNWELL."""
     is_open = pl.col("transition").is_in((*BROKEN, *UNDECIDED))
     passes = (pl.col("candidate_state") == "passed").fill_null(False)
     unwell = verdict.evals.filter(is_open | ~passes, pl.col("transition") != "removed")

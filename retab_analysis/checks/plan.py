@@ -1,31 +1,31 @@
-"""Which runs are read, and why: nothing else decides it.
+"""Which runs a check reads, and why: only this module decides it.
 
 listed
     The newest 100; more pages, ten at most, until ``history`` earlier whole runs are known.
 checked
-    What was asked for; else the newest run of the whole workflow that completed, or has a result of
-    each eval all the same; else the newest that decided something; without one, the newest run of
-    each block.
+    The run or version that was asked for. Else the newest run of the whole workflow that completed,
+    or has a result of each eval all the same. Else the newest that decided something. Without one,
+    the newest run of each block.
 since it
     Runs of blocks and of single evals, and runs of the workflow that were cut short: the newest 40,
-    the newest of each block first and those of evals that simply pass last; up to the next whole
-    run.
+    up to the next whole run. Each block's newest run comes first, runs of evals that simply pass
+    come last.
 the baseline
-    Where one was asked for.
+    If one was asked for.
 earlier
-    Of the whole runs that decided something ``history``: four fifths the newest; of the rest one
-    half the oldest that are listed, one half spread between.
+    ``history`` whole runs that decided something: four fifths are the newest. Half of the rest are
+    the oldest that are listed, the other half are spread between.
 earlier, of a block or an eval
-    The oldest and the newest of each and of each version, 12 at most. Where no whole run is
-    checked, also what was run since the newest one before it, as above: what broke there stays.
+    The oldest and the newest of each and of each version, 12 at most. If no whole run is checked,
+    also the runs since the whole run before: an eval that broke there stays broken.
 
 Two versions
-    All runs of both that ended and decided something, as far back as is listed, and no others.
+    All listed runs of both that ended and decided something, and no others.
 
-Nothing displaces whole runs. What a saved eval remembers of its last pass is one row more, see
-:mod:`retab_analysis.checks.read`. What failed in all that is read is failing as before.
+No other run displaces a whole run. The last pass that a saved eval remembers is one more row, see
+:mod:`retab_analysis.checks.read`. An eval that failed in all of these is failing as before.
 
-Where there is an archive the list is whole, and all that decided something is read, up to a million
+With an archive the list is whole. A check reads all runs that decided something, up to a million
 results.
 """
 
@@ -50,10 +50,10 @@ from retab_analysis.schema import RUNS
 from retab_analysis.vocabulary import DRAFT
 
 HISTORY = 30
-"""So many earlier runs of the whole workflow are read, unless somebody asks for another number."""
+"""How many earlier runs of the whole workflow a check reads by default."""
 
 LAST_GOOD = "last_good"
-"""Each eval is held against its own last good result."""
+"""Compare each eval with its own last good result."""
 
 MOST_PAGES = 10
 MOST_SINCE, MOST_PARTS = 40, 12
@@ -64,7 +64,7 @@ _MOMENT = pl.Datetime("us", "UTC")
 WHOLE = pl.col("scope") == "workflow"
 DECIDED = pl.sum_horizontal("passed", "failed", "blocked")
 DECIDED_ANY = pl.col("is_terminal") & (
-    # Where a run does not count, only reading it tells.
+    # If a run does not count, only reading it tells.
     (DECIDED > 0) | pl.any_horizontal(pl.col("passed", "failed", "blocked").is_null())
 )
 SAYS_SOMETHING = DECIDED_ANY | (pl.col("is_terminal") & (pl.col("error") > 0))
@@ -81,13 +81,13 @@ STANDS = (
 
 @dataclass(slots=True)
 class RunListing:
-    """The newest runs of a workflow; older ones are listed where they are asked for."""
+    """The newest runs of a workflow; it lists older ones if needed."""
 
     source: Source
     runs: pl.DataFrame = field(default_factory=RUNS.empty)
     pages_left: int = MOST_PAGES
     is_whole: bool = False  # whether there are no other runs
-    skipped: bool = False  # whether there are runs between those that are listed which are not
+    skipped: bool = False  # whether runs between the listed ones are missing
 
     @classmethod
     def read(cls, source: Source) -> RunListing:
@@ -148,31 +148,31 @@ class Choice:
 
     runs: pl.DataFrame
     why: str
-    of_version: pl.Expr | None = None  # all runs of the version, where one was named
+    of_version: pl.Expr | None = None  # all runs of the version, if one was named
 
 
 @dataclass(frozen=True, eq=False)
 class ReadingPlan:
-    """Which runs are read: a RUNS frame with ``why``, the candidate among it."""
+    """The runs to read: a RUNS frame with ``why``, the candidate included."""
 
     candidate: Choice
     follow: bool  # whether later runs of a block may take the candidate's place
-    baseline: Choice | None  # None where each eval is held against its own past
+    baseline: Choice | None  # None if each eval is compared with its own past
     read: pl.DataFrame
-    horizon: datetime | None = None  # rows before it only say since when
-    after_gaps: frozenset[str] = frozenset()  # before these there are whole runs that are not read
+    horizon: datetime | None = None  # rows before it only tell since when
+    after_gaps: frozenset[str] = frozenset()  # there are unread whole runs before these
     open_runs: pl.DataFrame = field(default_factory=RUNS.empty)  # newer ones that have not ended
-    versions: tuple[str, ...] = ()  # what both sides were named by, where these are versions
+    versions: tuple[str, ...] = ()  # the names of both sides, if these are versions
     table: pl.DataFrame = field(default_factory=PLAN.to_frame)
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many runs are read: whole ones before the checked one, and of blocks and evals.
+    """How many runs are read: whole ones before the checked one, and runs of blocks and evals.
 
-    Of the latter so many since then, and before it ``parts``: the oldest and the newest of each
-    block, or eval, and version; ``of_all``: all of them.
+    ``since`` is the limit of the latter after the checked run. ``parts`` is theirs before it: the
+    oldest and the newest of each block, or eval, and version; ``of_all``: all of them.
     """
 
     whole: int
@@ -182,7 +182,7 @@ class Limits:
 
     @classmethod
     def choose(cls, history: int, source: Source) -> Limits:
-        """Those of a check: if no number is asked for, all that is there without asking."""
+        """The limits of a check: by default all runs that need no request."""
         if not source.most_results or history != HISTORY:
             return cls(history)
         most = max(HISTORY, source.most_results // max(source.saved.height, 1))
@@ -280,7 +280,7 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
 def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choice:
     begun = candidate.runs["created_at"].min()
     if not isinstance(wanted, str) or wanted not in ("last_ok", "previous"):
-        # Of two versions either may have run later.
+        # Either of two versions may have run later.
         before = begun if candidate.of_version is None else None
         found = _find(listing, "baseline", wanted, before)  # type: ignore[arg-type]
         if set(found.runs["run_id"]) & set(candidate.runs["run_id"]):
@@ -323,7 +323,7 @@ def _find(listing: RunListing, name: str, wanted: Runs, before: datetime | None)
     if not listed.ids:
         raise ConfigError(f"{name} names no run")
     known = listed.known
-    # A frame from when the runs were started does not say how they are now.
+    # A frame from the start of the runs does not show how they are now.
     if known is not None and known.columns == listing.runs.columns and known["is_terminal"].all():
         return Choice(_check_workflow(listing, name, known), "as given")
     found_runs = []
@@ -340,7 +340,7 @@ def _find_newest(
 ) -> Choice | None:
     """The newest whole run of some, whatever its status; else the newest of each block.
 
-    With ``far`` older runs are listed where none of those that are listed is among them.
+    With ``far`` it lists older runs if the list has none of these.
     """
     is_before = pl.lit(True) if before is None else pl.col("created_at") < before
     while True:
@@ -434,7 +434,7 @@ def _earlier(listing: RunListing, begun: datetime | None) -> pl.DataFrame:
 
 
 def _choose_earlier(earlier: pl.DataFrame, history: int) -> pl.DataFrame:
-    """Four fifths the newest; of the rest one half the oldest, one half spread between."""
+    """Choose four fifths the newest; half of the rest the oldest, half spread between."""
     if earlier.height <= history:
         return earlier
     others = history // 5
@@ -451,7 +451,7 @@ def _choose_earlier(earlier: pl.DataFrame, history: int) -> pl.DataFrame:
 def _choose_since(
     listing: RunListing, candidate: pl.DataFrame, newest: datetime | None, limits: Limits
 ) -> pl.DataFrame:
-    """What was run since the candidate, up to the next whole run that stands."""
+    """The runs since the candidate, up to the next whole run that stands."""
     if listing.skipped:
         return candidate.clear()
     known = pl.col("run_id").is_in(candidate["run_id"].implode())
@@ -474,7 +474,7 @@ def _list_open(
 def _list_since(
     runs: pl.DataFrame, moment: datetime | None, saved: pl.DataFrame, most: int
 ) -> pl.DataFrame:
-    """Of what was run since a moment the newest: of each block its newest, then the others."""
+    """The newest runs since a moment: the newest of each block, then the others."""
     passes = saved.filter(
         pl.col("latest_run_outcome") == "passed",
         (pl.col("last_failed_at") < pl.lit(moment, _MOMENT)).fill_null(True),
@@ -483,7 +483,7 @@ def _list_since(
     is_first = pl.struct("scope", "target_block_id").is_first_distinct()
     is_present = (pl.col("scope") == "block") & is_first
     ended = runs.filter(SAYS_SOMETHING)
-    # What was cancelled, or goes on, says on which code it ran.
+    # A run that was cancelled, or goes on, still tells its code.
     others = runs.join(ended, on="run_id", how="anti")
     kinds = ("scope", "target_block_id", "eval_id", "is_terminal")
     named = others.unique(kinds, keep="first", maintain_order=True)
@@ -494,8 +494,8 @@ def _list_since(
 def _choose_parts(listing: RunListing, candidate: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     """Runs of blocks and evals before the candidate, see :class:`Limits`.
 
-    Where no whole run is checked, also what was run since the one before: no other run tells what
-    became of what broke there.
+    If no whole run is checked, also the runs since the one before: no other run tells how the evals
+    that broke there stand now.
     """
     begun = candidate["created_at"].min()
     before = listing.present.filter(pl.col("created_at") < begun)
@@ -515,7 +515,7 @@ def _choose_parts(listing: RunListing, candidate: pl.DataFrame, limits: Limits) 
 
 
 def _find_gaps(earlier: pl.DataFrame, read: pl.Series, candidate: pl.DataFrame) -> frozenset[str]:
-    """The ids of those runs that are read, and the whole run before them is not."""
+    """The ids of runs to read whose previous whole run is not read."""
     is_read = earlier["run_id"].is_in(read.implode())
     after = earlier["run_id"].filter(is_read & ~is_read.shift(-1, fill_value=True))
     is_next = is_read.head(1).all()
@@ -538,7 +538,7 @@ def _tabulate(read: pl.DataFrame, listing: RunListing) -> pl.DataFrame:
 def _note_left_out(
     listing: RunListing, candidate: pl.DataFrame, newest: datetime | None
 ) -> tuple[str, ...]:
-    """What is to be said of newer runs of the whole workflow that are not what is checked."""
+    """Notes about newer runs of the whole workflow than the checked one."""
     known = pl.col("run_id").is_in(candidate["run_id"].implode())
     notes = []
     later = listing.runs.filter(WHOLE, ~known, (pl.col("created_at") > newest).fill_null(False))

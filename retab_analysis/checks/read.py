@@ -1,4 +1,4 @@
-"""Reads what a plan names, and puts it on the two sides of a comparison."""
+"""Reads the runs of a plan, and puts their results on the two sides of a comparison."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     expected = _find_expected(plan, saved, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
     pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
-    # A run that was cut short after the checked one is only more evidence, and need not add up.
+    # A run that was cut short after the checked one is only further evidence, and need not add up.
     is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
     lost, missing = _count_lost(plan.read.filter(is_checked | is_judged), placed)
@@ -79,7 +79,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
 
 
 def _make_version_sides(plan: ReadingPlan, source: Source, progress: Progress | None) -> Sides:
-    """All results of two versions. How the evals are saved now says nothing about either."""
+    """All results of two versions. The evals' present definitions say nothing about either."""
     results = _without_pending(source.read_results(plan.read, progress), plan.read)
     assert plan.baseline is not None
     now, before = (
@@ -102,7 +102,7 @@ def _make_version_sides(plan: ReadingPlan, source: Source, progress: Progress | 
 
 
 def _count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int]:
-    """How many failures and errors runs count but do not show; how many other results they lack."""
+    """How many failures and errors the runs count but lack; how many other results they lack."""
     names = ("failed", "blocked", "error")
     its = results.unique(("run_id", "eval_id"), keep="last").group_by("run_id")
     shown = its.agg(pl.len(), *((pl.col("state") == n).sum().alias(f"{n}_shown") for n in names))
@@ -115,7 +115,7 @@ def _count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int]:
 
 
 def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
-    """What says where the results of a run stand, see :func:`place_results`."""
+    """The columns of runs that :func:`place_results` needs."""
     decided = pl.sum_horizontal("passed", "failed", "blocked")
     is_completed = pl.col("status") == "completed"
     has_half = (2 * decided >= pl.col("total_evals")).fill_null(False)
@@ -149,11 +149,11 @@ def _without_pending(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
 def _remember_passes(
     earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame, begun: datetime | None
 ) -> pl.DataFrame:
-    """Each eval's last pass that the saved eval remembers, where it is not among what was read.
+    """The last pass that each saved eval remembers, if its result was not read.
 
-    Without that a break would leave what is read one day, and turn from "broken" into "never
-    passed" by itself. A pass on other inputs than the present ones says nothing; whether the eval
-    asserted the same then is not known.
+    Without it, a break would be older than all read runs one day, and turn from "broken" into
+    "never passed". A pass on other inputs than the present ones says nothing. Whether the eval had
+    the same assertion then is not known.
     """
     if begun is None:
         return earlier.clear()
@@ -189,9 +189,9 @@ def _remember_passes(
 
 
 def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
-    """The evals that ought to have a result: saved, valid and there when a run of them began.
+    """The evals that ought to have a result: they were saved and valid when a run of them began.
 
-    These are runs that ended, of the whole workflow or of their block, on the code that is judged.
+    The run has ended, is of the whole workflow or of their block, and is on the judged code.
     """
     valid = (pl.col("validation_status") == "valid").fill_null(True)
     if not plan.follow:
@@ -225,7 +225,7 @@ def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame)
 def _judge_saved(
     now: pl.DataFrame, saved: pl.DataFrame, present: Mapping[str, Present]
 ) -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
-    """Which evals are not valid; which ran on the present code; which did not run as they are."""
+    """The evals that are invalid, that ran on present code, and that did not run as they are."""
     ended = now.filter(pl.col("state").is_in((*DECIDED, "error")))
     on_present = frozenset(ended.filter("is_present")["eval_id"])
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
@@ -234,7 +234,7 @@ def _judge_saved(
 
 
 def _find_redefined(ended: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
-    """The evals without a result of their present inputs and condition; a new name is neither."""
+    """The evals without a result for their present inputs and condition, whatever their name."""
     decided = ended.filter(pl.col("state").is_in(DECIDED)).with_columns(at=pl.int_range(pl.len()))
     told = decided.join(mark_own(decided, saved, "expected_value"), on="at")
     is_own = told.group_by("eval_id").agg(pl.col("is_own").any())
@@ -260,7 +260,7 @@ def _list_newer(plan: ReadingPlan, placed: pl.DataFrame, source: Source) -> tupl
 
 
 def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
-    """The evals of which a run that goes on has no result yet: they are still to come."""
+    """The evals whose results from a run that goes on are still to come."""
     found: set[str] = set()
     for run in runs.filter(~pl.col("is_terminal")).iter_slices(1):
         asked = saved.filter(is_in_scope(run))["eval_id"]
@@ -269,7 +269,7 @@ def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) ->
 
 
 def _read_changed(plan: ReadingPlan, now: pl.DataFrame, source: Source) -> frozenset[str] | None:
-    """The blocks that differ, where the results do not say on which code they ran; else None."""
+    """The blocks that differ, if the results do not tell their code; else None."""
     if now[BLOCK_CODE].null_count() == 0:
         return None
     earlier = plan.read.filter(WHOLE, why="an earlier run of the whole workflow").head(1)
@@ -277,8 +277,8 @@ def _read_changed(plan: ReadingPlan, now: pl.DataFrame, source: Source) -> froze
     pair = [
         side["workflow_version_id"].unique().to_list() for side in (before, plan.candidate.runs)
     ]
-    # A draft keeps its version's name while it is edited, so that the same name on both sides does
-    # not mean that nothing changed.
+    # A draft keeps its version's name while it is edited: one name on both sides does not mean that
+    # nothing changed.
     if any(len(each) != 1 or each[0] is None for each in pair) or pair[0] == pair[1]:
         return None
     return source.read_changed_blocks(pair[0][0], pair[1][0])
@@ -329,7 +329,7 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
         return []
     passed = decided.filter(state="passed").height
     return [
-        "Tried on edited code since, which judges nothing here: "
+        "Tried on edited code since, which does not count here: "
         f"{list_evals(decided.sort('eval_name', 'eval_id'), _NAMED)} "
         f"({passed} of {decided.height} passed)."
     ]

@@ -1,4 +1,4 @@
-"""``settle``: run again what a further result may decide, now and at later looks."""
+"""``settle``: rerun the evals that one more result may decide, now and at later looks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from retab_analysis.transport import Client
 _WAIT = 24 * 3600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between two looks at the clock
 
-# What was edited, in words, over the blocks and the evals of one kind.
+# The edits in words, over the blocks and the evals of one kind.
 _EDITED = {
     "code": "{blocks}",
     "validity": "{blocks}, or the assertion of {evals}",
@@ -54,7 +54,7 @@ _EDITED = {
 }
 _NAMED = 12
 MOST_ERRORS = 10
-"""So many isolated errors are run again by themselves."""
+"""How many isolated errors are run again on their own."""
 
 
 def settle(
@@ -66,49 +66,49 @@ def settle(
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Comparison:
-    """Run the evals once more that a rerun may decide.
+    """Rerun the evals that a further result may decide.
 
-    Each is run by itself, once, and everything is weighed anew. A model repeats its output for a
-    while, so a rerun within three hours after the run can clear an eval, and never confirms that it
-    broke. At the end ``settle`` says a word about each eval: it passes, it broke, it is flaky, or
-    from when on to look again. Called before that hour it says so, and starts nothing. With
-    ``wait=True`` it waits and looks again, until all is decided, ``max_rounds`` times at most.
+    ``settle`` runs each of them once, by itself, and then judges all evals anew. A model repeats
+    its output for a while: a rerun within three hours after the run can clear an eval, but cannot
+    confirm that it broke. At the end ``settle`` prints one word about each eval: it passes, it
+    broke, it is flaky, or the time of the next look. Before that time, it starts nothing. With
+    ``wait=True`` it waits and looks again until all is decided, at most ``max_rounds`` times.
 
-    An eval is worth a rerun where it is unclear, or called broken with a probability below 0.95,
-    and as many passes, or failures, as there are reruns left would bring it across 0.8 (0.5 where
-    an edit broke it), or clear it. An eval that ended in an error by itself is run again once, ten
-    of them at most; those of an outage are not. ``comparison.reruns`` names all of these, and
-    starts nothing. Evals that are accepted, or only inform, are not run.
+    An eval is worth a rerun if it is unclear, or broken with a probability below 0.95, and the
+    reruns that are left can decide it. They decide it if so many passes would clear it, or so many
+    failures would take it across 0.8 (0.5 if an edit broke it). ``settle`` also reruns isolated
+    errors once, at most ten; not the errors of an outage. ``comparison.reruns`` names all of these,
+    and starts nothing. ``settle`` does not run evals that are accepted or only inform.
 
-    Runs that were started are never cancelled: a comparison that came with an error knows those
-    that it did not wait for, and ``settle`` counts them first when it is called with it.
+    ``settle`` never cancels a run that it started. If an error ends it early, the comparison in
+    ``.partial`` knows the unfinished runs: call ``settle`` with it, and it counts them first.
 
     Args:
-        comparison: What :func:`check` or :func:`compare` gives. Its candidate has to be the
-            workflow as it is now, because that is what runs.
-        max_rounds: How often an eval is run again at most, earlier calls among it.
-        max_reruns: How many runs are started at most; None for as many as the rounds need.
-        wait: Whether to wait, for hours, until a further look can decide. Ctrl-C stops that.
-        client: What to ask; the default one if not given.
-        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
-            The bar counts runs that have ended.
+        comparison: A comparison from :func:`check` or :func:`compare`. Its candidate has to be the
+            workflow as it is now, because the API runs the present workflow.
+        max_rounds: How often an eval is run again at most, earlier calls included.
+        max_reruns: How many runs to start at most; by default as many as the rounds need.
+        wait: Whether to wait, for hours, until a further look can decide. Ctrl-C stops the wait.
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one. The bar
+            counts runs that have ended.
 
     Returns:
-        The comparison with the new results on the candidate's side; the same object where nothing
-        was to be run again.
+        The comparison with the new results on the candidate's side; the same object if there was
+        nothing to rerun.
 
     Raises:
-        ConfigError: An argument that cannot be used; or the block of an eval, or the eval itself,
-            was edited since the candidate ran, so that reruns would say nothing about it. That is
-            looked up before each round, and again in the results that came; what counts of those
-            is in ``.partial``, the comparison so far.
-        RetabAnalysisError: A start, the wait or a read failed; ``.partial`` is the comparison with
-            all results that came. Of a start that failed nobody knows whether it happened, so that
-            it is not tried again; what was started before it is waited for.
+        ConfigError: An argument cannot be used. Or an eval, or its block, was edited since the
+            candidate ran: reruns would say nothing about it. ``settle`` checks that before each
+            round, and again in the results. ``.partial`` is the comparison so far, with the results
+            that count.
+        RetabAnalysisError: A start, the wait or a read failed. ``.partial`` is the comparison with
+            all results that came. A failed start may have happened, so ``settle`` does not try it
+            again; it waits for the runs that it started before.
         KeyboardInterrupt: After Ctrl-C, without waiting; ``.partial`` as above.
 
     Warns:
-        ProblemsWarning: Evals that were deleted meanwhile, and could not be run again.
+        ProblemsWarning: Evals were deleted meanwhile, and could not be run again.
 
     Example:
         >>> verdict = ra.settle(ra.check("wf_claims"), max_reruns=6)
@@ -117,7 +117,7 @@ def settle(
     """
     if not isinstance(comparison, Comparison):
         raise ConfigError(
-            f"comparison: expected what ra.check(…) gives, got {type(comparison).__name__}"
+            f"comparison: expected a comparison from ra.check(…), got {type(comparison).__name__}"
         )
     rounds = check_count("max_rounds", max_rounds)
     most = sys.maxsize if max_reruns is None else check_count("max_reruns", max_reruns)
@@ -136,28 +136,20 @@ def run_again(
     only_errors: bool = False,
     wait: bool = False,
 ) -> Comparison:
-    """Settle a comparison; ``only_errors`` runs isolated errors again once, and nothing else."""
+    """Settle a comparison; ``only_errors``: only rerun isolated errors once."""
     bar = choose_progress(progress, "Running again", "runs")
     if only_errors:
         most = MOST_ERRORS
     with contextlib.closing(bar):
-        settling = _Settling(
-            comparison,
-            client,
-            rounds,
-            most,
-            bar,
-            only_errors,
-            looks=rounds if wait else 1,
-        )
-        return settling.run()
+        looks = rounds if wait else 1
+        return _Settling(comparison, client, rounds, most, bar, only_errors, looks).run()
 
 
 @dataclass(frozen=True, eq=False)
 class RerunPlan:
-    """What :func:`settle` is about to do; as a text, the sentence that says so.
+    """The next step of :func:`settle`; as a text, a sentence.
 
-    ``asked`` is what is run again now; ``gone`` counts evals that cannot be run.
+    ``asked`` are the evals to rerun now; ``gone`` counts evals that cannot run.
     """
 
     stories: Sequence[Story]
@@ -168,14 +160,9 @@ class RerunPlan:
 
     @classmethod
     def make(
-        cls,
-        comparison: Comparison,
-        rounds: int,
-        allowed: int = sys.maxsize,
-        *,
-        now: datetime,
+        cls, comparison: Comparison, rounds: int, allowed: int = sys.maxsize, *, now: datetime
     ) -> RerunPlan:
-        """The plan as far as the comparison tells, before the API is asked."""
+        """The plan from the comparison alone, before asking the API."""
         stories = _list_counting(comparison)
         errors, others = _choose_now(stories, rounds, now)
         return cls(stories, [*errors, *others][:allowed], rounds, now)
@@ -187,7 +174,7 @@ class RerunPlan:
         return f"Running {count_noun(len(self.asked), 'undecided eval')} again, once."
 
     def say_later(self) -> str:
-        """From when a further look can decide what is unclear; empty where nothing waits."""
+        """The time of the next look that can decide, in words; empty if nothing waits."""
         waiting, until = find_next_look(self.stories, self.rounds, self.now)
         if until is None:
             return ""
@@ -205,7 +192,7 @@ class RerunPlan:
         if self.gone:
             return f"{evals} cannot be run any more"
         reruns = count_noun(self.rounds, "rerun")
-        return f"{reruns} could not change what is said of {evals}"
+        return f"{reruns} could not change the verdict on {evals}"
 
 
 def say_time(moment: datetime, now: datetime) -> str:
@@ -224,7 +211,7 @@ def _say_outcome(story: Story, now: datetime) -> str:
 
 
 def _list_counting(comparison: Comparison) -> list[Story]:
-    """The evals but for those that stop nothing, come what may."""
+    """The evals without the accepted and the informational ones."""
     aside = comparison.gate().set_aside
     return [each for each in suite_of(comparison).stories if each.id not in aside]
 
@@ -232,7 +219,7 @@ def _list_counting(comparison: Comparison) -> list[Story]:
 def _choose_now(
     stories: Sequence[Story], rounds: int, now: datetime, gone: Collection[str] = ()
 ) -> tuple[list[Story], list[Story]]:
-    """What can be run again now and is not ``gone``: isolated errors, and the others."""
+    """The evals that can run again now and are not ``gone``: isolated errors, and the others."""
     worth = [each for each in list_reruns(stories, rounds, now) if each.id not in gone]
     errors = [each for each in worth if each.transition == "newly_errored"]
     return errors[:MOST_ERRORS], [each for each in worth if each.transition != "newly_errored"]
@@ -240,11 +227,10 @@ def _choose_now(
 
 @dataclass
 class _Settling:
-    """A comparison that is being settled, with all results that were counted so far.
+    """A comparison in the course of settling, with all results counted so far.
 
-    ``waiting`` is a RUNS frame of what was started and is not counted yet; ``gone`` has the evals
-    that cannot be run any more, and what the API said. ``looks`` says how often evals are run
-    again in this call.
+    ``waiting`` is a RUNS frame of started runs that are not counted yet. ``gone`` has the evals
+    that cannot run any more, with the API's message. ``looks`` is how often this call reruns evals.
     """
 
     comparison: Comparison
@@ -290,7 +276,7 @@ class _Settling:
         return RerunPlan(self._stories(), asked, self.rounds, now, len(self.gone))
 
     def _wait_for_next_look(self) -> bool:
-        """Wait until the rows are over in which evals are unclear; False where none is."""
+        """Wait until the rows of unclear evals are over; False if there are none."""
         _, until = find_next_look(self._stories(), self.rounds, self.client.api_time)
         if until is None or self.started >= self.most:
             return False
@@ -300,7 +286,7 @@ class _Settling:
             self.bar.update(self.ended, self.total, note)
             self.client.sleep(min(left + 1, pause))
             pause = min(2 * pause, _LONGEST_PAUSE)
-            # By its answer the client knows what time it is there.
+            # The answer tells the client the server's time.
             read_newest_runs(self.client, _workflow_of(self.comparison), limit=1)
         return True
 
@@ -317,7 +303,7 @@ class _Settling:
         return _list_counting(self.comparison)
 
     def _announce(self, line: str, more: int) -> None:
-        """Say what comes now, and that there will be so many more runs."""
+        """Announce the next step, and add its runs to the progress bar."""
         self.total = self.ended + more
         announce(self.bar, line, self.ended, self.total)
 
@@ -329,7 +315,7 @@ class _Settling:
         return f"{'; '.join([*said, *([f'and {more} more'] if more else [])])}."
 
     def _choose(self) -> list[Story]:
-        """The evals to run again now, still saved; a ConfigError where one was edited since."""
+        """The evals to rerun now that are still saved; a ConfigError if one was edited since."""
         now = self.client.api_time
         errors, others = _choose_now(self._stories(), self.rounds, now, self.gone)
         chosen = (errors if self.only_errors else [*errors, *others])[: self.most - self.started]
@@ -353,7 +339,7 @@ class _Settling:
         first = f" after the first {count_noun(self.started, 'run')}, which count"
         self._refuse(
             find_edited(candidate, saved, blocks),
-            "a rerun would say nothing about the candidate, so that none was started"
+            "a rerun would say nothing about the candidate, so none was started"
             + (first if self.started else ""),
         )
 
@@ -363,7 +349,7 @@ class _Settling:
             raise ConfigError(f"{said}: {why}; check a run of the workflow as it is now")
 
     def _start(self, asked: Sequence[Story]) -> None:
-        """Start a run for each eval; where one fails, those before it are waited for, and count."""
+        """Start a run for each eval; if a start fails, count the runs before it."""
         workflow_id = _workflow_of(self.comparison)
         for eval_id in (each.id for each in asked):
             scope = {"type": "single", "eval_id": eval_id}
@@ -380,28 +366,28 @@ class _Settling:
                 self.asked.add(eval_id)
 
     def _count(self) -> None:
-        """Wait for what was started, and weigh everything anew with its results.
+        """Wait for the started runs, and judge all evals anew with their results.
 
-        It is a ConfigError where some are of other code; the others count.
+        If some are of other code, it raises a ConfigError; the others count.
         """
         results = self._collect(self.waiting)
         counted, edited = apart(partial(_count_results, self.comparison, results))
         ended, nothing = self.ended + self.waiting.height, RUNS.empty()
-        # At once: what is neither waited for nor counted would be lost to a Ctrl-C between them.
+        # Both at once: a Ctrl-C between them would lose the runs.
         self.comparison, self.ended, self.waiting = counted, ended, nothing
         reruns = count_noun(edited.height, "rerun")
         why = f"{reruns} ran other code, or asserted something else, and cannot be counted"
         self._refuse(edited, why)
 
     def _collect(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The results of some runs once they have ended; without those that are not there."""
+        """Wait for some runs and read their results, without deleted runs."""
         if runs.is_empty():
             return RESULTS.empty()
         try:
             ended = wait_for_runs(runs, timeout=_WAIT, on_poll=self._show, client=self.client)
             return fetch_results(ended, evals=False, client=self.client, progress=False)
         except NotFoundError as error:
-            # With a saved eval its runs are deleted. The others are read one by one.
+            # Deleting a saved eval deletes its runs. The others are read one by one.
             if runs.height > 1:
                 return pl.concat([self._collect(each) for each in runs.iter_slices(1)])
             self.gone[runs["eval_id"].item()] = str(error)
@@ -447,15 +433,15 @@ def _count_results(
 def _workflow_of(comparison: Comparison) -> str:
     found = sides_of(comparison).candidate["workflow_id"].drop_nulls().unique()
     if len(found) != 1:
-        raise ConfigError("the comparison's results do not say which workflow they are of")
+        raise ConfigError("the comparison's results have no workflow_id")
     workflow: str = found.item()
     return workflow
 
 
 def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The reruns with the names and conditions that the candidate's results have.
+    """The reruns with the names and conditions of the candidate's results.
 
-    Where a rerun does not say its documents, because it ended in an error, it has them as well.
+    A rerun that ended in an error, and so has no documents, gets these as well.
     """
     named, inherited = ("eval_name", "condition"), ("document_names", "document_ids")
     names = known.group_by("eval_id").agg(
@@ -471,7 +457,7 @@ def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 
 def say_edited(edited: pl.DataFrame, edits: Edits | None = None) -> str:
-    """What was edited, in words; a sentence to which more is added."""
+    """The edits in words: the beginning of a sentence."""
     called = {} if edits is None else edits.names
     said = []
     for kind, words in _EDITED.items():

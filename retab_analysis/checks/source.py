@@ -1,4 +1,4 @@
-"""What one workflow has, asked of the API."""
+"""The source that asks the API for the records of one workflow."""
 
 from __future__ import annotations
 
@@ -30,20 +30,14 @@ from retab_analysis.transport import Client
 class Source:
     """Runs, results, saved evals, versions and edits of one workflow.
 
-    A run's results are read once. Without ``strict`` results that do not decode are left out, and
-    counted in ``unread``.
+    It reads the results of a run once. Without ``strict`` it omits results that do not decode, and
+    counts them in ``unread``.
     """
 
     most_results = 0
-    """So many results can be read without asking for them."""
+    """How many results it can read without a request."""
 
-    def __init__(
-        self,
-        client: Client,
-        workflow_id: str,
-        *,
-        strict: bool = True,
-    ) -> None:
+    def __init__(self, client: Client, workflow_id: str, *, strict: bool = True) -> None:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
         self._saved: pl.DataFrame | None = None
@@ -66,7 +60,7 @@ class Source:
         self._saved = self._live = self._versions = None
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        """The workflow and its publications, None where unknown; also reads the saved evals."""
+        """The workflow and its publications, None if unknown; also reads the saved evals."""
         outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
         tasks: list[Callable[[], pl.DataFrame]] = [
             lambda: self.saved,
@@ -101,12 +95,12 @@ class Source:
         return self._live
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
-        """The newest runs up to a moment, and whether there are no older ones."""
+        """The newest runs up to a moment, and whether the list ends there."""
         page = read_newest_runs(self.client, self.workflow_id, limit=PAGE_SIZE, to_date=to_date)
         return page, page.height < PAGE_SIZE
 
     def say_where(self, *, is_whole: bool) -> str:
-        """Where the runs of a list are; ``is_whole``: there are no others."""
+        """Where a list of runs ends; ``is_whole``: there are no others."""
         return f"listed; {'the list ends here' if is_whole else 'older runs were not listed'}"
 
     def take(self, run_id: str, results: pl.DataFrame) -> None:
@@ -134,7 +128,7 @@ class Source:
         return read_history(self.client, self.workflow_id, blocks)
 
     def read_begun(self, blocks: Sequence[str]) -> dict[str, datetime | None]:
-        """When the era of the draft began, of the blocks of which the API gives the history."""
+        """When the era of the draft began, for blocks whose history the API gives."""
         eras = ERAS.empty() if (its := self.read_edits(blocks)) is None else its
         return dict(eras.filter("is_draft")["block_id", "first_seen_at"].iter_rows())
 
@@ -142,11 +136,11 @@ class Source:
         return ERAS.empty()
 
     def read_blocks(self, versions: Sequence[str]) -> dict[str, pl.DataFrame]:
-        """The blocks of versions by their ids, or of ``"draft"``: of those that the API has."""
+        """The blocks of those versions that the API has, by version id or ``"draft"``."""
         return read_graphs(self.client, self.workflow_id, versions)
 
     def read_changed_blocks(self, baseline: str, candidate: str) -> frozenset[str] | None:
-        """The ids of the blocks that differ; None for a draft, which the API answers with 404."""
+        """The ids of the blocks that differ; None for a draft, for which the API answers 404."""
         try:
             return read_changed_blocks(self.client, self.workflow_id, baseline, candidate)
         except (NotFoundError, InvalidRequestError):

@@ -1,8 +1,8 @@
-"""How each fact of ``facts.toml`` is asked.
+"""The questions for the facts in ``facts.toml``.
 
-A question only reads, and gives for each thing that it looks at whether it is as assumed, or what
-differs in words. These words are pasted into issues: they are made of counts, statuses and names of
-fields, and never of a value.
+A question only reads. For each record that it looks at, it returns whether the record is as
+assumed, or the difference in words. Users paste these words into issues: they have counts, statuses
+and names of fields, and never a value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Document = dict[str, Any]
 
 FLOWS = "/v1/workflows"
 RUNS, RESULTS, GRAPHS = f"{FLOWS}/evals/runs", f"{FLOWS}/evals/results", f"{FLOWS}/versions"
-# The lists of a workflow; the others are asked for by something else.
+# The lists of a workflow; other lists need another id.
 LISTS = {"runs": RUNS, "evals": f"{FLOWS}/evals", "graphs": GRAPHS, "blocks": f"{FLOWS}/blocks"}
 PAGE, MOST_PAGES = 100, 100
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
@@ -40,7 +40,7 @@ class DiffersError(Exception):
 
 
 class UnaskedError(Exception):
-    """It cannot be said whether the fact holds."""
+    """It is not known whether the fact holds."""
 
 
 def load_facts() -> list[Document]:
@@ -51,16 +51,16 @@ def load_facts() -> list[Document]:
 
 @dataclass
 class Asker:
-    """Asks each thing once, and notes from which requests an answer came."""
+    """Sends each request once, and notes the requests behind an answer."""
 
     client: RecordingClient
     workflow: str | None
     request_ids: dict[str, None] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)  # of the answer looked at last
+    headers: Mapping[str, str] = field(default_factory=dict)  # of the last answer
     _known: dict[Any, Any] = field(default_factory=dict)
 
     def ask(self, fact: Document) -> None:
-        """Ask a fact; returns where it holds, and raises one of three kinds of errors elsewhere."""
+        """Ask a fact; returns if it holds, and else raises one of three errors."""
         found = [*(getattr(self, f"ask_{fact['by']}")() if "by" in fact else self._ask_table(fact))]
         wrong = [each for each in found if each is False or isinstance(each, str)]
         if not found:
@@ -161,7 +161,7 @@ class Asker:
         published = self.published()
         return [each for each in used if each and each not in published]
 
-    # Questions that need no more than their table
+    # Questions that need only their table
 
     def _ask_table(self, fact: Document) -> Iterable[Any]:
         if "decodes" in fact:
@@ -197,10 +197,10 @@ class Asker:
         keeps, runs = not name.startswith("exclude"), self.others("runs")
         wanted = value(_first((each for each in runs if value(each)), f"run to ask {name} for"))
         kept = self.rows("runs", **{name: wanted})
-        # Without a run that is left, an answer that is empty is right.
+        # If no run is left, an empty answer is right.
         return [(value(each) == wanted) is keeps for each in kept] or [True] * (not keeps)
 
-    # The others, by what a fact names
+    # The others, by the name in a fact
 
     def ask_limit(self) -> Iterator[bool]:
         pages = self.pages(RUNS, 2, workflow_id=self.flow)

@@ -1,4 +1,4 @@
-"""The command ``check``: start, wait, compare, settle, and tell."""
+"""The command ``check``: start, wait, compare, settle, and print."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from retab_analysis.schema import RUNS
 _PLACE = "{workflow}"  # in the name of a file
 _GRAVEST = (FAILS, NOT_ASKED, UNDECIDED, HOLDS)
 _CODES = {FAILS: "failing", NOT_ASKED: "not answered", UNDECIDED: "undecided", HOLDS: "holding"}
-_WAIT = 24 * 3600.0  # who runs this in CI has a limit of their own
+_WAIT = 24 * 3600.0  # a CI job has its own time limit
 
 
 def run_check(options: Namespace, console: Console, session: Session) -> int:
-    """Check a workflow, or several; of several the gravest exit code is that of all."""
+    """Check a workflow, or several; then the exit code is the gravest one."""
     options.rule = read_rule(options)
     if options.start and options.candidate:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
@@ -50,7 +50,7 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     if options.wait and not options.settle:
         raise UsageError("--wait goes with --settle")
     if options.drift and options.only:
-        raise UsageError("--drift judges what nobody edited: leave --only out")
+        raise UsageError("--drift judges only unedited evals: leave --only out")
     workflows = choose_workflows(options, session, lambda: _list_ready(console, session))
     _refuse_shared_files(options, workflows)
     if len(workflows) == 1:
@@ -64,7 +64,7 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
 def _check_each(
     workflows: list[str], options: Namespace, console: Console, session: Session
 ) -> int:
-    """Check several workflows, of which one that cannot be asked keeps no other back."""
+    """Check several workflows; one without an answer does not stop the others."""
     session.client  # noqa: B018 - without a key none can be asked
     said: list[dict[str, Any]] = []
     codes: dict[str, int] = {}
@@ -93,7 +93,7 @@ def _check_each(
 def choose_workflows(
     options: Namespace, session: Session, list_all: Callable[[], list[str]]
 ) -> list[str]:
-    """Those that were named, each once; with ``--all`` those that are listed."""
+    """The named workflows, each once; with ``--all`` the listed ones."""
     if bool(options.workflows) == options.all:
         raise UsageError("name the workflows, or give --all instead")
     chosen = list_all() if options.all else list(dict.fromkeys(options.workflows))
@@ -128,7 +128,7 @@ def _refuse_shared_files(options: Namespace, chosen: list[str]) -> None:
 
 
 def _of_workflow(options: Namespace, workflow_id: str) -> Namespace:
-    """The options for one workflow, whose id stands in the names of its files."""
+    """The options for one workflow, with its id in the names of files."""
     safe = re.sub(r"[^\w.-]", "_", workflow_id)
     own = {
         name: [Path(str(each).replace(_PLACE, safe)) for each in getattr(options, name)]
@@ -140,8 +140,8 @@ def _of_workflow(options: Namespace, workflow_id: str) -> Namespace:
 def _check_one(
     options: Namespace, console: Console, session: Session
 ) -> tuple[int, dict[str, Any] | None]:
-    """Check ``options.workflow``; gives the exit code, and what is to be printed as JSON."""
-    archive_or_default()  # one that cannot be used starts nothing
+    """Check ``options.workflow``; returns the exit code, and the values for JSON."""
+    archive_or_default()  # an unusable one must start nothing
     options.workflow = resolve_workflow(session.client, options.workflow)
     started = _start(options, console, session) if options.start else RUNS.empty()
     if started is None:
@@ -163,7 +163,7 @@ def _check_one(
 def compare_sides(
     options: Namespace, console: Console, session: Session, started: pl.DataFrame | None = None
 ) -> Comparison:
-    """Check what was started, else what ``--candidate`` names: a version, or some runs."""
+    """Check the started runs, else the version or runs in ``--candidate``."""
     named = options.candidate
     one = named[0] if named and len(named) == 1 else named
     try:
@@ -182,7 +182,7 @@ def compare_sides(
 
 
 def read_rule(options: Namespace) -> dict[str, Any]:
-    """What the gate is called with, checked before anything is asked or started."""
+    """The arguments of the gate, checked before any request or start."""
     rule = {
         "fail_on": options.fail_on or FAIL_ON,
         "max_failures": options.max_failures,
@@ -197,7 +197,7 @@ def read_rule(options: Namespace) -> dict[str, Any]:
 
 
 def _start(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:
-    """Start and wait; gives no runs where nothing was edited, None where somebody says no."""
+    """Start and wait; returns no runs if nothing was edited, None if the user says no."""
     client = session.client
     if options.accepted:
         source = open_source(client, options.workflow, progress=False)
@@ -235,7 +235,7 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
 
 
 def _may_queue(options: Namespace, console: Console, evals: int | None, about: str = "") -> bool:
-    """Whether so many evals may be queued; asks where they are many, or nobody knows how many."""
+    """Whether so many evals may be queued; asks if there are many, or the number is unknown."""
     number = "evals" if evals is None else f"{about}{evals:,} evals"
     question = f"This queues {number}; other people's runs wait behind them. Go on?"
     is_small = evals is not None and evals <= MANY
@@ -245,7 +245,7 @@ def _may_queue(options: Namespace, console: Console, evals: int | None, about: s
 def _settle(
     options: Namespace, console: Console, session: Session, comparison: Comparison
 ) -> Comparison:
-    """Run undecided evals again, after asking where that may be many times."""
+    """Run undecided evals again, after a question if there may be many runs."""
     most, client = options.settle, session.client
     plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time)
     number = min(most, len(plan.asked) * (SETTLE_ROUNDS if options.wait else 1))
@@ -259,7 +259,7 @@ def _settle(
 def _tell(
     options: Namespace, console: Console, conclusion: Conclusion
 ) -> tuple[int, dict[str, Any] | None]:
-    """Write the files that were asked for, and say what came out, but for JSON."""
+    """Write the requested files, and print the outcome, but not the JSON."""
     comparison, gate, unwritten = conclusion.comparison, conclusion.gate, ""
     try:
         for path in options.report:
@@ -269,14 +269,14 @@ def _tell(
             above = conclusion.properties(values=options.values)
             write_junit(path, options.workflow, cases, above)
     except (ConfigError, OSError) as error:
-        # That does not keep back what was concluded.
+        # It must not hide the conclusion.
         unwritten = without_controls(f"Cannot write a file: {error}")
     told = None
     if options.json:
         failed = {"exit_code": NOT_ASKED, "error": unwritten} if unwritten else {}
         told = conclusion.to_dict(brief=options.brief, values=options.values) | failed
     else:
-        # On one's own terminal values are shown as in a notebook.
+        # Your own terminal shows values as a notebook does.
         values = options.values or (console.out.isatty() and shows_values())
         title, *lines = conclusion.text(console.width, values=values).split("\n")
         kind = {"✗": "bad", "‼": "bad", "✓": "good", "?": "doubt"}.get(title[:1], "")

@@ -1,4 +1,4 @@
-"""The commands but ``check``: call a public function, and print or write what it gives."""
+"""The commands except ``check``: call a public function, and print or write its result."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _fetch_runs(
     ask = partial(fetch_runs, options.workflow, client=session.client, progress=console.progress)
     runs = ask(**filters, limit=limit)
     if runs.is_empty():
-        # Of those of certain days there may well be none; without them it is a misspelled id.
+        # Certain days may well have no runs; without dates, the id is misspelled.
         ask(limit=1)
     return runs
 
@@ -222,15 +222,15 @@ def _choose_format(options: Namespace, console: Console) -> str:
         raise UsageError("Parquet is not text: write it to a file with -o, or into a pipe")
     if kind == "csv" and suffix in OTHER_KINDS:
         raise UsageError(
-            f"-o {options.output}: what would be written is CSV, and files that end in {suffix} "
-            "are not; let it end in .csv"
+            f"-o {options.output}: the output is CSV, and a file that ends in {suffix} is not; "
+            "let it end in .csv"
         )
     return kind
 
 
 def _write_table(frame: pl.DataFrame, kind: str, options: Namespace, console: Console) -> int:
     to_file = _is_to_file(options)
-    # Bytes, so that nothing translates the ends of lines.
+    # Bytes: nothing translates the ends of lines.
     target: Any = options.output if to_file else getattr(console.out, "buffer", sys.stdout.buffer)
     if kind == "parquet":
         body = io.BytesIO()
@@ -246,8 +246,8 @@ def _write_table(frame: pl.DataFrame, kind: str, options: Namespace, console: Co
 
 
 def _watch(options: Namespace, console: Console, session: Session) -> int:
-    """Follow runs: a line for each eval that is news, and how far they are in a bar or in lines."""
-    # Here, because the other commands need no widgets to be installed.
+    """Follow runs: a line for each newly decided eval, and progress as a bar or in lines."""
+    # Here, because the other commands do not need widgets.
     from retab_analysis.widgets import watch
     from retab_analysis.widgets.view import count_done, tell_news, write_text
 
@@ -255,7 +255,7 @@ def _watch(options: Namespace, console: Console, session: Session) -> int:
     if options.runs:
         which = {"runs": _read_runs(options, session)}
     else:
-        _fetch_runs(options, console, session, 1)  # asks whether there is such a workflow
+        _fetch_runs(options, console, session, 1)  # asks whether the workflow exists
     progress = console.telling or choose_progress(True, "watch", "evals")
     said: set[tuple[str, str]] = set()
     values = console.errors.isatty() and shows_values()  # none in a log

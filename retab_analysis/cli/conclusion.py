@@ -1,4 +1,4 @@
-"""What a check came to: its exit code, and what each door of the command line shows of it."""
+"""The conclusion of a check: its exit code, and its text for each door of the command line."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import to_text
 
 UNDECIDED_CODES = {"ok": HOLDS, "fail": FAILS, "2": UNDECIDED}
-"""What ``--undecided`` may be, and the exit code that it means."""
+"""The values of ``--undecided``, and their exit codes."""
 
 
 def is_usage(error: RetabAnalysisError) -> bool:
-    """Whether what was to be compared is not there: such a message begins with its name."""
+    """Whether a side of the comparison is missing: such a message begins with its name."""
     is_named = str(error).startswith(("candidate", "baseline", "accepted"))
     return isinstance(error, ConfigError) and is_named
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """A comparison, what the gate says, and what that means for a shell."""
+    """A comparison, the gate's answer, and its meaning for a shell."""
 
     workflow_id: str
     comparison: Comparison
@@ -54,7 +54,7 @@ class Conclusion:
         return Door(values, "command", self.shows)
 
     def text(self, width: int, *, values: bool) -> str:
-        """What is said of it, and why the gate does not hold."""
+        """Its text, with the reasons if the gate does not hold."""
         told = to_text(self.document(values=values), width)
         reasons = [f"  - {one_line(reason)}" for reason in self.gate.reasons]
         notes = [f"  - {one_line(each)}" for each in self.gate.notes]
@@ -71,7 +71,7 @@ class Conclusion:
         return make_cases(self.comparison, self.gate, values=values, passes_undecided=passes)
 
     def properties(self, *, values: bool) -> dict[str, str]:
-        """What stands above the cases of a test suite: what the other doors say."""
+        """The properties above the cases of a test suite: the words of the other doors."""
         document = self.document(values=values)
         counts = " · ".join(map(str, document.counts))
         told = {"headline": str(document.heading), "counts": counts, "gate": document.badge}

@@ -1,4 +1,4 @@
-"""What the command line says: conclusions to stdout, messages to stderr, colours on a terminal."""
+"""The command line's output: conclusions to stdout, messages to stderr, colours on a terminal."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from retab_analysis.progress import Progress
 from retab_analysis.render.text import WIDEST
 
 HOLDS, FAILS, UNDECIDED, NOT_ASKED, USAGE = range(5)
-"""The exit codes: the gate holds, does not, or holds but something is open; no answer; usage."""
+"""The exit codes: the gate holds, fails, or is undecided; no answer; usage."""
 
 INTERRUPTED, PIPE_CLOSED = 130, 141
-"""What a shell gives for a program that Ctrl-C ended, or whose reader went away."""
+"""A shell's exit codes for a program that Ctrl-C ended, or whose reader closed the pipe."""
 
 MANY = 25
-"""From more evals than that on, a run is a large one on the queue that everybody shares."""
+"""A run of more evals than that is large for the shared queue."""
 
 _COLOURS = {"bad": "31", "good": "32", "doubt": "33"}
 
@@ -34,7 +34,7 @@ class UsageError(Exception):
 
 @dataclass
 class Console:
-    """Where is written to, and how much; a stream that the caller closed is None to Python."""
+    """The output streams, and how much to print; Python has None for a closed stream."""
 
     quiet: bool = False
     out: TextIO = field(default_factory=lambda: sys.stdout)
@@ -43,7 +43,7 @@ class Console:
     def __post_init__(self) -> None:
         self.out, self.errors = self.out or io.StringIO(), self.errors or io.StringIO()
         for stream in (self.out, self.errors):
-            # A terminal that has no ✗ shows \u2717 instead of a traceback.
+            # A terminal without ✗ shows \u2717 instead of a traceback.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
 
@@ -52,13 +52,13 @@ class Console:
             self._print(text, self.out)
 
     def show_json(self, document: dict[str, Any]) -> None:
-        """Print a JSON document, which is what was asked for even where all else is quiet."""
-        # JSON is UTF-8; a stream of another encoding has it in ASCII, which any reader takes. What
-        # steers or turns a terminal is escaped in both.
+        """Print a JSON document, the requested output, even with ``--quiet``."""
+        # JSON is UTF-8; a stream with another encoding gets ASCII, which any reader accepts. Both
+        # escape characters that steer or turn a terminal.
         encoding = (getattr(self.out, "encoding", None) or "utf-8").lower().replace("-", "")
         text = json.dumps(document, indent=2, allow_nan=False, ensure_ascii=encoding != "utf8")
         text = "".join(map(_escape, text))
-        # No text that a runner of GitHub would obey, and JSON all the same.
+        # A text that GitHub's runner does not obey, and still JSON.
         print(text.replace("##[", "##\\u005b"), file=self.out, flush=True)
 
     def say(self, text: str) -> None:
@@ -66,7 +66,7 @@ class Console:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Say what somebody has to know; where it cannot be written, the exit code says it."""
+        """Print an important message; if that fails, the exit code tells it."""
         with contextlib.suppress(OSError):
             self._print(text, self.errors)
 
@@ -81,7 +81,7 @@ class Console:
             self.warn(f"Warning: GITHUB_STEP_SUMMARY cannot be written: {error}")
 
     def tell_failure(self, title: str, message: str) -> None:
-        """Tell GitHub Actions, where this is one of its steps, why there is no answer."""
+        """In a step of GitHub Actions, say there why there is no answer."""
         if github.in_actions():
             self.add_summary(f"**{markdown(title)}**\n\n{markdown(message)}\n")
             self.command_runner(github.annotation("error", title, message))
@@ -91,7 +91,7 @@ class Console:
 
     @property
     def progress(self) -> bool | None:
-        """What ``progress=`` is to be: a bar on a terminal."""
+        """The value of ``progress=``: a bar on a terminal."""
         return None if not self.quiet and self.errors.isatty() else False
 
     @property
@@ -107,7 +107,7 @@ class Console:
         return f"\x1b[1;{code}m{text}\x1b[0m" if code and has_colours(self.out) else text
 
     def confirm(self, question: str) -> bool:
-        """Ask; where nobody can answer, the answer is yes."""
+        """Ask; without a terminal, the answer is yes."""
         if not (sys.stdin is not None and sys.stdin.isatty() and self.errors.isatty()):
             return True
         print(f"{question} [y/N] ", end="", file=self.errors, flush=True)
@@ -116,7 +116,7 @@ class Console:
 
 @dataclass
 class _Lines:
-    """Progress of which only the notes are said, a line each, where they change."""
+    """Progress that only prints its notes, a line for each change."""
 
     console: Console
     last: str = ""
@@ -131,12 +131,12 @@ class _Lines:
 
 
 def _escape(character: str) -> str:
-    """A character inside of JSON, which shows what a terminal would not show or would obey."""
+    """A character inside JSON: escapes those that a terminal would hide or obey."""
     is_shown = character.isprintable() or character == "\n"
     return character if is_shown else json.dumps(character)[1:-1]
 
 
 def has_colours(stream: Any) -> bool:
-    """Whether a stream is a terminal with colours, and there is no https://no-color.org."""
+    """Whether a stream is a terminal with colours, which https://no-color.org does not forbid."""
     dumb = os.environ.get("TERM") == "dumb"
     return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")

@@ -1,4 +1,4 @@
-"""``doctor``: whether the API is as this library takes it, and what this installation is."""
+"""``doctor``: whether the API is as this library assumes, and facts about this installation."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _explain(row: dict[str, Any]) -> list[str]:
 
 
 def _ask(fact: dict[str, Any], asker: Asker) -> dict[str, Any]:
-    """What came of a question; nothing of the server's words is in it."""
+    """The outcome of a question, without the server's words."""
     asker.request_ids.clear()
     outcome, reason = "holds", ""
     try:
@@ -73,7 +73,7 @@ def _ask(fact: dict[str, Any], asker: Asker) -> dict[str, Any]:
         outcome, reason = "differs", f"the answer cannot be read ({type(error).__name__})"
     except RetabAnalysisError as error:
         status = getattr(error, "status_code", None)
-        # What the SDK does not have may be closed to some keys.
+        # Endpoints outside the SDK may be closed to some keys.
         refuses = status in _REFUSED or (status == 403 and fact["sure"] != "certain")
         outcome = "differs" if refuses else "could not be asked"
         reason = f"answered with {status}" if status else type(error).__name__

@@ -1,7 +1,7 @@
-"""GitHub Actions: annotations, the summary of a job, and text that its runner takes for text.
+"""GitHub Actions: annotations, the summary of a job, and text without commands for its runner.
 
-The runner reads commands from whatever a step prints: ``::name …::text`` at the beginning of a
-line, and the older ``##[name]`` anywhere in one
+The runner reads commands from a step's output: ``::name …::text`` at the beginning of a line, and
+the older ``##[name]`` anywhere in one
 (https://docs.github.com/actions/reference/workflow-commands-for-github-actions).
 """
 
@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 MOST_ANNOTATIONS = 10
-"""GitHub shows so many of a kind for one step."""
+"""How many of a kind GitHub shows for one step."""
 
 _NOTHING = "\u200b"  # a space without width
 
@@ -21,7 +21,7 @@ def in_actions() -> bool:
 
 
 def disarm(text: str) -> str:
-    """Text in which the runner finds no command; it looks the same."""
+    """Text without commands for the runner; it looks the same."""
     lines = text.replace("##[", f"##{_NOTHING}[").split("\n")
     return "\n".join(
         f"{_NOTHING}{line}" if line.lstrip().startswith("::") else line for line in lines
@@ -33,7 +33,7 @@ def as_output(text: str) -> str:
 
 
 def annotation(level: str, title: str, message: str) -> str:
-    """The command that makes an annotation; its level is ``error`` or ``warning``."""
+    """The command for an annotation; its level is ``error`` or ``warning``."""
     escaped = _escape(title).replace(":", "%3A").replace(",", "%2C")
     return f"::{level} title={escaped}::{_escape(message)}"
 

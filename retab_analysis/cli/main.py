@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None, session: Session | None = None) -> int:
-    """Do what a command line says, by default that of this process; gives the exit code."""
+    """Run a command line, by default this process's; returns the exit code."""
     try:
         return _run(arguments, session)
     finally:
@@ -57,7 +57,7 @@ def _run(arguments: Sequence[str] | None, session: Session | None) -> int:
 
                 console.show(f"retab-analysis {version('retab_analysis')}")
                 return 0
-            # Not before the arguments were read: these load polars, which takes a while.
+            # Only after reading the arguments: these load polars, which takes a while.
             from retab_analysis.cli.commands import run_command
             from retab_analysis.cli.session import Session
 
@@ -66,7 +66,7 @@ def _run(arguments: Sequence[str] | None, session: Session | None) -> int:
     except UsageError as error:
         return _fail(options, console, session, USAGE, f"retab-analysis: {error}")
     except KeyboardInterrupt as interrupt:
-        # A start that was not answered says which run may go on.
+        # The error of an unanswered start names the run that may go on.
         message = f"Interrupted. {interrupt}".rstrip()
         return _fail(options, console, session, INTERRUPTED, message)
     except BrokenPipeError:
@@ -76,13 +76,13 @@ def _run(arguments: Sequence[str] | None, session: Session | None) -> int:
     except OSError as error:
         return _fail(options, console, session, NOT_ASKED, f"Cannot write a file: {error}")
     except Exception as error:
-        # Python would end with 1, which says that the gate fails.
+        # Python would end with 1, which means that the gate fails.
         message = f"A mistake of retab_analysis: {type(error).__name__}: {error}"
         return _fail(options, console, session, NOT_ASKED, message)
 
 
 def _drop(stream: TextIO) -> None:
-    """Forget what cannot be written: at its end Python would try again, and end with 120."""
+    """Drop unwritable output: at its end Python would try again, and end with 120."""
     try:
         stream.flush()
     except OSError:
@@ -98,7 +98,7 @@ def _fail(
     told = " ".join([without_controls(message), *started])
     console.warn(told)
     if getattr(options, "json", False):
-        # It may be the standard output that cannot be written.
+        # The standard output may be unwritable.
         with contextlib.suppress(OSError):
             console.show_json({"exit_code": code, "error": told})
     if code != INTERRUPTED and options.command == "check":
@@ -109,7 +109,7 @@ def _fail(
 
 @contextlib.contextmanager
 def _warnings_to(console: Console) -> Iterator[None]:
-    """Say warnings as messages, not as lines of our source."""
+    """Print warnings as messages, not as lines of our source."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_, **__: console.warn(f"Warning: {message}")
         yield

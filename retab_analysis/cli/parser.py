@@ -16,10 +16,10 @@ from retab_analysis.markup import without_controls
 DESCRIPTION = """\
 Did a change of a Retab workflow break anything, since when, and how sure is that?
 
-The key is --profile's, else that in RETAB_API_KEY, else that of the default profile in
-~/.retab/config.json. A profile's key goes to the address beside it in that file, another
-key to the one in RETAB_API_BASE_URL or RETAB_BASE_URL, else to https://api.retab.com.
-To try it without a key: python -m retab_analysis.sandbox starts an API on this machine.
+The key comes from --profile, else from RETAB_API_KEY, else from the default profile in
+~/.retab/config.json. A profile's key goes to the profile's address. Any other key goes to
+the address in RETAB_API_BASE_URL or RETAB_BASE_URL, by default https://api.retab.com.
+To try it without a key, start an API on this machine: python -m retab_analysis.sandbox
 """
 
 EXIT_CODES = """\
@@ -27,47 +27,47 @@ exit codes:
   0    the gate holds
   1    the gate does not hold
   2    it is undecided: an eval is suspect, in error or not run as it is now (--undecided)
-  3    it could not be asked (the network, the key, no such workflow), or a file not written
+  3    no answer (the network, the key, no such workflow), or a file could not be written
   4    the command line cannot be used
-  130  interrupted; runs that were started go on, and are named
+  130  interrupted; started runs go on, and are named
 """
 
 CHECK = """\
-Compares a run with the past of each eval, and says what broke.
+Compares a run with the past of each eval, and names the evals that broke.
 
-Without --candidate or --start it is the newest run of the whole workflow that has
-ended. What is said goes to the standard output, everything else to the standard error.
-In GitHub Actions the report is also added to the job's summary, and what fails the gate
-becomes annotations.
+Without --candidate or --start it checks the workflow as it is now, from the runs that have
+ended. The verdict goes to the standard output, all other messages to the standard error.
+In GitHub Actions the report is also added to the job's summary, and the reasons why the
+gate fails become annotations.
 """
 
 SYNC = """\
-Keeps runs, results, saved evals, versions and edits in one file on this machine: everything at
-first, later what is new. What the server deletes stays there. The file is --archive, else
-RETAB_ANALYSIS_ARCHIVE, else ~/.retab_analysis/archive.sqlite.
+Keeps runs, results, saved evals, versions and edits in one file on this machine. The first sync
+reads everything, later ones only changes. Records that the server deletes stay in the file.
+The file is --archive, else RETAB_ANALYSIS_ARCHIVE, else ~/.retab_analysis/archive.sqlite.
 """
 
 DOCTOR = """\
-Asks the API a small question for each thing that this library takes for granted, and
-says what holds, what differs and what follows from that, and what could not be asked. It
-only reads. What it prints can be pasted into an issue: it names nothing of yours but the
-address of the API, the profile and the environment of the key.
-It ends with 0 where everything holds, 1 where something differs, 3 where only something
-could not be asked.
+Asks the API a small question for each assumption of this library. It prints which ones
+hold, what follows if one does not, and which questions got no answer. It only reads.
+You can paste its output into an issue: of yours, it contains only the address of the API,
+and the names of the profile and of the key's environment.
+It ends with 0 if everything holds, 1 if something differs, and 3 if nothing differs but a
+question got no answer.
 """
 
 RUNS_OF_RESULTS = 20
-"""Of so many runs ``results`` gives the results unless it is told otherwise."""
+"""How many runs ``results`` reads by default."""
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction["Parser"]
 
 
 class Parser(argparse.ArgumentParser):
-    """Ends with 4 where the command line cannot be used: 2 has another meaning here."""
+    """Ends with 4 if the command line cannot be used: 2 has another meaning here."""
 
     def print_help(self, file: Any = None) -> None:
-        """Print the help; argparse would not say that it cannot be written."""
+        """Print the help; argparse would hide that it cannot be written."""
         Console().show(self.format_help().rstrip())
 
     def error(self, message: str) -> NoReturn:
@@ -124,9 +124,9 @@ def _add_check(commands: _Commands) -> None:
     says = "the workflows' ids or names; of several the exit code is the gravest: 1, 3, 2, 0"
     _add_workflows(parser, says, "all workflows that have saved evals and a run")
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
-    says = "with --start: only the blocks that were edited since their evals ran last"
+    says = "with --start: only blocks that were edited since their evals ran last"
     add("--only", choices=("edited",), help=says)
-    says = "judge only what nobody edited; what was is left out, and said"
+    says = "judge only unedited evals; the output names the others"
     add("--drift", action="store_true", help=says)
     says = "run undecided evals again, at most N runs"
     add("--settle", type=count, metavar="N", default=0, help=says)
@@ -134,20 +134,24 @@ def _add_check(commands: _Commands) -> None:
     add("--wait", action="store_true", help=says)
     _add_sides(parser)
     _add_rule(parser)
-    says = "what the exit code is where the gate is undecided: 0, 1 or 2 (2 unless given)"
+    says = "the exit code if the gate is undecided: 0, 1 or 2 (default: 2)"
     add("--undecided", choices=("ok", "fail", "2"), default="2", help=says)
-    says = "write a report, .md or .html; of several workflows with {workflow} in its name"
+    says = "write a report, .md or .html; for several workflows with {workflow} in its name"
     add("--report", type=report_file, action="append", default=[], metavar="PATH", help=says)
     says = "write a JUnit XML file, one case an eval"
     add("--junit", type=new_file, action="append", default=[], metavar="PATH", help=says)
     add("--json", action="store_true", help="print JSON, and nothing else, to standard output")
-    add("--brief", action="store_true", help="with --json: only what does not pass, in a few words")
+    add(
+        "--brief",
+        action="store_true",
+        help="with --json: only evals that do not pass, in a few words",
+    )
     _add_values(parser)
-    add("--yes", "-y", action="store_true", help="do not ask before many evals are queued")
+    add("--yes", "-y", action="store_true", help="do not ask before queueing many evals")
 
 
 def _add_report(commands: _Commands) -> None:
-    parser = _add(commands, "report", "write what a check says to a file")
+    parser = _add(commands, "report", "write the answer of a check to a file")
     says = "the file, .md or .html"
     parser.add_argument("report", type=report_file, nargs="+", metavar="PATH", help=says)
     _add_sides(parser)
@@ -156,27 +160,25 @@ def _add_report(commands: _Commands) -> None:
 
 
 def _add_accept(commands: _Commands) -> None:
-    parser = _add(commands, "accept", "write down failures that are known and accepted")
+    parser = _add(commands, "accept", "write known and accepted failures into a file")
     add = parser.add_argument
     add("file", type=accepted_file, metavar="FILE", help="the file, .toml")
     add("--reason", type=word, required=True, metavar="TEXT", help="why they are accepted")
     add("--until", type=last_day, metavar="DATE", help="the last day, for example 2026-12-31")
     add("--who", type=word, metavar="NAME", help="who accepts them")
-    says = "an eval; what fails the gate now unless given"
+    says = "an eval; by default all that fail the gate now"
     add("--eval", type=word, action="append", dest="evals", metavar="ID", help=says)
     _add_sides(parser)
 
 
 def _add_overview(commands: _Commands) -> None:
-    says = "show how all workflows stand, or which evals of some do not pass"
+    says = "show how all workflows stand, or the evals of some that do not pass"
     parser = _add(commands, "overview", says)
-    says = (
-        "a workflow whose evals that do not pass are listed, with why; all workflows unless given"
-    )
+    says = "list this workflow's evals that do not pass, and why; by default all workflows"
     parser.add_argument("workflows", type=word, nargs="*", metavar="WORKFLOW", help=says)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     _add_archive(parser)
-    _add_output(parser, "the table to a file, or to the standard output (-), instead of text")
+    _add_output(parser, "write the table to a file, or to the standard output (-), instead of text")
 
 
 def _add_sync(commands: _Commands) -> None:
@@ -186,7 +188,7 @@ def _add_sync(commands: _Commands) -> None:
     add("--since", type=moment, metavar="DATE", help="only runs created then or later")
     add("--no-results", action="store_true", help="leave the results for a later sync")
     add("--refresh", action="store_true", help="read everything again")
-    says = "then write all that is kept as Parquet files for other engines, what has changed of it"
+    says = "then write the changed tables as Parquet files for other engines"
     add("--export", type=Path, metavar="DIRECTORY", help=says)
     _add_archive(parser)
 
@@ -194,34 +196,34 @@ def _add_sync(commands: _Commands) -> None:
 def _add_tables(commands: _Commands) -> None:
     runs = _add(commands, "runs", "write a workflow's runs as CSV or Parquet, the newest first")
     results = _add(commands, "results", "write the results of a workflow's runs as CSV or Parquet")
-    says = "of this run, instead of --from, --to, --status and --limit; may be repeated"
+    says = "only this run, instead of --from, --to, --status and --limit; may be repeated"
     results.add_argument("--run", type=word, action="append", dest="runs", metavar="ID", help=says)
     for parser, usual in ((runs, "all"), (results, RUNS_OF_RESULTS)):
         add = parser.add_argument
-        says = "created then or later"
+        says = "only runs created then or later"
         add("--from", type=moment, dest="from_date", metavar="DATE", help=says)
-        says = "created then or earlier"
+        says = "only runs created then or earlier"
         add("--to", type=moment, dest="to_date", metavar="DATE", help=says)
         says = "completed, running, …"
         add("--status", type=word, action="append", metavar="STATUS", help=says)
-        says = f"of the newest N runs ({usual} unless given)"
+        says = f"only the newest N runs (default: {usual})"
         add("--limit", type=count, metavar="N", help=says)
-        _add_output(parser, "a file instead of the standard output (-)")
+        _add_output(parser, "write to this file instead of the standard output (-)")
 
 
 def _add_watch(commands: _Commands) -> None:
     parser = _add(commands, "watch", "follow runs while they go on")
     says = (
-        "only this run, until it has ended; may be repeated. Without it: the workflow's runs "
-        "that are going on, and those that start meanwhile, until none is going on any more"
+        "only this run, until it has ended; may be repeated. By default all runs of the workflow "
+        "that go on or start meanwhile, until none goes on"
     )
     parser.add_argument("--run", type=word, action="append", dest="runs", metavar="ID", help=says)
     _add_archive(parser)
 
 
 def _add_doctor(commands: _Commands) -> None:
-    parser = _add(commands, "doctor", "say whether the API is as this library takes it", DOCTOR)
-    says = "the workflow that is looked at; the one that was changed last unless given"
+    parser = _add(commands, "doctor", "say whether the API is as this library assumes", DOCTOR)
+    says = "the workflow to look at; by default the last changed one"
     parser.add_argument("workflow", type=word, nargs="?", metavar="WORKFLOW", help=says)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
@@ -233,8 +235,7 @@ def _add_workflows(parser: Parser, says: str, all_says: str) -> None:
 
 def _add_archive(parser: Parser) -> None:
     says = (
-        "read this archive, after bringing it up to date (RETAB_ANALYSIS_ARCHIVE unless given); "
-        "made if there is none"
+        "sync and read this archive (default: RETAB_ANALYSIS_ARCHIVE); created if it does not exist"
     )
     parser.add_argument("--archive", type=new_file, metavar="PATH", help=says)
 
@@ -242,36 +243,36 @@ def _add_archive(parser: Parser) -> None:
 def _add_sides(parser: Parser) -> None:
     _add_archive(parser)
     add = parser.add_argument
-    says = "a run (may be repeated), or a version: its newest; all if --baseline is one, too"
+    says = "a run (may be repeated), or a version: its newest run; all if --baseline is one, too"
     add("--candidate", type=word, action="append", metavar="RUN", help=says)
     says = (
-        "what to compare it with: last_good (each eval's own last good result, unless given), "
-        "published, last_ok, previous, a run or a version"
+        "what to compare with: last_good (default: each eval's own last good result), published, "
+        "last_ok, previous, a run or a version"
     )
     add("--baseline", type=word, default="last_good", metavar="WHAT", help=says)
 
 
 def _add_rule(parser: Parser) -> None:
-    says = "what fails the gate, with commas (regressed,newly_blocked,incomplete unless given)"
+    says = "transitions that fail the gate (default: regressed,newly_blocked,incomplete)"
     parser.add_argument("--fail-on", type=words, action="extend", metavar="WHAT", help=says)
-    says = "so many evals may fail (0 unless given)"
+    says = "how many evals may fail (default: 0)"
     parser.add_argument("--max-failures", type=count, metavar="N", default=0, help=says)
-    says = "fail where fewer pass than this share, for example 0.95"
+    says = "fail if fewer than this share pass, for example 0.95"
     parser.add_argument("--min-pass-rate", type=share, metavar="SHARE", help=says)
-    says = "accepted failures, a file that accept wrote"
+    says = "a file of accepted failures, written by accept"
     parser.add_argument("--accepted", type=Path, metavar="FILE", help=says)
 
 
 def _add_values(parser: Parser) -> None:
-    says = "also expected and actual values, which are the customers' data"
+    says = "also show expected and actual values, the customers' data"
     parser.add_argument("--values", action="store_true", help=says)
 
 
 def _add_output(parser: Parser, says: str) -> None:
     parser.add_argument("-o", "--output", type=table_file, metavar="FILE", help=says)
     says = (
-        "by the file's name unless given: .parquet is Parquet, anything else CSV, "
-        "for which a name of another kind of file, such as .xlsx, is refused"
+        "by default from the file's name: .parquet is Parquet, anything else CSV; other suffixes "
+        "such as .xlsx are refused"
     )
     parser.add_argument("--format", choices=("csv", "parquet"), help=says)
 
@@ -339,7 +340,7 @@ def last_day(text: str) -> date:
 
 
 def moment(text: str) -> date | str:
-    """A date, which means the whole day, or a moment, in UTC where it has no zone; or an age."""
+    """A date, which means the whole day, or a moment, in UTC if it has no zone; or an age."""
     if AGE.fullmatch(text):
         return text
     for read in (date.fromisoformat, datetime.fromisoformat):
@@ -355,6 +356,6 @@ def words(text: str) -> list[str]:
     if not found:
         raise argparse.ArgumentTypeError(
             "must name at least one transition, for example regressed,suspect; leave the option "
-            f"out for the usual ones; got {text!r}"
+            f"out for the default; got {text!r}"
         )
     return found

@@ -1,4 +1,4 @@
-"""What a command asks the API with, and which runs it started."""
+"""The client of a command, and the runs that it started."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RecordingClient(Client):
 
 
 class Session:
-    """A client, made when something is asked, with a profile's key if one is named."""
+    """A client, made at the first request, with a profile's key if one is named."""
 
     def __init__(self, client: RecordingClient | None = None, profile: str | None = None) -> None:
         self._client, self._profile = client, profile

@@ -1,4 +1,4 @@
-"""Accepted failures, and which evals only inform: a TOML file that is reviewed like code."""
+"""Accepted failures and informational evals: a TOML file, for review like code."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from retab_analysis.vocabulary import BROKEN, UNDECIDED
 _TABLE = re.compile(
     r"^(?:[ \t]*#.*\n)*[ \t]*\[(?:\[[ \t]*(accepted)[ \t]*\]\]|[ \t]*tiers\b)", re.MULTILINE
 )
-"""The beginning of an entry or a tier: its head, and the comments that stand right above it."""
-_HEAD = "# Evals whose failure is known and accepted; an entry that passes again has to go.\n"
+"""The beginning of an entry or a tier: its head, and the comments right above it."""
+_HEAD = "# Evals with a known and accepted failure. Remove an entry once its eval passes again.\n"
 _NOT_OVER = (*BROKEN, *UNDECIDED, "flaky")
 SET_ASIDE = ("accepted", "informational")
 
 GivenAccepted = str | os.PathLike[str] | Iterable[str] | pl.DataFrame | None
-"""A file, ids or names of evals, or a frame of them; None for what :func:`use` was given."""
+"""A file, ids or names of evals, or a frame of them; None for the argument of :func:`use`."""
 ReadLabels = Callable[[], Mapping[str, str | None] | None]
-"""Gives the labels of a workflow's blocks by their ids, or None where nobody can be asked."""
+"""Gives the labels of a workflow's blocks by their ids, or None if the API cannot be asked."""
 
-_of_session: GivenAccepted = ()  # what use(accepted=…) said last
+_of_session: GivenAccepted = ()  # the last use(accepted=…)
 
 
 class Accepted(Struct, frozen=True, forbid_unknown_fields=True):
-    """One accepted failure. ``id`` may be its name where somebody wrote the entry by hand."""
+    """One accepted failure. In an entry written by hand, ``id`` may be the eval's name."""
 
     id: Annotated[str, Meta(min_length=1)]
     name: str | None = None
@@ -69,14 +69,14 @@ class _Tiers(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a file may hold."""
+    """The tables of a file."""
 
     accepted: tuple[Accepted, ...] = ()
     tiers: _Tiers = _Tiers()
 
 
 class Outdated(NamedTuple):
-    """An accepted failure that has no reason any more, why, and where it stands in its file."""
+    """An entry without a failure to accept: why, and its place in the file."""
 
     entry: Accepted
     why: str
@@ -85,21 +85,21 @@ class Outdated(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Accepted failures, and evals and blocks that only inform, by id or name; of which file."""
+    """Accepted failures, and informational evals and blocks, by id or name; and their file."""
 
     accepted: tuple[Accepted, ...] = ()
     evals: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
     path: str = ""
-    lines: tuple[str, ...] = ()  # where each entry stands in its file, if that is known
-    is_default: bool = False  # meant for every workflow: names what one of them may lack
+    lines: tuple[str, ...] = ()  # the place of each entry in its file, if known
+    is_default: bool = False  # meant for every workflow: one of them may lack these names
 
     def fit(
         self, stories: Sequence[Story], saved: pl.DataFrame | None, read_labels: ReadLabels | None
     ) -> Policy:
-        """What is of this workflow, with ids for the labels of blocks, which it asks for if needed.
+        """The entries of this workflow, with ids for labels of blocks, which it asks for if needed.
 
-        A name in a tier that fits nothing is an error, where the saved evals are known.
+        A name in a tier that fits nothing is an error, if the saved evals are known.
         """
         every = () if saved is None else saved.select("eval_id", "eval_name", "block_id").rows()
         every = [*every, *((each.id, each.name, each.block_id) for each in stories)]
@@ -116,7 +116,7 @@ class Policy:
         if lost and saved is not None and not self.is_default:
             named = list_some(sorted(one_line(each, 200) for each in lost))
             raise ConfigError(
-                f"accepted: [tiers.informational] names what this workflow does not have: {named}"
+                f"accepted: [tiers.informational] has names that this workflow lacks: {named}"
             )
         flow = None if saved is None else next(iter(saved["workflow_id"]), None)
         kept = [
@@ -133,7 +133,7 @@ class Policy:
         return {*named, *(each.id for each in stories if each.block_id in self.blocks)}
 
     def set_aside(self, stories: Sequence[Story], counting: Iterable[str]) -> dict[str, str]:
-        """The evals that do not simply pass and do not count, with the word for why.
+        """The evals that do not simply pass and do not count, with the word for the reason.
 
         ``counting`` are the transitions that fail the gate.
         """
@@ -150,9 +150,9 @@ class Policy:
     def list_outdated(
         self, stories: Sequence[Story], saved: frozenset[str] | None
     ) -> list[Outdated]:
-        """The entries that have no reason any more.
+        """The entries without a failure to accept.
 
-        One pass is not the end of a failure: an entry has to go once its eval passed in two rows,
+        One pass is not the end of a failure: an entry has to go once its eval passed in two rows
         and is not flaky.
         """
         found = find_evals(stories, [each.id for each in self.accepted])
@@ -173,7 +173,7 @@ class Policy:
 
 
 def find_evals(stories: Iterable[Story], names: Iterable[str]) -> dict[str, str]:
-    """The id of each eval that is meant, by its id or its name; what is not there is left out."""
+    """The ids of evals that are given by id or name; unknown ones are left out."""
     known = name_by_id(stories)
     found = ((each, find_named("eval", each, known)) for each in names)
     return {each: eval_id for each, eval_id in found if eval_id is not None}
@@ -184,13 +184,13 @@ def name_by_id(stories: Iterable[Story]) -> dict[str, str | None]:
 
 
 def accept_in_session(given: GivenAccepted) -> None:
-    """Set what ``accepted=None`` means; a file is read again by each call."""
+    """Set the meaning of ``accepted=None``; each call reads a file again."""
     global _of_session
     _of_session = given
 
 
 def read_accepted(given: GivenAccepted = None) -> Policy:
-    """What an argument ``accepted`` says."""
+    """The policy of an argument ``accepted``."""
     if given is None:
         return replace(read_accepted(_of_session), is_default=True)
     if isinstance(given, os.PathLike) or (isinstance(given, str) and given.endswith(".toml")):
@@ -273,7 +273,7 @@ def write_accepted(
     )
     told: dict[str, list[str]] = {"Accepted": [], "Accepted already": []}
     for name, eval_id in ((each.name, each.id) for each in chosen):
-        # An entry that was written by hand may have the name in the place of the id.
+        # An entry written by hand may have the name in place of the id.
         had = [each for each in entries if each[0].id in (eval_id, name)]
         stays = any(not entry.has_run_out() for entry, _ in had)
         told["Accepted already" if stays else "Accepted"].append(one_line(name or eval_id, 200))
@@ -296,7 +296,7 @@ def write_accepted(
 
 
 def _toml(value: str | date) -> str:
-    """A value as TOML; its basic strings are JSON's, but for DEL."""
+    """A value as TOML, whose basic strings are JSON's except for DEL."""
     if isinstance(value, date):
         return value.isoformat()
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

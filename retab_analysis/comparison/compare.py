@@ -39,29 +39,28 @@ def compare(
 ) -> Comparison:
     """Compare two sets of results, eval by eval.
 
-    What may be concluded of an eval comes from all that is comparable: the same inputs, condition
-    and expected value. The more history there is, the better flaky evals, drifts and breaks are
-    told apart.
+    ``compare`` judges an eval by all its comparable results: the same inputs, condition and
+    expected value. With more history, it tells flaky evals, drifts and breaks apart better.
 
     Args:
-        baseline: The RESULTS frame to compare with. It is earlier by definition, whatever its dates
-            say.
-        candidate: A RESULTS frame: what is. Either may hold several runs.
-        history: A RESULTS frame of other runs. Rows of the runs that are compared are left out of
-            it, and rows that are later than the candidate's first result.
-        accepted: Failures that are known: ids or names of evals, or a file as
-            ``Comparison.accept`` writes it. None for those that :func:`use` was given.
-        alpha: The level of the suite's test, and one minus that of its interval.
-        margin: ``no_change`` is said where the whole interval of the change lies within ± this
+        baseline: The RESULTS frame to compare with. ``compare`` takes it as the earlier one,
+            whatever its dates.
+        candidate: The RESULTS frame to judge. Both may hold several runs.
+        history: A RESULTS frame of other runs. ``compare`` ignores its rows of the compared runs,
+            and rows later than the candidate's first result.
+        accepted: Known failures: ids or names of evals, or a file that ``Comparison.accept`` wrote.
+            By default the failures that :func:`use` was given.
+        alpha: The level of the suite's test. Its interval has the level 1 - ``alpha``.
+        margin: The verdict is ``no_change`` if the whole interval of the change lies within ± this
             share (0.05: five points).
 
     Returns:
         The comparison.
 
     Raises:
-        ConfigError: An argument that cannot be used, a file that cannot be read, or results of two
+        ConfigError: An argument cannot be used, a file cannot be read, or the results are of two
             workflows.
-        SchemaError: A frame that is not a RESULTS frame.
+        SchemaError: A frame is not a RESULTS frame.
 
     Example:
         >>> newest = ra.fetch_runs("wf_invoices", status="completed", scope="workflow", limit=4)
@@ -86,15 +85,15 @@ def compare(
 def _without_compared(
     history: pl.DataFrame, baseline: pl.DataFrame, candidate: pl.DataFrame
 ) -> pl.DataFrame:
-    """History that is not among what is compared, and not later than the candidate."""
+    """The history without the compared runs and without later rows than the candidate's."""
     compared = pl.concat([baseline, candidate])
-    # Results whose run is not known are recognised by their own id.
+    # Results of an unknown run are recognised by their own id.
     left_out = [
         history[name].is_in(compared[name].drop_nulls().unique().implode())
         for name in ("run_id", "result_id")
     ]
     first = candidate.select(MOMENT.min()).item()
-    if first is not None:  # where the candidate's dates are not known, nothing can be later
+    if first is not None:  # if the candidate's dates are not known, nothing can be later
         left_out.append(history.select(first < MOMENT).to_series())
     return history.filter(~pl.any_horizontal(each.fill_null(False) for each in left_out))
 
@@ -118,7 +117,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
 
 
 def without_edited(comparison: Comparison) -> Comparison:
-    """The same, and judged is only what nobody edited; what was is left out, and that is said."""
+    """The same comparison, but it judges only unedited evals; its headline names the others."""
     sides = sides_of(comparison)
     around = replace(sides.around, edits=None)
     unedited = replace(sides, judges_edited=False, around=around)
@@ -128,7 +127,7 @@ def without_edited(comparison: Comparison) -> Comparison:
 def _is_edited(story: Story) -> bool:
     """Whether an eval got worse by an edit, or its block was edited since it passed.
 
-    What got worse without an edit is not, whatever was edited later.
+    An eval that got worse without an edit is not, whatever was edited later.
     """
     return story.cause == "edit" or (bool(story.block_changed) and story.cause != "drift")
 
@@ -136,12 +135,12 @@ def _is_edited(story: Story) -> bool:
 def _collect_suite(results: pl.DataFrame, ledger: Ledger, stories: Sequence[Story]) -> Suite:
     """The pass rate of each eval in each row, outages apart, by the run that the row began with.
 
-    Where a baseline was passed in, the rate before is that of the outcomes that an eval is held
-    against. Held against its own past, an eval is held against
+    With a baseline, the rate before is the rate of its outcomes. Without one, an eval's rate before
+    is over
 
-    1. the rows before it got worse, where it is called worse since before the candidate's row;
-    2. else those on other code than the candidate's, where there are such rows;
-    3. else all.
+    1. its rows before it got worse, if ``check`` calls it worse since before the candidate's row;
+    2. else its rows on other code than the candidate's, if there are any;
+    3. else all its rows.
     """
     histories, told = ledger.histories, ledger.results
     is_now = np.arange(histories.shape[1]) >= histories.candidate
@@ -191,7 +190,7 @@ def _choose_before(ledger: Ledger, rows: Bools, stories: Iterable[Story]) -> Boo
 
 
 def _find_documents(results: pl.DataFrame) -> pl.DataFrame:
-    """``eval_id, documents``: what each eval reads, as its newest result says."""
+    """``eval_id, documents``: the documents of each eval, from its newest result."""
     columns = ("document_ids", "document_names")
     named = (pl.when(pl.col(name).list.len() > 0).then(name) for name in columns)
     return (

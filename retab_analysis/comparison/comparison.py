@@ -1,4 +1,4 @@
-"""The object that a comparison gives."""
+"""The object that a comparison returns."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _DIFF, _VALUES = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """Which evals broke between two sides, how sure that is, and since when.
+    """The evals that broke between two sides: how sure that is, and since when.
 
     Attributes:
         alpha: The level of the suite's test.
@@ -87,15 +87,15 @@ class Comparison:
 
     @property
     def _suite(self) -> Suite:
-        check_polars_threads()  # says so where nothing can be computed
+        check_polars_threads()  # raises the error if nothing can be computed
         return self._weighed
 
     @functools.cached_property
     def evals(self) -> pl.DataFrame:
-        """One row per eval, what needs attention first.
+        """One row per eval, the most urgent first.
 
-        ``transition`` is what became of it, ``p_regressed`` the probability that it got worse to
-        stay, ``cause``, ``since_at`` and ``reason`` why and since when.
+        ``transition`` is its change in a word, ``p_regressed`` the probability that it got worse to
+        stay. ``cause``, ``since_at`` and ``reason`` tell why and since when.
         ``ra.schema.COMPARISON.describe()`` explains all columns.
         """
         return show_evals(self._suite.stories, find_year(self._sides.candidate))
@@ -108,10 +108,10 @@ class Comparison:
     def summary(self) -> pl.DataFrame:
         """The suite as a whole, in one row.
 
-        How many evals there are of each transition; ``baseline_pass_rate, candidate_pass_rate`` and
-        their difference ``delta`` (from -1 to 1), over the ``n_evals`` that were decided on both
-        sides, of ``n_documents``; ``delta_low, delta_high, p_value``, its interval and test;
-        ``detectable``, the fall that would be found with 80 % power.
+        It has the number of evals of each transition. ``baseline_pass_rate, candidate_pass_rate``
+        and their difference ``delta`` (from -1 to 1) are over the ``n_evals`` that were decided on
+        both sides, of ``n_documents``. ``delta_low, delta_high, p_value`` are its interval and
+        test; ``detectable`` is the fall that the test finds with 80 % power.
         """
         return self._test.summarize()
 
@@ -119,7 +119,7 @@ class Comparison:
     def verdict(self) -> str:
         """``regressed``, ``improved``, ``no_change`` or ``inconclusive``: the suite in a word.
 
-        ``regressed`` where an eval is called broken or the pass rate fell by its test. That is
+        ``regressed`` if an eval broke or the test finds that the pass rate fell. This is
         statistics; the rule that passes or fails a build is :meth:`gate`.
         """
         return self._test.conclude(self.margin)
@@ -129,16 +129,16 @@ class Comparison:
         """The evals that a rerun may decide, and how many rows decide each of them.
 
         Returns:
-            ``eval_name, p_regressed, reruns_to_clear, reruns_to_confirm, eval_id``: those that
-            ended in an isolated error; the suspects, and those called broken with a probability
-            below 0.95, where four reruns may change what is said of them.
+            ``eval_name, p_regressed, reruns_to_clear, reruns_to_confirm, eval_id``. Each row is an
+            eval that ended in an isolated error. Or it is a suspect, or broken with a probability
+            below 0.95, and four reruns may change its transition.
         """
         names = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
         ids = [each.id for each in list_reruns(self._suite.stories)]
         return self.evals.filter(pl.col("eval_id").is_in(ids)).select(names)
 
     def _facts(self, gate: Gate | None = None) -> VerdictFacts:
-        """What a gate's verdict is told of; by the usual rule if not given."""
+        """The facts of the headline, with a gate's answer; by default of the usual rule."""
         judged = self._judged if gate is None else gate
         objection = next(iter(judged.reasons), "")
         return replace(self._tell(judged.set_aside), objection=objection)
@@ -160,12 +160,12 @@ class Comparison:
 
     @property
     def headline(self) -> str:
-        """What a person must know, in one line behind its mark."""
+        """The verdict in one line, behind its mark."""
         return str(write_heading(self._facts()))
 
     @property
     def plan(self) -> pl.DataFrame:
-        """Which runs were read and why, as ``run_id, created_at, scope, why``."""
+        """The runs that were read, and why: ``run_id, created_at, scope, why``."""
         plan = self._sides.read.plan
         return PLAN.to_frame() if plan is None else plan
 
@@ -182,27 +182,27 @@ class Comparison:
         Args:
             fail_on: The transitions that count against the candidate.
             max_failures: How many evals may have them.
-            accepted: Failures that are known, which do not count: ids or names of evals, or a file
-                (a ``Path``, or a text that ends in ``.toml``) as :meth:`accept` writes it; None for
-                those that the comparison knows. One whose eval passed in two rows and does not come
-                and go, that is not saved any more, or that has run out is a reason itself. By hand
-                the file may also name evals that never fail a build: ``[tiers.informational]`` with
-                ``evals = […]`` and ``blocks = […]`` (ids or names; of a block its label, which
-                ``check`` asks for where it is needed).
+            accepted: Known failures, which do not count: ids or names of evals, or a file that
+                :meth:`accept` wrote (a ``Path``, or a text that ends in ``.toml``). By default the
+                failures that the comparison knows. An outdated entry fails the gate: its eval
+                passed in two rows and is not flaky, its eval is not saved any more, or it has run
+                out. You may also add evals to the file that never fail a build:
+                ``[tiers.informational]`` with ``evals = […]`` and ``blocks = […]``. Write ids or
+                names, and for a block its id or label.
             min_pass_rate: The least pass rate of the checked run, from 0 to 1.
-            verdict: Whether it counts that the suite fell by its test, which is computed without
-                the accepted and the informational evals.
+            verdict: Whether a fall of the suite by its test counts. The test leaves out the
+                accepted and the informational evals.
 
         Returns:
-            ``.exit_code`` (0 holds, 1 fails, 2 undecided); ``.ok``, whether that is 0; ``.reasons``
-            (why it fails); ``.doubt`` (why it is undecided although nothing fails
-            it); ``.failing``, ``.undecided``, ``.accepted`` and ``.informational``, ids of evals;
-            ``.notes`` (said, not counted); ``.rule`` (in words). An outage, and a run whose results
-            do not add up to what it says, are reasons, too.
+            ``.exit_code``: 0 holds, 1 fails, 2 undecided; ``.ok``: whether that is 0; ``.reasons``:
+            why it fails; ``.doubt``: why it is undecided although nothing fails it; ``.failing``,
+            ``.undecided``, ``.accepted`` and ``.informational``, ids of evals; ``.notes``: facts
+            that do not count; ``.rule``: in words. An outage is a reason, too, and so is a run
+            whose results do not match its counts.
 
         Raises:
-            ConfigError: An argument that cannot be used, or a file that cannot be read.
-            RetabAnalysisError: The file names a block that is not the id of one here, and the API
+            ConfigError: An argument cannot be used, or a file cannot be read.
+            RetabAnalysisError: The file names a block by another text than an id, and the API
                 cannot be asked for the labels of blocks.
         """
         rule = GateRule.check(fail_on, max_failures, min_pass_rate, verdict)
@@ -225,7 +225,7 @@ class Comparison:
         *,
         undecided: bool = False,
     ) -> None:
-        """Raise if the gate fails; takes what :meth:`gate` takes.
+        """Raise if the gate fails; the arguments are those for :meth:`gate`.
 
         Args:
             fail_on: As for :meth:`gate`.
@@ -233,11 +233,11 @@ class Comparison:
             accepted: As for :meth:`gate`.
             min_pass_rate: As for :meth:`gate`.
             verdict: As for :meth:`gate`.
-            undecided: Whether to raise also where it is undecided.
+            undecided: Whether to raise also if the gate is undecided.
 
         Raises:
-            RegressionError: It does not; with ``.comparison`` and ``.reasons``.
-            ConfigError: An argument that cannot be used.
+            RegressionError: The gate does not hold; with ``.comparison`` and ``.reasons``.
+            ConfigError: An argument cannot be used.
         """
         check_flag("undecided", undecided)
         gate = self.gate(fail_on, max_failures, accepted, min_pass_rate, verdict)
@@ -254,28 +254,28 @@ class Comparison:
         until: date | str | None = None,
         who: str | None = None,
     ) -> Comparison:
-        """Write down failures that are known and accepted; says which, and how to use the file.
+        """Write known failures into a file; prints which, and how to use the file.
 
-        Entries that are there already stay, with their comments, unless they have run out. The file
-        is replaced whole or not at all.
+        Entries that the file already has stay, with their comments, unless they have run out.
+        ``accept`` replaces the file whole or not at all.
 
         Args:
             path: The file, TOML.
-            evals: Ids or names, or a frame with a column ``eval_id``. None for what fails the gate
-                or leaves it undecided now with this file, but errors.
+            evals: Ids or names, or a frame with a column ``eval_id``. By default all evals, except
+                errors, that with this file still fail the gate or leave it undecided.
             reason: Why they are accepted.
-            until: The last day on which they are, a date or ``"2026-12-31"``, today or later; None
-                for ever.
+            until: The last day on which they are accepted, a date or ``"2026-12-31"``, today or
+                later; None for ever.
             who: Who accepts them.
 
         Returns:
-            The comparison with what the file holds now as its accepted failures. For other calls
-            give them the file as ``accepted=``, or all of them by ``ra.use(accepted=…)``.
+            The comparison with the file's entries as its accepted failures. Pass the file to other
+            calls as ``accepted=``, or to all of them with ``ra.use(accepted=…)``.
 
         Raises:
-            ConfigError: An argument that cannot be used; an eval that was not compared, or neither
-                fails nor fails the gate; or a file that is not one of accepted failures.
-            OSError: It cannot be written.
+            ConfigError: An argument cannot be used, an eval was not compared or has nothing to
+                accept, or the file is not one of accepted failures.
+            OSError: The file cannot be written.
         """
         made, told = write_down(self, path, evals, reason=reason, until=until, who=who)
         told += f" From now on: ra.use(accepted={json.dumps(str(path))})" * Path(path).exists()
@@ -289,14 +289,14 @@ class Comparison:
             eval_id: The eval, its id or its name.
 
         Returns:
-            ``path, expected, baseline, candidate`` (String). The first row is what the condition
-            looks at, as a whole; the others are the paths inside of it such as
-            ``$.lines[7→6].price`` (item 7 of the baseline, 6 of the candidate): what stands there
-            as JSON, null where nothing does. Numbers of the same value, 385.00 and 385.0, do not
-            differ. An item that was dropped, added or moved is one row. What is not known at all
-            (an eval without an expected value, a side without the eval) takes no part, and inside
-            of it nor does the operand of a condition, the length of a list for example. No rows
-            where nothing differs.
+            ``path, expected, baseline, candidate`` (String). The first row is the whole value of
+            the condition's path. The others are paths inside it such as ``$.lines[7→6].price``:
+            item 7 of the baseline, 6 of the candidate. A side has a JSON text, or null if it has
+            nothing there. Numbers of the same value, 385.00 and 385.0, do not differ. An item that
+            was dropped, added or moved is one row. ``diff`` ignores a value that is not known: an
+            eval without an expected value, a side without the eval. Inside the value, it also
+            ignores the operand of a condition, for example the length of a list. No rows if nothing
+            differs.
 
         Raises:
             ConfigError: There is no such eval, or several have that name.
@@ -317,16 +317,16 @@ class Comparison:
         return next(each for each in stories if each.id == eval_id)
 
     def values(self, eval: str | None = None) -> pl.DataFrame:
-        """What was expected of the evals that do not pass, and what came in its place.
+        """The expected and actual values of the evals that do not pass.
 
         Args:
-            eval: Only of this eval, its id or its name, whether it passes or not.
+            eval: Only this eval, by its id or its name, whether it passes or not.
 
         Returns:
-            One row per eval, in the order of ``evals`` (String each): ``eval_name``; ``asserted``,
-            the path in the block's output and the condition; ``expected``; ``was``, what came at
-            the result that it is held against; ``got``, what came now, or why nothing did; and
-            ``eval_id``. The three values are JSON texts, exactly as they were sent.
+            One row per eval, in the order of ``evals`` (String each): ``eval_name, asserted,
+            expected, was, got, eval_id``. ``asserted`` is the path in the block's output and the
+            condition; ``was``, the value of the earlier result; ``got``, the present value, or why
+            there is none. The three values are JSON texts, exactly as they were sent.
 
         Raises:
             ConfigError: There is no such eval, or several have that name.
@@ -354,7 +354,7 @@ class Comparison:
     def unclear(self) -> pl.DataFrame:
         """The rows of ``evals`` that may have got worse, until ``settle`` decides them.
 
-        These are the evals that the page counts as unclear: none of them is accepted.
+        The page counts the same evals as unclear: none of them is accepted.
         """
         ids = [each.id for each in self._facts().of("suspect")]
         return self.evals.filter(pl.col("eval_id").is_in(ids))
@@ -376,45 +376,43 @@ class Comparison:
 
     @property
     def stale(self) -> pl.DataFrame:
-        """The rows of ``evals`` that have not run as they and their blocks are now."""
+        """The rows of ``evals`` that have not run since they or their blocks were edited."""
         return self.evals.filter(transition="stale")
 
     @property
     def next_step(self) -> NextStep | None:
-        """What to do next, a ``.sentence`` and the ``.code`` to type; None for nothing."""
+        """The next step: a ``.sentence`` and the ``.code`` to type; None if there is none."""
         return self._find_step(self._judged)
 
     @property
     def config_changes(self) -> pl.DataFrame:
-        """What was edited, where ``check`` found that an edit broke something.
+        """The edits by which ``check`` found that something broke.
 
         Returns:
-            ``block_id, block_type, label, change, field, before, after`` (String), as
-            ``fetch_config_changes`` gives them: the edit between the last pass and the first
-            failure, or no rows. The values are the prompts and schemas of the workflow.
+            ``block_id, block_type, label, change, field, before, after`` (String), as from
+            ``fetch_config_changes``: the edit between the last pass and the first failure, or no
+            rows. The values are the prompts and schemas of the workflow.
         """
         edits = self._sides.around.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes
 
     def explain(self) -> str:
-        """In plain words, line by line: what was compared, what broke, what the numbers say."""
+        """Explain in sentences: both sides, how sure the breaks are, the pass rates."""
         return explain(self._facts(), self._test, self.margin)
 
     def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold.
 
         Args:
-            brief: Without the rows that simply pass and without what can be looked up, for who
-                reads it with a small window: under 3,000 tokens (10,000 characters); ``left_out``
-                says how much each list lost for that.
-            values: Also expected and actual values, and the words of prompts, which are the
-                customers' data.
+            brief: For a reader with a small window, at most 10,000 characters (3,000 tokens):
+                without the rows that simply pass and without details. ``left_out`` counts the
+                omissions of each list.
+            values: Also expected and actual values, and the words of prompts: the customers' data.
 
         Returns:
-            What was checked and what came of it: ``headline, workflow_id, run_ids,
-            baseline_run_ids, version, version_ids, gate, counts, edits, next_step, values``;
-            unless ``brief``, ``verdict, explanation, alpha, margin, summary``; and ``evals``, a
-            dict for each.
+            ``headline, workflow_id, run_ids, baseline_run_ids, version, version_ids, gate, counts,
+            edits, next_step, values``. Unless ``brief``, also ``verdict, explanation, alpha,
+            margin, summary``. And ``evals``, a dict for each.
 
         Raises:
             ConfigError: A flag is not a bool.
@@ -426,12 +424,11 @@ class Comparison:
     def to_markdown(self, *, values: bool = False) -> str:
         """Markdown that reads well on GitHub, and fits into a comment on a pull request.
 
-        It has at most 60,000 characters: where all would be more, rows of long tables are left out,
-        and it says how many.
+        It has at most 60,000 characters. If it would be longer, it leaves out rows of long tables
+        and says how many.
 
         Args:
-            values: Also expected and actual values, and the words of prompts, which are the
-                customers' data.
+            values: Also expected and actual values, and the words of prompts: the customers' data.
 
         Raises:
             ConfigError: ``values`` is not a bool.
@@ -442,8 +439,7 @@ class Comparison:
         """A piece of HTML with its own style, for light and dark pages.
 
         Args:
-            values: Also expected and actual values, and the words of prompts, which are the
-                customers' data.
+            values: Also expected and actual values, and the words of prompts: the customers' data.
 
         Raises:
             ConfigError: ``values`` is not a bool.
@@ -454,7 +450,7 @@ class Comparison:
         return find_next_step(self._facts(gate), gate, self._looks(gate))
 
     def _looks(self, gate: Gate) -> tuple[int, datetime | None]:
-        """How many evals one rerun may clear, and when a look may decide those that had it."""
+        """How many evals one rerun may clear, and when the next look may decide the rerun ones."""
         stories = [each for each in self._suite.stories if each.id not in gate.set_aside]
         waiting, until = find_next_look(stories, SETTLE_ROUNDS)
         return len(list_reruns(stories)) - waiting, until
@@ -495,7 +491,7 @@ class Comparison:
 
 
 def sides_of(comparison: Comparison) -> Sides:
-    """The results that were compared, and what is known beside them."""
+    """The compared results and their surroundings."""
     return comparison._sides
 
 
@@ -504,7 +500,7 @@ def facts_of(comparison: Comparison) -> VerdictFacts:
 
 
 def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
-    """A comparison that knows more beside its results, or something else; nothing is weighed."""
+    """The comparison with other surroundings, without judging anew."""
     return replace(comparison, _sides=replace(comparison._sides, **changes))
 
 
@@ -517,7 +513,7 @@ def write_down(
     until: date | str | None,
     who: str | None,
 ) -> tuple[Comparison, str]:
-    """What :meth:`Comparison.accept` gives, and what it says was written."""
+    """The result of :meth:`Comparison.accept`, and the text that it prints."""
     stories = comparison._suite.stories
 
     def with_file() -> Comparison:
@@ -536,7 +532,7 @@ def write_down(
 
 
 def with_edits(comparison: Comparison, edits: Edits | None) -> Comparison:
-    """A comparison that knows what was edited, and what the blocks are called."""
+    """The comparison with the edits and the labels of blocks."""
     around, named = replace(sides_of(comparison).around, edits=edits), comparison
     if edits is not None:
         called = {each: (label, edits.names.get(each)) for each, label in edits.labels.items()}
@@ -549,5 +545,5 @@ def with_edits(comparison: Comparison, edits: Edits | None) -> Comparison:
 
 
 def suite_of(comparison: Comparison) -> Suite:
-    """The stories of the evals, and what the suite's test looks at."""
+    """The stories of the evals, and the rates for the suite's test."""
     return comparison._suite

@@ -1,4 +1,4 @@
-"""What was edited in a workflow: the fields of its blocks that differ, and how to show that."""
+"""The edits of a workflow: the fields of its blocks that differ, and how to show them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at
 
 @dataclass(frozen=True, eq=False)
 class Edits:
-    """What was edited where an edit broke something.
+    """The edits that broke something.
 
-    ``changes`` is what :func:`fetch_config_changes` gives. Of the blocks in ``edited_at`` it has
-    exactly the edit that broke something, made at that moment if this is known. Of other blocks it
-    has what differs from the version ``baseline`` to ``candidate``, which may be ``"draft"``. What
-    was edited in the ``unknown`` blocks is not known: ``why``. ``labels`` are those of all blocks
-    that were read for it, by their ids.
+    ``changes`` is a frame of :func:`fetch_config_changes`. For the blocks in ``edited_at`` it has
+    exactly the edit that broke something, made at that moment if known. For other blocks it has the
+    differences from the version ``baseline`` to ``candidate``, which may be ``"draft"``. The edits
+    of the ``unknown`` blocks are not known, and ``why`` is the reason. ``labels`` has the labels of
+    all blocks that were read, by id.
     """
 
     changes: pl.DataFrame
@@ -45,29 +45,29 @@ class Edits:
 
     @functools.cached_property
     def names(self) -> dict[str, str]:
-        """What the blocks are called that have a label: that; with its id where two have it."""
+        """The labels of blocks, with the id if two have the same label."""
         return name_blocks(self.labels)
 
     def name(self, block: str | None) -> str:
         return self.names.get(block or "") or one_line(block or "a block without an id", LABEL)
 
     def describe(self) -> str:
-        """Of what the changes are, where that is not exactly the edit that broke something."""
+        """What the changes show, if not exactly the edit that broke something."""
         said = []
         if self.baseline:
             is_draft = self.candidate == DRAFT
             now = "the draft as it is now" if is_draft else f"version {one_line(self.candidate)}"
-            said.append(f"Shown is what differs from version {one_line(self.baseline)} to {now}.")
+            said.append(f"These are the changes from version {one_line(self.baseline)} to {now}.")
         if self.unknown or self.has_failed:
             blocks = f" in {list_some(map(self.name, self.unknown), 3)}" if self.unknown else ""
-            said.append(f"What was edited{blocks} is not known: {self.why}.")
+            said.append(f"The edit{blocks} is not known: {self.why}.")
         return " ".join(said)
 
 
 def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """What differs between two BLOCKS frames: a CONFIG_CHANGES frame, one row per field.
+    """The differences of two BLOCKS frames: a CONFIG_CHANGES frame, one row per field.
 
-    It is in the order of the blocks after, and then what was removed. A block that was added or
+    The rows have the order of the later blocks, removed blocks come last. A block that was added or
     removed is one row with the field ``$``.
     """
     old, new = _documents(before), _documents(after)
@@ -86,7 +86,7 @@ def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 def _documents(blocks: pl.DataFrame) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in blocks.iter_rows(named=True):
-        # What is absent in one of the API's two shapes and null in the other is the same.
+        # A field that one of the API's two shapes omits is null in the other.
         document: dict[str, object] = {"type": row["block_type"], "label": row["label"] or ""}
         if row["config"] is not None:
             document["config"] = parse_json(row["config"])
@@ -101,7 +101,7 @@ def _documents(blocks: pl.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def readable(value: str | None) -> str:
-    """A JSON text as it reads: a string without its quotes, anything else indented."""
+    """A JSON text for reading: a string without its quotes, anything else indented."""
     if value is None:
         return ""
     parsed = parse_json(value)
@@ -111,7 +111,7 @@ def readable(value: str | None) -> str:
 
 
 def shorten_field(path: str) -> str:
-    """A field of a block's document, as short as it can be understood.
+    """A field of a block's document, shortened but clear.
 
     Example:
         >>> shorten_field("$.config.json_schema.properties.lines.items.properties.description.type")
@@ -126,5 +126,5 @@ def shorten_field(path: str) -> str:
     short = re.sub(r"(^|\.)properties\.", r"\1", rest)
     short = re.sub(r"\.items(?=\.|$)", "[]", short)
     short = re.sub(r"\.\.+", ".", short)
-    # The description of a field is what is edited most.
+    # Descriptions of fields are edited most.
     return f"schema: {short.removesuffix('.description') or short}"

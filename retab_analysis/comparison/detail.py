@@ -1,4 +1,4 @@
-"""What is known of one eval, and every word, cell and mark about it.
+"""Every word, cell and mark about one eval.
 
 Nothing else in the library words an eval: reports, views, gates and test suites ask here.
 """
@@ -53,19 +53,19 @@ WORDS: Mapping[str, tuple[str, str, Tone]] = {
     "error": ("!", "error", "error"),
     "cancelled": ("…", "cancelled", "other"),
 }
-"""The sign of each transition, its word, and what it means; in the order of the counts."""
+"""The sign, word and tone of each transition, in the order of the counts."""
 
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
-"""The conditions that hold the whole value against what is expected; None where not known."""
+"""The conditions that compare the whole value with the expected one; None if not known."""
 
 LONGEST_NAME = 200
-"""So much of a name is said in a sentence."""
-_LONGEST = 120  # so much of a value
-_SHORT = 60  # an object no longer than this is shown as it is
-_AROUND, _NEAR = 60, 24  # so much of a text stays on each side of what changed
+"""The longest name in a sentence."""
+_LONGEST = 120  # of a value
+_SHORT = 60  # an object up to this length is shown as it is
+_AROUND, _NEAR = 60, 24  # the text that stays on each side of a change
 _TEXT = 20_000
 _PATHS = 20
-_LONG_TEXT = 30  # from so many characters on the words of a text are marked, not the whole
+_LONG_TEXT = 30  # in longer texts single words are marked, not the whole
 
 Row = Mapping[str, Any]
 
@@ -74,7 +74,7 @@ Row = Mapping[str, Any]
 
 
 def name_eval(story: Story) -> str:
-    """What to call an eval, in one line: its name, or its id where it has none."""
+    """An eval in one line: its name, or its id if it has no name."""
     return one_line(story.name or story.id, LONGEST_NAME)
 
 
@@ -83,7 +83,7 @@ def name_block(story: Story) -> str:
 
 
 def say_invalid(saved: Row) -> str:
-    """That a row of an EVALS frame cannot be run, and why."""
+    """A sentence about a row of an EVALS frame that cannot run, with the reason."""
     issues = "; ".join(saved["validation_issues"] or ()) or saved["drift_detail"]
     why = one_line(issues or saved["validation_status"], 200)
     name = one_line(saved["eval_name"] or saved["eval_id"])
@@ -99,7 +99,7 @@ def say_word(story: Story) -> str:
 
 
 def find_sign(story: Story) -> tuple[str, Tone]:
-    """Its sign; that of an eval which is blocked or broke says what it is now."""
+    """The sign of an eval; for one that is blocked or broke, its present state."""
     sign, _, tone = _words(story)
     if story.transition in BROKEN and story.state == "error":
         return WORDS["newly_errored"][0], "error"
@@ -121,8 +121,8 @@ def make_cells(story: Story, *, values: bool) -> tuple[Cell, ...]:
 def _make_name(story: Story) -> Cell:
     documents = list_documents(story)
     says_p = story.is_unsure or (story.transition == "suspect" and story.p is not None)
-    # Each a piece of its own, so that a name that is written from right to left ends with it.
-    sure = (" · " * bool(documents), f"broken with probability {say_p(story.p)}")
+    # Each is its own piece: a name that is written from right to left ends with it.
+    sure = (" · " * bool(documents), say_sure(story.p, "broken"))
     below = write_line(
         Span(documents, "quiet", title=documents), *(Span(each, "quiet") for each in sure if says_p)
     )
@@ -152,7 +152,7 @@ def _make_sides(story: Story, values: bool) -> tuple[Cell, Cell]:
     lines, message = [say_got(story)], say_message(story)
     if message and story.state != "error":
         lines.append(write_line(Span(one_line(message, 300), "quiet")))
-    # What stands in the line itself is not said again below it.
+    # Do not repeat the words of the line below it.
     is_said = (story.got or "").startswith("{")
     folded = tuple(find_differences(story)[is_said:]) if story.fails else ()
     return Cell((was,) if was else ()), Cell(tuple(lines), folded)
@@ -183,7 +183,7 @@ def say_got(story: Story) -> Line:
 
 
 def find_differences(story: Story) -> list[Change]:
-    """Where what came differs inside from what passed last, else from what is expected."""
+    """The differences inside the value from the last pass, or else from the expected value."""
     got = story.got
     was = story.was.actual_value if story.was and story.was.has_passed else None
     held = story.expected_value if was is None and story.condition_kind in WHOLE else was
@@ -193,7 +193,7 @@ def find_differences(story: Story) -> list[Change]:
 
 
 def say_message(story: Story) -> str:
-    """Why it does not pass, as the API says it; without the code in front of a sentence."""
+    """Why it does not pass, in the API's words; without the code in front of a sentence."""
     failure = story.failure or ""
     code, colon, said = failure.partition(": ")
     return said if colon and code.replace("_", "").isalnum() and " " not in code else failure
@@ -220,7 +220,7 @@ def describe(story: Story, year: int | None, *, values: bool) -> list[str]:
     was = None if story.was is None else story.was.actual_value
     facts = {
         "why": say_reason(story, year),
-        "probability": None if story.p is None else f"{say_p(story.p)} that it got worse",
+        "how sure": None if story.p is None else say_sure(story.p, "worse"),
         "block": name_block(story),
         "outcome": f"{story.was.state if story.was else 'absent'} → {story.state or 'absent'}",
         "documents": list_documents(story),
@@ -239,7 +239,7 @@ def describe(story: Story, year: int | None, *, values: bool) -> list[str]:
 
 
 def list_attempts(story: Story, *, values: bool) -> tuple[FailedTry, ...]:
-    """Its tries on the candidate's side that did not pass, but for what is shown of it."""
+    """Its failed tries on the candidate's side, except the one that is shown."""
     failed = [each for each in reversed(story.present) if each.state in FAILING]
     return tuple(
         FailedTry(
@@ -270,7 +270,7 @@ def say_reason(story: Story, year: int | None) -> str | None:
         "failed once": f"failed once: passed {before} before and {now} now",
         "still_failing": f"passed {before} before and {now} now",
         "never passed": f"never passed{' since it was edited' if story.edited else ''}",
-        "not_comparable": f"{story.edited or 'eval'} edited: earlier results say nothing of it",
+        "not_comparable": f"{story.edited or 'eval'} edited: earlier results say nothing about it",
         "added": f"no earlier result; {state} now",
         "removed": "not among the results"
         if story.saved.is_there is None
@@ -286,7 +286,7 @@ def _say_since(story: Story, day: str) -> str:
 
 
 def _say_more(story: Story, year: int | None) -> str:
-    """Of what is worse: whether its block was edited, and what is not known of it."""
+    """About a worse eval: whether its block was edited, and its unknown parts."""
     edits = {"edit": "; its block was edited then", "drift": "; nobody edited its block then"}
     said = edits.get(story.cause or "", "")
     said += "; it was moved to another block since" * story.has_moved
@@ -329,15 +329,18 @@ def list_names(named: Sequence[tuple[str | None, str]], limit: int = 20) -> str:
     return ", ".join(said) + (f" and {more} more" if more > 0 else "")
 
 
-def say_p(p: float | None) -> str:
-    """A probability with two digits, rounded down, so that nothing seems surer than it is.
+def say_sure(p: float | None, said: str, by: str = "") -> str:
+    """How sure a word is: *perhaps* or *probably* from 0.2 to 0.8, else two digits, rounded down.
 
     Example:
-        >>> say_p(0.9999), say_p(0.625), say_p(0.001)
-        ('0.99', '0.62', 'below 0.01')
+        >>> say_sure(0.625, "worse"), say_sure(0.999, "worse", "at least ")
+        ('probably worse', 'worse with probability at least 0.99')
     """
-    floored = min(math.floor(100 * (p or 0) + 1e-9), 99)
-    return f"{floored / 100:.2f}" if floored else "below 0.01"
+    p = p or 0.0
+    if 0.2 < p < 0.8:
+        return f"{'perhaps' if p < 0.5 else 'probably'} {said}"
+    floored = min(math.floor(100 * p + 1e-9), 99)
+    return f"{said} with probability {f'{by}{floored / 100:.2f}' if floored else 'below 0.01'}"
 
 
 # Values
@@ -346,7 +349,7 @@ def say_p(p: float | None) -> str:
 def summarize_value(text: str) -> str:
     """A JSON value in a few words: a list by its length, a long object by its members.
 
-    Anything else is as it is written.
+    Other values stay as they are.
 
     Example:
         >>> summarize_value('[1, 2]'), summarize_value('"Ltd"'), summarize_value('{"a":1}')
@@ -365,7 +368,7 @@ def _is_long_text(text: str | None) -> bool:
 
 
 def find_missing(expected: str | None, was: str | None, got: str) -> list[str]:
-    """The members that some item of a list lacks, and that a schema asks for or all items had."""
+    """The members that some list item lacks, but that the schema requires or all items had."""
     items = parse_json(got) if got.startswith("[") else None
     if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
         return []
@@ -378,7 +381,7 @@ def find_missing(expected: str | None, was: str | None, got: str) -> list[str]:
 
 
 def _find_required(value: object) -> list[str]:
-    """What the nearest ``required`` of a schema names."""
+    """The members that the nearest ``required`` of a schema names."""
     level = [value]
     while level:
         for each in level:
@@ -390,7 +393,7 @@ def _find_required(value: object) -> list[str]:
 
 
 def list_differences(before: str, after: str) -> list[Change]:
-    """Where two JSON values differ inside, their pieces marked; the first so many."""
+    """The first places where two JSON values differ inside, with their pieces marked."""
     found: list[Change] = []
     for each in diff_documents(parse_json(before), parse_json(after)):
         if len(found) == _PATHS:
@@ -406,7 +409,7 @@ def list_differences(before: str, after: str) -> list[Change]:
 
 
 def mark_change(before: str | None, after: str | None) -> Line:
-    """What was removed and added: in texts the words, anything else as a whole."""
+    """Mark what changed: single words in texts, other values as a whole."""
     are_texts = all(v is None or (v.startswith('"') and len(v) <= _TEXT) for v in (before, after))
     if are_texts and before is not None and after is not None:
         return mark_texts(before, after, _NEAR)
@@ -416,7 +419,7 @@ def mark_change(before: str | None, after: str | None) -> Line:
 
 
 def mark_texts(before: str, after: str, around: int = _AROUND) -> Line:
-    """Two texts as one, with what was removed and added; what both have is cut where it is long."""
+    """Two texts as one, with removed and added words marked; long common parts are cut."""
     segments = mark_words(before[:_TEXT], after[:_TEXT])
     spans: list[Span] = []
     for at, each in enumerate(segments):
@@ -431,7 +434,7 @@ def mark_texts(before: str, after: str, around: int = _AROUND) -> Line:
 
 
 def _shorten(text: str, head: int, tail: int) -> str:
-    """What both texts have, without its middle; nothing changed beyond an outer end."""
+    """A common part of both texts, without its middle; at an outer end only one side stays."""
     if len(text) <= head + tail + 20:
         return text
     return f"{text[:head]} … {text[len(text) - tail :] if tail else ''}"

@@ -1,6 +1,6 @@
 """How a comparison was made and how sure it is, in a few sentences.
 
-A sentence is left out where it does not hold; none speaks of all evals where some are left out.
+A sentence that does not hold is left out. None speaks of all evals if some are left out.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from retab_analysis.comparison.detail import say_p
+from retab_analysis.comparison.detail import say_sure
 from retab_analysis.comparison.headline import VerdictFacts
 from retab_analysis.comparison.names import name_runs
 from retab_analysis.comparison.suite_test import SuiteTest, say_p_value, say_points
 from retab_analysis.markup import count_noun
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
 
-_WIDEST = 0.25  # a wider interval, or a larger fall, is of no use to anybody
+_WIDEST = 0.25  # a wider interval, or a larger fall, helps no reader
 
 
 def explain(facts: VerdictFacts, test: SuiteTest, margin: float) -> str:
-    """Some lines: what was compared, how sure it is what broke, what the numbers say."""
+    """Some lines: both sides, how sure the breaks are, the pass rates."""
     sides = facts.sides
     started = None
     if sides.started is not None:
@@ -62,7 +62,7 @@ def _say_unknown(facts: VerdictFacts) -> str | None:
 
 
 def _say_sure(facts: VerdictFacts) -> str | None:
-    """How sure it is that what is called broken got worse; not of the date or the cause."""
+    """How sure it is that broken evals got worse; it says nothing about date or cause."""
     broken = [each for each in facts.stories if each.transition in BROKEN]
     known = [each.p for each in broken if each.p is not None]
     if not known:
@@ -70,7 +70,7 @@ def _say_sure(facts: VerdictFacts) -> str | None:
     who = f"Each of the {len(broken)} evals" if len(broken) > 1 else "The eval"
     missing = sum(each.not_run_since is not None for each in broken)
     not_run = f"; {missing} of them {'was' if missing == 1 else 'were'} not run since"
-    said = f"{who} that broke got worse with a probability of at least {say_p(min(known))}"
+    said = f"{who} that broke {say_sure(min(known), 'got worse', 'at least ')}"
     return f"{said}{not_run * bool(missing)}."
 
 

@@ -1,4 +1,4 @@
-"""The gate: the rule that passes or fails a build, where the verdict is statistics."""
+"""The gate: the rule that passes or fails a build. The verdict, in contrast, is statistics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 FAIL_ON = (*BROKEN, "incomplete")
-"""The transitions that count against a candidate unless one says otherwise."""
+"""The transitions that count against a candidate by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,17 @@ class Gate:
     """Whether the candidate may pass, and why.
 
     Attributes:
-        reasons: Why not, one sentence each; empty where it may.
-        notes: What is worth knowing and does not count: evals that were removed, accepted failures.
-        failing: The ids of the evals because of which it may not, in the order of
-            ``Comparison.evals``; none where so many are tolerated.
-        undecided: The ids of the evals that one run cannot tell: suspects, and those that ended in
-            an isolated error; :func:`settle` runs them again.
-        doubt: Why it is undecided although nothing fails it, in words; empty where it is not.
+        reasons: Why it fails, one sentence each; empty if nothing fails it.
+        notes: Facts that do not count: evals that were removed, accepted failures.
+        failing: The ids of the evals that fail it, in the order of ``Comparison.evals``; none if
+            the rule tolerates as many.
+        undecided: The ids of the evals that one run cannot decide: suspects, and evals that ended
+            in an isolated error. :func:`settle` runs them again.
+        doubt: Why it is undecided although nothing fails it, in words; else empty.
         accepted: The ids of the evals that do not simply pass, and are accepted.
         informational: The ids of the evals that do not pass, and only inform.
-        rule: By which rule, in words.
-        suite_reasons: Those of the reasons that are of no single eval that fails.
+        rule: The rule, in words.
+        suite_reasons: The reasons that are not about a single failing eval.
     """
 
     reasons: tuple[str, ...]
@@ -58,7 +58,7 @@ class Gate:
 
     @property
     def exit_code(self) -> int:
-        """0 where it holds, 1 where it fails, 2 where it is undecided."""
+        """0 if it holds, 1 if it fails, 2 if it is undecided."""
         return 1 if self.reasons else 2 if self.doubt else 0
 
     @property
@@ -68,7 +68,7 @@ class Gate:
 
     @property
     def set_aside(self) -> dict[str, str]:
-        """The evals that do not pass and do not count, with the word for why."""
+        """The evals that do not pass and do not count, with the word for the reason."""
         informational = dict.fromkeys(self.informational, "informational")
         return informational | dict.fromkeys(self.accepted, "accepted")
 
@@ -78,7 +78,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateRule:
-    """A rule whose arguments were checked; see :meth:`Comparison.gate`."""
+    """A rule with checked arguments; see :meth:`Comparison.gate`."""
 
     fail_on: tuple[str, ...]
     max_failures: int
@@ -122,7 +122,7 @@ class GateRule:
 
 
 def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
-    """What speaks against the candidate beside single evals."""
+    """The reasons against the candidate that are not about single evals."""
     said = []
     if facts.outage is not None:
         ended, total = facts.outage
@@ -143,7 +143,7 @@ def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
 
 
 def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
-    """Apply a rule to the evals of a comparison, of which the policy set some aside."""
+    """Apply a rule to the evals of a comparison that the policy did not set aside."""
     stories, waiting, aside = facts.stories, facts.sides.read.waiting, facts.set_aside
     fallen = facts.fallen if rule.verdict else None
     counting = [each for each in stories if each.transition in rule.fail_on or each.errs_always]
@@ -165,10 +165,10 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
     reasons = [*to_come, *failures, *further]
     removed = [each for each in stories if each.transition == "removed"]
     notes = []
-    # As long as results are to come, nobody knows whether an eval is gone.
+    # While results are still to come, an eval may not be gone.
     if removed and not waiting[0] and "removed" not in rule.fail_on:
         notes.append(f"{len(removed)} removed: {list_stories(removed)}.")
-    if facts.saved is None:  # it may be a slip of the pen
+    if facts.saved is None:  # it may be a typing error
         entries = [each.id for each in policy.accepted]
         known = find_evals(stories, entries)
         notes += [f"Accepted, but not compared: {one_line(e)}." for e in entries if e not in known]
@@ -216,7 +216,7 @@ def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story], fallen: SuiteTest |
 
 
 def _name_failures(named: Iterable[Story], year: int | None) -> list[str]:
-    """What counts against the candidate, by what became of it and since when."""
+    """The evals against the candidate, grouped by their change and its date."""
     groups: dict[str, list[Story]] = {}
     for each in named:
         said, at = WORDS[each.transition][1], each.since_at
@@ -236,18 +236,18 @@ def _check_pass_rate(rule: GateRule, policy: Policy, facts: VerdictFacts) -> lis
         return []
     passed, of = facts.count_passes(policy.informational_ids(facts.stories))
     if not of:
-        return [f"The pass rate is not known; at least {say_rate(least)} is asked for."]
+        return [f"The pass rate is not known; the rule asks for at least {say_rate(least)}."]
     if passed / of >= least:
         return []
     said = say_rates(passed / of, least)
     told = f"{said[0]}, {passed} of {of} that ended"
-    return [f"The pass rate is {told}; at least {said[1]} is asked for."]
+    return [f"The pass rate is {told}; the rule asks for at least {said[1]}."]
 
 
 def choose_accepted(
     stories: Sequence[Story], evals: str | Iterable[str] | pl.DataFrame
 ) -> list[Story]:
-    """The evals that are to be accepted, by their ids, names, or a frame of them."""
+    """The evals to accept, from their ids, names, or a frame of them."""
     if isinstance(evals, pl.DataFrame) and "eval_id" not in evals.columns:
         raise ConfigError("evals: the frame has no column eval_id")
     known = name_by_id(stories)

@@ -1,4 +1,4 @@
-"""The first line of a verdict: one clause about what a person must know, made from the evals."""
+"""The first line of a verdict: one clause, made from the evals."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _ENDED = (*DECIDED, "mixed", "error")
 
 @dataclass(frozen=True, eq=False)
 class VerdictFacts:
-    """What a verdict is told of.
+    """The facts of a verdict.
 
-    ``fallen`` is about the suite without those set aside, where it fell by its test, and
-    ``set_aside`` has the word for why each of these does not count. ``objection`` is the gate's
-    first reason, if any.
+    ``fallen`` is the test of the suite, without the evals set aside, if it fell. ``set_aside`` has
+    the reason, in a word, why each of these does not count. ``objection`` is the gate's first
+    reason, if any.
     """
 
     stories: Sequence[Story]
@@ -40,7 +40,7 @@ class VerdictFacts:
     objection: str = ""
 
     def of(self, *transitions: str) -> list[Story]:
-        """The evals of some transitions, but for those set aside."""
+        """The evals of some transitions, without those set aside."""
         its = [each for each in self.stories if each.transition in transitions]
         return [each for each in its if each.id not in self.set_aside]
 
@@ -54,23 +54,23 @@ class VerdictFacts:
 
     @property
     def passing(self) -> tuple[int, int]:
-        """How many evals pass by their newest outcome, of how many that have a result."""
+        """How many evals pass by their newest outcome, and how many have a result."""
         return sum(each.passes_in_the_end for each in self.stories), len(self.states)
 
     @property
     def outage(self) -> tuple[int, int] | None:
-        """How many evals have nothing but errors of an outage, of how many that ended."""
+        """How many evals have only errors of an outage, and how many ended."""
         errors = sum(each.state == "error" and each.is_outage for each in self.stories)
         return (errors, sum(each in _ENDED for each in self.states)) if errors else None
 
     def count_passes(self, without: Collection[str]) -> tuple[int, int]:
-        """How many evals pass, of those that ended and are not left out."""
+        """How many evals pass, and how many ended, without those left out."""
         ended = [s for s in self.stories if s.state in _ENDED and s.id not in without]
         return sum(each.passes_in_the_end for each in ended), len(ended)
 
     @cached_property
     def saved(self) -> frozenset[str] | None:
-        """The ids and names of the saved evals; None where these are not known."""
+        """The ids and names of the saved evals; None if they are not known."""
         saved = self.sides.saved.evals
         if saved is None:
             return None
@@ -104,12 +104,12 @@ class VerdictFacts:
 
     @cached_property
     def version(self) -> str:
-        """What a person calls the version that was checked; empty where it is not known."""
+        """The name of the checked version; empty if it is not known."""
         return name_versions(self.sides.candidate, self.sides.around.versions, self.year)
 
     @cached_property
     def versions(self) -> tuple[str, ...]:
-        """What both sides are called, where two versions are compared; by their ids if alike."""
+        """The names of both sides, if two versions are compared; their ids if alike."""
         asked, known = self.sides.read.versions, self.sides.around.versions
         if not asked:
             return ()
@@ -122,7 +122,7 @@ class VerdictFacts:
 
     @property
     def between(self) -> str:
-        """`` from v4 to v5`` where two versions are compared, else nothing."""
+        """`` from v4 to v5`` if two versions are compared, else nothing."""
         the = ("the " * each.startswith("draft of ") + each for each in self.versions)
         return " from {} to {}".format(*the) if self.versions else ""
 
@@ -146,7 +146,7 @@ def write_heading(facts: VerdictFacts) -> Heading:
             if len(rest) > kept:
                 rest = f"{rest[: max(kept - 1, 0)].rstrip()}…" if kept else ""
             return Heading(found.sign, found.tone, one_line(strong, LONGEST - 2), rest)
-    raise AssertionError("the last situation fits always")
+    raise AssertionError("the last situation always fits")
 
 
 def _going_on(facts: VerdictFacts) -> Heading | None:
@@ -200,7 +200,7 @@ def _find_day(evals: Sequence[Story], facts: VerdictFacts) -> str | None:
 
 
 def _say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) -> str:
-    """Since which edit, or since when; of several causes how many evals each has."""
+    """The edit or the date of the breaks; with several causes, the evals of each."""
     groups: dict[tuple[str, str], list[Story]] = {}
     for each in broken:
         cause = each.cause or "unknown"
@@ -310,7 +310,7 @@ def _could_not_run(facts: VerdictFacts) -> Heading | None:
 
 
 def _does_not_fit(facts: VerdictFacts) -> Heading | None:
-    """Evals that their block's edit made invalid; or a run of an edit that was cancelled."""
+    """Evals that do not fit their edited block; or an edit's run that was cancelled."""
     missing = facts.of("incomplete")
     invalid = [each for each in missing if not each.saved.is_valid]
     block = _name_block(invalid)
@@ -464,7 +464,7 @@ _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
 
 
 def say_rate(rate: float) -> str:
-    """A rate with all the digits that it has, up to four behind the point."""
+    """A rate in percent with all its digits, up to four after the point."""
     return f"{round(100 * rate, 4):g} %"
 
 

@@ -1,4 +1,4 @@
-"""Which items of two lists belong together."""
+"""Matching the items of two lists."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from itertools import pairwise, product, zip_longest
 
 from retab_analysis.stats.word_marks import equal_blocks, split_words
 
-# Writes equal values in the same way, and hardly any others.
+# Writes equal values alike, and hardly any others.
 _KEYS = json.JSONEncoder(sort_keys=True, default=hash)
 _ALIKE = 0.3
 _FEATURES = 200
-_PAIRS = 10_000  # of more items between two that stay, each stands for that of its place
+_PAIRS = 10_000  # of more items between two that stay, each pairs with the one at its place
 
 Pairs = list[tuple[int, int]]
 
@@ -32,10 +32,10 @@ class Pair:
 def align(old: list[object], new: list[object], *, moves: bool = True) -> list[Pair]:
     """Match the items of two lists.
 
-    Equal items that stand in the same order stay; with ``moves``, other equal items have moved. Of
-    what is left between the same two neighbours, items that are alike belong together, the likest
-    first; and what is left of that stands for one another by its place. Every index of either list
-    is in exactly one pair, in the order of ``new``; removed items follow what they followed.
+    Equal items in the same order stay; with ``moves``, other equal items have moved. Between the
+    same two neighbours, similar items are paired, the most similar first. Items that are still left
+    are paired by place. Every index of either list is in exactly one pair, in the order of ``new``;
+    a removed item follows its old neighbour.
     """
     old_keys, new_keys = ([*map(_KEYS.encode, items)] for items in (old, new))
     stay = [(i + at, j + at) for i, j, n in equal_blocks(old_keys, new_keys) for at in range(n)]
@@ -81,7 +81,7 @@ def _pair_gap(
 
 
 def _features(item: object) -> frozenset[object]:
-    """Its scalars with their keys, and the words of its texts."""
+    """The features of an item: its scalars with their keys, and the words of its texts."""
     features: list[object] = []
     waiting: list[tuple[str, object]] = [("", item)]
     while waiting and len(features) < _FEATURES:

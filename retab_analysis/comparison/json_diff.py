@@ -1,4 +1,4 @@
-"""Where JSON documents differ, with list items aligned and numbers compared by value."""
+"""The differences of JSON documents, with list items aligned and numbers compared by value."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ABSENT = object()  # nothing stands there
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place at which documents differ: its path in the last two, and what each has there.
+    """One place where documents differ: its path in the last two, and the value in each.
 
-    ``is_moved``: whether it is an item that stands in another order to the others than before.
+    ``is_moved``: whether it is an item whose order among the others changed.
     """
 
     path: Path
@@ -26,12 +26,12 @@ class Difference:
 def differing_paths(
     texts: Mapping[str, str | None], at: Path = (), *, is_expected: bool = True
 ) -> list[dict[str, str | None]]:
-    """The paths at which some JSON texts do not all agree, and what each has there; see ``diff``.
+    """The paths where some JSON texts disagree, and the value in each; see ``diff``.
 
-    The newest is last and, if there is one, what is ``expected`` first; a side that is None takes
-    no part. ``at`` is where these values stand in the output that they are of. Without
-    ``is_expected`` what is called so is the operand of a condition, the length that a list should
-    have for example, and says nothing about what is inside.
+    The newest is last. ``expected`` is first, if there is one. A side that is None is ignored.
+    ``at`` is the path of these values in their output. Without ``is_expected``, ``expected`` is the
+    operand of a condition, for example the length of a list. It then says nothing about the values
+    inside.
     """
     known = {name: parse_json(text) for name, text in texts.items() if text is not None}
     values = [*known.values()]
@@ -50,9 +50,9 @@ def differing_paths(
 
 
 def diff_documents(*values: object, path: Path = ()) -> Iterator[Difference]:
-    """Where documents differ that :func:`parse_json` gave, in the order of the last one.
+    """The differences of documents from :func:`parse_json`, in the order of the last one.
 
-    ``path`` is where they stand, if they are parts of others.
+    ``path`` is their place, if they are parts of other documents.
     """
     if all(value == values[-1] for value in values):
         return
@@ -68,7 +68,7 @@ def diff_documents(*values: object, path: Path = ()) -> Iterator[Difference]:
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """An item in each of several lists: its index in each, None where a list lacks it."""
+    """An item in several lists: its index in each, None if a list lacks it."""
 
     indices: tuple[int | None, ...]
     is_moved: bool = False
@@ -85,7 +85,7 @@ def _item_differences(path: Path, lists: tuple[list[object], ...]) -> Iterator[D
     for slot in _slots(lists):
         values = slot.pick(lists)
         index = Index(*slot.indices[-2:])
-        if index == (None, None):  # only what is expected has it
+        if index == (None, None):  # only the expected value has it
             index = Index(slot.indices[0], None)
         here = (*path, index)
         if slot.is_moved and index.before != index.after:
@@ -101,11 +101,11 @@ def _slots(lists: tuple[list[object], ...]) -> list[_Slot]:
     slots = [_Slot((at,)) for at in range(len(lists[-1]))]
     for start in reversed(range(len(lists) - 1)):
         newer = lists[start + 1 :]
-        # Of an item that several lists have it is the newest that the next one is aligned with.
+        # If several lists have an item, the next one is aligned with the newest.
         newest = [
             [value for value in slot.pick(newer) if value is not ABSENT][-1] for slot in slots
         ]
-        # That an item is expected elsewhere is no move.
+        # An item that is expected elsewhere did not move.
         pairs = align(lists[start], newest, moves=start == len(lists) - 2)
         nothing = _Slot((None,) * len(newer))
         slots = [

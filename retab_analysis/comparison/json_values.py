@@ -1,4 +1,4 @@
-"""JSON values whose numbers keep their text and are equal where their values are."""
+"""JSON values whose numbers keep their text and are equal if their values are."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
 class Index(NamedTuple):
-    """Where an item stands in the list before and in the list after, None where it is not there."""
+    """The index of an item in the earlier and in the later list, None if it is missing."""
 
     before: int | None
     after: int | None
 
 
 Path = tuple[str | Index, ...]
-"""Where a value stands in a document: the keys and indices that lead to it."""
+"""The place of a value in a document: the keys and indices that lead to it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verbatim:
     """A piece of JSON as it was written: a number, or a whole text that cannot be taken apart.
 
-    So 10**30 and 0.1 stay what was sent. Numbers of the same value are equal, 1.10 and 1.1.
+    So 10**30 and 0.1 stay as they were sent. Numbers of the same value are equal: 1.10 and 1.1.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Verbatim:
 def parse_json(text: str) -> object:
     """A JSON text as dicts, lists, strings, booleans and None; numbers are :class:`Verbatim`.
 
-    What is not JSON, or is nested deeper than :data:`MAX_DEPTH`, is one :class:`Verbatim`.
+    A text that is not JSON, or is nested deeper than :data:`MAX_DEPTH`, is one :class:`Verbatim`.
     """
     try:
         document: object = json.loads(
@@ -75,7 +75,7 @@ def parse_json(text: str) -> object:
 def write_json(value: object, margin: str | None = None) -> str:
     """A value as JSON, numbers as they were written; always valid UTF-8.
 
-    Compact without a margin; with one (``""`` at the outside), a line for each member and item.
+    It is compact without a margin; with one (``""`` outside), each member and item has a line.
     """
     if not isinstance(value, dict | list):
         return value.text if isinstance(value, Verbatim) else _quoted(value)
@@ -100,13 +100,13 @@ def _quoted(value: object) -> str:
 
 
 def split_path(asserted: str | None) -> Path:
-    """The steps of ``lines.0.quantity``, which looks at an item of a list by its number."""
+    """The steps of a path such as ``lines.0.quantity``, which has the number of a list item."""
     steps = asserted.split(".") if asserted else []
     return tuple(Index(int(step), int(step)) if step.isdecimal() else step for step in steps)
 
 
 def write_path(path: Path) -> str:
-    """A path as it is shown, ``$.lines[7→6].price``."""
+    """A path for reading: ``$.lines[7→6].price``."""
     return "$" + "".join(map(_step, path))
 
 

@@ -1,4 +1,4 @@
-"""What a person calls a day, a version, a block and a run."""
+"""Names for people: days, versions, blocks and runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LABEL = 80  # characters of a block's label
 
 
 def say_day(moment: datetime, year: int | None = None) -> str:
-    """A day as ``27 Nov``; with its year where that is another one."""
+    """A day as ``27 Nov``; with its year if that is another one."""
     return f"{moment.day} {moment:%b}" + (f" {moment.year}" if moment.year != year else "")
 
 
@@ -32,9 +32,9 @@ def name_version(
     *,
     of_all_runs: bool = False,
 ) -> str:
-    """``v5``, or ``draft of 27 Nov``; the id where nothing else is known.
+    """``v5``, or ``draft of 27 Nov``; the id if nothing else is known.
 
-    A draft that was published after the run is called both, unless all runs are meant.
+    A draft that was published after the run has both names, unless all runs are meant.
     """
     draft = "draft" if at is None else f"draft of {say_day(at, year)}"
     if versions is None:
@@ -60,9 +60,9 @@ def name_versions(
     *,
     of_all_runs: bool = False,
 ) -> str:
-    """The newest version of some results or runs and how many more; empty where none is known.
+    """The newest version of some results or runs and how many more; empty if none is known.
 
-    ``versions`` is a VERSIONS frame, or None where it is not known.
+    ``versions`` is a VERSIONS frame, or None if it is not known.
     """
     known = results.drop_nulls("workflow_version_id").group_by("workflow_version_id")
     newest = known.agg(_moment(results).max().alias("t")).sort("t", descending=True)
@@ -75,7 +75,7 @@ def name_versions(
 
 
 def name_blocks(labels: Mapping[str, str | None]) -> dict[str, str]:
-    """What the blocks are called that have a label: that; with its id where two have it."""
+    """The labels of blocks, with the id if two have the same label."""
     named = {block: one_line(label, LABEL) for block, label in labels.items() if label}
     taken = Counter([*named.values(), *(each for each in labels if each not in named)])
     return {
@@ -85,7 +85,7 @@ def name_blocks(labels: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def name_runs(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | None) -> str:
-    """One run by its day, or how many they are; with their versions."""
+    """One run by its day, or the number of runs; with their versions."""
     runs = results["run_id"].drop_nulls().unique()
     at = results.select(_moment(results).min()).item()
     what = count_noun(len(runs), "run") if len(runs) else "results of unknown runs"

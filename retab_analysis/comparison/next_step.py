@@ -1,4 +1,4 @@
-"""What to do next about a verdict: one sentence and what to type, until there is nothing."""
+"""The next step after a verdict: one sentence and the code to type, if there is one."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.vocabulary import BROKEN
 
-_LISTED = 12  # so many evals are named, and so many reruns advised in a terminal
+_LISTED = 12  # how many evals are named, and how many reruns advised, in a terminal
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NextStep:
-    """What to do next.
+    """The next step.
 
     Attributes:
-        sentence: What to do, in words.
-        code: What to type in Python, where ``verdict`` is the comparison; empty for nothing.
-        command: What to type in a terminal.
-        otherwise: What else would do.
+        sentence: The step, in words.
+        code: The Python code, with the comparison as ``verdict``; empty for nothing.
+        command: The command for a terminal.
+        otherwise: An alternative.
     """
 
     sentence: str
@@ -35,7 +35,7 @@ class NextStep:
 
     @property
     def call(self) -> str:
-        """The code without variables, which may have other names: ``ra.settle(…)``."""
+        """The code without variables, whose names may differ: ``ra.settle(…)``."""
         call = re.sub(r"^\w+ = ", "", self.code)
         return re.sub(r"^verdict(?=\.)", "", call).replace("(verdict", "(…", 1)
 
@@ -46,7 +46,7 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class _Workflow:
-    """The workflow and the file of accepted failures, as one types them."""
+    """The workflow and the file of accepted failures, as you type them."""
 
     id: str
     accepted: str
@@ -67,9 +67,9 @@ class _Workflow:
 def find_next_step(
     facts: VerdictFacts, gate: Gate, looks: tuple[int, datetime | None]
 ) -> NextStep | None:
-    """The first that fits: what can be run now, what a person has to look at, what has to wait.
+    """The first step that fits: a run that is possible now, a look by a person, a wait.
 
-    ``looks`` are how many evals one rerun may clear, and from when on a further look may decide.
+    ``looks`` are the number of evals that one rerun may clear, and the time of the next look.
     """
     frames = (facts.sides.around.workflow, facts.sides.candidate)
     ids = [each["workflow_id"].drop_nulls() for each in frames if each is not None]
@@ -95,7 +95,7 @@ def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | No
     if facts.outage or read.could_not_run:
         return workflow.start("Run the workflow again")
     if stale:
-        said = "Run what was edited or never ran"
+        said = "Run the evals that were edited or never ran"
         return workflow.start(said, ', only="edited"', " --only edited")
     if reruns:
         clears = "may clear it" if reruns == 1 else "may clear them"
@@ -103,7 +103,7 @@ def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | No
     missing = [each.id for each in facts.of("incomplete") if each.saved.is_valid]
     if missing and facts.is_decided:
         evals = f", evals={json.dumps(missing)}" if len(missing) <= _LISTED else ""
-        return workflow.start("Run what has no result", evals)
+        return workflow.start("Run the evals without a result", evals)
     fell = facts.fallen is not None and not facts.fallen.is_sure
     if missing or read.unnamed or read.doubts or fell or not facts.is_decided:
         return workflow.start("Run the workflow again")
@@ -111,7 +111,7 @@ def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | No
 
 
 def _look(facts: VerdictFacts, gate: Gate, workflow: _Workflow) -> NextStep | None:
-    """What broke, what does not fit, what never passed; entries that have to go."""
+    """The step for breaks, evals that do not fit or never passed, and outdated entries."""
     accepted = facts.sides.accepted
     report = workflow.check(" report.html --values", "report")
     errors = [each for each in facts.of("newly_errored") if each.errs_always]
@@ -120,13 +120,13 @@ def _look(facts: VerdictFacts, gate: Gate, workflow: _Workflow) -> NextStep | No
         accept = f'verdict.accept({json.dumps(file)}, reason="…")'
         shell = f'retab-analysis accept {shlex.quote(workflow.id)} {shlex.quote(file)} --reason "…"'
         known = NextStep("where a failure is known", accept, shell)
-        return NextStep("See what each got, and mend it", "verdict.values()", report, known)
+        return NextStep("See what each eval got, and mend it", "verdict.values()", report, known)
     if outdated := accepted.list_outdated(facts.stories, facts.saved):
         entries = ", ".join(each.lines or json.dumps(each.entry.id) for each in outdated)
         return NextStep(f"Delete {entries} from {accepted.path or 'accepted='}")
     passes = facts.has_pass or (facts.is_apart and facts.passing[0])
     if gate.reasons or not passes or (gate.doubt and facts.sides.read.versions):
-        return NextStep("See what each got", "verdict.values()", report)
+        return NextStep("See what each eval got", "verdict.values()", report)
     return None
 
 

@@ -14,7 +14,7 @@ from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.evidence.story import Story
 
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
-"""The columns of ``Comparison.evals`` that hold, or may quote, what is in customers' documents."""
+"""The columns of ``Comparison.evals`` that hold, or may quote, values of customers' documents."""
 
 _GATE = ("reasons", "notes", "failing", "undecided", "accepted", "informational")
 _BRIEF = 10_000  # bytes: a token has about 3.5, and there should be at most 3,000
@@ -50,9 +50,9 @@ def list_brief(facts: VerdictFacts, *, values: bool) -> list[dict[str, Any]]:
 
 
 def shorten(told: dict[str, Any]) -> dict[str, Any]:
-    """The same within the room of a small window: long texts are cut, and long lists at their end.
+    """Fit the values into a small window: cut long texts, and long lists at their end.
 
-    What is longest is halved until all fits; ``left_out`` says how many each list has lost.
+    It halves the longest part until all fits; ``left_out`` counts the omissions of each list.
     """
     told = _cut_texts(told)
     lost: dict[str, int] = {}

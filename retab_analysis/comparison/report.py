@@ -1,4 +1,4 @@
-"""A comparison for somebody else: a report as a file, and what other doors show of it."""
+"""A comparison for somebody else: a report as a file, and the values for other doors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_cases(
 
 
 def make_values(comparison: Comparison, gate: Gate, door: Door, *, brief: bool) -> dict[str, Any]:
-    """What ``Comparison.to_dict`` gives, with what the gate says."""
+    """The values of ``Comparison.to_dict``, with the gate's answer."""
     return comparison._list_values(gate, door, brief=brief)
 
 
@@ -39,25 +39,25 @@ def write_report(
     values: bool = False,
     gate: Gate | None = None,
 ) -> None:
-    """Write a comparison as a file: what broke and by what first, then the rest.
+    """Write a comparison as a file: first the breaks with their causes, then the rest.
 
-    A file that is there already is replaced whole or not at all. What still passes is only counted.
-    Markdown fits into a pull request: as ``Comparison.to_markdown`` it has at most 60,000
-    characters, and says what it leaves out.
+    ``write_report`` replaces an existing file whole or not at all. It only counts the evals that
+    still pass. Markdown fits into a pull request: like ``Comparison.to_markdown`` it has at most
+    60,000 characters, and counts the rows that it leaves out.
 
     Args:
-        comparison: What :func:`check` or :func:`compare` gives.
-        path: Where to: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
-            loads nothing from anywhere, for light and dark screens.
-        values: Also expected and actual values, and the words of prompts, which are the customers'
-            data. Without them the report still names evals, blocks and versions, as they were
-            named: with a name that quotes a value it says that value.
-        gate: What ``comparison.gate(…)`` gave, where the rule is another one than the usual.
+        comparison: A comparison from :func:`check` or :func:`compare`.
+        path: The file: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
+            loads nothing else, for light and dark screens.
+        values: Also expected and actual values, and the words of prompts: the customers' data.
+            Without them the report still has the names of evals, blocks and versions. A name that
+            quotes a value shows it.
+        gate: An answer of ``comparison.gate(…)``, if your rule is not the default one.
 
     Raises:
         ConfigError: Another suffix, no such folder, not a comparison, ``values`` is not a bool, or
             ``gate`` is not a gate's answer.
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
 
     Example:
         >>> verdict = ra.check("wf_claims")
@@ -66,10 +66,10 @@ def write_report(
     """
     if not isinstance(comparison, Comparison):
         given = type(comparison).__name__
-        raise ConfigError(f"comparison: expected what ra.check(…) gives, got {given}")
+        raise ConfigError(f"comparison: expected a comparison from ra.check(…), got {given}")
     check_flag("values", values)
     if not isinstance(gate, Gate | None):
-        raise ConfigError(f"gate: expected what comparison.gate() gives, got {type(gate).__name__}")
+        raise ConfigError(f"gate: expected comparison.gate(), got {type(gate).__name__}")
     target = check_path("path", path)
     suffix = target.suffix.lower()
     if suffix not in (".md", ".html"):

@@ -1,4 +1,4 @@
-"""What is worth running again, and when."""
+"""The evals that are worth a rerun, and when."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from retab_analysis.evidence.story import Story
 
 SETTLE_ROUNDS = 4
-"""So many times :func:`settle` runs an eval again, unless it is told otherwise."""
+"""How many times :func:`settle` runs an eval again by default."""
 
 
 def list_reruns(
@@ -16,10 +16,10 @@ def list_reruns(
 ) -> list[Story]:
     """The evals that are worth a rerun.
 
-    An isolated error is, unless it is one in two rows. What is suspect, or called broken with a
-    probability below 0.95, is worth it where the reruns that are left of ``rounds`` may change what
-    is said of it. With ``now`` only those are listed that can be run now: once in a row of three
-    hours, because a further rerun within it could not confirm anything.
+    An isolated error is, unless it came in two rows. A suspect, or an eval broken with a
+    probability below 0.95, is if the reruns that are left of ``rounds`` may change its transition.
+    With ``now`` it lists only evals that can run now: once in a row of three hours, because a
+    second rerun in it cannot confirm anything.
     """
     return [
         each
@@ -46,9 +46,9 @@ def _waits(story: Story, now: datetime | None = None) -> bool:
 def find_next_look(
     stories: Iterable[Story], rounds: int, now: datetime | None = None
 ) -> tuple[int, datetime | None]:
-    """How many evals have to wait until their row is over, and when all of these are.
+    """How many evals have to wait until their row is over, and when the last row is.
 
-    Without ``now`` these are all that were run again in their newest row.
+    Without ``now`` these are all evals that were run again in their newest row.
     """
     waiting = [each for each in list_reruns(stories, rounds) if _waits(each, now)]
     ends = (each.reading.row_ends_at for each in waiting)

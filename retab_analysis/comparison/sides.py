@@ -1,4 +1,4 @@
-"""What is compared: the results of two sides, and what is known beside them."""
+"""The two sides of a comparison: their results and their surroundings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from retab_analysis.comparison.accepted import Policy, ReadLabels, read_accepted
+from retab_analysis.comparison.accepted import Policy, ReadLabels
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
@@ -30,7 +30,7 @@ _OPTIONAL = (
     *("condition", "path", "document_ids", "completed_at", "run_scope", "run_completed_at"),
     *("failure_code", "failure_message", "status_message"),
 )
-# What is only shown, or sharpens what is said; a frame that lacks one of them can be compared too.
+# Columns that are only shown, or sharpen the answer; a frame may lack them.
 
 
 PLAN = pl.Schema(
@@ -41,14 +41,14 @@ PLAN = pl.Schema(
         "why": pl.String(),
     }
 )
-"""Which runs were read and why, one row per run; the last row says where the list stopped."""
+"""The runs that were read and why, one row per run; the last row says where the list stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewerRun:
     """A newer run that has not ended: ``future``, ``stuck`` or ``going on``.
 
-    ``is_judged``: whether all that it runs is on the judged code anyway.
+    ``is_judged``: whether it runs only the judged code anyway.
     """
 
     kind: str
@@ -61,19 +61,19 @@ class NewerRun:
 
 @dataclass(frozen=True, eq=False)
 class ReadRuns:
-    """What is known of the runs that were read: which, why, and what they do not show."""
+    """Facts about the runs that were read: which, why, and what they do not show."""
 
     why: str = ""  # why these are checked
-    against: str = ""  # why they are held against the baseline, behind its name
+    against: str = ""  # the reason for the baseline, behind its name
     plan: pl.DataFrame | None = None
-    horizon: datetime | None = None  # rows before it only say since when
+    horizon: datetime | None = None  # rows before it only tell since when
     after_gaps: frozenset[str] = frozenset()  # runs before which some were not read
     changed_blocks: frozenset[str] | None = None  # between the versions of both sides
     unnamed: int = 0  # results that are missing from the candidate's runs, or contradict these
     waiting: tuple[int, int] = (0, 0)  # how many results are still to come, of how many
     newer: tuple[NewerRun, ...] = ()
-    could_not_run: bool = False  # whether what was asked for ended in an error itself
-    versions: tuple[str, ...] = ()  # what both sides were named by, where these are versions
+    could_not_run: bool = False  # whether the run that was asked for ended in an error itself
+    versions: tuple[str, ...] = ()  # the names of both sides, if these are versions
 
     @property
     def doubts(self) -> list[NewerRun]:
@@ -83,19 +83,19 @@ class ReadRuns:
 
 @dataclass(frozen=True, eq=False)
 class SavedEvals:
-    """What is known of the saved evals, by their ids; None means: not known."""
+    """Facts about the saved evals, by their ids; None means: not known."""
 
     evals: pl.DataFrame | None = None
-    expected: frozenset[str] | None = None  # evals of which the candidate ought to have a result
-    pending: frozenset[str] = frozenset()  # those of which one is still to come
-    invalid: frozenset[str] = frozenset()  # those that cannot be run
-    on_present_code: frozenset[str] = frozenset()  # those with an outcome or an error on it
-    stale: Mapping[str, str] = field(default_factory=dict)  # those not run as they are now, and why
+    expected: frozenset[str] | None = None  # evals that ought to have a result in the candidate
+    pending: frozenset[str] = frozenset()  # evals whose result is still to come
+    invalid: frozenset[str] = frozenset()  # evals that cannot run
+    on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
+    stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
 
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """What is known of the workflow, for who reads the verdict."""
+    """Facts about the workflow, for the readers of the verdict."""
 
     workflow: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
@@ -105,9 +105,9 @@ class Surroundings:
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """What is compared: the frames, and what is known of the runs and evals beside them.
+    """Both sides of a comparison: the frames, and facts about the runs and evals.
 
-    Without a ``baseline`` each eval is held against its own last good result in the ``history``.
+    Without a ``baseline`` each eval is compared with its own last good result in the ``history``.
     """
 
     candidate: pl.DataFrame
@@ -117,9 +117,9 @@ class Sides:
     saved: SavedEvals = field(default_factory=SavedEvals)
     around: Surroundings = field(default_factory=Surroundings)
     notes: tuple[str, ...] = ()
-    accepted: Policy = field(default_factory=read_accepted)
+    accepted: Policy = field(default_factory=Policy)
     started: pl.DataFrame | None = None  # reruns whose results are not counted yet
-    judges_edited: bool = True  # False: only what nobody edited is judged
+    judges_edited: bool = True  # False: only unedited evals are judged
 
     @property
     def known(self) -> list[pl.DataFrame]:
@@ -128,7 +128,7 @@ class Sides:
 
 
 def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.LazyFrame:
-    """The columns that a comparison reads, of a RESULTS frame; and ``also``, a user's own too."""
+    """The columns of a RESULTS frame that a comparison reads, and ``also`` a user's own."""
     columns = list(dict.fromkeys((*READ, *also)))
     there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(columns)
     absent = [each for each in _OPTIONAL if each not in there]

@@ -1,8 +1,8 @@
 """Makes the stories of the evals of two sides, and the frame that shows them.
 
-Of each eval's earlier outcomes it chooses here, once, those that the eval is held against. What is
-shown of a side (state, values, run) comes from the outcomes that were chosen; what is *concluded*
-comes from all comparable ones, see :mod:`retab_analysis.evidence`.
+This module chooses, once, the earlier outcomes that each eval is compared with. These outcomes are
+*shown* for a side (state, values, run). Conclusions come from all comparable outcomes, see
+:mod:`retab_analysis.evidence`.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
 def tell_stories(
     results: pl.DataFrame, ledger: Ledger, findings: Findings, sides: Sides
 ) -> list[Story]:
-    """The story of each eval that has a transition, what needs attention first."""
+    """The story of each eval that has a transition, the most urgent first."""
     own_past = sides.baseline is None
-    # Against each eval's own past the changed blocks are those since the newest earlier run, which
-    # is not what the eval is held against.
+    # With each eval's own past as baseline, the changed blocks are those since the newest earlier
+    # run, which is not the run that the eval is compared with.
     changed = None if own_past else sides.read.changed_blocks
     outcomes = _list_outcomes(results, ledger, findings)
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
@@ -84,7 +84,7 @@ def tell_stories(
 
 
 def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
-    """The saved evals without any result that was read: new ones, and those that have lost it."""
+    """The saved evals without any read result: new ones, and evals that lost theirs."""
     if saved.evals is None:
         return
     unread = saved.evals.filter(~pl.col("eval_id").is_in(read.implode()))
@@ -134,12 +134,12 @@ def _list_outcomes(
 def _choose_held(
     outcomes: Sequence[Sequence[Outcome]], ledger: Ledger, findings: Findings, *, own_past: bool
 ) -> Iterator[list[Outcome]]:
-    """The earlier outcomes that each eval is held against.
+    """The earlier outcomes that each eval is compared with.
 
-    With a baseline these are all its comparable decided ones; where it has none, those of the
-    newest earlier row that has one. Held against its own past, an eval that passes now is held
-    against its newest earlier decided row; one that does not, against its newest pass before the
-    row since which it is broken; one that never passed, against its newest row.
+    With a baseline these are all its comparable decided ones; without any, the outcomes of the
+    newest earlier row that has one. Without a baseline, an eval that passes now is compared with
+    its newest earlier decided row. An eval that does not pass is compared with its newest pass
+    before the row since which it is broken. One that never passed is compared with its newest row.
     """
     histories, since = ledger.histories, findings.likely_since
     passing = _is_passing(ledger, findings)
@@ -158,10 +158,10 @@ def _choose_held(
 def _choose(
     earlier: Sequence[Outcome], is_best: Callable[[Outcome], bool], *, all_of: bool
 ) -> list[Outcome]:
-    """The best of some outcomes: all of a baseline, else those of the newest row.
+    """The best of some outcomes: all of a baseline, else the newest row's.
 
-    Best are the comparable ones that a rule names, else those that were decided, else an error,
-    else whatever there is, which then only says why the eval cannot be compared.
+    Best are the comparable ones that a rule names, then decided ones, then an error. Any other
+    outcome only says why the eval cannot be compared.
     """
     rules: tuple[Callable[[Outcome], bool], ...] = (
         is_best,
@@ -202,7 +202,7 @@ def _read_model(
         dtype=np.int64,
     )
     if own_past:
-        # For what does not pass now it does not matter how long ago that began: all rows count.
+        # If an eval does not pass now, all rows count, however long ago that began.
         after = np.where(_is_passing(ledger, findings), after, -1)
     now = histories.observed[:, histories.candidate :].any(axis=1)
     known = histories.decided | (findings.is_broken & ~now)
@@ -210,7 +210,7 @@ def _read_model(
 
 
 class _Shown:
-    """What is shown of the results that were chosen, by their places."""
+    """The shown columns of the chosen results, by their places."""
 
     def __init__(self, rows: Mapping[int, Sequence[Any]]) -> None:
         self._rows = rows
@@ -239,7 +239,7 @@ class _Shown:
 
 
 def _choose_shown(its: Sequence[Outcome]) -> Outcome:
-    """The newest that has the state of all, or that did not pass where that is ``mixed``."""
+    """The newest that has the state of all; if that is ``mixed``, the newest that did not pass."""
     if len(its) == 1:
         return its[0]
     state = _combine([each.state for each in its])
@@ -248,7 +248,7 @@ def _choose_shown(its: Sequence[Outcome]) -> Outcome:
 
 
 def _combine(states: Sequence[str]) -> str:
-    """The state of several results, as :func:`retab_analysis.vocabulary.combined_state` has it."""
+    """The state of several results, by :func:`retab_analysis.vocabulary.combined_state`."""
     if len(states) == 1:
         return states[0]
     failed, blocked = states.count("failed"), states.count("blocked")
@@ -284,7 +284,7 @@ def _describe_saved(ledger: Ledger, sides: Sides) -> list[SavedNow]:
 
 
 def _was_there(ledger: Ledger) -> Bools:
-    """Which evals the baseline has; where there is none, the newest earlier run of most evals."""
+    """The evals of the baseline; without one, of the newest earlier run of most evals."""
     rows = ledger.results
     before = rows.filter(side=BASELINE)
     if before.is_empty():
@@ -301,9 +301,9 @@ def _was_there(ledger: Ledger) -> Bools:
 def _find_gaps(
     ledger: Ledger, readings: Sequence[Reading], after_gaps: Collection[str]
 ) -> list[bool]:
-    """Whether runs that were not read lie between an eval's last pass and its first failure.
+    """Whether unread runs lie between an eval's last pass and its first failure.
 
-    Before the runs ``after_gaps`` some were not read.
+    There are unread runs before the runs ``after_gaps``.
     """
     histories = ledger.histories
     passed, is_after = histories.passed, pl.col("run_id").is_in([*after_gaps])
@@ -321,9 +321,9 @@ def _find_gaps(
 
 
 class _About(NamedTuple):
-    """What the ledger and the newest results say of an eval.
+    """An eval in the ledger and in its newest results.
 
-    What it looks at is as the candidate's results say it: a result of a rerun may not.
+    Its path and condition are from the candidate's results: a rerun's result may lack them.
     """
 
     id: str
@@ -347,14 +347,14 @@ def _describe_evals(results: pl.DataFrame, ledger: Ledger) -> list[_About]:
 
 
 def _find_place(story: Story) -> tuple[object, ...]:
-    """What needs attention first: by transition, the surest first, then by block, name and id."""
+    """The most urgent first: by transition, the surest first, then by block, name and id."""
     p = -1.0 if story.p is None else story.p
     names = ((each is None, each or "") for each in (story.block_id, story.name, story.id))
     return _PLACES[story.transition], -round(p, 3), *names
 
 
 def show_evals(stories: Sequence[Story], year: int | None) -> pl.DataFrame:
-    """The stories as a COMPARISON frame; ``year`` is that of the candidate."""
+    """The stories as a COMPARISON frame; ``year`` is the candidate's."""
     rows = [_show(each, year) for each in stories]
     return pl.DataFrame(rows, schema=COMPARISON.schema, orient="row")
 
@@ -410,6 +410,6 @@ def _subtract(number: float | None, other: float | None) -> float | None:
 
 
 def _round(number: float | None) -> int | None:
-    """A whole number; None where it does not fit into Int64 (300 million years)."""
+    """A whole number; None if it does not fit into Int64 (300 million years)."""
     is_there = number is not None and abs(number) < 2**63
     return round(number) if is_there else None  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
 """The suite as a whole: the one row of ``Comparison.summary``, and the verdict.
 
 The change of the pass rate is over *all* evals that were decided on both sides, flaky ones
-included, with evals of one document held together. Rates, test and interval are of the same rows
-and have one standard error; :mod:`retab_analysis.stats.suite` has it.
+included, with evals of one document held together. Rates, test and interval use the same rows and
+one standard error, from :mod:`retab_analysis.stats.suite`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ SUMMARY_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True, eq=False)
 class Suite:
-    """The stories of some evals, what needs attention first, and their pass rates.
+    """The stories of some evals, the most urgent first, and their pass rates.
 
-    ``rates`` are those of some evals in each row of time, and ``documents`` says which evals:
+    ``rates`` has the pass rate of some evals in each row of time; ``documents`` names these evals:
     ``eval_id, documents`` (List(String)).
     """
 
@@ -88,13 +88,13 @@ class SuiteTest:
 
     @property
     def is_sure(self) -> bool:
-        """Whether a fall is more than one bad hour: an eval is called, or two runs show it."""
+        """Whether a fall is more than one bad hour: an eval broke, or two runs show it."""
         return self.is_called or self.change.runs > 1
 
     def is_not_worse(self, margin: float) -> bool:
         """Whether the pass rate did not fall by so much.
 
-        That it may have risen is no doubt, so that one side of the interval is enough.
+        It may have risen, so one side of the interval is enough.
         """
         limits = self.change.limits(min(2 * self.alpha, 1.0))
         return limits is not None and limits[0] > -margin
@@ -111,13 +111,13 @@ class SuiteTest:
     def conclude(self, margin: float) -> str:
         """The verdict: ``regressed``, ``improved``, ``no_change`` or ``inconclusive``.
 
-        ``margin`` is by how much the pass rate may have fallen for ``no_change``.
+        ``margin`` is the largest fall of the pass rate for ``no_change``.
         """
         if self.is_called or self.fell:
             return "regressed"
         if self.rose or self.counts["fixed"]:
             return "improved"
-        # What is suspect is no doubt about the suite: the headline and the gate name it.
+        # A suspect is no doubt about the suite: the headline and the gate name it.
         is_settled = not (self.counts["newly_errored"] or self.counts["incomplete"])
         return "no_change" if is_settled and self.is_not_worse(margin) else "inconclusive"
 
@@ -130,7 +130,7 @@ def _find_clusters(documents: pl.Series) -> npt.NDArray[np.int64]:
 
 
 def say_points(delta: float) -> str:
-    """A change of a rate without its sign; of a small one the first digit that is not zero.
+    """A change of a rate without its sign; if it is small, to its first digit that is not zero.
 
     Example:
         >>> say_points(-0.123), say_points(0.0004)

@@ -22,9 +22,9 @@ from retab_analysis.comparison.detail import (
     name_block,
     name_eval,
     say_got,
-    say_p,
     say_reason,
     say_short,
+    say_sure,
     say_word,
 )
 from retab_analysis.comparison.gate import Gate
@@ -55,17 +55,17 @@ from retab_analysis.render.document import (
 from retab_analysis.vocabulary import BROKEN, MOMENT, SURE
 
 SUITE = "suite"
-"""The case that stands for reasons that are of no single eval."""
+"""The case for reasons that are not about a single eval."""
 
 _NAMED = 6
 
 
 @dataclass(frozen=True, eq=False)
 class Door:
-    """Where a document is shown: with ``values`` or without.
+    """A place that shows a document: with ``values`` or without.
 
-    ``types`` says which part of a next step one types there: a call, a command, or nothing on a
-    live page, which has buttons. ``shows`` is what shows values where they are hidden.
+    ``types`` is the part of a next step that you type there: a call, a command, or nothing on a
+    live page, which has buttons. ``shows`` is how to show hidden values.
     """
 
     values: bool
@@ -73,7 +73,7 @@ class Door:
     shows: str = "values=True"
 
     def write_step(self, step: NextStep | None) -> dict[str, Any] | None:
-        """A step as plain values; None where there is none, or nothing to type."""
+        """A step as plain values; None if there is none, or nothing to type."""
         if step is None or not self.types:
             return None
         told: dict[str, Any] = {"sentence": step.sentence, "code": getattr(step, self.types)}
@@ -90,7 +90,7 @@ class Door:
         return line
 
     def hint(self) -> Line:
-        """How to see what is hidden."""
+        """How to see hidden values."""
         if self.values or not self.shows:
             return ()
         return write_line("Values are hidden; ", Span(self.shows, "code"), " shows them.")
@@ -106,8 +106,8 @@ def make_document(
 ) -> Document:
     """Make the document.
 
-    ``looks`` are how many evals one rerun may clear, and from when on a further look may decide
-    those that had it; ``step`` is what to do next.
+    ``looks`` are the number of evals that one rerun may clear, and the time of the next look at the
+    others. ``step`` is the next step.
     """
     writer = _Writer(facts, gate, explanation, looks, door)
     passed, of = facts.passing
@@ -136,7 +136,7 @@ def judge(gate: Gate) -> tuple[str, Tone]:
 
 @dataclass(frozen=True, eq=False)
 class _Writer:
-    """What makes the parts of a document."""
+    """Makes the parts of a document."""
 
     facts: VerdictFacts
     gate: Gate
@@ -164,7 +164,7 @@ class _Writer:
         yield Span(count_noun(len(self.facts.stories), "eval"))
 
     def versions(self) -> Iterator[Span]:
-        """Which two versions are compared, if any, and how many runs of each."""
+        """The two versions that are compared, if any, with their numbers of runs."""
         if not self.facts.versions:
             return
         baseline, candidate = self.facts.sides.baseline, self.facts.sides.candidate
@@ -198,7 +198,7 @@ class _Writer:
     # Cards
 
     def parts(self) -> Iterator[Part]:
-        """What broke by its cause, what is not sure yet, and the rest to be unfolded."""
+        """The breaks by cause, the unclear evals, and folded parts."""
         facts = self.facts
         errors = facts.of("newly_errored")
         groups: dict[tuple[str, str], list[Story]] = {}
@@ -238,8 +238,9 @@ class _Writer:
         block = blocks[0] if len(blocks) == 1 else ""
         total = sum(each.block_id == evals[0].block_id for each in self.facts.stories)
         broke = f"{len(evals)} of its {count_noun(total, 'eval')} broke"
-        if not block or total <= 1:
-            broke = f"{count_noun(len(evals), 'eval')} broke"
+        goes_on = self.facts.sides.read.waiting[0] > 0
+        if not block or total <= 1 or goes_on:
+            broke = f"{count_noun(len(evals), 'eval')} broke{' so far' * goes_on}"
         since = self._since(evals)
         if cause == "edit":
             where = block or "A block"
@@ -278,7 +279,7 @@ class _Writer:
             yield f"{now} results passed since, {past_} before"
         least = min((each.p for each in evals if each.p is not None), default=1.0)
         if least < SURE:
-            yield f"p at least {say_p(least)}"
+            yield say_sure(least, "broken", "at least ")
         if blocked := sum(each.transition == "newly_blocked" for each in evals):
             yield f"{blocked} of these {'is' if blocked == 1 else 'are'} blocked"
         if errors:
@@ -299,8 +300,8 @@ class _Writer:
     def _unknown_edit(self) -> str:
         edits = self.facts.sides.around.edits
         if edits is None:
-            return "What was edited was not looked up: ra.check asks the API."
-        return f"What was edited is not known: {edits.why}."
+            return "The edit was not looked up: ra.check asks the API."
+        return f"The edit is not known: {edits.why}."
 
     def _row(self, each: Story) -> Row:
         brief = say_got(each) if each.state == "error" and self.door.values else None
@@ -335,7 +336,7 @@ class _Writer:
         yield Card("doubt", title, write_line(*aside), tuple(parts))
 
     def _new_failures(self) -> Iterator[Part]:
-        """What is new or edited, and fails: nobody should have to look for it."""
+        """New or edited evals that fail: named, because readers look for failures."""
         told = []
         for transition, word in (("added", "New"), ("not_comparable", "Edited")):
             failing = [each for each in self.facts.of(transition) if each.fails]
@@ -344,7 +345,7 @@ class _Writer:
         if told:
             yield Note(write_line(" ".join(told)))
 
-    # What is folded
+    # The folded parts
 
     def _folded(self) -> Iterator[Part]:
         facts = self.facts
@@ -390,13 +391,13 @@ class _Writer:
         how = " (the mean of their earlier runs)" if self.facts.sides.baseline is None else ""
         passing = f"{round(n * row['candidate_pass_rate'], 1):,g} of {n:,}"
         who = f"{count_noun(n, 'eval')} with an earlier result"
-        return write_line(f"Of {who} {before} passed before{how}; {now}, {passing}, pass now.")
+        return write_line(f"Of {who}, {before} passed before{how}; {now} pass now ({passing}).")
 
 
 def list_cases(
     facts: VerdictFacts, gate: Gate, *, values: bool, passes_undecided: bool
 ) -> list[Case]:
-    """A case for each eval, and one for reasons and doubts that are of no single eval."""
+    """A case for each eval, and one for reasons and doubts that are not about a single eval."""
     cases = [_make_case(each, facts.year, gate, values) for each in facts.stories]
     doubt = f"The gate is undecided: {gate.doubt}." if gate.doubt and not passes_undecided else ""
     if said := "\n".join(gate.suite_reasons) or doubt:

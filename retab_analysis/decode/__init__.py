@@ -1,7 +1,7 @@
-"""Bytes → structs → rows → one frame; what does not decode is reported beside it.
+"""Bytes → structs → rows → one frame, with a report of records that do not decode.
 
-``documents`` turns bytes into structs, ``frames`` structs into the columns of a table, ``problems``
-says what did not decode and why, and ``decoders`` is ``decode_runs`` and its like.
+``documents`` turns bytes into structs, ``frames`` structs into the columns of a table. ``problems``
+describes records that do not decode, and ``decoders`` has ``decode_runs`` and its like.
 """
 
 from retab_analysis.decode.decoders import decode_evals as decode_evals

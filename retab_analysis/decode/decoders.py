@@ -1,6 +1,6 @@
 """``decode_runs`` and its like: documents that the user already has, as frames.
 
-All forms become JSON text first, so that there is one decoder, with one set of messages.
+All forms first become JSON text: there is one decoder, with one set of messages.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Model(Protocol):
     """An object of the official SDK, or any other pydantic model of a document."""
 
     def model_dump(self, *, mode: str, by_alias: bool, exclude_unset: bool) -> Any:
-        """The document that the object was made from."""
+        """The document behind the object."""
 
 
 Documents = bytes | str | dict[str, Any] | Model | Sequence[dict[str, Any] | Model]
-"""One document of the API, several, or a page of a list, in whatever form."""
+"""One document of the API, several, or a page of a list, in any form."""
 
 
 def decode_runs(data: Documents, *, strict: bool = True) -> pl.DataFrame:
@@ -71,9 +71,9 @@ def decode_results(data: Documents, *, strict: bool = True) -> pl.DataFrame:
     ``run_completed_at`` are null: they are not in these documents.
 
     Args:
-        data: One result, a list of them, or a page; as bytes, text, parsed JSON, or objects of
-            the official SDK. Numbers inside values stay as they were written in bytes
-            and text only.
+        data: One result, a list of them, or a page; as bytes, text, parsed JSON, or objects of the
+            official SDK. Numbers inside values keep their exact text only if you give bytes or
+            text.
         strict: Raise for a record that does not decode. False keeps the good ones and warns once.
 
     Returns:
@@ -152,9 +152,9 @@ def _is_model(value: object) -> bool:
 
 
 def _dump_model(value: Any) -> Any:
-    """The document that a model was made from; ``json.dumps`` asks for what it does not know."""
+    """The document behind a model; ``json.dumps`` calls this for types that it does not know."""
     if not _is_model(value):
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-    # What was not sent is left out: the SDK has a default for it that nobody sent, for example
-    # counts of 0 where a run came without counts.
+    # Leave out unsent fields: the SDK fills in defaults, for example counts of 0 for a run without
+    # counts.
     return value.model_dump(mode="json", by_alias=True, exclude_unset=True)

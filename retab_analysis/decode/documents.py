@@ -1,7 +1,7 @@
-"""Bytes become structs: in one go where every record is good, else record by record.
+"""Bytes become structs: in one go if every record is good, else record by record.
 
-The usual body is decoded whole, by msgspec. Where that fails, Python's own decoder cuts the body
-into its records, and each is decoded for itself, so that one bad record spoils no other one.
+msgspec decodes a usual body whole. If that fails, Python's own decoder cuts the body into its
+records, and each is decoded alone: one bad record spoils no other.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ Record = type[wire.Wire]
 Check = Callable[[], None]
 Take = Callable[[str, Any, str], None]  # a record: its text, the same parsed, its JSON path
 
-# What msgspec raises for a body: the wrong shape, no JSON, bad UTF-8, too deep.
+# The errors of msgspec for a body: the wrong shape, no JSON, bad UTF-8, too deep.
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 _SHOWN = 200
-_PIECE = 16 * 1024  # bytes that are looked through together
-_CHECKED_EACH = 256  # records between two looks whether to go on
+_PIECE = 16 * 1024  # bytes that are searched together
+_CHECKED_EACH = 256  # records between two checks whether to go on
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def never() -> None:
-    """A check that ends nothing."""
+    """A check that never stops the work."""
 
 
 @dataclass(slots=True)
 class Page:
-    """What a body holds: the good records, the others as problems, and the next page's cursor."""
+    """A body's content: the good records, the others as problems, and the next page's cursor."""
 
     body: bytes
     structs: list[Any] = field(default_factory=list)
@@ -74,13 +74,13 @@ class _WirePage(wire.Wire, Generic[T]):
 
 
 def read_page(record: Record, body: bytes, check: Check = never) -> Page:
-    """Read a page of a list; ``check`` is called now and then, and may raise to end it.
+    """Read a page of a list; it calls ``check`` now and then, which may raise to end it.
 
-    What is not JSON is a ProtocolError, JSON that is no page a SchemaError.
+    A body that is not JSON is a ProtocolError, JSON that is no page a SchemaError.
     """
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
     if page is not None:
-        # An empty cursor means that there is no further page, as an absent one does.
+        # An empty cursor means that there is no further page, just like an absent one.
         return Page(body, page.data, after=page.list_metadata.after or None)
     found, members = _read_each(record, body, check)
     metadata = members.get("list_metadata", "null").encode("utf-8", "surrogateescape")
@@ -125,11 +125,11 @@ def read_document(record: type[W], body: bytes) -> W:
 
 
 def _decode_whole(wanted: Any, body: bytes) -> Any:
-    """The body as structs, or None where anything in it is wrong."""
+    """The body as structs, or None if any part of it is wrong."""
     try:
         if not body.isascii():
-            # msgspec does not look inside of what it skips or keeps raw. Piece by piece: as one
-            # text, a body with a single emoji takes four times its size.
+            # msgspec does not look inside skipped or raw parts. Piece by piece: as one text, a body
+            # with a single emoji takes four times its size.
             utf8 = codecs.getincrementaldecoder("utf-8")()
             for start in range(0, len(body), _PIECE):
                 utf8.decode(body[start : start + _PIECE])
@@ -146,7 +146,7 @@ def _refuse_constant(name: str) -> NoReturn:
 class _Cut:
     """Takes one JSON value after the other out of a body.
 
-    Bytes that are not UTF-8 are in the text as surrogate escapes; lone surrogates are JSON.
+    The text has surrogate escapes for bytes that are not UTF-8; lone surrogates are JSON.
     """
 
     _json = json.JSONDecoder(
@@ -157,7 +157,7 @@ class _Cut:
         self._text, self._at = body.decode("utf-8", "surrogateescape"), 0
 
     def peek(self) -> str:
-        """The next character behind white space; nothing at the end."""
+        """The next character after white space; empty at the end."""
         self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
         return self._text[self._at : self._at + 1]
 
@@ -168,7 +168,7 @@ class _Cut:
         return is_next
 
     def take(self) -> tuple[str, Any]:
-        """The next value: its text, and what it is."""
+        """The next value: its text, and the parsed value."""
         self.peek()
         start = self._at
         try:
@@ -182,7 +182,7 @@ class _Cut:
         raise ProtocolError(f"not JSON: {reason}")
 
     def items(self, end: str) -> Iterator[int]:
-        """Stop before each item of what has just been opened; the caller takes it."""
+        """Stop before each item of the list or object just opened; the caller takes it."""
         if self.skip(end):
             return
         for number in itertools.count():
@@ -193,9 +193,9 @@ class _Cut:
                 raise ProtocolError(f"not JSON: no comma and no {end} at character {self._at}")
 
     def end(self) -> None:
-        """Make sure that nothing follows."""
+        """Make sure that no text follows."""
         if self.peek():
-            raise ProtocolError(f"not JSON: there is more behind its end, character {self._at}")
+            raise ProtocolError(f"not JSON: there is more after its end, character {self._at}")
 
 
 def _read_each(record: Record, body: bytes, check: Check) -> tuple[Page | None, dict[str, str]]:
@@ -208,7 +208,7 @@ def _read_each(record: Record, body: bytes, check: Check) -> tuple[Page | None, 
 def _cut_records(body: bytes, check: Check, take: Take) -> tuple[bool, dict[str, str]]:
     """Give ``take`` the records of a list or of a page one by one.
 
-    It says whether there is a list, and gives the other members of a page.
+    It returns whether there is a list, and the other members of a page.
     """
     cut, members = _Cut(body), dict[str, str]()
     is_list = cut.skip("[")

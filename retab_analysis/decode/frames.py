@@ -1,8 +1,8 @@
 """Structs become rows, and rows the columns of a table.
 
-What a table needs of a struct are the *paths* that its expressions name: :func:`gather` puts each
-into a column, and :func:`compute` makes the table's columns of them. What both cost hardly depends
-on how many rows there are, so it pays to do it for many records at once.
+The expressions of a table name *paths* of a struct: :func:`gather` puts each path into a column,
+and :func:`compute` makes the table's columns from them. The cost of both hardly depends on the
+number of rows, so it pays to process many records at once.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def gather(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
 
 def compute(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
     note_polars_use()
-    # One after the other, because each is cheap: to share them out costs more than to compute them.
+    # One after the other, because each is cheap: distributing them costs more than computing them.
     return rows.select_seq(table.expressions)
 
 
 class _Absent:
-    """Stands for a missing part of a document: all its members are None."""
+    """A missing part of a document: all its members are None."""
 
     def __getattr__(self, name: str) -> None:
-        setattr(self, name, None)  # found at once from now on, which costs a tenth
+        setattr(self, name, None)  # found directly from now on, at a tenth of the cost
 
 
 _ABSENT = _Absent()
@@ -81,7 +81,7 @@ def _members(
 
 
 def _part(path: str, parts: dict[str, Sequence[Any]]) -> Sequence[Any]:
-    """The objects at a path, ``_ABSENT`` in the place of a missing one; each path is read once."""
+    """The objects at a path, with ``_ABSENT`` for a missing one; each path is read once."""
     if path not in parts:
         head, _, leaf = path.rpartition(".")
         found = map(attrgetter(leaf), _part(head, parts))
@@ -90,9 +90,9 @@ def _part(path: str, parts: dict[str, Sequence[Any]]) -> Sequence[Any]:
 
 
 def _compact(raws: Sequence[msgspec.Raw | None]) -> list[str | None]:
-    """The JSON without its white space, which is made once of each text; numbers stay."""
+    """The JSON without its white space, made once for each text; numbers stay."""
     sent = [None if raw is None else str(raw, "utf-8") or None for raw in raws]
-    # What is neither an object nor a list has none.
+    # Only objects and lists have some.
     nested = {each for each in sent if each is not None and each[:1] in _NESTED}
     short = {each: msgspec.json.format(each, indent=-1) for each in nested}
     return [None if each is None else short.get(each, each) for each in sent]
@@ -101,6 +101,6 @@ def _compact(raws: Sequence[msgspec.Raw | None]) -> list[str | None]:
 def _series(path: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     if not isinstance(dtype, pl.List):
         return pl.Series(path, values, dtype)
-    # By way of JSON: polars reads it 15 times as fast as lists of objects.
+    # Through JSON: polars reads it 15 times as fast as lists of objects.
     texts = [None if each is None else _encode(each).decode() for each in values]
     return pl.Series(path, texts, pl.String()).str.json_decode(dtype)

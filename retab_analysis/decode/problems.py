@@ -1,7 +1,7 @@
-"""What is wrong with a document: which record, where in it, why, and how that is reported.
+"""Problems of documents: which record, where in it, why, and how they are reported.
 
-A body that is not JSON is a ``ProtocolError``, because then what answered is not the API. A record
-that is JSON of another shape is a :class:`Problem`: it spoils no other record.
+A body that is not JSON is a ``ProtocolError``, because then the API did not answer. A record that
+is JSON of another shape is a :class:`Problem`: it spoils no other record.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_DETAILS = 1_000
 
 _RAW_LIMIT = 2_000
 _FOUND_LIMIT = 80
-# How msgspec ends its messages: with the place of the error.
+# The end of msgspec's messages: the place of the error.
 _PLACE = re.compile(r" - at `\$?([^`]*)`$")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 
@@ -32,7 +32,7 @@ _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 class Problem:
     """One record that did not decode, why not, and where in the document; its text is cut.
 
-    ``record_id`` is None where it has no id that can be read.
+    ``record_id`` is None if it has no readable id.
     """
 
     record_id: str | None
@@ -67,14 +67,14 @@ class Problems(list[Problem]):
         self.total += others.total
 
     def frame(self) -> pl.DataFrame:
-        """Those that are known in detail: ``record_id, path, reason, raw``."""
+        """The detailed ones: ``record_id, path, reason, raw``."""
         return pl.DataFrame([astuple(each) for each in self], schema=PROBLEMS, orient="row")
 
 
 def report_problems(table: Table, problems: Problems, *, strict: bool, verb: str = "") -> None:
-    """Say what did not decode, if anything: raise a SchemaError, or warn once.
+    """Report records that did not decode, if any: raise a SchemaError, or warn once.
 
-    ``verb`` is ``fetch`` or ``decode``, where the good ones of several could be kept.
+    ``verb`` is ``fetch`` or ``decode``, if the good ones of several could be kept.
     """
     if not problems:
         return
@@ -105,7 +105,7 @@ class JsonNumber(str):
 
 
 def describe_problem(text: str, value: Any, where: str, message: str) -> Problem:
-    """Say what is wrong with a record that did not decode, which stands at the path ``where``.
+    """Describe the problem of a record that did not decode, at the path ``where``.
 
     In the text, bytes that are not UTF-8 are surrogate escapes; in the parsed value each number is
     a :class:`JsonNumber`. The message is the decoder's.
@@ -114,7 +114,7 @@ def describe_problem(text: str, value: Any, where: str, message: str) -> Problem
     if shown != text:
         reason = "bytes that are not UTF-8"
     elif match is None and ("malformed" in message or "truncated" in message):
-        # It is JSON to Python's decoder, so this is the one thing that only msgspec refuses.
+        # Python's decoder takes it as JSON: only msgspec refuses this.
         reason = "a text with a lone surrogate"
     elif "recursion" in message.lower():
         reason = "nested too deeply"
@@ -132,7 +132,7 @@ def describe_problem(text: str, value: Any, where: str, message: str) -> Problem
 
 
 def _found(value: Any, path: str) -> str | None:
-    """What stands at a path of a record; None where that is an object, a list, or nothing."""
+    """The value at a path of a record; None if that is an object, a list, or missing."""
     for name, index in _STEP.findall(path):
         try:
             value = value[int(index) if index else name]
@@ -145,7 +145,7 @@ def _found(value: Any, path: str) -> str | None:
 
 
 def printable(text: str) -> str:
-    """A text in which what is not a character is shown as an escape."""
+    """A text with escapes in place of anything that is not a character."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

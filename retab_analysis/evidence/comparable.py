@@ -1,23 +1,22 @@
-"""The ledger: each eval's outcomes in order of time, from whatever run, and what of them counts.
+"""The ledger: each eval's outcomes from all runs in order of time, and which of them count.
 
-An outcome is a pass or not (``failed``, ``blocked``), whether it came from a run of the whole
-workflow, of a block, or of the eval alone; there is no other kind of evidence. The rules:
+An outcome is a pass or not (``failed``, ``blocked``). It may come from a run of the whole workflow,
+of a block, or of the eval alone. There is no other evidence. The rules:
 
 *Definition.* Two outcomes are comparable if inputs, kind of condition, threshold and expected value
-are the same, by value, or not known on one side. Those count that are comparable with the newest
-decided result, wherever they lie.
+have the same value, or are unknown on one side. An outcome counts if it is comparable with the
+newest decided result.
 
-*Rows.* A row of a block is a run of the workflow or of the block, with the runs of single evals on
-the same code that began within three hours after it ended. Later ones form a row of their own,
-which takes others for three hours from the first of them. The next whole or block run, and any run
-on other code, closes a row. In a row an eval counts at most once as a pass and once as a failure: a
-model repeats its output for a while, so that a rerun within three hours can clear an eval and
-never confirms that it broke. Within a day no rate jumps between a run and its reruns on the same
-code.
+*Rows.* A row of a block is a run of the workflow or of the block. It includes the runs of single
+evals on the same code that began within three hours after its end. Later single runs form their own
+row, open for three hours from its first run. The next whole or block run closes a row, and so does
+any run on other code. In a row an eval counts at most once as a pass and once as a failure. A model
+repeats its output for a while: a rerun within three hours can clear an eval, but never confirms
+that it broke. Within a day no rate jumps between a run and its reruns on the same code.
 
 *Errors.* An execution error is no outcome.
 
-*Horizon.* The rows of the newest 30 whole runs before the candidate decide; older ones only say
+*Horizon.* The rows of the newest 30 whole runs before the candidate decide; older ones only tell
 since when.
 """
 
@@ -40,22 +39,22 @@ from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT, NOT_PASSING, 
 
 MOMENT_TYPE = pl.Datetime("us", "UTC")
 EARLIER, BASELINE, CANDIDATE = 0, 1, 2
-"""The values of ``side``: history, the baseline that was passed in, the candidate."""
+"""The values of ``side``: history, the given baseline, the candidate."""
 
 DEFINITION = ("handle_inputs_fingerprint", "condition_kind", "threshold", "expected")
-"""What has to agree; ``expected`` is the expected value by value."""
+"""The columns that have to agree; ``expected`` compares the expected value by value."""
 
 NEEDED = (
     *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id"),
     *("workflow_version_id", "run_scope", "run_created_at", "run_completed_at", "created_at"),
     *("completed_at", BLOCK_CODE, *DEFINITION[:-1], "expected_value"),
 )
-"""The columns of a RESULTS frame of which a ledger is made."""
+"""The columns of a RESULTS frame that a ledger needs."""
 
 OPEN = timedelta(hours=3)
-"""So long after its first run a row takes runs of single evals."""
+"""How long after its first run a row takes runs of single evals."""
 HORIZON = 30
-"""So many whole runs before the candidate decide."""
+"""How many whole runs before the candidate decide."""
 SAME_DAY = timedelta(days=1)
 OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
 _TIES = ("eval_id", "state", BLOCK_CODE, *DEFINITION[:-1], "expected_value")
@@ -64,30 +63,30 @@ _ROWS = pl.Schema(
     {"block": pl.Int64(), "row": pl.Int64(), "began": pl.String(), "moment": MOMENT_TYPE}
     | {"until": MOMENT_TYPE, "is_now": pl.Boolean()}
 )
-_NOT_TOLD = -1  # of an edit, beside SAME, UNKNOWN and EDITED
+_NOT_TOLD = -1  # of an edit, besides SAME, UNKNOWN and EDITED
 
 
 Cell = dict[str, Any]
-"""What there is of a block in a run, or one result, by the names of columns."""
+"""A block's results in a run, or one result, by the names of columns."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ledger:
-    """What is known of each eval, row by row.
+    """The outcomes of each eval, row by row.
 
-    ``results`` are in the order of time: ``at`` is the place of each in what :func:`combine_sides`
-    says, ``eval`` an index into ``evals``, ``row`` null where it judges nothing. ``evals`` are in
-    the order of the arrays; ``errors_since`` is when the first of an eval's newest rows began that
-    are all errors, null where fewer than two are. Each of ``rows`` of a block ``began`` with a run,
-    and takes runs of single evals ``until`` a moment.
+    ``results`` are in the order of time: ``at`` is the place of each in the frame of
+    :func:`combine_sides`, ``eval`` an index into ``evals``, ``row`` null if it judges nothing.
+    ``evals`` are in the order of the arrays. ``errors_since`` is the beginning of the newest rows
+    of an eval that are all errors, null for fewer than two. Each of ``rows`` of a block ``began``
+    with a run, and takes runs of single evals ``until`` a moment.
     """
 
     results: pl.DataFrame
     evals: pl.DataFrame
     rows: pl.DataFrame
     histories: Histories
-    codes: Ints  # of each eval's block, 0 where it is not known, shape (n, T)
-    is_inside: Bools  # which rows decide, and do not only say since when, shape (n, T)
+    codes: Ints  # of each eval's block, 0 if not known, shape (n, T)
+    is_inside: Bools  # which rows decide, and do not only tell since when, shape (n, T)
 
     def places(self, results: pl.DataFrame) -> Bools:
         found = np.zeros(self.histories.shape, dtype=np.bool_)
@@ -101,11 +100,11 @@ def combine_sides(
     baseline: pl.DataFrame | None = None,
     history: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Put results with the columns :data:`NEEDED`, others too, into one frame, each of them once.
+    """Put results with the columns :data:`NEEDED`, and others, into one frame, each of them once.
 
-    It has ``side``, ``moment`` and a ``state`` that is one of ours: what is earlier first, then the
-    candidate, each in the order of time, numbered by ``at``. The baseline is earlier whatever its
-    dates say, and the order of the frames does not matter.
+    It adds ``side``, ``moment`` and a ``state`` that is one of ours. Earlier results come first,
+    then the candidate's, each in the order of time, numbered by ``at``. The baseline is earlier
+    whatever its dates, and the order of the frames does not matter.
     """
     sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
     frames = [
@@ -114,8 +113,8 @@ def combine_sides(
         if frame is not None
     ]
     combined = pl.concat(frames, how="diagonal").with_columns(moment=MOMENT, state=known_state())
-    # Which of several of one moment came first is not known: ids, or all that is judged, only see
-    # to it that the order of the frames does not say so.
+    # The order of results with one moment is not known. Ids, or all judged columns, order them, so
+    # the order of the frames has no effect.
     ties = _TIES if combined["result_id"].has_nulls() else ()
     order = pl.col("side") == CANDIDATE, "moment", "side", "run_id", "result_id", *ties
     ordered = combined.sort(order, nulls_last=False)
@@ -123,7 +122,7 @@ def combine_sides(
 
 
 def _each_once(results: pl.DataFrame) -> pl.DataFrame:
-    """Of a result that is there twice the later row; results without an id all count."""
+    """The later row of a result that is there twice; results without an id all count."""
     if results["result_id"].n_unique() == results.height:
         return results
     again = pl.col("result_id").is_not_null() & ~pl.struct(RESULTS.key).is_last_distinct()
@@ -136,12 +135,12 @@ def collect(
     horizon: datetime | None = None,
     saved: pl.DataFrame | None = None,
 ) -> Ledger:
-    """Make a ledger of what :func:`combine_sides` gives.
+    """Make a ledger of the frame of :func:`combine_sides`.
 
-    ``changed_blocks`` are those in which the candidate's version differs from what was before, for
-    blocks whose results do not say it, None where that is not known; ``horizon`` is when the oldest
-    run began whose rows decide, None for the 30th newest whole run before the candidate; ``saved``
-    has ``eval_id, condition``, what each eval asserts now.
+    ``changed_blocks`` are the blocks in which the candidate's version differs from the one before,
+    None if unknown; they serve blocks whose results do not tell. ``horizon`` is the beginning of
+    the oldest run whose rows decide; None means the 30th newest whole run before the candidate.
+    ``saved`` has ``eval_id, condition``: each eval's present assertion.
     """
     table, evals = _arrange(results)
     table = _describe_runs(_mark_comparable(table, saved))
@@ -178,11 +177,11 @@ def collect(
 
 
 def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The results that a ledger is made of, in the order of time; and the evals.
+    """The results of a ledger in the order of time, and the evals.
 
     A result without a run (a pass that only the saved eval remembers) is a run itself.
     """
-    # Only where an eval has several texts they may be one value.
+    # Only evals with several texts may have one value in two texts.
     pairs = results.select("eval_id", "expected_value").unique().drop_nulls()
     several = pairs.filter(pl.len().over("eval_id") > 1)["expected_value"].unique()
     by_value = {text: write_by_value(text) for text in several}
@@ -215,7 +214,7 @@ def _tell_apart(texts: pl.Series) -> Ints:
 
 
 def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:
-    """The newest number of each group that is known; 0 where none is."""
+    """The newest known number of each group; 0 if there is none."""
     found = np.zeros(n_groups, dtype=np.int64)
     known = numbers > 0
     found[group[known]] = numbers[known]
@@ -223,10 +222,10 @@ def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:
 
 
 def _mark_comparable(table: pl.DataFrame, saved: pl.DataFrame | None) -> pl.DataFrame:
-    """Add ``comparable``: whether a result is not of another definition than the present one.
+    """Add ``comparable``: whether a result may be of the present definition.
 
-    That is the definition of the newest decided result that asserts what the saved eval does, else
-    of the newest. What decided nothing has no definition.
+    This is the definition of the newest decided result with the saved eval's assertion, else of the
+    newest. An undecided result has no definition.
     """
     decided = pl.col("state").is_in(DECIDED)
     known = table.filter(decided)
@@ -242,7 +241,7 @@ def _mark_comparable(table: pl.DataFrame, saved: pl.DataFrame | None) -> pl.Data
 def mark_own(results: pl.DataFrame, saved: pl.DataFrame, expected: str) -> pl.DataFrame:
     """``at, is_own``: whether a result has the inputs and the condition that its eval has now.
 
-    What is not known on either side is no difference; ``expected`` names the column of the value.
+    A value that is unknown on one side is no difference; ``expected`` names the value's column.
     """
     keys = ("eval_id", *DEFINITION[:-1], expected)
     now = saved.select("eval_id", "condition", inputs="latest_inputs_fingerprint")
@@ -262,10 +261,10 @@ def mark_own(results: pl.DataFrame, saved: pl.DataFrame, expected: str) -> pl.Da
 def _describe_runs(table: pl.DataFrame) -> pl.DataFrame:
     """Add ``is_single, is_whole, outage`` of each result's run.
 
-    It is of one eval alone; of the whole workflow; in an outage. Where its scope is not known, a
-    run of one eval that other runs have among others is single, and one of half of the evals whole.
-    An outage: at least three evals and a tenth of those that ended ended in errors, in two blocks
-    or more; or three and at least half of them.
+    The run is of one eval alone; of the whole workflow; in an outage. If its scope is not known, a
+    run of one eval that other runs have among others is single; a run of half of the evals is
+    whole. In an outage at least three evals ended in errors: a tenth of those that ended, in two
+    blocks or more; or half of them.
     """
     error, ended = pl.col("state") == "error", pl.col("state").is_in((*DECIDED, "error"))
     errors = pl.col("eval").filter(error).n_unique()
@@ -284,15 +283,15 @@ def _describe_runs(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def common(codes: pl.Expr) -> pl.Expr:
-    """The one code of some results; null where they carry different ones."""
+    """The one code of some results; null if they have different ones."""
     known = codes.drop_nulls()
     return pl.when(known.n_unique() == 1).then(known.first()).alias("code")
 
 
 def _list_cells(table: pl.DataFrame) -> list[Cell]:
-    """What there is of each block in each run, in the order of time: a row of the model, or less.
+    """The cells of each block in each run, in the order of time: a row of the model, or a part.
 
-    Results that an eval had while it was in another block do not say which code this one had.
+    An eval's results from its time in another block do not tell the code of this one.
     """
     is_error = (pl.col("state") == "error") & ~pl.col("outage")
     own = pl.col("block_id").eq_missing(pl.col("last_block_id"))
@@ -315,12 +314,12 @@ class _Row:
     """The newest row of a block while rows are placed."""
 
     number: int  # among the rows of its block and side
-    cell: Cell  # what the block has in the first of its runs
+    cell: Cell  # the block's cell in the first of its runs
     until: datetime | None
-    evals: set[int]  # of remembered passes; empty where it is of runs
+    evals: set[int]  # of remembered passes; empty if it is of runs
 
     def takes(self, cell: Cell) -> bool:
-        """Whether what a block has in a run belongs to this row."""
+        """Whether a block's cell in a run belongs to this row."""
         if cell["is_remembered"] or self.evals:
             return bool(cell["is_remembered"] and self.evals and cell["eval"] not in self.evals)
         if not cell["is_single"] or cell["moment"] is None or self.until is None:
@@ -333,7 +332,7 @@ class _Row:
 
 
 def has_same_code(row: Mapping[str, object], other: Mapping[str, object]) -> bool:
-    """Whether a block had one code in two runs; where that is not known, whether it may have."""
+    """Whether a block had one code in two runs; if that is not known, whether it may have."""
     for name in ("code", "workflow_version_id"):
         if row[name] is not None and other[name] is not None:
             return bool(row[name] == other[name])
@@ -341,10 +340,10 @@ def has_same_code(row: Mapping[str, object], other: Mapping[str, object]) -> boo
 
 
 def _place_rows(cells: list[Cell]) -> int:
-    """Put cells into rows, of which the candidate's begin at one place, and say at which.
+    """Put cells into rows; also return the place where the candidate's rows begin.
 
-    Each cell gets ``row``, -1 where it has no outcome; and ``is_rerun``, whether that row repeats
-    the block's run before it, on the same code within a day, so that no rate can have jumped.
+    Each cell gets ``row``, -1 if it has no outcome. It also gets ``is_rerun``: whether the row
+    repeats the block's run before it, on the same code within a day. Then no rate can have jumped.
     """
     lengths: dict[int, int] = {}
     for (block, is_now), its in itertools.groupby(cells, itemgetter("block", "is_now")):
@@ -388,14 +387,14 @@ def _list_rows(cells: list[Cell]) -> pl.DataFrame:
 
 
 def _is_same_day(first: Cell, cell: Cell) -> bool:
-    """Whether a block was run again on the same code within a day, as far as that is known."""
+    """Whether a block was run again on the same code within a day, as far as is known."""
     moments = first["moment"], cell["moment"]
     is_near = None in moments or moments[1] - moments[0] < SAME_DAY
     return is_near and has_same_code(first, cell)
 
 
 def _places(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
-    """The place of each result, which has a row, among all evals and rows."""
+    """The place of each result that has a row, among all evals and rows."""
     return np.asarray(table["eval"].to_numpy() * shape[1] + table["row"].to_numpy())
 
 
@@ -415,16 +414,15 @@ def _find_edits(
 ) -> tuple[Ints, Ints]:
     """Whether the code of an eval's block in a row is another than in the row before.
 
-    It is told of where an eval has results, but for the first of these rows. The block's code says
-    so where both are known. Where neither that nor an equal version does, a version diff says it of
-    the candidate, and of others that the version is another. Where a code is not known, but is
-    before and after, nothing is told if these are equal, and it is not known if they differ. A
-    block was edited where any of its evals says so that was run in the row before; and so it is for
-    an eval whose own results say it, however long ago its result before was. Codes of two blocks
-    say nothing of either: where an eval was moved to another block, it is not known, unless another
-    of that block's evals says that it was edited.
+    The answer is for rows in which an eval has results, except its first. The block's code decides
+    if both are known. Else an equal version means no edit, a version diff decides for the
+    candidate, and another version counts as an edit in other rows. If the code is unknown only in
+    between, equal codes around it mean no edit; with different ones it is not known. A block was
+    edited if any of its evals that ran in the row before shows it. An eval's own results show it
+    however old the result before is. If an eval was moved to another block, codes tell nothing: it
+    is not known, unless another eval of that block shows an edit.
 
-    It gives ``SAME``, ``UNKNOWN`` or ``EDITED``; and the codes; both of the shape (n, T).
+    Returns ``SAME``, ``UNKNOWN`` or ``EDITED``, and the codes, both of the shape (n, T).
     """
     table = table.filter(pl.col("row") >= 0)
     has_results = _count(table, shape) > 0
@@ -452,7 +450,7 @@ def _find_edits(
 
 
 def _skips(codes: Ints, blocks: Ints) -> Bools:
-    """Where an eval's code was known last before others of its block told theirs, shape (n, T)."""
+    """Where an eval's code was known last before others of its block had theirs, shape (n, T)."""
     rows = np.arange(codes.shape[1])
     cell = blocks * codes.shape[1] + rows
     known = np.bincount(cell[codes > 0], minlength=int(cell.max(initial=-1)) + 1)[cell] > 0
@@ -465,7 +463,7 @@ def _skips(codes: Ints, blocks: Ints) -> Bools:
 
 
 def _compare(numbers: Ints, otherwise: Ints) -> Ints:
-    """Whether each is another than the last before; ``otherwise`` where one is not known."""
+    """Whether each differs from the last before; ``otherwise`` if one is not known."""
     before = _last_known(numbers)
     changed = np.where(_differ(numbers, before), EDITED, SAME)
     return np.where((numbers > 0) & (before > 0), changed, otherwise)
@@ -476,13 +474,13 @@ def _differ(numbers: Ints, others: Ints) -> Bools:
 
 
 def _fill(numbers: Ints) -> Ints:
-    """The numbers; where one is not known the last before it, or else the next."""
+    """The numbers; for an unknown one the last before it, or else the next."""
     filled = np.where(numbers > 0, numbers, _last_known(numbers))
     return np.where(filled > 0, filled, _last_known(filled[:, ::-1])[:, ::-1])
 
 
 def _last_known(numbers: Ints) -> Ints:
-    """The last number above 0 in the rows before each row; 0 where there is none."""
+    """The last number above 0 in the rows before each row; 0 if there is none."""
     places = np.where(numbers > 0, np.arange(numbers.shape[1]), 0)
     last = np.maximum.accumulate(places, axis=1)
     found = np.zeros_like(numbers)
@@ -491,7 +489,7 @@ def _last_known(numbers: Ints) -> Ints:
 
 
 def _of_any(own: Ints, blocks: Ints) -> Ints:
-    """What is said of any of a block's evals in each row, for each eval: an edit before all."""
+    """The word of any eval of a block in each row, for each eval: an edit wins."""
     cell = blocks * own.shape[1] + np.arange(own.shape[1])
     said = np.full(int(cell.max(initial=-1)) + 1, SAME)
     for flag in (UNKNOWN, SAME, EDITED):
@@ -502,7 +500,7 @@ def _of_any(own: Ints, blocks: Ints) -> Ints:
 def _find_errors(table: pl.DataFrame) -> pl.DataFrame:
     """``eval, errors_since``: since when an eval ends in an error in each row, on the same code.
 
-    Only of evals whose newest two rows or more have errors and no outcome; outages are no rows.
+    It has only evals whose newest two rows or more have errors and no outcome; outages are no rows.
     """
     is_error = (pl.col("state") == "error") & ~pl.col("outage")
     ended = table.filter(
@@ -514,7 +512,7 @@ def _find_errors(table: pl.DataFrame) -> pl.DataFrame:
     names = ("code", "workflow_version_id")
     known = (pl.col(name).drop_nulls().first() for name in names)
     rows = ended.group_by("eval", "row").agg(pl.col("moment").min(), *known, errs=is_error.all())
-    # As :func:`has_same_code` has it, against the newest.
+    # As in :func:`has_same_code`, against the newest.
     same = (pl.col(name) == pl.col(name).last().over("eval") for name in names)
     goes_on = pl.col("errs") & pl.coalesce(*same, pl.lit(True))
     ordered = rows.sort("row").with_columns(goes_on=goes_on)
@@ -535,7 +533,7 @@ def _find_inside(
     shape: tuple[int, int],
     horizon: datetime | None,
 ) -> Bools:
-    """Which rows lie within the horizon, shape (n, T): what was passed in as a baseline does."""
+    """Which rows lie within the horizon, shape (n, T); a given baseline always does."""
     if horizon is None:
         runs = table.filter(pl.col("side") != CANDIDATE, pl.col("run_id").is_not_null())
         whole = (

@@ -1,10 +1,9 @@
-"""Whether what is run again is what the candidate ran: the same code, the same eval.
+"""Whether a rerun repeats the candidate's run: the same code, the same eval.
 
-A result of other code, or of an eval that asserts something else by now, says nothing about the
-candidate. Before a run is started only the saved evals can tell: their newest results carry
-fingerprints, and the API says whether those results are still up to date. Where it does not say
-that, a block that was saved after the candidate's run counts as edited. After the run the results
-themselves tell.
+A result of other code, or of an eval with another assertion by now, says nothing about the
+candidate. Before a start, only the saved evals can tell. Their newest results carry fingerprints,
+and the API tells whether these results are still up to date. If it does not, a block that was saved
+after the candidate's run counts as edited. After the run the results themselves tell.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, ERA, MOMENT, SAME_EVAL
 
 _NO_CODES = (
-    "Results do not say which code they ran; the history of their blocks says it instead, or else "
+    "Results do not say which code they ran; the history of their blocks does instead, or else "
     "their versions."
 )
 _INPUTS = SAME_EVAL[0]
@@ -27,12 +26,11 @@ _EDITED = ("eval_id", "eval_name", "block_id", "edited")
 def find_edited(
     candidate: pl.DataFrame, saved: pl.DataFrame, blocks: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """The evals of which it is known that running them now is not what the candidate ran.
+    """The evals that certainly would not repeat the candidate's run if they ran now.
 
-    ``saved`` is an EVALS frame; ``blocks`` says when each block was saved (``block_id,
-    updated_at``), for evals of whose newest result the API does not say whether it is up to date.
-    Gives ``eval_id, eval_name, block_id, edited``: ``code``, ``validity``, ``saved``, ``inputs`` or
-    ``condition``.
+    ``saved`` is an EVALS frame. ``blocks`` has the time when each block was saved (``block_id,
+    updated_at``), for evals without freshness from the API. Returns ``eval_id, eval_name, block_id,
+    edited``: ``code``, ``validity``, ``saved``, ``inputs`` or ``condition``.
     """
     told = saved.select(
         *("eval_id", "latest_block_fingerprint", "latest_inputs_fingerprint"),
@@ -59,7 +57,7 @@ def find_edited(
 def split_reruns(
     candidate: pl.DataFrame, reruns: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The reruns of the same code and eval as the candidate's, where both are known, and the rest.
+    """The reruns of the candidate's code and eval, as far as both are known, and the rest.
 
     The rest has the columns of :func:`find_edited`.
     """
@@ -83,12 +81,12 @@ def split_reruns(
 
 
 def has_freshness() -> pl.Expr:
-    """Whether the API says of a saved eval if its newest result is up to date."""
+    """Whether the API tells if a saved eval's newest result is up to date."""
     return pl.col("freshness_status").is_in(("fresh", "stale")).fill_null(False)
 
 
 def note_codes(results: pl.DataFrame) -> list[str]:
-    """What stands in where no decided result has the fingerprint of its code."""
+    """The notes about codes if no decided result has the fingerprint of its code."""
     codes = results.filter(pl.col("state").is_in(DECIDED))[BLOCK_CODE]
     return [_NO_CODES] if 0 < len(codes) == codes.null_count() else []
 
@@ -100,7 +98,7 @@ def _first_that_holds(cases: dict[str, pl.Expr]) -> pl.Expr:
 
 
 def _known(candidate: pl.DataFrame) -> pl.DataFrame:
-    """What each eval's newest results say of code and definition; and when the last run was."""
+    """Each eval's code and definition by its newest results, and the time of its last run."""
     is_era = pl.col(BLOCK_CODE).str.starts_with(ERA)
     return (
         candidate.with_columns(pl.when(~is_era).then(BLOCK_CODE).alias(BLOCK_CODE))

@@ -1,8 +1,8 @@
-"""The rows on which it is decided whether an eval is red: those of the newest 30 whole runs.
+"""The rows that decide whether an eval is red: the rows of the newest 30 whole runs.
 
-What lies before them says only since when, with one exception. The passes that a lasting failure
-ended are one streak: where the horizon cuts it, the passes before are carried as one more row, so
-that a break does not fade while it lasts.
+Older rows only tell since when, with one exception. The passes before a lasting failure are one
+streak. If the horizon cuts it, the older passes are carried as one more row: a break must not fade
+while it lasts.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ _BY_ROW = ("passes", "fails", "edited", "jumps")
 
 
 def infer_within(histories: Histories, is_inside: Bools) -> Posterior:
-    """What the model makes of the rows that decide, of which ``is_inside`` is true, shape (n, T).
+    """The model's answer for the rows that decide, where ``is_inside`` is true, shape (n, T).
 
-    They are the newest rows of each eval. Probabilities are at their places among all rows: of an
-    eval that did not pass inside, those of its first row are at its first failure after its passes.
+    They are the newest rows of each eval. Probabilities are at their places among all rows. If an
+    eval did not pass inside, its first row's probabilities are at its first failure after its
+    passes.
     """
     if is_inside.all():
         return infer(histories)

@@ -1,42 +1,41 @@
-"""The failing rate of an eval as a hidden state that jumps, and how it is inferred.
+"""The failing rate of an eval as a hidden state that jumps, and its inference.
 
-**The model.** ``rates`` says what states there are and how likely jumps are a priori. Write E_h(q)
-for the likelihood of an eval's outcomes at a run, given its rate q and the hour h (normal or bad),
-I for the identity, U and D for the kernels of jumps up and down, ``canUp`` and ``canDown`` for the
-rates from which they lead. If a share u of the block's evals jumps up at that run, and d down,
-then the step of one eval from the run before is
+**The model.** ``rates`` has the states and the prior probabilities of jumps. Write E_h(q) for the
+likelihood of an eval's outcomes at a run, given its rate q and the hour h (normal or bad). Write I
+for the identity, U and D for the kernels of jumps up and down, ``canUp`` and ``canDown`` for the
+rates from which they lead. A share u of the block's evals jumps up at that run, and d down. Then
+the step of one eval from the run before is::
 
     T = Σ_h P(h) · [(1 − u·canUp − d·canDown) I + u U + d D] · diag(E_h),
 
 a hidden Markov model, solved by passes forward and backward (Rabiner 1989), each row rescaled. At
 the first row of a history, and at reruns within a day, nothing jumps: T = Σ_h P(h) diag(E_h).
 
-**Shares and hours** are not known. With α the forward message of an eval at the run before and β
-its backward message at the run, its likelihood α T β is linear in u and d once h is given:
-a_h + u b_h + d c_h. The posterior of (h, u, d) over a small grid is the prior times the product of
-these over the block's evals. An eval must not support itself, so for its own step that product
-leaves it out (a *cavity*, as in expectation propagation: Opper and Winther 2000, Minka 2001);
-because of the linearity its step needs only P(h) and the means of u and d for each h. The messages
-depend on the steps and the steps on the messages, so sweeps are repeated. The prior of the first
-rate is fitted meanwhile by EM (Dempster, Laird and Rubin 1977):
-π ← (20·prior + Σ posteriors) / (20 + n).
+**Shares and hours** are not known. Let α be the forward message of an eval at the run before and β
+its backward message at the run. Given h, its likelihood α T β is linear in u and d: a_h + u b_h + d
+c_h. The posterior of (h, u, d) over a small grid is the prior times the product of these over the
+block's evals. An eval must not support itself, so for its own step that product leaves it out. This
+is a *cavity*, as in expectation propagation (Opper and Winther 2000, Minka 2001). Because of the
+linearity its step needs only P(h) and the means of u and d for each h. The messages depend on the
+steps and the steps on the messages, so sweeps are repeated. Meanwhile EM fits the prior of the
+first rate (Dempster, Laird and Rubin 1977): π ← (20·prior + Σ posteriors) / (20 + n).
 
 **The candidate is kept out of its own support.** The sweeps and EM see only rows before the
-candidate. Then one more round finds each eval's steps from the others' messages, which now contain
+candidate. Then one more round finds each eval's steps from the others' messages. These now contain
 the outcomes on the candidate's side, but no step that was inferred from them. So nothing that an
 eval does there comes back to it by way of the others, and one more failure does not make a break
 less probable. There are three exceptions. With fewer than five earlier rows EM sees the candidate's
-too: else nothing would tell a suite that is flaky as a whole from one that broke. Where an eval
-failed nearly always, rates of .9 and of .995 are told apart, which moves probabilities below .04 by
-up to .01 the other way. And many failures at one row, beside passes at the next, read more and more
-as a bad hour.
+too: else nothing could tell a suite that is flaky as a whole from one that broke. If an eval failed
+nearly always, the model distinguishes rates of .9 and .995. This moves probabilities below .04 by
+up to .01 the other way. And the more failures one row has, with passes in the next, the more it
+looks like a bad hour.
 
-**What comes out.** The last jump of an eval was at run t and upward with the probability
+**What comes out.** The last jump of an eval was at run t and upward with the probability::
 
     worse_t = α(t−1) · P(jump up to the rate at t) · E_t · Π over later runs (stay · E) / Z,
 
-and likewise ``better_t``. Where the last jump in a sequence was, is a question about change points
-(Chib 1998), here with rates that may come back.
+and likewise ``better_t``. Finding the last jump in a sequence is a change point problem (Chib
+1998), here with rates that may come back.
 
 Sources:
     L. R. Rabiner, "A tutorial on hidden Markov models", Proceedings of the IEEE 77 (1989) 257-286.
@@ -79,13 +78,13 @@ from retab_analysis.evidence.rates import (
     find_age,
 )
 
-SWEEPS = 1  # more change nothing that anybody notices
+SWEEPS = 1  # more change nothing noticeable
 
 _STATES = RATES.size
-_SMALL = 1e-60  # the least that a message may give a rate, so that no later outcome is impossible
+_SMALL = 1e-60  # the least weight of a rate in a message: no later outcome may be impossible
 _SMALLEST = 1e-100  # the least likelihood, against the likeliest; dividing by it is safe
 _KINDS = SHARE_PRIORS.shape[1]  # of edits
-_PRIORS = _KINDS * AGE_FACTORS.size  # of shares: by age, and by what is known of an edit
+_PRIORS = _KINDS * AGE_FACTORS.size  # of shares: by age, and by knowledge of an edit
 _COLUMNS = 640  # of a product of matrices: above it BLAS would start threads, which costs more
 _EM_STEPS = 5
 _RISE, _FALL = BREAKS - np.diag(CAN_BREAK), MENDS - np.diag(CAN_MEND)
@@ -99,17 +98,17 @@ _HOUR_PRIORS = HOURS[None, :, None] * SHARE_PRIORS.reshape(-1, len(PAIRS)).T[:, 
 class Histories:
     """The outcomes of n evals over T rows, which are runs in the order of time.
 
-    The rows from ``candidate`` on are the candidate's side: its run, and what was run again since.
-    Only outcomes are here that are comparable with the candidate's; an eval's history begins with
-    the first of them, where its rate has the prior of a first rate. A rate may not jump between a
-    run and what was run again on the same code within a day; ``edited`` counts where it may.
+    The rows from ``candidate`` on are the candidate's side: its run, and reruns since. It has only
+    outcomes that are comparable with the candidate's. An eval's history begins with the first of
+    them, and its rate there has the prior of a first rate. A rate may not jump between a run and
+    its reruns on the same code within a day; ``edited`` counts where it may.
     """
 
     passes: npt.NDArray[np.integer]  # how many outcomes passed, shape (n, T)
-    fails: npt.NDArray[np.integer]  # how many did not, shape (n, T)
+    fails: npt.NDArray[np.integer]  # how many did not pass, shape (n, T)
     block: npt.NDArray[np.integer]  # any number for each eval's block, shape (n,)
     edited: npt.NDArray[np.integer]  # SAME, UNKNOWN or EDITED since the row before, shape (n, T)
-    candidate: int  # the candidate's first row; T where all rows are history
+    candidate: int  # the candidate's first row; T if all rows are history
     jumps: Bools  # whether a rate may jump between the row before and this one, shape (n, T)
 
     @property
@@ -133,7 +132,7 @@ class Histories:
 
     @property
     def begun(self) -> Bools:
-        """Where there was an outcome before, so that an eval has changed or not, shape (n, T)."""
+        """Where there was an outcome before, to which an eval may have changed, shape (n, T)."""
         seen = np.maximum.accumulate(self.observed, axis=1)
         return np.asarray(np.pad(seen, ((0, 0), (1, 0)))[:, :-1])
 
@@ -147,10 +146,10 @@ class Histories:
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """What the model makes of :class:`Histories` of n evals over T rows.
+    """The model's answer to :class:`Histories` of n evals over T rows.
 
-    ``up`` is the probability that the last jump was at a row, upward, and to which rate from
-    ``RATES[BROKEN]`` on, and ``down`` that it was at a row and downward.
+    ``up`` is the probability that the last jump was upward at a row and to a rate, from
+    ``RATES[BROKEN]`` on. ``down`` is the probability that it was downward at a row.
     """
 
     up: Floats  # shape (T, 8, n)
@@ -194,30 +193,30 @@ def infer(histories: Histories, *, sweeps: int = SWEEPS) -> Posterior:
 
 @dataclass(frozen=True, eq=False)
 class _Evals:
-    """What the model asks of each eval and row; the evals are sorted by block.
+    """The model's input for each eval and row; the evals are sorted by block.
 
-    Evals of a block that have equal histories are one here, which counts as often as there are of
-    them: most of a large suite simply passes.
+    Evals of a block with equal histories are one here, counted as often: most of a large suite
+    simply passes.
     """
 
-    count: Ints  # of how many evals each is, shape (n,)
+    count: Ints  # how many evals each stands for, shape (n,)
     first: Ints  # the first eval of each block, shape (B,)
     block: Ints  # the place of each eval's block in ``first``, shape (n,)
     outcome: Ints  # which column of ``likelihoods`` belongs to a row's outcomes, shape (T, n)
     likelihoods: Floats  # of outcomes by hour and rate, the largest 1, shape (2, 13, K)
     jumps: Bools  # shape (T, n)
-    prior: Ints  # of shares, by a row's age and what is known of an edit, shape (T, n)
+    prior: Ints  # of shares, by a row's age and knowledge of an edit, shape (T, n)
     candidate: int
 
     @classmethod
     def of(cls, histories: Histories) -> tuple[_Evals, Ints]:
-        """Prepare histories; also says which of what is prepared is that of each eval."""
+        """Prepare histories; also returns the index of each eval in them."""
         n, n_rows = histories.shape
         _, block = np.unique(histories.block, return_inverse=True)
-        # What others of its block suggest for later rows, an eval has not shown itself.
+        # The rest of its block suggests this for later rows; an eval has not shown it itself.
         has_more = np.arange(n_rows) <= last_row(histories.observed)[:, None]
         jumps = histories.jumps & histories.begun & has_more
-        # Where a rate cannot jump, the edit says what to expect of the rest of the block.
+        # If a rate cannot jump, the edit tells what to expect from the rest of the block.
         edited = np.where(jumps, histories.edited, SAME)
         of_block = np.zeros((int(block.max()) + 1, n_rows), dtype=np.int64)
         np.maximum.at(of_block, block, edited)
@@ -245,7 +244,7 @@ class _Evals:
 
 
 def _index_outcomes(histories: Histories) -> tuple[Ints, Floats]:
-    """Number the different outcomes of a row, none first, and say how probable each is."""
+    """Number the different outcomes of a row, none first, with their probabilities."""
     width = int(histories.fails.max()) + 1
     outcomes = histories.passes.astype(np.int64) * width + histories.fails
     codes = np.unique(np.append(outcomes, 0))
@@ -257,10 +256,10 @@ def _index_outcomes(histories: Histories) -> tuple[Ints, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class _Beliefs:
-    """What is believed of each row's hour and shares, for each eval; shapes (T, 2, n)."""
+    """Beliefs about each row's hour and shares, for each eval; shapes (T, 2, n)."""
 
     hour: Floats  # the probabilities of a normal and of a bad hour
-    up: Floats  # the mean share that jumps up, by hour; 0 where a rate cannot jump
+    up: Floats  # the mean share that jumps up, by hour; 0 if a rate cannot jump
     down: Floats
 
     @classmethod
@@ -274,7 +273,7 @@ class _Beliefs:
 
 
 def _learn_history(evals: _Evals, sweeps: int) -> tuple[Floats, _Beliefs]:
-    """Fit the prior of the first rate, and what is believed of earlier rows, to the history."""
+    """Fit the prior of the first rate, and the beliefs about earlier rows, to the history."""
     first, beliefs = FIRST, _Beliefs.before(evals)
     seen = evals.outcome > 0
     few = seen[: evals.candidate].sum(axis=0).max() < FEW_ROWS
@@ -291,14 +290,14 @@ def _learn_history(evals: _Evals, sweeps: int) -> tuple[Floats, _Beliefs]:
 
 def _fit_first(first: Floats, messages: Floats, count: Ints) -> Floats:
     """Fit the prior of the first rate by EM to messages before row 0, shape (13, evals)."""
-    for _ in range(_EM_STEPS):  # cheap beside a sweep, and slow to settle
+    for _ in range(_EM_STEPS):  # cheap compared with a sweep, and slow to converge
         posterior = first * (messages @ (count / (first @ messages)))
         first = (FIRST_WEIGHT * FIRST + posterior) / (FIRST_WEIGHT + count.sum())
     return first
 
 
 def _pass_backward(evals: _Evals, beliefs: _Beliefs, rows: int) -> Floats:
-    """How probable what comes later is, given a rate, up to a factor; shape (rows + 1, 13, n).
+    """The probability of later outcomes given a rate, up to a factor; shape (rows + 1, 13, n).
 
     Entry t + 1 is the message at row t from the rows after it, entry 0 the one before row 0.
     """
@@ -319,7 +318,7 @@ def _pass_backward(evals: _Evals, beliefs: _Beliefs, rows: int) -> Floats:
 def _sweep(evals: _Evals, first: Floats, used: _Beliefs, later: Floats, found: _Beliefs) -> None:
     """Go through the rows, infer each one's hour and shares into ``found``, step by ``used``.
 
-    If both are the same object, each step is made by what was just found.
+    If both are the same object, each step uses the newest beliefs.
     """
     message = np.repeat(first[:, None], evals.block.size, axis=1)
     for row in range(later.shape[0] - 1):
@@ -357,7 +356,7 @@ def infer_row(evals: _Evals, row: int, terms: Floats, found: _Beliefs) -> None:
 
 
 def _emission(evals: _Evals, row: int) -> Floats:
-    """How probable a row's outcomes are, by hour and rate, shape (2, 13, n)."""
+    """The probability of a row's outcomes, by hour and rate, shape (2, 13, n)."""
     return np.asarray(np.take(evals.likelihoods, evals.outcome[row], axis=2))
 
 
@@ -370,7 +369,7 @@ def _spread(message: Floats) -> Floats:
 
 
 def _step(moves: Floats, likelihood: Floats, beliefs: _Beliefs, row: int) -> tuple[Floats, Floats]:
-    """The forward message at a row, of sum 1, and what it was divided by; shapes (13, n), (n,)."""
+    """The forward message at a row, of sum 1, and its divisor; shapes (13, n), (n,)."""
     message = np.zeros_like(moves[0])
     for hour in (0, 1):
         arrived = beliefs.up[row, hour] * moves[1]
@@ -419,13 +418,13 @@ def _trace_last_jump(
 
 
 def last_row(mask: Bools) -> Ints:
-    """The last row at which each eval's mask holds, -1 where none does, shape (n,)."""
+    """The last row at which each eval's mask holds, -1 if none does, shape (n,)."""
     rows = np.arange(mask.shape[1])
     return np.asarray(np.where(mask, rows[None, :], -1).max(axis=1, initial=-1))
 
 
 def find_likeliest(change: Floats, known: Bools) -> Ints:
-    """The likeliest row of a change of each eval, the latest of several; -1 where none is."""
+    """The likeliest row of a change of each eval, the latest of several; -1 if there is none."""
     if not change.shape[1]:
         return np.full(change.shape[0], -1, dtype=np.int64)
     likeliest = change.shape[1] - 1 - np.argmax(change[:, ::-1], axis=1)

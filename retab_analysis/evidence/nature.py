@@ -1,4 +1,4 @@
-"""Whether an eval comes and goes by itself: its nature, whatever it does today."""
+"""The nature of an eval, whatever it does today: whether it comes and goes by itself."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def comes_and_goes(
 ) -> Bools:
     """Whether each eval failed in two rows with a pass between them, shape (n,).
 
-    The pass is in a row between, or in the first of the two, and no edit of the block lies between
-    the first and the last of the three. Only rows count that decide (``is_inside``, shape (n, T)),
-    since the eval's rate last changed for certain; with ``before`` only those before that row of
-    each eval, shape (n,).
+    The pass is in a row between, or in the first of the two. No edit of the block lies between the
+    first and the last of the three. Only deciding rows count (``is_inside``, shape (n, T)), since
+    the eval's rate last changed for certain. With ``before``, shape (n,), only rows before that row
+    of each eval count.
     """
     rows = np.arange(histories.shape[1])[None, :]
     counts = is_inside & (rows >= _find_change(posterior)[:, None])
@@ -32,13 +32,13 @@ def comes_and_goes(
 
 
 def _find_change(posterior: Posterior) -> Ints:
-    """The row since which each eval's rate is certainly another; -1 where there is none."""
+    """The row since which each eval's rate is certainly another; -1 if there is none."""
     worse, better = posterior.worse, posterior.better
     sums = np.maximum(worse.sum(axis=1), better.sum(axis=1))
     return find_likeliest(np.maximum(worse, better), sums >= CERTAIN_ENOUGH)
 
 
 def _find_last(mask: Bools) -> Ints:
-    """The last row up to each row at which an eval's mask holds; -1 where none is, shape (n, T)."""
+    """The last row up to each row at which an eval's mask holds; -1 if none does, shape (n, T)."""
     rows = np.where(mask, np.arange(mask.shape[1])[None, :], -1)
     return np.maximum.accumulate(rows, axis=1)

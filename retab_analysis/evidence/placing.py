@@ -1,10 +1,10 @@
-"""Which results are what a workflow does now, which are earlier, and which judge nothing.
+"""The places of results: of the workflow as it is now, earlier, or outside the judgement.
 
-For each block the candidate's side are its rows on the present code since the newest run of the
-whole workflow that stands and ran the block on it. Within these it begins with the newest run that
-decided at least half of the block and was not cut short, else with the first. An eval keeps its
-older row on the present code, unless a whole run that completed after it ought to have had it.
-Where nothing ran on the present code, the newest code that ran takes its place.
+A block's candidate side are its rows on the present code. They begin with the newest run of the
+whole workflow that stands and ran the block on it. From these on, the side begins with the newest
+run that decided at least half of the block and was not cut short, else with the first. An eval
+keeps its older row on the present code, unless a whole run that completed after it ought to have
+had it. If nothing ran on the present code, the newest code that ran takes its place.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ def place_results(
 ) -> pl.DataFrame:
     """Add ``place``: ``candidate``, ``earlier``, or ``tried``, which judges nothing.
 
-    ``results`` have ``is_present``, whether they are of their block's present code. ``runs`` have
-    ``run_id, created_at, ended_at, workflow_version_id, scope, is_completed, stands``. Of ``named``
-    runs the candidate's side are these and the runs of single evals that their rows take.
+    ``results`` have ``is_present``: whether they are of their block's present code. ``runs`` have
+    ``run_id, created_at, ended_at, workflow_version_id, scope, is_completed, stands``. With
+    ``named`` runs, the candidate's side are these and the runs of single evals that their rows
+    take.
     """
     block_of = dict(saved.select("eval_id", "block_id").iter_rows())
     sizes = Counter(block_of.values())
@@ -81,7 +82,7 @@ def place_results(
 
 
 def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
-    """Whether an eval is among those that some runs are of, as their scopes say."""
+    """Whether an eval is in the scope of some runs."""
     if not runs.filter(scope="workflow").is_empty():
         return pl.lit(True)
     blocks = runs.filter(scope="block")["target_block_id"].drop_nulls()
@@ -107,7 +108,7 @@ def _place_named(rows: Sequence[Cell], named: frozenset[str]) -> list[Placed]:
 def _place_block(
     rows: Sequence[Cell], size: int, whole: Sequence[Cell], had: Mapping[str, Collection[str]]
 ) -> list[Placed]:
-    """Where each run of one block stands, and which results of single evals stand elsewhere."""
+    """The place of each run of one block, and the results of single evals with another place."""
     present = [row for row in rows if row["is_present"]]
     present = present or [row for row in rows if has_same_code(row, rows[-1])]
     standing = [
@@ -123,8 +124,8 @@ def _place_block(
         if row["run_id"] not in ids and side and _is_after(row, side[0]):
             place = "tried"
         placed.append((row["run_id"], row["block"], None, place))
-    # An eval keeps its newest older row, and loses any of which a whole run has nothing that
-    # completed after it.
+    # An eval keeps its newest older row, unless a whole run that completed after it has no result
+    # of the eval.
     kept: dict[str, Cell] = {}
     for row in present:
         kept |= dict.fromkeys(row["ended"], row)

@@ -1,16 +1,16 @@
 """The constants of the model of failing rates that jump: its states, jumps, shares and hours.
 
 An eval has a hidden *failing rate*, one of :data:`RATES`. From one run to the next it stays, jumps
-up (something broke) or jumps down (it was mended); a jump is of at least :data:`LEAST_JUMP`, so
-that every jump matters. The rate after a jump is drawn from what is usual after a break or a mend,
-whatever the rate before, cut to jumps that are large enough.
+up (something broke) or jumps down (it was mended). A jump is of at least :data:`LEAST_JUMP`: every
+jump matters. The rate after a jump comes from the usual rates after a break or a mend, whatever the
+rate before, cut to jumps that are large enough.
 
-Jumps are shared: at each run an unknown share of a block's evals jumps up, and another down. How
-large a share is to be expected depends on whether the block's code was edited between the runs.
-And a run may be a *bad hour* for a block, which adds :data:`HOUR_SHIFT` to the log odds of failing,
-for that run alone: it shows in evals that are shaky and hardly in those that are solid.
+Jumps are shared: at each run an unknown share of a block's evals jumps up, and another down. The
+expected share depends on whether the block's code was edited between the runs. And a run may be a
+*bad hour* for a block, which adds :data:`HOUR_SHIFT` to the log odds of failing, for that run
+alone. It shows in shaky evals and hardly in solid ones.
 
-The values were fitted to simulated suites; ``inference`` says what they are used for.
+The values were fitted to simulated suites; ``inference`` uses them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Bools = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.str_]
 
 SAME, UNKNOWN, EDITED = 0, 1, 2
-"""Whether a block's code differs from that of the row before; the largest of several counts."""
+"""Whether a block's code differs from the row before; the largest of several counts."""
 
 RATES: Floats = np.array(
     [0.0005, 0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97, 0.995]
@@ -35,9 +35,9 @@ FIRST: Floats = np.array(
 FIRST_WEIGHT = 20.0
 """How many evals the prior of the first rate is worth when it is fitted to a suite."""
 FEW_ROWS = 5
-"""Where no eval has so many earlier rows, the candidate's outcomes take part in that fit, so that a
-suite that is flaky as a whole is recognised. From so many rows on they do not, which keeps one more
-failure from making a break less probable."""
+"""If no eval has so many earlier rows, the candidate's outcomes take part in that fit: this
+recognises a suite that is flaky as a whole. From so many rows on they do not: one more failure must
+not make a break less probable."""
 
 LEAST_JUMP = 0.14
 AFTER_BREAK: Floats = np.array([0.0] * 5 + [0.02, 0.06, 0.10, 0.10, 0.10, 0.12, 0.25, 0.25])
@@ -50,7 +50,7 @@ UP_SHARES = {
     EDITED: (0.22, 0.095, 0.173, 0.228, 0.150, 0.089, 0.045),
     SAME: (0.88, 0.044, 0.030, 0.020, 0.014, 0.008, 0.004),
 }
-"""How probable it is, before anything was seen, that such a share of a block's evals breaks."""
+"""The prior probability that such a share of a block's evals breaks."""
 DOWN_SHARES = {
     EDITED: (0.45, 0.05, 0.10, 0.10, 0.15, 0.10, 0.05),
     SAME: (0.90, 0.02, 0.02, 0.02, 0.02, 0.01, 0.01),
@@ -58,21 +58,21 @@ DOWN_SHARES = {
 UNKNOWN_IS_EDITED = 0.25
 """How often a code that is not known to be the same was in fact edited."""
 AGE_FACTORS: Floats = np.array([1.0, 0.8, 0.65, 0.5])
-"""By this the weights of breaks are multiplied at the candidate, at the row before it, and so on;
-the last holds for all older rows. What broke there was seen and mostly mended, while nobody has
-seen yet what broke at the candidate. It falls slowly, so that a break that is still there does not
-look less probable one run later."""
+"""Factors for the weights of breaks at the candidate, at the row before it, and so on; the last
+holds for all older rows. Older breaks were seen and mostly mended; breaks at the candidate were not
+seen yet. The factors fall slowly: a break that is still there must not look less probable one run
+later."""
 
 HOUR_SHIFT = 2.5
 HOURS: Floats = np.array([0.96, 0.04])
-"""How probable a normal hour is, and a bad one."""
+"""The probabilities of a normal and a bad hour."""
 
 
 def jump_kernel(target: Floats, sign: int) -> Floats:
     """The probabilities of the rate after a jump, the rate before it in the rows.
 
-    They are ``target`` cut to jumps of at least :data:`LEAST_JUMP` in the direction of ``sign`` and
-    normalised; zeros where no such jump leads from the rate.
+    They are ``target``, cut to jumps of at least :data:`LEAST_JUMP` in the direction of ``sign``
+    and normalised; zeros if no such jump leads from the rate.
     """
     step = sign * (RATES[None, :] - RATES[:, None])
     kernel = np.where(step >= LEAST_JUMP, target[None, :], 0.0)
@@ -81,12 +81,12 @@ def jump_kernel(target: Floats, sign: int) -> Floats:
 
 
 def find_age(row: Ints, candidate: int) -> Ints:
-    """How many rows a row lies before the candidate, as far as that matters."""
+    """How many rows a row lies before the candidate, up to the last factor."""
     return np.clip(candidate - row, 0, AGE_FACTORS.size - 1)
 
 
 def share_weights(edited: int, *, up: bool, age: int) -> Floats:
-    """How probable each of :data:`SHARES` is before anything was seen, at a row of that age."""
+    """The prior of each of :data:`SHARES` at a row of that age."""
     if edited == UNKNOWN:
         same, changed = (share_weights(kind, up=up, age=age) for kind in (SAME, EDITED))
         return (1 - UNKNOWN_IS_EDITED) * same + UNKNOWN_IS_EDITED * changed
@@ -98,7 +98,7 @@ def share_weights(edited: int, *, up: bool, age: int) -> Floats:
 
 
 def _share_prior(age: int, edited: int) -> Floats:
-    """How probable each of :data:`PAIRS` is before anything was seen."""
+    """The prior of each of :data:`PAIRS`."""
     up, down = (share_weights(edited, up=up, age=age) for up in (True, False))
     weights = np.outer(up, down)[_POSSIBLE]
     return np.asarray(weights / weights.sum())
@@ -106,7 +106,7 @@ def _share_prior(age: int, edited: int) -> Floats:
 
 _POSSIBLE = np.add.outer(SHARES, SHARES) <= 1  # no more than all evals can jump
 PAIRS: Floats = SHARES[np.argwhere(_POSSIBLE)]
-"""The share that jumps up and the share that jumps down, every pair that can be."""
+"""All possible pairs of the share that jumps up and the share that jumps down."""
 SHARE_PRIORS: Floats = np.array(
     [[_share_prior(age, kind) for kind in range(3)] for age in range(AGE_FACTORS.size)]
 )

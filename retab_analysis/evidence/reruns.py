@@ -1,10 +1,10 @@
-"""How many further rows decide, and whether a rerun is worth while: the posterior predictive.
+"""How many further rows decide, and whether a rerun is worthwhile: the posterior predictive.
 
 After i further passes and j further failures the probability that an eval got worse is
 
     p(i, j) = Σ W e₊^i e₋^j / Σ A e₊^i e₋^j,
 
-with W and A as in :mod:`retab_analysis.evidence.since`. Passes alone and failures alone tell how
+with W and A as in :mod:`retab_analysis.evidence.since`. Passes alone and failures alone show how
 far it can still move.
 """
 
@@ -17,17 +17,17 @@ from retab_analysis.evidence.rates import HOUR_RATES, HOURS, Bools, Floats, Ints
 from retab_analysis.vocabulary import CERTAIN_ENOUGH, LIKELY, SURE, UNLIKELY
 
 MOST_RERUNS = 5
-"""So many equal outcomes in a row are looked ahead by who asks what decides."""
+"""How many equal outcomes in a row ``count_reruns`` looks ahead."""
 ROUNDS = 8
-"""So many rounds are looked ahead."""
+"""How many rounds ``predict`` looks ahead."""
 CLEARED_BY_PASS = 0.1
-"""Up to this probability an eval is cleared that passed in its newest row."""
+"""An eval that passed in its newest row is cleared up to this probability."""
 
 
 def predict(posterior: Posterior, after: Ints) -> tuple[Floats, Floats]:
     """The probability that each eval got worse, after so many further passes or failures in a row.
 
-    ``after`` is the row after which a worsening counts, shape (n,). Gives two arrays of the shape
+    ``after`` is the row after which a worsening counts, shape (n,). Returns two arrays of the shape
     (ROUNDS + 1, n).
     """
     worse, present = posterior.worse_by_rate(after), posterior.present
@@ -40,17 +40,17 @@ def predict(posterior: Posterior, after: Ints) -> tuple[Floats, Floats]:
 def count_reruns(p: Floats, *, clear: bool) -> Ints:
     """How many further passes in a row clear each eval, or failures confirm it; -1 for above 5.
 
-    ``p`` is what :func:`predict` says of passes, or of failures.
+    ``p`` are the probabilities of :func:`predict` for passes, or for failures.
     """
     decides = p[: MOST_RERUNS + 1] <= UNLIKELY if clear else p[: MOST_RERUNS + 1] >= SURE
     return np.where(decides.any(axis=0), decides.argmax(axis=0), -1)
 
 
 def count_rounds(passes: Floats, fails: Floats, by_edit: Bools, passed_last: Bools) -> Ints:
-    """With how many rounds left a rerun may change what is said of each eval; -1 for above 8.
+    """The number of rounds in which reruns may change each eval's transition; -1 for above 8.
 
-    All passes, or all failures, bring its probability across the one from which it is called broken
-    (0.5 by an edit, else 0.8), or all passes clear it.
+    All passes, or all failures, bring its probability across the threshold of a break (0.5 by an
+    edit, else 0.8), or all passes clear it.
     """
     now, limit = passes[0], np.where(passed_last, CLEARED_BY_PASS, UNLIKELY)
     called = np.where(by_edit, LIKELY, CERTAIN_ENOUGH)

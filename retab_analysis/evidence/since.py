@@ -1,9 +1,9 @@
-"""Whether an eval got worse, since when, why, and what would decide it.
+"""Whether an eval got worse, since when, why, and which further outcomes decide it.
 
-An eval *regressed* where its last jump was upward and lies after the row to which it is compared: a
-lasting worsening began then, and has not been mended since. With W(j) the probability of that by
-the present rate j, and A(j) the posterior of the present rate, ``p_regressed`` is Σ W / Σ A, and
-after k further outcomes Σ W e^k / Σ A e^k, where e is the likelihood of such an outcome over normal
+An eval *regressed* if its last jump was upward and lies after the row to which it is compared: a
+lasting worsening began then and was not mended since. Let W(j) be its probability by the present
+rate j, and A(j) the posterior of the present rate. Then ``p_regressed`` is Σ W / Σ A. After k
+further outcomes it is Σ W e^k / Σ A e^k, where e is the likelihood of such an outcome over normal
 and bad hours.
 """
 
@@ -26,28 +26,29 @@ from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, LIKELY
 
 CREDIBLE = 0.90
 DOUBT_BY_EDIT, NATURE_ROWS = 0.2, 3
-"""From this probability that an edit broke it on, an eval is flaky by its nature only if it failed
+"""From this probability on that an edit broke it, an eval is flaky by its nature only if it failed
 in so many rows since."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What is known of each of n evals, over T rows; shape (n,) but for ``since_rows``.
+    """The answers for each of n evals, over T rows; shape (n,) but for ``since_rows``.
 
-    ``cause`` is ``edit`` or ``drift`` where more than half of the probability, and ``since``, lie
-    where the code of the block was edited, or was not; else ``unknown``. So many further passes in
-    a row clear an eval, or failures confirm it: 0 where that is so already, at least 1 where it was
-    decided before and is not now, -1 where more than 5 are needed or nothing was decided before.
+    ``cause`` is ``edit`` if more than half of the probability, and ``since``, lie at rows with
+    edited code; ``drift`` if they lie at other rows; else ``unknown``. ``reruns_to_clear`` passes
+    in a row clear an eval, ``reruns_to_confirm`` failures confirm it. They are 0 if that is so
+    already, and at least 1 if it was decided before and is not now. They are -1 if more than 5 are
+    needed or nothing was decided before.
     """
 
-    p_regressed: Floats  # NaN where it is not known
+    p_regressed: Floats  # NaN if it is not known
     p_improved: Floats
-    since: Ints  # the likeliest outcome at which the worsening began; -1 where there is none
+    since: Ints  # the likeliest outcome at which the worsening began; -1 if there is none
     since_rows: Bools  # the smallest set of rows that holds 90 % of the probability, shape (n, T)
-    cause: Words  # empty where ``since`` is -1
+    cause: Words  # empty if ``since`` is -1
     reruns_to_clear: Ints
     reruns_to_confirm: Ints
-    rounds: Ints  # with how many left a rerun may change what is said; -1 for above 8
+    rounds: Ints  # in how many reruns the transition may change; -1 for above 8
 
 
 def answer(
@@ -56,12 +57,12 @@ def answer(
     after: npt.ArrayLike = -1,
     known: Bools | None = None,
 ) -> Answers:
-    """Read all answers off the model: ``histories`` went into it, ``posterior`` came out of it.
+    """Read all answers off the model: ``histories`` is its input, ``posterior`` its output.
 
-    ``after`` is the row after which a worsening counts, -1 for all rows, which is also how an eval
-    that passes now is judged; one for each eval, shape (n,), or one for all. ``known`` is of which
-    evals something can be said, shape (n,); None for those with an outcome both before the
-    candidate and on its side.
+    ``after`` is the row after which a worsening counts; -1, for all rows, also judges an eval that
+    passes now. It is one for each eval, shape (n,), or one for all. ``known`` marks the evals with
+    an answer, shape (n,). None means evals with an outcome both before the candidate and on its
+    side.
     """
     rows = np.broadcast_to(np.asarray(after, dtype=np.int64), histories.shape[:1])
     known = histories.decided if known is None else known
@@ -73,7 +74,7 @@ def answer(
         np.where(edited == kind, worse, 0.0).sum(axis=1) > half for kind in (EDITED, SAME)
     )
     since = find_likeliest(worse, known)
-    # What is said of that row has to hold of it.
+    # The answers about that row have to hold for it.
     there = since
     if edited.size:
         there = np.take_along_axis(edited, np.maximum(since, 0)[:, None], axis=1)[:, 0]
@@ -104,9 +105,9 @@ def is_newest(histories: Histories) -> Bools:
 
 
 def show_at_outcomes(histories: Histories, worse: Floats) -> tuple[Floats, Ints]:
-    """Move what happened where an eval was not run to its next outcome, if any, where it shows.
+    """Move a change at a row without an outcome to the eval's next outcome, where it shows.
 
-    It gives the probability that a worsening began at a row, and what is known of edits, (n, T).
+    It returns the probability that a worsening began at a row, and the edits, (n, T).
     """
     worse, edited = worse.copy(), np.where(histories.begun, histories.edited, SAME)
     observed = histories.observed
@@ -120,7 +121,7 @@ def show_at_outcomes(histories: Histories, worse: Floats) -> tuple[Floats, Ints]
 
 
 def find_credible_rows(worse: Floats) -> Bools:
-    """The smallest set of rows that holds ``CREDIBLE`` of what each eval has, shape (n, T)."""
+    """The smallest set of rows that holds ``CREDIBLE`` of each eval's probability, shape (n, T)."""
     order = np.argsort(-worse, axis=1, kind="stable")
     ordered = np.take_along_axis(worse, order, axis=1)
     before = np.cumsum(ordered, axis=1) - ordered
@@ -132,14 +133,14 @@ def find_credible_rows(worse: Floats) -> Bools:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What the model makes of a ledger; read with :meth:`of_each_eval`."""
+    """The model's answer to a ledger; read with :meth:`of_each_eval`."""
 
     ledger: Ledger
     posterior: Posterior
 
     @cached_property
     def overall(self) -> Answers:
-        """The answers where a worsening counts whenever it began."""
+        """The answers if a worsening counts whenever it began."""
         histories = self.ledger.histories
         known = np.asarray(histories.observed.any(axis=1))
         return answer(histories, self.posterior, known=known)
@@ -148,8 +149,8 @@ class Findings:
     def is_flaky(self) -> Bools:
         """Which evals are flaky by nature, whatever they do today, shape (n,).
 
-        One that may have broken is so only if it came and went before that: two failures after an
-        edit are no nature yet.
+        One that may have broken is flaky only if it came and went before that: two failures after
+        an edit are no nature yet.
         """
         overall, failed = self.overall, self.ledger.histories.failed
         rows = np.arange(failed.shape[1])[None, :]
@@ -178,21 +179,21 @@ class Findings:
 
     @property
     def likely_since(self) -> Ints:
-        """The row since which each eval is probably worse; -1 where it is not, shape (n,)."""
+        """The row since which each eval is probably worse; -1 if it is not, shape (n,)."""
         return np.where(self.overall.p_regressed >= LIKELY, self.overall.since, -1)
 
     def of_each_eval(self, after: Ints, known: Bools) -> pl.DataFrame:
         """The answers, one row per eval, in the order of ``ledger.evals``.
 
-        ``after`` and ``known`` are as for :func:`answer`. The columns are ``eval``, those of
-        :class:`retab_analysis.evidence.story.Reading`, and ``p_better``, ``since_runs`` (the
-        smallest set of runs that holds 90 %). ``p_worse, p_better`` are whenever it began;
-        ``before`` and ``since`` are before ``since_row`` and from it on, or before the candidate
-        and on its side where there is none.
+        ``after`` and ``known`` are as for :func:`answer`. The columns are ``eval``, the fields of
+        :class:`retab_analysis.evidence.story.Reading`, ``p_better`` and ``since_runs`` (the
+        smallest set of runs that holds 90 %). ``p_worse, p_better`` count a change whenever it
+        began. ``before`` and ``since`` are before ``since_row`` and from it on; without it, before
+        the candidate and on its side.
         """
         histories, overall = self.ledger.histories, self.overall
         answers = answer(histories, self.posterior, after, known)
-        # What broke before the row after which a worsening counts did not break again after it.
+        # An eval that broke before the row after which a worsening counts did not break again.
         earlier = answers.p_regressed < overall.p_regressed / 2
         told = (answers.since >= 0) & ~earlier
         every_row = np.arange(histories.shape[1])[None, :]
@@ -238,7 +239,7 @@ class Findings:
         return named.join(self._find_end(), on="eval", how="left", maintain_order="left")
 
     def _find_end(self) -> pl.DataFrame:
-        """``eval, row_ends_at, reruns, reruns_in_row``, of what ended on the candidate's side."""
+        """``eval, row_ends_at, reruns, reruns_in_row``, of ended results of the candidate."""
         is_error = (pl.col("state") == "error") & ~pl.col("outage")
         ended = self.ledger.results.filter(
             "comparable",
@@ -247,7 +248,7 @@ class Findings:
             is_error | pl.col("state").is_in(DECIDED),
         )
         is_newest = pl.col("row") == pl.col("row").max()
-        # The first of them is no rerun, of whatever run it is.
+        # The first of them is no rerun, whatever its run.
         again = pl.col("is_single") & (pl.int_range(pl.len()) > 0)
         told = (
             ended.sort("at")
@@ -263,9 +264,9 @@ class Findings:
         return told.join(blocks, on="eval").join(ends, on=("block", "row")).drop("block", "row")
 
     def _with_runs(self, frame: pl.DataFrame, since_rows: Bools) -> pl.DataFrame:
-        """Add the run of the row since which an eval is worse, and the runs it may have been.
+        """Add the run of the row since which an eval is worse, and the possible runs.
 
-        A row of several runs is named after the first: the others ran its evals again.
+        The first run of a row names it: the others ran its evals again.
         """
         told = self.ledger.results.filter("comparable", pl.col("row").is_not_null())
         since = frame["since_row"].fill_null(-1).to_numpy()[:, None]

@@ -1,4 +1,4 @@
-"""Between which runs an edit broke something: from the last pass to the first failure."""
+"""The spans in which an edit broke something: from the last pass to the first failure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SPAN = ("block_id", "before_at", "after_at", "before_version", "after_version")
 def find_spans(
     evals: pl.DataFrame, candidate: pl.DataFrame, *earlier: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """Between which moments and versions edits broke evals, what broke most first.
+    """The moments and versions between which edits broke evals, most broken evals first.
 
     One row each: ``block_id, before_at, after_at, before_version, after_version``, from the last
-    pass on other code to the first failure of some evals, and ``evals``, how many.
+    pass on other code to the first failure of some evals. ``evals`` is their number.
     """
     got_worse = pl.col("transition").is_in((*BROKEN, "newly_errored", "suspect"))
     broken = evals.filter(got_worse, pl.col("cause") == "edit").drop_nulls("block_id")
@@ -51,8 +51,8 @@ def choose_versions(
 ) -> tuple[str, str] | None:
     """Two versions that the API has, between which an edit broke something; None if it has none.
 
-    From the version in which most evals passed last, or, if that is a draft, from the one that was
-    published then; to the candidate's, or to the draft as it is now.
+    From the version in which most evals passed last; if that is a draft, from the version that was
+    published then. To the candidate's version, or to the draft as it is now.
     """
     now = candidate["workflow_version_id"].drop_nulls().unique()
     if spans.is_empty() or len(now) != 1:
@@ -70,5 +70,5 @@ def choose_versions(
 
 
 def list_published(versions: pl.DataFrame | None) -> set[str] | None:
-    """The ids of the versions that were published; None if they are not known."""
+    """The ids of the published versions; None if they are not known."""
     return None if versions is None else {*versions["workflow_version_id"]}

@@ -1,7 +1,7 @@
-"""The story of one eval: what came of it, run by run, and what the model makes of that.
+"""The story of one eval: its outcomes, run by run, and the model's answers.
 
-Every rule about an eval is a function of its story, in :mod:`retab_analysis.evidence.transitions`,
-and every sentence about it is made of its story, in :mod:`retab_analysis.comparison.detail`.
+Every rule about an eval is a function of its story, in :mod:`retab_analysis.evidence.transitions`.
+Every sentence about it comes from its story, in :mod:`retab_analysis.comparison.detail`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from retab_analysis.vocabulary import (
     SURE,
 )
 
-_RUNS = 12  # so many outcomes are shown
+_RUNS = 12  # how many outcomes are shown
 _T = TypeVar("_T")
 
 
 class Outcome(Struct, frozen=True, gc=False):
-    """What came of an eval in one run: a result, as far as a rule reads it."""
+    """An eval's outcome in one run: a result, as far as rules read it."""
 
-    at: int  # its place among the results that are compared
+    at: int  # its place among the compared results
     side: int
-    row: int | None  # of the ledger; None where it judges nothing
-    is_present: bool  # whether it is not of another definition than the present one
+    row: int | None  # of the ledger; None if it judges nothing
+    is_present: bool  # whether it may be of the present definition
     state: str
     moment: datetime | None
     run_id: str | None
@@ -48,7 +48,7 @@ class Outcome(Struct, frozen=True, gc=False):
     threshold: float | None
     expected: str | None
     score: float | None
-    margin: float | None  # score less threshold
+    margin: float | None  # score minus threshold
     duration_ms: float | None
     message: str | None
 
@@ -66,10 +66,10 @@ class Outcome(Struct, frozen=True, gc=False):
 
 
 class Side(Struct, frozen=True, gc=False):
-    """What an eval did on one side: its state over decided results, and the result that shows it.
+    """An eval on one side: its state over decided results, and the result that shows it.
 
-    That is the newest result that has this state, or that did not pass where it is ``mixed``;
-    ``score, margin, duration_ms`` are medians.
+    That is the newest result with this state; for ``mixed``, the newest that did not pass. ``score,
+    margin, duration_ms`` are medians.
     """
 
     state: str
@@ -96,7 +96,7 @@ class Side(Struct, frozen=True, gc=False):
 
 
 class Share(Struct, frozen=True, gc=False):
-    """How many outcomes passed, of how many."""
+    """How many outcomes passed, and how many there are."""
 
     passed: int
     of: int
@@ -106,7 +106,7 @@ class Share(Struct, frozen=True, gc=False):
 
 
 class Reading(Struct, frozen=True, gc=False):
-    """What the model answers about an eval; see :meth:`Findings.of_each_eval`."""
+    """The model's answers about an eval; see :meth:`Findings.of_each_eval`."""
 
     p_regressed: float | None = None
     p_improved: float | None = None
@@ -120,7 +120,7 @@ class Reading(Struct, frozen=True, gc=False):
     is_broken: bool = False  # by its last decided row
     reruns_to_clear: int | None = None
     reruns_to_confirm: int | None = None
-    rounds: int | None = None  # with how many reruns left one may change what is said
+    rounds: int | None = None  # in how many reruns the transition may change
     reruns: int | None = None
     reruns_in_row: int | None = None
     row_ends_at: datetime | None = None
@@ -141,32 +141,32 @@ class Reading(Struct, frozen=True, gc=False):
 
 
 class SavedNow(Struct, frozen=True, gc=False):
-    """What the saved eval says; None where the saved evals are not known."""
+    """Facts about the saved eval; None if the saved evals are not known."""
 
     is_there: bool | None = None
     is_expected: bool = True  # whether the candidate ought to have a result of it
-    is_pending: bool = False  # whether one is still to come
+    is_pending: bool = False  # whether a result is still to come
     is_valid: bool = True
     is_on_present_code: bool = True  # whether it has an outcome or an error on it
     stale: str | None = None  # why it did not run as it is now: its block or eval was edited, never
-    was_there: bool = True  # whether what it is held against has it
+    was_there: bool = True  # whether its baseline has it
 
 
 NOTHING_READ, NOTHING_SAVED = Reading(), SavedNow()
 
 
 class Story(Struct, frozen=True, eq=False, dict=True):
-    """What is known of one eval.
+    """All facts about one eval.
 
-    ``outcomes`` are in the order of time, those of the candidate last: all within the horizon, and
-    before it the newest of each state. ``held`` are those that ``was`` sums up.
+    ``outcomes`` are in the order of time, the candidate's last: all within the horizon, and before
+    it the newest of each state. ``was`` sums up the outcomes in ``held``.
     """
 
     id: str
     name: str | None
     block_id: str | None
     block_label: str | None = None
-    block_name: str | None = None  # its label, with its id where another block has it too
+    block_name: str | None = None  # its label, with its id if another block has it too
     index: int = 0  # its place in the ledger
     path: str | None = None
     condition: str | None = None
@@ -179,13 +179,13 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     now: Side | None = None
     reading: Reading = NOTHING_READ
     saved: SavedNow = NOTHING_SAVED
-    has_own_past: bool = True  # whether it is held against its own past, and not a baseline
-    changed_blocks: frozenset[str] | None = None  # between both sides, where that is known
-    is_beyond_gap: bool = False  # whether runs that were not read lie before it got worse
+    has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
+    changed_blocks: frozenset[str] | None = None  # between both sides, if that is known
+    is_beyond_gap: bool = False  # whether unread runs lie before it got worse
     errors_since: datetime | None = None  # since when its newest rows, two or more, ended in errors
     transition: str = ""  # a Transition
 
-    # What came of it
+    # Its results
 
     @property
     def earlier(self) -> list[Outcome]:
@@ -207,7 +207,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def is_known_before(self) -> bool:
-        """Whether it was decided before, whatever its definition was."""
+        """Whether it was decided before, with any definition."""
         return self.is_comparable or any(each.is_decided for each in self.earlier)
 
     @property
@@ -233,13 +233,13 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def last(self) -> Outcome | None:
-        """What it did when it was decided last with its present definition."""
+        """Its last decided outcome with its present definition."""
         decided = (each for each in reversed(self.outcomes) if each.is_present and each.is_decided)
         return next(decided, None)
 
     @property
     def has_moved(self) -> bool:
-        """Whether it was of another block where it is held against."""
+        """Whether it was of another block in its baseline."""
         blocks = (self.was and self.was.block_id), (self.now and self.now.block_id)
         return None not in blocks and blocks[0] != blocks[1]
 
@@ -252,16 +252,16 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def block_changed(self) -> bool | None:
-        """Whether its block was edited between the sides; None where that is not known."""
+        """Whether its block was edited between the sides; None if that is not known."""
         if self.changed_blocks is not None:
             return None if self.block_id is None else self.block_id in self.changed_blocks
         codes = (self.was and self.was.code), (self.now and self.now.code)
-        # Codes of two blocks say nothing of either.
+        # Codes of two blocks tell nothing about either.
         return None if None in codes or self.has_moved else codes[0] != codes[1]
 
     @cached_property
     def edited(self) -> str | None:
-        """What of its definition was edited, in words; None where nothing is known to be."""
+        """The edited part of its definition, in words; None if no edit is known."""
         others = [each for each in self.outcomes if each.is_decided and not each.is_present]
         if not others:
             return None
@@ -276,7 +276,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def unknown(self) -> tuple[str, ...]:
-        """What of its definition the outcomes of one side do not say, and may have changed."""
+        """The parts of its definition that one side does not tell, and that may have changed."""
         same = [each for each in self.outcomes if each.is_decided and each.is_present]
         sides = [[each for each in same if each.is_now is is_now] for is_now in (False, True)]
         if not all(sides):
@@ -288,7 +288,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
                 found.append(word)
         return tuple(found)
 
-    # What it is now
+    # Its present state
 
     @property
     def state(self) -> str | None:
@@ -311,11 +311,11 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         message = now.status_message if now.failure_message is None else now.failure_message
         return ": ".join(each for each in (now.failure_code, message) if each is not None) or None
 
-    # What follows
+    # Conclusions
 
     @property
     def p_called(self) -> float | None:
-        """The probability by which it is called: by its whole history where that is certain."""
+        """The probability that decides its transition: by its whole history if that is certain."""
         reading = self.reading
         is_certain = self.has_own_past and (reading.p_worse or 0) >= CERTAIN_ENOUGH
         return reading.p_worse if is_certain else reading.p_regressed
@@ -324,7 +324,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     def p(self) -> float | None:
         """The probability that it got worse and was not mended.
 
-        None where it was not decided now, unless it stays broken: then it keeps the last one.
+        None if it was not decided now; but if it stays broken, it keeps the last one.
         """
         is_told = self.is_decided or self.transition in BROKEN
         return self.reading.p_regressed if is_told else None
@@ -354,7 +354,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     def is_latest(self) -> bool:
         """Whether it may have got worse earlier than it shows."""
         was = self.was
-        # Where only the saved eval remembers that it passed, other runs may lie between.
+        # If only the saved eval remembers its pass, other runs may lie between.
         is_remembered = was is not None and was.state == "passed" and was.run_id is None
         return is_remembered or self.is_beyond_gap
 
@@ -362,7 +362,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     def cause(self) -> str | None:
         if not self.is_said_worse:
             return None
-        # Which of the runs that were not read was on edited code is not known.
+        # It is not known which of the unread runs was on edited code.
         is_open = self.is_latest and self.reading.cause == "edit"
         return "unknown" if is_open else self.reading.cause
 
@@ -372,13 +372,13 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def decides_at(self) -> datetime | None:
-        """From when a further look can decide; None where nothing is unclear."""
+        """The time of the next look that can decide; None if nothing is unclear."""
         is_unclear = self.is_unsure or self.transition == "suspect"
         return self.reading.row_ends_at if is_unclear else None
 
     @property
     def not_run_since(self) -> datetime | None:
-        """When it was decided last, where it was not run now."""
+        """When it was decided last, if it was not run now."""
         is_run = self.is_decided or self.errors
         return None if is_run or self.last is None else self.last.moment
 

@@ -1,4 +1,4 @@
-"""What became of an eval, and why: rules that read its story.
+"""The transition of an eval, and its reason: rules that read its story.
 
 In every function the first line that fits decides.
 """
@@ -15,9 +15,9 @@ from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, LIKELY, UNLIKELY, 
 
 
 def find_transition(story: Story) -> Transition | None:
-    """What became of an eval; None where it is no row.
+    """The transition of an eval; None if it is no row.
 
-    An eval is *broken* where its last decided row calls it so, by the words of :func:`find_word`.
+    An eval is *broken* if :func:`find_word` says so for its last decided row.
     """
     s = story
     has_now = s.is_decided or bool(s.errors)
@@ -26,7 +26,7 @@ def find_transition(story: Story) -> Transition | None:
     # It is not saved any more (without a list of saved evals: not there), and was not run.
     if not s.saved.is_there and not s.present:
         return "removed" if s.saved.was_there else None
-    # Nothing of it was ever decided before.
+    # It was never decided before.
     if not s.is_known_before and s.is_decided and not s.is_comparable and not s.saved.stale:
         return "added"
     # It was broken, and did not pass since: an edit, an error, or no result does not mend it.
@@ -56,21 +56,21 @@ def find_transition(story: Story) -> Transition | None:
     )
     if word is None:
         return "newly_blocked" if now.state == "blocked" else "regressed"
-    # It does not fit its block any more: it cannot be run, and is not gone.
+    # It does not fit its block any more: it cannot run, and is not gone.
     if not s.saved.is_valid and not (word == "still_failing" and s.saved.is_on_present_code):
         return "incomplete"
-    # It did not run as it is now: what was said of it before holds only where it was worse.
+    # It did not run as it is now: its earlier word holds only if it was worse.
     return "stale" if s.saved.stale and word != "suspect" else word
 
 
 def find_word(
     reading: Reading, p: float | None, *, was_good: bool, less_often: bool
 ) -> Transition | None:
-    """The transition of an eval that was decided before and now; None where it is broken.
+    """The transition of an eval that was decided before and now; None if it is broken.
 
-    ``p`` is the probability that it got worse and was not mended; ``was_good``, whether it passed,
-    at times at least, where it is held against; ``less_often``, whether it passes at times now, but
-    less often than it did.
+    ``p`` is the probability that it got worse and was not mended. ``was_good`` is whether it passed
+    in its baseline, at least at times. ``less_often`` is whether it passes at times now, but less
+    often than before.
     """
     r, now = reading, reading.now
     p = math.nan if p is None else p
@@ -105,7 +105,7 @@ def find_word(
 
 
 class Reason(NamedTuple):
-    """Why an eval has its transition: a kind, and what the sentence about it says."""
+    """Why an eval has its transition: a kind, and the facts for its sentence."""
 
     kind: str
     now: Share = Share(0, 0)
@@ -114,7 +114,7 @@ class Reason(NamedTuple):
 
 
 def find_reason(story: Story) -> Reason | None:
-    """Why an eval has its transition; None where it simply passes."""
+    """Why an eval has its transition; None if it simply passes."""
     s, r, transition = story, story.reading, story.transition
     if transition in BROKEN or (transition == "still_failing" and s.since_at):
         kind = "comes and goes" if r.since.passed else "broken"

@@ -19,20 +19,20 @@ from retab_analysis.files import PathOrFile, load, save
 from retab_analysis.schema import TABLES, Datetime, Table, find_other_table
 from retab_analysis.schema.conversion import as_polars
 
-# Files of these names that hold CSV are opened with a warning, or as rubbish, or not at all.
+# Programs open CSV under these names with a warning, as rubbish, or not at all.
 OTHER_KINDS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"}
 OTHER_KINDS |= {".gz", ".zip", ".zst", ".bz2", ".xz"}
 
-# Spreadsheets drop spaces and characters that nobody sees before they look for a formula, and take
-# the full-width forms of its signs for the signs themselves.
+# Spreadsheets drop spaces and invisible characters before they look for a formula, and accept the
+# full-width forms of its signs.
 _SIGN = r"[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠]"
 _START = rf"(?:[\t\r\n]|{_SIGN})"
 _SPECIAL = f"^(?:$|\ufeff|'*{_START})"
-_CUT = '[",;\t|\r\n]'  # what could end a cell, also for a reader that separates by something else
+_CUT = '[",;\t|\r\n]'  # characters that end a cell, also for readers with another separator
 _JSON_NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
 # From year 1 to year 9999; beyond, polars' formatting panics and ISO 8601 needs an agreement.
 _SECONDS = (-62_135_596_800, 253_402_300_799)
-# polars takes second 60, and cuts a seventh digit off.
+# polars accepts second 60, and cuts off a seventh digit.
 _TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
     r"(?:\.[0-9]{1,6}0*)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\z"
@@ -42,10 +42,10 @@ _UNIT = r"(?:[0-9a-cefA-CEF][0-9a-fA-F]|[dD](?:[0-7]|[89abAB][0-9a-fA-F]{2}\\u[d
 _ITEM = rf'\s*(?:null|"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u{_UNIT}[0-9a-fA-F]{{2}})*")\s*'
 _LIST = rf"^\s*\[(?:{_ITEM}(?:,{_ITEM})*|\s*)\]\s*\z"
 _DECIMAL_COMMA = r"^([^.,]*),([^.,]*)\z"
-_PIECE = 1 << 22  # bytes of whole rows that are split and parsed at once
+_PIECE = 1 << 22  # bytes of whole rows that are split and parsed together
 _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel's own limits
-_EXACT = 10**15  # whole numbers up to there are shown with all their digits
-_FIRST_YEAR = 1901  # Excel takes 1900 for a leap year, and its first day for a time without a date
+_EXACT = 10**15  # Excel shows whole numbers up to this with all their digits
+_FIRST_YEAR = 1901  # Excel treats 1900 as a leap year, and its first day as a time without a date
 _SHEET = re.compile(r"(?i)(?!'|history\Z)[^\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]+(?<!')")
 
 
@@ -66,34 +66,32 @@ def write_csv(
 ) -> None:
     r"""Write a frame as CSV that :func:`read_csv` turns back into the identical frame.
 
-    UTF-8, always with a header. A null is an empty cell and an empty string is ``""``; times are
-    ISO 8601 in UTC with all their digits (``2024-05-01T10:00:00.000000Z``, without the Z where the
-    column has no time zone), booleans ``true`` and ``false``, floats the shortest text that gives
-    the same number (or ``inf``, ``-inf``, ``NaN``), lists and structs JSON; ``read_csv`` leaves
-    structs as that text. A path is replaced whole or not at all, keeps its permissions and may be
-    a link, a pipe or a device. A killed process may leave ``.<16 hex digits>.tmp``.
+    The file is UTF-8, always with a header. A null is an empty cell, an empty string is ``""``.
+    Times are ISO 8601 in UTC with all their digits (``2024-05-01T10:00:00.000000Z``, without the Z
+    if the column has no time zone). Booleans are ``true`` and ``false``. Floats are the shortest
+    text for the same number (or ``inf``, ``-inf``, ``NaN``). Lists and structs are JSON;
+    ``read_csv`` leaves structs as that text. A path is replaced whole or not at all, and keeps its
+    permissions. It may be a link, pipe or device. A kill may leave ``.<16 hex digits>.tmp``.
 
     Args:
         frame: Any frame; a LazyFrame is collected, and a ``Comparison`` is its ``.evals``.
         path: A path, or a file, which stays open; open one for text with ``newline=""``.
-        spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute:
-            those that start with tab, carriage return or newline, or with one of ``= + - @``
-            (full-width, too) after nothing but spaces and invisible characters, and are not JSON
-            numbers; likewise behind ``;``, a tab or ``|`` inside of them. A text that already has
-            ``'`` there gets one more in either mode. Reading takes one away.
-        excel: For a double click where Excel separates by ``;`` and writes ``0,95``, as in most of
-            Europe: ``;`` separates, fractions have a decimal comma, lines end in CRLF, a byte
-            order mark says UTF-8, and times are ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in
-            UTC. **Excel keeps no more than milliseconds: what is finer is cut off**, the one thing
-            that any mode loses. Excel rounds texts of more than 15 digits; import such a column as
-            text. :func:`write_excel` makes a file that opens the same in every Excel.
+        spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute.
+            They start with tab, carriage return or newline, or with one of ``= + - @`` (full-width,
+            too) after spaces and invisible characters, and are not JSON numbers. It does the same
+            after ``;``, a tab or ``|`` in a cell. In both modes a text with ``'`` there gets one
+            more. ``read_csv`` takes one away.
+        excel: For a double click in an Excel that separates by ``;`` and writes ``0,95``, as in
+            most of Europe. The file has ``;`` as separator, decimal commas, CRLF line ends, and a
+            byte order mark. Times are ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in UTC. **Excel
+            keeps only milliseconds: finer digits are cut off**; no mode loses anything else. Excel
+            rounds texts of over 15 digits: import them as text, or use :func:`write_excel`.
 
     Raises:
-        ConfigError: ``frame`` is not a polars frame; a column cannot be written (Binary, Object,
-            Duration; a year outside of 1 to 9999); ``path`` is not a path or a file open for
-            writing, is a folder or in one that does not exist, or is named like a file of another
-            kind (``.xlsx``, ``.parquet``, ``.gz``).
-        OSError: The file cannot be written. What was there before is untouched.
+        ConfigError: ``frame`` is not a polars frame. Or a column cannot be written: Binary, Object,
+            Duration, or a year outside 1 to 9999. Or ``path`` is not a path or a file open for
+            writing, is a folder or in a missing one, or has a suffix such as ``.xlsx``.
+        OSError: The file cannot be written. The old file is untouched.
 
     Examples:
         >>> import io
@@ -113,8 +111,9 @@ def write_csv(
     suffix = Path(path).suffix.lower() if isinstance(path, str | os.PathLike) else ""
     if suffix in OTHER_KINDS:
         raise ConfigError(
-            f"path ends in {suffix}, but what is written is CSV: let it end in .csv, which a "
-            "spreadsheet opens too, or use retab_analysis.write_excel or write_parquet of the frame"
+            f"path ends in {suffix}, but the content is CSV: let it end in .csv, which a "
+            "spreadsheet opens too, or use retab_analysis.write_excel or write_parquet of the "
+            "frame"
         )
     rows = _collect("frame", frame)
     cells = _cells(rows, safe=spreadsheet_safe, excel=excel)
@@ -161,7 +160,7 @@ def _format(cell: pl.Expr, dtype: pl.DataType, *, excel: bool = False) -> pl.Exp
     if dtype.is_temporal():
         return cell.dt.to_string("iso")
     if dtype.is_nested():
-        # Only structs can be encoded, so the value becomes a member and its shell is taken off.
+        # Only structs can be encoded: the value becomes a member, and its shell is removed.
         text = pl.struct(cell.alias("v")).struct.json_encode()
         return pl.when(cell.is_not_null()).then(
             text.str.strip_prefix('{"v":').str.strip_suffix("}")
@@ -170,15 +169,15 @@ def _format(cell: pl.Expr, dtype: pl.DataType, *, excel: bool = False) -> pl.Exp
 
 
 def _cells(frame: pl.DataFrame, *, safe: bool, excel: bool) -> pl.DataFrame:
-    # Under numbers for names: pl.col takes "*" and "^…$" for patterns.
+    # With numbers as names: pl.col reads "*" and "^…$" as patterns.
     cells = pl.DataFrame({str(n): column for n, column in enumerate(frame.iter_columns())})
-    # Floats are texts, too: a spreadsheet takes -inf for a formula.
+    # Floats are texts, too: a spreadsheet reads -inf as a formula.
     texts = cells.select(~cs.integer() & ~cs.boolean()).schema
     cells = cells.with_columns(
         _format(pl.col(name), dtype, excel=excel).alias(name) for name, dtype in texts.items()
     )
-    # Most columns are written as they are, and finding that out is a third of the work. One search
-    # for both, anchored and not, takes longer.
+    # Most columns are written as they are, and this check is a third of the work. One search for
+    # both, anchored and not, takes longer.
     special = cells.select(
         pl.col(name).str.contains(_CUT).any() | pl.col(name).str.contains(_SPECIAL).any()
         for name in texts
@@ -188,7 +187,7 @@ def _cells(frame: pl.DataFrame, *, safe: bool, excel: bool) -> pl.DataFrame:
         has_comma = excel and dtype.is_numeric()
         if has_comma or special[name].item():
             text = _escape(pl.col(name), safe=safe)
-            # Only now: with a decimal comma it is no number to whoever looks for formulas.
+            # Only now: with a decimal comma it is no number to the search for formulas.
             text = text.str.replace(".", ",", literal=True) if has_comma else text
             is_cut = text.str.contains(_CUT) | text.str.contains("^(?:$|\ufeff)")
             quoted = pl.format('"{}"', text.str.replace_all('"', '""', literal=True))
@@ -211,24 +210,25 @@ def _unescape(text: pl.Expr) -> pl.Expr:
 
 
 def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
-    r"""Read what :func:`write_csv` wrote, in any of its modes, into the identical frame.
+    r"""Read a file of :func:`write_csv`, in any of its modes, into the identical frame.
 
-    The table's columns get their dtypes, others stay String, all in the file's order. Cells are
-    separated by commas or, where the header has none, by ``;``, tabs or ``|``. With ``;``, and in a
-    single column, fractions may have decimal commas. A time without an offset is UTC.
+    The table's columns get their dtypes, others stay String, all in the file's order. Commas
+    separate cells; if the header has none, ``;``, tabs or ``|`` do. With ``;``, and in a single
+    column, fractions may have decimal commas. A time without an offset is UTC.
 
     Args:
         path: A path, or a file open for reading, text or binary, which stays open. A text file that
-            was read from before needs ``newline=""`` to keep the line ends inside cells.
+            you have read from before needs ``newline=""`` to keep the line ends inside cells.
         table: runs, results, evals or workflows.
 
     Raises:
-        ConfigError: There is no such table, or ``path`` is not a path or a file, or is a folder.
-        SchemaError: The file has none of the table's columns, all of another one's, a column twice,
-            rows of different lengths, quotes in wrong places, text that is not UTF-8, or a cell
-            that is not a value of its column's dtype. Nothing is dropped, nulled or rounded, but
-            that a fraction becomes the nearest Float64. Row 1 is the first after the header.
-        OSError: The file cannot be read, for example because there is none.
+        ConfigError: The table does not exist, or ``path`` is not a path or a file, or is a folder.
+        SchemaError: The file has none of the table's columns, all of another one's, or a column
+            twice. Or it has rows of different lengths, quotes in wrong places, text that is not
+            UTF-8, or a cell that is not a value of its column's dtype. ``read_csv`` drops, nulls or
+            rounds no value, but a fraction becomes the nearest Float64. Row 1 is the first after
+            the header.
+        OSError: The file cannot be read, for example because it does not exist.
 
     Examples:
         >>> import io
@@ -272,7 +272,7 @@ def _pieces(file: Iterable[bytes]) -> Iterator[bytes]:
             raise SchemaError(f"{problem} (in Excel: save as CSV UTF-8)") from None
         piece += line
         quotes += line.count(b'"')
-        # A newline ends a row where every quote before it has been closed.
+        # A newline ends a row if every quote before it is closed.
         if len(piece) > least and quotes % 2 == 0:
             yield bytes(piece)
             piece, least = bytearray(), _PIECE
@@ -281,10 +281,10 @@ def _pieces(file: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _split(text: bytes, separator: bytes, row: int, width: int | None = None) -> pl.DataFrame:
-    # polars fills a row that is too short with nulls, so the form is checked before it reads. Where
-    # the quoted cells are out, a newline ends a row, a separator a cell, and a quote is misplaced.
-    # Such a cell starts with the quote, and looks back from there, because the regular expression
-    # engine searches for a literal start at full speed.
+    # polars fills a row that is too short with nulls, so the form is checked before it reads.
+    # Without the quoted cells, a newline ends a row, a separator a cell, and any quote is
+    # misplaced. The pattern starts with the quote, and looks back from there: the regular
+    # expression engine searches for a literal start at full speed.
     quoted = rb'"(?<![^%b\n]")[^"]*+(?:""[^"]*+)*+"(?![^%b\r\n])' % (separator, separator)
     skeleton = re.sub(quoted, b"_", text).replace(b"\r\n", b"\n")
     width = width or skeleton.count(separator) + 1
@@ -298,7 +298,7 @@ def _split(text: bytes, separator: bytes, row: int, width: int | None = None) ->
         else:
             continue
         raise SchemaError(f"{f'row {number}' if number else 'the header'}: got {problem}")
-    # polars takes a byte order mark away wherever it begins to read; one more stays in the cell.
+    # polars removes a byte order mark wherever it begins to read; a second one stays in the cell.
     return pl.read_csv(
         codecs.BOM_UTF8 + text,
         has_header=False,
@@ -314,13 +314,13 @@ def _check_names(names: list[str], table: Table) -> None:
             raise SchemaError(f"column {name!r}: got it {times} times, expected it once")
     if not known:
         got, expected = _shorten(", ".join(map(repr, names))), _shorten(", ".join(table.schema))
-        message = f"got the columns {got}, expected some of those of {table.name}: {expected}"
+        message = f"got the columns {got}, expected some columns of {table.name}: {expected}"
         raise SchemaError(message)
     other = find_other_table(table, names)
-    # With a column that only the expected table has, it may be part of that, joined with the other.
+    # With a column that only the expected table has, it may be a join of both tables.
     if other is not None and known <= set(other.schema):
         raise SchemaError(
-            f"got the columns of {other.name}, expected those of {table.name}: "
+            f"got the columns of {other.name}, expected the columns of {table.name}: "
             f"read_csv(path, {other.name!r}) reads them"
         )
 
@@ -328,7 +328,7 @@ def _check_names(names: list[str], table: Table) -> None:
 def _parse(text: pl.Series, dtype: pl.DataType, row: int) -> pl.Series:
     if dtype == pl.String:
         return text
-    # A cell that is not a value becomes null, and nothing else does.
+    # Only a cell that is not a value becomes null.
     if dtype == pl.Int64:
         expected, values = "a 64-bit integer", text.cast(pl.Int64, strict=False)
     elif dtype == pl.Float64:
@@ -369,10 +369,10 @@ def _shorten(text: str) -> str:
 def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None:
     """Write frames as the sheets of an Excel file, with a header that stays in sight.
 
-    Needs xlsxwriter: ``pip install 'retab_analysis[excel]'``. Texts stay texts, never formulas,
-    numbers or links. Times are Excel's own, in UTC and to the millisecond, or text before 1901;
-    lists of texts are joined by ``", "``, other lists and structs are JSON. Whole numbers of more
-    than 15 digits are text, because Excel would round them.
+    It needs xlsxwriter: ``pip install 'retab_analysis[excel]'``. Texts stay texts, never formulas,
+    numbers or links. Times are Excel's own, in UTC and to the millisecond; before 1901 they are
+    text. Lists of texts are joined by ``", "``, other lists and structs are JSON. Whole numbers of
+    more than 15 digits are text, because Excel would round them.
 
     Args:
         frames: A frame or a ``Comparison``, or several by the names of their sheets.
@@ -380,10 +380,10 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
             for writing bytes.
 
     Raises:
-        ConfigError: xlsxwriter is missing; ``frames`` are not polars frames; Excel does not take a
-            sheet's name, or so many rows or columns; a text has more than 32,767 characters; a
-            column cannot be written (Binary, Object, Duration); ``path`` cannot be used.
-        OSError: The file cannot be written. What was there before is untouched.
+        ConfigError: xlsxwriter is missing, ``frames`` are not polars frames, or ``path`` cannot be
+            used. Or Excel does not accept a sheet's name, or so many rows or columns. Or a text has
+            more than 32,767 characters, or a column cannot be written (Binary, Object, Duration).
+        OSError: The file cannot be written. The old file is untouched.
 
     Examples:
         >>> import io

@@ -1,9 +1,9 @@
-"""What users call to read and run evals: one module for each kind of thing in the API.
+"""The functions that read and run evals: one module for each kind of record in the API.
 
 ``runs``, ``results``, ``lists`` (saved evals, workflows, blocks, documents), ``publications``,
-``edits`` and ``starts`` have the public functions, each beside its endpoint; ``polling`` waits.
+``edits`` and ``starts`` have the public functions, each with its endpoint; ``polling`` waits.
 ``params`` checks arguments, ``paging`` follows a list to its end, ``windows`` reads a long one in
-parts, ``threads`` do many things at once, and ``default_client`` knows which client is meant.
+parts. ``threads`` sends requests at the same time, and ``default_client`` chooses the client.
 """
 
 from retab_analysis.fetch.edits import fetch_edits as fetch_edits

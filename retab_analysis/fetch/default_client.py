@@ -1,4 +1,4 @@
-"""The client that every function asks unless it is given another."""
+"""The client that every function asks by default."""
 
 from __future__ import annotations
 
@@ -10,34 +10,33 @@ from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 _default: Client | None = None
-# Says why the default cannot be used any more, where that can be known without asking it.
+# Tells why the default cannot be used any more, if that is known without asking it.
 _find_problem: Callable[[], str | None] | None = None
 _default_lock = threading.Lock()
 
 
 def use_while(client: Client | None, find_problem: Callable[[], str | None] | None) -> None:
-    """Set the default; ``find_problem`` says before each use why it cannot be used any more."""
+    """Set the default; before each use ``find_problem`` tells why it cannot be used any more."""
     global _default, _find_problem
     with _default_lock:
         _default, _find_problem = client, find_problem
 
 
 def check_client(client: Client | None) -> Client | None:
-    """Check a client that is needed later, if at all; none is made from the environment."""
+    """Check a client for later use, without making one from the environment."""
     if client is not None and not isinstance(client, Client):
         raise ConfigError(f"client must be a Client or None, got {type(client).__name__}")
     return client
 
 
 def client_or_default(client: Client | None) -> Client:
-    """The given client, else the default, made from the environment at first use."""
+    """The given client, or the default, made from the environment at first use."""
     global _default
     check_polars_threads()
     check_client(client)
     if client is not None:
         return client
-    # Under the lock, so that threads that come first together share one client, and with it the
-    # limit of requests at once.
+    # Under the lock: threads that come together share one client and its limit of requests.
     with _default_lock:
         problem = _find_problem and _find_problem()
         if problem:

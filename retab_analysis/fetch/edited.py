@@ -1,9 +1,9 @@
-"""What ``only="edited"`` starts: what has no verdict as it is now.
+"""The starts of ``only="edited"``: blocks and evals without a verdict on their present state.
 
-A block is started where any sign says that its code is another than that of its newest results
-(what the API says of its evals, when it was saved), where its run was cut short, or where half of
-its evals are open; else its single evals that are new or were edited. A run too many costs less
-than a break unseen.
+It starts a block if any sign (the API's freshness of its evals, the time of its save) shows another
+code than its newest results have. It also starts a block if its run was cut short, or if half of
+its evals are open. Else it starts single evals that are new or were edited. A run too many costs
+less than a break unseen.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WHY = {
 _LISTED = 5
 
 SAVE_FIRST = "save an eval in Retab first, then start a run: ra.start_runs({!r}) or check --start"
-"""What is next where a workflow has no evals."""
+"""The next step if a workflow has no evals."""
 
 Eval = dict[str, Any]
 Scope = dict[str, str]
@@ -46,7 +46,7 @@ Scope = dict[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """What is to be started, of how many evals, and the sentences that say so."""
+    """The runs to start, their numbers of evals, and the sentences about them."""
 
     scopes: list[Scope]
     evals: int
@@ -55,14 +55,14 @@ class Selection:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """A block with its saved evals; ``why`` it counts as edited, None where it does not."""
+    """A block with its saved evals; ``why`` it counts as edited, None if it does not."""
 
     id: str
     name: str
     evals: list[Eval]
     is_there: bool
     why: str | None
-    single: list[Eval] = field(default_factory=list)  # the evals that are started by themselves
+    single: list[Eval] = field(default_factory=list)  # the evals that are started on their own
 
     def say_left_out(self) -> str:
         n = count(len(self.evals), "eval")
@@ -131,7 +131,7 @@ def _read_blocks(client: Client, workflow_id: str) -> list[_Block]:
 def find_why(
     evals: Sequence[Eval], open_ones: Sequence[Eval], present: Present, saved_at: datetime | None
 ) -> str | None:
-    """Why a block is started as a whole, the surest sign first; None where it is not."""
+    """Why a block is started as a whole, the surest sign first; None if it is not."""
     ran = [each for each in evals if each["latest_run_status"] is not None]
     if not ran:
         return "never" if evals else None
@@ -170,7 +170,7 @@ def _is_undecided(row: Eval) -> bool:
 
 
 def say_start(workflow_id: str, sizes: Sequence[int]) -> str:
-    """How many runs are started, and of how many evals; ``sizes`` has that of each run."""
+    """How many runs are started, and with how many evals; ``sizes`` has the number for each run."""
     if not sizes:
         return "No run is started: no eval was named"
     is_equal = len({*sizes}) == 1

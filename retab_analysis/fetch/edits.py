@@ -1,7 +1,7 @@
-"""``fetch_edits``: how the blocks of a workflow were configured, from one edit to the next.
+"""``fetch_edits``: the configurations of a workflow's blocks, from one edit to the next.
 
 The API's history of a block is in no SDK and may not be available. Then the published versions and
-the draft as it is now have to do, which know nothing of earlier drafts.
+the present draft are read instead, without earlier drafts.
 """
 
 from __future__ import annotations
@@ -40,40 +40,40 @@ SIGHTINGS = pl.Schema(
         **dict.fromkeys(("is_draft", "is_published"), pl.Boolean()),
     }
 )
-"""Where a configuration was seen: in a published version, or in the draft for a while."""
+"""The place of a configuration: in a published version, or in the draft for a while."""
 
 _NO_HISTORY = (
     "The API does not give the history of blocks: these are the published versions and the draft "
-    "as it is now. What a draft was before is not known"
+    "as it is now. Earlier drafts are not known"
 )
 
 
 def fetch_edits(
     workflow_id: str, *, blocks: OneOrSeveral = None, client: Client | None = None
 ) -> pl.DataFrame:
-    """Fetch how the blocks of a workflow were configured, from one edit to the next.
+    """Fetch the configurations of a workflow's blocks, from one edit to the next.
 
-    Takes one request for the blocks and one for the history of each. If the API does not give
-    histories, the newest published versions are read instead, one request each.
+    It sends one request for the blocks and one for the history of each. If the API does not give
+    histories, it reads the newest published versions instead, with one request each.
 
     Args:
         workflow_id: The workflow, its id or its name.
-        blocks: Only these, by id or label; all blocks of the draft if not given.
-        client: The client to ask with; the default one if not given.
+        blocks: Only these, by id or label; by default all blocks of the draft.
+        client: The client to ask; by default the session's.
 
     Returns:
         An EDITS frame, one row per era of a block, the newest first. An era lasts from one edit to
         the next, in drafts and published versions alike. ``versions`` are the numbers of the
-        published versions that have this configuration; ``is_draft`` and ``is_published`` say
+        published versions that have this configuration; ``is_draft`` and ``is_published`` tell
         whether the draft and production have it now; ``config`` is JSON.
 
     Raises:
         ConfigError: An argument cannot be used, or there is no such workflow or block.
-        NotFoundError: The API says that there is no such workflow.
+        NotFoundError: The API does not know the workflow.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Warns:
-        ProblemsWarning: The API does not give histories, so that earlier drafts are missing.
+        ProblemsWarning: The API does not give histories; earlier drafts are missing.
 
     Example:
         >>> edits = ra.fetch_edits("wf_invoices", blocks="extract_lines")
@@ -104,7 +104,7 @@ def fetch_edits(
 
 
 def read_history(client: Client, workflow_id: str, blocks: Sequence[str]) -> pl.DataFrame | None:
-    """ERAS of blocks, or None; the first is asked for alone: an API without them is asked once."""
+    """ERAS of blocks, or None; asks for the first alone, to ask an API without them once."""
     found = []
     for several in filter(None, (blocks[:1], blocks[1:])):
         outcomes: TaskOutcomes[pl.DataFrame | None] = TaskOutcomes()
@@ -131,7 +131,7 @@ def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame 
 def read_past_versions(
     client: Client, workflow_id: str, versions: Sequence[str]
 ) -> list[pl.DataFrame] | None:
-    """BLOCKS of versions as they were when they ran last; None if that is not known."""
+    """BLOCKS of versions at their last run; None if they are not known."""
     ran = read_newest_runs(client, workflow_id, limit=PAGE_SIZE)
     moments = dict(ran.select("workflow_version_id", "created_at").reverse().iter_rows())
     known = read_graphs(client, workflow_id, list(dict.fromkeys((DRAFT, *versions))))
@@ -153,17 +153,17 @@ def read_past_versions(
 
 
 def find_era(eras: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """The era of a block at a moment, with BLOCKS' columns, too; else what was seen last before."""
+    """The era of a block at a moment, also with BLOCKS' columns; or the last one seen before."""
     begun = eras.filter(pl.col("first_seen_at") <= moment)
     is_then = (pl.col("last_seen_at") >= moment).fill_null(False)
     seen = pl.when(is_then).then("first_seen_at").otherwise("last_seen_at")
     its = begun.sort(is_then, seen, "first_seen_at").tail(1)
-    # What a block is inside of is no part of its configuration.
+    # The parent of a block is no part of its configuration.
     return its.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
 
 
 def mark_codes(results: pl.DataFrame, eras: pl.DataFrame) -> pl.DataFrame:
-    """Results that do not say on which code they ran, with the mark of the era they ran in."""
+    """Results without a code, marked with the era in which they ran."""
     lacks = pl.col(BLOCK_CODE).is_null() & pl.col("block_id").is_in(eras["block_id"].implode())
     ran = results.filter(lacks).select("block_id", moment=MOMENT).drop_nulls().unique()
     codes = {
@@ -185,7 +185,7 @@ def history_path(block_id: str) -> str:
 def read_graphs(
     client: Client, workflow_id: str, versions: Sequence[str]
 ) -> dict[str, pl.DataFrame]:
-    """BLOCKS of the versions that are available; of ``"draft"`` LIVE_BLOCKS."""
+    """BLOCKS of the available versions; LIVE_BLOCKS for ``"draft"``."""
     outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
 
     def read(version: str) -> pl.DataFrame:
@@ -237,7 +237,7 @@ def see_blocks(blocks: pl.DataFrame, **columns: str | pl.Expr) -> pl.DataFrame:
 
 
 def mark_configs(configs: pl.Series) -> pl.Series:
-    """A mark for each configuration; of those that are equal by value it is the same."""
+    """A mark for each configuration; configurations of equal value have the same mark."""
     texts = (write_by_value(each or "").encode() for each in configs)
     marks = [hashlib.sha256(each).hexdigest()[:16] for each in texts]
     return pl.Series(marks, dtype=pl.String)
@@ -258,13 +258,13 @@ def find_eras(seen: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
 
 
 def join_eras(told: pl.DataFrame, states: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
-    """What the API told of eras once, and what was seen of the draft beside it: an ERAS frame.
+    """Join the API's eras with the seen states of the draft: an ERAS frame.
 
-    ``states`` is a LIVE_BLOCKS frame with ``first_seen_at, last_seen_at, is_gone``, of each block
-    the latest state first, which says what the draft is.
+    ``states`` is a LIVE_BLOCKS frame with ``first_seen_at, last_seen_at, is_gone``. The latest
+    state of each block comes first: it is the draft's.
     """
     seen, saved = pl.col("first_seen_at"), pl.col("updated_at")
-    # A block was saved before somebody saw it, but not before somebody saw it otherwise.
+    # A block was saved before a sync saw it so, but after a sync saw it otherwise.
     before = pl.col("last_seen_at").shift(-1).over("block_id")
     is_since = (saved < seen) & (saved > before).fill_null(True)
     is_now = pl.int_range(pl.len()).over("block_id") == 0

@@ -1,11 +1,11 @@
 """Saved evals, workflows, versions, blocks and documents: short lists, and single documents.
 
-All lists are read by :func:`retab_analysis.fetch.paging.read_list`. Where nothing came, the id
-that was asked for may be misspelled: see :func:`refuse_unknown`.
+:func:`retab_analysis.fetch.paging.read_list` reads all lists. If a list is empty, the given id may
+be misspelled: see :func:`refuse_unknown`.
 
-The API's endpoints for graphs know published versions only. A draft is answered with 404, which is
-raised: an empty answer would claim that nothing changed. What the draft is now is another list;
-what it was before, only the history of a block says: see ``edits``.
+The API's endpoints for graphs know published versions only. For a draft they answer 404, which is
+raised: an empty answer would claim that nothing changed. The present draft has its own list.
+Earlier drafts are only in the history of a block: see ``edits``.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from retab_analysis.transport.request import Params
 from retab_analysis.vocabulary import DRAFT
 
 BLOCKS_PATH, GRAPHS_PATH = "/v1/workflows/blocks", "/v1/workflows/versions"
-# Where each list is, and what has it come with the newest first, where it does not always.
+# The path of each list, and the parameter for the newest first, if the list needs one.
 LISTS = {
     EVALS.name: ("/v1/workflows/evals", [("order", "desc")]),
     LIVE_BLOCKS.name: (BLOCKS_PATH, []),
     WORKFLOWS.name: ("/v1/workflows", [("sort_by", "created_at"), ("order", "desc")]),
 }
-# So begin the ids of workflows in all that is documented. What begins otherwise may be a name.
+# All documented ids of workflows begin so. Another text may be a name.
 WORKFLOW_ID = re.compile(r"wf[\w-]*", re.ASCII)
 
 
@@ -61,17 +61,17 @@ def fetch_evals(
 
     Args:
         workflow_id: The workflow, its id or its name.
-        target_block_id: Only those of this block.
-        client: The client to ask with; the default one if not given.
-        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
+        target_block_id: Only evals of this block.
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one.
         strict: Raise for an eval that does not decode. False keeps the good ones and warns once.
 
     Returns:
         An EVALS frame, one row per saved eval; ``condition`` is the JSON that was sent.
 
     Raises:
-        ConfigError: An id cannot be used. Or there are no evals, and no such workflow or block, as
-            far as one more request tells; it names the nearest.
+        ConfigError: An id cannot be used. Or there are no evals and one more request finds no such
+            workflow or block; the message names the nearest.
         SchemaError: An eval does not decode.
         RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
 
@@ -142,17 +142,17 @@ def fetch_workflows(
     """Fetch the workflows, the newest first.
 
     Args:
-        project_id: Only those of this project.
-        client: The client to ask with; the default one if not given.
-        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
+        project_id: Only workflows of this project.
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one.
         strict: Raise for a workflow that does not decode. False keeps the good ones and warns once.
 
     Returns:
         A WORKFLOWS frame, one row per workflow.
 
     Raises:
-        ConfigError: The id cannot be used, or there is no workflow of that project, as far as one
-            more request tells; it names the nearest.
+        ConfigError: The id cannot be used. Or there are no workflows and one more request finds no
+            such project; the message names the nearest.
         SchemaError: A workflow does not decode.
         RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
 
@@ -179,12 +179,12 @@ def resolve_workflow(client: Client, asked: str) -> str:
             _read_all(client, [], WORKFLOWS, strict=False).frame["workflow_id", "name"].iter_rows()
         )
     except RetabAnalysisError:
-        return asked  # the endpoint that is asked next says what is wrong
+        return asked  # the next endpoint tells the problem
     return resolve_named(client, "workflow", asked, known)
 
 
 def resolve_named(client: Client, noun: str, asked: str, known: Mapping[str, str | None]) -> str:
-    """As :func:`resolve`; where nothing is called so, the error names the environment, too."""
+    """As :func:`resolve`; if nothing has this name, the error also names the environment."""
     try:
         return resolve(noun, asked, known)
     except ConfigError as error:
@@ -193,7 +193,7 @@ def resolve_named(client: Client, noun: str, asked: str, known: Mapping[str, str
 
 
 def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
-    """Look for a workflow among the newest 100, since the API has no endpoint for just one."""
+    """Look for a workflow among the newest 100: the API has no endpoint for just one."""
     newest = read_first_page(client, *LISTS[WORKFLOWS.name], WORKFLOWS)
     return newest.filter(pl.col("workflow_id") == workflow_id)
 
@@ -212,7 +212,7 @@ def read_changed_blocks(
         diff = read_document(wire.VersionDiff, body)
         found = (diff.from_workflow_version_id, diff.to_workflow_version_id)
         if found != (baseline, candidate):
-            raise ProtocolError(f"what differs between {found[0]!r} and {found[1]!r}")
+            raise ProtocolError(f"the differences of {found[0]!r} and {found[1]!r}")
         return diff
 
     diff = client.get(f"{GRAPHS_PATH}/diff", params, parse=parse)
@@ -252,7 +252,7 @@ def read_two_versions(
 
 
 def read_link(client: Client, document_id: str) -> wire.FileLink:
-    """The temporary address of a document; nothing in it says which document that is."""
+    """The temporary address of a document; it does not contain the document's id."""
     path = f"/v1/files/{quote_id('document_id', document_id)}/download-link"
     return client.get(path, parse=lambda body: read_document(wire.FileLink, body))
 
@@ -275,7 +275,7 @@ def refuse_unknown(
         except NotFoundError:
             blocks = pl.DataFrame()  # the workflow itself may be unknown
         except RetabAnalysisError:
-            return  # the list that was asked for is there, and nobody asked for this one
+            return  # the user asked for the other list, which is there
         if not blocks.is_empty():
             _refuse(client, "block", filters["target_block_id"], dict(blocks.iter_rows()))
             return
@@ -283,11 +283,11 @@ def refuse_unknown(
 
 
 def read_known(client: Client, workflow_id: str) -> tuple[pl.DataFrame, dict[str, str | None]]:
-    """The saved evals of a workflow that is there, and the names of all that can be run by id."""
+    """The saved evals of an existing workflow, and the names of all runnable evals by id."""
     fetched = read_saved(client, workflow_id)
     if not fetched.problems:
         refuse_unknown(client, {"workflow_id": [workflow_id]}, fetched.frame)
-    # One that does not decode can be run all the same.
+    # An eval that does not decode can still run.
     known = dict.fromkeys(each.record_id for each in fetched.problems if each.record_id)
     return fetched.frame, known | dict(fetched.frame["eval_id", "eval_name"].iter_rows())
 
@@ -306,7 +306,7 @@ def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> No
 
 
 def _read_newest_workflows(client: Client) -> pl.DataFrame | None:
-    """All workflows; None where they cannot be read, or are more than one request gives."""
+    """All workflows; None if they cannot be read, or are more than one request gives."""
     try:
         newest = read_first_page(client, *LISTS[WORKFLOWS.name], WORKFLOWS)
     except RetabAnalysisError:

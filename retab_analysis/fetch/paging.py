@@ -1,4 +1,4 @@
-"""Follow the cursor of a list to its end, and keep what came before an error."""
+"""Follow the cursor of a list to its end, and keep the rows from before an error."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from retab_analysis.transport.request import Params
 PAGE_SIZE = 100
 """Rows asked for in one request; the API gives at most as many."""
 MOST_PAGES_IN_VAIN = 100
-"""After so many pages in a row without a new row, a list is taken to have no end."""
+"""After so many pages in a row without a new row, a list counts as endless."""
 
 Accept = Callable[[Sequence[Any]], None]
-"""Looks at structs; its ``ProtocolError`` says that they are not what was asked for."""
+"""Checks structs; it raises a ``ProtocolError`` if they do not answer the request."""
 
-# Bytes of the bodies whose records are kept before they become rows: a thousand results, or a few
-# thousand runs. The more there are, the longer the last of them hold up the frame in the end.
+# Bytes of the bodies whose records wait before they become rows: a thousand results, or a few
+# thousand runs. With more, the last ones delay the frame for longer.
 _GATHERED_AT = 2 * 2**20
-_LIST = "#list"  # no path of a document is called so
+_LIST = "#list"  # no path of a document has this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,16 @@ class Fetched:
     problems: Problems
 
     def deliver(self, table: Table) -> pl.DataFrame:
-        """The frame; warns its caller's caller of records that were left out."""
+        """The frame; it warns its caller's caller of omitted records."""
         report_problems(table, self.problems, strict=False)
         return self.frame
 
 
 class Gathering:
-    """The records of one list, or of several that are read at once, on the way to one frame.
+    """The records of one list, or of several parallel ones, on the way to one frame.
 
-    They are kept as they were decoded until there are enough of them, because to make rows of a
-    page costs as much as to make rows of many pages. Any thread may add some.
+    Decoded records wait until there are enough of them: making rows of one page costs as much as
+    making rows of many. Any thread may add some.
     """
 
     def __init__(self, table: Table) -> None:
@@ -79,7 +79,7 @@ class Gathering:
                 self._gather()
 
     def rows(self, number: int | None = None) -> pl.DataFrame:
-        """The rows, list by list as they came, with ``_LIST``; with ``number`` of one list."""
+        """The rows, list by list as they arrived, with ``_LIST``; ``number`` selects one list."""
         with self._lock:
             if self._pages or not self._rows:
                 self._gather()
@@ -102,7 +102,7 @@ class Gathering:
 
 @dataclass(slots=True)
 class Collected:
-    """What has come so far of one list; ``number`` says which, None for all that are gathered."""
+    """The records of one list so far; ``number`` is the list, None means all gathered ones."""
 
     gathering: Gathering
     cursor: str | None = None
@@ -123,7 +123,7 @@ class Collected:
     def join(self, others: Sequence[Collected]) -> None:
         self.number, self.cursor = None, None
         self.ids.update(*(each.ids for each in others))
-        # A record that is in two of them has another JSON path in each.
+        # A record in two lists has another JSON path in each.
         lists = [self.problems, *(each.problems for each in others)]
         once = {(each.record_id, each.raw): each for problems in lists for each in problems}
         self.problems = Problems(once.values())
@@ -152,28 +152,27 @@ def read_pages(
 ) -> Iterator[Page]:
     """Read a list page by page, from ``into.cursor`` on.
 
-    Only an absent cursor is the end of a list: an empty page with a cursor goes on, and so does a
-    page that is shorter than asked for.
+    Only an absent cursor is the end of a list: an empty or a short page with a cursor goes on.
 
-    A page is given once it is in ``into``, with all that came before an error, and where to go on:
-    the caller puts both on the error. ``wanted`` is how many rows are wanted, if not all.
+    It yields a page once ``into`` has it. After an error, ``into`` has the rows so far and the
+    cursor: the caller puts both on the error. ``wanted`` is the number of wanted rows, if not all.
     """
     table = into.gathering.table
 
     def parse(body: bytes) -> Page:
-        # All inside of the request: what is not the page is worth another attempt, an error can
-        # name the request, and the deadline holds. If strict, a page with a record that does not
-        # decode is not taken in, so that ``.partial`` ends where ``.cursor`` goes on.
+        # All inside the request: a wrong page is worth another attempt, an error can name the
+        # request, and the deadline holds. If strict, a page with a record that does not decode is
+        # not added: ``.partial`` ends where ``.cursor`` goes on.
         page = read_page(table.record, body, check_time)
         accept(page.structs)
         report_problems(table, page.problems if strict else Problems(), strict=True, verb="fetch")
         return page
 
-    # The cursor that the caller gave counts too: to come back to it is to go in a circle.
+    # The caller's cursor counts too: coming back to it is a circle.
     seen, in_vain = {into.cursor}, 0
     while True:
         before = len(into.ids)
-        # No more than is wanted; a whole page where the caller cut off rows that were counted here.
+        # No more than wanted; a whole page if the caller cut off rows that were counted here.
         missing = PAGE_SIZE if wanted is None else wanted - before
         size = missing if 0 < missing < PAGE_SIZE else PAGE_SIZE
         cursor = [] if into.cursor is None else [("after", into.cursor)]
@@ -184,7 +183,7 @@ def read_pages(
             return
         in_vain = in_vain + 1 if len(into.ids) == before else 0
         circle = f"the cursor {into.cursor!r} came a second time" if into.cursor in seen else None
-        endless = f"{in_vain} pages in a row brought no new row, and there is always another cursor"
+        endless = f"{in_vain} pages in a row had no new row, and each had another cursor"
         if circle or in_vain >= MOST_PAGES_IN_VAIN:
             raise PaginationError(
                 f"GET {path}: {circle or endless}; following it would never end. The rows so far "
@@ -204,7 +203,7 @@ def read_list(
     of: str | None = None,
     most_pages: int | None = None,
 ) -> Fetched:
-    """Records of another workflow than was asked for, or than ``of``, are a ProtocolError."""
+    """Records of another workflow than asked for, or than ``of``, raise a ProtocolError."""
     into, asked = Collected(Gathering(table)), dict(params)
     accept = refuse_other_workflow(of or asked.get("workflow_id"), table)
     try:
@@ -216,14 +215,14 @@ def read_list(
         error.partial, error.cursor = into.frame(), into.cursor
         raise
     rows = into.frame()
-    # The API may ignore the order that it was asked for.
+    # The API may ignore the requested order.
     if "order" in asked and not rows["created_at"].drop_nulls().is_sorted(descending=True):
         rows = rows.sort("created_at", descending=True, nulls_last=True, maintain_order=True)
     return Fetched(rows, into.problems)
 
 
 def read_first_page(client: Client, path: str, params: Params, table: Table) -> pl.DataFrame:
-    """Read the first page of a list, without what does not decode: for what is good to know."""
+    """Read the first page of a list, without records that do not decode: for optional facts."""
     into = Collected(Gathering(table))
     next(read_pages(client, path, params, into, strict=False))
     return into.frame()
@@ -245,11 +244,11 @@ def record_parser(table: Table, accept: Accept) -> Callable[[bytes], Any]:
 
 
 def refuse_other(noun: str, name: str, expected: str, structs: Sequence[Any]) -> None:
-    """Refuse the answer to another request, which a proxy may give, as far as ``name`` says it."""
+    """Refuse the answer to another request, which a proxy may give, as far as ``name`` shows it."""
     for found in map(attrgetter(name), structs):
         if found is not None and found != expected:
             of = "" if name == "id" else "of "
-            raise ProtocolError(f"{of}{noun} {found!r}, where {expected!r} was asked for")
+            raise ProtocolError(f"{of}{noun} {found!r}, but the request was for {expected!r}")
 
 
 def refuse_other_workflow(workflow_id: str | None, table: Table) -> Accept:

@@ -1,4 +1,4 @@
-"""What callers may pass: checked, and made ready for a URL."""
+"""Arguments from callers: checked, and made ready for a URL."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Runs = (
 )
 OneOrSeveral = str | Iterable[str] | pl.Series | None
 
-# The filters of runs that take one value only.
+# The filters of runs that take only one value.
 _SINGLE = ("eval_id", "target_block_id", "exclude_status")
-# What a new user takes for the status of a run: the states of its results, which it counts.
+# New users take these for statuses of a run: the states of its results, which it counts.
 COUNTED = {"failed": "failures", "passed": "passes", "blocked": "blocked evals"}
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which runs are asked for; several values of a filter mean several requests."""
+    """The requested runs; several values of a filter mean several requests."""
 
     filters: dict[str, Sequence[str]]
     start: datetime | None
@@ -83,8 +83,8 @@ class RunQuery:
     def requests(self) -> list[Params]:
         """The parameters of each request: one for each combination of values.
 
-        The dates are sent a second wider than asked, so that it does not matter whether the API
-        takes them as inclusive or cuts their fractions; :meth:`cut` then makes it exact.
+        The dates are sent a second wider than asked: the API may or may not include them, or cut
+        their fractions. :meth:`cut` then makes it exact.
         """
         slack = timedelta(seconds=1)
         common = [("order", self.order)]
@@ -96,7 +96,7 @@ class RunQuery:
         return [[*zip(self.filters, values, strict=True), *common] for values in combinations]
 
     def cut(self, runs: pl.DataFrame) -> pl.DataFrame:
-        # A row without a date may lie between them: what the API gave is not dropped in silence.
+        # A row without a date may lie between them: it is not dropped in silence.
         created = pl.col("created_at")
         if self.start is not None:
             runs = runs.filter((created >= self.start) | created.is_null())
@@ -118,9 +118,9 @@ class RunQuery:
 
 @dataclass(frozen=True, slots=True)
 class RunList:
-    """Some runs, in whichever way the caller named them: each id once, in the order given.
+    """Some runs, however the caller named them: each id once, in the order given.
 
-    ``known`` is their RUNS frame where one was given.
+    ``known`` is their RUNS frame, if one was given.
     """
 
     ids: Sequence[str]
@@ -131,7 +131,7 @@ class RunList:
         """Read an id, a dict of a run, several, a RUNS frame of any library, or its column."""
         frame = as_polars(runs, name)
         if frame is None:
-            # Iterating over a frame that cannot be read would give the names of its columns.
+            # Iterating over a foreign frame would give the names of its columns.
             if hasattr(runs, "columns"):
                 raise ConfigError(f"{name} must be ids or a RUNS frame, got {described(runs)}")
             several = [runs] if isinstance(runs, str | Mapping) else runs
@@ -157,7 +157,7 @@ def _id_of_run(name: str, run: Any) -> Any:
 
 
 def quote_id(name: str, value: str) -> str:
-    # Nothing is safe: an id with a slash in it would name another path.
+    # No character is safe: an id with a slash would name another path.
     return quote(check_text(name, value), safe="")
 
 
@@ -179,10 +179,10 @@ def check_text(name: str, value: object) -> str:
 
 
 def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
-    """The values of a filter that takes one or several, each once; None where it is not set."""
+    """The values of a filter that takes one or several, each once; None if it is not set."""
     if values is None:
         return None
-    # A text is several characters, and bytes are several numbers, to whoever iterates over them.
+    # An iteration over a text gives characters, over bytes numbers.
     if isinstance(values, str):
         return [check_text(name, values)]
     if not isinstance(values, Iterable) or isinstance(values, bytes):
@@ -192,7 +192,7 @@ def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
 
 
 def read_moment(name: str, value: When, now: datetime, *, last: bool = False) -> datetime | None:
-    """Read a date as a moment in UTC; ``last`` where a date means the end of its day."""
+    """Read a date as a moment in UTC; with ``last`` a date means the end of its day."""
     if isinstance(value, str):
         value = _parsed(name, value)
     if isinstance(value, timedelta):
@@ -223,8 +223,8 @@ def _parsed(name: str, value: str) -> date | timedelta:
             return timedelta(**{_UNITS[age[2]]: int(age[1])})
         except OverflowError:
             return timedelta.max
-    # The date first, since a datetime reads '2026-05-18' too, as the midnight at its beginning, and
-    # then the day would not be part of what ends with it.
+    # The date first: a datetime also reads '2026-05-18', as the midnight at its beginning, and then
+    # a range would not include that last day.
     for read in (date.fromisoformat, datetime.fromisoformat):
         try:
             return read(value.strip())
@@ -237,7 +237,7 @@ def _parsed(name: str, value: str) -> date | timedelta:
 
 
 def shift(moment: datetime, by: timedelta) -> datetime:
-    # "A million days ago" means from the beginning, so it is not worth an error.
+    # "A million days ago" means from the beginning: no error is needed.
     try:
         return moment + by
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Look at runs again and again until they have ended."""
+"""Poll runs until they have ended."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, is_aw
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
-# How many 404s in a row a run is forgiven: the API may not know it in the moment after its start.
+# How many 404s in a row a run may have: the API may not know it just after its start.
 GRACE = 3
 _LEAST_PAUSE = 0.05
 _LONGEST_PAUSE = 1e6  # not every operating system sleeps for a year at a time
-# The last look gets this many seconds, even where the time is up: an answer takes a moment.
+# The last look gets this many seconds even if the time is up: an answer takes a moment.
 _LEAST_PATIENCE = 1.0
 
 
@@ -42,25 +42,25 @@ def wait_for_runs(
     on_poll: Callable[[pl.DataFrame], object] | None = None,
     client: Client | None = None,
 ) -> pl.DataFrame:
-    """Wait until all runs have ended. This blocks; interrupting it cancels no run.
+    """Wait until all runs have ended. This blocks; Ctrl-C ends the wait but cancels no run.
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
         timeout: Seconds to wait at most.
-        interval: Seconds between two polls; longer where the API asks for it (``Retry-After``).
-        on_poll: Called with the RUNS frame after each poll.
-        client: The client to ask with; the default one if not given.
+        interval: Seconds between two polls; longer if the API asks for it (``Retry-After``).
+        on_poll: A function that gets the RUNS frame after each poll.
+        client: The client to ask; by default the session's.
 
     Returns:
         A RUNS frame of the runs, all of them terminal, in the order given.
 
     Raises:
         ConfigError: An argument cannot be used.
-        WaitTimeout: Not all have ended in time; ``.runs`` is the last frame.
-        NotFoundError: A run was not there four times in a row; it takes a moment after its start
-            until the API knows it.
-        RetabAnalysisError: The API refuses (400, 401, 403, 422) or gives what does not decode.
-            While it fails (5xx, 429) or cannot be reached, the wait goes on. ``.partial`` is the
+        WaitTimeout: Some runs did not end in time; ``.runs`` is the last frame.
+        NotFoundError: The API did not know a run four times in a row. It may need a moment after
+            the start.
+        RetabAnalysisError: The API refuses (400, 401, 403, 422) or its answer does not decode. If
+            the API fails (5xx, 429) or cannot be reached, the wait goes on. ``.partial`` is the
             last frame.
 
     Example:
@@ -97,8 +97,8 @@ def wait_for_runs(
             reason = "; at last the API did not answer"
         count = "1 run has" if len(pending) == 1 else f"{len(pending)} runs have"
         raise WaitTimeout(
-            f"{count} not ended after {timeout:g} s: {list_some(pending)}{reason}. The runs go on; "
-            ".runs is how they were last seen",
+            f"{count} not ended after {timeout:g} s: {list_some(pending)}{reason}. The runs go "
+            "on; .runs has their last known state",
             runs=poller.frame(),
         )
     return poller.frame()
@@ -109,11 +109,11 @@ class Poller:
 
     def __init__(self, client: Client, ids: Sequence[str]) -> None:
         self._client = client
-        # Whether each has ended, None where it was not seen; in the order of the frame.
+        # Whether each has ended, None if it was not seen; in the order of the frame.
         self._seen: dict[str, bool | None] = dict.fromkeys(ids)
         self._missing: dict[str, int] = dict.fromkeys(ids, 0)
         self._frame = RUNS.empty()
-        # The error of the last round, where the API failed or could not be reached.
+        # The error of the last round, if the API failed or could not be reached.
         self.away: RetabAnalysisError | None = None
 
     def frame(self) -> pl.DataFrame:
@@ -131,10 +131,10 @@ class Poller:
         self._frame = rows[[newest[each] for each in self._seen if each in newest]]
 
     def poll(self, patience: float | None = None, ids: Sequence[str] | None = None) -> None:
-        """Look once at each run that has not ended, or at those that are named.
+        """Look once at each run that has not ended, or at the named ones.
 
-        An OutOfPatienceError says that ``patience`` seconds have passed. Another error is one that
-        waiting does not cure; its ``.partial`` is the last frame.
+        An OutOfPatienceError means that ``patience`` seconds have passed. Waiting does not cure any
+        other error; its ``.partial`` is the last frame.
         """
         ids = self.pending() if ids is None else ids
         outcomes: TaskOutcomes[wire.Run] = TaskOutcomes()
@@ -142,7 +142,7 @@ class Poller:
         try:
             run_all(tasks, self._client.max_concurrency, outcomes, patience=patience)
         finally:
-            # Also after an interrupt: what came before it is in the last frame.
+            # Also after an interrupt: the last frame has all earlier answers.
             if outcomes.results:
                 self.take(to_frame(RUNS, list(outcomes.results.values())))
         self.away = None
@@ -151,7 +151,7 @@ class Poller:
 
     def _forgive(self, run_id: str, error: RetabAnalysisError) -> None:
         if is_away(error):
-            # Of several, the one that asked for the longest pause is obeyed.
+            # If there are several, the longest pause counts.
             if self.away is None or _asked_pause(error) >= _asked_pause(self.away):
                 self.away = error
             return
@@ -165,11 +165,11 @@ class Poller:
         self.give_up(run_id, error)
 
     def give_up(self, run_id: str, error: RetabAnalysisError) -> None:
-        """What to do about a run that cannot be read: here, raise."""
+        """The reaction to a run that cannot be read: here, raise."""
         raise error
 
     def pause(self, interval: float) -> float:
-        """Seconds until the next round: longer where the API asked for it."""
+        """Seconds until the next round: longer if the API asked for it."""
         return min(max(interval, _asked_pause(self.away), _LEAST_PAUSE), _LONGEST_PAUSE)
 
 

@@ -1,15 +1,15 @@
-"""Which code a block has now, and whether its evals ran on it: asked here, and nowhere else.
+"""The present code of a block, and whether its evals ran on it: only this module asks.
 
-The API does not say which code a block has. The first of these that speaks does (EVIDENCE 4):
+The API does not tell the code of a block. The first of these signs decides (EVIDENCE 4):
 
 1. The evals that the API calls up to date all ran on one code: that is it.
 2. It calls none up to date, and some out of date by an edit: no result has the present code, unless
    a run that began after the block was saved names one.
-3. It says nothing of any: the one code that ran first since the draft's era began. If only older
-   code ran since then, no result has it.
-4. It says nothing of any, and the block was saved after its newest result began: no result has it.
-5. The code of the newest result, whatever became of that.
-6. Where results do not say their code: what ran after the block was saved, or everything.
+3. It tells nothing about them: the one code that ran first since the draft's era began. If only
+   older code ran since then, no result has it.
+4. It tells nothing, and the block was saved after its newest result began: no result has it.
+5. The code of the newest result, whatever its outcome.
+6. If results have no code: the results after the block was saved, or all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 NO_EDIT = ("inputs_changed", "engine_changed", "metrics_engine_changed")
-"""Why a result may be out of date although nobody edited the block's configuration."""
+"""Why a result may be out of date without an edit of the block's configuration."""
 
 NOTHING_RAN = pl.DataFrame(
     schema=dict.fromkeys(("block_id", "eval_id", "run_id", "code"), pl.String())
@@ -30,7 +30,7 @@ NOTHING_RAN = pl.DataFrame(
 )
 """The columns that :func:`find_present` reads of results."""
 
-_MOST_BLOCKS = 12  # whose history is asked for
+_MOST_BLOCKS = 12  # whose history it asks for
 
 SavedAt = Mapping[str, datetime | None]
 Row = Mapping[str, Any]
@@ -38,12 +38,12 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The present code of a block, as far as that is known.
+    """The present code of a block, as far as it is known.
 
-    ``is_run`` is False where no result has it. Without a ``code`` what began after ``since`` is of
-    it, None for everything. ``is_said``: whether the API says it, and not only the newest result.
-    Where the evals of a block carry different codes, ``own`` has the code of each, None where no
-    result has it.
+    ``is_run`` is False if no result has it. Without a ``code``, results that began after ``since``
+    have it, or all for None. ``is_said``: whether the API tells it, and not only the newest result.
+    If the evals of a block have different codes, ``own`` has the code of each, None if no result
+    has it.
     """
 
     is_run: bool = True
@@ -53,7 +53,7 @@ class Present:
     own: Mapping[str, str | None] | None = None
 
     def has(self, eval_id: str, code: str | None, began: datetime | None) -> bool:
-        """Whether a result of an eval, of a code and of a run that began then, is of this code."""
+        """Whether a result of an eval, with its code and its run's beginning, is of this code."""
         if not self.is_run:
             return False
         known = self.code if self.own is None else self.own.get(eval_id, code)
@@ -70,10 +70,10 @@ def find_present(
     read_saved_at: Callable[[], SavedAt],
     read_begun: Callable[[list[str]], SavedAt] = lambda blocks: {},
 ) -> dict[str, Present]:
-    """The present code of each block that has saved evals; asks only for what is needed.
+    """The present code of each block that has saved evals; it sends only the needed requests.
 
-    ``saved`` is an EVALS frame; ``ran`` has the columns of :data:`NOTHING_RAN`, of results,
-    cancelled ones and errors too. ``read_begun`` says when the era of each draft began.
+    ``saved`` is an EVALS frame. ``ran`` has the columns of :data:`NOTHING_RAN` of results,
+    cancelled ones and errors included. ``read_begun`` tells when the era of each draft began.
     """
     began = pl.col("latest_run_completed_at") - pl.duration(
         milliseconds=pl.col("latest_run_duration_ms").fill_null(0)
@@ -168,7 +168,7 @@ def find_stale(
     """The valid evals that did not run as they and their blocks are now, by their ids, and why.
 
     ``never``; ``eval``: not with the present inputs or condition (``redefined``); ``block``: not on
-    the present code (``on_present`` did). ``ran`` have results beside what saved evals remember.
+    the present code (``on_present`` did). ``ran`` have more results than the remembered ones.
     """
     found = {}
     for row in saved.iter_rows(named=True):

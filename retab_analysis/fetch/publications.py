@@ -1,7 +1,7 @@
-"""Which versions of a workflow were published, and what a person calls them.
+"""The published versions of a workflow, and their names.
 
-Where the API does not list publications, the versions are its graphs (ids and times only), and the
-workflow says which one is current.
+If the API does not list publications, the versions are its graphs (ids and times only), and the
+workflow names the current one.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ def fetch_versions(
 ) -> pl.DataFrame:
     """Fetch the published versions of a workflow, the newest first.
 
-    Where the API does not list publications, the versions are the workflow's graphs, and
-    ``version`` is null.
+    If the API does not list publications, the versions are the workflow's graphs, and ``version``
+    is null.
 
     Args:
         workflow_id: The workflow, its id or its name.
-        client: The client to ask with; the default one if not given.
-        progress: False for no progress bar; None shows one where there is a notebook or a terminal.
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one.
         strict: Raise for a version that does not decode. False keeps the good ones and warns once.
 
     Returns:
-        A VERSIONS frame, one row per publication, in the API's order. What ran and is not among
-        them is a draft.
+        A VERSIONS frame, one row per publication, in the API's order. Any other version that ran is
+        a draft.
 
     Raises:
-        ConfigError: The id cannot be used. Or there are no versions, and no such workflow, as far
-            as one more request tells; it names the nearest.
-        NotFoundError: The API says that there is no such workflow.
+        ConfigError: The id cannot be used. Or there are no versions and one more request finds no
+            such workflow; the message names the nearest.
+        NotFoundError: The API does not know the workflow.
         SchemaError: A version does not decode.
         RetabAnalysisError: Any other failure, with the rows so far as ``.partial``.
 
@@ -89,7 +89,7 @@ def fetch_versions(
 
 
 def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
-    """The newest 100 publications, with one request; where they are not listed, two more."""
+    """The newest 100 publications, with one request; two more if the API does not list them."""
     read = partial(read_list, strict=False, most_pages=1)
     return _read(client, workflow_id, read).frame
 
@@ -99,14 +99,14 @@ def publications_path(workflow_id: str) -> str:
 
 
 def is_unavailable(error: RetabAnalysisError) -> bool:
-    """Whether the API does not give at all what was asked for, to this key or to anybody."""
+    """Whether the API does not have this endpoint, for this key or at all."""
     if isinstance(error, ProtocolError):
         return "not JSON" in str(error)  # a web page, and not the list of another workflow
     return isinstance(error, APIError) and error.status_code in (403, 404, 405)
 
 
 def is_unnumbered(versions: pl.DataFrame) -> bool:
-    """Whether the versions are graphs, of which nobody says which number they have."""
+    """Whether the versions are graphs, which have no numbers."""
     return versions.height > 0 and versions["version"].null_count() == versions.height
 
 
@@ -157,7 +157,7 @@ def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fet
 def resolve_versions(
     client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
 ) -> list[str]:
-    """The ids of what people call versions; ``error`` is raised where none is called so."""
+    """The ids of versions by their names; raises ``error`` if none has the name."""
     with contextlib.suppress(RetabAnalysisError):
         versions = read_newest_versions(client, workflow_id)
         names = versions.select("workflow_version_id", pl.format("v{}", "version"))

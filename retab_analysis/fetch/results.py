@@ -1,4 +1,4 @@
-"""Results: one, or those of many runs, several runs at once."""
+"""Results: one, or the results of many runs, several runs at once."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def fetch_result(result_id: str, *, client: Client | None = None) -> pl.DataFram
 
     Args:
         result_id: The result.
-        client: The client to ask with; the default one if not given.
+        client: The client to ask; by default the session's.
 
     Returns:
         A RESULTS frame of one row; ``eval_name`` and ``path`` are null.
 
     Raises:
         ConfigError: The id cannot be in a URL.
-        NotFoundError: There is no such result; or its run is gone, and the result is in
+        NotFoundError: The result does not exist. Or its run is gone; then the result is in
             ``.partial``.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
@@ -109,39 +109,39 @@ def fetch_results(
     """Fetch the results of eval runs, several runs at once.
 
     Args:
-        runs: An id, several, a RUNS frame or its ``run_id`` column. With the frame, no request is
-            needed for the runs themselves.
-        evals: Where ``eval_name`` and ``path`` come from, which no result holds, and what
-            ``condition`` lacks: the operator of a number or a length, the rubric of a judgement,
-            where the saved eval still expects what the result did. True reads the saved evals of
-            each workflow, one list each; False, or None, leaves the two columns null; an EVALS
-            frame costs no request. They are null where an eval was deleted.
+        runs: An id, several, a RUNS frame or its ``run_id`` column. With the frame, the runs
+            themselves need no request.
+        evals: The source of ``eval_name`` and ``path``, which no result has. It also completes
+            ``condition``: the operator of a number or a length, the rubric of a judgement, if the
+            saved eval still has the result's expected value. True reads the saved evals of each
+            workflow, one list each. False, or None, leaves the two columns null. An EVALS frame
+            costs no request. Both columns are null for deleted evals.
         payloads: Also the columns ``handle_inputs`` and ``handle_outputs``, the blocks' inputs and
             outputs as compact JSON. They can be large.
-        client: The client to ask with, ``max_concurrency`` requests at once; the default one if not
-            given.
-        progress: None for a bar of runs and results where there is a notebook or a terminal and it
-            takes longer than a second, False for none, or an object with ``update`` and ``close``.
-        strict: Raise for a result that does not decode. False keeps the good ones and warns once;
-            a run that does not decode leaves its two columns null then.
+        client: The client to ask, with ``max_concurrency`` requests at once; by default the
+            session's.
+        progress: False for no progress bar, or an object with ``update`` and ``close``. By default
+            a notebook or a terminal shows a bar after a second.
+        strict: Raise for a result that does not decode. False keeps the good ones and warns once.
+            Then a run that does not decode leaves its two columns null.
 
     Returns:
         A RESULTS frame, one row per eval and run: the runs in the order given, each run's results
-        in the API's order, whatever came first. ``expected_value`` and ``actual_value`` are the
-        JSON that was sent, white space apart.
+        in the API's order. ``expected_value`` and ``actual_value`` are the API's JSON without white
+        space.
 
     Raises:
         ConfigError: An argument cannot be used.
         SchemaError: A result does not decode, with its id and JSON path.
-        RetabAnalysisError: Any other failure. The other runs are fetched all the same; the message
-            names those that are missing, and ``.partial`` has the rows of the others.
-        KeyboardInterrupt: After Ctrl-C, within a second. The rows that had come are its
-            ``.partial``; in a notebook, ``sys.last_value.partial``.
+        RetabAnalysisError: Any other failure. ``fetch_results`` still fetches the other runs:
+            ``.partial`` has their rows, and the message names the missing runs.
+        KeyboardInterrupt: After Ctrl-C, within a second. Its ``.partial`` has the rows so far; in a
+            notebook it is ``sys.last_value.partial``.
 
     Warns:
-        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``. Whether
-            strict or not, saved evals could not be read: the results are all there, without what
-            comes from those.
+        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``. Or saved
+            evals could not be read: then all results are there, without the columns from saved
+            evals.
 
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", scope="workflow", limit=2)
@@ -185,7 +185,7 @@ def _check_evals(evals: object) -> pl.DataFrame | None:
 
 @dataclass(slots=True)
 class _Part:
-    """The results of one run, as they come in; ``run`` is fetched where it is not known."""
+    """The results of one run, as they arrive; ``run`` is fetched if it is not known."""
 
     run_id: str
     into: Collected
@@ -198,12 +198,12 @@ class _Reading:
     ) -> None:
         self._client, self._evals = client, evals
         self._known = runs.known if _is_of_runs(runs.known) else None
-        # Which workflow each run is of, where the frame says so.
+        # The workflow of each run, if the frame has it.
         self._workflows: dict[str, str | None] = {}
         if self._known is not None and "workflow_id" in self._known.columns:
             self._workflows = dict(self._known["run_id", "workflow_id"].iter_rows())
-        # A part for each run: the order does not depend on which answer comes first, and what has
-        # come is there whenever an error or Ctrl-C ends it.
+        # A part for each run: the order does not depend on the order of answers, and the rows so
+        # far survive an error or Ctrl-C.
         self._gathering = Gathering(table)
         self._parts = [
             _Part(run_id, Collected(self._gathering, number=number))
@@ -221,14 +221,14 @@ class _Reading:
         run_all(tasks, self._client.max_concurrency, outcomes, tell)
         error = outcomes.error()
         if error is not None:
-            # Those that failed, and those that were not tried because every run would have failed.
+            # Runs that failed, and runs that were not tried because every run would have failed.
             parts = enumerate(self._parts)
             missing = [part.run_id for at, part in parts if at not in outcomes.results]
             if isinstance(error, NotFoundError):
                 explain_missing_run(self._client, missing[0], error)
             error.args = (
-                f"{error}. The results of {len(missing)} of {len(self._parts)} runs are missing or "
-                f"incomplete: {list_some(missing)}; what has come is in .partial",
+                f"{error}. The results of {len(missing)} of {len(self._parts)} runs are missing "
+                f"or incomplete: {list_some(missing)}; .partial has the others",
             )
             error.partial, error.cursor = self.frame(), None
             raise error
@@ -243,12 +243,12 @@ class _Reading:
             refuse_other("run", "workflow_eval_run_id", part.run_id, results)
             if workflow_id is not None:
                 refuse_other("workflow", "workflow_id", workflow_id, results)
-            # The list was asked for by run, so the run is known where a result does not say it.
+            # The list is of one run, so the run of a result without it is known.
             for each in results:
                 each.workflow_eval_run_id = part.run_id
 
         params = [("run_id", part.run_id), ("order", "desc")]
-        # The pages are in ``part.into``, where others can see them before all have come.
+        # The pages are in ``part.into``, where other threads see them before the end.
         for _ in read_pages(
             self._client, RESULTS_PATH, params, part.into, strict=strict, accept=accept
         ):
@@ -272,7 +272,7 @@ class _Reading:
         def make_frame() -> pl.DataFrame:
             known = self._known
             if known is None:
-                # Every run was read, or none was: a RUNS frame has all of them.
+                # Every run was read, or none: a RUNS frame has all of them.
                 known = to_frame(RUNS, [part.run for part in self._parts if part.run is not None])
             frame = with_runs(self._gathering.frame(), known)
             return frame if self._evals is None else frame.with_columns(eval_columns(self._evals))
@@ -317,14 +317,14 @@ def with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
         run_created_at="created_at",
         run_completed_at="completed_at",
     )
-    # From the left and in its order: a result whose run is not known stays, with nulls.
+    # From the left and in its order: a result of an unknown run stays, with nulls.
     without = results.drop(known.columns[1:])
     joined = without.join(known, on="run_id", how="left", maintain_order="left")
     return joined.select(results.columns)
 
 
 def eval_columns(evals: pl.DataFrame) -> list[pl.Expr]:
-    """What results do not have, from an EVALS frame: names, paths, and what conditions lack."""
+    """The parts that results lack, from an EVALS frame: names, paths, and parts of conditions."""
     once = evals.drop_nulls("eval_id").unique("eval_id", keep="first")
     eval_id = pl.col("eval_id")
     words = pl.struct("eval_id", "condition_kind", "expected_value", "threshold", "condition")
@@ -341,14 +341,14 @@ def eval_columns(evals: pl.DataFrame) -> list[pl.Expr]:
 
 
 def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
-    """Read the saved evals of the results' workflows, and fill in what comes from them.
+    """Read the saved evals of the results' workflows, and fill in their columns.
 
-    What of them could not be read is not worth losing the results for, and comes second: whole
-    lists (the record is the workflow), or single evals.
+    Unreadable evals must not lose the results. They are returned second: whole lists (the record is
+    the workflow), or single evals.
     """
     workflow_ids, outcomes = apart(reading.workflow_ids), TaskOutcomes[Fetched]()
     tasks = [partial(read_saved, client, each) for each in workflow_ids]
-    # While the answers are waited for, thousands of rows are made.
+    # Rows are made while the answers are on their way.
     with threads(1) as pool:
         asking = pool.submit(partial(run_all, tasks, client.max_concurrency, outcomes))
         fetched = reading.give()
@@ -364,7 +364,7 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     for at, workflow_id in enumerate(workflow_ids):
         if at in lists:
             unread.add_all(lists[at].problems)
-        else:  # it failed, or others had failed and it was not tried
+        else:  # it failed, or it was not tried after others failed
             reason = str(outcomes.errors.get(at, outcomes.error()))
             unread.add(Problem(workflow_id, "$", reason, ""))
     return Fetched(apart(fill_in), fetched.problems), unread

@@ -45,14 +45,14 @@ def fetch_run(run_id: str, *, client: Client | None = None) -> pl.DataFrame:
 
     Args:
         run_id: The run.
-        client: The client to ask with; the default one if not given.
+        client: The client to ask; by default the session's.
 
     Returns:
         A RUNS frame of one row.
 
     Raises:
         ConfigError: The id cannot be in a URL, or there is no key.
-        NotFoundError: There is no such run.
+        NotFoundError: The run does not exist.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Example:
@@ -94,38 +94,39 @@ def fetch_runs(
     """Fetch eval runs, the newest first.
 
     Args:
-        workflow_id: Only of this workflow, or of these, by id or name.
-        eval_id: Only runs that were started for this one eval; with a workflow its name will do.
-            The runs of a whole workflow that contain it are not among them.
+        workflow_id: Only runs of this workflow, or of these, by id or name.
+        eval_id: Only runs that were started for this eval alone. With a workflow you may give its
+            name. Runs of the whole workflow are not among them.
         target_block_id: Only runs of this block.
-        status: Only with this status (``pending``, ``queued``, ``running``, ``completed``,
-            ``error``, ``cancelled``), or one of these.
-        exclude_status: Only without this status.
-        trigger_type: Only started by this (``manual``, ``api``, ``schedule``, …), or one of these.
-        scope: Only of this: ``workflow``, ``block`` or ``eval``. The API has no such filter, so all
-            of them are read.
-        from_date: Only created then or later: a date, a datetime (in UTC where it has no zone), an
-            ISO 8601 string, or how long ago: a timedelta, ``"12h"``, ``"30d"`` or ``"2w"``.
-        to_date: Only created then or earlier; a date means the end of that day.
+        status: Only runs with this status, or one of these: ``pending``, ``queued``, ``running``,
+            ``completed``, ``error``, ``cancelled``.
+        exclude_status: Only runs without this status.
+        trigger_type: Only runs started by this, or one of these: ``manual``, ``api``, ``schedule``,
+            ….
+        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``. The API has no such
+            filter, so ``fetch_runs`` reads all of them.
+        from_date: Only runs created then or later: a date, a datetime (in UTC if it has no zone) or
+            an ISO 8601 string. Or how long ago: a timedelta, ``"12h"``, ``"30d"`` or ``"2w"``.
+        to_date: Only runs created then or earlier; a date means the end of that day.
         order: ``"desc"`` for the newest first, ``"asc"`` for the oldest.
         limit: At most so many rows.
         after: Go on after this cursor, the ``.cursor`` of an error.
-        client: The client to ask with; the default one if not given.
-        progress: None for a bar where there is a notebook or a terminal and it takes longer than a
-            second, False for none, or an object with ``update`` and ``close``.
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar, or an object with ``update`` and ``close``. By default
+            a notebook or a terminal shows a bar after a second.
         strict: Raise for a run that does not decode. False keeps the good ones and warns once.
 
     Returns:
-        A RUNS frame, one row per run, each run once. Several values of a filter are several
+        A RUNS frame, one row per run, each run once. Several values of a filter take several
         queries, merged by ``created_at``.
 
     Raises:
-        ConfigError: An argument cannot be used, or there is no key. Or nothing came, and there is
-            no such workflow, block or eval, as far as one more request tells; it names the nearest.
+        ConfigError: An argument cannot be used, or there is no key. Or there are no runs and one
+            more request finds no such workflow, block or eval; the message names the nearest.
         SchemaError: A run does not decode, with its id and JSON path.
         PaginationError: The API's cursors go in a circle.
-        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`. All of them carry
-            the rows so far as ``.partial`` and, for a single query, ``.cursor`` to go on with.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`. All errors have the
+            rows so far as ``.partial`` and, for a single query, ``.cursor`` to go on with.
 
     Warns:
         ProblemsWarning: With ``strict=False``, some runs did not decode; see its ``.problems``.
@@ -150,10 +151,10 @@ def fetch_runs(
     )
     if workflow_id is None and " " in query.filters.get("eval_id", ("",))[0]:
         raise ConfigError(
-            f'the name of an eval goes with its workflow: fetch_runs("…", {eval_id=})'
+            f'give the workflow of an eval with its name: fetch_runs("…", {eval_id=})'
         )
     if after is not None and len(query.requests()) > 1:
-        raise ConfigError("after= goes with a single query; a filter here has several values")
+        raise ConfigError("after= works for a single query; a filter here has several values")
     chosen = client_or_default(client)
     query = query.resolve_workflows(partial(resolve_workflow, chosen))
     with contextlib.closing(choose_progress(progress, "eval runs", "runs")) as bar:
@@ -166,27 +167,27 @@ def fetch_runs(
             progress=bar,
         )
         fetched = read(query)
-        # A list that is resumed was there before.
+        # A resumed list existed before.
         may_be_misspelled = limit != 0 and after is None and not fetched.problems
         is_of_eval = eval_id is not None and len(query.filters.get("workflow_id", ())) == 1
         if may_be_misspelled and is_of_eval and fetched.frame.is_empty():
             meant = _name_eval(chosen, query)
             return (fetched if meant == query else read(meant)).deliver(RUNS)
-    # Between two dates there may well be none.
+    # There may be none between two dates.
     if may_be_misspelled and query.start is None and query.end is None:
         refuse_unknown(chosen, query.filters, fetched.frame)
     return fetched.deliver(RUNS)
 
 
 def _name_eval(client: Client, query: RunQuery) -> RunQuery:
-    """The query by the eval's id, where no run was found: its name may have been given."""
+    """The query by the eval's id, if no run was found: the argument may be its name."""
     try:
         _, known = read_known(client, query.filters["workflow_id"][0])
         ids = resolve_evals(query.filters["eval_id"], known)
     except ConfigError:
         raise
     except RetabAnalysisError:
-        return query  # the list that was asked for is there, and nobody asked for this one
+        return query  # the user asked for the other list, which is there
     return replace(query, filters={**query.filters, "eval_id": ids})
 
 
@@ -208,7 +209,7 @@ def list_runs(
 ) -> Fetched:
     requests = query.requests() if limit != 0 else []
     frames, problems = [RUNS.empty()], Problems()
-    # One after the other: of a single list, several parts are read at once already.
+    # One after the other: a single list is already read in several parts at once.
     for params in requests:
         into = Collected(Gathering(RUNS), after)
         bar = Part(progress or Silent(), sum(each.height for each in frames), None)
@@ -243,10 +244,10 @@ def _read_enough(
 ) -> None:
     for _ in read(params, into, wanted=limit if query.scope is None else None):
         progress.update(len(into.ids))
-        # Counted first, because computing a frame after each page would cost more than the pages.
+        # Counted first: computing a frame after each page would cost more than the pages.
         if limit is not None and len(into.ids) >= limit:
             runs = query.cut(into.frame())
-            # Where the API ignores the order, the first rows may be the last ones.
+            # If the API ignores the order, the first rows may be the last ones.
             if runs.height >= limit and not query.is_turned(runs):
                 return
 

@@ -1,4 +1,4 @@
-"""Start eval runs, and cancel them: what is sent once, because it changes something."""
+"""Start and cancel eval runs: requests that change something, and so are sent only once."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ from retab_analysis.progress import say
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
-# What is wrong with one run, and says nothing about the others.
+# Problems of one run, which say nothing about the others.
 _OF_ONE_RUN = (ConflictError, NotFoundError)
-# After these it is not known whether the API acted on the request; nor after a 408.
+# After these, and after a 408, it is not known whether the API acted on the request.
 _UNANSWERED = (KeyboardInterrupt, TransportError, ProtocolError, ServerError, SchemaError)
-# The ``Date`` of an answer is of whole seconds, and an answer takes a while.
+# The ``Date`` of an answer has whole seconds, and an answer takes a while.
 _SLACK = timedelta(seconds=5)
-# Seconds that somebody who has pressed Ctrl-C waits to hear which run goes on.
+# Seconds that you wait after Ctrl-C to hear which run goes on.
 _LOOK = 5.0
 
 
@@ -71,37 +71,37 @@ def start_runs(
 ) -> pl.DataFrame:
     """Start eval runs on the newest version of a workflow.
 
-    All evals of all workflows of an organization are executed one after the other, on one shared
-    queue. A run of more than about 25 evals is a large one: it takes minutes, and other people's
-    runs wait behind it. To try a change, run what it concerns: ``only="edited"`` finds that.
-    Before the first start one sentence says how many runs there will be, and of how many evals: in
-    a notebook as a line of the cell's output, elsewhere on the standard error.
+    Retab executes all evals of an organization one after the other, on one shared queue. A run of
+    more than about 25 evals is large: it takes minutes, and other people's runs wait behind it. To
+    try a change, run only the affected evals: ``only="edited"`` finds them. Before the first start,
+    ``start_runs`` prints how many runs it starts, with how many evals. A notebook shows the line in
+    the cell's output, a terminal on standard error.
 
     Args:
         workflow_id: The workflow, its id or its name.
         evals: Run only this saved eval, or these, by id or name: a run for each.
         blocks: Run only the evals of this block, or these, by id: a run for each.
-        only: ``"edited"``: a run for each block whose code, as it is now, is not the one on which
-            its saved evals ran last, as far as they tell, and why the others are left out is said.
-            Where none was edited nothing is started.
+        only: ``"edited"``: a run for each block whose saved evals ran last on other code, as far
+            as they tell. ``start_runs`` prints why it leaves out the others. If no block was
+            edited, it starts nothing.
         repeat: How often to start each run, for example to see whether an eval is flaky.
-        client: The client to ask with; the default one if not given.
+        client: The client to ask; by default the session's.
 
     Returns:
-        A RUNS frame, one row per run started, in that order. They have only just been created.
+        A RUNS frame, one row per started run, in that order. The runs have only just been created.
 
     Raises:
-        ConfigError: An argument cannot be used. There is no such workflow, block or eval (it names
-            the nearest), there are several of that name, or the workflow or block has no saved
-            eval: nothing was started then.
-        RetabAnalysisError: Any other failure. No start is tried again by itself, since it may have
-            happened; ``.partial`` has the runs started before. Where no answer came, or none that
-            can be read, the runs of that workflow and scope that have appeared since are looked
-            for: the message names them, and they are in ``.unconfirmed``.
+        ConfigError: An argument cannot be used. Or the workflow, block or eval does not exist (the
+            message names the nearest), several have that name, or there is no saved eval. Then
+            nothing was started.
+        RetabAnalysisError: Any other failure. ``start_runs`` does not try a start again, because it
+            may have happened; ``.partial`` has the runs started before. If there was no readable
+            answer, it looks for new runs of that workflow and scope. The message names them, and
+            they are in ``.unconfirmed``.
         KeyboardInterrupt: After Ctrl-C, and after SIGTERM in a program that does not handle it.
-            The run whose start was not answered is looked for, for at most five seconds, and named;
-            ``.partial`` has it too, in a notebook ``sys.last_value.partial``. What was started goes
-            on.
+            ``start_runs`` looks at most five seconds for a run whose start was not answered, and
+            names it. ``.partial`` has it too; in a notebook it is ``sys.last_value.partial``.
+            Started runs go on.
 
     Example:
         >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]
@@ -137,7 +137,7 @@ def select(
     blocks: Sequence[str] | None = None,
     repeat: int = 1,
 ) -> Selection:
-    """What was asked for, with the number of evals of each run; the whole workflow if nothing."""
+    """The runs that were asked for, with their numbers of evals; by default the whole workflow."""
     saved, known = read_known(client, workflow_id)
     single = resolve_evals(evals or (), known)
     sized: list[tuple[Scope, int]] = [({"type": "single", "eval_id": each}, 1) for each in single]
@@ -163,7 +163,7 @@ def start_each(
     started: list[wire.Run] = []
     parse = record_parser(RUNS, partial(refuse_other, "workflow", "workflow_id", workflow_id))
     with _terminating_as_interrupt():
-        # One after the other, so that the frame has the order in which they stand in the queue.
+        # One after the other: the frame has the order of the queue.
         for scope in scopes:
             began = datetime.now(UTC)
             try:
@@ -181,7 +181,7 @@ def start_each(
 
 @contextlib.contextmanager
 def _terminating_as_interrupt() -> Iterator[None]:
-    """Have SIGTERM end the block as Ctrl-C does, where it would end Python without a word."""
+    """Make SIGTERM end the block like Ctrl-C, if it would end Python in silence."""
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -239,8 +239,8 @@ def _runs_since(
         target_block_id=scope.get("block_id"),
         trigger_type="api",
     )
-    # The newest ones, and cut here: the clock of this machine may be wrong by minutes, and the
-    # answer says by how much.
+    # The newest ones, cut here: this machine's clock may be wrong by minutes, and the answer tells
+    # by how much.
     fetched = list_runs(client, query, limit=PAGE_SIZE, strict=False)
     since = began + timedelta(seconds=client.clock_offset) - _SLACK
     name = {"single": "eval"}.get(scope["type"], scope["type"])
@@ -253,15 +253,15 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
-        client: The client to ask with; the default one if not given.
+        client: The client to ask; by default the session's.
 
     Returns:
-        A RUNS frame of the runs as they are then, in the order given.
+        A RUNS frame of the runs after that, in the order given.
 
     Raises:
-        ConflictError: A run has already ended. The other runs are cancelled all the same, and are
-            in ``.partial``; the message names every run that was not cancelled.
-        NotFoundError: There is no such run; as above.
+        ConflictError: A run has already ended. The other runs are still cancelled, and are in
+            ``.partial``. The message names every run that was not cancelled.
+        NotFoundError: A run does not exist; otherwise as above.
         RetabAnalysisError: Any other failure, which ends the cancelling; ``.partial`` has the runs
             cancelled before, and the message names the others.
 
@@ -287,7 +287,8 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
     if not failed:
         return frame
     errors = list(failed.values())
-    # The one that ended the cancelling, if any, says more than a run that could not be cancelled.
+    # The error that ended the cancelling, if any, tells more than a run that could not be
+    # cancelled.
     told = errors[0] if isinstance(errors[-1], _OF_ONE_RUN) else errors[-1]
     if isinstance(told, NotFoundError):
         explain_missing_run(chosen, next(each for each in failed if failed[each] is told), told)

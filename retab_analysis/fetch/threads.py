@@ -1,6 +1,6 @@
 """Run many requests at once, in threads that Ctrl-C stops within a second.
 
-What comes back is ordered by the tasks, not by which of them ended first.
+Outcomes have the order of the tasks, whichever ends first.
 """
 
 from __future__ import annotations
@@ -32,27 +32,26 @@ from retab_analysis.transport import CancellationToken, check_cancelled, current
 T = TypeVar("T")
 
 AWAY_LIMIT = 8
-"""After so many general failures in a row, further tasks are not tried."""
+"""After so many general failures in a row, no further task is tried."""
 
 _AWAY = (TransportError, ProtocolError, ServerError, RateLimitError)
 # On Windows nothing interrupts a wait, so none may be long.
 _STEP = 0.5
-# Seconds to wait for stopped threads to end. A name that is being looked up and a connection that
-# is being made cannot be cut short.
+# Seconds to wait for stopped threads to end. A name lookup or a new connection cannot be cut short.
 _GIVE_UP = 0.8
-# How often, and after how many seconds, polars is asked again for what a Ctrl-C stopped.
+# How often, and after how many seconds, polars computes again after a Ctrl-C stopped it.
 _TRIES, _TRY_AFTER = 100, 0.05
 
 
 class OutOfPatienceError(Exception):
-    """The caller of some tasks would not wait any longer. It never leaves this package."""
+    """The caller of some tasks stopped waiting. This error never leaves the package."""
 
 
 class Pool:
     """Threads that can be stopped within a second.
 
-    The executor of the standard library will not do: it waits for its threads however long they
-    take, and does so again when Python ends.
+    The standard library's executor does not work here: it waits for its threads however long they
+    take, and again when Python ends.
     """
 
     def __init__(self, workers: int) -> None:
@@ -63,18 +62,18 @@ class Pool:
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
-        # A thread has an empty context: settings of the caller would not reach its requests.
+        # A thread has an empty context: the caller's settings would not reach its requests.
         context = contextvars.copy_context()
         call = partial(context.run, self._cancel.run, function)
         task = partial(_fulfil, future, call)
         self._tasks.put(task)
-        # Started as they are needed: a fetch of one run is one thread, whatever the client allows.
+        # Started when needed: a fetch of one run uses one thread, whatever the client allows.
         if len(self._threads) < self._workers:
             thread = threading.Thread(target=self._work, name="retab_analysis", daemon=True)
-            self._threads.append(thread)  # before its start, so that an interrupt forgets none
+            self._threads.append(thread)  # before its start: an interrupt must not forget one
             try:
                 thread.start()
-            except RuntimeError:  # no further thread can be had, or Python is ending
+            except RuntimeError:  # no further thread is available, or Python is ending
                 self._threads.remove(thread)
                 if not self._threads:
                     self._tasks.get()
@@ -84,11 +83,11 @@ class Pool:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             task()
-            del task  # or its results would be kept until the next task comes
+            del task  # else it would keep its results until the next task
 
     def stop(self) -> None:
-        # First what is under way, then one end for each thread, behind the tasks that still wait:
-        # those see that they were cancelled.
+        # First the running tasks, then one end for each thread, behind the waiting tasks: these see
+        # that they were cancelled.
         self._cancel.set()
         for _ in self._threads:
             self._tasks.put(None)
@@ -106,14 +105,14 @@ def _fulfil(future: Future[T], call: Callable[[], T]) -> None:
     else:
         future.set_result(result)
     finally:
-        # The error's traceback refers to this frame, and the future to the error: without this,
-        # the cycle would keep both alive until the garbage collector comes.
+        # The error's traceback refers to this frame, and the future to the error: without this, the
+        # cycle would keep both alive until a garbage collection.
         del future
 
 
 @contextmanager
 def threads(workers: int) -> Iterator[Pool]:
-    """A pool for a block. What is still under way when the block is left is stopped."""
+    """A pool for a block. Leaving the block stops its running tasks."""
     pool = Pool(workers)
     try:
         yield pool
@@ -124,7 +123,7 @@ def threads(workers: int) -> Iterator[Pool]:
 def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Future[T]]:
     """Wait until one has ended; an OutOfPatienceError at ``end``, on ``time.monotonic``."""
     while True:
-        # This thread may itself be one that somebody wants to stop.
+        # This thread may itself be asked to stop.
         check_cancelled()
         left = end - time.monotonic()
         done = wait(running, max(0.0, min(_STEP, left)), FIRST_COMPLETED).done
@@ -135,12 +134,12 @@ def next_done(running: Collection[Future[T]], end: float = math.inf) -> set[Futu
 
 
 def apart(function: Callable[[], T]) -> T:
-    """Call a function that has polars compute, not in the main thread.
+    """Call a function that computes with polars outside the main thread.
 
-    There a Ctrl-C during that would do harm. It raises twice: polars raises, then Python does, as
-    soon as a block begins to clean up. Or it does not raise at all, because polars calls Python and
-    drops what that raises, and fails with an error of its own instead. So the main thread only
-    waits, which a Ctrl-C ends once.
+    In the main thread a Ctrl-C during it would do harm. It may raise twice: polars raises, then
+    Python does, as soon as a block begins to clean up. Or it may not raise at all: polars calls
+    Python, drops the exception, and fails with its own error instead. So the main thread only
+    waits, and a Ctrl-C ends that once.
     """
     if threading.current_thread() is not threading.main_thread():
         return _insist(function)
@@ -155,8 +154,8 @@ def _insist(function: Callable[[], T]) -> T:
         try:
             return function()
         except KeyboardInterrupt:
-            # From polars, since Python raises it in the main thread only: for a Ctrl-C polars stops
-            # what it computes in any thread, and goes on once all of that has stopped.
+            # From polars, because Python raises it in the main thread only: after a Ctrl-C polars
+            # stops its computations in all threads, and goes on once all have stopped.
             check_cancelled()
             time.sleep(_TRY_AFTER)
     return function()
@@ -168,7 +167,7 @@ def is_away(error: BaseException | None) -> bool:
 
 
 class TaskOutcomes(Generic[T]):
-    """What came of each task, by its position; one that has neither was not tried."""
+    """The result or error of each task, by its position; a task with neither was not tried."""
 
     def __init__(self) -> None:
         self.results: dict[int, T] = {}
@@ -177,7 +176,7 @@ class TaskOutcomes(Generic[T]):
         self._last_straw: RetabAnalysisError | None = None
 
     def add(self, index: int, future: Future[T]) -> None:
-        """Take the result of a task, or its error where that is one of ours; raise any other."""
+        """Take the result of a task, or its error if that is one of ours; raise any other."""
         error = future.exception()
         if error is None:
             self.results[index] = future.result()
@@ -185,7 +184,7 @@ class TaskOutcomes(Generic[T]):
             self.errors[index] = error
         else:
             raise error
-        # A key may be good for some workflows and not for others, so one 403 says little about the
+        # A key may be good for some workflows and not for others: one 403 says little about the
         # next task.
         is_general = is_away(error) or isinstance(error, PermissionDeniedError)
         self._failed_in_a_row = self._failed_in_a_row + 1 if is_general else 0
@@ -196,7 +195,7 @@ class TaskOutcomes(Generic[T]):
         return self._last_straw is not None
 
     def error(self) -> RetabAnalysisError | None:
-        """The error that made it hopeless, else that of the first task that failed."""
+        """The error that made it hopeless, or the first failed task's."""
         return self._last_straw or (self.errors[min(self.errors)] if self.errors else None)
 
 
@@ -211,22 +210,22 @@ def run_all(
 ) -> None:
     """Run tasks in threads; one that fails does not stop the others.
 
-    What would make every further task fail ends it early: the key is refused, or the API is away
-    for several tasks in a row. A single task needs no thread where this one can be stopped itself.
+    It ends early if every further task would fail: the API refuses the key, or is away for several
+    tasks in a row. A single task needs no thread if this one can be stopped itself.
 
-    ``outcomes`` is filled as they end, so that an interrupt loses none, and ``on_done`` is called
-    in this thread after each. Where that takes its time, so many tasks are handed out ``ahead``.
-    After ``patience`` seconds the others are stopped, with an OutOfPatienceError.
+    ``outcomes`` gets each outcome at once, so an interrupt loses none. This thread calls
+    ``on_done`` after each; ``ahead`` is how many tasks are handed out meanwhile. After ``patience``
+    seconds it stops the others, with an OutOfPatienceError.
     """
     if len(tasks) == 1 and patience is None and current_token() is not None:
-        # So that a watched run that is asked for again and again starts no thread each time.
+        # A watched run that is polled often must not start a thread each time.
         here: Future[T] = Future()
         _fulfil(here, partial(contextvars.copy_context().run, tasks[0]))
         outcomes.add(0, here)
         on_done()
         return
     end = math.inf if patience is None else time.monotonic() + patience
-    # Handed out as threads become free, so that the rest is never begun once it is hopeless.
+    # Handed out as threads become free: the rest never begins once it is hopeless.
     waiting = iter(enumerate(tasks))
     with threads(workers) as pool:
         running: dict[Future[T], int] = {}

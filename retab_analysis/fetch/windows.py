@@ -1,12 +1,12 @@
 """Read a long history of runs in windows of time, several at once.
 
-A cursor is sequential by nature. So after the first pages the rest of the history is cut at dates:
-each window is a list of its own, neighbours overlap by a second, and a run that is in two of them
-counts once. Whatever an API makes of the fraction of a second, no run is lost then.
+A cursor is sequential by nature. So after the first pages the rest of the history is cut at dates.
+Each window is a list of its own. Neighbours overlap by a second, and a run in two of them counts
+once: no run is lost, however an API treats fractions of a second.
 
-An API that takes the dates for something else shows by rows outside of their window, or by the lack
-of rows that are known to be in one. Then, or where a date is missing, an error comes, or nothing is
-known to lie apart, the list is read on in sequence, as if there had been no windows.
+An API may take the dates for something else. Then rows are outside their window, or known rows are
+missing from one. In this case the list is read on in sequence, as if there had been no windows. The
+same happens if a date is missing, an error comes, or there is no gap to cut.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from retab_analysis.progress import Progress
 from retab_analysis.transport.request import Params
 
 _FIRST_PAGES = 5
-# A window costs a request at least. How many rows it will have is a guess, from the first pages.
+# A window costs at least one request. Its number of rows is a guess from the first pages.
 _ROWS_OF_A_WINDOW = 250
 _MOST_WINDOWS_OF_A_WORKER = 4
 _SECOND = 1_000_000
@@ -41,7 +41,7 @@ ReadPages = Callable[..., Iterator[Page]]
 def read_history(
     read: ReadPages, workers: int, params: Params, into: Collected, progress: Progress
 ) -> None:
-    """Read a list of runs in windows of time; an error comes again when it is read in sequence."""
+    """Read a list of runs in windows of time; an error comes again in the sequential read."""
     pages, runs, most = read(params, into), dict[str, wire.Run](), 0
 
     def tell(count: int) -> None:
@@ -92,7 +92,7 @@ def _read_windows(
 
     tasks = [partial(read_window, *each, part) for each, part in zip(windows, parts, strict=True)]
     run_all(tasks, workers, TaskOutcomes[None](), lambda: tell(len(into.ids | found())))
-    # The runs at both ends of what was cut are known, so they have to be there again.
+    # The runs at both ends of the cut are known, so they have to be there again.
     if last is None or does_not_fit.is_set() or not {runs[-1].id, last.id} <= found():
         return False
     into.join(parts)
@@ -119,8 +119,8 @@ def _is_in_order(runs: Sequence[wire.Run]) -> bool:
 def _cut_history(runs: Sequence[wire.Run], workers: int) -> list[tuple[int, int]]:
     """Cut the time between the last two of some runs into windows, in microseconds since 1970.
 
-    They begin and end at whole seconds, because an API may cut dates to those. There are none where
-    the last run is not where the list should end, or that time is too short.
+    They begin and end at whole seconds, because an API may cut dates to those. There are none if
+    the last run is not where the list should end, or if that time is too short.
     """
     if not _is_in_order(runs):
         return []

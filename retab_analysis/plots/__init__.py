@@ -1,8 +1,8 @@
 """Plots of runs, results and comparisons, one file per function.
 
-Each function draws on one :class:`matplotlib.axes.Axes` and gives it back: with ``ax=None`` on a
-new figure of pyplot, which a notebook's cell shows; with an ``ax`` nothing of pyplot is touched.
-No global setting is changed, and what a colour says, a hatch, a marker or a word says too.
+Each function draws on one :class:`matplotlib.axes.Axes` and returns it. With ``ax=None`` it is on a
+new figure of pyplot, which a notebook's cell shows; with an ``ax`` it does not touch pyplot. It
+changes no global setting. Every colour comes with a hatch, a marker or a word of the same meaning.
 """
 
 from retab_analysis.plots.comparison import plot_comparison as plot_comparison

@@ -16,18 +16,18 @@ from retab_analysis.plots.labels import NO_GLYPH, choose_families, shorten_names
 from retab_analysis.plots.palette import EDGE, MUTED, Look, Style
 from retab_analysis.render.text import clip, measure
 
-# How much room a label takes is an estimate: what a layout engine will do is not known yet.
-_LARGEST, _HIGHEST = 14.0, 60.0  # inches; a notebook shows a wider figure with letters too small
+# The room for a label is an estimate: the layout engine acts later.
+_LARGEST, _HIGHEST = 14.0, 60.0  # inches; in a wider figure a notebook shows too small letters
 LINE, _CHARACTER, _BOLD = 1.35, 0.6, 0.66  # of a font's height
 FEW_COLUMNS = 4
-_NARROWEST, _SHORT = 7, 12  # characters of a name that is shortened
+_NARROWEST, _SHORT = 7, 12  # characters of a shortened name
 _THIN = 6.0  # pixels
-_LOWEST = 20.0  # lines of text, in the height of axes with letters of the usual size
+_LOWEST = 20.0  # lines of text in the height of axes, with letters of the usual size
 SMALLEST_POINTS = 7.0
 
 
 def plain(*texts: str) -> dict[str, Any]:
-    """Arguments of every text: a name from outside is drawn as it is, and not read as a formula."""
+    """Arguments of every text: names from outside are drawn as they are, not read as formulas."""
     return {"parse_math": False, "usetex": False, "fontfamily": choose_families("".join(texts))}
 
 
@@ -36,7 +36,7 @@ def prepare_axes(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) ->
         if not isinstance(ax, Axes):
             raise ConfigError(f"ax must be a matplotlib Axes or None, got {type(ax).__name__}")
         ax.tick_params(which="both", color=text_colour(ax), labelcolor=text_colour(ax))
-        # In low axes letters are smaller, so that labels leave room for the data.
+        # In low axes letters are smaller: labels must leave room for the data.
         points = max(SMALLEST_POINTS, ax.bbox.height / _LOWEST * 72 / ax.figure.dpi)
         axis: Any
         for axis in (ax.xaxis, ax.yaxis):
@@ -44,7 +44,7 @@ def prepare_axes(ax: Axes | None, *, width: float = 0.0, height: float = 0.0) ->
             axis.set_tick_params(labelsize=min(points, ticks))
             axis.label.set_fontsize(min(points, axis.label.get_fontsize()))
         return ax
-    # pyplot chooses a backend when it is imported, so this waits until a figure is asked for.
+    # pyplot chooses a backend at its import, so this waits until a figure is needed.
     from matplotlib import pyplot as plt
 
     least: Sequence[float] = plt.rcParams["figure.figsize"]
@@ -104,7 +104,7 @@ def conclude(
 
 
 def measure_font(ax: Axes) -> float:
-    # Of x, because the labels of y may have been made smaller.
+    # From x, because the labels of y may be smaller.
     points: Any = ax.xaxis.get_major_ticks(1)[0].label1.get_fontsize()
     return float(points) * ax.figure.dpi / 72
 
@@ -179,7 +179,7 @@ def area_style(look: Look, pixels: float = _THIN) -> Style:
 
 
 def draw_legend(ax: Axes, entries: Iterable[tuple[Any, str]]) -> None:
-    """Draw a legend within the axes: y is extended by as much as it takes."""
+    """Draw a legend within the axes, and extend y for it."""
     entries = [*entries]
     size, texts = 0.9 * measure_font(ax), [text for _, text in entries]
     each = (max(map(measure, texts)) * 0.9 * _CHARACTER + 3.2) * size

@@ -1,4 +1,4 @@
-"""What stands side by side along x: versions, runs or other groups, and how each is named."""
+"""The groups along x: versions, runs or others, and their names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _READ = (VERSION, "version", "published_at")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 Versions = Mapping[object, tuple[int | None, float | None]] | None
-"""By id: the number and the date of publication; None where published versions are not known."""
+"""By id: the number and the date of publication; None if published versions are not known."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Columns:
     by: str
     keys: pl.DataFrame  # one row per group: ``key`` and ``created_at`` of its earliest row
     versions: Versions = None
-    each: int = 1  # how many neighbouring groups are at one place
-    every: str | None = None  # how long a group is, where it is a period of time
+    each: int = 1  # how many neighbouring groups share a place
+    every: str | None = None  # the length of a group, if it is a period of time
 
     @property
     def height(self) -> int:
@@ -71,7 +71,7 @@ class Columns:
         return lazy.join(places, on="key", nulls_equal=True, maintain_order="left")
 
     def arrange(self, ax: Axes, rows: pl.DataFrame) -> pl.DataFrame:
-        """Set up x; gives the rows, one for each place, with ``x`` as it is drawn."""
+        """Set up x; returns the rows, one for each place, with ``x`` as drawn."""
         if self.every is None:
             beside = max(0.0, (FEW_COLUMNS - self.height) / 2)
             ax.set_xlim(-0.6 - beside, self.height - 0.4 + beside)
@@ -90,7 +90,7 @@ class Columns:
         return rows.sort("x").with_columns(x=pl.Series(middles))
 
     def label(self, ax: Axes, *, quiet: Iterable[bool] = (), room: float = 1.0) -> None:
-        """Name the places; ``quiet`` ones have their day only, and periods are named already."""
+        """Name the places; ``quiet`` ones have only their day, and periods already have a name."""
         if self.every is not None:
             return
         moments = self.keys["created_at"].to_list()
@@ -114,9 +114,9 @@ class Columns:
 def find_runs(
     runs: object, by: str, every: str | None, scope: str | None, versions: object
 ) -> tuple[Columns, pl.LazyFrame, dict[str, int]]:
-    """The groups of the runs of a scope, these runs, and how many are left out, by reason."""
+    """The groups of the runs of a scope, these runs, and the numbers left out, by reason."""
     lazy = select_keyed(runs, RUNS, by, READ)
-    summarize_runs(lazy, "key", every=every, scope=scope)  # which refuses what it cannot use
+    summarize_runs(lazy, "key", every=every, scope=scope)  # which refuses unusable arguments
     if every is not None and by != VERSION:
         raise ConfigError(f"every={every!r} draws over time: leave by={by!r} out")
     is_scoped = pl.lit(True) if scope is None else (pl.col("scope") == scope).fill_null(False)
@@ -138,9 +138,7 @@ def read_versions(by: str, versions: object) -> Versions:
     if versions is None:
         return None
     if by != VERSION:
-        raise ConfigError(
-            f"versions= tells about versions, so that by must be {VERSION!r}, got {by!r}"
-        )
+        raise ConfigError(f"versions= is about versions: by must be {VERSION!r}, got {by!r}")
     rows = check_frame(versions, VERSIONS, _READ).select(_READ).collect()
     known = rows.drop_nulls(VERSION).rows()
     return {key: (number, at and mdates.date2num(at)) for key, number, at in known}

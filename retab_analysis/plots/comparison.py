@@ -1,4 +1,4 @@
-"""The pass rate of each block before and now, and which evals broke."""
+"""The pass rate of each block before and now, and the evals that broke."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BLOCKS = {
     **{"before": pl.Float64(), "now": pl.Float64(), "broken": pl.List(pl.String())},
 }
 _FEWEST_ROWS, _MOST_ROWS, _MOST_NAMES = 3, 20, 12
-_ROOM = 0.6  # of the height, for rows of which each has two dots
+_ROOM = 0.6  # of the height, for rows with two dots each
 _NAMES = 0.4  # of the width, for the names of the evals that broke
 _APART, _FAR_APART = 0.17, 9.0  # from the middle of a row to its dots: of a row, and points
 
@@ -41,24 +41,26 @@ def plot_comparison(
 ) -> Axes:
     """Draw the pass rate of each block before and now, and name the evals that broke.
 
-    Each block has a hollow dot for its pass rate before and a full dot for its pass rate now, both
-    over the evals with an outcome on both sides, as in ``Comparison.summary``. The lines are Wilson
-    intervals at 95 % of one run of these evals. A block in which evals broke has another colour.
-    At most 12 of these evals are named. ``ax.retab_notes`` is a text: what the figure leaves out.
+    Each block has a hollow dot for its pass rate before and a full dot for its pass rate now. Both
+    are over the evals with an outcome on both sides, as in ``Comparison.summary``. The lines are
+    Wilson intervals at 95 % of one run of these evals. Blocks with broken evals have another
+    colour. The figure names at most 12 of these evals. The text ``ax.retab_notes`` lists its
+    omissions.
 
     Args:
-        comparison: What :func:`retab_analysis.compare` or :func:`retab_analysis.check` gives.
-        versions: A VERSIONS frame, which names the versions that were compared; what
-            :func:`retab_analysis.check` gives knows them anyway.
+        comparison: A comparison from :func:`retab_analysis.compare` or
+            :func:`retab_analysis.check`.
+        versions: A VERSIONS frame, which names the compared versions. A comparison from
+            :func:`retab_analysis.check` knows them anyway.
         ax: Where to draw; None makes a new figure.
 
     Returns:
         The axes; x is the pass rate from 0 to 1, and the blocks are at y = 0, 1, … from the top:
-        first those with the most evals that broke, then those whose pass rate fell most. At most
-        20 blocks are drawn, and fewer in low axes.
+        first the blocks with the most broken evals, then those whose pass rate fell most. It draws
+        at most 20 blocks, and fewer in low axes.
 
     Raises:
-        ConfigError: An argument that cannot be used.
+        ConfigError: An argument cannot be used.
 
     Example:
         >>> ra.plot_comparison(ra.check("wf_claims")).figure.savefig("comparison.png")
@@ -85,7 +87,7 @@ def plot_comparison(
     if broken.height:
         _name_broken(ax, broken)
     if blocks.height < rated.height:
-        axes.say_below(ax, f"{blocks.height} of {rated.height:,} blocks: those that fell most")
+        axes.say_below(ax, f"{blocks.height} of {rated.height:,} blocks: the largest falls")
     reasons = {
         "without an eval to compare": every.height - rated.height,
         "whose pass rate fell less": rated.height - blocks.height,
@@ -94,7 +96,7 @@ def plot_comparison(
 
 
 def _name_sides(comparison: Comparison, versions: object) -> list[str]:
-    """What both sides are called, in the words of the verdict."""
+    """The names of both sides, in the words of the verdict."""
     if versions is not None:
         known = check_frame(versions, VERSIONS, VERSIONS.schema).collect()
         around = replace(sides_of(comparison).around, versions=known)
@@ -104,7 +106,7 @@ def _name_sides(comparison: Comparison, versions: object) -> list[str]:
 
 
 def _rate_blocks(comparison: Comparison) -> pl.DataFrame:
-    """One row per block: ``name, n, before, now``, their intervals, and what broke."""
+    """One row per block: ``name, n, before, now``, their intervals, and the broken evals."""
     suite, rows = suite_of(comparison), []
     for block in dict.fromkeys(each.block_id for each in suite.stories):
         its = [each for each in suite.stories if each.block_id == block]
@@ -123,7 +125,7 @@ def _rate_blocks(comparison: Comparison) -> pl.DataFrame:
 
 
 def _draw(ax: Axes, blocks: pl.DataFrame, aside: float) -> None:
-    """The dots and their intervals, on axes of which a share at the right is kept free."""
+    """The dots and their intervals, on axes with a free share at the right."""
     beside = max(0.0, (_FEWEST_ROWS - blocks.height) / 2)
     ax.set_ylim(blocks.height - 0.5 + beside, -0.5 - beside)
     spacing = ax.bbox.height / (blocks.height + 2 * beside) * 72 / ax.figure.dpi
@@ -147,7 +149,7 @@ def _draw(ax: Axes, blocks: pl.DataFrame, aside: float) -> None:
 
 
 def _name_broken(ax: Axes, broken: pl.DataFrame) -> None:
-    """List the evals that broke at the right, below their blocks where several have some."""
+    """List the evals that broke at the right, below their blocks if several have some."""
     shown, several = broken.head(_MOST_NAMES), broken["name"].n_unique() > 1
     rows = shown.height + several * shown["name"].n_unique() + 2
     points = axes.fit_points(ax, ax.bbox.height / rows)

@@ -19,13 +19,13 @@ _TICKS = {  # of a logarithmic scale
     **{f"{ms} ms": float(ms) for ms in (1, 10, 100)},
     **{f"{n} {unit}": n * ms for unit, ms in reversed(_UNITS) for n in (1, 5, 20)},
 }
-_FAR = 12  # times as long as what is usual
-_ENOUGH = 20  # runs, of which the longest is beyond the 95th percentile
+_FAR = 12  # times as long as usual
+_ENOUGH = 20  # runs, for a longest one beyond the 95th percentile
 _THINNEST = 8.0  # pixels from one place to the next
-_MANY = 40  # places whose points have to be smaller
+_MANY = 40  # places with smaller points
 _LINES: dict[str, Style] = {
     "p50": {"color": BLUE, "lw": 1.8, "ms": 5, "zorder": 3, "label": "median"},
-    # A style may have taken the edges of markers away, of which these are nothing else.
+    # A style may have removed the edges of markers, and these consist only of edges.
     "p95": {"color": SKY, "lw": 1.2, "ms": 7, "mfc": "none", "mew": 1, "label": "p95"},
 }
 _SHARES = (0.5, 0.42)  # of the height: execution, queue
@@ -40,20 +40,20 @@ def plot_durations(
     versions: pl.DataFrame | pl.LazyFrame | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the median and the 95th percentile of how long runs took, and of how long they waited.
+    """Draw the median and the 95th percentile of the durations and the waits of runs.
 
-    Numbers are those of :func:`retab_analysis.summarize_runs`. The upper panel has the time in the
-    queue. If times differ by more than 12 times, the scale is logarithmic. Groups that are too many
-    to tell apart share a place with their neighbours. ``ax.retab_notes`` is a text: what the figure
-    leaves out.
+    The numbers come from :func:`retab_analysis.summarize_runs`. The upper panel has the time in the
+    queue. If times differ by more than 12 times, the scale is logarithmic. If there are too many
+    groups to tell apart, neighbours share a place. The text ``ax.retab_notes`` lists the omissions
+    of the figure.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: Another column of it, your own included.
-        every: Instead of ``by``: how long a period is, as for :func:`summarize_runs` (``"1w"``).
+        every: Instead of ``by``: the length of a period, as for :func:`summarize_runs` (``"1w"``).
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
         versions: A VERSIONS frame, for the versions' numbers.
-        ax: Where to draw; None makes a new figure. The panel of the queue takes its upper half.
+        ax: The axes; by default a new figure. The panel of the queue takes its upper half.
 
     Returns:
         The axes of the execution; the versions are at x = 0, 1, … in order of appearance, periods
@@ -61,7 +61,7 @@ def plot_durations(
         has its own unit, from ms to h.
 
     Raises:
-        ConfigError: An argument that cannot be used, or not a polars frame.
+        ConfigError: An argument cannot be used, or it is not a polars frame.
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
 
     Example:
@@ -91,7 +91,7 @@ def plot_durations(
 
 
 def _add_panel(ax: Axes) -> Axes:
-    """Axes above the given ones, in room that those give up."""
+    """Axes above the given ones, in a part of their room."""
     lower, upper = _SHARES
     spec = ax.get_subplotspec()
     figure = ax.figure
@@ -104,7 +104,7 @@ def _add_panel(ax: Axes) -> Axes:
         ax.set_position((box.x0, box.y0, box.width, box.height * lower))
         above = (box.x0, box.y1 - box.height * upper, box.width, box.height * upper)
         panel = figure.add_axes(above, sharex=ax, facecolor=ax.get_facecolor())
-    # The colours and the letters of the given ones, whatever style holds now.
+    # The colours and the letters of the given ones, whatever the present style.
     colour = axes.text_colour(ax)
     panel.yaxis.label.set(color=colour, fontsize=ax.yaxis.label.get_fontsize())
     panel.xaxis.label.set(color=colour)
@@ -121,7 +121,7 @@ def _draw_panel(ax: Axes, times: pl.DataFrame, part: str, name: str) -> None:
     if not (isinstance(least, float) and isinstance(longest, float) and isinstance(usual, float)):
         axes.frame_values(ax, name)
         return axes.write_message(ax, f"no {name} times yet")
-    # The largest unit of which the longest duration is at least two.
+    # The largest unit that fits twice into the longest duration.
     unit, milliseconds = next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))
     x, smaller = times["x"].to_list(), 1 + (times.height >= _MANY)
     low, top = (values.to_numpy() / milliseconds for values in (medians, high))

@@ -15,15 +15,15 @@ from retab_analysis.render.text import clip
 
 NO_NAME = "(none)"
 NO_GLYPH = "□"
-"""What is drawn for a character that no installed font has."""
+"""The sign for a character that no installed font has."""
 _SEPARATORS = "_/.:, -"
 
 
 def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
     """Each name in one line of about ``limit`` characters; wide ones count twice.
 
-    A name that is too long loses its end. Names that would be alike then show their beginning and
-    the place at which they differ; what is still alike is numbered. None is ``(none)``.
+    A name that is too long loses its end. Names that would then be equal show their beginning and
+    the place where they differ; equal ones get numbers. None is ``(none)``.
     """
     values = list(names)
     distinct = list(dict.fromkeys(values))
@@ -31,7 +31,7 @@ def shorten_names(names: Iterable[object], limit: int = 16) -> list[str]:
     short = {line: clip(line, limit) for line in lines}
     head = limit // 2 - 1
     room = limit - head - 1
-    # Those that differ at one place may be alike until a later one.
+    # Names that differ at one place may be alike until a later one.
     for _ in range(3):
         groups: dict[str, list[str]] = {}
         for line, label in short.items():
@@ -84,5 +84,5 @@ def _search(code: int, own: tuple[str, ...]) -> str | None:
 def _characters(path: Any) -> frozenset[int]:
     try:
         return frozenset(get_font(path).get_charmap())
-    except (OSError, RuntimeError):  # a file that is gone, or no font
+    except (OSError, RuntimeError):  # a missing file, or no font
         return frozenset()

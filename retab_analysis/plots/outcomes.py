@@ -1,4 +1,4 @@
-"""What became of the evals of each run or version."""
+"""The outcomes of the evals of each run or version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CANCELLED_RUN = "cancelled run"
 _CANCELLED = Look(QUIET, "////")
 _LOW, _GAP = 0.06, 0.025  # of the highest bar: a mark of cancelled runs, and from it to the bars
 _THINNEST = 4.0  # pixels of a bar
-_SMOOTH = 6.0  # pixels of a bar without a gap beside it
+_SMOOTH = 6.0  # pixels of a bar without a gap next to it
 
 
 def plot_outcomes(
@@ -31,21 +31,21 @@ def plot_outcomes(
     versions: pl.DataFrame | pl.LazyFrame | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how many evals of each run, or what share of each version's, passed, failed, and so on.
+    """Draw how many evals of each run, or which share of each version's, passed, failed, and so on.
 
     A bar of one run is as high as it has evals that were not cancelled, and the axis has the days.
-    By any other column, a bar shows shares of the results from which
-    :func:`retab_analysis.summarize_runs` makes the pass rate: of complete runs of the whole
-    workflow, or of the next best. Bars too many to tell apart are put together as shares, too. A
-    cancelled run is in no bar: it has a hatched mark below. ``ax.retab_notes`` is a text: what the
-    figure leaves out.
+    By any other column, a bar shows shares of the results behind the pass rate of
+    :func:`retab_analysis.summarize_runs`: of complete runs of the whole workflow, or of the next
+    best. If there are too many bars to tell apart, neighbours share one, also as shares. A
+    cancelled run has no bar, but a hatched mark below. The text ``ax.retab_notes`` lists the
+    omissions of the figure.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: ``run_id``, ``workflow_version_id`` or another column of it, your own included; the bars
             are in order of appearance.
         versions: A VERSIONS frame, for the versions' numbers.
-        ax: Where to draw; None makes a new figure.
+        ax: The axes; by default a new figure.
 
     Returns:
         The axes; the bars are at x = 0, 1, …, one container per state that occurs (``not ended``:
@@ -53,7 +53,7 @@ def plot_outcomes(
         ``cancelled run``, below 0.
 
     Raises:
-        ConfigError: An argument that cannot be used, or not a polars frame.
+        ConfigError: An argument cannot be used, or it is not a polars frame.
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
 
     Example:
@@ -115,7 +115,7 @@ def _count(placed: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _stack(ax: Axes, parts: pl.DataFrame, shown: list[str]) -> float:
-    """Draw bars upon one another, and the marks below; gives how high the highest is."""
+    """Draw stacked bars, and the marks below; returns the height of the highest bar."""
     thick = ax.bbox.width * 0.8 / parts.height
     wide = 0.8 if thick > _SMOOTH else 1.0
     below = [0.0] * parts.height

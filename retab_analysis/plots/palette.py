@@ -1,4 +1,4 @@
-"""Colours, and the hatches, markers and signs that say the same without them."""
+"""Colours, and hatches, markers and signs with the same meanings."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ Style = dict[str, Any]
 """Arguments of a matplotlib artist."""
 
 EDGE = "#1a1a1a"
-"""Around a coloured area, and for what is drawn on it, on light and dark grounds alike."""
+"""Around and on a coloured area, for light and dark grounds alike."""
 
 BLUE = "#0072B2"
 SKY = "#56B4E9"
 NEW = "#D55E00"
-"""What is newest; told apart from :data:`QUIET` and :data:`BLUE` by its size and its value, too."""
+"""The newest; its size and its lightness also differ from :data:`QUIET` and :data:`BLUE`."""
 QUIET = "#9AA5B1"
 MUTED = "#7C8794"
-"""Of words beside the matter, on light and dark grounds."""
+"""Of secondary words, on light and dark grounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one kind of thing is drawn: an area's fill and hatch, and the sign on a small cell."""
+    """The look of one kind: an area's fill and hatch, and the sign on a small cell."""
 
     colour: str
     hatch: str = ""
@@ -31,11 +31,11 @@ class Look:
 
 
 NOT_ENDED = "not ended"
-"""What is drawn of evals that run, are queued or pending."""
+"""The look of evals that run, are queued or pending."""
 
-# The first five differ in how light they are, by a tenth of the way from black to white or more, so
-# that they are told apart in grey and with every kind of colour vision. The others, which say
-# nothing about an eval, have a sign or a hatch.
+# The first five differ in lightness, by a tenth of the way from black to white or more: they stay
+# distinct in grey and with every kind of colour vision. The others, which tell nothing about an
+# eval, have a sign or a hatch.
 STATE_LOOKS: Mapping[str, Look] = {
     "passed": Look("#36A98D"),
     "failed": Look("#C24A00", "", "x"),

@@ -16,11 +16,11 @@ from retab_analysis.plots.columns import RUN, VERSION, Columns, find_runs, say_l
 from retab_analysis.plots.palette import BLUE, NEW, QUIET, SKY, Style
 from retab_analysis.vocabulary import rated_total
 
-_THINNEST = 6.0  # pixels of an interval and what is between two of them
+_THINNEST = 6.0  # pixels of an interval and its gap
 _STEP = 0.05
-_FROM_NOTHING = 0.25  # an axis that would begin below begins at 0
+_FROM_NOTHING = 0.25  # an axis that would begin lower begins at 0
 _WHOLE = 3
-_MANY = 40  # points that have to be smaller
+_MANY = 40  # more points are drawn smaller
 
 
 def plot_pass_rate(
@@ -34,29 +34,28 @@ def plot_pass_rate(
 ) -> Axes:
     """Draw the pass rate of each version, or with ``every`` over time, with its 95 % interval.
 
-    Rates and Wilson intervals are those of :func:`retab_analysis.summarize_runs`. A hollow point
-    has only runs in which evals are missing, so its rate may look better or worse than it is. A
-    version of which nothing has ended yet has no point. Drafts are grey. The newest point has a
-    colour of its own, and its rate in figures. Groups that are too many to tell apart share a place
-    with their neighbours.
+    Rates and Wilson intervals come from :func:`retab_analysis.summarize_runs`. A hollow point has
+    only runs in which evals are missing, so its rate may look better or worse than it is. A version
+    without any ended run has no point. Drafts are grey. The newest point has its own colour, and
+    its rate in figures. If there are too many groups to tell apart, neighbours share a place.
 
-    With ``every``, a point stands in the middle of its period, the interval is a band, and with
-    ``versions=`` a dashed line marks the publication of each version. ``ax.retab_notes`` is a text:
-    what the figure leaves out.
+    With ``every``, a point is in the middle of its period, and the interval is a band. With
+    ``versions=``, a dashed line marks the publication of each version. The text ``ax.retab_notes``
+    lists the omissions of the figure.
 
     Args:
         runs: A RUNS frame, ordered in any way.
         by: Another column of it, your own included.
-        every: Instead of ``by``: how long a period is, as for :func:`summarize_runs` (``"1w"``).
+        every: Instead of ``by``: the length of a period, as for :func:`summarize_runs` (``"1w"``).
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
         versions: A VERSIONS frame, for the versions' numbers.
-        ax: Where to draw; None makes a new figure.
+        ax: The axes; by default a new figure.
 
     Returns:
         The axes; the versions are at x = 0, 1, …, and periods at matplotlib's dates.
 
     Raises:
-        ConfigError: An argument that cannot be used, or not a polars frame.
+        ConfigError: An argument cannot be used, or it is not a polars frame.
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
 
     Example:
@@ -96,14 +95,14 @@ def _rate(placed: pl.LazyFrame, scope: str | None) -> pl.DataFrame:
 
 
 def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
-    """Gives which points are drawn as drafts."""
+    """Returns which points are drawn as drafts."""
     known = rates.drop_nulls("pass_rate")
     places = known["x"].to_list()
     newest = columns.by in (VERSION, RUN) and places[-1:] == rates["x"].to_list()[-1:]
     quiet = columns.drafts
     if newest and quiet:
         quiet[-1] = False
-    # Where there is nothing else, quiet points would be all there is.
+    # Without other points, quiet ones would be the only ones.
     quiet = quiet if any(quiet) and len(places) > 1 else []
     colours = [QUIET if at < len(quiet) and quiet[at] else BLUE for at in places]
     if newest:
@@ -113,7 +112,7 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     if is_band:
         ax.fill_between(places, low, high, color=SKY, alpha=0.3, linewidth=0, zorder=1)
     else:
-        # Intervals are pale: what is pale over a ground can be read on light and dark ones.
+        # Intervals are pale: a pale colour is readable on light and dark grounds.
         pale = [(colour, 0.55) for colour in colours]
         ax.vlines(places, low, high, colors=pale, linewidth=3.0 if few else 1.5, zorder=1)
     ax.plot(places, rate, color=BLUE if is_band else QUIET, linewidth=1 + is_band / 2, zorder=1)

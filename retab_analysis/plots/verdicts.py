@@ -27,7 +27,7 @@ _CORNER = 0.33
 _ROW, _COLUMN = 0.22, 0.25  # inches of a new figure
 _MOST_ROWS = 40
 _ROOM = 0.7  # of the height, which a layout leaves to the rows
-_MOST_EDGES = 60  # rows or columns between which a line is seen
+_MOST_EDGES = 60  # rows or columns up to which lines between them are visible
 
 
 def plot_verdicts(
@@ -38,31 +38,31 @@ def plot_verdicts(
     page: int = 1,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw what became of each eval in each run or version, as a grid.
+    """Draw the state of each eval in each run or version, as a grid.
 
-    A heavy line at the left of a cell is the step at which an eval broke for good, and a ring marks
-    the failures of a flaky eval, both as :func:`retab_analysis.summarize_evals` has them. A corner
-    marks a change of the eval: of its inputs, condition or expected value. Several results in one
-    cell make one state, as in :func:`retab_analysis.states`. A cell without results is empty.
+    A heavy line at the left of a cell marks the break of an eval, and a ring marks the failures of
+    a flaky eval, both by :func:`retab_analysis.summarize_evals`. A corner marks a change of the
+    eval: of its inputs, condition or expected value. Several results in one cell make one state, as
+    in :func:`retab_analysis.states`. A cell without results is empty.
 
-    A figure has at most 40 rows, and fewer in low axes. If there are more evals, only those that
-    ever failed or were blocked are drawn, page by page. A line below the grid says what is left
-    out; it is also in ``ax.retab_notes``, a text.
+    A figure has at most 40 rows, and fewer in low axes. If there are more evals, it draws only
+    those that ever failed or were blocked, page by page. A line below the grid names the omissions;
+    the text ``ax.retab_notes`` has it, too.
 
     Args:
         results: A RESULTS frame, ordered in any way.
-        by: What makes a column: ``run_id``, ``workflow_version_id`` or another column of it, your
-            own included; in order of appearance.
+        by: The column of ``results`` that makes the grid's columns, in order of appearance:
+            ``run_id``, ``workflow_version_id`` or another, your own included.
         versions: A VERSIONS frame, for the versions' numbers.
-        page: Which page, from 1.
-        ax: Where to draw; None makes a new figure.
+        page: The page, from 1.
+        ax: The axes; by default a new figure.
 
     Returns:
-        The axes; columns are at x = 0, 1, …, evals at y = 0, 1, … from the top: first those that
-        do not pass in their newest column, then flaky ones, then by block, name and id.
+        The axes; columns are at x = 0, 1, …, evals at y = 0, 1, … from the top: first evals that do
+        not pass in their newest column, then flaky ones, then by block, name and id.
 
     Raises:
-        ConfigError: An argument that cannot be used, or not a polars frame.
+        ConfigError: An argument cannot be used, or it is not a polars frame.
         SchemaError: It is not a RESULTS frame, or ``versions`` is not a VERSIONS frame.
 
     Example:
@@ -85,7 +85,7 @@ def plot_verdicts(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     axes.draw_legend(ax, _draw_signs(ax, cells, keys.height, evals.height))
-    # With its id where two have one name.
+    # With its id if two have one name.
     names = evals.select(eval_label()).to_series()
     if names.n_unique() < evals.height:
         both = pl.concat_str("eval_name", "eval_id", separator=" ")
@@ -126,13 +126,13 @@ def _cells(lazy: pl.LazyFrame) -> pl.DataFrame:
     first = cells.group_by("key").agg(pl.col("moment").min().alias("opened"))
     ordered = first.sort("opened", "key", nulls_last=True).with_row_index("x")
     cells = cells.join(ordered.cast({"x": pl.Int64}), on="key", nulls_equal=True)
-    # Against the newest column before in which it is known.
+    # Compared with the newest earlier column in which it is known.
     changed = pl.any_horizontal(
         (pl.col(name) != pl.col(name).forward_fill().shift(1).over("eval_id")).fill_null(False)
         for name in SAME_EVAL
     )
     cells = cells.sort("x", "eval_id").with_columns(changed=changed)
-    # Evals in the order in which one wants to see them, each with its newest name.
+    # Evals in the order of the grid, each with its newest name.
     evals = cells.group_by("eval_id", maintain_order=True).agg(
         passing=pl.col("state").last() == "passed",
         steady=~pl.col("flaky").any(),
@@ -161,7 +161,7 @@ def _mesh(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> None:
 
 
 def _draw_signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> list[tuple[Any, str]]:
-    # In points, of axes of which a quarter goes to labels and legend.
+    # In points, for axes that give a quarter to labels and legend.
     side = 0.75 * min(ax.bbox.width / across, ax.bbox.height / down) * 72 / ax.figure.dpi
     entries: list[tuple[Any, str]] = []
 
@@ -190,10 +190,10 @@ def _draw_signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> list[t
         ring = draw(flaky, "o", 0.75, facecolors="none", edgecolors=EDGE)
         entries.append(((ground, ring), "flaky"))
     if not (broke := cells.filter("broke")).is_empty():
-        # A line between the last column in which an eval was whole and the first in which it broke.
+        # A line between an eval's last good column and the first in which it broke.
         x, y = (broke[name].cast(pl.Float64) for name in ("x", "y"))
         ends = (x - 0.5).to_list(), (y - 0.48).to_list(), (y + 0.48).to_list()
-        # Black is not seen beside a dark ground's empty cell, and white not beside a light one's.
+        # Black vanishes next to a dark ground's empty cell, and white next to a light one's.
         for colour, width in (("white", 0.42), (EDGE, 0.24)):
             wide = max(1.5, min(side * width, 10 * width))
             ax.vlines(*ends, color=colour, linewidth=wide, zorder=3)
@@ -205,5 +205,5 @@ def _draw_signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> list[t
 
 
 def _mark(marker: str, size: float, **style: Any) -> Line2D:
-    # A style may have taken the edges of markers away, of which some are nothing else.
+    # A style may have removed the edges of markers, and some consist only of edges.
     return Line2D([], [], ls="", marker=marker, markersize=size, **{"mew": 1.0, **style})

@@ -1,5 +1,5 @@
-"""A document as a tree, and what writes it as HTML, Markdown, text and JUnit XML.
+"""A document as a tree, and its writers: HTML, Markdown, text and JUnit XML.
 
-Whoever makes a document says what is told and in which order; a renderer gives it its form and
-knows nothing of what it is about.
+The maker of a document chooses its content and order. A renderer gives it its form and knows
+nothing about its subject.
 """

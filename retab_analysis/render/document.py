@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Look = Literal["plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added"]
-"""How a piece of a line looks; ``removed`` and ``added`` are marked, whatever the form."""
+"""The look of a piece of a line; every form marks ``removed`` and ``added``."""
 
 Tone = Literal["bad", "blocked", "error", "doubt", "flaky", "known", "other", "good"]
-"""What a sign, a count or a card means; each has one colour everywhere."""
+"""The meaning of a sign, a count or a card; each has one colour everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of a line; its title is said where a pointer rests on it, an id for example."""
+    """A piece of a line; its title, an id for example, shows under a pointer."""
 
     text: str
     look: Look = "plain"
@@ -25,7 +25,7 @@ Line = tuple[Span, ...]
 
 
 def write_line(*parts: str | Span | None) -> Line:
-    """A line of pieces; texts are plain, and what is empty is left out."""
+    """A line of pieces; texts are plain, and empty pieces are left out."""
     spans = (Span(part) if isinstance(part, str) else part for part in parts if part)
     return tuple(span for span in spans if span.text)
 
@@ -37,7 +37,7 @@ def plain(line: Line) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """The first line: a sign, what matters, and the rest of the sentence."""
+    """The first line: a sign, the main part, and the rest of the sentence."""
 
     sign: str
     tone: Tone
@@ -50,7 +50,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many there are of something."""
+    """A number of some kind."""
 
     number: int
     word: str
@@ -62,7 +62,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was changed at a place; the pieces are marked."""
+    """A change at a place, with marked pieces."""
 
     label: str
     line: Line
@@ -80,8 +80,8 @@ class Cell:
 class Row:
     """A row of a table, with one cell for each column.
 
-    ``word`` is the sign for who cannot see it, ``strip`` a row of words, each drawn as a small bar
-    in the last column. A line of text says ``brief`` in place of all cells but the first.
+    ``word`` is the sign for readers who cannot see it. ``strip`` is a row of words, each drawn as a
+    small bar in the last column. In a line of text, ``brief`` replaces all cells except the first.
     """
 
     sign: str
@@ -97,13 +97,13 @@ class ColumnTitle:
     """A column of a table."""
 
     title: str
-    in_text: bool = True  # whether a line of text has it, too
-    named: bool = False  # a line of text and a narrow page say its title before the value
+    in_text: bool = True  # whether a line of text also has it
+    named: bool = False  # a line of text and a narrow page show its title before the value
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentTable:
-    """Rows under their columns; each form shows as many as it has room for."""
+    """Rows under their columns; each form shows as many as fit."""
 
     columns: tuple[ColumnTitle, ...]
     rows: tuple[Row, ...]
@@ -111,25 +111,25 @@ class DocumentTable:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line of its own."""
+    """A separate line."""
 
     line: Line
 
 
 EDITS = 6
-"""So many changes are shown at once, on a page and in a text."""
+"""How many changes a page and a text show at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeList:
-    """What was changed, place by place."""
+    """Changes, place by place."""
 
     differences: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What belongs together, under a title."""
+    """Parts that belong together, under a title."""
 
     tone: Tone
     title: Line
@@ -139,7 +139,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What the reader can unfold, and how many there are of it; in a line of text ``brief``."""
+    """A part that the reader can unfold, with its count; in a line of text ``brief``."""
 
     title: str
     count: int | None
@@ -152,10 +152,10 @@ Part = Note | ChangeList | DocumentTable | Card | Folded
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole document, its parts in the order in which they are read.
+    """A whole document, its parts in reading order.
 
-    ``context`` stands in small print, ``brief`` in its place at the end of a line of text; the
-    badge is a judgement in two words; ``counts`` add up; ``last`` stands at the end of a text.
+    ``context`` is in small print; at the end of a line of text ``brief`` takes its place. The badge
+    is a judgement in two words. ``counts`` add up. ``last`` is the end of a text.
     """
 
     heading: Heading
@@ -180,10 +180,10 @@ class FailedTry:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case of a test suite; ``key`` tells it from others of the same name.
+    """A case of a test suite; ``key`` distinguishes it from others of the same name.
 
-    ``message`` is one line, empty where it passed; ``attempts`` are tries that did not pass, apart
-    from the one that the message is of.
+    ``message`` is one line, empty if it passed. ``attempts`` are further tries that did not pass,
+    except the one of the message.
     """
 
     name: str

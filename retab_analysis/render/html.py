@@ -1,8 +1,8 @@
-"""A document as HTML: a piece for a notebook, or a whole page, for light and dark and narrow."""
+"""A document as HTML: a piece for a notebook, or a whole page; light, dark and narrow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -26,10 +26,10 @@ from retab_analysis.render.document import (
 )
 
 ROWS = 500
-"""So many rows of a table are listed."""
+"""How many rows of a table are listed."""
 
 STYLE = (Path(__file__).parent / "document.css").read_text(encoding="utf-8")
-"""The style of a document, for light and dark pages, whatever is around it."""
+"""The style of a document, for light and dark pages, in any surroundings."""
 
 _ROOT = "rtd mathjax_ignore tex2jax_ignore"
 """The class of a rendered root: a ``$`` in names and values begins no formula."""
@@ -50,13 +50,13 @@ def to_html(*parts: Document | Part) -> Html:
 
 
 def to_piece(*parts: Document | Part) -> Html:
-    """The same for a page that has :data:`STYLE` already."""
+    """The same for a page that already has :data:`STYLE`."""
     pieces = (_write(each) if isinstance(each, Document) else write_part(each) for each in parts)
     return tag("div", *chain.from_iterable(pieces), class_=_ROOT)
 
 
 def to_page(document: Document, title: str) -> Html:
-    """A whole page in one file, which loads nothing from anywhere."""
+    """A whole page in one file, which loads nothing."""
     body = tag("main", *_write(document), class_=_ROOT)
     return markup.page(title, tag("style", Html(STYLE)), body)
 
@@ -65,7 +65,7 @@ def _write(document: Document) -> Iterator[Html]:
     context = (tag("span", _write_span(span)) for span in document.context)
     edge = f"border-color:var(--rtd-t-{document.badge_tone})"
     badge = tag("span", document.badge, class_="rtd-badge", style=edge) if document.badge else None
-    # Spaces keep words apart also where no style sheet does, as on GitHub.
+    # Spaces keep words apart even without a style sheet, as on GitHub.
     yield tag("div", tag("span", markup.join(*context, by=" ")), " ", badge, class_="rtd-top")
     head = document.heading
     beginning = markup.join(f"{head.sign} ", tag("b", head.strong))
@@ -100,18 +100,21 @@ def write_part(part: Part) -> Iterator[Html]:
     elif isinstance(part, DocumentTable):
         yield tag("div", _write_table(part), class_="rtd-wide")
     elif isinstance(part, Card):
-        aside = tag("span", write_html_line(part.aside), class_="rtd-quiet") if part.aside else None
-        words = markup.join(tag("span", write_html_line(part.title)), " ", aside)
-        title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
-        inner = chain.from_iterable(map(write_part, part.parts))
-        edge = f"border-left-color:var(--rtd-t-{part.tone})"
-        yield tag("section", title, *inner, class_="rtd-card", style=edge)
+        yield write_card(part, chain.from_iterable(map(write_part, part.parts)))
     else:
         count = None if part.count is None else tag("b", f" {part.count:,}")
         inner = chain.from_iterable(map(write_part, part.parts))
         summary = tag("summary", part.title, count)
-        # By its title it stays open in a page where another one appears before it.
+        # Its title keeps it open in a page in which another one appears before it.
         yield tag("details", summary, *inner, data_key=part.title, class_="rtd-more")
+
+
+def write_card(card: Card, inner: Iterable[Html]) -> Html:
+    aside = tag("span", write_html_line(card.aside), class_="rtd-quiet") if card.aside else None
+    words = markup.join(tag("span", write_html_line(card.title)), " ", aside)
+    title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
+    edge = f"border-left-color:var(--rtd-t-{card.tone})"
+    return tag("section", title, *inner, class_="rtd-card", style=edge)
 
 
 def _write_edits(edits: ChangeList) -> Iterator[Html]:
@@ -134,7 +137,7 @@ def _write_table(table: DocumentTable) -> Html:
     has_strips = any(row.strip for row in table.rows)
     titles = [*(column.title for column in table.columns), *(["last runs"] * has_strips)]
     head = (tag("th", title, scope="col") for title in titles)
-    first = tag("td")  # above the signs, each of which has its word
+    first = tag("td")  # above the signs; each has its word
     rows = [_write_row(row, table.columns, has_strips) for row in table.rows[:ROWS]]
     if len(table.rows) > ROWS:
         more = f"… and {len(table.rows) - ROWS:,} more"
@@ -143,18 +146,14 @@ def _write_table(table: DocumentTable) -> Html:
 
 
 def _write_row(row: Row, columns: tuple[ColumnTitle, ...], has_strips: bool) -> Html:
-    sign = tag(
-        "span",
-        row.sign,
-        class_="rtd-sign",
-        style=_colour(row.tone),
-        title=row.word,
-        role="img",
-        aria_label=row.word,
-    )
     cells = (write_cell(*each) for each in zip(row.cells, columns, strict=True))
     strip = [tag("td", _write_strip(row.strip) if row.strip else None)] if has_strips else []
-    return tag("tr", tag("td", sign), *(tag("td", cell) for cell in cells), *strip)
+    return tag("tr", tag("td", write_sign(row)), *(tag("td", cell) for cell in cells), *strip)
+
+
+def write_sign(row: Row) -> Html:
+    about = {"title": row.word, "role": "img", "aria_label": row.word}
+    return tag("span", row.sign, class_="rtd-sign", style=_colour(row.tone), **about)
 
 
 def write_cell(cell: Cell, column: ColumnTitle) -> Html:
@@ -164,7 +163,7 @@ def write_cell(cell: Cell, column: ColumnTitle) -> Html:
     first, *others = map(write_html_line, cell.lines)
     folded = None
     if cell.folded:
-        # Closed, it is one line with the words that changed.
+        # Closed, it is one line with the changed words.
         head = cell.folded[0]
         marked = tuple(span for span in head.line if span.look in _LOOKS) or head.line
         summary = tag("summary", _write_difference(Change(head.label, marked)))

@@ -1,7 +1,7 @@
 """Cases of a test suite as JUnit XML, as CI systems show them.
 
-A case that was tried several times is written as Maven Surefire does it: ``flakyFailure`` and
-``flakyError`` where it passes in the end, ``rerunFailure`` and ``rerunError`` where it does not
+A case that was tried several times follows Maven Surefire: ``flakyFailure`` and ``flakyError`` if
+it passes in the end, ``rerunFailure`` and ``rerunError`` if it does not
 (https://maven.apache.org/surefire/maven-surefire-plugin/examples/rerun-failing-tests.html).
 """
 
@@ -15,14 +15,14 @@ from xml.etree import ElementTree as Xml
 from retab_analysis.files import save
 from retab_analysis.render.document import Case
 
-# What XML 1.0 cannot hold, not even escaped: https://www.w3.org/TR/xml/#charsets
+# Characters that XML 1.0 cannot hold, not even escaped: https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(
     path: Path, about: str, cases: Sequence[Case], properties: Mapping[str, str]
 ) -> None:
-    """Write cases as JUnit XML; one that does not pass and does not count is skipped in it."""
+    """Write cases as JUnit XML; a failure that does not count is skipped in it."""
     failed = sum(each.outcome == "failed" for each in cases)
     skipped = sum(each.outcome in ("xfailed", "skipped") for each in cases)
     counts = {"tests": len(cases), "failures": failed, "errors": 0, "skipped": skipped}
@@ -48,7 +48,7 @@ def _write_case(element: Xml.Element, name: str, case: Case) -> None:
         failure.text = _text(case.details)
     elif case.outcome != "passed":
         Xml.SubElement(element, "skipped", {"message": _text(case.message)})
-    # Surefire has no such element in a case that was skipped.
+    # Surefire has no such element in a skipped case.
     word = {"failed": "rerun", "passed": "flaky"}.get(case.outcome)
     for each in case.attempts if word else ():
         tried = Xml.SubElement(element, f"{word}{each.kind.capitalize()}")
@@ -57,5 +57,5 @@ def _write_case(element: Xml.Element, name: str, case: Case) -> None:
 
 
 def _text(text: str) -> str:
-    """A text that XML can hold; what it cannot is shown by its number."""
+    """A text that XML can hold; other characters are shown by their numbers."""
     return _NOT_XML.sub(lambda found: f"#x{ord(found[0]):02X}", text)

@@ -20,15 +20,15 @@ from retab_analysis.render.document import (
 )
 
 LONGEST = 60_000
-"""So many characters a page may have; GitHub takes 65,536 in a comment."""
+"""The most characters of a page; GitHub accepts 65,536 in a comment."""
 
-_ROWS = (500, 200, 100, 50, 20, 5)  # so many rows a table may have, tried one after the other
+_ROWS = (500, 200, 100, 50, 20, 5)  # numbers of rows for a table, tried one after the other
 _EDITS = 20
-_FOLDED = 3  # so many differences inside of a value
+_FOLDED = 3  # differences inside a value
 
 
 def to_markdown(document: Document) -> str:
-    """The whole document, or as many rows of its tables as fit, and what is left out."""
+    """The whole document, or as many rows of its tables as fit, with a note about the others."""
     for rows in _ROWS:
         page = "\n\n".join(_write(document, rows)) + "\n"
         if len(page) <= LONGEST:
@@ -114,7 +114,7 @@ def _write_span(span: Span) -> str:
         return markup.markdown_code(span.text)
     if span.look == "wrong":
         return f"**{markup.markdown_code(span.text)}**"
-    # The spaces at the ends stay outside of what is marked.
+    # Spaces at the ends stay outside the marks.
     text = markdown(span.text)
     before = " " * span.text[:1].isspace()
     after = " " * span.text[-1:].isspace()

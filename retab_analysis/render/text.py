@@ -25,10 +25,10 @@ from retab_analysis.render.document import (
 
 NARROWEST, WIDEST = 80, 100
 ROWS = 12
-"""So many rows of a table are listed."""
+"""How many rows of a table are listed."""
 
-_LABEL = 32  # so wide is the label of a difference at most
-_NARROW = 14  # no column is made narrower
+_LABEL = 32  # the widest label of a difference
+_NARROW = 14  # the narrowest column
 _MARKS = {"removed": "[-{}-]", "added": "{{+{}+}}"}
 
 
@@ -44,7 +44,7 @@ def to_text(document: Document, width: int = WIDEST) -> str:
     is_open = False
     for part in document.parts:
         shown = list(_write_part(part, width))
-        # A card stands apart; what is one line follows the one before.
+        # A card stands apart; a single line follows the one before.
         if shown and (isinstance(part, Card) or is_open):
             lines.append("")
         is_open = isinstance(part, Card) if shown else is_open
@@ -83,7 +83,7 @@ def _write_edits(differences: Sequence[Change], width: int) -> Iterator[str]:
 
 
 def mark_line(line: Line) -> str:
-    """A line with what was removed and added in marks, the spaces at their ends outside of them."""
+    """A line with its removed and added words in marks, spaces at their ends outside."""
     said = []
     for span in line:
         words = span.text.strip()
@@ -136,7 +136,7 @@ def measure(text: str) -> int:
 
 
 def clip(text: str, width: int) -> str:
-    """A text without its end where it takes more than so many columns."""
+    """A text without its end if it takes more than so many columns."""
     if measure(text) <= width:
         return text
     while text and measure(text) > width - 1:
@@ -151,7 +151,7 @@ def pad(text: str, width: int) -> str:
 
 
 def _wrap(text: str, width: int, beginning: str, lines: int | None = None) -> list[str]:
-    """A text in lines of so many columns that begin below one another."""
+    """A text in lines of so many columns, aligned at their beginning."""
     return textwrap.wrap(
         text,
         width,

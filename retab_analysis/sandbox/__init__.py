@@ -1,10 +1,10 @@
 """A Retab API on loopback with a believable simulated world; standard library only.
 
-It imports nothing from the client side of this package, so that a mistake there cannot hide by
-being made here too. `Sandbox` is all that a user needs.
+It imports nothing from the client side of this package: a mistake there must not repeat itself here
+and hide. Users only need `Sandbox`.
 
-Requests come in at `http`, are put to the `store`, and it asks the `simulation` how the runs of
-the `world` stand at that moment; the `catalog` is what this world is about.
+`http` receives requests and passes them to the `store`. The store asks the `simulation` for the
+state of the `world`'s runs at that moment. The `catalog` has the data of this world.
 """
 
 from retab_analysis.sandbox.sandbox import Sandbox as Sandbox

@@ -14,7 +14,9 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
         description="Serve a Retab API with a simulated world on loopback, until Ctrl-C.",
     )
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same world")
-    parser.add_argument("--speed", type=float, default=1.0, help="10 is ten times as fast as life")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="10 is ten times as fast as the real API"
+    )
     parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each answer")
     parser.add_argument("--key", help="the API key to ask for; by default a random one")
     parser.add_argument("--port", type=int, default=0, help="0 lets the system choose")
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
         sys.stdout.flush()
         try:
             ended = ended or threading.Event()
-            # An endless wait may sleep through Ctrl-C, where another thread gets the signal.
+            # An endless wait may sleep through Ctrl-C if another thread gets the signal.
             while not ended.wait(0.2):
                 pass
         except KeyboardInterrupt:

@@ -23,7 +23,7 @@ def iso(instant: int) -> str:
 def parse_instant(text: str) -> int | None:
     """Read an ISO 8601 date or date-time; without an offset it is UTC."""
     try:
-        # A leap second is valid in a query and has no `datetime`: the second before it will do.
+        # A leap second is valid in a query and has no `datetime`: use the second before it.
         moment = datetime.fromisoformat(text.upper().replace(":60", ":59"))
     except ValueError:
         return None

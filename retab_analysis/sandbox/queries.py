@@ -1,4 +1,4 @@
-"""What the store can be asked for: pages, filters and scopes."""
+"""The queries to the store: pages, filters and scopes."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
@@ -11,14 +11,14 @@ from retab_analysis.sandbox.http.messages import not_found
 
 
 class Scope(NamedTuple):
-    """What a new run covers: one eval, one block, or (both None) the whole workflow."""
+    """The evals of a new run: one eval, one block, or (both None) the whole workflow."""
 
     eval_id: str | None = None
     block_id: str | None = None
 
 
 class RunFilter(NamedTuple):
-    """What the list of runs can be narrowed by; None does not narrow."""
+    """The filters of the list of runs; None does not filter."""
 
     workflow_id: str | None = None
     eval_id: str | None = None
@@ -32,7 +32,7 @@ class RunFilter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
-    """Which page is asked for; at most one of the cursors is given."""
+    """The requested page; at most one of the cursors is given."""
 
     limit: int
     order: str = "desc"
@@ -41,15 +41,15 @@ class PageQuery:
 
 
 R = TypeVar("R")
-# What rows are ordered by; the id, of which cursors are made, so that no two keys are equal.
+# The order of rows; it includes the id, which cursors hold: no two keys are equal.
 Key = tuple[int, str]
 
 
 class SortedRows(Generic[R]):
     """Rows in ascending order of their keys, given page by page.
 
-    Pages are found by keyset: a cursor is the id of a row and stands for the place of its key, so
-    it stays good while rows are added.
+    Pages use keysets: a cursor is the id of a row and means the place of its key, so it stays valid
+    while rows are added.
     """
 
     def __init__(self, pairs: Iterable[tuple[Key, R]] = ()) -> None:
@@ -71,7 +71,7 @@ class SortedRows(Generic[R]):
     ) -> bytes:
         """Walk from the cursor until the page is full, and encode it with its neighbours' cursors.
 
-        ``locate`` gives the key of the row that a cursor names, be it one of these rows or not.
+        ``locate`` gives the key of a cursor's row, whether it is one of these rows or not.
         """
         backward = query.before is not None
         upward = (query.order == "asc") != backward
@@ -83,7 +83,7 @@ class SortedRows(Generic[R]):
                 raise not_found("cursor", cursor)
             start = bisect_right(self.keys, key) if upward else bisect_left(self.keys, key) - 1
         places = range(start, len(self.rows)) if upward else range(start, -1, -1)
-        # One row more than asked for says whether there is a further page.
+        # One more row than requested tells whether there is a further page.
         found = list(islice((i for i in places if keep(self.rows[i])), query.limit + 1))
         has_more, found = len(found) > query.limit, found[: query.limit]
         if backward:

@@ -10,23 +10,24 @@ from retab_analysis.sandbox.world.world import build_world
 class Sandbox(StoreServer):
     """A Retab API on loopback with a simulated world, for trying things without an account.
 
-    It holds some workflows with saved evals, five months of runs (with known gaps, edits that broke
-    something and edits that mended it, a drift that nobody's edit explains, an outage, and a break
-    by the newest edit), and two runs that are always in flight. What is started here progresses in
-    time, one run after the other, as on the real queue.
+    It holds some workflows with saved evals, and five months of runs. These have known gaps, edits
+    that broke evals and edits that mended them, a drift without an edit, an outage, and a break by
+    the newest edit. Two more runs are always going on. Your runs progress in time, one after the
+    other, as on the real queue.
 
-    It listens on 127.0.0.1 only, and a request to any other host is answered with 421, so that no
-    web page whose name resolves to this machine gets an answer.
+    It listens on 127.0.0.1 only, and answers a request to any other host with 421: a web page whose
+    name resolves to this machine gets no answer.
 
     Args:
         seed: Any whole number; the same seed on the same day gives the same world.
-        speed: How fast runs go: 10 is ten times as fast as life, in which an eval takes seconds.
+        speed: How fast runs go: 10 is ten times as fast as the real API, in which an eval takes
+            seconds.
         latency: Seconds added to each answer.
-        key: The API key that it asks for. By default each sandbox makes one of its own, so that
-            no other program on this machine is let in.
+        key: The API key that it asks for. By default each sandbox makes its own, which keeps out
+            other programs on this machine.
 
     Raises:
-        ValueError: A seed, speed, latency or key that is not valid.
+        ValueError: A seed, speed, latency or key is not valid.
 
     Example:
         >>> with Sandbox() as sandbox:
@@ -45,18 +46,18 @@ class Sandbox(StoreServer):
         super().__init__(store, key=key, latency=latency)
 
     def edit(self, block: str, *, prompt: str) -> None:
-        """Give a block another prompt, as somebody does in Retab's editor.
+        """Give a block another prompt, as in Retab's editor.
 
-        The longest of its earlier prompts that the new one holds decides how its evals end: as they
-        did with that one, so that some break or are mended (`retab_analysis.fetch_edits` lists the
-        prompts). A prompt that holds none of them changes no result.
+        The sandbox takes the longest of its earlier prompts that the new one contains. The evals
+        end as they did with that prompt, so some break or are mended (`retab_analysis.fetch_edits`
+        lists the prompts). A prompt that contains none of them changes no result.
 
         Args:
             block: The id of the block.
-            prompt: The whole prompt; the one that it has already edits nothing.
+            prompt: The whole prompt; the present one edits nothing.
 
         Raises:
-            ValueError: There is no such block, it has no prompt, or a text cannot be UTF-8.
+            ValueError: The block does not exist, it has no prompt, or a text cannot be UTF-8.
         """
         if not (isinstance(block, str) and isinstance(prompt, str)):
             raise ValueError(f"block and prompt are texts, not {block!r} and {prompt!r}")

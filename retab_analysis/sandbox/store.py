@@ -1,4 +1,4 @@
-"""What the API knows at each instant: a world, its past runs, and those that are started now."""
+"""The API's state at each instant: a world, its past runs, and the runs that start now."""
 
 import threading
 from collections import Counter, defaultdict
@@ -33,7 +33,7 @@ from retab_analysis.sandbox.world.world import edit
 
 # The slowest and the fastest speed.
 SPEEDS = (1e-9, 1e9)
-# When nobody asked for long, no more than this is played back: a laptop that slept for a week
+# After a long time without a request, only this much is played back: a laptop that slept for a week
 # would otherwise come back to thousands of runs.
 _LONGEST_REPLAY = 30 * MINUTE
 
@@ -56,7 +56,7 @@ class Store:
         speed: float = 1.0,
         clock: Callable[[], int] = wall_clock,
     ) -> None:
-        # Too far from 1, instants would leave the years that ISO 8601 has.
+        # Too far from 1, instants would leave the years of ISO 8601.
         low, high = SPEEDS
         is_number = isinstance(speed, int | float) and not isinstance(speed, bool)
         if not (is_number and low <= speed <= high):
@@ -70,7 +70,7 @@ class Store:
         self._runs: dict[str, SimulatedRun] = {}
         self._results: dict[str, Place] = {}
         self._evals: dict[str, SavedEval] = {}
-        # The results of each eval, oldest first: by the outcome that is planned, and all (None).
+        # The results of each eval, oldest first: by planned outcome, and all (None).
         self._outcomes = defaultdict[tuple[str, str | None], list[Place]](list)
         self._sorted_runs: dict[str | None, SortedRows[SimulatedRun]] = {None: SortedRows()}
         self._sorted_evals: dict[str, SortedRows[SavedEval]] = {}
@@ -84,7 +84,7 @@ class Store:
             self._add_run(run)
         self._queue = SerialQueue(self._next_in_flight, longest_replay=_LONGEST_REPLAY)
         for stream in range(len(world.in_flight)):
-            # The runs in flight look as if they had been so for a while.
+            # The background runs look as if they had gone on for a while.
             ago = max(1, 9 - 4 * stream) * SECOND
             self._queue.open_stream(stream, self._now - round(ago * self._pace))
 
@@ -154,10 +154,10 @@ class Store:
     def _start(
         self, workflow: Workflow, evals: list[SavedEval], created: int, trigger: str, scope: Scope
     ) -> SimulatedRun:
-        # The first run that a client starts is the same, however many have run by themselves.
+        # A client's first run is the same, however many background runs there were.
         self._started[trigger] += 1
         name, seed = f"run {trigger} {self._started[trigger]}", self._world.seed
-        # Where somebody tries edits, results show what these did, and nothing by chance.
+        # When a user tries edits, results show only their effects, and no chance.
         around = Circumstances(flaky_fails=frozenset() if workflow.newest.acts_as else None)
         plan = make_plan(
             *(workflow, workflow.newest, evals, created, trigger, seed, name, around),
@@ -165,8 +165,8 @@ class Store:
             block_id=scope.block_id,
         )
         if trigger != "api" and self._started[trigger] > 1:
-            # However fast time goes, runs in flight come as seldom as in life: else they would soon
-            # be all that the newest runs are, and the story of the past could not be seen any more.
+            # However fast time goes, background runs stay as rare as in the real API: else they
+            # would soon fill the newest runs and hide the story of the past.
             length = sum(child.ms for child in plan.children)
             seldom = round(length * (1 / self._pace - 1))
             plan = replace(plan, delay_ms=max(plan.delay_ms, seldom))
@@ -177,7 +177,7 @@ class Store:
     def _next_in_flight(self, stream: int, created: int) -> SimulatedRun:
         turns = self._world.in_flight[stream]
         trigger = ("webhook", "schedule")[stream % 2]
-        # By its own count, so that the same runs follow each other whatever a client starts.
+        # By its own count: the same runs follow each other whatever a client starts.
         workflow_id, block_id = turns[(stream + self._started[trigger]) % len(turns)]
         workflow, scope = self._workflows[workflow_id], Scope(block_id=block_id)
         evals = _evals_in_scope(workflow, scope, created)

@@ -1,11 +1,11 @@
-"""Every frame's columns as data: name, dtype, where it comes from, what it means.
+"""Every frame's columns as data: name, dtype, source, meaning.
 
 A column's source is a polars expression over the paths of the API's document
-(``counts.outcome.passed``; ``*`` stands for each member of an object or list). Decoding gathers
-the paths that the expressions name and evaluates all of them at once, so ``tables`` is the only
-place that says what a frame holds; ``table`` is the mechanism, and ``conditions`` says in words
-what an eval asserts. ``checking`` looks at the frames that users pass, and ``conversion`` turns
-what came through pandas or duckdb back into one of ours.
+(``counts.outcome.passed``; ``*`` stands for each member of an object or list). Decoding gathers the
+paths that the expressions name and evaluates all of them at once. So only ``tables`` defines the
+content of a frame; ``table`` is the mechanism. ``conditions`` puts an eval's assertion into words.
+``checking`` checks the frames that users pass, and ``conversion`` turns frames from pandas or
+duckdb back into ours.
 """
 
 from retab_analysis.schema.checking import checked as checked

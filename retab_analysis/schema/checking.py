@@ -1,4 +1,4 @@
-"""A frame that a user passed, looked at before anything is read from it."""
+"""The check of a user's frame, before anything is read from it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from retab_analysis.schema.tables import TABLES
 def checked(
     frame: object, table: Table, columns: Iterable[str], name: str | None = None
 ) -> pl.LazyFrame:
-    """A frame whose columns can be read, and in which no row is there twice.
+    """A frame with readable columns, and with no row twice.
 
-    Frames of polars, pandas, pyarrow and duckdb are taken, and keep all their columns in their
-    order. The table's columns get its dtypes where no value changes, see
-    :mod:`retab_analysis.schema.conversion`; one of ``columns`` that is missing or does not convert
-    is a SchemaError. ``name`` is the argument's, for the errors.
+    It takes frames of polars, pandas, pyarrow and duckdb, and keeps all their columns in their
+    order. The table's columns get its dtypes if no value changes, see
+    :mod:`retab_analysis.schema.conversion`. One of ``columns`` that is missing or does not convert
+    is a SchemaError. ``name`` is the argument's name, for the errors.
 
-    Frames that were fetched apart may overlap, and are put together nevertheless. As in paging, of
-    two rows with the same id the later one counts; rows without an id all do.
+    Frames from separate fetches may overlap. As in paging, the later of two rows with the same id
+    counts; rows without an id all count.
     """
     given = as_polars(frame, name or "this")
     if given is None:
@@ -41,7 +41,7 @@ def _with_dtypes(
     found, lazy = frame.collect_schema(), frame.lazy()
     conversions = find_conversions(found, table.schema)
     after = {each: table.schema[each] if each in conversions else found[each] for each in found}
-    # The columns that are needed may all be there, and the frame of another table all the same.
+    # A frame of another table may have all needed columns.
     other = find_other_table(table, found)
     if other is not None:
         raise SchemaError(f"{name} is not {table.frame_name}, but {other.frame_name}")
@@ -61,7 +61,7 @@ def _with_dtypes(
 
 
 def _has_distinct_ids(frame: pl.DataFrame | pl.LazyFrame, table: Table) -> bool:
-    """Whether no id is there twice; a LazyFrame, which is not read for that, may have any."""
+    """Whether no id is there twice; False for a LazyFrame, which is not read for that."""
     if isinstance(frame, pl.LazyFrame) or not table.key:
         return False
     name = table.key[-1]

@@ -1,7 +1,7 @@
-"""What an eval asserts, in words: ``= "invoice"`` rather than a JSON object.
+"""An eval's assertion in words: ``= "invoice"`` rather than a JSON object.
 
 A saved eval holds its whole condition, a result only its kind, one value and a threshold. The words
-of a result are made of those, because the saved eval may have been edited since.
+of a result come from these, because the saved eval may have been edited since.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import polars as pl
 _SIGNS = {"gt": ">", "gte": "≥", "lt": "<", "lte": "≤", "eq": "=", "neq": "≠"}
 
 # For each kind, its words over the members of the condition. The split and the schema are whole
-# documents, which the column ``expected_value`` holds: they would bury what is asserted.
+# documents, too long for a sentence; the column ``expected_value`` holds them.
 _WORDS: Mapping[str, str] = {
     "exists": "exists",
     "not_exists": "does not exist",
@@ -43,7 +43,7 @@ _WORDS: Mapping[str, str] = {
     "llm_judged_as": "judged{expected_label}: {rubric}",
     "llm_not_judged_as": "not judged{expected_label}: {rubric}",
 }
-# What the API takes for a member that is absent or null.
+# The API's default for a member that is absent or null.
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "between": {"inclusive": "true"},
     "similarity_gte": {"method": '"levenshtein"'},
@@ -51,7 +51,7 @@ _DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "llm_judged_as": {"expected_label": "null"},
     "llm_not_judged_as": {"expected_label": "null"},
 }
-# Which member of a condition is the ``expected_value`` of a result; else it is ``expected``. Of
+# The member of a condition that is the ``expected_value`` of a result; else it is ``expected``. For
 # "between" it is an object of all members.
 _EXPECTED: Mapping[str, str] = {
     "similarity_gte": "reference",
@@ -62,7 +62,7 @@ _EXPECTED: Mapping[str, str] = {
     "llm_judged_as": "expected_label",
     "llm_not_judged_as": "expected_label",
 }
-# Whose words need a member that no result holds.
+# Kinds whose words need a member that no result has.
 _NOT_WHOLE = ("number_compare", "length_compare", "llm_judged_as", "llm_not_judged_as")
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\."
@@ -72,10 +72,10 @@ _UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 def describe_condition(condition: str) -> str:
-    """Say in words what a condition asserts, given as JSON as in an EVALS frame.
+    """Put a condition, given as JSON as in an EVALS frame, into words.
 
-    Values are the JSON that was sent, so that no number is rounded. Of a kind that is not known, or
-    lacks a member, it is the kind and the members; what is not a condition stays as it is.
+    Values are the JSON that was sent: no number is rounded. If the kind is not known, or lacks a
+    member, the words are the kind and the members. A text that is not a condition stays as it is.
 
     Example:
         >>> describe_condition('{"kind":"length_compare","op":"gte","expected":6}')
@@ -86,7 +86,7 @@ def describe_condition(condition: str) -> str:
     try:
         members = _members(condition)
         kind = msgspec.json.decode(members.pop("kind"), type=str)
-        with contextlib.suppress(KeyError):  # another kind, or a member that is not there
+        with contextlib.suppress(KeyError):  # another kind, or a missing member
             return _WORDS[kind].format_map(_write_members(kind, members))
         return f"{kind} {_unescape(_write_object(members))}" if members else kind
     except (*_UNREADABLE, KeyError):
@@ -94,10 +94,10 @@ def describe_condition(condition: str) -> str:
 
 
 def describe_asserted(results: pl.Series) -> pl.Series:
-    """Say in words what results asserted, given as structs of kind, expected value and threshold.
+    """Put the assertions of results, structs of kind, expected value and threshold, into words.
 
-    Null where nothing was asserted. Where a condition has a member that no result holds, it is the
-    kind and the value: ``number_compare 0``.
+    It is null if there was no assertion. If a condition has a member that no result has, the words
+    are the kind and the value: ``number_compare 0``.
     """
     rows = [*zip(*(each.to_list() for each in results.struct.unnest()), strict=True)]
     words = {each: _describe_one(*each) for each in dict.fromkeys(rows)}
@@ -120,9 +120,9 @@ def _describe_one(kind: str | None, expected: str | None, threshold: float | Non
 
 
 def complete_words(results: pl.DataFrame, evals: pl.DataFrame) -> pl.Series:
-    """The words of RESULTS, with what no result holds (an operator, a rubric) from the saved evals.
+    """The words of RESULTS, completed from the saved evals with operators and rubrics.
 
-    That is known only where a saved eval still asserts what the result did.
+    No result has these. They are known only if a saved eval still has the result's assertion.
     """
     saved = dict(evals.select("eval_id", "condition").iter_rows())
 
@@ -144,7 +144,7 @@ def asserts_the_same(
 ) -> bool | None:
     """Whether a saved condition, as JSON, has a result's kind, expected value and threshold.
 
-    Values are compared as such: 1 is 1.0. None where one of them is not known.
+    It compares by value: 1 is 1.0. None if one of them is not known.
     """
     told = told or "null"
     try:
@@ -165,7 +165,7 @@ def asserts_the_same(
 
 
 def write_by_value(text: str) -> str:
-    """JSON in a form that is equal where the values are: sorted keys, 1 and 1.0 alike."""
+    """JSON in a form that is equal if the values are: sorted keys, 1 and 1.0 alike."""
     try:
         value = json.loads(text, parse_int=Decimal, parse_float=Decimal)
         return json.dumps(value, sort_keys=True, default=_write_number)
@@ -217,7 +217,7 @@ def _write_text(value: str) -> str:
         return value
 
 
-# How the members are written that are not shown as JSON.
+# The form of members that are not shown as JSON.
 _WRITERS: Mapping[str, Callable[[str], str]] = {
     "op": lambda value: _SIGNS.get(_write_text(value), _write_text(value)),
     "pattern": _write_text,

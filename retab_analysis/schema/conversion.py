@@ -1,9 +1,9 @@
-"""Frames that come near a table: from which library, with which dtypes, and what converts exactly.
+"""Frames that come near a table: their library, their dtypes, and which columns convert exactly.
 
-On its way through pandas, duckdb or a Parquet file a frame changes its dtypes and nothing else:
-integers with nulls become floats with NaN, ``UTC`` becomes ``Etc/UTC``, microseconds become
-nanoseconds, a sum becomes a decimal. Such a column is converted back where every single value stays
-what it is. Nothing is rounded and no time zone is guessed.
+On its way through pandas, duckdb or a Parquet file a frame changes only its dtypes. Integers with
+nulls become floats with NaN, ``UTC`` becomes ``Etc/UTC``, microseconds become nanoseconds, a sum
+becomes a decimal. Such a column is converted back if every single value stays the same. No value is
+rounded and no time zone is guessed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import polars as pl
 from retab_analysis.errors import ConfigError, SchemaError
 from retab_analysis.schema.polars_threads import check_polars_threads
 
-# Below this a float holds every integer; from here on, the one that is there may be a rounded one.
+# Below this a float holds every integer; from here on, its integer may be a rounded one.
 _EXACT_INTEGERS: dict[pl.DataType, float] = {pl.Float64(): 2.0**53, pl.Float32(): 2.0**24}
 _TEXTS = (pl.String, pl.Categorical, pl.Enum)
 
@@ -34,13 +34,13 @@ class Conversion:
 def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
     """A frame of polars, pandas, pyarrow, duckdb or another library that speaks Arrow, as polars'.
 
-    None where it is not a frame; ``name`` is what it is called in errors.
+    None if it is not a frame; ``name`` is its name in errors.
     """
-    check_polars_threads()  # whoever passes a frame has something computed of it
+    check_polars_threads()  # a caller who passes a frame wants a computation
     if isinstance(frame, pl.DataFrame | pl.LazyFrame):
         return frame
     library = type(frame).__module__.partition(".")[0]
-    # Where nobody has imported pandas, nothing is a frame of it.
+    # If pandas was not imported, no object is its frame.
     pandas = sys.modules.get("pandas")
     # A single column speaks Arrow too, but has neither of these.
     has_columns = hasattr(frame, "columns") or hasattr(frame, "schema")
@@ -62,7 +62,7 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
 
 
 def _from_pandas(frame: Any) -> pl.DataFrame:
-    """Without its index; a column of nulls alone loses its dtype, which pandas made up."""
+    """Without its index; a column of only nulls loses its dtype, which pandas made up."""
     read = pl.from_pandas(frame)
     return read.with_columns(
         pl.lit(None).alias(name) for name in read.columns if read[name].null_count() == read.height
@@ -97,7 +97,7 @@ def _holds_texts(found: pl.DataType, declared: pl.DataType) -> bool:
     if declared == pl.String:
         return isinstance(found, _TEXTS)
     if isinstance(declared, pl.List) and isinstance(found, pl.List | pl.Array):
-        # Lists that are empty in every row have no dtype of their own inside.
+        # Lists that are empty in every row have no inner dtype.
         return isinstance(found.inner, pl.Null) or _holds_texts(_inner(found), _inner(declared))
     return False
 
@@ -110,7 +110,7 @@ def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
 def _time_conversion(
     column: pl.Expr, found: pl.DataType, declared: pl.Datetime
 ) -> Conversion | None:
-    """Times with a zone are moments, whatever the zone; those without one may be any moment."""
+    """Times with a zone are moments, whatever the zone; times without one may be any moment."""
     if not isinstance(found, pl.Datetime) or found.time_zone is None:
         return None
     value = column.dt.convert_time_zone("UTC").dt.cast_time_unit(declared.time_unit)
@@ -121,7 +121,7 @@ def _time_conversion(
 def _number_conversion(column: pl.Expr, found: pl.DataType, declared: pl.DataType) -> Conversion:
     if found.is_float() and declared.is_float():
         return Conversion(column.cast(declared))
-    # pandas has NaN for null where an integer was expected.
+    # pandas has NaN for a null among integers.
     source = column.fill_nan(None) if found.is_float() else column
     value = source.cast(declared, strict=False)
     is_lost = source.ne_missing(value.cast(found, strict=False))
@@ -133,7 +133,7 @@ def _number_conversion(column: pl.Expr, found: pl.DataType, declared: pl.DataTyp
 def lost_values(frame: pl.LazyFrame, conversions: Mapping[str, Conversion]) -> dict[str, str]:
     """The first value of each column that its conversion would change, as text.
 
-    Only this reads data, and only the columns whose dtype does not tell; a frame with a table's own
+    Only this reads data, and only columns whose dtype does not tell; a frame with a table's own
     dtypes stays unread.
     """
     firsts = [

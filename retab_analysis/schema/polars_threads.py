@@ -1,8 +1,7 @@
 """Whether polars can compute in this process.
 
-Of polars' threads none survives a fork: in a process that was forked after they had begun, whatever
-needs them would wait for ever. So :func:`check_polars_threads` is asked where a client is taken and
-where a frame is.
+The threads of polars do not survive a fork: in a process that was forked after their start, every
+use of them would wait for ever. So functions that take a client or a frame check this first.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ class _PolarsThreads:
         self._are_used = True
 
     def check(self) -> None:
-        """Raise a ConfigError where polars' threads were left in the process before the fork."""
+        """Raise a ConfigError if polars' threads stayed in the process before the fork."""
         if self._are_lost:
             raise ConfigError(
                 "this process was forked from one in which polars had been used, and polars' "
@@ -33,7 +32,7 @@ class _PolarsThreads:
         self._are_used = True
 
     def before_fork(self) -> None:
-        """Look whether polars has threads, whoever has used it; only Linux shows that."""
+        """Check whether polars has threads, from any use; only Linux shows that."""
         if not self._are_used and "polars" in sys.modules:
             with contextlib.suppress(OSError):
                 names = [each.read_text() for each in Path("/proc/self/task").glob("*/comm")]

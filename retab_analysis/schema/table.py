@@ -1,4 +1,4 @@
-"""What a table is: columns whose sources are polars expressions over the paths of a document."""
+"""Tables: columns whose sources are polars expressions over the paths of a document."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DTYPES: Mapping[Any, pl.DataType] = {
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One column: ``source`` is None where the API's document does not hold it."""
+    """One column: ``source`` is None if the API's document does not hold it."""
 
     name: str
     dtype: pl.DataType
@@ -42,13 +42,13 @@ class Column:
 
     @property
     def paths(self) -> Sequence[str]:
-        """The paths of the API's document that the column is made of."""
+        """The paths of the API's document behind the column."""
         return [] if self.source is None else sorted(set(self.source.meta.root_names()))
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A frame's columns, in order, and the document that one row comes from.
+    """A frame's columns, in order, and the document of one row.
 
     ``key`` are the columns that no two rows have in common.
     """
@@ -66,7 +66,7 @@ class Table:
 
     @functools.cached_property
     def paths(self) -> Mapping[str, pl.DataType]:
-        """Every path that some column needs, and the id, with the dtype of what stands there."""
+        """Every path that some column needs, and the id, with the dtype of its value."""
         own = {"id"} & {*self.record.__struct_fields__}
         names = sorted(own.union(*(column.paths for column in self.columns)))
         dtypes = {name: _DTYPES[_base(path_type(self.record, name))] for name in names}
@@ -97,11 +97,11 @@ class Table:
 
     @property
     def frame_name(self) -> str:
-        """What a frame of this table is called in messages, with its article."""
+        """The name of a frame of this table in messages, with its article."""
         return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name.upper()} frame"
 
     def say_call(self, given: object) -> str:
-        """Say which call gives a frame, where somebody gave an id or a name instead."""
+        """Name the call that gives a frame, if the user gave an id or a name instead."""
         if not isinstance(given, str):
             return ""
         is_run = self.name == "results" and "run" in given.partition("_")[0]
@@ -112,10 +112,10 @@ class Table:
     def mismatch(
         self, found: Mapping[str, pl.DataType], columns: Iterable[str] | None = None
     ) -> str | None:
-        """Say why a frame is not one of this table; None where it is.
+        """Say why a frame is not one of this table; None if it is.
 
-        All ``columns`` are needed, of which one of nulls alone may be without a dtype. What comes
-        is the end of a sentence that starts with "… is".
+        All ``columns`` are needed; one with only nulls may have no dtype. The text is the end of a
+        sentence that starts with "… is".
         """
         needed = list(self.schema if columns is None else dict.fromkeys(columns))
         missing = [name for name in needed if name not in found]
@@ -165,7 +165,7 @@ def path_type(record: type[wire.Wire], path: str) -> Any:
 
 @functools.cache
 def _type_hints(declared: type) -> Mapping[str, Any]:
-    """The types of a class's fields; Python compiles all of them each time it is asked."""
+    """The types of a class's fields; Python compiles all of them at each call."""
     return typing.get_type_hints(declared)
 
 

@@ -1,4 +1,4 @@
-"""The tables of what is fetched, and of what a comparison finds, column by column."""
+"""The tables of fetched records, and of a comparison's answers, column by column."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from retab_analysis.vocabulary import DECIDED, TERMINAL, first_that_holds, pass_
 
 
 def _message(path: str) -> pl.Expr:
-    """For the API's placeholder that of its details; null where it is not there."""
+    """For the API's placeholder, the message of its details; null if there is none."""
     said, reason, why = (
         pl.col(f"{path}.{name}") for name in ("message", "reason", "details.message")
     )
@@ -40,15 +40,14 @@ def _message(path: str) -> pl.Expr:
 
 
 def _json(path: str) -> pl.Expr:
-    """Free-form JSON, where null says no more than that there is none."""
+    """Free-form JSON, in which null only means that there is none."""
     return pl.when(pl.col(path) != "null").then(pl.col(path))
 
 
 _STATUS = pl.col("lifecycle.status")
 _OUTCOMES = [pl.col(f"counts.outcome.{name}") for name in DECIDED]
 _ERRORS = pl.col("counts.lifecycle_counts.error")
-# Operators, not functions such as ``is_in``: in a frame of one row these take longer than all the
-# rest.
+# Operators, not functions such as ``is_in``: in a frame of one row these take longer than the rest.
 _IS_TERMINAL = reduce(or_, [_STATUS.eq(each) for each in TERMINAL])
 _NOT_PASSING = [*_OUTCOMES[1:], _ERRORS, pl.col("counts.lifecycle_counts.cancelled")]
 _OK = first_that_holds(
@@ -109,11 +108,11 @@ RUNS = Table(
         ("created_at", Datetime, "timing.created_at", "when it was created"),
         ("workflow_version_id", String, "workflow_version_id", "the version that was evaluated"),
         ("workflow_id", String, "workflow_id", "the workflow"),
-        ("scope", String, _SCOPE, "workflow, block or eval: what was run"),
-        ("eval_id", String, "eval_id", "the eval, where scope is eval"),
-        ("target_type", String, "target.type", "block, where it has a target"),
+        ("scope", String, _SCOPE, "the scope: workflow, block or eval"),
+        ("eval_id", String, "eval_id", "the eval, if scope is eval"),
+        ("target_type", String, "target.type", "block, if it has a target"),
         ("target_block_id", String, "target.block_id", "the block that was evaluated"),
-        ("trigger_type", String, "trigger.type", "what started it: manual, api, schedule, …"),
+        ("trigger_type", String, "trigger.type", "its trigger: manual, api, schedule, …"),
         ("total_evals", Int64, "total_evals", "how many evals it has"),
         *_counts(["pending", "queued", "running", "completed", "cancelled"], "lifecycle_counts"),
         ("is_terminal", Boolean, _IS_TERMINAL, "completed, error or cancelled"),
@@ -141,21 +140,21 @@ RESULTS = Table(
         ("eval_id", String, "eval_id", "the eval"),
         ("state", String, _STATE, "passed, failed, blocked, error, cancelled or unscored"),
         ("block_id", String, "block_id", "the block that was evaluated"),
-        ("block_label", String, None, "what the block is called, from an EVALS frame"),
+        ("block_label", String, None, "the block's label, from an EVALS frame"),
         ("document_names", Strings, "handle_inputs.*.document.filename", "the input files' names"),
         ("duration_ms", Int64, "timing.duration_ms", "start to completion, as the API gives it"),
         ("expected_value", String, f"{_ASSERTION}.expected_value", "compact JSON, as it was sent"),
         ("actual_value", String, f"{_ASSERTION}.actual_value", "compact JSON, as it was sent"),
-        ("path", String, None, "where in the output, from an EVALS frame"),
-        ("condition", String, _CONDITION, "what was asserted, in words"),
+        ("path", String, None, "the path in the output, from an EVALS frame"),
+        ("condition", String, _CONDITION, "the assertion in words"),
         ("condition_kind", String, f"{_ASSERTION}.condition_kind", "equals, similarity_gte, …"),
         ("failure_code", String, f"{_ASSERTION}.failure.code", "why it failed or was blocked"),
         ("failure_message", String, f"{_ASSERTION}.failure.message", "the same in words"),
-        ("score", Float64, f"{_ASSERTION}.score", "how alike, where the condition measures"),
+        ("score", Float64, f"{_ASSERTION}.score", "the score, if the condition measures one"),
         ("threshold", Float64, f"{_ASSERTION}.threshold", "the least score that passes"),
         ("run_id", String, "workflow_eval_run_id", "the run"),
         ("workflow_version_id", String, None, "the run's version"),
-        ("run_scope", String, None, "of what the run is: workflow, block or eval"),
+        ("run_scope", String, None, "the run's scope: workflow, block or eval"),
         ("run_created_at", Datetime, None, "when the run was created"),
         ("run_completed_at", Datetime, None, "when the run ended"),
         ("result_id", String, "id", "the result"),
@@ -170,14 +169,14 @@ RESULTS = Table(
         ("queue_ms", Int64, _QUEUE_MS, "creation to start, whole milliseconds"),
         ("assertion_id", String, f"{_ASSERTION}.assertion_id", "the assertion"),
         ("assertion_label", String, f"{_ASSERTION}.assertion_label", "its label"),
-        ("metric_kind", String, f"{_ASSERTION}.metric_kind", "what the score measures"),
-        ("warnings", Strings, "warnings", "what the API warned of"),
+        ("metric_kind", String, f"{_ASSERTION}.metric_kind", "the measure of the score"),
+        ("warnings", Strings, "warnings", "the API's warnings"),
         ("document_ids", Strings, "handle_inputs.*.document.id", "the input files' ids"),
         ("error_code", String, "lifecycle.details.error_code", "an error's code"),
-        ("error_block_id", String, "lifecycle.details.block_id", "the block that it came from"),
+        ("error_block_id", String, "lifecycle.details.block_id", "the block of the error"),
         ("failure_details", String, _json(f"{_ASSERTION}.failure.details"), "more, compact JSON"),
-        ("routing_decisions", String, _json("routing_decisions"), "ways taken, compact JSON"),
-        ("artifact_operation", String, "artifact.operation", "what made the judged output"),
+        ("routing_decisions", String, _json("routing_decisions"), "routes taken, compact JSON"),
+        ("artifact_operation", String, "artifact.operation", "the judged output's operation"),
         ("artifact_id", String, "artifact.id", "the judged output"),
         ("handle_inputs_fingerprint", String, "handle_inputs_fingerprint", "same: same inputs"),
         ("block_execution_fingerprint", String, "block_execution_fingerprint", "same: same block"),
@@ -207,7 +206,7 @@ def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
 
 
 def _read_issues(column: pl.Series) -> pl.Series:
-    """Each issue as a text: what it says or its message, else the JSON that was sent."""
+    """Each issue as a text: itself or its message, else the JSON that was sent."""
     issue, lists = wire.decoder(str | wire.ErrorDetails), wire.decoder(list[msgspec.Raw] | None)
 
     def say(raw: msgspec.Raw) -> str:
@@ -236,24 +235,24 @@ EVALS = Table(
         ("eval_id", String, "id", "the saved eval"),
         ("eval_name", String, "name", "its name"),
         ("block_id", String, "target.block_id", "the block that it evaluates"),
-        ("block_label", String, None, "what that is called; null but from an archive"),
+        ("block_label", String, None, "its label; null unless from an archive"),
         ("output_handle_id", String, "assertion.target.output_handle_id", "the block's output"),
-        ("path", String, "assertion.target.path", "where in the output"),
+        ("path", String, "assertion.target.path", "the path in the output"),
         ("condition_kind", String, _KIND, "equals, similarity_gte, …"),
         ("assertion_label", String, "assertion.label", "the assertion's label"),
         ("assertion_id", String, "assertion.id", "the assertion"),
         ("condition", String, "assertion.condition", "compact JSON, as it was sent"),
-        ("source_type", String, "source.type", "manual or run_step: where its inputs are from"),
+        ("source_type", String, "source.type", "manual or run_step: the source of its inputs"),
         ("source_run_id", String, "source.run_id", "the run that its inputs are from"),
         ("source_step_id", String, "source.step_id", "the step that its inputs are from"),
         ("assertion_drift_status", String, "assertion_drift_status", "valid, drifted, broken"),
         ("schema_drift", String, "schema_drift", "none, partial, drifted, unknown"),
         ("drift_status", String, "drift.status", "none, drifted, broken, unknown"),
-        ("drift_detail", String, _DRIFT, "what does not fit any more"),
+        ("drift_detail", String, _DRIFT, "the parts that do not fit any more"),
         ("freshness_status", String, "freshness.status", "fresh, stale, unknown"),
         ("freshness_reasons", String, _REASONS, "why it is stale, joined by a comma"),
-        ("validation_status", String, "validation_status", "whether it can be run"),
-        ("validation_issues", Strings, _ISSUES, "why it cannot be run"),
+        ("validation_status", String, "validation_status", "whether it can run"),
+        ("validation_issues", Strings, _ISSUES, "why it cannot run"),
         ("latest_run_status", String, "latest_run_summary.status", "its newest run"),
         ("latest_run_outcome", String, "latest_run_summary.outcome", "its newest verdict"),
         ("latest_result_id", String, "latest_run_summary.run_record_id", "its newest result"),
@@ -277,7 +276,7 @@ WORKFLOWS = Table(
     _columns(
         ("workflow_id", String, "id", "the workflow"),
         ("name", String, "name", "its name"),
-        ("description", String, "description", "what it is for"),
+        ("description", String, "description", "its description"),
         ("project_id", String, "project_id", "the project that it belongs to"),
         ("published_version_id", String, "published.version_id", "the version in production"),
         ("published_description", String, "published.description", "its release note"),
@@ -312,7 +311,7 @@ GRAPHS = Table(
     wire.GraphId,
     tuple(replace(each, source=_OF_GRAPHS.get(each.name)) for each in VERSIONS.columns),
 )
-"""The same columns, where the API lists graphs alone."""
+"""The same columns, if the API only lists graphs."""
 
 BLOCKS = Table(
     "blocks",
@@ -322,15 +321,15 @@ BLOCKS = Table(
         ("block_id", String, "id", "the block"),
         ("block_type", String, "type", "extract, split, classifier, function"),
         ("label", String, "label", "what it is called"),
-        ("config", String, "config", "what it is to do, compact JSON"),
-        ("parent_id", String, "parent_id", "the block that it is inside of"),
+        ("config", String, "config", "its configuration, compact JSON"),
+        ("parent_id", String, "parent_id", "its parent block"),
     ),
 )
 
 LIVE_BLOCKS = _extended(BLOCKS, ("updated_at", Datetime, "updated_at", "when it was saved"))
-"""The blocks of the draft, which also say when each was saved last."""
+"""The blocks of the draft, with the time of each one's last save."""
 
-# Paging knows a record by its id, so a column has to ask for it.
+# Paging knows a record by its id, so a column has to need it.
 _MARK = pl.coalesce("block_config_version_fingerprint", "id")
 EDITS = Table(
     "edits",
@@ -339,14 +338,14 @@ EDITS = Table(
     _columns(
         ("block_id", String, None, "the block"),
         ("block_label", String, "block_label", "what it is called"),
-        ("first_seen_at", Datetime, "first_seen_at", "since when it was configured so"),
-        ("last_seen_at", Datetime, "last_seen_at", "when it was last seen configured so"),
+        ("first_seen_at", Datetime, "first_seen_at", "the beginning of this configuration"),
+        ("last_seen_at", Datetime, "last_seen_at", "when this configuration was last seen"),
         ("config_fingerprint", String, _MARK, "same: same config"),
         ("versions", Int64s, "publish_epochs.*.publish_version", "the versions that have it"),
         ("is_draft", Boolean, "matches_current_draft", "whether the draft has it now"),
         ("is_published", Boolean, "is_current_published", "whether production has it now"),
         ("run_count", Int64, "run_count", "how many runs had it"),
-        ("config", String, _json("config_snapshot"), "what it was to do, compact JSON"),
+        ("config", String, _json("config_snapshot"), "the configuration, compact JSON"),
         ("workflow_id", String, None, "the workflow"),
     ),
 )
@@ -355,24 +354,24 @@ EDITS = Table(
 ERAS = _extended(
     EDITS, ("block_type", String, "block_type", "extract, split, classifier, function")
 )
-"""EDITS, and what kind of block it is."""
+"""EDITS, with the type of the block."""
 
 TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, RESULTS, EVALS, WORKFLOWS)}
 """The tables that are also read from files, by their names."""
 
 PROBLEMS = pl.Schema(dict.fromkeys(("record_id", "path", "reason", "raw"), String))
-"""What did not decode: one row per record."""
+"""Records that did not decode, one row each."""
 
 CONFIG_CHANGES = _made_here(
     "config_changes",
     "change",
     ("block_id", String, "the block that was edited"),
     ("block_type", String, "extract, split, classifier, function"),
-    ("label", String, "what the block is called"),
-    ("change", String, "added, removed or changed: what became of the field"),
+    ("label", String, "the block's label"),
+    ("change", String, "added, removed or changed"),
     ("field", String, "a JSON path such as $.config.prompt; $ for a whole block"),
-    ("before", String, "what stood there, JSON; null where nothing did"),
-    ("after", String, "what stands there, JSON; null where nothing does"),
+    ("before", String, "the earlier value, JSON, or null"),
+    ("after", String, "the later value, JSON, or null"),
 )
 
 _SETTLED = "results that passed, failed or were blocked"
@@ -380,22 +379,22 @@ COMPARISON = _made_here(
     "comparison",
     "eval",
     ("eval_name", String, "the eval's name"),
-    ("transition", String, "regressed, suspect, fixed, …: what became of it"),
+    ("transition", String, "its change: regressed, suspect, fixed, …"),
     ("p_regressed", Float64, "probability that it got worse to stay, or null"),
     ("p_improved", Float64, "probability that it got better to stay"),
     ("block_id", String, "the block that it evaluates"),
-    ("block_label", String, "what that is called, where it is known"),
+    ("block_label", String, "the block's label, if known"),
     ("block_changed", Boolean, "whether its block was edited between the sides"),
     ("cause", String, "why it broke: edit, drift (no edit) or unknown"),
     ("since_at", Datetime, "when it broke"),
-    ("since_version_id", String, "the version with which it broke, where an edit did it"),
+    ("since_version_id", String, "the version with which it broke, if by an edit"),
     ("since_run_id", String, "the run in which it broke, the likeliest one"),
-    ("reason", String, "in words: why, and since when; or why it cannot be compared"),
+    ("reason", String, "why, and since when; or why it cannot be compared"),
     ("document_names", Strings, "the input files' names"),
-    ("condition", String, "what is asserted, in words"),
+    ("condition", String, "the assertion in words"),
     ("expected_value", String, "compact JSON, as it was sent"),
-    ("baseline_actual", String, "what came at the baseline, compact JSON"),
-    ("candidate_actual", String, "what came at the candidate, compact JSON"),
+    ("baseline_actual", String, "the value at the baseline, compact JSON"),
+    ("candidate_actual", String, "the value at the candidate, compact JSON"),
     ("failure", String, "why it does not pass now: code and message"),
     ("baseline_state", String, "passed, failed, blocked, mixed, error, …"),
     ("candidate_state", String, "the same of the candidate"),
@@ -403,11 +402,11 @@ COMPARISON = _made_here(
     ("candidate_n", Int64, f"the candidate's {_SETTLED}"),
     ("baseline_pass_rate", Float64, "the share of them that passed"),
     ("candidate_pass_rate", Float64, "the same of the candidate"),
-    ("reruns_to_clear", Int64, "so many more rows that pass bring p to 0.05; null above 5"),
-    ("reruns_to_confirm", Int64, "so many more that fail bring it to 0.95; null above 5"),
-    ("decides_at", Datetime, "from when a further look can decide; null where nothing is unclear"),
-    ("score_delta", Float64, "score, candidate less baseline; of several the medians"),
-    ("margin_delta", Float64, "score less threshold, likewise"),
+    ("reruns_to_clear", Int64, "how many more passing rows bring p to 0.05; null above 5"),
+    ("reruns_to_confirm", Int64, "how many more failing rows bring p to 0.95; null above 5"),
+    ("decides_at", Datetime, "when the next look can decide; null if nothing is unclear"),
+    ("score_delta", Float64, "score, candidate minus baseline; medians of several"),
+    ("margin_delta", Float64, "score minus threshold, likewise"),
     ("duration_delta_ms", Int64, "duration, likewise"),
     ("eval_id", String, "the eval"),
     ("baseline_run_id", String, "the run of the baseline's result"),
@@ -415,4 +414,4 @@ COMPARISON = _made_here(
     ("baseline_result_id", String, "the baseline's result, the newest in its state"),
     ("candidate_result_id", String, "the candidate's result, the newest in its state"),
 )
-"""``Comparison.evals``: one row per eval, what needs attention first."""
+"""``Comparison.evals``: one row per eval, the most urgent first."""

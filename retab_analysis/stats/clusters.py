@@ -1,4 +1,4 @@
-"""Which evals belong together because they read the same documents."""
+"""Clusters of evals that read the same documents."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def find_clusters(evals: Ints, documents: Ints, n: int) -> Ints:
     """Number the clusters of evals that share documents, directly or through other evals.
 
     The clusters are the connected components of the graph that joins two evals with a document in
-    common. Each pair of ``evals`` and ``documents`` says that an eval reads a document; both are
-    numbered from 0, and so are the clusters, in the order in which they first appear. An eval
-    without documents is a cluster of its own. In each round a cluster is joined to the one with the
-    smallest number among those with which it shares a document; few rounds are needed.
+    common. Each pair of ``evals`` and ``documents`` says that an eval reads a document. Both are
+    numbered from 0, and so are the clusters, in the order of their first appearance. An eval
+    without documents is a cluster of its own. In each round a cluster joins the one with the
+    smallest number among the clusters that share a document with it; a few rounds are enough.
 
     Source: Y. Shiloach and U. Vishkin, "An O(log n) parallel connectivity algorithm", Journal of
     Algorithms 3 (1982) 57-67.

@@ -10,7 +10,7 @@ import polars as pl
 def wilson_over(successes: pl.Expr, n: pl.Expr, alpha: float = 0.05) -> tuple[pl.Expr, pl.Expr]:
     """The score interval of a proportion, without continuity correction, over columns.
 
-    Null where ``n`` is 0 or null.
+    Null if ``n`` is 0 or null.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     Journal of the American Statistical Association 22 (1927) 209-212.

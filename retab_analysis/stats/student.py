@@ -31,9 +31,9 @@ def t_inside(distance: float, df: int) -> float:
 
 @functools.lru_cache(maxsize=256)
 def t_quantile(alpha: float, df: int) -> float:
-    """How far from 0 Student's t is with probability ``alpha``, both sides together.
+    """The distance from 0 that Student's t exceeds with probability ``alpha``, on either side.
 
-    The angle of :func:`t_inside` is found by halving.
+    Bisection finds the angle of :func:`t_inside`.
 
     Raises:
         ValueError: ``alpha`` is not above 0 and at most 1, or ``df`` is below 1.

@@ -14,8 +14,8 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-_POWER = 0.84  # so many standard errors above the limit a change is found four times in five
-_PRIOR_RUNS = 5  # so many runs the documents' own variance is worth
+_POWER = 0.84  # standard errors above the limit at which a change is found four times in five
+_PRIOR_RUNS = 5  # how many runs the documents' own variance is worth
 _WHOLE = 0.5
 
 
@@ -23,9 +23,9 @@ _WHOLE = 0.5
 class SuiteRates:
     """The pass rate of each of n evals in each of T rows of time."""
 
-    rates: Floats  # 0, ½ or 1, NaN where the eval was not decided, shape (n, T)
+    rates: Floats  # 0, ½ or 1, NaN if the eval was not decided, shape (n, T)
     is_after: Flags  # which rows are the candidate's, shape (T,)
-    is_before: Flags  # of which of the others an eval's rate before is made, shape (n, T)
+    is_before: Flags  # the other rows that make an eval's rate before, shape (n, T)
 
     def is_comparable(self) -> Flags:
         """Which evals have a rate on both sides, shape (n,)."""
@@ -41,7 +41,7 @@ class SuiteRates:
 class SuiteChange:
     """How the pass rate of a suite changed: fields are columns of ``Comparison.summary``.
 
-    What cannot be said is None.
+    An unknown value is None.
     """
 
     baseline_pass_rate: float | None = None
@@ -66,10 +66,10 @@ class SuiteChange:
 
 
 def suite_change(suite: SuiteRates, documents: Ints, alpha: float = 0.05) -> SuiteChange:
-    """Compare a suite before and after: the fall is held against how much its own runs differed.
+    """Compare a suite before and after: the fall against the differences between its own runs.
 
-    With d the mean over n evals of (rate after - rate before), G documents of m evals, R earlier
-    whole runs (of at least half of the evals) and C of the candidate,
+    Let d be the mean over n evals of (rate after - rate before). There are G documents of m evals,
+    R earlier whole runs (of at least half of the evals) and C of the candidate. Then::
 
         V_doc = Σ over documents of (the variance of their failures over their R_doc earlier rows)
                 · (1/C + 1/R_doc); of those with one earlier row together (1 + 1/C) · the sum of the
@@ -78,10 +78,10 @@ def suite_change(suite: SuiteRates, documents: Ints, alpha: float = 0.05) -> Sui
         V     = max(V_doc, (6 V_doc + (R - 1) V_run) / (5 + R)),
         Floor = max(Σ m²/n, the largest squared change of one document / R),
 
-    the standard error of d is √(V + Floor)/n with min(G - 1, 5 + R) degrees of freedom, and what
-    would be found four times in five is (t(alpha) + 0.84) · √(V + Σ m²/n)/n. Variances are over all
-    earlier rows. Where evals lack in a run, its failures are scaled to all of them. Floor is what
-    one more document would add if it flipped, so that no change is certain because nothing varied.
+    The standard error of d is √(V + Floor)/n with min(G - 1, 5 + R) degrees of freedom. A change of
+    (t(alpha) + 0.84) · √(V + Σ m²/n)/n is found four times in five. Variances are over all earlier
+    rows. If a run lacks evals, its failures are scaled to all of them. Floor is the effect of one
+    more document if it flipped: no change may be certain only because nothing varied.
 
     ``documents`` numbers each eval's document from 0, shape (n,); every eval must be comparable.
 
@@ -154,7 +154,7 @@ def _variance(suite: SuiteRates, documents: Ints, is_whole: Flags, candidates: i
 
 
 def _mean(rates: Floats, where: Flags) -> Floats:
-    """The mean of each eval's rates that are known, of those in question, shape (n,)."""
+    """The mean of each eval's known rates in some rows, shape (n,)."""
     counted = where & ~np.isnan(rates)
     total: Floats = np.where(counted, rates, 0.0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
     return total

@@ -1,4 +1,4 @@
-"""Where two sequences agree, and which words of a long text were changed."""
+"""The common parts of two sequences, and the changed words of a long text."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ _TOKEN = re.compile(rf"\s+|[{_SCRIPTS}]|[^\W{_SCRIPTS}]+|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of text that two texts have in common, or that only the one before or after has."""
+    """A piece that two texts have in common, or that only the earlier or the later has."""
 
     kind: Literal["equal", "removed", "added"]
     text: str
 
 
 def split_words(text: str) -> list[str]:
-    """The words, signs and white space that a text is made of, one after the other."""
+    """The words, signs and white space of a text, in order."""
     return _TOKEN.findall(text)
 
 
 def equal_blocks(
     old: Sequence[str], new: Sequence[str], is_junk: Callable[[str], bool] | None = None
 ) -> list[tuple[int, int, int]]:
-    """Where two sequences agree, in order: where in either, and how many; an empty one at the end.
+    """The equal blocks of two sequences in order: both places, and the length; the last is empty.
 
-    What both begin and end with is always among it, so that one item that was put in or taken out
-    is told as such. Between them :class:`difflib.SequenceMatcher` looks.
+    They always include the common beginning and end: one item that was added or removed shows as
+    such. Between them :class:`difflib.SequenceMatcher` searches.
     """
     shorter = min(len(old), len(new))
     head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     rest = shorter - head
     tail = next((at for at in range(rest) if old[-1 - at] != new[-1 - at]), rest)
     middle = old[head : len(old) - tail], new[head : len(new) - tail]
-    # Its time grows with the pairs that are equal; of very many it leaves out the commonest.
+    # Its time grows with the equal pairs; if there are very many, it leaves out the most frequent.
     counts = [Counter(each) for each in middle]
     pairs = sum(
         count * counts[1][each]
@@ -58,9 +58,9 @@ def equal_blocks(
 def mark_words(before: str, after: str) -> list[Segment]:
     """Mark the words that were removed and added.
 
-    Segments come in the order of the texts, what was removed before what was added in its place, no
-    two of a kind in a row, none of them empty. The equal and the removed ones together are the text
-    before, the equal and the added ones the text after.
+    Segments come in the order of the texts, a removed one before the added one in its place. No two
+    of a kind follow each other, and none is empty. The equal and the removed ones together are the
+    text before, the equal and the added ones the text after.
 
     >>> [(each.kind, each.text) for each in mark_words("two red apples", "two green apples")]
     [('equal', 'two '), ('removed', 'red'), ('added', 'green'), ('equal', ' apples')]
@@ -68,7 +68,7 @@ def mark_words(before: str, after: str) -> list[Segment]:
     old, new = split_words(before), split_words(after)
     segments: list[Segment] = []
     i = j = 0
-    # White space may lengthen what is equal, but not be all of it.
+    # White space may lengthen an equal part, but not be all of it.
     for left, right, size in equal_blocks(old, new, str.isspace):
         segments.append(Segment("removed", "".join(old[i:left])))
         segments.append(Segment("added", "".join(new[j:right])))

@@ -1,8 +1,8 @@
 """HTTP to the API: one client, one retry loop, every failure as one of our errors.
 
-``client`` makes one call of a request with all its attempts, ``request`` sends one and reads its
-whole body, ``deadline`` waits for that no longer than it may, ``response`` says what its status
-means, and ``retry`` when it is tried again.
+``client`` makes one call of a request with all its attempts. ``request`` sends one and reads its
+whole body, ``deadline`` limits the wait for it. ``response`` interprets the status, and ``retry``
+decides when to try again.
 """
 
 from retab_analysis.transport.client import Client as Client

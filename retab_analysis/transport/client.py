@@ -30,7 +30,7 @@ T = TypeVar("T")
 Parse = Callable[[bytes], T]
 
 _LIST_OF_RUNS = "GET /v1/workflows/evals/runs"
-"""The one request whose answers say what time it is."""
+"""The one request whose answers set the clock."""
 
 _log = logging.getLogger("retab_analysis")
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
@@ -39,32 +39,32 @@ _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 class Client:
     """A connection to the Retab API.
 
-    Safe for many threads, which share its kept connections; a context manager that closes them. It
-    works in a forked process, but polars does not: spawn one for frames. The key shows in no repr,
-    error, traceback or log record, and a client cannot be pickled.
+    A client is safe for many threads, which share its open connections; as a context manager it
+    closes them. It works in a forked process, but polars does not: spawn a process for frames. The
+    key appears in no repr, error, traceback or log record. A client cannot be pickled.
 
     Args:
-        api_key: The key; else the variable ``RETAB_API_KEY``, else the default profile of
+        api_key: The key. By default the variable ``RETAB_API_KEY``, or the default profile of
             ``~/.retab/config.json``, the file of Retab's command line.
-        base_url: The API's address; else the profile's, if its key is used; else the variable
-            ``RETAB_API_BASE_URL`` or ``RETAB_BASE_URL``, else ``https://api.retab.com``. A
-            trailing ``/v1`` is tolerated. Plain ``http://`` is taken for this machine only.
+        base_url: The API's address. By default the profile's, if the client uses its key. Else the
+            variable ``RETAB_API_BASE_URL`` or ``RETAB_BASE_URL``, or ``https://api.retab.com``. It
+            may end in ``/v1``. Plain ``http://`` works for this machine only.
         profile: Use the key of this profile of that file.
         timeout: Seconds to wait for a connection, and for each part of an answer.
         deadline: Seconds for one request with all its retries.
         max_attempts: How often a GET is tried. A POST is sent once.
-        max_concurrency: How many requests a fetch of many things has under way at once.
+        max_concurrency: How many requests one fetch sends at the same time.
 
     Attributes:
         clock_offset: Seconds by which the API's clock is ahead of this machine's, by the ``Date``
             of its latest answer.
 
     Raises:
-        ConfigError: There is no key, or only a login of the browser; or a value cannot be used.
+        ConfigError: There is no key, or only a browser login; or a value cannot be used.
 
-    Proxies come from the environment (``HTTPS_PROXY``, ``NO_PROXY``, …), for an address on this
-    machine only one on this machine. Certificates are checked with the operating system's and
-    certifi's; with ``REQUESTS_CA_BUNDLE`` with those of that file alone.
+    Proxies come from the environment (``HTTPS_PROXY``, ``NO_PROXY``, …). An address on this machine
+    uses only a proxy on this machine. Certificates are checked against the operating system's and
+    certifi's; with ``REQUESTS_CA_BUNDLE`` only against that file.
 
     Example:
         >>> with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials, timeout=10) as client:
@@ -95,7 +95,7 @@ class Client:
         _clients.add(self)
 
     def _set_time(self, source: TimeSource) -> None:
-        """Go by other clocks; for tests."""
+        """Use other clocks; for tests."""
         self._source = source
         self._loop = RetryLoop(source, self.sleep)
 
@@ -106,44 +106,44 @@ class Client:
 
     @property
     def is_production(self) -> bool:
-        """Whether the key is known to be one of production; nothing is asked."""
+        """Whether the key is known to be for production, without a request."""
         return self._settings.environment == "production"
 
     @property
     def max_concurrency(self) -> int:
-        """How many requests a fetch of many things has under way at once."""
+        """How many requests one fetch sends at the same time."""
         return self._settings.max_concurrency
 
     @property
     def api_time(self) -> datetime:
-        """The time of this machine, or that of the API's lists of runs where that is later."""
+        """The time of this machine, or of the API's lists of runs if that is later."""
         return datetime.fromtimestamp(self._source.wall() + max(self.clock_offset, 0.0), UTC)
 
     def get(self, path: str, params: Params = (), *, parse: Parse[T]) -> T:
-        """GET a document by its quoted path from ``/v1`` on, trying again while that may help.
+        """GET a document by its quoted path from ``/v1`` on, and try again while that may help.
 
-        ``parse`` makes the result of the body; its ``ProtocolError`` says what the body is instead
-        of the answer ("not JSON"), and counts as a failed attempt.
+        ``parse`` makes the result from the body; its ``ProtocolError`` names the problem ("not
+        JSON") and counts as a failed attempt.
         """
         return self._call("GET", path, params, None, parse)
 
     def post(self, path: str, json: Any, *, parse: Parse[T]) -> T:
-        """POST a JSON document, once: after a failure the API may have acted on it all the same."""
+        """POST a JSON document, once: even after a failure the API may have acted on it."""
         return self._call("POST", path, (), json, parse)
 
     def describe_environment(self) -> str:
-        """Say which environment the key sees, for whoever misses something; asks the API once."""
+        """Name the environment that the key sees, for errors about missing records; asks once."""
         if self._environment is None:
             kind, name = self._settings.environment, None
             limits = {"max_attempts": 1, "deadline": min(5.0, self._settings.deadline)}
-            with contextlib.suppress(RetabAnalysisError):  # not every key may ask
+            with contextlib.suppress(RetabAnalysisError):  # some keys may not ask
                 name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
             named = f" {name!r}" if name else ""
             self._environment = f"{f'the {kind}' if kind else 'its own'} environment{named}"
-        return f"The key sees {self._environment} alone: what is in another one looks missing"
+        return f"The key sees {self._environment} alone: records of another one look missing"
 
     def explain_absence(self, error: BaseException) -> None:
-        """Say on the error of what is not there that it may be in another environment."""
+        """Add to an error about a missing record that it may be in another environment."""
         if isinstance(error, NotFoundError):
             error.args = (add_sentence(error, self.describe_environment()),)
 
@@ -152,7 +152,7 @@ class Client:
         return self._source.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless this thread is told to stop."""
+        """Wait, until the time is over or this thread is stopped."""
         token = current_token()
         (token.wait if token else self._source.sleep)(seconds)
 
@@ -180,7 +180,7 @@ class Client:
         return self._loop.call(attempt, state)
 
     def _set_clock(self, response: Response) -> None:
-        """Learn what time it is: a cached answer is as old as it says."""
+        """Set the clock from an answer; ``Age`` is how old a cached one is."""
         offset = seconds_until(response.headers.get("date", ""), self._source.wall())
         age = response.headers.get("age", "")
         if not math.isnan(offset):
@@ -199,7 +199,7 @@ class Client:
                 error.args = (f"{error} [x-request-id {error.request_id}]",)
             raise
         except ProtocolError as error:
-            # Left behind with its block, so that what is raised later has no context.
+            # Outside its block: a later exception must have no context.
             reason = str(error)
         return wrong_body(response, reason, state)
 

@@ -1,10 +1,10 @@
-"""How long a request may take: it is made in a thread that nobody waits for beyond the deadline.
+"""The deadline of a request: a thread makes it, and the caller waits only until the deadline.
 
-The HTTP library knows timeouts of single reads only, so a server that sends a byte now and then
-could hold a caller for ever. A caller hands each attempt over to a thread of a pool, and waits
-until the deadline, until Ctrl-C, or until it is told to stop. Then it shuts the connection's socket
-down, so that the thread soon ends. Only a look-up of a name and a connection that is being made
-cannot be ended so; of the threads that they hold there are few, or no further request is sent.
+The HTTP library only has timeouts for single reads: a server that sends a byte now and then could
+hold a caller for ever. A caller hands each attempt to a thread of a pool, and waits until the
+deadline, Ctrl-C, or an order to stop. Then it shuts the connection's socket down, and the thread
+soon ends. Only a name look-up and a new connection cannot be ended like that. If they hold too many
+threads, no further request is sent.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ _Task = tuple[contextvars.Context, "Attempt", Callable[[], Any]]
 
 MOST_LEFT_BEHIND = 32
 
-# Seconds between two looks at whether this thread was told to stop. On Windows Ctrl-C does not
-# interrupt a wait either.
+# Seconds between two checks whether this thread has to stop. On Windows, Ctrl-C does not interrupt
+# a wait either.
 _STEP = 0.1
 
 
 class Cancelled(BaseException):
-    """This thread was told to stop. It never leaves this package."""
+    """This thread was stopped. The error never leaves this package."""
 
 
 class CancellationToken:
-    """Tells all threads that run under it to stop."""
+    """Stops all threads that run under it."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def set(self) -> None:
-        """End the waits of these threads; the next thing they do raises :class:`Cancelled`."""
+        """End the waits of these threads; their next step raises :class:`Cancelled`."""
         self._event.set()
 
     def run(self, function: Callable[[], T]) -> T:
@@ -58,7 +58,7 @@ class CancellationToken:
             _token.reset(before)
 
     def wait(self, seconds: float) -> None:
-        """Sleep until the time is over or the token is set, and raise then."""
+        """Sleep until the time is over; raise if the token is set."""
         self._event.wait(seconds)
         self.check()
 
@@ -69,7 +69,7 @@ class CancellationToken:
 
 
 class Attempt:
-    """One attempt of a request, which a thread of the pool makes while the caller waits."""
+    """One attempt of a request, made by a thread of the pool while the caller waits."""
 
     def __init__(self, state: RetryState, redact: Callable[[str], str]) -> None:
         self.state, self.redact = state, redact
@@ -81,13 +81,13 @@ class Attempt:
         self._socket: socket.socket | None = None
 
     def call(self, work: Callable[[], T]) -> T:
-        """Call a function in a thread of the pool; what it raises comes without its frames."""
+        """Call a function in a thread of the pool; its exceptions lose their frames."""
         check_cancelled()
         number = len(_threads.left_behind)
         if number >= MOST_LEFT_BEHIND:
             raise TransportError(
-                f"{self.state.request}: not sent, because {number} earlier requests still look up "
-                "a name or connect although their time is up: is the network there?",
+                f"{self.state.request}: not sent: {number} earlier requests still look up a name "
+                "or connect although their time is up. Is the network there?",
                 attempts=self.state.attempt,
             )
         try:
@@ -118,17 +118,17 @@ class Attempt:
             _threads.left_behind.discard(self)
 
     def hold(self, connection: HTTPConnection) -> None:
-        """Note what is waited for from now on; raise if nothing may be sent any more."""
+        """Note the connection in use; raise if nothing may be sent any more."""
         check_cancelled()
         with self._lock:
-            # The socket too: an answer that is the connection's last takes it over.
+            # The socket too: the last answer of a connection takes it over.
             self._connection, self._socket = connection, connection.sock
         self.check()
 
     def check(self) -> None:
-        """Raise if nobody waits for this attempt any more."""
+        """Raise if the caller has stopped waiting for this attempt."""
         if self._is_given_up:
-            raise TimeoutError("nobody waits for the answer any more")
+            raise TimeoutError("the caller has stopped waiting for the answer")
 
     def release(self) -> None:
         """Forget the connection, because another request may use it next."""
@@ -145,13 +145,13 @@ class Attempt:
 
 
 def _shut_down(sock: Any) -> bool:
-    """End all waits for a socket; False where there is none yet that could be shut down."""
+    """End all waits for a socket; False if there is none yet."""
     inner = getattr(sock, "socket", sock)  # TLS inside of a proxy's TLS is no socket itself
     if inner is None:
         return False
     try:
-        # Not the method of a TLS socket: that ends TLS first, and what is still being sent must
-        # not go out in the clear.
+        # Not the method of a TLS socket: it ends TLS first, and the rest of the request must not go
+        # out in the clear.
         socket.socket.shutdown(inner, socket.SHUT_RDWR)
     except OSError:
         return False
@@ -163,12 +163,11 @@ class _Threads:
 
     def __init__(self) -> None:
         self.left_behind: set[Attempt] = set()
-        # Each has a queue of its own, so that no lock is shared which a fork could leave locked,
-        # and the one that was used last is used next.
+        # Each has its own queue: a fork could leave a shared lock locked. The last used is next.
         self._idle: list[SimpleQueue[_Task]] = []
 
     def forget(self) -> None:
-        """Begin anew in a process that was forked, where none of them exists."""
+        """Begin anew in a forked process, which has none of them."""
         self.left_behind, self._idle = set(), []
 
     def start(self, attempt: Attempt, work: Callable[[], Any]) -> None:
@@ -182,7 +181,7 @@ class _Threads:
             thread = threading.Thread(target=serve, name="retab-request", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # no further thread can be had, or Python is ending
+            except RuntimeError:  # no further thread is available, or Python is ending
                 task[0].run(attempt.run, work)
                 attempt.done.set()
 
@@ -190,13 +189,13 @@ class _Threads:
         while True:
             context, attempt, work = tasks.get()
             context.run(attempt.run, work)
-            self._idle.append(tasks)  # first, so that the caller's next request finds it
+            self._idle.append(tasks)  # first: the caller's next request finds it
             attempt.done.set()
-            del context, attempt, work  # or the answer would be kept until the next request
+            del context, attempt, work  # else it would keep the answer until the next request
 
 
 _threads = _Threads()
-# What this thread runs under, and which attempt is under way in it, if any.
+# The token of this thread, and its current attempt, if any.
 _token = contextvars.ContextVar[CancellationToken | None]("token", default=None)
 _attempt = contextvars.ContextVar[Attempt]("attempt")
 current_token, current_attempt = _token.get, _attempt.get
@@ -218,7 +217,7 @@ def check_cancelled() -> None:
 
 
 def check_time() -> None:
-    """Raise if an attempt is under way here that must not go on; for what takes long."""
+    """Raise if this thread's attempt must not go on; for long computations."""
     check_cancelled()
     attempt = _attempt.get(None)
     if attempt is None or attempt.state.remaining() > 0:

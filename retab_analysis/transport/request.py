@@ -1,7 +1,7 @@
 """Send one request and read its whole body, over kept connections.
 
-Only this file and ``deadline`` use requests and urllib3. What goes wrong on the way comes back as a
-:class:`FailedAttempt`; whether it is tried again is for ``retry``.
+Only this file and ``deadline`` use requests and urllib3. Problems on the way become a
+:class:`FailedAttempt`; ``retry`` decides whether to try again.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ MOST_INTERIM = 100
 
 Params = Sequence[tuple[str, str]]
 
-# Whatever requests, urllib3 and the standard library raise for a network that misbehaves. Anything
-# else is a mistake in a program, which another attempt would only hide.
+# The errors of requests, urllib3 and the standard library for network problems. Any other error is
+# a bug, which another attempt would only hide.
 NETWORK_ERRORS = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
@@ -52,7 +52,7 @@ NETWORK_ERRORS = (
 
 
 class _Reader(io.RawIOBase):
-    """Reads a socket while somebody waits for it: no timeout ends what keeps coming."""
+    """Reads a socket while the caller waits: no timeout ends a stream that keeps coming."""
 
     def __init__(self, raw: io.RawIOBase, attempt: Attempt) -> None:
         self._raw, self._attempt = raw, attempt
@@ -70,7 +70,7 @@ class _Reader(io.RawIOBase):
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """The answer itself: what may come before it (103 Early Hints) is read and forgotten."""
+    """The answer itself; it skips interim responses (103 Early Hints)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,16 +88,16 @@ class _FinalResponse(http.client.HTTPResponse):
 
 
 class _Connection(HTTPConnection):
-    """A connection that the attempt under way can shut down."""
+    """A connection that the current attempt can shut down."""
 
     response_class = _FinalResponse
-    # Whoever debugs with ``HTTPConnection.debuglevel`` has all headers printed, with the key.
+    # ``HTTPConnection.debuglevel`` would print all headers, with the key.
     debuglevel = 0
 
     def connect(self) -> None:
         current_attempt().hold(self)
         super().connect()
-        current_attempt().hold(self)  # now that there is a socket; or the time was up meanwhile
+        current_attempt().hold(self)  # now there is a socket; or the time was up meanwhile
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         current_attempt().hold(self)
@@ -109,7 +109,7 @@ class _TLSConnection(_Connection, HTTPSConnection):
 
 
 class _KeptConnections(queue.LifoQueue[Any]):
-    """The unused connections of a pool, without the locks that a fork might leave locked."""
+    """The unused connections of a pool, without locks that a fork might leave locked."""
 
     def __init__(self, maxsize: int = 0) -> None:
         self._most = maxsize
@@ -158,12 +158,12 @@ class _Adapter(HTTPAdapter):
 
 
 class _KeyMask(logging.Filter):
-    """Masks the key in what urllib3 logs: it quotes headers that a server sent, and addresses."""
+    """Masks the key in urllib3's log records, which quote a server's headers, and addresses."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         try:
             redact = current_attempt().redact
-        except LookupError:  # somebody else's request
+        except LookupError:  # another program's request
             return True
         record.msg, record.args = redact(record.getMessage()), ()
         if record.exc_info:
@@ -173,13 +173,13 @@ class _KeyMask(logging.Filter):
         return True
 
 
-# At the loggers themselves, because a filter does not see the records of loggers below it.
+# At the loggers themselves: a filter does not see the records of loggers below it.
 for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
     logging.getLogger(f"urllib3.{_name}").addFilter(_KeyMask())
 
 
 class BearerAuth(AuthBase):
-    """Puts the key on a request at the last moment, so that no object of ours holds the header."""
+    """Puts the key on a request at the last moment: no object of ours holds the header."""
 
     def __init__(self, key: Secret) -> None:
         self._key = key
@@ -207,14 +207,14 @@ class RequestSender:
         self.start_anew()
 
     def start_anew(self) -> None:
-        """Forget all connections without a word to the server; for a child that was forked."""
+        """Forget all connections without closing them; for a forked child."""
         # The operating system's certificates; requests adds certifi's. A fork may leave the lock of
         # the parent's context held.
         context = None if self._ca_bundle else truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._adapter = _Adapter(context, self._settings.max_concurrency)
 
     def close(self) -> None:
-        """Close the kept connections; what is under way goes on."""
+        """Close the kept connections; requests under way go on."""
         self._adapter.close()
 
     def send(
@@ -249,7 +249,7 @@ class RequestSender:
         request = requests.Request(
             method, url, params=list(params), json=json, headers=self._headers, auth=self._auth
         ).prepare()
-        # Where the deadline is near, whoever waits for this gives up first, and says so.
+        # If the deadline is near, the waiting caller gives up first, with its own error.
         timeout = min(settings.timeout, attempt.state.remaining() + 1)
         answer = self._adapter.send(
             request,
@@ -258,7 +258,7 @@ class RequestSender:
             verify=self._ca_bundle or True,
             proxies=self._proxy,
         )
-        # Masked here, before anything of ours can show, log or keep it.
+        # Masked here, before any of our code can show, log or keep it.
         redact, redact_body = settings.api_key.redact, settings.api_key.redact_bytes
         headers = {redact(name.lower()): redact(text) for name, text in answer.headers.items()}
         try:
@@ -269,9 +269,9 @@ class RequestSender:
 
     def _network_failure(self, request: str, error: BaseException, attempts: int) -> FailedAttempt:
         causes = _causes(error)
-        # What the innermost cause says, because that is what a person can act on.
+        # The innermost cause's message: a person can act on it.
         reason = self._settings.api_key.redact(str(causes[-1]) or type(causes[-1]).__name__)
-        for parts in map(_parse_proxy, self._proxy.values()):  # the one thing a URL does not say
+        for parts in map(_parse_proxy, self._proxy.values()):  # a URL does not show it
             port = "" if parts.port is None else f":{parts.port}"
             reason += f" (through the proxy {parts.scheme}://{parts.hostname}{port})"
         if is_tls := _is_tls(causes):
@@ -284,7 +284,7 @@ class RequestSender:
 
 
 def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
-    """Read the body in pieces as they come, so that it is not unpacked beyond the limit."""
+    """Read the body in pieces as they come, and unpack it only up to the limit."""
     is_error, body = answer.status_code >= 400, bytearray()
     limit = MAX_ERROR_BODY if is_error else MAX_BODY
     if is_compressed_otherwise(answer.headers.get("Content-Encoding", "")):
@@ -293,7 +293,7 @@ def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
         try:
             piece = answer.raw.read1(CHUNK, decode_content=True)
         except NETWORK_ERRORS:
-            if is_error:  # the status is enough, even if its message did not arrive whole
+            if is_error:  # the status is enough, even if its message is cut short
                 return bytes(body)
             raise
         body += piece
@@ -315,7 +315,7 @@ def _choose_ca_bundle() -> str | None:
 
 
 def _choose_proxy(settings: Settings) -> dict[str, str]:
-    """The environment's proxy; an address of this machine is not sent to another one."""
+    """The environment's proxy; requests to this machine go to no other machine."""
     url, scheme = settings.base_url, urlsplit(settings.base_url).scheme
     proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None))
     if proxy is None:
@@ -323,7 +323,7 @@ def _choose_proxy(settings: Settings) -> dict[str, str]:
     try:
         host = _parse_proxy(proxy).hostname or ""
     except ValueError:
-        # Neither the address nor what urlsplit says of it is shown: either may hold a password.
+        # Show neither the address nor urlsplit's message: both may hold a password.
         raise ConfigError(
             f"the proxy that the environment names ({scheme.upper()}_PROXY or ALL_PROXY) is not an "
             "address; expected for example http://proxy.example.com:3128"
@@ -333,7 +333,7 @@ def _choose_proxy(settings: Settings) -> dict[str, str]:
 
 def _parse_proxy(url: str) -> SplitResult:
     parts = urlsplit(url if "://" in url else f"http://{url}")
-    _ = parts.port  # raises where it is not a number
+    _ = parts.port  # raises if it is not a number
     return parts
 
 
@@ -345,7 +345,7 @@ def _is_tls(causes: Sequence[BaseException]) -> bool:
 
 
 def _causes(error: BaseException) -> Sequence[BaseException]:
-    """The error and what is inside of it; libraries put the cause in ``reason`` or ``args``."""
+    """The error and its causes; libraries put them in ``reason`` or ``args``."""
     chain = [error]
     while len(chain) < 16:  # an error that names itself would never end
         last = chain[-1]

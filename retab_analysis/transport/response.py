@@ -1,4 +1,4 @@
-"""What a response means: its status, headers and body become one of our errors, or none."""
+"""From a response to one of our errors, or none, by its status, headers and body."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from retab_analysis.transport.retry import (
 
 SNIPPET_LENGTH = 200
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
-_PARTIAL_STATUSES = (206, 226)  # a range, and what differs from an earlier answer
+_PARTIAL_STATUSES = (206, 226)  # a range, and a difference to an earlier answer
 
 _ERROR_BY_STATUS: dict[int, type[APIError]] = {
     400: errors.InvalidRequestError,
@@ -35,7 +35,7 @@ _ERROR_BY_STATUS: dict[int, type[APIError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back for one request: names of headers in lower case, the key masked."""
+    """The response to one request: names of headers in lower case, the key masked."""
 
     status: int
     headers: Mapping[str, str]
@@ -60,22 +60,22 @@ def classify_response(
         )
         return FailedAttempt(redirect, retry=False)
     if status in _PARTIAL_STATUSES or "content-range" in headers or kind.startswith("multipart/"):
-        return wrong_body(response, "a part of a document, which nobody asked for", state)
+        return wrong_body(response, "a part of a document", state)
     if is_compressed_otherwise(encoding):
-        found = f"compressed as {encoding[:80]!r}, which nobody asked for, and was not read"
+        found = f"compressed as {encoding[:80]!r}, which was not asked for, and not read"
         return wrong_body(response, found, state)
     return None
 
 
 def is_compressed_otherwise(encoding: str) -> bool:
-    """Whether a body is compressed as was not asked for: a kilobyte may become a gigabyte."""
+    """Whether a body has an unrequested compression: a kilobyte may become a gigabyte."""
     return encoding.strip().lower() not in _ENCODINGS
 
 
 def wrong_body(response: Response, found: str, state: RetryState) -> FailedAttempt:
-    """The failure of a 2xx response that is not what was asked for.
+    """The failure of a 2xx response that does not answer the request.
 
-    A proxy's error page, a body that was cut off, and another request's answer look like this too.
+    Examples are a proxy's error page, a truncated body, and another request's answer.
     """
     content_type = response.headers.get("content-type", "no content type")
     hint = ". Is base_url the API's address?" if found.startswith("not JSON") else ""
@@ -87,13 +87,13 @@ def wrong_body(response: Response, found: str, state: RetryState) -> FailedAttem
 
 
 def _snippet(body: bytes) -> str:
-    # No more is decoded than can be shown: a character has at most four bytes.
+    # Decode only the shown part: a character has at most four bytes.
     text = body[: 4 * SNIPPET_LENGTH + 4].decode("utf-8", "replace")
     return repr(text[:SNIPPET_LENGTH] + ("…" if len(text) > SNIPPET_LENGTH else ""))
 
 
 def _api_error(response: Response, state: RetryState, settings: Settings, now: float) -> APIError:
-    # Masked once more: where JSON escapes it, the key was not found in the body's bytes.
+    # Masked once more: if JSON escapes the key, the body's bytes do not contain it.
     redact = settings.api_key.redact
     code, message = (each and redact(each) for each in _error_detail(response.body))
     request_id = response.headers.get("x-request-id") or None
@@ -115,7 +115,7 @@ def _api_error(response: Response, state: RetryState, settings: Settings, now: f
 
 
 def read_status(body: bytes) -> str | None:
-    """The name of the key's environment, in the answer to whose key it is; None without one."""
+    """The name of the key's environment, from the answer about the key; None without one."""
     try:
         found = msgspec.json.decode(body)["environment"]
         return str(found.get("name") or found["id"])[:SNIPPET_LENGTH]

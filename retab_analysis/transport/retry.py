@@ -1,10 +1,10 @@
-"""When a request is sent again: which failures, how often, after how long, and the one loop.
+"""Retries: which failures, how often, after how long, and the one loop.
 
-A request is tried again where that may help: the connection failed, the body broke off or is not
-JSON, or the status is one of :data:`RETRIED_STATUSES`. Only a GET is, because whether the API acted
-on a POST that got no answer is not known. The wait before the next attempt is what the answer's
-``Retry-After`` asks for, else a backoff with full jitter; where it is longer than the time that is
-left, the failure is raised at once.
+The loop tries again if that may help: the connection failed, the body broke off or is not JSON, or
+the status is one of :data:`RETRIED_STATUSES`. It only repeats a GET, because the API may have acted
+on a POST without an answer. The wait before the next attempt is the answer's ``Retry-After``, or a
+backoff with full jitter. If it is longer than the remaining time, the loop raises the failure at
+once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _log = logging.getLogger("retab_analysis")
 
 @dataclass(frozen=True, slots=True)
 class TimeSource:
-    """The clocks, the sleep and the random numbers that a client goes by; tests give their own."""
+    """The clocks, sleep and random numbers of a client; tests give their own."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
@@ -51,14 +51,14 @@ class TimeSource:
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """An attempt that gave no result: what is raised if it was the last, and whether it is."""
+    """An attempt without a result: the error if it is the last, and whether it is."""
 
     error: RetabAnalysisError
     retry: bool
 
 
 class RetryState:
-    """How often one request was tried (``attempt``, from 1), and how much time is left for it."""
+    """How often one request was tried (``attempt``, from 1), and its remaining time."""
 
     def __init__(
         self, request: str, source: TimeSource, *, deadline: float, max_attempts: int
@@ -82,14 +82,14 @@ class RetryState:
 
 
 class RetryLoop:
-    """The one loop of a client; a 429 holds back all of its threads for as long as it says."""
+    """The one loop of a client; a 429 holds back all of its threads for the requested time."""
 
     def __init__(self, source: TimeSource, sleep: Callable[[float], None]) -> None:
         self._now, self._sleep = source.monotonic, sleep
         self._paused_until = -math.inf
 
     def call(self, attempt: Callable[[RetryState], T | FailedAttempt], state: RetryState) -> T:
-        """Send a request until it succeeds, it is clear that it will not, or the time is over."""
+        """Send a request until it succeeds, cannot succeed, or the time is over."""
         while True:
             self._wait_until_allowed(state)
             state.attempt += 1
@@ -104,7 +104,7 @@ class RetryLoop:
                 raise error
             seconds = state.backoff() if asked is None else asked
             if seconds > state.remaining():
-                # A status says more than "the deadline passed" does; a network failure says less.
+                # A status tells more than "the deadline passed"; a network failure tells less.
                 if not isinstance(error, TransportError):
                     raise error
                 raise DeadlineExceeded(
@@ -116,7 +116,7 @@ class RetryLoop:
             self._sleep(seconds)
 
     def _wait_until_allowed(self, state: RetryState) -> None:
-        # Another thread may have been told to wait longer meanwhile, so it is looked at again.
+        # Another thread may have got a longer wait meanwhile, so check it again.
         while (left := self._paused_until - self._now()) > 0:
             if left > state.remaining():
                 raise DeadlineExceeded(
@@ -129,14 +129,14 @@ class RetryLoop:
 
 
 def attempts_made(attempt: int) -> str:
-    """The end of a message that says how often it was tried; empty for once."""
+    """The end of a message with the number of attempts; empty for one."""
     return f" (after {attempt} attempts)" if attempt > 1 else ""
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
     """Read a Retry-After header, seconds or an HTTP date (RFC 9110, section 10.2.3).
 
-    What is not finite or not positive counts as absent; ``now`` is in seconds since 1970.
+    A value that is not finite or not positive counts as absent; ``now`` is in seconds since 1970.
     """
     value = value or ""
     seconds = float(value) if _NUMBER.fullmatch(value.strip()) else seconds_until(value, now)

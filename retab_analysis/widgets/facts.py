@@ -1,4 +1,4 @@
-"""What a view tells of a state: made once for each comparison and each look at the runs."""
+"""Says a state in words; made once for each comparison and each look at the runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from retab_analysis.comparison.detail import (
     find_sign,
     list_documents,
     make_cells,
-    name_block,
     name_eval,
     say_reason,
     say_short,
@@ -29,27 +28,16 @@ from retab_analysis.comparison.headline import write_heading
 from retab_analysis.comparison.names import name_version, name_versions, say_day
 from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
-from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.render.document import (
-    Cell,
-    Count,
-    Heading,
-    Line,
-    Note,
-    Span,
-    plain,
-    write_line,
-)
+from retab_analysis.render.document import Count, Heading, Line, Note, Row, Span, plain, write_line
 from retab_analysis.render.text import mark_line, to_text
-from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, NOT_COMPARED
-from retab_analysis.widgets.state import ViewState
+from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DRAFT, NOT_COMPARED
+from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState
 
 COLUMNS, YOUNGER = 16, 3
 """So many runs are columns of the matrix, and so many of them may be newer than the checked."""
 
 NOT_YET = "not yet"
-READING = "Reading the runs and their results …"
 
 _HEADLINE = 90  # characters of an error that stand in the headline
 
@@ -58,9 +46,8 @@ _LETTERS = {"passed": "p", "failed": "f", "blocked": "b", "error": "e", "cancell
 LETTERS: Mapping[str, str] = MappingProxyType(
     {**_LETTERS, "mixed": "f", "running": "r", NOT_YET: "n", "not run": "o"}
 )
-_WORST = "erncpo"  # which cell stands for several evals of which none was decided
-PASSES = WORDS["still_passing"][1]
-"""The word under which evals are counted that pass as before."""
+_WORST = "erncpo"  # the first of these letters stands for several undecided evals
+PASSES = WORDS["still_passing"][1]  # under which those are counted that pass as before
 
 
 class Judgement:
@@ -73,55 +60,39 @@ class Judgement:
         self.document = make_document(comparison, self.gate, door)
         self.facts = replace(facts_of(comparison), set_aside=self.gate.set_aside)
         self.stories = {each.id: each for each in suite_of(comparison).stories}
-        self._details: dict[str, Detail] = {}
+        self._rows: dict[str, Row] = {}
 
-    def tell(self, eval_id: str) -> Detail:
-        """What a row says of an eval; made when it is shown for the first time."""
-        if eval_id not in self._details:
+    def make_row(self, eval_id: str) -> Row:
+        if eval_id not in self._rows:
             story = self.stories[eval_id]
-            name, asserts, was, got = make_cells(story, values=self.values)
-            words = *find_sign(story), say_word(story), say_reason(story, self.facts.year) or ""
-            self._details[eval_id] = Detail(story, *words, name, asserts, was, got)
-        return self._details[eval_id]
+            cells = make_cells(story, values=self.values)
+            self._rows[eval_id] = Row(*find_sign(story), say_word(story), cells)
+        return self._rows[eval_id]
 
-
-@dataclass(frozen=True, eq=False)
-class Detail:
-    """An eval as a row shows it."""
-
-    story: Story
-    sign: str
-    tone: str
-    word: str
-    reason: str
-    name: Cell
-    asserts: Cell
-    was: Cell
-    got: Cell
+    def say_reason(self, eval_id: str) -> str:
+        return say_reason(self.stories[eval_id], self.facts.year) or ""
 
 
 @dataclass(frozen=True, eq=False)
 class RunColumn:
     """A run as a column of the matrix; ``cells`` are the letters of its evals by their ids."""
 
-    run_id: str
+    run: Mapping[str, Any]  # a row of RUNS
     version: str
-    at: datetime | None
     title: str
     is_checked: bool
     is_baseline: bool
     cells: Mapping[str, str]
-    goes_on: bool
-    block: str | None  # the only block that it runs
     edited: frozenset[str]  # the blocks that ran on other code in the run before
 
     def cell(self, eval_id: str, block: str | None) -> str:
-        is_due = self.goes_on and self.block in (None, block)
+        goes_on = not self.run["is_terminal"] and self.run["scope"] != "eval"
+        is_due = goes_on and self.run["target_block_id"] in (None, block)
         return self.cells.get(eval_id) or LETTERS[NOT_YET if is_due else "not run"]
 
 
 class Facts:
-    """What is told of a state; ``judged`` is what is known of its comparison already."""
+    """A state in words; ``judged`` is its comparison in words, if that was made before."""
 
     def __init__(self, state: ViewState, judged: Judgement | None) -> None:
         self.state = state
@@ -131,41 +102,27 @@ class Facts:
         self.judged = judged
 
     def is_of(self, state: ViewState) -> bool:
-        """Whether another state says the same of the runs and the evals."""
+        """Whether another state says the same about the runs and the evals."""
         names = ("comparison", "runs", "results", "checked", "edits", "between", "values", "phase")
-        mine = (self.state, state)
-        return all(getattr(mine[0], name) is getattr(mine[1], name) for name in names)
+        return all(getattr(self.state, name) is getattr(state, name) for name in names)
 
     # The evals
 
     @cached_property
-    def waiting(self) -> frozenset[str]:
-        """The evals of which a result is still to come."""
-        if self.judged is None:
-            return frozenset()
-        pending = sides_of(self.judged.comparison).saved.pending
-        return pending - {*self.judged.stories} - self._passed_since
-
-    @cached_property
-    def _passed_since(self) -> frozenset[str]:
-        """The evals that passed as before since the comparison was made."""
-        state = self.state
-        if self.judged is None or not state.is_watched:
-            return frozenset()
-        is_checked = pl.col("run_id").is_in(state.checked["run_id"].implode())
-        passed = state.results.filter(is_checked, state="passed")["eval_id"]
-        told = sides_of(self.judged.comparison).saved.pending - {*self.judged.stories}
-        return told & state.passing & frozenset(passed)
-
-    @cached_property
     def words(self) -> dict[str, str]:
         """The word under which each eval is counted, in the order of harm."""
-        if self.judged is None:
+        state, judged = self.state, self.judged
+        if judged is None:
             return {}
-        aside = self.judged.gate.set_aside
-        found = {k: aside.get(k, say_word(each)) for k, each in self.judged.stories.items()}
-        found |= dict.fromkeys(sorted(self._passed_since), PASSES)
-        return found | dict.fromkeys(sorted(self.waiting), NOT_YET)
+        aside = judged.gate.set_aside
+        found = {k: aside.get(k, say_word(each)) for k, each in judged.stories.items()}
+        is_checked = pl.col("run_id").is_in(state.checked["run_id"].implode())
+        passed = {*state.results.filter(is_checked, state="passed")["eval_id"]}
+        # Another pass of what passes is only counted, without another comparison.
+        passes = state.passing & passed if state.is_watched else frozenset[str]()
+        pending = sorted(sides_of(judged.comparison).saved.pending - found.keys())
+        pending.sort(key=lambda each: each not in passes)
+        return found | {each: PASSES if each in passes else NOT_YET for each in pending}
 
     @cached_property
     def counts(self) -> list[Count]:
@@ -173,44 +130,38 @@ class Facts:
         if self.judged is None:
             return []
         numbers = Counter(self.words.values())
-        known = {_singular(each.word): each for each in self.judged.document.counts}
-        if self._passed_since and PASSES not in known:
-            known[PASSES] = Count(0, PASSES, "good")
-        if self.state.is_going and "broke" not in known:
+        known = {singular(each.word): each for each in self.judged.document.counts}
+        if self.state.is_going:
             known = {"broke": Count(0, "broke", "bad"), **known}
-        counts = [replace(each, number=numbers[word]) for word, each in known.items()]
-        left = Count(numbers[NOT_YET], NOT_YET, "other")
-        return [*counts, left] if numbers[NOT_YET] else counts
+        if numbers[PASSES]:
+            known.setdefault(PASSES, Count(0, PASSES, "good"))
+        if numbers[NOT_YET]:
+            known[NOT_YET] = Count(0, NOT_YET, "other")
+        return [replace(each, number=numbers[word]) for word, each in known.items()]
 
-    @property
-    def broke(self) -> int:
-        return sum(word == "broke" for word in self.words.values())
-
-    @property
-    def doubts(self) -> int:
-        return sum(word in ("error", "unclear") for word in self.words.values())
+    def count(self, *words: str) -> int:
+        return sum(word in words for word in self.words.values())
 
     # The head
 
     @cached_property
     def heading(self) -> Heading:
-        """The headline: that of the document, with how far the runs are now."""
-        state = self.state
-        if self.judged is None:
-            if state.phase == "failed":
-                return Heading("‼", "error", one_line(state.trouble, _HEADLINE))
-            return self._head_alone()
-        facts = self.judged.facts
-        if not state.is_going:
-            return self.judged.document.heading
-        read = replace(facts.sides.read, waiting=count_waiting(self.state.checked))
-        return write_heading(replace(facts, sides=replace(facts.sides, read=read)))
-
-    def _head_alone(self) -> Heading:
-        checked = self.state.checked
+        """The headline of the document, with the present progress of the runs."""
+        state, checked, judged = self.state, self.state.checked, self.judged
         left, total = count_waiting(checked)
-        if self.state.phase == "reading" or checked.is_empty():
-            return Heading("…", "other", READING)
+        if judged is not None and state.is_going:
+            read = replace(judged.facts.sides.read, waiting=(left, total))
+            return write_heading(
+                replace(judged.facts, sides=replace(judged.facts.sides, read=read))
+            )
+        if judged is not None:
+            return judged.document.heading
+        if state.trouble in (NO_EVAL, NO_RUN):
+            return Heading("○", "other", state.trouble)
+        if state.phase == "failed":
+            return Heading("‼", "error", one_line(state.trouble, _HEADLINE))
+        if state.phase == "reading" or checked.is_empty():
+            return Heading("…", "other", "Reading the runs and their results …")
         if left:
             return Heading("…", "other", f"{total - left} of {total} done")
         passed = checked["passed"].sum()
@@ -218,7 +169,7 @@ class Facts:
 
     @cached_property
     def context(self) -> tuple[Span, ...]:
-        """What was checked: the workflow, its version, its own time, and how many evals."""
+        """The workflow, the version and time of the checked run, and the number of evals."""
         state = self.state
         called = Span(one_line(state.name or state.workflow_id), title=one_line(state.workflow_id))
         if self.judged is None:
@@ -233,21 +184,20 @@ class Facts:
 
     @property
     def badge(self) -> tuple[str, str] | None:
-        """How the gate stands; None while a run goes on and where the run itself broke off."""
+        """The state of the gate; None while a run goes on, and if the run could not run."""
         if self.judged is None or self.state.is_going:
             return None
         if sides_of(self.judged.comparison).read.could_not_run:
             return None
         return self.judged.document.badge, self.judged.document.badge_tone
 
-    @cached_property
+    @property
     def notes(self) -> tuple[Line, ...]:
+        own = self.state.failures + self.state.notes
         if self.judged is None:
             is_cut = self.state.phase == "failed" and len(self.state.trouble) > _HEADLINE
-            own = (*([self.state.trouble] if is_cut else []), *self.state.notes)
-            return tuple(map(write_line, own))
-        own = (*self._say_broken_off(), *self.state.notes)
-        return (*map(write_line, own), *self.judged.document.notes)
+            return tuple(map(write_line, (*([self.state.trouble] if is_cut else []), *own)))
+        return (*map(write_line, (*own, *self._say_broken_off())), *self.judged.document.notes)
 
     def _say_broken_off(self) -> Iterator[str]:
         """Why a run could not run, and what a later one on the same code says."""
@@ -278,61 +228,42 @@ class Facts:
 
     @cached_property
     def columns(self) -> list[RunColumn]:
-        state, before = self.state, self._baseline_ids
+        state, made = self.state, self.judged and sides_of(self.judged.comparison)
         checked = {*state.checked["run_id"]}
+        baseline = made.baseline if made else None
+        before = set() if baseline is None else {*baseline["run_id"].drop_nulls()}
         shown = _choose_columns(state, checked, before)
-        codes: dict[str, str] = {}
-        made = []
         states = _read_cells(state.results, shown["run_id"])
+        codes: dict[str, str] = {}
+        found = []
         for run in shown.iter_rows(named=True):
-            now = self._codes.get(run["run_id"], {})
+            run_id = run["run_id"]
+            now = self._codes.get(run_id, {})
             edited = frozenset(b for b, code in now.items() if codes.get(b, code) != code)
             codes |= now
             version = self.name_version(run["workflow_version_id"], run["created_at"])
-            column = RunColumn(
-                run_id=run["run_id"],
-                version=version,
-                at=run["created_at"],
-                title=self._write_title(run, version, edited),
-                is_checked=run["run_id"] in checked,
-                is_baseline=run["run_id"] in before,
-                cells=states.get(run["run_id"], {}),
-                goes_on=not run["is_terminal"] and run["scope"] != "eval",
-                block=run["target_block_id"],
-                edited=edited,
-            )
-            made.append(column)
-        return made
-
-    @property
-    def _baseline_ids(self) -> frozenset[str]:
-        made = self.state.comparison
-        before = None if made is None else sides_of(made).baseline
-        return frozenset() if before is None else frozenset(before["run_id"].drop_nulls())
+            looks = self._write_title(run, version, edited), run_id in checked, run_id in before
+            found.append(RunColumn(run, version, *looks, states.get(run_id, {}), edited))
+        return found
 
     def name_version(self, version: str | None, at: datetime | None) -> str:
         if version is None:
             return ""
         return name_version(version, at, self.state.versions, self.state.year)
 
-    def name_run(self, run: Mapping[str, Any]) -> str:
-        return " · ".join(filter(None, (
-            say_moment(run["created_at"], self.state.year),
-            self.name_version(run["workflow_version_id"], run["created_at"]),
-        )))  # fmt: skip
-
     def list_choices(self) -> list[tuple[str, str]]:
-        runs = self.state.runs.filter(
-            pl.col("is_terminal"), pl.col("scope").is_in(("workflow", "block"))
-        )
-        rows = runs.head(COLUMNS).iter_rows(named=True)
-        return [(row["run_id"], self.name_run(row)) for row in rows]
-
-    def list_versions(self) -> list[tuple[str, str]]:
-        if self.state.versions is None:
-            return []
-        numbers = self.state.versions["version"].drop_nulls().unique().sort(descending=True)
-        return [(f"v{each}", f"v{each}") for each in numbers]
+        """Versions and the newest runs: what can be checked, and what it can be held against."""
+        state, versions = self.state, list[str]()
+        if state.versions is not None:
+            numbers = state.versions["version"].drop_nulls().unique().sort(descending=True)
+            versions = [*(f"v{each}" for each in numbers), DRAFT]
+        known = [(each, each) for each in versions]
+        ended = state.runs.filter("is_terminal", pl.col("scope").is_in(("workflow", "block")))
+        for run in ended.head(COLUMNS).iter_rows(named=True):
+            at = run["created_at"]
+            about = say_moment(at, state.year), self.name_version(run["workflow_version_id"], at)
+            known.append((run["run_id"], " · ".join(filter(None, about))))
+        return known
 
     def _write_title(self, run: Mapping[str, Any], version: str, edited: frozenset[str]) -> str:
         when = say_moment(run["created_at"], self.state.year)
@@ -346,7 +277,7 @@ class Facts:
         return "\n".join(lines)
 
     def name_block(self, block: str | None) -> str:
-        """A block by its label; by its id where it has none."""
+        """The label of a block; its id if it has none."""
         return one_line(self.state.labels.get(block or "") or block)
 
     def cells_of(self, eval_id: str) -> list[str]:
@@ -354,7 +285,7 @@ class Facts:
         return [column.cell(eval_id, block) for column in self.columns]
 
     def sum_cells(self, eval_ids: Sequence[str]) -> list[str | float]:
-        """Of several evals: one letter where nothing failed, else the share that did."""
+        """For several evals: one letter if nothing failed, else the share that failed."""
         rows = [self.cells_of(each) for each in eval_ids]
         found: list[str | float] = []
         for letters in (Counter(each) for each in zip(*rows, strict=True)):
@@ -365,15 +296,6 @@ class Facts:
 
     def edits_of(self, block: str | None) -> list[int]:
         return [at for at, each in enumerate(self.columns) if block in each.edited]
-
-    @cached_property
-    def blocks(self) -> dict[str, list[str]]:
-        """The evals of each block, in the order in which they are saved."""
-        found: dict[str, list[str]] = {}
-        for eval_id in self.words:
-            if (block := self.block_of(eval_id)) is not None:
-                found.setdefault(block, []).append(eval_id)
-        return found
 
     def block_of(self, eval_id: str) -> str | None:
         """The block of an eval, also of one without a result yet."""
@@ -412,19 +334,22 @@ class Facts:
 
     @cached_property
     def _texts(self) -> dict[str, str]:
-        """All in which somebody may search, by the ids of the evals."""
+        """The text that a search looks at, by the ids of the evals."""
         assert self.judged is not None
         runs = self.state.runs.select("run_id", "workflow_version_id", "created_at").rows()
         names = {run_id: self.name_version(version, at) for run_id, version, at in runs}
         pairs = self.state.results.group_by("eval_id").agg(pl.col("run_id").drop_nulls().unique())
-        ran = {k: {names.get(each, "") for each in ids} for k, ids in pairs.iter_rows()}
+        ran = {k: [names.get(each) for each in ids] for k, ids in pairs.iter_rows()}
         found = {}
         for eval_id, word in self.words.items():
-            story = self.judged.stories.get(eval_id)
-            said = [word, self.name_waiting(eval_id), self.name_block(self.block_of(eval_id))]
+            block, story = self.block_of(eval_id), self.judged.stories.get(eval_id)
+            said = [word, self.name_waiting(eval_id), block, self.name_block(block)]
             if story is not None:
-                said += _list_texts(story, values=self.state.values)
-            found[eval_id] = "\n".join([*said, *ran.get(eval_id, ())]).casefold()
+                said += [name_eval(story), list_documents(story), story.path, story.state]
+            if story is not None and self.state.values:
+                was = story.was.actual_value if story.was else None
+                said += [story.condition, story.expected_value, story.got, was, story.failure]
+            found[eval_id] = "\n".join(filter(None, (*said, *ran.get(eval_id, ())))).casefold()
         return found
 
     # As text
@@ -446,12 +371,12 @@ class Facts:
         return to_text(parts) if width is None else to_text(parts, width)
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
     return "error" if word == "errors" else word
 
 
 def say_moment(moment: datetime | None, year: int | None) -> str:
-    """A moment as ``28 Nov 23:05``; with its year where that is another one."""
+    """A moment as ``28 Nov 23:05``; with its year if that is another one."""
     return "" if moment is None else f"{say_day(moment, year)} {moment:%H:%M}"
 
 
@@ -462,8 +387,8 @@ def _say_passing(run: Mapping[str, Any]) -> str:
     return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
 
 
-def _choose_columns(state: ViewState, checked: set[str], before: frozenset[str]) -> pl.DataFrame:
-    """The newest runs that were read; few of them newer than what is checked."""
+def _choose_columns(state: ViewState, checked: set[str], before: set[str]) -> pl.DataFrame:
+    """The newest runs that were read; few of them newer than the checked run."""
     is_read = pl.col("run_id").is_in([*state.read])
     is_asked = pl.col("run_id").is_in([*checked])
     is_before = pl.col("run_id").is_in([*before])
@@ -489,14 +414,6 @@ def _read_cells(results: pl.DataFrame, runs: pl.Series) -> dict[str, dict[str, s
             letter = LETTERS[NOT_YET if status in ("queued", "pending") else "not run"]
         found.setdefault(run_id, {})[eval_id] = letter
     return found
-
-
-def _list_texts(story: Story, *, values: bool) -> Sequence[str]:
-    was = story.was.actual_value if story.was else None
-    shown = (story.condition, story.expected_value, story.got, was, story.failure)
-    known = (name_eval(story), name_block(story), story.block_id, list_documents(story))
-    about = (*known, story.path, story.state, *(shown if values else ()))
-    return [each for each in about if each]
 
 
 def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -11,37 +11,43 @@ import polars as pl
 from retab_analysis.checks.open_document import embed
 from retab_analysis.comparison.detail import WORDS, find_differences, summarize_value
 from retab_analysis.comparison.names import say_day
+from retab_analysis.evidence.story import Story
 from retab_analysis.markup import Html, join, name, one_line, tag
 from retab_analysis.render.document import ChangeList
 from retab_analysis.render.html import write_part
 from retab_analysis.vocabulary import MOMENT
-from retab_analysis.widgets.facts import Detail, Facts, say_moment
+from retab_analysis.widgets.facts import Facts, say_moment
 from retab_analysis.widgets.state import Preview
 
-LINES = 8
-"""So many lines of runs are shown; equal ones are joined."""
+LINES = 8  # of runs that are shown; equal ones are joined
 
 _LONG = 4_000  # characters of a value that are shown
 _VALUE = 120
-NO_DOCUMENT = "It has no document."
 
 
-def render_opened(detail: Detail, facts: Facts) -> Html:
+def button(words: object, event: str | None, value: str | None = None, **more: object) -> Html:
+    given = {"type": "button", "data_event": event, "data_value": value, "class_": "rv-button"}
+    return tag("button", words, **{**given, **more})
+
+
+def render_opened(eval_id: str, facts: Facts) -> Html:
     """Why it is what it is, what differs, its runs, and its document at the right."""
-    results = list_results(facts, detail.story.id)
+    assert facts.judged is not None
+    reason, results = facts.judged.say_reason(eval_id), list_results(facts, eval_id)
     left = (
-        tag("p", f"{detail.reason[0].upper()}{detail.reason[1:]}.") if detail.reason else None,
-        *(_render_differences(detail) if facts.state.values else ()),
+        tag("p", f"{reason[0].upper()}{reason[1:]}.") if reason else None,
+        *(_render_differences(facts.judged.stories[eval_id]) if facts.state.values else ()),
         _render_runs(results, facts),
-        tag("p", "Id ", tag("code", one_line(detail.story.id)), " ", _copy(detail.story.id)),
+        tag(
+            "p", "Id ", tag("code", one_line(eval_id)), " ", button("Copy", None, data_copy=eval_id)
+        ),
     )
-    right = _render_document(detail.story.id, list_documents(results), facts.state.preview)
+    right = _render_document(eval_id, list_documents(results), facts.state.preview)
     parts = tag("div", *left), tag("div", *right, class_="rv-document")
     return tag("div", *parts, class_="rv-opened")
 
 
 def list_results(facts: Facts, eval_id: str) -> pl.DataFrame:
-    """The results of an eval, the newest first."""
     its = facts.state.results.filter(eval_id=eval_id)
     return its.sort(MOMENT, "completed_at", descending=True, nulls_last=True)
 
@@ -55,13 +61,8 @@ def list_documents(results: pl.DataFrame) -> list[tuple[str, str]]:
     return []
 
 
-def _copy(text: str) -> Html:
-    return tag("button", "Copy", type="button", data_copy=text, class_="rv-button")
-
-
-def _render_differences(detail: Detail) -> Iterator[Html]:
+def _render_differences(story: Story) -> Iterator[Html]:
     """What differs from the last pass; else whole values where the row cuts them."""
-    story = detail.story
     was = story.was.actual_value if story.was is not None and story.was.has_passed else None
     if changes := find_differences(story):
         title = "What differs from the last pass" if was else "What differs from what is expected"
@@ -79,43 +80,29 @@ def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
     state, runs = facts.state, []
     versions = dict(state.runs.select("run_id", "workflow_version_id").iter_rows())
     for row in results.iter_rows(named=True):
-        at = row["run_created_at"] or row["created_at"]
-        version = row["workflow_version_id"] or versions.get(row["run_id"])
-        named = facts.name_version(version, at)
-        runs.append((at, named, _word(row), _say_value(row, values=state.values)))
+        at, ended = row["run_created_at"] or row["created_at"], row["state"]
+        named = facts.name_version(row["workflow_version_id"] or versions.get(row["run_id"]), at)
+        word = WORDS[ended][1] if ended in WORDS else one_line(row["status"] or ended)
+        value = row["status_message"] or row["failure_message"] or row["failure_code"]
+        said = one_line(value, _VALUE)
+        if row["actual_value"] is not None and ended != "error":
+            said = summarize_value(row["actual_value"])
+        runs.append((at, named, word, said if state.values else ""))
     lines = []
     for (version, word, value), several in groupby(runs, key=lambda each: each[1:]):
         moments = [each[0] for each in several]
-        lines.append((_say_span(moments, state.year), version, word, len(moments), value))
+        said = f"{word} × {len(moments)}" if len(moments) > 1 else word
+        lines.append((_say_span(moments, state.year), version, said, len(moments), value))
     rows = [
         join(
-            *map(_cell, (when, version, f"{word} × {count}" if count > 1 else word)),
+            *(tag("span", name(each)) for each in (when, version, said)),
             tag("span", tag("code", value)),
         )
-        for when, version, word, count, value in lines[:LINES]
+        for when, version, said, _, value in lines[:LINES]
     ]
     left = sum(each[3] for each in lines[LINES:])
     more = tag("p", f"and {left} earlier", class_="rtd-quiet") if left else None
     return join(tag("div", *rows, class_="rv-runs"), more)
-
-
-def _cell(text: str) -> Html:
-    return tag("span", name(text))
-
-
-def _word(row: Mapping[str, Any]) -> str:
-    if row["state"] in WORDS:
-        return WORDS[row["state"]][1]
-    return one_line(row["status"] or row["state"])
-
-
-def _say_value(row: Mapping[str, Any], *, values: bool) -> str:
-    if not values:
-        return ""
-    if row["actual_value"] is not None and row["state"] != "error":
-        return summarize_value(row["actual_value"])
-    said = row["status_message"] or row["failure_message"] or row["failure_code"]
-    return one_line(said, _VALUE)
 
 
 def _say_span(moments: Sequence[Any], year: int | None) -> str:
@@ -134,28 +121,16 @@ def _render_document(
     eval_id: str, documents: Sequence[tuple[str, str]], preview: Preview | None
 ) -> Iterator[Html]:
     if not documents:
-        yield tag("p", NO_DOCUMENT, class_="rtd-quiet")
+        yield tag("p", "It has no document.", class_="rtd-quiet")
         return
-    if preview is None or (preview.failure is None and preview.url is None):
-        yield tag("p", "Asking for the document …", class_="rtd-quiet")
-    elif preview.failure is not None:
+    if preview is not None and preview.failure is not None:
         yield tag("p", one_line(preview.failure, 300))
-    elif preview.url is not None:
+    elif preview is not None and preview.url is not None:
         yield embed(preview.url, preview.name)
-    if len(documents) > 1:
-        shown = None if preview is None else preview.document_id
-        yield join(
-            *(
-                tag(
-                    "button",
-                    name(one_line(called)),
-                    type="button",
-                    data_event="document",
-                    data_value=f"{eval_id} {at}",
-                    aria_pressed=str(document_id == shown).lower(),
-                    class_="rv-button",
-                )
-                for at, (document_id, called) in enumerate(documents)
-            ),
-            by=" ",
-        )
+    else:
+        yield tag("p", "Asking for the document …", class_="rtd-quiet")
+    shown = None if preview is None else preview.document_id
+    for at, (document_id, called) in enumerate(documents) if len(documents) > 1 else ():
+        pressed = str(document_id == shown).lower()
+        words, value = name(one_line(called)), f"{eval_id} {at}"
+        yield join(button(words, "document", value, aria_pressed=pressed), " ")

@@ -7,7 +7,7 @@
  * there, so that focus, caret, selected text, scroll positions and open `<details>` stay. What the
  * HTML may ask for, by attributes:
  *
- * - `data-key`: what an element is, among those beside it; it is moved, and not made anew.
+ * - `data-key`: the identity of an element among its siblings; it is moved, and not made anew.
  * - `data-event`: a click, or a changed value of a field, is sent as `{event, scope, value}`; the
  *   scope is the nearest `data-scope`, the value that of the control, or else `data-value`.
  * - `data-copy`: a click copies this text to the clipboard; no kernel is needed for it.
@@ -22,7 +22,7 @@
  */
 
 const GAP_TYPING = 250; // milliseconds without a key before what was typed is sent
-const PATIENCE = 1500; // milliseconds before a person is told that the kernel does not answer
+const PATIENCE = 1500; // milliseconds before the page says that the kernel does not answer
 const SHOWN_FOR = 4000; // milliseconds that a short notice stays
 const GONE = "The kernel has ended or was restarted: run the cell again.";
 const FOCUSABLE = "a[href],button,input,select,summary,[tabindex='0']";
@@ -240,7 +240,7 @@ class Store {
     try {
       this.model.send({ event: "resync" });
     } catch {
-      // Nobody is there: what is saved stays.
+      // No kernel answers: the saved state stays.
     }
   }
 

@@ -1,17 +1,22 @@
-"""One widget for all views: shows HTML in pieces, and says what a person does with it.
+"""A page of HTML in the output of cells. It reports what a person does on it.
 
-What the HTML may ask for (slots, events, keys, copying, grids) is told at the head of ``page.js``;
+``page.js`` says at its head what the HTML may ask for (slots, events, keys, copying, grids), and
 ``pieces`` makes such HTML. Nothing here knows of evals.
+
+An output has two parts. The first is the page, a widget. The second is HTML that stands for it
+where nothing drives it; the page hides it while it is shown. It is replaced now and then, so that
+a notebook that is saved, exported or reopened shows the last state.
 """
 
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +27,27 @@ from retab_analysis.render.html import STYLE
 
 # Seconds between two messages: a Jupyter server drops them for good where a kernel sends too many.
 _GAP = 0.1
+# Seconds between two replacements of what stands for a page: each is as large as the whole page.
+_PAUSE = 30.0
+_NOTHING = {"text/html": "", "text/plain": ""}
 _HERE = Path(__file__).parent
 
 BUSY = (
-    "The kernel has not answered yet: it does so once the cell that is running has ended. "
-    "A cell that awaits does not keep it busy: `await view` instead of `view.wait()`. "
-    "Where no cell is running there is no kernel any more: run the cell again."
+    "The kernel has not answered yet. It answers when the running cell has ended. "
+    "`await view` keeps the kernel free, `view.wait()` does not. "
+    "If no cell is running, the kernel is gone: run the cell again."
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a person did on a page; it comes from a browser, so that ``value`` may be anything.
-
-    ``scope`` is the number of the view in which it was done.
-    """
-
-    name: str
-    scope: str | None
-    value: Any
+OnEvent = Callable[[str, str | None, Any], str | None]
+"""Takes what a person did: its name, the number of the view, and a value that may be anything."""
 
 
 class PageWidget(AnyWidget):
     """What a browser holds of a page; made and used by :class:`HtmlPage`.
 
-    ``pieces`` is written as what may be saved whenever somebody asks for the state: a front end
-    that opens the page, and who stores it. What the page shows live travels in messages alone.
+    Whoever asks for the state (a front end that opens the page, or a notebook that is saved) gets
+    the ``pieces`` that may be saved. What the page shows live travels in messages alone.
     """
 
     # Texts and not paths: anywidget would keep every widget for as long as it has the file.
@@ -67,19 +67,17 @@ class HtmlPage:
     """HTML in a notebook. Methods may be called from any thread.
 
     ``pieces`` are HTML with slots for one another, the outermost is ``root``; ``make_saved`` gives
-    them as they may be saved. ``on_event`` may be called in any thread; the page shows shortly what
-    it returns, and for longer what it raises. ``label`` is for screen readers. Elements outside the
-    page that name ``token`` in ``data-stands-for`` stand for it where nothing drives it, and are
-    hidden while it is shown.
+    them as they may be saved. ``make_still`` gives what stands for the page, by media type; its
+    root names the page's token in ``data-stands-for``. ``on_event`` may be called in any thread;
+    the page shows shortly what it returns, and for longer what it raises.
     """
 
     def __init__(
         self,
         pieces: Mapping[str, str],
         make_saved: Callable[[], Mapping[str, str]],
-        on_event: Callable[[Event], str | None],
-        *,
-        label: str,
+        make_still: Callable[[str], dict[str, str]],
+        on_event: OnEvent,
     ) -> None:
         self._lock = threading.RLock()
         self._shown, self._sent = dict(pieces), dict(pieces)
@@ -87,9 +85,12 @@ class HtmlPage:
         self._revision = 0
         self._sent_at = time.monotonic()
         self._timer: threading.Timer | None = None
-        self._on_event = on_event
+        self._on_event, self._make_still = on_event, make_still
+        # Where it is displayed: the page, and what stands for it; what that is, and since when.
+        self._outputs: list[tuple[Any, Any]] = []
+        self._kept, self._kept_at = _NOTHING, -_PAUSE
         self.token = uuid.uuid4().hex
-        self.widget = PageWidget(make_saved, label=label, busy=BUSY, token=self.token)
+        self.widget = PageWidget(make_saved, label="Eval runs", busy=BUSY, token=self.token)
         self.widget.on_msg(self._answer)
         # ipykernel 7.4 gives a page's events to the shell that has updated it last. The updates of
         # a view belong to the cell that made it, so that its events would wait for the cell that
@@ -106,32 +107,63 @@ class HtmlPage:
     def is_closed(self) -> bool:
         return self.widget.comm is None
 
-    def show(self, pieces: Mapping[str, str]) -> None:
-        """Show other HTML: at once, or a tenth of a second after the last; the newest is shown."""
+    def display(self) -> None:
+        """Show it in the output of the cell that runs."""
+        from IPython import display
+
+        # Untyped in some versions of IPython.
+        show: Any = display.display
+        bundle, about = self.mime_bundle()
+        self._kept, self._kept_at = self._make_still(self.token), time.monotonic()
+        live = show({**bundle, **_NOTHING}, raw=True, metadata=about, display_id=True)
+        self._outputs.append((live, show(self._kept, raw=True, display_id=True)))
+
+    def show(self, pieces: Mapping[str, str], *, now: bool = False) -> None:
+        """Show other HTML: at once, or a tenth of a second after the last; the newest is shown.
+
+        What stands for the page changes ``now``, or each half minute.
+        """
         with self._lock:
             self._shown = dict(pieces)
-            if self._timer is not None or self.is_closed:
-                return
             rest = self._sent_at + _GAP - time.monotonic()
-            if rest <= 0:
+            if self._timer is None and not self.is_closed and rest <= 0:
                 self._send()
-                return
-            # ipykernel finds the cell that an update belongs to in the context.
-            run = contextvars.copy_context().run
-            self._timer = threading.Timer(rest, run, (self._send_late,))
-            self._timer.daemon = True
-            self._timer.start()
+            elif self._timer is None and not self.is_closed:
+                # ipykernel finds the cell that an update belongs to in the context.
+                run = contextvars.copy_context().run
+                self._timer = threading.Timer(rest, run, (self._send_late,))
+                self._timer.daemon = True
+                self._timer.start()
+        if now or time.monotonic() >= self._kept_at + _PAUSE:
+            self._keep(always=now)
 
     def flush(self) -> None:
-        """Send what waits, and what may be saved, so that who executes the notebook stores it."""
+        """Send all again from the cell that runs, so that whoever executes the notebook stores it.
+
+        Without a browser only what the running cell sends is stored.
+        """
         with self._lock:
             if not self.is_closed:
                 self._send()
                 self.widget.send_state("pieces")
+        self._keep(always=True)
+
+    def _keep(self, *, always: bool) -> None:
+        """Replace what stands for the page, if it has changed or ``always``."""
+        self._kept_at = time.monotonic()
+        still = self._make_still(self.token) if self._outputs else self._kept
+        if always or still != self._kept:
+            self._kept = still
+            for _, stands in self._outputs:
+                stands.update(still, raw=True)
 
     def close(self) -> None:
-        """Take the page away, from the kernel and from where it is shown."""
+        """Take the page away; what stands for it stays."""
+        for live, _ in self._outputs:
+            live.update(_NOTHING, raw=True)
+        self._keep(always=True)
         with self._lock:
+            self._outputs = []
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = None
@@ -156,10 +188,6 @@ class HtmlPage:
             self._sent = self._shown
             self.widget.send({"patch": patch, "gone": gone, "revision": self._revision})
 
-    def _send_all(self) -> None:
-        self._send()
-        self.widget.send({"pieces": _write(self._shown), "revision": self._revision})
-
     def _answer(self, _: Any, content: Any, buffers: Any) -> None:
         """Take an event from a browser, and tell it that it was taken."""
         if not isinstance(content, dict) or not isinstance(content.get("event"), str):
@@ -167,14 +195,15 @@ class HtmlPage:
         if content["event"] == "resync":
             with self._lock:
                 if not self.is_closed:
-                    self._send_all()
+                    self._send()
+                    whole = {"pieces": _write(self._shown), "revision": self._revision}
+                    self.widget.send(whole)
             return
         scope = content.get("scope")
-        value = content.get("value")
-        event = Event(content["event"], scope if isinstance(scope, str) else None, value)
         answer = {"answered": content.get("id")}
         try:
-            if said := self._on_event(event):
+            about = content["event"], scope if isinstance(scope, str) else None
+            if said := self._on_event(*about, content.get("value")):
                 answer["said"] = said
         except Exception as error:
             answer["error"] = f"{type(error).__name__}: {error}"
@@ -184,3 +213,27 @@ class HtmlPage:
 def _write(pieces: Mapping[str, str]) -> dict[str, str]:
     """Pieces as plain texts: marimo sends a text of a class of its own as an object."""
     return {name: str(text) for name, text in pieces.items()}
+
+
+# For each cell: the execution that displayed views last, and these.
+_displayed: dict[str, tuple[str, list[weakref.ref[Any]]]] = {}
+
+
+def close_earlier(view: Any) -> None:
+    """Close what an earlier execution of the same cell displayed: nothing shows it any more."""
+    try:
+        parent = sys.modules["IPython"].get_ipython().kernel.get_parent()
+    except (AttributeError, LookupError):
+        return
+    # Not every front end tells which cell runs.
+    cell = parent.get("metadata", {}).get("cellId")
+    if cell is None:
+        return
+    execution = parent.get("header", {}).get("msg_id", "")
+    before, views = _displayed.get(cell, ("", []))
+    if before != execution:
+        _displayed[cell] = execution, []
+        for each in views:
+            if (earlier := each()) is not None and earlier is not view:
+                earlier.close()
+    _displayed[cell][1].append(weakref.ref(view))

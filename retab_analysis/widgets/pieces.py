@@ -10,10 +10,11 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import pairwise
+
+import polars as pl
 
 from retab_analysis.checks.plan import LAST_GOOD
-from retab_analysis.comparison.comparison import facts_of
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag, without_controls
@@ -29,26 +30,30 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
-from retab_analysis.render.html import STYLE, write_cell, write_html_line, write_part
-from retab_analysis.vocabulary import DRAFT
-from retab_analysis.widgets.events import COMPARING
+from retab_analysis.render.html import (
+    STYLE,
+    write_card,
+    write_cell,
+    write_html_line,
+    write_part,
+    write_sign,
+)
 from retab_analysis.widgets.facts import (
     COLUMNS,
     LETTERS,
     NOT_YET,
     PASSES,
-    Detail,
     Facts,
     RunColumn,
     say_moment,
+    singular,
 )
-from retab_analysis.widgets.opened import render_opened
+from retab_analysis.widgets.opened import button, render_opened
 from retab_analysis.widgets.reading import mark_changes
+from retab_analysis.widgets.state import COMPARING
 
-ROWS = 100
-"""So many rows of a list are shown."""
+ROWS = 100  # of a list that are shown
 
-_MORE = "… and {} more; search, or press a count above, to find them"
 _ROOT = "rv rtd mathjax_ignore tex2jax_ignore"
 _STEP = 12  # pixels of a column
 _LETTER = 6.2  # pixels of a letter above the columns
@@ -58,24 +63,16 @@ _SLOT = re.compile(r'data-slot="([^"]*)"></')
 Pieces = dict[str, Html]
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
-    """How a view is shown: with buttons, and of several views which one is open."""
-
-    is_live: bool = True
-    open_view: str = ""
-    token: str | None = None
-
-
-def render_view(views: Mapping[str, Facts], look: Showing, headline: str = "") -> Pieces:
-    """All pieces, by their names; the outermost is ``root``."""
+def render_view(
+    views: Mapping[str, Facts], opened: str, headline: str = "", *, is_live: bool = True
+) -> Pieces:
+    """All pieces by name, the outermost is ``root``; ``opened`` names one of several views."""
     slots = [slot(number, class_="rv-view", data_scope=number) for number in views]
-    title = _heading(Html(""), headline, level=1) if headline else None
+    title = _heading(headline, level=1) if headline else None
     pieces: Pieces = {"root": tag("div", title, *slots)}
-    is_one = len(views) == 1
     for number, facts in views.items():
-        is_open = is_one or number == look.open_view
-        pieces |= _Renderer(number, facts, look, is_one=is_one, is_open=is_open).render()
+        is_open = number == opened if len(views) > 1 else None
+        pieces |= _Renderer(number, facts, is_live=is_live, is_open=is_open).render()
     return pieces
 
 
@@ -83,14 +80,13 @@ def compose(pieces: Mapping[str, str], name: str = "root") -> Html:
     """A piece with all others in their slots."""
 
     def fill(found: re.Match[str]) -> str:
-        inner = compose(pieces, html.unescape(found[1])) if pieces else ""
-        return f"{found[0][:-2]}{inner}</"
+        return f"{found[0][:-2]}{compose(pieces, html.unescape(found[1]))}</"
 
     return Html(_SLOT.sub(fill, pieces.get(name, "")))
 
 
 def render_still(pieces: Mapping[str, str], token: str | None = None) -> Html:
-    """A view for where no script runs; ``token`` is that of the page that it stands for."""
+    """A view that needs no script; ``token`` names the page that it stands for."""
     style = tag("style", Html(STYLE))
     return tag("div", style, compose(pieces), class_=_ROOT, data_stands_for=token)
 
@@ -99,32 +95,27 @@ def slot(name: str, element: str = "div", **attributes: object) -> Html:
     return tag(element, **attributes, data_slot=name)
 
 
-def button(words: object, event: str, value: str | None = None, **more: object) -> Html:
-    given = {"type": "button", "data_event": event, "data_value": value, "class_": "rv-button"}
-    return tag("button", words, **{**given, **more})
-
-
-def _heading(sign: Html, words: object, *, level: int = 2) -> Html:
-    inner = join(sign, words)
-    return tag("div", inner, role="heading", aria_level=level, class_="rv-head")
+def _heading(words: object, *, level: int = 2) -> Html:
+    return tag("div", words, role="heading", aria_level=level, class_="rv-head")
 
 
 class _Renderer:
-    """Makes the pieces of one workflow's view; their names begin with its number."""
+    """Makes the pieces of one workflow's view; their names begin with its number.
 
-    def __init__(
-        self, number: str, facts: Facts, look: Showing, *, is_one: bool, is_open: bool
-    ) -> None:
-        self.number, self.facts, self.state, self.look = number, facts, facts.state, look
-        self.is_one, self.is_open = is_one, is_open
+    ``is_open`` is None where it is the only one.
+    """
+
+    def __init__(self, number: str, facts: Facts, *, is_live: bool, is_open: bool | None) -> None:
+        self.number, self.facts, self.state = number, facts, facts.state
+        self.is_live, self.is_open = is_live, is_open
         self.pieces: Pieces = {}
 
     def render(self) -> Pieces:
         of = self.number
-        inner = [slot(f"{of}:head", class_="rv-top-part")]
+        inner = [slot(f"{of}:head")]
         self._add("head", self._head())
-        if self.is_open:
-            if self.look.is_live:
+        if self.is_open is not False:
+            if self.is_live:
                 inner.append(slot(f"{of}:actions", class_="rv-actions"))
                 self._add("actions", self._actions())
             inner += [slot(f"{of}:chips", class_="rv-chips"), slot(f"{of}:body", class_="rv-body")]
@@ -143,40 +134,31 @@ class _Renderer:
 
     def _head(self) -> Html:
         facts = self.facts
-        parts = (tag("span", name(each.text), title=each.title) for each in facts.context)
-        context = join(*parts, by=" · ")
+        about = (tag("span", name(each.text), title=each.title) for each in facts.context)
+        context = join(*about, by=" · ")
         pill = None
         if facts.badge:
             words, tone = facts.badge
             pill = tag("span", words, class_="rtd-badge", style=f"border-color:var(--rtd-t-{tone})")
         top = tag("div", tag("span", context, class_="rv-context"), " ", pill, class_="rtd-top")
-        news = f"{facts.broke} broke" if facts.judged else ""
-        status = tag("div", news, role="status", class_="rv-hidden") if self.is_open else None
-        slots = [
-            slot(self._add(*each)) for each in (("line", self._headline()), ("bar", self._bar()))
-        ]
-        return join(top, *slots, status)
+        news = f"{facts.count('broke')} broke" if facts.judged else ""
+        is_told = self.is_open is not False
+        status = tag("div", news, role="status", class_="rv-hidden") if is_told else None
+        counts = [each for each in facts.counts if each.number]
+        said = ", ".join(map(str, counts)) or "nothing is known yet"
+        looks = {"role": "img", "aria_label": said, "class_": "rv-bar"}
+        parts = ("line", self._headline()), ("bar", tag("div", style=_write_bar(counts), **looks))
+        return join(top, *(slot(self._add(*each)) for each in parts), status)
 
     def _headline(self) -> Html:
         heading = self.facts.heading
-        sign = tag("span", f"{heading.sign} ", class_="rv-sign")
-        words = join(tag("b", heading.strong), tag("span", heading.rest, class_="rtd-quiet"))
-        if self.is_one or not self.look.is_live:
-            return _heading(sign, words)
-        is_open = str(self.is_open).lower()
-        size = "rv-small" * (not self.is_open)
-        opens = button(
-            join(sign, words), "fold-view", self.number, class_="rv-fold", aria_expanded=is_open
-        )
-        return _heading(Html(""), tag("span", opens, class_=size or None))
-
-    def _bar(self) -> Html:
-        counts = [each for each in self.facts.counts if each.number]
-        total = sum(each.number for each in counts)
-        said = ", ".join(map(str, counts)) or "nothing is known yet"
-        return tag(
-            "div", role="img", aria_label=said, class_="rv-bar", style=_write_bar(counts, total)
-        )
+        rest = tag("span", heading.rest, class_="rtd-quiet")
+        words = join(f"{heading.sign} ", tag("b", heading.strong), rest)
+        if self.is_open is None or not self.is_live:
+            return _heading(words)
+        how = {"class_": "rv-fold", "aria_expanded": str(self.is_open).lower()}
+        opens = button(words, "fold-view", self.number, **how)
+        return _heading(tag("span", opens, class_=None if self.is_open else "rv-small"))
 
     # The actions
 
@@ -184,23 +166,16 @@ class _Renderer:
         facts, state = self.facts, self.state
         if state.comparison is None and state.checked.is_empty():
             return Html("")
-        checked = [("", "the watched run" if state.is_watched else "the newest run")]
-        runs = facts.list_choices()
-        versions = facts.list_versions()
-        against = [
-            (LAST_GOOD, "each eval's last good"),
-            ("previous", "the run before"),
-            *([("published", "the published version")] if state.versions is not None else []),
-            *versions,
-            *runs,
-        ]
-        chosen = (*versions, *([(DRAFT, DRAFT)] if state.versions is not None else []), *runs)
+        newest = "the watched run" if state.is_watched else "the newest run"
+        published = [("published", "the published version")] * (state.versions is not None)
+        usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the run before"), *published]
+        checked, against = ([*each, *facts.list_choices()] for each in ([("", newest)], usual))
         words = {"placeholder": "Search evals", "aria_label": "Search evals"}
         given = {"value": state.search, "data_event": "search", "data_key": "search"}
         search = tag("input", type="search", class_="rv-field rv-search", **given, **words)
         is_ready, off = state.comparison is not None, state.job not in ("", COMPARING)
         return join(
-            _select("Checked", "candidate", [*checked, *chosen], state.candidate or "", off),
+            _select("Checked", "candidate", checked, state.candidate or "", off),
             _select("Against", "baseline", against, state.baseline, off),
             search,
             button("Export CSV", "export", data_key="export", disabled=not is_ready),
@@ -208,7 +183,7 @@ class _Renderer:
         )
 
     def _ask(self) -> Iterator[Html]:
-        """What stands at the right: a question, a job, or what can be done about the runs."""
+        """The right end: a question, a job, or an action on the runs."""
         state, runs = self.state, self.state.reruns
         going = state.checked.filter(~state.checked["is_terminal"]).height
         if state.job:
@@ -227,10 +202,16 @@ class _Renderer:
     def _chips(self) -> Html:
         counts = []
         for each in self.facts.counts:
-            is_pressed = _key(each) in self.state.show
-            chip = _write_chip(each, is_pressed=is_pressed, is_live=self.look.is_live)
-            counts.append(slot(self._add(f"count:{_key(each)}", chip), "span"))
-        role = {"role": "toolbar", "aria_label": "Show only"} if self.look.is_live else {}
+            word = singular(each.word)
+            dot = tag("i", class_="rtd-dot", style=f"background:var(--rtd-t-{_tone(each)})")
+            said = join(dot, tag("b", f"{each.number:,}"), f" {each.word}")
+            chip = tag("span", said, class_="rv-chip")
+            if self.is_live:
+                pressed = str(word in self.state.show).lower()
+                how = {"aria_pressed": pressed, "tabindex": -1, "class_": "rv-chip"}
+                chip = button(said, "show", word, **how)
+            counts.append(slot(self._add(f"count:{word}", chip), "span"))
+        role = {"role": "toolbar", "aria_label": "Show only"} if self.is_live else {}
         bar = tag("div", join(*counts, by=" "), class_="rv-counts", **role) if counts else None
         return join(bar, slot(f"{self.number}:seen", class_="rv-push rtd-quiet"))
 
@@ -250,14 +231,15 @@ class _Renderer:
     def _body(self) -> Iterator[Html]:
         facts = self.facts
         found = facts.find()
+        notes = facts.notes if found is None else map(write_line, self.state.failures)
+        yield from (tag("p", write_html_line(each)) for each in notes)
         if found is not None:
             yield self._found(found)
             return
-        yield from (tag("p", write_html_line(each)) for each in facts.notes)
         if facts.judged is None:
             return
         if self.state.between is not None:
-            yield self._between()
+            yield self._between(self.state.between)
         parts = facts.judged.document.parts
         if self.state.is_going:
             yield from self._going(parts)
@@ -265,7 +247,7 @@ class _Renderer:
         yield from self._standing(parts)
 
     def _standing(self, parts: Sequence[Part]) -> Iterator[Html]:
-        """The cards and notes of the document, and what is folded below them."""
+        """The cards and notes of the document, and the folds below them."""
         has_card = any(isinstance(each, Card) for each in parts)
         folds: list[tuple[str, list[str]]] = []
         details: list[Folded] = []
@@ -289,21 +271,23 @@ class _Renderer:
 
     def _going(self, parts: Sequence[Part]) -> Iterator[Html]:
         """While a run goes on: cards in the order in which they came, and nothing below them."""
-        arrival = self.facts.arrival
+        order = self.facts.arrival
 
-        def came(evals: Sequence[str]) -> int:
-            return min((arrival.get(each, len(arrival)) for each in evals), default=len(arrival))
+        def came(card: Card) -> tuple[bool, int]:
+            places = (order.get(each, len(order)) for each in list_evals(card))
+            return card.tone != "bad", min(places, default=len(order))
 
-        cards = [each for each in parts if isinstance(each, Card)]
-        if not cards:
-            yield self._blocks()
-        for card in sorted(cards, key=lambda each: (each.tone != "bad", came(list_evals(each)))):
-            yield self._card(card, order=arrival)
+        cards = sorted((each for each in parts if isinstance(each, Card)), key=came)
+        yield from [self._card(each, order) for each in cards] or [self._blocks()]
 
     def _blocks(self) -> Html:
-        facts = self.facts
+        """A row for each block, which sums its evals."""
+        facts, blocks = self.facts, dict[str, list[str]]()
+        for eval_id in facts.words:
+            if (block := facts.block_of(eval_id)) is not None:
+                blocks.setdefault(block, []).append(eval_id)
         rows = []
-        for block, evals in facts.blocks.items():
+        for block, evals in blocks.items():
             done = sum(facts.words[each] != NOT_YET for each in evals)
             cells = (
                 tag("td"),
@@ -311,32 +295,27 @@ class _Renderer:
                 tag("td", f"{done} of {count_noun(len(evals), 'eval')}", tabindex=-1, colspan=3),
                 self._matrix(facts.sum_cells(evals), block),
             )
-            self._add(f"block:{block}", tag("tr", *cells))
-            rows.append(slot(f"{self.number}:block:{block}", "tbody", data_key=block))
-        title = tag("div", tag("b", "Blocks"), role="heading", aria_level=3, class_="rtd-title")
+            piece = self._add(f"block:{block}", tag("tr", *cells))
+            rows.append(slot(piece, "tbody", data_key=block))
         table = self._table(rows, "Blocks", titles=("block", "done", "", ""))
-        return tag("section", title, table, class_="rtd-card")
+        return write_card(_name_card(Span("Blocks", "strong")), [table])
 
-    def _between(self) -> Html:
-        assert self.state.between is not None
-        assert self.state.comparison is not None
-        before, now = facts_of(self.state.comparison).versions or ("", "")
+    def _between(self, changes: pl.DataFrame) -> Html:
+        """What was edited between two versions, block by block."""
+        assert self.facts.judged is not None
+        before, now = self.facts.judged.facts.versions or ("", "")
         inner: list[Html] = []
-        names = Edits(self.state.between, labels=self.state.labels)
-        for (block, *_), rows in self.state.between.group_by("block_id", maintain_order=True):
+        names = Edits(changes, labels=self.state.labels)
+        for (block, *_), rows in changes.group_by("block_id", maintain_order=True):
             called = names.name(None if block is None else str(block))
             inner.append(tag("div", tag("b", called), role="heading", aria_level=4))
             inner += write_part(ChangeList(mark_changes(rows)))
         told = inner or [tag("p", "No block differs.")]
-        words = tag("span", tag("b", "Edited"), f" between {before} and {now}")
-        title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
-        return tag("section", title, *told, class_="rtd-card")
+        return write_card(
+            _name_card(Span("Edited", "strong"), f" between {before} and {now}"), told
+        )
 
     def _card(self, card: Card, order: Mapping[str, int] | None = None) -> Html:
-        edge = f"border-left-color:var(--rtd-t-{card.tone})"
-        aside = tag("span", write_html_line(card.aside), class_="rtd-quiet") if card.aside else None
-        words = join(tag("span", write_html_line(card.title)), " ", aside)
-        title = tag("div", words, role="heading", aria_level=3, class_="rtd-title")
         inner: list[Html] = []
         for part in card.parts:
             if not isinstance(part, DocumentTable):
@@ -346,12 +325,11 @@ class _Renderer:
             if order is not None:
                 evals.sort(key=lambda each: order.get(each, len(order)))
             inner.append(self._rows(evals, plain(card.title)))
-        return tag("section", title, *inner, class_="rtd-card", style=edge)
+        return write_card(card, inner)
 
     def _found(self, found: list[str]) -> Html:
-        count = f"{len(found):,} {'eval' if len(found) == 1 else 'evals'}"
-        words = join(tag("b", f"{count} of {len(self.facts.words):,}"))
-        shows = button("Show all", "clear") if self.look.is_live else None
+        words = tag("b", f"{count_noun(len(found), 'eval')} of {len(self.facts.words):,}")
+        shows = button("Show all", "clear") if self.is_live else None
         title = tag("div", words, " ", role="heading", aria_level=3)
         head = tag("div", title, shows, class_="rtd-title")
         return tag("section", head, self._rows(found, "Found evals"), class_="rtd-card")
@@ -359,7 +337,7 @@ class _Renderer:
     def _fold(self, title: str, evals: Sequence[str], *, is_first: bool) -> Html:
         is_open = (title in self.state.unfolded) != is_first
         count = join(title, " ", tag("b", f"{len(evals):,}"))
-        if not self.look.is_live:
+        if not self.is_live:
             rows = self._rows(evals, title, "more")
             inner = tag("details", tag("summary", count), rows, open=is_open, class_="rtd-more")
         else:
@@ -372,7 +350,7 @@ class _Renderer:
     # Rows
 
     def _rows(self, evals: Sequence[str], label: str, kind: str = "row") -> Html:
-        """A table of evals, each a piece of its own; of many the first."""
+        """A table of the first evals, each a piece of its own."""
         rows = [
             slot(self._add(f"{kind}:{each}", self._row(each, kind)), "tbody", data_key=each)
             for each in evals[:ROWS]
@@ -380,10 +358,9 @@ class _Renderer:
         blocks = {self.facts.block_of(each) for each in evals[:ROWS]}
         block = blocks.pop() if len(blocks) == 1 else None
         table = self._table(rows, label, block)
-        left = len(evals) - ROWS
-        if left <= 0:
-            return table
-        return join(table, tag("p", _MORE.format(f"{left:,}"), class_="rtd-quiet"))
+        left = max(0, len(evals) - ROWS)
+        more = f"… and {left:,} more; search, or press a count above, to find them"
+        return join(table, tag("p", more, class_="rtd-quiet") if left else None)
 
     def _table(
         self,
@@ -397,52 +374,45 @@ class _Renderer:
         heads = [tag("th" if each else "td", each, tabindex=-1) for each in named]
         first = tag("td", tabindex=-1)
         head = tag("thead", tag("tr", first, *heads, self._columns(block)))
-        role = {"role": "grid", "aria_label": one_line(label, 100)} if self.look.is_live else {}
-        made = tag("table", head, *rows, class_="rv-grid", style=self._tint(), **role)
+        role = {"role": "grid", "aria_label": one_line(label, 100)} if self.is_live else {}
+        checked = [at for at, each in enumerate(self.facts.columns) if each.is_checked]
+        before = [at for at, each in enumerate(self.facts.columns) if each.is_baseline]
+        places = f"--n:{COLUMNS}", *(f"--c:{at}" for at in checked), *(f"--b:{at}" for at in before)
+        made = tag("table", head, *rows, class_="rv-grid", style=";".join(places), **role)
         return tag("div", made, class_="rtd-wide")
 
     def _row(self, eval_id: str, kind: str) -> Html:
-        """A row, and below it all that is told of the eval where it is open."""
+        """A row, and the details of the eval below it if it is open."""
         judged, state = self.facts.judged, self.state
         if judged is None or eval_id not in judged.stories:
-            named = name(self.facts.name_waiting(eval_id))
-            first = (
-                tag("td", "…", tabindex=-1),
-                tag("td", named, tabindex=-1),
-                tag("td"),
-                tag("td"),
-                tag("td"),
-            )
+            texts = ("…", name(self.facts.name_waiting(eval_id)))
+            first = (*(tag("td", each, tabindex=-1) for each in texts), *[tag("td")] * 3)
             block = self.facts.block_of(eval_id)
             return tag("tr", *first, self._matrix(self.facts.cells_of(eval_id), block))
-        detail = judged.tell(eval_id)
-        is_open = state.opened == eval_id and self.look.is_live
-        opens = {"data_event": "open", "data_value": eval_id} if self.look.is_live else {}
-        looks = {"class_": "rtd-sign", "style": f"background:var(--rtd-t-{detail.tone})"}
-        sign = tag("span", detail.sign, role="img", aria_label=detail.word, **looks)
-        titles = ("", "was" if state.values else "before", "got" if state.values else "now")
-        cells = tuple(
-            tag("td", write_cell(cell, ColumnTitle(title, named=bool(title))), tabindex=-1)
-            for cell, title in zip((detail.asserts, detail.was, detail.got), titles, strict=True)
-        )
-        called = tag("td", self._name(detail, kind, is_open=is_open), tabindex=-1)
-        matrix = self._matrix(self.facts.cells_of(eval_id), detail.story.block_id)
-        line = tag(
-            "tr", tag("td", sign, tabindex=-1), called, *cells, matrix, class_="rv-row", **opens
-        )
+        row, is_open = judged.make_row(eval_id), state.opened == eval_id and self.is_live
+        titles = ("", "was", "got") if state.values else ("", "before", "now")
+        cells = [write_sign(row), self._name(eval_id, kind, is_open=is_open)]
+        for cell, title in zip(row.cells[1:], titles, strict=True):
+            cells.append(write_cell(cell, ColumnTitle(title, named=bool(title))))
+        matrix = self._matrix(self.facts.cells_of(eval_id), judged.stories[eval_id].block_id)
+        opens = {"data_event": "open", "data_value": eval_id} if self.is_live else {}
+        shown = (tag("td", each, tabindex=-1) for each in cells)
+        line = tag("tr", *shown, matrix, class_="rv-row", **opens)
         if not is_open:
             return line
-        inner = render_opened(detail, self.facts)
+        inner = render_opened(eval_id, self.facts)
         return join(line, tag("tr", tag("td", inner, colspan=6), class_="rv-open"))
 
-    def _name(self, detail: Detail, kind: str, *, is_open: bool) -> Html:
-        (first, *_), *below = detail.name.lines
+    def _name(self, eval_id: str, kind: str, *, is_open: bool) -> Html:
+        judged = self.facts.judged
+        assert judged is not None
+        (first, *_), *below = judged.make_row(eval_id).cells[0].lines
         text = name(without_controls(first.text))
-        if self.look.is_live:
+        if self.is_live:
             opens = {"aria_expanded": str(is_open).lower(), "tabindex": -1, "class_": "rv-name"}
-            text = button(text, "open", detail.story.id, **opens)
-        if kind == "more" and detail.reason:
-            below = [write_line(Span(detail.reason, "quiet"))]
+            text = button(text, "open", eval_id, **opens)
+        if kind == "more" and (reason := judged.say_reason(eval_id)):
+            below = [write_line(Span(reason, "quiet"))]
         small = (tag("small", write_html_line(each)) for each in below)
         return join(text, *small, by=" ")
 
@@ -461,61 +431,37 @@ class _Renderer:
         made = tag("span", Html("".join(inner)), role="img", aria_label=f"runs: {said or 'none'}")
         return tag("td", made, class_="rv-m", tabindex=-1)
 
-    def _tint(self) -> str | None:
-        columns = self.facts.columns
-        checked = [at for at, each in enumerate(columns) if each.is_checked]
-        before = [at for at, each in enumerate(columns) if each.is_baseline]
-        said = [f"--n:{COLUMNS}"]
-        said += [f"--c:{checked[-1]}"] if checked else []
-        said += [f"--b:{before[-1]}"] if before else []
-        return ";".join(said)
-
     def _columns(self, block: str | None) -> Html:
         columns = self.facts.columns
         edited = self.facts.edits_of(block) if block is not None else []
         marks = []
         for at, each in enumerate(columns):
-            flag = "x" if at in edited else None
-            words = {"title": each.title, "aria_label": each.title.partition("\n")[0]}
-            if self.look.is_live:
-                mark = button("", "candidate", each.run_id, tabindex=-1, class_=flag, **words)
-                marks.append(mark)
-            else:
-                marks.append(tag("i", class_=flag))
-        texts = (*_place_versions(columns), *_place_days(columns, self.state.year))
-        return tag("th", *texts, tag("span", *marks, class_="rv-cols"), class_="rv-m", scope="col")
+            flag, about = "x" if at in edited else None, each.title.partition("\n")[0]
+            how = {"class_": flag, "title": each.title, "aria_label": about, "tabindex": -1}
+            is_live, run_id = self.is_live, each.run["run_id"]
+            marks.append(
+                button("", "candidate", run_id, **how) if is_live else tag("i", class_=flag)
+            )
+        heads = *_place_words(columns, self.state.year), tag("span", *marks, class_="rv-cols")
+        return tag("th", *heads, class_="rv-m", scope="col")
 
 
-def _key(count: Count) -> str:
-    return "error" if count.word == "errors" else count.word
+def _name_card(*title: str | Span) -> Card:
+    return Card("other", write_line(*title), (), ())
 
 
 def _tone(count: Count) -> str:
     return "wait" if count.word == NOT_YET else count.tone
 
 
-def _write_bar(counts: Sequence[Count], total: int) -> str | None:
+def _write_bar(counts: Sequence[Count]) -> str | None:
     """One gradient with hard stops: a span for each part would move its neighbours."""
-    if not total:
-        return None
-    stops, done = [], 0
+    total, done, stops = sum(each.number for each in counts), 0.0, []
     for each in counts:
-        begin, done = 100 * done / total, done + each.number
-        end = 100 * done / total
-        colour = f"var(--rtd-t-{_tone(each)})"
-        gap = f",var(--rv-ground) calc({end:.2f}% - 1px) {end:.2f}%" if done < total else ""
-        stop = f"calc({end:.2f}% - 1px)" if gap else "100%"
-        stops.append(f"{colour} {begin:.2f}% {stop}{gap}")
-    return f"background:linear-gradient(90deg,{','.join(stops)})"
-
-
-def _write_chip(count: Count, *, is_pressed: bool, is_live: bool) -> Html:
-    dot = tag("i", class_="rtd-dot", style=f"background:var(--rtd-t-{_tone(count)})")
-    words = join(dot, tag("b", f"{count.number:,}"), f" {count.word}")
-    if not is_live:
-        return tag("span", words, class_="rv-chip")
-    pressed = str(is_pressed).lower()
-    return button(words, "show", _key(count), aria_pressed=pressed, tabindex=-1, class_="rv-chip")
+        begin, done = done, done + 100 * each.number / total
+        stops.append(f"var(--rtd-t-{_tone(each)}) {begin:.2f}% calc({done:.2f}% - 1px)")
+        stops.append(f"var(--rv-ground) calc({done:.2f}% - 1px) {done:.2f}%")
+    return f"background:linear-gradient(90deg,{','.join(stops)})" if counts else None
 
 
 def _select(
@@ -540,39 +486,29 @@ def list_evals(*parts: Part) -> list[str]:
     return [each for each in found if each is not None]
 
 
-def _place_versions(columns: Sequence[RunColumn]) -> Iterator[Html]:
-    """The names of versions where their runs begin, if there is room; the last one at its end."""
-    starts = [
-        at
-        for at, each in enumerate(columns)
-        if each.version and (at == 0 or columns[at - 1].version != each.version)
-    ]
-    free, room = 0.0, float(len(columns) * _STEP)
-    for last in starts[-1:]:
-        words = columns[last].version
+def _place_words(columns: Sequence[RunColumn], year: int | None) -> Iterator[Html]:
+    """Above the columns: names of versions, the first day, and the moment of the checked run."""
+    versions = [(at, each.version) for at, each in enumerate(columns) if each.version]
+    starts = [now for before, now in pairwise([(-1, ""), *versions]) if before[1] != now[1]]
+    yield from _place(starts, len(columns) - 1, "rv-over")
+    for checked in [at for at, each in enumerate(columns) if each.is_checked][-1:]:
+        day, at = (columns[each].run["created_at"] for each in (0, checked))
+        first = [] if day is None else [(0, say_day(day, year))]
+        moment = checked, say_moment(at, year)
+        yield from _place([*first, moment], checked, "rv-over rv-days")
+
+
+def _place(labels: Sequence[tuple[int, str]], end: int, css: str) -> Iterator[Html]:
+    """Words where their columns begin, if there is room; the last ones end above column ``end``."""
+    room = float((end + 1) * _STEP)
+    for _, words in labels[-1:]:
+        fits = room >= len(words) * _LETTER
+        style = f"right:calc(100% - var(--w)*{end + 1})" if fits else "left:0"
+        yield tag("span", words, class_=css, style=style)
         room -= len(words) * _LETTER + 4
-        yield _place(words, len(columns) - 1, "rv-over")
-    for at in starts[:-1]:
-        words, begin = columns[at].version, at * _STEP
-        end = begin + len(words) * _LETTER
-        if begin >= free and end < room:
-            free = end + 6
-            yield tag("span", words, class_="rv-over", style=f"left:calc(var(--w)*{at})")
-
-
-def _place_days(columns: Sequence[RunColumn], year: int | None) -> Iterator[Html]:
-    """The moment of the checked run, and the day of the first one if there is room."""
-    checked = [at for at, each in enumerate(columns) if each.is_checked]
-    for at in checked[-1:]:
-        moment, first = say_moment(columns[at].at, year), columns[0].at
-        yield _place(moment, at, "rv-over rv-days")
-        day = "" if first is None else say_day(first, year)
-        if (len(day) + len(moment)) * _LETTER < at * _STEP:
-            yield tag("span", day, class_="rv-over rv-days", style="left:0")
-
-
-def _place(words: str, at: int, css: str) -> Html:
-    """Words that end above a column, or begin at the left where they would not fit."""
-    fits = (at + 1) * _STEP >= len(words) * _LETTER
-    style = f"right:calc(100% - var(--w)*{at + 1})" if fits else "left:0"
-    return tag("span", words, class_=css, style=style)
+    free = 0.0
+    for at, words in labels[:-1]:
+        begin, after = at * _STEP, at * _STEP + len(words) * _LETTER
+        if begin >= free and after < room:
+            free = after + 6
+            yield tag("span", words, class_=css, style=f"left:calc(var(--w)*{at})")

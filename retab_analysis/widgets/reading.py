@@ -1,17 +1,18 @@
-"""Reads and judges one workflow for a view, as ``check`` does; or frames that are there already."""
+"""Reads and judges one workflow for a view, as ``check`` does, or a given frame."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from retab_analysis.checks.check import compare_plan
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import (
     BlockLabels,
@@ -28,24 +29,27 @@ from retab_analysis.checks.plan import (
     RunListing,
     make_plan,
 )
-from retab_analysis.checks.read import make_sides
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.checks.source import Source
+from retab_analysis.comparison.accepted import Policy, read_accepted
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
 from retab_analysis.comparison.config_changes import Edits, compare_blocks, readable, shorten_field
 from retab_analysis.comparison.detail import mark_texts
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.comparison.sides import Sides, Surroundings, check_one_workflow, check_results
-from retab_analysis.errors import ConfigError, RetabAnalysisError
-from retab_analysis.evidence.freshness import note_codes
+from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
 from retab_analysis.fetch.edits import find_era
+from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.polling import GRACE
-from retab_analysis.fetch.publications import note_versions
+from retab_analysis.fetch.results import list_results
+from retab_analysis.fetch.threads import is_away
+from retab_analysis.progress import Silent
 from retab_analysis.render.document import Change
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, EVALS, RESULTS, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
+from retab_analysis.widgets.state import NO_EVAL, NO_RUN
 
 if TYPE_CHECKING:
     from retab_analysis.archive import Archive
@@ -54,102 +58,130 @@ if TYPE_CHECKING:
 _ALPHA = _MARGIN = 0.05
 
 Answer = dict[str, Any]
-"""What a state is given at once: the comparison, and what was read for it; ``took``, its cost."""
+"""The attributes of a state that change together; ``took`` is the cost of a comparison."""
 
 
 class WorkflowReader:
     """Judges what is asked of one workflow; what was read once is not read again."""
 
-    def __init__(self, client: Client, workflow_id: str, archive: Archive | None) -> None:
+    def __init__(
+        self, client: Client, workflow_id: str, archive: Archive | None, accepted: Policy
+    ) -> None:
         self.client, self._workflow_id = client, workflow_id
-        self._archive = archive
-        # Events come in several threads.
-        self._lock = threading.RLock()
-        self._source: Source | None = None
+        self._archive, self._accepted = archive, accepted
         self._listing: RunListing | None = None
-        self._around: tuple[pl.DataFrame | None, pl.DataFrame | None] = (None, None)
+        self._known = RUNS.empty()  # runs; _read has the ids of those whose results were read
+        self._around = Surroundings()
         self._labels: dict[str, str | None] = {}
         self._read: set[str] = set()
+        self._reruns: dict[str | None, frozenset[str]] = {}  # that settled a candidate
         # What was edited where something broke, and how often that was asked for in vain.
         self._edits: dict[object, Edits | None] = {}
         self._unanswered: Counter[object] = Counter()
         self._words: dict[tuple[str, str], tuple[Change, ...]] = {}
-        self._between: dict[tuple[str, str], pl.DataFrame | None] = {}
+        self._between: dict[tuple[str, ...], pl.DataFrame | None] = {}
 
-    @property
+    @cached_property
     def source(self) -> Source:
-        with self._lock:
-            if self._source is None:
-                archive, flow = self._archive, self._workflow_id
-                self._source = open_source(self.client, flow, False, archive=archive, strict=False)
-            return self._source
+        archive = self._archive
+        return open_source(self.client, self._workflow_id, False, archive=archive, strict=False)
 
-    def take(self, run_id: str, results: pl.DataFrame) -> None:
-        """Take in the results of a run that is watched."""
-        self.source.take(run_id, results)
-        self._read.add(run_id)
+    def read_anew(self, runs: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """The results of runs that are watched, by their ids."""
+        try:
+            saved = self.source.saved
+        except RetabAnalysisError as error:
+            if isinstance(error, AuthenticationError) or is_away(error):
+                raise
+            saved = EVALS.empty()  # then evals are called by their ids
+        how: Any = {"evals": saved, "strict": False, "progress": Silent()}
+        fetched = list_results(self.client, RunList.make(runs), RESULTS, **how)
+        self.source.unread += len(fetched.problems)
+        parts = fetched.frame.partition_by("run_id", as_dict=True)
+        found = {each: parts.get((each,), RESULTS.empty()) for each in runs["run_id"]}
+        for run_id, results in found.items():
+            self.source.take(run_id, results)
+        self._read.update(found)
+        return found
 
     def refresh(self) -> None:
         """From now on judge by what is there now; results that were read stay."""
-        with self._lock:
-            self._listing = None
-            self.source.refresh(progress=False)
+        self._listing = None
+        self.source.refresh(progress=False)
 
     def judge(self, candidate: str | None, baseline: str, watched: pl.DataFrame) -> Answer:
         """Compare as ``check`` does; without a candidate the watched runs, if any, are it."""
-        with self._lock:
-            source, listing = self.source, self._list()
-            chosen: Any = candidate
-            if watched.height:
-                listing.add(watched)
-                chosen = candidate or Choice(watched, "which is watched")
-            plan = make_plan(listing, chosen, baseline, Limits.choose(HISTORY, source))
-            source.read_results(plan.read)
-            self._read.update(plan.read["run_id"])
-            # What is asked of the API is no work of this machine.
-            began, sides = time.thread_time(), make_sides(plan, source)
-            notes = *sides.notes, *note_versions(self._around[1]), *note_codes(sides.candidate)
-            labels = BlockLabels(source, self._labels or None)
-            around = Surroundings(*self._around, read_labels=labels)
-            comparison = compare_sides(replace(sides, around=around, notes=notes), _ALPHA, _MARGIN)
-            took = time.thread_time() - began
-            return self._answer(plan, self._add_edits(comparison), took)
-
-    def _answer(self, plan: ReadingPlan, comparison: Comparison, took: float) -> Answer:
-        known = pl.concat([plan.read.drop("why"), self._list().runs])
-        runs = sort_runs(known.unique("run_id", keep="first"))
-        if sides_of(comparison).read.could_not_run:
+        listing, chosen = self._list(), candidate  # type: tuple[RunListing, Any]
+        if watched.height:
+            listing.add(watched)
+            chosen = candidate or Choice(watched, "which is watched")
+        limits = Limits.choose(HISTORY, self.source)
+        plan = make_plan(listing, chosen, baseline, limits)
+        checked, reruns = plan.candidate.runs, self._reruns.get(candidate, frozenset())
+        if reruns and not (plan.follow or plan.versions):
+            its = listing.runs.filter(pl.col("run_id").is_in([*reruns]))
+            both = pl.concat([checked, its]).unique("run_id", maintain_order=True)
+            plan = make_plan(listing, replace(plan.candidate, runs=both), baseline, limits)
+        self.source.read_results(plan.read)
+        self._read.update(plan.read["run_id"])
+        self._known = pl.concat([plan.read.drop("why"), listing.runs]).unique(
+            "run_id", keep="first"
+        )
+        began = time.thread_time()  # what is asked of the API is no work of this machine
+        made = compare_plan(plan, self.source, self._around, self._accepted)
+        took = time.thread_time() - began
+        if sides_of(made).read.could_not_run:
             # A later run may say that the code was not to blame.
-            later = runs.filter(pl.col("created_at") > plan.candidate.runs["created_at"].max())
-            whole = later.filter(scope="workflow", status="completed")
-            self._read.update(whole["run_id"].tail(1))
-        results = self.source.read_results(runs.filter(pl.col("run_id").is_in([*self._read])))
-        workflow, versions = self._around
-        checked = plan.read.filter(pl.col("why").str.starts_with("checked")).drop("why")
-        return {
-            "name": "" if workflow is None or workflow.is_empty() else workflow["name"][0] or "",
-            "checked": checked if plan.versions else plan.candidate.runs,
-            "comparison": comparison,
-            "runs": runs,
-            "results": results,
-            "read": frozenset(self._read),
+            later = self._known.filter(pl.col("created_at") > checked["created_at"].max())
+            whole = later.filter(scope="workflow", status="completed").sort("created_at")
+            self._read.update(whole["run_id"].head(1))
+        told = self.tell(watched)
+        return told | {
+            "comparison": self._add_edits(made),
+            "checked": checked,
             "saved": self.source.saved,
-            "versions": versions,
+            "versions": self._around.versions,
             "labels": self._labels,
-            "passing": _find_passing(comparison),
-            "edits": self._word_edits(results),
+            "passing": _find_passing(made),
+            "edits": self._word_edits(told["results"]),
             "between": self._compare_versions(plan),
-            "reruns": 0 if plan.versions else self.count_reruns(comparison),
+            "reruns": 0 if plan.versions else self.count_reruns(made),
             "took": took,
         }
 
+    def tell(self, watched: pl.DataFrame) -> Answer:
+        """The known runs and their results, the watched ones as they are now; sends no request."""
+        both = pl.concat([watched, self._known]).unique("run_id", keep="first")
+        runs, workflow = sort_runs(both), self._around.workflow
+        return {
+            "name": "" if workflow is None or workflow.is_empty() else workflow["name"][0] or "",
+            "runs": runs,
+            "results": self.source.read_results(runs.filter(pl.col("run_id").is_in([*self._read]))),
+            "read": frozenset(self._read),
+        }
+
+    def count_in(self, candidate: str | None, made: Comparison, settled: Comparison) -> None:
+        """From now on judge a candidate with the reruns that settled it."""
+        before, now = ({*sides_of(each).candidate["run_id"]} for each in (made, settled))
+        self._reruns[candidate] = self._reruns.get(candidate, frozenset()) | (now - before)
+        self.refresh()
+
     def _list(self) -> RunListing:
         if self._listing is None:
-            self._listing = RunListing.read(self.source)
-            self._around = self.source.read_surroundings()
+            listing = RunListing.read(self.source)
+            around, labels = self.source.read_surroundings(), BlockLabels(self.source)
+            self._around = Surroundings(*around, read_labels=labels)
             with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
                 self._labels = self.source.read_labels()
+            self._listing = listing
         return self._listing
+
+    @property
+    def lack(self) -> str:
+        """What is missing if there is nothing to judge yet: saved evals or runs; else empty."""
+        if self._listing is None or self._listing.present.height:
+            return ""
+        return NO_RUN if self.source.saved.height else NO_EVAL
 
     def count_reruns(self, comparison: Comparison) -> int:
         """How many runs ``settle`` would start now."""
@@ -177,23 +209,23 @@ class WorkflowReader:
         for run_id, block, *moments in new:
             its = None if eras is None else eras.filter(block_id=block)
             sides = [] if its is None else [find_era(its, at) for at in moments]
-            is_known = bool(sides) and all(each.height == 1 for each in sides)
-            blocks = [each.select([*BLOCKS.schema]) for each in sides]
-            self._words[run_id, block] = mark_changes(compare_blocks(*blocks)) if is_known else ()
+            if is_known := bool(sides) and all(each.height == 1 for each in sides):
+                sides = [each.select([*BLOCKS.schema]) for each in sides]
+            self._words[run_id, block] = mark_changes(compare_blocks(*sides)) if is_known else ()
         return dict(self._words)
 
     def _compare_versions(self, plan: ReadingPlan) -> pl.DataFrame | None:
         """What differs between two versions, asked once for each pair."""
         if not plan.versions or plan.baseline is None:
             return None
-        sides = (plan.baseline.runs, plan.candidate.runs)
-        before, now = (str(each["workflow_version_id"].drop_nulls().first()) for each in sides)
-        if (before, now) not in self._between:
-            self._between[before, now] = None
+        sides = plan.baseline.runs, plan.candidate.runs
+        pair = tuple(str(each["workflow_version_id"].drop_nulls().first()) for each in sides)
+        if pair not in self._between:
+            self._between[pair] = None
             with contextlib.suppress(RetabAnalysisError):
-                found = fetch_config_changes(self._workflow_id, before, now, client=self.client)
-                self._between[before, now] = found
-        return self._between[before, now]
+                found = fetch_config_changes(self._workflow_id, *pair, client=self.client)
+                self._between[pair] = found
+        return self._between[pair]
 
 
 def sort_runs(runs: pl.DataFrame) -> pl.DataFrame:
@@ -231,27 +263,28 @@ def mark_changes(changes: pl.DataFrame) -> tuple[Change, ...]:
 class FrameReader:
     """Judges a RESULTS frame, without asking anybody."""
 
+    lack = ""
+
     def __init__(self, results: pl.DataFrame) -> None:
         check_one_workflow(results)
-        self._results, self._runs = results, list_runs(results)
+        self._results, self._runs, self._accepted = results, list_runs(results), read_accepted()
         if self._runs.is_empty():
-            raise ConfigError("results: there is no result of a run that is known")
+            raise ConfigError("results has no row with a run_id")
         self.workflow_id = str(self._runs["workflow_id"].drop_nulls().first() or "")
 
     def judge(self, candidate: str | None, baseline: str, _: pl.DataFrame) -> Answer:
         """Hold a run, by default the newest, or a version against what is asked for."""
         now = self._runs.head(1) if candidate is None else self._find("candidate", candidate)
-        begun = now["created_at"].min()
-        before = self._runs.filter((pl.col("created_at") < begun).fill_null(True))
-        before = before.join(now, on="run_id", how="anti")
-        against = None
-        if baseline != LAST_GOOD:
-            is_previous = baseline == "previous"
-            against = before.head(1) if is_previous else self._find("baseline", baseline)
+        is_before = (pl.col("created_at") < now["created_at"].min()).fill_null(True)
+        before = self._runs.filter(is_before).join(now, on="run_id", how="anti")
+        against = None if baseline == LAST_GOOD else before.head(1)
+        if baseline not in (LAST_GOOD, "previous"):
+            against = self._find("baseline", baseline)
+        if against is not None:
             before = before.join(against, on="run_id", how="anti")
         sides = Sides(
             self._choose(now), against if against is None else self._choose(against),
-            self._choose(before),
+            self._choose(before), accepted=self._accepted,
         )  # fmt: skip
         return {
             "checked": now,
@@ -275,7 +308,7 @@ class FrameReader:
 
 
 def list_runs(results: pl.DataFrame) -> pl.DataFrame:
-    """The runs of a RESULTS frame as far as it tells them, a RUNS frame."""
+    """A RUNS frame of the runs in a RESULTS frame."""
     counts = ("passed", "failed", "blocked", "error", "cancelled")
     known = results.drop_nulls("run_id").group_by("run_id").agg(
         MOMENT.min().alias("created_at"),

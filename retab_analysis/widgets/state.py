@@ -1,18 +1,24 @@
-"""What a view shows of one workflow, as a plain value."""
+"""What a view shows of one workflow, as a plain value, and what a person does to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.comparison import suite_of
 from retab_analysis.render.document import Change
 from retab_analysis.schema import EVALS, RESULTS, RUNS
+
+# What a workflow may lack, in words; neither is an error.
+NO_EVAL, NO_RUN = "No saved eval yet: save one in Retab", "No run yet"
+COMPARING = "Comparing …"
+_LONGEST = 200  # characters of a search
 
 Phase = Literal["reading", "going", "ended", "stopped", "failed"]
 
@@ -22,7 +28,7 @@ EditWords = Mapping[tuple[str, str], tuple[Change, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A document that somebody looks at; ``url`` once it is known, ``failure`` if it is not."""
+    """A document that a person looks at, with its ``url`` or the ``failure`` to get it."""
 
     document_id: str
     name: str
@@ -62,7 +68,8 @@ class ViewState:
     phase: Phase = "reading"
     job: str = ""  # what is being done for a person, in words
     trouble: str = ""  # why the API has not answered since, or why watching failed
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # on the runs
+    failures: tuple[str, ...] = ()  # of callbacks, and of what a person asked for last
     seen_at: datetime | None = None  # when the API answered last
 
     @property
@@ -74,3 +81,32 @@ class ViewState:
     def year(self) -> int | None:
         newest: datetime | None = self.checked["created_at"].max()  # type: ignore[assignment]
         return None if newest is None else newest.year
+
+
+def apply_event(state: ViewState, name: str, value: object) -> ViewState:
+    """The state after what a person does; the same one where it means nothing.
+
+    What a browser sends may be anything.
+    """
+    if not isinstance(value, str | None):
+        return state
+    text, made = value or "", state.comparison
+    if name == "search":
+        return replace(state, search=text[:_LONGEST])
+    if name == "clear":
+        return replace(state, search="", show=frozenset())
+    if name == "ask" and not state.job:
+        asked = {"asking": text if text in ("cancel", "settle") else ""}
+        return replace(state, **asked)  # type: ignore[arg-type]
+    if name == "candidate" or (name == "baseline" and text):
+        chosen: dict[str, Any] = {name: text or None}
+        is_other = getattr(state, name) != chosen[name]
+        is_free = state.job in ("", COMPARING)
+        return replace(state, job=COMPARING, asking="", **chosen) if is_other and is_free else state
+    if name == "open" and made is not None and text in {each.id for each in suite_of(made).stories}:
+        return replace(state, opened=None if state.opened == text else text, preview=None)
+    if name == "show" and text:
+        return replace(state, show=state.show ^ {text})
+    if name == "fold" and text:
+        return replace(state, unfolded=state.unfolded ^ {text})
+    return state

@@ -1,30 +1,29 @@
-"""Keeps the states of a view up to date, in a thread of its own."""
+"""Keeps the states of a view up to date, in its own thread."""
 
 from __future__ import annotations
 
+import contextvars
 import math
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import polars as pl
 
 from retab_analysis.checks.defaults import archive_or_default
-from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.comparison.accepted import read_accepted
 from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnalysisError
-from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.polling import GRACE
-from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.threads import is_away
 from retab_analysis.markup import count_noun
-from retab_analysis.progress import Silent
-from retab_analysis.schema import EVALS, RESULTS, RUNS
+from retab_analysis.schema import RESULTS, RUNS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.vocabulary import BROKEN, DECIDED
-from retab_analysis.widgets.jobs import describe_error, run_beside
-from retab_analysis.widgets.reading import Answer, Reader, WorkflowReader, sort_runs
+from retab_analysis.widgets.reading import Answer, Reader, WorkflowReader
+from retab_analysis.widgets.state import ViewState
 from retab_analysis.widgets.watched_runs import WatchedRuns, is_workflow_id
 
 # Where nothing changes, each pause is longer than the one before, up to so many intervals.
@@ -46,8 +45,8 @@ class Followed:
     """One workflow of a stream: its reader, and what its state was told last."""
 
     reader: Reader
-    candidate: str | None = None
-    baseline: str = LAST_GOOD
+    candidate: str | None
+    baseline: str
     is_watched: bool = False
     runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are watched
     results: dict[str, tuple[object, pl.DataFrame]] = field(default_factory=dict)
@@ -59,10 +58,8 @@ class Followed:
     refused: int = 0
     has_failed: bool = False
     why: str = ""  # why it is held against nothing
-
-    @property
-    def has_ended(self) -> bool:
-        return bool(self.runs["is_terminal"].all())
+    # The stream's thread and jobs hold it while they change this and the state of the view.
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def phase(self) -> str:
@@ -72,8 +69,11 @@ class Followed:
             return "reading" if self.answer is None else "ended"
         return "going"
 
+    @property
+    def has_ended(self) -> bool:
+        return bool(self.runs["is_terminal"].all())
+
     def judge(self) -> Answer:
-        """Compare, and remember what was."""
         outcomes, marks = self._list_outcomes(), self.mark()
         if self.is_watched and self.has_ended and self.answer is not None:
             self.reader.refresh()  # type: ignore[union-attr]  # what else ran or was saved
@@ -99,10 +99,10 @@ class Followed:
         return self.runs.select("run_id", "is_terminal").rows()
 
     def _list_outcomes(self) -> frozenset[tuple[str, str, str]]:
-        ended = self.all_results().filter(pl.col("state").is_in((*DECIDED, "error")))
+        ended = self._all_results().filter(pl.col("state").is_in((*DECIDED, "error")))
         return frozenset(ended.select("run_id", "eval_id", "state").iter_rows())
 
-    def all_results(self) -> pl.DataFrame:
+    def _all_results(self) -> pl.DataFrame:
         return pl.concat([RESULTS.empty(), *(each for _, each in self.results.values())])
 
     def _is_plain(self, outcome: tuple[str, str, str]) -> bool:
@@ -114,55 +114,78 @@ class Followed:
             return state == "passed" and eval_id in self.answer.get("passing", ())
         return transition in (*BROKEN, "still_passing") and shown == state
 
-    def merge(self) -> Answer:
-        """What is known of the watched runs, with what was read of others."""
-        mine = {
-            "runs": self.runs,
-            "results": self.all_results(),
-            "read": frozenset(self.results),
-            "checked": self.runs,
-        }
-        if (known := self.answer) is not None:
-            runs = pl.concat([self.runs, known["runs"]]).unique("run_id", keep="first")
-            others = known["results"].filter(~pl.col("run_id").is_in([*self.results]))
-            mine["runs"] = sort_runs(runs)
-            mine["results"] = pl.concat([others, mine["results"]])
-            mine["read"] = known["read"] | mine["read"]
-        if self.candidate is not None:
-            del mine["checked"]
-        return mine
+    def read_results(self) -> bool:
+        """Read the results of runs whose counts have changed; whether any is new."""
+        names = ("run_id", "status", "completed", "error", "cancelled", "running")
+        marks = {row[0]: row[1:] for row in self.runs.select(names).iter_rows()}
+        unread = (None, None)
+        stale = [k for k, mark in marks.items() if self.results.get(k, unread)[0] != mark]
+        if not stale or not isinstance(self.reader, WorkflowReader):
+            return False
+        changed = False
+        found = self.reader.read_anew(self.runs.filter(pl.col("run_id").is_in(stale)))
+        for run_id, results in found.items():
+            before = self.results.get(run_id)
+            changed |= before is None or not before[1].equals(results)
+            self.results[run_id] = marks[run_id], results
+        return changed
+
+    def tell(self) -> Answer:
+        """The changes without another comparison."""
+        if not isinstance(self.reader, WorkflowReader):
+            return {}
+        is_checked = self.candidate is None and self.runs.height
+        return self.reader.tell(self.runs) | ({"checked": self.runs} if is_checked else {})
+
+    def list_notes(self, gone: Sequence[str] = ()) -> tuple[str, ...]:
+        """Notes on the runs."""
+        notes = [f"Run {each} is not found any more." for each in gone]
+        reader = self.reader
+        if isinstance(reader, WorkflowReader) and (unread := reader.source.unread):
+            are = "is" if unread == 1 else "are"
+            notes.append(f"{count_noun(unread, 'result')} did not decode and {are} left out.")
+        return tuple(filter(None, (*notes, self.why)))
+
+
+def follow_as(client: Client, candidate: str | None, baseline: str) -> Callable[[str], Followed]:
+    """Begins with workflows by their ids, with the defaults of this call and not of later ones."""
+    defaults = archive_or_default(), read_accepted()
+
+    def follow(workflow_id: str) -> Followed:
+        return Followed(WorkflowReader(client, workflow_id, *defaults), candidate, baseline)
+
+    return follow
 
 
 class Stream:
-    """Polls runs in a thread, has their results compared, and tells ``change`` of it.
+    """Polls runs in a thread, compares their results, and passes what is new to ``change``.
 
-    Without ``pollers`` it judges the workflows that it follows once.
+    Without ``pollers`` it judges the workflows once. ``follow`` begins with one of them, or with
+    the workflow of a run that is watched. Starting stops the stream before of the same ``key``.
     """
 
     def __init__(
         self,
-        client: Client | None,
-        change: Change,
-        pollers: Sequence[WatchedRuns],
-        followed: Mapping[str, Followed],
-        baseline: str,
-        interval: float,
+        workflows: Iterable[str],
+        follow: Callable[[str], Followed],
+        pollers: Sequence[WatchedRuns] = (),
+        interval: float = 2.0,
+        key: object = None,
     ) -> None:
-        self._client, self._change, self._pollers = client, change, pollers
-        self.followed, self._baseline, self._interval = dict(followed), baseline, interval
-        self._archive = archive_or_default()  # that of the call, whatever is set later
+        self.followed = {each: follow(each) for each in workflows}
+        self._follow, self._pollers, self._interval, self._key = follow, pollers, interval, key
         self._missing = 0  # how often in a row results did not come
         self._wake, self._ended, self.has_looked = (threading.Event() for _ in range(3))
         self._cancel = CancellationToken()
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
 
-    def start(self, key: object) -> None:
-        """Start the thread, and stop the one that watches the same."""
-        before = _running.get(key) if self._pollers else None
-        _running[key] = self
-        if before is not None:
-            before.stop()
+    def start(self, change: Change) -> None:
+        self._change = change
+        if self._key is not None:
+            if (before := _running.get(self._key)) is not None:
+                before.stop()
+            _running[self._key] = self
         self._thread = run_beside(self._run, "view")
 
     def stop(self) -> None:
@@ -175,7 +198,7 @@ class Stream:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still looks; everybody has been told when it does not."""
+        """Whether it still looks; when it ends, the view has its last state."""
         return self._thread is not None and not self._ended.is_set()
 
     @property
@@ -186,7 +209,7 @@ class Stream:
     def join(self, timeout: float | None = None) -> bool:
         """Wait until it has ended; False where it has not in time, in seconds."""
         end = math.inf if timeout is None else time.monotonic() + timeout
-        # Not Thread.join: who is told may call this in the thread itself.
+        # Not Thread.join: a callback may call this in the thread itself.
         while self.is_alive and self._thread is not threading.current_thread():
             left = end - time.monotonic()
             if left <= 0:
@@ -196,7 +219,7 @@ class Stream:
 
     def _run(self) -> None:
         try:
-            self._cancel.run(self._follow)
+            self._cancel.run(self._look_on)
             failures = [each.unread for each in self._pollers if each.unread is not None]
             self._end("failed" if failures else "ended", failures[0] if failures else None)
         except Cancelled:
@@ -206,16 +229,22 @@ class Stream:
 
     def _end(self, phase: str, error: BaseException | None) -> None:
         self.error = error
-        trouble = "" if error is None else describe_error(error)
-        if isinstance(error, NotFoundError) and self.runs.is_empty():
-            gone = sorted(each for poller in self._pollers for each in poller.gone)
-            trouble = _say_not_there(gone)
+        gone = sorted(each for poller in self._pollers for each in poller.gone)
         for each in [k for k, of in self.followed.items() if not of.has_failed] or [""]:
-            self._change(each, phase=phase, **({} if phase == "stopped" else {"trouble": trouble}))
+            of = self.followed.get(each)
+            told: Answer = {"phase": phase} | (of.tell() if of and of.reader.lack else {})
+            if phase != "stopped":
+                told["trouble"] = "" if error is None else _describe(error, of)
+            if gone and self.runs.is_empty():
+                which = repr(next(filter(is_workflow_id, gone), "")).replace("''", "…")
+                how = f"watch(workflow_id={which}) watches a workflow"
+                why = f"There is no run {' and no run '.join(gone)}; {how}"
+                told |= {"trouble": why, "notes": ()}
+            self._change(each, **told)
         self._ended.set()
         self.has_looked.set()
 
-    def _follow(self) -> None:
+    def _look_on(self) -> None:
         pause = self._interval
         while True:
             changed = self._look()
@@ -247,7 +276,8 @@ class Stream:
             except RetabAnalysisError as error:
                 self._missing += 1
                 # A run that was just created is forgiven a 404 a few times.
-                may_come = isinstance(error, NotFoundError) and self._missing <= GRACE
+                is_young = isinstance(error, NotFoundError) and self._missing <= GRACE
+                may_come = is_young and not self.runs.is_empty()
                 if not (is_away(error) or may_come) or not self._pollers:
                     raise
                 away = error
@@ -261,14 +291,14 @@ class Stream:
         gone = [each for poller in self._pollers for each in poller.gone]
         there = runs.filter(~pl.col("run_id").is_in(gone))
         for workflow_id in runs["workflow_id"].unique(maintain_order=True):
-            if workflow_id not in self.followed and self._client is not None:
-                reader = WorkflowReader(self._client, workflow_id, self._archive)
-                self.followed[workflow_id] = Followed(reader, None, self._baseline, True)
+            if workflow_id not in self.followed:
+                self.followed[workflow_id] = self._follow(workflow_id)
         changed = not before.equals(runs)
         for workflow_id, followed in self.followed.items():
-            followed.runs = there.filter(workflow_id=workflow_id)
-            followed.is_watched |= not followed.runs.is_empty()
-            changed |= self._take(workflow_id, followed, gone)
+            with followed.lock:
+                followed.runs = there.filter(workflow_id=workflow_id)
+                followed.is_watched |= not followed.runs.is_empty()
+                changed |= self._take(workflow_id, followed, gone)
         missing = [each for poller in self._pollers for each in poller.unfound]
         if missing and not self.followed:
             told = f"There is no run {', '.join(missing[:3])} so far; it may still appear."
@@ -276,30 +306,31 @@ class Stream:
         return changed
 
     def _take(self, workflow_id: str, followed: Followed, gone: Sequence[str]) -> bool:
-        """Tell the state of a workflow what is new, and have it compared where that is due."""
-        changed = followed.is_watched and self._read_results(followed)
-        if followed.answer is None:
-            told = {"checked": followed.runs} if followed.runs.height else {}
-            self._change(workflow_id, is_watched=followed.is_watched, phase=followed.phase, **told)
-        changes: Answer = {}
+        """Give the state of a workflow what is new, and compare if that is due."""
+        changed = followed.is_watched and followed.read_results()
+        told: Answer = {"is_watched": followed.is_watched}
+        if followed.answer is None:  # so that a page shows how far the runs are meanwhile
+            checked = {"checked": followed.runs} if followed.runs.height else {}
+            self._change(workflow_id, phase=followed.phase, **told, **checked)
         if time.monotonic() >= followed.find_due():
-            changes, changed = self._compare(followed), True
-        elif changed and followed.runs.height:
-            changes = followed.merge()
+            told, changed = told | self._compare(followed), True
+        elif changed:
+            told |= followed.tell()
         if changed or gone:
-            changes["notes"] = _list_notes(followed, gone)
+            told["notes"] = followed.list_notes(gone)
         if followed.has_failed:
-            self._change(workflow_id, phase="failed", trouble=followed.why)
+            told["trouble"] = followed.why
         else:
-            self._change(workflow_id, phase=followed.phase, trouble="", seen=True, **changes)
+            told |= {"trouble": "", "seen_at": datetime.now(UTC)}
+        self._change(workflow_id, phase=followed.phase, **told)
         return changed
 
     def _compare(self, followed: Followed) -> Answer:
-        """What is to be told of a comparison, also where it cannot be made."""
-        changes: Answer = {}
+        """The changes after a comparison, also if it cannot be made."""
         try:
-            changes = {**followed.judge(), "candidate": followed.candidate}
+            changes = followed.judge()
             followed.refused, followed.why = 0, ""
+            return changes
         except AuthenticationError:
             raise
         except RetabAnalysisError as error:
@@ -311,72 +342,42 @@ class Stream:
             followed.compared = followed.mark()
             # Other workflows are shown all the same; runs are watched without their past.
             followed.has_failed = not followed.is_watched
-            followed.why = f"{'' if followed.has_failed else 'Held against nothing: '}{error}"
-        if followed.runs.height:
-            changes |= followed.merge()
-        return {**changes, "baseline": followed.baseline, "is_watched": followed.is_watched}
+            why = _describe(error, followed)
+            followed.why = why if followed.has_failed else f"Held against nothing: {error}"
+            return followed.tell()
 
-    def _read_results(self, followed: Followed) -> bool:
-        names = ("run_id", "status", "completed", "error", "cancelled", "running")
-        marks = {row[0]: row[1:] for row in followed.runs.select(names).iter_rows()}
-        unread = (None, None)
-        stale = [k for k, mark in marks.items() if followed.results.get(k, unread)[0] != mark]
-        reader = followed.reader
-        if not stale or self._client is None or not isinstance(reader, WorkflowReader):
-            return False
-        try:
-            saved = reader.source.saved
-        except RetabAnalysisError as error:
-            if isinstance(error, AuthenticationError) or is_away(error):
+    def ask(self, asked: ViewState) -> None:
+        """Compare what a state asks for; if that fails, the choice before stays."""
+        followed = self.followed[asked.workflow_id]
+        with followed.lock:
+            before = followed.candidate, followed.baseline
+            followed.candidate, followed.baseline = asked.candidate, asked.baseline
+            try:
+                changes = self._compare(followed)
+            except BaseException:  # a panic of polars is not an Exception
+                followed.candidate, followed.baseline = before
                 raise
-            saved = EVALS.empty()  # then evals are called by their ids
-        chosen = RunList.make(followed.runs.filter(pl.col("run_id").is_in(stale)))
-        fetched = list_results(
-            self._client, chosen, RESULTS, evals=saved, strict=False, progress=Silent()
-        )
-        reader.source.unread += len(fetched.problems)
-        parts = fetched.frame.partition_by("run_id", as_dict=True)
-        changed = False
-        for run_id in stale:
-            results = parts.get((run_id,), RESULTS.empty())
-            before = followed.results.get(run_id)
-            changed |= before is None or not before[1].equals(results)
-            followed.results[run_id] = marks[run_id], results
-            reader.take(run_id, results)
-        return changed
-
-    def ask(self, workflow_id: str, candidate: str | None, baseline: str) -> None:
-        """Compare something else; where that fails, what was before stays."""
-        followed = self.followed[workflow_id]
-        before = followed.candidate, followed.baseline
-        followed.candidate, followed.baseline = candidate, baseline
-        try:
-            changes = self._compare(followed)
-            self._change(workflow_id, notes=_list_notes(followed, ()), **changes)
-        except Exception:
-            followed.candidate, followed.baseline = before
-            raise
+            self._change(asked.workflow_id, notes=followed.list_notes(), **changes)
 
 
-def _list_notes(followed: Followed, gone: Sequence[str]) -> tuple[str, ...]:
-    """What has to be said of the runs beside what came of them."""
-    notes = [f"Run {each} is not found any more." for each in gone]
-    if isinstance(followed.reader, WorkflowReader) and (n := followed.reader.source.unread):
-        are = "is" if n == 1 else "are"
-        notes.append(f"{count_noun(n, 'result')} did not decode and {are} left out.")
-    return tuple(filter(None, (*notes, followed.why)))
+def run_beside(work: Callable[[], object], name: str) -> threading.Thread:
+    """Work in a thread; in Jupyter its output belongs to the cell that asks for it."""
+    run = contextvars.copy_context().run
+    thread = threading.Thread(target=run, args=(work,), daemon=True, name=f"retab_analysis-{name}")
+    thread.start()
+    return thread
 
 
-def _say_not_there(ids: Sequence[str]) -> str:
-    workflows = [each for each in ids if is_workflow_id(each)]
-    if workflows:
-        which = f"{workflows[0]} looks like the id of a workflow, and no run has it"
-        return f"{which}: ra.watch(workflow_id={workflows[0]!r}) watches its runs"
-    missing = " and ".join(ids) or "with this id"
-    takes = "watch takes ids of runs; of a workflow, watch(workflow_id=…)"
-    return f"There is no run {missing}. {takes}"
+def describe_error(error: BaseException) -> str:
+    """An error in words, and its kind if it is not one of ours."""
+    kind = "" if isinstance(error, RetabAnalysisError) else f"{type(error).__name__}: "
+    return f"{kind}{error}"
+
+
+def _describe(error: BaseException, followed: Followed | None) -> str:
+    return (followed.reader.lack if followed else "") or describe_error(error)
 
 
 # The streams by what they watch, so that a cell that runs again stops the one before. Weak, so
-# that a view that nobody holds any more is collected and stops.
+# that a view without references is collected and stops.
 _running: weakref.WeakValueDictionary[object, Stream] = weakref.WeakValueDictionary()

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
-from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.checks.read import count_waiting
 from retab_analysis.checks.settle import run_again
@@ -27,30 +27,29 @@ from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.default_client import check_client, client_or_default
-from retab_analysis.fetch.lists import read_link
+from retab_analysis.fetch.lists import read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import in_kernel
 from retab_analysis.schema import COMPARISON, RESULTS
 from retab_analysis.schema import checked as check_frame
 from retab_analysis.transport import Client
-from retab_analysis.widgets.events import COMPARING, apply_event
 from retab_analysis.widgets.facts import Facts, list_news
-from retab_analysis.widgets.handle import Handle
-from retab_analysis.widgets.jobs import JobProgress, describe_error, run_beside
 from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.opened import list_documents, list_results
-from retab_analysis.widgets.pieces import Pieces, Showing, render_still, render_view
+from retab_analysis.widgets.pieces import Pieces, render_still, render_view
 from retab_analysis.widgets.reading import FrameReader, WorkflowReader
-from retab_analysis.widgets.state import Preview, ViewState
-from retab_analysis.widgets.stream import Followed, Stream
+from retab_analysis.widgets.state import COMPARING, Preview, ViewState, apply_event
+from retab_analysis.widgets.stream import Followed, Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
 if TYPE_CHECKING:
-    from retab_analysis.widgets.page import Event
+    from retab_analysis.widgets.page import HtmlPage
 
 # Seconds between two looks at whether a job has ended.
 _STEP = 0.05
+# Seconds that displaying a view waits for what is on its way.
+_FIRST_LOOK = 3.0
 
 Callback = Callable[["View"], object]
 Workflows = str | Iterable[str]
@@ -69,7 +68,7 @@ def watch(
     """Watch eval runs while they go on. Returns at once and blocks nothing.
 
     Show the view as a cell's last line. It says what :func:`check` would say of the runs so far,
-    and shows each eval beside its last 16 runs. In a terminal, ``print(view)`` shows the same as
+    and shows each eval with its last 16 runs. In a terminal, ``print(view)`` shows the same as
     text. Watching the same runs again stops the watching before.
 
     All watched runs of a workflow are checked together, each eval against that workflow's past.
@@ -77,9 +76,9 @@ def watch(
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
-        workflow_id: Instead: every run of this workflow, or of several, that is in flight, and the
-            runs that start before the last of them has ended. A workflow without such a run is
-            shown as it is, as :func:`explore` does.
+        workflow_id: Instead: every run of this workflow, or of several (ids or names), that is in
+            flight, and the runs that start before the last of them has ended. A workflow without
+            such a run is shown as it is, as :func:`explore` does.
         baseline: What to hold the runs against, as for :func:`check`: ``"last_good"``,
             ``"published"``, ``"last_ok"``, ``"previous"``, a run or a version.
         interval: Seconds between two rounds of requests. The rounds become rarer while nothing
@@ -94,7 +93,8 @@ def watch(
         In a notebook prefer ``await view``: ``wait`` blocks the kernel.
 
     Raises:
-        ConfigError: An argument cannot be used.
+        ConfigError: An argument cannot be used, there is no such workflow, or a file of accepted
+            failures (:func:`use`) cannot be read.
 
     Example:
         >>> run = ra.start_runs("wf_claims", blocks=ra.fetch_evals("wf_claims")["block_id"][0])
@@ -109,16 +109,13 @@ def watch(
     may_cancel = workflow_id is None if allow_cancel is None else allow_cancel
     check_flag("allow_cancel", may_cancel)
     check_flag("save_values", save_values)
-    followed = () if workflow_id is None else _list_workflows(workflow_id)
     ids = [] if runs is None else list(RunList.make(runs).ids)
     chosen = client_or_default(client)
-    pollers = [WatchedRuns(chosen, [], each) for each in followed]
-    pollers = pollers or [WatchedRuns(chosen, ids, None)]
-    known = _follow(chosen, followed, None, baseline)
-    look = {"can_cancel": may_cancel, "save_values": save_values}
-    view = View(chosen, known, pollers, baseline=baseline, interval=float(interval), **look)
-    view._stream.start((chosen.base_url, tuple(sorted(ids)), followed))
-    return view
+    flows = () if workflow_id is None else _list_workflows(chosen, workflow_id)
+    pollers = [WatchedRuns(chosen, ids, each) for each in flows or (None,)]
+    follow, key = follow_as(chosen, None, baseline), (chosen.base_url, *sorted(ids), *flows)
+    stream = Stream(flows, follow, pollers, interval, key)
+    return View(chosen, stream, can_cancel=may_cancel, save_values=save_values)
 
 
 def explore(
@@ -129,15 +126,15 @@ def explore(
     save_values: bool = False,
     client: Client | None = None,
 ) -> View:
-    """Show what :func:`check` says of a workflow, with each eval beside its last 16 runs.
+    """Show what :func:`check` says of a workflow, with the last 16 runs of each eval.
 
     Show the view as a cell's last line. What it needs is fetched in the background. On the page
-    you choose what is checked and what it is held against, search, open an eval, and run again
-    what is not sure.
+    you choose the checked run and what to hold it against, search, open an eval, and run unclear
+    evals again.
 
     Args:
-        workflow_id_or_results: The id of a workflow, or of several; or a RESULTS frame, which is
-            shown without asking the API.
+        workflow_id_or_results: The id or name of a workflow, or of several; or a RESULTS frame,
+            which is shown without asking the API.
         candidate: What to check, as for :func:`check`: a run or a version. Default: the workflow
             as it is now.
         baseline: What to hold it against, as for :func:`check`. If both are versions, all runs of
@@ -151,7 +148,8 @@ def explore(
         :func:`check` gives.
 
     Raises:
-        ConfigError: An argument cannot be used.
+        ConfigError: An argument cannot be used, there is no such workflow, or a file of accepted
+            failures (:func:`use`) cannot be read.
         SchemaError: The frame is not a RESULTS frame.
 
     Example:
@@ -167,78 +165,57 @@ def explore(
     check_text("baseline", baseline)
     check_flag("save_values", save_values)
     if isinstance(workflow_id_or_results, pl.DataFrame):
-        given = check_frame(workflow_id_or_results, RESULTS, RESULTS.schema, "results").collect()
-        reader, chosen = FrameReader(given), check_client(client)
-        known = {reader.workflow_id: Followed(reader, candidate, baseline)}
+        frame = check_frame(workflow_id_or_results, RESULTS, RESULTS.schema, "results").collect()
+        read, chosen = FrameReader(frame), check_client(client)
+        stream = Stream([read.workflow_id], lambda _: Followed(read, candidate, baseline))
     else:
         chosen = client_or_default(client)
-        flows = _list_workflows(workflow_id_or_results)
-        known = _follow(chosen, flows, candidate, baseline)
-    view = View(chosen, known, save_values=save_values)
-    view._stream.start(None)
-    return view
+        flows = _list_workflows(chosen, workflow_id_or_results)
+        stream = Stream(flows, follow_as(chosen, candidate, baseline))
+    return View(chosen, stream, save_values=save_values)
 
 
-def _follow(
-    client: Client, workflows: Iterable[str], candidate: str | None, baseline: str
-) -> dict[str, Followed]:
-    archive = archive_or_default()
-    return {
-        each: Followed(WorkflowReader(client, each, archive), candidate, baseline)
-        for each in workflows
-    }
-
-
-def _list_workflows(given: object) -> tuple[str, ...]:
+def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:
     several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
     if not several:
         raise ConfigError("workflow_id names no workflow")
-    return tuple(dict.fromkeys(check_text("workflow_id", each) for each in several))
+    return tuple(dict.fromkeys(resolve_workflow(client, each) for each in several))
 
 
-class View(Handle):
-    """What is known of runs and their evals, on a page; made by ``watch`` and ``explore``.
+class View:
+    """Runs and their evals on a page; ``watch`` and ``explore`` make it.
 
     A context manager that stops watching at its end, and awaitable: ``await view`` gives what
     ``view.wait()`` does without blocking the event loop.
     """
 
-    _label = "Eval runs"
-
     def __init__(
-        self,
-        client: Client | None,
-        followed: Mapping[str, Followed],
-        pollers: Sequence[WatchedRuns] = (),
-        *,
-        baseline: str = LAST_GOOD,
-        interval: float = 2.0,
-        can_cancel: bool = False,
-        save_values: bool = False,
+        self, client: Client | None, stream: Stream, *, save_values: bool, can_cancel: bool = False
     ) -> None:
-        super().__init__()
-        self._client, self._save_values, self._can_cancel = client, save_values, can_cancel
-        self._states = {
-            each: self._new_state(each, candidate=of.candidate, baseline=of.baseline)
-            for each, of in followed.items()
-        }
+        self._client, self._stream = client, stream
+        self._save_values, self._can_cancel = save_values, can_cancel
+        self._page: HtmlPage | None = None
+        # Held while the state is changed or drawn: events and jobs come in several threads.
+        self._lock = threading.RLock()
+        # By when they were first known; this place is the name of a workflow on the page.
+        self._states = {each: self._new_state(each) for each in stream.followed}
         self._facts: dict[tuple[str, bool], Facts] = {}
         self._order, self._open_view = [*self._states], ""
         self._on_update: list[Callback] = []
-        self._wanted: dict[str, tuple[str | None, str]] = {}  # what somebody chose to compare
-        # The thread must not keep the view alive: a view that nobody holds stops watching.
+        # The thread must not keep the view alive: a view without references stops watching.
         me = weakref.ref(self)
 
         def change(workflow_id: str, **changes: Any) -> None:
             if (view := me()) is not None:
                 view._change(workflow_id, **changes)
 
-        self._stream = Stream(client, change, pollers, followed, baseline, interval)
-        weakref.finalize(self, self._stream.stop)
+        weakref.finalize(self, stream.stop)
+        stream.start(change)
 
-    def _new_state(self, workflow_id: str, **asked: Any) -> ViewState:
-        asked |= {"values": shows_values(), "can_cancel": self._can_cancel}
-        return ViewState(workflow_id, **asked)
+    def _new_state(self, workflow_id: str) -> ViewState:
+        state = ViewState(workflow_id, values=shows_values(), can_cancel=self._can_cancel)
+        of = self._stream.followed.get(workflow_id, state)
+        return replace(state, candidate=of.candidate, baseline=of.baseline)
 
     # What it knows
 
@@ -257,12 +234,7 @@ class View(Handle):
     def frame(self) -> pl.DataFrame:
         """The rows of ``comparison.evals`` that the pressed counts and the search leave."""
         with self._lock:
-            made, facts = self.state.comparison, self._tell(self._shown_id)
-            if made is None:
-                return COMPARISON.empty()
-            found = facts.find()
-            evals = made.evals
-            return evals if found is None else evals.filter(pl.col("eval_id").is_in(found))
+            return self._choose_rows(self._shown_id)
 
     @property
     def done(self) -> bool:
@@ -273,19 +245,30 @@ class View(Handle):
     def _shown_id(self) -> str:
         return self._open_view or (self._order[0] if self._order else "")
 
+    def _choose_rows(self, workflow_id: str) -> pl.DataFrame:
+        facts = self._tell(workflow_id)
+        if (made := facts.state.comparison) is None:
+            return COMPARISON.empty()
+        found, evals = facts.find(), made.evals
+        return evals if found is None else evals.filter(pl.col("eval_id").is_in(found))
+
+    def _list_states(self) -> list[ViewState]:
+        with self._lock:
+            return [*self._states.values()]
+
     @property
     def _runs(self) -> pl.DataFrame:
-        watched, states = self._stream.runs, self._states.values()
+        watched, states = self._stream.runs, self._list_states()
         return watched if watched.height else pl.concat([watched, *(s.checked for s in states)])
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
-        """Block until the runs have ended, and everything is read. Interrupting it cancels no run.
+        """Block until the runs have ended and everything is read. An interrupt cancels no run.
 
         Args:
             timeout: Seconds to wait at most, or None.
 
         Returns:
-            The runs that are watched, or else those that are checked, a RUNS frame.
+            The watched runs, else the checked runs, a RUNS frame.
 
         Raises:
             WaitTimeout: They have not ended in time; ``.runs`` is how they were last seen.
@@ -304,15 +287,17 @@ class View(Handle):
         end = math.inf if timeout is None else time.monotonic() + timeout
         if not self._stream.join(timeout):
             return False
-        while any(each.job for each in self._states.values()):
+        while any(each.job for each in self._list_states()):
             if time.monotonic() >= end:
                 return False
             time.sleep(_STEP)
         return True
 
     def _finish(self) -> pl.DataFrame:
-        # Whoever executes a notebook without a browser stores only what the waiting cell sends.
-        self._flush()
+        with self._lock:
+            if self._page is not None:
+                self._page.show(self._render())
+                self._page.flush()
         if self._stream.error is not None:
             raise self._stream.error
         return self._runs
@@ -324,12 +309,15 @@ class View(Handle):
         self._stream.join(5.0)
 
     def close(self) -> None:
-        """Stop watching, and take the page away. What was seen can still be read."""
+        """Stop watching and take the page away. The last state can still be read."""
         self.stop()
-        super().close()
+        with self._lock:
+            page, self._page = self._page, None
+            if page is not None:
+                page.close()
 
     def on_update(self, callback: Callback) -> Self:
-        """Have a function called with this view after each change, in the watching thread.
+        """Call a function with this view after each change, in the thread that made it.
 
         Raises:
             ConfigError: It is not a function.
@@ -345,35 +333,39 @@ class View(Handle):
         self.stop()
 
     def __await__(self) -> Generator[Any, None, pl.DataFrame]:
-        return self._wait_aside().__await__()
-
-    async def _wait_aside(self) -> pl.DataFrame:
         # In a thread of the loop's own pool, because waiting blocks; the last update is sent from
         # the cell that awaits.
-        await asyncio.get_running_loop().run_in_executor(None, self._join)
+        yield from asyncio.get_running_loop().run_in_executor(None, self._join)
         return self._finish()
 
     # Changes
 
-    def _change(self, workflow_id: str, *, seen: bool = False, **changes: Any) -> None:
+    def _change(self, workflow_id: str, **changes: Any) -> None:
         """Change the state of a workflow, and draw; called in the stream's thread and by jobs."""
         with self._lock:
-            if workflow_id and "" in self._states and workflow_id not in self._states:
-                del self._states[""]  # nothing was known of it
+            if workflow_id and "" in self._states:  # nothing was known of it
+                del self._states[""]
                 self._order.remove("")
             if workflow_id not in self._states:
                 self._states[workflow_id] = self._new_state(workflow_id)
                 self._order.append(workflow_id)
-            before = self._states[workflow_id]
-            if seen:
-                changes["seen_at"] = datetime.now(UTC)
-            self._states[workflow_id] = state = replace(before, **changes)
+            before, state = self._states[workflow_id], self._put(workflow_id, **changes)
             is_new = before.comparison is None and state.comparison is not None
             has_ended = before.phase != state.phase and state.phase != "going"
             if is_new or has_ended:
                 self._sort()
         self._call_back(workflow_id)
         self._draw(now=is_new or has_ended)
+
+    def _put(self, workflow_id: str, **changes: Any) -> ViewState:
+        with self._lock:
+            state = self._states[workflow_id] = replace(self._states[workflow_id], **changes)
+            return state
+
+    def _draw(self, *, now: bool = False) -> None:
+        with self._lock:
+            if self._page is not None:
+                self._page.show(self._render(), now=now)
 
     def _call_back(self, workflow_id: str) -> None:
         for call in list(self._on_update):
@@ -382,10 +374,8 @@ class View(Handle):
             except Exception as error:
                 said = f"A callback raised {type(error).__name__}: {error}"
                 with self._lock:
-                    state = self._states[workflow_id]
-                    if said not in state.notes:
-                        notes = (*state.notes, said)
-                        self._states[workflow_id] = replace(state, notes=notes)
+                    failures = dict.fromkeys((*self._states[workflow_id].failures, said))
+                    self._put(workflow_id, failures=tuple(failures))
 
     def _sort(self) -> None:
         """The worst workflow first, once all are read; and again once all have ended."""
@@ -393,23 +383,16 @@ class View(Handle):
         if any(each.comparison is None and each.phase != "failed" for each in states):
             return
 
-        def harm(workflow_id: str) -> tuple[int, int]:
-            facts = self._tell(workflow_id)
-            return -facts.broke, -facts.doubts
-
-        self._order.sort(key=harm)
+        told = {each: self._tell(each) for each in self._order}
+        doubts = "error", "unclear"
+        self._order.sort(key=lambda k: (-told[k].count("broke"), -told[k].count(*doubts)))
         if len(self._order) > 1 and not self._open_view:
             self._open_view = self._order[0]
-
-    def _update(self, workflow_id: str, **changes: Any) -> None:
-        with self._lock:
-            self._states[workflow_id] = replace(self._states[workflow_id], **changes)
-        self._draw()
 
     # Showing
 
     def _tell(self, workflow_id: str, *, values: bool | None = None) -> Facts:
-        """What is told of a workflow; made anew only where something else is to be told."""
+        """A workflow in words; made anew only if there is something new to say."""
         state = self._states.get(workflow_id) or ViewState(workflow_id)
         if values is not None and values != state.values:
             state = replace(state, values=values)
@@ -418,44 +401,36 @@ class View(Handle):
         if known is not None and known.is_of(state):
             known.state = state
             return known
-        made = Facts(state, None if known is None else known.judged)
-        self._facts[key] = made
+        made = self._facts[key] = Facts(state, None if known is None else known.judged)
         return made
 
-    def _render(self) -> Pieces:
-        return self._make_pieces(Showing(open_view=self._number(self._open_view)))
-
-    def _number(self, workflow_id: str) -> str:
-        # By when they were first known, so that a view keeps its name when it moves.
-        return str([*self._states].index(workflow_id)) if workflow_id in self._states else ""
-
-    def _make_pieces(self, look: Showing, *, values: bool | None = None) -> Pieces:
+    def _render(self, *, is_live: bool = True, values: bool | None = None) -> Pieces:
         with self._lock:
-            views = {self._number(each): self._tell(each, values=values) for each in self._order}
+            known = [*self._states]
+            views = {str(known.index(k)): self._tell(k, values=values) for k in self._order}
             if not views:
                 views = {"0": Facts(ViewState(""), None)}
-            return render_view(views, look, self._say_headline())
+            opened = str(known.index(self._open_view)) if self._open_view else ""
+            return render_view(views, opened, self._say_headline(), is_live=is_live)
 
     def _say_headline(self) -> str:
         if len(self._order) < 2:
             return ""
         states = [self._states[each] for each in self._order]
-        broke = sum(self._tell(each).broke for each in self._order)
+        broke = sum(self._tell(each).count("broke") for each in self._order)
         going = sum(each.phase in ("reading", "going") for each in states)
         end = f"{going} going on" if going else "all have ended"
         said = f"{broke:,} broke" if broke else "nothing broke"
         return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
 
     def _make_saved(self) -> Pieces:
-        look = Showing(open_view=self._number(self._open_view))
-        return self._make_pieces(look, values=self._save_values and shows_values())
+        return self._render(values=self._save_values and shows_values())
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
+        """What stands for the page with this token, where nothing drives it."""
         values = self._save_values and shows_values()
-        look = Showing(is_live=False, open_view=self._number(self._open_view))
-        pieces = self._make_pieces(look, values=values)
-        still = {"text/html": str(render_still(pieces, token))}
-        return {**still, "text/plain": self._write_text(values=values)}
+        still = render_still(self._render(is_live=False, values=values), token)
+        return {"text/html": str(still), "text/plain": self._write_text(values=values)}
 
     def _write_text(self, *, values: bool) -> str:
         with self._lock:
@@ -472,24 +447,57 @@ class View(Handle):
         values = shows_values() and (self._save_values or not in_kernel())
         return self._write_text(values=values)
 
-    def _wait_for_content(self, seconds: float) -> None:
+    @property
+    def widget(self) -> Any:
+        """The widget, to combine with others."""
+        return self._make_page().widget
+
+    def _make_page(self) -> HtmlPage:
+        with self._lock:
+            if self._page is None:
+                from retab_analysis.widgets.page import HtmlPage
+
+                made = self._render(), self._make_saved, self._make_still
+                self._page = HtmlPage(*made, self._on_event)
+            return self._page
+
+    def _ipython_display_(self) -> None:
+        """Show the view in a notebook, once it has something to show or three seconds have passed.
+
+        Outside a notebook, this raises NotImplementedError, and IPython shows the text.
+        """
+        if not in_kernel():
+            raise NotImplementedError
+        from retab_analysis.widgets.page import close_earlier
+
+        # Some that execute notebooks keep only what is displayed now.
         if not self.done:
-            self._stream.has_looked.wait(seconds)
+            self._stream.has_looked.wait(_FIRST_LOOK)
+        close_earlier(self)
+        with self._lock:
+            self._make_page().display()
+
+    def _display_(self) -> Any:
+        return self.widget
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """The widget, with the present state as static HTML and text for where there is none."""
+        page = self._make_page().mime_bundle()[0] if in_kernel() else {}
+        return {**page, **self._make_still()}
 
     # What a person does
 
-    def _on_event(self, event: Event) -> str | None:
+    def _on_event(self, name: str, scope: str | None, value: Any) -> str | None:
         with self._lock, contextlib.suppress(ValueError, LookupError):
-            workflow_id = [*self._states][int(event.scope or "0")]
-            state = self._states[workflow_id]
-            done = self._do(workflow_id, state, event)
+            done = self._do([*self._states][int(scope or "0")], name, value)
             self._draw()
             return done
         return None
 
-    def _do(self, workflow_id: str, state: ViewState, event: Event) -> str | None:
+    def _do(self, workflow_id: str, name: str, value: Any) -> str | None:
         """Do what an event asks for; gives what the page says of it, if anything."""
-        name, value = event.name, event.value
+        state = self._states[workflow_id]
+        jobs = {"cancel": self._cancel, "settle": self._settle}
         if name == "fold-view":
             asked = [*self._states][int(str(value))]
             self._open_view = "" if self._open_view == asked else asked
@@ -499,24 +507,19 @@ class View(Handle):
             eval_id, _, at = str(value).rpartition(" ")
             if eval_id == state.opened:
                 self._show_document(workflow_id, int(at))
-        elif name == "cancel" and state.asking == "cancel" and not state.job:
-            self._start_job(workflow_id, "Cancelling …", partial(self._cancel, workflow_id))
-        elif name == "settle" and state.asking == "settle" and not state.job:
-            self._start_job(workflow_id, "Running again …", partial(self._settle, workflow_id))
+        elif name in jobs and state.asking == name:
+            words = {"cancel": "Cancelling …", "settle": "Running again …"}[name]
+            self._start_job(workflow_id, words, jobs[name])
         else:
-            changed = apply_event(state, name, value)
-            self._states[workflow_id] = changed
-            if changed.job == COMPARING:
-                self._wanted[workflow_id] = changed.candidate, changed.baseline
+            changed = self._states[workflow_id] = apply_event(state, name, value)
             if changed.job and not state.job:
-                compare = partial(self._compare, workflow_id, state)
-                self._start_job(workflow_id, changed.job, compare)
+                self._start_job(workflow_id, COMPARING, self._stream.ask)
             elif changed.opened and changed.opened != state.opened:
                 self._show_document(workflow_id, 0)
         return None
 
     def _export(self, workflow_id: str) -> str:
-        frame = self.frame
+        frame = self._choose_rows(workflow_id)
         stem = "".join(each if each.isalnum() or each in "-_" else "_" for each in workflow_id)
         names = (f"{stem or 'evals'}{f'-{at}' if at > 1 else ''}.csv" for at in range(1, 1_000))
         path = next(each for each in map(Path, names) if not each.exists())
@@ -526,60 +529,69 @@ class View(Handle):
             return f"Nothing was written: {error}"
         return f"{count_noun(frame.height, 'eval')} written to {path.resolve()}"
 
-    def _start_job(
-        self, workflow_id: str, words: str, work: Callable[[], Mapping[str, Any]]
-    ) -> None:
-        """Do what takes its time in a thread; the page says how far it is, or why it failed."""
-        self._states[workflow_id] = replace(self._states[workflow_id], job=words, asking="")
+    def _start_job(self, workflow_id: str, words: str, work: Callable[[ViewState], object]) -> None:
+        """Work in a thread; the page says how far it is, or why it failed.
+
+        If a person chooses something else meanwhile, the work is done again for that choice.
+        """
+        self._put(workflow_id, job=words, asking="", failures=())
 
         def job() -> None:
-            changes: Mapping[str, Any] = {}
-            try:
-                changes = work()
-            except BaseException as error:  # a panic of polars is not an Exception
-                changes = {"notes": (describe_error(error),)}
-            self._change(workflow_id, **{**changes, "job": ""})
+            has_ended = False
+            while not has_ended:
+                asked, failures = self._states[workflow_id], tuple[str, ...]()
+                try:
+                    work(asked)
+                except BaseException as error:  # a panic of polars is not an Exception
+                    failures = (describe_error(error),)
+                has_ended = self._end_job(workflow_id, asked, failures)
+            self._change(workflow_id)
 
         run_beside(job, "job")
 
-    def _compare(self, workflow_id: str, before: ViewState) -> dict[str, Any]:
-        """Compare what is wanted; who chooses once more meanwhile gets the last choice."""
-        while True:
-            asked = self._wanted[workflow_id]
-            try:
-                self._stream.ask(workflow_id, *asked)
-            except RetabAnalysisError as error:
-                kept = {"candidate": before.candidate, "baseline": before.baseline}
-                return {**kept, "notes": (describe_error(error),)}
-            with self._lock:
-                if self._wanted[workflow_id] == asked:
-                    self._states[workflow_id] = replace(self._states[workflow_id], job="")
-                    return {}
+    def _end_job(self, workflow_id: str, asked: ViewState, failures: tuple[str, ...]) -> bool:
+        """Say why a job failed, and what is compared now, unless a person chose again."""
+        with self._lock:
+            state, of = self._states[workflow_id], self._stream.followed.get(workflow_id, asked)
+            is_last = (state.candidate, state.baseline) == (asked.candidate, asked.baseline)
+            if is_last:
+                chosen = {"candidate": of.candidate, "baseline": of.baseline}
+                self._put(workflow_id, job="", failures=failures, **chosen)
+            return is_last
 
-    def _cancel(self, workflow_id: str) -> dict[str, Any]:
-        checked = self._states[workflow_id].checked
-        cancel_runs(checked.filter(~pl.col("is_terminal")), client=self._client)
+    def _cancel(self, asked: ViewState) -> None:
+        cancel_runs(asked.checked.filter(~pl.col("is_terminal")), client=self._client)
         self._stream.refresh()
-        return {}
 
-    def _settle(self, workflow_id: str) -> dict[str, Any]:
-        made, client = self._states[workflow_id].comparison, client_or_default(self._client)
-        if made is None:
-            return {}
-        say = JobProgress("Running again", lambda words: self._update(workflow_id, job=words))
-        settled = run_again(made, client=client, progress=say)
-        reader = self._stream.followed[workflow_id].reader
-        left = reader.count_reruns(settled) if isinstance(reader, WorkflowReader) else 0
-        return {"comparison": settled, "reruns": left}
+    def _settle(self, asked: ViewState) -> None:
+        made, workflow_id = asked.comparison, asked.workflow_id
+        followed = self._stream.followed[workflow_id]
+        if made is None or not isinstance(reader := followed.reader, WorkflowReader):
+            return
+
+        def say(done: int, total: int | None = None, note: str = "") -> None:
+            known = f"Running again: {done:,}" + (f" of {total:,}" if total else "")
+            self._change(workflow_id, job=known)
+
+        progress: Any = SimpleNamespace(update=say, close=lambda: None)
+        settled: Any = made
+        try:
+            settled = run_again(made, client=reader.client, progress=progress)
+        except RetabAnalysisError as error:  # the next time counts what was started
+            settled = made if error.partial is None else error.partial
+            raise
+        finally:
+            with followed.lock:
+                self._change(workflow_id, comparison=settled, reruns=reader.count_reruns(settled))
+                reader.count_in(asked.candidate, made, settled)
+        self._stream.ask(asked)
 
     def _show_document(self, workflow_id: str, at: int) -> None:
-        state = self._states[workflow_id]
-        if state.opened is None:
-            return
-        documents = list_documents(list_results(self._tell(workflow_id), state.opened))
+        opened = self._states[workflow_id].opened or ""
+        documents = list_documents(list_results(self._tell(workflow_id), opened))
         if 0 <= at < len(documents):
             asked = Preview(*documents[at])
-            self._states[workflow_id] = replace(state, preview=asked)
+            self._put(workflow_id, preview=asked)
             run_beside(partial(self._read_document, workflow_id, asked), "document")
 
     def _read_document(self, workflow_id: str, asked: Preview) -> None:
@@ -588,13 +600,12 @@ class View(Handle):
             found = replace(asked, url=link.download_url)
         except RetabAnalysisError as error:
             found = replace(asked, failure=str(error))
-        # Somebody may look at something else meanwhile.
+        # A person may look at something else meanwhile.
         if self._states[workflow_id].preview is asked:
-            self._update(workflow_id, preview=found)
+            self._change(workflow_id, preview=found)
 
 
 def tell_news(view: View, said: set[tuple[str, str]], *, values: bool) -> list[str]:
-    """A line for each eval that is news, and was not ``said`` yet."""
     with view._lock:
         facts = [view._tell(each) for each in view._order]
     return [line for each in facts for line in list_news(each, said, values=values)]
@@ -605,7 +616,6 @@ def write_text(view: View, *, values: bool) -> str:
 
 
 def count_done(view: View) -> tuple[int, int]:
-    """How many results of the checked runs there are, of how many."""
-    counts = [count_waiting(each.checked) for each in view._states.values()]
+    counts = [count_waiting(each.checked) for each in view._list_states()]
     total = sum(each for _, each in counts)
     return total - sum(left for left, _ in counts), total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -21,6 +22,8 @@ _OF_WORKFLOWS = ("wf_", "wrk_", "workflow_")
 _PAGE = 100
 # A run may come into the list a little after one that was created later.
 _OVERLAP = timedelta(minutes=1)
+# A run that goes on for longer is not looked for in the list.
+_LONGEST = timedelta(days=1)
 
 
 class WatchedRuns(Poller):
@@ -42,10 +45,8 @@ class WatchedRuns(Poller):
 
     def look(self) -> None:
         """Look once at every run; it raises only errors that waiting does not cure."""
-        self.away = None
-        listed: set[str] = set()
         # Polling resets ``away``; what the lists met is put there afterwards.
-        away = None
+        self.away, away, listed = None, None, set[str]()
         for workflow_id, since in self._choose_lists():
             try:
                 listed |= self._take_list(workflow_id, since)
@@ -54,8 +55,9 @@ class WatchedRuns(Poller):
                     raise
                 away = error
         if away is None:
-            # What no list showed is asked for by its id.
-            self.poll(ids=[each for each in self._seen if each not in listed | self.gone])
+            # What no list showed is asked for by its id; of a workflow only what goes on.
+            asked = self._seen if self._workflow_id is None else self.pending()
+            self.poll(ids=[each for each in asked if each not in listed | self.gone])
         self.away = self.away or away
 
     @property
@@ -84,15 +86,14 @@ class WatchedRuns(Poller):
     def _choose_lists(self) -> Iterator[tuple[str, datetime | None]]:
         """The lists to ask for, and since when: a page costs one request for all its runs."""
         if self._workflow_id is not None:
-            # What is watched, and what is new: by the dates that the API gives, because this
+            # What goes on, and what is new: by the dates that the API gives, because this
             # machine's clock may be another one.
-            dates = [*self.frame()["created_at"].drop_nulls()]
-            dates += [self._newest - _OVERLAP] if self._newest is not None else []
-            yield self._workflow_id, min(dates, default=None)
+            dates = [*self.frame().filter(~pl.col("is_terminal"))["created_at"].drop_nulls()]
+            newest = self._newest
+            since = newest and max(min([*dates, newest - _OVERLAP]), newest - _LONGEST)
+            yield self._workflow_id, since
             return
-        seen = self.frame()
-        if self.gone:
-            seen = seen.filter(~pl.col("run_id").is_in(list(self.gone)))
+        seen = self.frame().filter(~pl.col("run_id").is_in([*self.gone]))
         several = seen.group_by("workflow_id", maintain_order=True).agg(
             pl.len(), pl.col("created_at").min(), pl.col("created_at").null_count().alias("nulls")
         )
@@ -102,40 +103,21 @@ class WatchedRuns(Poller):
                 yield workflow_id, since
 
     def _take_list(self, workflow_id: str, since: datetime | None) -> set[str]:
-        runs = self._list(workflow_id, since, _PAGE)
-        if self._workflow_id is not None:
-            runs = self._read_on(workflow_id, runs)
-        taken = [
-            run_id
-            for run_id, has_ended in zip(runs["run_id"], runs["is_terminal"], strict=True)
-            if run_id in self._seen or self._is_followed(run_id, has_ended)
-        ]
-        self.take(runs.filter(pl.col("run_id").is_in(taken)))
-        self.gone.difference_update(taken)  # one that was not found may be there again
-        return set(runs["run_id"])
-
-    def _read_on(self, workflow_id: str, runs: pl.DataFrame) -> pl.DataFrame:
-        """Add what has started since the last look, where that is more than a page."""
-        newest: datetime | None = runs.select(pl.col("created_at").max()).item()
-        oldest = runs.select(pl.col("created_at").min()).item()
-        last, self._newest = self._newest, newest or self._newest
-        if self._old is None:
-            self._old = set(runs.filter("is_terminal")["run_id"])
-        elif last is not None and oldest is not None and oldest > last and runs.height >= _PAGE:
-            return self._list(workflow_id, last, None)
-        return runs
-
-    def _is_followed(self, run_id: str, has_ended: bool) -> bool:
-        """Whether it is of the followed workflow, and did not end before the watching began."""
-        if self._workflow_id is None or self._old is None:
-            return False
-        return not has_ended or run_id not in self._old
-
-    def _list(self, workflow_id: str, since: datetime | None, limit: int | None) -> pl.DataFrame:
         query = RunQuery.make(workflow_id=workflow_id, from_date=since)
-        return list_runs(
-            self._client, query, limit=limit, after=None, strict=True, progress=Silent()
-        ).frame
+        # Of a followed workflow more than a page may have started since the last look.
+        limit = None if self._newest is not None else _PAGE
+        how: Any = {"after": None, "strict": True, "progress": Silent()}
+        runs = list_runs(self._client, query, limit=limit, **how).frame
+        is_watched = pl.col("run_id").is_in([*self._seen])
+        if self._workflow_id is not None:
+            self._newest = runs["created_at"].max() or self._newest  # type: ignore[assignment]
+            if self._old is None:
+                self._old = {*runs.filter("is_terminal")["run_id"]}
+            is_watched |= ~pl.col("is_terminal") | ~pl.col("run_id").is_in([*self._old])
+        taken = runs.filter(is_watched)
+        self.take(taken)
+        self.gone.difference_update(taken["run_id"])  # one that was not found may be there again
+        return {*runs["run_id"]}
 
 
 def is_workflow_id(text: str) -> bool:

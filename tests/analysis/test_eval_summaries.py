@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals
 from statsmodels.stats.proportion import proportion_confint
-from support.frames import START, many, results
+from support.frames import START, results
 
 from retab_analysis import summarize_evals
 
@@ -113,6 +113,42 @@ def test_what_is_broken_has_a_moment_and_a_cause_and_nothing_else_has() -> None:
         assert row["cause"] is None
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "codes", "since", "cause"),
+    [
+        ("PPPPPFFFFF", None, 6, "drift"),
+        ("PPPPPFFFFF", "AAAAABBBBB", 6, "edit"),
+        # An eval that broke may still pass now and then: not the last flip is named.
+        ("PPPPPPPPPPFFFPFFF", None, 11, "drift"),
+        ("P" * 15 + "FFPFFFF", "A" * 15 + "B" * 7, 16, "edit"),
+        ("PPPPPBBFBB", "AAAAABBBBB", 6, "edit"),
+        # Runs in which it was not decided say nothing.
+        ("PPPPPCCUFFF", None, 9, "drift"),
+        ("PPPPPEFFFF", None, 7, "drift"),
+        ("PPPPP..FFF", "AAAAABBBBB", 8, "edit"),
+        # The edit came with a run that was cancelled.
+        ("PPPPPCFFFF", "AAAAABBBBB", 7, "edit"),
+    ],
+)
+def test_the_run_that_broke_it(outcomes: str, codes: str | None, since: int, cause: str) -> None:
+    others = many_evals(6, "P" * len(outcomes), codes)
+    row = summarized(history("broken", outcomes, codes), others)["broken"]
+    assert row["since_run_id"] == f"run_{since}"
+    assert row["since_at"] == START + timedelta(days=since)
+    assert row["since_version_id"] == ("vB" if cause == "edit" else None)
+    assert row["cause"] == cause
+    assert row["kind"] == "broken"
+
+
+@pytest.mark.parametrize("last", [".", "C", "E"])
+def test_what_the_newest_run_did_not_decide_stays_broken(last: str) -> None:
+    other = "C" if last == "C" else "P"
+    row = summarized(history("broken", "PPPPPFFFF" + last), many_evals(6, "P" * 9 + other))[
+        "broken"
+    ]
+    assert (row["since_run_id"], row["cause"]) == ("run_6", "drift")
+
+
 def test_counts_are_of_the_present_definition() -> None:
     rows = [
         *history("e", "FFFFF"),
@@ -184,22 +220,24 @@ def test_two_workflows_are_told_apart() -> None:
     assert both["b"]["kind"] == "broken"
 
 
-FRAME = results(
-    *history("broken", "P" * 10 + "F" * 5, "A" * 10 + "B" * 5),
-    *history("shaky", "PPFPPFPPPFPPFPP", "A" * 10 + "B" * 5),
-    *many_evals(4, "P" * 15, "A" * 10 + "B" * 5),
+BROKEN = [*history("e", "PPPPPFFFF", "A" * 5 + "B" * 4), *many_evals(4, "P" * 9, "A" * 5 + "B" * 4)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("block_execution_fingerprint",),
+        ("workflow_version_id",),
+        ("block_execution_fingerprint", "workflow_version_id"),
+        ("handle_inputs_fingerprint", "expected_value", "condition_kind"),
+        ("eval_name", "block_id"),
+        ("result_id",),
+        ("workflow_id",),
+    ],
 )
-
-
-@pytest.mark.parametrize("names", [("run_id",), ("run_created_at", "created_at"), ("result_id",)])
 def test_what_is_not_known_is_not_needed(names: tuple[str, ...]) -> None:
-    blind = FRAME.with_columns(pl.lit(None, FRAME.schema[name]).alias(name) for name in names)
-    found = summarize_evals(blind)
-    assert found.schema == SCHEMA
-    assert found["outcomes"].to_list() == [15] * 6
-
-
-def test_the_slowest_evals_are_a_line() -> None:
-    rows = [row for at in range(3) for row in many(f"e{at}", "PP", duration_ms=1000 * (at + 1))]
-    slowest = summarize_evals(results(*rows)).top_k(2, by="duration_ms_p50")
-    assert slowest.select("eval_id", "duration_ms_p50").rows() == [("e2", 3000.0), ("e1", 2000.0)]
+    rows = [row | dict.fromkeys(names) for row in BROKEN]
+    row = summarized(rows)["e"]
+    assert row["since_run_id"] == "run_6"
+    no_code = {"block_execution_fingerprint", "workflow_version_id"} <= set(names)
+    assert row["cause"] == ("unknown" if no_code else "edit")

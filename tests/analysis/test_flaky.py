@@ -32,43 +32,6 @@ def test_one_row_tells_how_often_an_eval_fails_whatever_the_code() -> None:
     assert row["last_failed_at"] == START + timedelta(days=38)
 
 
-def test_an_incident_that_ended_is_an_episode() -> None:
-    rows = [*history("e", "PPPPPPFFFFF" + "P" * 15), *many_evals(4, "P" * 26)]
-    assert found(rows) == []
-    (row,) = found(rows, kind="episode")
-    assert (row["kind"], row["failures"], row["outcomes"]) == ("episode", 5, 26)
-    assert row["last_failed_at"] == START + timedelta(days=11)
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "codes"),
-    [
-        ("P" * 20 + "F", "A" * 21),  # nobody knows yet
-        ("P" * 20 + "F", "A" * 20 + "B"),
-        ("P" + "F" * 20, "A" * 21),
-        ("PPFFFF", "A" * 6),
-    ],
-)
-def test_what_has_not_passed_again_is_not_flaky(outcomes: str, codes: str) -> None:
-    assert found(history("e", outcomes, codes), many_evals(79, "P" * len(codes), codes)) == []
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "codes"),
-    [
-        ("P" * 19 + "FPF", "A" * 21 + "B"),  # suspect
-        ("PPPPPFFP", "AAAAABBC"),
-        ("PPPPPFFP", "AAAAABBA"),
-        ("FFFFPPPPF", "AAAABBBBA"),
-        ("FFFFFFFFP", "AAAAAAAAA"),
-        ("FP", "AA"),
-        ("PFPFPFPF", "ABABABAB"),
-    ],
-)
-def test_who_changes_once_on_a_code_is_not_flaky(outcomes: str, codes: str) -> None:
-    assert found(history("e", outcomes, codes), many_evals(9, "P" * len(codes), codes)) == []
-
-
 def test_an_eval_that_was_edited_starts_anew() -> None:
     rows = [
         *history("e", "PFPFPFPFPF"),
@@ -80,15 +43,6 @@ def test_an_eval_that_was_edited_starts_anew() -> None:
         *history("e", "." * 10 + SHAKY, expected_value="9"),
     ]
     (row,) = found(rows, many_evals(4, "P" * 30))
-    assert (row["outcomes"], row["failures"]) == (20, 5)
-
-
-def test_several_results_of_one_run_are_several_outcomes() -> None:
-    rows = [
-        row | {"run_id": f"run_{(at // 2) + 1}", "run_created_at": START + timedelta(days=at // 2)}
-        for at, row in enumerate(history("shaky", SHAKY))
-    ]
-    (row,) = found(rows)
     assert (row["outcomes"], row["failures"]) == (20, 5)
 
 

@@ -143,13 +143,6 @@ def test_what_has_no_id_counts_as_often_as_it_is_there() -> None:
     assert analysis.eval_history(frame)["n"].to_list() == [3]
 
 
-@pytest.mark.parametrize("function", ALL)
-def test_the_frame_of_another_kind_is_refused(function: Callable[..., Any]) -> None:
-    other = RESULTS if function is analysis.summarize_runs else RUNS
-    with pytest.raises(SchemaError, match=r"^this is not a R\w+ frame"):
-        function(other.empty())
-
-
 def test_a_frame_in_several_pieces_is_as_good_as_one_in_one() -> None:
     """Of the first piece nothing counts for some; polars' own ``format`` panics at what is left."""
     pieces = results(*many("e", "CCU")), results(*many("e", "PF" * 8, 4, **{CODE: None}))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 from support.examples import examples
 from support.frames import many, result, results
-from support.inside import NOT_PASSING, RATED, RESULTS, STATES, pass_rate
+from support.inside import NOT_PASSING, RATED, STATES, pass_rate
 
 from retab_analysis import SchemaError, summarize_results
 
@@ -43,25 +43,6 @@ def test_a_group_has_its_counts_its_rate_and_how_long_it_takes() -> None:
     low, high = proportion_confint(3, 6, method="wilson")
     assert (second["pass_rate_low"], second["pass_rate_high"]) == pytest.approx((low, high))
     assert (second["duration_ms_p50"], second["duration_ms_p95"]) == pytest.approx((1000, 2300))
-
-
-def test_what_did_not_end_has_no_rate() -> None:
-    found = summarize_results(results(*many("e", "CU"))).row(0, named=True)
-    assert (found["n_results"], found["cancelled"]) == (2, 1)
-    rate = ("pass_rate", "pass_rate_low", "pass_rate_high")
-    assert [found[name] for name in rate] == [None] * 3
-
-
-def test_the_most_failures_come_first_and_then_the_keys() -> None:
-    rows = [
-        *many("e1", "FB", block_id="b"),
-        *many("e2", "EEEE", block_id="c"),
-        *many("e3", "FF", block_id=None),
-        *many("e4", "PFPF", block_id="a"),
-        *many("e5", "FFF", block_id="z"),
-    ]
-    found = summarize_results(results(*rows))
-    assert found["block_id"].to_list() == ["z", "a", "b", None, "c"]
 
 
 @pytest.mark.parametrize("by", [["state", "duration_ms"], ["block_id", "model"], ["day"], ["half"]])
@@ -126,9 +107,3 @@ def test_the_groups_add_up_to_the_frame(rows: list[Any], by: list[str]) -> None:
     rated = found.drop_nulls("pass_rate")
     low, rate, high = (rated[f"pass_rate{end}"] for end in ("_low", "", "_high"))
     assert ((low >= 0) & (low <= rate) & (rate <= high) & (high <= 1)).all()
-
-
-def test_of_nothing_the_columns_are_the_same() -> None:
-    found = summarize_results(RESULTS.empty(), ["block_id", "state"])
-    assert found.is_empty()
-    assert found.schema == {"block_id": pl.String(), "state": pl.String(), **SCHEMA}

@@ -39,34 +39,6 @@ def test_states_side_by_side() -> None:
     assert analysis.states(frame)["run_id"].n_unique() == 5
 
 
-@pytest.mark.parametrize(
-    ("letters", "state", "n", "rate"),
-    [
-        ("PE", "passed", 1, 1.0),
-        ("FEE", "failed", 1, 0.0),
-        ("PF", "mixed", 2, 0.5),
-        ("FB", "blocked", 2, 0.0),
-        ("EU", "error", 0, None),
-        ("UC", "unscored", 0, None),
-        ("C", "cancelled", 0, None),
-    ],
-)
-def test_decided_results_make_the_state(
-    letters: str, state: str, n: int, rate: float | None
-) -> None:
-    found = analysis.states(results(*many("e", letters)), "workflow_version_id")
-    assert found.select("state", "n", "pass_rate").rows() == [(state, n, rate)]
-
-
-def test_states_have_the_newest_name() -> None:
-    rows = [
-        result("e", "passed", 1, eval_name="old"),
-        result("e", "passed", 3, eval_name=None),
-        result("e", "passed", 2, eval_name="new"),
-    ]
-    assert analysis.states(results(*rows))["eval_name"].to_list() == ["new"] * 3
-
-
 WIDE = results(*many("e1", "PF", 1), *many("e2", "BE", 2)).with_columns(
     day=pl.col("run_created_at").dt.date(), half=pl.Series([0.5, None, 0.5, None])
 )
@@ -90,12 +62,6 @@ def test_states_by_a_column_of_your_own(by: str, columns: list[str]) -> None:
     assert analysis.states(WIDE, by, wide=True).columns[2:] == columns
     assert analysis.states(WIDE, by).columns[2] == by
     assert analysis.states(WIDE, by).schema[by] == WIDE.schema[by]
-
-
-def test_states_wide_of_a_lazy_frame_are_lazy() -> None:
-    lazy = analysis.states(WIDE.lazy(), wide=True)
-    assert isinstance(lazy, pl.LazyFrame)
-    assert lazy.collect().equals(analysis.states(WIDE, wide=True))
 
 
 def test_states_wide_of_no_results_have_no_groups() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
-from support.examples import examples
 from support.frames import START, run, runs
 from support.inside import RUNS, analysis
 
@@ -54,16 +50,6 @@ def test_runs_are_summed_up_by_version() -> None:
     assert row["last_created_at"] == START + timedelta(days=4)
 
 
-def test_runs_without_counts_are_counted_but_not_summed() -> None:
-    counts = ("passed", "failed", "blocked", "error", "cancelled")
-    row = analysis.summarize_runs(runs(run("r", 1, **dict.fromkeys(counts), ok=None))).row(
-        0, named=True
-    )
-    assert (row["n_runs"], row["rated_runs"], row["total_evals"]) == (1, 0, 1)
-    assert row["rated_evals"] == 0
-    assert {row[name] for name in (*counts, "pass_rate", "pass_rate_low")} == {None}
-
-
 def test_runs_by_several_columns_and_of_one_scope() -> None:
     frame = runs(run("r1", 2), run("r2", 1, scope="block"), run("r3", 2, trigger_type="api"))
     found = analysis.summarize_runs(frame, ["scope", "trigger_type"])
@@ -73,33 +59,6 @@ def test_runs_by_several_columns_and_of_one_scope() -> None:
         ("workflow", None, 1),
     ]
     assert analysis.summarize_runs(frame, scope="block")["n_runs"].to_list() == [1]
-
-
-def test_groups_without_a_date_come_last() -> None:
-    frame = runs(run("r1", 1, created_at=None, workflow_version_id="a"), run("r2", 1), run("r3", 1))
-    assert analysis.summarize_runs(frame)["workflow_version_id"].to_list() == ["v1", "a"]
-
-
-@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=30))
-@examples(40)
-def test_quantiles_are_linear(durations: list[int]) -> None:
-    frame = runs(*(run(f"r{at}", 1, duration_ms=each) for at, each in enumerate(durations)))
-    row = analysis.summarize_runs(frame).row(0, named=True)
-    assert row["duration_ms_p50"] == statistics.median(durations)
-    if len(durations) > 1:
-        cuts = statistics.quantiles(durations, n=20, method="inclusive")
-        assert row["duration_ms_p95"] == pytest.approx(cuts[-1])
-
-
-def test_a_count_that_is_not_known_is_not_taken_for_0() -> None:
-    unknown = run("r1", 1, passed=4, failed=None, blocked=0)
-    alone = analysis.summarize_runs(runs(unknown)).row(0, named=True)
-    assert (alone["passed"], alone["failed"], alone["blocked"]) == (4, None, 0)
-    assert (alone["pass_rate"], alone["rated_runs"]) == (None, 0)
-    both = analysis.summarize_runs(runs(unknown, run("r2", 2, passed=1, failed=1)))
-    assert both.select("passed", "n_runs", "rated_runs", "rated_evals", "pass_rate").rows() == [
-        (5, 2, 1, 2, 0.5)
-    ]
 
 
 def test_runs_by_a_column_of_your_own() -> None:
@@ -172,12 +131,6 @@ def test_what_is_not_a_duration_is_refused(every: Any) -> None:
 def test_units_that_do_not_go_together_are_refused_at_once() -> None:
     with pytest.raises(ConfigError, match=r"every='1mo2d' is not a period: .*mix"):
         analysis.summarize_runs(RUNS.empty().lazy(), every="1mo2d")
-
-
-@pytest.mark.parametrize("by", [None, (), []])
-def test_without_a_period_there_must_be_a_column(by: Any) -> None:
-    with pytest.raises(ConfigError, match="by must be a column or several"):
-        analysis.summarize_runs(RUNS.empty(), by)
 
 
 def test_the_period_may_not_be_there_already() -> None:

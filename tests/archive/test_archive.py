@@ -15,10 +15,10 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.archives import assert_same, sync, unlabelled
-from support.fakes import STILL, Recorder
+from support.archives import assert_same, sync
+from support.fakes import STILL
 from support.faultserver import page, reply
-from support.lettered_api import DAY, FIRST, FLOW, MINUTE, LetteredApi, alike
+from support.lettered_api import DAY, FIRST, FLOW, LetteredApi, alike
 
 import retab_analysis as ra
 
@@ -54,19 +54,6 @@ def test_it_has_what_a_fetch_of_everything_gives(archive: ra.Archive) -> None:
         assert set(came["change"]) == {"added"}
         assert came.height == archive.info()["documents"].sum()
         assert archive.sync("wf_invoices", client=client).is_empty()
-
-
-def test_several_workflows_come_one_after_the_other(archive: ra.Archive) -> None:
-    flows = ["wf_contracts", "wf_claims"]
-    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
-        archive.sync(flows, client=client, results=False)
-        assert archive.scan_results().collect().is_empty()
-        archive.sync(flows, client=client)
-        runs = pl.concat([ra.fetch_runs(each, client=client) for each in sorted(flows)])
-        assert_frame_equal(archive.scan_runs().collect(), runs)
-        results = ra.fetch_results(runs, client=client)
-        assert_frame_equal(unlabelled(archive.scan_results().collect()), results)
-        assert_same(archive, client, "wf_claims")
 
 
 def test_a_scan_of_some_workflows(archive: ra.Archive) -> None:
@@ -125,17 +112,6 @@ def test_with_nothing_new_four_requests_do_for_many_evals(archive: ra.Archive) -
         assert len(api.asked) == 4
         api.remove("fine 3")
         assert named(sync(archive, api, refresh=True), "gone", "evals") == ["fine 3"]
-
-
-def test_later_only_what_is_new_comes(archive: ra.Archive) -> None:
-    with lettered(upto=3) as api:
-        sync(archive, api)
-        api.upto, asked = 5, len(api.asked)
-        came = sync(archive, api)
-        assert named(came, "added") == ["run_3", "run_4"]
-        assert changes(came)["results", "added"] == 10
-        assert api.asked[asked:].count("GET /v1/workflows/evals/results") == 2
-        assert_same(archive, api.client)
 
 
 def test_what_had_not_ended_is_asked_for_again(archive: ra.Archive) -> None:
@@ -243,22 +219,6 @@ def test_since_is_where_it_begins_and_can_be_moved_back(archive: ra.Archive) -> 
         assert_same(archive, api.client)
 
 
-def test_results_can_come_later(archive: ra.Archive) -> None:
-    with lettered() as api:
-        assert ("results", "added") not in changes(sync(archive, api, results=False))
-        assert changes(sync(archive, api)) == {("results", "added"): 25}
-        assert_same(archive, api.client)
-
-
-def test_refresh_reads_everything_again(archive: ra.Archive) -> None:
-    with lettered() as api:
-        sync(archive, api)
-        api.change("res_run_0_a", warnings=["late"])
-        assert sync(archive, api).is_empty()
-        assert named(sync(archive, api, refresh=True), "changed", "results") == ["res_run_0_a"]
-        assert_same(archive, api.client)
-
-
 @pytest.mark.parametrize("answered", range(0, 34, 5))
 def test_an_interrupted_refresh_is_gone_on_with(archive: ra.Archive, answered: int) -> None:
     with lettered({"a": "P" * 25}, largest_page=5, published="A") as api:
@@ -304,20 +264,6 @@ def test_a_list_that_is_not_there_is_skipped_and_said(archive: ra.Archive, kind:
         api.broken.update(missing)
         assert changes(sync(archive, api)) == {(kind, "skipped"): 1}
         api.broken.clear()
-        assert_same(archive, api.client)
-
-
-def test_91_where_publications_are_not_listed_a_check_asks_for_graphs(archive: ra.Archive) -> None:
-    publications = "GET /v1/workflows/wf_letters/published-versions"
-    with lettered(published="AB", codes="AAABB") as api:
-        api.broken[publications] = MISSING
-        assert changes(sync(archive, api))["versions", "skipped"] == 1
-        assert archive.scan_versions(FLOW).collect().is_empty()
-        made = api.check(archive)
-        assert "versions have no numbers" in str(made)
-        assert "draft" not in str(made)
-        api.broken.clear()
-        sync(archive, api)
         assert_same(archive, api.client)
 
 
@@ -479,21 +425,4 @@ def test_two_threads_sync_at_once(archive: ra.Archive) -> None:
         for each in threads:
             each.join(60)
         assert sorted(each.height for each in came) == [0, 5 + 25 + 5 + 1 + 1]
-        assert_same(archive, api.client)
-
-
-def test_progress_is_told_and_closed(archive: ra.Archive) -> None:
-    with lettered() as api:
-        bar = Recorder()
-        sync(archive, api, progress=bar)
-        assert (bar.seen[-1], bar.closed) == (37, 1)
-
-
-def test_a_run_that_ends_while_others_come_by_the_minute(archive: ra.Archive) -> None:
-    with lettered({"a": "PPP"}) as api:
-        for at in range(30):
-            run = api.run({"a": "U"}, after=MINUTE)
-            sync(archive, api)
-            run.letters = {"a": "PF"[at % 2]}
-        sync(archive, api)
         assert_same(archive, api.client)

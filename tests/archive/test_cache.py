@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +12,6 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.archives import assert_same, sync
-from support.fakes import STILL
 from support.lettered_api import DAY, FIRST, LetteredApi, alike
 
 import retab_analysis as ra
@@ -308,26 +305,6 @@ def test_a_workflow_whose_id_is_no_name_of_a_file(path: Path) -> None:
         sync(archive, api)
         for _ in range(2):
             assert_same(archive, api.client, api.flow)
-
-
-SCAN = """
-import sys
-import retab_analysis as ra
-print(ra.Archive(sys.argv[1]).scan_results().collect().hash_rows().sum())
-"""
-
-
-def test_two_processes_scan_at_once(path: Path) -> None:
-    with ra.Sandbox(speed=STILL) as sandbox, ra.Client(**sandbox.credentials) as client:
-        ra.Archive(path).sync("wf_invoices", client=client)
-    processes = [
-        subprocess.Popen([sys.executable, "-c", SCAN, path], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    expected = ra.Archive(path).scan_results().collect().hash_rows().sum()
-    for each in processes:
-        assert int(each.communicate()[0]) == expected
-    assert ra.Archive(path).verify().is_empty()
 
 
 def test_a_scan_is_lazy(path: Path, api: LetteredApi) -> None:

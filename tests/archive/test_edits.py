@@ -144,9 +144,3 @@ def test_an_interrupted_history_is_read_the_next_time(archive: ra.Archive) -> No
         api.broken.clear()
         sync(archive, api)
         assert_frame_equal(archive.scan_edits().collect(), ra.fetch_edits(FLOW, client=api.client))
-
-
-def test_a_check_asks_no_more_for_it(tmp_path: Path) -> None:
-    with LetteredApi(SOME) as api, ra.Archive(tmp_path / "b.sqlite") as archive:
-        api.check(archive)
-        assert not [each for each in api.asked if "/blocks" in each]

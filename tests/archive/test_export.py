@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,26 +111,6 @@ def test_it_has_the_rows_of_the_scans(
     again = sandboxed.export_parquet(tmp_path / "lake", partition_by=by)
     assert_frame_equal(again.drop("change"), files.drop("change"))
     assert {*files["change"]}, {*again["change"]} == ({"written"}, {"unchanged"})
-
-
-def test_partition_columns_are_not_in_the_files(sandboxed: ra.Archive, tmp_path: Path) -> None:
-    files = sandboxed.export_parquet(tmp_path / "lake", tables="runs")
-    path = Path(files["path"][0])
-    assert path.parent.parent.name == "workflow_id=wf_claims"
-    assert "workflow_id" not in pl.read_parquet_schema(path)
-    assert [each.name for each in (tmp_path / "lake").iterdir() if each.is_dir()] == ["runs"]
-
-
-def test_the_analysis_reads_it(sandboxed: ra.Archive, tmp_path: Path) -> None:
-    sandboxed.export_parquet(tmp_path)
-    runs, results = scan(tmp_path, "runs"), scan(tmp_path, "results")
-    own_runs, own_results = sandboxed.scan_runs(), sandboxed.scan_results()
-    for function in (ra.states, ra.summarize_results):
-        made, expected = (function(each).lazy().collect() for each in (results, own_results))
-        assert expected.height > 0
-        assert_frame_equal(made.select(expected.columns), expected, check_row_order=False)
-    made, expected = (ra.summarize_runs(each).lazy().collect() for each in (runs, own_runs))
-    assert_frame_equal(made.select(expected.columns), expected, check_row_order=False)
 
 
 @pytest.mark.parametrize("flow", ["007", "wf/a=b:c", "wf é 100%", "2026-01-01"])
@@ -256,37 +233,6 @@ def test_a_reader_sees_the_old_rows_or_the_new(
     assert [*path.parent.iterdir()] == [path]
 
 
-def test_who_reads_meanwhile_finds_nothing_unfinished(
-    archive: ra.Archive, api: LetteredApi, tmp_path: Path
-) -> None:
-    lake, has_ended = tmp_path / "lake", threading.Event()
-    heights, names = list[int](), set[str]()
-    archive.export_parquet(lake, tables="runs")
-
-    def read() -> None:
-        is_last = False
-        while not is_last:
-            is_last = has_ended.is_set()
-            names.update(each.name for each in lake.glob("runs/*/*/*"))
-            # polars opens a file twice, and says so where it is another one the second time.
-            with contextlib.suppress(pl.exceptions.ComputeError):
-                heights.append(scan(lake, "runs").collect().height)
-
-    with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(read)
-        try:
-            for _ in range(10):
-                api.run("PPPP")
-                sync(archive, api)
-                archive.export_parquet(lake, tables="runs")
-        finally:
-            has_ended.set()
-        reading.result()
-    assert heights
-    assert heights == sorted(heights)
-    assert names == {"data.parquet"}
-
-
 def test_of_a_table_without_rows_one_file_says_its_columns(tmp_path: Path) -> None:
     files = ra.Archive(tmp_path / "a.sqlite").export_parquet(tmp_path / "lake", partition_by=())
     assert files["rows"].to_list() == [0] * 5
@@ -322,18 +268,6 @@ def test_what_a_killed_export_has_left_is_removed(archive: ra.Archive, tmp_path:
     os.utime(left, (0, 0))
     archive.export_parquet(tmp_path / "lake")
     assert (left.exists(), begun.exists()) == (False, True)
-
-
-def test_other_tables_stay_as_they_are(archive: ra.Archive, tmp_path: Path) -> None:
-    lake = tmp_path / "lake"
-    archive.export_parquet(lake, tables=["evals", "runs"])
-    files = archive.export_parquet(lake, tables=("results",))
-    assert {*files["table"]} == {"results"}
-    assert sorted(each.name for each in lake.iterdir() if each.is_dir()) == [
-        "evals",
-        "results",
-        "runs",
-    ]
 
 
 def test_arguments_that_cannot_be_used(archive: ra.Archive, tmp_path: Path) -> None:

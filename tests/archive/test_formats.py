@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -110,16 +109,3 @@ def test_two_that_open_it_at_once_upgrade_it_once(path: Path) -> None:
         said = [each.run("scan", path).said for each in (one, other)]
     assert said == ["18", "18"]
     assert read_format(path) == 3
-
-
-def test_a_file_that_may_not_be_written_is_said(nursery: Nursery) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(shutil.copy(DATA, Path(name) / "a.sqlite"))
-        before = path.read_bytes()
-        path.parent.chmod(0o555)
-        path.chmod(0o444)
-        said = nursery.run("scan", path, as_nobody=True).said
-        assert "ArchiveError" in said
-        assert "right to write" in said or "may this user write" in said
-        path.parent.chmod(0o700)
-        assert path.read_bytes() == before

@@ -100,7 +100,7 @@ def test_45_no_room_for_a_larger_file(
     before, api.upto = archive.scan_results().collect(), None
     order = ("sync", archive.path, FLOW, KEY, api.server.url)
     ended = nursery.run(*order, limit=archive.path.stat().st_size + room)
-    assert "what was in it before is intact" in ended.said
+    assert "its earlier content is intact" in ended.said
     results = archive.scan_results().collect()
     assert_frame_equal(results.join(before, on="result_id", how="semi"), before)
     assert results.height == 4 * results["run_id"].n_unique()

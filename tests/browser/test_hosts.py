@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Page, expect
 from support.axe import find_barriers
-from support.lab import save
+from support.lab import run_all, save
 
 pytestmark = pytest.mark.browser
 
@@ -33,17 +33,10 @@ def watching():
     view
     return ra, view
 """
-EXPLORE = """import marimo
-app = marimo.App()
-
-@app.cell
-def exploring():
-    import retab_analysis as ra
-    sandbox = ra.demo(speed=40)
-    view = ra.explore(["wf_claims", "wf_invoices"])
-    view
-    return
-"""
+EXPLORE = """import retab_analysis as ra
+sandbox = ra.demo(speed=40)
+view = ra.explore(["wf_claims", "wf_invoices"])
+view"""
 WAITING = """
 @app.cell
 def waiting(ra, view):
@@ -61,6 +54,13 @@ def is_alive_and_answers(page: Page) -> None:
     expect(seen).to_contain_text("as of", timeout=60_000)
     before = seen.inner_text()
     expect(seen).not_to_have_text(before)
+    page.locator(f"{LIVE} .rv-chip", has_text="not yet").click()
+    expect(page.get_by_text("20 evals of 20")).to_be_visible()
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_label("Search evals").fill("no such eval")
+    expect(page.get_by_text("0 evals of 20")).to_be_visible()
+    page.get_by_label("Search evals").press("Escape")
+    expect(page.get_by_text("0 evals of 20")).to_have_count(0)
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("button", name="Yes, cancel").click()
     expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
@@ -85,8 +85,14 @@ def opens_and_searches(page: Page) -> None:
     page.get_by_role("button", name="Blue Ridge: fractional quantity").click()
     expect(page.locator(".rv-open")).to_contain_text("Broken since")
     expect(page.locator(".rv-document a")).to_be_visible()
-    page.get_by_role("button", name=re.compile(r"^Settle \(\d+ runs?\)$")).click()
+    settle = page.get_by_role("button", name=re.compile(r"^Settle \(\d+ runs?\)$"))
+    settle.click()
     page.get_by_role("button", name="No", exact=True).click()
+    settle.click()
+    page.get_by_role("button", name=re.compile(r"^Start \d+ runs?$")).click()
+    expect(page.locator(f"{LIVE} .rv-actions")).to_contain_text("Running again")
+    expect(page.locator(f"{LIVE} .rv-actions")).not_to_contain_text("Running again", timeout=60_000)
+    expect(settle).to_have_count(0)
     page.locator(f"{LIVE} .rv-cols button").nth(6).click()
     expect(lines.first).not_to_contain_text("9 evals broke")
 
@@ -100,12 +106,7 @@ def press_shortcuts(page: Page) -> None:
 def test_notebook_7(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
     address = save(lab, "seven.ipynb", QUEUED, "view.wait(60)['status'][0]")
     page.goto(address.replace("/lab/tree/", "/notebooks/"))
-    ready = """() => {
-        const panel = window.jupyterapp?.shell.currentWidget;
-        return panel?.context?.isReady && panel.sessionContext.session?.kernel?.status === 'idle';
-    }"""
-    page.wait_for_function(ready, timeout=60_000)
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+    run_all(page)
     expect(page.locator(f"{LIVE} .rv-head")).to_contain_text("done", timeout=60_000)
     press_shortcuts(page)
     assert page.locator(".jp-CodeCell").count() == 2
@@ -141,7 +142,7 @@ def test_the_dashboard(
         monkeypatch.delenv(name, raising=False)
     page.set_viewport_size({"width": 1280, "height": 1400})
     page.goto(voilas(DASHBOARD, theme).url, timeout=60_000)
-    title = page.get_by_text(re.compile(r"^5 workflows: .* broke, \d going on$"))
+    title = page.locator(LIVE).get_by_text(re.compile(r"^5 workflows: .* broke, \d going on$"))
     expect(title).to_be_visible(timeout=60_000)
     # How far the run is stands in its headline, but where a newer one of a block is told first.
     whole = page.locator(LIVE).inner_text
@@ -172,15 +173,24 @@ def test_marimo_says_why_it_does_not_answer_while_a_cell_waits(page: Page, marim
 
 def test_marimo_explores(page: Page, marimo: Any, screenshots: Path) -> None:
     page.set_viewport_size({"width": 1300, "height": 900})
-    page.goto(marimo(EXPLORE), timeout=60_000)
+    cell = EXPLORE.replace("\n", "\n    ")
+    app = MARIMO.partition("def ")[0]
+    page.goto(marimo(f"{app}def exploring():\n    {cell}\n    return\n"), timeout=60_000)
     opens_and_searches(page)
     page.screenshot(path=screenshots / "explore-marimo.png")
 
 
+@pytest.mark.parametrize("app", ["lab/tree", "notebooks"])
+def test_jupyter_explores(page: Page, lab: Any, app: str) -> None:
+    page.set_viewport_size({"width": 1500, "height": 900})
+    address = save(lab, f"explore-{app[:3]}.ipynb", EXPLORE)
+    page.goto(address.replace("lab/tree", app))
+    run_all(page)
+    opens_and_searches(page)
+
+
 def test_voila_explores(page: Page, voilas: Any, tmp_path: Path) -> None:
-    cell = EXPLORE.partition("def exploring():")[2].partition("    return")[0]
-    lines = "\n".join(each.strip() for each in cell.splitlines())
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(lines)])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(EXPLORE)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, tmp_path / "explore.ipynb")
     page.set_viewport_size({"width": 1300, "height": 900})

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.axe import find_barriers
 from support.fakes import STILL
+from support.faultserver import reply
 from support.inside import View
 from support.lettered_api import FLOW, LetteredApi, alike
 from support.pages import Driven
@@ -152,6 +153,41 @@ def test_settling_asks_first(page: Page) -> None:
         view.close()
 
 
+def test_what_failed_is_told_and_what_was_settled_is_seen(page: Page) -> None:
+    with LetteredApi({"a": "P" * 20 + "F", **alike(5, "P" * 21)}) as api:
+        shown = Driven(page, view := ra.explore(FLOW, client=api.client))
+        shown.pump_until(lambda: view.done)
+        body, settle = page.locator(".rv-body"), page.get_by_role("button", name="Settle (1 run)")
+        for refused in (True, False):
+            api.broken = {"POST ": reply(403, {"detail": "not yours"})} if refused else {}
+            shown.click(settle)
+            shown.click(page.get_by_role("button", name="Start 1 run"))
+            shown.pump_until(lambda: not view.state.job)
+            expect(body.get_by_text("not yours")).to_have_count(int(refused))
+        expect(settle).to_have_count(0)
+        shown.click(page.get_by_role("button", name="a", exact=True))
+        expect(page.locator(".rv-open")).to_contain_text(f"{api.started[0].at:%-d %b %H:%M}")
+        view.close()
+
+
+def test_where_nothing_ran_it_is_calm_and_where_nothing_is_it_says_so(
+    page: Page, opened: Opener, client: ra.Client
+) -> None:
+    shown = opened(["wf_untitled", "wf_claims"])
+    untitled = page.locator(LINE, has_text="○ No saved eval yet: save one in Retab")
+    shown.click(untitled.get_by_role("button"))
+    said = page.locator(".rv").inner_text()
+    assert "‼" not in said
+    assert "ra." not in said
+    view = ra.watch("evalrun_nope", client=client, interval=0.05)
+    until(lambda: view.done)
+    Driven(page, view)
+    said = page.locator(".rv").inner_text()
+    assert said.count("evalrun_nope") == 1
+    assert said.startswith("‼ There is no run evalrun_nope; watch(workflow_id=…)")
+    assert "may still appear" not in said
+
+
 def test_the_keyboard_alone_does(page: Page, opened: Opener) -> None:
     shown = opened("wf_invoices")
     page.locator(".rv").focus()
@@ -174,7 +210,14 @@ def test_the_keyboard_alone_does(page: Page, opened: Opener) -> None:
     expect(page.get_by_text(re.compile("^1 eval of 95$"))).to_be_visible()
 
 
-def test_several_workflows(page: Page, opened: Opener, screenshots: Path) -> None:
+def test_several_workflows(
+    page: Page,
+    opened: Opener,
+    screenshots: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
     shown = opened(["wf_claims", "wf_contracts", "wf_invoices"])
     expect(
         page.get_by_text(re.compile(r"^3 workflows: \d+ broke, all have ended$"))
@@ -187,6 +230,8 @@ def test_several_workflows(page: Page, opened: Opener, screenshots: Path) -> Non
     expect(page.locator(".rv-actions")).to_have_count(1)
     expect(lines.nth(1).get_by_role("button")).to_have_attribute("aria-expanded", "true")
     expect(page.locator(".rv-view").nth(1).locator(".rv-row").first).to_be_visible()
+    shown.click(page.get_by_role("button", name="Export CSV"))
+    assert [each.stem for each in tmp_path.iterdir()] == [shown.view.state.workflow_id]
 
 
 def going(api: LetteredApi) -> View:
@@ -256,7 +301,7 @@ def test_while_it_goes_on_rows_come_below_and_nothing_moves(page: Page, screensh
             run.letters = dict(zip(run.letters, letters.ljust(24, "U"), strict=True))
             done = f"{len(letters)} of 24"
             shown.pump_until(lambda: done in page.locator(LINE).inner_text())  # noqa: B023
-            shown.pump_until(lambda: view._tell(FLOW).broke == letters.count("F"))  # noqa: B023
+            shown.pump_until(lambda: view._tell(FLOW).count("broke") == letters.count("F"))  # noqa: B023
             shown.pump()
             now = page.locator(".rv-row .rv-name").all_inner_texts()
             assert now[: len(names)] == names, "rows are added below only"
@@ -264,6 +309,7 @@ def test_while_it_goes_on_rows_come_below_and_nothing_moves(page: Page, screensh
             assert heights(page) == at
         assert len(names) == 4
         assert page.evaluate("() => window.shift") < 0.02
+        expect(page.locator(".rtd-card")).to_contain_text("4 evals broke so far")
         page.screenshot(path=screenshots / "view-live.png", full_page=True)
         run.letters = dict(zip(run.letters, letters + "P", strict=True))
         shown.pump_until(lambda: view.done)

@@ -13,8 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.faultserver import reply
-from support.inside import OVERVIEW
-from support.lettered_api import FLOW, HOUR, MINUTE, LetteredApi, alike, using
+from support.lettered_api import FLOW, HOUR, LetteredApi, alike, using
 
 import retab_analysis as ra
 
@@ -96,45 +95,6 @@ def test_a_check_takes_six_requests_after_a_sync(
         assert len(api.asked) <= 9  # the run has a page of results, and the evals have changed
 
 
-@pytest.mark.parametrize(
-    "evals",
-    [
-        {"a": "P" * 20 + "F"},
-        {"a": "P" * 15 + "F" * 6},
-        {"a": "PFPPFPPPFPPFPPFPFPPFP"},
-        {"a": "P" * 20 + "." * 3},
-        {"a": "P" * 19 + "E" * 2},
-        {"a": "." * 18 + "FFF"},
-    ],
-)
-def test_with_little_history_it_is_the_same(evals: dict[str, str], archive: ra.Archive) -> None:
-    with LetteredApi({**evals, **alike(6, "P" * 21)}, scopes="W" * 19 + "bW") as api:
-        plain, kept = api.check(), api.check(archive=archive)
-    assert kept.headline == plain.headline
-    assert_frame_equal(kept.evals, plain.evals)
-    assert kept.gate().reasons == plain.gate().reasons
-
-
-def test_history_says_how_many_all_the_same(archive: ra.Archive) -> None:
-    with LetteredApi(alike(3, "P" * 50)) as api:
-        made = api.check(archive=archive, history=5)
-        assert made.plan.filter(pl.col("why").str.starts_with("an earlier")).height == 5
-        every = api.check(archive=archive)
-        assert every.plan.filter(pl.col("why").str.starts_with("an earlier")).height == 49
-
-
-def test_all_runs_of_blocks_and_evals_are_read(archive: ra.Archive) -> None:
-    with LetteredApi(alike(3, "P" * 3)) as api:
-        for _ in range(60):
-            api.run("PPP", scope="B", after=MINUTE)
-        api.run("PPP")
-        for _ in range(60):
-            api.run({"fine 1": "P"}, scope="E", after=MINUTE)
-        made = api.check(archive=archive)
-    whys = dict(made.plan.drop_nulls("run_id")["why"].value_counts().iter_rows())
-    assert sorted(whys.values()) == [1, 3, 60, 60]
-
-
 def test_what_the_server_forgot_counts_and_what_somebody_deleted_does_not(
     archive: ra.Archive,
 ) -> None:
@@ -164,26 +124,6 @@ def test_a_deleted_eval_is_not_told_of(archive: ra.Archive) -> None:
         api.check(archive=other)
         api.remove("a")  # and with it the oldest run
         assert "run_0" not in api.check(archive=other).plan["run_id"]
-
-
-def test_an_edit_beyond_the_newest_hundred_evals_is_seen(archive: ra.Archive) -> None:
-    with LetteredApi({"a": "PPP", **alike(150, "PPP")}) as api:
-        api.check(archive=archive)
-        later = {"updated_at": "2027-01-01T00:00:00Z"}
-        api.change("a", condition={"kind": "equals", "expected": "other"}, **later)
-        plain = api.check()
-        assert_frame_equal(api.check(archive=archive).evals, plain.evals)
-
-
-def test_the_environment_names_one(
-    archive: ra.Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", str(archive.path))
-    with LetteredApi(alike(3, "P" * 50)) as api:
-        assert api.check().plan["why"][-1] == "50 runs are in the archive"
-        monkeypatch.setenv("RETAB_ANALYSIS_ARCHIVE", str(tmp_path / "not" / "there.sqlite"))
-        with pytest.raises(ra.ArchiveError, match="is its folder there"):
-            api.check()
 
 
 def test_an_archive_is_set_for_the_session_and_taken_back(
@@ -288,14 +228,6 @@ def conclude(api: LetteredApi, **more: Any) -> tuple[Any, ...]:
     return str(made), made.gate().reasons, made.gate().ok
 
 
-def test_an_overview_that_fails_has_the_rows_of_the_other_workflows(archive: ra.Archive) -> None:
-    with LetteredApi(alike(3, "PPP"), max_attempts=2) as api:
-        api.broken["GET /v1/workflows/evals/results"] = reply(500, {"detail": "away"})
-        with using(archive), pytest.raises(ra.ServerError) as caught:
-            ra.overview(client=api.client, progress=False)
-    assert caught.value.partial.schema == OVERVIEW
-
-
 def test_an_overview_reads_what_is_kept(archive: ra.Archive) -> None:
     with LetteredApi({"a": "P" * 40 + "F", **alike(3, "P" * 41)}) as api:
         plain = ra.overview(client=api.client, progress=False)
@@ -305,17 +237,6 @@ def test_an_overview_reads_what_is_kept(archive: ra.Archive) -> None:
         kept = ra.overview(client=api.client, progress=False)
         assert not any("results" in each for each in api.asked)
         assert_frame_equal(kept.frame, plain.frame)
-
-
-def test_the_news_of_a_watched_run_come_from_the_whole_history(archive: ra.Archive) -> None:
-    with LetteredApi(OLD_BREAK, codes=EDITED_AT_20, memory=False) as api:
-        with using(archive):
-            view = ra.watch("run_519", client=api.client)
-        view.wait(timeout=60)
-        told = view._repr_mimebundle_()["text/html"]
-        view.close()
-    assert "at the latest" not in told
-    assert "21 Apr" in told
 
 
 def test_a_view_reads_what_is_kept_also_once_the_archive_is_left(archive: ra.Archive) -> None:

@@ -172,11 +172,6 @@ class World:
         return "\n".join([" ".join(self.told), *rows, str(self.saved), str(self.api.definitions)])
 
 
-def cut(letters: dict[str, str], done: int, rest: str) -> dict[str, str]:
-    """The first few, and what became of the others."""
-    return {each: now if at < done else rest for at, (each, now) in enumerate(letters.items())}
-
-
 def say(api: LetteredApi, world: World, **more: Any) -> tuple[Any, set[str], pl.DataFrame | None]:
     """What a check says, by which runs, and of each eval."""
     try:

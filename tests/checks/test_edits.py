@@ -18,7 +18,7 @@ from support.lettered_api import FLOW, LetteredApi, alike
 
 import retab_analysis as ra
 
-UNKNOWN = "What was edited is not known: the API does not keep earlier drafts."
+UNKNOWN = "The edit is not known: the API does not keep earlier drafts."
 
 
 @contextmanager
@@ -118,13 +118,15 @@ def test_else_a_published_version_is_compared_with_the_draft() -> None:
     assert said in verdict.explain()
 
 
-def test_where_nobody_knows_it_one_line_says_so() -> None:
-    with broken_at(20, "A" * 20 + "BBBCCC", history=False) as api:
+@pytest.mark.parametrize("published", ["", "A"])
+def test_where_nobody_knows_it_one_line_says_so(published: str) -> None:
+    with broken_at(20, "A" * 20 + "BBBCCC", published, history=False) as api:
+        api.broken["GET /v1/workflows/versions/"] = reply(404)
         verdict = api.check()
     assert shown(verdict) == []
     for text in (verdict.to_markdown(), verdict.to_html(), " ".join(str(verdict).split())):
         assert UNKNOWN in text
-    assert "What was edited in extract is not known" in verdict.explain()
+    assert "The edit in extract is not known" in verdict.explain()
 
 
 def test_an_archive_remembers_it(tmp_path: Path) -> None:
@@ -191,6 +193,6 @@ def test_that_asking_fails_is_said_and_loses_nothing() -> None:
         api.broken["GET /v1/workflows/blocks/extract"] = reply(500)
         verdict = api.check()
     assert verdict.broken.height == 3
-    assert "What was edited is not known: asking failed" in verdict.to_markdown()
+    assert "The edit is not known: asking failed" in verdict.to_markdown()
     assert verdict.config_changes.is_empty()
     assert isinstance(verdict.config_changes, pl.DataFrame)

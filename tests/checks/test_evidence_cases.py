@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from support.lettered_api import MINUTE, LetteredApi, alike
+from support.lettered_api import LetteredApi, alike
 
 import retab_analysis as ra
 
@@ -29,45 +29,6 @@ def looks(
             made = api.check()
             found.append((made.evals.filter(eval_id="a").row(0, named=True), made))
     return found
-
-
-def test_a_drift_is_open_at_once_and_red_from_the_third_failure_on() -> None:
-    seen = looks("P" * 15 + "F" * 8, first=16)
-    assert all(row["transition"] in OPEN for row, _ in seen[:2])
-    for row, made in seen[2:]:
-        assert (row["transition"], row["cause"]) == ("regressed", "drift")
-        assert row["since_run_id"] == "run_15"
-        assert not made.gate().ok
-
-
-def test_an_error_is_no_outcome_and_its_rerun_decides() -> None:
-    for rerun, transition in (("P", "still_passing"), ("F", "suspect")):
-        evals = {"a": "P" * 20 + "E", **alike(6, "P" * 21)}
-        with LetteredApi(evals, reruns={"a": rerun}) as api:
-            api.now = api.runs[-1].at + 20 * MINUTE
-            first = api.check()
-            assert first.evals.filter(eval_id="a")["transition"].item() == "newly_errored"
-            assert first.gate().undecided == ("a",)
-            last = ra.settle(first, client=api.client, progress=False)
-            assert last.evals.filter(eval_id="a")["transition"].item() == transition
-
-
-def test_an_error_at_two_runs_on_one_code_fails_and_has_no_probability() -> None:
-    ((row, made),) = looks("P" * 20 + "EE")
-    assert (row["transition"], row["p_regressed"]) == ("newly_errored", None)
-    assert row["reason"] == "error at every run since 21 Apr"
-    assert made.gate().failing == ("a",)
-    ((row, made),) = looks("P" * 20 + "EE", "A" * 21 + "B")
-    assert made.gate().exit_code == 2
-    assert made.gate().undecided == ("a",)
-
-
-def test_an_eval_that_comes_and_goes_is_flaky_from_its_second_failure_on() -> None:
-    letters = "PPFPPFPFPPPFPP"
-    for row, made in looks(letters, others=40, first=6):
-        assert row["transition"] == "flaky"
-        assert made.gate().ok
-        assert not made.gate().undecided
 
 
 @pytest.mark.parametrize("letters", ["P" * 20 + "FPPF", "F" + "P" * 39 + "F"])
@@ -106,15 +67,6 @@ def test_a_break_with_a_lucky_pass_is_dated_where_it_began() -> None:
     ((row, _),) = looks("PPPPPFFFPFFF")
     assert row["transition"] in OPEN
     assert row["since_run_id"] == "run_5"
-
-
-def test_the_evals_of_one_document_are_named_and_count_as_one() -> None:
-    evals = {**alike(12, "P" * 20 + "F", "of one"), **alike(48, "P" * 21)}
-    documents = {f"of one {at}": "one.pdf" for at in range(12)}
-    with LetteredApi(evals, documents=documents) as api:
-        made = api.check()
-    assert made.broken.height == 12
-    assert made.summary["n_documents"].item() == 49
 
 
 @pytest.mark.parametrize("history", [10, 30, 60])

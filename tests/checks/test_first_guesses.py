@@ -187,11 +187,6 @@ def test_it_fails_with_the_right_call(
         eval(guess.right.replace('"…"', '"wf_claims"'), typed)
 
 
-def test_there_are_enough_of_them() -> None:
-    tasks = {*names_of(WORKING), *names_of(FAILING)}
-    assert len(tasks) == len(WORKING) + len(FAILING) >= 24
-
-
 @pytest.mark.parametrize(("age", "hours"), [("12h", 12), ("30d", 720), ("2w", 336), ("30 d", 720)])
 def test_an_age_is_taken_wherever_a_date_is(age: str, hours: int) -> None:
     with FaultServer([reply(body=page([]))]) as server:
@@ -230,20 +225,6 @@ def test_a_name_that_two_workflows_have_is_an_error_that_lists_them() -> None:
         assert not [each for each in server.requests if each.startswith("POST")]
 
 
-def test_an_unknown_workflow_is_asked_about_before_anything_is_said(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with ra.Sandbox() as sandbox, ra.Client(**sandbox.credentials) as client:
-        with pytest.raises(ra.NotFoundError, match="did you mean 'wf_invoices'"):
-            ra.start_runs("wf_invoice", client=client)
-    assert capsys.readouterr().err == ""
-
-
-def test_a_verdict_is_neither_true_nor_false(typed: dict[str, Any]) -> None:
-    with pytest.raises(TypeError, match=r"verdict\.gate\(\)\.ok"):
-        bool(typed["verdict"])
-
-
 def test_without_a_run_it_says_how_to_start_one() -> None:
     with LetteredApi({"one": "P", "two": "P"}) as api:
         api.runs.clear()
@@ -251,14 +232,3 @@ def test_without_a_run_it_says_how_to_start_one() -> None:
             ra.ConfigError, match=r"no run yet.*run = ra\.start_runs\('wf_letters'\)"
         ):
             api.check()
-
-
-def test_a_first_run_says_what_is_next() -> None:
-    with LetteredApi({"one": "P", "two": "P"}) as api:
-        first = api.check()
-    assert first.headline == "○ First run: 2 of 2 pass; the next check compares with it"
-    assert first.gate().ok
-
-
-def test_the_overview_of_a_workflow_without_evals_says_what_is_next(typed: dict[str, Any]) -> None:
-    assert "ra.start_runs('wf_untitled')" in repr(ra.overview("wf_untitled"))

@@ -14,7 +14,6 @@ from support.inside import (
     check_results,
     find_edited,
     say_edited,
-    split_reruns,
 )
 
 CODE, INPUTS = "code of the candidate", "inputs of the candidate"
@@ -134,33 +133,6 @@ def test_where_nobody_says_whether_it_is_up_to_date_the_block_does(
     assert found(candidate(), now, blocks(days)) == edited
     assert found(candidate(), now, blocks(days, "another block")) == []
     assert found(candidate(), now) == []
-
-
-def test_an_eval_that_the_candidate_does_not_have_is_not_asked_about() -> None:
-    assert find_edited(candidate(), saved("e2", latest_block_fingerprint="x")).is_empty()
-
-
-def test_reruns_of_other_code_or_another_eval_are_told_apart() -> None:
-    made = candidate(ran("e1"), ran("e2"), ran("e3"), ran("e4"), ran("e5"))
-    again = candidate(
-        ran("e1", 10),
-        ran("e2", 11, block_execution_fingerprint="other"),
-        ran("e3", 12, handle_inputs_fingerprint="other"),
-        ran("e4", 13, expected_value="2"),
-        ran("e5", 14, block_execution_fingerprint=None, expected_value=None),
-        ran("e6", 15),
-    )
-    same, edited = split_reruns(made, again)
-    assert same.columns == again.columns
-    assert same["eval_id"].to_list() == ["e1", "e5", "e6"]
-    assert edited.select("eval_id", "edited").rows() == [
-        ("e2", "code"),
-        ("e3", "inputs"),
-        ("e4", "condition"),
-    ]
-    nothing, none = split_reruns(made, again.clear())
-    assert nothing.is_empty()
-    assert none.is_empty()
 
 
 def test_what_was_edited_in_words() -> None:

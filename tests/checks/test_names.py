@@ -14,7 +14,6 @@ from support.lettered_api import LetteredApi, alike
 import retab_analysis as ra
 
 ONE, OTHER = "blk_9fQ2", "blk_7aa0"
-UNKNOWN = "What was edited is not known: the API does not keep earlier drafts."
 
 
 def edited(labels: dict[str, str], published: str = "A") -> LetteredApi:
@@ -72,16 +71,6 @@ def test_labels_cost_no_request() -> None:
     with quiet:
         check(quiet)
         assert "GET /v1/workflows/blocks" not in quiet.asked
-
-
-def test_where_nobody_knows_what_was_edited_the_card_says_so() -> None:
-    api = edited({}, published="")
-    api.history, api.codes = False, {ONE: "A" * 20 + "BC", OTHER: "A"}
-    api.upto = 21
-    made = check(api)
-    assert made.broken.filter(cause="edit").height == 2
-    assert UNKNOWN in str(made)
-    assert made.config_changes.is_empty()
 
 
 def later_published(api: LetteredApi) -> None:
@@ -165,11 +154,3 @@ def test_what_an_archive_knows_of_labels_costs_no_request(tmp_path: Path) -> Non
         labels = dict(made.evals.select("block_id", "block_label").iter_rows())
         assert labels == {ONE: "Line items", OTHER: "Total"}
         assert ra.fetch_evals(api.flow, client=api.client)["block_label"].null_count() == 12
-
-
-def test_no_check_reads_the_list_of_graphs() -> None:
-    api = LetteredApi(alike(6, "P" * 9), published="A")
-    with api:
-        for named in (None, "published", "v1"):
-            check(api, candidate=named)
-        assert "GET /v1/workflows/versions" not in api.asked

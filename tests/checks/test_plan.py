@@ -260,12 +260,6 @@ def test_a_version_or_run_older_than_what_is_listed_is_found() -> None:
             assert "days older" in made.explain()
 
 
-def test_an_old_baseline_is_said_to_be_old() -> None:
-    with whole(50) as api:
-        assert "(which is 40 days older)" in api.check(baseline="run_9").explain()
-        assert "days older" not in api.check(baseline="run_30").explain()
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -303,10 +297,3 @@ def test_75_a_row_of_another_workflow_in_a_list_is_refused(which: str) -> None:
         client = ra.Client(KEY, api.server.url, max_attempts=1)  # type: ignore[union-attr]
         with pytest.raises(ra.ProtocolError, match="is of workflow 'wf_other'"):
             ra.check(api.flow, client=client, progress=False)
-
-
-def test_a_list_in_short_pages_is_read_to_its_end() -> None:
-    expected = whole(12, codes="A" * 11 + "B").check()
-    with whole(12, codes="A" * 11 + "B") as api:
-        api.largest_page = 2
-        assert api.check().plan.equals(expected.plan)

@@ -200,19 +200,3 @@ def test_what_broke_hard_is_red_until_it_is_mended_redefined_or_accepted(
 def transition(made: ra.Comparison) -> str:
     found: str = made.evals.filter(eval_id="a")["transition"].item()
     return found
-
-
-@pytest.mark.parametrize("seed", seeds(2000, 3))
-def test_nothing_fails_where_everything_passes(seed: int) -> None:
-    made = Sequence(seed)
-    made.whole()
-    with made.api as api:
-        for _ in range(made.random.randrange(3, 12)):
-            if made.random.random() < 0.1:
-                made.redefine()
-            made.step()
-        for _ in range(5):
-            made.whole()
-            gate = api.check().gate()
-        assert gate.ok, made
-        assert not gate.undecided

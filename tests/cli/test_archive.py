@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes import KEY
-from support.faultserver import page, reply
+from support.faultserver import reply
 from support.inside import RecordingClient, Session, main
 from support.lettered_api import FLOW, LetteredApi
 
@@ -165,13 +165,3 @@ def test_a_check_starts_nothing_where_the_archive_cannot_be_used(
     assert run(api, f"check {FLOW} --start {option}") == 3
     assert "it is not an archive" in capsys.readouterr().err
     assert api.started == []
-
-
-def test_a_label_of_two_blocks_in_the_file_is_a_usage_error(
-    api: LetteredApi, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("policy.toml").write_text('[tiers.informational]\nblocks = ["Same"]\n')
-    alike = [{"id": each, "label": "Same", "type": "extract"} for each in ("extract", "other")]
-    api.broken["GET /v1/workflows/blocks"] = reply(200, page(alike))
-    assert run(api, f"check {FLOW} --accepted policy.toml") == 4
-    assert "'Same' is the name of 2 blocks; give an id: extract, other" in capsys.readouterr().err

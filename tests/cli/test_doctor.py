@@ -295,25 +295,25 @@ def test_a_proxy_is_named_without_its_password(
     assert told["address"] == f"{api.base_url} from the argument base_url"
 
 
-UNNUMBERED = 'Versions have no numbers and no notes: "v5" is not known'
-UNKNOWN = "The words of an edit are shown only for published versions and for the draft"
+UNNUMBERED = 'Versions have no numbers and no notes: "v5" does not work'
+UNKNOWN = "A check shows the words of an edit only for published versions"
 NO_HISTORY, NO_PUBLICATIONS = {"history of a block": UNKNOWN}, {"publications": UNNUMBERED}
 # What differs in each dialect, and how it begins what follows from that.
 DIFFERS: dict[str, dict[str, str]] = {
     "as documented": {},
-    "content-addressed drafts": {"draft ids": "Nothing: a version is a draft where"},
+    "content-addressed drafts": {"draft ids": "Nothing: a version is a draft if"},
     "no config-history": NO_HISTORY,
     "graph versions only": NO_PUBLICATIONS,
     "publications for the dashboard only": NO_PUBLICATIONS | NO_HISTORY,
     "a web page": NO_PUBLICATIONS | NO_HISTORY,
     "no fingerprints": {
-        "fingerprints of results": "A result is known by its version instead",
-        "fingerprints of summaries": "What ran before the last edit is known by times alone",
+        "fingerprints of results": "Results are distinguished by their versions instead",
+        "fingerprints of summaries": "Only times tell which evals ran before the last edit",
     },
-    "no freshness": {"freshness": "Whether an eval ran on the code as it is now is known by"},
+    "no freshness": {"freshness": "Only fingerprints and times tell whether an eval ran"},
     "last month": NO_PUBLICATIONS
     | NO_HISTORY
-    | {"graphs": "Where publications are not listed either, versions are known by the runs"},
+    | {"graphs": "If publications are not listed either, only runs tell the versions"},
 }
 
 

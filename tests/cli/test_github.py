@@ -145,12 +145,3 @@ def test_arguments_give_the_runner_no_command(
     assert main(["runs", FLOW, "a\n::error::x ##[group]\x1b[2J"]) == 4
     said = capsys.readouterr().err
     assert "unrecognized arguments: a\n\u200b::error::x ##\u200b[group]\ufffd[2J" in said
-
-
-def test_outside_of_actions_nothing_is_written(
-    summary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("GITHUB_ACTIONS")
-    assert ask(monkeypatch, LetteredApi(ROWS, "A" * PAST + "B"), "check", FLOW) == 1
-    assert summary.read_text() == "# Another step\n"
-    assert "::error" not in capsys.readouterr().err

@@ -159,15 +159,6 @@ def test_what_cannot_be_used_is_4_and_asks_nothing(
     assert green.api.asked == []
 
 
-@pytest.mark.parametrize("side", ["--candidate", "--baseline"])
-@pytest.mark.parametrize("command", [["check"], ["report", "r.md"]])
-def test_a_side_that_is_not_there_is_4(
-    green: Served, capsys: pytest.CaptureFixture[str], side: str, command: list[str]
-) -> None:
-    assert green(command[0], FLOW, *command[1:], side, "draft_of_nobody") == 4
-    assert f"{side[2:]}='draft_of_nobody' is not a run or a version" in capsys.readouterr().err
-
-
 def test_how_many_may_fail_and_how_few_may_pass(red: Served) -> None:
     check = ("check", FLOW, "--fail-on", "regressed")
     assert red(*check) == 1
@@ -226,43 +217,6 @@ def test_values_are_left_out_unless_asked_for(
         assert "apples" in text
 
 
-@pytest.mark.parametrize("command", ["check", "report"])
-def test_a_report_shows_the_gate_that_the_exit_code_is_of(
-    red: Served, suspect: Served, tmp_path: Path, command: str
-) -> None:
-    files = ["r.md", "r.html"]
-    written = [f"--report={each}" for each in files] if command == "check" else files
-    assert red("accept", FLOW, "accepted.toml", "--reason", "known") == 0
-    assert red(command, FLOW, *written, "--accepted", "accepted.toml") == 0
-    for text in ((tmp_path / each).read_text() for each in files):
-        assert "1 failure accepted" in text
-        assert "1 accepted: total" in text
-        assert "gate holds" in text
-    strict = suspect(command, FLOW, *written, "--fail-on", "suspect")
-    assert strict == (1 if command == "check" else 0)
-    for text in ((tmp_path / each).read_text() for each in files):
-        assert "no eval may count as unclear" in text
-        assert "gate fails" in text
-        assert "1 unclear since " in text
-
-
-def test_quiet_says_nothing_but_errors(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    assert red("check", FLOW, "--quiet") == 1
-    assert capsys.readouterr() == ("", "")
-    assert red("check", "wf_nope", "--quiet") == 3
-    assert "wf_nope" in capsys.readouterr().err
-
-
-def test_in_an_encoding_without_signs_nothing_fails(red: Served) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "retab_analysis", "check", FLOW],
-        capture_output=True,
-        env={**red.variables, "PYTHONIOENCODING": "ascii"},
-    )
-    assert ended.returncode == 1
-    assert ended.stdout.startswith(b"\\u2717 1 eval broke")
-
-
 @pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✗ 1"), ("latin-1", "\\u2717 1")])
 def test_json_is_utf_8_or_ascii(red: Served, encoding: str, mark: str) -> None:
     command = [sys.executable, "-m", "retab_analysis", "check", FLOW, "--json", "--brief"]
@@ -281,26 +235,24 @@ def test_a_reader_that_goes_away_is_no_traceback(green: Served) -> None:
     assert ended.stdout.strip() in ("0", "141")
 
 
-@pytest.mark.parametrize("buffered", [True, False])
+STREAMS = [
+    ("check wf_letters >/dev/full", 3),
+    ("runs wf_letters >/dev/full", 3),
+    ("--version >/dev/full", 3),
+    ("--help >/dev/full", 3),
+    ("check wf_letters 2>/dev/full", 1),
+    ("check wf_nope 2>/dev/full", 3),
+    ("check wf_letters >&-", 1),
+    ("check wf_letters 2>&-", 1),
+    ("runs wf_letters -o runs.csv >&-", 0),
+    ("runs wf_letters >&-", 4),
+    ("runs wf_letters --format parquet >&-", 4),
+]
+
+
 @pytest.mark.parametrize(
-    ("command", "code"),
-    [
-        ("check wf_letters >/dev/full", 3),
-        ("check wf_letters --json >/dev/full", 3),
-        ("runs wf_letters >/dev/full", 3),
-        ("overview >/dev/full", 3),
-        ("--version >/dev/full", 3),
-        ("--help >/dev/full", 3),
-        ("check --help >/dev/full", 3),
-        ("check wf_letters 2>/dev/full", 1),
-        ("check wf_nope 2>/dev/full", 3),
-        ("check wf_letters >&-", 1),
-        ("check wf_letters --json >&-", 1),
-        ("check wf_letters 2>&-", 1),
-        ("runs wf_letters -o runs.csv >&-", 0),
-        ("runs wf_letters >&-", 4),
-        ("runs wf_letters --format parquet >&-", 4),
-    ],
+    ("command", "code", "buffered"),
+    [*((*each, True) for each in STREAMS), *((*each, False) for each in STREAMS[:2])],
 )
 def test_a_stream_that_cannot_be_written_is_no_traceback(
     red: Served, command: str, code: int, buffered: bool
@@ -436,15 +388,6 @@ def test_what_drift_does_not_judge_is_not_run_again(capsys: pytest.CaptureFixtur
     assert told.count("9 evals of edited blocks are not judged") == 1
 
 
-def test_settle_says_how_many_before_it_starts(
-    suspect: Served, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert suspect("check", FLOW, "--settle", "3") == 0
-    said = "Running 1 undecided eval again, once.\ntotal is flaky.\n"
-    assert capsys.readouterr().err == said
-    assert len(suspect.api.started) == 1
-
-
 def test_told_to_wait_it_looks_again_in_hours(capsys: pytest.CaptureFixture[str]) -> None:
     for served in serve(LetteredApi({**GREEN, "other": "P" * PAST + "F"}, reruns={"other": "FFF"})):
         clock = keep_time(served.api, served.session.client)
@@ -486,19 +429,6 @@ def test_what_stops_nothing_is_not_run_again(
         served(*line, "--start", "-q")
         assert [run.scope for run in served.api.started] == ["W"]
         assert capsys.readouterr().err == ""
-
-
-def test_what_reruns_would_decide_is_said_with_what_to_type(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    advice = f"retab-analysis check {FLOW} --settle 12"
-    for served in serve(LetteredApi({**GREEN, "other": "P" * PAST + "E"})):
-        assert served("check", FLOW) == 2
-    assert advice in " ".join(capsys.readouterr().out.split())
-    many = {f"e{at}": "P" * PAST + "FF" for at in range(3)}
-    for served in serve(LetteredApi({**GREEN, **many}, f"{CODES}B")):
-        assert served("check", FLOW) == 1  # broken for sure
-    assert "--settle" not in capsys.readouterr().out
 
 
 def test_a_failure_names_what_was_started(capsys: pytest.CaptureFixture[str]) -> None:
@@ -673,17 +603,6 @@ def test_tables_in_files(green: Served, tmp_path: Path, capsys: pytest.CaptureFi
     assert pl.read_parquet(tmp_path / "one.parquet")["run_id"].unique().to_list() == ["run_3"]
 
 
-def test_runs_can_be_chosen_by_date(green: Served, tmp_path: Path) -> None:
-    assert green("runs", FLOW, "--from", "2026-04-03", "--to", "2026-04-04", "-o", "r.csv") == 0
-    assert ra.read_csv(tmp_path / "r.csv")["run_id"].to_list() == ["run_3", "run_2"]
-
-
-def test_parquet_into_a_pipe(green: Served) -> None:
-    command = [sys.executable, "-m", "retab_analysis", "runs", FLOW, "--format", "parquet"]
-    ended = subprocess.run(command, capture_output=True, env=green.variables)
-    assert pl.read_parquet(io.BytesIO(ended.stdout)).height == PAST + 1
-
-
 # The other commands
 
 
@@ -810,13 +729,6 @@ def test_a_run_of_another_workflow_is_3(
     assert told.err == f"No answer: run run_3 is of workflow {FLOW}, not wf_nope\n"
     assert green(command, FLOW, "--run", "run_3", "--run", "nope") == 3
     assert capsys.readouterr().out == ""
-
-
-def test_several_candidates_are_one_side(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = ["--candidate", f"run_{PAST}", "--candidate", f"run_{PAST - 1}"]
-    red("check", FLOW, *runs, "--json")
-    document = json.loads(capsys.readouterr().out)
-    assert {row["candidate_n"] for row in document["evals"]} == {2}
 
 
 def test_first_guesses_at_a_shell(green: Served, capsys: pytest.CaptureFixture[str]) -> None:

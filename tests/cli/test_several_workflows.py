@@ -69,13 +69,6 @@ def test_all_are_those_with_saved_evals_and_a_run(
     assert f"Left out, without a saved eval or a run of the workflow: {EMPTY}." in err
 
 
-def test_one_workflow_is_told_as_ever(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", UNRUN, "--json", "--brief"], session) == 2
-    assert told(capsys)["workflow_id"] == UNRUN
-    main(["check", UNRUN], session)
-    assert capsys.readouterr().out.startswith("○ ")
-
-
 def test_each_has_files_of_its_own(
     session: Session, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

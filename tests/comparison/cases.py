@@ -9,15 +9,8 @@ from typing import Any
 import polars as pl
 from support.frames import START, result, results
 from support.inside import COMPARISON, Comparison, Sides, check_results, compare, compare_sides
+from support.lettered_api import STATES
 
-STATES = {
-    "P": "passed",
-    "F": "failed",
-    "B": "blocked",
-    "E": "error",
-    "C": "cancelled",
-    "U": "unscored",
-}
 Rows = list[dict[str, Any]]
 
 

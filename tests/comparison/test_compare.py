@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import Rows, history, many_evals, runs
-from support.compared import compare_in
 from support.frames import result, results
 from support.frames import run as run_row
 from support.frames import runs as runs_frame
@@ -30,31 +29,13 @@ def same(one: Comparison, other: Comparison) -> bool:
     return one.evals.equals(other.evals) and one.summary.equals(other.summary)
 
 
-def test_arguments_are_handed_on() -> None:
-    made = compare_in(FRAME, "vA", "vB", alpha=0.1, margin=0.2)
-    assert (made.alpha, made.margin) == (0.1, 0.2)
-
-
 def test_lazy_frames_are_taken_anywhere() -> None:
     eager = compare(runs(NAMED, 4), runs(NAMED, 5), history=FRAME)
     lazy = compare(runs(NAMED, 4).lazy(), runs(NAMED, 5).lazy(), history=FRAME.lazy())
     assert same(eager, lazy)
 
 
-def test_columns_of_ones_own_do_not_disturb() -> None:
-    mine = FRAME.with_columns(mine=pl.lit(1), at=pl.lit(2), side=pl.lit("x"), moment=pl.lit(0))
-    assert same(compare_in(mine, "vA", "vB"), compare_in(FRAME, "vA", "vB"))
-
-
-def test_frames_that_converted_without_loss_are_taken() -> None:
-    floats = FRAME.with_columns(pl.col("duration_ms").cast(pl.Float64))
-    zoned = FRAME.with_columns(pl.col("run_created_at").dt.convert_time_zone("Etc/UTC"))
-    for frame in (floats, zoned):
-        assert compare_in(frame, "vA", "vB").evals.height == 5
-
-
 OTHER = results(result("e", "passed", 1, workflow_id="elsewhere"))
-EMPTY = results()
 
 
 @pytest.mark.parametrize(
@@ -63,11 +44,6 @@ EMPTY = results()
 def test_results_of_two_workflows_are_refused(sides: tuple[Any, Any, Any]) -> None:
     with pytest.raises(ConfigError, match=r"different workflows.*elsewhere, wf"):
         compare(sides[0], sides[1], history=sides[2])
-
-
-def test_an_unknown_workflow_is_not_another_one() -> None:
-    blind = FRAME.with_columns(workflow_id=pl.lit(None, pl.String))
-    assert compare(blind, FRAME).evals.height == 5
 
 
 @pytest.mark.parametrize(

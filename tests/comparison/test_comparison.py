@@ -16,7 +16,6 @@ from comparison.cases import (
     many_evals,
     of_every_transition,
     suite,
-    the_only,
 )
 from support.frames import result, results
 from support.inside import compare
@@ -90,13 +89,6 @@ def test_what_to_do_next_can_be_typed_until_there_is_nothing() -> None:
         compile(step.code, "cell", "exec")
         accept, step = step, step.otherwise
     assert accept.code == 'verdict.accept("accepted.toml", reason="…")'
-
-
-def test_what_is_sure_is_not_run_again() -> None:
-    rows = history("e", "P" * 20 + "FFFF", "A" * 20 + "BBBB")
-    sure = held_against(rows, 20, (21, 24))
-    assert the_only(sure)["p_regressed"] >= 0.95
-    assert sure.reruns.is_empty()
 
 
 def test_everything_as_json() -> None:

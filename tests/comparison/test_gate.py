@@ -25,7 +25,6 @@ from support.inside import (
     EVALS,
     FAIL_ON,
     TRANSITIONS,
-    Accepted,
     Comparison,
     ReadRuns,
     SavedEvals,
@@ -206,17 +205,15 @@ def test_the_least_pass_rate(least: float, ok: bool) -> None:
     gate = suite("PF", "PF").gate(min_pass_rate=least)
     assert gate.ok is ok
     if not ok:
-        said = (
-            f"The pass rate is 50 %, 1 of 2 that ended; at least {100 * least:.0f} % is asked for."
-        )
-        assert gate.reasons == (said,)
+        asked = f"the rule asks for at least {100 * least:.0f} %."
+        assert gate.reasons == (f"The pass rate is 50 %, 1 of 2 that ended; {asked}",)
     close = suite("P" * 199, "P" * 189 + "F" * 10).gate((), min_pass_rate=0.95, verdict=False)
-    said = "The pass rate is 94.97 %, 189 of 199 that ended; at least 95.00 % is asked for."
+    said = "The pass rate is 94.97 %, 189 of 199 that ended; the rule asks for at least 95.00 %."
     assert close.reasons == (said,)
     rule = suite("P", "P").gate(min_pass_rate=0.9995).rule
     assert "the pass rate must be at least 99.95 %" in rule
     assert suite("P", "C").gate((), min_pass_rate=0.1).reasons == (
-        "The pass rate is not known; at least 10 % is asked for.",
+        "The pass rate is not known; the rule asks for at least 10 %.",
     )
 
 
@@ -239,13 +236,6 @@ def test_evals_that_are_still_to_come_are_counted_and_not_named() -> None:
     )
     assert comparison.gate(max_failures=6).reasons
     assert not comparison.gate(max_failures=7).reasons
-
-
-def test_many_evals_are_named_in_part() -> None:
-    rows = many_evals(30, "P" * 9 + "F", "A" * 9 + "B")
-    said = held_against(rows, 9, 10).gate(verdict=False).reasons[0]
-    assert said.startswith("30 broke since 28 May: name of e000, ")
-    assert said.endswith(" and 10 more.")
 
 
 def test_texts_from_outside_stay_in_their_line() -> None:
@@ -286,23 +276,6 @@ def test_a_fall_in_one_run_that_no_called_eval_explains_is_undecided() -> None:
     ]
 
 
-def test_an_eval_that_ends_in_an_error_at_every_run_fails() -> None:
-    rows = [*many_evals(12, "P" * 12), *history("down", "P" * 9 + "EEE")]
-    for made in (held_against(rows, 11, 12), held_against_own_past(rows, 12)):
-        gate = made.gate()
-        assert gate.reasons == ("1 error at every run since 28 May: name of down.",)
-        assert gate.failing == ("down",)
-        assert made.headline == "✗ 1 eval ended in an error at every run since 28 May"
-        assert made.evals.filter(eval_id="down")["p_regressed"].item() is None
-        assert made.reruns.is_empty()
-    # Once is isolated; and one that never passed has nothing to fall from.
-    once = held_against_own_past([*many_evals(12, "P" * 10), *history("down", "P" * 9 + "E")], 10)
-    never = held_against_own_past([*many_evals(12, "P" * 4), *history("down", "EEEE")], 4)
-    for made in (once, never):
-        assert made.gate().exit_code == 2
-        assert made.gate().undecided == ("down",)
-
-
 # Accepted failures
 
 
@@ -326,33 +299,13 @@ def test_what_is_accepted_goes_round(tmp_path: Path, capsys: pytest.CaptureFixtu
         gate = comparison.gate(accepted=given, verdict=False)
         assert gate.exit_code == 2  # an error is run again, and not accepted
         assert gate.notes[-1].startswith("4 accepted: ")
+    assert f'From now on: ra.use(accepted="{path}")' in capsys.readouterr().err
     # What is accepted now is all that failed the gate, or left it undecided.
-    capsys.readouterr()
     again = made.accept(path, reason="again")
     said = "accepted.toml stays as it is, and holds 4 now."
     assert capsys.readouterr().err.startswith(said)
     assert again.gate() == made.gate()
     assert tomllib.loads(path.read_text(encoding="utf-8"))["accepted"] == entries
-
-
-def test_accept_gives_the_verdict_as_it_is_then_and_says_the_line_to_use(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "accepted.toml"
-    rows = [*history("a", "P" * 9 + "FFF", "A" * 9 + "BBB"), *many_evals(9, "P" * 12)]
-    before = held_against_own_past(rows, 12)
-    assert before.gate().failing == ("a",)
-    made = before.accept(path, reason="known")
-    assert f'From now on: ra.use(accepted="{path}")' in capsys.readouterr().err
-    headline = "✓ Nothing new broke: 9 of 10 pass, 1 accepted"
-    assert made.headline == str(made).splitlines()[0].split("  ")[0] == headline
-    assert made.gate().ok
-    assert made.next_step is None
-    write_report(made, tmp_path / "report.html")
-    report = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "gate holds" in report
-    assert "1 accepted" in report
-    assert not before.gate().ok  # what it was stays what it was
 
 
 def test_existing_entries_stay_and_it_is_said(
@@ -379,14 +332,6 @@ def test_existing_entries_stay_and_it_is_said(
         "Accepted: name of broken. accepted.toml holds 3 now.",
         "Accepted: name of blocked. Accepted already: name of doubtful. accepted.toml holds 4 now.",
     ]
-
-
-def test_what_fails_now_and_then_may_be_accepted_before_it_fails_the_gate(tmp_path: Path) -> None:
-    comparison = held_against(history("shaky", "PPFPFPPFP"), (1, 4), (5, 9))
-    row = comparison.evals.row(0, named=True)
-    assert (row["candidate_state"], row["transition"] in FAIL_ON) == ("mixed", False)
-    comparison.accept(tmp_path / "accepted.toml", "shaky", reason="one in three")
-    assert [each.id for each in read_policy(tmp_path / "accepted.toml").accepted] == ["shaky"]
 
 
 BY_HAND = f"""# What the team knows.
@@ -426,23 +371,6 @@ def test_comments_stay_and_what_has_run_out_holds_again(
         ("doubtful", "new", None),
         ("gap", "old", None),
     ]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[[accepted]]\nid = 'gap'\n[[accepted]]\nid = 'gap'",
-    ],
-)
-def test_entries_can_be_added_however_the_others_are_written(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "accepted.toml"
-    path.write_text(text, encoding="utf-8")
-    before = {each.id: each for each in read_policy(path).accepted}
-    of_every_transition().accept(path, "broken", reason="new")
-    assert {each.id: each for each in read_policy(path).accepted} == before | {
-        "broken": Accepted("broken", "name of broken", "new", workflow="wf")
-    }
 
 
 def test_a_last_day_that_is_over_is_refused(tmp_path: Path) -> None:
@@ -516,32 +444,6 @@ def test_one_pass_does_not_end_what_is_accepted(
 BROKEN = ("regressed", "newly_blocked")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "not toml",
-        "accepted = 3",
-        "[other]\nx = 1",
-        "[[accepted]]\nname = 'no id'",
-        "[[accepted]]\nid = ''",
-        "[[accepted]]\nid = 3",
-        "[[accepted]]\nid = 'a'\nreason = 3",
-        "[[accepted]]\nid = 'a'\nuntil = 'soon'",
-        "[[accepted]]\nid = 'a'\nuntil = 2026-01-01T00:00:00Z",
-        "[[accepted]]\nid = 'a'\nsince = 2026-01-01",
-        "accepted = ['a']",
-    ],
-)
-def test_a_file_that_is_not_one_of_accepted_failures_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "accepted.toml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"accepted\.toml"):
-        of_every_transition().gate(accepted=path)
-    with pytest.raises(ConfigError):
-        of_every_transition().accept(path, "gap", reason="x")
-    assert path.read_text(encoding="utf-8") == text
-
-
 def test_a_file_that_is_not_there_is_refused_by_the_gate_and_made_by_accept(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
     with pytest.raises(ConfigError, match=r"none\.toml"):
@@ -583,14 +485,8 @@ def test_what_cannot_be_accepted(tmp_path: Path, arguments: dict[str, Any], name
         {"fail_on": [3]},
         {"accepted": [3]},
         {"accepted": 3},
-        {"max_failures": -1},
-        {"max_failures": 1.5},
-        {"max_failures": True},
         {"min_pass_rate": 95},
         {"min_pass_rate": "all"},
-        {"min_pass_rate": True},
-        {"min_pass_rate": float("nan")},
-        {"verdict": "yes"},
     ],
 )
 def test_a_gate_that_cannot_be(arguments: dict[str, Any]) -> None:
@@ -600,23 +496,3 @@ def test_a_gate_that_cannot_be(arguments: dict[str, Any]) -> None:
 
 
 # Which evals
-
-
-def test_the_evals_that_fail_the_gate_are_listed() -> None:
-    comparison = of_every_transition()
-    assert sorted(comparison.gate().failing) == sorted(FAILING)
-    order = comparison.evals["eval_id"].to_list()
-    assert [*comparison.gate().failing] == [each for each in order if each in FAILING]
-    assert comparison.gate("suspect").failing == ("doubtful",)
-
-
-def test_the_accepted_evals_are_listed_where_they_do_not_pass() -> None:
-    gate = of_every_transition().gate(accepted=["broken", "fine0", "gap"])
-    assert sorted(gate.accepted) == ["broken", "gap"]
-    assert "broken" not in gate.failing
-
-
-def test_a_reason_of_the_whole_suite_names_no_eval() -> None:
-    gate = of_every_transition().gate(fail_on=(), min_pass_rate=1.0, verdict=False)
-    assert not gate.ok
-    assert gate.failing == ()

@@ -27,7 +27,6 @@ from support.examples import examples
 from support.frames import results
 from support.inside import (
     COMPARISON,
-    SUMMARY_SCHEMA,
     Comparison,
     Sides,
     check_results,
@@ -73,12 +72,6 @@ def all_the_same(ones: list[Comparison], others: list[Comparison]) -> None:
         same(one, other)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_order_of_rows_does_not_matter(seed: int) -> None:
-    shuffled = [each.sample(fraction=1, shuffle=True, seed=seed) for each in FRAMES]
-    all_the_same(both_ways(*shuffled), PLAIN)
-
-
 def test_the_documents_are_those_of_the_newest_result_whatever_the_order() -> None:
     rows = [*history("a", "PF"), *history("b", "PF"), *history("c", "PP")]
     again = [
@@ -122,11 +115,6 @@ def test_what_things_are_called_does_not_matter(name: str) -> None:
         assert_frame_equal(one.evals.select(unnamed), other.evals.select(unnamed))
         assert_frame_equal(one.summary, other.summary)
         assert one.verdict == other.verdict
-
-
-def test_a_result_that_is_given_twice_counts_once() -> None:
-    twice = [pl.concat([each, each.head(7), each.tail(9)] * 2) for each in FRAMES]
-    all_the_same(both_ways(*twice), PLAIN)
 
 
 def test_of_a_result_that_is_given_twice_the_later_row_counts() -> None:
@@ -196,19 +184,6 @@ def test_the_same_on_both_sides_has_not_changed() -> None:
 
 
 EMPTY = results()
-
-
-@pytest.mark.parametrize("past", [None, EMPTY, FRAMES[2]])
-def test_of_nothing_nothing_is_said(past: pl.DataFrame | None) -> None:
-    for candidate in (EMPTY, EMPTY.lazy()):
-        nothing = compare(EMPTY, candidate, history=past)
-        assert nothing.summary.schema == SUMMARY_SCHEMA
-        assert nothing.evals.schema == COMPARISON.schema
-        assert nothing.verdict == "inconclusive"
-        assert numbers(nothing)["n_evals"] == 0
-        assert nothing.reruns.is_empty()
-        assert nothing.explain()
-        assert nothing.gate().exit_code == 2
 
 
 def test_everything_may_be_removed_or_added() -> None:

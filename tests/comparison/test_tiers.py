@@ -75,7 +75,7 @@ def test_names_that_fit_nothing_are_an_error_where_the_saved_evals_are_known(
     with LetteredApi({}) as api:
         verdict = checked(api)
         for ask in (lambda: verdict.gate(accepted=path), lambda: api.check(accepted=path)):
-            with pytest.raises(ra.ConfigError, match="this workflow does not have: Z, soild"):
+            with pytest.raises(ra.ConfigError, match="this workflow lacks: Z, soild"):
                 ask()
 
 
@@ -190,10 +190,22 @@ def test_entries_are_added_beside_what_only_informs(tmp_path: Path) -> None:
             r"got `int` - at `\$.tiers.informational.blocks\[0\]`",
         ),
         ("accepted = 3", r"got `int` - at `\$.accepted`"),
+        ("accepted = ['a']", r"got `str` - at `\$.accepted\[0\]`"),
+        ("not toml", "Expected '=' after a key"),
+        ("[other]\nx = 1", "unknown field `other`"),
+        ("[[accepted]]\nname = 'no id'", r"missing required field `id` - at `\$.accepted\[0\]`"),
+        ("[[accepted]]\nid = ''", "length >= 1"),
+        ("[[accepted]]\nid = 'a'\nreason = 3", "got `int`"),
+        ("[[accepted]]\nid = 'a'\nuntil = 'soon'", "date"),
+        ("[[accepted]]\nid = 'a'\nuntil = 2026-01-01T00:00:00Z", "got `datetime`"),
         ("tiers = {vital = {}}", r"unknown field `vital` - at `\$.tiers`"),
         ("max_slowdown = 0.5", r"unknown field `max_slowdown`"),
     ],
 )
 def test_a_file_that_says_something_else_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(ra.ConfigError, match=said + r"\. It may hold \[\[accepted\]\] tables"):
-        read_policy(policy(tmp_path, text))
+    path = policy(tmp_path, text)
+    with pytest.raises(ra.ConfigError, match=said + r".*\. It may hold \[\[accepted\]\] tables"):
+        read_policy(path)
+    with pytest.raises(ra.ConfigError, match=said):
+        suspects().accept(path, ["solid"], reason="x")
+    assert path.read_text() == text

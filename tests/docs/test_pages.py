@@ -13,13 +13,15 @@ import retab_analysis as ra
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("**/*.md"))
-# What docs/conf.py makes: copies of these notebooks, and a page of the frames' columns.
+FRAMES = ["runs", "results", "evals", "workflows", "versions", "edits"]
+FRAMES += ["config_changes", "comparison"]
+# Made by docs/conf.py: copies of these notebooks, and a page of columns for each frame.
 MADE = {f"generated/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
-MADE |= {"generated/columns.md"}
+MADE |= {f"generated/{frame}.md" for frame in FRAMES}
 
 
 def written() -> list[Path]:
-    """The pages that somebody wrote."""
+    """The pages that a person wrote."""
     return [page for page in PAGES if not {"generated", "skill"} & {*page.parts}]
 
 
@@ -58,3 +60,52 @@ def test_every_page_is_reached_from_the_first() -> None:
             names = [line for line in tree.splitlines() if line and not line.startswith(":")]
             listed |= {(page.parent / f"{name}.md").resolve() for name in names}
     assert {page.resolve() for page in written()} - listed == {ROOT / "docs" / "index.md"}
+
+
+def test_every_public_name_stands_on_one_page_of_the_reference() -> None:
+    pages = [page.read_text("utf-8") for page in (ROOT / "docs" / "reference").glob("*.md")]
+    documented = re.findall(
+        r"auto(?:function|class):: (?:retab_analysis\.)?(\w+)", "\n".join(pages)
+    )
+    errors = {name for name in ra.__all__ if name in vars(ra.errors)}
+    assert sorted(each for each in documented if each in ra.__all__) == sorted(
+        {*ra.__all__} - errors
+    )
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs" / "reference").glob("*.md")), ids=lambda page: page.name
+)
+def test_a_page_of_the_reference_says_where_to_read_on(page: Path) -> None:
+    assert page.name == "index.md" or "\n**See also**\n" in page.read_text("utf-8")
+
+
+# What a stranger types into the search, and the pages that answer it.
+SEARCHED = {
+    "csv": {"how-to/colleague"},
+    "german": {"how-to/colleague"},
+    "excel": {"how-to/colleague"},
+    "timezone": {"how-to/trends"},
+    "trend": {"how-to/trends"},
+    "slow": {"how-to/trends"},
+    "cost": {"how-to/cost"},
+    "flaky": {"how-to/verdict"},
+    "not run": {"how-to/not-in-verdict"},
+    "draft": {"start"},
+    "accept": {"how-to/accept"},
+    "slack": {"how-to/colleague"},
+    "pandas": {"how-to/frames"},
+    "duckdb": {"how-to/frames"},
+}
+
+
+@pytest.mark.parametrize("typed", SEARCHED)
+def test_the_search_has_an_entry_for(typed: str) -> None:
+    """The search puts an entry of the index first, if it is not much longer."""
+    found = set()
+    for page in written():
+        for line in re.findall(r"<!-- index: (.+) -->", page.read_text("utf-8")):
+            if any(typed in each and len(each) <= 2 * len(typed) for each in line.split(", ")):
+                found.add(str(page.relative_to(ROOT / "docs").with_suffix("")))
+    assert found
+    assert found <= SEARCHED[typed]

@@ -62,15 +62,6 @@ def test_share_weights_are_probabilities(edited: int, up: bool, age: int) -> Non
     assert (weights >= 0).all()
 
 
-@pytest.mark.parametrize("edited", [rates.SAME, rates.EDITED])
-def test_what_nobody_has_seen_yet_is_more_likely_broken(edited: int) -> None:
-    new, newer, old = (rates.share_weights(edited, up=True, age=age) for age in (0, 1, 3))
-    np.testing.assert_allclose(newer[1:], new[1:] * 0.8)
-    np.testing.assert_allclose(old[1:], new[1:] * 0.5)
-    new, old = (rates.share_weights(edited, up=False, age=age) for age in (0, 3))
-    np.testing.assert_array_equal(new, old)
-
-
 @pytest.mark.parametrize("others", [0, 3, 4, 20])
 @pytest.mark.parametrize("edit", ["e", " "])
 def test_a_break_looks_hardly_less_probable_one_run_later(others: int, edit: str) -> None:
@@ -80,11 +71,6 @@ def test_a_break_looks_hardly_less_probable_one_run_later(others: int, edit: str
         found.append(float(infer(histories(rows, " " + edit)).worse[0].sum()))
         assert found[-1] > max(found) - 0.03
     assert found[-1] == max(found)
-
-
-def test_an_age_that_grows_does_not_clear_what_fails_on() -> None:
-    three, four = (infer(histories(["PPP" + "F" * n], "   e")).worse.sum() for n in (3, 4))
-    assert 0.85 < three < four
 
 
 def test_breaks_and_mends_at_one_row_are_independent_before_anything_was_seen() -> None:
@@ -210,23 +196,10 @@ def test_the_order_of_evals_and_the_names_of_blocks_do_not_matter(seed: int) -> 
     same(infer(given), infer(other), order)
 
 
-def test_more_that_break_together_support_each_other() -> None:
-    few = infer(histories(["PPPF"] * 2 + ["PPPP"] * 30, "   e"))
-    many = infer(histories(["PPPF"] * 6 + ["PPPP"] * 30, "   e"))
-    assert many.worse[0].sum() > few.worse[0].sum() > 0.5
-
-
 def test_reruns_do_not_jump() -> None:
     found = infer(drawn(1, rounds=4))
     assert (found.worse[:, 9:] == 0).all()
     assert (found.better[:, 9:] == 0).all()
-
-
-@pytest.mark.parametrize("sweeps", [1, 2, 4])
-def test_sweeps_settle(sweeps: int) -> None:
-    given = drawn(7, n=80)
-    settled = infer(given, sweeps=15).worse.sum(axis=1)
-    np.testing.assert_allclose(infer(given, sweeps=sweeps).worse.sum(axis=1), settled, atol=0.02)
 
 
 @pytest.mark.parametrize("blocks", [1, 5, 20])
@@ -281,15 +254,6 @@ def test_many_outcomes_at_a_row(count: int) -> None:
         assert (values <= 1 + 1e-9).all()
 
 
-@pytest.mark.parametrize("n", [1, 2, 2000])
-@pytest.mark.parametrize("outcome", ["P", "F"])
-def test_all_alike(n: int, outcome: str) -> None:
-    found = infer(histories([outcome * 30] * n, "", -1))
-    assert np.isfinite(found.worse).all()
-    assert found.worse.sum(axis=1).max() < 0.01
-    assert (found.rate < 0.01).all() if outcome == "P" else (found.rate > 0.9).all()
-
-
 def test_contradictions_of_solid_evals_stay_finite() -> None:
     """Thousands of outcomes each way, in a block of which half breaks and half does not."""
     passes = np.full((200, 3), 10_000)
@@ -299,11 +263,3 @@ def test_contradictions_of_solid_evals_stay_finite() -> None:
     worse = found.worse.sum(axis=1)
     assert (worse[::2] > 0.999).all()
     assert (worse[1::2] < 0.001).all()
-
-
-@pytest.mark.parametrize("length", [20, 22, 91, 150])
-def test_a_break_stays_however_long_it_is_not_mended(length: int) -> None:
-    given = histories(["P" * 30 + "F" * length, "P" * (30 + length)])
-    found = infer(given)
-    assert found.worse[0].sum() > 0.8
-    assert found.worse[0].argmax() == 30

@@ -56,12 +56,3 @@ def test_a_comparison_names_what_is_worth_a_rerun() -> None:
     assert sorted(made.reruns["eval_id"]) == ["broken", "error", "twin"]
     assert np.isnan(made.reruns["p_regressed"].to_numpy()).sum() == 1  # of the error
     assert held(others).reruns.is_empty()
-
-
-def test_what_is_decided_is_not_worth_a_rerun() -> None:
-    others = {f"e{n}": "P" for n in range(20)}
-    sure = held({**others, "broken": "F" * 8})
-    assert sure.broken["eval_id"].to_list() == ["broken"]
-    assert sure.reruns.is_empty()
-    flaky = held({**others, "shaky": "F"}, "PPFPPPFPPPFPPPFP")
-    assert "shaky" not in flaky.reruns["eval_id"]

@@ -214,7 +214,7 @@ def test_what_has_no_text_is_refused_and_the_file_untouched(
 @pytest.mark.parametrize("name", ["runs.xlsx", "runs.XLS", "runs.ods", "runs.parquet", "r.csv.gz"])
 def test_a_name_of_another_kind_of_file_is_refused(name: str, tmp_path: Path) -> None:
     for path in (tmp_path / name, f"{tmp_path}/{name}"):
-        with pytest.raises(ConfigError, match=r"^path ends in \.\w+, but what is written is CSV"):
+        with pytest.raises(ConfigError, match=r"^path ends in \.\w+, but the content is CSV"):
             write_csv(column("a"), path)
     assert list(tmp_path.iterdir()) == []
 
@@ -304,15 +304,10 @@ def test_no_safe_cell_is_active_unless_it_is_a_number(frame: pl.DataFrame) -> No
             assert not is_active(cell) or is_json_number(cell)
 
 
-@pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["=a", "b"]), pl.String])
-def test_text_of_any_dtype_is_defused(dtype: pl.DataType) -> None:
-    assert written(pl.DataFrame({"x": ["=a", "b"]}, schema={"x": dtype})) == "x\n'=a\nb\n"
-
-
 NO_TABLES = {
     "the file is empty, expected at least a header$": ["", "\ufeff"],
-    r"got the columns '', expected some of those of runs: run_id, .*…$": ["\n", "\n\nrun_id\n"],
-    "got the columns 'a:run_id', expected some of those of runs": ["a:run_id\n"],
+    r"got the columns '', expected some columns of runs: run_id, .*…$": ["\n", "\n\nrun_id\n"],
+    "got the columns 'a:run_id', expected some columns of runs": ["a:run_id\n"],
     r"row 1: got 1 cell\(s\), expected 2 as in the header$": ["a;run_id\nx\n", "a\trun_id\nx\n"],
     r"row 2: got 1 cell\(s\), expected 2": ["run_id,passed\nx,1\ny\n", "run_id,passed\nx,1\n\n"],
     r"row 2: got 3 cell\(s\), expected 2": ['run_id,passed\n"x\ny",1\nz,1,2\n'],
@@ -441,11 +436,6 @@ def test_numbers_that_are_floats_are_read() -> None:
     assert reread(file.getvalue())["pass_rate"].to_list() == list(map(float, cells))
 
 
-def test_a_refusal_names_the_first_bad_row() -> None:
-    with pytest.raises(SchemaError, match=r"^row 2, column 'passed': got 'x', expected a 64-bit"):
-        reread("passed,failed\n1,\nx,\n,\ny,\n")
-
-
 @pytest.mark.parametrize(
     ("end", "message"),
     [
@@ -491,12 +481,6 @@ def test_a_time_may_have_any_iso_form_and_is_utc_without_an_offset(
     assert reread(f"created_at\n{cell}\n")["created_at"].to_list() == [
         moment.replace(tzinfo=dt.UTC)
     ]
-
-
-@pytest.mark.parametrize("name", ["", '""'])
-def test_a_column_may_have_no_name(name: str) -> None:
-    frame = reread(f"{name},run_id\n0,run_1\n")
-    assert frame.to_dict(as_series=False) == {"": ["0"], "run_id": ["run_1"]}
 
 
 @pytest.mark.parametrize("text", ["run_id", '"run_id"', "run_id\r\n", '\ufeff"run_id"\n'])

@@ -88,7 +88,7 @@ def test_91_without_histories_it_is_the_versions_and_the_draft(
     api.broken[f"GET {history('extract')}"] = (
         reply(body=b"<html>Not here</html>") if status == "html" else reply(int(status))
     )
-    with pytest.warns(ra.ProblemsWarning, match="does not give the history.* is not known"):
+    with pytest.warns(ra.ProblemsWarning, match="does not give the history.* are not known"):
         found = ra.fetch_edits(FLOW, client=api.client)
     assert found.schema == EDITS.schema
     # The draft between the two publications is not among them.

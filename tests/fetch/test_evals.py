@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -13,8 +12,6 @@ from support.faultserver import FaultServer, page, reply
 from support.inside import EVALS
 
 import retab_analysis as ra
-
-NOWHERE = "http://127.0.0.1:9"
 
 
 def test_evals_are_paged_and_filtered_by_block() -> None:
@@ -45,12 +42,3 @@ def test_evals_strictly_and_leniently() -> None:
             frame = ra.fetch_evals("wf_invoices", client=client, strict=False)
     assert frame["eval_id"].to_list() == ["e1"]
     assert caught[0].filename == __file__
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [{"workflow_id": ""}, {"workflow_id": None}, {"workflow_id": "w", "target_block_id": ""}],
-)
-def test_evals_of_nothing_are_refused(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ra.ConfigError):
-        ra.fetch_evals(client=client_for(NOWHERE), **arguments)

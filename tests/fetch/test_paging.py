@@ -6,13 +6,13 @@ import itertools
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
 from support.documents import run_document
 from support.fakes import Recorder, client_for
 from support.faultserver import FaultServer, Reply, page, reply
+from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 
@@ -35,15 +35,11 @@ def history(*pages: list[dict[str, object]]) -> list[Reply]:
     ]
 
 
-def queries(server: FaultServer) -> list[dict[str, list[str]]]:
-    return [parse_qs(urlsplit(path).query) for path in server.paths]
-
-
 def test_all_pages_are_read_in_order() -> None:
     with FaultServer(history(runs("a", "b"), runs("c"), runs("d"))) as server:
         assert ids(ra.fetch_runs(client=client_for(server.url))) == ["a", "b", "c", "d"]
-        assert [query.get("after") for query in queries(server)] == [None, ["c1"], ["c2"]]
-        assert {query["limit"][0] for query in queries(server)} == {"100"}
+        assert [query.get("after") for query in server.queries] == [None, "c1", "c2"]
+        assert {query["limit"] for query in server.queries} == {"100"}
 
 
 def test_20_an_empty_page_with_a_cursor_goes_on() -> None:
@@ -124,7 +120,7 @@ def test_27_a_failure_on_page_k_can_be_resumed(
     assert cursor == (f"c{k - 1}" if k > 1 else None)
     with FaultServer(pages[k - 1 :]) as server:
         rest = ra.fetch_runs(after=cursor, client=client_for(server.url))
-        assert queries(server)[0].get("after") == ([cursor] if cursor else None)
+        assert server.queries[0].get("after") == cursor
     assert partial is not None
     assert ids(pl.concat([partial, rest])) == list("abcde")
 
@@ -141,57 +137,39 @@ def test_a_page_without_metadata_is_no_silent_end() -> None:
             ra.fetch_runs(client=client_for(server.url))
 
 
-def serve(count: int) -> Callable[[str], Reply]:
-    """A well-behaved list of runs, one a minute, newest first."""
-    documents = [
-        run_document(
-            f"r{i:03}",
-            timing__created_at=f"2026-05-18T{i // 60:02}:{i % 60:02}:00Z",
-            lifecycle__status="completed" if i % 2 else "error",
-        )
-        for i in range(count)
-    ]
-
-    def answer(request: str) -> Reply:
-        query = parse_qs(urlsplit(request.split(" ")[1]).query)
-        chosen = [
-            run
-            for run in documents
-            if query.get("status", [run["lifecycle"]["status"]])[0] == run["lifecycle"]["status"]
-        ]
-        if query["order"] == ["desc"]:
-            chosen.reverse()
-        start = int(query.get("after", ["0"])[0])
-        end = start + int(query["limit"][0])
-        return reply(body=page(chosen[start:end], str(end) if end < len(chosen) else None))
-
-    return answer
+def serve(count: int) -> LetteredApi:
+    """Runs, one a minute, of which every other one ended in an error."""
+    api = LetteredApi({"a": "P" * count}, scopes="w")
+    for run in api.runs[::2]:
+        run.status = "error"
+    return api
 
 
 @pytest.mark.parametrize(
     ("limit", "requests"), [(0, 0), (1, 1), (99, 1), (100, 1), (101, 2), (250, 3), (999, 3)]
 )
 def test_a_limit_asks_for_no_more_than_it_needs(limit: int, requests: int) -> None:
-    with FaultServer([serve(250)]) as server:
-        frame = ra.fetch_runs(limit=limit, client=client_for(server.url))
+    with serve(250) as api:
+        frame = ra.fetch_runs(limit=limit, client=api.client)
         assert frame.height == min(limit, 250)
-        assert frame.schema == ra.fetch_runs(limit=1, client=client_for(server.url)).schema
-        assert len(server.requests) == requests + 1
-        asked = sum(int(query["limit"][0]) for query in queries(server)[:requests])
+        assert frame.schema == ra.fetch_runs(limit=1, client=api.client).schema
+        assert api.server is not None
+        assert len(api.asked) == requests + 1
+        asked = sum(int(query["limit"]) for query in api.server.queries[:requests])
         assert asked <= max(limit, 0) + (100 if limit > 250 else 0) or limit == 999
 
 
 def test_several_values_are_merged_in_order() -> None:
-    with FaultServer([serve(30)]) as server:
-        client = client_for(server.url)
+    with serve(30) as api:
+        client = api.client
         everything = ra.fetch_runs(client=client)
         both = ra.fetch_runs(status=["error", "completed", "error"], client=client)
         assert both.equals(everything)
-        assert len(server.requests) == 3
+        assert len(api.asked) == 3
         oldest = ra.fetch_runs(status=["error", "completed"], order="asc", limit=5, client=client)
         assert oldest.equals(everything.reverse().head(5))
         assert ra.fetch_runs(status=[], client=client).equals(everything.clear())
-        assert len(server.requests) == 5
+        assert len(api.asked) == 5
 
 
 def test_a_failure_among_several_queries_has_the_rows_but_no_cursor() -> None:
@@ -211,12 +189,11 @@ def test_a_cursor_goes_with_one_query_only() -> None:
 
 def test_progress_rises_through_pages_and_queries() -> None:
     recorder = Recorder()
-    with FaultServer([serve(250)]) as server:
-        client = client_for(server.url)
-        ra.fetch_runs(client=client, progress=recorder)
+    with serve(250) as api:
+        ra.fetch_runs(client=api.client, progress=recorder)
         assert recorder.seen == [100, 200, 250]
         recorder.told.clear()
-        ra.fetch_runs(status=["completed", "error"], client=client, progress=recorder)
+        ra.fetch_runs(status=["completed", "error"], client=api.client, progress=recorder)
         assert recorder.seen == [100, 125, 225, 250]
     assert recorder.closed == 2
 

@@ -62,13 +62,6 @@ def test_an_api_that_is_away_is_ridden_out(trouble: Reply) -> None:
         assert len(server.requests) == 9
 
 
-def test_a_retry_after_is_obeyed() -> None:
-    clock = FakeTime()
-    with FaultServer([reply(503, headers={"Retry-After": "42"}), run("completed")]) as server:
-        wait(server, clock, interval=2)
-    assert clock.slept == [42]
-
-
 @pytest.mark.parametrize("run_ids", ["ab", "ba"])
 def test_the_longest_retry_after_of_a_round_is_obeyed(run_ids: str) -> None:
     asked: list[str] = []

@@ -221,7 +221,8 @@ PUBLICATION = {
 )
 def test_75_a_list_of_another_workflow_is_a_protocol_error(fetch: Any, document: Any) -> None:
     with FaultServer([reply(body=page([document]))]) as server:
-        with pytest.raises(ra.ProtocolError, match="of workflow 'wf_invoices', where 'wf_x'"):
+        told = "of workflow 'wf_invoices', but the request was for 'wf_x'"
+        with pytest.raises(ra.ProtocolError, match=told):
             fetch("wf_x", client=client_for(server.url, max_attempts=1))
 
 
@@ -237,7 +238,7 @@ def test_62_the_answer_of_another_run_is_asked_for_again() -> None:
 
 def test_62_in_the_end_it_is_a_protocol_error() -> None:
     with FaultServer([run("r2")]) as server:
-        words = "is run 'r2', where 'r1' was asked for.*after 3 attempts"
+        words = "is run 'r2', but the request was for 'r1'.*after 3 attempts"
         with pytest.raises(ra.ProtocolError, match=words):
             ra.fetch_run("r1", client=client_for(server.url, max_attempts=3))
         assert len(server.requests) == 3

@@ -16,16 +16,14 @@ from typing import Any
 import polars as pl
 import pytest
 from support.documents import run_document
-from support.fakes import KEY, client_for
+from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import (
     AWAY_LIMIT,
     CancellationToken,
     Cancelled,
-    OutOfPatienceError,
     TaskOutcomes,
     apart,
-    check_cancelled,
     current_token,
     run_all,
     threads,
@@ -48,18 +46,6 @@ def fail_with(error: BaseException) -> Callable[[], Any]:
 
 
 # --- run_all
-
-
-def test_every_task_is_run_and_told_of() -> None:
-    outcomes: TaskOutcomes[int] = TaskOutcomes()
-    told: list[int] = []
-    tasks = [partial(int, str(number)) for number in range(50)]
-    run_all(tasks, 4, outcomes, lambda: told.append(len(outcomes.results)))
-    assert outcomes.results == {number: number for number in range(50)}
-    assert outcomes.error() is None
-    assert told[-1] == 50
-    assert len(told) == 50
-    assert our_threads() == []
 
 
 def test_while_this_thread_is_busy_others_go_on_with_what_is_ahead() -> None:
@@ -88,15 +74,6 @@ def test_a_single_task_stays_in_a_thread_that_can_be_stopped_itself() -> None:
     assert told == [1]
     run_all([note], 4, outcomes)  # Ctrl-C does not end what this thread does
     assert outcomes.results[0] is not threading.current_thread()
-
-
-def test_a_single_task_that_fails_is_told_like_any_other() -> None:
-    outcomes: TaskOutcomes[int] = TaskOutcomes()
-    error = ra.TransportError("away")
-    CancellationToken().run(partial(run_all, [fail_with(error)], 4, outcomes))
-    assert outcomes.errors == {0: error}
-    with pytest.raises(ZeroDivisionError):
-        CancellationToken().run(partial(run_all, [fail_with(ZeroDivisionError())], 4, outcomes))
 
 
 def test_the_error_is_that_of_the_first_task_that_failed() -> None:
@@ -151,22 +128,6 @@ def test_one_that_succeeds_in_between_gives_hope_again() -> None:
     run_all(tasks, 1, outcomes)
     assert len(outcomes.results) == 3
     assert len(outcomes.errors) == 3 * (AWAY_LIMIT - 1)
-
-
-def test_out_of_patience_stops_what_is_under_way() -> None:
-    def wait_for_ever() -> int:
-        cancel = current_token()
-        assert cancel is not None
-        cancel.wait(60)
-        return 1
-
-    outcomes: TaskOutcomes[int] = TaskOutcomes()
-    begun = time.monotonic()
-    with pytest.raises(OutOfPatienceError):
-        run_all([lambda: 1, wait_for_ever, wait_for_ever], 2, outcomes, patience=0.05)
-    assert time.monotonic() - begun < 20
-    assert outcomes.results == {0: 1}
-    assert our_threads() == []
 
 
 # --- the pool
@@ -293,15 +254,6 @@ def fetch(client: ra.Client) -> Any:
     return ra.fetch_runs(client=client)
 
 
-def test_told_before_the_request_nothing_is_sent() -> None:
-    cancel = CancellationToken()
-    cancel.set()
-    with FaultServer([GOOD]) as server:
-        with pytest.raises(Cancelled):
-            cancel.run(partial(fetch, client_for(server.url)))
-        assert server.connections == 0
-
-
 @pytest.mark.parametrize(
     "first",
     [Reply(b""), reply(body=b" " * 100, drip=0.2), reply(503, headers={"Retry-After": "60"})],
@@ -348,25 +300,3 @@ def test_a_connection_that_was_given_back_is_not_shut_down() -> None:
         assert other == [1]
         assert server.connections == 1
         assert len(server.requests) == 2
-
-
-def test_other_threads_of_the_same_client_go_on() -> None:
-    with hanging() as (server, release), ra.Client(KEY, server.url) as client:
-        other: list[int] = []
-        thread = threading.Thread(target=lambda: other.append(fetch(client).height))
-        thread.start()
-        with stopped_when(lambda: len(server.requests) == 2) as cancel, pytest.raises(Cancelled):
-            cancel.run(partial(fetch, client))
-        release.set()
-        thread.join(5)
-        assert other == [1]
-        assert len(server.requests) == 2
-
-
-def test_outside_of_any_cancel_there_is_nothing_to_check() -> None:
-    check_cancelled()
-    cancel = CancellationToken()
-    cancel.run(check_cancelled)
-    cancel.set()
-    with pytest.raises(Cancelled):
-        cancel.run(check_cancelled)

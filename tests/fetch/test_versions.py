@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +11,7 @@ from support.documents import workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import VERSIONS, read_changed_blocks
+from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 from retab_analysis import fetch_versions
@@ -37,19 +36,16 @@ SECOND = ("ver_b", 2, "Second", datetime(2026, 5, 18, 10, tzinfo=UTC), True, "wf
 FIRST = ("ver_a", None, None, datetime(2026, 5, 1, 10, 0, 0, 500_000, tzinfo=UTC), False, "wf")
 
 
-@contextlib.contextmanager
-def served(publications: Reply, flow: dict[str, Any], graphs: Any = ()) -> Iterator[ra.Client]:
+def served(publications: Reply, flow: dict[str, Any], graphs: Reply | None = None) -> LetteredApi:
     """An API that answers so on the three paths that are asked."""
-    listed = graphs if isinstance(graphs, bytes | Reply) else reply(body=page(graphs))
-
-    def answer(request: str) -> Reply:
-        path = urlsplit(request.split(" ")[1]).path
-        if path.endswith("/published-versions"):
-            return publications
-        return listed if path == "/v1/workflows/versions" else reply(body=page([flow]))
-
-    with FaultServer([answer]) as server:
-        yield client_for(server.url)
+    return LetteredApi(
+        {},
+        broken={
+            "GET /v1/workflows/wf/published-versions": publications,
+            "GET /v1/workflows/versions": graphs or reply(404),
+            "GET /v1/workflows?": reply(body=page([flow])),
+        },
+    )
 
 
 def test_versions_are_the_publications() -> None:
@@ -80,9 +76,9 @@ def test_91_where_publications_are_not_listed_the_graphs_are_the_versions(answer
         reply(body=answer.encode()) if isinstance(answer, str) else reply(answer, {"detail": "no"})
     )
     flow = workflow_document("wf", published=CURRENT)
-    with served(publications=refused, graphs=GRAPHS, flow=flow) as client:
+    with served(publications=refused, graphs=reply(body=page(GRAPHS)), flow=flow) as api:
         with pytest.warns(UserWarning, match="versions have no numbers"):
-            frame = fetch_versions("wf", client=client)
+            frame = fetch_versions("wf", client=api.client)
     assert frame.schema == VERSIONS.schema
     assert frame.rows() == [("ver_b", None, *SECOND[2:]), FIRST]
 
@@ -90,9 +86,9 @@ def test_91_where_publications_are_not_listed_the_graphs_are_the_versions(answer
 def test_91_without_graphs_the_workflow_names_the_current_version() -> None:
     refused = reply(403, {"detail": "no"})
     flow = workflow_document("wf", published=CURRENT)
-    with served(publications=refused, graphs=refused, flow=flow) as client:
+    with served(publications=refused, graphs=refused, flow=flow) as api:
         with pytest.warns(UserWarning, match="versions have no numbers"):
-            frame = fetch_versions("wf", client=client)
+            frame = fetch_versions("wf", client=api.client)
     assert frame.rows() == [("ver_b", None, *SECOND[2:])]
 
 
@@ -103,8 +99,8 @@ def test_where_no_publication_says_that_it_is_current_the_workflow_does() -> Non
     for row in rows:
         del row["is_current"]
     flow = workflow_document("wf", published={**CURRENT, "version_id": "ver_a"})
-    with served(publications=reply(body=page(rows)), flow=flow) as client:
-        frame = fetch_versions("wf", client=client)
+    with served(publications=reply(body=page(rows)), flow=flow) as api:
+        frame = fetch_versions("wf", client=api.client)
     assert frame["is_current"].to_list() == [False, True]
 
 
@@ -164,7 +160,7 @@ def test_62_what_differs_between_other_versions_is_asked_for_again() -> None:
         assert not read_changed_blocks(client_for(server.url), "wf", "v1", "v2")
         assert len(server.requests) == 2
     with FaultServer([diff("v2", "v3")]) as server:
-        with pytest.raises(ra.ProtocolError, match="what differs between 'v2' and 'v3'"):
+        with pytest.raises(ra.ProtocolError, match="the differences of 'v2' and 'v3'"):
             read_changed_blocks(client_for(server.url), "wf", "v1", "v2")
 
 

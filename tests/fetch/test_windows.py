@@ -90,15 +90,6 @@ def test_the_same_runs_in_the_same_order_with_few_requests_more(name: str, order
     assert len(api.queries) <= most_requests(len(expected))
 
 
-@pytest.mark.parametrize("order", ["desc", "asc"])
-@pytest.mark.parametrize("dates", DATES)
-@pytest.mark.parametrize("name", ["by chance", "nights of 250 at once"])
-def test_whatever_the_server_makes_of_dates(name: str, dates: str, order: str) -> None:
-    api = HistoryApi(runs_at(HISTORIES[name][:1500]), DATES[dates])
-    assert fetched(api, order=order) == page_by_page(api, order=order)
-    assert len(api.queries) <= 3 * most_requests(len(api.runs))
-
-
 @pytest.mark.parametrize("status", [400, 404, 422, 500, 504])
 @pytest.mark.parametrize("refused", [{"to_date"}, {"asc"}, {"to_date", "after"}])
 def test_a_server_that_refuses_the_dates_is_read_page_by_page(

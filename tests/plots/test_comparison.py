@@ -15,7 +15,7 @@ from support.frames import many, result, results
 from support.inside import VERSIONS, Comparison, compare
 from support.plotted import legend_texts, notes_of, texts, title_of
 
-from retab_analysis import Client, Sandbox, SchemaError, compare_versions, plot_comparison
+from retab_analysis import SchemaError, plot_comparison
 
 
 def broken(blocks: dict[str, str], *, before: str = "passed") -> Comparison:
@@ -119,20 +119,6 @@ def test_at_most_twelve_evals_are_named(size: tuple[int, int]) -> None:
     assert (said[0], len(said), said[-1]) == ("40 evals broke", 14, "… 28 more")
 
 
-def test_in_low_axes_fewer_evals_are_named() -> None:
-    ax = plot_comparison(broken({"b": 40 * "F"}), ax=Figure((4, 1.5)).subplots())
-    said = [each.get_text() for each in ax.texts]
-    assert said[-1] == f"… {40 - (len(said) - 2)} more"
-    size: Any = ax.texts[0].get_fontsize()
-    assert len(said) * size * 1.3 <= 1.5 * 72
-
-
-def test_where_nothing_broke_nothing_is_named() -> None:
-    ax = plot_comparison(broken({"b": "PPP"}))
-    assert not ax.texts
-    assert ax.get_xlim()[1] < 1.1
-
-
 def test_sides_are_called_as_in_the_verdict() -> None:
     first, last = (results(*many("e", "P", at, workflow_version_id=f"v_{at}")) for at in (1, 2))
     made = compare(first, last)
@@ -144,13 +130,6 @@ def test_sides_are_called_as_in_the_verdict() -> None:
     assert legend_texts(none) == ["before", "draft of 20 May"]
     with pytest.raises(SchemaError, match="not a VERSIONS frame"):
         plot_comparison(made, versions=first)
-
-
-def test_two_versions_are_called_by_their_names() -> None:
-    with Sandbox() as sandbox:
-        client = Client(**sandbox.credentials)
-        made = compare_versions("wf_invoices", "v4", "v5", client=client, progress=False)
-    assert legend_texts(plot_comparison(made)) == ["v4", "v5"]
 
 
 def test_blocks_that_cannot_be_compared_are_in_the_notes() -> None:

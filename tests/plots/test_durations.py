@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import polars as pl
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -90,15 +89,6 @@ def test_over_time_a_period_is_at_its_middle() -> None:
         plot_durations(frame, every="1w", by="trigger_type")
 
 
-def test_runs_without_a_date_are_not_over_time() -> None:
-    frame = runs(run("a", 1), run("b", 2, created_at=None))
-    ax = plot_durations(frame, every="1d")
-    assert len(lines(ax)["median"]) == 1
-    assert notes_of(ax)[0] == "left out: 1 run without a date"
-    none = frame.with_columns(created_at=pl.lit(None, frame.schema["created_at"]))
-    assert texts(plot_durations(none, every="1d")) == ["no runs\nleft out: 2 runs without a date"]
-
-
 def test_a_time_that_is_far_longer_does_not_flatten_the_others() -> None:
     usual = [run(f"r{at}", at, duration_ms=60_000, workflow_version_id=f"v{at}") for at in range(4)]
     ax = plot_durations(runs(*usual))
@@ -139,14 +129,3 @@ def test_axes_without_a_grid_are_shared_out_too() -> None:
     assert ax.get_position().y0 == pytest.approx(0.1)
     assert queue.get_position().y0 > ax.get_position().y1
     assert queue.get_position().y1 == pytest.approx(0.9)
-
-
-def test_versions_that_cannot_be_seen_apart_are_put_together() -> None:
-    names = [f"v{at:04}" for at in range(600)]
-    frame = runs(*(run(name, at, workflow_version_id=name) for at, name in enumerate(names)))
-    longer = frame.with_columns(duration_ms=pl.int_range(pl.len()) * 1000)
-    ax = plot_durations(longer, ax=Figure(figsize=(6, 4), layout="constrained").subplots())
-    medians = lines(ax)["median"]
-    assert len(medians) < ax.bbox.width / 6
-    assert medians == sorted(medians)
-    assert "versions in a row at each place" in notes_of(ax)[0]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 
-import polars as pl
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from support.frames import run, runs
-from support.inside import RUNS, STATE_LOOKS
+from support.inside import STATE_LOOKS
 from support.plotted import heights, legend_texts, notes_of, texts, title_of
 
 from retab_analysis import plot_outcomes, summarize_runs
@@ -69,13 +68,6 @@ def test_a_cancelled_run_is_a_hatched_mark_and_no_bar() -> None:
     assert notes_of(ax) == ("left out: 2 runs that were cancelled",)
     empty = [bar for bars in ax.containers for bar in bars.patches if not bar.get_height()]
     assert not any(bar.get_linewidth() for bar in empty)
-
-
-def test_cancelled_runs_alone_have_marks() -> None:
-    ax = plot_outcomes(runs(run("cut", 1, status="cancelled", passed=2, cancelled=7)))
-    assert results_of(ax) == {}
-    assert legend_texts(ax) == [MARK]
-    assert marks(ax) == [pytest.approx(0)]
 
 
 def test_outcomes_by_version_are_shares() -> None:
@@ -138,8 +130,3 @@ def test_bars_that_cannot_be_seen_apart_are_put_together() -> None:
     days = [each.get_text() for each in ax.get_xticklabels()]
     assert len(days) < 20
     assert days[-1] == "28 Jun"
-
-
-def test_a_frame_of_untyped_nulls_will_do() -> None:
-    frame = pl.DataFrame([dict.fromkeys(RUNS.schema) | run("r", 1)])
-    assert heights(plot_outcomes(frame)) == {"passed": [1]}

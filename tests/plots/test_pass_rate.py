@@ -56,11 +56,6 @@ def percents(ax: Axes) -> list[str]:
     return [each.get_text() for each in ax.get_yticklabels()]
 
 
-def test_an_unknown_scope_is_refused() -> None:
-    with pytest.raises(ConfigError, match="scope must be"):
-        plot_pass_rate(runs(), scope="all")
-
-
 @pytest.mark.parametrize("scope", ["workflow", None])
 def test_the_rates_are_those_of_the_summary(scope: str | None) -> None:
     frame = runs(
@@ -203,7 +198,6 @@ def over_time(ax: Axes) -> list[tuple[float, float]]:
     return [tuple(each) for each in points.get_offsets()]  # type: ignore[union-attr]
 
 
-UNDATED = runs(run("undated", 1, created_at=None))
 WEEKS = [
     run("r1", 0, passed=8, failed=2),
     run("r2", 1, passed=10),
@@ -253,28 +247,8 @@ def test_over_time_published_versions_are_marks() -> None:
     assert "v1" not in texts(ax)  # before what is drawn
 
 
-@pytest.mark.parametrize(
-    ("frame", "said"),
-    [(runs(), "no runs"), (UNDATED, "no runs\nleft out: 1 run without a date")],
-)
-def test_over_time_without_anything_to_draw(frame: pl.DataFrame, said: str) -> None:
-    assert texts(plot_pass_rate(frame, every="1w")) == [said]
-
-
 def test_a_single_period_has_its_interval_all_the_same() -> None:
     ax = plot_pass_rate(runs(WEEKS[0]), every="1w")
     (interval,) = (each for each in ax.collections if isinstance(each, LineCollection))
     low, high = proportion_confint(8, 10, method="wilson")
     assert [y for _, y in interval.get_segments()[0]] == pytest.approx([low, high])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"every": "week"}, "every must be a duration such as '1d', '1w'"),
-        ({"every": "1w", "by": "trigger_type"}, "leave by='trigger_type' out"),
-    ],
-)
-def test_a_period_that_cannot_be_used(arguments: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        plot_pass_rate(runs(*WEEKS), **arguments)

@@ -103,19 +103,6 @@ def test_of_many_evals_those_that_ever_failed_are_drawn_page_by_page() -> None:
     assert len(high.get_yticklabels()) == 40
 
 
-def test_where_every_eval_has_a_row_nothing_is_said_below() -> None:
-    ax = plot_verdicts(results(*many("e1", "PP"), *many("e2", "PF")))
-    assert ax.get_xlabel() == ""
-    assert notes_of(ax) == ()
-
-
-@pytest.mark.parametrize(("outcomes", "state"), [("PF", "mixed"), ("PE", "passed")])
-def test_results_of_one_version_make_one_state(outcomes: str, state: str) -> None:
-    """An error beside a verdict does not hide it."""
-    ax = plot_verdicts(results(*many("e", outcomes)), by="workflow_version_id")
-    assert legend_texts(ax)[:1] == [state]
-
-
 def test_evals_of_one_name_are_told_apart_by_id() -> None:
     ax = plot_verdicts(
         results(result("e1", "passed", eval_name="n"), result("e2", "passed", eval_name="n"))
@@ -147,8 +134,3 @@ def test_a_cell_without_a_result_is_explained() -> None:
     assert "no result" not in legend_texts(plot_verdicts(whole))
     gap = results(*many("e1", "PP"), *many("e2", "F", 2))
     assert "no result" in legend_texts(plot_verdicts(gap))
-
-
-def test_results_without_an_eval_are_drawn() -> None:
-    ax = plot_verdicts(results(result("e", "failed") | {"eval_id": None, "eval_name": None}))
-    assert [each.get_text() for each in ax.get_yticklabels()] == ["(none)"]

@@ -53,7 +53,7 @@ def test_the_suite_fails_for_reasons_that_are_of_no_single_eval() -> None:
     suite = by_id(min_pass_rate=1.0, verdict=False)[SUITE]
     assert (suite.outcome, suite.message) == (
         "failed",
-        "The pass rate is 53 %, 9 of 17 that ended; at least 100 % is asked for.",
+        "The pass rate is 53 %, 9 of 17 that ended; the rule asks for at least 100 %.",
     )
 
 

@@ -41,15 +41,6 @@ def test_edit_red_mend_green(sandbox: ra.Sandbox) -> None:
     assert look() == ("✓ 9 evals are fixed, nothing broke", 0)
 
 
-def test_another_prompt_changes_no_result(sandbox: ra.Sandbox) -> None:
-    sandbox.edit("extract_claim", prompt="Read the claim.")
-    sandbox.edit("triage_claim", prompt="Sort it.")
-    before = ra.check("wf_claims")
-    ra.wait_for_runs(ra.start_runs("wf_claims", only="edited"), timeout=60)
-    after = ra.check("wf_claims")
-    assert set(after.broken["eval_id"]) == set(before.broken["eval_id"])
-
-
 def test_a_prompt_that_it_had_breaks_another_workflow(sandbox: ra.Sandbox) -> None:
     """The third version of the contracts took some of them for another kind."""
     sandbox.edit("classify_contract", prompt="Say what kind of contract this is, by its title.")

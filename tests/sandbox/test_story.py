@@ -14,8 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import settings
-from support.inside import StoreServer
-from support.sandbox_api import KEY, Clock, make_server, make_store, plan_world
+from support.sandbox_api import make_server, plan_world
 from support.story import FLOWS, Since, Story, story_of
 
 import retab_analysis as ra
@@ -93,24 +92,6 @@ def runs_since_the_break(story: Story) -> int:
     return sum(run.created >= began for run in decided)
 
 
-@pytest.mark.parametrize("flow", FLOWS)
-def test_noise_is_of_a_few_per_cent(flow: str) -> None:
-    """Beside one or two evals in each workflow that fail one time in three."""
-    story = story_of(0, flow)
-    rates = [
-        mode.rate
-        for now in story.now.values()
-        for mode in now.child.assertion.failure_modes
-        if mode.incident is None
-    ]
-    shaky = [rate for rate in rates if rate >= 0.25]
-    assert 1 <= len(shaky) <= 2
-    assert len(rates) - len(shaky) >= 2
-    assert all(0.02 <= rate <= 0.15 for rate in rates if rate not in shaky)
-    decided = [each for found in story.outcomes.values() for each in found if each.is_decided]
-    assert 0.003 < sum(story.kind(each) == "chance" for each in decided) / len(decided) < 0.04
-
-
 # What the library says of it
 
 
@@ -145,22 +126,6 @@ def test_check_tells_it(seed: int, flow: str) -> None:
     assert not story.removed & rows.keys()
 
 
-@pytest.mark.parametrize("speed", [1.0, 60.0, 600.0])
-def test_it_stays_true_while_time_goes_by(speed: float) -> None:
-    """Ten minutes later at any speed: whole runs and block runs of today add no other break."""
-    clock = Clock()
-    store = make_store(speed=speed, clock=clock)
-    for _ in range(600):
-        clock.forward(1)
-        store.sizes()
-    with StoreServer(store, key=KEY) as server, ra.Client(KEY, server.base_url) as client:
-        for flow in ("wf_invoices", "wf_contracts", "wf_claims"):
-            found = ra.check(flow, client=client, progress=False)
-            rows = {row["eval_id"]: row for row in found.evals.iter_rows(named=True)}
-            called = {name: since(rows[name]) for name in of(rows, *BROKEN)}
-            assert called == story_of(0, flow).broken
-
-
 @pytest.mark.parametrize("flow", ["wf_contracts", "wf_claims", "wf_statements"])
 def test_what_was_added_is_added(flow: str) -> None:
     story, rows = story_of(0, flow), check(0, flow)
@@ -174,7 +139,7 @@ def test_what_was_edited_is_not_comparable(flow: str) -> None:
     assert of(rows, "fixed") == set()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("flow", ["wf_invoices", "wf_claims", "wf_statements"])
 def test_an_outage_is_nobody_s_regression(seed: int, flow: str) -> None:
     (outage,) = story_of(seed, flow).outages
@@ -183,7 +148,7 @@ def test_an_outage_is_nobody_s_regression(seed: int, flow: str) -> None:
     assert len(of(rows, "newly_errored")) > len(rows) / 2
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("flow", ["wf_contracts", "wf_claims"])
 def test_a_break_stays_red(seed: int, flow: str) -> None:
     """In each of the five runs since; a drift may be only suspected in the first of them."""

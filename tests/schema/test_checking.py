@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from support.inside import EVALS, RESULTS, RUNS, TABLES, WORKFLOWS, Table, checked
+from support.inside import EVALS, RUNS, TABLES, WORKFLOWS, Table, checked
 
 from retab_analysis import ConfigError, SchemaError
 
@@ -160,14 +160,6 @@ def test_what_would_be_guessed_is_refused(change: pl.Expr, words: str) -> None:
     with pytest.raises(SchemaError, match=f"^this is not a RUNS frame: .*{words}"):
         taken(frame)
     assert taken(frame.clear(), columns=["status"]).height == 0
-
-
-@pytest.mark.parametrize("table", [RUNS, RESULTS], ids=lambda table: table.name)
-def test_the_later_of_two_rows_with_the_same_id_counts(table: Table) -> None:
-    rows = pl.DataFrame({name: ["a", "b", "a", None, None] for name in table.key})
-    rows = rows.with_columns(order=pl.int_range(5))
-    for frame in (rows, rows.cast(dict.fromkeys(table.key, pl.Categorical))):
-        assert taken(frame, table, table.key)["order"].to_list() == [1, 2, 3, 4]
 
 
 class PandasFrame:

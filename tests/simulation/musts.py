@@ -109,10 +109,8 @@ LIMITS = {
     "sure": SURE,
     "broken in a simulation": RISE,
     "interval": INTERVAL,
-    # The upper end of Wilson's interval without a failure.
-    **{f"rate_high after {n} passes": round(1.96**2 / (n + 1.96**2), 2) for n in (3, 5, 20)},
 }
-"""Numbers that pages state and no study measures: somebody chose them, or they can be computed."""
+"""Numbers that pages state and no study measures: somebody chose them."""
 
 
 @dataclass(frozen=True)

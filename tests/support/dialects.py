@@ -101,7 +101,6 @@ NO_FINGERPRINTS = without(
     "workflow_draft_fingerprint",
     "execution_fingerprint",
 )
-_ANY = "/v1/.*"
 
 DIALECTS: dict[str, Callable[[], Dialect]] = {
     "as documented": Dialect,

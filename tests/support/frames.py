@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from support.inside import RESULTS, RUNS
+from support.lettered_api import STATES
 
 START = datetime(2026, 5, 18, tzinfo=UTC)
 
@@ -45,11 +46,9 @@ def results(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def many(eval_id: str, states: str, first_run: int = 1, **more: Any) -> list[dict[str, Any]]:
-    """One result per run: ``P`` passed, ``F`` failed, ``B`` blocked, ``E`` error, ``C`` cancelled,
-    ``U`` unscored."""
-    letters = dict(P="passed", F="failed", B="blocked", E="error", C="cancelled", U="unscored")
+    """One result per run, by the letters of :data:`STATES`."""
     return [
-        result(eval_id, letters[letter], first_run + at, **more) for at, letter in enumerate(states)
+        result(eval_id, STATES[letter], first_run + at, **more) for at, letter in enumerate(states)
     ]
 
 

@@ -62,7 +62,3 @@ def result_with(eval_id: str, state: str, run_id: str = "r1", **changes: Any) ->
 
 def runs_frame(*documents: dict[str, Any]) -> pl.DataFrame:
     return ra.decode_runs(list(documents))
-
-
-def results_frame(*documents: dict[str, Any]) -> pl.DataFrame:
-    return ra.decode_results(list(documents))

@@ -47,6 +47,10 @@ HANDSHAKE = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
 
 DRIPS = {
     "nothing": Reply(),
+    "half a body": Reply(OK + b"Content-Length: 99\r\n\r\n{"),
+    "a body that is closed after it": Reply(
+        OK + b"Connection: close\r\nContent-Length: 99\r\n\r\n{"
+    ),
     "status line": Reply(b"HTTP/1.1 200 ", endless=b"x"),
     "header": Reply(OK + b"X: ", endless=b"x"),
     "headers": Reply(OK, endless=b"X: y\r\n", pause=0.1),

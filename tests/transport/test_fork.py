@@ -194,9 +194,6 @@ def test_81_so_does_the_command_line(
 
 FIRST_CALLS = [
     'fetch_results("r", client=client)',
-    'start_runs("wf", evals="a", client=client)',
-    'start_runs("wf", only="edited", client=client)',
-    'fetch_config_changes("wf", "v1", client=client)',
     'check("wf", client=client)',
 ]
 
@@ -240,7 +237,7 @@ AT_EXIT = """if True:
     ("before", "said"),
     [
         # polars cannot be loaded any more, and no thread can be had from Python 3.12 on.
-        ("", "ConfigError Python is ending, so that fetch_run cannot be loaded any more"),
+        ("", "ConfigError Python is shutting down and cannot load fetch_run any more"),
         ('ra.fetch_run("first", client=client)', "height 1"),
     ],
 )

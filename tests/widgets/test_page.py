@@ -7,11 +7,11 @@ import time
 from typing import Any
 
 import pytest
-from support.inside import BUSY, Event, HtmlPage
+from support.inside import BUSY, HtmlPage
 from support.watching import until
 
 
-def ignore(event: Event) -> None:
+def ignore(*event: Any) -> None:
     """Nothing is done about it."""
 
 
@@ -19,7 +19,7 @@ def page(on_event: Any = ignore, **pieces: str) -> tuple[HtmlPage, list[dict[str
     """A page, and what it sends."""
     sent: list[dict[str, Any]] = []
     pieces = pieces or {"root": "a", "rest": "b"}
-    shown = HtmlPage(pieces, lambda: {"root": "saved"}, on_event, label="A page")
+    shown = HtmlPage(pieces, lambda: {"root": "saved"}, lambda token: {}, on_event)
     shown.widget.send = sent.append
     return shown, sent
 
@@ -104,22 +104,22 @@ def test_closing_leaves_nothing_and_what_comes_later_is_ignored() -> None:
 
 
 def test_an_event_is_handed_on_and_answered_with_what_was_said() -> None:
-    seen: list[Event] = []
+    seen: list[Any] = []
 
-    def take(event: Event) -> str:
+    def take(*event: Any) -> str:
         seen.append(event)
         return "done"
 
     shown, sent = page(take)
     content = {"id": "7", "event": "go", "scope": "0", "value": ["a"]}
     shown.widget._handle_custom_msg(content, [])
-    assert seen == [Event("go", "0", ["a"])]
+    assert seen == [("go", "0", ["a"])]
     assert sent == [{"answered": "7", "said": "done"}]
 
 
 def test_what_a_handler_raises_is_told_on_the_page() -> None:
-    def refuse(event: Event) -> None:
-        raise ValueError(f"no {event.name}")
+    def refuse(name: str, *about: Any) -> None:
+        raise ValueError(f"no {name}")
 
     shown, sent = page(refuse)
     shown.widget._handle_custom_msg({"id": "8", "event": "go"}, [])
@@ -128,8 +128,8 @@ def test_what_a_handler_raises_is_told_on_the_page() -> None:
 
 @pytest.mark.parametrize("content", [None, "go", [], {}, {"event": 7}, {"event": ["go"]}])
 def test_what_is_not_an_event_is_ignored(content: Any) -> None:
-    seen: list[Event] = []
-    shown, _ = page(seen.append)
+    seen: list[Any] = []
+    shown, _ = page(lambda *event: seen.append(event))
     shown.widget._handle_custom_msg(content, [])
     assert seen == []
 

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 from support.inside import (
+    STYLE,
     Facts,
     Folded,
-    Showing,
     View,
     ViewState,
     compose,
@@ -37,8 +37,8 @@ def with_state(view: View, **changes: Any) -> Facts:
     return Facts(replace(view.state, **changes), facts_of(view).judged)
 
 
-def pieces(facts: Facts, **look: Any) -> dict[str, str]:
-    return dict(render_view({"0": facts}, Showing(**look)))
+def pieces(facts: Facts) -> dict[str, str]:
+    return dict(render_view({"0": facts}, ""))
 
 
 def text(piece: str) -> str:
@@ -66,6 +66,15 @@ def test_a_page_is_made_of_pieces_that_each_have_one_slot(view: View) -> None:
     whole = compose(made)
     assert 'data-slot="0:body"></' not in whole
     assert whole.count("<tbody data-key=") == len([each for each in made if ":row:" in each])
+
+
+def test_every_class_of_the_page_has_a_style(view: View) -> None:
+    assert view.comparison is not None
+    opened = with_state(view, opened=view.comparison.evals["eval_id"][0], show=frozenset())
+    used = re.findall(r'class="([^"]*)"', compose(pieces(opened)))
+    mine = {each for of in used for each in of.split() if each.startswith("rv-")}
+    assert mine >= {"rv-head", "rv-opened", "rv-chip"}
+    assert not {each for each in mine if f".{each}" not in STYLE}
 
 
 def test_opening_an_eval_changes_its_row_alone(view: View) -> None:
@@ -230,7 +239,9 @@ def test_the_matrix_has_the_newest_sixteen_runs_and_says_what_each_was() -> None
     with LetteredApi(letters, codes="A" * 19 + "B", published="AB") as api:
         view = shown_of(api)
         facts = facts_of(view)
-        assert [each.run_id for each in facts.columns] == [f"run_{at}" for at in range(4, 20)]
+        assert [each.run["run_id"] for each in facts.columns] == [
+            f"run_{at}" for at in range(4, 20)
+        ]
         assert "".join(facts.cells_of("a")) == "ec" + "p" * 13 + "f"
         assert [each.is_checked for each in facts.columns] == [False] * 15 + [True]
         assert facts.edits_of("extract") == [15]
@@ -247,13 +258,13 @@ def test_the_matrix_has_the_newest_sixteen_runs_and_says_what_each_was() -> None
 def test_few_columns_are_newer_than_what_is_checked_and_the_baseline_stands_first() -> None:
     with LetteredApi(alike(4, "P" * 25)) as api:
         view = shown_of(api)
-        view._stream.ask(FLOW, "run_11", "run_3")  # type: ignore[union-attr]
+        view._stream.ask(replace(view.state, candidate="run_11", baseline="run_3"))
         facts = facts_of(view)
-    ids = [each.run_id for each in facts.columns]
+    ids = [each.run["run_id"] for each in facts.columns]
     place = ids.index("run_11")
     assert ids[place + 1 :] == ["run_12", "run_13", "run_14"]
     assert facts.columns[place].is_checked
-    assert [each.run_id for each in facts.columns if each.is_baseline] == ["run_3"]
+    assert [each.run["run_id"] for each in facts.columns if each.is_baseline] == ["run_3"]
 
 
 def test_while_a_run_goes_on_its_cells_fill() -> None:
@@ -279,6 +290,20 @@ def test_while_a_run_goes_on_its_cells_fill() -> None:
         assert "2 of 4 evals" in text(block)
         assert 'class="s"' in block, "the share of its evals that failed"
         view.stop()
+
+
+def test_while_evals_are_to_come_a_card_says_how_many_broke_so_far() -> None:
+    with LetteredApi(alike(8, "P" * 12), codes="A" * 12 + "B", published="A") as api:
+        run = api.run("FF" + "U" * 6, id="r9")
+        view = ra.watch("r9", client=api.client, interval=0.05)
+        while view.comparison is None:
+            view._stream.has_looked.wait(1)
+        title = "extract was edited; 2 evals broke so far with the run of"
+        for said in (text(pieces(facts_of(view))["0:body"]), repr(view)):
+            assert title in said
+        run.letters = dict(zip(run.letters, "FF" + "P" * 6, strict=True))
+        view.wait(60)
+        assert "extract was edited; 2 of its 8 evals broke with the run of" in repr(view)
 
 
 # Several workflows, two versions, nothing
@@ -369,7 +394,7 @@ def test_the_page_says_what_the_text_says(situation: Situation) -> None:
 
 def below(view: View, eval_id: str, **changes: Any) -> str:
     facts = with_state(view, opened=eval_id, **changes)
-    return text(pieces(facts, is_live=True)[f"0:row:{eval_id}"].partition("rv-open")[2])
+    return text(pieces(facts)[f"0:row:{eval_id}"].partition("rv-open")[2])
 
 
 def test_an_open_eval_says_why_and_lists_its_runs_joined() -> None:

@@ -126,7 +126,7 @@ def test_callbacks_get_the_view_in_the_watching_thread_and_their_errors_are_told
         view.wait(10)
     assert {name for _, name in updates} == {"retab_analysis-view"}
     assert all(each is view for each, _ in updates)
-    assert any("A callback raised ZeroDivisionError: mine" in each for each in view.state.notes)
+    assert any("A callback raised ZeroDivisionError: mine" in each for each in view.state.failures)
 
 
 def test_it_can_be_awaited() -> None:
@@ -216,7 +216,7 @@ def test_a_run_that_never_was_raises_after_its_grace() -> None:
             view.wait(10)
         assert len(server.requests) == 5  # the last asks whether the id is that of a workflow
     assert any("There is no run r1 so far; it may still appear" in each for each in said)
-    assert "watch takes ids of runs; of a workflow, watch(workflow_id=…)" in str(view)
+    assert str(view) == "‼ There is no run r1; watch(workflow_id=…) watches a workflow"
 
 
 @pytest.mark.parametrize("workflow_id", ["wf_claims", "wrk_claims"])
@@ -226,7 +226,8 @@ def test_the_id_of_a_workflow_is_told_at_the_first_answer(workflow_id: str) -> N
         with pytest.raises(ra.NotFoundError):
             view.wait(10)
         assert len(server.requests) == 1
-    assert f"ra.watch(workflow_id='{workflow_id}') watches its runs" in str(view)
+    how = f"watch(workflow_id='{workflow_id}') watches a workflow"
+    assert str(view) == f"‼ There is no run {workflow_id}; {how}"
 
 
 def test_51_a_run_that_is_gone_does_not_end_the_others() -> None:
@@ -444,8 +445,8 @@ def test_three_repeats_of_a_suite_are_one_candidate(letters: tuple[str, ...]) ->
             going(api, each, id=f"r{at}", after=timedelta(minutes=1)).id
             for at, each in enumerate(letters)
         ]
-        view = watch(api, ids)
-        view.wait(30)
+        view = watch(api, ids[::-1])
+        assert view.wait(30)["run_id"].to_list() == ids[::-1]
         assert_as_check(view, api.check(candidate=ids))
         assert sum(counts(view).values()) == 4
 
@@ -485,14 +486,14 @@ def test_runs_of_two_workflows_have_each_their_own_past() -> None:
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many results each comparison has of the watched run."""
     made: list[int] = []
-    usual = reading.compare_sides
+    usual = reading.compare_plan
 
-    def compare(sides: Any, *given: Any) -> Any:
-        found = usual(sides, *given)
+    def compare(*given: Any) -> Any:
+        found = usual(*given)
         made.append(found.evals["candidate_n"].sum())
         return found
 
-    monkeypatch.setattr(reading, "compare_sides", compare)
+    monkeypatch.setattr(reading, "compare_plan", compare)
     return made
 
 
@@ -624,7 +625,35 @@ def test_of_several_workflows_one_that_cannot_be_judged_leaves_the_others() -> N
             "wf_claims": "ended",
         }
         assert view.state.workflow_id == "wf_claims", "the worst stands first, and is open"
-        assert "has no saved eval" in view._states["wf_untitled"].trouble
-        alone = ra.explore("wf_untitled", client=mine)
-        with pytest.raises(ra.ConfigError, match="has no saved eval"):
-            alone.wait(60)
+        names = dict(ra.fetch_workflows(client=mine)["workflow_id", "name"].iter_rows())
+        assert view._states["wf_untitled"].name == (names["wf_untitled"] or "")
+        assert view._states["wf_untitled"].trouble == "No saved eval yet: save one in Retab"
+        for alone in (ra.explore("wf_untitled", client=mine), follow("wf_untitled", mine)):
+            with pytest.raises(ra.ConfigError, match="has no saved eval"):
+                alone.wait(60)
+            assert repr(alone) == "○ No saved eval yet: save one in Retab"
+
+
+def follow(workflow_id: str, client: ra.Client) -> View:
+    return ra.watch(workflow_id=workflow_id, interval=0.1, client=client)
+
+
+def test_a_workflow_that_never_ran_says_so_calmly() -> None:
+    with LetteredApi(alike(3, "")) as api:
+        for view in (ra.explore(FLOW, client=api.client), follow(FLOW, api.client)):
+            with pytest.raises(ra.ConfigError, match="has no run yet"):
+                view.wait(60)
+            assert repr(view) == "○ No run yet"
+            assert "ra." not in "".join(view._render().values())
+
+
+def test_a_workflow_that_is_not_there_ends_the_watching() -> None:
+    with WatchedSandbox(speed=STILL) as sandbox:
+        mine = ra.Client(**sandbox.credentials)
+        with pytest.raises(ra.ConfigError, match="there is no workflow 'nope'"):
+            follow("nope", mine)
+        view = follow("wf_nope", mine)
+        with pytest.raises(ra.NotFoundError, match="No workflow with id 'wf_nope'"):
+            view.wait(60)
+        assert view.state.phase == "failed"
+        assert "did you mean 'wf_invoices'?" in repr(view)

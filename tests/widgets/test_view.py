@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+from support.fakes import KEY
 from support.faultserver import FaultServer, reply
 from support.html_elements import Elements
 from support.inside import RUNS, View, apply_event, list_runs
@@ -21,6 +22,11 @@ from support.watched import WatchedSandbox
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
 
 import retab_analysis as ra
+
+
+def follow(workflow: Any, **how: Any) -> View:
+    return ra.watch(workflow_id=workflow, **how)
+
 
 RESULTS_OF_NOTHING = ra.schema.RESULTS.empty()
 
@@ -71,12 +77,47 @@ def test_bad_arguments_of_watch_are_refused(arguments: dict[str, Any], words: st
         ("wf", {"candidate": 7}, "candidate must be"),
         ("wf", {"save_values": "no"}, "save_values must be True or False"),
         (pl.DataFrame({"a": [1]}), {}, "results"),
-        (RESULTS_OF_NOTHING, {}, "no result of a run"),
+        (RESULTS_OF_NOTHING, {}, "no row with a run_id"),
     ],
 )
 def test_bad_arguments_of_explore_are_refused(given: Any, more: Any, words: str) -> None:
     with pytest.raises(ra.RetabAnalysisError, match=words):
         ra.explore(given, **more, client=client("http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    "call", [ra.explore, lambda each, **how: ra.watch(workflow_id=each, **how)]
+)
+def test_workflows_have_names_as_everywhere(api: ra.Client, call: Any) -> None:
+    names = dict(ra.fetch_workflows(client=api)["name", "workflow_id"].iter_rows())
+    name, workflow_id = next(iter(names.items()))
+    with call([name, workflow_id], client=api) as view:
+        assert [*view._states] == [workflow_id]
+    with pytest.raises(ra.ConfigError, match="did you mean") as caught:
+        call(f"{name}x", client=api)
+    assert workflow_id in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "call", [ra.explore, lambda each, **how: ra.watch(workflow_id=each, **how)]
+)
+def test_accepted_failures_are_read_once_at_the_call(call: Any, tmp_path: Path) -> None:
+    path = tmp_path / "accepted.toml"
+    with LetteredApi({"a": "P" * 12 + "FF", **alike(5, "P" * 14)}, codes="A" * 12 + "BB") as api:
+        api.check().accept(path, reason="known")
+        ra.use(accepted=path)
+        try:
+            view = call(FLOW, client=api.client)
+            path.write_text("[[")
+            view.wait(60)
+            assert view.comparison is not None
+            assert view.comparison.headline == "✓ Nothing new broke: 5 of 6 pass, 1 accepted"
+            with pytest.raises(ra.ConfigError, match="accepted"):
+                call(FLOW, client=api.client)
+            with pytest.raises(ra.ConfigError, match="accepted"):
+                ra.explore(view.state.results)
+        finally:
+            ra.use(accepted=None)
 
 
 def test_the_frame_and_the_comparison_are_the_way_out(view: View) -> None:
@@ -107,8 +148,8 @@ def test_a_frame_of_results_is_explored_without_an_api() -> None:
     assert view.state.checked["run_id"].to_list() == ["run_3"]
     assert view.comparison.headline.startswith("✓ Nothing broke")
     do(view, "baseline", "nope")
-    until(lambda: view.state.notes)
-    assert "'nope' is not a run or a version of these results" in view.state.notes[0]
+    until(lambda: view.state.failures)
+    assert "'nope' is not a run or a version of these results" in view.state.failures[0]
     assert view.state.baseline == "last_good", "what was before stays"
     for baseline in ("previous", "run_2"):
         do(view, "baseline", baseline)
@@ -190,7 +231,7 @@ def test_the_checked_run_and_the_baseline_can_be_chosen(view: View, api: ra.Clie
     do(view, "candidate", "no_such_run")
     until(lambda: not view.state.job)
     assert view.state.candidate is None
-    assert "no_such_run" in view.state.notes[0]
+    assert "no_such_run" in view.state.failures[0]
 
 
 def test_settling_asks_first_says_its_price_and_shows_how_far_it_is() -> None:
@@ -215,6 +256,78 @@ def test_settling_asks_first_says_its_price_and_shows_how_far_it_is() -> None:
         assert view.comparison is not None
         assert view.state.reruns == 0
         assert not view.comparison.reruns.height or view.state.reruns == 0
+
+
+UNSURE = {"a": "P" * 20 + "F", **alike(5, "P" * 21)}
+
+
+def settle(view: View) -> None:
+    do(view, "ask", "settle")
+    do(view, "settle")
+    until(lambda: not view.state.job)
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_what_was_settled_counts_in_all_that_follows(watched: bool) -> None:
+    with LetteredApi(UNSURE) as api:
+        how: dict[str, Any] = {"client": api.client}
+        view = ra.watch("run_20", **how) if watched else ra.explore(FLOW, **how)
+        view.wait(60)
+        assert view.state.reruns == 1
+        settle(view)
+        (rerun,) = api.started
+        for candidate in ("run_10", ""):
+            do(view, "candidate", candidate)
+            until(lambda: not view.state.job)
+        assert view.comparison is not None
+        assert view.comparison.evals.filter(eval_id="a")["candidate_n"].item() == 2
+        assert view.state.checked["run_id"].to_list() == ["run_20"]
+        assert view.state.reruns == 0
+        do(view, "open", "a")
+        said = re.sub(r"<[^>]*>", " ", view._render()["0:row:a"])
+        assert f"{rerun.at:%-d %b %H:%M}" in said, "the opened row shows the rerun"
+
+
+def test_why_a_job_failed_is_shown_until_the_next() -> None:
+    with LetteredApi(UNSURE) as api:
+        view = ra.explore(FLOW, client=ra.Client(KEY, api.client.base_url, max_attempts=1))
+        view.wait(60)
+        for broken, words in (("POST ", "not now"), ("GET /v1/workflows/evals/runs?", "away")):
+            api.broken = {broken: reply(422, {"detail": words})}
+            settle(view)
+            assert words in view.state.failures[0]
+            assert words in whole(view)
+            do(view, "search", "fine")
+            assert words in whole(view), "also above what a search finds"
+            do(view, "clear")
+        assert len(api.started) == 1
+        api.broken = {}
+        do(view, "candidate", "nope")
+        until(lambda: not view.state.job)
+        assert "&#x27;nope&#x27; is not a run or a version" in whole(view)
+        assert "away" not in whole(view)
+        do(view, "candidate", "run_10")
+        until(lambda: not view.state.job)
+        assert view.state.failures == ()
+        assert "nope" not in whole(view)
+
+
+def test_choices_while_a_run_goes_on_are_made_one_after_another() -> None:
+    with LetteredApi(alike(8, "P" * 12)) as api:
+        run = api.run("U" * 8, id="r9")
+        with ra.watch("r9", client=api.client, interval=0.02) as view:
+            until(lambda: view.comparison is not None)
+            for at in range(8):
+                run.letters = {**run.letters, f"fine {at}": "PF"[at % 2]}
+                do(view, "candidate", f"run_{at}")
+                do(view, "baseline", ("previous", "last_good")[at % 2])
+                assert view.frame.height >= 0
+            do(view, "candidate", "")
+            until(lambda: not view.state.job)
+            assert view.wait(60)["status"].to_list() == ["completed"]
+        assert view.state.failures == ()
+        assert view.comparison is not None
+        assert view.comparison.headline == api.check(candidate="r9").headline
 
 
 def test_cancelling_asks_first_and_is_only_there_where_it_is_allowed() -> None:
@@ -247,7 +360,7 @@ def test_a_cancel_that_is_refused_is_told() -> None:
             until(lambda: "Cancel run" in whole(view))
             do(view, "ask", "cancel")
             said: list[str] = []
-            view.on_update(lambda each: said.extend(each.state.notes))
+            view.on_update(lambda each: said.extend(each.state.failures))
             do(view, "cancel")
             until(lambda: any("not yours" in each for each in said))
 
@@ -265,6 +378,18 @@ def test_the_evals_that_are_shown_are_exported(
     (tmp_path / "wf_invoices.csv").unlink()
     (tmp_path / "wf_invoices.csv").mkdir()
     assert "Nothing was written" in do(view, "export")["said"]
+
+
+def test_what_is_exported_is_of_the_workflow_whose_button_was_pressed(
+    api: ra.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    view = ra.explore(["wf_invoices", "wf_claims"], client=api)
+    view.wait(120)
+    do(view, "export", scope="1")
+    made = pl.read_csv(tmp_path / "wf_claims.csv")
+    assert made.height == view._states["wf_claims"].comparison.evals.height  # type: ignore[union-attr]
+    view.close()
 
 
 def test_one_of_several_workflows_is_open(api: ra.Client) -> None:

@@ -15,7 +15,7 @@ from retab_analysis.sandbox.http.messages import ApiError, Request, Response, co
 _BODY_LIMIT = 1 << 20
 # No number of bytes has more digits, and Python converts only so many.
 _MOST_DIGITS = 18
-# A page of the web can have its own name resolve to this machine, but its browser sends that name.
+# A web page can make its own name resolve to this machine, but its browser sends that name.
 _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d*)?", re.IGNORECASE)
 _LINE_LIMIT = 1 << 16
 
@@ -25,9 +25,9 @@ class TooSlowError(Exception):
 
 
 class TimedSocket(io.RawIOBase):
-    """What comes in through a socket until a moment, however slowly it drips.
+    """The input of a socket until a moment, however slowly it arrives.
 
-    A whole request has ``patience`` seconds; ``is_begun`` says whether something of it has come.
+    A whole request has ``patience`` seconds; ``is_begun``: whether a part of it has come.
     """
 
     def __init__(self, connection: socket.socket, patience: float) -> None:
@@ -58,8 +58,8 @@ class Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Otherwise an answer waits up to 40 ms for the client to acknowledge the one before.
     disable_nagle_algorithm = True
-    # Seconds for a request to come in, for a kept connection to be used again, and for an answer to
-    # be taken: a client that keeps a thread here for longer has most likely gone.
+    # Seconds for a request to arrive, for the next use of a kept connection, and for the client to
+    # take an answer: a client that keeps a thread here for longer has most likely gone.
     patience = 60.0
     # The `TcpServer` that accepted the connection.
     server: Any
@@ -70,14 +70,14 @@ class Connection(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(self._incoming)
 
     def handle_one_request(self) -> None:
-        """Read a request and answer it; any method will do, which the base class does not allow."""
+        """Read a request and answer it; it accepts any method, which the base class does not."""
         self.close_connection = True
         self.requestline, self.request_version, self.command, self.path = "", "", "", ""
         self._incoming.await_request()
         try:
             self._read_request()
         except TooSlowError:
-            # Whoever never began a request does not wait for an answer either.
+            # A client that never began a request does not wait for an answer.
             if self._incoming.is_begun:
                 self.send_error(408, "The request did not come in whole in its time")
 
@@ -139,7 +139,7 @@ class Connection(BaseHTTPRequestHandler):
         self._send(code, to_json({"detail": message or _phrase(code)}), {})
 
     def log_message(self, *args: Any) -> None:
-        """Say nothing: standard error belongs to the program that started the sandbox."""
+        """Print nothing: standard error belongs to the program that started the sandbox."""
 
 
 def _phrase(status: int) -> str:

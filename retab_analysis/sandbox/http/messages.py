@@ -1,4 +1,4 @@
-"""What goes through a connection: a request as it came in, a response, or the API's refusal."""
+"""The messages of a connection: a request as it came in, a response, or the API's refusal."""
 
 from typing import Any, NamedTuple
 
@@ -26,8 +26,8 @@ class Response(NamedTuple):
 class ApiError(Exception):
     """An answer other than success.
 
-    What goes under ``detail`` in the body is a text, an object with a code, or (422) a list of what
-    is wrong, as the API has it.
+    As in the API, ``detail`` in the body is a text, an object with a code, or (422) a list of
+    errors.
     """
 
     def __init__(self, status: int, detail: Any, headers: dict[str, str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""From query strings and bodies to what the store is asked for; what is wrong becomes a 422."""
+"""From query strings and bodies to queries for the store; errors become a 422."""
 
 import json
 import re
@@ -17,10 +17,10 @@ _NOT_A_STRING = "Input should be a valid string"
 
 
 class Query:
-    """A query string read field by field; the first that is wrong raises an `ApiError`."""
+    """A query string read field by field; the first wrong one raises an `ApiError`."""
 
     def __init__(self, text: str) -> None:
-        # Of a parameter that is given twice the last counts, and unknown ones are ignored.
+        # If a parameter is given twice, the last counts; unknown ones are ignored.
         self._values = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
 
     def text(self, name: str) -> str | None:
@@ -58,7 +58,7 @@ class Query:
 
     def _limit(self, default: int, most: int) -> int:
         value = self._values.get("limit", str(default))
-        # `int` would take other scripts' digits, and refuses very long numbers in its own words.
+        # `int` would accept other scripts' digits, and refuses very long numbers in its own words.
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", value):
             raise _refusal("limit", "Input should be a valid integer", "int_parsing")
         if int(value) < 1:

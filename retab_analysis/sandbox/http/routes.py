@@ -1,4 +1,4 @@
-"""Which request means what: from method, path, query and body to a question for the store."""
+"""Routes: from method, path, query and body to a question for the store."""
 
 import hmac
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from retab_analysis.sandbox.store import Store
 
 
 class Call(NamedTuple):
-    """A request that passed the bearer check, and the id in its path where it has one."""
+    """A request that passed the bearer check, and the id in its path if it has one."""
 
     ident: str
     query: Query
@@ -99,7 +99,7 @@ _STATUS = {
 _FILES = "/files/"
 _WITH_A_BEARER = {"WWW-Authenticate": "Bearer"}
 
-# In the order in which they are tried: "runs" is not the id of an eval, nor "diff" of a version.
+# In the order of trial: "runs" is not the id of an eval, nor "diff" of a version.
 _ROUTES: dict[str, dict[str, Endpoint]] = {
     "workflows/evals/runs": {"GET": _list_runs, "POST": _create_run},
     "workflows/evals/runs/{}": {"GET": _one(Store.get_run)},
@@ -140,13 +140,13 @@ def answer(store: Store, key: str, request: Request) -> Response:
 
 
 def _signed_path(key: str, file_id: str) -> str:
-    """Write the path of a file, which is good without a key because it is signed with it."""
+    """Write the path of a file, which works without a key because the key signs it."""
     signature = hmac.new(key.encode(), file_id.encode(errors="replace"), "sha256").hexdigest()
     return f"{_FILES}{quote(file_id)}?signature={signature[:32]}"
 
 
 def _file(store: Store, key: str, request: Request) -> Response:
-    """Give a file by its signed path, so that a download link leads somewhere."""
+    """Give a file by its signed path, the target of download links."""
     ident = unquote(request.target.partition("?")[0].removeprefix(_FILES), errors="replace")
     if request.method != "GET":
         raise ApiError(405, "Method Not Allowed", {"Allow": "GET"})

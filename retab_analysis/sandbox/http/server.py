@@ -16,7 +16,7 @@ from retab_analysis.sandbox.store import Store
 
 SHORTEST_KEY = 8
 
-# Longer than anybody waits, and what `time.sleep` takes everywhere.
+# Longer than any caller waits, and valid for `time.sleep` everywhere.
 _LONGEST = 86_400.0
 _BUSY_BODY = b'{"detail":"Too many connections are open"}'
 _BUSY = (
@@ -26,9 +26,9 @@ _BUSY = (
 
 
 class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Accepts connections, a thread for each, and knows them so that it can close them."""
+    """Accepts connections, a thread for each, and keeps a list to close them."""
 
-    # More than the clients of one machine need, and few enough that nobody can take all threads.
+    # More than the clients of one machine need, and few enough to leave threads for others.
     most_connections = 256
 
     allow_reuse_address = True
@@ -44,7 +44,7 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.base_url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection its own thread, noted before it runs so that closing misses none."""
+        """Give a connection its own thread, noted before it runs: closing must miss none."""
         if len(self._connections) >= self.most_connections:
             with contextlib.suppress(OSError):
                 request.settimeout(1.0)
@@ -70,7 +70,7 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             thread.join(2)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients break connections as they like, and some tests are about that."""
+        """Print nothing: clients break connections as they like, and some tests are about that."""
 
 
 class StoreServer:
@@ -80,8 +80,8 @@ class StoreServer:
     """
 
     def __init__(self, store: Store, *, key: str | None = None, latency: float = 0.0) -> None:
-        # A client refuses any other key: shorter ones cannot be masked in texts without damage, and
-        # the rest does not fit in a header.
+        # A client refuses any other key: a shorter one cannot be masked in texts without damage,
+        # and other characters do not fit in a header.
         fits = isinstance(key, str) and len(key) >= SHORTEST_KEY
         if key is not None and not (fits and all("!" <= letter <= "~" for letter in key)):
             raise ValueError(
@@ -100,13 +100,13 @@ class StoreServer:
         return answer(self._store, self._key, request)
 
     def start(self, port: int = 0) -> Self:
-        """Begin to serve; when it serves already, nothing happens.
+        """Begin to serve; a second call does nothing.
 
         Args:
             port: The port; 0 lets the system choose.
 
         Raises:
-            ValueError: A port that is not a whole number from 0 to 65535.
+            ValueError: The port is not a whole number from 0 to 65535.
             OSError: The port is not free.
         """
         if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535:
@@ -121,7 +121,7 @@ class StoreServer:
         return self
 
     def stop(self) -> None:
-        """End serving: the port is free, open connections are closed, and no thread is left."""
+        """End serving: free the port, close open connections, and end all threads."""
         with self._lock:
             tcp, thread, self._tcp, self._thread = self._tcp, self._thread, None, None
             if tcp is not None and thread is not None:
@@ -137,7 +137,7 @@ class StoreServer:
 
     @property
     def base_url(self) -> str:
-        """Where the server is.
+        """The address of the server.
 
         Raises:
             RuntimeError: It is not running.
@@ -149,7 +149,7 @@ class StoreServer:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """What a client needs, by the names of its arguments.
+        """A client's arguments for this server, by name.
 
         Raises:
             RuntimeError: The server is not running.

@@ -1,1 +1,1 @@
-"""What happens in a world: runs, from their plan to their last result."""
+"""The events of a world: runs, from their plan to their last result."""

@@ -1,4 +1,4 @@
-"""The past: what was run in a world, made into runs that have ended, one after the other."""
+"""The past of a world: runs that have ended, one after the other."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
 from retab_analysis.sandbox.world.model import Crash, PastRun, Plan, SavedEval, Workflow, World
 from retab_analysis.sandbox.world.seeding import SeededRandom
 
-# Among so many whole-workflow runs a flaky eval fails exactly in proportion to its rate, so that
-# the story does not depend on the seed's luck. One that fails less often than in one run of ten has
-# a longer window, in which it fails once.
+# Among so many whole-workflow runs a flaky eval fails exactly in proportion to its rate: the story
+# does not depend on the seed's luck. One that fails in fewer than one of ten runs has a longer
+# window, in which it fails once.
 _FLAKY_WINDOW = 10
 
 
@@ -74,7 +74,7 @@ def _flaky_failures(workflow: Workflow, seed: int) -> dict[str, set[int]]:
             continue
         chance = SeededRandom(seed, "flaky", saved.key)
         chosen = failures.setdefault(saved.key, set())
-        # From the end, so that the newest runs fill whole windows.
+        # From the end: the newest runs fill whole windows.
         size = max(_FLAKY_WINDOW, round(1 / rate))
         for end in range(len(whole_runs), 0, -size):
             window = range(max(0, end - size), end)

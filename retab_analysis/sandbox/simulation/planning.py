@@ -1,4 +1,4 @@
-"""Plans of runs: which evals, what comes out of each, and how long it takes."""
+"""Plans of runs: the evals, their outcomes, and their durations."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,8 +23,7 @@ _DURATIONS = {
     "classifier": (900, 0.25),
     "function": (85, 0.40),
 }
-# How often an eval's execution breaks for no reason of its own, and with which code, message and
-# context.
+# How often an eval's execution breaks by chance, and with which code, message and context.
 _MISHAP_RATE = 0.002
 _MISHAPS: tuple[tuple[str, str, dict[str, int]], ...] = (
     ("provider_timeout", "The model provider did not answer within 60 s", {"attempts": 3}),
@@ -35,13 +34,13 @@ _MISHAPS: tuple[tuple[str, str, dict[str, int]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What besides version and inputs decides how the evals of a run come out."""
+    """The influences on the outcomes of a run's evals besides version and inputs."""
 
     # Incidents that this run has, whatever their windows.
     incidents: frozenset[str] = frozenset()
-    # The keys of the flaky evals that fail this time; without them, that is drawn.
+    # The keys of the flaky evals that fail this time; None draws them.
     flaky_fails: frozenset[str] | None = None
-    # Whether evals may break for no reason of their own.
+    # Whether evals may break by chance.
     mishaps: bool = False
 
 
@@ -119,12 +118,12 @@ def _child(
     # A document has its own pace, and so has each revision of a block.
     pace = _share(saved.key, 0.7, 1.9)
     pace *= _share(saved.block.id, 0.85, 1.25, version.revisions[saved.block.id])
-    # What breaks was tried several times before.
+    # A broken execution was tried several times before.
     median = typical * pace * (3 if result.outcome == "error" else 1)
     return Child(saved, assertion, result, max(5, round(chance.lognormal(median, spread))))
 
 
 def _share(name: str, low: float, high: float, number: int = 0) -> float:
-    """Place a name between two bounds by its hash, so that every seed gives it the same value."""
+    """Place a name between two bounds by its hash: every seed gives it the same value."""
     share = (sum(name.encode()) * 31 + number * 17) % 101 / 100
     return low + (high - low) * share

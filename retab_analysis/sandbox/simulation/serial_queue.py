@@ -9,19 +9,19 @@ from retab_analysis.sandbox.simulation.simulated_runs import SimulatedRun
 class SerialQueue:
     """Starts one run after the other as time goes by, and keeps some background runs in flight.
 
-    As in the real API, one run is executed at a time and the others wait. Submitted runs come
-    before those of the background, which are only there so that something moves.
+    As in the real API, one run executes at a time and the others wait. Submitted runs come before
+    background runs, which only add movement.
 
-    Nothing happens by itself: `advance` plays everything that was due since the last call, in
-    order, so what comes out depends on the instants alone and not on when somebody looks. Where
-    that was long ago, only ``longest_replay`` microseconds of background runs are played back.
-    ``refill`` makes the run with which a background stream goes on.
+    The queue is passive: `advance` plays all events since the last call, in order. So the outcome
+    depends on the instants alone and not on the time of the calls. If the last call was long ago,
+    it plays back only ``longest_replay`` microseconds of background runs. ``refill`` makes the next
+    run of a background stream.
     """
 
     def __init__(self, refill: Callable[[int, int], SimulatedRun], *, longest_replay: int) -> None:
         self._refill = refill
         self._longest_replay = longest_replay
-        # When the running run ends, unless it is cancelled before; or when the last one did.
+        # When the running run ends, unless it is cancelled before; or when the last one ended.
         self._free = 0
         self._running: SimulatedRun | None = None
         self._submitted: deque[SimulatedRun] = deque()
@@ -34,7 +34,7 @@ class SerialQueue:
         self._background.append(run)
 
     def submit(self, run: SimulatedRun) -> None:
-        """Put somebody's run in the queue; call `advance` for its instant before."""
+        """Put a client's run in the queue; call `advance` for its instant before."""
         self._submitted.append(run)
 
     def advance(self, now: int) -> None:

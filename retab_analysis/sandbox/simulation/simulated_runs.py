@@ -14,10 +14,10 @@ from retab_analysis.sandbox.world.model import Plan
 
 
 class SimulatedRun:
-    """A planned run, and what the queue has done with it so far: the start and a cancellation.
+    """A planned run, with its start and cancellation by the queue so far.
 
-    Once it is terminal nothing changes any more, so its state and its JSON are kept: a history is
-    asked for again and again. ``pace`` scales every duration.
+    A terminal run does not change any more, so its state and its JSON are kept: clients ask for a
+    history again and again. ``pace`` scales every duration.
     """
 
     def __init__(self, plan: Plan, *, pace: float = 1.0) -> None:

@@ -1,6 +1,6 @@
-"""When things happen: the timetable of a run, and its state at an instant.
+"""Times: the timetable of a run, and its state at an instant.
 
-The states are pure functions of a plan, of what the queue did with it, and of an instant.
+The states are pure functions of a plan, of the queue's actions, and of an instant.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from retab_analysis.sandbox.instants import MILLI
 from retab_analysis.sandbox.world.model import Plan
 
-# What the engine needs between two evals, and to close a run.
+# The engine's time between two evals, and to close a run.
 _GAP_MS = 60
 _CLOSING_MS = 140
 
@@ -25,7 +25,7 @@ class Span(NamedTuple):
 
 
 class Timetable(NamedTuple):
-    """When a started run does what, if nobody interferes."""
+    """The times of a started run's steps, without a cancellation."""
 
     start: int
     spans: tuple[Span, ...]

@@ -1,1 +1,1 @@
-"""What a sandbox is about: the workflows, versions and saved evals that follow from a seed."""
+"""The content of a sandbox: the workflows, versions and saved evals that follow from a seed."""

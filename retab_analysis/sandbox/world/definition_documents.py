@@ -1,4 +1,4 @@
-"""The API's documents for what is saved: workflows, their versions, blocks and saved evals."""
+"""The API's documents for definitions: workflows, their versions, blocks and saved evals."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -133,9 +133,9 @@ def _edges(workflow: Workflow, version: Version) -> list[str]:
 def era_documents(
     workflow: Workflow, block: Block, count_runs: Callable[[int], int]
 ) -> list[Document]:
-    """Write the eras of a block, oldest first: versions and drafts in which it is set up alike.
+    """Write the eras of a block, oldest first: versions and drafts with one configuration.
 
-    ``count_runs`` says how many runs a version has, by its number.
+    ``count_runs`` gives the number of runs of a version, by its number.
     """
     eras, newest = dict[str, list[Version]](), workflow.newest
     in_use = workflow.published[-1][0] if workflow.published else None
@@ -163,7 +163,7 @@ def era_documents(
 
 
 def _replaced_at(workflow: Workflow, version: Version) -> int:
-    """When a version was replaced by the next one; of the newest when something became of it."""
+    """When a version was replaced by the next one; for the newest, when its end was decided."""
     if version is not workflow.newest:
         return workflow.versions[version.number].at
     return version.publication.at if version.publication else version.at
@@ -186,7 +186,7 @@ def eval_document(saved: SavedEval, workflow: Workflow, latest: Document) -> Doc
     source = dict(saved.source)
     if source["type"] == "manual":
         source["handle_inputs"] = dict(assertion.inputs)
-    # Of a block that the newest version does not have, no result is up to date.
+    # If the newest version lacks the block, none of its results is up to date.
     block_print = workflow.newest.block_fingerprints.get(saved.block.id, "")
     return {
         "id": saved.id,

@@ -1,4 +1,4 @@
-"""What a simulated world is made of: workflows with saved evals, and the plans of their runs."""
+"""The parts of a simulated world: workflows with saved evals, and the plans of their runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,16 +18,16 @@ class File(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of a workflow; `since` and `until` are the first and last version that have it."""
+    """A block of a workflow; `since` and `until` are its first and last version."""
 
     id: str
     kind: str
     name: str
     since: int = 1
     until: int | None = None
-    # What a function block is given; all others are given the file.
+    # The input of a function block; all others get the file.
     input: str | Mapping[str, str] | None = None
-    # How it is set up in the first version that has it: model, prompt, schema or code.
+    # Its configuration in its first version: model, prompt, schema or code.
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def in_version(self, version: int) -> bool:
@@ -35,7 +35,7 @@ class Block:
 
 
 class Publication(NamedTuple):
-    """The publishing of a version: its ordinal from 1, when it was, and the note with it."""
+    """The publication of a version: its ordinal from 1, its time, and its note."""
 
     id: str
     ordinal: int
@@ -51,14 +51,14 @@ class Version:
     id: str
     at: int
     # For each of its blocks: the number of the version that edited it last, a hash that stays as
-    # long as the block does, and how it is set up.
+    # long as the block does, and its configuration.
     revisions: Mapping[str, int]
     fingerprint: str
     block_fingerprints: Mapping[str, str]
     configs: Mapping[str, Mapping[str, Any]]
     # None for a draft.
     publication: Publication | None = None
-    # Blocks that give what they gave in another version, by its number: see `world.edit`.
+    # Blocks with the outputs of another version, by its number: see `world.edit`.
     acts_as: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -74,14 +74,13 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something that is wrong in a workflow for a while, so that some of its evals do not pass.
+    """A problem of a workflow for a while, by which some of its evals do not pass.
 
-    It lasts for ``versions`` (what one edit broke, until another repaired it), for a ``period`` in
-    microseconds since 1970 (what no edit explains), or while both hold; with neither, only runs
-    that name it have it. Its kind is ``"gap"`` (its evals never passed), ``"edit"`` (an edit broke
-    them, which another one may have mended), ``"drift"`` (they broke although nobody edited
-    anything), ``"episode"`` (the same, and it went by), ``"outage"`` or ``"chance"`` (bad luck in
-    one run).
+    It lasts for ``versions`` (from the edit that broke them to the repair), for a ``period`` in
+    microseconds since 1970 (without an edit), or while both hold. With neither, only runs that name
+    it have it. Its kind is ``"gap"`` (its evals never passed), ``"edit"`` (an edit broke them, and
+    another may have mended them) or ``"drift"`` (they broke without an edit). Or it is
+    ``"episode"`` (the same, but it passed), ``"outage"`` or ``"chance"`` (bad luck in one run).
     """
 
     kind: str
@@ -97,7 +96,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class PlannedResult:
-    """What comes out when an eval is run to its end: ``error`` where its execution breaks."""
+    """The outcome of an eval that ran to its end: ``error`` if its execution breaks."""
 
     outcome: str
     actual: Any = None
@@ -123,7 +122,7 @@ class PlannedResult:
 
 @dataclass(frozen=True, slots=True)
 class FailureMode:
-    """When an eval does not pass (in an incident, or by a rate), and what can come out then."""
+    """When an eval does not pass (in an incident, or by a rate), and its possible outcomes then."""
 
     results: tuple[PlannedResult, ...]
     incident: str | None = None
@@ -132,14 +131,14 @@ class FailureMode:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What a saved eval asserted, on which inputs, from one edit to the next."""
+    """The assertion of a saved eval, and its inputs, from one edit to the next."""
 
     at: int
     id: str
     label: str | None
     path: str | None
     condition: Mapping[str, Any]
-    # What a result shows as expected: nothing, or one value, which may be null.
+    # The expected value of a result: none, or one value, which may be null.
     expected: tuple[Any, ...]
     inputs: Mapping[str, Any]
     inputs_fingerprint: str
@@ -161,7 +160,7 @@ class SavedEval:
     removed: int | None
     assertions: tuple[Assertion, ...]
     source: Mapping[str, Any]
-    # Members of its document that are not the usual ones.
+    # Unusual members of its document.
     extras: Mapping[str, Any]
 
     def assertion_at(self, instant: int) -> Assertion:
@@ -170,13 +169,13 @@ class SavedEval:
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run that was started in the past, and what was special about it.
+    """A run that was started in the past, with its special features.
 
     ``at`` is in microseconds since 1970, to the minute. ``only`` one eval ran: the first that fails
     in this incident, or else of this document. ``end`` is ``"cancelled"`` (while it ran),
-    ``"withdrawn"`` (cancelled before it started) or ``"error"`` where it did not complete;
-    ``note`` and ``details`` say why. It has its ``incidents`` whatever their windows; in a
-    ``quiet`` one nothing fails by chance, and nobody is in its way.
+    ``"withdrawn"`` (cancelled before it started) or ``"error"`` if it did not complete; ``note``
+    and ``details`` say why. It has its ``incidents`` whatever their windows. In a ``quiet`` one no
+    eval fails by chance, and no other run delays it.
     """
 
     at: int
@@ -196,7 +195,7 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workflow:
-    """A workflow with all that belongs to it, removed evals too."""
+    """A workflow with all its parts, removed evals included."""
 
     id: str
     name: str | None
@@ -220,15 +219,15 @@ class Workflow:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Everything that a sandbox starts from."""
+    """The initial state of a sandbox."""
 
     seed: int
     # A midnight in microseconds since 1970; the history ends just before it.
     anchor: int
     workflows: Sequence[Workflow]
     files: Mapping[str, File]
-    # For each run that is always in flight, what it runs in turns: a workflow, and one of its
-    # blocks or None for the whole of it.
+    # For each background stream, its runs in turn: a workflow, and one of its blocks or None for
+    # the whole workflow.
     in_flight: Sequence[Sequence[tuple[str, str | None]]] = ()
 
 
@@ -236,7 +235,7 @@ class World:
 
 
 class Child(NamedTuple):
-    """One eval of a run: what it asserts, what will come out, and how long it takes."""
+    """One eval of a run: its assertion, its outcome, and its duration."""
 
     eval: SavedEval
     assertion: Assertion
@@ -254,7 +253,7 @@ class Crash:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """All that is known about a run when it is created."""
+    """The facts about a run at its creation."""
 
     id: str
     workflow_id: str
@@ -268,5 +267,5 @@ class Plan:
     block_id: str | None = None
     crash: Crash | None = None
     freshness: Mapping[str, Any] = field(default_factory=dict)
-    # What a cancelled run gives as its reason.
+    # The reason that a cancelled run gives.
     reason: str | None = None

@@ -1,4 +1,4 @@
-"""From the catalogue's evals to saved ones, with ids, dates, fingerprints and what can come out."""
+"""From the catalogue's evals to saved ones, with ids, dates, fingerprints and outcomes."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,14 +21,14 @@ JSON_HANDLE = "input-json-0"
 # Evals are saved and edited at about ten o'clock, and removed at eleven.
 _SAVED_AT = 10 * 60 * MINUTE
 _REMOVED_AT = 11 * 60 * MINUTE
-# Which member of a condition holds what it expects.
+# The member of a condition with its expected value.
 _EXPECTATIONS = ("expected", "reference", "pattern", "condition", "schema")
-# The conditions that compare with the document's own value where the catalogue gives no other.
+# The conditions that compare with the document's own value if the catalogue gives no other.
 _OWN_VALUE = {"equals": "expected", "similarity_gte": "reference", "split_iou_gte": "expected"}
-# Blocked before or while the block ran, so that there is no output to show.
+# Blocked before or while the block ran: there is no output to show.
 _NOT_EXECUTED = ("block_execution_failed", "execution_error")
 
-# An object of the catalogue; its package says what is in it.
+# An object of the catalogue; its package describes it.
 Fields = Mapping[str, Any]
 
 
@@ -79,7 +79,7 @@ def _created(workflow: Fields, seed: int, block: Block, key: str, item: Fields) 
     chance = SeededRandom(seed, "created", key)
     day = item.get("since")
     if day is None:
-        # Those that are removed again were there from the start.
+        # Evals that are removed later existed from the start.
         is_late = item.get("until") is None and chance.random() < 0.35
         earliest = workflow["versions"][block.since - 1]["day"]
         day = earliest + (chance.integer(2, 28) if is_late else 0)
@@ -95,7 +95,7 @@ def _assertion(
     outputs = document["outputs"][block.id]
     truth = value_at(outputs, item["path"])
     condition = item["condition"]
-    # It expects the document's own value where it does not say what it expects.
+    # By default it expects the document's own value.
     own = _OWN_VALUE.get(condition["kind"])
     if own is not None and own not in condition:
         condition = {"kind": condition["kind"], own: truth, **condition}

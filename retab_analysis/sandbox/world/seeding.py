@@ -29,15 +29,15 @@ def _digest(parts: tuple[object, ...]) -> bytes:
 
 
 def _joined(parts: tuple[object, ...]) -> str:
-    # The separator is in no part, so that ("a", "bc") and ("ab", "c") differ.
+    # The separator is in no part: ("a", "bc") and ("ab", "c") differ.
     return "\x1f".join(map(str, parts))
 
 
 class SeededRandom:
-    """Random numbers for one purpose, which is named by its parts.
+    """Random numbers for one purpose, named by its parts.
 
-    Each purpose has its own sequence: what is drawn for one run changes nothing in another. Only
-    `random.random` is used, because Python promises its sequence for a seed, and no other method's.
+    Each purpose has its own sequence: the draws for one run change nothing in another. It only uses
+    `random.random`, because Python promises its sequence for a seed, and no other method's.
     """
 
     def __init__(self, *parts: object) -> None:
@@ -56,7 +56,7 @@ class SeededRandom:
     def lognormal(self, median: float, spread: float) -> float:
         """Draw from a log-normal distribution; `spread` is the logarithm's standard deviation.
 
-        The normal number is made by the transform of Box and Muller (1958).
+        The normal number comes from the transform of Box and Muller (1958).
         """
         radius = math.sqrt(-2 * math.log(1 - self.random()))
         return median * math.exp(spread * radius * math.cos(math.tau * self.random()))

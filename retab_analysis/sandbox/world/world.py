@@ -1,4 +1,4 @@
-"""A world: workflows, saved evals, files and what was run, from a seed and an anchor in time."""
+"""A world: workflows, saved evals, files and past runs, from a seed and an anchor in time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from retab_analysis.sandbox.world.model import (
 from retab_analysis.sandbox.world.saved_evals import Fields, file_of, saved_evals, with_value
 from retab_analysis.sandbox.world.seeding import fingerprint, token
 
-# A version is published an hour and a half after it was made, when it has been tried.
+# A version is tried first, and published an hour and a half after it was made.
 _TRIED_FOR = 95 * MINUTE
 
 
@@ -106,8 +106,8 @@ def _versions(fields: Fields, blocks: Mapping[str, Block], anchor: int) -> Itera
 def edit(workflow: Workflow, block: Block, prompt: str, at: int) -> Workflow:
     """Add a draft in which a block has another prompt.
 
-    It gives what it gave with the longest earlier prompt that the new one holds; where it holds
-    none, what it gives now.
+    The block's outputs are those with the longest earlier prompt that the new one contains; without
+    one, the present outputs.
     """
     newest, number = workflow.newest, len(workflow.versions) + 1
     config = {**newest.configs[block.id], "prompt": prompt}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
-from support.sandbox_api import ANCHOR, Api, past_of, plan_world
+from support.sandbox_api import Api, plan_world
 
 CONTRACT = Path(__file__).parents[2] / "data" / "openapi.yaml"
-SEEDS = (0, 1, 20260518)
+SEEDS = (0, 20260518)
 
 
 @pytest.fixture(scope="module", params=SEEDS)
@@ -113,38 +112,3 @@ _JUDGES: dict[str, Any] = {
     "similarity_gte": lambda a, e, r: r["score"] >= r["threshold"],
     "split_iou_gte": lambda a, e, r: r["score"] >= r["threshold"],
 }
-
-
-def test_every_condition_kind_is_there(api: Api) -> None:
-    contract = yaml.safe_load(CONTRACT.read_text())
-    wanted = contract["components"]["schemas"]["Condition"]["properties"]["kind"]["enum"]
-    evals = [e for w in api.all("/v1/workflows") for e in api.evals(w["id"])]
-    assert {e["assertion"]["condition"]["kind"] for e in evals} == set(wanted)
-    for name in ("assertion_drift_status", "schema_drift", "validation_status"):
-        assert len({e[name] for e in evals}) > 1
-    assert {e["source"]["type"] for e in evals} == {"manual", "run_step"}
-    assert {e["freshness"]["status"] for e in evals} == {"fresh", "stale", "unknown"}
-    assert any(e["name"] is None for e in evals)
-    assert any(e["latest_run_summary"] is None for e in evals)
-
-
-def test_awkward_strings_and_numbers_are_served() -> None:
-    world = plan_world()
-    blob = b"".join(run.json(ANCHOR) + b"".join(run.results_json(ANCHOR)) for run in past_of(world))
-    blob += json.dumps(Api(world).evals("wf_invoices"), ensure_ascii=False).encode()
-    for piece in (
-        "<img src=x onerror=alert(1)>", "<b>Signs</b>", "$x_$", "$5 and $6", "🥐",
-        "株式会社", "النخيل",
-        "=SUM Analytics", "+Plus", "-40°", "@home", "_underscore", 'The Crate', "Северный",
-    ):  # fmt: skip
-        assert piece.encode() in blob, piece
-    for literal in (
-        b":1.10,",
-        b":12345678901234567890,",
-        b":1.5e6",
-        b'"expected_value":null',
-        b"\\n",
-    ):
-        assert literal in blob, literal
-    assert re.search(rb"[:,\[](NaN|-?Infinity)", blob) is None
-    assert re.search(rb"\\ud[89a-f]", blob) is None
