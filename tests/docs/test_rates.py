@@ -95,7 +95,11 @@ def test_the_page_of_the_study_shows_every_rate() -> None:
                 *(f"drift: called at sight, {runs} earlier runs" for runs in (3, 10, 20)),
             )
         ),
-        # A look is undecided, where `settle` decides.
+        (
+            "drift: called after settle or then, 3 earlier runs | B | naive",
+            "drift: called after settle or then, 3 earlier runs | B",
+        ),
+        # `settle` decides where a look is undecided.
         *(
             (
                 f"nothing changed: exit code 0 after settle | {world}",
