@@ -126,7 +126,7 @@ def test_one_test_for_each_eval(all_of_it: Ended) -> None:
     assert f"XFAIL retab/{FLOW}::gap - failing as before: never passed" in said
     assert re.search(rf"FAILED retab/{FLOW}::lines - .*expected .*, got ", said)
     # Of a failure: the condition, the values, and the words that differ.
-    assert "  asserts      = {" in said
+    assert "  asserts    = {" in said
     assert '  got          {"total":"12.50","note":"two green apples"}' in said
     assert 'note: "two [-red-] {+green+} apples"' in said
     # The verdict, in the summary.

@@ -205,7 +205,7 @@ def compare_plan(
     margin: float = 0.05,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compare what a plan names, without what was edited."""
+    """Compare the runs of a plan, without their edits."""
     known = read_accepted() if accepted is None else accepted
     sides = make_sides(plan, source, progress)
     notes = (*sides.notes, *note_versions(around.versions), *note_codes(sides.candidate))

@@ -35,10 +35,9 @@ exit codes:
 CHECK = """\
 Compares a run with the past of each eval, and names the evals that broke.
 
-Without --candidate or --start it checks the workflow as it is now, from the runs that have
-ended. The verdict goes to the standard output, all other messages to the standard error.
-In GitHub Actions the report is also added to the job's summary, and the reasons why the
-gate fails become annotations.
+Without --candidate or --start it checks the workflow as it is now. The verdict goes to the
+standard output, all other messages to the standard error. In GitHub Actions the job's
+summary gets the report, and the reasons why the gate fails become annotations.
 """
 
 SYNC = """\

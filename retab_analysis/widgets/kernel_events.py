@@ -1,10 +1,10 @@
 """Answers the events of pages while a cell blocks the kernel.
 
-A kernel reads its messages between cells. Some front ends send a page's events to a part of the
-kernel that goes on meanwhile (a subshell, from ipykernel 7.0); the others' lie in the queue until
-the cell has ended. Here the cell that waits looks into that queue, handles what belongs to pages,
-and gives back the rest. ipykernel has no public way to do so: where the private one is not as it is
-known, nothing is done, and the page says why it does not answer.
+A kernel reads its messages between cells. Some front ends send a page's events to a subshell (from
+ipykernel 7.0), a part of the kernel that goes on meanwhile. The others' events stay in the queue
+until the cell has ended. Here the waiting cell looks into that queue, handles the events of pages,
+and puts back the rest. ipykernel has no public way for this. If its private one is not as expected,
+nothing happens, and the page says why it does not answer.
 """
 
 from __future__ import annotations

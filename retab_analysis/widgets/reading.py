@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -74,7 +74,7 @@ class WorkflowReader:
         self._around = Surroundings()
         self._labels: dict[str, str | None] = {}
         self._read: set[str] = set()
-        self._reruns: dict[str | None, frozenset[str]] = {}  # that settled a candidate
+        self._reruns = defaultdict[frozenset[str], set[str]](set)  # of which runs, by their ids
         # What was edited where something broke, and how often that was asked for in vain.
         self._edits: dict[object, Edits | None] = {}
         self._unanswered: Counter[object] = Counter()
@@ -117,7 +117,8 @@ class WorkflowReader:
             chosen = candidate or Choice(watched, "which is watched")
         limits = Limits.choose(HISTORY, self.source)
         plan = make_plan(listing, chosen, baseline, limits)
-        checked, reruns = plan.candidate.runs, self._reruns.get(candidate, frozenset())
+        checked = plan.candidate.runs
+        reruns = self._reruns[frozenset(checked["run_id"])]
         if reruns and not (plan.follow or plan.versions):
             its = listing.runs.filter(pl.col("run_id").is_in([*reruns]))
             both = pl.concat([checked, its]).unique("run_id", maintain_order=True)
@@ -160,10 +161,10 @@ class WorkflowReader:
             "read": frozenset(self._read),
         }
 
-    def count_in(self, candidate: str | None, made: Comparison, settled: Comparison) -> None:
-        """From now on judge a candidate with the reruns that settled it."""
+    def count_in(self, checked: pl.DataFrame, made: Comparison, settled: Comparison) -> None:
+        """From now on judge these runs with the reruns that settled them."""
         before, now = ({*sides_of(each).candidate["run_id"]} for each in (made, settled))
-        self._reruns[candidate] = self._reruns.get(candidate, frozenset()) | (now - before)
+        self._reruns[frozenset(checked["run_id"])] |= now - before
         self.refresh()
 
     def _list(self) -> RunListing:
@@ -184,7 +185,6 @@ class WorkflowReader:
         return NO_RUN if self.source.saved.height else NO_EVAL
 
     def count_reruns(self, comparison: Comparison) -> int:
-        """How many runs ``settle`` would start now."""
         return len(RerunPlan.make(comparison, SETTLE_ROUNDS, now=self.client.api_time).asked)
 
     def _add_edits(self, comparison: Comparison) -> Comparison:

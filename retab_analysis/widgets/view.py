@@ -583,7 +583,7 @@ class View:
         finally:
             with followed.lock:
                 self._change(workflow_id, comparison=settled, reruns=reader.count_reruns(settled))
-                reader.count_in(asked.candidate, made, settled)
+                reader.count_in(asked.checked, made, settled)
         self._stream.ask(asked)
 
     def _show_document(self, workflow_id: str, at: int) -> None:

@@ -133,7 +133,7 @@ def test_a_file_of_one_workflow_is_no_matter_of_another(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8") + tier, encoding="utf-8")
     other = LetteredApi(alike(4, "PPP"), blocks=dict.fromkeys(alike(4, ""), "split"), flow="wf_b")
     with other as api:
-        with pytest.raises(ra.ConfigError, match="this workflow does not have: extract"):
+        with pytest.raises(ra.ConfigError, match="this workflow lacks: extract"):
             api.check(accepted=path)
         ra.use(api.client, accepted=path)
         assert api.check().headline == "✓ Nothing broke: 4 of 4 pass"

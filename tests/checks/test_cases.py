@@ -171,7 +171,7 @@ def test_one_eval_that_was_tried_on_an_edited_draft_is_only_said() -> None:
         made = api.check()
     assert made.evals["transition"].to_list() == ["still_passing"] * 7
     assert made.gate().ok
-    assert "Tried on edited code since, which judges nothing here: a (" in made.explain()
+    assert "Tried on edited code since, which does not count here: a (" in made.explain()
 
 
 def test_first_failures_in_four_blocks_are_undecided() -> None:

@@ -114,7 +114,7 @@ def test_else_a_published_version_is_compared_with_the_draft() -> None:
     with broken_at(20, "Z" * 10 + "A" * 10 + "BBBCCC", published="Z", history=False) as api:
         verdict = api.check()
         assert shown(verdict) == [("extract", "Z", "C")]
-    said = "Shown is what differs from version version_ZA to the draft as it is now."
+    said = "These are the changes from version version_ZA to the draft as it is now."
     assert said in verdict.explain()
 
 

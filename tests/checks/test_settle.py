@@ -205,7 +205,7 @@ def test_the_reruns_of_earlier_calls_are_counted_too(unsure: Small) -> None:
     later, bar = hours_later(unsure), Recorder()
     assert settled(unsure, later, max_rounds=1, progress=bar) is later
     assert starts(unsure) == 0
-    assert bar.told[-1][2].endswith("1 rerun could not change what is said of 1 undecided eval.")
+    assert bar.told[-1][2].endswith("1 rerun could not change the verdict on 1 undecided eval.")
     settled(unsure, later, max_rounds=2)
     assert sorted(started_runs(unsure)["eval_id"])[:2] == ["classify 1", "extract 3"]
     assert starts(unsure) == 2
@@ -532,7 +532,7 @@ def beside(now: str, code: str, *, steady: int) -> Comparison:
 @pytest.mark.parametrize(
     ("now", "steady", "rounds", "said"),
     [
-        ("FP", 20, 4, "4 reruns could not change what is said of 1 undecided eval."),
+        ("FP", 20, 4, "4 reruns could not change the verdict on 1 undecided eval."),
         ("FFF", 4, 3, "no eval that counts is undecided."),
         ("FFP", 20, 0, "no rerun was asked for, with 1 undecided eval."),
     ],

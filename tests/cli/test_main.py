@@ -128,7 +128,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "wf", "--star"], "unrecognized arguments: --star"),
         (["accept", "wf", "a.toml", "--reason", "x", "--until", "soon"], "must be a date such as"),
         (["runs", "wf", "--from", "yesterday"], "must be a date such as"),
-        (["runs", "wf", "-o", "a.xlsx"], "-o a.xlsx: what would be written is CSV"),
+        (["runs", "wf", "-o", "a.xlsx"], "-o a.xlsx: the output is CSV"),
         (["results", "wf", "-o", "a.parquet", "--format", "csv"], "let it end in .csv"),
         (["runs", "wf", "--from", "2030-01-01", "--to", "2020-01-01"], "--from and --to cannot"),
         (["check", ""], "WORKFLOW: must be an id, a name or a text, got ''"),
@@ -290,7 +290,7 @@ def test_a_file_that_cannot_be_used_starts_nothing(
     path = tmp_path / "accepted.toml"
     path.write_text('[tiers.informational]\nevals = ["nothing"]\n', encoding="utf-8")
     assert green("check", FLOW, "--start", "--accepted", str(path)) == 4
-    assert "this workflow does not have: nothing" in capsys.readouterr().err
+    assert "this workflow lacks: nothing" in capsys.readouterr().err
     assert green.api.started == []
     assert green("check", FLOW, "wf_b", "--accepted", str(path)) == 3
     assert "2 workflows: 2 not answered." in capsys.readouterr().err

@@ -238,6 +238,13 @@ def test_evals_that_are_still_to_come_are_counted_and_not_named() -> None:
     assert not comparison.gate(max_failures=7).reasons
 
 
+def test_many_evals_are_named_in_part() -> None:
+    rows = many_evals(30, "P" * 9 + "F", "A" * 9 + "B")
+    said = held_against(rows, 9, 10).gate(verdict=False).reasons[0]
+    assert said.startswith("30 broke since 28 May: name of e000, ")
+    assert said.endswith(" and 10 more.")
+
+
 def test_texts_from_outside_stay_in_their_line() -> None:
     evil = {"eval_name": "a\nb\x1b[31m", "workflow_version_id": "v\n2"}
     rows = history("i\nd", "P" * 8 + "F", "A" * 8 + "B", **evil)

@@ -159,3 +159,12 @@ def test_only_a_significant_fall_is_one_and_two_runs_or_a_called_eval_make_it_su
     assert not made_test("suspect", **FELL, runs=1).is_sure
     assert made_test("suspect", **FELL, runs=2).is_sure
     assert made_test("regressed", **FELL, runs=1).is_sure
+
+
+def test_the_margin_and_the_level_are_the_users() -> None:
+    rows = many_evals(40, "PPPPPP")
+    wide = held_against(rows, 5, 6, margin=0.2)
+    narrow = held_against(rows, 5, 6, margin=0.0001)
+    assert (wide.verdict, narrow.verdict) == ("no_change", "inconclusive")
+    loose, strict = (numbers(held_against(rows, 5, 6, alpha=a)) for a in (0.2, 0.01))
+    assert strict["delta_low"] < loose["delta_low"] < 0 < loose["delta_high"]

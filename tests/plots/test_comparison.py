@@ -119,6 +119,14 @@ def test_at_most_twelve_evals_are_named(size: tuple[int, int]) -> None:
     assert (said[0], len(said), said[-1]) == ("40 evals broke", 14, "… 28 more")
 
 
+def test_in_low_axes_fewer_evals_are_named() -> None:
+    ax = plot_comparison(broken({"b": 40 * "F"}), ax=Figure((4, 1.5)).subplots())
+    said = [each.get_text() for each in ax.texts]
+    assert said[-1] == f"… {40 - (len(said) - 2)} more"
+    size: Any = ax.texts[0].get_fontsize()
+    assert len(said) * size * 1.3 <= 1.5 * 72
+
+
 def test_sides_are_called_as_in_the_verdict() -> None:
     first, last = (results(*many("e", "P", at, workflow_version_id=f"v_{at}")) for at in (1, 2))
     made = compare(first, last)
@@ -150,7 +158,7 @@ def test_beyond_twenty_blocks_those_that_fell_most_are_drawn() -> None:
     ax = plot_comparison(made)
     assert names_of(ax)[0].startswith("worst\n")
     assert len(names_of(ax)) == 20
-    assert ax.get_xlabel() == "20 of 31 blocks: those that fell most"
+    assert ax.get_xlabel() == "20 of 31 blocks: the largest falls"
     assert notes_of(ax) == ("left out: 11 blocks whose pass rate fell less",)
     low = plot_comparison(made, ax=Figure((6, 2)).subplots())
     sizes: Any = [each.get_fontsize() for each in low.get_yticklabels()]

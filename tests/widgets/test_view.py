@@ -276,13 +276,14 @@ def test_what_was_settled_counts_in_all_that_follows(watched: bool) -> None:
         assert view.state.reruns == 1
         settle(view)
         (rerun,) = api.started
-        for candidate in ("run_10", ""):
+        for candidate in ("run_10", "", "run_20"):
             do(view, "candidate", candidate)
             until(lambda: not view.state.job)
-        assert view.comparison is not None
-        assert view.comparison.evals.filter(eval_id="a")["candidate_n"].item() == 2
-        assert view.state.checked["run_id"].to_list() == ["run_20"]
-        assert view.state.reruns == 0
+            assert view.comparison is not None
+            of_a = view.comparison.evals.filter(eval_id="a")
+            assert of_a["candidate_n"].item() == 1 + (candidate != "run_10")
+            assert view.state.checked["run_id"].to_list() == [candidate or "run_20"]
+            assert view.state.reruns == 0
         do(view, "open", "a")
         said = re.sub(r"<[^>]*>", " ", view._render()["0:row:a"])
         assert f"{rerun.at:%-d %b %H:%M}" in said, "the opened row shows the rerun"
