@@ -11,11 +11,12 @@
 # make bench      speed, as ratios against the official SDK
 # make mutants    breaks the library on purpose, for nine minutes; SEED=1 for other places
 #
-# And now and then: `make studies` (error rates by simulation, and that the benchmarks run), `make
-# dashboard` (all workflows on one page, as an app), `make soak` (faults and forks for eight
-# minutes), `make test-floors` (the lowest versions that pyproject.toml allows), `make test-slim` (the
-# small installation for CI), `make test-newest-sdk` (whether the newest SDK agrees with
-# the contract), `make dist` (wheel and sdist), `make clean`.
+# And now and then: `make rates` (the study that finds the rates in the pages; commit first), `make
+# studies` (whether these rates hold their bounds, and whether the benchmarks run), `make dashboard`
+# (all workflows on one page, as an app), `make soak` (faults and forks for eight minutes), `make
+# test-floors` (the lowest versions that pyproject.toml allows), `make test-slim` (the small
+# installation for CI), `make test-newest-sdk` (whether the newest SDK agrees with the contract),
+# `make dist` (wheel and sdist), `make clean`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -24,6 +25,8 @@ NEWEST = .venv-newest-sdk
 SLIM = .venv-slim
 VOILA ?=
 SEED ?= 0
+SUITES ?= 80
+PROCESSES ?= 2
 # A closed page does not end its kernel: cull it after ten minutes.
 CULL = --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60
 RUN = $(VENV)/bin/python
@@ -37,7 +40,7 @@ CORE = -m "not browser and not contract and not study"
 PIP = $(RUN) -m pip install --quiet --disable-pip-version-check
 INSTALL = $(PIP) --editable
 
-.PHONY: demo lab dashboard docs test browsers studies coverage test-floors test-newest-sdk test-slim dist soak bench lint node node-hosts mutants clean
+.PHONY: demo lab dashboard docs test browsers studies rates coverage test-floors test-newest-sdk test-slim dist soak bench lint node node-hosts mutants clean
 
 demo: $(VENV)/.notebook
 	$(RUN) notebooks/run.py notebooks/01_quickstart.ipynb
@@ -66,6 +69,12 @@ browsers: $(VENV)/.test node-hosts
 
 studies: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m study $(TESTS)
+
+# Writes docs/_rates.json, from which the pages take their rates, and renews those in README.md. Run
+# it after a change of the model or of the study. It takes ten minutes of one core.
+rates: $(VENV)/.test
+	$(RUN) tests/simulation/musts.py --suites $(SUITES) --seed 101 --processes $(PROCESSES) --write
+	$(RUN) docs/rates.py
 
 # Separate, because a test takes half as long again while its branches are noted.
 coverage: $(VENV)/.test

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import warnings
 from pathlib import Path
 
@@ -21,7 +22,8 @@ author = copyright = "The retab_analysis developers"
 version = release = ra.__version__
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+sys.path.insert(0, str(HERE))
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "rates"]
 # A program writes a part of the tables, below another heading than here.
 suppress_warnings = ["myst.header"]
 exclude_patterns = ["skill"]

@@ -1,16 +1,21 @@
-"""Two more worlds, in which reruns are on a clock: a bad hour ends, and a repeated output does too.
+"""Worlds with a clock: a bad hour ends, and a model stops repeating its output.
 
-*A*: failing rates from Beta laws with most mass near 0, some flaky evals, noise per run. *B*: each
-input has a few possible outputs, of which the assertion accepts some; what runs again within two
-hours mostly repeats its output, and whole documents fail now and then. In both a provider has bad
-hours, one to three hours long, in which all rates are up. Nothing here was tuned to the library.
+*A*: failing rates come from Beta laws with most mass near 0; some evals are flaky; each run has
+noise. *B*: each input has a few possible outputs, and the assertion accepts some of them. A rerun
+within two hours mostly repeats the output. Now and then a whole document fails. In every world a
+provider has bad hours, one to three hours long, in which all rates are up.
+
+Two worlds break what the model assumes. *repeating* is B with a model that repeats its output for
+twelve hours, past every look of ``settle``. *shaky* is A with many more flaky evals.
+
+Nothing here was tuned to the library.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -26,8 +31,8 @@ from simulation.result_frames import FIRST_RUN
 
 KINDS = ("same", "benign", "hour", "edit", "drift", "tenth")
 SHARES = (0.01, 0.05, 0.4)
-RISE, REPEATS_FOR = 0.14, 2.0
-"""By how much a failing rate rises at least where an eval broke; hours in which outputs repeat."""
+RISE = 0.14
+"""By how much a failing rate rises at least where an eval broke."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,17 @@ class Law:
     repeats: tuple[float, float]  # how likely a rerun repeats its output
     documents_fail: tuple[float, float]  # how likely a document fails in a run
     has_outputs: bool
+    repeats_for: float = 2.0  # hours
+    flaky: tuple[float, float] = (0.01, 0.12)  # the share of flaky evals, without outputs
 
 
+_A = Law((0.1, 0.4), (0, 0), (0, 0), has_outputs=False)
+_B = Law((0.0, 0.2), (0.55, 0.9), (0.001, 0.01), has_outputs=True)
 LAWS = {
-    "A": Law((0.1, 0.4), (0, 0), (0, 0), has_outputs=False),
-    "B": Law((0.0, 0.2), (0.55, 0.9), (0.001, 0.01), has_outputs=True),
+    "A": _A,
+    "B": _B,
+    "repeating": replace(_B, repeats=(0.9, 1), repeats_for=12.0),
+    "shaky": replace(_A, flaky=(0.3, 0.6)),
 }
 
 
@@ -66,7 +77,7 @@ class Drawn:
         code: How often each block had been edited by then, ``rows × blocks``.
         hours: When each run began, in hours since the first.
         bad: Bad hours: when they begin and end, and by how much log-odds of failing rise.
-        noise, repeats, documents_fail: See ``Law``.
+        noise, repeats, repeats_for, documents_fail: See ``Law``.
         seed: From which everything is drawn.
     """
 
@@ -79,6 +90,7 @@ class Drawn:
     bad: Floats
     noise: float
     repeats: float
+    repeats_for: float
     documents_fail: float
     seed: tuple[int, ...]
 
@@ -105,11 +117,20 @@ class Drawn:
 
     @functools.cached_property
     def fails(self) -> Bools:
-        """What did not pass in the whole runs, which are too far apart to repeat: rows × evals."""
+        """Which evals did not pass in the whole runs, rows × evals.
+
+        A whole run, too, repeats outputs that are young enough, unless the eval's block was edited
+        or its rate changed.
+        """
         rng = np.random.default_rng([*self.seed, 1])
         everything, told = np.ones(self.size, dtype=bool), []
+        last = Outcomes(everything, np.full(self.size, -np.inf))
         for row, hour in enumerate(self.hours):
-            last = Outcomes(everything, np.full(self.size, -np.inf))
+            before = max(row - 1, 0)
+            moved = (self.rates[row] != self.rates[before]) | (self.code[row] != self.code[before])[
+                self.block
+            ]
+            last.hour = np.where(moved, -np.inf, last.hour)
             self._run(rng, row, hour, everything, last)
             told.append(last.fails)
         return np.stack(told)
@@ -126,7 +147,7 @@ class Drawn:
         rate = expit(logit(np.clip(self.rates[row], least, 1 - 1e-6)) + shift[self.block] + rise)
         lost = rng.random(int(self.document.max()) + 1) < self.documents_fail
         fresh = (rng.random(self.size) < rate) | lost[self.document]
-        recent = (hour - last.hour <= REPEATS_FOR) & (rng.random(self.size) < self.repeats)
+        recent = (hour - last.hour <= self.repeats_for) & (rng.random(self.size) < self.repeats)
         last.fails = np.where(asked, np.where(recent, last.fails, fresh), last.fails)
         last.hour = np.where(asked, hour, last.hour)
 
@@ -204,7 +225,7 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
     blocks = int(rng.integers(2, 7))
     block = rng.choice(blocks, size, p=rng.dirichlet(np.full(blocks, 4.0)))
     document = rng.integers(max(2, int(size / rng.uniform(1, 6))), size=size)
-    rate = _draw_outputs(rng, size) if law.has_outputs else _draw_rates(rng, size)
+    rate = _draw_outputs(rng, size) if law.has_outputs else _draw_rates(rng, size, law.flaky)
     rates = np.tile(rate, (rows, 1))
     code = _draw_edits(rng, rows, runs, blocks, quiet=kind != "benign")
     if kind in ("edit", "drift", "tenth"):
@@ -220,16 +241,17 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
         bad=_draw_bad_hours(rng, hours[-1] + 24, hours[runs] if kind == "hour" else None),
         noise=rng.uniform(*law.noise),
         repeats=rng.uniform(*law.repeats),
+        repeats_for=law.repeats_for,
         documents_fail=rng.uniform(*law.documents_fail),
         seed=drawn_from,
     )
 
 
-def _draw_rates(rng: Generator, size: int) -> Floats:
-    """World A: most evals hardly ever fail, some are flaky, a few hardly ever pass."""
+def _draw_rates(rng: Generator, size: int, share: tuple[float, float]) -> Floats:
+    """World A: most evals hardly ever fail, a share is flaky, a few hardly ever pass."""
     narrow, mean = rng.uniform(0.1, 0.6), rng.uniform(0.003, 0.02)
     sort = rng.random(size)
-    flaky, gap = rng.uniform(0.01, 0.12), rng.uniform(0, 0.03)
+    flaky, gap = rng.uniform(*share), rng.uniform(0, 0.03)
     solid = rng.beta(narrow, narrow * (1 / mean - 1), size)
     rate = np.where(sort < flaky, rng.beta(2, 4, size), solid)
     return np.where(sort > 1 - gap, rng.uniform(0.93, 1, size), rate)

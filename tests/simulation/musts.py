@@ -1,26 +1,27 @@
-"""Whether what must hold does: ``python tests/simulation/musts.py --suites 40 --seed 7``.
+"""The study: how often the library is right, and whether that is what must hold.
 
-The table has a line for each measure and world: what the library reaches, in brackets of how many;
-the 90 % interval; what must be; what the naive rule reaches. ✗ is missed: the whole interval lies
-beyond it. ``--measures settle looks`` computes a part, ``--into docs/simulation.md`` replaces the
-table there.
+``make rates`` runs it and writes ``docs/_rates.json``, from which the pages take every rate that
+they state. A part of it, by hand: ``python tests/simulation/musts.py --suites 8 --only drift``.
 
-*Broken* is an eval whose failing rate rose by .14 or more; a call is *false* of one that is not
-worse by that than at any earlier time. The *ceiling* are the broken ones that fail in the
-candidate's run at all. *At sight* is the first check after the change; *after settle* there were
-one round of reruns at once and looks 3, 6 and 9 hours later.
+*Broken* is an eval whose failing rate rose by .14 or more. A call is *false* if the eval is not
+worse by that than at any earlier time. The *ceiling* are the broken evals that fail in the
+candidate's run at all. *At sight* is the first check after the change. *After settle* comes after
+one round of reruns at once and looks 3, 6 and 9 hours later. A must is missed (✗) if the whole 90 %
+interval lies beyond it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
 from multiprocessing import get_context
@@ -33,6 +34,7 @@ if __name__ == "__main__":
 
 import numpy as np
 import polars as pl
+from support.inside import CERTAIN_ENOUGH, CLEARED_BY_PASS, LIKELY, SURE, UNLIKELY
 
 import retab_analysis as ra
 from simulation import heavy
@@ -46,52 +48,69 @@ EARLIER = {"first": first_world.simulate, "second": heavy.simulate}
 RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
 RULES = {"": look, "naive ": look_naively}
-Z = 1.645
-MARK = "<!-- What follows is written by tests/simulation/musts.py. -->"
+INTERVAL, Z = 0.9, 1.645
 
 TABLE = """
-exit 0 after settle                  | settle same | A B | exit 0/suites | ≥ .85 .60
-same: red after settle               | settle same | A B | red settled/suites | ≤ .08 .15
-benign: red after settle             | settle benign | A B | red settled/suites | ≤ .15 .35
-hour: red after settle               | settle hour | A B | red settled/suites | ≤ .20 .30
-{kind}: false calls, at sight        | settle same,benign,hour | A B | false sight/suite | ≤ -
-{kind}: false calls, after settle    | settle same,benign,hour | A B | false settled/suite | ≤ -
-{kind}: false calls, more after it   | settle same,benign,hour | A B | more false/suite | ≤ - .05
-edit: the ceiling, of what broke     | settle edit | A B | ceiling/broken | ≥ -
-edit, settled: recall of ceiling     | settle edit | A B | found settled/ceiling | ≥ .86 .50
-edit, settled: precision             | settle edit | A B | true settled/called settled | ≥ .92 .72
-edit, at sight: recall of ceiling    | settle edit | A B | found sight/ceiling | ≥ .82 .55
-edit, at sight: precision            | settle edit | A B | true sight/called sight | ≥ .78 .52
-edit, at sight: `fixed` is true      | settle edit | A B | truly fixed sight/fixed sight | ≥ -
-said .8 to 1 at sight: it is worse   | settle edit | A B | true of .8/said .8 | ≥ -
-said .5 to .8 at sight: it is worse  | settle edit | A B | true of .5/said .5 | ≥ -
-said .2 to .5 at sight: it is worse  | settle edit | A B | true of .2/said .2 | ≥ -
-edited blocks alone: words alike     | only edit | A B | alike/words | ≥ -
-edited blocks alone: calls alike     | only edit | A B | both/either | ≥ -
-edited blocks alone: evals that run  | only edit | A B | ran/all | ≤ -
-reruns a suite, nothing changed      | settle same | A B | reruns/suite | ≤ 5 9
-drift, {runs} runs: at sight         | settle drift 3,10,20 | A B | found sight/ceiling | ≥ -
-drift, {runs} runs: after settle     | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
-drift, {runs} runs: at look 2        | settle drift 3,10,20 | A B | found second/ceiling 2 | ≥ -
-drift, {runs} runs: either           | settle drift 3,10,20 | A B | found either/ceiling | ≥ .78
-words that change a look: all        | looks same | A B | changes/words | ≤ .05
-words that change: rate .2 to .6     | looks same | A B | flaky changes/flaky words | ≤ .10
-red a look, nothing changed          | looks same | A B | red/looks | ≤ .10 .15
-exit 0 a look, nothing changed       | looks same | A B | exit 0/looks | ≥ -
-said `fixed`, nothing changed        | looks same | A B | said fixed/suite | ≤ -
-since, hard breaks                   | past edit | A B | since/hard | ≥ .93
-cause of an edit                     | past edit | A B | by edit/called | ≥ .97
-suite's size, {runs} runs            | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
-suite's size, all                    | size same 1 5 20 40 | A B first second uniform | found/suites | ≤ .10
-suite's power, {runs} runs           | size tenth 5,20,40 | A B | fell/suites | ≥ .28
-suite's power, all                   | size tenth 5 20 40 | A B | fell/suites | ≥ .28
-earlier worlds, nothing changed: red | earlier same 0 3 10 20 | first second | red/suites | ≤ .03
-the same, each by its own past       | earlier same 0 3 10 20 | first second | red by own past/suites | ≤ -
-2 passes, an edit, 3 failures: red   | sequence same 2 | first second | red/looks | ≥ .97
-10 passes, 4 failures: red           | sequence same 10 | first second | red/looks | ≥ .97
-"""  # noqa: E501
-"""A line: what it says; what is counted, of which kind, with so many earlier runs (of all sorts
-where none is named; a line each where commas are between); the worlds; the counts; what must be."""
+nothing changed: exit code 0 at a look          | looks same | ALL | exit 0/looks | ≥ -
+nothing changed: exit code 1 at a look          | looks same | ALL | red/looks | ≤ .10 .15 - -
+nothing changed: exit code 1 once in 12 looks   | looks same | ALL | red once/suites | ≤ -
+nothing changed: exit code 0 after settle       | settle same | ALL | exit 0/suites | ≥ .85 .60 - -
+nothing changed: exit code 1 after settle       | settle same | ALL | red settled/suites | ≤ .08 .15 - -
+nothing changed: reruns                         | settle same | ALL | reruns/suite | ≤ 5 9 - -
+nothing changed: words that differ from the look before | looks same | ALL | changes/words | ≤ .05 .05 - -
+nothing changed: the same, of flaky evals       | looks same | ALL | flaky changes/flaky words | ≤ .10 .10 - -
+nothing changed: evals called fixed, in 12 looks | looks same | ALL | said fixed/suite | ≤ -
+benign edit: exit code 1 after settle           | settle benign | A B | red settled/suites | ≤ .15 .35
+bad hour: exit code 1 after settle              | settle hour | A B | red settled/suites | ≤ .20 .30
+{kind}: false calls at sight                    | settle same,benign,hour | A B | false sight/suite | ≤ -
+{kind}: false calls after settle                | settle same,benign,hour | A B | false settled/suite | ≤ -
+{kind}: false calls that settle adds            | settle same,benign,hour | A B | more false/suite | ≤ - .05
+edit: broken evals that fail at sight           | settle edit | ALL | ceiling/broken | ≥ -
+edit: of these, called at sight                 | settle edit | ALL | found sight/ceiling | ≥ .82 .55 - -
+edit: of these, called after settle             | settle edit | ALL | found settled/ceiling | ≥ .86 .50 - -
+edit: calls at sight that are true              | settle edit | ALL | true sight/called sight | ≥ .78 .52 - -
+edit: calls after settle that are true          | settle edit | ALL | true settled/called settled | ≥ .92 .72 - -
+edit: evals called fixed that are better        | settle edit | A B | truly fixed sight/fixed sight | ≥ -
+probability: 0.8 or more                        | settle edit | ALL | true of .8/said .8 | ≥ -
+probability: 0.5 to 0.8                         | settle edit | ALL | true of .5/said .5 | ≥ -
+probability: 0.2 to 0.5                         | settle edit | ALL | true of .2/said .2 | ≥ -
+short history: broken evals that fail, called after {runs} | settle edit 1,2,4 | A B | found sight/ceiling | ≥ -
+only edited blocks: the same word               | only edit | A B | alike/words | ≥ -
+only edited blocks: the same call               | only edit | A B | both/either | ≥ -
+only edited blocks: evals that run              | only edit | A B | ran/all | ≤ -
+drift: called at sight, {runs}                  | settle drift 3,10,20 | A B | found sight/ceiling | ≥ -
+drift: called after settle, {runs}              | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
+drift: called at the next whole run, {runs}     | settle drift 3,10,20 | A B | found second/ceiling 2 | ≥ -
+drift: called after settle or then, {runs}      | settle drift 3,10,20 | A B | found either/ceiling | ≥ .78
+when and why: the run of a hard break           | past edit | A B | since/hard | ≥ .93
+when and why: an edit as the cause              | past edit | A B | by edit/called | ≥ .97
+suite without a change: {runs}                  | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
+suite without a change: all                     | size same 1 5 20 40 | A B first second uniform | found/suites | ≤ .10
+a tenth of documents fails: {runs}              | size tenth 5,20,40 | A B | fell/suites | ≥ .28
+a tenth of documents fails: all                 | size tenth 5 20 40 | A B | fell/suites | ≥ .28
+more mishaps: a false call, nothing changed     | earlier same 0 3 10 20 | first second | red/suites | ≤ .03
+more mishaps: the same, each eval by its own past | earlier same 0 3 10 20 | first second | red by own past/suites | ≤ -
+more mishaps: 2 passes, an edit, 3 failures     | sequence same 2 | first second | red/looks | ≥ .97
+more mishaps: 10 passes, 4 failures             | sequence same 10 | first second | red/looks | ≥ .97
+""".replace("ALL", "A B repeating shaky")  # noqa: E501
+"""A line each: where and what; the measure, the kind of change, and how many earlier runs (of all
+sorts if it names none; a line for each if commas stand between them); the worlds; the counts; what
+must hold in each world."""
+KINDS = {"same": "nothing changed", "benign": "benign edit", "hour": "bad hour"}
+
+LEAST_SUITES = 40
+RATES = Path(__file__).parents[2] / "docs" / "_rates.json"
+MEASURED = ("retab_analysis", "tests/simulation")
+LIMITS = {
+    "broke": CERTAIN_ENOUGH,
+    "broke by an edit": LIKELY,
+    "cleared": UNLIKELY,
+    "cleared after a pass": CLEARED_BY_PASS,
+    "sure": SURE,
+    "broken in a simulation": RISE,
+    "interval": INTERVAL,
+}
+"""Numbers that pages state and no study measures: somebody chose them."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +133,44 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """A share of many, or a mean per suite, with its 90 % interval."""
+
+    value: float
+    of: int
+    low: float
+    high: float
+
+    @classmethod
+    def estimate(cls, counted: Sequence[Counter[str]], part: str, whole: str) -> Rate | None:
+        """None where there is nothing to count.
+
+        Cases in one suite are not independent. So the interval of a share is Wilson's for as many
+        independent cases as have the variance of the ratio estimator over suites (Cochran, Sampling
+        Techniques, 1977, 6.4), and for no more cases than there are. If all suites have the share 0
+        or 1, it is Wilson's for the number of suites.
+        """
+        parts = np.array([each[part] for each in counted], dtype=float)
+        if whole == "suite":
+            spread = Z * float(parts.std(ddof=1)) / math.sqrt(len(parts))
+            value = float(parts.mean())
+            return cls(value, len(parts), value - spread, value + spread)
+        wholes = np.array([each[whole] for each in counted], dtype=float)
+        total = wholes.sum()
+        if not total:
+            return None
+        value = float(parts.sum() / total)
+        variance = float(((parts - value * wholes) ** 2).sum()) / total**2
+        variance *= len(parts) / max(len(parts) - 1, 1)
+        is_certain = value in (0, 1)
+        independent = value * (1 - value) / max(variance, 1e-12)
+        n = np.count_nonzero(wholes) if is_certain else min(total, independent)
+        middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
+        spread = Z * math.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
+        return cls(value, int(total), max(middle - spread, 0.0), min(middle + spread, 1.0))
+
+
+@dataclass(frozen=True)
 class Figure:
     """A line of the table: what is counted in the suites of some tasks together."""
 
@@ -123,44 +180,26 @@ class Figure:
     sign: str  # ≤ where less is better, else ≥
     must: float | None
 
-    def compute(self, tasks: Mapping[Task, list[Counter[str]]]) -> dict[str, object]:
-        """The values of its line, from the counts of each suite of its tasks."""
+    @property
+    def name(self) -> str:
+        return f"{self.title} | {self.tasks[0].world}"
+
+    def compute(self, tasks: Mapping[Task, list[Counter[str]]]) -> dict[str, dict[str, object]]:
+        """Its entries in the file: what the library reaches, and what the naive rule does."""
         part, whole = self.counts.split("/")
         counted = [suite for task in self.tasks for suite in tasks[task]]
-        value, low, high, total = _estimate(counted, part, whole)
         names = {name for each in counted for name in each}
+        rate, unit = Rate.estimate(counted, part, whole), "a suite" if whole == "suite" else "share"
+        if rate is None:
+            return {}
+        rates = {self.name: {**asdict(rate), "unit": unit}}
+        if self.must is not None:
+            missed = rate.low > self.must if self.sign == "≤" else rate.high < self.must
+            rates[self.name] |= {"sign": self.sign, "must": self.must, "missed": bool(missed)}
         of = f"naive {whole}" if f"naive {whole}" in names else whole
-        asked = f"naive {part}" in names
-        naive = _estimate(counted, f"naive {part}", of)[0] if asked else math.nan
-        must = math.nan if self.must is None else self.must
-        missed = low > must if self.sign == "≤" else high < must
-        values = {"value": value, "low": low, "high": high, "naive": naive}
-        return {
-            "measure": self.title,
-            "world": self.tasks[0].world,
-            **{name: None if math.isnan(each) else each for name, each in values.items()},
-            "of": total,
-            "must": None if self.must is None else f"{self.sign} {self.must:g}",
-            "missed": bool(missed) if total and self.must is not None else None,
-        }
-
-
-def _estimate(
-    counted: Sequence[Counter[str]], part: str, whole: str
-) -> tuple[float, float, float, int]:
-    """The share or mean, its 90 % interval (Wilson's, or the normal one), and of how many."""
-    is_mean = whole == "suite"
-    total = sum(1 if is_mean else each[whole] for each in counted)
-    if not total:
-        return math.nan, math.nan, math.nan, 0
-    value = sum(each[part] for each in counted) / total
-    if is_mean:
-        spread = Z * float(np.std([each[part] for each in counted], ddof=1)) / math.sqrt(total)
-        return value, value - spread, value + spread, total
-    middle = (value + Z**2 / (2 * total)) / (1 + Z**2 / total)
-    spread = Z * math.sqrt(value * (1 - value) / total + Z**2 / (4 * total**2))
-    spread /= 1 + Z**2 / total
-    return value, max(middle - spread, 0.0), min(middle + spread, 1.0), total
+        if f"naive {part}" in names and (naive := Rate.estimate(counted, f"naive {part}", of)):
+            rates[f"{self.name} | naive"] = {**asdict(naive), "unit": unit}
+        return rates
 
 
 def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
@@ -208,6 +247,7 @@ def count_looks(task: Task, seed: Sequence[int]) -> Counter[str]:
     for name, ask in RULES.items():
         answers = [ask(drawn, drawn.at + later) for later in range(LOOKS)]
         counts[f"{name}red"] = sum(each.exit == 1 for each in answers)
+        counts[f"{name}red once"] = int(counts[f"{name}red"] > 0)
         counts[f"{name}exit 0"] = sum(each.exit == 0 for each in answers)
         words = np.stack([each.words for each in answers])
         changes = words[1:] != words[:-1]
@@ -334,7 +374,8 @@ def list_figures() -> list[Figure]:
             tasks = tuple(
                 Task(measure, world, kind, many) for many in ([*map(int, runs.split())] or [None])
             )
-            named = title.format(kind=kind, runs=runs)
+            count = f"{runs} earlier {'run' if runs == '1' else 'runs'}"
+            named = title.format(kind=KINDS.get(kind), runs=count)
             figures.append(Figure(named, tasks, counts, sign, musts[min(at, len(musts) - 1)]))
     return figures
 
@@ -354,45 +395,61 @@ def count_all(
         return {task: [each.result() for each in its] for task, its in waiting.items()}
 
 
-def write_table(lines: Sequence[dict[str, object]]) -> str:
-    """The lines in Markdown."""
+def find_commit() -> str:
+    """The newest commit of the code that is measured."""
+    asked = {"cwd": RATES.parents[1], "check": True, "capture_output": True, "text": True}
+    status = subprocess.run(["git", "status", "--porcelain", *MEASURED], **asked)
+    if status.stdout:
+        raise SystemExit(f"Commit first, so that the file can name it:\n{status.stdout}")
+    return subprocess.run(
+        ["git", "log", "-1", "--format=%H", "--", *MEASURED], **asked
+    ).stdout.strip()
 
-    def number(value: object) -> str:
-        return "–" if value is None else f"{value:.3f}"
 
-    heads = ["", "world", "value (of)", "90 %", "must", "", "naive"]
-    rows = [heads, ["---"] * len(heads)]
-    for line in lines:
-        value, low, high, naive = (number(line[each]) for each in ("value", "low", "high", "naive"))
-        verdict = {None: "", True: "✗", False: "ok"}[line["missed"]]
-        named = [str(line["measure"]), str(line["world"]), f"{value} ({line['of']})"]
-        rows.append([*named, f"{low} to {high}", str(line["must"] or ""), verdict, naive])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+def say_rate(name: str, rate: Mapping[str, object]) -> str:
+    """A rate in one line."""
+    must = (
+        f"{rate['sign']} {rate['must']}{' ✗' if rate['missed'] else ''}" if "must" in rate else ""
+    )
+    value, low, high = (f"{rate[each]:.3f}" for each in ("value", "low", "high"))
+    return f"{name:<80} {value} ({low} to {high}) of {rate['of']}  {must}\n"
+
+
+def write_rates(rates: Mapping[str, Mapping[str, object]], **study: object) -> None:
+    """Write the pages' file, a rate a line, with four digits: the suites tell no more."""
+    lines = [f"{json.dumps(name)}: {json.dumps(each)}" for name, each in study.items()]
+    rounded = {
+        name: {key: round(x, 4) if isinstance(x, float) else x for key, x in rate.items()}
+        for name, rate in rates.items()
+    }
+    each_rate = [
+        f"  {json.dumps(name)}: {json.dumps(rate, ensure_ascii=False)}"
+        for name, rate in rounded.items()
+    ]
+    lines.append('"rates": {\n' + ",\n".join(each_rate) + "\n}")
+    RATES.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table; the number of musts that are missed is the exit code."""
-    parser = argparse.ArgumentParser(description="Whether what must hold does.")
-    parser.add_argument("--suites", type=int, default=40, help="suites a task")
+    """Print the rates. The exit code is how many musts are missed, or 0 if it writes the file."""
+    parser = argparse.ArgumentParser(description="How often the library is right.")
+    parser.add_argument("--suites", type=int, default=LEAST_SUITES, help="suites a task")
     parser.add_argument("--seed", type=int, default=7, help="another seed, other suites")
-    parser.add_argument("--measures", nargs="+", choices=MEASURES, default=list(MEASURES))
-    parser.add_argument("--only", default="", help="only lines whose title has this text")
+    parser.add_argument("--only", default="", help="only rates whose name has this text")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--into", type=Path, help="a page whose part below MARK it becomes")
+    parser.add_argument("--write", action="store_true", help=f"write {RATES.name} for the pages")
     asked = parser.parse_args(arguments)
-    figures = [
-        each
-        for each in list_figures()
-        if each.tasks[0].measure in asked.measures and asked.only in each.title
-    ]
+    if asked.write and (asked.suites < LEAST_SUITES or asked.only):
+        parser.error(f"the pages need all rates, of {LEAST_SUITES} suites or more")
+    commit = find_commit() if asked.write else ""
+    figures = [each for each in list_figures() if asked.only in each.name]
     counted = count_all(figures, asked.suites, asked.seed, asked.processes)
-    lines = [each.compute(counted) for each in figures]
-    told = f"{asked.suites} suites a line, seed {asked.seed}.\n\n{write_table(lines)}"
-    sys.stdout.write(told)
-    if asked.into:
-        above = asked.into.read_text().partition(MARK)[0]
-        asked.into.write_text(f"{above}{MARK}\n\n{told}")
-    return sum(bool(line["missed"]) for line in lines)
+    rates = {name: each for figure in figures for name, each in figure.compute(counted).items()}
+    sys.stdout.writelines(say_rate(name, each) for name, each in rates.items())
+    if asked.write:
+        write_rates(rates, commit=commit, suites=asked.suites, seed=asked.seed, limits=LIMITS)
+        return 0
+    return sum(bool(each.get("missed")) for each in rates.values())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from support.inside import RESULTS
 from simulation.acting import LATER, NOW, choose_read
 from simulation.clocked import KINDS, LAWS, RISE, Drawn, draw
 
-in_both = pytest.mark.parametrize("world", LAWS)
+in_each = pytest.mark.parametrize("world", LAWS)
 
 
 def many(world: str, kind: str, count: int = 30) -> list[Drawn]:
@@ -23,7 +23,7 @@ def rerun(drawn: Drawn, wait: float) -> np.ndarray:
     return last.fails
 
 
-@in_both
+@in_each
 def test_the_frames_say_what_happened(world: str) -> None:
     drawn = draw(world, "edit", 3, seed=(1,))
     candidate = drawn.of_rows([drawn.at])
@@ -38,7 +38,7 @@ def test_the_frames_say_what_happened(world: str) -> None:
     )
 
 
-@in_both
+@in_each
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_kind_says_is_true(world: str, kind: str) -> None:
     for drawn in many(world, kind):
@@ -66,9 +66,37 @@ def test_only_what_runs_again_soon_repeats_its_output() -> None:
     }
     assert same["B", NOW] > same["B", LATER] + 0.2
     assert abs(same["A", NOW] - same["A", LATER]) < 0.1
+    assert same["repeating", LATER] > 0.9
 
 
-@in_both
+def test_whole_runs_repeat_their_output_only_where_it_lasts_and_nothing_changed() -> None:
+    def count_changes(world: str, soon: bool) -> float:
+        changes = [
+            (drawn.fails[row] != drawn.fails[row - 1]).mean()
+            for drawn in many(world, "same", 60)
+            for row in range(1, drawn.rows)
+            if (drawn.hours[row] - drawn.hours[row - 1] < 12) == soon
+            and (drawn.code[row] == drawn.code[row - 1]).all()
+        ]
+        return float(np.mean(changes))
+
+    assert count_changes("repeating", True) < 0.3 * count_changes("repeating", False)
+    assert count_changes("B", True) > 0.7 * count_changes("B", False)
+    for drawn in many("repeating", "edit", 60):
+        assert drawn.fails[drawn.at][drawn.rates[drawn.at] > 0.999].all()
+
+
+def test_a_third_or_more_is_flaky_in_the_shaky_world() -> None:
+    flaky = {
+        world: [
+            ((each.rates[0] > 0.1) & (each.rates[0] < 0.9)).mean() for each in many(world, "same")
+        ]
+        for world in ("A", "shaky")
+    }
+    assert np.mean(flaky["shaky"]) > 0.3 > 3 * np.mean(flaky["A"])
+
+
+@pytest.mark.parametrize("world", ["A", "B"])
 def test_a_bad_hour_is_met_at_once_and_over_three_hours_later(world: str) -> None:
     drawn = many(world, "hour", 60)
     failing = {
@@ -85,7 +113,7 @@ def test_a_check_reads_the_newest_the_oldest_and_some_between() -> None:
     assert (rows[:3], rows[-24:]) == ([0, 1, 2], list(range(28, 52)))
 
 
-@in_both
+@in_each
 def test_what_comes_of_an_eval_does_not_depend_on_what_else_runs(world: str) -> None:
     drawn = draw(world, "same", 4, seed=(9,))
     ends = []

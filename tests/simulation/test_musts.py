@@ -9,8 +9,9 @@ import functools
 from collections import Counter
 
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
-from simulation.musts import Figure, Task, list_figures
+from simulation.musts import Figure, Rate, Task, list_figures
 
 SEED = 23
 SUITES = {"settle": 30, "looks": 40, "past": 30, "size": 20, "earlier": 12, "sequence": 12}
@@ -29,7 +30,28 @@ def counted(task: Task) -> list[Counter[str]]:
 
 
 @pytest.mark.study
-@pytest.mark.parametrize("figure", ASKED, ids=lambda each: f"{each.title} ({each.tasks[0].world})")
+@pytest.mark.parametrize("figure", ASKED, ids=lambda each: each.name)
 def test_what_must_hold_does(figure: Figure) -> None:
-    line = figure.compute({task: counted(task) for task in figure.tasks})
-    assert line["missed"] is False, line
+    rate = figure.compute({task: counted(task) for task in figure.tasks})[figure.name]
+    assert rate["missed"] is False, rate
+
+
+def test_the_interval_of_a_share_counts_suites_if_their_cases_hang_together() -> None:
+    def estimate(*suites: tuple[int, int]) -> Rate:
+        rate = Rate.estimate([Counter(hit=hit, all=of) for hit, of in suites], "hit", "all")
+        assert rate is not None
+        return rate
+
+    def wilson(share: float, n: float) -> tuple[float, float]:
+        return proportion_confint(share * n, n, alpha=0.1, method="wilson")
+
+    together = estimate(*[(0, 10), (10, 10)] * 5)
+    assert (together.value, together.of) == (0.5, 100)
+    assert (together.low, together.high) == pytest.approx(wilson(0.5, 9), abs=1e-3)
+    apart = estimate(*[(5, 10)] * 10)
+    assert (apart.low, apart.high) == pytest.approx(wilson(0.5, 100), abs=1e-3)
+    alone = estimate(*[(1, 1), (0, 1), (0, 1), (0, 1)] * 10)
+    assert (alone.low, alone.high) == pytest.approx(wilson(0.25, 39), abs=1e-3)
+    never = estimate(*[(0, 10)] * 20)
+    assert (never.low, never.high) == pytest.approx(wilson(0, 20), abs=1e-3)
+    assert Rate.estimate([Counter(hit=0)], "hit", "all") is None

@@ -1,0 +1,253 @@
+"""The rates that pages state come from ``_rates.json``, which ``make rates`` writes.
+
+A page names a number and does not write it down:
+
+- ``{rate}`edit: calls at sight that are true | A``` is a rate.
+- ``{limit}`broke``` is a number that no study measures, such as a threshold.
+- ``{study}`suites``` says how the study was made: ``suites``, ``seed``, ``commit``.
+- ``{rates}`edit, drift | A, B```, on a line of its own, is the table of these parts and worlds.
+- ``{row}`edit: calls at sight that are true | A, B``` is four cells of a table: each world, and the
+  naive rule in it.
+
+GitHub shows README.md as it is, so a number stands there before a comment with its name:
+``98 %<!-- rate: … -->``. ``python docs/rates.py`` renews these numbers.
+
+The build fails if a name is not in the file, or if a number in README.md is another one than the
+file's. It also fails if README.md, or a page about rates, states a number in its prose that looks
+like a rate: a percentage, "9 of 10", "nine in ten", a decimal below 1. A page is about rates if it
+is, or links to, ``how-sure`` or ``simulation``, and if somebody wrote it. Code is no prose. Nothing
+finds "half of all".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+HERE = Path(__file__).parent
+FILE = HERE / "_rates.json"
+README = HERE.parent / "README.md"
+ABOUT_RATES = ("how-sure", "simulation")
+
+Study = dict[str, Any]
+
+_ASKED = re.compile(r"\{(rates?|row|limit|study)\}`([^`]+)`")
+_MARKED = re.compile(r"(\d[\d.,]*(?: %)?)<!-- rate: (.+?) -->")
+
+_NO_PROSE = [
+    re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
+    # A directive is prose, unless it is code.
+    re.compile(
+        r"^[ >]*(`{3,}|~{3,})(?!\{(?!code|toctree)).*?^[ >]*\1[`~]*$", re.DOTALL | re.MULTILINE
+    ),
+    re.compile(r"<!--.*?-->", re.DOTALL),
+    re.compile(r"(\{\w+\})?(?<!`)(`{1,2})(?!`).+?(?<!`)\2(?!`)", re.DOTALL),
+    re.compile(r"\]\([^)]*\)"),
+]
+_WORDS = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty"
+    "|seventy|eighty|ninety|hundred|thousand"
+)
+_NUMBER = rf"(?:\d[\d,]*|{_WORDS})"
+_LOOKS_LIKE_A_RATE = re.compile(
+    rf"\d[\d.,]*\s*(?:%|percent\b|per\s+cent\b)"
+    rf"|(?<![\w.])0?\.\d+(?!\w|\.\d)"
+    rf"|\b{_NUMBER}(?:\s+[a-z]+)?\s+(?:in|of|out\s+of)\s+(?:an?\s+)?{_NUMBER}\b",
+    re.IGNORECASE,
+)
+
+
+class RateError(ValueError):
+    """A page states a number that the study did not find."""
+
+
+def read_study() -> Study:
+    """The file."""
+    study: Study = json.loads(FILE.read_text(encoding="utf-8"))
+    return study
+
+
+def show_share(share: float) -> str:
+    """A share in percent; 0 % and 100 % are exact."""
+    percent = 100 * share
+    if 0 < percent < 1 or 99 < percent < 100:
+        return f"{min(max(percent, 0.1), 99.9):.1f} %"
+    return f"{percent:.0f} %"
+
+
+def show_rate(rate: Study) -> str:
+    """A share in percent, or a mean with one decimal."""
+    value: float = rate["value"]
+    return show_share(value) if rate["unit"] == "share" else _show_mean(value)
+
+
+def find(study: Study, part: str, name: str) -> Any:
+    """What the file has by that name."""
+    name = " ".join(name.split())
+    if name not in study[part]:
+        raise RateError(f"there is nothing called {name!r} among the {part} of {FILE.name}")
+    return study[part][name]
+
+
+def write_table(study: Study, asked: str) -> str:
+    """All rates of the parts and worlds that somebody asks for, such as "edit, drift | A, B"."""
+    parts, worlds = (each.strip().split(", ") for each in " ".join(asked.split()).split(" | "))
+    rates: Study = study["rates"]
+    titles = list(dict.fromkeys(name.split(" | ")[0] for name in rates))
+    titles = [
+        title
+        for title in titles
+        if title.partition(": ")[0] in parts
+        and any(f"{title} | {each}" in rates for each in worlds)
+    ]
+    missing = {*parts} - {title.partition(": ")[0] for title in titles}
+    if missing:
+        raise RateError(f"{FILE.name} has nothing of {', '.join(sorted(missing))} in {worlds}")
+    columns = [("", titles if len(parts) > 1 else [each.partition(": ")[2] for each in titles])]
+    for world in worlds:
+        names = [f"{title} | {world}" for title in titles]
+        columns.append((world, [_show_value(rates.get(name)) for name in names]))
+        columns.append(("naive", [_show_naive(rates.get(f"{name} | naive")) for name in names]))
+    columns.append(("must", [_show_must(rates, title, worlds) for title in titles]))
+    filled = [(head, cells) for head, cells in columns if any(cells)]
+    rows = [[head for head, _ in filled], ["---"] * len(filled)]
+    rows += map(list, zip(*(cells for _, cells in filled), strict=True))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"```{{table}}\n:class: rates\n{table}\n```"
+
+
+def _show_value(rate: Study | None) -> str:
+    if rate is None:
+        return ""
+    ends = rate["low"], rate["high"]
+    if rate["unit"] == "share":
+        interval = f"{100 * ends[0]:.0f}–{100 * ends[1]:.0f}"
+    else:
+        interval = " to ".join(_show_mean(each) for each in ends)
+    return _hold_together(f"**{show_rate(rate)}** ({interval}){' ✗' if rate.get('missed') else ''}")
+
+
+def _show_naive(naive: Study | None) -> str:
+    return "" if naive is None else _hold_together(show_rate(naive))
+
+
+def _show_must(rates: Study, title: str, worlds: list[str]) -> str:
+    """The bound of a line, or one for each world if they differ."""
+    musts = {}
+    for world in worlds:
+        rate = rates.get(f"{title} | {world}", {})
+        if "must" in rate:
+            must = 100 * rate["must"] if rate["unit"] == "share" else rate["must"]
+            musts[world] = _hold_together(f"{rate['sign']} {must:g}")
+    if len({*musts.values()}) == 1 and len(musts) > 1:
+        return next(iter(musts.values()))
+    return ", ".join(_hold_together(f"{world} {must}") for world, must in musts.items())
+
+
+def _show_mean(mean: float) -> str:
+    return f"{round(mean, 1) + 0.0:.1f}".replace("-", "−")
+
+
+def _hold_together(cell: str) -> str:
+    """A cell that is not broken into lines."""
+    return cell.replace(" ", "\N{NO-BREAK SPACE}").replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
+
+
+def fill_page(study: Study, text: str) -> str:
+    """A page with the numbers in the place of their names."""
+
+    def fill(match: re.Match[str]) -> str:
+        kind, name = match.groups()
+        if kind == "rates":
+            return write_table(study, name)
+        if kind == "row":
+            title, worlds = " ".join(name.split()).split(" | ")
+            names = [
+                f"{title} | {each}{of}" for each in worlds.split(", ") for of in ("", " | naive")
+            ]
+            return " | ".join(show_rate(find(study, "rates", each)) for each in names)
+        if kind == "rate":
+            return show_rate(find(study, "rates", name))
+        return f"{find(study, 'limits', name):g}" if kind == "limit" else f"{study[name]}"[:10]
+
+    return _ASKED.sub(fill, text)
+
+
+def fill_readme(study: Study, text: str) -> str:
+    """README.md with the file's numbers before their names."""
+    return _MARKED.sub(
+        lambda match: f"{show_rate(find(study, 'rates', match[2]))}<!-- rate: {match[2]} -->", text
+    )
+
+
+def is_about_rates(name: str, text: str) -> bool:
+    """Whether a page is about rates: it is, or links to, one of ``ABOUT_RATES``."""
+    if name.startswith("generated/"):  # conf.py makes it from the package
+        return False
+    return name in ABOUT_RATES or bool(
+        re.search(rf"\]\([^)]*(?:{'|'.join(ABOUT_RATES)})\.md", text)
+    )
+
+
+def check_prose(text: str) -> None:
+    """Raise a RateError if the prose states a number that looks like a rate."""
+    prose = _MARKED.sub("·", text)
+    for each in _NO_PROSE:
+        prose = each.sub(lambda match: "·" + "\n" * match[0].count("\n"), prose)
+    for match in _LOOKS_LIKE_A_RATE.finditer(prose):
+        line = prose[: match.start()].count("\n") + 1
+        number = " ".join(match[0].split())
+        raise RateError(
+            f"line {line}: {number!r} is a number that {FILE.name} does not give the page. "
+            f"Name it as {Path(__file__).name} says, or say it in other words."
+        )
+
+
+def check_readme(study: Study, text: str) -> None:
+    """Raise a RateError if README.md states a rate that is not the file's."""
+    for number, name in _MARKED.findall(text):
+        rate = show_rate(find(study, "rates", name))
+        if number != rate:
+            raise RateError(f"it says {number} of {name!r}, and {FILE.name} {rate}")
+    check_prose(text)
+
+
+def read_page(name: str, text: str) -> str:
+    """A page as Sphinx reads it: checked, and with its numbers."""
+    if is_about_rates(name, text):
+        check_prose(text)
+    return fill_page(read_study(), text)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """What Sphinx asks of an extension."""
+    from sphinx.errors import ExtensionError
+
+    def on_start(app: Sphinx) -> None:
+        try:
+            check_readme(read_study(), README.read_text(encoding="utf-8"))
+        except RateError as error:
+            raise ExtensionError(f"README.md: {error}") from None
+
+    def on_source(app: Sphinx, name: str, source: list[str]) -> None:
+        if Path(app.env.doc2path(name)).suffix == ".md":
+            app.env.note_dependency(str(FILE), docname=name)
+            try:
+                source[0] = read_page(name, source[0])
+            except RateError as error:
+                raise ExtensionError(f"{name}: {error}") from None
+
+    app.connect("builder-inited", on_start)
+    app.connect("source-read", on_source)
+    return {"parallel_read_safe": True}
+
+
+if __name__ == "__main__":
+    README.write_text(
+        fill_readme(read_study(), README.read_text(encoding="utf-8")), encoding="utf-8"
+    )

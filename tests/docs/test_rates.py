@@ -1,0 +1,204 @@
+"""Every rate that a page states is one that the study found; anything else ends the build."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulation.musts import LEAST_SUITES, LIMITS, list_figures
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def load() -> Any:
+    spec = importlib.util.spec_from_file_location("rates_of_pages", ROOT / "docs" / "rates.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+rates = load()
+STUDY = rates.read_study()
+PAGES = {
+    page.relative_to(ROOT / "docs").with_suffix("").as_posix(): page.read_text("utf-8")
+    for page in sorted((ROOT / "docs").glob("**/*.md"))
+    if not {"generated", "skill"} & {*page.parts}
+}
+ONE = next(iter(STUDY["rates"]))
+
+
+def test_the_file_has_the_rates_of_today_s_study() -> None:
+    library = {name for name in STUDY["rates"] if not name.endswith(" | naive")}
+    assert library == {figure.name for figure in list_figures()}
+    assert STUDY["suites"] >= LEAST_SUITES
+    assert re.fullmatch("[0-9a-f]{40}", STUDY["commit"])
+    assert STUDY["limits"] == LIMITS
+    for rate in STUDY["rates"].values():
+        assert rate["low"] <= rate["value"] <= rate["high"]
+        assert rate["of"] > 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_read(name: str) -> None:
+    text = rates.read_page(name, PAGES[name])
+    assert not re.search(r"\{(rates?|row|limit|study)\}`", text)
+
+
+def test_the_readme_states_the_file_s_rates() -> None:
+    rates.check_readme(STUDY, README)
+    assert rates.fill_readme(STUDY, README) == README
+
+
+def test_the_page_of_the_study_shows_every_rate() -> None:
+    shown = rates.read_page("simulation", PAGES["simulation"]).replace("\N{NO-BREAK SPACE}", " ")
+    for name in STUDY["rates"]:
+        title, world, *naive = name.split(" | ")
+        cell = rates.show_rate(STUDY["rates"][name])
+        label = {title, title.partition(": ")[2]}
+        tables = [each.splitlines() for each in re.findall(r"(?:^\|.*\n?)+", shown, re.MULTILINE)]
+        rows = [
+            row
+            for heads, _, *rows in tables
+            if f" {world} " in heads
+            for row in rows
+            if row.split(" | ")[0].removeprefix("| ") in label
+        ]
+        assert any((cell if naive else f"**{cell}**") in row for row in rows), name
+
+
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        # Two worlds are harder than the worlds of which they are made.
+        *(
+            (
+                f"nothing changed: exit code 1 {when} | repeating",
+                f"nothing changed: exit code 1 {when} | B",
+            )
+            for when in ("after settle", "at a look")
+        ),
+        ("edit: calls at sight that are true | A", "edit: calls at sight that are true | shaky"),
+        ("edit: of these, called after settle | A", "edit: of these, called after settle | shaky"),
+        # The naive rule finds more at first sight.
+        *(
+            (f"{what} | {world} | naive", f"{what} | {world}")
+            for world in "AB"
+            for what in (
+                "edit: of these, called at sight",
+                *(f"drift: called at sight, {runs} earlier runs" for runs in (3, 10, 20)),
+            )
+        ),
+        (
+            "drift: called after settle or then, 3 earlier runs | B | naive",
+            "drift: called after settle or then, 3 earlier runs | B",
+        ),
+        # `settle` decides where a look is undecided.
+        *(
+            (
+                f"nothing changed: exit code 0 after settle | {world}",
+                f"nothing changed: exit code 0 at a look | {world}",
+            )
+            for world in "AB"
+        ),
+    ],
+)
+def test_the_pages_words_are_true_of_the_file(more: str, less: str) -> None:
+    assert STUDY["rates"][more]["value"] > STUDY["rates"][less]["value"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "It is right in 98 % of cases.",
+        "It is right in 97.5% of cases.",
+        "75 to 86 in 100 are broken.",
+        "It misses 3 out of 1,000.",
+        "What an edit broke is called in about four of five cases.",
+        "About one check in fifty is red.",
+        "Nine times in ten it is true.",
+        "The probability is 0.83.",
+        "The probability is .83, mostly.",
+        "ninety per\ncent",
+        "| called | 92 % |",
+        "```{note}\nIt is right in 98 % of cases.\n```",
+        "```python\nx = 1\n```\nIt is right in 98 % of cases.\n```\ny\n```",
+    ],
+)
+def test_a_page_about_rates_fails_that_states_a_number_by_itself(said: str) -> None:
+    said = said.replace("ninety", "90")
+    for name, text in {
+        "how-sure": f"# How sure\n\n{said}\n",
+        "start": f"{said}\n\n[How sure](how-sure.md#the-words)\n",
+        "how-to/verdict": f"`code` it is.\n\n{said}\n\n[The figures](../simulation.md)\n",
+    }.items():
+        with pytest.raises(rates.RateError, match="is a number that"):
+            rates.read_page(name, text)
+    with pytest.raises(rates.RateError, match=r"^line \d"):
+        rates.check_readme(STUDY, f"# retab\n\n{said}\n")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Python 3.11, version 0.31.0, 24 pages, 30 runs, 2026, 480 px",
+        "`p >= 0.95` and `verdict.gate(pass_rate=.9)`",
+        "```\n✗ 91 of 91 pass, 95 %\n```",
+        "````{code-cell} python\nx = 0.95\n```\n````",
+        "<!-- 98 % -->",
+        "[a link](of/0.5/page.md)",
+        "Half of them, and one of the two.",
+    ],
+)
+def test_code_and_other_numbers_are_no_rates(said: str) -> None:
+    assert rates.read_page("how-sure", f"# How sure\n\n{said}\n") == f"# How sure\n\n{said}\n"
+
+
+def test_a_page_that_is_not_about_rates_may_state_percentages() -> None:
+    assert rates.read_page("gallery", "The 95 % interval.") == "The 95 % interval."
+
+
+@pytest.mark.parametrize("role", ["rate", "limit", "rates", "row"])
+def test_a_name_that_the_file_does_not_have_ends_the_build(role: str) -> None:
+    with pytest.raises(rates.RateError, match=re.escape("_rates.json")):
+        rates.read_page("gallery", f"{{{role}}}`no such thing | A`")
+
+
+def test_a_number_on_a_page_is_the_file_s() -> None:
+    shown = rates.show_rate(STUDY["rates"][ONE])
+    broken_line = ONE.replace(" | ", " |\n")
+    assert rates.read_page("how-sure", f"It is {{rate}}`{broken_line}`.") == f"It is {shown}."
+
+
+def test_a_number_in_the_readme_is_the_file_s() -> None:
+    shown = rates.show_rate(STUDY["rates"][ONE])
+    good = f"It is {shown}<!-- rate: {ONE} -->."
+    rates.check_readme(STUDY, good)
+    other = copy.deepcopy(STUDY)
+    other["rates"][ONE]["value"] /= 2
+    with pytest.raises(rates.RateError, match=f"it says {shown}"):
+        rates.check_readme(other, good)
+    assert rates.fill_readme(STUDY, rates.fill_readme(other, good)) == good
+    with pytest.raises(rates.RateError, match="nothing called 'another'"):
+        rates.check_readme(STUDY, "It is 98 %<!-- rate: another -->.")
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0, "0 %"),
+        (0.0002, "0.1 %"),
+        (0.008, "0.8 %"),
+        (0.93, "93 %"),
+        (0.9999, "99.9 %"),
+        (1, "100 %"),
+    ],
+)
+def test_a_share_is_never_rounded_to_none_or_all(share: float, shown: str) -> None:
+    assert rates.show_share(share) == shown
