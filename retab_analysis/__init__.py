@@ -3,10 +3,10 @@
 For example::
 
     import retab_analysis as ra
-    ra.demo()                                 # or set RETAB_API_KEY verdict =
-    ra.check("wf_invoices")         # what broke, since when, by which edit verdict.broken
-    # a frame; also unclear, flaky, fixed, new, evals verdict = ra.settle(verdict)              #
-    runs again the evals that are not sure yet
+    ra.demo()                          # or set RETAB_API_KEY
+    verdict = ra.check("wf_invoices")  # the evals that broke, since when, by which edit
+    verdict.broken                     # a frame; also unclear, flaky, fixed, new, evals
+    verdict = ra.settle(verdict)       # reruns unclear evals
 
 ``help(ra.check)`` explains a function and shows an example that runs. A workflow is its id or
 name, and so is an eval; runs are an id, several, or a RUNS frame. Only ``start_runs``, ``settle``
@@ -16,7 +16,7 @@ Daily:
     check            did the newest run break anything, since when, by which edit, how surely
     settle           rerun unclear evals, now and at later looks
     start_runs       start eval runs of the workflow as it is now
-    watch            follow runs in a notebook while they go on: what broke comes first
+    watch            follow runs in a notebook while they go on, broken evals first
     overview         all workflows at a glance, or one with its evals that do not pass
     fetch_runs       runs as a frame, one row each
     fetch_results    results as a frame, one row for each eval in a run
@@ -36,8 +36,8 @@ Now and then:
     connect          Client, Sandbox, demo, use (the client, archive and values of a session)
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
-VERSIONS, EDITS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Every error is a
-``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
+VERSIONS, EDITS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Errors of the
+API, arguments and records are a ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 
 # Names load at their first use (PEP 562). A new one goes into ``_NAMES`` and the imports here.

@@ -1,4 +1,4 @@
-"""Every error that this package raises.
+"""The errors about the API, an argument, a record or an archive.
 
 ::
 
@@ -22,8 +22,8 @@
     ├── ArchiveError
     └── RegressionError
 
-Catch :class:`RetabAnalysisError` for all of them. Each one has ``.partial``, the rows that arrived
-before it, and ``.cursor``, where the next fetch can resume (``after=``).
+Catch :class:`RetabAnalysisError` for all of them. Each one has ``.partial``, what was done before
+it, and ``.cursor``, where the next fetch can resume (``after=``).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RetabAnalysisError(Exception):
     """The base of all errors of this package.
 
     Attributes:
-        partial: The rows received before the error, a gap-free prefix in the API's order, or None.
+        partial: What was done before the error, or None: rows, or for ``settle`` a comparison.
         cursor: Pass it as ``after=`` to go on where ``partial`` ends, or None.
         unconfirmed: The runs that ``start_runs`` may have started without getting an answer, a RUNS
             frame. None if there can be none, or if the API could not be asked.
@@ -70,7 +70,7 @@ class RetabAnalysisError(Exception):
         >>> try:
         ...     runs = ra.fetch_runs("wf_nope")
         ... except ra.RetabAnalysisError as error:
-        ...     runs = error.partial  # the rows that were read so far
+        ...     runs = error.partial  # None here; rows, if a fetch stopped halfway
     """
 
     def __init__(
@@ -274,7 +274,7 @@ class ArchiveError(RetabAnalysisError):
 
 
 class RegressionError(RetabAnalysisError):
-    """The gate of a comparison did not hold.
+    """The gate of a comparison fails, or is undecided where that was asked for.
 
     Attributes:
         comparison: The comparison that was judged.

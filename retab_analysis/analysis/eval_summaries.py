@@ -42,7 +42,7 @@ def summarize_evals(results: Frame) -> Frame:
         eval that changed once, until it is clear whether that lasts.
 
     Raises:
-        ConfigError: It is not a polars frame.
+        ConfigError: It is not a frame.
         SchemaError: It is not a RESULTS frame.
 
     Example:

@@ -26,10 +26,10 @@ def failures(results: Frame) -> Frame:
     Returns:
         The rows that failed, were blocked or ended in an error, the newest run first, then by block
         and eval. They have the columns of a RESULTS frame about the expected and the actual value
-        and the reason, then your own. Cancelled and undecided results are not among them.
+        and the reason, then your own. Cancelled and unscored results are not among them.
 
     Raises:
-        ConfigError: It is not a polars frame.
+        ConfigError: It is not a frame.
         SchemaError: It is not a RESULTS frame.
 
     Example:

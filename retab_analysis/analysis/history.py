@@ -38,7 +38,7 @@ def eval_history(results: Frame) -> Frame:
         ``block_changed`` and ``inputs_changed`` are null if a fingerprint is not known.
 
     Raises:
-        ConfigError: It is not a polars frame.
+        ConfigError: It is not a frame.
         SchemaError: It is not a RESULTS frame.
 
     Example:

@@ -46,7 +46,7 @@ def summarize_results(results: Frame, by: str | Sequence[str] = "block_id") -> F
         are in the order of ``by``, null last.
 
     Raises:
-        ConfigError: A column cannot be used, or it is not a polars frame.
+        ConfigError: A column cannot be used, or it is not a frame.
         SchemaError: It is not a RESULTS frame.
 
     Example:

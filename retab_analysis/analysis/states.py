@@ -59,7 +59,7 @@ def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
 
     Raises:
         ConfigError: A column cannot be used, two columns of the wide form would have one name, or
-            it is not a polars frame.
+            it is not a frame.
         SchemaError: It is not a RESULTS frame.
 
     Example:
@@ -68,7 +68,7 @@ def states(results: Frame, by: str = "run_id", *, wide: bool = False) -> Frame:
         >>> rows = [("e1", "passed", "r1"), ("e1", "failed", "r2"), ("e2", "passed", "r2")]
         >>> frame = pl.DataFrame(rows, ["eval_id", "state", "run_id"], orient="row")
         >>> results = pl.concat([RESULTS.empty(), frame], how="diagonal")
-        >>> states(results, wide=True).rows()
+        >>> ra.states(results, wide=True).rows()
         [('e1', None, 'passed', 'failed'), ('e2', None, None, 'passed')]
     """
     check_flag("wide", wide)

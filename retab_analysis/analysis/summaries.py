@@ -57,17 +57,17 @@ def summarize_runs(
         ``first_created_at, last_created_at`` (Datetime).
 
         ``pass_rate`` = passed / (passed + failed + blocked + error) over the ``rated_runs``. These
-        are runs of the whole workflow that completed with no eval cancelled, or the next best in
-        the group: whole ones that did not, then runs of a part that did, then the rest. No rate has
-        runs with an unknown count, nor outages: runs in which at least half of the evals that
-        ended, and at least three, ended in an error. ``rated_evals`` is the denominator. The rate
-        and its Wilson interval at 95 % are null if that is 0.
+        are runs of the whole workflow that completed with no eval cancelled. If a group has none,
+        the rate takes whole runs that did not complete, then runs of a part that completed, then
+        the rest. It leaves out runs with an unknown count, and outages: runs in which at least half
+        of the evals that ended, and at least three, ended in an error. ``rated_evals`` is the
+        denominator. The rate and its Wilson interval at 95 % are null if that is 0.
 
         The interval treats the results as independent. Results of one eval in several runs are not
         quite independent, so the true uncertainty is at least as large as the interval.
 
     Raises:
-        ConfigError: A column, duration or scope cannot be used, or it is not a polars frame.
+        ConfigError: A column, duration or scope cannot be used, or it is not a frame.
         SchemaError: It is not a RUNS frame.
 
     Examples:

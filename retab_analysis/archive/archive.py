@@ -48,9 +48,9 @@ class Archive:
     """Runs, results, saved evals, versions and edits of workflows, in one local file.
 
     On the server, deleting a saved eval deletes its history, and edits change evals and blocks in
-    place. The archive keeps both. It keeps each document as the API sent it, byte by byte: a later
-    version of this library finds its new columns in old documents. It keeps every state of a saved
-    eval, and of a block of the draft, that a sync has seen.
+    place. The archive keeps that history, and every state of a saved eval or of a block of the
+    draft that a sync has seen. It keeps each document as the API sent it, byte by byte: a later
+    version of this library finds its new columns in old documents.
 
     Scans leave out a document that does not decode, or is damaged, with a ``ProblemsWarning``.
 
@@ -181,7 +181,7 @@ class Archive:
         """The runs in the archive: by workflow, the newest first.
 
         Args:
-            workflow_id: The workflow, or several; by default all in the archive.
+            workflow_id: The id of the workflow, or several ids (no names); by default all.
             gone: Also runs that are gone from the server.
 
         Returns:

@@ -43,8 +43,8 @@ def use(
         client: The client that every function asks. None makes one at the next use, from the
             environment or the default profile.
         archive: An :class:`Archive`, or the path of its file, which is created if it does not
-            exist. :func:`check`, :func:`overview`, :func:`watch` and :func:`explore` sync it first,
-            and read it instead of the API: all runs of every scope, up to a million results. A
+            exist. :func:`check`, ``compare_versions``, ``overview``, ``watch`` and ``explore`` sync
+            it first, and read it instead of the API: all runs, up to a million results. A
             result that does not decode counts as missing, with a warning. None goes back to the
             variable ``RETAB_ANALYSIS_ARCHIVE``; if that is not set either, they ask the API.
         accepted: Failures that every comparison knows from now on: ids or names of evals, or a file
@@ -54,7 +54,7 @@ def use(
             prompts. The argument ``values=`` of a function wins. None goes back to the variable
             ``RETAB_ANALYSIS_VALUES``, which hides them with ``0``. Frames always hold them.
         profile: Instead of ``client``: a client with the key and the address of this profile of
-            ``~/.retab/config.json``. None is as None for ``client``.
+            ``~/.retab/config.json``. None has the same effect as ``client=None``.
 
     Raises:
         ConfigError: An argument has the wrong type, ``accepted`` cannot be read, the profile does
@@ -63,7 +63,7 @@ def use(
 
     Example:
         >>> import retab_analysis as ra
-        >>> ra.use(values=False)  # before a notebook is shown to somebody else
+        >>> ra.use(values=False)  # before you show a notebook to a guest
         >>> ra.use(values=None)
         >>> ra.use(archive="claims.sqlite")  # from now on checks read the whole history
         >>> ra.check("wf_claims").plan["why"].last()

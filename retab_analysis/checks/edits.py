@@ -38,8 +38,8 @@ def fetch_config_changes(
 ) -> pl.DataFrame:
     """Fetch the edits between two versions of a workflow: prompts, schemas, models.
 
-    It sends two requests at the same time. For an earlier draft it also reads the newest runs, to
-    learn when that draft ran, and the history of each block.
+    It sends two requests, and more to find ``"v5"`` or ``"published"``. For an earlier draft it
+    also reads the newest runs, to learn when that draft ran, and the history of each block.
 
     Args:
         workflow_id: The workflow, its id or its name.

@@ -91,11 +91,12 @@ def open_document(
         client: The client to ask; by default the session's.
 
     Returns:
-        The document, which a notebook shows: an image, a PDF, or else a link. Of several it is the
-        first, and it shows how many more there are. ``.url`` is a temporary address.
+        The document, which a notebook shows: an image, a PDF, or else a link. If a result has
+        several, it is the first; ``.others`` has the other ids. ``.url`` is a temporary address.
 
     Raises:
-        ConfigError: The result has no document, it is not a result, or the eval does not exist.
+        ConfigError: The result has no document, it is not a result, or the eval does not exist or
+            has no result yet.
         NotFoundError: The result or document does not exist.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 

@@ -122,7 +122,7 @@ def overview(
 ) -> Overview:
     """Show how all workflows stand, or one: the answer of :func:`check` for each, the worst first.
 
-    It checks one workflow after the other, so it takes as long as all the checks. With an archive
+    It checks two workflows at a time, so many workflows take a while. With an archive
     (:func:`use`), it fetches only new runs.
 
     Args:
@@ -132,8 +132,8 @@ def overview(
 
     Returns:
         The overview, in a notebook a status board. For all workflows, ``.frame`` has one row for
-        each: ``workflow_id, name``; ``headline`` and the gate's ``exit_code`` (null if nothing ran
-        yet); ``passing``, how many of its ``evals`` pass in the checked run; ``broke, unclear,
+        each: ``workflow_id, name``; ``headline``; the gate's ``exit_code``, null if nothing ran
+        yet; ``passing``, how many of its ``evals`` pass in the checked run; ``broke, unclear,
         stale`` (not run since the edit). ``last_run_at, last_run_id, last_ok_at`` are about
         whole-workflow runs among the newest 100. Then come ``published_version_id, published_at,
         published_description``. Workflows that fail the gate come first, then undecided ones.

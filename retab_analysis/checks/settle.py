@@ -68,17 +68,17 @@ def settle(
 ) -> Comparison:
     """Rerun the evals that a further result may decide.
 
-    ``settle`` runs each of them once, by itself, and then judges all evals anew. A model repeats
+    ``settle`` starts one run for each of them, and then judges all evals anew. A model repeats
     its output for a while: a rerun within three hours after the run can clear an eval, but cannot
     confirm that it broke. At the end ``settle`` prints one word about each eval: it passes, it
     broke, it is flaky, or the time of the next look. Before that time, it starts nothing. With
-    ``wait=True`` it waits and looks again until all is decided, at most ``max_rounds`` times.
+    ``wait=True`` it waits and looks again until all is decided, in ``max_rounds`` rounds at most.
 
     An eval is worth a rerun if it is unclear, or broken with a probability below 0.95, and the
     reruns that are left can decide it. They decide it if so many passes would clear it, or so many
     failures would take it across 0.8 (0.5 if an edit broke it). ``settle`` also reruns isolated
-    errors once, at most ten; not the errors of an outage. ``comparison.reruns`` names all of these,
-    and starts nothing. ``settle`` does not run evals that are accepted or only inform.
+    errors once, at most ten; not the errors of an outage. ``comparison.reruns`` lists all of these,
+    accepted ones too. ``settle`` does not run evals that are accepted or only inform.
 
     ``settle`` never cancels a run that it started. If an error ends it early, the comparison in
     ``.partial`` knows the unfinished runs: call ``settle`` with it, and it counts them first.

@@ -51,8 +51,8 @@ def compare(
         accepted: Known failures: ids or names of evals, or a file that ``Comparison.accept`` wrote.
             By default the failures that :func:`use` was given.
         alpha: The level of the suite's test. Its interval has the level 1 - ``alpha``.
-        margin: The verdict is ``no_change`` if the whole interval of the change lies within ± this
-            share (0.05: five points).
+        margin: The largest fall of the pass rate that still counts as ``no_change`` (0.05: five
+            points).
 
     Returns:
         The comparison.

@@ -76,7 +76,7 @@ class Comparison:
 
     Attributes:
         alpha: The level of the suite's test.
-        margin: How far the interval may reach for ``no_change``.
+        margin: The largest fall of the pass rate that still counts as ``no_change``.
     """
 
     alpha: float
@@ -177,18 +177,17 @@ class Comparison:
         min_pass_rate: float | None = None,
         verdict: bool = True,
     ) -> Gate:
-        """Apply a rule.
+        """Decide whether a build may pass.
 
         Args:
-            fail_on: The transitions that count against the candidate.
+            fail_on: The transitions that fail it; by default all that broke, or have no result.
             max_failures: How many evals may have them.
             accepted: Known failures, which do not count: ids or names of evals, or a file that
                 :meth:`accept` wrote (a ``Path``, or a text that ends in ``.toml``). By default the
-                failures that the comparison knows. An outdated entry fails the gate: its eval
-                passed in two rows and is not flaky, its eval is not saved any more, or it has run
-                out. You may also add evals to the file that never fail a build:
-                ``[tiers.informational]`` with ``evals = […]`` and ``blocks = […]``. Write ids or
-                names, and for a block its id or label.
+                failures that the comparison knows. An outdated entry fails the gate: the entry has
+                run out, its eval is not saved any more, or its eval passed in two rows and is not
+                flaky. In the file, ``[tiers.informational]`` lists evals that never fail a build:
+                ``evals = […]`` with ids or names, ``blocks = […]`` with ids or labels.
             min_pass_rate: The least pass rate of the checked run, from 0 to 1.
             verdict: Whether a fall of the suite by its test counts. The test leaves out the
                 accepted and the informational evals.
@@ -236,8 +235,8 @@ class Comparison:
             undecided: Whether to raise also if the gate is undecided.
 
         Raises:
-            RegressionError: The gate does not hold; with ``.comparison`` and ``.reasons``.
-            ConfigError: An argument cannot be used.
+            RegressionError: The gate fails, or is undecided; with ``.comparison`` and ``.reasons``.
+            ConfigError, RetabAnalysisError: As for :meth:`gate`.
         """
         check_flag("undecided", undecided)
         gate = self.gate(fail_on, max_failures, accepted, min_pass_rate, verdict)
@@ -256,7 +255,7 @@ class Comparison:
     ) -> Comparison:
         """Write known failures into a file; prints which, and how to use the file.
 
-        Entries that the file already has stay, with their comments, unless they have run out.
+        Other entries of the file stay, with their comments. A new entry replaces one that ran out.
         ``accept`` replaces the file whole or not at all.
 
         Args:
@@ -354,7 +353,7 @@ class Comparison:
     def unclear(self) -> pl.DataFrame:
         """The rows of ``evals`` that may have got worse, until ``settle`` decides them.
 
-        The page counts the same evals as unclear: none of them is accepted.
+        Without evals that are accepted or only inform, as in the verdict's counts.
         """
         ids = [each.id for each in self._facts().of("suspect")]
         return self.evals.filter(pl.col("eval_id").is_in(ids))
@@ -386,7 +385,7 @@ class Comparison:
 
     @property
     def config_changes(self) -> pl.DataFrame:
-        """The edits by which ``check`` found that something broke.
+        """The edits that broke something, as far as ``check`` found them.
 
         Returns:
             ``block_id, block_type, label, change, field, before, after`` (String), as from

@@ -287,7 +287,7 @@ def _say_since(story: Story, day: str) -> str:
 
 def _say_more(story: Story, year: int | None) -> str:
     """About a worse eval: whether its block was edited, and its unknown parts."""
-    edits = {"edit": "; its block was edited then", "drift": "; nobody edited its block then"}
+    edits = {"edit": "; its block was edited then", "drift": "; without an edit of its block"}
     said = edits.get(story.cause or "", "")
     said += "; it was moved to another block since" * story.has_moved
     if story.unknown:

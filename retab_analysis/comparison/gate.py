@@ -37,8 +37,8 @@ class Gate:
         notes: Facts that do not count: evals that were removed, accepted failures.
         failing: The ids of the evals that fail it, in the order of ``Comparison.evals``; none if
             the rule tolerates as many.
-        undecided: The ids of the evals that one run cannot decide: suspects, and evals that ended
-            in an isolated error. :func:`settle` runs them again.
+        undecided: The ids of unclear evals, isolated errors (:func:`settle` reruns both), and evals
+            that have not run since their edit (``start_runs(…, only="edited")`` runs them).
         doubt: Why it is undecided although nothing fails it, in words; else empty.
         accepted: The ids of the evals that do not simply pass, and are accepted.
         informational: The ids of the evals that do not pass, and only inform.

@@ -431,20 +431,21 @@ def _fixed(facts: VerdictFacts) -> Heading | None:
 def _nothing_broke(facts: VerdictFacts) -> Heading:
     passed, of = facts.passing
     aside = [*facts.set_aside.values()]
-    failing = [each for each in facts.stories if each.fails and each.id not in facts.set_aside]
-    counts, flaky = Counter(each.transition for each in failing), len(facts.of("flaky"))
+    passed_not = (each for each in facts.stories if each.fails and not each.passes_in_the_end)
+    failing = [each for each in passed_not if each.id not in facts.set_aside]
+    counts = Counter(each.transition for each in failing)
+    some_flaky = "flaky fails" if counts["flaky"] == 1 else "flaky fail"
     said = [f"{passed:,} of {of:,} pass"]
     said += [f"{aside.count(word)} {word}" for word in SET_ASIDE if word in aside]
     words = {
         "still_failing": "fails as before" if counts["still_failing"] == 1 else "fail as before",
-        "flaky": "flaky" if counts["flaky"] == flaky else f"of {flaky} flaky fail",
+        "flaky": some_flaky if counts["flaky"] < len(facts.of("flaky")) else "flaky",
         "added": "new and failing",
         "not_comparable": "edited and failing",
     }
     said += [f"{counts[each]} {word}" for each, word in words.items() if counts[each]]
-    return Heading(
-        "✓", "good", f"{facts.nothing.capitalize()} broke", f"{facts.between}: {', '.join(said)}"
-    )
+    told = f"{facts.between}: {', '.join(said)}"
+    return Heading("✓", "good", f"{facts.nothing.capitalize()} broke", told)
 
 
 _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (

@@ -247,7 +247,7 @@ class _Writer:
             return write_line(Span(f"{where} was edited", "strong"), f"; {broke}{since}")
         if cause == "drift":
             where = block or "their blocks"
-            return write_line(Span(f"Nobody edited {where}", "strong"), f"; {broke}{since}")
+            return write_line(Span(f"No one edited {where}", "strong"), f"; {broke}{since}")
         strong = Span(count_noun(len(evals), "eval") + " broke", "strong")
         return write_line(strong, f"{since}; the cause is unknown")
 
@@ -338,7 +338,7 @@ class _Writer:
         """New or edited evals that fail: named, because readers look for failures."""
         told = []
         for transition, word in (("added", "New"), ("not_comparable", "Edited")):
-            failing = [each for each in self.facts.of(transition) if each.fails]
+            failing = [s for s in self.facts.of(transition) if s.fails and not s.passes_in_the_end]
             if failing and not self.facts.is_first:
                 told.append(f"{word} and failing: {list_stories(failing, _NAMED)}.")
         if told:

@@ -58,7 +58,7 @@ def decode_runs(data: Documents, *, strict: bool = True) -> pl.DataFrame:
         ...     "timing": {"created_at": "2026-05-18T10:00:00Z", "duration_ms": 28000},
         ...     "total_evals": 1,
         ... }
-        >>> decode_runs(run).select("run_id", "status", "duration_ms").rows()
+        >>> ra.decode_runs(run).select("run_id", "status", "duration_ms").rows()
         [('wfevalrun_1', 'completed', 28000)]
     """
     return _decode(RUNS, data, strict)

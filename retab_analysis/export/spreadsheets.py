@@ -64,7 +64,7 @@ def write_csv(
     spreadsheet_safe: bool = True,
     excel: bool = False,
 ) -> None:
-    r"""Write a frame as CSV that :func:`read_csv` turns back into the identical frame.
+    r"""Write a frame as CSV; :func:`read_csv` gives RUNS, RESULTS, EVALS and WORKFLOWS back.
 
     The file is UTF-8, always with a header. A null is an empty cell, an empty string is ``""``.
     Times are ISO 8601 in UTC with all their digits (``2024-05-01T10:00:00.000000Z``, without the Z
@@ -210,11 +210,11 @@ def _unescape(text: pl.Expr) -> pl.Expr:
 
 
 def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
-    r"""Read a file of :func:`write_csv`, in any of its modes, into the identical frame.
+    r"""Read a file of :func:`write_csv` into the frame that was written.
 
-    The table's columns get their dtypes, others stay String, all in the file's order. Commas
-    separate cells; if the header has none, ``;``, tabs or ``|`` do. With ``;``, and in a single
-    column, fractions may have decimal commas. A time without an offset is UTC.
+    A file for Excel has no microseconds. The table's columns get their dtypes, others stay String,
+    in the file's order. Commas separate cells; if the header has none, ``;``, tabs or ``|`` do. With
+    ``;``, and in a single column, fractions may have decimal commas. A time without an offset is UTC.
 
     Args:
         path: A path, or a file open for reading, text or binary, which stays open. A text file that

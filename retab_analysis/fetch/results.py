@@ -123,7 +123,7 @@ def fetch_results(
         progress: False for no progress bar, or an object with ``update`` and ``close``. By default
             a notebook or a terminal shows a bar after a second.
         strict: Raise for a result that does not decode. False keeps the good ones and warns once.
-            Then a run that does not decode leaves its two columns null.
+            The results of a run that does not decode have null in the columns about the run.
 
     Returns:
         A RESULTS frame, one row per eval and run: the runs in the order given, each run's results

@@ -69,7 +69,7 @@ def start_runs(
     repeat: int = 1,
     client: Client | None = None,
 ) -> pl.DataFrame:
-    """Start eval runs on the newest version of a workflow.
+    """Start eval runs of a workflow's draft.
 
     Retab executes all evals of an organization one after the other, on one shared queue. A run of
     more than about 25 evals is large: it takes minutes, and other people's runs wait behind it. To
@@ -81,9 +81,9 @@ def start_runs(
         workflow_id: The workflow, its id or its name.
         evals: Run only this saved eval, or these, by id or name: a run for each.
         blocks: Run only the evals of this block, or these, by id: a run for each.
-        only: ``"edited"``: a run for each block whose saved evals ran last on other code, as far
-            as they tell. ``start_runs`` prints why it leaves out the others. If no block was
-            edited, it starts nothing.
+        only: ``"edited"``: a run for each block that was edited or was cut short, and for each
+            other eval that is new or was edited. ``start_runs`` prints why it leaves out the
+            others. If there is none, it starts nothing.
         repeat: How often to start each run, for example to see whether an eval is flaky.
         client: The client to ask; by default the session's.
 
@@ -262,6 +262,7 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
         ConflictError: A run has already ended. The other runs are still cancelled, and are in
             ``.partial``. The message names every run that was not cancelled.
         NotFoundError: A run does not exist; otherwise as above.
+        ConfigError: An argument cannot be used, or there is no key.
         RetabAnalysisError: Any other failure, which ends the cancelling; ``.partial`` has the runs
             cancelled before, and the message names the others.
 

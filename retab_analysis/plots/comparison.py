@@ -52,7 +52,7 @@ def plot_comparison(
             :func:`retab_analysis.check`.
         versions: A VERSIONS frame, which names the compared versions. A comparison from
             :func:`retab_analysis.check` knows them anyway.
-        ax: Where to draw; None makes a new figure.
+        ax: The axes; by default a new figure.
 
     Returns:
         The axes; x is the pass rate from 0 to 1, and the blocks are at y = 0, 1, … from the top:
@@ -61,6 +61,7 @@ def plot_comparison(
 
     Raises:
         ConfigError: An argument cannot be used.
+        SchemaError: ``versions`` is not a VERSIONS frame.
 
     Example:
         >>> ra.plot_comparison(ra.check("wf_claims")).figure.savefig("comparison.png")

@@ -49,7 +49,7 @@ def plot_durations(
 
     Args:
         runs: A RUNS frame, ordered in any way.
-        by: Another column of it, your own included.
+        by: The column that makes the groups, your own included.
         every: Instead of ``by``: the length of a period, as for :func:`summarize_runs` (``"1w"``).
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
         versions: A VERSIONS frame, for the versions' numbers.
@@ -61,7 +61,7 @@ def plot_durations(
         has its own unit, from ms to h.
 
     Raises:
-        ConfigError: An argument cannot be used, or it is not a polars frame.
+        ConfigError: An argument cannot be used, or it is not a frame.
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
 
     Example:

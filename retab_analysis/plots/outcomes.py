@@ -33,7 +33,7 @@ def plot_outcomes(
 ) -> Axes:
     """Draw how many evals of each run, or which share of each version's, passed, failed, and so on.
 
-    A bar of one run is as high as it has evals that were not cancelled, and the axis has the days.
+    A run's bar is as high as its evals without cancelled ones, and the x axis shows the days.
     By any other column, a bar shows shares of the results behind the pass rate of
     :func:`retab_analysis.summarize_runs`: of complete runs of the whole workflow, or of the next
     best. If there are too many bars to tell apart, neighbours share one, also as shares. A
@@ -53,7 +53,7 @@ def plot_outcomes(
         ``cancelled run``, below 0.
 
     Raises:
-        ConfigError: An argument cannot be used, or it is not a polars frame.
+        ConfigError: An argument cannot be used, or it is not a frame.
         SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
 
     Example:

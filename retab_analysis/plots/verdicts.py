@@ -62,7 +62,7 @@ def plot_verdicts(
         not pass in their newest column, then flaky ones, then by block, name and id.
 
     Raises:
-        ConfigError: An argument cannot be used, or it is not a polars frame.
+        ConfigError: An argument cannot be used, or it is not a frame.
         SchemaError: It is not a RESULTS frame, or ``versions`` is not a VERSIONS frame.
 
     Example:

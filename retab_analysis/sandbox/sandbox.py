@@ -30,7 +30,7 @@ class Sandbox(StoreServer):
         ValueError: A seed, speed, latency or key is not valid.
 
     Example:
-        >>> with Sandbox() as sandbox:
+        >>> with ra.Sandbox() as sandbox:
         ...     sorted(sandbox.credentials)
         ['api_key', 'base_url']
     """

@@ -40,7 +40,7 @@ class Client:
     """A connection to the Retab API.
 
     A client is safe for many threads, which share its open connections; as a context manager it
-    closes them. It works in a forked process, but polars does not: spawn a process for frames. The
+    closes them. After a fork the client works, but polars does not: spawn processes instead. The
     key appears in no repr, error, traceback or log record. A client cannot be pickled.
 
     Args:
@@ -57,7 +57,7 @@ class Client:
 
     Attributes:
         clock_offset: Seconds by which the API's clock is ahead of this machine's, by the ``Date``
-            of its latest answer.
+            of the latest list of runs; 0 before the first.
 
     Raises:
         ConfigError: There is no key, or only a browser login; or a value cannot be used.

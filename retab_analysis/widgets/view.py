@@ -65,11 +65,11 @@ def watch(
     save_values: bool = False,
     client: Client | None = None,
 ) -> View:
-    """Watch eval runs while they go on. Returns at once and blocks nothing.
+    """Watch eval runs while they go on. ``watch`` returns at once.
 
     Show the view as a cell's last line. It says what :func:`check` would say of the runs so far,
     and shows each eval with its last 16 runs. In a terminal, ``print(view)`` shows the same as
-    text. Watching the same runs again stops the watching before.
+    text. A second ``watch`` of the same runs ends the first.
 
     All watched runs of a workflow are checked together, each eval against that workflow's past.
     ``watch`` reads the past once, from the archive if :func:`use` has set one.
@@ -79,14 +79,14 @@ def watch(
         workflow_id: Instead: every run of this workflow, or of several (ids or names), that is in
             flight, and the runs that start before the last of them has ended. A workflow without
             such a run is shown as it is, as :func:`explore` does.
-        baseline: What to hold the runs against, as for :func:`check`: ``"last_good"``,
+        baseline: The results to compare with, as for :func:`check`: ``"last_good"``,
             ``"published"``, ``"last_ok"``, ``"previous"``, a run or a version.
         interval: Seconds between two rounds of requests. The rounds become rarer while nothing
             changes.
         allow_cancel: Whether the button *Cancel run* is there. Default: for ``runs=`` only.
         save_values: Whether a saved or exported notebook keeps expected and actual values, and
             messages that may quote them. The live page shows them either way.
-        client: The client to ask with; the default one if not given.
+        client: The client to ask; by default the session's.
 
     Returns:
         The view. ``await view`` and ``view.wait()`` give the RUNS frame once the runs have ended.
@@ -128,20 +128,20 @@ def explore(
 ) -> View:
     """Show what :func:`check` says of a workflow, with the last 16 runs of each eval.
 
-    Show the view as a cell's last line. What it needs is fetched in the background. On the page
-    you choose the checked run and what to hold it against, search, open an eval, and run unclear
+    Show the view as a cell's last line. ``explore`` fetches results in the background. On the page
+    you choose the checked run and the baseline, search, open an eval, and run unclear
     evals again.
 
     Args:
         workflow_id_or_results: The id or name of a workflow, or of several; or a RESULTS frame,
             which is shown without asking the API.
-        candidate: What to check, as for :func:`check`: a run or a version. Default: the workflow
+        candidate: The run to check, as for :func:`check`: a run or a version. Default: the workflow
             as it is now.
-        baseline: What to hold it against, as for :func:`check`. If both are versions, all runs of
-            both are compared.
+        baseline: The results to compare with, as for :func:`check`. If both are versions, the view
+            compares all runs of both.
         save_values: Whether a saved or exported notebook keeps expected and actual values, and
             messages that may quote them. The live page shows them either way.
-        client: The client to ask with; the default one if not given.
+        client: The client to ask; by default the session's.
 
     Returns:
         The view. ``view.wait()`` blocks until everything is there, and ``view.comparison`` is what
@@ -232,7 +232,7 @@ class View:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The rows of ``comparison.evals`` that the pressed counts and the search leave."""
+        """The rows of ``comparison.evals`` that the page shows after its filters and its search."""
         with self._lock:
             return self._choose_rows(self._shown_id)
 
@@ -272,7 +272,7 @@ class View:
 
         Raises:
             WaitTimeout: They have not ended in time; ``.runs`` is how they were last seen.
-            RetabAnalysisError: Why watching ended early.
+            RetabAnalysisError: The watching ended early, for this reason.
         """
         if timeout is not None:
             check_seconds("timeout", timeout, zero=True)
@@ -317,7 +317,7 @@ class View:
                 page.close()
 
     def on_update(self, callback: Callback) -> Self:
-        """Call a function with this view after each change, in the thread that made it.
+        """Call ``callback`` with this view after each change, in the thread that made it.
 
         Raises:
             ConfigError: It is not a function.
