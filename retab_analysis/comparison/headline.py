@@ -431,15 +431,15 @@ def _fixed(facts: VerdictFacts) -> Heading | None:
 def _nothing_broke(facts: VerdictFacts) -> Heading:
     passed, of = facts.passing
     aside = [*facts.set_aside.values()]
-    passed_not = (each for each in facts.stories if each.fails and not each.passes_in_the_end)
-    failing = [each for each in passed_not if each.id not in facts.set_aside]
-    counts = Counter(each.transition for each in failing)
-    some_flaky = "flaky fails" if counts["flaky"] == 1 else "flaky fail"
+    failing = [s for s in facts.stories if s.fails and not s.passes_in_the_end]
+    counts = Counter(each.transition for each in failing if each.id not in facts.set_aside)
+    flaky = facts.of("flaky")
+    counts["flaky"] = len(flaky) * any(each.fails for each in flaky)
     said = [f"{passed:,} of {of:,} pass"]
     said += [f"{aside.count(word)} {word}" for word in SET_ASIDE if word in aside]
     words = {
         "still_failing": "fails as before" if counts["still_failing"] == 1 else "fail as before",
-        "flaky": some_flaky if counts["flaky"] < len(facts.of("flaky")) else "flaky",
+        "flaky": "flaky",
         "added": "new and failing",
         "not_comparable": "edited and failing",
     }

@@ -212,9 +212,9 @@ def _unescape(text: pl.Expr) -> pl.Expr:
 def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     r"""Read a file of :func:`write_csv` into the frame that was written.
 
-    A file for Excel has no microseconds. The table's columns get their dtypes, others stay String,
-    in the file's order. Commas separate cells; if the header has none, ``;``, tabs or ``|`` do. With
-    ``;``, and in a single column, fractions may have decimal commas. A time without an offset is UTC.
+    A file for Excel has no microseconds. The table's columns get their dtypes, others stay String.
+    Commas separate cells; if the header has none, ``;``, tabs or ``|`` do. With ``;``, and in a
+    single column, fractions may have decimal commas. A time without an offset is UTC.
 
     Args:
         path: A path, or a file open for reading, text or binary, which stays open. A text file that
