@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -39,12 +38,6 @@ def changes(frame: pl.DataFrame) -> dict[tuple[str, str], int]:
 def named(frame: pl.DataFrame, change: str, kind: str = "runs") -> list[str]:
     is_meant = (pl.col("change") == change) & (pl.col("kind") == kind)
     return frame.filter(is_meant)["document_id"].sort().to_list()
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[ra.Archive]:
-    with ra.Archive(tmp_path / "archive.sqlite") as made:
-        yield made
 
 
 def test_it_has_what_a_fetch_of_everything_gives(archive: ra.Archive) -> None:

@@ -399,7 +399,7 @@ def test_an_entry_is_a_reason_once_it_has_none(tmp_path: Path) -> None:
         '"nobody"',
         '"gone"',
     )
-    gate = of_every_transition().gate(BROKEN, accepted=path, verdict=False)
+    gate = of_every_transition().gate(("regressed", "newly_blocked"), accepted=path, verdict=False)
     assert [each.split(":")[0] for each in gate.reasons] == [
         "1 broke since 8 Jun",
         "Accepted, but passes again",
@@ -438,9 +438,6 @@ def test_one_pass_does_not_end_what_is_accepted(
     assert "Accepted" not in str(made.gate(accepted=accepted(tmp_path / "a.toml", '"b"')).reasons)
     (gone,) = made.gate(accepted=accepted(tmp_path / "a.toml", '"a"', '"c"')).reasons[-1:]
     assert gone.startswith("Accepted, but not a saved eval: c.")
-
-
-BROKEN = ("regressed", "newly_blocked")
 
 
 def test_a_file_that_is_not_there_is_refused_by_the_gate_and_made_by_accept(tmp_path: Path) -> None:
@@ -492,6 +489,3 @@ def test_a_gate_that_cannot_be(arguments: dict[str, Any]) -> None:
     for ask in (of_every_transition().gate, of_every_transition().raise_if_regressed):
         with pytest.raises(ConfigError, match=next(iter(arguments))):
             ask(**arguments)
-
-
-# Which evals
