@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -68,25 +67,28 @@ def test_labels_cost_no_request() -> None:
         assert "GET /v1/workflows/blocks" not in quiet.asked
 
 
-def later_published(api: LetteredApi) -> None:
-    """What ran as a draft is published by now, under the same id."""
-    row = {
-        "id": "wph_2",
-        "workflow_id": api.flow,
-        "workflow_version_id": "version_A",
-        "version": 2,
-        "published_at": "2026-12-01T10:00:00Z",
-        "is_current": True,
-    }
+def publish(api: LetteredApi, *versions: str) -> None:
+    """List these as published by now, as v1 and so on; the newest is in production."""
+    rows = [
+        {
+            "id": f"wph_{number}",
+            "workflow_id": api.flow,
+            "workflow_version_id": each,
+            "version": number,
+            "published_at": "2026-12-01T10:00:00Z",
+            "is_current": number == len(versions),
+        }
+        for number, each in enumerate(versions, 1)
+    ]
     path = f"GET /v1/workflows/{api.flow}/published-versions"
-    api.broken[path] = reply(body=json.loads(json.dumps(page([row]))))
+    api.broken[path] = reply(body=page(rows[::-1]))
 
 
 def test_92_a_draft_that_was_published_later_is_known_by_both_names() -> None:
     api = LetteredApi(alike(6, "P" * 9))
     with api:
         assert "draft of 9 Apr" in str(api.check())
-        later_published(api)
+        publish(api, "version_Z", "version_A")
         for named in (None, "v2", "published", "version_A"):
             assert "v2 (draft of 9 Apr)" in str(api.check(candidate=named))
 
@@ -95,18 +97,8 @@ def test_92_how_an_id_begins_says_nothing() -> None:
     api = LetteredApi({"a": "P" * 9}, codes="A" * 8 + "B", published="AB")
     for run in api.runs:
         api.change(run.id, workflow_version_id=f"draft_{run.codes['extract']}")
-    rows = [
-        {
-            "id": f"wph_{number}",
-            "workflow_id": api.flow,
-            "workflow_version_id": f"draft_{letter}",
-            "version": number,
-            "published_at": "2026-01-01T10:00:00Z",
-        }
-        for number, letter in ((2, "B"), (1, "A"))
-    ]
     with api:
-        api.broken[f"GET /v1/workflows/{api.flow}/published-versions"] = reply(body=page(rows))
+        publish(api, "draft_A", "draft_B")
         assert " v2 " in str(api.check()).splitlines()[0]
         assert "v1" in str(api.check(candidate="v1")).splitlines()[0]
 
