@@ -79,7 +79,6 @@ def test_the_worst_comes_first(board: Overview) -> None:
 def test_one_workflow_by_its_id_or_its_name(board: Overview, client: ra.Client) -> None:
     row = board.frame.filter(workflow_id="wf_invoices")
     one = ra.overview("wf_invoices", client=client, progress=False)
-    assert one.workflow is not None
     assert one.workflow.equals(row)
     assert set(one.frame["workflow_id"]) == {"wf_invoices"}
     named = ra.overview(row["name"].item(), client=client, progress=False)
@@ -136,7 +135,6 @@ def test_a_workflow_that_fails_leaves_the_others() -> None:
         with pytest.raises(ra.PermissionDeniedError) as caught:
             ra.overview(client=client, progress=False)
     frame = caught.value.partial
-    assert frame is not None
     assert frame.schema == OVERVIEW
     assert "wf_claims" not in frame["workflow_id"]
     assert "wf_invoices" in frame["workflow_id"]
