@@ -120,3 +120,11 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     Recording.sent.clear()
     yield Recording.sent
     Recording.sent.clear()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Any]:
+    import retab_analysis as ra
+
+    with ra.Archive(tmp_path / "archive.sqlite") as made:
+        yield made

@@ -24,6 +24,7 @@ STEPS = {each.get("name", each.get("id")): each for each in ACTION["runs"]["step
 PAST = 20
 GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(6)}
 RED = {"total": "F", "lines": "F"}
+QUIET = {"comment": "false", "status": "false"}
 
 # What GitHub does of its command line: comments of one pull request, and statuses.
 GH = """\
@@ -196,7 +197,7 @@ def test_what_cannot_be_asked_is_said(runner: Runner) -> None:
 
 def test_inputs(runner: Runner, api: LetteredApi) -> None:
     (runner.folder / "known.toml").write_text("")
-    inputs = {"start": "false", "comment": "false", "status": "false", "values": "true"}
+    inputs = {"start": "false", "values": "true", **QUIET}
     more = {"fail_on": "regressed,suspect", "accepted": "known.toml", "junit": "junit.xml"}
     assert check(runner, **inputs, **more) == 0, runner.log
     assert api.started == []
@@ -213,8 +214,7 @@ def test_only_what_was_edited(runner: Runner, api: LetteredApi) -> None:
     assert [run.scope for run in api.started] == ["B"]
     assert f"Starting 1 run of 1 eval in {FLOW}: block 'totals' (" in runner.log, runner.log
     # It is not forgotten where it says nothing.
-    quiet = {"comment": "false", "status": "false"}
-    assert check(runner, start="false", only="edited", **quiet) == 4
+    assert check(runner, start="false", only="edited", **QUIET) == 4
 
 
 @pytest.mark.parametrize("name", ["settle", "undecided"])
@@ -231,9 +231,8 @@ def test_an_input_that_cannot_be_used_is_said(runner: Runner, api: LetteredApi, 
 def test_a_flag_is_true_or_false_and_nothing_else(
     runner: Runner, api: LetteredApi, name: str
 ) -> None:
-    quiet = {"comment": "false", "status": "false"}
     for value in ("yes", "", "1", "$(touch stolen)\n::error::x"):
-        assert check(runner, **{**quiet, name: value}) == 4
+        assert check(runner, **{**QUIET, name: value}) == 4
     assert api.asked == []
     said = f"The input {name} must be true or false"
     assert f"::error::{said}" in runner.log
@@ -241,7 +240,7 @@ def test_a_flag_is_true_or_false_and_nothing_else(
     assert "::error::x" not in runner.log
     assert not (runner.folder / "stolen").exists()
     for value in ("False", "TRUE"):
-        assert check(runner, **{"start": "false", **quiet, name: value}) == 0, runner.log
+        assert check(runner, **{"start": "false", **QUIET, name: value}) == 0, runner.log
     assert len(api.started) == (name == "start")
 
 
@@ -257,8 +256,7 @@ def test_89_nothing_of_the_checkout_is_run(runner: Runner) -> None:
     for name in ("retab_analysis", "polars", "json", "sitecustomize"):
         (runner.folder / f"{name}.py").write_text("open('stolen', 'w')")
     runner.variables["PYTHONPATH"] = str(runner.folder)
-    quiet = {"start": "false", "comment": "false", "status": "false"}
-    assert check(runner, **quiet) == 0, runner.log
+    assert check(runner, start="false", **QUIET) == 0, runner.log
     assert not (runner.folder / "stolen").exists()
     for step in ACTION["runs"]["steps"]:
         for words in re.findall(r"python\"? (.*)|PYTHON\"? (.*)", step.get("run", "")):

@@ -57,7 +57,6 @@ def test_the_fields_that_differ_between_two_published_versions() -> None:
     before, after = version("a", block("b"), of="w f"), version("c", block("b", now), of="w f")
     with serving("w f", a=before, c=after) as api:
         frame = ra.fetch_config_changes("w f", "a", "c", client=api.client)
-        assert api.server is not None
         queries = api.server.queries[-2:]
     # Before, whether "w f" is the name of a workflow.
     assert sorted(api.asked[-2:]) == [f"GET /v1/workflows/versions/{each}" for each in "ac"]
@@ -79,7 +78,6 @@ def test_a_draft_is_the_blocks_as_they_are_now_page_by_page() -> None:
     with serving(a=version("a", block("x"), block("y", {"prompt": "Old"}))) as api:
         api.broken["GET /v1/workflows/blocks"] = lambda _: pages.pop(0)
         frame = ra.fetch_config_changes("wf", "a", client=api.client)
-        assert api.server is not None
         listed = [query for query in api.server.queries if "after" in query]
     assert [query["after"] for query in listed] == ["next"]
     assert frame.select("block_id", "field", "before", "after").rows() == [

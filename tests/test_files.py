@@ -10,6 +10,8 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +72,20 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     assert list(path.parent.iterdir()) == [path]
 
 
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
 def test_the_permissions_stay(path: Path, mode: int) -> None:
     path.chmod(mode)
-    before = os.umask(0o077)
-    try:
+    with umask(0o077):
         write_csv(FRAME, path)
-    finally:
-        os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == mode
     assert values(path) == ["new", "frame"]
 
@@ -94,21 +102,15 @@ def test_at_no_moment_can_others_read_what_takes_the_place_of_a_private_file(
     monkeypatch.setattr(os, "chmod", watched)
     path.chmod(0o644)
     seen.clear()
-    before = os.umask(0)
-    try:
+    with umask(0):
         write_csv(FRAME, path)
-    finally:
-        os.umask(before)
     assert seen == [0o600]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 def test_a_new_file_obeys_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
+    with umask(0o027):
         write_csv(FRAME, tmp_path / "new.csv")
-    finally:
-        os.umask(before)
     assert stat.S_IMODE((tmp_path / "new.csv").stat().st_mode) == 0o640
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from typing import Any
 
 import polars as pl
 import pytest
 from support.fakes import STILL
+from support.html_elements import Elements
 from support.inside import OVERVIEW, UNWELL, Overview
 from support.watched import Fault, WatchedSandbox
 
@@ -79,7 +79,6 @@ def test_the_worst_comes_first(board: Overview) -> None:
 def test_one_workflow_by_its_id_or_its_name(board: Overview, client: ra.Client) -> None:
     row = board.frame.filter(workflow_id="wf_invoices")
     one = ra.overview("wf_invoices", client=client, progress=False)
-    assert one.workflow is not None
     assert one.workflow.equals(row)
     assert set(one.frame["workflow_id"]) == {"wf_invoices"}
     named = ra.overview(row["name"].item(), client=client, progress=False)
@@ -91,7 +90,7 @@ def test_one_workflow_is_shown_with_what_does_not_pass(client: ra.Client) -> Non
     one = ra.overview("wf_invoices", client=client, progress=False)
     first, *lines = repr(one).splitlines()
     assert re.match(r"✗ .* \(wf_invoices\): \d+ evals broke .* · \d+ of \d+ pass", first)
-    _, *rows = Cells(one._repr_html_()).rows
+    _, *rows = rows_of(one._repr_html_())
     assert one.frame.height > 10
     for line, shown, row in zip(lines, rows, one.frame.iter_rows(named=True), strict=False):
         assert f"{' '.join(row['eval_name'].split())} ({row['eval_id']}): {row['reason']}" in line
@@ -136,33 +135,19 @@ def test_a_workflow_that_fails_leaves_the_others() -> None:
         with pytest.raises(ra.PermissionDeniedError) as caught:
             ra.overview(client=client, progress=False)
     frame = caught.value.partial
-    assert frame is not None
     assert frame.schema == OVERVIEW
     assert "wf_claims" not in frame["workflow_id"]
     assert "wf_invoices" in frame["workflow_id"]
 
 
-class Cells(HTMLParser):
-    """The elements and the text of each row of a table."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.made: list[str] = []
-        self.rows: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.made.append(tag)
-        if tag == "tr":
-            self.rows.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.rows:
-            self.rows[-1] += f"{data} "
+def rows_of(page: str) -> list[str]:
+    """The text of each row of a table."""
+    rows = page.replace("</td>", " </td>").split("<tr")[1:]
+    return [Elements(f"<tr{each}").text for each in rows]
 
 
 def test_the_status_board_has_a_row_for_each_workflow(board: Overview) -> None:
-    rows = Cells(board._repr_html_()).rows
+    rows = rows_of(board._repr_html_())
     assert len(rows) == 1 + board.frame.height
     for shown, row in zip(rows[1:], board.frame.iter_rows(named=True), strict=True):
         assert row["name"] in shown
@@ -180,6 +165,12 @@ def test_the_board_says_how_to_open_a_workflow(board: Overview) -> None:
     assert "ra.overview" not in Overview(OVERVIEW.to_frame())._repr_html_()
 
 
+def stays_text(made: Overview) -> None:
+    page = made._repr_html_()
+    assert not {"script", "img"} & {tag for tag, _ in Elements(page).made}
+    assert "<script>" in rows_of(page)[1]
+
+
 def test_hostile_names_stay_text() -> None:
     hostile = '"><script>alert(1)</script>\n<img src=x onerror=alert(1)>'
     row = dict.fromkeys(OVERVIEW) | {
@@ -190,14 +181,10 @@ def test_hostile_names_stay_text() -> None:
         "passing": 0,
     }
     made = Overview(pl.DataFrame([row], schema=OVERVIEW))
-    shown = Cells(made._repr_html_())
-    assert not {"script", "img"} & set(shown.made)
-    assert "<script>" in shown.rows[1]
+    stays_text(made)
     assert len(repr(made).splitlines()) == 1
     row = dict.fromkeys(UNWELL, hostile) | {"since_at": None, "transition": "regressed"}
     unwell = pl.DataFrame([row], schema=UNWELL)
     one = Overview(unwell, made.frame)
-    shown = Cells(one._repr_html_())
-    assert not {"script", "img"} & set(shown.made)
-    assert "<script>" in shown.rows[1]
+    stays_text(one)
     assert len(repr(one).splitlines()) == 2

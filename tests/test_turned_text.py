@@ -85,7 +85,6 @@ def report_texts(folder: Path) -> Iterator[str]:
 def view_texts() -> Iterator[str]:
     view = ra.explore(RESULTS, save_values=True)
     view.wait(60)
-    assert view.comparison is not None
     for eval_id in view.comparison.evals["eval_id"]:
         changes: dict[str, Any] = {
             "opened": eval_id,

@@ -111,10 +111,6 @@ def test_what_a_result_takes_from_elsewhere_is_up_to_date(
     assert (stamps(path) == before) == (kind == "a")
 
 
-def cut(one: Path, other: Path) -> None:
-    one.write_bytes(one.read_bytes()[:-7])
-
-
 def flip(one: Path, other: Path) -> None:
     content = bytearray(one.read_bytes())
     content[len(content) // 2] ^= 1
@@ -127,41 +123,35 @@ def swap(one: Path, other: Path) -> None:
     other.write_bytes(first)
 
 
-def misname(one: Path, other: Path) -> None:
-    other.replace(one)
-
-
-def empty(one: Path, other: Path) -> None:
-    one.write_bytes(b"")
-
-
-def remove(one: Path, other: Path) -> None:
-    one.unlink()
-
-
-def make_folder(one: Path, other: Path) -> None:
-    one.unlink()
-    one.mkdir()
+HARMS: dict[str, Callable[[Path, Path], object]] = {
+    "cut": lambda one, other: one.write_bytes(one.read_bytes()[:-7]),
+    "flip": flip,
+    "swap": swap,
+    "misname": lambda one, other: other.replace(one),
+    "empty": lambda one, other: one.write_bytes(b""),
+    "remove": lambda one, other: one.unlink(),
+    "make a folder": lambda one, other: (one.unlink(), one.mkdir()),
+}
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-@pytest.mark.parametrize("harm", [cut, flip, swap, misname, empty, remove, make_folder])
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_file_that_is_missing_or_damaged(
-    path: Path, api: LetteredApi, harm: Callable[[Path, Path], None], is_open: bool
+    path: Path, api: LetteredApi, harm: str, is_open: bool
 ) -> None:
     archive = ra.Archive(path)
     sync(archive, api)
     assert_same(archive, api.client)
     for kind in ("runs", "results"):
-        harm(*files(path, kind))
+        HARMS[harm](*files(path, kind))
     if not is_open:
         archive = ra.Archive(path)
     found = archive.verify()
-    assert found.is_empty() == (harm is remove)
+    assert found.is_empty() == (harm == "remove")
     assert found["kind"].unique().to_list() == ["tables"] * (not found.is_empty())
     for kind, scan in (("runs", archive.scan_runs), ("results", archive.scan_results)):
         assert scan().collect().height == {"runs": 40, "results": 160}[kind]
-    if harm is not make_folder:
+    if harm != "make a folder":
         assert_same(archive, api.client)
     assert_same(ra.Archive(shutil.copy(path, path.with_name("b.sqlite"))), api.client)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -17,12 +15,6 @@ from support.lettered_api import FIRST, FLOW, HOUR, LetteredApi, alike
 import retab_analysis as ra
 
 SOME = {"a": "P" * 9, **alike(2, "P" * 9)}
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[ra.Archive]:
-    with ra.Archive(tmp_path / "archive.sqlite") as made:
-        yield made
 
 
 def prompts(frame: pl.DataFrame) -> list[str]:

@@ -37,7 +37,6 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 def test_44_two_processes_wait_for_each_other(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with LetteredApi(EVALS, largest_page=5) as api:
-        assert api.server is not None
         order = ("sync", path, FLOW, KEY, api.server.url)
         with Nursery() as one, Nursery() as other, ThreadPoolExecutor() as pool:
             ended = pool.map(lambda each: each.run(*order), (one, other))
@@ -48,7 +47,6 @@ def test_44_two_processes_wait_for_each_other(tmp_path: Path) -> None:
 def test_44_whoever_waits_goes_on_where_the_other_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with LetteredApi(EVALS, largest_page=5) as api, Nursery() as one, Nursery() as other:
-        assert api.server is not None
         order = ("sync", path, FLOW, KEY, api.server.url)
         with ThreadPoolExecutor() as pool:
             killed = pool.submit(one.run, *order, steps=400)

@@ -163,7 +163,6 @@ def test_43_killed_while_it_syncs_it_is_as_before_or_as_after(
     with LetteredApi(EVALS, largest_page=4) as api:
         story = Story(api)
         story.note()
-        assert api.server is not None
         url = api.server.url
 
         def sync(**how: Any) -> Ended:

@@ -22,11 +22,11 @@ from statistics import median
 from typing import Any
 
 import polars as pl
-from support.bulk_world import BULK_WORKFLOW_ID
 from support.documents import run_document
 
 import retab_analysis as ra
 from benchmarks import bodies
+from benchmarks.bulk_world import BULK_WORKFLOW_ID
 from benchmarks.compare import peak
 from benchmarks.harness import ROUNDS, AtMost, Figure, medians_of_both, seconds
 from benchmarks.programs import TESTS, BulkServer

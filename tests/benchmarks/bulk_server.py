@@ -18,9 +18,10 @@ import sys
 import time
 from dataclasses import replace
 
-from support.bulk_world import bulk_runs, bulk_world
 from support.inside import SimulatedRun, Store, StoreServer
 from support.sandbox_api import START, make_store
+
+from benchmarks.bulk_world import bulk_runs, bulk_world
 
 TICK = 1_000_000
 # With the gap of 60 ms that the sandbox leaves between two evals, one ends with each tick.

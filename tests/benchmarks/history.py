@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from support.bulk_world import BULK_WORKFLOW_ID
-
 import retab_analysis as ra
+from benchmarks.bulk_world import BULK_WORKFLOW_ID
 from benchmarks.harness import AtMost, Figure, Row, medians_of_both, seconds
 from benchmarks.programs import BulkServer
 

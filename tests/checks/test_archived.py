@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,6 @@ import retab_analysis as ra
 
 OLD_BREAK = {"a": "P" * 20 + "F" * 500, **alike(4, "P" * 520)}
 EDITED_AT_20 = "A" * 20 + "B" * 500
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[ra.Archive]:
-    with ra.Archive(tmp_path / "archive.sqlite") as made:
-        yield made
 
 
 def row(made: ra.Comparison, eval_id: str = "a") -> dict[str, Any]:
@@ -245,7 +238,6 @@ def test_a_view_reads_what_is_kept_also_once_the_archive_is_left(archive: ra.Arc
             view = ra.explore(FLOW, client=api.client)
         view.wait(timeout=60)
         assert view.state.runs.height == 41
-        assert view.comparison is not None
         assert view.comparison.headline == api.check(archive=archive).headline
         view.close()
 

@@ -5,6 +5,7 @@ P is a pass, F a failure, E an error, C cancelled; a column is a run, the last o
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from support.lettered_api import MINUTE, LetteredApi, alike
 import retab_analysis as ra
 
 CALLED = ("regressed", "newly_blocked")
+OPEN = (*CALLED, "suspect")
 
 
 def state(made: ra.Comparison, eval_id: str = "a") -> str | None:
@@ -76,7 +78,7 @@ def test_ninety_one_of_ninety_three_errors_touch_no_rate() -> None:
     made = LetteredApi({**alike(91, "PPPE", "e"), **fine(2, 4)}).check()
     assert "Outage: 91 of 93" in made.gate().reasons[0]
     assert not made.gate().failing
-    assert not made.evals["transition"].is_in((*CALLED, "suspect")).any()
+    assert not made.evals["transition"].is_in(OPEN).any()
     row = made.summary.row(0, named=True)
     assert (row["baseline_pass_rate"], row["candidate_pass_rate"]) == (1.0, 1.0)
     later = LetteredApi({**alike(91, "PPPEP", "e"), **fine(2, 5)}).check()
@@ -121,7 +123,7 @@ def test_a_known_gap_never_counts_and_a_break_is_red_until_it_is_mended() -> Non
 def test_what_is_broken_and_not_run_stays_broken() -> None:
     api = LetteredApi({"a": "P" * 17 + "FFF" + "...", **fine(6, 23)})
     first, *others = checks(api, range(18, 24))
-    assert state(first) in (*CALLED, "suspect")
+    assert state(first) in OPEN
     assert all(fails(made) for made in others)
     assert "not run since" in others[-1].evals["reason"][0]
     p = [made.evals["p_regressed"][0] for made in others[1:]]
@@ -293,8 +295,75 @@ def test_an_eval_that_was_moved_keeps_its_history() -> None:
             api.change(f"res_run_{at}_a", block_id="extract")
         made = api.check()
     row = made.evals.filter(eval_id="a").row(0, named=True)
-    assert row["transition"] in (*CALLED, "suspect")
+    assert row["transition"] in OPEN
     assert row["cause"] == "unknown"
+
+
+def looks(
+    letters: str, codes: str = "", others: int = 6, first: int | None = None
+) -> list[dict[str, Any]]:
+    """The row of an eval after each run from ``first`` on, else after the last."""
+    api = LetteredApi({"a": letters, **fine(others, len(letters))}, codes=codes)
+    made = checks(api, range(first or len(letters), len(letters) + 1))
+    return [each.evals.filter(eval_id="a").row(0, named=True) for each in made]
+
+
+@pytest.mark.parametrize("letters", ["P" * 20 + "FPPF", "F" + "P" * 39 + "F"])
+def test_two_failures_are_no_nature_yet_where_an_edit_lies_between_or_before(letters: str) -> None:
+    edit = 20 if letters.startswith("P") else 40
+    codes = "A" * edit + "B" * (len(letters) - edit)
+    (row,) = looks(letters, codes)
+    assert row["transition"] in OPEN
+    (row,) = looks(letters, codes, others=60)
+    assert row["transition"] in OPEN
+
+
+@pytest.mark.parametrize("codes", ["", "A" + "B" * 45])
+def test_a_break_after_a_single_pass_does_not_fade_beyond_the_horizon(codes: str) -> None:
+    seen = looks("P" + "F" * 45, codes, others=3, first=28)
+    told = [row["p_regressed"] for row in seen]
+    assert all(later >= 0.97 * before for before, later in pairwise(told))
+    assert {row["since_run_id"] for row in seen} == {"run_1"}
+
+
+@pytest.mark.parametrize("others", [1, 6, 60])
+def test_a_soft_break_by_an_edit_is_not_excused_as_flaky(others: int) -> None:
+    letters, codes = "P" * 30 + "PFPPFPPFPP", "A" * 30 + "B" * 10
+    with LetteredApi({"a": letters, **alike(others, "P" * 40)}, codes=codes) as api:
+        made = api.check(candidate=[f"run_{at}" for at in range(30, 40)])
+    assert state(made) in OPEN
+
+
+def test_one_pass_among_failures_is_no_break() -> None:
+    made = LetteredApi({"a": "FFFPFFF", **fine(6, 7)}).check()
+    assert state(made) in ("flaky", "still_failing")
+    assert made.gate().ok
+
+
+def test_a_break_with_a_lucky_pass_is_dated_where_it_began() -> None:
+    (row,) = looks("PPPPPFFFPFFF")
+    assert row["transition"] in OPEN
+    assert row["since_run_id"] == "run_5"
+
+
+@pytest.mark.parametrize("history", [10, 30, 60])
+def test_more_history_changes_no_word(history: int) -> None:
+    """What lies before the thirtieth whole run says only since when."""
+    evals = {
+        "drifted long ago": "P" * 20 + "F" * 60,
+        "shaky long ago": "PFPFPFPF" + "P" * 72,
+        "shaky": ("PPPF" * 20)[:79] + "P",
+        **alike(6, "P" * 80),
+    }
+    words = {}
+    with LetteredApi(evals) as api:
+        for read in (30, history):
+            made = api.check(history=read)
+            words[read] = dict(made.evals.select("eval_name", "transition").rows())
+    assert words[30]["drifted long ago"] == "regressed"
+    assert words[30]["shaky long ago"] == "still_passing"
+    assert words[30]["shaky"] == "flaky"
+    assert words[history] == words[30]
 
 
 class TestTheGateIsNeverGreenByAccident:

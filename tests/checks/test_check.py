@@ -166,9 +166,6 @@ def test_an_error_says_nothing_of_a_mend() -> None:
         assert made.gate().failing == ("a",)
 
 
-# A candidate that has not ended
-
-
 # What fails
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 import pytest
@@ -25,127 +25,58 @@ import retab_analysis as ra
 CLAIMS, EVAL = "Motor claims intake 🚗", "Hail: estimate 3480.50"
 ALONE = "A9 pile-up: police report apart from photos"  # which was run by itself
 
-
-class Works(NamedTuple):
-    """A task, the first guess, and what holds of its ``answer``."""
-
-    task: str
-    guess: str
-    holds: str
-
-
-class Fails(NamedTuple):
-    """A task, the first guess, and the call in the message that does it."""
-
-    task: str
-    guess: str
-    right: str
-
-
+# The first guess, and what holds of its ``answer``.
 WORKING = [
-    Works(
-        "runs of a month", 'ra.fetch_runs("wf_claims", from_date="30d")', "0 < answer.height < 40"
-    ),
-    Works(
-        "runs of half a day", 'ra.fetch_runs("wf_claims", from_date="12h")', "answer.width == 32"
-    ),
-    Works("older runs", 'ra.fetch_runs("wf_claims", to_date="2w")', "answer.height > 0"),
-    Works("runs by name", f"ra.fetch_runs({CLAIMS!r}, limit=3)", "answer.height == 3"),
-    Works(
-        "runs of two", f'ra.fetch_runs([{CLAIMS!r}, "wf_claims"], limit=2)', "answer.height == 2"
-    ),
-    Works("evals by name", f"ra.fetch_evals({CLAIMS!r})", "answer.height == 20"),
-    Works("versions by name", f"ra.fetch_versions({CLAIMS!r})", "answer.height > 0"),
-    Works("edits by name", f"ra.fetch_edits({CLAIMS!r})", "answer.height > 0"),
-    Works(
-        "a diff by name", f'ra.fetch_config_changes({CLAIMS!r}, "v1", "published")', "answer.height"
-    ),
-    Works("a check by name", f"ra.check({CLAIMS!r})", "answer.gate().exit_code == 1"),
-    Works(
-        "two versions",
-        f'ra.compare_versions({CLAIMS!r}, "v1", "v2")',
-        "'v1 to v2' in answer.headline",
-    ),
-    Works("one workflow", f"ra.overview({CLAIMS!r})", "answer.workflow.height == 1"),
-    Works("a run by name", f"ra.start_runs({CLAIMS!r}, evals={EVAL!r})", "answer.height == 1"),
-    Works("an eval's runs", f'ra.fetch_runs("wf_claims", eval_id={ALONE!r})', "answer.height > 0"),
-    Works("a document", f"ra.open_document({EVAL!r}, workflow_id={CLAIMS!r})", "answer.name"),
-    Works("a document of many", "ra.open_document(verdict.evals)", "'first of' in repr(answer)"),
-    Works(
-        "a verdict as CSV",
-        "ra.write_csv(verdict, file) or file.getvalue()",
-        "'transition' in answer",
-    ),
-    Works(
-        "a verdict as a sheet",
-        "ra.write_excel(verdict, book) or book.getvalue()",
-        "answer[:2] == b'PK'",
-    ),
-    Works("values of one eval", f"verdict.values({EVAL!r})", "answer.height == 1"),
-    Works(
-        "results of a column",
-        'ra.fetch_results(runs["run_id"][:2])',
-        "answer['run_id'].n_unique() == 2",
-    ),
-    Works("results of a row", "ra.fetch_results(runs.to_dicts()[0])", "answer.height > 0"),
-    Works("a sandbox to edit", "ra.Sandbox().edit", "callable(answer)"),
+    ('ra.fetch_runs("wf_claims", from_date="30d")', "0 < answer.height < 40"),
+    ('ra.fetch_runs("wf_claims", from_date="12h")', "answer.width == 32"),
+    ('ra.fetch_runs("wf_claims", to_date="2w")', "answer.height > 0"),
+    (f"ra.fetch_runs({CLAIMS!r}, limit=3)", "answer.height == 3"),
+    (f'ra.fetch_runs([{CLAIMS!r}, "wf_claims"], limit=2)', "answer.height == 2"),
+    (f"ra.fetch_evals({CLAIMS!r})", "answer.height == 20"),
+    (f"ra.fetch_versions({CLAIMS!r})", "answer.height > 0"),
+    (f"ra.fetch_edits({CLAIMS!r})", "answer.height > 0"),
+    (f'ra.fetch_config_changes({CLAIMS!r}, "v1", "published")', "answer.height"),
+    (f"ra.check({CLAIMS!r})", "answer.gate().exit_code == 1"),
+    (f'ra.compare_versions({CLAIMS!r}, "v1", "v2")', "'v1 to v2' in answer.headline"),
+    (f"ra.overview({CLAIMS!r})", "answer.workflow.height == 1"),
+    (f"ra.start_runs({CLAIMS!r}, evals={EVAL!r})", "answer.height == 1"),
+    (f'ra.fetch_runs("wf_claims", eval_id={ALONE!r})', "answer.height > 0"),
+    (f"ra.open_document({EVAL!r}, workflow_id={CLAIMS!r})", "answer.name"),
+    ("ra.open_document(verdict.evals)", "'first of' in repr(answer)"),
+    ("ra.write_csv(verdict, file) or file.getvalue()", "'transition' in answer"),
+    ("ra.write_excel(verdict, book) or book.getvalue()", "answer[:2] == b'PK'"),
+    (f"verdict.values({EVAL!r})", "answer.height == 1"),
+    ('ra.fetch_results(runs["run_id"][:2])', "answer['run_id'].n_unique() == 2"),
+    ("ra.fetch_results(runs.to_dicts()[0])", "answer.height > 0"),
+    ("ra.Sandbox().edit", "callable(answer)"),
 ]
+# The first guess, and the call in the message that does it.
 FAILING = [
-    Fails(
-        "runs with failures", 'ra.fetch_runs(status="failed")', 'runs.filter(pl.col("failed") > 0)'
-    ),
-    Fails(
-        "runs without",
-        'ra.fetch_runs(exclude_status="failed")',
-        'runs.filter(pl.col("failed") == 0)',
-    ),
-    Fails("a month", 'ra.fetch_runs("wf_claims", from_date="1mo")', "'30d'"),
-    Fails(
-        "what failed",
-        'ra.failures("wf_claims")',
-        "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))",
-    ),
-    Fails(
-        "its evals",
-        'ra.summarize_evals("wf_claims")',
-        "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))",
-    ),
-    Fails(
-        "its states",
-        'ra.states("wf_claims")',
-        "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))",
-    ),
-    Fails("by version", 'ra.summarize_runs("wf_claims")', "ra.fetch_runs('wf_claims')"),
-    Fails("a figure", 'ra.plot_pass_rate("wf_claims")', "ra.fetch_runs('wf_claims')"),
-    Fails(
-        "a grid",
-        'ra.plot_verdicts("wf_claims")',
-        "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))",
-    ),
-    Fails("what changed", 'ra.plot_comparison("wf_claims")', "ra.check('wf_claims')"),
-    Fails("results of it", 'ra.fetch_results("wf_claims")', "fetch_runs('wf_claims')"),
-    Fails("is it well", "1 if verdict else 0", "verdict.gate().ok"),
-    Fails(
-        "a document by eval",
-        f"ra.open_document({EVAL!r})",
-        f'open_document({EVAL!r}, workflow_id="…")',
-    ),
-    Fails("a start, mistyped", 'ra.start_runs("wf_claim")', "'wf_claims'"),
-    Fails("an eval, mistyped", 'ra.start_runs("wf_claims", evals="Hail: estimate")', repr(EVAL)),
-    Fails("a name, mistyped", 'ra.check("Motor claims intake")', repr(CLAIMS)),
-    Fails("no evals: check", 'ra.check("wf_untitled")', "ra.start_runs('wf_untitled')"),
-    Fails("no evals: start", 'ra.start_runs("wf_untitled")', "ra.start_runs('wf_untitled')"),
-    Fails("a CSV for Excel", 'ra.write_csv(verdict, "x.xlsx")', "write_excel"),
-    Fails(
-        "an eval's runs by name",
-        f"ra.fetch_runs(eval_id={EVAL!r})",
-        f'fetch_runs("…", eval_id={EVAL!r})',
-    ),
-    Fails("settle by id", 'ra.settle("wf_claims")', "ra.check"),
-    Fails("an unknown version", 'ra.check("wf_claims", baseline="v9")', "published: v2, v1"),
+    ('ra.fetch_runs(status="failed")', 'runs.filter(pl.col("failed") > 0)'),
+    ('ra.fetch_runs(exclude_status="failed")', 'runs.filter(pl.col("failed") == 0)'),
+    ('ra.fetch_runs("wf_claims", from_date="1mo")', "'30d'"),
+    ('ra.failures("wf_claims")', "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))"),
+    ('ra.summarize_evals("wf_claims")', "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))"),
+    ('ra.states("wf_claims")', "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))"),
+    ('ra.summarize_runs("wf_claims")', "ra.fetch_runs('wf_claims')"),
+    ('ra.plot_pass_rate("wf_claims")', "ra.fetch_runs('wf_claims')"),
+    ('ra.plot_verdicts("wf_claims")', "ra.fetch_results(ra.fetch_runs('wf_claims', limit=10))"),
+    ('ra.plot_comparison("wf_claims")', "ra.check('wf_claims')"),
+    ('ra.fetch_results("wf_claims")', "fetch_runs('wf_claims')"),
+    ("1 if verdict else 0", "verdict.gate().ok"),
+    (f"ra.open_document({EVAL!r})", f'open_document({EVAL!r}, workflow_id="…")'),
+    ('ra.start_runs("wf_claim")', "'wf_claims'"),
+    ('ra.start_runs("wf_claims", evals="Hail: estimate")', repr(EVAL)),
+    ('ra.check("Motor claims intake")', repr(CLAIMS)),
+    ('ra.check("wf_untitled")', "ra.start_runs('wf_untitled')"),
+    ('ra.start_runs("wf_untitled")', "ra.start_runs('wf_untitled')"),
+    ('ra.write_csv(verdict, "x.xlsx")', "write_excel"),
+    (f"ra.fetch_runs(eval_id={EVAL!r})", f'fetch_runs("…", eval_id={EVAL!r})'),
+    ('ra.settle("wf_claims")', "ra.check"),
+    ('ra.check("wf_claims", baseline="v9")', "published: v2, v1"),
 ]
 # Calls that say what is next, and cannot work before that is done.
-LATER = ("no evals: check", "no evals: start")
+LATER = ('ra.check("wf_untitled")', 'ra.start_runs("wf_untitled")')
 
 
 @pytest.fixture(scope="module")
@@ -164,27 +95,23 @@ def typed(cells: dict[str, Any]) -> dict[str, Any]:
     return cells
 
 
-def names_of(guesses: list[Any]) -> list[str]:
-    return [each.task for each in guesses]
-
-
-@pytest.mark.parametrize("guess", WORKING, ids=names_of(WORKING))
-def test_it_works(guess: Works, typed: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("guess", "holds"), WORKING)
+def test_it_works(guess: str, holds: str, typed: dict[str, Any]) -> None:
     here = {**typed, "file": io.StringIO(), "book": io.BytesIO()}
-    answer = eval(guess.guess, here)
-    assert eval(guess.holds, {**here, "answer": answer})
+    answer = eval(guess, here)
+    assert eval(holds, {**here, "answer": answer})
 
 
-@pytest.mark.parametrize("guess", FAILING, ids=names_of(FAILING))
+@pytest.mark.parametrize(("guess", "right"), FAILING)
 def test_it_fails_with_the_right_call(
-    guess: Fails, typed: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    guess: str, right: str, typed: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises((ra.ConfigError, ra.NotFoundError, TypeError)) as caught:
-        eval(guess.guess, typed)
-    assert guess.right in str(caught.value)
+        eval(guess, typed)
+    assert right in str(caught.value)
     assert "Starting" not in capsys.readouterr().err
-    if guess.task not in LATER and re.search(r"[(.]", guess.right) and guess.right[0] != "'":
-        eval(guess.right.replace('"…"', '"wf_claims"'), typed)
+    if guess not in LATER and re.search(r"[(.]", right) and right[0] != "'":
+        eval(right.replace('"…"', '"wf_claims"'), typed)
 
 
 @pytest.mark.parametrize(("age", "hours"), [("12h", 12), ("30d", 720), ("2w", 336), ("30 d", 720)])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
@@ -29,12 +27,8 @@ def edited(labels: dict[str, str], published: str = "A") -> LetteredApi:
     )
 
 
-def check(api: LetteredApi, **more: Any) -> Any:
-    return api.check(**more)
-
-
 def test_a_block_is_called_by_its_label() -> None:
-    made = check(edited({ONE: "Line items", OTHER: "Total"}))
+    made = edited({ONE: "Line items", OTHER: "Total"}).check()
     assert "the edit of Line items" in made.headline
     shown = str(made), made.to_markdown(), made.to_html(), made.explain()
     assert not [each for each in shown if ONE in each]
@@ -46,18 +40,18 @@ def test_a_block_is_called_by_its_label() -> None:
 
 
 def test_two_blocks_of_one_label_are_told_apart() -> None:
-    made = check(edited({ONE: "Extract", OTHER: "Extract"}))
+    made = edited({ONE: "Extract", OTHER: "Extract"}).check()
     assert f"the edit of Extract ({ONE})" in made.headline
 
 
 def test_a_block_without_a_label_is_called_by_its_id() -> None:
-    made = check(edited({ONE: "", OTHER: ONE}))
+    made = edited({ONE: "", OTHER: ONE}).check()
     assert f"the edit of {ONE}" in made.headline
     assert f"{ONE} ({OTHER})" in str(made)
 
 
 def test_a_label_is_text() -> None:
-    made = check(edited({ONE: "<b>$x_$</b>\n=1"}))
+    made = edited({ONE: "<b>$x_$</b>\n=1"}).check()
     assert "<b>$x" not in made.to_html()
     assert "\n=1" not in made.headline
 
@@ -65,55 +59,48 @@ def test_a_label_is_text() -> None:
 def test_labels_cost_no_request() -> None:
     api = edited({ONE: "Line items"})
     with api:
-        check(api)
+        api.check()
         assert api.asked.count("GET /v1/workflows/blocks") == 1  # what was edited
     quiet = LetteredApi(alike(9, "P" * 9), labels={"extract": "Line items"})
     with quiet:
-        check(quiet)
+        quiet.check()
         assert "GET /v1/workflows/blocks" not in quiet.asked
 
 
-def later_published(api: LetteredApi) -> None:
-    """What ran as a draft is published by now, under the same id."""
-    row = {
-        "id": "wph_2",
-        "workflow_id": api.flow,
-        "workflow_version_id": "version_A",
-        "version": 2,
-        "published_at": "2026-12-01T10:00:00Z",
-        "is_current": True,
-    }
+def publish(api: LetteredApi, *versions: str) -> None:
+    """List these as published by now, as v1 and so on; the newest is in production."""
+    rows = [
+        {
+            "id": f"wph_{number}",
+            "workflow_id": api.flow,
+            "workflow_version_id": each,
+            "version": number,
+            "published_at": "2026-12-01T10:00:00Z",
+            "is_current": number == len(versions),
+        }
+        for number, each in enumerate(versions, 1)
+    ]
     path = f"GET /v1/workflows/{api.flow}/published-versions"
-    api.broken[path] = reply(body=json.loads(json.dumps(page([row]))))
+    api.broken[path] = reply(body=page(rows[::-1]))
 
 
 def test_92_a_draft_that_was_published_later_is_known_by_both_names() -> None:
     api = LetteredApi(alike(6, "P" * 9))
     with api:
-        assert "draft of 9 Apr" in str(check(api))
-        later_published(api)
+        assert "draft of 9 Apr" in str(api.check())
+        publish(api, "version_Z", "version_A")
         for named in (None, "v2", "published", "version_A"):
-            assert "v2 (draft of 9 Apr)" in str(check(api, candidate=named))
+            assert "v2 (draft of 9 Apr)" in str(api.check(candidate=named))
 
 
 def test_92_how_an_id_begins_says_nothing() -> None:
     api = LetteredApi({"a": "P" * 9}, codes="A" * 8 + "B", published="AB")
     for run in api.runs:
         api.change(run.id, workflow_version_id=f"draft_{run.codes['extract']}")
-    rows = [
-        {
-            "id": f"wph_{number}",
-            "workflow_id": api.flow,
-            "workflow_version_id": f"draft_{letter}",
-            "version": number,
-            "published_at": "2026-01-01T10:00:00Z",
-        }
-        for number, letter in ((2, "B"), (1, "A"))
-    ]
     with api:
-        api.broken[f"GET /v1/workflows/{api.flow}/published-versions"] = reply(body=page(rows))
-        assert " v2 " in str(check(api)).splitlines()[0]
-        assert "v1" in str(check(api, candidate="v1")).splitlines()[0]
+        publish(api, "draft_A", "draft_B")
+        assert " v2 " in str(api.check()).splitlines()[0]
+        assert "v1" in str(api.check(candidate="v1")).splitlines()[0]
 
 
 def test_91_what_is_not_known_of_versions_is_said() -> None:
@@ -121,11 +108,11 @@ def test_91_what_is_not_known_of_versions_is_said() -> None:
     with api:
         for path in (f"{api.flow}/published-versions", "versions?"):
             api.broken[f"GET /v1/workflows/{path}"] = reply(403, {"detail": "no"})
-        made = check(api)
+        made = api.check()
         assert "version_A" in str(made)
         assert "versions have no numbers" in str(made)
         api.broken[f"GET /v1/workflows/{api.flow}/published-versions"] = reply(500)
-        assert "does not say which versions are published" in str(check(api))
+        assert "does not say which versions are published" in str(api.check())
         assert made.gate().ok
 
 
@@ -136,11 +123,11 @@ def test_91_an_archive_without_versions_says_so(tmp_path: Path, status: int) -> 
         for path in (f"{api.flow}/published-versions", "versions?"):
             api.broken[f"GET /v1/workflows/{path}"] = reply(status, {"detail": "no"})
         api.broken["GET /v1/workflows?"] = reply(status, {"detail": "no"})
-        made = check(api, archive=archive)
+        made = api.check(archive=archive)
         assert "does not say which versions are published" in str(made)
         assert "draft of" not in str(made)
         api.broken.clear()
-        assert " v1 " in str(check(api, archive=archive)).splitlines()[0]
+        assert " v1 " in str(api.check(archive=archive)).splitlines()[0]
 
 
 def test_what_an_archive_knows_of_labels_costs_no_request(tmp_path: Path) -> None:
@@ -150,7 +137,7 @@ def test_what_an_archive_knows_of_labels_costs_no_request(tmp_path: Path) -> Non
         assert set(archive.scan_evals().collect()["block_label"]) == {"Line items", "Total"}
         assert set(archive.scan_results().collect()["block_label"]) == {"Line items", "Total"}
         api.upto = 20
-        made = check(api, archive=archive)
+        made = api.check(archive=archive)
         labels = dict(made.evals.select("block_id", "block_label").iter_rows())
         assert labels == {ONE: "Line items", OTHER: "Total"}
         assert ra.fetch_evals(api.flow, client=api.client)["block_label"].null_count() == 12

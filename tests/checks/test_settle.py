@@ -254,18 +254,16 @@ def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure
     assert "not waited for" not in last.explain()
 
 
-class Impatient:
+class Impatient(Recorder):
     """Presses Ctrl-C when so many runs have ended."""
 
     def __init__(self, after: int) -> None:
+        super().__init__()
         self.after = after
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
         if done >= self.after:
             raise KeyboardInterrupt
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
@@ -559,9 +557,7 @@ def test_results_that_do_not_say_their_workflow_cannot_be_run_again(unsure: Smal
     results = ra.fetch_results(runs[-2:], client=unsure.client, progress=False)
     nameless = results.with_columns(workflow_id=pl.lit(None, pl.String))
     ids = runs["run_id"].to_list()
-    first = compare(
-        *(nameless.filter(run_id=each) for each in ids[-2:]),
-    )
+    first = compare(*(nameless.filter(run_id=each) for each in ids[-2:]))
     assert first.reruns.height
     with pytest.raises(ra.ConfigError, match="have no workflow_id"):
         settled(unsure, first)

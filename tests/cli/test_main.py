@@ -21,6 +21,7 @@ from support.fakes import KEY, FakeTime
 from support.faultserver import FaultServer, reply
 from support.inside import Console, RecordingClient, Session, main
 from support.lettered_api import FLOW, HOUR, LetteredApi, keep_time
+from support.small_world import small_api
 
 import retab_analysis as ra
 
@@ -654,9 +655,6 @@ def test_a_file_that_cannot_be_written_is_3(
 
 
 def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    from support.small_world import FLOW as SMALL
-    from support.small_world import small_api
-
     with small_api() as api:
         client = RecordingClient(KEY, api.server.url)
         session = Session(client)
@@ -664,23 +662,23 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         assert re.match(r"✗ Letters \(wf_letters\): .* of 16 pass", capsys.readouterr().out)
         assert main(["overview", "--json"], session) == 0
         (row,) = json.loads(capsys.readouterr().out)["workflows"]
-        assert (row["workflow_id"], row["evals"]) == (SMALL, 16)
+        assert (row["workflow_id"], row["evals"]) == (FLOW, 16)
         assert main(["overview", "-o", "o.csv"], session) == 0
-        assert SMALL in (tmp_path / "o.csv").read_text()
-        assert main(["overview", SMALL, "Letters"], session) == 0
+        assert FLOW in (tmp_path / "o.csv").read_text()
+        assert main(["overview", FLOW, "Letters"], session) == 0
         board, *evals = capsys.readouterr().out.splitlines()
         assert (len(evals), evals.count(board)) == (2 * evals.index(board) + 1, 1)
-        assert main(["overview", SMALL, "--json"], session) == 0
+        assert main(["overview", FLOW, "--json"], session) == 0
         told = json.loads(capsys.readouterr().out)
         assert told["workflows"] == [row]
-        assert {each["workflow_id"] for each in told["evals"]} == {SMALL}
+        assert {each["workflow_id"] for each in told["evals"]} == {FLOW}
         assert len(told["evals"]) == evals.index(board)
-        assert main(["overview", SMALL, "-o", "e.csv"], session) == 0
+        assert main(["overview", FLOW, "-o", "e.csv"], session) == 0
         assert "reason" in (tmp_path / "e.csv").read_text().splitlines()[0]
         assert main(["overview", "wf_nope"], session) == 3
         run_id = api.run_of(-1)
         capsys.readouterr()
-        assert main(["watch", SMALL, "--run", run_id], session) == 0
+        assert main(["watch", FLOW, "--run", run_id], session) == 0
         told = capsys.readouterr()
         assert told.out.startswith("✗ 1 eval is still broken since the edit of classify")
         assert "still broken" not in told.err
@@ -688,14 +686,11 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         # What a build keeps has no values.
         (news,) = (line for line in told.err.splitlines() if line.startswith("✗ classify 1"))
         assert "two red green apples" not in news
-        shown = Terminal(["watch", SMALL, "--run", run_id], Served(api, api.server).variables)
+        shown = Terminal(["watch", FLOW, "--run", run_id], Served(api, api.server).variables)
         assert "two red green apples" in shown.read()
 
 
 def test_a_workflow_that_is_not_there_is_3(capsys: pytest.CaptureFixture[str]) -> None:
-    from support.small_world import FLOW as SMALL
-    from support.small_world import small_api
-
     with small_api() as api:
         client = RecordingClient(KEY, api.server.url)
         session = Session(client)
@@ -705,10 +700,10 @@ def test_a_workflow_that_is_not_there_is_3(capsys: pytest.CaptureFixture[str]) -
             assert re.fullmatch("No answer: there is no workflow '?wf_nope.*\n", told.err)
             assert told.out == ""
         # One that is there may well have none.
-        assert main(["runs", SMALL, "--to", "2020-01-01"], session) == 0
+        assert main(["runs", FLOW, "--to", "2020-01-01"], session) == 0
         assert capsys.readouterr().err == "0 rows.\n"
         # Where no run is going on, it says how the workflow is.
-        assert main(["watch", SMALL], session) == 0
+        assert main(["watch", FLOW], session) == 0
         assert "still broken" in capsys.readouterr().out
 
 

@@ -85,9 +85,13 @@ def suite(before: str, after: str, code: str = "A", **more: Any) -> Comparison:
     return compare(results(*sides[0]), results(*sides[1]))
 
 
-def many_evals(number: int, outcomes: str, codes: str | None = None, **more: Any) -> Rows:
+def many_evals(
+    number: int, outcomes: str, codes: str | None = None, name: str = "e", **more: Any
+) -> Rows:
     """The same history of several evals, each of a document of its own."""
-    return [row for at in range(number) for row in history(f"e{at:03}", outcomes, codes, **more)]
+    return [
+        row for at in range(number) for row in history(f"{name}{at:03}", outcomes, codes, **more)
+    ]
 
 
 RUNS = 20

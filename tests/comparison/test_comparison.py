@@ -76,7 +76,6 @@ def test_the_values_of_what_does_not_pass() -> None:
 def test_what_to_do_next_can_be_typed_until_there_is_nothing() -> None:
     comparison = of_every_transition()
     step = comparison.next_step
-    assert step is not None
     assert step.code == "verdict = ra.settle(verdict)"
     # A variable may have another name.
     assert "Next: Run 2 evals again" in repr(comparison)

@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 import pytest
 from comparison.cases import (
-    Rows,
     held_against,
     held_against_own_past,
     history,
@@ -172,13 +171,9 @@ def test_a_name_that_several_evals_have_is_an_error_that_lists_their_ids(tmp_pat
 def fallen() -> Comparison:
     """Many evals break at once, and one beside them breaks in another block."""
     rows = many_evals(30, "P" * 8 + "F", "A" * 8 + "B", block_id="edited")
-    rows += many_evals_named("fine", 60, "P" * 9, "A" * 9)
+    rows += many_evals(60, "P" * 9, "A" * 9, "fine")
     rows += history("alone", "P" * 8 + "F", "A" * 8 + "C", block_id="other")
     return held_against(rows, 8, 9)
-
-
-def many_evals_named(name: str, number: int, outcomes: str, codes: str) -> Rows:
-    return [row for at in range(number) for row in history(f"{name}{at}", outcomes, codes)]
 
 
 def test_that_the_suite_fell_is_a_reason_without_what_is_accepted(tmp_path: Path) -> None:
@@ -257,7 +252,7 @@ def test_raising() -> None:
 
 
 def test_a_fall_in_one_run_that_no_called_eval_explains_is_undecided() -> None:
-    rows = many_evals_named("fine", 20, "P" * 21, "A" * 21)
+    rows = many_evals(20, "P" * 21, "A" * 21, "fine")
     for at in range(4):
         rows += history(f"fell{at}", "P" * 20 + "F", block_id=f"block_{at}")
     once = held_against(rows, 20, 21)
@@ -266,7 +261,7 @@ def test_a_fall_in_one_run_that_no_called_eval_explains_is_undecided() -> None:
     accepted = once.gate(accepted=[f"fell{at}" for at in range(4)])
     assert (accepted.ok, accepted.doubt) == (True, "")
     # A second run on the same code shows it again.
-    twice = rows + many_evals_named("fine", 20, "." * 21 + "P", "A" * 22)
+    twice = rows + many_evals(20, "." * 21 + "P", "A" * 22, "fine")
     for at in range(4):
         twice += history(f"fell{at}", "." * 21 + "F", block_id=f"block_{at}")
     gate = held_against(twice, 20, (21, 22)).gate(fail_on=())
@@ -399,7 +394,7 @@ def test_an_entry_is_a_reason_once_it_has_none(tmp_path: Path) -> None:
         '"nobody"',
         '"gone"',
     )
-    gate = of_every_transition().gate(BROKEN, accepted=path, verdict=False)
+    gate = of_every_transition().gate(("regressed", "newly_blocked"), accepted=path, verdict=False)
     assert [each.split(":")[0] for each in gate.reasons] == [
         "1 broke since 8 Jun",
         "Accepted, but passes again",
@@ -438,9 +433,6 @@ def test_one_pass_does_not_end_what_is_accepted(
     assert "Accepted" not in str(made.gate(accepted=accepted(tmp_path / "a.toml", '"b"')).reasons)
     (gone,) = made.gate(accepted=accepted(tmp_path / "a.toml", '"a"', '"c"')).reasons[-1:]
     assert gone.startswith("Accepted, but not a saved eval: c.")
-
-
-BROKEN = ("regressed", "newly_blocked")
 
 
 def test_a_file_that_is_not_there_is_refused_by_the_gate_and_made_by_accept(tmp_path: Path) -> None:
@@ -492,6 +484,3 @@ def test_a_gate_that_cannot_be(arguments: dict[str, Any]) -> None:
     for ask in (of_every_transition().gate, of_every_transition().raise_if_regressed):
         with pytest.raises(ConfigError, match=next(iter(arguments))):
             ask(**arguments)
-
-
-# Which evals

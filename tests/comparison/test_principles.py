@@ -40,7 +40,6 @@ def test_every_sentence_is_true_or_is_not_said() -> None:
         reason = comparison.evals.filter(eval_id="broken")["reason"].item()
         assert "0 of 1 passed; before, 20 of 20" in reason
         found = re.search(r"Over the (\d+) evals .* \((\d+) independent documents?\)", said)
-        assert found is not None
         assert [int(each) for each in found.groups()] == [row["n_evals"], row["n_documents"]]
         assert "identical code" not in said
         assert row["n_evals"] < comparison.evals.height

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.inside import Asker, RecordingClient, Session, main
-from support.provenance import CLI, FACTS, endpoints, facts, sdk_requests, undocumented
+from support.provenance import CLI, endpoints, facts, sdk_requests, undocumented
 
 import retab_analysis as ra
 
@@ -88,7 +88,3 @@ def test_doctor_asks_every_endpoint_that_only_reads(
     with ra.Sandbox() as sandbox, RecordingClient(**sandbox.credentials) as client:
         main(["doctor", "wf_invoices"], Session(client))
     assert {place for place in endpoints() if place[0] == "GET"} - asked_requests == set()
-
-
-def test_the_file_is_in_the_package() -> None:
-    assert FACTS.is_file()

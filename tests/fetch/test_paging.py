@@ -18,7 +18,6 @@ import retab_analysis as ra
 
 
 def ids(frame: pl.DataFrame | None) -> list[str]:
-    assert frame is not None
     return frame["run_id"].to_list()
 
 

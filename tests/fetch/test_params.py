@@ -124,7 +124,6 @@ def test_the_partial_rows_are_cut_too() -> None:
     with FaultServer([reply(body=page([run_document("a"), old], "c")), reply(400)]) as server:
         with pytest.raises(ra.InvalidRequestError) as caught:
             ra.fetch_runs(from_date="2026-01-01", client=client_for(server.url))
-    assert caught.value.partial is not None
     assert caught.value.partial["run_id"].to_list() == ["a"]
 
 

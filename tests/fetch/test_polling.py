@@ -96,7 +96,6 @@ def test_three_404s_in_a_row_are_forgiven() -> None:
         with pytest.raises(ra.NotFoundError, match="no such run") as caught:
             wait(server, FakeTime())
         assert len(server.requests) == 5
-    assert caught.value.partial is not None
     assert caught.value.partial["status"].item() == "running"
 
 
@@ -127,7 +126,6 @@ def test_the_wait_ends_in_time_with_the_last_frame() -> None:
         ) as caught:
             wait(server, clock, timeout=60, interval=7)
     assert isinstance(caught.value, TimeoutError)
-    assert caught.value.runs is not None
     assert caught.value.runs["status"].item() == "running"
     assert clock.now == pytest.approx(60)
 
@@ -136,7 +134,6 @@ def test_the_end_of_the_wait_says_that_the_api_was_away() -> None:
     with FaultServer([reply(503, {"detail": "maintenance"})]) as server:
         with pytest.raises(ra.WaitTimeout, match=r"the API was away.*maintenance") as caught:
             wait(server, FakeTime(), timeout=10)
-    assert caught.value.runs is not None
     assert caught.value.runs.is_empty()
 
 
@@ -158,7 +155,6 @@ def test_a_slow_server_does_not_stretch_the_wait_run_by_run() -> None:
         with ra.Client("some_key", server.url, max_concurrency=2) as client:
             with pytest.raises(ra.WaitTimeout) as caught:
                 ra.wait_for_runs(names, timeout=0.5, client=client)
-    assert caught.value.runs is not None
     seen = caught.value.runs["run_id"].to_list()
     assert seen == names[: len(seen)]
     assert len(seen) < 20

@@ -48,7 +48,6 @@ def some_runs(number: int, each: int = 2, hook: Hook | None = None) -> LetteredA
 
 
 def ids(frame: pl.DataFrame | None) -> list[str]:
-    assert frame is not None
     return frame["result_id"].to_list()
 
 
@@ -65,7 +64,6 @@ def our_threads() -> list[str]:
 
 
 def client_of(api: LetteredApi, time: FakeTime | None = None, **settings: Any) -> ra.Client:
-    assert api.server is not None
     return client_for(api.server.url, time, **settings)
 
 
@@ -85,7 +83,6 @@ def test_all_pages_of_all_runs_in_the_order_given_whatever_comes_first() -> None
     order = [f"run_{at}" for at in (4, 0, 3, 1, 2)]
     with some_runs(5, 230, slow_first) as api:  # type: ignore[arg-type]
         frame = ra.fetch_results(order, client=client_of(api))
-        assert api.server is not None
         queries = [each for each in api.server.queries if "run_id" in each]
     assert ids(frame) == all_ids(api, order)
     assert frame.schema == RESULTS.schema
@@ -424,7 +421,6 @@ def test_the_pages_before_a_failure_are_in_partial_with_names() -> None:
         ra.fetch_results(run_ids(api), evals=evals, client=client_of(api))
     partial = caught.value.partial
     assert ids(partial) == [*all_ids(api, ["run_0"])[:100], *all_ids(api, ["run_1"])]
-    assert partial is not None
     assert partial["eval_name"].drop_nulls().to_list() == ["Zero", "Zero"]
 
 
@@ -449,7 +445,6 @@ def test_no_more_requests_at_once_than_connections(workers: int) -> None:
 
     with some_runs(12, hook=linger) as api:  # type: ignore[arg-type]
         ra.fetch_results(run_ids(api), client=client_of(api, max_concurrency=workers))
-        assert api.server is not None
         assert api.server.connections <= workers
     # All of them at one moment is a matter of the machine's load; more is never right.
     assert workers / 2 <= max(most) <= workers

@@ -145,7 +145,6 @@ def test_a_start_is_not_tried_again_and_what_was_started_is_kept(fault: Reply) -
         with pytest.raises(ra.RetabAnalysisError) as caught:
             ra.start_runs("wf", repeat=5, client=client_for(server.url))
         assert posts(server) == 3
-    assert caught.value.partial is not None
     assert caught.value.partial["run_id"].to_list() == ["r1", "r2"]
 
 
@@ -181,9 +180,7 @@ def test_a_start_without_an_answer_is_looked_for(fault: Reply) -> None:
             ra.start_runs("wf", repeat=2, client=client_for(server.url))
         asked = server.queries[-1]
     assert (asked["workflow_id"], asked["trigger_type"]) == ("wf", "api")
-    assert caught.value.unconfirmed is not None
     assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
-    assert caught.value.partial is not None
     assert caught.value.partial["run_id"].to_list() == ["r1"]
 
 
@@ -202,7 +199,6 @@ def test_a_start_is_looked_for_by_its_scope(
         with pytest.raises(ra.TransportError) as caught:
             ra.start_runs("wf", client=client_for(server.url), **arguments)
         assert server.queries[-1].items() >= filters.items()
-    assert caught.value.unconfirmed is not None
     assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
 
 
@@ -210,7 +206,6 @@ def test_a_start_that_left_no_run_says_so() -> None:
     with StartServer([Reply(b"", "close"), listed(("r9", LONG_AGO))]) as server:
         with pytest.raises(ra.TransportError, match="no such run has appeared yet") as caught:
             ra.start_runs("wf", client=client_for(server.url))
-    assert caught.value.unconfirmed is not None
     assert caught.value.unconfirmed.equals(RUNS.empty())
 
 
@@ -286,7 +281,6 @@ def test_82_a_clock_that_is_wrong_is_corrected_by_the_date_of_the_answer(minutes
     with StartServer([Reply(b"", "close"), answer]) as server, ra.Client(KEY, server.url) as client:
         with pytest.raises(ra.TransportError, match="it may be r7, see") as caught:
             ra.start_runs("wf", client=client)
-    assert caught.value.unconfirmed is not None
     assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
 
 
@@ -342,7 +336,6 @@ def test_a_run_that_cannot_be_cancelled_does_not_save_the_others(
         with pytest.raises(error, match="has ended") as caught:
             ra.cancel_runs(list("abc"), client=client_for(server.url))
         assert sum("POST" in each for each in server.requests) == 3
-    assert caught.value.partial is not None
     assert caught.value.partial["run_id"].to_list() == ["a", "c"]
 
 
@@ -359,7 +352,6 @@ def test_a_failing_api_ends_the_cancelling() -> None:
         with pytest.raises(ra.ServerError, match=r"a \(500\); not tried: b, c;") as caught:
             ra.cancel_runs(list("abc"), client=client_for(server.url))
         assert len(server.requests) == 1
-    assert caught.value.partial is not None
     assert caught.value.partial.is_empty()
 
 
@@ -377,7 +369,6 @@ def test_what_ended_the_cancelling_is_told_rather_than_what_did_not() -> None:
         with pytest.raises(ra.AuthenticationError) as caught:
             ra.cancel_runs(list("abcd"), client=client_for(server.url))
         assert len(server.requests) == 3
-    assert caught.value.partial is not None
     assert caught.value.partial["run_id"].to_list() == ["b"]
 
 

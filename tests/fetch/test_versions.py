@@ -70,26 +70,27 @@ def test_a_publication_that_lacks_a_member_is_none(member: str) -> None:
             fetch_versions("wf", client=client_for(server.url))
 
 
-@pytest.mark.parametrize("answer", [403, 404, 405, "<html>not here</html>"])
-def test_91_where_publications_are_not_listed_the_graphs_are_the_versions(answer: Any) -> None:
-    refused = (
-        reply(body=answer.encode()) if isinstance(answer, str) else reply(answer, {"detail": "no"})
-    )
+REFUSED = [
+    reply(403, {"detail": "no"}),
+    reply(404),
+    reply(405),
+    reply(body=b"<html>not here</html>"),
+]
+
+
+@pytest.mark.parametrize("answer", REFUSED)
+@pytest.mark.parametrize("graphs", [reply(body=page(GRAPHS)), REFUSED[0]])
+def test_91_where_publications_are_not_listed_graphs_or_the_workflow_tell(
+    answer: Reply, graphs: Reply
+) -> None:
+    """Without graphs only the current version is known, which the workflow names."""
     flow = workflow_document("wf", published=CURRENT)
-    with served(publications=refused, graphs=reply(body=page(GRAPHS)), flow=flow) as api:
+    with served(publications=answer, graphs=graphs, flow=flow) as api:
         with pytest.warns(UserWarning, match="versions have no numbers"):
             frame = fetch_versions("wf", client=api.client)
     assert frame.schema == VERSIONS.schema
-    assert frame.rows() == [("ver_b", None, *SECOND[2:]), FIRST]
-
-
-def test_91_without_graphs_the_workflow_names_the_current_version() -> None:
-    refused = reply(403, {"detail": "no"})
-    flow = workflow_document("wf", published=CURRENT)
-    with served(publications=refused, graphs=refused, flow=flow) as api:
-        with pytest.warns(UserWarning, match="versions have no numbers"):
-            frame = fetch_versions("wf", client=api.client)
-    assert frame.rows() == [("ver_b", None, *SECOND[2:])]
+    older = [] if graphs is REFUSED[0] else [FIRST]
+    assert frame.rows() == [("ver_b", None, *SECOND[2:]), *older]
 
 
 def test_where_no_publication_says_that_it_is_current_the_workflow_does() -> None:

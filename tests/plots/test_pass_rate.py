@@ -229,16 +229,11 @@ def tick_names(ax: Axes) -> list[str]:
 
 
 def test_over_time_published_versions_are_marks() -> None:
-    published = [
-        {
-            "workflow_version_id": f"v{at}",
-            "version": at,
-            "published_at": START + timedelta(days=day),
-        }
+    marks = pl.concat(
+        versions(workflow_version_id=f"v{at}", version=at, published_at=START + timedelta(days=day))
         for at, day in ((1, -50), (2, 9), (3, 15))
-    ]
-    versions = pl.DataFrame(published, schema=VERSIONS.schema)
-    ax = plot_pass_rate(runs(*WEEKS), every="1w", versions=versions)
+    )
+    ax = plot_pass_rate(runs(*WEEKS), every="1w", versions=marks)
     dashed = [each for each in ax.get_lines() if each.get_linestyle() == "--"]
     assert [num2date(each.get_xdata()[0]) for each in dashed] == [
         START + timedelta(days=day) for day in (15, 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -11,10 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from support.contract import openapi
 from support.inside import StoreServer
 from support.sandbox_api import KEY, make_store, past_of, plan_world
 
-CONTRACT = Path(__file__).parents[1] / "data" / "openapi.yaml"
 RUNS = "/v1/workflows/evals/runs"
 
 # What the contract says in words and OpenAPI cannot: the two cursors exclude each other.
@@ -37,8 +38,7 @@ def server() -> Iterator[StoreServer]:
 
 def _contract() -> dict[str, Any]:
     """Load the contract, with the 409 that the API's notes name and the file does not list."""
-    contract = yaml.safe_load(CONTRACT.read_text())
-    assert isinstance(contract, dict)
+    contract = copy.deepcopy(openapi())
     answers = contract["paths"][RUNS + "/{run_id}/cancel"]["post"]["responses"]
     answers["409"] = {**answers["404"], "description": "The run has ended already"}
     return contract

@@ -41,7 +41,6 @@ def test_a_process_of_its_own() -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         try:
-            assert process.stdout is not None
             exports = exported([process.stdout.readline(), process.stdout.readline()])
             assert ask(exports) == 200
             process.send_signal(signal.SIGINT)

@@ -29,8 +29,7 @@ EVERY_WORLD = [pytest.param(seed, flow, id=f"{flow}-{seed}") for seed in SEEDS f
 @contextmanager
 def client_of(seed: int) -> Iterator[ra.Client]:
     with make_server(plan_world(seed)) as server:
-        key, url = server.credentials["api_key"], server.credentials["base_url"]
-        with ra.Client(key, url) as client:
+        with ra.Client(**server.credentials) as client:
             yield client
 
 

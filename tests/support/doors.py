@@ -26,7 +26,6 @@ import retab_analysis as ra
 from support.fakes import KEY, FakeTime, client_for
 from support.faultserver import FaultServer
 from support.inside import RecordingClient, Session, main
-from support.lettered_api import LetteredApi
 from support.situations import SITUATIONS, Situation
 from support.story import FLOWS
 
@@ -120,11 +119,6 @@ def ask_all_doors(situation: Situation) -> Answer:
     return answer
 
 
-def fresh(api: LetteredApi) -> LetteredApi:
-    """The same API, of which nothing was asked yet."""
-    return api.again()
-
-
 def ask_command_line(situation: Situation) -> Answer:
     """Ask on the command line alone."""
     with tempfile.TemporaryDirectory() as name:
@@ -153,7 +147,7 @@ def list_whole_runs(sandbox: ra.Sandbox) -> dict[str, list[str]]:
 
 
 def _run(situation: Situation, folder: Path, more: list[str]) -> Answer:
-    with FaultServer([fresh(situation.api)]) as server:
+    with FaultServer([situation.api.again()]) as server:
         command = [*situation.command.split(), *more]
         return _call(situation, command, server.url, KEY, folder)
 
@@ -207,7 +201,7 @@ def _run_pytest(situation: Situation, folder: Path) -> tuple[int, Mapping[str, i
         *("-p", "no:unraisableexception"),
         *("--retab", words[0], *(names.get(each, each) for each in words[1:])),
     ]
-    with FaultServer([fresh(situation.api)]) as server:
+    with FaultServer([situation.api.again()]) as server:
         with environment(situation, server.url, folder), pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
             if situation.key == KEY:

@@ -10,37 +10,16 @@ or the end of the row: no result. Histories that the library has to judge are a 
         for api.upto in range(16, 22):
             made = api.check()
 
-The other rows of the hand-made cases, each as what makes it so (``w`` is ``"W" * 20``)::
+What else there is, each as what makes it so (``w`` is ``"W" * 20``)::
 
-    evals {"a": "P" * 20 + "...", ...}                        # a whole run without it, still saved
-    api.remove("a")                                           # not saved any more
-    evals {"a": "P" * 20 + "F" * 5 + "C" * 20 + "FF"}         # cancelled runs between
     evals {"a": "P" * 20 + "E" + "E"}, scopes=w + "We"        # an error, and its rerun errs too
     evals {"a": "P" * 20 + "F" + "P" * 5}, scopes=w + "Wbbbbb"    # block runs, minutes apart
     scopes=w + "B", blocks={"a": "extract", "b": "extract"}   # the edit was run by its block only
-    codes={"extract": "AAAB", "classify": "AAAAB"}            # each block's code, with the draft's
     api.run({"a": "F"}, scope="E", codes={"extract": "Z"})    # one eval tried on an edited draft
-    definitions={"a": "AAAAAB"}                               # another expectation from then on
-    values={"A": {"a": 1, "b": 2}, "B": {"b": 2, "a": 1.0}}   # ... which is the same in other words
-    inputs={"a": "AAAAAB"}                                    # other inputs from the sixth run on
     definitions={"a": "AAAB"} with three runs                 # edited since, and not run since
-    documents=dict.fromkeys(("a", "b"), "one.pdf")            # evals of one document
-    memory=False                                              # no latest pass, no latest failure
-    api.change("a", latest_passing_run_summary=None)          # ... of one; any member of anything
     evals {"new": "." * 20 + "F"}                             # saved after the twentieth run
-    evals {"old": "", ...}; api.change("old", validation_status="broken")
-
-What must not pass for green, between two checks::
-
     api.runs[-1].results = ["a", "a"]                         # b's result is lost, a's is doubled
-    api.change("run_20", total_evals=9)                       # says nine, and has two results
-    api.change("run_20", counts__outcome__failed=3)           # counts that its results deny
-    api.change("run_19", workflow_id="wf_other")              # a foreign run in the list
-    api.change("res_run_20_a", workflow_id="wf_other")        # a foreign result in a list
-    api.runs[-1].status = "error"                             # ended in an error, or "cancelled"
-    api.runs[-1].at += timedelta(days=90)                     # dated in the future (see ``now``)
-    api.change("run_20", eval_id="a")                         # gets a target or an eval later
-    api.run("PPPF"); api.run("F", scope="E")                  # another run, by letters or by eval
+    api.change("res_run_20_a", workflow_id="wf_other")        # any member of anything
     del api.runs[3]; api.upto = 12                            # runs that are gone, or not there yet
     api.largest_page = 5; api.cut["/evals/runs"] = 5          # short pages; a list that breaks off
 """

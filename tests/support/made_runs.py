@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 import retab_analysis as ra
-from support.documents import result_document, run_document
+from support.documents import changed, result_document, run_document
 
 LIFECYCLE = ("pending", "queued", "running", "completed", "error", "cancelled")
 OUTCOMES = ("passed", "failed", "blocked")
@@ -31,13 +31,7 @@ def run_with(run_id: str = "r1", status: str = "running", /, **counts: Any) -> d
         document["timing"].update(completed_at=None, duration_ms=None)
     if status in ("queued", "pending"):
         document["timing"].update(started_at=None)
-    for path, value in counts.items():
-        *parents, leaf = path.split("__")
-        part = document
-        for parent in parents:
-            part = part[parent]
-        part[leaf] = value
-    return document
+    return changed(document, **counts)
 
 
 def result_with(eval_id: str, state: str, run_id: str = "r1", **changes: Any) -> dict[str, Any]:

@@ -24,8 +24,6 @@ from retab.types.workflows.evals.results import (
 )
 from retab.types.workflows.evals.runs import WorkflowEvalRun
 
-from support.oracle import milliseconds, ok, said
-
 Row = dict[str, Any]
 
 IN_FLIGHT = ("pending", "queued", "running")
@@ -65,6 +63,28 @@ def not_null(text: str | None) -> str | None:
 def canonical(value: Any) -> str:
     """JSON in which the order of members does not show: the SDK does not keep it."""
     return json.dumps(value, sort_keys=True)
+
+
+def said(*messages: str | None) -> str | None:
+    """The first message that is one."""
+    return next((each for each in messages if each not in (None, "(no message)")), None)
+
+
+def ok(status: str, counts: dict[str, int | None]) -> bool | None:
+    if status != "completed":
+        return False
+    bad = [counts[name] for name in ("failed", "blocked", "error", "cancelled")]
+    if any(each not in (0, None) for each in bad):
+        return False
+    return None if None in bad else True
+
+
+def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
+    if start is None or end is None:
+        return None
+    span = end - start
+    microseconds = (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
+    return abs(microseconds) // 1000 * (1 if microseconds >= 0 else -1)
 
 
 def run_row(run: WorkflowEvalRun) -> Row:

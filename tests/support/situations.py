@@ -82,6 +82,7 @@ def _accepted(until: str | None = None) -> str:
 
 
 _SUSPECT: dict[str, Any] = {"letters": "P" * 12 + "F"}
+_ONE_FAILED = "check wf_contracts --candidate {contracts[5]}"
 _FLAKY = "PPFPPPFPPFPPPPFPPFPP"
 
 SITUATIONS = (
@@ -133,28 +134,15 @@ SITUATIONS = (
         "one failure, and nobody edited",
         2,
         _one(**_SUSPECT),
-        shown="check wf_contracts --candidate {contracts[5]}",
+        shown=_ONE_FAILED,
     ),
-    Situation(
-        "the same",
-        0,
-        _one(**_SUSPECT),
-        "--undecided ok",
-        shown="check wf_contracts --candidate {contracts[5]} --undecided ok",
-    ),
-    Situation(
-        "the same",
-        1,
-        _one(**_SUSPECT),
-        "--undecided fail",
-        shown="check wf_contracts --candidate {contracts[5]} --undecided fail",
-    ),
-    Situation(
-        "the same",
-        1,
-        _one(**_SUSPECT),
-        "--fail-on regressed,suspect",
-        shown="check wf_contracts --candidate {contracts[5]} --fail-on regressed,suspect",
+    *(
+        Situation("the same", code, _one(**_SUSPECT), options, shown=f"{_ONE_FAILED} {options}")
+        for code, options in (
+            (0, "--undecided ok"),
+            (1, "--undecided fail"),
+            (1, "--fail-on regressed,suspect"),
+        )
     ),
     Situation("run again, it passes", 0, _one(**_SUSPECT, reruns={}), "--settle 12"),
     Situation("run again, it fails", 2, _one(**_SUSPECT, reruns={"total": "FFFF"}), "--settle 12"),

@@ -43,6 +43,23 @@ class _Proxy:
     def _serve(self, connection: socket.socket) -> None:
         raise NotImplementedError
 
+    def _pass_on(self, client: ssl.SSLSocket) -> None:
+        with socket.create_connection(("127.0.0.1", self._server)) as server:
+            while True:
+                # TLS may have read more from the wire than was taken from it.
+                ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+                for source in ready:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    if source is client:
+                        server.sendall(data)
+                    else:
+                        self._answer(client, data)
+
+    def _answer(self, client: ssl.SSLSocket, data: bytes) -> None:
+        client.sendall(data)
+
 
 class TlsProxy(_Proxy):
     """Answers CONNECT and passes on what comes, for each connection in a thread of its own.
@@ -68,26 +85,11 @@ class TlsProxy(_Proxy):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.asked.append(client.recv(65536).decode("latin-1").split("\r\n")[0])
             client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            server = stack.enter_context(socket.create_connection(("127.0.0.1", self._server)))
-            self._pass_on(client, server)
-
-    def _pass_on(self, client: ssl.SSLSocket, server: socket.socket) -> None:
-        while True:
-            # TLS may have read more from the wire than was taken from it.
-            ready = [client] if client.pending() else select.select([client, server], [], [])[0]
-            for source in ready:
-                data = source.recv(65536)
-                if not data:
-                    return
-                if source is client:
-                    server.sendall(data)
-                else:
-                    self._answer(client, data)
+            self._pass_on(client)
 
     def _answer(self, client: ssl.SSLSocket, data: bytes) -> None:
         if not self.is_slow.is_set():
-            client.sendall(data)
-            return
+            return super()._answer(client, data)
         for at in range(len(data)):
             time.sleep(self._pause)
             client.sendall(data[at : at + 1])
@@ -117,11 +119,4 @@ class EndingProxy(_Proxy):
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._authority.issue_cert(self.asked[-1].partition(":")[0]).configure_cert(tls)
             client = stack.enter_context(tls.wrap_socket(connection, server_side=True))
-            server = stack.enter_context(socket.create_connection(("127.0.0.1", self._server)))
-            while True:
-                ready = [client] if client.pending() else select.select([client, server], [], [])[0]
-                for source in ready:
-                    data = source.recv(65536)
-                    if not data:
-                        return
-                    (server if source is client else client).sendall(data)
+            self._pass_on(client)

@@ -192,14 +192,10 @@ def test_81_so_does_the_command_line(
     assert "this process was forked" in capfd.readouterr().err
 
 
-FIRST_CALLS = [
-    'fetch_results("r", client=client)',
-    'check("wf", client=client)',
-]
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere polars' threads are not seen")
-@pytest.mark.parametrize("call", FIRST_CALLS)
+@pytest.mark.parametrize(
+    "call", ['fetch_results("r", client=client)', 'check("wf", client=client)']
+)
 def test_81_whoever_has_used_polars_before(call: str) -> None:
     """A new process, in which polars is used, and nothing of ours that would know it."""
     program = f"""if True:

@@ -90,13 +90,11 @@ FAILURES = {
     "refused": None,
     "reset": Reply(b"", "reset"),
     "cut": reply(body=b"{", length=9, then="close"),
-    "401 that repeats the key": reply(401, {"detail": f"no such key: {KEY}"}),
     "schema": reply(body=b"[]"),
     "a part that repeats the key": reply(206, f"{KEY}".encode()),
     "gzip that is none, with the key": reply(
         body=KEY.encode(), headers={"Content-Encoding": "gzip"}
     ),
-    "a status line with the key": Reply(f"HTTP/1.1 {KEY}\r\n\r\n".encode(), "close"),
 }
 
 
@@ -119,17 +117,18 @@ def test_30_no_error_shows_the_key(answer: Reply | None, caplog: pytest.LogCaptu
 
 
 def assert_library_frames_hold_no_key(error: BaseException) -> None:
-    frames = 0
-    step = error.__traceback__
-    while step is not None:
-        parts = Path(step.tb_frame.f_code.co_filename).parts
-        assert not {"urllib3", "requests", "http"} & set(parts)
-        if "retab_analysis" in parts:
-            frames += 1
-            shown = {name: repr(value) for name, value in step.tb_frame.f_locals.items()}
-            assert KEY not in str(shown)
-        step = step.tb_next
-    assert frames > 2
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        assert not {"urllib3", "requests", "http"} & set(Path(frame.f_code.co_filename).parts)
+    ours = [*frames_of_ours(error)]
+    assert len(ours) > 2
+    assert KEY not in str(ours)
+
+
+def frames_of_ours(error: BaseException) -> Iterator[dict[str, object]]:
+    """What the frames of the library hold, with all that is inside of it."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if "retab_analysis" in Path(frame.f_code.co_filename).parts:
+            yield {name: inside(value) for name, value in frame.f_locals.items()}
 
 
 def test_30_an_interrupt_shows_no_frame_that_holds_it() -> None:
@@ -303,15 +302,6 @@ def test_64_what_the_server_repeats_is_shown_nowhere(
     assert not [text for text in shown if is_shown(text, key)]
 
 
-def frames_of_ours(error: BaseException) -> Iterator[dict[str, object]]:
-    """What the frames of the library hold, with all that is inside of it."""
-    step = error.__traceback__
-    while step is not None:
-        if "retab_analysis" in Path(step.tb_frame.f_code.co_filename).parts:
-            yield {name: inside(value) for name, value in step.tb_frame.f_locals.items()}
-        step = step.tb_next
-
-
 def inside(value: object) -> object:
     """A value with its attributes, one deep."""
     names = [*getattr(value, "__dict__", {}), *getattr(type(value), "__slots__", ())]
@@ -351,8 +341,6 @@ class Alarm(BaseException):
 def test_65_no_exception_takes_frames_along_that_hold_the_key(
     error: BaseException, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import http.client
-
     from urllib3.connection import HTTPConnection
 
     def fail(self: object, *args: object, **kwargs: object) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
-import yaml
+from support.contract import openapi
 from support.sandbox_api import Api, plan_world
 
-CONTRACT = Path(__file__).parents[2] / "data" / "openapi.yaml"
 SEEDS = (0, 20260518)
 
 
@@ -25,8 +23,7 @@ def everything(api: Api) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
 
 
 def _validator(name: str) -> jsonschema_rs.Draft202012Validator:
-    contract = yaml.safe_load(CONTRACT.read_text())
-    schema = {"$ref": f"#/components/schemas/{name}", "components": contract["components"]}
+    schema = {"$ref": f"#/components/schemas/{name}", "components": openapi()["components"]}
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
 
 

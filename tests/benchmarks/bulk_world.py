@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from support.inside import (
     SECOND,
     Circumstances,
     SimulatedRun,
-    Store,
     World,
     build_workflow,
     files_of,
     make_plan,
-    wall_clock,
 )
 
 BULK_WORKFLOW_ID = "wf_bulk"
 FIRST_DAY = -400
-
-
-def bulk_store(
-    runs: int,
-    evals: int,
-    *,
-    anchor: int,
-    spacing: float = 3600.0,
-    clock: Callable[[], int] = wall_clock,
-) -> Store:
-    """A store of such a world."""
-    world = bulk_world(evals, anchor=anchor)
-    return Store(world, bulk_runs(world, runs, spacing=spacing), clock=clock)
 
 
 def bulk_world(evals: int, *, anchor: int) -> World:
