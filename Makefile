@@ -70,8 +70,8 @@ browsers: $(VENV)/.test node-hosts
 studies: $(VENV)/.test
 	$(RUN) -m pytest $(PARALLEL) -m study $(TESTS)
 
-# Writes docs/_rates.json, from which the pages take their rates, and renews those in README.md. Run
-# it after a change of the model or of the study. It takes ten minutes of one core.
+# Writes docs/_rates.json, and renews the rates in README.md and in the pages. Run it after a change of
+# the model or of the study. It takes ten minutes of one core.
 rates: $(VENV)/.test
 	$(RUN) tests/simulation/musts.py --suites $(SUITES) --seed 101 --processes $(PROCESSES) --write
 	$(RUN) docs/rates.py

@@ -1,22 +1,20 @@
-"""The rates that pages state come from ``_rates.json``, which ``make rates`` writes.
+r"""The rates that pages state come from ``_rates.json``, which ``make rates`` writes.
 
-A page names a number and does not write it down:
+A number stands in the text, and its name in a comment behind it. So GitHub shows it, too:
 
-- ``{rate}`edit: calls at sight that are true | A``` is a rate.
-- ``{limit}`broke``` is a number that no study measures, such as a threshold.
-- ``{study}`suites``` says how the study was made: ``suites``, ``seed``, ``commit``.
-- ``{rates}`edit, drift | A, B```, on a line of its own, is the table of these parts and worlds.
-- ``{row}`edit: calls at sight that are true | A, B``` is four cells of a table: each world, and the
-  naive rule in it.
+- ``98 %<!-- rate: edit: calls at sight that are true | A -->`` is a rate.
+- ``0.8<!-- limit: broke -->`` is a number that no study measures, such as a threshold.
+- ``80<!-- study: suites -->`` says how the study was made: ``suites``, ``seed``, ``commit``.
 
-GitHub shows README.md as it is, so a number stands there before a comment with its name:
-``98 %<!-- rate: … -->``. ``python docs/rates.py`` renews these numbers.
+In a table, write a bar of the name as ``\|``. ``python docs/rates.py`` renews these numbers in
+README.md and in all pages. The large tables of ``simulation`` are too wide for that:
+``{rates}`edit, drift | A, B```, on a line of its own, is the table of these parts and worlds.
 
-The build fails if a name is not in the file, or if a number in README.md is another one than the
-file's. It also fails if README.md, or a page about rates, states a number in its prose that looks
-like a rate: a percentage, "9 of 10", "nine in ten", a decimal below 1. A page is about rates if it
-is, or links to, ``how-sure`` or ``simulation``, and if somebody wrote it. Code is no prose. Nothing
-finds "half of all".
+The build fails if a name is not in the file, or if a number is another one than the file's. It also
+fails if a page about rates states a number in its prose that looks like a rate: a percentage, "9 of
+10", "nine in ten", a decimal below 1. A page is about rates if it is, or links to, ``how-sure`` or
+``simulation``, and if somebody wrote it. So README.md is one. Code is no prose. Nothing finds "half
+of all".
 """
 
 from __future__ import annotations
@@ -36,8 +34,8 @@ ABOUT_RATES = ("how-sure", "simulation")
 
 Study = dict[str, Any]
 
-_ASKED = re.compile(r"\{(rates?|row|limit|study)\}`([^`]+)`")
-_MARKED = re.compile(r"(\d[\d.,]*(?: %)?)<!-- rate: (.+?) -->")
+_TABLE = re.compile(r"\{rates\}`([^`]+)`")
+_MARKED = re.compile(r"([\w.,−]+(?: %)?)<!-- (rate|limit|study): (.+?) -->", re.DOTALL)
 
 _NO_PROSE = [
     re.compile(r"\A---\n.*?\n---\n", re.DOTALL),
@@ -46,7 +44,7 @@ _NO_PROSE = [
         r"^[ >]*(`{3,}|~{3,})(?!\{(?!code|toctree)).*?^[ >]*\1[`~]*$", re.DOTALL | re.MULTILINE
     ),
     re.compile(r"<!--.*?-->", re.DOTALL),
-    re.compile(r"(\{\w+\})?(?<!`)(`{1,2})(?!`).+?(?<!`)\2(?!`)", re.DOTALL),
+    re.compile(r"(?:\{\w+\})?(?<!`)(`{1,2})(?!`).+?(?<!`)\1(?!`)", re.DOTALL),
     re.compile(r"\]\([^)]*\)"),
 ]
 _WORDS = (
@@ -87,8 +85,8 @@ def show_rate(rate: Study) -> str:
 
 
 def find(study: Study, part: str, name: str) -> Any:
-    """What the file has by that name."""
-    name = " ".join(name.split())
+    """What the file has by that name, which may be broken into lines or stand in a table."""
+    name = " ".join(name.replace("\\|", "|").split())
     if name not in study[part]:
         raise RateError(f"there is nothing called {name!r} among the {part} of {FILE.name}")
     return study[part][name]
@@ -158,31 +156,28 @@ def _hold_together(cell: str) -> str:
     return cell.replace(" ", "\N{NO-BREAK SPACE}").replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
 
 
-def fill_page(study: Study, text: str) -> str:
-    """A page with the numbers in the place of their names."""
-
-    def fill(match: re.Match[str]) -> str:
-        kind, name = match.groups()
-        if kind == "rates":
-            return write_table(study, name)
-        if kind == "row":
-            title, worlds = " ".join(name.split()).split(" | ")
-            names = [
-                f"{title} | {each}{of}" for each in worlds.split(", ") for of in ("", " | naive")
-            ]
-            return " | ".join(show_rate(find(study, "rates", each)) for each in names)
-        if kind == "rate":
-            return show_rate(find(study, "rates", name))
-        return f"{find(study, 'limits', name):g}" if kind == "limit" else f"{study[name]}"[:10]
-
-    return _ASKED.sub(fill, text)
+def show_number(study: Study, kind: str, name: str) -> str:
+    """The file's number for a comment ``kind: name``."""
+    if kind == "rate":
+        return show_rate(find(study, "rates", name))
+    return f"{find(study, 'limits', name):g}" if kind == "limit" else f"{study[name]}"[:10]
 
 
-def fill_readme(study: Study, text: str) -> str:
-    """README.md with the file's numbers before their names."""
-    return _MARKED.sub(
-        lambda match: f"{show_rate(find(study, 'rates', match[2]))}<!-- rate: {match[2]} -->", text
-    )
+def renew_numbers(study: Study, text: str) -> str:
+    """A page with the file's numbers before their names."""
+
+    def renew(match: re.Match[str]) -> str:
+        return match[0].replace(match[1], show_number(study, match[2], match[3]), 1)
+
+    return _MARKED.sub(renew, text)
+
+
+def check_numbers(study: Study, text: str) -> None:
+    """Raise a RateError if a number is not the file's."""
+    for stated, kind, name in _MARKED.findall(text):
+        number = show_number(study, kind, name)
+        if stated != number:
+            raise RateError(f"it says {stated} of {name!r}, and {FILE.name} {number}")
 
 
 def is_about_rates(name: str, text: str) -> bool:
@@ -208,20 +203,13 @@ def check_prose(text: str) -> None:
         )
 
 
-def check_readme(study: Study, text: str) -> None:
-    """Raise a RateError if README.md states a rate that is not the file's."""
-    for number, name in _MARKED.findall(text):
-        rate = show_rate(find(study, "rates", name))
-        if number != rate:
-            raise RateError(f"it says {number} of {name!r}, and {FILE.name} {rate}")
-    check_prose(text)
-
-
-def read_page(name: str, text: str) -> str:
-    """A page as Sphinx reads it: checked, and with its numbers."""
+def read_page(study: Study, name: str, text: str) -> str:
+    """A page as Sphinx reads it: checked, without the names, and with its tables."""
+    check_numbers(study, text)
     if is_about_rates(name, text):
         check_prose(text)
-    return fill_page(read_study(), text)
+    text = _MARKED.sub(lambda match: match[1], text)
+    return _TABLE.sub(lambda match: write_table(study, match[1]), text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -230,7 +218,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
     def on_start(app: Sphinx) -> None:
         try:
-            check_readme(read_study(), README.read_text(encoding="utf-8"))
+            read_page(read_study(), "README", README.read_text(encoding="utf-8"))
         except RateError as error:
             raise ExtensionError(f"README.md: {error}") from None
 
@@ -238,7 +226,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         if Path(app.env.doc2path(name)).suffix == ".md":
             app.env.note_dependency(str(FILE), docname=name)
             try:
-                source[0] = read_page(name, source[0])
+                source[0] = read_page(read_study(), name, source[0])
             except RateError as error:
                 raise ExtensionError(f"{name}: {error}") from None
 
@@ -248,6 +236,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 if __name__ == "__main__":
-    README.write_text(
-        fill_readme(read_study(), README.read_text(encoding="utf-8")), encoding="utf-8"
-    )
+    for page in (README, *HERE.glob("**/*.md")):
+        page.write_text(renew_numbers(read_study(), page.read_text("utf-8")), "utf-8")

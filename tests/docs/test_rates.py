@@ -12,7 +12,6 @@ import pytest
 from simulation.musts import LEAST_SUITES, LIMITS, list_figures
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
 
 
 def load() -> Any:
@@ -31,6 +30,7 @@ PAGES = {
     for page in sorted((ROOT / "docs").glob("**/*.md"))
     if not {"generated", "skill"} & {*page.parts}
 }
+PAGES["README"] = (ROOT / "README.md").read_text("utf-8")
 ONE = next(iter(STUDY["rates"]))
 
 
@@ -46,18 +46,22 @@ def test_the_file_has_the_rates_of_today_s_study() -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_can_be_read(name: str) -> None:
-    text = rates.read_page(name, PAGES[name])
-    assert not re.search(r"\{(rates?|row|limit|study)\}`", text)
+def test_a_page_states_the_file_s_rates(name: str) -> None:
+    shown = rates.read_page(STUDY, name, PAGES[name])
+    assert "{rates}" not in shown
+    assert "<!-- rate:" not in shown
+    assert rates.renew_numbers(STUDY, PAGES[name]) == PAGES[name]
 
 
-def test_the_readme_states_the_file_s_rates() -> None:
-    rates.check_readme(STUDY, README)
-    assert rates.fill_readme(STUDY, README) == README
+def test_these_pages_are_about_rates() -> None:
+    about = {name for name, text in PAGES.items() if rates.is_about_rates(name, text)}
+    assert about >= {"README", "how-sure", "simulation", "how-to/run-less", "ci"}
 
 
 def test_the_page_of_the_study_shows_every_rate() -> None:
-    shown = rates.read_page("simulation", PAGES["simulation"]).replace("\N{NO-BREAK SPACE}", " ")
+    shown = rates.read_page(STUDY, "simulation", PAGES["simulation"]).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     for name in STUDY["rates"]:
         title, world, *naive = name.split(" | ")
         cell = rates.show_rate(STUDY["rates"][name])
@@ -137,11 +141,10 @@ def test_a_page_about_rates_fails_that_states_a_number_by_itself(said: str) -> N
         "how-sure": f"# How sure\n\n{said}\n",
         "start": f"{said}\n\n[How sure](how-sure.md#the-words)\n",
         "how-to/verdict": f"`code` it is.\n\n{said}\n\n[The figures](../simulation.md)\n",
+        "README": f"# retab\n\n{said}\n\n[How sure](docs/how-sure.md)\n",
     }.items():
-        with pytest.raises(rates.RateError, match="is a number that"):
-            rates.read_page(name, text)
-    with pytest.raises(rates.RateError, match=r"^line \d"):
-        rates.check_readme(STUDY, f"# retab\n\n{said}\n")
+        with pytest.raises(rates.RateError, match=r"^line \d.*is a number that"):
+            rates.read_page(STUDY, name, text)
 
 
 @pytest.mark.parametrize(
@@ -157,36 +160,47 @@ def test_a_page_about_rates_fails_that_states_a_number_by_itself(said: str) -> N
     ],
 )
 def test_code_and_other_numbers_are_no_rates(said: str) -> None:
-    assert rates.read_page("how-sure", f"# How sure\n\n{said}\n") == f"# How sure\n\n{said}\n"
+    page = f"# How sure\n\n{said}\n"
+    assert rates.read_page(STUDY, "how-sure", page) == page
 
 
 def test_a_page_that_is_not_about_rates_may_state_percentages() -> None:
-    assert rates.read_page("gallery", "The 95 % interval.") == "The 95 % interval."
+    assert rates.read_page(STUDY, "gallery", "The 95 % interval.") == "The 95 % interval."
 
 
-@pytest.mark.parametrize("role", ["rate", "limit", "rates", "row"])
-def test_a_name_that_the_file_does_not_have_ends_the_build(role: str) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "98 %<!-- rate: no such thing | A -->",
+        "0.8<!-- limit: no such thing | A -->",
+        "{rates}`no such thing | A`",
+    ],
+)
+def test_a_name_that_the_file_does_not_have_ends_the_build(asked: str) -> None:
     with pytest.raises(rates.RateError, match=re.escape("_rates.json")):
-        rates.read_page("gallery", f"{{{role}}}`no such thing | A`")
+        rates.read_page(STUDY, "gallery", asked)
 
 
-def test_a_number_on_a_page_is_the_file_s() -> None:
+@pytest.mark.parametrize("bar", [" | ", " |\n", r" \| "])
+def test_a_number_on_a_page_is_the_file_s(bar: str) -> None:
+    """A reader sees the number, whether the name is broken into lines or stands in a table."""
     shown = rates.show_rate(STUDY["rates"][ONE])
-    broken_line = ONE.replace(" | ", " |\n")
-    assert rates.read_page("how-sure", f"It is {{rate}}`{broken_line}`.") == f"It is {shown}."
-
-
-def test_a_number_in_the_readme_is_the_file_s() -> None:
-    shown = rates.show_rate(STUDY["rates"][ONE])
-    good = f"It is {shown}<!-- rate: {ONE} -->."
-    rates.check_readme(STUDY, good)
+    good = f"It is {shown}<!-- rate: {ONE.replace(' | ', bar)} -->."
+    assert rates.read_page(STUDY, "gallery", good) == f"It is {shown}."
     other = copy.deepcopy(STUDY)
     other["rates"][ONE]["value"] /= 2
     with pytest.raises(rates.RateError, match=f"it says {shown}"):
-        rates.check_readme(other, good)
-    assert rates.fill_readme(STUDY, rates.fill_readme(other, good)) == good
-    with pytest.raises(rates.RateError, match="nothing called 'another'"):
-        rates.check_readme(STUDY, "It is 98 %<!-- rate: another -->.")
+        rates.read_page(other, "gallery", good)
+    assert rates.renew_numbers(STUDY, rates.renew_numbers(other, good)) == good
+
+
+def test_a_page_states_how_the_study_was_made() -> None:
+    text = "1<!-- study: suites --> suites of 1<!-- study: commit -->, at 1<!-- limit: broke -->"
+    renewed = rates.renew_numbers(STUDY, text)
+    assert rates.read_page(STUDY, "simulation", renewed) == (
+        f"{STUDY['suites']} suites of {STUDY['commit'][:10]}, at {STUDY['limits']['broke']:g}"
+    )
+    assert rates.renew_numbers(STUDY, renewed) == renewed
 
 
 @pytest.mark.parametrize(
