@@ -48,7 +48,7 @@ def _undated(text: str) -> str:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for target in re.findall(r"\]\(((?!http)[^)]+)\)", README):
+    for target in re.findall(r"\]\(((?!http)[^)#]+)[^)]*\)", README):
         assert (Path(__file__).parents[1] / target).exists(), target
 
 
