@@ -73,7 +73,7 @@ html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
 
-# Sphinx and its extensions warn of one another's old names, and we cannot mend that.
+# Sphinx and its extensions warn of one another's old names, and we cannot fix that.
 warnings.filterwarnings("ignore", module=r"(sphinx|myst_nb|myst_parser|jupyter_cache)\b")
 
 
