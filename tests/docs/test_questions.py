@@ -13,7 +13,7 @@ import retab_analysis as ra
 
 PAGE = (Path(__file__).parents[2] / "docs" / "questions.md").read_text("utf-8")
 CELL = r"```\{code-cell\} python\n(?::tags:[^\n]*\n)?(.*?)```"
-MESSAGE = r"```\n(.*?)```"
+MESSAGE = r"```text\n(.*?)```"
 
 
 def test_the_messages_are_what_the_cells_below_them_print(
