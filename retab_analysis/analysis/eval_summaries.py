@@ -38,7 +38,7 @@ def summarize_evals(results: Frame) -> Frame:
         ``never_passed``: no outcome passed. ``broken``: a check would call it broken, since the
         named run. ``getting_worse``: it fails more and more often, and this began in no single run.
         ``flaky``: it comes and goes although nothing changes. ``episode``: it passed, was broken
-        for a while and was mended. ``steady``: none of these, as far as is known; this includes an
+        for a while and was fixed. ``steady``: none of these, as far as is known; this includes an
         eval that changed once, until it is clear whether that lasts.
 
     Raises:

@@ -47,7 +47,7 @@ def check(
     """Find the evals that broke: since when, by which edit, and how sure that is.
 
     By default, ``check`` compares each eval with its own past, not with one run. So a break stays
-    visible until it is mended, the eval's definition is changed, or somebody accepts it. The same
+    visible until it is fixed, the eval's definition is changed, or you accept it. The same
     check, repeated with nothing changed, gives the same answer. The answer's ``.plan`` lists the
     runs that were read, and why.
 

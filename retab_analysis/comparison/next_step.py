@@ -120,7 +120,7 @@ def _look(facts: VerdictFacts, gate: Gate, workflow: _Workflow) -> NextStep | No
         accept = f'verdict.accept({json.dumps(file)}, reason="…")'
         shell = f'retab-analysis accept {shlex.quote(workflow.id)} {shlex.quote(file)} --reason "…"'
         known = NextStep("where a failure is known", accept, shell)
-        return NextStep("See what each eval got, and mend it", "verdict.values()", report, known)
+        return NextStep("See what each eval got, and fix it", "verdict.values()", report, known)
     if outdated := accepted.list_outdated(facts.stories, facts.saved):
         entries = ", ".join(each.lines or json.dumps(each.entry.id) for each in outdated)
         return NextStep(f"Delete {entries} from {accepted.path or 'accepted='}")

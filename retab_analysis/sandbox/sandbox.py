@@ -11,7 +11,7 @@ class Sandbox(StoreServer):
     """A Retab API on loopback with a simulated world, for trying things without an account.
 
     It holds some workflows with saved evals, and five months of runs. These have known gaps, edits
-    that broke evals and edits that mended them, a drift without an edit, an outage, and a break by
+    that broke evals and edits that fixed them, a drift without an edit, an outage, and a break by
     the newest edit. Two more runs are always going on. Your runs progress in time, one after the
     other, as on the real queue.
 
@@ -49,7 +49,7 @@ class Sandbox(StoreServer):
         """Give a block another prompt, as in Retab's editor.
 
         The sandbox takes the longest of its earlier prompts that the new one contains. The evals
-        end as they did with that prompt, so some break or are mended (`retab_analysis.fetch_edits`
+        end as they did with that prompt, so some break or are fixed (`retab_analysis.fetch_edits`
         lists the prompts). A prompt that contains none of them changes no result.
 
         Args:

@@ -79,7 +79,7 @@ class Incident:
     It lasts for ``versions`` (from the edit that broke them to the repair), for a ``period`` in
     microseconds since 1970 (without an edit), or while both hold. With neither, only runs that name
     it have it. Its kind is ``"gap"`` (its evals never passed), ``"edit"`` (an edit broke them, and
-    another may have mended them) or ``"drift"`` (they broke without an edit). Or it is
+    another may have fixed them) or ``"drift"`` (they broke without an edit). Or it is
     ``"episode"`` (the same, but it passed), ``"outage"`` or ``"chance"`` (bad luck in one run).
     """
 
