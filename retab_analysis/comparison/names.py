@@ -15,7 +15,6 @@ LABEL = 80  # characters of a block's label
 
 
 def say_day(moment: datetime, year: int | None = None) -> str:
-    """A day as ``27 Nov``; with its year if that is another one."""
     return f"{moment.day} {moment:%b}" + (f" {moment.year}" if moment.year != year else "")
 
 
@@ -62,20 +61,21 @@ def name_versions(
 ) -> str:
     """The newest version of some results or runs and how many more; empty if none is known.
 
-    ``versions`` is a VERSIONS frame, or None if it is not known.
+    ``versions`` is a VERSIONS frame, or None. A draft has the day of its newest whole run.
     """
     known = results.drop_nulls("workflow_version_id").group_by("workflow_version_id")
-    newest = known.agg(_moment(results).max().alias("t")).sort("t", descending=True)
+    at, scope = _moment(results), "run_scope" if "run_scope" in results.columns else "scope"
+    day = at.filter(pl.col(scope) == "workflow").max().fill_null(at.max())
+    newest = known.agg(day.alias("day"), at.max().alias("t")).sort("t", descending=True)
     found = [
-        name_version(version, at, versions, year, of_all_runs=of_all_runs)
-        for version, at in newest.iter_rows()
+        name_version(version, day, versions, year, of_all_runs=of_all_runs)
+        for version, day, _ in newest.iter_rows()
     ]
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0]}{more}" if found else ""
 
 
 def name_blocks(labels: Mapping[str, str | None]) -> dict[str, str]:
-    """The labels of blocks, with the id if two have the same label."""
     named = {block: one_line(label, LABEL) for block, label in labels.items() if label}
     taken = Counter([*named.values(), *(each for each in labels if each not in named)])
     return {
