@@ -22,7 +22,7 @@
     ├── ArchiveError
     └── RegressionError
 
-Catch :class:`RetabAnalysisError` for all of them. Each one has ``.partial``, what was done before
+Catch :class:`RetabAnalysisError` for all of them. Each one has ``.partial``, the work done before
 it, and ``.cursor``, where the next fetch can resume (``after=``).
 """
 
@@ -61,7 +61,7 @@ class RetabAnalysisError(Exception):
     """The base of all errors of this package.
 
     Attributes:
-        partial: What was done before the error, or None: rows, or for ``settle`` a comparison.
+        partial: The work done before the error, or None: rows, or for ``settle`` a comparison.
         cursor: Pass it as ``after=`` to go on where ``partial`` ends, or None.
         unconfirmed: The runs that ``start_runs`` may have started without getting an answer, a RUNS
             frame. None if there can be none, or if the API could not be asked.

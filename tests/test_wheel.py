@@ -171,7 +171,7 @@ def test_every_public_name_can_be_loaded_from_it(installed: Installed) -> None:
 PROGRAMS = (
     "everything passes",
     "an edit broke two evals",
-    "one failure, and nobody edited",
+    "one failure, without an edit",
     "a wrong key",
     "no workflow given",
 )

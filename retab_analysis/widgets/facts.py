@@ -1,4 +1,4 @@
-"""Says a state in words; made once for each comparison and each look at the runs."""
+"""A state in words, made once for each comparison and each look at the runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LETTERS: Mapping[str, str] = MappingProxyType(
     {**_LETTERS, "mixed": "f", "running": "r", NOT_YET: "n", "not run": "o"}
 )
 _WORST = "erncpo"  # the first of these letters stands for several undecided evals
-PASSES = WORDS["still_passing"][1]  # under which those are counted that pass as before
+PASSES = WORDS["still_passing"][1]  # the word of evals that pass as before
 
 
 class Judgement:
@@ -118,7 +118,7 @@ class Facts:
         found = {k: aside.get(k, say_word(each)) for k, each in judged.stories.items()}
         is_checked = pl.col("run_id").is_in(state.checked["run_id"].implode())
         passed = {*state.results.filter(is_checked, state="passed")["eval_id"]}
-        # Another pass of what passes is only counted, without another comparison.
+        # A further pass of a passing eval is only counted, without another comparison.
         passes = state.passing & passed if state.is_watched else frozenset[str]()
         pending = sorted(sides_of(judged.comparison).saved.pending - found.keys())
         pending.sort(key=lambda each: each not in passes)
@@ -200,7 +200,7 @@ class Facts:
         return (*map(write_line, (*own, *self._say_broken_off())), *self.judged.document.notes)
 
     def _say_broken_off(self) -> Iterator[str]:
-        """Why a run could not run, and what a later one on the same code says."""
+        """The reason why a run could not run, and the answer of a later run on the same code."""
         assert self.judged is not None
         if not sides_of(self.judged.comparison).read.could_not_run:
             return
@@ -252,7 +252,7 @@ class Facts:
         return name_version(version, at, self.state.versions, self.state.year)
 
     def list_choices(self) -> list[tuple[str, str]]:
-        """Versions and the newest runs: what can be checked, and what it can be held against."""
+        """Versions and the newest runs: the choices for the checked run and the baseline."""
         state, versions = self.state, list[str]()
         if state.versions is not None:
             numbers = state.versions["version"].drop_nulls().unique().sort(descending=True)
@@ -312,13 +312,13 @@ class Facts:
 
     @cached_property
     def arrival(self) -> dict[str, int]:
-        """In which order the results of the checked runs came, by the ids of their evals."""
+        """The order in which the results of the checked runs came, by the ids of their evals."""
         is_checked = pl.col("run_id").is_in(self.state.checked["run_id"].implode())
         came = self.state.results.filter(is_checked).drop_nulls("completed_at")
         ids = came.sort("completed_at", maintain_order=True)["eval_id"].unique(maintain_order=True)
         return {each: at for at, each in enumerate(ids)}
 
-    # What is found
+    # The search
 
     def find(self) -> list[str] | None:
         """The evals that the pressed counts and the search leave, by harm; None for all."""
@@ -417,7 +417,7 @@ def _read_cells(results: pl.DataFrame, runs: pl.Series) -> dict[str, dict[str, s
 
 
 def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
-    """A line for each eval that is news and was not ``said`` yet, or has become something else."""
+    """A line for each eval whose word is news and not in ``said`` yet."""
     for story in facts.judged.stories.values() if facts.judged else ():
         is_new = story.transition in NOT_COMPARED and story.fails
         if is_new or story.transition in (*BROKEN, "suspect", "newly_errored"):

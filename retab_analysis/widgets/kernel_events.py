@@ -24,7 +24,7 @@ _STEP = 0.05
 def wait_answering(
     wait: Callable[[float | None], bool], timeout: float | None, *, answering: bool
 ) -> bool:
-    """Wait in the cell that runs, and answer the events of pages meanwhile; whether it has come."""
+    """Wait in the running cell and answer the events of pages; returns whether the end has come."""
     events = KernelEvents.find() if answering else None
     if events is None:
         return wait(timeout)
@@ -46,7 +46,7 @@ class KernelEvents:
 
     @classmethod
     def find(cls) -> Self | None:
-        """The queue of this kernel, or None where there is none that can be read here."""
+        """The queue of this kernel, or None if it cannot be read here."""
         ipython = sys.modules.get("IPython")
         kernel = getattr(ipython and ipython.get_ipython(), "kernel", None)
         if kernel is None or threading.current_thread() is not threading.main_thread():
@@ -65,7 +65,7 @@ class KernelEvents:
             return None
 
     def handle(self) -> None:
-        """Answer the events that have come, and put aside what else has."""
+        """Answer the events that have come, and put all other messages aside."""
         from zmq import NOBLOCK, Again
 
         while True:
@@ -91,11 +91,11 @@ class KernelEvents:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        """Give back what was put aside, in its order and before whatever comes later."""
+        """Give the other messages back, in their order and before later ones."""
         stream = self._stream
         hand_over: Callable[..., object] = stream.io_loop.add_callback
         for message in self._others:
             hand_over(stream._recv_callback, message)
-        # Its socket reports only what is new: without this, what lies in it would stay there.
+        # Its socket reports new messages only: without this, earlier ones would stay in it.
         hand_over(stream.flush, 1)
         self._others = []

@@ -1,4 +1,4 @@
-"""What stands below the row of an eval that is open."""
+"""The details below the row of an open eval."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def button(words: object, event: str | None, value: str | None = None, **more: o
 
 
 def render_opened(eval_id: str, facts: Facts) -> Html:
-    """Why it is what it is, what differs, its runs, and its document at the right."""
+    """The reason, the differences, the runs, and the document at the right."""
     assert facts.judged is not None
     reason, results = facts.judged.say_reason(eval_id), list_results(facts, eval_id)
     left = (
@@ -62,7 +62,7 @@ def list_documents(results: pl.DataFrame) -> list[tuple[str, str]]:
 
 
 def _render_differences(story: Story) -> Iterator[Html]:
-    """What differs from the last pass; else whole values where the row cuts them."""
+    """The differences from the last pass; else whole values if the row cuts them."""
     was = story.was.actual_value if story.was is not None and story.was.has_passed else None
     if changes := find_differences(story):
         title = "What differs from the last pass" if was else "What differs from what is expected"
@@ -76,7 +76,7 @@ def _render_differences(story: Story) -> Iterator[Html]:
 
 
 def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
-    """Its runs, the newest first; those in a row that are the same are one line."""
+    """Its runs, the newest first; equal neighbours share a line."""
     state, runs = facts.state, []
     versions = dict(state.runs.select("run_id", "workflow_version_id").iter_rows())
     for row in results.iter_rows(named=True):

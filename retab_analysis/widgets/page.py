@@ -4,8 +4,8 @@
 ``pieces`` makes such HTML. Nothing here knows of evals.
 
 An output has two parts. The first is the page, a widget. The second is HTML that stands for it
-where nothing drives it; the page hides it while it is shown. It is replaced now and then, so that
-a notebook that is saved, exported or reopened shows the last state.
+where no script drives it; the page hides it. It is replaced now and then: a notebook that is
+saved, exported or reopened then shows the last state.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from traitlets import Int, Unicode
 
 from retab_analysis.render.html import STYLE
 
-# Seconds between two messages: a Jupyter server drops them for good where a kernel sends too many.
+# Seconds between two messages: a Jupyter server drops them for good if a kernel sends too many.
 _GAP = 0.1
 # Seconds between two replacements of what stands for a page: each is as large as the whole page.
 _PAUSE = 30.0
@@ -44,9 +44,9 @@ OnEvent = Callable[[str, str | None, Any], str | None]
 
 
 class PageWidget(AnyWidget):
-    """What a browser holds of a page; made and used by :class:`HtmlPage`.
+    """The state of a page in a browser; :class:`HtmlPage` makes and uses it.
 
-    Whoever asks for the state (a front end that opens the page, or a notebook that is saved) gets
+    A front end that asks for the state (it opens the page, or saves the notebook) gets
     the ``pieces`` that may be saved. What the page shows live travels in messages alone.
     """
 
@@ -81,20 +81,20 @@ class HtmlPage:
     ) -> None:
         self._lock = threading.RLock()
         self._shown, self._sent = dict(pieces), dict(pieces)
-        # Each message has the next number, so that a page notices one that was lost.
+        # Each message has the next number: a page notices a lost one.
         self._revision = 0
         self._sent_at = time.monotonic()
         self._timer: threading.Timer | None = None
         self._on_event, self._make_still = on_event, make_still
-        # Where it is displayed: the page, and what stands for it; what that is, and since when.
+        # The displays of the page and of its stand-in; the stand-in, and since when it stands.
         self._outputs: list[tuple[Any, Any]] = []
         self._kept, self._kept_at = _NOTHING, -_PAUSE
         self.token = uuid.uuid4().hex
         self.widget = PageWidget(make_saved, label="Eval runs", busy=BUSY, token=self.token)
         self.widget.on_msg(self._answer)
         # ipykernel 7.4 gives a page's events to the shell that has updated it last. The updates of
-        # a view belong to the cell that made it, so that its events would wait for the cell that
-        # runs. Where the front end asks for it, they are answered beside that cell.
+        # a view belong to the cell that made it, and its events would wait for the cell that
+        # runs. If the front end asks for it, the shell answers them during that cell.
         if hasattr(self.widget.comm, "_reply_subshell_for"):
             self.widget.comm._reply_subshell_for = lambda data, default: default
 
@@ -121,7 +121,7 @@ class HtmlPage:
     def show(self, pieces: Mapping[str, str], *, now: bool = False) -> None:
         """Show other HTML: at once, or a tenth of a second after the last; the newest is shown.
 
-        What stands for the page changes ``now``, or each half minute.
+        The HTML that stands for the page changes ``now``, or each half minute.
         """
         with self._lock:
             self._shown = dict(pieces)
@@ -138,9 +138,9 @@ class HtmlPage:
             self._keep(always=now)
 
     def flush(self) -> None:
-        """Send all again from the cell that runs, so that whoever executes the notebook stores it.
+        """Send all again from the running cell: programs that execute notebooks store that.
 
-        Without a browser only what the running cell sends is stored.
+        Without a browser, only the messages of the running cell are stored.
         """
         with self._lock:
             if not self.is_closed:
@@ -149,7 +149,7 @@ class HtmlPage:
         self._keep(always=True)
 
     def _keep(self, *, always: bool) -> None:
-        """Replace what stands for the page, if it has changed or ``always``."""
+        """Replace the HTML that stands for the page, if it has changed or ``always``."""
         self._kept_at = time.monotonic()
         still = self._make_still(self.token) if self._outputs else self._kept
         if always or still != self._kept:
@@ -158,7 +158,7 @@ class HtmlPage:
                 stands.update(still, raw=True)
 
     def close(self) -> None:
-        """Take the page away; what stands for it stays."""
+        """Take the page away; the HTML that stands for it stays."""
         for live, _ in self._outputs:
             live.update(_NOTHING, raw=True)
         self._keep(always=True)

@@ -102,7 +102,7 @@ def _heading(words: object, *, level: int = 2) -> Html:
 class _Renderer:
     """Makes the pieces of one workflow's view; their names begin with its number.
 
-    ``is_open`` is None where it is the only one.
+    ``is_open`` is None if it is the only one.
     """
 
     def __init__(self, number: str, facts: Facts, *, is_live: bool, is_open: bool | None) -> None:
@@ -301,7 +301,7 @@ class _Renderer:
         return write_card(_name_card(Span("Blocks", "strong")), [table])
 
     def _between(self, changes: pl.DataFrame) -> Html:
-        """What was edited between two versions, block by block."""
+        """The edits between two versions, block by block."""
         assert self.facts.judged is not None
         before, now = self.facts.judged.facts.versions or ("", "")
         inner: list[Html] = []

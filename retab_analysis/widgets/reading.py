@@ -62,7 +62,7 @@ Answer = dict[str, Any]
 
 
 class WorkflowReader:
-    """Judges what is asked of one workflow; what was read once is not read again."""
+    """Judges one workflow, and reads nothing twice."""
 
     def __init__(
         self, client: Client, workflow_id: str, archive: Archive | None, accepted: Policy
@@ -75,7 +75,7 @@ class WorkflowReader:
         self._labels: dict[str, str | None] = {}
         self._read: set[str] = set()
         self._reruns = defaultdict[frozenset[str], set[str]](set)  # of which runs, by their ids
-        # What was edited where something broke, and how often that was asked for in vain.
+        # The edits that broke evals, and how many requests for them failed.
         self._edits: dict[object, Edits | None] = {}
         self._unanswered: Counter[object] = Counter()
         self._words: dict[tuple[str, str], tuple[Change, ...]] = {}
@@ -105,7 +105,7 @@ class WorkflowReader:
         return found
 
     def refresh(self) -> None:
-        """From now on judge by what is there now; results that were read stay."""
+        """Read the lists anew before the next comparison; results that were read stay."""
         self._listing = None
         self.source.refresh(progress=False)
 
@@ -128,7 +128,7 @@ class WorkflowReader:
         self._known = pl.concat([plan.read.drop("why"), listing.runs]).unique(
             "run_id", keep="first"
         )
-        began = time.thread_time()  # what is asked of the API is no work of this machine
+        began = time.thread_time()  # waiting for the API is no work of this machine
         made = compare_plan(plan, self.source, self._around, self._accepted)
         took = time.thread_time() - began
         if sides_of(made).read.could_not_run:
@@ -179,7 +179,7 @@ class WorkflowReader:
 
     @property
     def lack(self) -> str:
-        """What is missing if there is nothing to judge yet: saved evals or runs; else empty."""
+        """The reason if there is nothing to judge yet: no saved eval or no run; else empty."""
         if self._listing is None or self._listing.present.height:
             return ""
         return NO_RUN if self.source.saved.height else NO_EVAL
@@ -188,7 +188,7 @@ class WorkflowReader:
         return len(RerunPlan.make(comparison, SETTLE_ROUNDS, now=self.client.api_time).asked)
 
     def _add_edits(self, comparison: Comparison) -> Comparison:
-        """Add what was edited, where something broke by an edit; it is asked for a few times."""
+        """Add the edits that broke evals; a failed request is repeated a few times."""
         spans = spans_of(comparison)
         edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
         found = self._edits.get(edited)
@@ -200,7 +200,7 @@ class WorkflowReader:
         return with_edits(comparison, replace(known, labels={**self._labels, **known.labels}))
 
     def _word_edits(self, results: pl.DataFrame) -> dict[tuple[str, str], tuple[Change, ...]]:
-        """What was edited before a run, where a block ran on other code in the run before."""
+        """The edits before a run, if a block ran on other code in the run before."""
         new = [each for each in _list_edited(results) if each[:2] not in self._words]
         eras = None
         if new:
@@ -215,7 +215,7 @@ class WorkflowReader:
         return dict(self._words)
 
     def _compare_versions(self, plan: ReadingPlan) -> pl.DataFrame | None:
-        """What differs between two versions, asked once for each pair."""
+        """The differences between two versions, asked once for each pair."""
         if not plan.versions or plan.baseline is None:
             return None
         sides = plan.baseline.runs, plan.candidate.runs
@@ -261,7 +261,7 @@ def mark_changes(changes: pl.DataFrame) -> tuple[Change, ...]:
 
 
 class FrameReader:
-    """Judges a RESULTS frame, without asking anybody."""
+    """Judges a RESULTS frame, without the API."""
 
     lack = ""
 
@@ -273,7 +273,7 @@ class FrameReader:
         self.workflow_id = str(self._runs["workflow_id"].drop_nulls().first() or "")
 
     def judge(self, candidate: str | None, baseline: str, _: pl.DataFrame) -> Answer:
-        """Hold a run, by default the newest, or a version against what is asked for."""
+        """Compare a run (by default the newest) or a version with the chosen baseline."""
         now = self._runs.head(1) if candidate is None else self._find("candidate", candidate)
         is_before = (pl.col("created_at") < now["created_at"].min()).fill_null(True)
         before = self._runs.filter(is_before).join(now, on="run_id", how="anti")

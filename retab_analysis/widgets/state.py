@@ -1,4 +1,4 @@
-"""What a view shows of one workflow, as a plain value, and what a person does to it."""
+"""The state of one workflow in a view, as a plain value, and the events that change it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from retab_analysis.comparison.comparison import suite_of
 from retab_analysis.render.document import Change
 from retab_analysis.schema import EVALS, RESULTS, RUNS
 
-# What a workflow may lack, in words; neither is an error.
+# A workflow without evals or runs, in words; neither is an error.
 NO_EVAL, NO_RUN = "No saved eval yet: save one in Retab", "No run yet"
 COMPARING = "Comparing …"
 _LONGEST = 200  # characters of a search
@@ -55,7 +55,7 @@ class ViewState:
     baseline: str = LAST_GOOD
     is_watched: bool = False
     edits: EditWords = field(default_factory=dict)
-    between: pl.DataFrame | None = None  # what differs between two versions that are compared
+    between: pl.DataFrame | None = None  # the edits between two compared versions
     values: bool = True
     reruns: int = 0  # so many runs *Settle* starts
     can_cancel: bool = False
@@ -66,15 +66,15 @@ class ViewState:
     unfolded: frozenset[str] = frozenset()  # the titles of what was opened or closed
     asking: Literal["", "cancel", "settle"] = ""
     phase: Phase = "reading"
-    job: str = ""  # what is being done for a person, in words
+    job: str = ""  # the job in words
     trouble: str = ""  # why the API has not answered since, or why watching failed
     notes: tuple[str, ...] = ()  # on the runs
-    failures: tuple[str, ...] = ()  # of callbacks, and of what a person asked for last
+    failures: tuple[str, ...] = ()  # of callbacks, and of the last job
     seen_at: datetime | None = None  # when the API answered last
 
     @property
     def is_going(self) -> bool:
-        """Whether what is checked has not ended yet."""
+        """Whether the checked runs have not ended yet."""
         return not self.checked.is_empty() and not bool(self.checked["is_terminal"].all())
 
     @property
@@ -84,7 +84,7 @@ class ViewState:
 
 
 def apply_event(state: ViewState, name: str, value: object) -> ViewState:
-    """The state after what a person does; the same one where it means nothing.
+    """The state after an event; the same one if the event means nothing.
 
     What a browser sends may be anything.
     """

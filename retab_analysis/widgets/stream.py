@@ -26,10 +26,10 @@ from retab_analysis.widgets.reading import Answer, Reader, WorkflowReader
 from retab_analysis.widgets.state import ViewState
 from retab_analysis.widgets.watched_runs import WatchedRuns, is_workflow_id
 
-# Where nothing changes, each pause is longer than the one before, up to so many intervals.
+# While nothing changes, each pause is longer than the one before, up to so many intervals.
 _SLOWER, _SLOWEST = 1.3, 5.0
 # Seconds between two rounds, whatever interval is asked for: a Jupyter server drops messages for
-# good where a kernel sends too many.
+# good if a kernel sends too many.
 _LEAST_GAP = 0.1
 # A comparison follows the one before after so many times its cost.
 _REST = 100.0
@@ -42,7 +42,7 @@ Change = Callable[..., None]
 
 @dataclass(eq=False)
 class Followed:
-    """One workflow of a stream: its reader, and what its state was told last."""
+    """One workflow of a stream: its reader, and the last changes of its state."""
 
     reader: Reader
     candidate: str | None
@@ -57,7 +57,7 @@ class Followed:
     due_at: float = 0.0
     refused: int = 0
     has_failed: bool = False
-    why: str = ""  # why it is held against nothing
+    why: str = ""  # the reason if there is no baseline
     # The stream's thread and jobs hold it while they change this and the state of the view.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -86,7 +86,7 @@ class Followed:
         return answer
 
     def find_due(self) -> float:
-        """From when on another comparison is due; never where it would say the same."""
+        """The time of the next comparison; never if it would say the same."""
         is_gone = self.is_watched and self.runs.is_empty()
         if self.compared != self.mark() and not is_gone:
             return 0.0
@@ -106,7 +106,7 @@ class Followed:
         return pl.concat([RESULTS.empty(), *(each for _, each in self.results.values())])
 
     def _is_plain(self, outcome: tuple[str, str, str]) -> bool:
-        """Whether an outcome is a pass of what passes, or a failure of what is broken."""
+        """Whether an outcome only repeats: a passing eval passes, or a broken one fails."""
         assert self.answer is not None
         _, eval_id, state = outcome
         transition, shown = self.told.get(eval_id, ("", None))
@@ -158,7 +158,7 @@ def follow_as(client: Client, candidate: str | None, baseline: str) -> Callable[
 
 
 class Stream:
-    """Polls runs in a thread, compares their results, and passes what is new to ``change``.
+    """Polls runs in a thread, compares their results, and passes changes to ``change``.
 
     Without ``pollers`` it judges the workflows once. ``follow`` begins with one of them, or with
     the workflow of a run that is watched. Starting stops the stream before of the same ``key``.
@@ -207,7 +207,7 @@ class Stream:
         return pl.concat([RUNS.empty(), *(each.frame() for each in self._pollers)])
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until it has ended; False where it has not in time, in seconds."""
+        """Wait until it has ended; False if it has not in time, in seconds."""
         end = math.inf if timeout is None else time.monotonic() + timeout
         # Not Thread.join: a callback may call this in the thread itself.
         while self.is_alive and self._thread is not threading.current_thread():
@@ -254,7 +254,7 @@ class Stream:
                 return
             slower = min(pause * _SLOWER, self._interval * _SLOWEST)
             pause = self._interval if changed else slower
-            # What asks for a look at once ends the second wait, not the first.
+            # A request for a look at once ends the second wait, not the first.
             self._cancel.wait(_LEAST_GAP)
             left = max((each.pause(pause) for each in self._pollers), default=pause)
             if due > 0:  # else it could not be made
@@ -306,10 +306,10 @@ class Stream:
         return changed
 
     def _take(self, workflow_id: str, followed: Followed, gone: Sequence[str]) -> bool:
-        """Give the state of a workflow what is new, and compare if that is due."""
+        """Pass changes to the state of a workflow, and compare if that is due."""
         changed = followed.is_watched and followed.read_results()
         told: Answer = {"is_watched": followed.is_watched}
-        if followed.answer is None:  # so that a page shows how far the runs are meanwhile
+        if followed.answer is None:  # a page shows how far the runs are meanwhile
             checked = {"checked": followed.runs} if followed.runs.height else {}
             self._change(workflow_id, phase=followed.phase, **told, **checked)
         if time.monotonic() >= followed.find_due():
@@ -347,7 +347,7 @@ class Stream:
             return followed.tell()
 
     def ask(self, asked: ViewState) -> None:
-        """Compare what a state asks for; if that fails, the choice before stays."""
+        """Compare the chosen sides; if that fails, the earlier choice stays."""
         followed = self.followed[asked.workflow_id]
         with followed.lock:
             before = followed.candidate, followed.baseline

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at whether a job has ended.
 _STEP = 0.05
-# Seconds that displaying a view waits for what is on its way.
+# Seconds that displaying a view waits for its first state.
 _FIRST_LOOK = 3.0
 
 Callback = Callable[["View"], object]
@@ -217,17 +217,17 @@ class View:
         of = self._stream.followed.get(workflow_id, state)
         return replace(state, candidate=of.candidate, baseline=of.baseline)
 
-    # What it knows
+    # Its state
 
     @property
     def state(self) -> ViewState:
-        """What the page shows; of several workflows the one that is open."""
+        """The state of the page; of several workflows the open one."""
         with self._lock:
             return self._states.get(self._shown_id) or ViewState("")
 
     @property
     def comparison(self) -> Comparison | None:
-        """What ``check`` would give now; None before the first comparison."""
+        """The answer that ``check`` would give now; None before the first comparison."""
         return self.state.comparison
 
     @property
@@ -238,7 +238,7 @@ class View:
 
     @property
     def done(self) -> bool:
-        """Whether watching has ended, in whatever way."""
+        """Whether watching has ended, for any reason."""
         return not self._stream.is_alive
 
     @property
@@ -262,7 +262,7 @@ class View:
         return watched if watched.height else pl.concat([watched, *(s.checked for s in states)])
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
-        """Block until the runs have ended and everything is read. An interrupt cancels no run.
+        """Block until the runs have ended and their results are read. An interrupt cancels no run.
 
         Args:
             timeout: Seconds to wait at most, or None.
@@ -271,7 +271,7 @@ class View:
             The watched runs, else the checked runs, a RUNS frame.
 
         Raises:
-            WaitTimeout: They have not ended in time; ``.runs`` is how they were last seen.
+            WaitTimeout: They have not ended in time; ``.runs`` has their last known state.
             RetabAnalysisError: The watching ended early, for this reason.
         """
         if timeout is not None:
@@ -392,7 +392,7 @@ class View:
     # Showing
 
     def _tell(self, workflow_id: str, *, values: bool | None = None) -> Facts:
-        """A workflow in words; made anew only if there is something new to say."""
+        """A workflow in words, made anew only after a change."""
         state = self._states.get(workflow_id) or ViewState(workflow_id)
         if values is not None and values != state.values:
             state = replace(state, values=values)
@@ -427,7 +427,7 @@ class View:
         return self._render(values=self._save_values and shows_values())
 
     def _make_still(self, token: str | None = None) -> dict[str, str]:
-        """What stands for the page with this token, where nothing drives it."""
+        """The HTML that stands for the page with this token if no script drives it."""
         values = self._save_values and shows_values()
         still = render_still(self._render(is_live=False, values=values), token)
         return {"text/html": str(still), "text/plain": self._write_text(values=values)}
@@ -443,7 +443,7 @@ class View:
             return "\n".join(lines)
 
     def __repr__(self) -> str:
-        # What is printed in a notebook is saved with it.
+        # A notebook saves its printed output.
         values = shows_values() and (self._save_values or not in_kernel())
         return self._write_text(values=values)
 
@@ -470,7 +470,7 @@ class View:
             raise NotImplementedError
         from retab_analysis.widgets.page import close_earlier
 
-        # Some that execute notebooks keep only what is displayed now.
+        # Some programs that execute notebooks keep only displays of now.
         if not self.done:
             self._stream.has_looked.wait(_FIRST_LOOK)
         close_earlier(self)
@@ -481,11 +481,11 @@ class View:
         return self.widget
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """The widget, with the present state as static HTML and text for where there is none."""
+        """The widget, with the present state as static HTML and text."""
         page = self._make_page().mime_bundle()[0] if in_kernel() else {}
         return {**page, **self._make_still()}
 
-    # What a person does
+    # Events
 
     def _on_event(self, name: str, scope: str | None, value: Any) -> str | None:
         with self._lock, contextlib.suppress(ValueError, LookupError):
@@ -495,7 +495,7 @@ class View:
         return None
 
     def _do(self, workflow_id: str, name: str, value: Any) -> str | None:
-        """Do what an event asks for; gives what the page says of it, if anything."""
+        """Do what an event asks for; returns the sentence for the page, if any."""
         state = self._states[workflow_id]
         jobs = {"cancel": self._cancel, "settle": self._settle}
         if name == "fold-view":
@@ -550,7 +550,7 @@ class View:
         run_beside(job, "job")
 
     def _end_job(self, workflow_id: str, asked: ViewState, failures: tuple[str, ...]) -> bool:
-        """Say why a job failed, and what is compared now, unless a person chose again."""
+        """Say why a job failed, and which sides are compared, unless a person chose again."""
         with self._lock:
             state, of = self._states[workflow_id], self._stream.followed.get(workflow_id, asked)
             is_last = (state.candidate, state.baseline) == (asked.candidate, asked.baseline)

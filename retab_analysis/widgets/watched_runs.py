@@ -44,8 +44,8 @@ class WatchedRuns(Poller):
         return [run_id for run_id in super().pending() if run_id not in self.gone]
 
     def look(self) -> None:
-        """Look once at every run; it raises only errors that waiting does not cure."""
-        # Polling resets ``away``; what the lists met is put there afterwards.
+        """Look once at every run; raises only errors that waiting does not cure."""
+        # Polling resets ``away``; errors of the lists are put there afterwards.
         self.away, away, listed = None, None, set[str]()
         for workflow_id, since in self._choose_lists():
             try:
@@ -55,7 +55,7 @@ class WatchedRuns(Poller):
                     raise
                 away = error
         if away is None:
-            # What no list showed is asked for by its id; of a workflow only what goes on.
+            # A run that no list showed is asked for by its id; of a workflow only if it goes on.
             asked = self._seen if self._workflow_id is None else self.pending()
             self.poll(ids=[each for each in asked if each not in listed | self.gone])
         self.away = self.away or away
@@ -86,7 +86,7 @@ class WatchedRuns(Poller):
     def _choose_lists(self) -> Iterator[tuple[str, datetime | None]]:
         """The lists to ask for, and since when: a page costs one request for all its runs."""
         if self._workflow_id is not None:
-            # What goes on, and what is new: by the dates that the API gives, because this
+            # Runs that go on, and new runs: by the dates that the API gives, because this
             # machine's clock may be another one.
             dates = [*self.frame().filter(~pl.col("is_terminal"))["created_at"].drop_nulls()]
             newest = self._newest

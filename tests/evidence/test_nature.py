@@ -1,4 +1,4 @@
-"""Which evals come and go: they failed in two rows with a pass between, and nobody edited."""
+"""Which evals come and go: they failed in two rows with a pass between, without an edit."""
 
 from __future__ import annotations
 

@@ -373,7 +373,7 @@ TABLE: dict[str, Row] = {
         None,
         {"baseline": "v1", "candidate": "v2"},
     ),
-    "two versions, of which one broke something": Row(
+    "two versions; one of them broke something": Row(
         lambda: versions("PPPFFF"),
         1,
         "✗ 1 eval broke from v1 to v2",

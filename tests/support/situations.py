@@ -111,7 +111,7 @@ SITUATIONS = (
         shown="check wf_claims --candidate {claims[20]}",
     ),
     Situation(
-        "drift: three failures in a row, and nobody edited",
+        "drift: three failures in a row, without an edit",
         1,
         _broken("FFF"),
         shown="check wf_claims",
@@ -131,7 +131,7 @@ SITUATIONS = (
         shown="check wf_contracts --candidate {contracts[7]}",
     ),
     Situation(
-        "one failure, and nobody edited",
+        "one failure, without an edit",
         2,
         _one(**_SUSPECT),
         shown=_ONE_FAILED,
