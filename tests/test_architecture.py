@@ -76,7 +76,7 @@ LINES = {
     "stats": 377,
     "evidence": 2_474,
     "analysis": 988,
-    "comparison": 4_424,
+    "comparison": 4_423,
     "render": 747,
     "plots": 1_333,
     "checks": 2_772,
@@ -86,7 +86,7 @@ LINES = {
     "mcp": 172,
     "sandbox": 2_986,
 }
-LINES_OF_ALL = 31_671
+LINES_OF_ALL = 31_670
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30

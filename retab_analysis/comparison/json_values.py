@@ -106,7 +106,6 @@ def split_path(asserted: str | None) -> Path:
 
 
 def write_path(path: Path) -> str:
-    """A path for reading: ``$.lines[7→6].price``."""
     return "$" + "".join(map(_step, path))
 
 

@@ -52,6 +52,12 @@ def _moment(frame: pl.DataFrame) -> pl.Expr:
     return MOMENT if "run_created_at" in frame.columns else pl.col("created_at")
 
 
+def find_time(results: pl.DataFrame) -> pl.Expr:
+    """The time of the newest whole run, else of the newest run."""
+    at, scope = _moment(results), "run_scope" if "run_scope" in results.columns else "scope"
+    return at.filter(pl.col(scope) == "workflow").max().fill_null(at.max())
+
+
 def name_versions(
     results: pl.DataFrame,
     versions: pl.DataFrame | None,
@@ -64,9 +70,8 @@ def name_versions(
     ``versions`` is a VERSIONS frame, or None. A draft has the day of its newest whole run.
     """
     known = results.drop_nulls("workflow_version_id").group_by("workflow_version_id")
-    at, scope = _moment(results), "run_scope" if "run_scope" in results.columns else "scope"
-    day = at.filter(pl.col(scope) == "workflow").max().fill_null(at.max())
-    newest = known.agg(day.alias("day"), at.max().alias("t")).sort("t", descending=True)
+    moments = find_time(results).alias("day"), _moment(results).max().alias("t")
+    newest = known.agg(moments).sort("t", descending=True)
     found = [
         name_version(version, day, versions, year, of_all_runs=of_all_runs)
         for version, day, _ in newest.iter_rows()
@@ -85,7 +90,6 @@ def name_blocks(labels: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def name_runs(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | None) -> str:
-    """One run by its day, or the number of runs; with their versions."""
     runs = results["run_id"].drop_nulls().unique()
     at = results.select(_moment(results).min()).item()
     what = count_noun(len(runs), "run") if len(runs) else "results of unknown runs"

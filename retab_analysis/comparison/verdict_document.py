@@ -29,7 +29,7 @@ from retab_analysis.comparison.detail import (
 )
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import VerdictFacts, say_rates, write_heading
-from retab_analysis.comparison.names import say_day
+from retab_analysis.comparison.names import find_time, say_day
 from retab_analysis.comparison.next_step import NextStep
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.markup import count_noun, one_line
@@ -90,7 +90,6 @@ class Door:
         return line
 
     def hint(self) -> Line:
-        """How to see hidden values."""
         if self.values or not self.shows:
             return ()
         return write_line("Values are hidden; ", Span(self.shows, "code"), " shows them.")
@@ -136,8 +135,6 @@ def judge(gate: Gate) -> tuple[str, Tone]:
 
 @dataclass(frozen=True, eq=False)
 class _Writer:
-    """Makes the parts of a document."""
-
     facts: VerdictFacts
     gate: Gate
     explanation: str
@@ -164,7 +161,6 @@ class _Writer:
         yield Span(count_noun(len(self.facts.stories), "eval"))
 
     def versions(self) -> Iterator[Span]:
-        """The two versions that are compared, if any, with their numbers of runs."""
         if not self.facts.versions:
             return
         baseline, candidate = self.facts.sides.baseline, self.facts.sides.candidate
@@ -182,7 +178,7 @@ class _Writer:
         if version := self.facts.version:
             found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
             yield Span(version, title=", ".join(map(one_line, found)))
-        newest = candidate.select(MOMENT.max()).item()
+        newest = candidate.select(find_time(candidate)).item()
         if newest is not None:
             runs = candidate["run_id"].drop_nulls().unique().to_list()
             yield Span(f"{newest:%-d %b %Y, %H:%M} UTC", title=", ".join(map(one_line, runs[:5])))
