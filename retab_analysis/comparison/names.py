@@ -52,10 +52,12 @@ def _moment(frame: pl.DataFrame) -> pl.Expr:
     return MOMENT if "run_created_at" in frame.columns else pl.col("created_at")
 
 
-def find_time(results: pl.DataFrame) -> pl.Expr:
-    """The time of the newest whole run, else of the newest run."""
-    at, scope = _moment(results), "run_scope" if "run_scope" in results.columns else "scope"
-    return at.filter(pl.col(scope) == "workflow").max().fill_null(at.max())
+def rank_by_run(results: pl.DataFrame) -> pl.DataFrame:
+    """``workflow_version_id, at`` of each row: whole runs before others, the newest first."""
+    scope = "run_scope" if "run_scope" in results.columns else "scope"
+    keys = pl.col(scope).eq_missing("workflow"), _moment(results)
+    ranked = results.sort(*keys, descending=True, nulls_last=True)
+    return ranked.select("workflow_version_id", at=keys[1])
 
 
 def name_versions(
@@ -65,16 +67,15 @@ def name_versions(
     *,
     of_all_runs: bool = False,
 ) -> str:
-    """The newest version of some results or runs and how many more; empty if none is known.
+    """The version of the newest whole run, else run, and how many more; empty if none is known.
 
-    ``versions`` is a VERSIONS frame, or None. A draft has the day of its newest whole run.
+    ``versions`` is a VERSIONS frame, or None.
     """
-    known = results.drop_nulls("workflow_version_id").group_by("workflow_version_id")
-    moments = find_time(results).alias("day"), _moment(results).max().alias("t")
-    newest = known.agg(moments).sort("t", descending=True)
+    ranked = rank_by_run(results).drop_nulls("workflow_version_id")
+    newest = ranked.unique("workflow_version_id", keep="first", maintain_order=True)
     found = [
-        name_version(version, day, versions, year, of_all_runs=of_all_runs)
-        for version, day, _ in newest.iter_rows()
+        name_version(version, at, versions, year, of_all_runs=of_all_runs)
+        for version, at in newest.iter_rows()
     ]
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0]}{more}" if found else ""

@@ -29,7 +29,7 @@ from retab_analysis.comparison.detail import (
 )
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import VerdictFacts, say_rates, write_heading
-from retab_analysis.comparison.names import find_time, say_day
+from retab_analysis.comparison.names import rank_by_run, say_day
 from retab_analysis.comparison.next_step import NextStep
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.markup import count_noun, one_line
@@ -178,7 +178,7 @@ class _Writer:
         if version := self.facts.version:
             found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
             yield Span(version, title=", ".join(map(one_line, found)))
-        newest = candidate.select(find_time(candidate)).item()
+        newest: Any = rank_by_run(candidate)["at"].first()
         if newest is not None:
             runs = candidate["run_id"].drop_nulls().unique().to_list()
             yield Span(f"{newest:%-d %b %Y, %H:%M} UTC", title=", ".join(map(one_line, runs[:5])))
@@ -316,8 +316,7 @@ class _Writer:
             verb = "failed once" if once else "may have broken"
             said.append(f"{count_noun(len(suspects), 'eval')} {verb}")
         if errors:
-            who = f"{errors}" if suspects else count_noun(errors, "eval")
-            said.append(f"{who} ended in an error")
+            said.append(f"{errors if suspects else count_noun(errors, 'eval')} ended in an error")
         reruns, until = self.looks
         aside: list[str | Span] = []
         if reruns:
