@@ -11,9 +11,10 @@ from retab_analysis.checks.plan import AHEAD, OLD, WHOLE, ReadingPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
-from retab_analysis.comparison.sides import NewerRun, ReadRuns, SavedEvals, Sides, check_results
+from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
 from retab_analysis.evidence.comparable import mark_own
 from retab_analysis.evidence.placing import is_in_scope, place_results
+from retab_analysis.evidence.telling import SavedEvals
 from retab_analysis.fetch.present import Present, find_present, find_stale, is_up_to_date
 from retab_analysis.progress import Progress
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT

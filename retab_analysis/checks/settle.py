@@ -13,9 +13,8 @@ from functools import partial
 import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag
-from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, name_eval, say_word
 from retab_analysis.comparison.names import say_day
@@ -213,7 +212,7 @@ def _say_outcome(story: Story, now: datetime) -> str:
 def _list_counting(comparison: Comparison) -> list[Story]:
     """The evals without the accepted and the informational ones."""
     aside = comparison.gate().set_aside
-    return [each for each in suite_of(comparison).stories if each.id not in aside]
+    return [each for each in inside(comparison).stories if each.id not in aside]
 
 
 def _choose_now(
@@ -291,9 +290,9 @@ class _Settling:
         return True
 
     def _count_earlier(self) -> None:
-        earlier = sides_of(self.comparison).started
+        earlier = inside(self.comparison).sides.started
         if earlier is not None:
-            self.comparison = with_sides(self.comparison, started=None)
+            self.comparison = Comparison(inside(self.comparison).with_sides(started=None))
             self.waiting = earlier
             runs = count_noun(earlier.height, "run")
             self._announce(f"Waiting for {runs} that an earlier call started.", earlier.height)
@@ -332,7 +331,7 @@ class _Settling:
         return asked
 
     def _refuse_edited(self, saved: pl.DataFrame) -> None:
-        candidate = sides_of(self.comparison).candidate
+        candidate = inside(self.comparison).sides.candidate
         blocks = None
         if saved.select((~has_freshness()).any()).item():
             blocks = read_live_blocks(self.client, _workflow_of(self.comparison))
@@ -345,7 +344,7 @@ class _Settling:
 
     def _refuse(self, edited: pl.DataFrame, why: str) -> None:
         if edited.height:
-            said = say_edited(edited, sides_of(self.comparison).around.edits)
+            said = say_edited(edited, inside(self.comparison).sides.around.edits)
             raise ConfigError(f"{said}: {why}; check a run of the workflow as it is now")
 
     def _start(self, asked: Sequence[Story]) -> None:
@@ -399,7 +398,7 @@ class _Settling:
     def _so_far(self) -> Comparison:
         if self.waiting.is_empty():
             return self.comparison
-        return with_sides(self.comparison, started=self.waiting)
+        return Comparison(inside(self.comparison).with_sides(started=self.waiting))
 
     def _warn_of_gone(self) -> None:
         if not self.gone:
@@ -420,7 +419,7 @@ class _Settling:
 def _count_results(
     comparison: Comparison, results: pl.DataFrame
 ) -> tuple[Comparison, pl.DataFrame]:
-    sides = sides_of(comparison)
+    sides = inside(comparison).sides
     named = _with_names(results, sides.candidate)
     new = check_results(named, "reruns").collect().select(sides.candidate.columns)
     same, edited = split_reruns(sides.candidate, new)
@@ -431,7 +430,7 @@ def _count_results(
 
 
 def _workflow_of(comparison: Comparison) -> str:
-    found = sides_of(comparison).candidate["workflow_id"].drop_nulls().unique()
+    found = inside(comparison).sides.candidate["workflow_id"].drop_nulls().unique()
     if len(found) != 1:
         raise ConfigError("the comparison's results have no workflow_id")
     workflow: str = found.item()

@@ -18,7 +18,6 @@ from retab_analysis.checks.edits import (
     BlockLabels,
     add_config_changes,
     fetch_config_changes,
-    spans_of,
 )
 from retab_analysis.checks.plan import (
     HISTORY,
@@ -33,7 +32,7 @@ from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.accepted import Policy, read_accepted
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import Edits, compare_blocks, readable, shorten_field
 from retab_analysis.comparison.detail import mark_texts
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
@@ -131,7 +130,7 @@ class WorkflowReader:
         began = time.thread_time()  # waiting for the API is no work of this machine
         made = compare_plan(plan, self.source, self._around, self._accepted)
         took = time.thread_time() - began
-        if sides_of(made).read.could_not_run:
+        if inside(made).sides.read.could_not_run:
             # A later run may say that the code was not to blame.
             later = self._known.filter(pl.col("created_at") > checked["created_at"].max())
             whole = later.filter(scope="workflow", status="completed").sort("created_at")
@@ -163,7 +162,7 @@ class WorkflowReader:
 
     def count_in(self, checked: pl.DataFrame, made: Comparison, settled: Comparison) -> None:
         """From now on judge these runs with the reruns that settled them."""
-        before, now = ({*sides_of(each).candidate["run_id"]} for each in (made, settled))
+        before, now = ({*inside(each).sides.candidate["run_id"]} for each in (made, settled))
         self._reruns[frozenset(checked["run_id"])] |= now - before
         self.refresh()
 
@@ -189,15 +188,16 @@ class WorkflowReader:
 
     def _add_edits(self, comparison: Comparison) -> Comparison:
         """Add the edits that broke evals; a failed request is repeated a few times."""
-        spans = spans_of(comparison)
+        spans = inside(comparison).spans
         edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
         found = self._edits.get(edited)
         if edited and (found is None or found.has_failed) and self._unanswered[edited] <= GRACE:
-            found = sides_of(add_config_changes(comparison, self.source)).around.edits
+            found = inside(add_config_changes(comparison, self.source)).sides.around.edits
             self._edits[edited] = found
             self._unanswered[edited] += found is None or found.has_failed
         known = found or Edits(CONFIG_CHANGES.empty())
-        return with_edits(comparison, replace(known, labels={**self._labels, **known.labels}))
+        named = replace(known, labels={**self._labels, **known.labels})
+        return Comparison(inside(comparison).with_edits(named))
 
     def _word_edits(self, results: pl.DataFrame) -> dict[tuple[str, str], tuple[Change, ...]]:
         """The edits before a run, if a block ran on other code in the run before."""
@@ -234,7 +234,7 @@ def sort_runs(runs: pl.DataFrame) -> pl.DataFrame:
 
 def _find_passing(comparison: Comparison) -> frozenset[str]:
     """The evals that passed when they were decided last before the candidate."""
-    sides = sides_of(comparison)
+    sides = inside(comparison).sides
     before = [each for each in (sides.history, sides.baseline) if each is not None]
     decided = pl.concat(before).filter(pl.col("state").is_in(DECIDED)).sort(MOMENT)
     last = decided.group_by("eval_id").agg(pl.col("state").last())

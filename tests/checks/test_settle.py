@@ -21,8 +21,8 @@ from support.inside import (
     Comparison,
     compare,
     compare_sides,
+    inside,
     run_again,
-    sides_of,
 )
 from support.lettered_api import MINUTE, LetteredApi, alike, keep_time
 from support.small_world import DRIFTED, FLOW, Small, small_api
@@ -62,7 +62,7 @@ def starts(api: Small) -> int:
 def counted(comparison: object) -> int:
     """How many results of reruns a comparison counts."""
     assert isinstance(comparison, Comparison)
-    sides = sides_of(comparison)
+    sides = inside(comparison).sides
     return sides.candidate.filter(run_scope="eval").height
 
 
@@ -103,7 +103,9 @@ def test_what_is_unclear_is_run_again_once(unsure: Small) -> None:
         )
         assert before.to_list() == after.to_list()
     # Reruns have the names, conditions and documents of their evals.
-    known = sides_of(last).candidate.select("eval_id", "eval_name", "condition", "document_names")
+    known = inside(last).sides.candidate.select(
+        "eval_id", "eval_name", "condition", "document_names"
+    )
     for each in again["eval_id"]:
         assert known.filter(eval_id=each).unique().height == 1
 
@@ -238,7 +240,7 @@ def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure
         settled(unsure, first)
     partial: Any = caught.value.partial
     assert partial.evals.equals(first.evals)
-    assert set(sides_of(partial).started["run_id"]) == set(started_runs(unsure)["run_id"])
+    assert set(inside(partial).sides.started["run_id"]) == set(started_runs(unsure)["run_id"])
     assert "not waited for" in partial.explain()
     # They are not started a second time.
     before = starts(unsure)
@@ -250,7 +252,7 @@ def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure
     assert bar.told[0][:2] == (0, 3)
     assert "earlier call" in bar.told[0][2]
     assert bar.told[-1][:2] == (3, 3)
-    assert sides_of(last).started is None
+    assert inside(last).sides.started is None
     assert "not waited for" not in last.explain()
 
 
@@ -273,7 +275,7 @@ def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int
         settled(unsure, first, progress=Impatient(after))
     partial: Any = caught.value.partial  # type: ignore[attr-defined]
     asked = starts(unsure)
-    waiting = 0 if sides_of(partial).started is None else sides_of(partial).started.height
+    waiting = 0 if inside(partial).sides.started is None else inside(partial).sides.started.height
     assert counted(partial) + waiting == asked == started_runs(unsure).height
     assert bool(waiting) == bool(after)
     assert not any("cancel" in each for each in unsure.asked)
@@ -288,7 +290,7 @@ def test_ctrl_c_between_two_starts_keeps_the_first(unsure: Small) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         settled(unsure, first)
     partial: Any = caught.value.partial  # type: ignore[attr-defined]
-    assert sides_of(partial).started.height == 1
+    assert inside(partial).sides.started.height == 1
     assert partial.evals.equals(first.evals)
 
 
@@ -379,7 +381,7 @@ def test_an_edit_of_another_block_is_no_reason(unsure: Small) -> None:
 
 def narrowed(comparison: Comparison, block: str) -> Comparison:
     """A comparison of the evals of one block."""
-    sides = sides_of(comparison)
+    sides = inside(comparison).sides
     of_block = {
         name: frame.filter(block_id=block)
         for name in ("candidate", "history")
@@ -415,7 +417,7 @@ def test_of_a_round_in_which_somebody_edits_what_ran_before_counts(unsure: Small
         settled(unsure, first)
     assert starts(unsure) == 3
     assert counted(caught.value.partial) == 2
-    assert sides_of(caught.value.partial).started is None  # type: ignore[union-attr]
+    assert inside(caught.value.partial).sides.started is None  # type: ignore[union-attr]
 
 
 def test_evals_that_were_deleted_are_left_out_and_named(unsure: Small) -> None:
@@ -448,7 +450,7 @@ def test_an_eval_that_is_deleted_meanwhile_does_not_stop_the_others(
         last = settled(unsure, first)
     assert transition(last, gone)["candidate_n"] == 1
     assert counted(last) == 2
-    assert sides_of(last).started is None
+    assert inside(last).sides.started is None
 
 
 @pytest.mark.parametrize("excel", [False, True])
@@ -639,7 +641,7 @@ def test_ctrl_c_while_it_waits_keeps_everything(unsure: Small) -> None:
         settled(unsure, wait=True, progress=bar)
     partial: Any = caught.value.partial  # type: ignore[attr-defined]
     assert counted(partial) == starts(unsure) == 3
-    assert sides_of(partial).started is None
+    assert inside(partial).sides.started is None
     assert bar.closed == 1
     # Going on with it waits for the same hour.
     last = settled(unsure, partial, wait=True)
