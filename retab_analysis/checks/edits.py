@@ -25,11 +25,13 @@ from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
+from retab_analysis.schema import BLOCKS, COMPARISON, CONFIG_CHANGES
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, is_draft
 
 _MOST_BLOCKS, _MOST_VERSIONS = 12, 6
+_STORY = ("eval_id", "block_id", "transition", "cause", "since_at", "since_run_id")
+_STORIES = {name: COMPARISON.schema[name] for name in (*_STORY, "since_version_id")}
 _OF_BLOCK = tuple(BLOCKS.schema)
 
 
@@ -114,8 +116,13 @@ def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None
 
 
 def spans_of(comparison: Comparison) -> pl.DataFrame:
-    sides = sides_of(comparison)
-    return find_spans(comparison.evals, sides.candidate, sides.history, sides.baseline)
+    """The spans in which edits broke evals, without the words of ``Comparison.evals``."""
+    sides, rows = sides_of(comparison), []
+    for each in suite_of(comparison).stories:
+        since = each.reading.since_run_id, each.reading.since_version_id
+        rows.append((each.id, each.block_id, each.transition, each.cause, each.since_at, *since))
+    evals = pl.DataFrame(rows, schema=_STORIES, orient="row")
+    return find_spans(evals, sides.candidate, sides.history, sides.baseline)
 
 
 class _Search:
