@@ -22,17 +22,40 @@ from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 _NAMED = 3
 DAY = timedelta(days=1)
 GOING_ON = ("pending", "queued", "running")
+_NO_CODES = (
+    "Results do not say which code they ran; the history of their blocks does instead, or else "
+    "their versions."
+)
 
 
-def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = None) -> Sides:
+PresentCodes = Mapping[str, Present]
+"""The present code of each block, by its id."""
+
+
+def read_results(plan: ReadingPlan, source: Source, progress: Progress) -> pl.DataFrame:
+    """The results of the runs of a plan, without those that are still to come."""
+    results = source.read_results(plan.read, progress)
+    going_on = plan.read.filter(~pl.col("is_terminal"))["run_id"]
+    pending = pl.col("run_id").is_in(going_on.implode()) & (pl.col("state") == "unscored")
+    return results.filter(~pending)
+
+
+def read_present(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> PresentCodes:
+    """The present codes; none between two versions, about which they say nothing."""
     if plan.versions:
-        return _make_version_sides(plan, source, progress)
-    saved, runs = source.saved, plan.read
-    results = _without_pending(source.read_results(runs, progress), runs)
-    against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
-    is_baseline = pl.col("run_id").is_in(against)
-    others, facts = results.filter(~is_baseline), _describe_runs(runs)
-    present = _find_present(others, source)
+        return {}
+    ran = results.filter(~_is_baseline(plan), pl.col("block_id").is_not_null())
+    codes = ran.select("block_id", "eval_id", "run_id", code=BLOCK_CODE, began=MOMENT)
+    return find_present(source.saved, codes, source.read_saved_at, source.read_begun)
+
+
+def make_sides(
+    plan: ReadingPlan, results: pl.DataFrame, present: PresentCodes, source: Source
+) -> Sides:
+    if plan.versions:
+        return _make_version_sides(plan, results, source)
+    saved, is_baseline = source.saved, _is_baseline(plan)
+    others, facts = results.filter(~is_baseline), _describe_runs(plan.read)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     placed = place_results(_mark_present(others, present), facts, saved, named)
     now, earlier, tried = (
@@ -79,9 +102,13 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     )
 
 
-def _make_version_sides(plan: ReadingPlan, source: Source, progress: Progress | None) -> Sides:
+def _is_baseline(plan: ReadingPlan) -> pl.Expr:
+    against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
+    return pl.col("run_id").is_in(against)
+
+
+def _make_version_sides(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> Sides:
     """All results of two versions. The evals' present definitions say nothing about either."""
-    results = _without_pending(source.read_results(plan.read, progress), plan.read)
     assert plan.baseline is not None
     now, before = (
         results.filter(pl.col("run_id").is_in(side.runs["run_id"].implode()))
@@ -128,23 +155,11 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _find_present(results: pl.DataFrame, source: Source) -> dict[str, Present]:
-    ran = results.filter(pl.col("block_id").is_not_null())
-    codes = ran.select("block_id", "eval_id", "run_id", code=BLOCK_CODE, began=MOMENT)
-    return find_present(source.saved, codes, source.read_saved_at, source.read_begun)
-
-
-def _mark_present(results: pl.DataFrame, present: Mapping[str, Present]) -> pl.DataFrame:
+def _mark_present(results: pl.DataFrame, present: PresentCodes) -> pl.DataFrame:
     rows = results.select("block_id", "eval_id", BLOCK_CODE, MOMENT.alias("t")).iter_rows()
     unknown = Present()
     has = [present.get(block, unknown).has(*row) for block, *row in rows]
     return results.with_columns(is_present=pl.Series(has, dtype=pl.Boolean))
-
-
-def _without_pending(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
-    going_on = runs.filter(~pl.col("is_terminal"))["run_id"]
-    pending = pl.col("run_id").is_in(going_on.implode()) & (pl.col("state") == "unscored")
-    return results.filter(~pending)
 
 
 def _remember_passes(
@@ -224,7 +239,7 @@ def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame)
 
 
 def _judge_saved(
-    now: pl.DataFrame, saved: pl.DataFrame, present: Mapping[str, Present]
+    now: pl.DataFrame, saved: pl.DataFrame, present: PresentCodes
 ) -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
     """The evals that are invalid, that ran on present code, and that did not run as they are."""
     ended = now.filter(pl.col("state").is_in((*DECIDED, "error")))
@@ -349,3 +364,9 @@ def _note_invalid(saved: pl.DataFrame) -> list[str]:
     if invalid.height <= _NAMED:
         return list(map(say_invalid, named.iter_rows(named=True)))
     return [f"{invalid.height} saved evals cannot run: {list_evals(named, _NAMED)}."]
+
+
+def note_codes(results: pl.DataFrame) -> list[str]:
+    """The notes about codes if no decided result has the fingerprint of its code."""
+    codes = results.filter(pl.col("state").is_in(DECIDED))[BLOCK_CODE]
+    return [_NO_CODES] if 0 < len(codes) == codes.null_count() else []
