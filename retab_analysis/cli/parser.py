@@ -246,7 +246,7 @@ def _add_sides(parser: Parser) -> None:
     add("--candidate", type=word, action="append", metavar="RUN", help=says)
     says = (
         "what to compare with: last_good (default: each eval's own last good result), published, "
-        "last_ok, previous, a run or a version"
+        "previous, a run or a version"
     )
     add("--baseline", type=word, default="last_good", metavar="WHAT", help=says)
 

@@ -80,7 +80,7 @@ def watch(
             flight, and the runs that start before the last of them has ended. A workflow without
             such a run is shown as it is, as :func:`explore` does.
         baseline: The results to compare with, as for :func:`check`: ``"last_good"``,
-            ``"published"``, ``"last_ok"``, ``"previous"``, a run or a version.
+            ``"published"``, ``"previous"``, a run or a version.
         interval: Seconds between two rounds of requests. The rounds become rarer while nothing
             changes.
         allow_cancel: Whether the button *Cancel run* is there. Default: for ``runs=`` only.
