@@ -43,9 +43,9 @@ def check(
             ``stale``.
         baseline: The results to compare with. ``"last_good"``: for each eval its own last good
             result. The others are the same for all evals: ``"published"``, the newest run of the
-            published version. ``"last_ok"``, the newest run in which every eval passed.
-            ``"previous"``, the newest that completed. Or a run or version, as for ``candidate``. If
-            both name a version, ``check`` compares all runs of both, see :func:`compare_versions`.
+            published version. ``"previous"``, the newest that completed. Or a run or version, as
+            for ``candidate``. If both name a version, ``check`` compares all runs of both, see
+            :func:`compare_versions`.
         accepted: Known failures: ids or names of evals, or a file that ``Comparison.accept`` wrote.
             By default the failures that :func:`use` was given.
         history: How many earlier runs of the whole workflow to read. Four fifths are the newest,

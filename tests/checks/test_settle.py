@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +23,7 @@ from support.inside import (
     inside,
     run_again,
 )
-from support.lettered_api import MINUTE, LetteredApi, alike, keep_time
+from support.lettered_api import MINUTE, LetteredApi, alike
 from support.small_world import DRIFTED, FLOW, Small, small_api
 
 import retab_analysis as ra
@@ -187,14 +186,6 @@ def test_the_next_check_says_what_settle_found_out(unsure: Small) -> None:
 def test_no_more_is_started_than_allowed(unsure: Small, most: int) -> None:
     settled(unsure, max_reruns=most)
     assert starts(unsure) == min(most, len(UNDECIDED))
-
-
-@pytest.mark.parametrize(("most", "looks"), [(0, 0), (2, 0), (4, 1)])
-def test_nobody_waits_where_nothing_more_is_allowed(unsure: Small, most: int, looks: int) -> None:
-    clock = keep_time(unsure, unsure.client)
-    settled(unsure, max_reruns=most, wait=True)
-    assert starts(unsure) == most
-    assert round(clock.now / 3600) == 3 * looks
 
 
 def test_the_reruns_of_earlier_calls_are_counted_too(unsure: Small) -> None:
@@ -390,24 +381,6 @@ def narrowed(comparison: Comparison, block: str) -> Comparison:
     return compare_sides(replace(sides, **of_block), comparison.alpha, comparison.margin)
 
 
-def test_an_edit_between_two_looks_keeps_the_looks_before_it(unsure: Small) -> None:
-    keep_time(unsure, unsure.client)
-    first = checked(unsure)
-    bar = Recorder()
-
-    def edit_once(*said: Any) -> None:
-        if "waiting until" in str(said) and not bar.told:
-            bar.told.append((0, 0, "the first look is over"))
-            unsure.edit("classify")
-            unsure.edit("extract")
-
-    bar.update = edit_once  # type: ignore[method-assign]
-    with pytest.raises(ra.ConfigError, match="after the first 3 runs, which count") as caught:
-        settled(unsure, first, progress=bar, wait=True)
-    assert starts(unsure) == 3
-    assert counted(caught.value.partial) == 3
-
-
 def test_of_a_round_in_which_somebody_edits_what_ran_before_counts(unsure: Small) -> None:
     first = checked(unsure)
     before_start(unsure, 3, lambda: (unsure.edit("extract"), unsure.edit("classify")))
@@ -486,7 +459,7 @@ def test_the_plan_is_said_before_anything_is_started(
     settled(unsure, first, progress=bar, max_reruns=2)
     assert (seen[0], bar.told[0][:2]) == (0, (0, 2))
     assert bar.told[0][2] == "Running 2 undecided evals again, once."
-    done = settled(unsure, hours_later(unsure), progress=True, wait=False)
+    done = settled(unsure, hours_later(unsure), progress=True)
     assert "Running 2 undecided evals again, once." in capsys.readouterr().err
     settled(unsure, checked(unsure, candidate="run_50"), progress=True)
     assert "Nothing to run again: no eval that counts is undecided." in capsys.readouterr().err
@@ -591,62 +564,14 @@ def test_a_rerun_within_three_hours_clears_and_never_confirms(
             assert found["p_regressed"] == pytest.approx(transition(first, "a")["p_regressed"])
 
 
-def test_told_to_wait_it_looks_again_until_all_is_decided(unsure: Small) -> None:
-    clock, bar = keep_time(unsure, unsure.client), Recorder()
-    last = settled(unsure, wait=True, progress=bar)
-    assert last.reruns.is_empty()
-    assert transition(last, "classify 1")["p_regressed"] >= SURE
-    assert transition(last, "extract 3")["transition"] == "still_passing"
-    assert Counter(run.eval_id for run in unsure.started) == {
-        **{"extract 4": 1, "classify 1": 2, "extract 3": 3}
-    }
-    assert 6 < clock.now / 3600 < 6.5
-    notes = list(dict.fromkeys(note for *_, note in bar.told if note))
-    assert notes[:3] == [
-        "Running 3 undecided evals again, once.",
-        "waiting until 13:00 UTC",
-        "Running 2 undecided evals again, once.",
-    ]
-    assert notes[3].startswith("waiting until 16:0")
-    assert notes[4:] == [
-        "Running 1 undecided eval again, once.",
-        "classify 1 broke; extract 3 passes; extract 4 passes.",
-    ]
-    assert bar.told[-1][:2] == (6, 6)
-    assert checked(unsure).evals.equals(last.evals)
-
-
 @pytest.mark.parametrize("rounds", [1, 2, 4])
 def test_no_more_looks_than_rounds(rounds: int) -> None:
     # It failed by an edit, and passes at every second look: that is never decided.
     reruns = {"a": "FPFPFPFP"}
     with LetteredApi({"a": "P" * 20 + "F", **STEADY}, "A" * 20 + "B", reruns=reruns) as api:
-        clock = keep_time(api, api.client)
-        last = settle(api.check(), max_rounds=rounds, wait=True, client=api.client, progress=False)
+        for _ in range(rounds + 2):
+            settle(hours_later(api), max_rounds=rounds, client=api.client, progress=False)
         assert len(api.started) <= rounds
-        assert clock.now < 3600 * (3 * rounds - 2.5)
-        assert last.reruns.height or rounds == 4
-
-
-def test_ctrl_c_while_it_waits_keeps_everything(unsure: Small) -> None:
-    keep_time(unsure, unsure.client)
-    bar = Recorder()
-
-    def stop(done: int, total: int | None = None, note: str = "") -> None:
-        if note.startswith("waiting until"):
-            raise KeyboardInterrupt
-
-    bar.update = stop  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt) as caught:
-        settled(unsure, wait=True, progress=bar)
-    partial: Any = caught.value.partial  # type: ignore[attr-defined]
-    assert counted(partial) == starts(unsure) == 3
-    assert inside(partial).sides.started is None
-    assert bar.closed == 1
-    # Going on with it waits for the same hour.
-    last = settled(unsure, partial, wait=True)
-    assert last.reruns.is_empty()
-    assert starts(unsure) == 3
 
 
 def errors_again(api: LetteredApi, made: Comparison) -> Comparison:
@@ -664,8 +589,7 @@ def test_an_error_is_run_again_once_in_a_row() -> None:
         said = "a is not decided by reruns: look again after 13:00 UTC."
         assert bar.told[-1][2] == said
         assert str(once.next_step) == (
-            'Look again after 21 Apr 13:00 UTC: verdict = ra.check("wf_letters"); '
-            "or wait for it: verdict = ra.settle(verdict, wait=True)"
+            'Look again after 21 Apr 13:00 UTC: verdict = ra.check("wf_letters")'
         )
         for made in (once, api.check()):
             assert settle(made, client=api.client, progress=False) is made
@@ -681,22 +605,11 @@ def test_an_error_is_run_again_once_in_a_row() -> None:
         assert errors_again(api, again) is again
 
 
-@pytest.mark.parametrize(("reruns", "looks"), [("EP", 1), ("EE", 1), ("P", 0)])
-def test_who_waits_learns_what_an_error_was(reruns: str, looks: int) -> None:
-    with LetteredApi({"a": "P" * 20 + "E", **STEADY}, reruns={"a": reruns}) as api:
-        clock = keep_time(api, api.client)
-        last = settle(api.check(), wait=True, client=api.client, progress=False)
-        assert len(api.started) == 1 + looks
-        assert round(clock.now / 3600) == 3 * looks
-        assert last.gate().failing == (("a",) if reruns == "EE" else ())
-        assert last.gate().undecided == ()
-
-
 def test_an_eval_that_never_did_anything_but_err_is_left_alone_at_last() -> None:
     with LetteredApi({"a": "E", **alike(6, "P")}, reruns={"a": "EEEE"}) as api:
-        keep_time(api, api.client)
-        settle(api.check(), wait=True, client=api.client, progress=False)
-        assert len(api.started) == 2
+        for _ in range(3):
+            settle(hours_later(api), client=api.client, progress=False)
+        assert len(api.started) == 1
 
 
 def test_ten_errors_are_run_again_and_those_of_an_outage_are_not() -> None:
