@@ -209,5 +209,6 @@ def compare_plan(
     known = read_accepted() if accepted is None else accepted
     sides = make_sides(plan, source, progress)
     notes = (*sides.notes, *note_versions(around.versions), *note_codes(sides.candidate))
+    known = replace(known, today=source.client.api_time.date())
     whole = replace(sides, around=around, notes=notes, accepted=known)
     return compare_sides(whole, alpha, margin)

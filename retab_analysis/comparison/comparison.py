@@ -212,7 +212,8 @@ class Comparison:
 
     def _fit(self, policy: Policy) -> Policy:
         sides = self._sides
-        return policy.fit(self._suite.stories, sides.saved.evals, sides.around.read_labels)
+        fitted = policy.fit(self._suite.stories, sides.saved.evals, sides.around.read_labels)
+        return replace(fitted, today=sides.accepted.today)
 
     def raise_if_regressed(
         self,
@@ -525,8 +526,10 @@ def write_down(
         evals = [each for each in (*gate.failing, *gate.undecided) if each not in errors]
     chosen = choose_accepted(stories, evals)
     ids = comparison._sides.candidate["workflow_id"].drop_nulls()
-    flow = ids[0] if len(ids) else None
-    told = write_accepted(chosen, path, reason=reason, until=until, who=who, workflow=flow)
+    flow, today = ids[0] if len(ids) else None, comparison._sides.accepted.today
+    told = write_accepted(
+        chosen, path, reason=reason, until=until, who=who, workflow=flow, today=today
+    )
     return with_file(), told
 
 
