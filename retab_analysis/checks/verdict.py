@@ -124,7 +124,7 @@ def make_verdict(asked: Question, kept: Kept, progress: Progress | bool | None =
             sides,
             around=Surroundings(workflow, versions, read_labels=BlockLabels(source)),
             notes=(*sides.notes, *note_versions(versions), *note_codes(sides.candidate)),
-            accepted=asked.accepted,
+            accepted=replace(asked.accepted, today=source.client.api_time.date()),
         )
         made = compare_sides(whole, asked.alpha, asked.margin)
     return Verdict(plan, add_config_changes(made, source))

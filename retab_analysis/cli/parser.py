@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -331,8 +331,6 @@ def last_day(text: str) -> date:
     day = moment(text)
     if isinstance(day, datetime | str):
         raise argparse.ArgumentTypeError(f"must be a date such as 2026-12-31, got {text!r}")
-    if day < datetime.now(UTC).date():
-        raise argparse.ArgumentTypeError(f"must be today or later, got {text}")
     return day
 
 

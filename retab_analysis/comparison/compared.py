@@ -99,7 +99,9 @@ class Compared:
         return apply_rule(rule, known, self._tell(known.set_aside(self.stories, rule.fail_on)))
 
     def _fit(self, policy: Policy) -> Policy:
-        return policy.fit(self.stories, self.sides.saved.evals, self.sides.around.read_labels)
+        sides = self.sides
+        fitted = policy.fit(self.stories, sides.saved.evals, sides.around.read_labels)
+        return replace(fitted, today=sides.accepted.today)
 
     def facts(self, gate: Gate | None = None) -> VerdictFacts:
         """The facts of the headline, with a gate's answer; by default of the usual rule."""
@@ -199,5 +201,7 @@ class Compared:
             evals = [each for each in (*gate.failing, *gate.undecided) if each not in errors]
         chosen = choose_accepted(self.stories, evals)
         ids = self.sides.candidate["workflow_id"].drop_nulls()
-        flow = ids[0] if len(ids) else None
-        return write_accepted(chosen, path, reason=reason, until=until, who=who, workflow=flow)
+        flow, today = ids[0] if len(ids) else None, self.sides.accepted.today
+        return write_accepted(
+            chosen, path, reason=reason, until=until, who=who, workflow=flow, today=today
+        )

@@ -127,7 +127,6 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", ""], "WORKFLOW: must be an id, a name or a text, got ''"),
         (["watch", ".."], "WORKFLOW: must be an id"),
         (["check", "wf\udcff"], "WORKFLOW: must be UTF-8"),
-        (["accept", "wf", "a.toml", "--reason", "x", "--until", "2020-01-01"], "today or later"),
         (["check", "wf", "--baseline", ""], "--baseline: must be an id"),
         (["check", "wf", "--junit", "/proc/x.xml"], "'/proc/x.xml' cannot be written: "),
         (["check", "wf", "--junit", "x" * 300], "cannot be written: File name too long"),
