@@ -1,4 +1,4 @@
-"""Reads and judges one workflow for a view, as ``check`` does, or a given frame."""
+"""Reads and judges one workflow for a view, as ``check`` does."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ import polars as pl
 
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import fetch_config_changes
-from retab_analysis.checks.plan import LAST_GOOD, Choice, ReadingPlan
+from retab_analysis.checks.plan import Choice, ReadingPlan
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.checks.verdict import Kept, Question, make_verdict
-from retab_analysis.comparison.accepted import Policy, read_accepted
-from retab_analysis.comparison.compare import compare_sides
+from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import compare_blocks, readable, shorten_field
 from retab_analysis.comparison.detail import mark_texts
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
-from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
-from retab_analysis.errors import ConfigError, RetabAnalysisError
+from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch.edits import find_era
 from retab_analysis.render.document import Change
 from retab_analysis.schema import BLOCKS, RUNS
@@ -32,9 +30,6 @@ from retab_analysis.widgets.state import NO_EVAL, NO_RUN
 
 if TYPE_CHECKING:
     from retab_analysis.archive import Archive
-
-# The levels that ``check`` has by default.
-_ALPHA = _MARGIN = 0.05
 
 Answer = dict[str, Any]
 """The attributes of a state that change together; ``took`` is the cost of a comparison."""
@@ -191,70 +186,3 @@ def mark_changes(changes: pl.DataFrame) -> tuple[Change, ...]:
         Change(shorten_field(field), mark_texts(readable(before), readable(after)))
         for field, before, after in changes.select("field", "before", "after").iter_rows()
     )
-
-
-class FrameReader:
-    """Judges a RESULTS frame, without the API."""
-
-    lack = ""
-
-    def __init__(self, results: pl.DataFrame) -> None:
-        check_one_workflow(results)
-        self._results, self._runs, self._accepted = results, list_runs(results), read_accepted()
-        if self._runs.is_empty():
-            raise ConfigError("results has no row with a run_id")
-        self.workflow_id = str(self._runs["workflow_id"].drop_nulls().first() or "")
-
-    def judge(self, candidate: str | None, baseline: str, _: pl.DataFrame) -> Answer:
-        """Compare a run (by default the newest) or a version with the chosen baseline."""
-        now = self._runs.head(1) if candidate is None else self._find("candidate", candidate)
-        is_before = (pl.col("created_at") < now["created_at"].min()).fill_null(True)
-        before = self._runs.filter(is_before).join(now, on="run_id", how="anti")
-        against = None if baseline == LAST_GOOD else before.head(1)
-        if baseline not in (LAST_GOOD, "previous"):
-            against = self._find("baseline", baseline)
-        if against is not None:
-            before = before.join(against, on="run_id", how="anti")
-        sides = Sides(
-            self._choose(now), against if against is None else self._choose(against),
-            self._choose(before), accepted=self._accepted,
-        )  # fmt: skip
-        return {
-            "checked": now,
-            "comparison": compare_sides(sides, _ALPHA, _MARGIN),
-            "runs": self._runs,
-            "results": self._results,
-            "read": frozenset(self._runs["run_id"]),
-            "took": 0.0,
-        }
-
-    def _find(self, name: str, asked: str) -> pl.DataFrame:
-        is_asked = (pl.col("run_id") == asked) | (pl.col("workflow_version_id") == asked)
-        found = self._runs.filter(is_asked.fill_null(False))
-        if found.is_empty():
-            raise ConfigError(f"{name}={asked!r} is not a run or a version of these results")
-        return found
-
-    def _choose(self, runs: pl.DataFrame) -> pl.DataFrame:
-        chosen = self._results.filter(pl.col("run_id").is_in(runs["run_id"].implode()))
-        return check_results(chosen, "results").collect()
-
-
-def list_runs(results: pl.DataFrame) -> pl.DataFrame:
-    """A RUNS frame of the runs in a RESULTS frame."""
-    counts = ("passed", "failed", "blocked", "error", "cancelled")
-    known = results.drop_nulls("run_id").group_by("run_id").agg(
-        MOMENT.min().alias("created_at"),
-        pl.col("run_completed_at").max().alias("completed_at"),
-        pl.col("workflow_version_id", "workflow_id").drop_nulls().first(),
-        pl.col("run_scope").drop_nulls().first().fill_null("workflow").alias("scope"),
-        *((pl.col("state") == name).sum().cast(pl.Int64).alias(name) for name in counts),
-        total_evals=pl.len().cast(pl.Int64),
-        status=pl.lit("completed"),
-        is_terminal=pl.lit(True),
-    )  # fmt: skip
-    runs = pl.concat([RUNS.empty(), known], how="diagonal").select(RUNS.schema.names())
-    return sort_runs(runs)
-
-
-Reader = WorkflowReader | FrameReader

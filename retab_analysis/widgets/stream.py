@@ -22,7 +22,7 @@ from retab_analysis.markup import count_noun
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.vocabulary import BROKEN, DECIDED
-from retab_analysis.widgets.reading import Answer, Reader, WorkflowReader
+from retab_analysis.widgets.reading import Answer, WorkflowReader
 from retab_analysis.widgets.state import ViewState
 from retab_analysis.widgets.watched_runs import WatchedRuns, is_workflow_id
 
@@ -44,7 +44,7 @@ Change = Callable[..., None]
 class Followed:
     """One workflow of a stream: its reader, and the last changes of its state."""
 
-    reader: Reader
+    reader: WorkflowReader
     candidate: str | None
     baseline: str
     is_watched: bool = False
@@ -76,7 +76,7 @@ class Followed:
     def judge(self) -> Answer:
         outcomes, marks = self._list_outcomes(), self.mark()
         if self.is_watched and self.has_ended and self.answer is not None:
-            self.reader.refresh()  # type: ignore[union-attr]  # what else ran or was saved
+            self.reader.refresh()  # what else ran or was saved
         answer = self.reader.judge(self.candidate, self.baseline, self.runs)
         evals = answer["comparison"].evals
         rows = evals.select("eval_id", "transition", "candidate_state").iter_rows()
@@ -99,8 +99,6 @@ class Followed:
         return self.runs.select("run_id", "is_terminal").rows()
 
     def _list_outcomes(self) -> frozenset[tuple[str, str, str]]:
-        if not isinstance(self.reader, WorkflowReader):
-            return frozenset()
         its = self.runs.filter(pl.col("run_id").is_in([*self.marks]))
         results = self.reader.kept.source.read_results(its)
         ended = results.filter(pl.col("state").is_in((*DECIDED, "error")))
@@ -120,7 +118,7 @@ class Followed:
         names = ("run_id", "status", "completed", "error", "cancelled", "running")
         marks = {row[0]: row[1:] for row in self.runs.select(names).iter_rows()}
         stale = [each for each, mark in marks.items() if self.marks.get(each) != mark]
-        if not stale or not isinstance(self.reader, WorkflowReader):
+        if not stale:
             return False
         is_new = self.reader.read_again(self.runs.filter(pl.col("run_id").is_in(stale)))
         self.marks |= {each: marks[each] for each in stale}
@@ -128,16 +126,13 @@ class Followed:
 
     def tell(self) -> Answer:
         """The changes without another comparison."""
-        if not isinstance(self.reader, WorkflowReader):
-            return {}
         is_checked = self.candidate is None and self.runs.height
         return self.reader.tell(self.runs) | ({"checked": self.runs} if is_checked else {})
 
     def list_notes(self, gone: Sequence[str] = ()) -> tuple[str, ...]:
         """Notes on the runs."""
         notes = [f"Run {each} is not found any more." for each in gone]
-        reader = self.reader
-        if isinstance(reader, WorkflowReader) and (unread := reader.kept.source.unread):
+        if unread := self.reader.kept.source.unread:
             are = "is" if unread == 1 else "are"
             notes.append(f"{count_noun(unread, 'result')} did not decode and {are} left out.")
         return tuple(filter(None, (*notes, self.why)))

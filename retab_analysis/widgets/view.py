@@ -26,20 +26,18 @@ from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch import cancel_runs
-from retab_analysis.fetch.default_client import check_client, client_or_default
+from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import in_kernel, say
-from retab_analysis.schema import COMPARISON, RESULTS
-from retab_analysis.schema import checked as check_frame
+from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
 from retab_analysis.widgets.facts import Facts, list_news
 from retab_analysis.widgets.opened import list_documents, list_results
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
-from retab_analysis.widgets.reading import FrameReader, WorkflowReader
 from retab_analysis.widgets.state import COMPARING, Preview, ViewState, apply_event
-from retab_analysis.widgets.stream import Followed, Stream, describe_error, follow_as, run_beside
+from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
 if TYPE_CHECKING:
@@ -121,7 +119,7 @@ def watch(
 
 
 def explore(
-    workflow_id_or_results: Workflows | pl.DataFrame,
+    workflow_id: Workflows,
     *,
     candidate: str | None = None,
     baseline: str = LAST_GOOD,
@@ -135,8 +133,7 @@ def explore(
     evals again.
 
     Args:
-        workflow_id_or_results: The id or name of a workflow, or of several; or a RESULTS frame,
-            which is shown without asking the API.
+        workflow_id: The id or name of a workflow, or of several.
         candidate: The run to check, as for :func:`check`: a run or a version. Default: the workflow
             as it is now.
         baseline: The results to compare with, as for :func:`check`. If both are versions, the view
@@ -152,7 +149,6 @@ def explore(
     Raises:
         ConfigError: An argument cannot be used, there is no such workflow, or a file of accepted
             failures (:func:`use`) cannot be read.
-        SchemaError: The frame is not a RESULTS frame.
 
     Example:
         >>> view = ra.explore("wf_invoices")  # the last line of a cell shows it
@@ -166,18 +162,18 @@ def explore(
         check_text("candidate", candidate)
     check_text("baseline", baseline)
     check_flag("save_values", save_values)
-    if isinstance(workflow_id_or_results, pl.DataFrame):
-        frame = check_frame(workflow_id_or_results, RESULTS, RESULTS.schema, "results").collect()
-        read, chosen = FrameReader(frame), check_client(client)
-        stream = Stream([read.workflow_id], lambda _: Followed(read, candidate, baseline))
-    else:
-        chosen = client_or_default(client)
-        flows = _list_workflows(chosen, workflow_id_or_results)
-        stream = Stream(flows, follow_as(chosen, candidate, baseline))
+    chosen = client_or_default(client)
+    flows = _list_workflows(chosen, workflow_id)
+    stream = Stream(flows, follow_as(chosen, candidate, baseline))
     return View(chosen, stream, save_values=save_values)
 
 
 def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:
+    if isinstance(given, pl.DataFrame):
+        raise ConfigError(
+            "workflow_id must be an id or a name, not a frame; "
+            "ra.compare(baseline, candidate) shows two frames of results"
+        )
     several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
     if not several:
         raise ConfigError("workflow_id names no workflow")
@@ -570,7 +566,8 @@ class View:
     def _settle(self, asked: ViewState) -> None:
         made, workflow_id = asked.comparison, asked.workflow_id
         followed = self._stream.followed[workflow_id]
-        if made is None or not isinstance(reader := followed.reader, WorkflowReader):
+        reader = followed.reader
+        if made is None:
             return
 
         def say(done: int, total: int | None = None, note: str = "") -> None:

@@ -86,7 +86,6 @@ MODULES = {
     "widgets": "View facts opened pieces reading stream",
     "widgets.facts": "Facts LETTERS NOT_YET PASSES",
     "widgets.pieces": "compose render_view",
-    "widgets.reading": "list_runs",
     "widgets.state": "Preview ViewState apply_event",
     "widgets.stream": "Stream",
     "widgets.page": "BUSY HtmlPage",
