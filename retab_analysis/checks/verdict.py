@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from retab_analysis.checks.edits import BlockLabels, add_config_changes
+from retab_analysis.checks.edits import add_config_changes
 from retab_analysis.checks.plan import (
     HISTORY,
     LAST_GOOD,
@@ -122,7 +122,7 @@ def make_verdict(asked: Question, kept: Kept, progress: Progress | bool | None =
         sides = make_sides(plan, results, present, source)
         whole = replace(
             sides,
-            around=Surroundings(workflow, versions, read_labels=BlockLabels(source)),
+            around=Surroundings(workflow, versions),
             notes=(*sides.notes, *note_versions(versions), *note_codes(sides.candidate)),
             accepted=replace(asked.accepted, today=source.client.api_time.date()),
         )

@@ -130,23 +130,20 @@ class Comparison:
                 :meth:`accept` wrote (a ``Path``, or a text that ends in ``.toml``). By default the
                 failures that the comparison knows. An outdated entry fails the gate: the entry has
                 run out, its eval is not saved any more, or its eval passed in two rows and is not
-                flaky. In the file, ``[tiers.informational]`` lists evals that never fail a build:
-                ``evals = […]`` with ids or names, ``blocks = […]`` with ids or labels.
+                flaky.
             min_pass_rate: The least pass rate of the checked run, from 0 to 1.
             verdict: Whether a fall of the suite by its test counts. The test leaves out the
-                accepted and the informational evals.
+                accepted evals.
 
         Returns:
             ``.exit_code``: 0 holds, 1 fails, 2 undecided; ``.ok``: whether that is 0; ``.reasons``:
             why it fails; ``.doubt``: why it is undecided although nothing fails it; ``.failing``,
-            ``.undecided``, ``.accepted`` and ``.informational``, ids of evals; ``.notes``: facts
-            that do not count; ``.rule``: in words. An outage is a reason, too, and so is a run
-            whose results do not match its counts.
+            ``.undecided`` and ``.accepted``, ids of evals; ``.notes``: facts that do not count;
+            ``.rule``: in words. An outage is a reason, too, and so is a run whose results do not
+            match its counts.
 
         Raises:
             ConfigError: An argument cannot be used, or a file cannot be read.
-            RetabAnalysisError: The file names a block by another text than an id, and the API
-                cannot be asked for the labels of blocks.
         """
         rule = GateRule.check(fail_on, max_failures, min_pass_rate, verdict)
         return self._compared.judge(rule, accepted)

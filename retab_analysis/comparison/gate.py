@@ -8,13 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from retab_analysis.arguments import check_count, check_flag, check_share, resolve
-from retab_analysis.comparison.accepted import (
-    SET_ASIDE,
-    Policy,
-    check_texts,
-    find_evals,
-    name_by_id,
-)
+from retab_analysis.comparison.accepted import Policy, check_texts, find_evals, name_by_id
 from retab_analysis.comparison.detail import WORDS, list_stories
 from retab_analysis.comparison.headline import VerdictFacts, say_rate, say_rates
 from retab_analysis.comparison.names import say_day
@@ -41,7 +35,6 @@ class Gate:
             that have not run since their edit (``start_runs(…, only="edited")`` runs them).
         doubt: Why it is undecided although nothing fails it, in words; else empty.
         accepted: The ids of the evals that do not simply pass, and are accepted.
-        informational: The ids of the evals that do not pass, and only inform.
         rule: The rule, in words.
         suite_reasons: The reasons that are not about a single failing eval.
     """
@@ -52,7 +45,6 @@ class Gate:
     undecided: tuple[str, ...] = ()
     doubt: str = ""
     accepted: tuple[str, ...] = ()
-    informational: tuple[str, ...] = ()
     rule: str = ""
     suite_reasons: tuple[str, ...] = ()
 
@@ -65,12 +57,6 @@ class Gate:
     def ok(self) -> bool:
         """Whether it holds: nothing fails it, and nothing is undecided."""
         return self.exit_code == 0
-
-    @property
-    def set_aside(self) -> dict[str, str]:
-        """The evals that do not pass and do not count, with the word for the reason."""
-        informational = dict.fromkeys(self.informational, "informational")
-        return informational | dict.fromkeys(self.accepted, "accepted")
 
     def __bool__(self) -> bool:
         return self.ok
@@ -133,8 +119,7 @@ def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
         said.append(f"The run does not add up: {count_noun(n, 'result')} missing or miscounted.")
     if fallen is not None and fallen.is_sure:
         change = fallen.change
-        left_out = " and ".join(each for each in SET_ASIDE if each in facts.set_aside.values())
-        beginning = f"Without the {left_out} evals, the" if left_out else "The"
+        beginning = "Without the accepted evals, the" if facts.accepted else "The"
         said.append(
             f"{beginning} pass rate fell by {say_points(change.delta or 0)}, more than chance "
             f"explains (p value {say_p_value(change.p_value or 0)})."
@@ -144,7 +129,7 @@ def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
 
 def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
     """Apply a rule to the evals of a comparison that the policy did not set aside."""
-    stories, waiting, aside = facts.stories, facts.sides.read.waiting, facts.set_aside
+    stories, waiting, aside = facts.stories, facts.sides.read.waiting, facts.accepted
     fallen = facts.fallen if rule.verdict else None
     counting = [each for each in stories if each.transition in rule.fail_on or each.errs_always]
     counts = {each.id for each in counting}
@@ -160,7 +145,7 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
     if total and rule.max_failures:
         failures.append(f"Against the gate: {total}; tolerated: {rule.max_failures}.")
     outdated = policy.list_outdated(stories, facts.saved)
-    further = _say_against(facts, fallen) + _check_pass_rate(rule, policy, facts)
+    further = _say_against(facts, fallen) + _check_pass_rate(rule, facts)
     further += [f"{each.why} Remove the entry." for each in outdated]
     reasons = [*to_come, *failures, *further]
     removed = [each for each in stories if each.transition == "removed"]
@@ -172,24 +157,20 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
         entries = [each.id for each in policy.accepted]
         known = find_evals(stories, entries)
         notes += [f"Accepted, but not compared: {one_line(e)}." for e in entries if e not in known]
-    of_word = {word: [each for each in stories if aside.get(each.id) == word] for word in SET_ASIDE}
-    for word, several in of_word.items():
-        if several:
-            notes.append(f"{len(several)} {word}: {list_stories(several)}.")
+    if accepted := [each for each in stories if each.id in aside]:
+        notes.append(f"{len(accepted)} accepted: {list_stories(accepted)}.")
     unsure = [
         each
         for each in stories
-        if (each.is_undecided or each.transition == "stale") and each.id not in {*aside} | counts
+        if (each.is_undecided or each.transition == "stale") and each.id not in aside | counts
     ]
-    accepted, informational = (tuple(each.id for each in its) for its in of_word.values())
     return Gate(
         tuple(reasons),
         tuple(notes),
         failing=tuple(each.id for each in named),
         undecided=tuple(each.id for each in unsure),
         doubt="" if reasons else _say_doubt(facts, unsure, fallen),
-        accepted=accepted,
-        informational=informational,
+        accepted=tuple(each.id for each in accepted),
         rule=rule.describe(len(accepted)),
         suite_reasons=(*to_come, *further),
     )
@@ -229,12 +210,12 @@ def _name_failures(named: Iterable[Story], year: int | None) -> list[str]:
     return [f"{len(its)} {said}: {list_stories(its)}." for said, its in groups.items()]
 
 
-def _check_pass_rate(rule: GateRule, policy: Policy, facts: VerdictFacts) -> list[str]:
-    """The pass rate of the checked run, without the evals that only inform."""
+def _check_pass_rate(rule: GateRule, facts: VerdictFacts) -> list[str]:
+    """The pass rate of the checked run."""
     least = rule.min_pass_rate
     if least is None:
         return []
-    passed, of = facts.count_passes(policy.informational_ids(facts.stories))
+    passed, of = facts.count_passes()
     if not of:
         return [f"The pass rate is not known; the rule asks for at least {say_rate(least)}."]
     if passed / of >= least:

@@ -57,7 +57,7 @@ class Judgement:
         self.gate = comparison.gate()
         door = Door(values, types="", shows="")
         self.document = inside(comparison).document(door, self.gate)
-        self.facts = replace(inside(comparison).facts(), set_aside=self.gate.set_aside)
+        self.facts = replace(inside(comparison).facts(), accepted=frozenset(self.gate.accepted))
         self.stories = {each.id: each for each in inside(comparison).stories}
         self._rows: dict[str, Row] = {}
 
@@ -113,8 +113,8 @@ class Facts:
         state, judged = self.state, self.judged
         if judged is None:
             return {}
-        aside = judged.gate.set_aside
-        found = {k: aside.get(k, say_word(each)) for k, each in judged.stories.items()}
+        found = {k: say_word(each) for k, each in judged.stories.items()}
+        found |= dict.fromkeys(judged.gate.accepted, "accepted")
         is_checked = pl.col("run_id").is_in(state.checked["run_id"].implode())
         passed = {*state.results.filter(is_checked, state="passed")["eval_id"]}
         # A further pass of a passing eval is only counted, without another comparison.
