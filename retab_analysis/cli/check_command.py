@@ -186,7 +186,7 @@ def read_rule(options: Namespace) -> dict[str, Any]:
         "min_pass_rate": options.min_pass_rate,
     }
     try:
-        GateRule.check(**rule, verdict=True)
+        GateRule.check(**rule)
         read_accepted(options.accepted)
     except ConfigError as error:
         raise UsageError(str(error)) from None

@@ -198,7 +198,7 @@ class Compared:
     ) -> str:
         """Write accepted failures into a file, as :meth:`Comparison.accept`; says which."""
         if evals is None:
-            gate = self.with_file(path).judge(GateRule(verdict=False))
+            gate = self.with_file(path).judge(GateRule())
             errors = {each.id for each in self.stories if each.transition == "newly_errored"}
             evals = [each for each in (*gate.failing, *gate.undecided) if each not in errors]
         chosen = choose_accepted(self.stories, evals)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from retab_analysis.arguments import check_count, check_flag, check_share, resolve
+from retab_analysis.arguments import check_count, check_share, resolve
 from retab_analysis.comparison.accepted import Policy, check_texts, find_evals, name_by_id
 from retab_analysis.comparison.detail import WORDS, list_stories
 from retab_analysis.comparison.headline import VerdictFacts, say_rate, say_rates
 from retab_analysis.comparison.names import say_day
-from retab_analysis.comparison.suite_test import SuiteTest, say_p_value, say_points
+from retab_analysis.comparison.suite_test import say_p_value, say_points
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
@@ -69,35 +69,28 @@ class GateRule:
     fail_on: tuple[str, ...] = FAIL_ON
     max_failures: int = 0
     min_pass_rate: float | None = None
-    verdict: bool = True
 
     @classmethod
     def check(
-        cls,
-        fail_on: str | Iterable[str],
-        max_failures: int,
-        min_pass_rate: float | None,
-        verdict: bool,
+        cls, fail_on: str | Iterable[str], max_failures: int, min_pass_rate: float | None
     ) -> GateRule:
         check_count("max_failures", max_failures)
         if min_pass_rate is not None:
             check_share("min_pass_rate", min_pass_rate, ends=True)
-        check_flag("verdict", verdict)
         transitions = check_texts("fail_on", fail_on)
         if unknown := [each for each in transitions if each not in TRANSITIONS]:
             known = ", ".join(TRANSITIONS)
             raise ConfigError(f"fail_on: {unknown[0]!r} is not one of {known}")
-        return cls(transitions, max_failures, min_pass_rate, verdict)
+        return cls(transitions, max_failures, min_pass_rate)
 
     def describe(self, known: int) -> str:
         """The rule in words, for the reader of a report; ``known`` failures are accepted."""
         said = [self._describe_evals()] if self.fail_on else []
-        if self.verdict:
-            said.append("the suite's test may not find that the pass rate fell")
+        said.append("the suite's test may not find that the pass rate fell")
         if self.min_pass_rate is not None:
             said.append(f"the pass rate must be at least {say_rate(self.min_pass_rate)}")
         free = f"; {count_noun(known, 'failure')} accepted" if known else ""
-        return (", and ".join(said) or "nothing fails it") + free
+        return ", and ".join(said) + free
 
     def _describe_evals(self) -> str:
         *most, last = dict.fromkeys(WORDS[each][1] for each in self.fail_on)
@@ -107,9 +100,9 @@ class GateRule:
         return f"{tolerated} may count as {named}"
 
 
-def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
+def _say_against(facts: VerdictFacts) -> list[str]:
     """The reasons against the candidate that are not about single evals."""
-    said = []
+    said, fallen = list[str](), facts.fallen
     if facts.outage is not None:
         ended, total = facts.outage
         said.append(
@@ -130,7 +123,6 @@ def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
 def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
     """Apply a rule to the evals of a comparison that the policy did not set aside."""
     stories, waiting, aside = facts.stories, facts.sides.read.waiting, facts.accepted
-    fallen = facts.fallen if rule.verdict else None
     counting = [each for each in stories if each.transition in rule.fail_on or each.errs_always]
     counts = {each.id for each in counting}
     named = [each for each in counting if each.id not in aside]
@@ -145,7 +137,7 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
     if total and rule.max_failures:
         failures.append(f"Against the gate: {total}; tolerated: {rule.max_failures}.")
     outdated = policy.list_outdated(stories, facts.saved)
-    further = _say_against(facts, fallen) + _check_pass_rate(rule, facts)
+    further = _say_against(facts) + _check_pass_rate(rule, facts)
     further += [f"{each.why} Remove the entry." for each in outdated]
     reasons = [*to_come, *failures, *further]
     removed = [each for each in stories if each.transition == "removed"]
@@ -169,23 +161,23 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
         tuple(notes),
         failing=tuple(each.id for each in named),
         undecided=tuple(each.id for each in unsure),
-        doubt="" if reasons else _say_doubt(facts, unsure, fallen),
+        doubt="" if reasons else _say_doubt(facts, unsure),
         accepted=tuple(each.id for each in accepted),
         rule=rule.describe(len(accepted)),
         suite_reasons=(*to_come, *further),
     )
 
 
-def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story], fallen: SuiteTest | None) -> str:
+def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story]) -> str:
     stale = [each for each in unsure if each.transition == "stale"]
     unsure = [each for each in unsure if each.transition != "stale"]
     suspects = sum(each.transition == "suspect" for each in unsure)
     errors = len(unsure) - suspects
     said = [f"{count_noun(suspects, 'eval')} may have broken"] if suspects else []
     said += [f"{count_noun(errors, 'eval')} ended in an error"] if errors else []
-    if fallen is not None and not said:
+    if facts.fallen is not None and not said:
         return "the pass rate fell in one run and no single eval explains it; run the suite again"
-    said += ["the pass rate fell in one run"] if fallen is not None else []
+    said += ["the pass rate fell in one run"] if facts.fallen is not None else []
     verb, now = ("has", "it is") if len(stale) == 1 else ("have", "they are")
     said += [f"{count_noun(len(stale), 'eval')} {verb} not run as {now} now"] if stale else []
     said += ["a newer run cannot be judged yet"] if facts.sides.read.doubts else []
