@@ -81,7 +81,7 @@ LINES = {
     "plots": 1_333,
     "checks": 2_772,
     "widgets": 2_999,
-    "cli": 1_844,
+    "cli": 1_888,
     "pytest_plugin": 190,
     "mcp": 172,
     "sandbox": 2_986,
