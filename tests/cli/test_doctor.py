@@ -223,7 +223,10 @@ VIOLATIONS: dict[str, tuple[str, Change]] = {
     "draft's blocks": (BLOCKS, rows(put("config", None))),
     "links": ("/v1/files/.*", lambda request, document: {**document, "download_url": "soon"}),
     "unknown ids": (f"{RUNS}/doctor.*", lambda request, document: {"id": "any"}),
-    "whose key": ("/v1/auth/status", lambda request, document: {**document, "environment_slug": None}),
+    "whose key": (
+        "/v1/auth/status",
+        lambda request, document: {**document, "environment_slug": None},
+    ),
     "usage": ("/v1/usage/primitives", lambda request, document: page([])),
     "rate limits": (RUNS, limited),
 }
