@@ -118,13 +118,16 @@ class Client:
         """The API's time by its newest list of runs; before the first, this machine's."""
         return datetime.fromtimestamp(self._source.wall() + self.clock_offset, UTC)
 
-    def get(self, path: str, params: Params = (), *, parse: Parse[T]) -> T:
+    def get(
+        self, path: str, params: Params = (), *, parse: Parse[T], tries: int | None = None
+    ) -> T:
         """GET a document by its quoted path from ``/v1`` on, and try again while that may help.
 
         ``parse`` makes the result from the body; its ``ProtocolError`` names the problem ("not
-        JSON") and counts as a failed attempt.
+        JSON") and counts as a failed attempt. With ``tries`` there are at most as many.
         """
-        return self._call("GET", path, params, None, parse)
+        most = self._settings.max_attempts
+        return self._call("GET", path, params, None, parse, max_attempts=min(tries or most, most))
 
     def post(self, path: str, json: Any, *, parse: Parse[T]) -> T:
         """POST a JSON document, once: even after a failure the API may have acted on it."""
