@@ -114,10 +114,10 @@ def _api_error(response: Response, state: RetryState, settings: Settings, now: f
     )
 
 
-def read_status(body: bytes) -> str | None:
+def read_status(response: Response) -> str | None:
     """The name of the key's environment, from the answer about the key; None without one."""
     try:
-        found = msgspec.json.decode(body)["environment"]
+        found = msgspec.json.decode(response.body)["environment"]
         return str(found.get("name") or found["id"])[:SNIPPET_LENGTH]
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return None
