@@ -114,10 +114,10 @@ def _api_error(response: Response, state: RetryState, settings: Settings, now: f
     )
 
 
-def read_status(body: bytes) -> str | None:
+def read_status(response: Response) -> str | None:
     """The name of the key's environment, flat or nested, from the answer about the key."""
     try:
-        flat = msgspec.json.decode(body)
+        flat = msgspec.json.decode(response.body)
         nested = flat.get("environment") or {}
         names = flat.get("environment_slug"), nested.get("name"), flat.get("environment_id")
         found = next(filter(None, (*names, nested.get("id"))), None)

@@ -260,15 +260,8 @@ VIOLATIONS: dict[str, tuple[str, Change]] = {
     "draft's blocks": (BLOCKS, rows(put("config", None))),
     "links": ("/v1/files/.*", lambda request, document: {**document, "download_url": "soon"}),
     "unknown ids": (f"{RUNS}/doctor.*", lambda request, document: {"id": "any"}),
-<<<<<<< HEAD
     "whose key": ("/v1/auth/status", lambda request, document: {"authenticated": True}),
     "flat status": ("/v1/auth/status", nested),
-=======
-    "whose key": (
-        "/v1/auth/status",
-        lambda request, document: {**document, "environment_slug": None},
-    ),
->>>>>>> 84aa5b85e3f3fc5775383bc195f0891f00a2eedd
     "usage": ("/v1/usage/primitives", lambda request, document: page([])),
     "rate limits": (RUNS, limited),
 }

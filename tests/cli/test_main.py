@@ -286,6 +286,18 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
     assert [run.eval_id for run in green.api.started] == [None]
 
 
+def test_117_an_answer_that_a_proxy_repeats_is_no_verdict(
+    green: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    past = f"run_{PAST}"
+    green.api.broken["POST "] = lambda _: green.api._get(f"/v1/workflows/evals/runs/{past}", {})
+    assert green("check", FLOW, "--start") == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"it may be {past}, see .unconfirmed" in told.err
+    assert "was started; what has not ended goes on" not in told.err
+
+
 def test_only_what_was_edited_is_started_and_all_of_it_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
