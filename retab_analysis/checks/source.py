@@ -142,6 +142,11 @@ class Source:
         """Where a list of runs ends; ``is_whole``: there are no others."""
         return f"listed; {'the list ends here' if is_whole else 'older runs were not listed'}"
 
+    @property
+    def read_ids(self) -> frozenset[str]:
+        """The ids of the runs whose results were read."""
+        return frozenset(self._read_ids.union(self._taken))
+
     def read_again(self, runs: pl.DataFrame) -> bool:
         """Read the results of some runs as they are now; whether any is new."""
         parts = self._fetch_results(runs, Silent()).partition_by("run_id", as_dict=True)

@@ -36,7 +36,7 @@ from retab_analysis.transport import Client
 from retab_analysis.widgets.facts import Facts, list_news
 from retab_analysis.widgets.opened import list_documents, list_results
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
-from retab_analysis.widgets.state import COMPARING, Preview, ViewState, apply_event
+from retab_analysis.widgets.state import COMPARING, Look, Preview, ViewState, apply_event
 from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
@@ -188,7 +188,7 @@ class View:
     """
 
     def __init__(
-        self, client: Client | None, stream: Stream, *, save_values: bool, can_cancel: bool = False
+        self, client: Client, stream: Stream, *, save_values: bool, can_cancel: bool = False
     ) -> None:
         self._client, self._stream = client, stream
         self._save_values, self._can_cancel = save_values, can_cancel
@@ -203,12 +203,12 @@ class View:
         # The thread must not keep the view alive: a view without references stops watching.
         me = weakref.ref(self)
 
-        def change(workflow_id: str, **changes: Any) -> None:
+        def show(workflow_id: str, look: Look) -> None:
             if (view := me()) is not None:
-                view._change(workflow_id, **changes)
+                view._change(workflow_id, look=look)
 
         weakref.finalize(self, stream.stop)
-        stream.start(change)
+        stream.start(show)
 
     def _new_state(self, workflow_id: str) -> ViewState:
         state = ViewState(workflow_id, values=shows_values(), can_cancel=self._can_cancel)
@@ -226,7 +226,7 @@ class View:
     @property
     def comparison(self) -> Comparison | None:
         """The answer that ``check`` would give now; None before the first comparison."""
-        return self.state.comparison
+        return self.state.look.comparison
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -245,7 +245,7 @@ class View:
 
     def _choose_rows(self, workflow_id: str) -> pl.DataFrame:
         facts = self._tell(workflow_id)
-        if (made := facts.state.comparison) is None:
+        if (made := facts.look.comparison) is None:
             return COMPARISON.empty()
         found, evals = facts.find(), made.evals
         return evals if found is None else evals.filter(pl.col("eval_id").is_in(found))
@@ -257,7 +257,9 @@ class View:
     @property
     def _runs(self) -> pl.DataFrame:
         watched, states = self._stream.runs, self._list_states()
-        return watched if watched.height else pl.concat([watched, *(s.checked for s in states)])
+        return (
+            watched if watched.height else pl.concat([watched, *(s.look.checked for s in states)])
+        )
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
         """Block until the runs have ended and their results are read. An interrupt cancels no run.
@@ -350,8 +352,8 @@ class View:
                 self._states[workflow_id] = self._new_state(workflow_id)
                 self._order.append(workflow_id)
             before, state = self._states[workflow_id], self._put(workflow_id, **changes)
-            is_new = before.comparison is None and state.comparison is not None
-            has_ended = before.phase != state.phase and state.phase != "going"
+            is_new = before.look.comparison is None and state.look.comparison is not None
+            has_ended = before.look.phase != state.look.phase and state.look.phase != "going"
             if is_new or has_ended:
                 self._sort()
         self._call_back(workflow_id)
@@ -380,7 +382,7 @@ class View:
     def _sort(self) -> None:
         """The worst workflow first, once all are read; and again once all have ended."""
         states = [self._states[each] for each in self._order]
-        if any(each.comparison is None and each.phase != "failed" for each in states):
+        if any(each.look.comparison is None and each.look.phase != "failed" for each in states):
             return
 
         told = {each: self._tell(each) for each in self._order}
@@ -418,7 +420,7 @@ class View:
             return ""
         states = [self._states[each] for each in self._order]
         broke = sum(self._tell(each).count("broke") for each in self._order)
-        going = sum(each.phase in ("reading", "going") for each in states)
+        going = sum(each.look.phase in ("reading", "going") for each in states)
         end = f"{going} going on" if going else "all have ended"
         said = f"{broke:,} broke" if broke else "nothing broke"
         return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
@@ -560,13 +562,12 @@ class View:
             return is_last
 
     def _cancel(self, asked: ViewState) -> None:
-        cancel_runs(asked.checked.filter(~pl.col("is_terminal")), client=self._client)
+        cancel_runs(asked.look.checked.filter(~pl.col("is_terminal")), client=self._client)
         self._stream.refresh()
 
     def _settle(self, asked: ViewState) -> None:
-        made, workflow_id = asked.comparison, asked.workflow_id
+        made, workflow_id = asked.look.comparison, asked.workflow_id
         followed = self._stream.followed[workflow_id]
-        reader = followed.reader
         if made is None:
             return
 
@@ -577,14 +578,14 @@ class View:
         progress: Any = SimpleNamespace(update=say, close=lambda: None)
         settled: Any = made
         try:
-            settled = run_again(made, client=reader.client, progress=progress)
+            settled = run_again(made, client=self._client, progress=progress)
         except RetabAnalysisError as error:  # the next time counts what was started
             settled = made if error.partial is None else error.partial
             raise
         finally:
             with followed.lock:
-                self._change(workflow_id, comparison=settled, reruns=reader.count_reruns(settled))
-                reader.count_in(asked.checked, made, settled)
+                followed.count_in(made, settled)
+                self._change(workflow_id, look=followed.look)
         self._stream.ask(asked)
 
     def _show_document(self, workflow_id: str, at: int) -> None:
@@ -597,7 +598,7 @@ class View:
 
     def _read_document(self, workflow_id: str, asked: Preview) -> None:
         try:
-            link = read_link(client_or_default(self._client), asked.document_id)
+            link = read_link(self._client, asked.document_id)
             found = replace(asked, url=link.download_url)
         except RetabAnalysisError as error:
             found = replace(asked, failure=str(error))
@@ -617,6 +618,6 @@ def write_text(view: View, *, values: bool) -> str:
 
 
 def count_done(view: View) -> tuple[int, int]:
-    counts = [count_waiting(each.checked) for each in view._list_states()]
+    counts = [count_waiting(each.look.checked) for each in view._list_states()]
     total = sum(each for _, each in counts)
     return total - sum(left for left, _ in counts), total

@@ -86,7 +86,7 @@ MODULES = {
     "widgets": "View facts opened pieces reading stream",
     "widgets.facts": "Facts LETTERS NOT_YET PASSES",
     "widgets.pieces": "compose render_view",
-    "widgets.state": "Preview ViewState apply_event",
+    "widgets.state": "Look Preview ViewState apply_event",
     "widgets.stream": "Stream",
     "widgets.page": "BUSY HtmlPage",
     "widgets.view": "count_done tell_news write_text",

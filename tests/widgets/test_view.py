@@ -131,7 +131,7 @@ def test_a_person_chooses_the_candidate_and_the_baseline() -> None:
         view.wait(60)
         do(view, "candidate", "run_3")
         until(lambda: not view.state.job)
-        assert view.state.checked["run_id"].to_list() == ["run_3"]
+        assert view.state.look.checked["run_id"].to_list() == ["run_3"]
         assert view.comparison is not None
         assert view.comparison.headline.startswith("✓ Nothing broke")
         do(view, "baseline", "nope")
@@ -177,7 +177,7 @@ def test_events_from_nowhere_do_nothing(view: View, event: str, scope: Any) -> N
     before = view.state
     for value in (None, "nope", "nope 0", 7, {"a": []}):
         assert "error" not in do(view, event, value, scope)
-    assert view.state.comparison is before.comparison
+    assert view.state.look.comparison is before.look.comparison
     assert not view.state.job
 
 
@@ -194,7 +194,7 @@ def test_a_document_is_asked_for_when_an_eval_is_opened(view: View) -> None:
 
 
 def test_the_checked_run_and_the_baseline_can_be_chosen(view: View, api: ra.Client) -> None:
-    runs = view.state.runs.filter(pl.col("scope") == "workflow", status="completed")
+    runs = view.state.look.runs.filter(pl.col("scope") == "workflow", status="completed")
     chosen = runs["run_id"][5]
     do(view, "candidate", chosen)
     assert view.state.job == "Comparing …"
@@ -202,7 +202,7 @@ def test_the_checked_run_and_the_baseline_can_be_chosen(view: View, api: ra.Clie
     checked = ra.check("wf_invoices", candidate=chosen, client=api, progress=False)
     assert view.comparison is not None
     assert view.comparison.headline == checked.headline
-    assert view.state.checked["run_id"].to_list() == [chosen]
+    assert view.state.look.checked["run_id"].to_list() == [chosen]
     do(view, "candidate", "")
     until(lambda: not view.state.job)
     assert view.state.candidate is None
@@ -228,7 +228,7 @@ def test_settling_asks_first_says_its_price_and_shows_how_far_it_is() -> None:
         view.wait(60)
         said: list[str] = []
         view.on_update(lambda each: said.append(each.state.job))
-        n = view.state.reruns
+        n = view.state.look.reruns
         assert n > 0
         do(view, "settle")
         assert not view.state.job, "it asks first"
@@ -241,8 +241,8 @@ def test_settling_asks_first_says_its_price_and_shows_how_far_it_is() -> None:
         started = [each for each in sandbox.requests if each.method == "POST"]
         assert len(started) == n
         assert view.comparison is not None
-        assert view.state.reruns == 0
-        assert not view.comparison.reruns.height or view.state.reruns == 0
+        assert view.state.look.reruns == 0
+        assert not view.comparison.reruns.height or view.state.look.reruns == 0
 
 
 UNSURE = {"a": "P" * 20 + "F", **alike(5, "P" * 21)}
@@ -260,7 +260,7 @@ def test_what_was_settled_counts_in_all_that_follows(watched: bool) -> None:
         how: dict[str, Any] = {"client": api.client}
         view = ra.watch("run_20", **how) if watched else ra.explore(FLOW, **how)
         view.wait(60)
-        assert view.state.reruns == 1
+        assert view.state.look.reruns == 1
         settle(view)
         (rerun,) = api.started
         for candidate in ("run_10", "", "run_20"):
@@ -269,8 +269,8 @@ def test_what_was_settled_counts_in_all_that_follows(watched: bool) -> None:
             assert view.comparison is not None
             of_a = view.comparison.evals.filter(eval_id="a")
             assert of_a["candidate_n"].item() == 1 + (candidate != "run_10")
-            assert view.state.checked["run_id"].to_list() == [candidate or "run_20"]
-            assert view.state.reruns == 0
+            assert view.state.look.checked["run_id"].to_list() == [candidate or "run_20"]
+            assert view.state.look.reruns == 0
         do(view, "open", "a")
         said = re.sub(r"<[^>]*>", " ", view._render()["0:row:a"])
         assert f"{rerun.at:%-d %b %H:%M}" in said, "the opened row shows the rerun"
@@ -332,7 +332,7 @@ def test_cancelling_asks_first_and_is_only_there_where_it_is_allowed() -> None:
             assert view.wait(20)["status"].to_list() == ["cancelled"]
         followed = ra.watch(workflow_id="wf_claims", interval=0.1, client=mine)
         until(lambda: followed.comparison is not None)
-        assert followed.state.is_going
+        assert followed.state.look.is_going
         assert "Cancel run" not in whole(followed)
         followed.stop()
 
@@ -376,7 +376,7 @@ def test_what_is_exported_is_of_the_workflow_whose_button_was_pressed(
     view.wait(120)
     do(view, "export", scope="1")
     made = pl.read_csv(tmp_path / "wf_claims.csv")
-    assert made.height == view._states["wf_claims"].comparison.evals.height  # type: ignore[union-attr]
+    assert made.height == view._states["wf_claims"].look.comparison.evals.height  # type: ignore[union-attr]
     view.close()
 
 
@@ -481,11 +481,11 @@ def test_the_static_page_needs_no_network_and_holds_no_values(
 def test_closing_stops_it_and_takes_the_widget_away() -> None:
     with FaultServer([routes(in_order(GOING))]) as server:
         view = ra.watch("r1", interval=0.05, client=client(server.url))
-        until(lambda: view.state.checked.height)
+        until(lambda: view.state.look.checked.height)
         widget = view.widget
         view.close()
         assert view.done
-        assert view.state.phase == "stopped"
+        assert view.state.look.phase == "stopped"
         assert widget.comm is widget.layout.comm is None
         assert "0 of 2 done" in repr(view)
         view.close()
