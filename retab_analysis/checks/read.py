@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
@@ -12,10 +12,20 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
-from retab_analysis.evidence.comparable import mark_own
 from retab_analysis.evidence.placing import is_in_scope, place_results
-from retab_analysis.evidence.telling import SavedEvals
-from retab_analysis.fetch.present import Present, find_present, find_stale, is_up_to_date
+from retab_analysis.evidence.present import (
+    Present,
+    find_present,
+    is_up_to_date,
+    list_codes,
+    mark_present,
+)
+from retab_analysis.evidence.saved_evals import (
+    SavedEvals,
+    find_expected,
+    judge_saved,
+    remember_passes,
+)
 from retab_analysis.progress import Progress
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 
@@ -44,8 +54,7 @@ def read_present(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> Pr
     """The present codes; none between two versions, about which they say nothing."""
     if plan.versions:
         return {}
-    ran = results.filter(~_is_baseline(plan), pl.col("block_id").is_not_null())
-    codes = ran.select("block_id", "eval_id", "run_id", code=BLOCK_CODE, began=MOMENT)
+    codes = list_codes(results.filter(~_is_baseline(plan)))
     return find_present(source.saved, codes, source.read_saved_at, source.read_begun)
 
 
@@ -57,12 +66,12 @@ def make_sides(
     saved, is_baseline = source.saved, _is_baseline(plan)
     others, facts = results.filter(~is_baseline), _describe_runs(plan.read)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
-    placed = place_results(_mark_present(others, present), facts, saved, named)
+    placed = place_results(mark_present(others, present), facts, saved, named)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
     )
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
-    remembered = _remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
+    remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
     expected = _find_expected(plan, saved, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
@@ -72,14 +81,15 @@ def make_sides(
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
     lost, missing = _count_lost(plan.read.filter(is_checked | is_judged), placed)
     open_ones = len(expected - pending - {*now["eval_id"]})
-    judged = _judge_saved(now, saved, present) if plan.follow else ()
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
         if plan.baseline is None
         else check_results(results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
-        saved=SavedEvals(saved, expected, pending, *judged),
+        saved=judge_saved(now, saved, present, expected, pending)
+        if plan.follow
+        else SavedEvals(saved, expected, pending),
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),
@@ -155,106 +165,13 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _mark_present(results: pl.DataFrame, present: PresentCodes) -> pl.DataFrame:
-    rows = results.select("block_id", "eval_id", BLOCK_CODE, MOMENT.alias("t")).iter_rows()
-    unknown = Present()
-    has = [present.get(block, unknown).has(*row) for block, *row in rows]
-    return results.with_columns(is_present=pl.Series(has, dtype=pl.Boolean))
-
-
-def _remember_passes(
-    earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame, begun: datetime | None
-) -> pl.DataFrame:
-    """The last pass that each saved eval remembers, if its result was not read.
-
-    Without it, a break would be older than all read runs one day, and turn from "broken" into
-    "never passed". A pass on other inputs than the present ones says nothing. Whether the eval had
-    the same assertion then is not known.
-    """
-    if begun is None:
-        return earlier.clear()
-    known = pl.concat([earlier, now])
-    passed = known.filter(state="passed").group_by("eval_id")
-    seen = passed.agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("at"))
-    inputs = pl.col("handle_inputs_fingerprint")
-    present = (
-        known.filter(pl.col("state").is_in(DECIDED))
-        .sort(MOMENT)
-        .group_by("eval_id")
-        .agg(inputs.drop_nulls().last().alias("inputs"))
-    )
-    at, same = pl.col("last_passed_at"), pl.col("last_passed_inputs_fingerprint")
-    remembered = (
-        saved.join(seen, on="eval_id", how="left")
-        .join(present, on="eval_id", how="left")
-        .filter(
-            at < begun,
-            (at > pl.col("at")).fill_null(True),
-            (same == pl.col("inputs")).fill_null(True),
-        )
-    )
-    return remembered.select(
-        *("eval_id", "eval_name", "block_id", "workflow_id"),
-        state=pl.lit("passed"),
-        run_created_at=at,
-        created_at=at,
-        completed_at=at,
-        handle_inputs_fingerprint=same,
-        block_execution_fingerprint="last_passed_block_fingerprint",
-    )
-
-
 def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
-    """The evals that ought to have a result: they were saved and valid when a run of them began.
-
-    The run has ended, is of the whole workflow or of their block, and is on the judged code.
-    """
+    """The evals that ought to have a result; if runs were asked for, those in their scope."""
+    if plan.follow:
+        return find_expected(plan.read, saved, placed)
     valid = (pl.col("validation_status") == "valid").fill_null(True)
-    if not plan.follow:
-        there = (pl.col("created_at") <= plan.candidate.runs["created_at"].min()).fill_null(True)
-        return frozenset(saved.filter(valid, there, is_in_scope(plan.candidate.runs))["eval_id"])
-    judged = placed.filter(place="candidate")
-    first = dict(judged.group_by("block_id").agg(MOMENT.min()).iter_rows())
-    ran_in = {*judged.select("block_id", "run_id").iter_rows()}
-    had = {*placed.select("block_id", "run_id").iter_rows()}
-    ended = plan.read.filter("is_terminal", pl.col("scope") != "eval")
-    runs = ended.select("run_id", "created_at", "scope", "target_block_id").rows()
-
-    def is_judged(block: str, run_id: str, began: datetime) -> bool:
-        of = block, run_id
-        return of in ran_in or (of not in had and began >= first.get(block, began))
-
-    return frozenset(
-        eval_id
-        for eval_id, block, created in saved.filter(valid)[
-            "eval_id", "block_id", "created_at"
-        ].iter_rows()
-        if any(
-            (scope == "workflow" or target == block)
-            and (created is None or created <= began)
-            and is_judged(block, run_id, began)
-            for run_id, began, scope, target in runs
-        )
-    )
-
-
-def _judge_saved(
-    now: pl.DataFrame, saved: pl.DataFrame, present: PresentCodes
-) -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
-    """The evals that are invalid, that ran on present code, and that did not run as they are."""
-    ended = now.filter(pl.col("state").is_in((*DECIDED, "error")))
-    on_present = frozenset(ended.filter("is_present")["eval_id"])
-    invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
-    stale = find_stale(saved, present, on_present, {*now["eval_id"]}, _find_redefined(ended, saved))
-    return frozenset(invalid), on_present, stale
-
-
-def _find_redefined(ended: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
-    """The evals without a result for their present inputs and condition, whatever their name."""
-    decided = ended.filter(pl.col("state").is_in(DECIDED)).with_columns(at=pl.int_range(pl.len()))
-    told = decided.join(mark_own(decided, saved, "expected_value"), on="at")
-    is_own = told.group_by("eval_id").agg(pl.col("is_own").any())
-    return frozenset(is_own.filter(~pl.col("is_own"))["eval_id"])
+    there = (pl.col("created_at") <= plan.candidate.runs["created_at"].min()).fill_null(True)
+    return frozenset(saved.filter(valid, there, is_in_scope(plan.candidate.runs))["eval_id"])
 
 
 def _list_newer(plan: ReadingPlan, placed: pl.DataFrame, source: Source) -> tuple[NewerRun, ...]:

@@ -12,7 +12,8 @@ from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
-from retab_analysis.evidence.telling import SavedEvals, Told, tell
+from retab_analysis.evidence.saved_evals import SavedEvals
+from retab_analysis.evidence.telling import Told, tell
 from retab_analysis.schema import RESULTS, checked
 
 _FRAMES = (pl.DataFrame, pl.LazyFrame)

@@ -15,8 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from retab_analysis.errors import ConfigError, list_some
-from retab_analysis.fetch.lists import read_live_blocks, read_saved, refuse_unknown
-from retab_analysis.fetch.present import (
+from retab_analysis.evidence.present import (
     NOTHING_RAN,
     Present,
     find_began,
@@ -25,6 +24,7 @@ from retab_analysis.fetch.present import (
     is_up_to_date,
     list_reasons,
 )
+from retab_analysis.fetch.lists import read_live_blocks, read_saved, refuse_unknown
 from retab_analysis.transport import Client
 
 _WHY = {

@@ -14,12 +14,14 @@ The API does not tell the code of a block. The first of these signs decides (EVI
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
+
+from retab_analysis.vocabulary import BLOCK_CODE, MOMENT
 
 NO_EDIT = ("inputs_changed", "engine_changed", "metrics_engine_changed")
 """Why a result may be out of date without an edit of the block's configuration."""
@@ -105,6 +107,20 @@ def find_present(
     }
 
 
+def list_codes(results: pl.DataFrame) -> pl.DataFrame:
+    """The columns of results that :func:`find_present` reads."""
+    ran = results.filter(pl.col("block_id").is_not_null())
+    return ran.select("block_id", "eval_id", "run_id", code=BLOCK_CODE, began=MOMENT)
+
+
+def mark_present(results: pl.DataFrame, present: Mapping[str, Present]) -> pl.DataFrame:
+    """Add ``is_present``: whether a result is of the present code of its block."""
+    rows = results.select("block_id", "eval_id", BLOCK_CODE, MOMENT.alias("t")).iter_rows()
+    unknown = Present()
+    has = [present.get(block, unknown).has(*row) for block, *row in rows]
+    return results.with_columns(is_present=pl.Series(has, dtype=pl.Boolean))
+
+
 def _find(
     block: str,
     evals: Sequence[Row],
@@ -156,32 +172,6 @@ def _find_own(evals: Sequence[Row], ran: Sequence[Row]) -> dict[str, str | None]
     edited = {row["eval_id"]: None for row in evals if is_edited(row)}
     fresh = (row for row in evals if is_up_to_date(row) and row["latest_block_fingerprint"])
     return newest | edited | {row["eval_id"]: row["latest_block_fingerprint"] for row in fresh}
-
-
-def find_stale(
-    saved: pl.DataFrame,
-    present: Mapping[str, Present],
-    on_present: Collection[str],
-    ran: Collection[str],
-    redefined: Collection[str] = (),
-) -> dict[str, str]:
-    """The valid evals that did not run as they and their blocks are now, by their ids, and why.
-
-    ``never``; ``eval``: not with the present inputs or condition (``redefined``); ``block``: not on
-    the present code (``on_present`` did). ``ran`` have more results than the remembered ones.
-    """
-    found = {}
-    for row in saved.iter_rows(named=True):
-        eval_id = row["eval_id"]
-        if row["validation_status"] not in (None, "valid"):
-            continue
-        if row["latest_run_status"] is None and eval_id not in ran:
-            found[eval_id] = "never"
-        elif "inputs_changed" in list_reasons(row) or eval_id in redefined:
-            found[eval_id] = "eval"
-        elif eval_id not in on_present and row["block_id"] in present:
-            found[eval_id] = "block"
-    return found
 
 
 def find_began(row: Row) -> datetime | None:
