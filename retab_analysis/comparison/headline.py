@@ -161,7 +161,7 @@ def _going_on(facts: VerdictFacts) -> Heading | None:
     left, total = facts.sides.read.waiting
     if not left:
         return None
-    n = len([each for each in facts.stories if each.fails and each.id not in facts.set_aside])
+    n = len([each for each in facts.stories if each.fails and each.id not in facts.accepted])
     said = f"{n} {'fails' if n == 1 else 'fail'} so far" if n else f"{facts.nothing} broke so far"
     return Heading("…", "other", f"{total - left} of {total} done", f": {said}")
 
