@@ -81,6 +81,8 @@ def make_sides(
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
     lost, missing = _count_lost(plan.read.filter(is_checked | is_judged), placed)
     open_ones = len(expected - pending - {*now["eval_id"]})
+    ended = {*now.filter(pl.col("state").is_in((*DECIDED, "error")))["eval_id"]}
+    is_cut = bool((plan.candidate.runs["status"] == "error").all()) and not expected <= ended
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
@@ -100,7 +102,7 @@ def make_sides(
             unnamed=max(0, lost - open_ones),
             waiting=count_waiting(plan.candidate.runs),
             newer=_list_newer(plan, placed, source) if plan.follow else (),
-            could_not_run=bool((plan.candidate.runs["status"] == "error").all()),
+            could_not_run=is_cut,
         ),
         notes=(
             *plan.notes,

@@ -74,7 +74,9 @@ class ReadRuns:
     unnamed: int = 0  # results that are missing from the candidate's runs, or contradict these
     waiting: tuple[int, int] = (0, 0)  # how many results are still to come, of how many
     newer: tuple[NewerRun, ...] = ()
-    could_not_run: bool = False  # whether the run that was asked for ended in an error itself
+    could_not_run: bool = (
+        False  # whether the checked run ended in an error itself, and results lack
+    )
     versions: tuple[str, ...] = ()  # the names of both sides, if these are versions
 
     @property
