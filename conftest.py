@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-
 # Until versions are known by their code, their examples need runs that name publications.
 _OF_VERSIONS = ("retab_analysis.checks.check.compare_versions",)
 

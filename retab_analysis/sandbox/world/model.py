@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Self
 
-
 # What eval runs name: the draft as it was; the publication of that draft, if there is one; the
 # draft by its content; or the same id for all drafts. Retab documents the first.
 RunsName = Literal["drafts", "publications", "contents", "one"]
