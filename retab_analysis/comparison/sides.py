@@ -110,7 +110,6 @@ class Sides:
     notes: tuple[str, ...] = ()
     accepted: Policy = field(default_factory=Policy)
     started: pl.DataFrame | None = None  # reruns whose results are not counted yet
-    judges_edited: bool = True  # False: only unedited evals are judged
 
     @property
     def known(self) -> list[pl.DataFrame]:
