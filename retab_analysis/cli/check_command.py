@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.checks.check import check
 from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.settle import RerunPlan, run_again
+from retab_analysis.checks.verdict import check
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
 from retab_analysis.cli.console import FAILS, HOLDS, MANY, NOT_ASKED, UNDECIDED, Console, UsageError
 from retab_analysis.cli.session import Session
