@@ -55,8 +55,9 @@ def summarize_evals(results: Frame, *, evals: pl.DataFrame | pl.LazyFrame | None
         Read ``transition`` before the rate. ``regressed`` and ``newly_blocked`` are broken,
         ``suspect`` may be; ``flaky`` comes and goes although nothing changes. It is null for an
         eval without a result on the newest code of its block, unless that is broken: only ``evals``
-        tells whether it is ``stale`` or ``removed``, and whether older code was put back. As in :func:`check`, the newest 30 runs of the
-        whole workflow decide; a summary counts them among the runs that you pass.
+        tells whether it is ``stale`` or ``removed``, and whether older code was put back. As in
+        :func:`check`, the newest 30 runs of the whole workflow decide; a summary counts them among
+        the runs that you pass.
 
     Raises:
         ConfigError: It is not a frame.
