@@ -86,7 +86,7 @@ MODULES = {
     "widgets": "View facts opened pieces reading stream",
     "widgets.facts": "Facts LETTERS",
     "widgets.pieces": "compose render_view",
-    "widgets.state": "Look Preview ViewState apply_event",
+    "widgets.state": "WorkflowLook Preview ViewState apply_event",
     "widgets.page": "BUSY HtmlPage",
     "widgets.view": "tell_news write_text",
 }
