@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.checks.defaults import open_source
-from retab_analysis.checks.verdict import Kept, Question, make_verdict
+from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.fetch import fetch_workflows
@@ -197,7 +197,7 @@ def overview(
 
 def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
     source = open_source(client, workflow["workflow_id"].item(), progress=False)
-    kept = Kept(source)
+    kept = Memory(source)
     listing, evals = kept.listing, source.saved.height
     said: tuple[Any, ...] = "○ No run yet" if evals else "○ No evals yet", None, evals, 0, 0, 0, 0
     unwell, notes = UNWELL.to_frame(), tuple[str, ...]()

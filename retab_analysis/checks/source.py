@@ -191,9 +191,8 @@ class Source:
     def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
         """The history of some blocks, an ERAS frame; None if the API does not give it."""
         known = self._lists.eras
-        if any(
-            its is None for its in known.values()
-        ):  # it does not, so it is not asked for other blocks
+        # If it does not, it is not asked for other blocks.
+        if any(its is None for its in known.values()):
             known.update({each: None for each in blocks if each not in known})
         if missing := [each for each in blocks if each not in known]:
             found = self._insist(partial(read_history, self.client, self.workflow_id, missing))

@@ -1,7 +1,7 @@
 """``check``, and the one path to a verdict: plan, results, two sides, a comparison, the edits.
 
 Every door to a verdict calls :func:`make_verdict`: ``check`` once, a view at each look. Between two
-looks a view keeps a :class:`Kept`; ``check`` begins with one in which nothing was read.
+looks a view keeps a :class:`Memory`; ``check`` begins with one in which nothing was read.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _answer(
     check_progress(progress)
     chosen = client_or_default(client)
     source = open_source(chosen, resolve_workflow(chosen, workflow_id), progress)
-    return make_verdict(asked, Kept(source), progress).comparison
+    return make_verdict(asked, Memory(source), progress).comparison
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +187,7 @@ class Question:
 
 
 @dataclass(eq=False)
-class Kept:
+class Memory:
     """What was read of a workflow, for the next look.
 
     ================================================  ==============================================
@@ -243,7 +243,7 @@ class Verdict:
     comparison: Comparison
 
 
-def make_verdict(asked: Question, kept: Kept, progress: Progress | bool | None = None) -> Verdict:
+def make_verdict(asked: Question, kept: Memory, progress: Progress | bool | None = None) -> Verdict:
     source, listing = kept.source, kept.listing
     workflow, versions = source.read_surroundings()
     plan, checked = _choose_runs(asked, kept)
@@ -267,7 +267,7 @@ def make_verdict(asked: Question, kept: Kept, progress: Progress | bool | None =
     return Verdict(plan, checked, add_config_changes(made, source))
 
 
-def _choose_runs(asked: Question, kept: Kept) -> tuple[ReadingPlan, pl.DataFrame]:
+def _choose_runs(asked: Question, kept: Memory) -> tuple[ReadingPlan, pl.DataFrame]:
     """The plan, and the runs that are checked before the reruns that settled them were added."""
     limits = Limits.choose(asked.history, kept.source)
     plan = make_plan(kept.listing, asked.candidate, asked.baseline, limits)

@@ -45,7 +45,7 @@ from retab_analysis.render.document import (
 from retab_analysis.render.text import mark_line, to_text
 from retab_analysis.schema import BLOCKS
 from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DRAFT, NOT_COMPARED
-from retab_analysis.widgets.state import NO_EVAL, NO_RUN, Look, ViewState
+from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState, WorkflowLook
 
 COLUMNS, YOUNGER = 16, 3
 """So many runs are columns of the matrix, and so many of them may be newer than the checked."""
@@ -121,7 +121,7 @@ class Facts:
         return is_same and self.state.values == state.values
 
     @property
-    def look(self) -> Look:
+    def look(self) -> WorkflowLook:
         return self.state.look
 
     # The evals
@@ -429,7 +429,7 @@ def _say_passing(run: Mapping[str, Any]) -> str:
     return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
 
 
-def _choose_columns(look: Look, checked: set[str], before: set[str]) -> pl.DataFrame:
+def _choose_columns(look: WorkflowLook, checked: set[str], before: set[str]) -> pl.DataFrame:
     """The newest runs that were read; few of them newer than the checked run."""
     is_read = pl.col("run_id").is_in([*look.read])
     is_asked = pl.col("run_id").is_in([*checked])

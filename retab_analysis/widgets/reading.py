@@ -15,7 +15,7 @@ from retab_analysis.checks.edits import fetch_config_changes
 from retab_analysis.checks.plan import Choice, ReadingPlan
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.checks.source import Source
-from retab_analysis.checks.verdict import Kept, Question, make_verdict
+from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
@@ -24,7 +24,7 @@ from retab_analysis.markup import count_noun
 from retab_analysis.schema import ERAS, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DECIDED, MOMENT
-from retab_analysis.widgets.state import NO_EVAL, NO_RUN, Look, Phase
+from retab_analysis.widgets.state import NO_EVAL, NO_RUN, Phase, WorkflowLook
 
 # A comparison follows the one before after so many times its cost.
 _REST = 100.0
@@ -38,7 +38,7 @@ class Followed:
     accepted: Policy
     candidate: str | None
     baseline: str
-    look: Look = field(default_factory=Look)
+    look: WorkflowLook = field(default_factory=WorkflowLook)
     runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are watched
     marks: dict[str, object] = field(default_factory=dict)  # their counts when results were read
     outcomes: frozenset[tuple[str, str, str]] = frozenset()  # that were compared
@@ -49,12 +49,12 @@ class Followed:
     between: dict[tuple[str, ...], pl.DataFrame | None] = field(default_factory=dict)
     # The stream's thread and jobs hold it while they change this and the state of the view.
     lock: threading.RLock = field(default_factory=threading.RLock)
-    _kept: Kept | None = None
+    _kept: Memory | None = None
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> Memory:
         if self._kept is None:
-            self._kept = Kept(self.open())
+            self._kept = Memory(self.open())
         return self._kept
 
     @property

@@ -33,7 +33,7 @@ class Preview:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class WorkflowLook:
     """What was seen of a workflow at the last look, and what was made of it."""
 
     name: str = ""
@@ -71,7 +71,7 @@ class ViewState:
     """One workflow as a view shows it; each change makes another state."""
 
     workflow_id: str
-    look: Look = field(default_factory=Look)
+    look: WorkflowLook = field(default_factory=WorkflowLook)
     candidate: str | None = None  # a run or a version; None for what was asked for
     baseline: str = LAST_GOOD
     values: bool = True

@@ -22,7 +22,7 @@ from retab_analysis.fetch.threads import is_away
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.widgets.reading import Followed
-from retab_analysis.widgets.state import Look, Phase, ViewState
+from retab_analysis.widgets.state import Phase, ViewState, WorkflowLook
 from retab_analysis.widgets.watched_runs import WatchedRuns, is_workflow_id
 
 # While nothing changes, each pause is longer than the one before, up to so many intervals.
@@ -33,7 +33,7 @@ _LEAST_GAP = 0.1
 # Seconds. Ctrl-C is noticed only between two waits where polars has set its signal handler.
 _STEP = 0.2
 
-Show = Callable[[str, Look], None]
+Show = Callable[[str, WorkflowLook], None]
 """Shows the last look at a workflow; it takes the workflow's id, empty while none is known."""
 
 
@@ -65,7 +65,7 @@ class Stream:
     ) -> None:
         self.followed = {each: follow(each) for each in workflows}
         self._follow, self._pollers, self._interval, self._key = follow, pollers, interval, key
-        self._unknown = Look()  # while no workflow is known
+        self._unknown = WorkflowLook()  # while no workflow is known
         self._missing = 0  # how often in a row results did not come
         self._wake, self._ended, self.has_looked = (threading.Event() for _ in range(3))
         self._cancel = CancellationToken()
@@ -139,7 +139,7 @@ class Stream:
         self._ended.set()
         self.has_looked.set()
 
-    def _tell(self, workflow_id: str, look: Look) -> None:
+    def _tell(self, workflow_id: str, look: WorkflowLook) -> None:
         """Keep a look, and show it."""
         if workflow_id in self.followed:
             self.followed[workflow_id].look = look

@@ -36,7 +36,7 @@ from retab_analysis.transport import Client
 from retab_analysis.widgets.facts import Facts, list_news
 from retab_analysis.widgets.opened import list_documents, list_results
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
-from retab_analysis.widgets.state import COMPARING, Look, Preview, ViewState, apply_event
+from retab_analysis.widgets.state import COMPARING, Preview, ViewState, WorkflowLook, apply_event
 from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
@@ -203,7 +203,7 @@ class View:
         # The thread must not keep the view alive: a view without references stops watching.
         me = weakref.ref(self)
 
-        def show(workflow_id: str, look: Look) -> None:
+        def show(workflow_id: str, look: WorkflowLook) -> None:
             if (view := me()) is not None:
                 view._change(workflow_id, look=look)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +27,30 @@ import retab_analysis as ra
 
 WORKFLOW, PLANTED = "wf_invoices", "extract_lines"
 """The sandbox's workflow, and its block whose prompt the newest version changed."""
+
+
+MODULES = """
+import sys, threading
+import retab_analysis as ra
+
+used = set()
+
+def note(frame, event, _):
+    name = frame.f_globals.get("__name__") or ""
+    if event == "call" and name.startswith("retab_analysis."):
+        used.add(name)
+
+with ra.Sandbox(speed=0.001) as sandbox:
+    client = ra.Client(**sandbox.credentials)
+    threading.setprofile(note)  # before the threads begin that the second check uses, too
+    ra.check("wf_invoices", client=client, progress=False)
+    used.clear()
+    sys.setprofile(note)
+    ra.check("wf_invoices", client=client, progress=False)
+    sys.setprofile(None)
+print(*sorted(each for each in used if not each.startswith("retab_analysis.sandbox")))
+"""
+"""A program that names the modules of which one check executes a function."""
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +236,13 @@ def test_of_a_new_failing_eval_it_is_said_whether_it_ever_passed() -> None:
         # A rerun passed, which is newer than what the saved eval remembers.
         api.run({"new": "P"}, scope="E", after=MINUTE)
         assert "never passed" not in str(api.check())
+
+
+def test_who_changes_check_has_few_modules_to_know() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", MODULES], capture_output=True, text=True, check=True
+    )
+    modules = ran.stdout.split()
+    assert "retab_analysis.checks.verdict" in modules
+    assert "retab_analysis.transport.request" in modules, "threads are counted, too"
+    assert len(modules) <= 58, modules
