@@ -131,7 +131,8 @@ class LetteredApi:
         values: What a letter of a definition expects.
         inputs: For each eval a letter per run for what it is given; all A if not given.
         documents: The document of each eval; one of its own if not given.
-        published: The versions that were published, as letters: what else ran was a draft.
+        published: The versions that were published, as letters: what else ran was a draft. With
+            them it is the dialect in which runs name publications.
         labels: The label of each block; none if not given.
         saved: When a block was saved last without a change.
         history: Whether the API gives the history of blocks; it answers 404 else.
