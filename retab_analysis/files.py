@@ -11,7 +11,7 @@ import secrets
 import stat
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -19,6 +19,7 @@ from retab_analysis.arguments import check_path
 from retab_analysis.errors import ConfigError
 
 PathOrFile = str | os.PathLike[str] | IO[str] | IO[bytes]
+Write = Callable[[IO[bytes]], object]
 
 _DAY, _MOST = 86_400, 100
 _EXPECTED = "a str, a Path or a file open for {}"
@@ -44,12 +45,18 @@ def load(source: PathOrFile) -> BinaryIO:
     return io.BytesIO(b"".join(encoded))
 
 
-def save(target: PathOrFile, data: bytes) -> None:
-    """Write UTF-8 text to a path, whole or not at all, or to a file that is open."""
+def save(target: PathOrFile, content: bytes | Write) -> None:
+    """Write UTF-8 text to a path, whole or not at all, or to a file that is open.
+
+    The content is the text, or a function that writes it into a binary file.
+    """
+    write = content if callable(content) else lambda file: file.write(content)
     if isinstance(target, str | os.PathLike) or not hasattr(target, "write"):
-        _save_path(check_path("path", target, _EXPECTED.format("writing")), data)
+        _save_path(check_path("path", target, _EXPECTED.format("writing")), write)
     else:
-        _save_open(target, data)
+        written = io.BytesIO()
+        write(written)
+        _save_open(target, written.getvalue())
 
 
 def check_writable(path: Path) -> None:
@@ -102,11 +109,12 @@ def _look_at(path: Path) -> os.stat_result | None:
     return found
 
 
-def _save_path(path: Path, data: bytes) -> None:
+def _save_path(path: Path, write: Write) -> None:
     before = _look_at(path)
     if before is not None and not stat.S_ISREG(before.st_mode):
         # Write into a pipe or a device: it must not become a regular file.
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            write(file)
         return
     target = path.resolve()
     if not target.parent.is_dir():
@@ -114,14 +122,15 @@ def _save_path(path: Path, data: bytes) -> None:
         raise ConfigError(f"path: there is no folder {folder!r} to write the file into")
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        _write_durably(temporary, data, before)
+        _write_durably(temporary, write, before)
         temporary.replace(target)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            # The caller does not know the temporary file.
-            raise OSError(error.errno, error.strerror, str(target)) from error
+            # The caller does not know the temporary file. polars gives its errors no number.
+            reason = error.strerror or str(error)
+            raise OSError(error.errno or errno.EIO, reason, str(target)) from error
         raise
     # The new name survives a power cut, on systems where a folder can be synced.
     with contextlib.suppress(OSError):
@@ -132,7 +141,7 @@ def _save_path(path: Path, data: bytes) -> None:
             os.close(descriptor)
 
 
-def _write_durably(path: Path, data: bytes, before: os.stat_result | None) -> None:
+def _write_durably(path: Path, write: Write, before: os.stat_result | None) -> None:
     def opener(name: str, flags: int) -> int:
         # Others must never be able to read the successor of a private file.
         return os.open(name, flags, 0o666 if before is None else 0o600)
@@ -140,6 +149,6 @@ def _write_durably(path: Path, data: bytes, before: os.stat_result | None) -> No
     with open(path, "xb", opener=opener) as file:
         if before is not None:
             path.chmod(stat.S_IMODE(before.st_mode))
-        file.write(data)
+        write(file)
         file.flush()
         os.fsync(file.fileno())

@@ -6,9 +6,9 @@ import codecs
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import polars as pl
 import polars.selectors as cs
@@ -30,8 +30,6 @@ _START = rf"(?:[\t\r\n]|{_SIGN})"
 _SPECIAL = f"^(?:$|\ufeff|'*{_START})"
 _CUT = '[",;\t|\r\n]'  # characters that end a cell, also for readers with another separator
 _JSON_NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
-# From year 1 to year 9999; beyond, polars' formatting panics and ISO 8601 needs an agreement.
-_SECONDS = (-62_135_596_800, 253_402_300_799)
 # polars accepts second 60, and cuts off a seventh digit.
 _TIME = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-5][0-9]"
@@ -42,7 +40,7 @@ _UNIT = r"(?:[0-9a-cefA-CEF][0-9a-fA-F]|[dD](?:[0-7]|[89abAB][0-9a-fA-F]{2}\\u[d
 _ITEM = rf'\s*(?:null|"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u{_UNIT}[0-9a-fA-F]{{2}})*")\s*'
 _LIST = rf"^\s*\[(?:{_ITEM}(?:,{_ITEM})*|\s*)\]\s*\z"
 _DECIMAL_COMMA = r"^([^.,]*),([^.,]*)\z"
-_PIECE = 1 << 22  # bytes of whole rows that are split and parsed together
+_PIECE = 1 << 23  # bytes of whole rows that are parsed together
 _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel's own limits
 _EXACT = 10**15  # Excel shows whole numbers up to this with all their digits
 _FIRST_YEAR = 1901  # Excel treats 1900 as a leap year, and its first day as a time without a date
@@ -119,15 +117,8 @@ def write_csv(
     cells = _cells(rows, safe=spreadsheet_safe, excel=excel)
     names = pl.Series(rows.columns, dtype=pl.String).to_frame()
     cells.columns = _cells(names, safe=spreadsheet_safe, excel=excel).to_series().to_list()
-    file = io.BytesIO()
-    cells.write_csv(
-        file,
-        include_bom=excel,
-        separator=";" if excel else ",",
-        line_terminator="\r\n" if excel else "\n",
-        quote_style="never",
-    )
-    save(path, file.getvalue())
+    ends: Any = {"separator": ";", "line_terminator": "\r\n", "include_bom": True} if excel else {}
+    save(path, lambda file: cells.write_csv(file, quote_style="never", **ends))
 
 
 def _collect(name: str, given: object) -> pl.DataFrame:
@@ -142,7 +133,8 @@ def _collect(name: str, given: object) -> pl.DataFrame:
         if no_form := re.search("Binary|Object|Duration", str(dtype)):
             reason = f"there is no form for {no_form[0]}, cast it to String first"
         elif dtype in (pl.Datetime, pl.Date):
-            is_known = frame[column].dt.epoch("s").is_between(*_SECONDS).all()
+            # Beyond, polars' formatting panics and ISO 8601 needs an agreement.
+            is_known = frame[column].dt.year().is_between(1, 9999).all()
             reason = None if is_known else "a year is outside of 1 to 9999"
         if reason:
             raise ConfigError(f"column {column!r} ({dtype}) cannot be written: {reason}")
@@ -151,8 +143,8 @@ def _collect(name: str, given: object) -> pl.DataFrame:
 
 def _format(cell: pl.Expr, dtype: pl.DataType, *, excel: bool = False) -> pl.Expr:
     if isinstance(dtype, pl.Datetime):
-        if dtype.time_zone is not None:
-            cell = cell.dt.convert_time_zone("UTC")
+        if dtype.time_zone is not None:  # without one, polars formats in two thirds of the time
+            cell = cell.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         if excel:
             return cell.dt.to_string("%Y-%m-%d %H:%M:%S%.3f").str.strip_suffix(".000")
         zone = "" if dtype.time_zone is None else "Z"
@@ -162,9 +154,8 @@ def _format(cell: pl.Expr, dtype: pl.DataType, *, excel: bool = False) -> pl.Exp
     if dtype.is_nested():
         # Only structs can be encoded: the value becomes a member, and its shell is removed.
         text = pl.struct(cell.alias("v")).struct.json_encode()
-        return pl.when(cell.is_not_null()).then(
-            text.str.strip_prefix('{"v":').str.strip_suffix("}")
-        )
+        text = text.str.strip_prefix('{"v":').str.strip_suffix("}")
+        return pl.when(cell.is_not_null()).then(text)
     return cell.cast(pl.String)
 
 
@@ -180,19 +171,22 @@ def _cells(frame: pl.DataFrame, *, safe: bool, excel: bool) -> pl.DataFrame:
     # both, anchored and not, takes longer.
     special = cells.select(
         pl.col(name).str.contains(_CUT).any() | pl.col(name).str.contains(_SPECIAL).any()
-        for name in texts
+        for name, dtype in texts.items()
+        if not dtype.is_temporal()
     )
-    written = []
-    for name, dtype in texts.items():
-        has_comma = excel and dtype.is_numeric()
-        if has_comma or special[name].item():
-            text = _escape(pl.col(name), safe=safe)
-            # Only now: with a decimal comma it is no number to the search for formulas.
-            text = text.str.replace(".", ",", literal=True) if has_comma else text
-            is_cut = text.str.contains(_CUT) | text.str.contains("^(?:$|\ufeff)")
-            quoted = pl.format('"{}"', text.str.replace_all('"', '""', literal=True))
-            written.append(pl.when(is_cut).then(quoted).otherwise(text).alias(name))
-    return cells.with_columns(written)
+    numbers = {name for name in special.columns if excel and texts[name].is_numeric()}
+    marked = [name for name in special.columns if name in numbers or special[name].item()]
+    escaped = cells.with_columns(_escape(pl.col(name), safe=safe).alias(name) for name in marked)
+    # Only now: with a decimal comma it is no number to the search for formulas.
+    with_commas = (pl.col(name).str.replace(".", ",", literal=True) for name in numbers)
+    return escaped.with_columns(with_commas).with_columns(map(_quote, marked))
+
+
+def _quote(name: str) -> pl.Expr:
+    text = pl.col(name)
+    is_cut = text.str.contains(_CUT) | text.str.contains("^(?:$|\ufeff)")
+    quoted = pl.format('"{}"', text.str.replace_all('"', '""', literal=True))
+    return pl.when(is_cut).then(quoted).otherwise(text).alias(name)
 
 
 def _escape(text: pl.Expr, *, safe: bool) -> pl.Expr:
@@ -204,9 +198,12 @@ def _escape(text: pl.Expr, *, safe: bool) -> pl.Expr:
     return whole.str.replace_all(rf"([;\t|])('{least}{_SIGN})", "${1}'${2}")
 
 
-def _unescape(text: pl.Expr) -> pl.Expr:
+def _unescape(cells: pl.DataFrame) -> pl.DataFrame:
+    marked = cells.select(pl.all().str.contains(rf"'{_START}").any()).row(0)
+    text = pl.nth([n for n, is_marked in enumerate(marked) if is_marked])
     whole = text.str.replace_all(rf"([;\t|])'('*{_SIGN})", "${1}${2}")
-    return pl.when(whole.str.contains(rf"^'+{_START}")).then(whole.str.slice(1)).otherwise(whole)
+    is_escaped = whole.str.contains(rf"^'+{_START}")
+    return cells.with_columns(pl.when(is_escaped).then(whole.str.slice(1)).otherwise(whole))
 
 
 def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
@@ -239,72 +236,77 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     check_choice("table", table, TABLES)
     as_polars(TABLES[table].empty(), "table")  # whether polars can compute here
     with load(path) as file:
-        pieces = _pieces(file)
-        header = next(pieces, b"").removeprefix(codecs.BOM_UTF8)
+        header = _end_row(file, file.readline()).removeprefix(codecs.BOM_UTF8)
         if not header:
             raise SchemaError("the file is empty, expected at least a header")
-        found = set(re.sub(rb'"[^"]*"', b"", header))
-        separator = next((bytes([each]) for each in b",;\t|" if each in found), b",")
-        names = [name or "" for name in _split(header, separator, 0).row(0)]
+        bare = re.sub(b'"[^"]*"', b"", header).decode("latin-1")
+        separator = next((each for each in ",;\t|" if each in bare), ",")
+        width = bare.count(separator) + 1
+        names = [name or "" for name in _split(file, header, separator, width, 0).row(0)]
         _check_names(names, TABLES[table])
-        has_commas = separator == b";" or len(names) == 1
         schema = {name: TABLES[table].schema.get(name, pl.String()) for name in names}
         frame = pl.DataFrame(schema=schema)
-        for piece in pieces:
-            row = frame.height + 1
-            cells = _split(piece, separator, row, len(names))
+        has_commas = separator == ";" or width == 1
+        parsers = [_parse(pl.nth(n), dtype, has_commas) for n, dtype in enumerate(frame.dtypes)]
+        values, expected = zip(*parsers, strict=True)
+        while piece := file.read(_PIECE) + file.readline():
+            cells = _split(file, piece, separator, width, frame.height + 1)
             cells.columns = names
-            if has_commas:
-                fractions = pl.col(name for name, dtype in schema.items() if dtype == pl.Float64)
-                cells = cells.with_columns(fractions.str.replace(_DECIMAL_COMMA, "${1}.${2}"))
-            values = {name: _parse(cells[name], dtype, row) for name, dtype in schema.items()}
-            frame.vstack(pl.DataFrame(values), in_place=True)
+            parsed = cells.select_seq(values)
+            _check_values(cells, parsed, expected, frame.height + 1)
+            frame.vstack(parsed, in_place=True)
     return frame
 
 
-def _pieces(file: Iterable[bytes]) -> Iterator[bytes]:
-    piece, least, quotes = bytearray(), 0, 0
-    for number, line in enumerate(file, 1):
-        try:
-            line.decode()
-        except UnicodeDecodeError as error:
-            problem = f"line {number}: got the byte 0x{line[error.start]:02x}, expected UTF-8 text"
-            raise SchemaError(f"{problem} (in Excel: save as CSV UTF-8)") from None
-        piece += line
-        quotes += line.count(b'"')
-        # A newline ends a row if every quote before it is closed.
-        if len(piece) > least and quotes % 2 == 0:
-            yield bytes(piece)
-            piece, least = bytearray(), _PIECE
-    if piece:
-        yield bytes(piece)
+def _end_row(file: BinaryIO, piece: bytes) -> bytes:
+    """Read on to the newline that ends a row: each quote before it is closed."""
+    is_open, parts = piece.count(b'"') % 2, [piece]
+    while is_open and (line := file.readline()):
+        is_open ^= line.count(b'"') % 2
+        parts.append(line)
+    return b"".join(parts)
 
 
-def _split(text: bytes, separator: bytes, row: int, width: int | None = None) -> pl.DataFrame:
+def _split(file: BinaryIO, piece: bytes, separator: str, width: int, row: int) -> pl.DataFrame:
     # polars fills a row that is too short with nulls, so the form is checked before it reads.
-    # Without the quoted cells, a newline ends a row, a separator a cell, and any quote is
-    # misplaced. The pattern starts with the quote, and looks back from there: the regular
-    # expression engine searches for a literal start at full speed.
-    quoted = rb'"(?<![^%b\n]")[^"]*+(?:""[^"]*+)*+"(?![^%b\r\n])' % (separator, separator)
-    skeleton = re.sub(quoted, b"_", text).replace(b"\r\n", b"\n")
-    width = width or skeleton.count(separator) + 1
-    for number, line in enumerate(io.BytesIO(skeleton), row):
-        if b'"' in line:
-            problem = "a quote in the middle of a cell, expected quotes around a whole cell"
-        elif b"\r" in line:
+    cell = rf'(?:(?:"[^"]*")+|[^"\r\n{separator}]*)'
+    form = rf"\A(?:{cell}(?:[{separator}]{cell}){{{width - 1}}}\r?\n)*\z"
+    piece = piece if piece.endswith(b"\n") else piece + b"\n"
+    try:
+        is_whole = pl.Series([piece]).cast(pl.String).str.contains(form).all()
+    except pl.exceptions.ComputeError:  # not UTF-8, or too many columns for such a form
+        is_whole = False
+    if not is_whole:
+        piece = _end_row(file, piece)
+        _check_rows(piece, rf"({cell}(?:[{separator}]{cell})*)(\r?\n|.)", separator, width, row)
+    cells = pl.read_csv(
+        # polars removes one byte order mark wherever it begins to read.
+        codecs.BOM_UTF8 + piece if piece.startswith(codecs.BOM_UTF8) else piece,
+        has_header=False,
+        schema={str(n): pl.String() for n in range(width)},
+        separator=separator,
+    )
+    return _unescape(cells) if b"'" in piece else cells
+
+
+def _check_rows(piece: bytes, row: str, separator: str, width: int, first: int) -> None:
+    try:
+        text = piece.decode()
+    except UnicodeDecodeError as error:
+        before, byte = piece[: error.start].decode()[-20:], piece[error.start]
+        got = f"got the byte 0x{byte:02x} after {before!r}"
+        raise SchemaError(f"{got}, expected UTF-8 text (in Excel: save as CSV UTF-8)") from None
+    for number, found in enumerate(re.finditer(row, text, re.DOTALL), first):
+        cells = re.sub('"[^"]*"', "", found[1]).count(separator) + 1
+        if found[2] == "\r":
             problem = "a carriage return in the middle of a cell, expected rows that end in LF"
-        elif (cells := line.count(separator) + 1) != width:
+        elif not found[2].endswith("\n"):
+            problem = "a quote in the middle of a cell, expected quotes around a whole cell"
+        elif cells != width:
             problem = f"{cells} cell(s), expected {width} as in the header"
         else:
             continue
         raise SchemaError(f"{f'row {number}' if number else 'the header'}: got {problem}")
-    # polars removes a byte order mark wherever it begins to read; a second one stays in the cell.
-    return pl.read_csv(
-        codecs.BOM_UTF8 + text,
-        has_header=False,
-        schema={str(n): pl.String() for n in range(width)},
-        separator=separator.decode(),
-    ).with_columns(_unescape(pl.all()))
 
 
 def _check_names(names: list[str], table: Table) -> None:
@@ -325,41 +327,50 @@ def _check_names(names: list[str], table: Table) -> None:
         )
 
 
-def _parse(text: pl.Series, dtype: pl.DataType, row: int) -> pl.Series:
+def _parse(text: pl.Expr, dtype: pl.DataType, has_commas: bool) -> tuple[pl.Expr, str]:
+    """The values of cells, in which only a cell that is not a value becomes null, in words too."""
     if dtype == pl.String:
-        return text
-    # Only a cell that is not a value becomes null.
+        return text, "a text"
     if dtype == pl.Int64:
-        expected, values = "a 64-bit integer", text.cast(pl.Int64, strict=False)
-    elif dtype == pl.Float64:
-        expected, values = "a number", _parse_numbers(text)
-    elif dtype == pl.Boolean:
-        expected, lower = "true or false", text.str.to_lowercase()
-        values = (lower == "true").set(~lower.is_in(["true", "false"]), None)
-    elif dtype == Datetime:
+        return text.cast(pl.Int64, strict=False), "a 64-bit integer"
+    if dtype == pl.Float64:
+        number = text.str.replace(_DECIMAL_COMMA, "${1}.${2}") if has_commas else text
+        return _parse_number(number), "a number"
+    if dtype == pl.Boolean:
+        lower = text.str.to_lowercase()
+        is_value = lower.is_in(["true", "false"])
+        return pl.when(is_value).then(lower == "true"), "true or false"
+    if dtype == Datetime:
+        bare = text.str.replace(" ", "T", literal=True)
+        utc = bare.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
+        zoned = text.str.to_datetime("%+", time_unit="us", strict=False)
+        time = pl.coalesce(zoned, utc.dt.replace_time_zone("UTC"))
         expected = "a time like 2024-05-01T10:00:00.123456Z or 2024-05-01 10:00:00"
-        exact = text.set(~text.str.contains(_TIME), None).str.replace(" ", "T", literal=True)
-        zoned = exact.str.replace(r"^(.{11}[0-9:.]+)Z?\z", "${1}+00:00")
-        values = zoned.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False)
-        values = values.set(~values.dt.year().is_between(1, 9999), None)
-    else:
-        expected, exact = "a JSON array of strings", text.set(~text.str.contains(_LIST), None)
-        values = exact.str.json_decode(pl.List(pl.String()))
-    if values.null_count() > text.null_count():
-        wrong = (values.is_null() & text.is_not_null()).arg_true()[0]
-        where, got = f"row {row + wrong}, column {text.name!r}", _shorten(text[wrong])
-        raise SchemaError(f"{where}: got {got!r}, expected {expected}", path=where)
-    return values
+        return pl.when(text.str.contains(_TIME)).then(time), expected
+    texts = pl.when(text.str.contains(_LIST)).then(text).str.json_decode(dtype)
+    return texts, "a JSON array of strings"
 
 
-def _parse_numbers(text: pl.Series) -> pl.Series:
-    values = text.cast(pl.Float64, strict=False)
+def _parse_number(text: pl.Expr) -> pl.Expr:
+    value = text.cast(pl.Float64, strict=False)
     whole = text.str.extract(r"^([+-]?[0-9]+)(?:\.0*)?\z")
-    exact = whole.cast(pl.Int128, strict=False) == values.cast(pl.Int128, strict=False)
+    exact = whole.cast(pl.Int128, strict=False) == value.cast(pl.Int128, strict=False)
     lost = whole.is_not_null() & ~exact.fill_null(False)
-    lost |= values.is_infinite() & ~text.str.contains("(?i)inf")
-    lost |= (values == 0) & text.str.contains("^[^eE]*[1-9]")
-    return values.set(lost, None)
+    lost |= value.is_infinite() & ~text.str.contains("(?i)inf")
+    lost |= (value == 0) & text.str.contains("^[^eE]*[1-9]")
+    return pl.when(~lost).then(value)
+
+
+def _check_values(
+    cells: pl.DataFrame, values: pl.DataFrame, expected: Sequence[str], first: int
+) -> None:
+    for text, value, words in zip(cells, values, expected, strict=True):
+        if value.dtype == Datetime and value.null_count() < len(value):
+            value = value.set(~value.dt.year().is_between(1, 9999), None)
+        if value.null_count() > text.null_count():
+            wrong = (value.is_null() & text.is_not_null()).arg_true()[0]
+            where, got = f"row {first + wrong}, column {text.name!r}", _shorten(text[wrong])
+            raise SchemaError(f"{where}: got {got!r}, expected {words}", path=where)
 
 
 def _shorten(text: str) -> str:
