@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
 
-from retab_analysis.checks.plan import AHEAD, OLD, WHOLE, ReadingPlan
+from retab_analysis.checks.plan import AHEAD, OLD, ReadingPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, SavedEvals, Sides, check_results
-from retab_analysis.evidence.comparable import mark_own
 from retab_analysis.evidence.placing import is_in_scope, place_results
-from retab_analysis.fetch.present import Present, find_present, find_stale, is_up_to_date
+from retab_analysis.evidence.timeline import Timeline, list_silent
 from retab_analysis.progress import Progress
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
+from retab_analysis.vocabulary import DECIDED, MOMENT
 
 _NAMED = 3
 DAY = timedelta(days=1)
@@ -30,10 +28,14 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     results = _without_pending(source.read_results(runs, progress), runs)
     against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
     is_baseline = pl.col("run_id").is_in(against)
-    others, facts = results.filter(~is_baseline), _describe_runs(runs)
-    present = _find_present(others, source)
+    facts = _describe_runs(runs)
+    timeline = read_timeline(results.filter(~is_baseline), source)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
-    placed = place_results(_mark_present(others, present), facts, saved, named)
+    judged = timeline.results
+    if plan.follow:
+        on_way = runs.filter(~pl.col("is_terminal"), pl.col("created_at") > source.client.api_time - DAY)
+        judged = judged.filter(~pl.col("run_id").is_in(on_way["run_id"].implode()))
+    placed = place_results(judged, facts, saved, named)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
     )
@@ -48,24 +50,23 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
     lost, missing = _count_lost(plan.read.filter(is_checked | is_judged), placed)
     open_ones = len(expected - pending - {*now["eval_id"]})
-    judged = _judge_saved(now, saved, present) if plan.follow else ()
+    told = _judge_saved(now, saved, timeline) if plan.follow else ()
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
         if plan.baseline is None
         else check_results(results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
-        saved=SavedEvals(saved, expected, pending, *judged),
+        saved=SavedEvals(saved, expected, pending, *told),
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),
             plan=plan.table,
             horizon=plan.horizon,
             after_gaps=plan.after_gaps,
-            changed_blocks=_read_changed(plan, now, source),
             unnamed=max(0, lost - open_ones),
             waiting=count_waiting(plan.candidate.runs),
-            newer=_list_newer(plan, placed, source) if plan.follow else (),
+            newer=_list_newer(plan, timeline, source) if plan.follow else (),
             could_not_run=bool((plan.candidate.runs["status"] == "error").all()),
         ),
         notes=(
@@ -92,7 +93,6 @@ def _make_version_sides(plan: ReadingPlan, source: Source, progress: Progress | 
         read=ReadRuns(
             against=" and nothing else",
             plan=plan.table,
-            changed_blocks=_read_changed(plan, now, source),
             unnamed=_count_lost(plan.candidate.runs, now)[0],
             waiting=count_waiting(plan.candidate.runs),
             versions=plan.versions,
@@ -127,17 +127,12 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _find_present(results: pl.DataFrame, source: Source) -> dict[str, Present]:
-    ran = results.filter(pl.col("block_id").is_not_null())
-    codes = ran.select("block_id", "eval_id", "run_id", code=BLOCK_CODE, began=MOMENT)
-    return find_present(source.saved, codes, source.read_saved_at, source.read_begun)
-
-
-def _mark_present(results: pl.DataFrame, present: Mapping[str, Present]) -> pl.DataFrame:
-    rows = results.select("block_id", "eval_id", BLOCK_CODE, MOMENT.alias("t")).iter_rows()
-    unknown = Present()
-    has = [present.get(block, unknown).has(*row) for block, *row in rows]
-    return results.with_columns(is_present=pl.Series(has, dtype=pl.Boolean))
+def read_timeline(results: pl.DataFrame, source: Source) -> Timeline:
+    """The timeline of some results and all saved evals; reads the history of blocks if it must."""
+    saved, saved_at = source.saved, source.read_saved_at()
+    silent = list_silent(results, saved, saved_at)
+    eras = source.read_edits(silent) if silent else None
+    return Timeline.make(results, saved, saved_at, eras)
 
 
 def _without_pending(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
@@ -184,7 +179,7 @@ def _remember_passes(
         created_at=at,
         completed_at=at,
         handle_inputs_fingerprint=same,
-        block_execution_fingerprint="last_passed_block_fingerprint",
+        code="last_passed_block_fingerprint",
     )
 
 
@@ -223,27 +218,31 @@ def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame)
 
 
 def _judge_saved(
-    now: pl.DataFrame, saved: pl.DataFrame, present: Mapping[str, Present]
+    now: pl.DataFrame, saved: pl.DataFrame, timeline: Timeline
 ) -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
     """The evals that are invalid, that ran on present code, and that did not run as they are."""
     ended = now.filter(pl.col("state").is_in((*DECIDED, "error")))
-    on_present = frozenset(ended.filter("is_present")["eval_id"])
+    on_code = ended.filter(pl.col("on_code") != "is_not")
+    on_present = frozenset(on_code["eval_id"])
+    tested = {*on_code.filter(pl.col("defined") != "is_not")["eval_id"]}
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
-    stale = find_stale(saved, present, on_present, {*now["eval_id"]}, _find_redefined(ended, saved))
+    ran = {*timeline.results["eval_id"]}
+    stale = {}
+    for row in saved.filter(~pl.col("eval_id").is_in([*invalid, *tested])).iter_rows(named=True):
+        eval_id = row["eval_id"]
+        if row["latest_run_status"] is None and eval_id not in ran:
+            stale[eval_id] = "never"
+        elif eval_id in timeline.definitions.saved_again:
+            stale[eval_id] = "saved"
+        else:
+            stale[eval_id] = "eval" if eval_id in on_present else "block"
     return frozenset(invalid), on_present, stale
 
 
-def _find_redefined(ended: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
-    """The evals without a result for their present inputs and condition, whatever their name."""
-    decided = ended.filter(pl.col("state").is_in(DECIDED)).with_columns(at=pl.int_range(pl.len()))
-    told = decided.join(mark_own(decided, saved, "expected_value"), on="at")
-    is_own = told.group_by("eval_id").agg(pl.col("is_own").any())
-    return frozenset(is_own.filter(~pl.col("is_own"))["eval_id"])
-
-
-def _list_newer(plan: ReadingPlan, placed: pl.DataFrame, source: Source) -> tuple[NewerRun, ...]:
-    on_code = {*placed.filter("is_present")["run_id"].drop_nulls()}
-    fresh = [each["eval_id"] for each in source.saved.iter_rows(named=True) if is_up_to_date(each)]
+def _list_newer(plan: ReadingPlan, timeline: Timeline, source: Source) -> tuple[NewerRun, ...]:
+    on_code = {*timeline.results.filter(pl.col("on_code") != "is_not")["run_id"].drop_nulls()}
+    told = (each for its in timeline.presences.values() for each in its.told.values())
+    fresh = [each.eval_id for each in told if each.word == "fresh"]
     unsure = source.saved.filter(~pl.col("eval_id").is_in(fresh))
     now, found = source.client.api_time, []
     for run in plan.open_runs.iter_slices(1):
@@ -268,22 +267,6 @@ def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) ->
     return frozenset(found)
 
 
-def _read_changed(plan: ReadingPlan, now: pl.DataFrame, source: Source) -> frozenset[str] | None:
-    """The blocks that differ, if the results do not tell their code; else None."""
-    if now[BLOCK_CODE].null_count() == 0:
-        return None
-    earlier = plan.read.filter(WHOLE, why="an earlier run of the whole workflow").head(1)
-    before = earlier if plan.baseline is None else plan.baseline.runs
-    pair = [
-        side["workflow_version_id"].unique().to_list() for side in (before, plan.candidate.runs)
-    ]
-    # A draft keeps its version's name while it is edited: one name on both sides does not mean that
-    # nothing changed.
-    if any(len(each) != 1 or each[0] is None for each in pair) or pair[0] == pair[1]:
-        return None
-    return source.read_changed_blocks(pair[0][0], pair[1][0])
-
-
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
     going_on = runs.filter(~pl.col("is_terminal"))
     ended = going_on.select(
@@ -305,9 +288,9 @@ def _say_against(plan: ReadingPlan) -> str:
 
 
 def _note_reverted(placed: pl.DataFrame, source: Source) -> list[str]:
-    known = placed.drop_nulls((BLOCK_CODE, "run_created_at")).filter(pl.col("run_scope") != "eval")
+    known = placed.drop_nulls(("code", "run_created_at")).filter(pl.col("run_scope") != "eval")
     codes = known.group_by("block_id", "place", "run_id").agg(
-        pl.col(BLOCK_CODE).first().alias("code"), pl.col("run_created_at").first().alias("at")
+        pl.col("code").first(), pl.col("run_created_at").first().alias("at")
     )
     notes = []
     its = codes.sort("block_id", "at", "run_id").partition_by("block_id", as_dict=True)

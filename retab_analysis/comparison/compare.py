@@ -103,7 +103,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     check_share("margin", margin)
     results = combine_sides(sides.candidate, sides.baseline, sides.history)
     read, saved = sides.read, sides.saved.evals
-    ledger = collect(results, read.changed_blocks, read.horizon, saved)
+    ledger = collect(results, read.horizon, saved)
     stories = tell_stories(results, ledger, weigh(ledger), sides)
     suite = _collect_suite(results, ledger, stories)
     notes = sides.notes

@@ -12,6 +12,7 @@ from retab_analysis.comparison.accepted import Policy, ReadLabels
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
+from retab_analysis.evidence.timeline import CODES
 from retab_analysis.schema import RESULTS, checked
 
 _FRAMES = (pl.DataFrame, pl.LazyFrame)
@@ -68,7 +69,6 @@ class ReadRuns:
     plan: pl.DataFrame | None = None
     horizon: datetime | None = None  # rows before it only tell since when
     after_gaps: frozenset[str] = frozenset()  # runs before which some were not read
-    changed_blocks: frozenset[str] | None = None  # between the versions of both sides
     unnamed: int = 0  # results that are missing from the candidate's runs, or contradict these
     waiting: tuple[int, int] = (0, 0)  # how many results are still to come, of how many
     newer: tuple[NewerRun, ...] = ()
@@ -131,11 +131,12 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
     """The columns of a RESULTS frame that a comparison reads, and ``also`` a user's own."""
     columns = list(dict.fromkeys((*READ, *also)))
     there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(columns)
+    marked = [each for each in CODES if each in there]
     absent = [each for each in _OPTIONAL if each not in there]
     needed = [each for each in columns if each in RESULTS.schema and each not in absent]
     known = checked(frame, RESULTS, needed, name)
     filled = [pl.lit(None, RESULTS.schema[each]).alias(each) for each in absent]
-    return known.with_columns(filled).select(columns)
+    return known.with_columns(filled).select(*columns, *marked)
 
 
 def check_one_workflow(*frames: pl.DataFrame | None) -> None:

@@ -42,9 +42,6 @@ def tell_stories(
 ) -> list[Story]:
     """The story of each eval that has a transition, the most urgent first."""
     own_past = sides.baseline is None
-    # With each eval's own past as baseline, the changed blocks are those since the newest earlier
-    # run, which is not the run that the eval is compared with.
-    changed = None if own_past else sides.read.changed_blocks
     outcomes = _list_outcomes(results, ledger, findings)
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
     now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
@@ -73,7 +70,6 @@ def tell_stories(
             reading=readings[index],
             saved=saved[index],
             has_own_past=own_past,
-            changed_blocks=changed,
             is_beyond_gap=gaps[index],
             errors_since=about.errors_since,
         )

@@ -5,28 +5,33 @@ whole workflow that stands and ran the block on it. From these on, the side begi
 run that decided at least half of the block and was not cut short, else with the first. An eval
 keeps its older row on the present code, unless a whole run that completed after it ought to have
 had it. If nothing ran on the present code, the newest code that ran takes its place.
+
+A later row on a code that was seen before the present code's first row is of an older version. It
+is earlier evidence, at the moment just before that row, and never a mend.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.evidence.comparable import OPEN, common, has_same_code
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED
+from retab_analysis.vocabulary import DECIDED
 
+_TICK = timedelta(microseconds=1)
 _PLACES = {
     "run_id": pl.String(),
     "block": pl.String(),
     "eval_id": pl.String(),
     "place": pl.String(),
+    "moved_to": pl.Datetime("us", "UTC"),
 }
 
-Placed = tuple[str | None, str | None, str | None, str]
+Placed = tuple[str | None, str | None, str | None, str, datetime | None]
 Cell = Mapping[str, Any]
 
 
@@ -38,8 +43,8 @@ def place_results(
 ) -> pl.DataFrame:
     """Add ``place``: ``candidate``, ``earlier``, or ``tried``, which judges nothing.
 
-    ``results`` have ``is_present``: whether they are of their block's present code. ``runs`` have
-    ``run_id, created_at, ended_at, workflow_version_id, scope, is_completed, stands``. With
+    ``results`` are those of a timeline. ``runs`` have ``run_id, created_at, ended_at, scope,
+    is_completed, stands``. With
     ``named`` runs, the candidate's side are these and the runs of single evals that their rows
     take.
     """
@@ -47,11 +52,12 @@ def place_results(
     sizes = Counter(block_of.values())
     own = pl.col("eval_id").replace_strict(block_of, default=None, return_dtype=pl.String)
     placed = results.with_columns(block=pl.coalesce(own, "block_id"))
-    code = pl.col(BLOCK_CODE).filter(pl.col("block_id").eq_missing(pl.col("block")))
+    own_code = pl.col("block_id").eq_missing(pl.col("block"))
     state, evals = pl.col("state"), pl.col("eval_id")
     cells = placed.group_by("block", "run_id").agg(
-        common(code),
-        pl.col("is_present").any(),
+        common(pl.col("code").filter(own_code)),
+        pl.col("draft").drop_nulls().first(),
+        (pl.col("on_code") != "is_not").any().alias("is_present"),
         evals.filter(state.is_in(DECIDED)).n_unique().alias("decided"),
         evals.filter(state.is_in((*DECIDED, "error"))).unique().alias("ended"),
         evals.unique().alias("had"),
@@ -78,7 +84,9 @@ def place_results(
     if named:
         asked = runs.filter(pl.col("run_id").is_in([*named]))
         place = pl.when(is_in_scope(asked, "block")).then(place).otherwise(pl.lit("earlier"))
-    return joined.with_columns(place=place).drop("block", "place_kept")
+    return joined.with_columns(
+        place=place, run_created_at=pl.coalesce("moved_to", "run_created_at")
+    ).drop("block", "place_kept", "moved_to", "moved_to_kept")
 
 
 def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
@@ -101,7 +109,7 @@ def _place_named(rows: Sequence[Cell], named: frozenset[str]) -> list[Placed]:
             until = last["ended_at"] or last["created_at"]
             takes = row["scope"] == "eval" and begun <= until + OPEN and has_same_code(row, last)
             place = "candidate" if takes else "tried"
-        placed.append((row["run_id"], row["block"], None, place))
+        placed.append((row["run_id"], row["block"], None, place, None))
     return placed
 
 
@@ -118,12 +126,13 @@ def _place_block(
     most = [at for at, row in enumerate(side) if row["is_completed"] and 2 * row["decided"] >= size]
     side = side[most[-1] :] if most else side
     ids = {row["run_id"] for row in side}
+    older = _list_older(rows, side)
     placed: list[Placed] = []
     for row in rows:
         place = "candidate" if row["run_id"] in ids else "earlier"
-        if row["run_id"] not in ids and side and _is_after(row, side[0]):
+        if row["run_id"] not in {*ids, *older} and side and _is_after(row, side[0]):
             place = "tried"
-        placed.append((row["run_id"], row["block"], None, place))
+        placed.append((row["run_id"], row["block"], None, place, older.get(row["run_id"])))
     # An eval keeps its newest older row, unless a whole run that completed after it has no result
     # of the eval.
     kept: dict[str, Cell] = {}
@@ -134,8 +143,32 @@ def _place_block(
         if missed or row["run_id"] not in ids:
             its = [other["run_id"] for other in side if each in other["had"]] if missed else []
             place = "earlier" if missed else "candidate"
-            placed += [(run_id, row["block"], each, place) for run_id in its or [row["run_id"]]]
+            placed += [
+                (run_id, row["block"], each, place, None) for run_id in its or [row["run_id"]]
+            ]
     return placed
+
+
+def _list_older(rows: Sequence[Cell], side: Sequence[Cell]) -> dict[str, datetime]:
+    """The later rows of older versions, and the moments at which they are evidence."""
+    first_seen: dict[str, Cell] = {}
+    for row in rows:
+        first_seen.setdefault(row["code"], row)
+    present = {row["code"] for row in side if row["is_present"]} - {None}
+    firsts = [first_seen[code] for code in present if first_seen[code]["created_at"] is not None]
+    if not firsts:
+        return {}
+    first = min(firsts, key=lambda row: row["created_at"])
+    older = [
+        row
+        for row in rows
+        if row["code"] is not None
+        and row["code"] not in present
+        and _is_after(row, side[0])
+        and _is_after(first, first_seen[row["code"]])
+    ]
+    before = first["created_at"] - len(older) * _TICK
+    return {row["run_id"]: before + at * _TICK for at, row in enumerate(older)}
 
 
 def _is_after(row: Cell, other: Cell) -> bool:
