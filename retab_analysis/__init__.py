@@ -14,7 +14,7 @@ and ``cancel_runs`` change anything on the server.
 
 Daily:
     check            did the newest run break anything, since when, by which edit, how surely
-    settle           rerun unclear evals, now and at later looks
+    settle           rerun unclear evals, once
     start_runs       start eval runs of the workflow as it is now
     watch            follow runs in a notebook while they go on, broken evals first
     overview         all workflows at a glance, or one with its evals that do not pass

@@ -21,9 +21,8 @@ from retab_analysis.analysis import eval_history, summarize_evals
 from retab_analysis.arguments import check_count, resolve
 from retab_analysis.checks.check import check as check_workflow
 from retab_analysis.checks.overview import overview as look_at_workflows
-from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import name_by_id
-from retab_analysis.comparison.comparison import facts_of
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import describe
 from retab_analysis.comparison.plain_values import list_rows, shorten
 from retab_analysis.config import shows_values
@@ -84,10 +83,10 @@ def why(
 ) -> dict[str, Any]:
     """One eval (its id or name): its transition, why and since when. values: also its assertion."""
     found = _compare(workflow_id, candidate, "last_good")
-    eval_id = resolve("eval", eval, name_by_id(facts_of(found).stories))
+    eval_id = resolve("eval", eval, name_by_id(inside(found).facts().stories))
     shown = values and shows_values()
     row = list_rows(found.evals.filter(eval_id=eval_id), values=shown)[0]
-    facts = facts_of(found)
+    facts = inside(found).facts()
     story = next(each for each in facts.stories if each.id == eval_id)
     edits = found.config_changes.filter(block_id=row["block_id"])
     columns = ("field", "change", *(("before", "after") if shown else ()))

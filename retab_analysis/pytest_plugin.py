@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--retab", type=_word, action="append", default=[], metavar="WORKFLOW", help=says)
     says = "check this run, or a version's newest run"
     add("--retab-candidate", type=_word, metavar="RUN", help=says)
-    says = "compare with: last_good (default), published, last_ok, previous, a run or a version"
+    says = "compare with: last_good (default), published, previous, a run or a version"
     add("--retab-baseline", type=_word, default="last_good", metavar="WHAT", help=says)
     says = "a file of accepted failures (TOML); they become xfail"
     add("--retab-accepted", type=_word, metavar="FILE", help=says)

@@ -128,6 +128,9 @@ class Freshness(Wire):
 
     status: str | None = "unknown"
     reasons: list[str] | None = []
+    validity_fingerprint: str | None = None
+    input_fingerprint: str | None = None
+    baseline_run_id: str | None = None
 
 
 class Trigger(Wire):
@@ -179,7 +182,7 @@ class Run(Wire):
 
 
 class DocumentRef(Wire):
-    """A file of a result's inputs."""
+    """A file among the inputs of a result or of a saved eval."""
 
     id: str
     filename: str
@@ -269,6 +272,12 @@ class Condition(Wire):
     kind: str
 
 
+class SchemaDependency(Wire):
+    """The part of an output's schema that an assertion needs."""
+
+    schema_path: str
+
+
 class Assertion(Wire):
     """What an eval asserts."""
 
@@ -287,12 +296,14 @@ class EvalSource(Wire):
     type: str
     run_id: str | None = None
     step_id: str | None = None
+    handle_inputs: dict[str, HandleInput] | None = None
 
 
 class Drift(Wire):
     """Whether an eval still fits its workflow."""
 
     status: str | None = "unknown"
+    affected_targets: list[str] | None = []
     detail: str | None = None
 
 
@@ -305,7 +316,9 @@ class LatestRun(Wire):
     outcome: str | None = None
     completed_at: Time | None = None
     duration_ms: Int | None = None
+    workflow_draft_fingerprint: str | None = None
     block_execution_fingerprint: str | None = None
+    validity_fingerprint: str | None = None
     handle_inputs_fingerprint: str | None = None
 
 
@@ -318,6 +331,7 @@ class Eval(Wire):
     source: EvalSource
     name: str | None = None
     assertion: Assertion | None = None
+    assertion_schema_dep: SchemaDependency | None = None
     assertion_drift_status: str | None = None
     schema_drift: str | None = "unknown"
     schema_drift_detail: str | None = None
@@ -361,6 +375,9 @@ class Publication(Wire):
     published_at: Time
     version: Int | None = None
     description: str | None = None
+    published_by: str | None = None
+    published_by_name: str | None = None
+    published_by_email: str | None = None
     is_current: bool | None = None
 
 

@@ -66,17 +66,17 @@ LINES = {
     "progress": 122,
     "files": 145,
     "markup": 200,
-    "wire": 446,
-    "schema": 1_152,
+    "wire": 480,
+    "schema": 1_210,
     "transport": 1_140,
     "decode": 690,
     "fetch": 3_246,
     "export": 462,
     "archive": 1_604,
     "stats": 377,
-    "evidence": 2_474,
+    "evidence": 2_858,
     "analysis": 988,
-    "comparison": 4_423,
+    "comparison": 4_113,
     "render": 747,
     "plots": 1_333,
     "checks": 2_772,
@@ -86,7 +86,7 @@ LINES = {
     "mcp": 172,
     "sandbox": 2_986,
 }
-LINES_OF_ALL = 31_670
+LINES_OF_ALL = 32_000
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30

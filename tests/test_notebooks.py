@@ -13,7 +13,7 @@ import nbformat
 import polars as pl
 import pytest
 from support.fakes import STILL
-from support.inside import sides_of
+from support.inside import inside
 
 import retab_analysis as ra
 
@@ -93,7 +93,9 @@ def test_notebook_check_report_and_live_view_say_the_same(
         monkeypatch.setenv("RETAB_WORKFLOW_ID", "wf_invoices")
         assert runner.main(NOTEBOOKS / "01_quickstart.ipynb") == 0
         comparison = ra.check("wf_invoices", client=client, progress=False)
-        view = ra.watch(sides_of(comparison).candidate["run_id"].unique().to_list(), client=client)
+        view = ra.watch(
+            inside(comparison).sides.candidate["run_id"].unique().to_list(), client=client
+        )
         view.wait(60)
     ra.write_report(comparison, tmp_path / "report.html")
     assert comparison.summary["regressed"].item() > 0

@@ -74,8 +74,7 @@ SIGNATURES = {
     ),
     "plot_verdicts": "(results, *, by='run_id', versions=None, page=1, ax=None)",
     "read_csv": "(path, table='runs')",
-    "settle": "(comparison, *, max_rounds=4, max_reruns=None, wait=False, client=None, "
-    "progress=None)",
+    "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
     "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, repeat=1, client=None)",
     "states": "(results, by='run_id', *, wide=False)",
     "summarize_evals": "(results)",

@@ -11,7 +11,7 @@ import polars as pl
 
 from retab_analysis.archive import Archive
 from retab_analysis.archive.archive import sync_to_check
-from retab_analysis.checks.source import Source
+from retab_analysis.checks.source import Lists, Source
 from retab_analysis.fetch.lists import find_workflow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
@@ -92,13 +92,13 @@ class ArchiveSource(Source):
         self.absent, has_versions = synced
         # Without any, it is not known which versions are drafts.
         self._has_versions = has_versions or not self.kept.versions.is_empty()
-        self._saved = self.kept.saved
+        self._lists = Lists(saved=self.kept.saved)
 
     @property
     def labels(self) -> dict[str, str | None]:
         return dict(self.kept.saved["block_id", "block_label"].drop_nulls().iter_rows())
 
-    def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+    def _read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
         outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
         find = partial(find_workflow, self.client, self.workflow_id)
         run_all([find, self.read_versions], 2, outcomes)

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import replace
-
 from retab_analysis.arguments import check_count, check_share
 from retab_analysis.checks.defaults import open_source
-from retab_analysis.checks.edits import BlockLabels, add_config_changes
-from retab_analysis.checks.plan import (
-    HISTORY,
-    LAST_GOOD,
-    Limits,
-    ReadingPlan,
-    RunListing,
-    make_plan,
-)
-from retab_analysis.checks.read import make_sides
-from retab_analysis.checks.source import Source
+from retab_analysis.checks.plan import HISTORY, LAST_GOOD
+from retab_analysis.checks.verdict import Kept, Question, make_verdict
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.accepted import GivenAccepted, Policy, read_accepted
-from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.sides import Surroundings
-from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.freshness import note_codes
+from retab_analysis.comparison.accepted import GivenAccepted, read_accepted
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import Runs, check_text
-from retab_analysis.fetch.publications import note_versions
-from retab_analysis.progress import Progress, check_progress, choose_progress
+from retab_analysis.progress import Progress, check_progress
 from retab_analysis.transport import Client
 
 
@@ -60,9 +43,9 @@ def check(
             ``stale``.
         baseline: The results to compare with. ``"last_good"``: for each eval its own last good
             result. The others are the same for all evals: ``"published"``, the newest run of the
-            published version. ``"last_ok"``, the newest run in which every eval passed.
-            ``"previous"``, the newest that completed. Or a run or version, as for ``candidate``. If
-            both name a version, ``check`` compares all runs of both, see :func:`compare_versions`.
+            published version. ``"previous"``, the newest that completed. Or a run or version, as
+            for ``candidate``. If both name a version, ``check`` compares all runs of both, see
+            :func:`compare_versions`.
         accepted: Known failures: ids or names of evals, or a file that ``Comparison.accept`` wrote.
             By default the failures that :func:`use` was given.
         history: How many earlier runs of the whole workflow to read. Four fifths are the newest,
@@ -95,10 +78,8 @@ def check(
     """
     check_count("history", history)
     known = read_accepted(accepted)
-    source = _open(workflow_id, alpha, margin, client, progress)
-    return check_source(
-        source, candidate, baseline, history, alpha, margin, progress, accepted=known
-    )
+    asked = Question(candidate, baseline, history, alpha, margin, known)
+    return _answer(workflow_id, asked, client, progress)
 
 
 def compare_versions(
@@ -148,66 +129,18 @@ def compare_versions(
     """
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         check_text(name, value)
-    known, told = read_accepted(accepted), (HISTORY, alpha, margin, progress)
-    source = _open(workflow_id, alpha, margin, client, progress)
-    return check_source(source, candidate, baseline, *told, accepted=known, between_versions=True)
+    known = read_accepted(accepted)
+    asked = Question(candidate, baseline, HISTORY, alpha, margin, known, between_versions=True)
+    return _answer(workflow_id, asked, client, progress)
 
 
-def _open(
-    workflow_id: str,
-    alpha: float,
-    margin: float,
-    client: Client | None,
-    progress: Progress | bool | None,
-) -> Source:
+def _answer(
+    workflow_id: str, asked: Question, client: Client | None, progress: Progress | bool | None
+) -> Comparison:
     check_text("workflow_id", workflow_id)
-    check_share("alpha", alpha)
-    check_share("margin", margin)
+    check_share("alpha", asked.alpha)
+    check_share("margin", asked.margin)
     check_progress(progress)
     chosen = client_or_default(client)
-    return open_source(chosen, resolve_workflow(chosen, workflow_id), progress)
-
-
-def check_source(
-    source: Source,
-    candidate: Runs | None,
-    baseline: Runs = LAST_GOOD,
-    history: int = HISTORY,
-    alpha: float = 0.05,
-    margin: float = 0.05,
-    progress: Progress | bool | None = None,
-    *,
-    accepted: Policy | None = None,
-    between_versions: bool = False,
-    listing: RunListing | None = None,
-) -> Comparison:
-    """``between_versions``: refuse sides that do not both name a version."""
-    listing = listing or RunListing.read(source)
-    workflow, versions = source.read_surroundings()
-    plan = make_plan(listing, candidate, baseline, Limits.choose(history, source))
-    if between_versions and not plan.versions:
-        raise ConfigError(
-            f"baseline={baseline!r} and candidate={candidate!r} do not both name a version; write "
-            f'"v5", "published", "draft" or the id of one, or check(…) for runs. {listing}'
-        )
-    around = Surroundings(workflow, versions, read_labels=BlockLabels(source))
-    with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
-        made = compare_plan(plan, source, around, accepted, alpha, margin, bar)
-    return add_config_changes(made, source)
-
-
-def compare_plan(
-    plan: ReadingPlan,
-    source: Source,
-    around: Surroundings,
-    accepted: Policy | None,
-    alpha: float = 0.05,
-    margin: float = 0.05,
-    progress: Progress | None = None,
-) -> Comparison:
-    """Compare the runs of a plan, without their edits."""
-    known = read_accepted() if accepted is None else accepted
-    sides = make_sides(plan, source, progress)
-    notes = (*sides.notes, *note_versions(around.versions), *note_codes(sides.candidate))
-    whole = replace(sides, around=around, notes=notes, accepted=known)
-    return compare_sides(whole, alpha, margin)
+    source = open_source(chosen, resolve_workflow(chosen, workflow_id), progress)
+    return make_verdict(asked, Kept(source), progress).comparison

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,14 +12,12 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.checks.source import Source
-from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import sides_of, suite_of, with_edits
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
-from retab_analysis.evidence.spans import choose_versions, find_spans, list_published
+from retab_analysis.evidence.spans import choose_versions, list_published
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edits import find_era, mark_codes, read_past_versions
+from retab_analysis.fetch.edits import find_era, read_past_versions
 from retab_analysis.fetch.lists import read_live_blocks, read_two_versions, resolve_workflow
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
@@ -27,7 +25,7 @@ from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
 from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, is_draft
+from retab_analysis.vocabulary import DRAFT, is_draft
 
 _MOST_BLOCKS, _MOST_VERSIONS = 12, 6
 _OF_BLOCK = tuple(BLOCKS.schema)
@@ -92,30 +90,25 @@ def _read_other_versions(
 
 def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     """Add the edit that broke something: from the block's history, or from versions."""
-    spans = spans_of(comparison)
+    spans = inside(comparison).spans
     if spans.is_empty():
         edits = Edits(CONFIG_CHANGES.empty(), labels=_read_labels(comparison, source))
-        return with_edits(comparison, edits) if edits.labels else comparison
+        return Comparison(inside(comparison).with_edits(edits)) if edits.labels else comparison
     search = _Search(source, comparison, spans)
     try:
         edits = search.run()
     except RetabAnalysisError as error:
         why = f"asking failed ({one_line(str(error), 200)})"
         edits = Edits(CONFIG_CHANGES.empty(), labels=source.labels, why=why, has_failed=True)
-    return with_edits(search.comparison, edits)
+    return Comparison(inside(search.comparison).with_edits(edits))
 
 
 def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None]:
     with contextlib.suppress(RetabAnalysisError):  # then its id names a block
-        for each in suite_of(comparison).stories:
+        for each in inside(comparison).stories:
             if each.transition == "incomplete" or each.saved.stale == "block":
                 return source.read_labels()
     return source.labels
-
-
-def spans_of(comparison: Comparison) -> pl.DataFrame:
-    sides = sides_of(comparison)
-    return find_spans(comparison.evals, sides.candidate, sides.history, sides.baseline)
 
 
 class _Search:
@@ -139,9 +132,8 @@ class _Search:
             raise error
         eras = outcomes.results[0]
         if eras is not None:
-            self._mark_codes(eras)
             self._look_into(eras)
-        versions = sides_of(self.comparison).around.versions
+        versions = inside(self.comparison).sides.around.versions
         if versions is None and not self.missing.is_empty():
             with contextlib.suppress(RetabAnalysisError):
                 versions = self.source.read_versions()
@@ -149,7 +141,8 @@ class _Search:
             self._look_at_versions(span, list_published(versions))
         if not self.missing.is_empty():
             self._look_into(self.source.read_kept_edits())
-        between = choose_versions(self.missing, sides_of(self.comparison).candidate, versions)
+        candidate = inside(self.comparison).sides.candidate
+        between = choose_versions(self.missing, candidate, versions)
         if between is None or not self._compare(*between):
             between = "", ""
         found = pl.concat([CONFIG_CHANGES.empty(), *self.changes]).unique(maintain_order=True)
@@ -163,20 +156,6 @@ class _Search:
             why=FORGOTTEN if eras is None else NOT_THERE,
             labels=self.source.labels | {k: label for each in known for k, label in each.rows()},
         )
-
-    def _mark_codes(self, eras: pl.DataFrame) -> None:
-        sides = sides_of(self.comparison)
-        frames = sides.candidate, sides.baseline, sides.history
-        # A mark and a fingerprint always differ, whether the code does or not.
-        told = (each.drop_nulls(BLOCK_CODE)["block_id"] for each in sides.known)
-        silent = eras.filter(~pl.col("block_id").is_in(pl.concat(told).unique().implode()))
-        marked = [each if each is None else mark_codes(each, silent) for each in frames]
-        if all(new is old for new, old in zip(marked, frames, strict=True)):
-            return
-        known: dict[str, Any] = dict(zip(("candidate", "baseline", "history"), marked, strict=True))
-        sides = replace(sides, **known)
-        self.comparison = compare_sides(sides, self.comparison.alpha, self.comparison.margin)
-        self.spans = spans_of(self.comparison)
 
     @property
     def missing(self) -> pl.DataFrame:

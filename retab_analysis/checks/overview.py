@@ -10,11 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.checks.check import check_source
 from retab_analysis.checks.defaults import open_source
-from retab_analysis.checks.plan import RunListing
-from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import facts_of
+from retab_analysis.checks.verdict import Kept, Question, make_verdict
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
@@ -195,12 +193,13 @@ def overview(
 
 def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
     source = open_source(client, workflow["workflow_id"].item(), progress=False)
-    listing, evals = RunListing.read(source), source.saved.height
+    kept = Kept(source)
+    listing, evals = kept.listing, source.saved.height
     said: tuple[Any, ...] = "○ No run yet" if evals else "○ No evals yet", None, evals, 0, 0, 0, 0
     unwell, notes = UNWELL.to_frame(), tuple[str, ...]()
     if not listing.present.is_empty():
-        verdict = check_source(source, None, progress=False, listing=listing)
-        facts, code = facts_of(verdict), verdict.gate().exit_code
+        verdict = make_verdict(Question(), kept, progress=False).comparison
+        facts, code = inside(verdict).facts(), verdict.gate().exit_code
         open_ones = (len(facts.of(*each)) for each in (BROKEN, ("suspect",), ("stale",)))
         said = verdict.headline, code, *reversed(facts.passing), *open_ones
         unwell, notes = list_unwell(verdict, workflow["workflow_id"].item()), facts.notes

@@ -279,7 +279,7 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
 
 def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choice:
     begun = candidate.runs["created_at"].min()
-    if not isinstance(wanted, str) or wanted not in ("last_ok", "previous"):
+    if not (isinstance(wanted, str) and wanted == "previous"):
         # Either of two versions may have run later.
         before = begun if candidate.of_version is None else None
         found = _find(listing, "baseline", wanted, before)  # type: ignore[arg-type]
@@ -294,21 +294,12 @@ def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choi
             )
         return found
     completed = _earlier(listing, begun).filter(status="completed")  # type: ignore[arg-type]
-    if wanted == "previous":
-        if completed.is_empty():
-            raise ConfigError(
-                f"baseline='previous': no run of the whole workflow completed before the "
-                f"candidate. {listing}"
-            )
-        return Choice(completed.head(1), "the newest run that completed before it")
-    good = completed.filter(pl.col("ok").fill_null(False)).head(1)
-    if good.is_empty():
+    if completed.is_empty():
         raise ConfigError(
-            f"baseline='last_ok': in none of the {completed.height} runs before the candidate that "
-            "were looked at did every eval pass; baseline='last_good' holds each eval against its "
-            f"own last good result. {listing}"
+            f"baseline='previous': no run of the whole workflow completed before the candidate. "
+            f"{listing}"
         )
-    return Choice(good, "the newest run before it in which every eval passed")
+    return Choice(completed.head(1), "the newest run that completed before it")
 
 
 def _find(listing: RunListing, name: str, wanted: Runs, before: datetime | None) -> Choice:

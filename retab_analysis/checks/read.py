@@ -10,30 +10,57 @@ from retab_analysis.checks.plan import AHEAD, OLD, ReadingPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
-from retab_analysis.comparison.sides import NewerRun, ReadRuns, SavedEvals, Sides, check_results
+from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
 from retab_analysis.evidence.placing import is_in_scope, place_results
-from retab_analysis.evidence.timeline import Timeline, list_silent
+from retab_analysis.evidence.telling import SavedEvals
+from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_silent
 from retab_analysis.progress import Progress
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
 _NAMED = 3
 DAY = timedelta(days=1)
 GOING_ON = ("pending", "queued", "running")
+_NO_CODES = (
+    "Results do not say which code they ran; the history of their blocks does instead, or else "
+    "their versions."
+)
 
 
-def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = None) -> Sides:
+def read_results(plan: ReadingPlan, source: Source, progress: Progress) -> pl.DataFrame:
+    """The results of the runs of a plan, without those that are still to come."""
+    results = source.read_results(plan.read, progress)
+    going_on = plan.read.filter(~pl.col("is_terminal"))["run_id"]
+    pending = pl.col("run_id").is_in(going_on.implode()) & (pl.col("state") == "unscored")
+    return results.filter(~pending)
+
+
+def choose_timeline(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> Timeline | None:
+    """The timeline; none between two versions, about which it says nothing."""
     if plan.versions:
-        return _make_version_sides(plan, source, progress)
-    saved, runs = source.saved, plan.read
-    results = _without_pending(source.read_results(runs, progress), runs)
-    against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
-    is_baseline = pl.col("run_id").is_in(against)
-    facts = _describe_runs(runs)
-    timeline = read_timeline(results.filter(~is_baseline), source)
+        return None
+    return read_timeline(results, source)
+
+
+def read_timeline(results: pl.DataFrame, source: Source) -> Timeline:
+    """The timeline of some results and all saved evals; reads the history of blocks if it must."""
+    saved, saved_at = source.saved, source.read_saved_at()
+    silent = list_silent(results, saved, saved_at)
+    eras = source.read_edits(silent) if silent else None
+    return Timeline.make(results, saved, saved_at, eras)
+
+
+def make_sides(
+    plan: ReadingPlan, results: pl.DataFrame, timeline: Timeline | None, source: Source
+) -> Sides:
+    if timeline is None:
+        return _make_version_sides(plan, results, source)
+    saved, is_baseline = source.saved, _is_baseline(plan)
+    facts, judged = _describe_runs(plan.read), timeline.results.filter(~is_baseline)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
-    judged = timeline.results
     if plan.follow:
-        on_way = runs.filter(~pl.col("is_terminal"), pl.col("created_at") > source.client.api_time - DAY)
+        on_way = plan.read.filter(
+            ~pl.col("is_terminal"), pl.col("created_at") > source.client.api_time - DAY
+        )
         judged = judged.filter(~pl.col("run_id").is_in(on_way["run_id"].implode()))
     placed = place_results(judged, facts, saved, named)
     now, earlier, tried = (
@@ -55,7 +82,7 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
         candidate=check_results(now, "candidate").collect(),
         baseline=None
         if plan.baseline is None
-        else check_results(results.filter(is_baseline), "baseline").collect(),
+        else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
         saved=SavedEvals(saved, expected, pending, *told),
         read=ReadRuns(
@@ -79,9 +106,13 @@ def make_sides(plan: ReadingPlan, source: Source, progress: Progress | None = No
     )
 
 
-def _make_version_sides(plan: ReadingPlan, source: Source, progress: Progress | None) -> Sides:
+def _is_baseline(plan: ReadingPlan) -> pl.Expr:
+    against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
+    return pl.col("run_id").is_in(against)
+
+
+def _make_version_sides(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> Sides:
     """All results of two versions. The evals' present definitions say nothing about either."""
-    results = _without_pending(source.read_results(plan.read, progress), plan.read)
     assert plan.baseline is not None
     now, before = (
         results.filter(pl.col("run_id").is_in(side.runs["run_id"].implode()))
@@ -125,20 +156,6 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
         stands=pl.col("is_terminal") & (is_completed | has_half),
         ended_at="completed_at",
     )
-
-
-def read_timeline(results: pl.DataFrame, source: Source) -> Timeline:
-    """The timeline of some results and all saved evals; reads the history of blocks if it must."""
-    saved, saved_at = source.saved, source.read_saved_at()
-    silent = list_silent(results, saved, saved_at)
-    eras = source.read_edits(silent) if silent else None
-    return Timeline.make(results, saved, saved_at, eras)
-
-
-def _without_pending(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
-    going_on = runs.filter(~pl.col("is_terminal"))["run_id"]
-    pending = pl.col("run_id").is_in(going_on.implode()) & (pl.col("state") == "unscored")
-    return results.filter(~pending)
 
 
 def _remember_passes(
@@ -331,3 +348,8 @@ def _note_invalid(saved: pl.DataFrame) -> list[str]:
     if invalid.height <= _NAMED:
         return list(map(say_invalid, named.iter_rows(named=True)))
     return [f"{invalid.height} saved evals cannot run: {list_evals(named, _NAMED)}."]
+
+
+def note_codes(results: pl.DataFrame) -> list[str]:
+    """The notes about codes if no decided result has the fingerprint of its code."""
+    return [_NO_CODES] if lacks_codes(results.filter(pl.col("state").is_in(DECIDED))) else []

@@ -1,4 +1,4 @@
-"""``settle``: rerun the evals that one more result may decide, now and at later looks."""
+"""``settle``: rerun the evals that one more result may decide, once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from functools import partial
 
 import polars as pl
 
-from retab_analysis.arguments import check_count, check_flag
-from retab_analysis.comparison import Comparison
+from retab_analysis.arguments import check_count
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import sides_of, suite_of, with_sides
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, name_eval, say_word
 from retab_analysis.comparison.names import say_day
@@ -33,7 +32,6 @@ from retab_analysis.evidence.story import Story
 from retab_analysis.fetch import fetch_results, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_live_blocks, read_saved
-from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
 from retab_analysis.markup import count_noun, one_line
@@ -42,7 +40,6 @@ from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
 
 _WAIT = 24 * 3600.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds between two looks at the clock
 
 # The edits in words, over the blocks and the evals of one kind.
 _EDITED = {
@@ -62,7 +59,6 @@ def settle(
     *,
     max_rounds: int = SETTLE_ROUNDS,
     max_reruns: int | None = None,
-    wait: bool = False,
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Comparison:
@@ -71,8 +67,8 @@ def settle(
     ``settle`` starts one run for each of them, and then judges all evals anew. A model repeats
     its output for a while: a rerun within three hours after the run can clear an eval, but cannot
     confirm that it broke. At the end ``settle`` prints one word about each eval: it passes, it
-    broke, it is flaky, or the time of the next look. Before that time, it starts nothing. With
-    ``wait=True`` it waits and looks again until all is decided, in ``max_rounds`` rounds at most.
+    broke, it is flaky, or the time of the next look. The next call of ``settle`` is that look;
+    before that time, it starts nothing.
 
     An eval is worth a rerun if it is unclear, or broken with a probability below 0.95, and the
     reruns that are left can decide it. They decide it if so many passes would clear it, or so many
@@ -88,7 +84,6 @@ def settle(
             workflow as it is now, because the API runs the present workflow.
         max_rounds: How often an eval is run again at most, earlier calls included.
         max_reruns: How many runs to start at most; by default as many as the rounds need.
-        wait: Whether to wait, for hours, until a further look can decide. Ctrl-C stops the wait.
         client: The client to ask; by default the session's.
         progress: False for no progress bar; by default a notebook or a terminal shows one. The bar
             counts runs that have ended.
@@ -99,9 +94,9 @@ def settle(
 
     Raises:
         ConfigError: An argument cannot be used. Or an eval, or its block, was edited since the
-            candidate ran: reruns would say nothing about it. ``settle`` checks that before each
-            round, and again in the results. ``.partial`` is the comparison so far, with the results
-            that count.
+            candidate ran: reruns would say nothing about it. ``settle`` checks that before it
+            starts runs, and again in the results. ``.partial`` is the comparison so far, with the
+            results that count.
         RetabAnalysisError: A start, the wait or a read failed. ``.partial`` is the comparison with
             all results that came. A failed start may have happened, so ``settle`` does not try it
             again; it waits for the runs that it started before.
@@ -121,9 +116,8 @@ def settle(
         )
     rounds = check_count("max_rounds", max_rounds)
     most = sys.maxsize if max_reruns is None else check_count("max_reruns", max_reruns)
-    check_flag("wait", wait)
     chosen = client_or_default(client)
-    return run_again(comparison, rounds, most, client=chosen, progress=progress, wait=wait)
+    return run_again(comparison, rounds, most, client=chosen, progress=progress)
 
 
 def run_again(
@@ -134,15 +128,13 @@ def run_again(
     client: Client,
     progress: Progress | bool | None,
     only_errors: bool = False,
-    wait: bool = False,
 ) -> Comparison:
     """Settle a comparison; ``only_errors``: only rerun isolated errors once."""
     bar = choose_progress(progress, "Running again", "runs")
     if only_errors:
         most = MOST_ERRORS
     with contextlib.closing(bar):
-        looks = rounds if wait else 1
-        return _Settling(comparison, client, rounds, most, bar, only_errors, looks).run()
+        return _Settling(comparison, client, rounds, most, bar, only_errors).run()
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +205,7 @@ def _say_outcome(story: Story, now: datetime) -> str:
 def _list_counting(comparison: Comparison) -> list[Story]:
     """The evals without the accepted and the informational ones."""
     aside = comparison.gate().set_aside
-    return [each for each in suite_of(comparison).stories if each.id not in aside]
+    return [each for each in inside(comparison).stories if each.id not in aside]
 
 
 def _choose_now(
@@ -230,7 +222,7 @@ class _Settling:
     """A comparison in the course of settling, with all results counted so far.
 
     ``waiting`` is a RUNS frame of started runs that are not counted yet. ``gone`` has the evals
-    that cannot run any more, with the API's message. ``looks`` is how often this call reruns evals.
+    that cannot run any more, with the API's message.
     """
 
     comparison: Comparison
@@ -239,8 +231,6 @@ class _Settling:
     most: int
     bar: Progress
     only_errors: bool
-    looks: int
-    started: int = 0
     ended: int = 0
     total: int = 0
     asked: set[str] = field(default_factory=set)
@@ -250,16 +240,12 @@ class _Settling:
     def run(self) -> Comparison:
         try:
             self._count_earlier()
-            for look in range(self.looks):
-                if look and not self._wait_for_next_look():
-                    break
-                asked = self._choose()
-                if self.only_errors and not asked:
-                    return self.comparison
-                plan = self._plan(asked)
+            asked = self._choose()
+            if asked or not self.only_errors:
+                stories, now = self._stories(), self.client.api_time
+                plan = RerunPlan(stories, asked, self.rounds, now, len(self.gone))
                 self._announce(str(plan), len(asked))
-                if not asked and not plan.say_later():
-                    break
+            if asked:
                 self._start(asked)
                 self._count()
             if self.asked and not self.only_errors:
@@ -271,29 +257,10 @@ class _Settling:
             self._warn_of_gone()
         return self.comparison
 
-    def _plan(self, asked: Sequence[Story] = ()) -> RerunPlan:
-        now = self.client.api_time
-        return RerunPlan(self._stories(), asked, self.rounds, now, len(self.gone))
-
-    def _wait_for_next_look(self) -> bool:
-        """Wait until the rows of unclear evals are over; False if there are none."""
-        _, until = find_next_look(self._stories(), self.rounds, self.client.api_time)
-        if until is None or self.started >= self.most:
-            return False
-        pause = _FIRST_PAUSE
-        while (left := (until - self.client.api_time).total_seconds()) >= 0:
-            note = f"waiting until {say_time(until, self.client.api_time)}"
-            self.bar.update(self.ended, self.total, note)
-            self.client.sleep(min(left + 1, pause))
-            pause = min(2 * pause, _LONGEST_PAUSE)
-            # The answer tells the client the server's time.
-            read_newest_runs(self.client, _workflow_of(self.comparison), limit=1)
-        return True
-
     def _count_earlier(self) -> None:
-        earlier = sides_of(self.comparison).started
+        earlier = inside(self.comparison).sides.started
         if earlier is not None:
-            self.comparison = with_sides(self.comparison, started=None)
+            self.comparison = Comparison(inside(self.comparison).with_sides(started=None))
             self.waiting = earlier
             runs = count_noun(earlier.height, "run")
             self._announce(f"Waiting for {runs} that an earlier call started.", earlier.height)
@@ -318,7 +285,7 @@ class _Settling:
         """The evals to rerun now that are still saved; a ConfigError if one was edited since."""
         now = self.client.api_time
         errors, others = _choose_now(self._stories(), self.rounds, now, self.gone)
-        chosen = (errors if self.only_errors else [*errors, *others])[: self.most - self.started]
+        chosen = (errors if self.only_errors else [*errors, *others])[: self.most]
         if not chosen:
             return []
         saved = read_saved(self.client, _workflow_of(self.comparison))
@@ -332,20 +299,18 @@ class _Settling:
         return asked
 
     def _refuse_edited(self, saved: pl.DataFrame) -> None:
-        candidate = sides_of(self.comparison).candidate
+        candidate = inside(self.comparison).sides.candidate
         blocks = None
         if saved.select((~has_freshness()).any()).item():
             blocks = read_live_blocks(self.client, _workflow_of(self.comparison))
-        first = f" after the first {count_noun(self.started, 'run')}, which count"
         self._refuse(
             find_edited(candidate, saved, blocks),
-            "a rerun would say nothing about the candidate, so none was started"
-            + (first if self.started else ""),
+            "a rerun would say nothing about the candidate, so none was started",
         )
 
     def _refuse(self, edited: pl.DataFrame, why: str) -> None:
         if edited.height:
-            said = say_edited(edited, sides_of(self.comparison).around.edits)
+            said = say_edited(edited, inside(self.comparison).sides.around.edits)
             raise ConfigError(f"{said}: {why}; check a run of the workflow as it is now")
 
     def _start(self, asked: Sequence[Story]) -> None:
@@ -362,7 +327,6 @@ class _Settling:
                 raise
             else:
                 self.waiting = pl.concat([self.waiting, run])
-                self.started += 1
                 self.asked.add(eval_id)
 
     def _count(self) -> None:
@@ -399,7 +363,7 @@ class _Settling:
     def _so_far(self) -> Comparison:
         if self.waiting.is_empty():
             return self.comparison
-        return with_sides(self.comparison, started=self.waiting)
+        return Comparison(inside(self.comparison).with_sides(started=self.waiting))
 
     def _warn_of_gone(self) -> None:
         if not self.gone:
@@ -420,7 +384,7 @@ class _Settling:
 def _count_results(
     comparison: Comparison, results: pl.DataFrame
 ) -> tuple[Comparison, pl.DataFrame]:
-    sides = sides_of(comparison)
+    sides = inside(comparison).sides
     named = _with_names(results, sides.candidate)
     new = check_results(named, "reruns").collect().select(sides.candidate.columns)
     same, edited = split_reruns(sides.candidate, new)
@@ -431,7 +395,7 @@ def _count_results(
 
 
 def _workflow_of(comparison: Comparison) -> str:
-    found = sides_of(comparison).candidate["workflow_id"].drop_nulls().unique()
+    found = inside(comparison).sides.candidate["workflow_id"].drop_nulls().unique()
     if len(found) != 1:
         raise ConfigError("the comparison's results have no workflow_id")
     workflow: str = found.item()

@@ -3,35 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 import polars as pl
 
-from retab_analysis.errors import InvalidRequestError, NotFoundError, RetabAnalysisError
+from retab_analysis.errors import (
+    AuthenticationError,
+    RetabAnalysisError,
+)
 from retab_analysis.fetch.edits import read_graphs, read_history
 from retab_analysis.fetch.lists import (
     find_workflow,
-    read_changed_blocks,
     read_live_blocks,
     read_saved,
 )
 from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
+from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
+from retab_analysis.fetch.threads import TaskOutcomes, is_away, run_all
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS
+from retab_analysis.schema import ERAS, EVALS, LIVE_BLOCKS, RESULTS
 from retab_analysis.transport import Client
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Lists:
+    """What an edit, a save or a publication changes: it is read once, until the next refresh."""
+
+    saved: pl.DataFrame | None = None
+    live: pl.DataFrame | None = None
+    versions: pl.DataFrame | None = None
+    surroundings: tuple[pl.DataFrame | None, pl.DataFrame | None] | None = None
+    eras: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by blocks
+    graphs: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by versions
+    changed: dict[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
 
 
 class Source:
-    """Runs, results, saved evals, versions and edits of one workflow.
+    """Runs, results, saved evals, versions and edits of one workflow; it asks for nothing twice.
 
-    It reads the results of a run once. Without ``strict`` it omits results that do not decode, and
-    counts them in ``unread``.
+    It keeps the results of a run for good, until ``read_again``, and everything else until
+    ``refresh``. If the edits cannot be read, it asks a few times more, and then no longer. Without
+    ``strict`` it omits results that do not decode, and counts them in ``unread``.
     """
 
     most_results = 0
@@ -40,27 +61,37 @@ class Source:
     def __init__(self, client: Client, workflow_id: str, *, strict: bool = True) -> None:
         self.client, self.workflow_id, self.strict = client, workflow_id, strict
         self.unread = 0
-        self._saved: pl.DataFrame | None = None
-        self._live: pl.DataFrame | None = None
-        self._versions: pl.DataFrame | None = None
+        self.name = ""  # of the workflow, once it was read
+        self._lists = Lists()
+        self._errors: list[RetabAnalysisError] = []  # of edits that could not be read
         self._taken: dict[str, pl.DataFrame] = {}
         self._read, self._read_ids = RESULTS.empty(), set[str]()
 
     @property
     def saved(self) -> pl.DataFrame:
-        if self._saved is None:
-            self._saved = read_saved(self.client, self.workflow_id, strict=self.strict).frame
-        return self._saved
+        if self._lists.saved is None:
+            found = read_saved(self.client, self.workflow_id, strict=self.strict)
+            self._lists.saved = found.frame
+        return self._lists.saved
 
     @property
     def labels(self) -> dict[str, str | None]:
-        return {}
+        """The labels of blocks that are known without a request."""
+        live = self._lists.live
+        return {} if live is None else dict(live["block_id", "label"].iter_rows())
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
-        self._saved = self._live = self._versions = None
+        self._lists = Lists()
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
         """The workflow and its publications, None if unknown; also reads the saved evals."""
+        if self._lists.surroundings is None:
+            self._lists.surroundings = workflow, _ = self._read_surroundings()
+            if workflow is not None and workflow.height:
+                self.name = workflow["name"][0] or ""
+        return self._lists.surroundings
+
+    def _read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
         outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
         tasks: list[Callable[[], pl.DataFrame]] = [
             lambda: self.saved,
@@ -74,9 +105,9 @@ class Source:
         return outcomes.results.get(1), outcomes.results.get(2)
 
     def read_versions(self) -> pl.DataFrame:
-        if self._versions is None:
-            self._versions = read_newest_versions(self.client, self.workflow_id)
-        return self._versions
+        if self._lists.versions is None:
+            self._lists.versions = read_newest_versions(self.client, self.workflow_id)
+        return self._lists.versions
 
     def read_saved_at(self) -> dict[str, datetime | None]:
         return dict(self._read_live()["block_id", "updated_at"].iter_rows())
@@ -85,14 +116,14 @@ class Source:
         return self.labels or dict(self._read_live()["block_id", "label"].iter_rows())
 
     def _read_live(self) -> pl.DataFrame:
-        if self._live is None:
+        if self._lists.live is None:
             try:
-                self._live = read_live_blocks(self.client, self.workflow_id)
+                self._lists.live = read_live_blocks(self.client, self.workflow_id)
             except RetabAnalysisError as error:
                 if not is_unavailable(error):
                     raise
-                self._live = LIVE_BLOCKS.empty()
-        return self._live
+                self._lists.live = LIVE_BLOCKS.empty()
+        return self._lists.live
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         """The newest runs up to a moment, and whether the list ends there."""
@@ -103,8 +134,15 @@ class Source:
         """Where a list of runs ends; ``is_whole``: there are no others."""
         return f"listed; {'the list ends here' if is_whole else 'older runs were not listed'}"
 
-    def take(self, run_id: str, results: pl.DataFrame) -> None:
-        self._taken[run_id] = results
+    def read_again(self, runs: pl.DataFrame) -> bool:
+        """Read the results of some runs as they are now; whether any is new."""
+        parts = self._fetch_results(runs, Silent()).partition_by("run_id", as_dict=True)
+        now = {each: parts.get((each,), RESULTS.empty()) for each in runs["run_id"]}
+        is_new = any(
+            k not in self._taken or not its.equals(self._taken[k]) for k, its in now.items()
+        )
+        self._taken |= now
+        return is_new
 
     def read_results(self, runs: pl.DataFrame, progress: Progress | None = None) -> pl.DataFrame:
         missing = runs.filter(~pl.col("run_id").is_in([*self._taken, *self._read_ids]))
@@ -116,16 +154,31 @@ class Source:
         return pl.concat([self._read.filter(others), *(self._taken[each] for each in taken)])
 
     def _read_missing(self, runs: pl.DataFrame, progress: Progress) -> pl.DataFrame:
+        return self._fetch_results(runs, progress)
+
+    def _fetch_results(self, runs: pl.DataFrame, progress: Progress) -> pl.DataFrame:
         chosen = RunList.make(runs.drop("why", strict=False))
+        try:
+            saved = self.saved
+        except RetabAnalysisError as error:
+            if isinstance(error, AuthenticationError) or is_away(error):
+                raise
+            saved = EVALS.empty()  # then evals are called by their ids
         fetched = list_results(
-            self.client, chosen, RESULTS, evals=self.saved, strict=self.strict, progress=progress
+            self.client, chosen, RESULTS, evals=saved, strict=self.strict, progress=progress
         )
         self.unread += len(fetched.problems)
         return fetched.frame
 
     def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
         """The history of some blocks, an ERAS frame; None if the API does not give it."""
-        return read_history(self.client, self.workflow_id, blocks)
+        known = self._lists.eras
+        if missing := [each for each in blocks if each not in known]:
+            found = self._insist(partial(read_history, self.client, self.workflow_id, missing))
+            for each in missing:
+                known[each] = None if found is None else found.filter(block_id=each)
+        eras = [its for each in blocks if (its := known[each]) is not None]
+        return None if blocks and not eras else pl.concat([ERAS.empty(), *eras])
 
     def read_begun(self, blocks: Sequence[str]) -> dict[str, datetime | None]:
         """When the era of the draft began, for blocks whose history the API gives."""
@@ -137,11 +190,18 @@ class Source:
 
     def read_blocks(self, versions: Sequence[str]) -> dict[str, pl.DataFrame]:
         """The blocks of those versions that the API has, by version id or ``"draft"``."""
-        return read_graphs(self.client, self.workflow_id, versions)
+        known = self._lists.graphs
+        if missing := [each for each in versions if each not in known]:
+            found = self._insist(partial(read_graphs, self.client, self.workflow_id, missing))
+            known |= {each: found.get(each) for each in missing}
+        return {each: its for each in versions if (its := known[each]) is not None}
 
-    def read_changed_blocks(self, baseline: str, candidate: str) -> frozenset[str] | None:
-        """The ids of the blocks that differ; None for a draft, for which the API answers 404."""
+    def _insist(self, read: Callable[[], T]) -> T:
+        """Ask for edits, unless that has failed too often; then its last error is raised again."""
+        if len(self._errors) > GRACE:
+            raise self._errors[-1]
         try:
-            return read_changed_blocks(self.client, self.workflow_id, baseline, candidate)
-        except (NotFoundError, InvalidRequestError):
-            return None
+            return read()
+        except RetabAnalysisError as error:
+            self._errors.append(error)
+            raise

@@ -47,8 +47,6 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
     if options.only and not options.start:
         raise UsageError("--only goes with --start")
-    if options.wait and not options.settle:
-        raise UsageError("--wait goes with --settle")
     if options.drift and options.only:
         raise UsageError("--drift judges only unedited evals: leave --only out")
     workflows = choose_workflows(options, session, lambda: _list_ready(console, session))
@@ -234,9 +232,9 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
         bar.close()
 
 
-def _may_queue(options: Namespace, console: Console, evals: int | None, about: str = "") -> bool:
+def _may_queue(options: Namespace, console: Console, evals: int | None) -> bool:
     """Whether so many evals may be queued; asks if there are many, or the number is unknown."""
-    number = "evals" if evals is None else f"{about}{evals:,} evals"
+    number = "evals" if evals is None else f"{evals:,} evals"
     question = f"This queues {number}; other people's runs wait behind them. Go on?"
     is_small = evals is not None and evals <= MANY
     return is_small or options.yes or console.confirm(question)
@@ -248,12 +246,10 @@ def _settle(
     """Run undecided evals again, after a question if there may be many runs."""
     most, client = options.settle, session.client
     plan = RerunPlan.make(comparison, SETTLE_ROUNDS, most, now=client.api_time)
-    number = min(most, len(plan.asked) * (SETTLE_ROUNDS if options.wait else 1))
-    if not _may_queue(options, console, number, "up to "):
+    if not _may_queue(options, console, len(plan.asked)):
         console.warn("Nothing is run again.")
         return comparison
-    telling = console.telling
-    return run_again(comparison, most=most, client=client, progress=telling, wait=options.wait)
+    return run_again(comparison, most=most, client=client, progress=console.telling)
 
 
 def _tell(

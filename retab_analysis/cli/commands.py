@@ -28,7 +28,7 @@ from retab_analysis.cli.console import HOLDS, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
-from retab_analysis.comparison.comparison import write_down
+from retab_analysis.comparison.comparison import inside
 from retab_analysis.comparison.report import write_report
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ArchiveError, ConfigError, RetabAnalysisError
@@ -82,7 +82,7 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
     comparison = compare_sides(options, console, session)
     said = {"reason": options.reason, "until": options.until, "who": options.who}
     try:
-        _, told = write_down(comparison, options.file, options.evals, **said)
+        told = inside(comparison).write_down(options.file, options.evals, **said)
     except ConfigError as error:
         raise UsageError(str(error)) from None
     use = f"retab-analysis check {one_line(options.workflow)} --accepted {options.file}"

@@ -8,8 +8,8 @@ from typing import Any
 from retab_analysis.cli import github
 from retab_analysis.cli.console import FAILS, HOLDS, UNDECIDED, Console
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.comparison import inside
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.report import make_cases, make_document, make_values
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.markup import one_line
@@ -48,7 +48,7 @@ class Conclusion:
         return UNDECIDED_CODES[self.undecided] if self.gate.doubt else HOLDS
 
     def document(self, *, values: bool) -> Document:
-        return make_document(self.comparison, self.gate, self._door(values=values))
+        return inside(self.comparison).document(self._door(values=values), self.gate)
 
     def _door(self, *, values: bool) -> Door:
         return Door(values, "command", self.shows)
@@ -68,7 +68,7 @@ class Conclusion:
 
     def cases(self, *, values: bool) -> list[Case]:
         passes = self.undecided == "ok"
-        return make_cases(self.comparison, self.gate, values=values, passes_undecided=passes)
+        return inside(self.comparison).cases(self.gate, values=values, passes_undecided=passes)
 
     def properties(self, *, values: bool) -> dict[str, str]:
         """The properties above the cases of a test suite: the words of the other doors."""
@@ -79,7 +79,7 @@ class Conclusion:
         return told | {"next step": plain(document.next), "values": hint}
 
     def to_dict(self, *, brief: bool, values: bool) -> dict[str, Any]:
-        told = make_values(self.comparison, self.gate, self._door(values=values), brief=brief)
+        told = inside(self.comparison).values(self._door(values=values), self.gate, brief=brief)
         return {"exit_code": self.exit_code, **told}
 
     def markdown(self, *, values: bool) -> str:

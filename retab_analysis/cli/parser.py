@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -129,8 +129,6 @@ def _add_check(commands: _Commands) -> None:
     add("--drift", action="store_true", help=says)
     says = "run undecided evals again, at most N runs"
     add("--settle", type=count, metavar="N", default=0, help=says)
-    says = "with --settle: wait, for hours, until a further look can decide, and look again"
-    add("--wait", action="store_true", help=says)
     _add_sides(parser)
     _add_rule(parser)
     says = "the exit code if the gate is undecided: 0, 1 or 2 (default: 2)"
@@ -246,7 +244,7 @@ def _add_sides(parser: Parser) -> None:
     add("--candidate", type=word, action="append", metavar="RUN", help=says)
     says = (
         "what to compare with: last_good (default: each eval's own last good result), published, "
-        "last_ok, previous, a run or a version"
+        "previous, a run or a version"
     )
     add("--baseline", type=word, default="last_good", metavar="WHAT", help=says)
 
@@ -333,8 +331,6 @@ def last_day(text: str) -> date:
     day = moment(text)
     if isinstance(day, datetime | str):
         raise argparse.ArgumentTypeError(f"must be a date such as 2026-12-31, got {text!r}")
-    if day < datetime.now(UTC).date():
-        raise argparse.ArgumentTypeError(f"must be today or later, got {text}")
     return day
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise, repeat
 from pathlib import Path
@@ -50,8 +50,8 @@ class Accepted(Struct, frozen=True, forbid_unknown_fields=True):
     until: date | None = None
     workflow: str | None = None
 
-    def has_run_out(self) -> bool:
-        return self.until is not None and self.until < datetime.now(UTC).date()
+    def has_run_out(self, today: date) -> bool:
+        return self.until is not None and self.until < today
 
     def to_toml(self) -> str:
         values = structs.asdict(self).items()
@@ -93,6 +93,7 @@ class Policy:
     path: str = ""
     lines: tuple[str, ...] = ()  # the place of each entry in its file, if known
     is_default: bool = False  # meant for every workflow: one of them may lack these names
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())  # check: the API's day
 
     def fit(
         self, stories: Sequence[Story], saved: pl.DataFrame | None, read_labels: ReadLabels | None
@@ -138,7 +139,7 @@ class Policy:
         ``counting`` are the transitions that fail the gate.
         """
         words = dict.fromkeys(self.informational_ids(stories), SET_ASIDE[1])
-        entries = [each.id for each in self.accepted if not each.has_run_out()]
+        entries = [each.id for each in self.accepted if not each.has_run_out(self.today)]
         words |= dict.fromkeys(find_evals(stories, entries).values(), SET_ASIDE[0])
         open_ones = {*counting, *UNDECIDED}
         return {
@@ -166,7 +167,7 @@ class Policy:
                 listed.append(Outdated(entry, f"Accepted, but not a saved eval: {name}.", lines))
             elif story and passes and story.transition not in _NOT_OVER:
                 listed.append(Outdated(entry, f"Accepted, but passes again: {name}.", lines))
-            elif entry.has_run_out():
+            elif entry.has_run_out(self.today):
                 said = f"Accepted until {entry.until}, which is over: {name}."
                 listed.append(Outdated(entry, said, lines))
         return listed
@@ -245,6 +246,7 @@ def write_accepted(
     until: date | str | None,
     who: str | None,
     workflow: str | None,
+    today: date,
 ) -> str:
     if not isinstance(reason, str) or not reason.strip():
         raise ConfigError(f"reason must say why these failures are accepted, got {reason!r}")
@@ -255,7 +257,7 @@ def write_accepted(
         last = convert(until, date | None)
     if (last is None) != (until is None) or isinstance(until, datetime):
         raise ConfigError(f"until must be a date such as 2026-12-31, got {until!r}")
-    if last is not None and last < datetime.now(UTC).date():
+    if last is not None and last < today:
         raise ConfigError(f"until: {last} is over; the last day must be today or later")
     target = check_path("path", path)
     if target.suffix != ".toml":
@@ -275,7 +277,7 @@ def write_accepted(
     for name, eval_id in ((each.name, each.id) for each in chosen):
         # An entry written by hand may have the name in place of the id.
         had = [each for each in entries if each[0].id in (eval_id, name)]
-        stays = any(not entry.has_run_out() for entry, _ in had)
+        stays = any(not entry.has_run_out(today) for entry, _ in had)
         told["Accepted already" if stays else "Accepted"].append(one_line(name or eval_id, 200))
         if not stays:
             new = Accepted(eval_id, name, reason, who, last, workflow)

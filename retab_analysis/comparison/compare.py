@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -10,16 +10,16 @@ import polars as pl
 
 from retab_analysis.arguments import check_share
 from retab_analysis.comparison.accepted import GivenAccepted, read_accepted
-from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
+from retab_analysis.comparison.compared import Compared
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import list_stories
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
-from retab_analysis.comparison.stories import tell_stories
 from retab_analysis.comparison.suite_test import Suite
-from retab_analysis.evidence.comparable import Ledger, collect, combine_sides
+from retab_analysis.evidence.comparable import Ledger
 from retab_analysis.evidence.inference import last_row
 from retab_analysis.evidence.rates import Bools
-from retab_analysis.evidence.since import weigh
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.telling import Told
 from retab_analysis.stats.suite import SuiteRates
 from retab_analysis.vocabulary import DECIDED, LIKELY, MOMENT
 
@@ -101,24 +101,21 @@ def _without_compared(
 def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     check_share("alpha", alpha)
     check_share("margin", margin)
-    results = combine_sides(sides.candidate, sides.baseline, sides.history)
-    read, saved = sides.read, sides.saved.evals
-    ledger = collect(results, read.horizon, saved)
-    stories = tell_stories(results, ledger, weigh(ledger), sides)
-    suite = _collect_suite(results, ledger, stories)
+    told = sides.tell()
+    suite = _collect_suite(told)
     notes = sides.notes
     if not sides.judges_edited and (edited := [*filter(_is_edited, suite.stories)]):
         suite = suite.without(each.id for each in edited)
         are = "eval of an edited block is" if len(edited) == 1 else "evals of edited blocks are"
         notes = *notes, f"{len(edited)} {are} not judged: {list_stories(edited, _NAMED)}."
-    policy = sides.accepted.fit(stories, saved, sides.around.read_labels)
-    made = Comparison(alpha, margin, replace(sides, accepted=policy), suite, notes)
-    return with_edits(made, sides.around.edits)
+    policy = sides.accepted.fit(told.stories, sides.saved.evals, sides.around.read_labels)
+    made = Compared(alpha, margin, replace(sides, accepted=policy), suite, notes)
+    return Comparison(made.with_edits(sides.around.edits))
 
 
 def without_edited(comparison: Comparison) -> Comparison:
     """The same comparison, but it judges only unedited evals; its headline names the others."""
-    sides = sides_of(comparison)
+    sides = inside(comparison).sides
     around = replace(sides.around, edits=None)
     unedited = replace(sides, judges_edited=False, around=around)
     return compare_sides(unedited, comparison.alpha, comparison.margin)
@@ -132,7 +129,7 @@ def _is_edited(story: Story) -> bool:
     return story.cause == "edit" or (bool(story.block_changed) and story.cause != "drift")
 
 
-def _collect_suite(results: pl.DataFrame, ledger: Ledger, stories: Sequence[Story]) -> Suite:
+def _collect_suite(told: Told) -> Suite:
     """The pass rate of each eval in each row, outages apart, by the run that the row began with.
 
     With a baseline, the rate before is the rate of its outcomes. Without one, an eval's rate before
@@ -142,15 +139,16 @@ def _collect_suite(results: pl.DataFrame, ledger: Ledger, stories: Sequence[Stor
     2. else its rows on other code than the candidate's, if there are any;
     3. else all its rows.
     """
-    histories, told = ledger.histories, ledger.results
+    ledger, stories = told.ledger, told.stories
+    histories, results = ledger.histories, ledger.results
     is_now = np.arange(histories.shape[1]) >= histories.candidate
-    outages = ledger.places(told.filter("outage", pl.col("state").is_in(DECIDED)))
+    outages = ledger.places(results.filter("outage", pl.col("state").is_in(DECIDED)))
     known = histories.observed & (is_now | ~outages)
     if all(each.has_own_past for each in stories):
         held = _choose_before(ledger, known & ~is_now, stories)
     else:
         chosen = [each.at for story in stories for each in story.held]
-        held = known & ledger.places(told.filter(pl.col("at").is_in(chosen)))
+        held = known & ledger.places(results.filter(pl.col("at").is_in(chosen)))
     runs = ledger.rows.group_by("began", "is_now").agg(pl.col("moment").min())
     runs = runs.sort("is_now", "moment", "began", nulls_last=False).with_row_index("column")
     placed = ledger.rows.join(runs, on=("began", "is_now"))
@@ -166,10 +164,10 @@ def _collect_suite(results: pl.DataFrame, ledger: Ledger, stories: Sequence[Stor
     is_after = np.zeros(rates.shape[1], dtype=np.bool_)
     is_after[: runs.height] = runs["is_now"].to_numpy()
     return Suite(
-        stories=tuple(stories),
+        stories=stories,
         rates=SuiteRates(rates, is_after, is_before & ~is_after),
         documents=ledger.evals.select("eval_id").join(
-            _find_documents(results), on="eval_id", how="left", maintain_order="left"
+            _find_documents(told.results), on="eval_id", how="left", maintain_order="left"
         ),
     )
 

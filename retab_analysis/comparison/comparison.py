@@ -2,63 +2,36 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from msgspec import structs
 
-from retab_analysis.arguments import check_flag, check_path, resolve
-from retab_analysis.comparison.accepted import (
-    GivenAccepted,
-    Policy,
-    name_by_id,
-    read_accepted,
-    read_policy,
-    write_accepted,
-)
-from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.arguments import check_flag
+from retab_analysis.comparison.accepted import GivenAccepted
+from retab_analysis.comparison.compared import Compared
 from retab_analysis.comparison.detail import WHOLE
-from retab_analysis.comparison.explanation import explain
-from retab_analysis.comparison.gate import (
-    FAIL_ON,
-    Gate,
-    GateRule,
-    apply_rule,
-    choose_accepted,
-)
-from retab_analysis.comparison.headline import VerdictFacts, write_heading
+from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule
+from retab_analysis.comparison.headline import write_heading
 from retab_analysis.comparison.json_diff import differing_paths
 from retab_analysis.comparison.json_values import split_path
-from retab_analysis.comparison.names import find_year
-from retab_analysis.comparison.next_step import NextStep, find_next_step
-from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows, shorten
-from retab_analysis.comparison.reruns import (
-    SETTLE_ROUNDS,
-    find_next_look,
-    list_reruns,
-)
-from retab_analysis.comparison.sides import PLAN, Sides
-from retab_analysis.comparison.stories import show_evals
-from retab_analysis.comparison.suite_test import Suite, SuiteTest
-from retab_analysis.comparison.verdict_document import Door, make_document
+from retab_analysis.comparison.next_step import NextStep
+from retab_analysis.comparison.reruns import list_reruns
+from retab_analysis.comparison.sides import PLAN
+from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RegressionError
-from retab_analysis.evidence.story import Story
 from retab_analysis.progress import say
-from retab_analysis.render.document import Document, plain
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
 from retab_analysis.schema import CONFIG_CHANGES
-from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.vocabulary import BROKEN
 
 _DIFF, _VALUES = (
@@ -72,25 +45,21 @@ _DIFF, _VALUES = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """The evals that broke between two sides: how sure that is, and since when.
+    """The evals that broke between two sides: how sure that is, and since when."""
 
-    Attributes:
-        alpha: The level of the suite's test.
-        margin: The largest fall of the pass rate that still counts as ``no_change``.
-    """
-
-    alpha: float
-    margin: float
-    _sides: Sides
-    _weighed: Suite
-    _notes: tuple[str, ...]
+    _compared: Compared
 
     @property
-    def _suite(self) -> Suite:
-        check_polars_threads()  # raises the error if nothing can be computed
-        return self._weighed
+    def alpha(self) -> float:
+        """The level of the suite's test."""
+        return self._compared.alpha
 
-    @functools.cached_property
+    @property
+    def margin(self) -> float:
+        """The largest fall of the pass rate that still counts as ``no_change``."""
+        return self._compared.margin
+
+    @property
     def evals(self) -> pl.DataFrame:
         """One row per eval, the most urgent first.
 
@@ -98,13 +67,9 @@ class Comparison:
         stay. ``cause``, ``since_at`` and ``reason`` tell why and since when.
         ``ra.schema.COMPARISON.describe()`` explains all columns.
         """
-        return show_evals(self._suite.stories, find_year(self._sides.candidate))
+        return self._compared.evals
 
-    @functools.cached_property
-    def _test(self) -> SuiteTest:
-        return self._suite.test(self.alpha)
-
-    @functools.cached_property
+    @property
     def summary(self) -> pl.DataFrame:
         """The suite as a whole, in one row.
 
@@ -113,16 +78,16 @@ class Comparison:
         both sides, of ``n_documents``. ``delta_low, delta_high, p_value`` are its interval and
         test; ``detectable`` is the fall that the test finds with 80 % power.
         """
-        return self._test.summarize()
+        return self._compared.summary
 
-    @functools.cached_property
+    @property
     def verdict(self) -> str:
         """``regressed``, ``improved``, ``no_change`` or ``inconclusive``: the suite in a word.
 
         ``regressed`` if an eval broke or the test finds that the pass rate fell. This is
         statistics; the rule that passes or fails a build is :meth:`gate`.
         """
-        return self._test.conclude(self.margin)
+        return self._compared.test.conclude(self.margin)
 
     @property
     def reruns(self) -> pl.DataFrame:
@@ -134,39 +99,18 @@ class Comparison:
             below 0.95, and four reruns may change its transition.
         """
         names = ("eval_name", "p_regressed", "reruns_to_clear", "reruns_to_confirm", "eval_id")
-        ids = [each.id for each in list_reruns(self._suite.stories)]
+        ids = [each.id for each in list_reruns(self._compared.stories)]
         return self.evals.filter(pl.col("eval_id").is_in(ids)).select(names)
-
-    def _facts(self, gate: Gate | None = None) -> VerdictFacts:
-        """The facts of the headline, with a gate's answer; by default of the usual rule."""
-        judged = self._judged if gate is None else gate
-        objection = next(iter(judged.reasons), "")
-        return replace(self._tell(judged.set_aside), objection=objection)
-
-    def _tell(self, set_aside: Mapping[str, str]) -> VerdictFacts:
-        fallen = self._suite.without(set_aside).test(self.alpha) if set_aside else self._test
-        return VerdictFacts(
-            self._suite.stories,
-            self.summary.row(0, named=True),
-            self._sides,
-            fallen=fallen if fallen.fell else None,
-            notes=self._notes,
-            set_aside=set_aside,
-        )
-
-    @functools.cached_property
-    def _judged(self) -> Gate:
-        return self.gate()
 
     @property
     def headline(self) -> str:
         """The verdict in one line, behind its mark."""
-        return str(write_heading(self._facts()))
+        return str(write_heading(self._compared.facts()))
 
     @property
     def plan(self) -> pl.DataFrame:
         """The runs that were read, and why: ``run_id, created_at, scope, why``."""
-        plan = self._sides.read.plan
+        plan = self._compared.sides.read.plan
         return PLAN.to_frame() if plan is None else plan
 
     def gate(
@@ -205,14 +149,7 @@ class Comparison:
                 cannot be asked for the labels of blocks.
         """
         rule = GateRule.check(fail_on, max_failures, min_pass_rate, verdict)
-        stories, known = self._suite.stories, self._sides.accepted
-        if accepted is not None:
-            known = self._fit(read_accepted(accepted))
-        return apply_rule(rule, known, self._tell(known.set_aside(stories, rule.fail_on)))
-
-    def _fit(self, policy: Policy) -> Policy:
-        sides = self._sides
-        return policy.fit(self._suite.stories, sides.saved.evals, sides.around.read_labels)
+        return self._compared.judge(rule, accepted)
 
     def raise_if_regressed(
         self,
@@ -276,10 +213,11 @@ class Comparison:
                 accept, or the file is not one of accepted failures.
             OSError: The file cannot be written.
         """
-        made, told = write_down(self, path, evals, reason=reason, until=until, who=who)
+        its = self._compared
+        told = its.write_down(path, evals, reason=reason, until=until, who=who)
         told += f" From now on: ra.use(accepted={json.dumps(str(path))})" * Path(path).exists()
         say(told)
-        return made
+        return Comparison(its.with_file(path))
 
     def diff(self, eval_id: str) -> pl.DataFrame:
         """The JSON paths at which an eval's expected, baseline and candidate value differ.
@@ -300,7 +238,7 @@ class Comparison:
         Raises:
             ConfigError: There is no such eval, or several have that name.
         """
-        story = self._story_of(eval_id)
+        story = self._compared.story_of(eval_id)
         texts = {
             "expected": story.expected_value,
             "baseline": None if story.was is None else story.was.actual_value,
@@ -309,11 +247,6 @@ class Comparison:
         is_whole = story.condition_kind in WHOLE
         differing = differing_paths(texts, split_path(story.path), is_expected=is_whole)
         return pl.DataFrame(differing, schema=_DIFF)
-
-    def _story_of(self, asked: str) -> Story:
-        stories = self._suite.stories
-        eval_id = resolve("eval", str(asked), name_by_id(stories))
-        return next(each for each in stories if each.id == eval_id)
 
     def values(self, eval: str | None = None) -> pl.DataFrame:
         """The expected and actual values of the evals that do not pass.
@@ -330,6 +263,7 @@ class Comparison:
         Raises:
             ConfigError: There is no such eval, or several have that name.
         """
+        its = self._compared
         rows = [
             (
                 story.name,
@@ -339,7 +273,7 @@ class Comparison:
                 story.failure if story.got is None else story.got,
                 story.id,
             )
-            for story in (self._suite.stories if eval is None else [self._story_of(eval)])
+            for story in (its.stories if eval is None else [its.story_of(eval)])
             if eval is not None or story.fails or story.transition in BROKEN
         ]
         return pl.DataFrame(rows, schema=_VALUES, orient="row")
@@ -355,7 +289,7 @@ class Comparison:
 
         Without evals that are accepted or only inform, as in the verdict's counts.
         """
-        ids = [each.id for each in self._facts().of("suspect")]
+        ids = [each.id for each in self._compared.facts().of("suspect")]
         return self.evals.filter(pl.col("eval_id").is_in(ids))
 
     @property
@@ -381,7 +315,7 @@ class Comparison:
     @property
     def next_step(self) -> NextStep | None:
         """The next step: a ``.sentence`` and the ``.code`` to type; None if there is none."""
-        return self._find_step(self._judged)
+        return self._compared.find_step()
 
     @property
     def config_changes(self) -> pl.DataFrame:
@@ -392,12 +326,12 @@ class Comparison:
             ``fetch_config_changes``: the edit between the last pass and the first failure, or no
             rows. The values are the prompts and schemas of the workflow.
         """
-        edits = self._sides.around.edits
+        edits = self._compared.sides.around.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes
 
     def explain(self) -> str:
         """Explain in sentences: both sides, how sure the breaks are, the pass rates."""
-        return explain(self._facts(), self._test, self.margin)
+        return self._compared.explain()
 
     def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold.
@@ -418,7 +352,7 @@ class Comparison:
         """
         check_flag("brief", brief)
         check_flag("values", values)
-        return self._list_values(self._judged, Door(values), brief=brief)
+        return self._compared.values(Door(values), brief=brief)
 
     def to_markdown(self, *, values: bool = False) -> str:
         """Markdown that reads well on GitHub, and fits into a comment on a pull request.
@@ -432,7 +366,7 @@ class Comparison:
         Raises:
             ConfigError: ``values`` is not a bool.
         """
-        return to_markdown(self._document(Door(check_flag("values", values))))
+        return to_markdown(self._compared.document(Door(check_flag("values", values))))
 
     def to_html(self, *, values: bool = False) -> str:
         """A piece of HTML with its own style, for light and dark pages.
@@ -443,106 +377,21 @@ class Comparison:
         Raises:
             ConfigError: ``values`` is not a bool.
         """
-        return str(to_html(self._document(Door(check_flag("values", values)))))
-
-    def _find_step(self, gate: Gate) -> NextStep | None:
-        return find_next_step(self._facts(gate), gate, self._looks(gate))
-
-    def _looks(self, gate: Gate) -> tuple[int, datetime | None]:
-        """How many evals one rerun may clear, and when the next look may decide the rerun ones."""
-        stories = [each for each in self._suite.stories if each.id not in gate.set_aside]
-        waiting, until = find_next_look(stories, SETTLE_ROUNDS)
-        return len(list_reruns(stories)) - waiting, until
-
-    def _document(self, door: Door, gate: Gate | None = None) -> Document:
-        judged = self._judged if gate is None else gate
-        facts, looks = self._facts(judged), self._looks(judged)
-        explained, step = explain(facts, self._test, self.margin), self._find_step(judged)
-        return make_document(facts, judged, explained, looks, step, door)
-
-    def _list_values(self, gate: Gate, door: Door, *, brief: bool) -> dict[str, Any]:
-        facts, values = self._facts(gate), door.values
-        told = list_conclusion(facts, gate, values=values) | {
-            "next_step": door.write_step(self._find_step(gate)),
-            "values": plain(door.hint()) or "shown",
-        }
-        if brief:
-            return shorten({**told, "evals": list_brief(facts, values=values)})
-        return {
-            **told,
-            "verdict": self.verdict,
-            "explanation": explain(facts, self._test, self.margin),
-            "alpha": self.alpha,
-            "margin": self.margin,
-            "summary": list_rows(self.summary)[0],
-            "evals": list_rows(self.evals, values=values),
-        }
+        return str(to_html(self._compared.document(Door(check_flag("values", values)))))
 
     def __bool__(self) -> bool:
         raise TypeError("a comparison is neither true nor false; write: if verdict.gate().ok:")
 
     def _repr_html_(self) -> str:
-        return str(to_html(self._document(Door(shows_values(), shows="ra.use(values=True)"))))
+        door = Door(shows_values(), shows="ra.use(values=True)")
+        return str(to_html(self._compared.document(door)))
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns
-        return to_text(self._document(Door(shows_values(), shows="ra.use(values=True)")), width)
+        door = Door(shows_values(), shows="ra.use(values=True)")
+        return to_text(self._compared.document(door), width)
 
 
-def sides_of(comparison: Comparison) -> Sides:
-    """The compared results and their surroundings."""
-    return comparison._sides
-
-
-def facts_of(comparison: Comparison) -> VerdictFacts:
-    return comparison._facts()
-
-
-def with_sides(comparison: Comparison, **changes: Any) -> Comparison:
-    """The comparison with other surroundings, without judging anew."""
-    return replace(comparison, _sides=replace(comparison._sides, **changes))
-
-
-def write_down(
-    comparison: Comparison,
-    path: str | os.PathLike[str],
-    evals: Iterable[str] | pl.DataFrame | None,
-    *,
-    reason: str,
-    until: date | str | None,
-    who: str | None,
-) -> tuple[Comparison, str]:
-    """The result of :meth:`Comparison.accept`, and the text that it prints."""
-    stories = comparison._suite.stories
-
-    def with_file() -> Comparison:
-        known = read_policy(path) if check_path("path", path).exists() else Policy()
-        return with_sides(comparison, accepted=comparison._fit(known))
-
-    if evals is None:
-        gate = with_file().gate(verdict=False)
-        errors = {each.id for each in stories if each.transition == "newly_errored"}
-        evals = [each for each in (*gate.failing, *gate.undecided) if each not in errors]
-    chosen = choose_accepted(stories, evals)
-    ids = comparison._sides.candidate["workflow_id"].drop_nulls()
-    flow = ids[0] if len(ids) else None
-    told = write_accepted(chosen, path, reason=reason, until=until, who=who, workflow=flow)
-    return with_file(), told
-
-
-def with_edits(comparison: Comparison, edits: Edits | None) -> Comparison:
-    """The comparison with the edits and the labels of blocks."""
-    around, named = replace(sides_of(comparison).around, edits=edits), comparison
-    if edits is not None:
-        called = {each: (label, edits.names.get(each)) for each, label in edits.labels.items()}
-        stories = []
-        for each in comparison._weighed.stories:
-            label, name = called.get(each.block_id or "", (None, None))
-            stories.append(structs.replace(each, block_label=label, block_name=name))
-        named = replace(comparison, _weighed=replace(comparison._weighed, stories=tuple(stories)))
-    return with_sides(named, around=around)
-
-
-def suite_of(comparison: Comparison) -> Suite:
-    """The stories of the evals, and the rates for the suite's test."""
-    return comparison._suite
+def inside(comparison: Comparison) -> Compared:
+    """All that a comparison knows, for the other rooms."""
+    return comparison._compared

@@ -80,10 +80,10 @@ class Gate:
 class GateRule:
     """A rule with checked arguments; see :meth:`Comparison.gate`."""
 
-    fail_on: tuple[str, ...]
-    max_failures: int
-    min_pass_rate: float | None
-    verdict: bool
+    fail_on: tuple[str, ...] = FAIL_ON
+    max_failures: int = 0
+    min_pass_rate: float | None = None
+    verdict: bool = True
 
     @classmethod
     def check(

@@ -51,9 +51,9 @@ class _Workflow:
     id: str
     accepted: str
 
-    def settle(self, sentence: str, more: str = "", option: str = "") -> NextStep:
-        command = self.check(f" --settle {_LISTED}{option}")
-        return NextStep(sentence, f"verdict = ra.settle(verdict{more})", command)
+    def settle(self, sentence: str) -> NextStep:
+        command = self.check(f" --settle {_LISTED}")
+        return NextStep(sentence, "verdict = ra.settle(verdict)", command)
 
     def start(self, sentence: str, more: str = "", option: str = "") -> NextStep:
         code = f"run = ra.start_runs({json.dumps(self.id)}{more})"
@@ -135,7 +135,6 @@ def _wait(
 ) -> NextStep | None:
     if until is not None:
         code = f"verdict = ra.check({json.dumps(workflow.id)})"
-        wait = workflow.settle("or wait for it", ", wait=True", " --wait")
         said = f"Look again after {say_day(until, facts.year)} {until:%H:%M} UTC"
-        return NextStep(said, code, workflow.check(), wait)
+        return NextStep(said, code, workflow.check())
     return workflow.start("Only a further run can tell") if gate.doubt else None

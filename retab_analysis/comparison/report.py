@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from retab_analysis.arguments import check_flag, check_path
-from retab_analysis.comparison.comparison import Comparison
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.verdict_document import Door, list_cases
+from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.errors import ConfigError
 from retab_analysis.files import save
-from retab_analysis.render.document import Case, Document
 from retab_analysis.render.html import to_page
 from retab_analysis.render.markdown import to_markdown
-
-
-def make_document(comparison: Comparison, gate: Gate, door: Door) -> Document:
-    return comparison._document(door, gate)
-
-
-def make_cases(
-    comparison: Comparison, gate: Gate, *, values: bool, passes_undecided: bool = False
-) -> list[Case]:
-    facts = comparison._facts(gate)
-    return list_cases(facts, gate, values=values, passes_undecided=passes_undecided)
-
-
-def make_values(comparison: Comparison, gate: Gate, door: Door, *, brief: bool) -> dict[str, Any]:
-    """The values of ``Comparison.to_dict``, with the gate's answer."""
-    return comparison._list_values(gate, door, brief=brief)
 
 
 def write_report(
@@ -74,7 +56,6 @@ def write_report(
     suffix = target.suffix.lower()
     if suffix not in (".md", ".html"):
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
-    judged = comparison.gate() if gate is None else gate
-    document = make_document(comparison, judged, Door(values))
+    document = inside(comparison).document(Door(values), gate)
     page = to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
     save(target, page.encode())

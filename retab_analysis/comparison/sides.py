@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from retab_analysis.comparison.accepted import Policy, ReadLabels
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
+from retab_analysis.evidence.telling import SavedEvals, Told, tell
 from retab_analysis.evidence.timeline import CODES
 from retab_analysis.schema import RESULTS, checked
 
@@ -82,18 +83,6 @@ class ReadRuns:
 
 
 @dataclass(frozen=True, eq=False)
-class SavedEvals:
-    """Facts about the saved evals, by their ids; None means: not known."""
-
-    evals: pl.DataFrame | None = None
-    expected: frozenset[str] | None = None  # evals that ought to have a result in the candidate
-    pending: frozenset[str] = frozenset()  # evals whose result is still to come
-    invalid: frozenset[str] = frozenset()  # evals that cannot run
-    on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
-    stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
-
-
-@dataclass(frozen=True, eq=False)
 class Surroundings:
     """Facts about the workflow, for the readers of the verdict."""
 
@@ -125,6 +114,17 @@ class Sides:
     def known(self) -> list[pl.DataFrame]:
         frames = (self.history, self.baseline, self.candidate)
         return [each for each in frames if each is not None]
+
+    def tell(self) -> Told:
+        read = self.read
+        return tell(
+            self.candidate,
+            self.baseline,
+            self.history,
+            self.saved,
+            horizon=read.horizon,
+            after_gaps=read.after_gaps,
+        )
 
 
 def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.LazyFrame:

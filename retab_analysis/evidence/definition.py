@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+
 import polars as pl
 from msgspec import Struct
 
@@ -50,9 +51,11 @@ class Definitions(Struct, frozen=True, eq=False):
         is_now = pl.col("is_own") & ~is_edited.fill_null(False)
         word = pl.when(is_now).then(pl.lit("is_now")).otherwise(pl.lit("is_not"))
         known = pl.col("eval_id").is_in(self.saved["eval_id"].implode())
-        return own.sort("at").with_columns(
-            defined=pl.when(known).then(word).otherwise(pl.lit("unknown"))
-        ).drop("at", "is_own")
+        return (
+            own.sort("at")
+            .with_columns(defined=pl.when(known).then(word).otherwise(pl.lit("unknown")))
+            .drop("at", "is_own")
+        )
 
 
 class _Newest(Struct, frozen=True, gc=False):
@@ -73,9 +76,9 @@ def judge_definitions(
     newest = _find_newest(results, saved)
     rows = {row["eval_id"]: row for row in saved.to_dicts() if row["eval_id"] in newest}
     inputs = saved.filter(pl.col("freshness_reasons").str.contains("inputs_changed", literal=True))
-    unknown = inputs.filter(
-        _present_inputs(saved).eq_missing(pl.col("latest_inputs_fingerprint"))
-    )["eval_id"].to_list()
+    unknown = inputs.filter(_present_inputs(saved).eq_missing(pl.col("latest_inputs_fingerprint")))[
+        "eval_id"
+    ].to_list()
     differing = {
         eval_id
         for eval_id, row in rows.items()

@@ -11,12 +11,8 @@ from __future__ import annotations
 import polars as pl
 
 from retab_analysis.schema import asserts_the_same
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, ERA, MOMENT, SAME_EVAL
+from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
 
-_NO_CODES = (
-    "Results do not say which code they ran; the history of their blocks does instead, or else "
-    "their versions."
-)
 _INPUTS = SAME_EVAL[0]
 _KNOWN = ("block_id", "eval_name", BLOCK_CODE, *SAME_EVAL)
 _MOMENT = pl.Datetime("us", "UTC")
@@ -83,12 +79,6 @@ def split_reruns(
 def has_freshness() -> pl.Expr:
     """Whether the API tells if a saved eval's newest result is up to date."""
     return pl.col("freshness_status").is_in(("fresh", "stale")).fill_null(False)
-
-
-def note_codes(results: pl.DataFrame) -> list[str]:
-    """The notes about codes if no decided result has the fingerprint of its code."""
-    codes = results.filter(pl.col("state").is_in(DECIDED))[BLOCK_CODE]
-    return [_NO_CODES] if 0 < len(codes) == codes.null_count() else []
 
 
 def _first_that_holds(cases: dict[str, pl.Expr]) -> pl.Expr:

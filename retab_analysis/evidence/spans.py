@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DRAFT, MOMENT, is_draft
+from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT, is_draft
 
-_OF_ROWS = ("eval_id", "run_id", "state", "workflow_version_id", BLOCK_CODE)
+_OF_ROWS = ("eval_id", "run_id", "state", "workflow_version_id", "code")
 _OF_EVALS = ("eval_id", "block_id", "since_at", "since_run_id", "since_version_id")
 _SPAN = ("block_id", "before_at", "after_at", "before_version", "after_version")
 
@@ -25,7 +25,7 @@ def find_spans(
     broken = evals.filter(got_worse, pl.col("cause") == "edit").drop_nulls("block_id")
     frames = (each for each in (*earlier, candidate) if each is not None)
     rows = pl.concat([each.select(*_OF_ROWS, moment=MOMENT) for each in frames])
-    began = rows.select("eval_id", since_run_id="run_id", after_code=BLOCK_CODE)
+    began = rows.select("eval_id", since_run_id="run_id", after_code="code")
     first = candidate.group_by("eval_id").agg(first_at=MOMENT.min())
     spans = (
         broken.select(_OF_EVALS)
@@ -35,7 +35,7 @@ def find_spans(
         .join(rows.filter(state="passed"), on="eval_id")
         .filter(
             pl.col("moment") < pl.col("after_at"),
-            (pl.col(BLOCK_CODE) != pl.col("after_code")).fill_null(True),
+            (pl.col("code") != pl.col("after_code")).fill_null(True),
         )
         .sort("moment")
         .unique("eval_id", keep="last", maintain_order=True)

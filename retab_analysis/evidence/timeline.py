@@ -131,7 +131,9 @@ def mark_codes(
     else:
         one = own.drop_nulls()
         is_one = (one.n_unique().over(of_run) == 1) & pl.col("run_id").is_not_null()
-        coded = results.with_columns(code=pl.coalesce(own, pl.when(is_one).then(one.first().over(of_run))))
+        coded = results.with_columns(
+            code=pl.coalesce(own, pl.when(is_one).then(one.first().over(of_run)))
+        )
     if histories and coded["code"].has_nulls():
         keys = coded.select("block_id", MOMENT.alias("at"), "code").rows()
         known = {
@@ -145,6 +147,11 @@ def mark_codes(
     is_split = (several.agg(pl.col("code").n_unique())["code"] > 1).any()
     tells = coded["workflow_version_id"].drop_nulls().n_unique() > 1 and not is_split
     return coded.with_columns(draft=version if tells else pl.lit(None, pl.String))
+
+
+def lacks_codes(results: pl.DataFrame) -> bool:
+    """Whether there are results, and none of them carries the fingerprint of its code."""
+    return 0 < results.height == results[BLOCK_CODE].null_count()
 
 
 def compare_codes(one: Mapping[str, Any], other: Mapping[str, Any]) -> Sameness:
@@ -166,6 +173,7 @@ class Timeline(Struct, frozen=True, eq=False):
     presences: Mapping[str, Presence]
     saved_at: Mapping[str, datetime | None]
     definitions: Definitions
+    histories: Mapping[str, BlockHistory] = {}
 
     @classmethod
     def make(
@@ -185,20 +193,28 @@ class Timeline(Struct, frozen=True, eq=False):
         presences = _find_presences(coded, saved, saved_at or {}, histories)
         definitions = judge_definitions(coded, saved)
         judged = definitions.mark(_mark_presence(coded, presences))
-        return cls(judged, presences, saved_at or {}, definitions)
+        return cls(judged, presences, saved_at or {}, definitions, histories)
 
     @property
     def unseen(self) -> list[str]:
         """The blocks whose edits cannot be seen: nothing but their newest result tells a code."""
         return [block for block, each in self.presences.items() if each.sign == "newest"]
 
+    def code(self, results: pl.DataFrame) -> pl.DataFrame:
+        """Other results of the workflow with their codes, see :func:`mark_codes`."""
+        return mark_codes(results, self.histories)
+
     def list_spans(self, block_id: str) -> list[Span]:
         """The stretches of a block's runs on one code, in the order of time."""
-        known = self.results.filter(pl.col("run_scope") != "eval", block_id=block_id).drop_nulls("code")
+        known = self.results.filter(pl.col("run_scope") != "eval", block_id=block_id).drop_nulls(
+            "code"
+        )
         runs = known.group_by("run_id").agg(pl.col("code").last(), at=MOMENT.min())
         spans: list[Span] = []
         for code, at in runs.drop_nulls().sort("at", "run_id").select("code", "at").iter_rows():
-            told: Literal["fingerprint", "history"] = "history" if code.startswith(ERA) else "fingerprint"
+            told: Literal["fingerprint", "history"] = (
+                "history" if code.startswith(ERA) else "fingerprint"
+            )
             if spans and spans[-1].code == code:
                 spans[-1] = replace(spans[-1], last=at)
             else:

@@ -145,10 +145,9 @@ def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fet
         description="published_description",
         published_at="published_at",
         is_current=pl.lit(True),
-        version=pl.lit(None, pl.Int64),
     )
     others = fetched.frame.join(told, on="workflow_version_id", how="anti")
-    rows = pl.concat([told.select(VERSIONS.schema.names()), others])
+    rows = pl.concat([told, others], how="diagonal").select(VERSIONS.schema.names())
     newest = rows.sort("published_at", descending=True, nulls_last=True, maintain_order=True)
     frame = newest.with_columns(pl.col("is_current").fill_null(False))
     return Fetched(frame, fetched.problems)

@@ -10,8 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from retab_analysis.analysis.frames import check_frame
-from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import facts_of, sides_of, suite_of, with_sides
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun
 from retab_analysis.plots import axes
@@ -100,15 +99,15 @@ def _name_sides(comparison: Comparison, versions: object) -> list[str]:
     """The names of both sides, in the words of the verdict."""
     if versions is not None:
         known = check_frame(versions, VERSIONS, VERSIONS.schema).collect()
-        around = replace(sides_of(comparison).around, versions=known)
-        comparison = with_sides(comparison, around=around)
-    facts = facts_of(comparison)
+        around = replace(inside(comparison).sides.around, versions=known)
+        comparison = Comparison(inside(comparison).with_sides(around=around))
+    facts = inside(comparison).facts()
     return [to_one_line(each) for each in facts.versions or ("before", facts.version or "now")]
 
 
 def _rate_blocks(comparison: Comparison) -> pl.DataFrame:
     """One row per block: ``name, n, before, now``, their intervals, and the broken evals."""
-    suite, rows = suite_of(comparison), []
+    suite, rows = inside(comparison).suite, []
     for block in dict.fromkeys(each.block_id for each in suite.stories):
         its = [each for each in suite.stories if each.block_id == block]
         others = {*suite.documents["eval_id"]} - {each.id for each in its}

@@ -18,6 +18,7 @@ from retab_analysis.sandbox.simulation.timing import TERMINAL
 from retab_analysis.sandbox.world.definition_documents import (
     Document,
     block_document,
+    block_version_document,
     blocks_of,
     edited_at,
     era_documents,
@@ -28,7 +29,9 @@ from retab_analysis.sandbox.world.definition_documents import (
     workflow_created,
     workflow_document,
 )
-from retab_analysis.sandbox.world.model import File, SavedEval, Version, Workflow, World
+from retab_analysis.sandbox.world.model import Block, File, SavedEval, Version, Workflow, World
+from retab_analysis.sandbox.world.requested_evals import changed_eval
+from retab_analysis.sandbox.world.seeding import token
 from retab_analysis.sandbox.world.world import edit
 
 # The slowest and the fastest speed.
@@ -73,13 +76,9 @@ class Store:
         # The results of each eval, oldest first: by planned outcome, and all (None).
         self._outcomes = defaultdict[tuple[str, str | None], list[Place]](list)
         self._sorted_runs: dict[str | None, SortedRows[SimulatedRun]] = {None: SortedRows()}
-        self._sorted_evals: dict[str, SortedRows[SavedEval]] = {}
         self._started = Counter[str]()
         for workflow in world.workflows:
-            there = [saved for saved in workflow.evals if saved.removed is None]
-            self._evals |= {saved.id: saved for saved in there}
-            rows = [((saved.created, saved.id), saved) for saved in there]
-            self._sorted_evals[workflow.id] = SortedRows(rows)
+            self._evals |= {each.id: each for each in workflow.evals if each.removed is None}
         for run in runs:
             self._add_run(run)
         self._queue = SerialQueue(self._next_in_flight, longest_replay=_LONGEST_REPLAY)
@@ -120,7 +119,10 @@ class Store:
                 return None if run is None else (run.created, run.id)
 
             return rows.page(
-                query, locate, lambda run: run.json(now), lambda run: _is_wanted(run, narrow, now)
+                query,
+                locate,
+                lambda run: run.json(now),
+                lambda run: run.id in self._runs and _is_wanted(run, narrow, now),
             )
 
     def get_run(self, run_id: str) -> bytes:
@@ -194,7 +196,8 @@ class Store:
                 return (position, result_id) if found is run else None
 
             numbered = zip(enumerate(run.result_ids), run.results_json(now), strict=True)
-            return SortedRows(numbered).page(query, locate, bytes)
+            kept = (pair for pair in numbered if pair[0][1] in self._results)
+            return SortedRows(kept).page(query, locate, bytes)
 
     def get_result(self, result_id: str) -> bytes:
         with self._reading() as now:
@@ -207,7 +210,8 @@ class Store:
 
     def list_evals(self, workflow_id: str, block_id: str | None, query: PageQuery) -> bytes:
         with self._reading() as now:
-            rows = self._sorted_evals[self._workflow(workflow_id).id]
+            its = (saved for saved in self._workflow(workflow_id).evals if saved.id in self._evals)
+            rows = SortedRows(((saved.created, saved.id), saved) for saved in its)
 
             def locate(eval_id: str) -> Key | None:
                 row = self._evals.get(eval_id)
@@ -222,9 +226,51 @@ class Store:
 
     def get_eval(self, eval_id: str) -> bytes:
         with self._reading() as now:
-            if eval_id not in self._evals:
-                raise not_found("workflow eval", eval_id)
-            return self._eval(self._evals[eval_id], now)
+            return self._eval(self._saved(eval_id), now)
+
+    def create_eval(self, asked: Document) -> bytes:
+        with self._reading() as now:
+            target = asked.get("target")
+            block_id = target.get("block_id") if isinstance(target, dict) else None
+            workflow = self._workflow(str(asked.get("workflow_id")))
+            block = _block(workflow, str(block_id))
+            self._started["eval"] += 1
+            key = f"created/{self._started['eval']}"
+            ident = f"eval_{token(self._world.seed, workflow.id, key)}"
+            new = SavedEval(ident, key, workflow.id, block, None, now, None, (), {}, {})
+            return self._save(new, {"source": {}, "assertion": {}, **asked}, now)
+
+    def update_eval(self, eval_id: str, asked: Document) -> bytes:
+        with self._reading() as now:
+            return self._save(self._saved(eval_id), asked, now)
+
+    def delete_eval(self, eval_id: str) -> bytes:
+        """Delete an eval with its history, as the API does: its results, and runs of it alone."""
+        with self._reading():
+            saved = self._saved(eval_id)
+            self._replace_eval(saved)
+            del self._evals[eval_id]
+            for run, position in self._outcomes.pop((eval_id, None), ()):
+                del self._results[run.result_ids[position]]
+                if run.eval_id == eval_id:
+                    del self._runs[run.id]
+            return b""
+
+    def _saved(self, eval_id: str) -> SavedEval:
+        if eval_id not in self._evals:
+            raise not_found("workflow eval", eval_id)
+        return self._evals[eval_id]
+
+    def _save(self, saved: SavedEval, asked: Document, now: int) -> bytes:
+        changed = changed_eval(self._workflows[saved.workflow_id], saved, asked, now)
+        self._replace_eval(saved, changed)
+        self._evals[saved.id] = changed
+        return self._eval(changed, now)
+
+    def _replace_eval(self, saved: SavedEval, *changed: SavedEval) -> None:
+        workflow = self._workflows[saved.workflow_id]
+        others = (each for each in workflow.evals if each.id != saved.id)
+        self._workflows[workflow.id] = replace(workflow, evals=(*others, *changed))
 
     def _eval(self, saved: SavedEval, now: int) -> bytes:
         latest = {
@@ -251,6 +297,9 @@ class Store:
             if project_id in (None, each.project_id)
         }
         return _page_of({key: workflow_document(each) for key, each in rows.items()}, query)
+
+    def get_workflow(self, workflow_id: str) -> bytes:
+        return to_json(workflow_document(self._workflow(workflow_id)))
 
     def _workflow(self, workflow_id: str) -> Workflow:
         if workflow_id not in self._workflows:
@@ -285,12 +334,30 @@ class Store:
         }
         return _page_of(rows, query)
 
+    def get_block(self, block_id: str, workflow_id: str | None) -> bytes:
+        for each in self._workflows if workflow_id is None else [workflow_id]:
+            workflow = self._workflow(each)
+            if block_id in workflow.newest.revisions:
+                return to_json(block_document(workflow, _block(workflow, block_id)))
+        raise not_found("block", block_id)
+
+    def list_block_versions(
+        self, workflow_id: str, block_id: str | None, version_id: str | None, query: PageQuery
+    ) -> bytes:
+        workflow = self._workflow(workflow_id)
+        # Of the publications with the same block, the newest.
+        rows = {
+            version.block_fingerprints[block.id]: block_version_document(workflow, block, version)
+            for version, _ in workflow.published
+            for block in blocks_of(workflow, version)
+            if block_id in (None, block.id) and version_id in (None, version.id)
+        }
+        return _page_of({(at, row["id"]): row for at, row in enumerate(rows.values())}, query)
+
     def list_eras(self, block_id: str, workflow_id: str, query: PageQuery) -> bytes:
         with self._reading():
             workflow = self._workflow(workflow_id)
-            block = next((each for each in workflow.blocks if each.id == block_id), None)
-            if block is None:
-                raise not_found("block", block_id)
+            block = _block(workflow, block_id)
             rows = self._sorted_runs.get(workflow_id, SortedRows()).rows
             runs = Counter(run.plan.version.number for run in rows)
             eras = era_documents(workflow, block, lambda number: runs[number])
@@ -350,6 +417,13 @@ def _evals_in_scope(workflow: Workflow, scope: Scope, now: int) -> list[SavedEva
             raise not_found("block", scope.block_id)
         return [saved for saved in evals if saved.block.id == scope.block_id]
     return evals
+
+
+def _block(workflow: Workflow, block_id: str) -> Block:
+    for block in workflow.blocks:
+        if block.id == block_id:
+            return block
+    raise not_found("block", block_id)
 
 
 def _version(workflow: Workflow, version_id: str) -> Version:

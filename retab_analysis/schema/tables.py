@@ -205,6 +205,10 @@ def _fingerprints(name: str, summary: str, when: str) -> list[_Row]:
     ]
 
 
+def _validity(name: str, summary: str, when: str) -> list[_Row]:
+    return [(f"{name}_validity", String, f"{summary}.validity_fingerprint", f"the block, {when}")]
+
+
 def _read_issues(column: pl.Series) -> pl.Series:
     """Each issue as a text: itself or its message, else the JSON that was sent."""
     issue, lists = wire.decoder(str | wire.ErrorDetails), wire.decoder(list[msgspec.Raw] | None)
@@ -225,6 +229,7 @@ def _read_issues(column: pl.Series) -> pl.Series:
 
 _KIND = pl.col("assertion.condition").str.json_path_match("$.kind")
 _DRIFT = pl.coalesce("drift.detail", "schema_drift_detail")
+_SAVED_FILES = "source.handle_inputs.*.document.filename"
 _REASONS = pl.col("freshness.reasons").list.join(", ")
 _ISSUES = pl.col("validation_issues").fill_null("[]").map_batches(_read_issues, Strings)
 EVALS = Table(
@@ -266,6 +271,13 @@ EVALS = Table(
         *_fingerprints("latest", "latest_run_summary", "its newest run"),
         *_fingerprints("last_passed", "latest_passing_run_summary", "when it passed last"),
         *_fingerprints("last_failed", "latest_failing_run_summary", "when it failed last"),
+        ("present_validity", String, "freshness.validity_fingerprint", "its block as it is now"),
+        *_validity("latest", "latest_run_summary", "its newest run"),
+        *_validity("last_passed", "latest_passing_run_summary", "when it passed last"),
+        *_validity("last_failed", "latest_failing_run_summary", "when it failed last"),
+        ("schema_path", String, "assertion_schema_dep.schema_path", "the path in the schema"),
+        ("affected_paths", Strings, "drift.affected_targets", "the paths that do not fit any more"),
+        ("document_names", Strings, _SAVED_FILES, "its input files' names, if manual"),
     ),
 )
 
@@ -286,6 +298,10 @@ WORKFLOWS = Table(
     ),
 )
 
+_PUBLISHER = first_that_holds(
+    *((pl.col(each) != "", pl.col(each)) for each in ("published_by_name", "published_by_email")),
+    otherwise=pl.col("published_by"),
+)
 _OF_GRAPHS = {
     "workflow_version_id": pl.coalesce("workflow_version_id", "id"),
     "published_at": pl.col("created_at"),
@@ -300,6 +316,7 @@ VERSIONS = Table(
         ("version", Int64, "version", "its ordinal, from 1"),
         ("description", String, "description", "the release note"),
         ("published_at", Datetime, "published_at", "when"),
+        ("published_by", String, _PUBLISHER, "who: the name, else the email, else the id"),
         ("is_current", Boolean, "is_current", "whether it is in production now"),
         ("workflow_id", String, "workflow_id", "the workflow"),
     ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import weakref
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from retab_analysis.transport.retry import (
     RetryLoop,
     RetryState,
     TimeSource,
-    seconds_until,
+    tell_time,
 )
 
 T = TypeVar("T")
@@ -116,8 +115,8 @@ class Client:
 
     @property
     def api_time(self) -> datetime:
-        """The time of this machine, or of the API's lists of runs if that is later."""
-        return datetime.fromtimestamp(self._source.wall() + max(self.clock_offset, 0.0), UTC)
+        """The API's time by its newest list of runs; before the first, this machine's."""
+        return datetime.fromtimestamp(self._source.wall() + self.clock_offset, UTC)
 
     def get(self, path: str, params: Params = (), *, parse: Parse[T]) -> T:
         """GET a document by its quoted path from ``/v1`` on, and try again while that may help.
@@ -173,18 +172,17 @@ class Client:
                 response = self._sender.send(method, url, params, json, current)
                 if isinstance(response, FailedAttempt):
                     return response
-                if state.request == _LIST_OF_RUNS:
+                result = self._read(response, state, parse)
+                if state.request == _LIST_OF_RUNS and not isinstance(result, FailedAttempt):
                     self._set_clock(response)
-                return self._read(response, state, parse)
+                return result
 
         return self._loop.call(attempt, state)
 
     def _set_clock(self, response: Response) -> None:
-        """Set the clock from an answer; ``Age`` is how old a cached one is."""
-        offset = seconds_until(response.headers.get("date", ""), self._source.wall())
-        age = response.headers.get("age", "")
-        if not math.isnan(offset):
-            self.clock_offset = offset + (int(age) if age.isdecimal() else 0)
+        now = tell_time(response.headers)
+        if now is not None:
+            self.clock_offset = now.timestamp() - self._source.wall()
 
     def _read(self, response: Response, state: RetryState, parse: Parse[T]) -> T | FailedAttempt:
         _log.debug("%s: %d, %d bytes", state.request, response.status, len(response.body))

@@ -14,9 +14,9 @@ import math
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
@@ -33,6 +33,7 @@ T = TypeVar("T")
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 8.0
+_LONGEST_AGE = 10  # digits of RFC 9111's largest number of seconds, 68 years
 # Python also reads "1_0", "nan" and digits of other scripts as numbers.
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 
@@ -139,15 +140,28 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     A value that is not finite or not positive counts as absent; ``now`` is in seconds since 1970.
     """
     value = value or ""
-    seconds = float(value) if _NUMBER.fullmatch(value.strip()) else seconds_until(value, now)
+    seconds = float(value) if _NUMBER.fullmatch(value.strip()) else _seconds_until(value, now)
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
-def seconds_until(date: str, now: float) -> float:
+def _seconds_until(date: str, now: float) -> float:
+    moment = _parse_date(date)
+    return math.nan if moment is None else moment.timestamp() - now
+
+
+def tell_time(headers: Mapping[str, str]) -> datetime | None:
+    """The API's time by an answer: its ``Date``, and the ``Age`` of a cached one."""
+    moment, age = _parse_date(headers.get("date", "")), headers.get("age", "")
+    if moment is None or len(age) > _LONGEST_AGE:
+        return None
+    return moment + timedelta(seconds=int(age) if age.isdecimal() else 0)
+
+
+def _parse_date(value: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(date)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp() - now
+        moment = parsedate_to_datetime(value)
+        made = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
-        return math.nan
+        return None
+    # Sums with a time at the end of the calendar overflow.
+    return made if 1970 <= made.year < 9000 else None

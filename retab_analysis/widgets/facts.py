@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.checks.read import count_waiting
-from retab_analysis.comparison.comparison import Comparison, facts_of, sides_of, suite_of
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import (
     WORDS,
     find_sign,
@@ -26,7 +26,6 @@ from retab_analysis.comparison.detail import (
 )
 from retab_analysis.comparison.headline import write_heading
 from retab_analysis.comparison.names import name_version, name_versions, say_day
-from retab_analysis.comparison.report import make_document
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading, Line, Note, Row, Span, plain, write_line
@@ -57,9 +56,9 @@ class Judgement:
         self.comparison, self.values = comparison, values
         self.gate = comparison.gate()
         door = Door(values, types="", shows="")
-        self.document = make_document(comparison, self.gate, door)
-        self.facts = replace(facts_of(comparison), set_aside=self.gate.set_aside)
-        self.stories = {each.id: each for each in suite_of(comparison).stories}
+        self.document = inside(comparison).document(door, self.gate)
+        self.facts = replace(inside(comparison).facts(), set_aside=self.gate.set_aside)
+        self.stories = {each.id: each for each in inside(comparison).stories}
         self._rows: dict[str, Row] = {}
 
     def make_row(self, eval_id: str) -> Row:
@@ -120,7 +119,7 @@ class Facts:
         passed = {*state.results.filter(is_checked, state="passed")["eval_id"]}
         # A further pass of a passing eval is only counted, without another comparison.
         passes = state.passing & passed if state.is_watched else frozenset[str]()
-        pending = sorted(sides_of(judged.comparison).saved.pending - found.keys())
+        pending = sorted(inside(judged.comparison).sides.saved.pending - found.keys())
         pending.sort(key=lambda each: each not in passes)
         return found | {each: PASSES if each in passes else NOT_YET for each in pending}
 
@@ -187,7 +186,7 @@ class Facts:
         """The state of the gate; None while a run goes on, and if the run could not run."""
         if self.judged is None or self.state.is_going:
             return None
-        if sides_of(self.judged.comparison).read.could_not_run:
+        if inside(self.judged.comparison).sides.read.could_not_run:
             return None
         return self.judged.document.badge, self.judged.document.badge_tone
 
@@ -202,7 +201,7 @@ class Facts:
     def _say_broken_off(self) -> Iterator[str]:
         """The reason why a run could not run, and the answer of a later run on the same code."""
         assert self.judged is not None
-        if not sides_of(self.judged.comparison).read.could_not_run:
+        if not inside(self.judged.comparison).sides.read.could_not_run:
             return
         checked, runs = self.state.checked, self.state.runs
         yield from (one_line(each, 300) for each in checked["status_message"].drop_nulls())
@@ -228,7 +227,7 @@ class Facts:
 
     @cached_property
     def columns(self) -> list[RunColumn]:
-        state, made = self.state, self.judged and sides_of(self.judged.comparison)
+        state, made = self.state, self.judged and inside(self.judged.comparison).sides
         checked = {*state.checked["run_id"]}
         baseline = made.baseline if made else None
         before = set() if baseline is None else {*baseline["run_id"].drop_nulls()}

@@ -92,11 +92,6 @@ class HtmlPage:
         self.token = uuid.uuid4().hex
         self.widget = PageWidget(make_saved, label="Eval runs", busy=BUSY, token=self.token)
         self.widget.on_msg(self._answer)
-        # ipykernel 7.4 gives a page's events to the shell that has updated it last. The updates of
-        # a view belong to the cell that made it, and its events would wait for the cell that
-        # runs. If the front end asks for it, the shell answers them during that cell.
-        if hasattr(self.widget.comm, "_reply_subshell_for"):
-            self.widget.comm._reply_subshell_for = lambda data, default: default
 
     def mime_bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a notebook needs to display the page, and its metadata, which Colab needs."""

@@ -4,49 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter, defaultdict
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from retab_analysis.checks.check import compare_plan
 from retab_analysis.checks.defaults import open_source
-from retab_analysis.checks.edits import (
-    BlockLabels,
-    add_config_changes,
-    fetch_config_changes,
-    spans_of,
-)
-from retab_analysis.checks.plan import (
-    HISTORY,
-    LAST_GOOD,
-    Choice,
-    Limits,
-    ReadingPlan,
-    RunListing,
-    make_plan,
-)
+from retab_analysis.checks.edits import fetch_config_changes
+from retab_analysis.checks.plan import LAST_GOOD, Choice, ReadingPlan
 from retab_analysis.checks.settle import RerunPlan
-from retab_analysis.checks.source import Source
+from retab_analysis.checks.verdict import Kept, Question, make_verdict
 from retab_analysis.comparison.accepted import Policy, read_accepted
 from retab_analysis.comparison.compare import compare_sides
-from retab_analysis.comparison.comparison import Comparison, sides_of, with_edits
-from retab_analysis.comparison.config_changes import Edits, compare_blocks, readable, shorten_field
+from retab_analysis.comparison.comparison import Comparison, inside
+from retab_analysis.comparison.config_changes import compare_blocks, readable, shorten_field
 from retab_analysis.comparison.detail import mark_texts
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
-from retab_analysis.comparison.sides import Sides, Surroundings, check_one_workflow, check_results
-from retab_analysis.errors import AuthenticationError, ConfigError, RetabAnalysisError
+from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
+from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch.edits import find_era
-from retab_analysis.fetch.params import RunList
-from retab_analysis.fetch.polling import GRACE
-from retab_analysis.fetch.results import list_results
-from retab_analysis.fetch.threads import is_away
-from retab_analysis.progress import Silent
 from retab_analysis.render.document import Change
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, EVALS, RESULTS, RUNS
+from retab_analysis.schema import BLOCKS, RUNS
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN
@@ -69,79 +48,56 @@ class WorkflowReader:
     ) -> None:
         self.client, self._workflow_id = client, workflow_id
         self._archive, self._accepted = archive, accepted
-        self._listing: RunListing | None = None
         self._known = RUNS.empty()  # runs; _read has the ids of those whose results were read
-        self._around = Surroundings()
         self._labels: dict[str, str | None] = {}
         self._read: set[str] = set()
-        self._reruns = defaultdict[frozenset[str], set[str]](set)  # of which runs, by their ids
-        # The edits that broke evals, and how many requests for them failed.
-        self._edits: dict[object, Edits | None] = {}
-        self._unanswered: Counter[object] = Counter()
         self._words: dict[tuple[str, str], tuple[Change, ...]] = {}
         self._between: dict[tuple[str, ...], pl.DataFrame | None] = {}
 
     @cached_property
-    def source(self) -> Source:
-        archive = self._archive
-        return open_source(self.client, self._workflow_id, False, archive=archive, strict=False)
+    def kept(self) -> Kept:
+        how: Any = {"archive": self._archive, "strict": False}
+        return Kept(open_source(self.client, self._workflow_id, False, **how))
 
-    def read_anew(self, runs: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        """The results of runs that are watched, by their ids."""
-        try:
-            saved = self.source.saved
-        except RetabAnalysisError as error:
-            if isinstance(error, AuthenticationError) or is_away(error):
-                raise
-            saved = EVALS.empty()  # then evals are called by their ids
-        how: Any = {"evals": saved, "strict": False, "progress": Silent()}
-        fetched = list_results(self.client, RunList.make(runs), RESULTS, **how)
-        self.source.unread += len(fetched.problems)
-        parts = fetched.frame.partition_by("run_id", as_dict=True)
-        found = {each: parts.get((each,), RESULTS.empty()) for each in runs["run_id"]}
-        for run_id, results in found.items():
-            self.source.take(run_id, results)
-        self._read.update(found)
-        return found
+    def read_again(self, runs: pl.DataFrame) -> bool:
+        """Read the results of runs that are watched as they are now; whether any is new."""
+        is_new = self.kept.source.read_again(runs)
+        self._read.update(runs["run_id"])
+        return is_new
 
     def refresh(self) -> None:
         """Read the lists anew before the next comparison; results that were read stay."""
-        self._listing = None
-        self.source.refresh(progress=False)
+        self.kept.refresh()
 
     def judge(self, candidate: str | None, baseline: str, watched: pl.DataFrame) -> Answer:
         """Compare as ``check`` does; without a candidate the watched runs, if any, are it."""
-        listing, chosen = self._list(), candidate  # type: tuple[RunListing, Any]
+        kept, chosen = self.kept, candidate  # type: tuple[Kept, Any]
         if watched.height:
-            listing.add(watched)
+            kept.listing.add(watched)
             chosen = candidate or Choice(watched, "which is watched")
-        limits = Limits.choose(HISTORY, self.source)
-        plan = make_plan(listing, chosen, baseline, limits)
+        with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
+            self._labels = kept.source.read_labels()
+        began = time.thread_time()  # waiting for the API is no work of this machine
+        asked = Question(chosen, baseline, accepted=self._accepted)
+        verdict = make_verdict(asked, kept, progress=False)
+        took = time.thread_time() - began
+        plan, made = verdict.plan, verdict.comparison
         checked = plan.candidate.runs
-        reruns = self._reruns[frozenset(checked["run_id"])]
-        if reruns and not (plan.follow or plan.versions):
-            its = listing.runs.filter(pl.col("run_id").is_in([*reruns]))
-            both = pl.concat([checked, its]).unique("run_id", maintain_order=True)
-            plan = make_plan(listing, replace(plan.candidate, runs=both), baseline, limits)
-        self.source.read_results(plan.read)
         self._read.update(plan.read["run_id"])
-        self._known = pl.concat([plan.read.drop("why"), listing.runs]).unique(
+        self._known = pl.concat([plan.read.drop("why"), kept.listing.runs]).unique(
             "run_id", keep="first"
         )
-        began = time.thread_time()  # waiting for the API is no work of this machine
-        made = compare_plan(plan, self.source, self._around, self._accepted)
-        took = time.thread_time() - began
-        if sides_of(made).read.could_not_run:
+        if inside(made).sides.read.could_not_run:
             # A later run may say that the code was not to blame.
             later = self._known.filter(pl.col("created_at") > checked["created_at"].max())
             whole = later.filter(scope="workflow", status="completed").sort("created_at")
             self._read.update(whole["run_id"].head(1))
         told = self.tell(watched)
         return told | {
-            "comparison": self._add_edits(made),
+            "comparison": made,
             "checked": checked,
-            "saved": self.source.saved,
-            "versions": self._around.versions,
+            "saved": kept.source.saved,
+            "versions": kept.source.read_surroundings()[1],
             "labels": self._labels,
             "passing": _find_passing(made),
             "edits": self._word_edits(told["results"]),
@@ -153,51 +109,28 @@ class WorkflowReader:
     def tell(self, watched: pl.DataFrame) -> Answer:
         """The known runs and their results, the watched ones as they are now; sends no request."""
         both = pl.concat([watched, self._known]).unique("run_id", keep="first")
-        runs, workflow = sort_runs(both), self._around.workflow
+        runs, is_read = sort_runs(both), pl.col("run_id").is_in([*self._read])
         return {
-            "name": "" if workflow is None or workflow.is_empty() else workflow["name"][0] or "",
+            "name": self.kept.source.name,
             "runs": runs,
-            "results": self.source.read_results(runs.filter(pl.col("run_id").is_in([*self._read]))),
+            "results": self.kept.source.read_results(runs.filter(is_read)),
             "read": frozenset(self._read),
         }
 
     def count_in(self, checked: pl.DataFrame, made: Comparison, settled: Comparison) -> None:
         """From now on judge these runs with the reruns that settled them."""
-        before, now = ({*sides_of(each).candidate["run_id"]} for each in (made, settled))
-        self._reruns[frozenset(checked["run_id"])] |= now - before
-        self.refresh()
-
-    def _list(self) -> RunListing:
-        if self._listing is None:
-            listing = RunListing.read(self.source)
-            around, labels = self.source.read_surroundings(), BlockLabels(self.source)
-            self._around = Surroundings(*around, read_labels=labels)
-            with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
-                self._labels = self.source.read_labels()
-            self._listing = listing
-        return self._listing
+        before, now = ({*inside(each).sides.candidate["run_id"]} for each in (made, settled))
+        self.kept.count_in(checked, now - before)
 
     @property
     def lack(self) -> str:
         """The reason if there is nothing to judge yet: no saved eval or no run; else empty."""
-        if self._listing is None or self._listing.present.height:
+        if not self.kept.lacks_runs:
             return ""
-        return NO_RUN if self.source.saved.height else NO_EVAL
+        return NO_RUN if self.kept.source.saved.height else NO_EVAL
 
     def count_reruns(self, comparison: Comparison) -> int:
         return len(RerunPlan.make(comparison, SETTLE_ROUNDS, now=self.client.api_time).asked)
-
-    def _add_edits(self, comparison: Comparison) -> Comparison:
-        """Add the edits that broke evals; a failed request is repeated a few times."""
-        spans = spans_of(comparison)
-        edited = frozenset(spans["block_id", "before_version", "after_version"].iter_rows())
-        found = self._edits.get(edited)
-        if edited and (found is None or found.has_failed) and self._unanswered[edited] <= GRACE:
-            found = sides_of(add_config_changes(comparison, self.source)).around.edits
-            self._edits[edited] = found
-            self._unanswered[edited] += found is None or found.has_failed
-        known = found or Edits(CONFIG_CHANGES.empty())
-        return with_edits(comparison, replace(known, labels={**self._labels, **known.labels}))
 
     def _word_edits(self, results: pl.DataFrame) -> dict[tuple[str, str], tuple[Change, ...]]:
         """The edits before a run, if a block ran on other code in the run before."""
@@ -205,7 +138,7 @@ class WorkflowReader:
         eras = None
         if new:
             with contextlib.suppress(RetabAnalysisError):
-                eras = self.source.read_edits([*{block for _, block, _, _ in new}])
+                eras = self.kept.source.read_edits([*{block for _, block, _, _ in new}])
         for run_id, block, *moments in new:
             its = None if eras is None else eras.filter(block_id=block)
             sides = [] if its is None else [find_era(its, at) for at in moments]
@@ -234,7 +167,7 @@ def sort_runs(runs: pl.DataFrame) -> pl.DataFrame:
 
 def _find_passing(comparison: Comparison) -> frozenset[str]:
     """The evals that passed when they were decided last before the candidate."""
-    sides = sides_of(comparison)
+    sides = inside(comparison).sides
     before = [each for each in (sides.history, sides.baseline) if each is not None]
     decided = pl.concat(before).filter(pl.col("state").is_in(DECIDED)).sort(MOMENT)
     last = decided.group_by("eval_id").agg(pl.col("state").last())

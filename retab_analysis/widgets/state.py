@@ -10,8 +10,7 @@ from typing import Any, Literal
 import polars as pl
 
 from retab_analysis.checks.plan import LAST_GOOD
-from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.comparison import suite_of
+from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.render.document import Change
 from retab_analysis.schema import EVALS, RESULTS, RUNS
 
@@ -103,7 +102,8 @@ def apply_event(state: ViewState, name: str, value: object) -> ViewState:
         is_other = getattr(state, name) != chosen[name]
         is_free = state.job in ("", COMPARING)
         return replace(state, job=COMPARING, asking="", **chosen) if is_other and is_free else state
-    if name == "open" and made is not None and text in {each.id for each in suite_of(made).stories}:
+    known = () if made is None else inside(made).stories
+    if name == "open" and text in {each.id for each in known}:
         return replace(state, opened=None if state.opened == text else text, preview=None)
     if name == "show" and text:
         return replace(state, show=state.show ^ {text})

@@ -19,7 +19,7 @@ from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnaly
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.threads import is_away
 from retab_analysis.markup import count_noun
-from retab_analysis.schema import RESULTS, RUNS
+from retab_analysis.schema import RUNS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.vocabulary import BROKEN, DECIDED
 from retab_analysis.widgets.reading import Answer, Reader, WorkflowReader
@@ -49,7 +49,7 @@ class Followed:
     baseline: str
     is_watched: bool = False
     runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are watched
-    results: dict[str, tuple[object, pl.DataFrame]] = field(default_factory=dict)
+    marks: dict[str, object] = field(default_factory=dict)  # their counts when results were read
     answer: Answer | None = None
     told: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     outcomes: frozenset[tuple[str, str, str]] = frozenset()  # that were compared
@@ -99,11 +99,12 @@ class Followed:
         return self.runs.select("run_id", "is_terminal").rows()
 
     def _list_outcomes(self) -> frozenset[tuple[str, str, str]]:
-        ended = self._all_results().filter(pl.col("state").is_in((*DECIDED, "error")))
+        if not isinstance(self.reader, WorkflowReader):
+            return frozenset()
+        its = self.runs.filter(pl.col("run_id").is_in([*self.marks]))
+        results = self.reader.kept.source.read_results(its)
+        ended = results.filter(pl.col("state").is_in((*DECIDED, "error")))
         return frozenset(ended.select("run_id", "eval_id", "state").iter_rows())
-
-    def _all_results(self) -> pl.DataFrame:
-        return pl.concat([RESULTS.empty(), *(each for _, each in self.results.values())])
 
     def _is_plain(self, outcome: tuple[str, str, str]) -> bool:
         """Whether an outcome only repeats: a passing eval passes, or a broken one fails."""
@@ -118,17 +119,12 @@ class Followed:
         """Read the results of runs whose counts have changed; whether any is new."""
         names = ("run_id", "status", "completed", "error", "cancelled", "running")
         marks = {row[0]: row[1:] for row in self.runs.select(names).iter_rows()}
-        unread = (None, None)
-        stale = [k for k, mark in marks.items() if self.results.get(k, unread)[0] != mark]
+        stale = [each for each, mark in marks.items() if self.marks.get(each) != mark]
         if not stale or not isinstance(self.reader, WorkflowReader):
             return False
-        changed = False
-        found = self.reader.read_anew(self.runs.filter(pl.col("run_id").is_in(stale)))
-        for run_id, results in found.items():
-            before = self.results.get(run_id)
-            changed |= before is None or not before[1].equals(results)
-            self.results[run_id] = marks[run_id], results
-        return changed
+        is_new = self.reader.read_again(self.runs.filter(pl.col("run_id").is_in(stale)))
+        self.marks |= {each: marks[each] for each in stale}
+        return is_new
 
     def tell(self) -> Answer:
         """The changes without another comparison."""
@@ -141,7 +137,7 @@ class Followed:
         """Notes on the runs."""
         notes = [f"Run {each} is not found any more." for each in gone]
         reader = self.reader
-        if isinstance(reader, WorkflowReader) and (unread := reader.source.unread):
+        if isinstance(reader, WorkflowReader) and (unread := reader.kept.source.unread):
             are = "is" if unread == 1 else "are"
             notes.append(f"{count_noun(unread, 'result')} did not decode and {are} left out.")
         return tuple(filter(None, (*notes, self.why)))

@@ -30,12 +30,11 @@ from retab_analysis.fetch.default_client import check_client, client_or_default
 from retab_analysis.fetch.lists import read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import count_noun
-from retab_analysis.progress import in_kernel
+from retab_analysis.progress import in_kernel, say
 from retab_analysis.schema import COMPARISON, RESULTS
 from retab_analysis.schema import checked as check_frame
 from retab_analysis.transport import Client
 from retab_analysis.widgets.facts import Facts, list_news
-from retab_analysis.widgets.kernel_events import wait_answering
 from retab_analysis.widgets.opened import list_documents, list_results
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
 from retab_analysis.widgets.reading import FrameReader, WorkflowReader
@@ -50,6 +49,9 @@ if TYPE_CHECKING:
 _STEP = 0.05
 # Seconds that displaying a view waits for its first state.
 _FIRST_LOOK = 3.0
+_BLOCKS = (
+    "Buttons of the view may wait until this cell ends; `await view` lets them answer meanwhile."
+)
 
 Callback = Callable[["View"], object]
 Workflows = str | Iterable[str]
@@ -80,7 +82,7 @@ def watch(
             flight, and the runs that start before the last of them has ended. A workflow without
             such a run is shown as it is, as :func:`explore` does.
         baseline: The results to compare with, as for :func:`check`: ``"last_good"``,
-            ``"published"``, ``"last_ok"``, ``"previous"``, a run or a version.
+            ``"published"``, ``"previous"``, a run or a version.
         interval: Seconds between two rounds of requests. The rounds become rarer while nothing
             changes.
         allow_cancel: Whether the button *Cancel run* is there. Default: for ``runs=`` only.
@@ -276,7 +278,9 @@ class View:
         """
         if timeout is not None:
             check_seconds("timeout", timeout, zero=True)
-        if not wait_answering(self._join, timeout, answering=self._page is not None):
+        if self._page is not None and not self._join(0):
+            say(_BLOCKS)
+        if not self._join(timeout):
             raise WaitTimeout(
                 f"the runs have not ended after {timeout:g} s; they are still watched",
                 runs=self._runs,

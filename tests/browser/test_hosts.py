@@ -104,7 +104,7 @@ def press_shortcuts(page: Page) -> None:
 
 
 def test_notebook_7(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:
-    address = save(lab, "seven.ipynb", QUEUED, "view.wait(60)['status'][0]")
+    address = save(lab, "seven.ipynb", QUEUED, "(await view)['status'][0]")
     page.goto(address.replace("/lab/tree/", "/notebooks/"))
     run_all(page)
     expect(page.locator(f"{LIVE} .rv-head")).to_contain_text("done", timeout=60_000)

@@ -113,12 +113,8 @@ def test_it_survives_a_reload_in_mid_run(
     assert console == []
 
 
-@pytest.mark.parametrize("cell", [FINISH, AWAIT], ids=["wait", "await"])
-def test_buttons_answer_while_a_cell_waits(
-    page: Page, console: list[str], lab: Any, cell: str
-) -> None:
-    name = "awaiting.ipynb" if cell == AWAIT else "waiting.ipynb"
-    page.goto(save(lab, name, IN_QUEUE, cell, "'then: ' + str(1 + 1)"))
+def test_buttons_answer_while_a_cell_awaits(page: Page, console: list[str], lab: Any) -> None:
+    page.goto(save(lab, "awaiting.ipynb", IN_QUEUE, AWAIT, "'then: ' + str(1 + 1)"))
     run_all(page)
     expect(line(page)).to_contain_text("0 of 20 done", timeout=60_000)
     expect(page.locator(".jp-InputPrompt").nth(1)).to_have_text("[*]:")

@@ -91,7 +91,7 @@ def test_the_saved_views_are_loaded_as_colab_loads_anywidget(
 
 
 def test_vscodes_widget_manager_shows_a_live_view(page: Page, lab: Any, screenshots: Path) -> None:
-    page.goto(save(lab, "vscode.ipynb", WATCH, "view.wait(60)['status'][0]"))
+    page.goto(save(lab, "vscode.ipynb", WATCH, "(await view)['status'][0]"))
     frame = open_vscode(page, lab.url)
     run_all(page)
     show_in_vscode(page)
@@ -107,7 +107,6 @@ def test_vscodes_widget_manager_shows_a_live_view(page: Page, lab: Any, screensh
         assert find_barriers(frame, "main") == []
         ground = "() => getComputedStyle(document.querySelector('.rv')).backgroundColor"
         assert frame.evaluate(ground) == ("rgb(255, 255, 255)", "rgb(31, 31, 31)")[theme == "dark"]
-    # The cell that waits keeps the kernel busy; VS Code asks for no subshell.
     view.get_by_role("button", name="Cancel run").click()
     view.get_by_role("button", name="Yes, cancel").click()
     expect(view.get_by_role("button", name="Cancel run")).to_have_count(0)

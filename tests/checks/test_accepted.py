@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.fakes import KEY
+from support.fakes import KEY, FakeTime
 from support.inside import RecordingClient, Session, main
-from support.lettered_api import FLOW, LetteredApi, alike
+from support.lettered_api import DAY, FLOW, HOUR, LetteredApi, alike
 
 import retab_analysis as ra
 
@@ -66,6 +67,28 @@ def test_use_lets_every_call_know_them_until_it_is_taken_back(api: LetteredApi, 
         ra.use(accepted=path)
     ra.use(accepted=None)
     assert api.check().gate().failing == ("broken",)
+
+
+@pytest.mark.parametrize("days", [-30, 30])
+def test_the_last_day_is_a_day_of_the_api_whatever_this_machine_thinks(
+    api: LetteredApi, tmp_path: Path, days: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = api.now = api.runs[-1].at + HOUR
+    wrong = FakeTime(wall_at_start=(now + timedelta(days=days)).timestamp())
+    api.client = RecordingClient(KEY, api.client.base_url)
+    api.client._set_time(wrong.as_time())
+    path = tmp_path / "accepted.toml"
+    with pytest.raises(ra.ConfigError, match="is over; the last day must be today or later"):
+        api.check().accept(path, reason="known", until=now.date() - DAY)
+    options = ["accept", FLOW, str(path), "--reason", "known", "--until"]
+    assert main([*options, str(now.date() - DAY)], Session(api.client)) == 4
+    assert "is over" in capsys.readouterr().err
+    assert main([*options, str(now.date())], Session(api.client)) == 0
+    assert api.check(accepted=path).gate().exit_code == 0
+    assert api.check().gate(accepted=path).exit_code == 0
+    api.now = now + DAY
+    gate = api.check(accepted=path).gate()
+    assert (gate.exit_code, gate.failing) == (1, ("broken",))
 
 
 def test_settle_leaves_accepted_evals_alone() -> None:

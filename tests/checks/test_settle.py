@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -21,10 +20,10 @@ from support.inside import (
     Comparison,
     compare,
     compare_sides,
+    inside,
     run_again,
-    sides_of,
 )
-from support.lettered_api import MINUTE, LetteredApi, alike, keep_time
+from support.lettered_api import MINUTE, LetteredApi, alike
 from support.small_world import DRIFTED, FLOW, Small, small_api
 
 import retab_analysis as ra
@@ -62,7 +61,7 @@ def starts(api: Small) -> int:
 def counted(comparison: object) -> int:
     """How many results of reruns a comparison counts."""
     assert isinstance(comparison, Comparison)
-    sides = sides_of(comparison)
+    sides = inside(comparison).sides
     return sides.candidate.filter(run_scope="eval").height
 
 
@@ -103,7 +102,9 @@ def test_what_is_unclear_is_run_again_once(unsure: Small) -> None:
         )
         assert before.to_list() == after.to_list()
     # Reruns have the names, conditions and documents of their evals.
-    known = sides_of(last).candidate.select("eval_id", "eval_name", "condition", "document_names")
+    known = inside(last).sides.candidate.select(
+        "eval_id", "eval_name", "condition", "document_names"
+    )
     for each in again["eval_id"]:
         assert known.filter(eval_id=each).unique().height == 1
 
@@ -187,14 +188,6 @@ def test_no_more_is_started_than_allowed(unsure: Small, most: int) -> None:
     assert starts(unsure) == min(most, len(UNDECIDED))
 
 
-@pytest.mark.parametrize(("most", "looks"), [(0, 0), (2, 0), (4, 1)])
-def test_nobody_waits_where_nothing_more_is_allowed(unsure: Small, most: int, looks: int) -> None:
-    clock = keep_time(unsure, unsure.client)
-    settled(unsure, max_reruns=most, wait=True)
-    assert starts(unsure) == most
-    assert round(clock.now / 3600) == 3 * looks
-
-
 def test_the_reruns_of_earlier_calls_are_counted_too(unsure: Small) -> None:
     first = checked(unsure)
     assert settled(unsure, first, max_rounds=0) is first
@@ -238,7 +231,7 @@ def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure
         settled(unsure, first)
     partial: Any = caught.value.partial
     assert partial.evals.equals(first.evals)
-    assert set(sides_of(partial).started["run_id"]) == set(started_runs(unsure)["run_id"])
+    assert set(inside(partial).sides.started["run_id"]) == set(started_runs(unsure)["run_id"])
     assert "not waited for" in partial.explain()
     # They are not started a second time.
     before = starts(unsure)
@@ -250,7 +243,7 @@ def test_a_failing_read_leaves_the_comparison_so_far_and_what_was_started(unsure
     assert bar.told[0][:2] == (0, 3)
     assert "earlier call" in bar.told[0][2]
     assert bar.told[-1][:2] == (3, 3)
-    assert sides_of(last).started is None
+    assert inside(last).sides.started is None
     assert "not waited for" not in last.explain()
 
 
@@ -273,7 +266,7 @@ def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int
         settled(unsure, first, progress=Impatient(after))
     partial: Any = caught.value.partial  # type: ignore[attr-defined]
     asked = starts(unsure)
-    waiting = 0 if sides_of(partial).started is None else sides_of(partial).started.height
+    waiting = 0 if inside(partial).sides.started is None else inside(partial).sides.started.height
     assert counted(partial) + waiting == asked == started_runs(unsure).height
     assert bool(waiting) == bool(after)
     assert not any("cancel" in each for each in unsure.asked)
@@ -288,7 +281,7 @@ def test_ctrl_c_between_two_starts_keeps_the_first(unsure: Small) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         settled(unsure, first)
     partial: Any = caught.value.partial  # type: ignore[attr-defined]
-    assert sides_of(partial).started.height == 1
+    assert inside(partial).sides.started.height == 1
     assert partial.evals.equals(first.evals)
 
 
@@ -379,31 +372,13 @@ def test_an_edit_of_another_block_is_no_reason(unsure: Small) -> None:
 
 def narrowed(comparison: Comparison, block: str) -> Comparison:
     """A comparison of the evals of one block."""
-    sides = sides_of(comparison)
+    sides = inside(comparison).sides
     of_block = {
         name: frame.filter(block_id=block)
         for name in ("candidate", "history")
         if (frame := getattr(sides, name)) is not None
     }
     return compare_sides(replace(sides, **of_block), comparison.alpha, comparison.margin)
-
-
-def test_an_edit_between_two_looks_keeps_the_looks_before_it(unsure: Small) -> None:
-    keep_time(unsure, unsure.client)
-    first = checked(unsure)
-    bar = Recorder()
-
-    def edit_once(*said: Any) -> None:
-        if "waiting until" in str(said) and not bar.told:
-            bar.told.append((0, 0, "the first look is over"))
-            unsure.edit("classify")
-            unsure.edit("extract")
-
-    bar.update = edit_once  # type: ignore[method-assign]
-    with pytest.raises(ra.ConfigError, match="after the first 3 runs, which count") as caught:
-        settled(unsure, first, progress=bar, wait=True)
-    assert starts(unsure) == 3
-    assert counted(caught.value.partial) == 3
 
 
 def test_of_a_round_in_which_somebody_edits_what_ran_before_counts(unsure: Small) -> None:
@@ -415,7 +390,7 @@ def test_of_a_round_in_which_somebody_edits_what_ran_before_counts(unsure: Small
         settled(unsure, first)
     assert starts(unsure) == 3
     assert counted(caught.value.partial) == 2
-    assert sides_of(caught.value.partial).started is None  # type: ignore[union-attr]
+    assert inside(caught.value.partial).sides.started is None  # type: ignore[union-attr]
 
 
 def test_evals_that_were_deleted_are_left_out_and_named(unsure: Small) -> None:
@@ -448,7 +423,7 @@ def test_an_eval_that_is_deleted_meanwhile_does_not_stop_the_others(
         last = settled(unsure, first)
     assert transition(last, gone)["candidate_n"] == 1
     assert counted(last) == 2
-    assert sides_of(last).started is None
+    assert inside(last).sides.started is None
 
 
 @pytest.mark.parametrize("excel", [False, True])
@@ -484,7 +459,7 @@ def test_the_plan_is_said_before_anything_is_started(
     settled(unsure, first, progress=bar, max_reruns=2)
     assert (seen[0], bar.told[0][:2]) == (0, (0, 2))
     assert bar.told[0][2] == "Running 2 undecided evals again, once."
-    done = settled(unsure, hours_later(unsure), progress=True, wait=False)
+    done = settled(unsure, hours_later(unsure), progress=True)
     assert "Running 2 undecided evals again, once." in capsys.readouterr().err
     settled(unsure, checked(unsure, candidate="run_50"), progress=True)
     assert "Nothing to run again: no eval that counts is undecided." in capsys.readouterr().err
@@ -589,62 +564,14 @@ def test_a_rerun_within_three_hours_clears_and_never_confirms(
             assert found["p_regressed"] == pytest.approx(transition(first, "a")["p_regressed"])
 
 
-def test_told_to_wait_it_looks_again_until_all_is_decided(unsure: Small) -> None:
-    clock, bar = keep_time(unsure, unsure.client), Recorder()
-    last = settled(unsure, wait=True, progress=bar)
-    assert last.reruns.is_empty()
-    assert transition(last, "classify 1")["p_regressed"] >= SURE
-    assert transition(last, "extract 3")["transition"] == "still_passing"
-    assert Counter(run.eval_id for run in unsure.started) == {
-        **{"extract 4": 1, "classify 1": 2, "extract 3": 3}
-    }
-    assert 6 < clock.now / 3600 < 6.5
-    notes = list(dict.fromkeys(note for *_, note in bar.told if note))
-    assert notes[:3] == [
-        "Running 3 undecided evals again, once.",
-        "waiting until 13:00 UTC",
-        "Running 2 undecided evals again, once.",
-    ]
-    assert notes[3].startswith("waiting until 16:0")
-    assert notes[4:] == [
-        "Running 1 undecided eval again, once.",
-        "classify 1 broke; extract 3 passes; extract 4 passes.",
-    ]
-    assert bar.told[-1][:2] == (6, 6)
-    assert checked(unsure).evals.equals(last.evals)
-
-
 @pytest.mark.parametrize("rounds", [1, 2, 4])
 def test_no_more_looks_than_rounds(rounds: int) -> None:
     # It failed by an edit, and passes at every second look: that is never decided.
     reruns = {"a": "FPFPFPFP"}
     with LetteredApi({"a": "P" * 20 + "F", **STEADY}, "A" * 20 + "B", reruns=reruns) as api:
-        clock = keep_time(api, api.client)
-        last = settle(api.check(), max_rounds=rounds, wait=True, client=api.client, progress=False)
+        for _ in range(rounds + 2):
+            settle(hours_later(api), max_rounds=rounds, client=api.client, progress=False)
         assert len(api.started) <= rounds
-        assert clock.now < 3600 * (3 * rounds - 2.5)
-        assert last.reruns.height or rounds == 4
-
-
-def test_ctrl_c_while_it_waits_keeps_everything(unsure: Small) -> None:
-    keep_time(unsure, unsure.client)
-    bar = Recorder()
-
-    def stop(done: int, total: int | None = None, note: str = "") -> None:
-        if note.startswith("waiting until"):
-            raise KeyboardInterrupt
-
-    bar.update = stop  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt) as caught:
-        settled(unsure, wait=True, progress=bar)
-    partial: Any = caught.value.partial  # type: ignore[attr-defined]
-    assert counted(partial) == starts(unsure) == 3
-    assert sides_of(partial).started is None
-    assert bar.closed == 1
-    # Going on with it waits for the same hour.
-    last = settled(unsure, partial, wait=True)
-    assert last.reruns.is_empty()
-    assert starts(unsure) == 3
 
 
 def errors_again(api: LetteredApi, made: Comparison) -> Comparison:
@@ -662,8 +589,7 @@ def test_an_error_is_run_again_once_in_a_row() -> None:
         said = "a is not decided by reruns: look again after 13:00 UTC."
         assert bar.told[-1][2] == said
         assert str(once.next_step) == (
-            'Look again after 21 Apr 13:00 UTC: verdict = ra.check("wf_letters"); '
-            "or wait for it: verdict = ra.settle(verdict, wait=True)"
+            'Look again after 21 Apr 13:00 UTC: verdict = ra.check("wf_letters")'
         )
         for made in (once, api.check()):
             assert settle(made, client=api.client, progress=False) is made
@@ -679,22 +605,11 @@ def test_an_error_is_run_again_once_in_a_row() -> None:
         assert errors_again(api, again) is again
 
 
-@pytest.mark.parametrize(("reruns", "looks"), [("EP", 1), ("EE", 1), ("P", 0)])
-def test_who_waits_learns_what_an_error_was(reruns: str, looks: int) -> None:
-    with LetteredApi({"a": "P" * 20 + "E", **STEADY}, reruns={"a": reruns}) as api:
-        clock = keep_time(api, api.client)
-        last = settle(api.check(), wait=True, client=api.client, progress=False)
-        assert len(api.started) == 1 + looks
-        assert round(clock.now / 3600) == 3 * looks
-        assert last.gate().failing == (("a",) if reruns == "EE" else ())
-        assert last.gate().undecided == ()
-
-
 def test_an_eval_that_never_did_anything_but_err_is_left_alone_at_last() -> None:
     with LetteredApi({"a": "E", **alike(6, "P")}, reruns={"a": "EEEE"}) as api:
-        keep_time(api, api.client)
-        settle(api.check(), wait=True, client=api.client, progress=False)
-        assert len(api.started) == 2
+        for _ in range(3):
+            settle(hours_later(api), client=api.client, progress=False)
+        assert len(api.started) == 1
 
 
 def test_ten_errors_are_run_again_and_those_of_an_outage_are_not() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.inside import Session, main, sides_of
+from support.inside import Session, inside, main
 from support.lettered_api import FLOW, MINUTE, LetteredApi, alike
 
 import retab_analysis as ra
@@ -183,6 +183,6 @@ def test_what_does_not_name_two_versions_is_refused(
 def test_one_side_named_by_a_version_is_its_newest_run() -> None:
     with world() as api:
         made = api.check(baseline="v1", candidate="run_7")
-        assert sides_of(made).candidate["run_id"].unique().to_list() == ["run_7"]
-        assert sides_of(made).baseline["run_id"].unique().to_list() == ["run_4"]
+        assert inside(made).sides.candidate["run_id"].unique().to_list() == ["run_7"]
+        assert inside(made).sides.baseline["run_id"].unique().to_list() == ["run_4"]
         assert " to v2" not in made.headline

@@ -20,7 +20,7 @@ import pytest
 from support.fakes import KEY, FakeTime
 from support.faultserver import FaultServer, reply
 from support.inside import Console, RecordingClient, Session, main
-from support.lettered_api import FLOW, HOUR, LetteredApi, keep_time
+from support.lettered_api import FLOW, HOUR, LetteredApi
 from support.small_world import small_api
 
 import retab_analysis as ra
@@ -97,12 +97,6 @@ def test_help_loads_neither_polars_nor_requests(arguments: list[str]) -> None:
     assert "usage: retab-analysis" in ended.stdout
 
 
-def test_the_help_of_a_check_says_what_waiting_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--help"]) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "--wait with --settle: wait, for hours, until a further look can decide" in told
-
-
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"retab-analysis {ra.__version__}\n"
@@ -119,8 +113,6 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "wf", "--junit", "."], "'.' is a folder, not a file"),
         (["check", "wf", "--start", "--candidate", "run_1"], "leave --candidate out"),
         (["check", "wf", "--only", "edited"], "--only goes with --start"),
-        (["check", "wf", "--wait"], "--wait goes with --settle"),
-        (["check", "wf", "--wait", "--settle", "0"], "--wait goes with --settle"),
         (["check", "wf", "--start", "--only", "new"], "--only: invalid choice: 'new'"),
         (["check", "wf", "--start", "--only", "edited", "--drift"], "leave --only out"),
         (["check", "wf", "--fail-on", "red"], "fail_on: 'red' is not one of"),
@@ -135,7 +127,6 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", ""], "WORKFLOW: must be an id, a name or a text, got ''"),
         (["watch", ".."], "WORKFLOW: must be an id"),
         (["check", "wf\udcff"], "WORKFLOW: must be UTF-8"),
-        (["accept", "wf", "a.toml", "--reason", "x", "--until", "2020-01-01"], "today or later"),
         (["check", "wf", "--baseline", ""], "--baseline: must be an id"),
         (["check", "wf", "--junit", "/proc/x.xml"], "'/proc/x.xml' cannot be written: "),
         (["check", "wf", "--junit", "x" * 300], "cannot be written: File name too long"),
@@ -389,15 +380,17 @@ def test_what_drift_does_not_judge_is_not_run_again(capsys: pytest.CaptureFixtur
     assert told.count("9 evals of edited blocks are not judged") == 1
 
 
-def test_told_to_wait_it_looks_again_in_hours(capsys: pytest.CaptureFixture[str]) -> None:
-    for served in serve(LetteredApi({**GREEN, "other": "P" * PAST + "F"}, reruns={"other": "FFF"})):
-        clock = keep_time(served.api, served.session.client)
-        assert served("check", FLOW, "--settle", "9", "--wait") == 1
-        assert len(served.api.started) == 3
-        assert round(clock.now / 3600) == 6
-    told = capsys.readouterr()
-    assert told.out.startswith("✗ 1 eval broke")
-    assert told.err.count("Running 1 undecided eval again, once.\n") == 3
+def test_the_same_command_hours_later_is_the_next_look(capsys: pytest.CaptureFixture[str]) -> None:
+    codes = []
+    with LetteredApi({**GREEN, "other": "P" * PAST + "F"}, reruns={"other": "FF"}) as api:
+        for hours in (1, 0.1, 4):
+            api.now = api.runs[-1].at + hours * HOUR
+            codes.append(main(["check", FLOW, "--settle", "9"], Session(api.client)))
+        assert len(api.started) == 2
+    assert codes == [2, 2, 1]
+    said = [line for line in capsys.readouterr().err.splitlines() if "gate" not in line]
+    assert sum(line.startswith("Running 1 undecided eval") for line in said) == 2
+    assert "1 eval is unclear; a look after 13:00 UTC may decide." in said
 
 
 def test_what_stops_nothing_is_not_run_again(
@@ -544,12 +537,12 @@ def test_many_evals_are_queued_only_after_a_question(answer: str, code: int) -> 
 
 
 def test_many_reruns_are_asked_for_too() -> None:
-    rows = {f"e{at:02}": "P" * 12 + ("E" if at < 7 else "P") for at in range(30)}
+    rows = {f"e{at:02}": "PF" if at < 28 else "PP" for at in range(60)}
     for served in serve(LetteredApi(rows)):
-        terminal = Terminal(["check", FLOW, "--settle", "30", "--wait"], served.variables)
+        terminal = Terminal(["check", FLOW, "--settle", "30"], served.variables)
         terminal.type("n\n")
         said = terminal.read()
-        assert "This queues up to 28 evals;" in said
+        assert "This queues 28 evals;" in said
         assert "Nothing is run again." in said
         assert terminal.process.returncode == 2
         assert served.api.started == []

@@ -55,6 +55,38 @@ def test_what_keeps_a_saved_eval_from_running_is_told_as_texts(
     assert row(EVALS, eval_document(validation_issues=issues))["validation_issues"] == texts
 
 
+def test_a_saved_eval_tells_which_code_is_present_and_which_code_its_runs_had() -> None:
+    latest = eval_document()["latest_run_summary"]
+    found = row(
+        EVALS,
+        eval_document(
+            freshness__validity_fingerprint="new",
+            latest_run_summary={**latest, "validity_fingerprint": "old"},
+            latest_passing_run_summary={**latest, "validity_fingerprint": "older"},
+        ),
+    )
+    names = ("present", "latest", "last_passed", "last_failed")
+    assert [found[f"{each}_validity"] for each in names] == ["new", "old", "older", None]
+
+
+def test_a_saved_eval_tells_the_paths_that_it_needs_and_the_names_of_its_documents() -> None:
+    inputs = result_document()["handle_inputs"]
+    names = ("schema_path", "affected_paths", "document_names")
+    saved = eval_document(
+        source={"type": "manual", "handle_inputs": inputs},
+        assertion_schema_dep={"schema_path": "total.amount", "subtree_hash": "a1"},
+        drift__affected_targets=["total", "total.amount"],
+    )
+    found = row(EVALS, saved)
+    assert [found[each] for each in names] == [
+        "total.amount",
+        ["total", "total.amount"],
+        ["invoice 1.pdf"],
+    ]
+    found = row(EVALS, eval_document(drift=None))  # its inputs are those of a run's step
+    assert [found[each] for each in names] == [None, None, None]
+
+
 @pytest.mark.parametrize(
     "literal", ["12345678901234567890", "1.10", "1e400", "-0.0", '"\\u00e9"', "null"]
 )

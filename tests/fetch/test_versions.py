@@ -23,6 +23,9 @@ PUBLISHED = {
     "version": 2,
     "description": "Second",
     "published_at": "2026-05-18T10:00:00Z",
+    "published_by": "usr_1",
+    "published_by_name": "Ada Lovelace",
+    "published_by_email": "ada@example.com",
     "is_current": True,
     "block_count": 4,
 }
@@ -32,8 +35,10 @@ GRAPHS = [
     {"id": "ver_b", "workflow_id": "wf", "created_at": "2026-05-17T10:00:00Z", "blocks": []},
 ]
 CURRENT = {"version_id": "ver_b", "published_at": "2026-05-18T10:00:00Z", "description": "Second"}
-SECOND = ("ver_b", 2, "Second", datetime(2026, 5, 18, 10, tzinfo=UTC), True, "wf")
-FIRST = ("ver_a", None, None, datetime(2026, 5, 1, 10, 0, 0, 500_000, tzinfo=UTC), False, "wf")
+AT = datetime(2026, 5, 18, 10, tzinfo=UTC)
+SECOND = ("ver_b", 2, "Second", AT, "Ada Lovelace", True, "wf")
+EARLIER = datetime(2026, 5, 1, 10, 0, 0, 500_000, tzinfo=UTC)
+FIRST = ("ver_a", None, None, EARLIER, None, False, "wf")
 
 
 def served(publications: Reply, flow: dict[str, Any], graphs: Reply | None = None) -> LetteredApi:
@@ -60,6 +65,25 @@ def test_versions_are_the_publications() -> None:
     assert frame.schema == VERSIONS.schema
     assert frame.rows()[0] == SECOND
     assert frame["version"].to_list() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "publisher"),
+    [
+        ([], "Ada Lovelace"),
+        (["name"], "ada@example.com"),
+        (["name", "email"], "usr_1"),
+        (["name", "email", "id"], None),
+    ],
+)
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_who_published_is_the_name_else_the_email_else_the_id(
+    unknown: list[str], publisher: str | None, nothing: str | None
+) -> None:
+    members = {"name": "published_by_name", "email": "published_by_email", "id": "published_by"}
+    document = PUBLISHED | {members[each]: None if each == "id" else nothing for each in unknown}
+    with FaultServer([reply(body=page([document]))]) as server:
+        assert fetch_versions("wf", client=client_for(server.url))["published_by"][0] == publisher
 
 
 @pytest.mark.parametrize("member", ["id", "workflow_version_id", "published_at"])
@@ -90,7 +114,7 @@ def test_91_where_publications_are_not_listed_graphs_or_the_workflow_tell(
             frame = fetch_versions("wf", client=api.client)
     assert frame.schema == VERSIONS.schema
     older = [] if graphs is REFUSED[0] else [FIRST]
-    assert frame.rows() == [("ver_b", None, *SECOND[2:]), *older]
+    assert frame.rows() == [("ver_b", None, "Second", AT, None, True, "wf"), *older]
 
 
 def test_where_no_publication_says_that_it_is_current_the_workflow_does() -> None:

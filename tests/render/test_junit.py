@@ -7,7 +7,7 @@ from xml.etree import ElementTree as Xml
 
 from comparison.cases import TRANSITION_OF, held_against, history, of_every_transition
 from support.frames import many, result, results
-from support.inside import SUITE, TRANSITIONS, Case, FailedTry, make_cases, write_junit
+from support.inside import SUITE, TRANSITIONS, Case, FailedTry, inside, write_junit
 
 import retab_analysis as ra
 
@@ -30,7 +30,7 @@ COMES_OUT = {
 
 def by_id(values: bool = False, **rule: object) -> dict[str, Case]:
     comparison = of_every_transition()
-    cases = make_cases(comparison, comparison.gate(**rule), values=values)  # type: ignore[arg-type]
+    cases = inside(comparison).cases(comparison.gate(**rule), values=values)  # type: ignore[arg-type]
     return {each.key: each for each in cases}
 
 
@@ -70,9 +70,9 @@ def test_values_and_the_words_that_differ_are_shown_where_asked_for() -> None:
     comparison = held_against(rows, 20, 21)
     gate = comparison.gate()
     assert gate.failing == ("e",)
-    shown = make_cases(comparison, gate, values=True)[0].details
+    shown = inside(comparison).cases(gate, values=True)[0].details
     assert 'a: "two [-red-] {+green+} apples"' in shown
-    hidden = make_cases(comparison, gate, values=False)[0].details
+    hidden = inside(comparison).cases(gate, values=False)[0].details
     assert "apples" not in hidden
     assert '"x"' not in hidden
     assert "passed → failed" in hidden
@@ -90,7 +90,7 @@ def test_tries_are_written_as_surefire_does(tmp_path: Path) -> None:
     made = ra.compare(results(*before), results(*now))
     assert made.gate().failing == ("bad",)
     path = tmp_path / "junit.xml"
-    write_junit(path, "wf", make_cases(made, made.gate(), values=True), {})
+    write_junit(path, "wf", inside(made).cases(made.gate(), values=True), {})
     found = {case.get("name"): case for case in Xml.parse(path).getroot()[0]}
     tags = {
         name: [(each.tag, each.get("message")) for each in case] for name, case in found.items()

@@ -96,6 +96,7 @@ CONTRACT_NAMES = {
     wire.Counts: "BlockEvalBatchExecutionCounts",
     wire.DocumentRef: "ResultFileRef",
     wire.Artifact: "StepArtifactRef",
+    wire.SchemaDependency: "AssertionSchemaDep",
     wire.Assertion: "AssertionSpec",
     wire.Drift: "ArtifactDrift",
     wire.LatestRun: "LatestBlockEvalRunSummary",
@@ -168,10 +169,11 @@ drift_status drift_detail freshness_status freshness_reasons validation_status v
 latest_run_status latest_run_outcome latest_result_id latest_run_completed_at latest_run_duration_ms
 created_at updated_at workflow_id last_passed_at last_failed_at latest_block_fingerprint
 latest_inputs_fingerprint last_passed_block_fingerprint last_passed_inputs_fingerprint
-last_failed_block_fingerprint last_failed_inputs_fingerprint
+last_failed_block_fingerprint last_failed_inputs_fingerprint present_validity latest_validity
+last_passed_validity last_failed_validity schema_path affected_paths document_names
 """
 VERSIONS_COLUMNS = """
-workflow_version_id version description published_at is_current workflow_id
+workflow_version_id version description published_at published_by is_current workflow_id
 """
 WORKFLOWS_COLUMNS = """
 workflow_id name description project_id published_version_id published_description published_at

@@ -2,7 +2,7 @@
 
 ``look`` asks what ``ra.check`` asks once it has read the runs, each eval against its own past;
 ``look_naively`` says *regressed* of what passed before and does not now. ``settle`` acts as
-somebody does who lets ``ra.settle`` wait: one round now, and three looks once the hour is over.
+somebody does who calls ``ra.settle`` now, and three more times once the hour is over.
 """
 
 from __future__ import annotations

@@ -64,19 +64,6 @@ def alike(number: int, letters: str, name: str = "fine") -> dict[str, str]:
     return {f"{name} {at}": letters for at in range(number)}
 
 
-def keep_time(api: LetteredApi, client: ra.Client) -> FakeTime:
-    """Let the API's clock go as its client sleeps, from a minute after the newest run on."""
-    api.now = api.runs[-1].at + MINUTE
-    clock = FakeTime(wall_at_start=api.now.timestamp())
-
-    def sleep(seconds: float) -> None:
-        clock.sleep(seconds)
-        api.now = (api.now or FIRST) + timedelta(seconds=seconds)
-
-    client._set_time(replace(clock.as_time(), sleep=sleep))
-    return clock
-
-
 @contextlib.contextmanager
 def using(archive: ra.Archive | None) -> Iterator[None]:
     """For a block: what reads runs and results reads them from an archive, unless it is None."""

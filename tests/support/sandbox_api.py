@@ -88,7 +88,7 @@ class Api:
             done = answer(self.store, KEY, request)
         except ApiError as error:
             return error.status, json.loads(error.body)
-        return done.status, json.loads(done.body)
+        return done.status, json.loads(done.body or b"null")
 
     def get(self, path: str, **query: Any) -> Any:
         status, document = self.call("GET", path, query)

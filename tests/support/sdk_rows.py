@@ -272,9 +272,24 @@ def eval_row(saved: WorkflowEval) -> Row:
         **fingerprints("latest", latest),
         **fingerprints("last_passed", saved.latest_passing_run_summary),
         **fingerprints("last_failed", saved.latest_failing_run_summary),
+        "present_validity": of(saved.freshness, "validity_fingerprint"),
+        "latest_validity": of(latest, "validity_fingerprint"),
+        "last_passed_validity": of(saved.latest_passing_run_summary, "validity_fingerprint"),
+        "last_failed_validity": of(saved.latest_failing_run_summary, "validity_fingerprint"),
+        "schema_path": of(saved.assertion_schema_dep, "schema_path"),
+        "affected_paths": of(saved.drift, "affected_targets"),
+        "document_names": saved_files(source),
         "created_at": moment(saved.created_at),
         "updated_at": moment(saved.updated_at),
     }
+
+
+def saved_files(source: BaseModel) -> list[str] | None:
+    """The names of a manual source's files; null where its inputs were not sent."""
+    inputs = of(source, "handle_inputs") if "handle_inputs" in source.model_fields_set else None
+    if inputs is None:
+        return None
+    return [each.document.filename for each in inputs.values() if hasattr(each, "document")]
 
 
 def ended(summary: BaseModel | None) -> datetime | None:

@@ -312,7 +312,6 @@ SITUATIONS = (
             names={"total": "\x1b[2J::error::\r\n##[x] <b>|", "lines": "`$(rm)`\n::set-output"},
         ),
     ),
-    # In the future of the tests, which is the past of a real clock.
     *(
         Situation(
             name,
@@ -322,6 +321,5 @@ SITUATIONS = (
             _accepted() if "accepted" in row.asks else None,
         )
         for name, row in TABLE.items()
-        if "future" not in name
     ),
 )

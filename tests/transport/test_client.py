@@ -6,10 +6,12 @@ import gc
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from support.documents import run_document
-from support.fakes import client_for
+from support.fakes import FakeTime, client_for
 from support.faultserver import FaultServer, Reply, page, reply
 
 import retab_analysis as ra
@@ -57,3 +59,51 @@ def test_close_closes_the_kept_connections_at_once() -> None:
             client.close()
     finally:
         gc.enable()
+
+
+HERE = datetime.fromtimestamp(FakeTime().wall_at_start, UTC)
+DAYS = timedelta(days=3)
+
+
+def dated(moment: datetime, **headers: str) -> dict[str, str]:
+    return {"Date": format_datetime(moment, usegmt=True), **headers}
+
+
+@pytest.mark.parametrize(
+    ("headers", "ahead"),
+    [
+        (dated(HERE + DAYS), DAYS),
+        (dated(HERE - DAYS), -DAYS),
+        (dated(HERE - DAYS, Age="259200"), timedelta(0)),
+        (dated(HERE + DAYS, Age="soon"), DAYS),
+        (dated(HERE + DAYS, Age="9" * 6000), timedelta(0)),
+        ({"Date": "soon"}, timedelta(0)),
+        ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT"}, timedelta(0)),
+        ({}, timedelta(0)),
+    ],
+)
+def test_the_time_is_that_of_the_newest_list_of_runs(
+    headers: dict[str, str], ahead: timedelta
+) -> None:
+    with FaultServer([reply(body=page([run_document()]), headers=headers)]) as server:
+        client = client_for(server.url)
+        assert client.api_time == HERE
+        ra.fetch_runs(client=client)
+        assert client.api_time == HERE + ahead
+
+
+def test_no_other_answer_sets_the_time() -> None:
+    known, other = dated(HERE + DAYS), dated(HERE + 9 * DAYS)
+    answers = [
+        reply(body=page([run_document()]), headers=known),
+        reply(body=run_document(), headers=other),
+        reply(503, headers=other),
+        GOOD,  # without a date: the time goes on from the last one
+    ]
+    with FaultServer(answers) as server:
+        client = client_for(server.url, FakeTime(chance=0.0))
+        ra.fetch_runs(client=client)
+        ra.fetch_run("wfevalrun_1", client=client)
+        ra.fetch_runs(client=client)
+        assert len(server.requests) == 4
+        assert client.api_time == HERE + DAYS

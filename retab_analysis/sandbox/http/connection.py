@@ -127,6 +127,8 @@ class Connection(BaseHTTPRequestHandler):
             "Date": self.date_time_string(),
             **headers,
         }
+        if status == 204:
+            del fields["Content-Type"], fields["Content-Length"]
         if self.close_connection:
             fields["Connection"] = "close"
         lines = [f"HTTP/1.1 {status} {_phrase(status)}"]

@@ -1,11 +1,11 @@
 """From query strings and bodies to queries for the store; errors become a 422."""
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from retab_analysis.sandbox.encoding import from_json
 from retab_analysis.sandbox.http.messages import ApiError, invalid
 from retab_analysis.sandbox.instants import parse_instant
 from retab_analysis.sandbox.queries import PageQuery, RunFilter, Scope
@@ -85,19 +85,23 @@ def read_run_filter(query: Query) -> RunFilter:
     )
 
 
-def read_run_request(body: bytes) -> tuple[str, Scope]:
+def read_object(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
+        document = from_json(body.decode())
     except (ValueError, RecursionError):
         raise invalid(("body",), "JSON decode error", "json_invalid") from None
-    match document:
+    if not isinstance(document, dict):
+        raise invalid(("body",), "Input should be an object", "model_attributes_type")
+    return document
+
+
+def read_run_request(body: bytes) -> tuple[str, Scope]:
+    match document := read_object(body):
         case {"workflow_id": str(workflow_id)}:
             return workflow_id, _scope(document.get("scope"))
         case {"workflow_id": _}:
             raise invalid(("body", "workflow_id"), _NOT_A_STRING, "string_type")
-        case {}:
-            raise invalid(("body", "workflow_id"), "Field required", "missing")
-    raise invalid(("body",), "Input should be an object", "model_attributes_type")
+    raise invalid(("body", "workflow_id"), "Field required", "missing")
 
 
 def _scope(scope: Any) -> Scope:

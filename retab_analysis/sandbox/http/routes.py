@@ -1,13 +1,14 @@
 """Routes: from method, path, query and body to a question for the store."""
 
 import hmac
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from retab_analysis.sandbox.encoding import to_json
-from retab_analysis.sandbox.http.messages import ApiError, Request, Response
-from retab_analysis.sandbox.http.params import Query, read_run_filter, read_run_request
+from retab_analysis.sandbox.http.messages import ApiError, Request, Response, coded
+from retab_analysis.sandbox.http.params import Query, read_object, read_run_filter, read_run_request
 from retab_analysis.sandbox.queries import PageQuery
 from retab_analysis.sandbox.store import Store
 
@@ -41,6 +42,12 @@ def _list_results(store: Store, call: Call) -> Response:
 def _list_evals(store: Store, call: Call) -> Response:
     workflow_id, block_id = call.query.required("workflow_id"), call.query.text("target_block_id")
     return Response(200, store.list_evals(workflow_id, block_id, call.query.page(50)))
+
+
+def _list_block_versions(store: Store, call: Call) -> Response:
+    workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
+    block_id, version_id = map(call.query.text, ("block_id", "workflow_version_id"))
+    return Response(200, store.list_block_versions(workflow_id, block_id, version_id, page))
 
 
 def _list_of_workflow(give: Callable[[Store, str, PageQuery], bytes]) -> Endpoint:
@@ -93,11 +100,25 @@ _STATUS = {
     "authenticated": True,
     "auth_method": "api_key",
     "organization_id": "org_sandbox",
-    "environment": {"id": "env_sandbox", "name": "sandbox", "type": "non_production"},
-    "key": None,
+    "environment_slug": "sandbox",
+    "environment_id": "env_sandbox",
 }
 _FILES = "/files/"
 _WITH_A_BEARER = {"WWW-Authenticate": "Bearer"}
+
+
+def _refuse(store: Store, call: Call) -> Response:
+    raise coded(501, "not_implemented", "the sandbox does not have this endpoint")
+
+
+# Endpoints that the real API documents and the sandbox does not have.
+_CHANGES: dict[str, Endpoint] = {"PATCH": _refuse, "DELETE": _refuse}
+_ELSEWHERE = {"GET": _refuse, "POST": _refuse, "PUT": _refuse, **_CHANGES}
+_RESOURCES = re.compile(
+    "workflows|files|auth|usage|extractions|parses|splits|partitions|classifications|edits|schemas"
+    "|consensus|tables|secrets|environments|projects|(project|workflow)-memberships"
+)
+_OF_WORKFLOWS = ("artifacts", "edges", "experiments", "reviews", "runs", "spec", "steps")
 
 # In the order of trial: "runs" is not the id of an eval, nor "diff" of a version.
 _ROUTES: dict[str, dict[str, Endpoint]] = {
@@ -106,15 +127,34 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
     "workflows/evals/runs/{}/cancel": {"POST": _one(Store.cancel_run)},
     "workflows/evals/results": {"GET": _list_results},
     "workflows/evals/results/{}": {"GET": _one(Store.get_result)},
-    "workflows/evals": {"GET": _list_evals},
-    "workflows/evals/{}": {"GET": _one(Store.get_eval)},
-    "workflows": {"GET": _list_workflows},
+    "workflows/evals": {
+        "GET": _list_evals,
+        "POST": lambda store, call: Response(201, store.create_eval(read_object(call.body))),
+    },
+    "workflows/evals/{}": {
+        "GET": _one(Store.get_eval),
+        "PATCH": lambda store, call: Response(
+            200, store.update_eval(call.ident, read_object(call.body))
+        ),
+        "DELETE": lambda store, call: Response(204, store.delete_eval(call.ident)),
+    },
+    "workflows": {"GET": _list_workflows, "POST": _refuse},
     "workflows/{}/published-versions": {"GET": _list_publications},
     "workflows/versions": {"GET": _list_of_workflow(Store.list_versions)},
     "workflows/versions/diff": {"GET": _diff_versions},
     "workflows/versions/{}": {"GET": _get_version},
-    "workflows/blocks": {"GET": _list_of_workflow(Store.list_blocks)},
+    "workflows/blocks": {"GET": _list_of_workflow(Store.list_blocks), "POST": _refuse},
     "workflows/blocks/{}/config-history": {"GET": _list_eras},
+    "workflows/blocks/versions": {"GET": _list_block_versions},
+    "workflows/blocks/executions": _ELSEWHERE,
+    "workflows/blocks/{}": {
+        "GET": lambda store, call: Response(
+            200, store.get_block(call.ident, call.query.text("workflow_id"))
+        ),
+        **_CHANGES,
+    },
+    **{f"workflows/{name}": _ELSEWHERE for name in _OF_WORKFLOWS},
+    "workflows/{}": {"GET": _one(Store.get_workflow), **_CHANGES},
     "auth/status": {"GET": lambda store, call: Response(200, to_json(_STATUS))},
     "files/{}/download-link": {"GET": _download_link},
 }
@@ -169,4 +209,6 @@ def _match(path: str) -> tuple[dict[str, Endpoint], str]:
             if all(wanted in (step, "{}") and step for wanted, step in pairs):
                 ident = next((step for wanted, step in pairs if wanted == "{}"), "")
                 return endpoints, unquote(ident, errors="replace")
+    if len(steps) > 1 and _RESOURCES.fullmatch(steps[1]) and all(steps):
+        return _ELSEWHERE, ""
     raise ApiError(404, "Not Found")

@@ -168,7 +168,7 @@ def summary_document(plan: Plan, position: int, state: ChildState) -> Document:
         "duration_ms": _duration_ms(state.started, state.completed),
         "workflow_draft_fingerprint": plan.version.fingerprint,
         "block_execution_fingerprint": block_print,
-        "validity_fingerprint": validity_fingerprint(block_print, child.assertion),
+        "validity_fingerprint": validity_fingerprint(block_print),
         "handle_inputs_fingerprint": child.assertion.inputs_fingerprint,
         **_outcome_counts(outcome),
     }

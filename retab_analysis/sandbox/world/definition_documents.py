@@ -84,6 +84,20 @@ def block_document(workflow: Workflow, block: Block) -> Document:
     }
 
 
+def block_version_document(workflow: Workflow, block: Block, version: Version) -> Document:
+    return {
+        **_config_block(block, version),
+        "id": f"blv_{version.block_fingerprints[block.id]}",
+        "block_id": block.id,
+        "workflow_id": workflow.id,
+        "workflow_version_id": version.id,
+        "position_x": _column(workflow, block),
+        "position_y": 0,
+        "config_hash": fingerprint("config", workflow.id, block.id, version.configs[block.id]),
+        "created_at": iso(version.at),
+    }
+
+
 def _column(workflow: Workflow, block: Block) -> int:
     return 320 * workflow.blocks.index(block)
 
@@ -194,12 +208,7 @@ def eval_document(saved: SavedEval, workflow: Workflow, latest: Document) -> Doc
         "target": {"type": "block", "block_id": saved.block.id},
         "source": source,
         "name": saved.name,
-        "assertion": {
-            "id": assertion.id,
-            "target": {"output_handle_id": OUTPUT_HANDLE, "path": assertion.path},
-            "condition": dict(assertion.condition),
-            "label": assertion.label,
-        },
+        "assertion": assertion_document(assertion),
         "assertion_schema_dep": _schema_dependency(saved, assertion),
         "assertion_drift_status": extras.get("assertion_drift_status", "valid"),
         "schema_drift": extras.get("schema_drift", "none"),
@@ -211,6 +220,15 @@ def eval_document(saved: SavedEval, workflow: Workflow, latest: Document) -> Doc
         **latest,
         "created_at": iso(saved.created),
         "updated_at": iso(max(saved.created, assertion.at)),
+    }
+
+
+def assertion_document(assertion: Assertion) -> Document:
+    return {
+        "id": assertion.id,
+        "target": {"output_handle_id": OUTPUT_HANDLE, "path": assertion.path},
+        "condition": dict(assertion.condition),
+        "label": assertion.label,
     }
 
 
@@ -227,8 +245,10 @@ def _schema_dependency(saved: SavedEval, assertion: Assertion) -> Document | Non
 
 
 def _eval_freshness(assertion: Assertion, block_print: str, summary: Document | None) -> Document:
+    validity = validity_fingerprint(block_print)
     if summary is None:
-        return freshness("unknown", ["no_baseline"], None, assertion.inputs_fingerprint, None)
+        reasons = ["no_baseline"]
+        return freshness("stale", reasons, validity, assertion.inputs_fingerprint, None)
     reasons = []
     if summary["block_execution_fingerprint"] != block_print:
         reasons.append("validity_changed")
@@ -237,14 +257,15 @@ def _eval_freshness(assertion: Assertion, block_print: str, summary: Document | 
     return freshness(
         "stale" if reasons else "fresh",
         reasons,
-        validity_fingerprint(block_print, assertion),
+        validity,
         assertion.inputs_fingerprint,
         summary["run_record_id"],
     )
 
 
-def validity_fingerprint(block_print: str, assertion: Assertion) -> str:
-    return fingerprint(block_print, assertion.condition["kind"])
+def validity_fingerprint(block_print: str) -> str:
+    # An assertion is no part of it: an eval whose expectation was mended is still fresh.
+    return fingerprint("validity", block_print)
 
 
 def freshness(

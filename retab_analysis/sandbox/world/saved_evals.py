@@ -123,7 +123,7 @@ def _assertion(
         label=item.get("label"),
         path=item["path"],
         condition=condition,
-        expected=_expected(condition),
+        expected=expected_by(condition),
         inputs=_inputs(workflow, seed, block, document),
         inputs_fingerprint=fingerprint(
             "inputs", workflow["id"], document["key"], block.kind == "function"
@@ -144,7 +144,7 @@ def _inputs(workflow: Fields, seed: int, block: Block, document: Fields) -> dict
     return {JSON_HANDLE: {"type": "json", "data": data}}
 
 
-def _expected(condition: Fields) -> tuple[Any, ...]:
+def expected_by(condition: Fields) -> tuple[Any, ...]:
     kind = condition["kind"]
     if kind in ("exists", "not_exists"):
         return ()
@@ -158,12 +158,9 @@ def _expected(condition: Fields) -> tuple[Any, ...]:
 def _decided(
     item: Fields, condition: Fields, outputs: Any, outcome: str, value: Any
 ) -> PlannedResult:
-    score = None
-    if condition["kind"] == "split_iou_gte":
-        score = overlap(condition["expected"], value)
-    elif condition["kind"] == "similarity_gte":
-        given = item.get("score") if outcome == "passed" else None
-        score = closeness(condition["reference"], value) if given is None else given
+    score = score_of(condition, value)
+    if condition["kind"] == "similarity_gte" and outcome == "passed":
+        score = item.get("score", score)
     shown = with_value(outputs, item["path"], value)
     return PlannedResult(outcome, actual=value, outputs=shown, score=score)
 
@@ -184,6 +181,15 @@ def _blocked(
 
 
 # Values inside documents, and their scores
+
+
+def score_of(condition: Fields, value: Any) -> float | None:
+    """Give the score of a value by a condition that has one."""
+    if condition["kind"] == "split_iou_gte":
+        return overlap(condition["expected"], value)
+    if condition["kind"] == "similarity_gte":
+        return closeness(condition["reference"], value)
+    return None
 
 
 def value_at(document: Any, path: str | None) -> Any:

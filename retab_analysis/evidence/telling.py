@@ -1,13 +1,14 @@
-"""Makes the stories of the evals of two sides, and the frame that shows them.
+"""From results to the stories of their evals: the one conclusion about an eval.
 
-This module chooses, once, the earlier outcomes that each eval is compared with. These outcomes are
-*shown* for a side (state, values, run). Conclusions come from all comparable outcomes, see
-:mod:`retab_analysis.evidence`.
+``check``, ``compare`` and ``summarize_evals`` put their results on sides, and :func:`tell` does the
+rest. It chooses, once, the earlier outcomes that each eval is compared with. These outcomes are
+*shown* for a side (state, values, run). Conclusions come from all comparable outcomes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from statistics import median
@@ -17,14 +18,11 @@ import numpy as np
 import polars as pl
 from msgspec.structs import replace
 
-from retab_analysis.comparison.detail import say_reason
-from retab_analysis.comparison.sides import SavedEvals, Sides
-from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger, collect, combine_sides
 from retab_analysis.evidence.rates import Bools
-from retab_analysis.evidence.since import Findings
+from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.evidence.story import Outcome, Reading, SavedNow, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
-from retab_analysis.schema import COMPARISON
 from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRANSITIONS
 
 _OUTCOME = (
@@ -37,18 +35,51 @@ _SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") :]
 _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
 
 
-def tell_stories(
-    results: pl.DataFrame, ledger: Ledger, findings: Findings, sides: Sides
-) -> list[Story]:
-    """The story of each eval that has a transition, the most urgent first."""
-    own_past = sides.baseline is None
+@dataclass(frozen=True, eq=False)
+class SavedEvals:
+    """Facts about the saved evals, by their ids; None means: not known."""
+
+    evals: pl.DataFrame | None = None
+    expected: frozenset[str] | None = None  # evals that ought to have a result in the candidate
+    pending: frozenset[str] = frozenset()  # evals whose result is still to come
+    invalid: frozenset[str] = frozenset()  # evals that cannot run
+    on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
+    stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """The stories of the evals that have a transition, the most urgent first, and their results."""
+
+    results: pl.DataFrame  # of both sides, see :func:`combine_sides`
+    ledger: Ledger
+    stories: tuple[Story, ...]
+
+
+def tell(
+    candidate: pl.DataFrame,
+    baseline: pl.DataFrame | None,
+    history: pl.DataFrame | None,
+    saved: SavedEvals,
+    *,
+    horizon: datetime | None = None,
+    after_gaps: Collection[str] = (),
+) -> Told:
+    """Conclude about each eval: its outcomes in time, the model's answers, its transition.
+
+    Without a ``baseline`` each eval is compared with its own past in the ``history``.
+    ``horizon`` is as for :func:`collect`; ``after_gaps`` are runs before which some were not read.
+    """
+    results = combine_sides(candidate, baseline, history)
+    ledger = collect(results, horizon, saved.evals)
+    findings, own_past = weigh(ledger), baseline is None
     outcomes = _list_outcomes(results, ledger, findings)
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
     now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
     readings = _read_model(held, ledger, findings, own_past=own_past)
     shown = _Shown.of(results, (*held, *now))
-    gaps = _find_gaps(ledger, readings, sides.read.after_gaps)
-    saved = _describe_saved(ledger, sides)
+    gaps = _find_gaps(ledger, readings, after_gaps)
+    known = _describe_saved(ledger, saved)
     stories = []
     for index, about in enumerate(_describe_evals(results, ledger)):
         was, is_now = shown.sum_up(held[index]), shown.sum_up(now[index])
@@ -68,15 +99,15 @@ def tell_stories(
             was=was,
             now=is_now,
             reading=readings[index],
-            saved=saved[index],
+            saved=known[index],
             has_own_past=own_past,
             is_beyond_gap=gaps[index],
             errors_since=about.errors_since,
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
-    stories += _list_unread(sides.saved, ledger.evals["eval_id"])
-    return sorted(stories, key=_find_place)
+    stories += _list_unread(saved, ledger.evals["eval_id"])
+    return Told(results, ledger, tuple(sorted(stories, key=_find_place)))
 
 
 def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
@@ -261,8 +292,7 @@ def _find_median(numbers: Sequence[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def _describe_saved(ledger: Ledger, sides: Sides) -> list[SavedNow]:
-    saved = sides.saved
+def _describe_saved(ledger: Ledger, saved: SavedEvals) -> list[SavedNow]:
     there = None if saved.evals is None else frozenset(saved.evals["eval_id"])
     was_there = _was_there(ledger)
     return [
@@ -347,65 +377,3 @@ def _find_place(story: Story) -> tuple[object, ...]:
     p = -1.0 if story.p is None else story.p
     names = ((each is None, each or "") for each in (story.block_id, story.name, story.id))
     return _PLACES[story.transition], -round(p, 3), *names
-
-
-def show_evals(stories: Sequence[Story], year: int | None) -> pl.DataFrame:
-    """The stories as a COMPARISON frame; ``year`` is the candidate's."""
-    rows = [_show(each, year) for each in stories]
-    return pl.DataFrame(rows, schema=COMPARISON.schema, orient="row")
-
-
-def _show(story: Story, year: int | None) -> dict[str, object]:
-    was, now, reading = story.was or _ABSENT, story.now or _ABSENT, story.reading
-    is_gone = story.transition == "removed"
-    return {
-        "eval_name": story.name,
-        "transition": story.transition,
-        "p_regressed": story.p,
-        "p_improved": None if story.p is None else reading.p_improved,
-        "block_id": story.block_id,
-        "block_label": story.block_label,
-        "block_changed": story.block_changed,
-        "cause": story.cause,
-        "since_at": story.since_at,
-        # A drift has a run and a date, and no version.
-        "since_version_id": reading.since_version_id if reading.cause == "edit" else None,
-        "since_run_id": reading.since_run_id if story.is_said_worse else None,
-        "reason": say_reason(story, year),
-        "document_names": story.document_names,
-        "condition": story.condition,
-        "expected_value": story.expected_value,
-        "baseline_actual": was.actual_value,
-        "candidate_actual": now.actual_value,
-        "failure": story.failure,
-        "baseline_state": was.state or None,
-        "candidate_state": now.state or None,
-        "baseline_n": was.n,
-        "candidate_n": now.n,
-        "baseline_pass_rate": was.pass_rate,
-        "candidate_pass_rate": now.pass_rate,
-        "reruns_to_clear": None if is_gone else reading.reruns_to_clear,
-        "reruns_to_confirm": None if is_gone else reading.reruns_to_confirm,
-        "decides_at": story.decides_at,
-        "score_delta": _subtract(now.score, was.score),
-        "margin_delta": _subtract(now.margin, was.margin),
-        "duration_delta_ms": _round(_subtract(now.duration_ms, was.duration_ms)),
-        "eval_id": story.id,
-        "baseline_run_id": was.run_id,
-        "candidate_run_id": now.run_id,
-        "baseline_result_id": was.result_id,
-        "candidate_result_id": now.result_id,
-    }
-
-
-_ABSENT = Side("")
-
-
-def _subtract(number: float | None, other: float | None) -> float | None:
-    return None if number is None or other is None else number - other
-
-
-def _round(number: float | None) -> int | None:
-    """A whole number; None if it does not fit into Int64 (300 million years)."""
-    is_there = number is not None and abs(number) < 2**63
-    return round(number) if is_there else None  # type: ignore[arg-type]
