@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import polars as pl
 
-from retab_analysis.checks.plan import AHEAD, OLD, ReadingPlan
+from retab_analysis.checks.plan import (
+    AHEAD,
+    HISTORY,
+    LAST_GOOD,
+    OLD,
+    Limits,
+    ReadingPlan,
+    RunListing,
+    make_plan,
+)
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
 from retab_analysis.evidence.placing import is_in_scope, place_results
 from retab_analysis.evidence.telling import SavedEvals
-from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_silent
-from retab_analysis.progress import Progress
+from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_silent, mark_codes
+from retab_analysis.progress import Progress, Silent
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
 _NAMED = 3
@@ -57,11 +67,9 @@ def make_sides(
     saved, is_baseline = source.saved, _is_baseline(plan)
     facts, judged = _describe_runs(plan.read), timeline.results.filter(~is_baseline)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
-    if plan.follow:
-        on_way = plan.read.filter(
-            ~pl.col("is_terminal"), pl.col("created_at") > source.client.api_time - DAY
-        )
-        judged = judged.filter(~pl.col("run_id").is_in(on_way["run_id"].implode()))
+    # Results of a run that goes on judge nothing, unless you asked for that run.
+    going = list_going(plan.read, source) if plan.follow else plan.read.clear()
+    judged = judged.filter(~pl.col("run_id").is_in(going["run_id"].implode()).fill_null(False))
     placed = place_results(judged, facts, saved, named)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
@@ -77,14 +85,16 @@ def make_sides(
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
     lost, missing = _count_lost(plan.read.filter(is_checked | is_judged), placed)
     open_ones = len(expected - pending - {*now["eval_id"]})
-    told = _judge_saved(now, saved, timeline) if plan.follow else ()
+    known = SavedEvals(saved, expected, pending)
+    known = _judge_saved(known, now, going, timeline) if plan.follow else known
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
         if plan.baseline is None
         else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
-        saved=SavedEvals(saved, expected, pending, *told),
+        saved=known,
+        timeline=timeline,
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),
@@ -106,6 +116,11 @@ def make_sides(
     )
 
 
+def list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """The runs that have not ended and are younger than a day."""
+    return runs.filter(~pl.col("is_terminal"), pl.col("created_at") > source.client.api_time - DAY)
+
+
 def _is_baseline(plan: ReadingPlan) -> pl.Expr:
     against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
     return pl.col("run_id").is_in(against)
@@ -114,8 +129,9 @@ def _is_baseline(plan: ReadingPlan) -> pl.Expr:
 def _make_version_sides(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> Sides:
     """All results of two versions. The evals' present definitions say nothing about either."""
     assert plan.baseline is not None
+    coded = mark_codes(results)
     now, before = (
-        results.filter(pl.col("run_id").is_in(side.runs["run_id"].implode()))
+        coded.filter(pl.col("run_id").is_in(side.runs["run_id"].implode()))
         for side in (plan.candidate, plan.baseline)
     )
     return Sides(
@@ -234,26 +250,56 @@ def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame)
     )
 
 
+def read_as_it_is_now(source: Source) -> SavedEvals:
+    """The facts about the saved evals, from the reading of ``check``."""
+    listing = RunListing.read(source)
+    if listing.present.is_empty():
+        return SavedEvals(source.saved, stale=dict.fromkeys(source.saved["eval_id"], "never"))
+    plan = make_plan(listing, None, LAST_GOOD, Limits.choose(HISTORY, source))
+    results = read_results(plan, source, Silent())
+    return make_sides(plan, results, read_timeline(results, source), source).saved
+
+
 def _judge_saved(
-    now: pl.DataFrame, saved: pl.DataFrame, timeline: Timeline
-) -> tuple[frozenset[str], frozenset[str], dict[str, str]]:
-    """The evals that are invalid, that ran on present code, and that did not run as they are."""
+    known: SavedEvals, now: pl.DataFrame, going: pl.DataFrame, timeline: Timeline
+) -> SavedEvals:
+    """Add the evals that are invalid, that ran on present code, and that did not run as they are.
+
+    ``going`` are the runs that go on.
+    """
+    saved = timeline.definitions.saved
     ended = now.filter(pl.col("state").is_in((*DECIDED, "error")))
     on_code = ended.filter(pl.col("on_code") != "is_not")
-    on_present = frozenset(on_code["eval_id"])
-    tested = {*on_code.filter(pl.col("defined") != "is_not")["eval_id"]}
+    tested = timeline.find_tested(now)
+    on_present, own = {*on_code["eval_id"]}, {*on_code.filter("is_own")["eval_id"]}
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
-    ran = {*timeline.results["eval_id"]}
-    stale = {}
-    for row in saved.filter(~pl.col("eval_id").is_in([*invalid, *tested])).iter_rows(named=True):
-        eval_id = row["eval_id"]
-        if row["latest_run_status"] is None and eval_id not in ran:
-            stale[eval_id] = "never"
-        elif eval_id in timeline.definitions.saved_again:
-            stale[eval_id] = "saved"
-        else:
-            stale[eval_id] = "eval" if eval_id in on_present else "block"
-    return frozenset(invalid), on_present, stale
+    ran, stale = {*timeline.results["eval_id"]}, dict[str, str]()
+    for eval_id, status in saved.select("eval_id", "latest_run_status").iter_rows():
+        if eval_id in tested or eval_id in invalid:
+            continue
+        edited = "saved" if eval_id in own else "eval"
+        why = edited if eval_id in on_present else "block"
+        stale[eval_id] = "never" if status is None and eval_id not in ran else why
+    return replace(
+        known,
+        invalid=frozenset(invalid),
+        on_present_code=frozenset(on_present),
+        stale=stale,
+        on_way=_find_on_way(going, timeline),
+        hidden_since=timeline.definitions.hidden_since,
+    )
+
+
+def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
+    """The evals in the scope of a run that goes on, and began after their block's last save."""
+    saved, found = timeline.definitions.saved, dict[str, str]()
+    for run in runs.iter_slices(1):
+        began, run_id = run["created_at"].item(), run["run_id"].item()
+        for eval_id, block in saved.filter(is_in_scope(run))["eval_id", "block_id"].iter_rows():
+            saved_at = timeline.saved_at.get(block)
+            if saved_at is None or began is None or began > saved_at:
+                found[eval_id] = run_id
+    return found
 
 
 def _list_newer(plan: ReadingPlan, timeline: Timeline, source: Source) -> tuple[NewerRun, ...]:

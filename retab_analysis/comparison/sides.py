@@ -13,7 +13,7 @@ from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
 from retab_analysis.evidence.telling import SavedEvals, Told, tell
-from retab_analysis.evidence.timeline import CODES
+from retab_analysis.evidence.timeline import CODES, Timeline
 from retab_analysis.schema import RESULTS, checked
 
 _FRAMES = (pl.DataFrame, pl.LazyFrame)
@@ -22,7 +22,7 @@ READ = tuple(
         (
             *(*NEEDED, "document_names", "condition", "expected_value", "actual_value", "path"),
             *("failure_code", "failure_message", "status_message", "document_ids"),
-            *("score", "threshold", "duration_ms", "created_at"),
+            *("score", "threshold", "duration_ms", "created_at", "started_at", "assertion_id"),
         )
     )
 )
@@ -30,7 +30,7 @@ READ = tuple(
 
 _OPTIONAL = (
     *("condition", "path", "document_ids", "completed_at", "run_scope", "run_completed_at"),
-    *("failure_code", "failure_message", "status_message"),
+    *("failure_code", "failure_message", "status_message", "started_at", "assertion_id"),
 )
 # Columns that are only shown, or sharpen the answer; a frame may lack them.
 
@@ -107,6 +107,7 @@ class Sides:
     around: Surroundings = field(default_factory=Surroundings)
     notes: tuple[str, ...] = ()
     accepted: Policy = field(default_factory=Policy)
+    timeline: Timeline | None = None  # None for frames, about which only their results tell
     started: pl.DataFrame | None = None  # reruns whose results are not counted yet
     judges_edited: bool = True  # False: only unedited evals are judged
 

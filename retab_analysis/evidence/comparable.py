@@ -138,7 +138,7 @@ def collect(
     """Make a ledger of the frame of :func:`combine_sides`.
 
     ``horizon`` is the beginning of the oldest run whose rows decide; None means the 30th newest
-    whole run before the candidate. ``saved`` has ``eval_id, condition``: each eval's present assertion.
+    whole run before the candidate. ``saved`` is an EVALS frame, with each eval's present assertion.
     """
     table, evals = _arrange(results)
     table = _describe_runs(_mark_comparable(table, saved))

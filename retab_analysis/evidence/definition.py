@@ -43,19 +43,29 @@ class Definitions(Struct, frozen=True, eq=False):
     hidden_since: datetime | None = None
 
     def mark(self, results: pl.DataFrame) -> pl.DataFrame:
-        """Add ``defined``: a word, whether a result is of its eval's present definition."""
+        """Add ``defined``: a word, whether a result is of its eval's present definition.
+
+        And ``is_own``: whether it is for all that the result itself carries.
+        """
         placed = results.with_columns(at=pl.int_range(pl.len()))
-        own = placed.join(mark_own(placed, self.saved, "expected_value"), on="at", how="left")
-        edited = {*self.saved_again, *self.reidentified, *self.with_other_inputs}
-        is_edited = pl.col("eval_id").is_in([*edited])
-        is_now = pl.col("is_own") & ~is_edited.fill_null(False)
-        word = pl.when(is_now).then(pl.lit("is_now")).otherwise(pl.lit("is_not"))
-        known = pl.col("eval_id").is_in(self.saved["eval_id"].implode())
-        return (
-            own.sort("at")
-            .with_columns(defined=pl.when(known).then(word).otherwise(pl.lit("unknown")))
-            .drop("at", "is_own")
+        told = mark_own(placed, self.saved, "expected_value")
+        others = {*self.reidentified, *self.with_other_inputs}
+        is_other = pl.col("eval_id").is_in([*others]).fill_null(False)
+        own = (
+            placed.join(told, on="at", how="left", maintain_order="left")
+            .drop("at")
+            .with_columns(pl.col("is_own") & ~is_other)
         )
+        is_saved_again = pl.col("eval_id").is_in([*self.saved_again]).fill_null(False)
+        is_known = pl.col("eval_id").is_in(self.saved["eval_id"].implode()).fill_null(False)
+        word = (
+            pl.when(~is_known)
+            .then(pl.lit("unknown"))
+            .when(pl.col("is_own") & ~is_saved_again)
+            .then(pl.lit("is_now"))
+            .otherwise(pl.lit("is_not"))
+        )
+        return own.with_columns(defined=word)
 
 
 class _Newest(Struct, frozen=True, gc=False):

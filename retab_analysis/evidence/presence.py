@@ -2,7 +2,7 @@
 
 The order of trust, eval by eval first:
 
-a. *Validity*: a saved eval tells the validity of its block as it is now, and of its three remembered
+a. *Validity*: a saved eval tells the validity of its block as it is now, and of three remembered
    runs. If both are equal, the run's code is present; if they differ, it is old for this eval.
 b. *Fresh*: the code of the newest run is present.
 c. *Stale by an edit*: the code of the newest run is old for this eval.

@@ -45,6 +45,8 @@ class SavedEvals:
     invalid: frozenset[str] = frozenset()  # evals that cannot run
     on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
     stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
+    on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
+    hidden_since: datetime | None = None  # a save of all evals, after which edits cannot be seen
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ from retab_analysis.evidence.presence import (
     find_presence,
     read_told,
 )
-from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT
+from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, ERA, MOMENT, SAME_EVAL
 
 Sameness = Literal["same", "edited", "unknown"]
 
@@ -162,11 +162,32 @@ def compare_codes(one: Mapping[str, Any], other: Mapping[str, Any]) -> Sameness:
     return "same" if is_one_draft else "unknown"
 
 
+def split_reruns(
+    known: pl.DataFrame, reruns: pl.DataFrame, candidate: pl.DataFrame
+) -> tuple[pl.DataFrame, frozenset[str]]:
+    """The reruns of the candidate's code and definitions, and the evals of the others.
+
+    ``known`` are all results of a comparison.
+    """
+    lacking = pl.concat([known.drop(CODES, strict=False), reruns], how="diagonal")
+    told = {name: pl.col(name).drop_nulls().last() for name in ("code", *SAME_EVAL)}
+    coded = mark_codes(lacking)
+    ran = coded.filter(pl.col("run_id").is_in(candidate["run_id"].implode())).sort(MOMENT)
+    before = ran.group_by("eval_id").agg(**{f"{name}_known": it for name, it in told.items()})
+    names = [name for name in told if name != "threshold"]
+    differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_known") for name in names)
+    new = coded.tail(reruns.height).join(before, on="eval_id", how="left", maintain_order="left")
+    judged = new.with_columns(is_other=differs.fill_null(False))
+    same = judged.filter(~pl.col("is_other")).select(coded.columns)
+    return same, frozenset(judged.filter("is_other")["eval_id"])
+
+
 class Timeline(Struct, frozen=True, eq=False):
     """The codes of each block of a workflow, and the definition of each saved eval, as of now.
 
-    ``results`` are all read results with ``code, draft, on_code, defined``: the last two are words,
-    whether a result is of the block's present code and of its eval's present definition.
+    ``results`` are all read results with ``code, draft, on_code, is_own, defined``. The words
+    ``on_code`` and ``defined`` tell whether a result is of its block's present code and of its
+    eval's present definition.
     """
 
     results: pl.DataFrame
@@ -175,9 +196,8 @@ class Timeline(Struct, frozen=True, eq=False):
     definitions: Definitions
     histories: Mapping[str, BlockHistory] = {}
 
-    @classmethod
+    @staticmethod
     def make(
-        cls,
         results: pl.DataFrame,
         saved: pl.DataFrame,
         saved_at: Mapping[str, datetime | None] | None = None,
@@ -189,16 +209,18 @@ class Timeline(Struct, frozen=True, eq=False):
         that :func:`list_silent` names.
         """
         histories = {} if eras is None else list_histories(eras, results)
-        coded = mark_codes(results, histories)
-        presences = _find_presences(coded, saved, saved_at or {}, histories)
-        definitions = judge_definitions(coded, saved)
-        judged = definitions.mark(_mark_presence(coded, presences))
-        return cls(judged, presences, saved_at or {}, definitions, histories)
+        return _judge(mark_codes(results, histories), saved, saved_at or {}, histories)
 
     @property
     def unseen(self) -> list[str]:
         """The blocks whose edits cannot be seen: nothing but their newest result tells a code."""
         return [block for block, each in self.presences.items() if each.sign == "newest"]
+
+    def find_tested(self, results: pl.DataFrame) -> frozenset[str]:
+        """The evals with an outcome or an error as they are now, among some marked results."""
+        ended = results.filter(pl.col("state").is_in((*DECIDED, "error")))
+        is_now = (pl.col("on_code") != "is_not") & (pl.col("defined") != "is_not")
+        return frozenset(ended.filter(is_now)["eval_id"])
 
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Other results of the workflow with their codes, see :func:`mark_codes`."""
@@ -220,6 +242,18 @@ class Timeline(Struct, frozen=True, eq=False):
             else:
                 spans.append(Span(block_id, code, at, at, told))
         return spans
+
+
+def _judge(
+    coded: pl.DataFrame,
+    saved: pl.DataFrame,
+    saved_at: Mapping[str, datetime | None],
+    histories: Mapping[str, BlockHistory],
+) -> Timeline:
+    presences = _find_presences(coded, saved, saved_at, histories)
+    definitions = judge_definitions(coded, saved)
+    judged = definitions.mark(_mark_presence(coded, presences))
+    return Timeline(judged, presences, saved_at, definitions, histories)
 
 
 def list_silent(
