@@ -21,7 +21,7 @@ Daily:
     fetch_runs       runs as a frame, one row each
     fetch_results    results as a frame, one row for each eval in a run
     fetch_evals      the saved evals as a frame
-    explore          the results of a workflow or a frame, to search and to compare versions
+    explore          the results of a workflow, to search and to compare versions
     open_document    the document of a result
 
 Now and then:

@@ -5,7 +5,8 @@ answer has at most 3,000 tokens (10,000 characters) and counts its omissions. Ex
 values, and the words of prompts, are the customers' data. A tool gives them if it is asked to and
 ``RETAB_ANALYSIS_VALUES`` does not forbid it.
 
-``retab-analysis-mcp`` starts it on standard input and output; it needs the extra ``mcp``.
+``retab-analysis-mcp`` starts it on standard input and output; it needs the extra ``mcp``. The chat
+of Jupyter AI finds the tools by itself, by ``LAB_TOOLS``, and needs no extra.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -48,7 +50,7 @@ _NOTABLE = (
 
 
 def overview(workflow_id: str | None = None) -> dict[str, Any]:
-    """How all workflows stand, the worst first: for each its check's headline and its last run.
+    """How all Retab workflows stand, the worst first: the headline of each check and the last run.
 
     workflow_id: only this workflow, by its id or name. The answer then also lists its evals that do
     not pass, each with its transition and the reason.
@@ -66,7 +68,7 @@ def check(
     baseline: str = "last_good",
     values: bool = False,
 ) -> dict[str, Any]:
-    """The evals that a run broke: since when, by which edit, and how sure that is.
+    """The evals of a Retab workflow that a run broke: since when, by which edit, and how surely.
 
     candidate: a run or a version ("draft", "v5"); the newest run unless given. baseline: a run, a
     version, "published", "previous" or "last_good". Two versions are compared by all their runs;
@@ -81,7 +83,10 @@ def check(
 def why(
     workflow_id: str, eval: str, candidate: str | None = None, values: bool = False
 ) -> dict[str, Any]:
-    """One eval (its id or name): its transition, why and since when. values: also its assertion."""
+    """One eval of a Retab workflow, by its id or name: its transition, why and since when.
+
+    values: also its assertion.
+    """
     found = _compare(workflow_id, candidate, "last_good")
     eval_id = resolve("eval", eval, name_by_id(inside(found).facts().stories))
     shown = values and shows_values()
@@ -103,7 +108,7 @@ def why(
 
 
 def history(workflow_id: str, eval: str | None = None, runs: int = 20) -> dict[str, Any]:
-    """The past of the evals in the newest runs of the whole workflow.
+    """The past of a Retab workflow's evals, in the newest runs of the whole workflow.
 
     Without eval: a row for each eval that does not always pass. It has the last ten outcomes, the
     newest last: P passed, F failed, B blocked, E error, C cancelled, U unscored. It has its kind
@@ -134,30 +139,41 @@ def _compare(workflow_id: str, candidate: str | None, baseline: str) -> Comparis
     return check_workflow(workflow_id, candidate=candidate, baseline=baseline, progress=False)
 
 
+TOOLS = (overview, check, why, history)
+LAB_TOOLS = [f"{__name__}:{tool.__name__}" for tool in TOOLS]
+"""For the entry points ``jupyter_server_mcp.tools``."""
+
+
 def make_server() -> MCPServer:
     """The server with its tools; the client of each call is the default one."""
     # At first use: if the extra is missing, the error says how to install it.
-    from mcp.server import MCPServer
-    from mcp_types import ToolAnnotations
+    import mcp.server
+    from mcp.types import ToolAnnotations
 
-    server = MCPServer("retab_analysis", instructions=INSTRUCTIONS, log_level="WARNING")
-    for tool in (overview, check, why, history):
+    # Jupyter AI needs mcp 1, in which the server had another name.
+    is_old = not hasattr(mcp.server, "MCPServer")
+    name, folder = ("FastMCP", "fastmcp") if is_old else ("MCPServer", "mcpserver")
+    make = getattr(import_module(f"mcp.server.{folder}"), name)
+    answer = import_module(f"mcp.server.{folder}.exceptions").ToolError
+    server: MCPServer = make("retab_analysis", instructions=INSTRUCTIONS, log_level="WARNING")
+    read_only = ToolAnnotations.model_validate({"readOnlyHint": True})
+    for tool in TOOLS:
         about = inspect.getdoc(tool)
-        read_only = ToolAnnotations(read_only_hint=True)
-        server.tool(description=about, annotations=read_only)(_with_messages(tool))
+        server.tool(description=about, annotations=read_only)(_with_messages(tool, answer))
     return server
 
 
-def _with_messages(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+def _with_messages(
+    tool: Callable[..., dict[str, Any]], answer: type[Exception]
+) -> Callable[..., dict[str, Any]]:
     """The tool with our errors as answers; the protocol would hide them."""
-    from mcp.server.mcpserver.exceptions import ToolError
 
     @functools.wraps(tool)
     def call(*args: Any, **kwargs: Any) -> dict[str, Any]:
         try:
             return tool(*args, **kwargs)
         except RetabAnalysisError as error:
-            raise ToolError(str(error)) from None
+            raise answer(str(error)) from None
 
     return call
 

@@ -22,15 +22,16 @@ import retab_analysis as ra
 NOWHERE = "http://127.0.0.1:9"
 
 COMPARISON = compare_in(THREE, "v1", "v3")
-VIEW = ra.explore(THREE)  # a view that asks the API for nothing
+VIEW = ra.watch("r", client=client_for(NOWHERE))
+VIEW.stop()
 
 # What a parameter is given that has no default, so that one wrong argument is all that is wrong.
 GIVEN: dict[str, Any] = {
-    **dict.fromkeys(("workflow_id", "workflow_id_or_results"), "wf"),
     **dict.fromkeys(("runs", "run_id", "result_id", "what"), "r"),
     **dict.fromkeys(("frame", "frames"), RUNS.empty()),
     **{"baseline": "v1", "candidate": "v2", "eval_id": "e1", "reason": "known", "data": "[]"},
-    **{"results": RESULTS.empty(), "comparison": COMPARISON, "path": "runs.csv"},
+    **{"workflow_id": "wf", "results": RESULTS.empty(), "comparison": COMPARISON},
+    **{"path": "runs.csv"},
 }
 OF_RUNS = ("plot_durations", "plot_outcomes", "plot_pass_rate", "summarize_runs")
 OTHERWISE: dict[str, dict[str, Any]] = {

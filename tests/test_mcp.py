@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import anyio
 import mcp
 import pytest
+from packaging.requirements import Requirement
 from support.fakes import KEY
 from support.lettered_api import FLOW, LetteredApi, alike
 
@@ -128,6 +131,24 @@ def test_an_error_says_what_is_wrong_and_holds_no_key(api: LetteredApi) -> None:
     assert "there is no eval 'totl'; did you mean 'total'" in said
     assert "there is no workflow 'wf_other'" in nowhere
     assert KEY not in said + nowhere
+
+
+def test_the_chat_of_jupyter_ai_finds_the_same_tools() -> None:
+    """jupyter-server-mcp loads a list of ``module:function``; its fastmcp needs mcp 1.24 to 1.x."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (place,) = project["entry-points"]["jupyter_server_mcp.tools"].values()
+    found = [load(each) for each in load(place)]
+    assert [each.__name__ for each in found] == ["overview", "check", "why", "history"]
+    assert all("Retab" in each.__doc__.splitlines()[0] for each in found)
+    (needed,) = map(Requirement, project["optional-dependencies"]["mcp"])
+    assert {*needed.specifier.filter(["1.23.9", "1.24.0", "1.30.0", "2.3.0"])} == {
+        *("1.24.0", "1.30.0", "2.3.0")
+    }
+
+
+def load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def test_the_page_for_assistants_names_commands_that_there_are() -> None:

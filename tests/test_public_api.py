@@ -45,7 +45,7 @@ SIGNATURES = {
     "decode_runs": "(data, *, strict=True)",
     "demo": "(seed=0, speed=1.0)",
     "eval_history": "(results)",
-    "explore": "(workflow_id_or_results, *, candidate=None, baseline='last_good', "
+    "explore": "(workflow_id, *, candidate=None, baseline='last_good', "
     "save_values=False, client=None)",
     "failures": "(results)",
     "fetch_config_changes": "(workflow_id, baseline, candidate='draft', *, client=None)",

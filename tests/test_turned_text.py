@@ -23,6 +23,7 @@ from support.inside import (
     tell_news,
 )
 from support.plotted import figure_of
+from support.shown import view_of
 
 import retab_analysis as ra
 
@@ -83,8 +84,7 @@ def report_texts(folder: Path) -> Iterator[str]:
 
 
 def view_texts() -> Iterator[str]:
-    view = ra.explore(RESULTS, save_values=True)
-    view.wait(60)
+    view = view_of(COMPARISON, RESULTS, save_values=True)
     for eval_id in view.comparison.evals["eval_id"]:
         changes: dict[str, Any] = {
             "opened": eval_id,

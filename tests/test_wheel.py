@@ -118,6 +118,7 @@ def test_it_names_its_doors(wheel: Path) -> None:
     assert packed.read(name).decode().split() == [
         *("[console_scripts]", "retab-analysis", "=", "retab_analysis.cli:main"),
         *("retab-analysis-mcp", "=", "retab_analysis.mcp:main"),
+        *("[jupyter_server_mcp.tools]", "retab_analysis", "=", "retab_analysis.mcp:LAB_TOOLS"),
         *("[pytest11]", "retab_analysis", "=", "retab_analysis.pytest_plugin"),
     ]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, list_published
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import find_era, read_past_versions
-from retab_analysis.fetch.lists import read_live_blocks, read_two_versions, resolve_workflow
+from retab_analysis.fetch.lists import read_two_versions, resolve_workflow
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
@@ -203,27 +202,3 @@ class _Search:
             found = compare_blocks(*both)
             self.changes.append(found.filter(~pl.col("block_id").is_in([*self.edited_at])))
         return len(both) == 2
-
-
-@dataclass(eq=False)
-class BlockLabels:
-    """The labels of a workflow's blocks, read once. A pickle keeps them without the client."""
-
-    source: Source | None
-    known: Mapping[str, str | None] | None = None
-
-    def __call__(self) -> Mapping[str, str | None] | None:
-        if self.known is None and (source := self.source) is not None:
-            try:  # asks again, for the reason, if the check was refused
-                blocks = partial(read_live_blocks, source.client, source.workflow_id)
-                self.known = source.read_labels() or dict(blocks()["block_id", "label"].iter_rows())
-            except RetabAnalysisError as error:
-                error.args = (f"{error}. A tier names a block by a label, which the API has",)
-                raise
-        return self.known
-
-    def __deepcopy__(self, memo: object) -> BlockLabels:
-        return self
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**vars(self), "source": None}

@@ -67,7 +67,7 @@ def settle(
     reruns that are left can decide it. They decide it if so many passes would clear it, or so many
     failures would take it across 0.8 (0.5 if an edit broke it). ``settle`` also reruns isolated
     errors once, at most ten; not the errors of an outage. ``comparison.reruns`` lists all of these,
-    accepted ones too. ``settle`` does not run evals that are accepted or only inform.
+    accepted ones too. ``settle`` does not run accepted evals.
 
     ``settle`` never cancels a run that it started. If an error ends it early, the comparison in
     ``.partial`` knows the unfinished runs: call ``settle`` with it, and it counts them first.
@@ -197,7 +197,7 @@ def _say_outcome(story: Story, now: datetime) -> str:
 
 def _list_counting(comparison: Comparison) -> list[Story]:
     """The evals without the accepted ones, and without those that a run tests now."""
-    aside = {*comparison.gate().set_aside, *inside(comparison).sides.saved.on_way}
+    aside = {*comparison.gate().accepted, *inside(comparison).sides.saved.on_way}
     return [each for each in inside(comparison).stories if each.id not in aside]
 
 

@@ -40,7 +40,7 @@ class Lists:
 
     saved: pl.DataFrame | None = None
     live: pl.DataFrame | None = None
-    versions: pl.DataFrame | None = None
+    versions: pl.DataFrame | RetabAnalysisError | None = None  # not asked again after an error
     surroundings: tuple[pl.DataFrame | None, pl.DataFrame | None] | None = None
     eras: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by blocks
     graphs: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by versions
@@ -106,7 +106,12 @@ class Source:
 
     def read_versions(self) -> pl.DataFrame:
         if self._lists.versions is None:
-            self._lists.versions = read_newest_versions(self.client, self.workflow_id)
+            try:
+                self._lists.versions = read_newest_versions(self.client, self.workflow_id)
+            except RetabAnalysisError as error:
+                self._lists.versions = error
+        if isinstance(self._lists.versions, RetabAnalysisError):
+            raise self._lists.versions
         return self._lists.versions
 
     def read_saved_at(self) -> dict[str, datetime | None]:
@@ -133,6 +138,11 @@ class Source:
     def say_where(self, *, is_whole: bool) -> str:
         """Where a list of runs ends; ``is_whole``: there are no others."""
         return f"listed; {'the list ends here' if is_whole else 'older runs were not listed'}"
+
+    @property
+    def read_ids(self) -> frozenset[str]:
+        """The ids of the runs whose results were read."""
+        return frozenset(self._read_ids.union(self._taken))
 
     def read_again(self, runs: pl.DataFrame) -> bool:
         """Read the results of some runs as they are now; whether any is new."""
@@ -173,6 +183,10 @@ class Source:
     def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
         """The history of some blocks, an ERAS frame; None if the API does not give it."""
         known = self._lists.eras
+        if any(
+            its is None for its in known.values()
+        ):  # it does not, so it is not asked for other blocks
+            known.update({each: None for each in blocks if each not in known})
         if missing := [each for each in blocks if each not in known]:
             found = self._insist(partial(read_history, self.client, self.workflow_id, missing))
             for each in missing:

@@ -67,6 +67,8 @@ def start_runs(
         ConfigError: An argument cannot be used. Or the workflow, block or eval does not exist (the
             message names the nearest), several have that name, or there is no saved eval. Then
             nothing was started.
+        ProtocolError: Among others, the answer names another run: one of another workflow or
+            scope, or one created before the request. That run is in ``.unconfirmed``, too.
         RetabAnalysisError: Any other failure. ``start_runs`` does not try a start again, because it
             may have happened; ``.partial`` has the runs started before. If there was no readable
             answer, it looks for new runs of that workflow and scope. The message names them, and

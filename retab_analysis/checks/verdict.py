@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from retab_analysis.checks.edits import BlockLabels, add_config_changes
+from retab_analysis.checks.edits import add_config_changes
 from retab_analysis.checks.plan import (
     HISTORY,
     LAST_GOOD,
@@ -100,16 +100,17 @@ class Kept:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """A comparison, and the plan of the runs that it was made from."""
+    """A comparison, the plan of the runs that it was made from, and the checked runs."""
 
     plan: ReadingPlan
+    checked: pl.DataFrame  # without the reruns that settled them
     comparison: Comparison
 
 
 def make_verdict(asked: Question, kept: Kept, progress: Progress | bool | None = None) -> Verdict:
     source, listing = kept.source, kept.listing
     workflow, versions = source.read_surroundings()
-    plan = _choose_runs(asked, kept)
+    plan, checked = _choose_runs(asked, kept)
     if asked.between_versions and not plan.versions:
         raise ConfigError(
             f"baseline={asked.baseline!r} and candidate={asked.candidate!r} do not both name a "
@@ -122,16 +123,20 @@ def make_verdict(asked: Question, kept: Kept, progress: Progress | bool | None =
         sides = make_sides(plan, results, timeline, source)
         whole = replace(
             sides,
-            around=Surroundings(workflow, versions, read_labels=BlockLabels(source)),
+            around=Surroundings(workflow, versions),
             notes=(*sides.notes, *note_versions(versions), *note_codes(sides.candidate)),
             accepted=replace(asked.accepted, today=source.client.api_time.date()),
         )
         made = compare_sides(whole, asked.alpha, asked.margin)
-    return Verdict(plan, add_config_changes(made, source))
+    return Verdict(plan, checked, add_config_changes(made, source))
 
 
-def _choose_runs(asked: Question, kept: Kept) -> ReadingPlan:
+def _choose_runs(asked: Question, kept: Kept) -> tuple[ReadingPlan, pl.DataFrame]:
+    """The plan, and the runs that are checked before the reruns that settled them were added."""
     limits = Limits.choose(asked.history, kept.source)
     plan = make_plan(kept.listing, asked.candidate, asked.baseline, limits)
+    checked = plan.candidate.runs
     settled = None if plan.follow or plan.versions else kept.add_reruns(plan.candidate)
-    return plan if settled is None else make_plan(kept.listing, settled, asked.baseline, limits)
+    if settled is not None:
+        plan = make_plan(kept.listing, settled, asked.baseline, limits)
+    return plan, checked

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib.resources import files
-from itertools import pairwise
+from itertools import chain, combinations, groupby, pairwise
+from operator import itemgetter
 from typing import Any
 
 from retab_analysis import wire
@@ -30,8 +31,12 @@ Document = dict[str, Any]
 FLOWS = "/v1/workflows"
 RUNS, RESULTS, GRAPHS = f"{FLOWS}/evals/runs", f"{FLOWS}/evals/results", f"{FLOWS}/versions"
 # The lists of a workflow; other lists need another id.
-LISTS = {"runs": RUNS, "evals": f"{FLOWS}/evals", "graphs": GRAPHS, "blocks": f"{FLOWS}/blocks"}
+BLOCKS = f"{FLOWS}/blocks"
+LISTS = {"runs": RUNS, "evals": f"{FLOWS}/evals", "graphs": GRAPHS, "blocks": BLOCKS}
+LISTS["block versions"] = f"{BLOCKS}/versions"
+WHOLE = ("results", "evals")  # read to the end; of other lists the first page is enough
 PAGE, MOST_PAGES = 100, 100
+FEW, NEARLY_ALL = 4, 0.9  # evals that tell about saves, and their share
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 
 
@@ -118,7 +123,7 @@ class Asker:
             return f"{FLOWS}/{quote_id('workflow', self.flow)}/published-versions", {}
         if name == "eras":
             block_id = quote_id("block", _first(self.others("blocks"), "block")["id"])
-            return f"{LISTS['blocks']}/{block_id}/config-history", {"workflow_id": self.flow}
+            return f"{BLOCKS}/{block_id}/config-history", {"workflow_id": self.flow}
         if name == "usage":
             return "/v1/usage/primitives", {"workflow_id": self.flow, "run_id": self.whole()["id"]}
         return LISTS[name], {"workflow_id": self.flow}
@@ -139,7 +144,7 @@ class Asker:
             return blocks
         path, usual = self.place(name)
         pages = self.pages(path, **usual, **params)
-        return [row for page in pages for row in page] if name == "results" else next(pages)
+        return [row for page in pages for row in page] if name in WHOLE else next(pages)
 
     def others(self, name: str) -> list[Document]:
         try:
@@ -258,11 +263,40 @@ class Asker:
         for name in ("block_execution_fingerprint", "handle_inputs_fingerprint"):
             yield summary[name] == result[name] or f"{name} is another one in its summary"
 
+    def ask_present_code(self) -> Iterator[bool]:
+        for row in self.others("evals"):
+            said, newest = row["freshness"] or {}, row["latest_run_summary"] or {}
+            present, tested = (each.get("validity_fingerprint") for each in (said, newest))
+            if newest.get("outcome") and said.get("status") == "fresh":
+                yield present is not None and present == tested
+            elif newest.get("outcome") and "validity_changed" in (said.get("reasons") or ()):
+                yield None not in (present, tested) and present != tested
+
+    def ask_saves(self) -> Iterator[Any]:
+        saved = (row for row in self.others("evals") if row["updated_at"])
+        ran = [row for row in saved if _of(row, "latest_run_summary.outcome")]
+        began = [datetime.fromisoformat(row["latest_run_summary"]["started_at"]) for row in ran]
+        last = [datetime.fromisoformat(row["updated_at"]) for row in ran]
+        later = sum(at >= start for at, start in zip(last, began, strict=True))
+        if len(ran) < FEW:
+            raise UnaskedError(f"fewer than {FEW} evals ran")
+        yield later < NEARLY_ALL * len(ran) or f"{later} of {len(ran)} are as new as their last run"
+
     def ask_ids(self) -> Iterator[Any]:
         result = _first(self.others("results"), "result")
         for path, row in ((RUNS, self.whole()), (RESULTS, result)):
             found = self.get(f"{path}/{quote_id('id', row['id'])}")
             yield found["id"] == row["id"] or f"GET {path}/{{id}} answers with another one"
+
+    def ask_runs_of_drafts(self) -> Iterator[bool]:
+        published = self.published()
+        return (run["workflow_version_id"] not in published for run in self.others("runs"))
+
+    def ask_config_hash(self) -> Iterator[bool]:
+        block = itemgetter("block_id")
+        versions = groupby(sorted(self.rows("block versions"), key=block), key=block)
+        for one, other in chain.from_iterable(combinations(rows, 2) for _, rows in versions):
+            yield (one["config_hash"] == other["config_hash"]) is (one["config"] == other["config"])
 
     def ask_versions(self) -> Iterator[Any]:
         rows = self.others("publications")
@@ -287,6 +321,11 @@ class Asker:
     def ask_drafts(self) -> list[Any]:
         draft = quote_id("version", next(iter(self.drafts()), "draft_doctor"))
         return self._refuses(f"{GRAPHS}/{draft}", workflow_id=self.flow)
+
+    def ask_whose_key(self) -> Iterator[bool]:
+        (status,) = self.rows("auth")
+        places = ("environment_slug", "environment_id", "environment.id", "environment.name")
+        yield any(_of(status, each) for each in places)
 
     def ask_unknown(self) -> list[Any]:
         return self._refuses(f"{RUNS}/doctor-no-such-id")

@@ -11,8 +11,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.checks.check import check
-from retab_analysis.checks.defaults import archive_or_default, open_source
-from retab_analysis.checks.edits import BlockLabels
+from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.settle import RerunPlan, run_again
 from retab_analysis.checks.start import select_edited
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
@@ -187,7 +186,7 @@ def read_rule(options: Namespace) -> dict[str, Any]:
         "min_pass_rate": options.min_pass_rate,
     }
     try:
-        GateRule.check(**rule, verdict=True)
+        GateRule.check(**rule)
         read_accepted(options.accepted)
     except ConfigError as error:
         raise UsageError(str(error)) from None
@@ -197,12 +196,6 @@ def read_rule(options: Namespace) -> dict[str, Any]:
 def _start(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:
     """Start and wait; returns no runs if nothing was edited, None if the user says no."""
     client = session.client
-    if options.accepted:
-        source = open_source(client, options.workflow, progress=False)
-        try:
-            read_accepted(options.accepted).fit((), source.saved, BlockLabels(source))
-        except ConfigError as error:
-            raise UsageError(str(error)) from None
     if options.only:
         selected = select_edited(client, options.workflow)
     else:

@@ -35,8 +35,10 @@ def run_doctor(options: Namespace, console: Console, session: Session) -> int:
         told = {"key": f"cannot be used: {error}"}
     told |= describe_installation()
     outcomes = Counter(row["outcome"] for row in rows)
-    is_known = rows and not outcomes["could not be asked"]
-    code = FAILS if outcomes["differs"] else HOLDS if is_known else NOT_ASKED
+    # The library carries on where a fact that is not certain is false.
+    certain = {row["outcome"] for row in rows if row["sure"] == "certain"}
+    is_known = rows and "could not be asked" not in certain
+    code = FAILS if "differs" in certain else HOLDS if is_known else NOT_ASKED
     if options.json:
         console.show_json({"exit_code": code, "installation": told, "facts": rows})
         return code
@@ -45,18 +47,16 @@ def run_doctor(options: Namespace, console: Console, session: Session) -> int:
     console.show("")
     for row in rows:
         console.show(f"{_MARKS[row['outcome']]} {row['name']:<26} {row['says']}")
-        for line in filter(None, _explain(row)):
+        for line in _explain(row):
             console.show(textwrap.indent(textwrap.fill(line, 96), "    "))
     console.show(", ".join(f"{each}: {outcomes[each]}" for each in _MARKS if rows))
     return code
 
 
 def _explain(row: dict[str, Any]) -> list[str]:
-    ids = ", ".join(row["request_ids"][-3:])
-    if row["outcome"] == "holds":
-        return [ids]
-    said = f"{row['outcome']}: {'; '.join(filter(None, (row['reason'], ids)))}"
-    return [said, f"then: {row['otherwise']}" if row["outcome"] == "differs" else ""]
+    if row["outcome"] == "differs":
+        return [f"differs ({row['sure']}): {row['reason']}", f"then: {row['otherwise']}"]
+    return [f"{row['outcome']}: {row['reason']}"] if row["outcome"] != "holds" else []
 
 
 def _ask(fact: dict[str, Any], asker: Asker) -> dict[str, Any]:
@@ -73,8 +73,9 @@ def _ask(fact: dict[str, Any], asker: Asker) -> dict[str, Any]:
         outcome, reason = "differs", f"the answer cannot be read ({type(error).__name__})"
     except RetabAnalysisError as error:
         status = getattr(error, "status_code", None)
-        # Endpoints outside the SDK may be closed to some keys.
-        refuses = status in _REFUSED or (status == 403 and fact["sure"] != "certain")
+        # Endpoints outside the SDK may be closed to some keys, or fail: the library goes on.
+        is_closed = status is not None and (status == 403 or status >= 500)
+        refuses = status in _REFUSED or (is_closed and fact["sure"] == "probable")
         outcome = "differs" if refuses else "could not be asked"
         reason = f"answered with {status}" if status else type(error).__name__
     except (LookupError, TypeError, AttributeError, ValueError):

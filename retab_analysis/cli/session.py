@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from retab_analysis.decode import decode_runs
 from retab_analysis.markup import one_line
 from retab_analysis.transport import Client
 from retab_analysis.transport.response import Response
-
-T = TypeVar("T")
 
 _STARTS = "/v1/workflows/evals/runs"
 
@@ -45,14 +42,11 @@ class RecordingClient(Client):
         self.headers = response.headers
         return super()._read(response, *arguments)
 
-    def post(self, path: str, json: Any, *, parse: Callable[[bytes], T]) -> T:
-        def note(body: bytes) -> T:
-            parsed = parse(body)
-            if path == _STARTS:
-                self.started += decode_runs(body)["run_id"].to_list()
-            return parsed
-
-        return super().post(path, json, parse=note)
+    def post(self, path: str, *arguments: Any, **settings: Any) -> Any:
+        answered = super().post(path, *arguments, **settings)
+        if path == _STARTS:
+            self.started.append(answered.id)
+        return answered
 
 
 class Session:

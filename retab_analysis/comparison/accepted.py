@@ -1,4 +1,4 @@
-"""Accepted failures and informational evals: a TOML file, for review like code."""
+"""Accepted failures: a TOML file, for review like code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise, repeat
@@ -18,24 +18,19 @@ import polars as pl
 from msgspec import Meta, Struct, ValidationError, convert, structs
 
 from retab_analysis.arguments import check_path, find_named
-from retab_analysis.errors import ConfigError, list_some
+from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import BROKEN, UNDECIDED
 
-_TABLE = re.compile(
-    r"^(?:[ \t]*#.*\n)*[ \t]*\[(?:\[[ \t]*(accepted)[ \t]*\]\]|[ \t]*tiers\b)", re.MULTILINE
-)
-"""The beginning of an entry or a tier: its head, and the comments right above it."""
+_TABLE = re.compile(r"^(?:[ \t]*#.*\n)*[ \t]*\[\[[ \t]*accepted[ \t]*\]\]", re.MULTILINE)
+"""The beginning of an entry: its head, and the comments right above it."""
 _HEAD = "# Evals with a known and accepted failure. Remove an entry once its eval passes again.\n"
 _NOT_OVER = (*BROKEN, *UNDECIDED, "flaky")
-SET_ASIDE = ("accepted", "informational")
 
 GivenAccepted = str | os.PathLike[str] | Iterable[str] | pl.DataFrame | None
 """A file, ids or names of evals, or a frame of them; None for the argument of :func:`use`."""
-ReadLabels = Callable[[], Mapping[str, str | None] | None]
-"""Gives the labels of a workflow's blocks by their ids, or None if the API cannot be asked."""
 
 _of_session: GivenAccepted = ()  # the last use(accepted=…)
 
@@ -59,20 +54,10 @@ class Accepted(Struct, frozen=True, forbid_unknown_fields=True):
         return "\n".join(["[[accepted]]", *lines, ""])
 
 
-class _Tier(Struct, frozen=True, forbid_unknown_fields=True):
-    evals: tuple[str, ...] = ()
-    blocks: tuple[str, ...] = ()
-
-
-class _Tiers(Struct, frozen=True, forbid_unknown_fields=True):
-    informational: _Tier = _Tier()
-
-
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     """The tables of a file."""
 
     accepted: tuple[Accepted, ...] = ()
-    tiers: _Tiers = _Tiers()
 
 
 class Outdated(NamedTuple):
@@ -85,40 +70,19 @@ class Outdated(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Accepted failures, and informational evals and blocks, by id or name; and their file."""
+    """Accepted failures, by id or name; and their file."""
 
     accepted: tuple[Accepted, ...] = ()
-    evals: tuple[str, ...] = ()
-    blocks: tuple[str, ...] = ()
     path: str = ""
     lines: tuple[str, ...] = ()  # the place of each entry in its file, if known
     is_default: bool = False  # meant for every workflow: one of them may lack these names
     today: date = field(default_factory=lambda: datetime.now(UTC).date())  # check: the API's day
 
-    def fit(
-        self, stories: Sequence[Story], saved: pl.DataFrame | None, read_labels: ReadLabels | None
-    ) -> Policy:
-        """The entries of this workflow, with ids for labels of blocks, which it asks for if needed.
-
-        A name in a tier that fits nothing is an error, if the saved evals are known.
-        """
-        every = () if saved is None else saved.select("eval_id", "eval_name", "block_id").rows()
-        every = [*every, *((each.id, each.name, each.block_id) for each in stories)]
-        ids: dict[str, str | None] = {block: None for _, _, block in every if block is not None}
-        blocks = self.blocks
-        if read_labels is not None and not ids.keys() >= {*blocks}:
-            known = {**ids, **(read_labels() or {})}
-            try:
-                blocks = tuple(find_named("block", each, known) or each for each in blocks)
-            except ConfigError as error:
-                raise ConfigError(f"accepted: {error}") from None
-        there = {each for eval_id, name, _ in every for each in (eval_id, name)}
-        lost = [*({*self.evals} - there), *({*blocks} - ids.keys())]
-        if lost and saved is not None and not self.is_default:
-            named = list_some(sorted(one_line(each, 200) for each in lost))
-            raise ConfigError(
-                f"accepted: [tiers.informational] has names that this workflow lacks: {named}"
-            )
+    def fit(self, stories: Sequence[Story], saved: pl.DataFrame | None) -> Policy:
+        """The entries of this workflow."""
+        named = () if saved is None else saved.select("eval_id", "eval_name").rows()
+        there = {each for row in named for each in row}
+        there |= {each for story in stories for each in (story.id, story.name)}
         flow = None if saved is None else next(iter(saved["workflow_id"]), None)
         kept = [
             (entry, lines)
@@ -127,26 +91,20 @@ class Policy:
             if entry.workflow or not self.is_default or entry.id in there
         ]
         accepted, lines = zip(*kept, strict=True) if kept else ((), ())
-        return replace(self, accepted=accepted, lines=lines, blocks=blocks)
+        return replace(self, accepted=accepted, lines=lines)
 
-    def informational_ids(self, stories: Sequence[Story]) -> set[str]:
-        named = find_evals(stories, self.evals).values()
-        return {*named, *(each.id for each in stories if each.block_id in self.blocks)}
-
-    def set_aside(self, stories: Sequence[Story], counting: Iterable[str]) -> dict[str, str]:
-        """The evals that do not simply pass and do not count, with the word for the reason.
+    def set_aside(self, stories: Sequence[Story], counting: Iterable[str]) -> frozenset[str]:
+        """The ids of the accepted evals that do not simply pass.
 
         ``counting`` are the transitions that fail the gate.
         """
-        words = dict.fromkeys(self.informational_ids(stories), SET_ASIDE[1])
         entries = [each.id for each in self.accepted if not each.has_run_out(self.today)]
-        words |= dict.fromkeys(find_evals(stories, entries).values(), SET_ASIDE[0])
-        open_ones = {*counting, *UNDECIDED}
-        return {
-            each.id: words[each.id]
+        accepted, open_ones = {*find_evals(stories, entries).values()}, {*counting, *UNDECIDED}
+        return frozenset(
+            each.id
             for each in stories
-            if each.id in words and (each.fails or each.transition in open_ones)
-        }
+            if each.id in accepted and (each.fails or each.transition in open_ones)
+        )
 
     def list_outdated(
         self, stories: Sequence[Story], saved: frozenset[str] | None
@@ -217,20 +175,17 @@ def read_policy(path: str | os.PathLike[str]) -> Policy:
     except (OSError, ValueError, RecursionError) as error:
         holds = (
             f". It may hold [[accepted]] tables with {', '.join(Accepted.__struct_fields__)}, as "
-            "Comparison.accept writes them, and a table [tiers.informational] with evals = […] "
-            "and blocks = […]"
+            "Comparison.accept writes them"
         )
         said = f"{error}{'' if isinstance(error, OSError) else holds}"
         raise ConfigError(f"accepted: {str(path)!r} cannot be read: {said}") from None
-    tables, tier = _find_tables(text), file.tiers.informational
+    tables = _find_tables(text)
     lines = [_say_lines(text, each) for each in tables if len(tables) == len(file.accepted)]
-    return Policy(file.accepted, tier.evals, tier.blocks, str(path), tuple(lines))
+    return Policy(file.accepted, str(path), tuple(lines))
 
 
 def _find_tables(text: str) -> list[tuple[int, int]]:
-    found = [*_TABLE.finditer(text)]
-    ends = pairwise([*(each.start() for each in found), len(text)])
-    return [pair for each, pair in zip(found, ends, strict=True) if each[1]]
+    return [*pairwise([*(each.start() for each in _TABLE.finditer(text)), len(text)])]
 
 
 def _say_lines(text: str, table: tuple[int, int]) -> str:
@@ -270,9 +225,7 @@ def write_accepted(
         raise ConfigError(f"accepted: write the entries of {str(path)!r} as [[accepted]] tables")
     written = (text[slice(*each)] for each in tables)
     entries = [*zip(known.accepted, written, strict=True)]
-    head = "".join(
-        text[end:start] for (_, end), (start, _) in pairwise([(0, 0), *tables, (len(text), 0)])
-    )
+    head = text[: tables[0][0]] if tables else text
     told: dict[str, list[str]] = {"Accepted": [], "Accepted already": []}
     for name, eval_id in ((each.name, each.id) for each in chosen):
         # An entry written by hand may have the name in place of the id.

@@ -108,7 +108,7 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
         suite = suite.without(each.id for each in edited)
         are = "eval of an edited block is" if len(edited) == 1 else "evals of edited blocks are"
         notes = *notes, f"{len(edited)} {are} not judged: {list_stories(edited, _NAMED)}."
-    policy = sides.accepted.fit(told.stories, sides.saved.evals, sides.around.read_labels)
+    policy = sides.accepted.fit(told.stories, sides.saved.evals)
     made = Compared(alpha, margin, replace(sides, accepted=policy), suite, notes)
     return Comparison(made.with_edits(sides.around.edits))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -100,23 +100,25 @@ class Compared:
 
     def _fit(self, policy: Policy) -> Policy:
         sides = self.sides
-        fitted = policy.fit(self.stories, sides.saved.evals, sides.around.read_labels)
+        fitted = policy.fit(self.stories, sides.saved.evals)
         return replace(fitted, today=sides.accepted.today)
 
     def facts(self, gate: Gate | None = None) -> VerdictFacts:
         """The facts of the headline, with a gate's answer; by default of the usual rule."""
         judged = self.judged if gate is None else gate
-        return replace(self._tell(judged.set_aside), objection=next(iter(judged.reasons), ""))
+        return replace(
+            self._tell(frozenset(judged.accepted)), objection=next(iter(judged.reasons), "")
+        )
 
-    def _tell(self, set_aside: Mapping[str, str]) -> VerdictFacts:
-        fallen = self.suite.without(set_aside).test(self.alpha) if set_aside else self.test
+    def _tell(self, accepted: frozenset[str]) -> VerdictFacts:
+        fallen = self.suite.without(accepted).test(self.alpha) if accepted else self.test
         return VerdictFacts(
             self.stories,
             self.summary.row(0, named=True),
             self.sides,
             fallen=fallen if fallen.fell else None,
             notes=self.notes,
-            set_aside=set_aside,
+            accepted=accepted,
         )
 
     # Its forms
@@ -127,7 +129,7 @@ class Compared:
 
     def _looks(self, gate: Gate) -> tuple[int, datetime | None]:
         """How many evals one rerun may clear, and when the next look may decide the rerun ones."""
-        stories = [each for each in self.stories if each.id not in gate.set_aside]
+        stories = [each for each in self.stories if each.id not in gate.accepted]
         waiting, until = find_next_look(stories, SETTLE_ROUNDS)
         return len(list_reruns(stories)) - waiting, until
 
@@ -196,7 +198,7 @@ class Compared:
     ) -> str:
         """Write accepted failures into a file, as :meth:`Comparison.accept`; says which."""
         if evals is None:
-            gate = self.with_file(path).judge(GateRule(verdict=False))
+            gate = self.with_file(path).judge(GateRule())
             errors = {each.id for each in self.stories if each.transition == "newly_errored"}
             evals = [each for each in (*gate.failing, *gate.undecided) if each not in errors]
         chosen = choose_accepted(self.stories, evals)

@@ -119,7 +119,6 @@ class Comparison:
         max_failures: int = 0,
         accepted: GivenAccepted = None,
         min_pass_rate: float | None = None,
-        verdict: bool = True,
     ) -> Gate:
         """Decide whether a build may pass.
 
@@ -130,25 +129,20 @@ class Comparison:
                 :meth:`accept` wrote (a ``Path``, or a text that ends in ``.toml``). By default the
                 failures that the comparison knows. An outdated entry fails the gate: the entry has
                 run out, its eval is not saved any more, or its eval passed in two rows and is not
-                flaky. In the file, ``[tiers.informational]`` lists evals that never fail a build:
-                ``evals = […]`` with ids or names, ``blocks = […]`` with ids or labels.
+                flaky.
             min_pass_rate: The least pass rate of the checked run, from 0 to 1.
-            verdict: Whether a fall of the suite by its test counts. The test leaves out the
-                accepted and the informational evals.
 
         Returns:
             ``.exit_code``: 0 holds, 1 fails, 2 undecided; ``.ok``: whether that is 0; ``.reasons``:
             why it fails; ``.doubt``: why it is undecided although nothing fails it; ``.failing``,
-            ``.undecided``, ``.accepted`` and ``.informational``, ids of evals; ``.notes``: facts
-            that do not count; ``.rule``: in words. An outage is a reason, too, and so is a run
-            whose results do not match its counts.
+            ``.undecided`` and ``.accepted``, ids of evals; ``.notes``: facts that do not count;
+            ``.rule``: in words. An outage is a reason, too, and so is a run whose results do not
+            match its counts.
 
         Raises:
             ConfigError: An argument cannot be used, or a file cannot be read.
-            RetabAnalysisError: The file names a block by another text than an id, and the API
-                cannot be asked for the labels of blocks.
         """
-        rule = GateRule.check(fail_on, max_failures, min_pass_rate, verdict)
+        rule = GateRule.check(fail_on, max_failures, min_pass_rate)
         return self._compared.judge(rule, accepted)
 
     def raise_if_regressed(
@@ -157,7 +151,6 @@ class Comparison:
         max_failures: int = 0,
         accepted: GivenAccepted = None,
         min_pass_rate: float | None = None,
-        verdict: bool = True,
         *,
         undecided: bool = False,
     ) -> None:
@@ -168,7 +161,6 @@ class Comparison:
             max_failures: As for :meth:`gate`.
             accepted: As for :meth:`gate`.
             min_pass_rate: As for :meth:`gate`.
-            verdict: As for :meth:`gate`.
             undecided: Whether to raise also if the gate is undecided.
 
         Raises:
@@ -176,7 +168,7 @@ class Comparison:
             ConfigError, RetabAnalysisError: As for :meth:`gate`.
         """
         check_flag("undecided", undecided)
-        gate = self.gate(fail_on, max_failures, accepted, min_pass_rate, verdict)
+        gate = self.gate(fail_on, max_failures, accepted, min_pass_rate)
         if gate.reasons or (undecided and gate.doubt):
             reasons = gate.reasons or (f"Undecided: {gate.doubt}.",)
             raise RegressionError(" ".join(reasons), comparison=self, reasons=reasons)
@@ -287,7 +279,7 @@ class Comparison:
     def unclear(self) -> pl.DataFrame:
         """The rows of ``evals`` that may have got worse, until ``settle`` decides them.
 
-        Without evals that are accepted or only inform, as in the verdict's counts.
+        Without accepted evals, as in the verdict's counts.
         """
         ids = [each.id for each in self._compared.facts().of("suspect")]
         return self.evals.filter(pl.col("eval_id").is_in(ids))

@@ -7,18 +7,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from retab_analysis.arguments import check_count, check_flag, check_share, resolve
-from retab_analysis.comparison.accepted import (
-    SET_ASIDE,
-    Policy,
-    check_texts,
-    find_evals,
-    name_by_id,
-)
+from retab_analysis.arguments import check_count, check_share, resolve
+from retab_analysis.comparison.accepted import Policy, check_texts, find_evals, name_by_id
 from retab_analysis.comparison.detail import WORDS, list_stories
 from retab_analysis.comparison.headline import VerdictFacts, say_rate, say_rates
 from retab_analysis.comparison.names import say_day
-from retab_analysis.comparison.suite_test import SuiteTest, say_p_value, say_points
+from retab_analysis.comparison.suite_test import say_p_value, say_points
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
@@ -41,7 +35,6 @@ class Gate:
             that have not run since their edit (``start_runs(…, only="edited")`` runs them).
         doubt: Why it is undecided although nothing fails it, in words; else empty.
         accepted: The ids of the evals that do not simply pass, and are accepted.
-        informational: The ids of the evals that do not pass, and only inform.
         rule: The rule, in words.
         suite_reasons: The reasons that are not about a single failing eval.
     """
@@ -52,7 +45,6 @@ class Gate:
     undecided: tuple[str, ...] = ()
     doubt: str = ""
     accepted: tuple[str, ...] = ()
-    informational: tuple[str, ...] = ()
     rule: str = ""
     suite_reasons: tuple[str, ...] = ()
 
@@ -66,12 +58,6 @@ class Gate:
         """Whether it holds: nothing fails it, and nothing is undecided."""
         return self.exit_code == 0
 
-    @property
-    def set_aside(self) -> dict[str, str]:
-        """The evals that do not pass and do not count, with the word for the reason."""
-        informational = dict.fromkeys(self.informational, "informational")
-        return informational | dict.fromkeys(self.accepted, "accepted")
-
     def __bool__(self) -> bool:
         return self.ok
 
@@ -83,35 +69,28 @@ class GateRule:
     fail_on: tuple[str, ...] = FAIL_ON
     max_failures: int = 0
     min_pass_rate: float | None = None
-    verdict: bool = True
 
     @classmethod
     def check(
-        cls,
-        fail_on: str | Iterable[str],
-        max_failures: int,
-        min_pass_rate: float | None,
-        verdict: bool,
+        cls, fail_on: str | Iterable[str], max_failures: int, min_pass_rate: float | None
     ) -> GateRule:
         check_count("max_failures", max_failures)
         if min_pass_rate is not None:
             check_share("min_pass_rate", min_pass_rate, ends=True)
-        check_flag("verdict", verdict)
         transitions = check_texts("fail_on", fail_on)
         if unknown := [each for each in transitions if each not in TRANSITIONS]:
             known = ", ".join(TRANSITIONS)
             raise ConfigError(f"fail_on: {unknown[0]!r} is not one of {known}")
-        return cls(transitions, max_failures, min_pass_rate, verdict)
+        return cls(transitions, max_failures, min_pass_rate)
 
     def describe(self, known: int) -> str:
         """The rule in words, for the reader of a report; ``known`` failures are accepted."""
         said = [self._describe_evals()] if self.fail_on else []
-        if self.verdict:
-            said.append("the suite's test may not find that the pass rate fell")
+        said.append("the suite's test may not find that the pass rate fell")
         if self.min_pass_rate is not None:
             said.append(f"the pass rate must be at least {say_rate(self.min_pass_rate)}")
         free = f"; {count_noun(known, 'failure')} accepted" if known else ""
-        return (", and ".join(said) or "nothing fails it") + free
+        return ", and ".join(said) + free
 
     def _describe_evals(self) -> str:
         *most, last = dict.fromkeys(WORDS[each][1] for each in self.fail_on)
@@ -121,9 +100,9 @@ class GateRule:
         return f"{tolerated} may count as {named}"
 
 
-def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
+def _say_against(facts: VerdictFacts) -> list[str]:
     """The reasons against the candidate that are not about single evals."""
-    said = []
+    said, fallen = list[str](), facts.fallen
     if facts.outage is not None:
         ended, total = facts.outage
         said.append(
@@ -133,8 +112,7 @@ def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
         said.append(f"The run does not add up: {count_noun(n, 'result')} missing or miscounted.")
     if fallen is not None and fallen.is_sure:
         change = fallen.change
-        left_out = " and ".join(each for each in SET_ASIDE if each in facts.set_aside.values())
-        beginning = f"Without the {left_out} evals, the" if left_out else "The"
+        beginning = "Without the accepted evals, the" if facts.accepted else "The"
         said.append(
             f"{beginning} pass rate fell by {say_points(change.delta or 0)}, more than chance "
             f"explains (p value {say_p_value(change.p_value or 0)})."
@@ -144,8 +122,7 @@ def _say_against(facts: VerdictFacts, fallen: SuiteTest | None) -> list[str]:
 
 def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
     """Apply a rule to the evals of a comparison that the policy did not set aside."""
-    stories, waiting, aside = facts.stories, facts.sides.read.waiting, facts.set_aside
-    fallen = facts.fallen if rule.verdict else None
+    stories, waiting, aside = facts.stories, facts.sides.read.waiting, facts.accepted
     counting = [each for each in stories if each.transition in rule.fail_on or each.errs_always]
     counts = {each.id for each in counting}
     named = [each for each in counting if each.id not in aside]
@@ -160,7 +137,7 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
     if total and rule.max_failures:
         failures.append(f"Against the gate: {total}; tolerated: {rule.max_failures}.")
     outdated = policy.list_outdated(stories, facts.saved)
-    further = _say_against(facts, fallen) + _check_pass_rate(rule, policy, facts)
+    further = _say_against(facts) + _check_pass_rate(rule, facts)
     further += [f"{each.why} Remove the entry." for each in outdated]
     reasons = [*to_come, *failures, *further]
     removed = [each for each in stories if each.transition == "removed"]
@@ -172,39 +149,35 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
         entries = [each.id for each in policy.accepted]
         known = find_evals(stories, entries)
         notes += [f"Accepted, but not compared: {one_line(e)}." for e in entries if e not in known]
-    of_word = {word: [each for each in stories if aside.get(each.id) == word] for word in SET_ASIDE}
-    for word, several in of_word.items():
-        if several:
-            notes.append(f"{len(several)} {word}: {list_stories(several)}.")
+    if accepted := [each for each in stories if each.id in aside]:
+        notes.append(f"{len(accepted)} accepted: {list_stories(accepted)}.")
     unsure = [
         each
         for each in stories
-        if (each.is_undecided or each.transition == "stale") and each.id not in {*aside} | counts
+        if (each.is_undecided or each.transition == "stale") and each.id not in aside | counts
     ]
-    accepted, informational = (tuple(each.id for each in its) for its in of_word.values())
     return Gate(
         tuple(reasons),
         tuple(notes),
         failing=tuple(each.id for each in named),
         undecided=tuple(each.id for each in unsure),
-        doubt="" if reasons else _say_doubt(facts, unsure, fallen),
-        accepted=accepted,
-        informational=informational,
+        doubt="" if reasons else _say_doubt(facts, unsure),
+        accepted=tuple(each.id for each in accepted),
         rule=rule.describe(len(accepted)),
         suite_reasons=(*to_come, *further),
     )
 
 
-def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story], fallen: SuiteTest | None) -> str:
+def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story]) -> str:
     stale = [each for each in unsure if each.transition == "stale"]
     unsure = [each for each in unsure if each.transition != "stale"]
     suspects = sum(each.transition == "suspect" for each in unsure)
     errors = len(unsure) - suspects
     said = [f"{count_noun(suspects, 'eval')} may have broken"] if suspects else []
     said += [f"{count_noun(errors, 'eval')} ended in an error"] if errors else []
-    if fallen is not None and not said:
+    if facts.fallen is not None and not said:
         return "the pass rate fell in one run and no single eval explains it; run the suite again"
-    said += ["the pass rate fell in one run"] if fallen is not None else []
+    said += ["the pass rate fell in one run"] if facts.fallen is not None else []
     verb, now = ("has", "it is") if len(stale) == 1 else ("have", "they are")
     said += [f"{count_noun(len(stale), 'eval')} {verb} not run as {now} now"] if stale else []
     said += ["a newer run cannot be judged yet"] if facts.sides.read.doubts else []
@@ -229,12 +202,12 @@ def _name_failures(named: Iterable[Story], year: int | None) -> list[str]:
     return [f"{len(its)} {said}: {list_stories(its)}." for said, its in groups.items()]
 
 
-def _check_pass_rate(rule: GateRule, policy: Policy, facts: VerdictFacts) -> list[str]:
-    """The pass rate of the checked run, without the evals that only inform."""
+def _check_pass_rate(rule: GateRule, facts: VerdictFacts) -> list[str]:
+    """The pass rate of the checked run."""
     least = rule.min_pass_rate
     if least is None:
         return []
-    passed, of = facts.count_passes(policy.informational_ids(facts.stories))
+    passed, of = facts.count_passes()
     if not of:
         return [f"The pass rate is not known; the rule asks for at least {say_rate(least)}."]
     if passed / of >= least:

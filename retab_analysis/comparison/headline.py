@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from retab_analysis.comparison.accepted import SET_ASIDE
 from retab_analysis.comparison.detail import WORDS, name_block
 from retab_analysis.comparison.names import find_year, name_versions, say_day
 from retab_analysis.comparison.sides import NewerRun, Sides
@@ -26,9 +25,8 @@ _ENDED = (*DECIDED, "mixed", "error")
 class VerdictFacts:
     """The facts of a verdict.
 
-    ``fallen`` is the test of the suite, without the evals set aside, if it fell. ``set_aside`` has
-    the reason, in a word, why each of these does not count. ``objection`` is the gate's first
-    reason, if any.
+    ``fallen`` is the test of the suite, without the accepted evals, if it fell. ``accepted`` are
+    the ids of those that do not simply pass. ``objection`` is the gate's first reason, if any.
     """
 
     stories: Sequence[Story]
@@ -36,17 +34,17 @@ class VerdictFacts:
     sides: Sides
     fallen: SuiteTest | None
     notes: tuple[str, ...] = ()
-    set_aside: Mapping[str, str] = field(default_factory=dict)
+    accepted: frozenset[str] = frozenset()
     objection: str = ""
 
     def of(self, *transitions: str) -> list[Story]:
-        """The evals of some transitions, without those set aside."""
+        """The evals of some transitions, without the accepted ones."""
         its = [each for each in self.stories if each.transition in transitions]
-        return [each for each in its if each.id not in self.set_aside]
+        return [each for each in its if each.id not in self.accepted]
 
     @property
     def nothing(self) -> str:
-        return "nothing new" if self.set_aside else "nothing"
+        return "nothing new" if self.accepted else "nothing"
 
     @cached_property
     def states(self) -> list[str]:
@@ -63,9 +61,9 @@ class VerdictFacts:
         errors = sum(each.state == "error" and each.is_outage for each in self.stories)
         return (errors, sum(each in _ENDED for each in self.states)) if errors else None
 
-    def count_passes(self, without: Collection[str]) -> tuple[int, int]:
-        """How many evals pass, and how many ended, without those left out."""
-        ended = [s for s in self.stories if s.state in _ENDED and s.id not in without]
+    def count_passes(self) -> tuple[int, int]:
+        """How many evals pass, and how many ended."""
+        ended = [each for each in self.stories if each.state in _ENDED]
         return sum(each.passes_in_the_end for each in ended), len(ended)
 
     @cached_property
@@ -128,11 +126,12 @@ class VerdictFacts:
 
     def counts(self) -> list[Count]:
         numbers = Counter(
-            self.set_aside.get(each.id, WORDS[each.transition][1]) for each in self.stories
+            "accepted" if each.id in self.accepted else WORDS[each.transition][1]
+            for each in self.stories
         )
         tones = {word: tone for _, word, tone in reversed([*WORDS.values()])} | {"broke": "bad"}
         order = [*dict.fromkeys(word for _, word, _ in WORDS.values())]
-        order[(at := order.index("no result")) : at] = SET_ASIDE
+        order.insert(order.index("no result"), "accepted")
         shown = ((numbers[word], word, tones.get(word, "known")) for word in order)
         return [Count(n, word + "s" * (word == "error" and n > 1), t) for n, word, t in shown if n]
 
@@ -430,13 +429,12 @@ def _fixed(facts: VerdictFacts) -> Heading | None:
 
 def _nothing_broke(facts: VerdictFacts) -> Heading:
     passed, of = facts.passing
-    aside = [*facts.set_aside.values()]
     failing = [s for s in facts.stories if s.fails and not s.passes_in_the_end]
-    counts = Counter(each.transition for each in failing if each.id not in facts.set_aside)
+    counts = Counter(each.transition for each in failing if each.id not in facts.accepted)
     flaky = facts.of("flaky")
     counts["flaky"] = len(flaky) * any(each.fails for each in flaky)
     said = [f"{passed:,} of {of:,} pass"]
-    said += [f"{aside.count(word)} {word}" for word in SET_ASIDE if word in aside]
+    said += [f"{len(facts.accepted)} accepted"] if facts.accepted else []
     words = {
         "still_failing": "fails as before" if counts["still_failing"] == 1 else "fail as before",
         "flaky": "flaky",

@@ -85,7 +85,7 @@ def find_next_step(
 def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | None:
     read = facts.sides.read
     stale = [s for s in facts.stories if s.saved.stale and s.transition]
-    stale = [each for each in stale if each.id not in facts.set_aside]
+    stale = [each for each in stale if each.id not in facts.accepted]
     going = [each for each in read.newer if each.kind == "going on"]
     goes_on = find_going(facts, {each.block_id for each in stale}) if stale else None
     if read.waiting[0] or goes_on or any(not each.is_judged for each in going):

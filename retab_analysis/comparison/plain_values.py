@@ -16,7 +16,7 @@ from retab_analysis.evidence.story import Story
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
 """The columns of ``Comparison.evals`` that hold, or may quote, values of customers' documents."""
 
-_GATE = ("reasons", "notes", "failing", "undecided", "accepted", "informational")
+_GATE = ("reasons", "notes", "failing", "undecided", "accepted")
 _BRIEF = 10_000  # bytes: a token has about 3.5, and there should be at most 3,000
 _LONGEST = 120
 _SENTENCE = 400

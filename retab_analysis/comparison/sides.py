@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from retab_analysis.comparison.accepted import Policy, ReadLabels
+from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
@@ -89,7 +89,6 @@ class Surroundings:
     workflow: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
     edits: Edits | None = None
-    read_labels: ReadLabels | None = None
 
 
 @dataclass(frozen=True, eq=False)

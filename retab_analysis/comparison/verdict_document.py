@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import polars as pl
 
-from retab_analysis.comparison.accepted import SET_ASIDE
 from retab_analysis.comparison.config_changes import readable, shorten_field
 from retab_analysis.comparison.detail import (
     describe,
@@ -350,9 +349,7 @@ class _Writer:
         yield from self._reasoned("Flaky", facts.of("flaky"))
         yield from self._reasoned("Failing as before", facts.of("still_failing"))
         yield from self._reasoned("Not compared", facts.of("added", "not_comparable", "removed"))
-        for word in SET_ASIDE:
-            aside = [each for each in facts.stories if facts.set_aside.get(each.id) == word]
-            yield from self._reasoned(word.capitalize(), aside)
+        yield from self._reasoned("Accepted", [s for s in facts.stories if s.id in facts.accepted])
         sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
         yield Folded("How this was compared, and how sure it is", None, tuple(sentences))
         gate = self.gate
@@ -409,7 +406,7 @@ def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case
     if story.passes_in_the_end and story.transition != "stale":
         return Case(*about, "passed", attempts=attempts)
     why = f"{say_word(story)}: {say_reason(story, year)}"
-    if story.id in gate.set_aside:
-        return Case(*about, "xfailed", f"{gate.set_aside[story.id]}; {why}")
+    if story.id in gate.accepted:
+        return Case(*about, "xfailed", f"accepted; {why}")
     known_failing = story.fails and story.transition in ("still_failing", "flaky", *BROKEN)
     return Case(*about, "xfailed" if known_failing else "skipped", why)

@@ -25,7 +25,12 @@ from retab_analysis.fetch.lists import (
 )
 from retab_analysis.fetch.paging import PAGE_SIZE, read_list
 from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values, quote_id
-from retab_analysis.fetch.publications import is_unavailable, read_newest_versions
+from retab_analysis.fetch.publications import (
+    OPTIONAL_TRIES,
+    is_unavailable,
+    is_unknown,
+    read_newest_versions,
+)
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.schema import BLOCKS, EDITS, ERAS, PROBLEMS, Datetime, write_by_value
@@ -120,9 +125,10 @@ def read_history(client: Client, workflow_id: str, blocks: Sequence[str]) -> pl.
 
 def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame | None:
     try:
-        eras = read_list(client, history_path(block_id), [("workflow_id", workflow_id)], ERAS)
+        path, params = history_path(block_id), [("workflow_id", workflow_id)]
+        eras = read_list(client, path, params, ERAS, tries=OPTIONAL_TRIES)
     except RetabAnalysisError as error:
-        if is_unavailable(error):
+        if is_unknown(error):
             return None
         raise
     return eras.frame.with_columns(block_id=pl.lit(block_id), workflow_id=pl.lit(workflow_id))
@@ -204,7 +210,7 @@ def _see_publications(client: Client, workflow_id: str) -> pl.DataFrame:
     try:
         versions = read_newest_versions(client, workflow_id)
     except RetabAnalysisError as error:
-        if not is_unavailable(error):
+        if not is_unknown(error):
             raise
         return SIGHTINGS.to_frame()
     rows = {each["workflow_version_id"]: each for each in versions.to_dicts()}

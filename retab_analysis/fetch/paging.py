@@ -149,6 +149,7 @@ def read_pages(
     wanted: int | None = None,
     strict: bool = True,
     accept: Accept = lambda structs: None,
+    tries: int | None = None,
 ) -> Iterator[Page]:
     """Read a list page by page, from ``into.cursor`` on.
 
@@ -176,7 +177,7 @@ def read_pages(
         missing = PAGE_SIZE if wanted is None else wanted - before
         size = missing if 0 < missing < PAGE_SIZE else PAGE_SIZE
         cursor = [] if into.cursor is None else [("after", into.cursor)]
-        page = client.get(path, [*params, ("limit", str(size)), *cursor], parse=parse)
+        page = client.get(path, [*params, ("limit", str(size)), *cursor], parse=parse, tries=tries)
         into.add(page)
         yield page
         if into.cursor is None:
@@ -202,12 +203,14 @@ def read_list(
     progress: Progress | None = None,
     of: str | None = None,
     most_pages: int | None = None,
+    tries: int | None = None,
 ) -> Fetched:
     """Records of another workflow than asked for, or than ``of``, raise a ProtocolError."""
     into, asked = Collected(Gathering(table)), dict(params)
     accept = refuse_other_workflow(of or asked.get("workflow_id"), table)
     try:
-        pages = read_pages(client, path, params, into, strict=strict, accept=accept)
+        how: dict[str, Any] = {"strict": strict, "accept": accept, "tries": tries}
+        pages = read_pages(client, path, params, into, **how)
         for _ in itertools.islice(pages, most_pages):
             if progress is not None:
                 progress.update(len(into.ids))

@@ -16,7 +16,13 @@ import polars as pl
 
 from retab_analysis.arguments import check_flag, suggest
 from retab_analysis.decode import Problems
-from retab_analysis.errors import APIError, NotFoundError, ProtocolError, RetabAnalysisError
+from retab_analysis.errors import (
+    APIError,
+    NotFoundError,
+    ProtocolError,
+    RetabAnalysisError,
+    ServerError,
+)
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import (
     GRAPHS_PATH,
@@ -34,6 +40,9 @@ from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
 UNNUMBERED = "The API does not list publications here, so versions have no numbers."
+
+OPTIONAL_TRIES = 2
+"""How often a history or the list of publications is tried: a check can do without."""
 
 Read = Callable[..., Fetched]
 
@@ -102,7 +111,12 @@ def is_unavailable(error: RetabAnalysisError) -> bool:
     """Whether the API does not have this endpoint, for this key or at all."""
     if isinstance(error, ProtocolError):
         return "not JSON" in str(error)  # a web page, and not the list of another workflow
-    return isinstance(error, APIError) and error.status_code in (403, 404, 405)
+    return isinstance(error, APIError) and error.status_code in (403, 404, 405, 501)
+
+
+def is_unknown(error: RetabAnalysisError) -> bool:
+    """Whether histories or publications are not known for now: no check fails by that."""
+    return is_unavailable(error) or isinstance(error, ServerError)
 
 
 def is_unnumbered(versions: pl.DataFrame) -> bool:
@@ -118,9 +132,10 @@ def note_versions(versions: pl.DataFrame | None) -> list[str]:
 
 def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
     try:
-        fetched = read(client, publications_path(workflow_id), [], VERSIONS, of=workflow_id)
+        path = publications_path(workflow_id)
+        fetched = read(client, path, [], VERSIONS, of=workflow_id, tries=OPTIONAL_TRIES)
     except RetabAnalysisError as error:
-        if not is_unavailable(error):
+        if not is_unknown(error):
             raise
         return read_graphs(client, workflow_id, read)
     if fetched.frame["is_current"].null_count() == fetched.frame.height > 0:
@@ -133,9 +148,10 @@ def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
 def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fetched:
     current = find_workflow(client, workflow_id).drop_nulls("published_version_id")
     try:
-        fetched = read(client, GRAPHS_PATH, of_workflow(workflow_id), GRAPHS)
+        params = of_workflow(workflow_id)
+        fetched = read(client, GRAPHS_PATH, params, GRAPHS, tries=OPTIONAL_TRIES)
     except RetabAnalysisError as error:
-        if current.is_empty() or not is_unavailable(error):
+        if current.is_empty() or not is_unknown(error):
             suggest_workflow(client, workflow_id, error)
             raise
         fetched = Fetched(GRAPHS.empty(), Problems())

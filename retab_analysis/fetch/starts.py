@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import polars as pl
 
 from retab_analysis import wire
+from retab_analysis.arguments import add_sentence
 from retab_analysis.decode import to_frame
 from retab_analysis.errors import (
     APIError,
@@ -39,7 +41,7 @@ from retab_analysis.fetch.params import (
     Runs,
     quote_id,
 )
-from retab_analysis.fetch.runs import RUNS_PATH, list_runs
+from retab_analysis.fetch.runs import RUNS_PATH, list_runs, read_run
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, run_all
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
@@ -50,6 +52,9 @@ _OF_ONE_RUN = (ConflictError, NotFoundError)
 _UNANSWERED = (KeyboardInterrupt, TransportError, ProtocolError, ServerError, SchemaError)
 # The ``Date`` of an answer has whole seconds, and an answer takes a while.
 _SLACK = timedelta(seconds=5)
+_TIME = "%Y-%m-%d %H:%M:%S UTC"
+# The name of a request's scope in RUNS.
+_SCOPES = {"workflow": "workflow", "block": "block", "single": "eval"}
 # Seconds that you wait after Ctrl-C to hear which run goes on.
 _LOOK = 5.0
 
@@ -114,22 +119,23 @@ def start_each(
     client: Client, workflow_id: str, scopes: Sequence[Mapping[str, str]]
 ) -> pl.DataFrame:
     started: list[wire.Run] = []
-    parse = record_parser(RUNS, partial(refuse_other, "workflow", "workflow_id", workflow_id))
     with _terminating_as_interrupt():
         # One after the other: the frame has the order of the queue.
         for scope in scopes:
-            began = datetime.now(UTC)
+            start = _Start(client, workflow_id, scope)
             try:
-                body = {"workflow_id": workflow_id, "scope": scope}
-                started.append(client.post(RUNS_PATH, body, parse=parse))
+                started.append(start.send({each.id for each in started}))
             except (RetabAnalysisError, KeyboardInterrupt) as error:
                 error.partial = to_frame(RUNS, started)  # type: ignore[union-attr]
                 client.explain_absence(error)
-                is_408 = isinstance(error, APIError) and error.status_code == 408
-                if is_408 or isinstance(error, _UNANSWERED):
-                    _look_for_start(client, workflow_id, scope, began, error)
+                if isinstance(error, _UNANSWERED) or _is_timeout(error):
+                    start.look_for_run(error)
                 raise
     return to_frame(RUNS, started)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    return isinstance(error, APIError) and error.status_code == 408
 
 
 @contextlib.contextmanager
@@ -150,71 +156,115 @@ def _terminating_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _look_for_start(
-    client: Client,
-    workflow_id: str,
-    scope: Mapping[str, str],
-    began: datetime,
-    error: RetabAnalysisError | KeyboardInterrupt,
-) -> None:
-    is_interrupt = isinstance(error, KeyboardInterrupt)
-    known: pl.DataFrame = error.partial  # type: ignore[union-attr, assignment]
-    look = partial(_runs_since, client, workflow_id, scope, began)
-    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-    reason: object = None
-    try:
-        run_all([look], 1, outcomes, patience=_LOOK if is_interrupt else None)
-    except OutOfPatienceError:
-        reason = f"the API did not say so within {_LOOK:g} s"
-    except KeyboardInterrupt:
-        reason = "interrupted again"
-    else:
-        reason = outcomes.error()
-    told = str(error) or "interrupted"
-    if reason is not None:
-        error.args = (f"{told}. Whether the run was started is not known: {reason}",)
-        return
-    found = outcomes.results[0].filter(~pl.col("run_id").is_in(known["run_id"].implode()))
-    error.unconfirmed = found  # type: ignore[union-attr]
-    if is_interrupt:
-        error.partial = pl.concat([known, found])  # type: ignore[union-attr]
-    names = ", ".join(found["run_id"])
-    which = f"; it may be {names}, see .unconfirmed" if names else "; no such run has appeared yet"
-    error.args = (f"{told}. Whether the run was started is not known{which}",)
+@dataclass
+class _Start:
+    """One start: its request, and the run that the answer names."""
+
+    client: Client
+    workflow_id: str
+    scope: Mapping[str, str]
+    named: pl.DataFrame = field(default_factory=RUNS.empty)
+
+    def send(self, known: Collection[str]) -> wire.Run:
+        """Start the run; refuse an answer that names another one, or one of the ``known``."""
+        self.began, sent = datetime.now(UTC), self.client.now()
+
+        def accept(run: wire.Run, now: datetime) -> None:
+            self.named = to_frame(RUNS, [run])
+            asked_at = now - timedelta(seconds=self.client.now() - sent)
+            if (why := self._find_mismatch(self.named.row(0, named=True), asked_at)) is not None:
+                raise ProtocolError(f"run {run.id!r} {why}")
+            if run.id in known:
+                raise ProtocolError(f"run {run.id!r}, which an earlier request started")
+
+        body = {"workflow_id": self.workflow_id, "scope": self.scope}
+        parse = record_parser(RUNS, lambda structs: None)
+        run: wire.Run = self.client.post(RUNS_PATH, body, parse=parse, accept=accept)
+        return run
+
+    def _find_mismatch(self, run: Mapping[str, Any], asked_at: datetime) -> str | None:
+        """Why a run is not the one that was asked for, if so; a proxy may repeat an answer."""
+        created, of_run = (
+            run["created_at"],
+            (run["scope"], run["eval_id"] or run["target_block_id"]),
+        )
+        asked = _SCOPES[self.scope["type"]], self.scope.get("eval_id") or self.scope.get("block_id")
+        if run["workflow_id"] != self.workflow_id:
+            return (
+                f"of workflow {run['workflow_id']!r}, but the request was for {self.workflow_id!r}"
+            )
+        if of_run != asked:
+            found, wanted = (_name_scope(*each) for each in (of_run, asked))
+            return f"of {found}, but the request was for {wanted}"
+        if created is not None and created < asked_at - _SLACK:
+            return f"of {created:{_TIME}}, but the request was sent at {asked_at:{_TIME}}"
+        return None
+
+    def look_for_run(self, error: RetabAnalysisError | KeyboardInterrupt) -> None:
+        """Name the runs that the start may have begun in its error."""
+        is_interrupt = isinstance(error, KeyboardInterrupt)
+        outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+        reason: object = None
+        try:
+            run_all([self._list_new], 1, outcomes, patience=_LOOK if is_interrupt else None)
+        except OutOfPatienceError:
+            reason = f"the API did not say so within {_LOOK:g} s"
+        except KeyboardInterrupt:
+            reason = "interrupted again"
+        else:
+            reason = outcomes.error()
+        known: pl.DataFrame = error.partial  # type: ignore[union-attr, assignment]
+        seen = pl.concat([self.named, *outcomes.results.values()]).unique(
+            "run_id", maintain_order=True
+        )
+        found = seen.filter(~pl.col("run_id").is_in(known["run_id"].implode()))
+        told = f"{str(error) or 'interrupted'}. Whether the run was started is not known"
+        names = ", ".join(found["run_id"])
+        if reason is None or names:
+            error.unconfirmed = found  # type: ignore[union-attr]
+        if is_interrupt:
+            error.partial = pl.concat([known, found])  # type: ignore[union-attr]
+        which = f"it may be {names}, see .unconfirmed" if names else "no such run has appeared yet"
+        error.args = (f"{told}; {which}" if names or reason is None else f"{told}: {reason}",)
+
+    def _list_new(self) -> pl.DataFrame:
+        query = RunQuery.make(
+            workflow_id=self.workflow_id,
+            eval_id=self.scope.get("eval_id"),
+            target_block_id=self.scope.get("block_id"),
+            trigger_type="api",
+        )
+        # The newest ones, cut here: this machine's clock may be wrong by minutes, and the answer
+        # tells by how much.
+        fetched = list_runs(self.client, query, limit=PAGE_SIZE, strict=False)
+        since = self.began + timedelta(seconds=self.client.clock_offset) - _SLACK
+        is_new = (pl.col("created_at") >= since).fill_null(value=True)
+        return fetched.frame.filter(
+            pl.col("scope") == _SCOPES[self.scope["type"]], is_new
+        ).reverse()
 
 
-def _runs_since(
-    client: Client, workflow_id: str, scope: Mapping[str, str], began: datetime
-) -> pl.DataFrame:
-    query = RunQuery.make(
-        workflow_id=workflow_id,
-        eval_id=scope.get("eval_id"),
-        target_block_id=scope.get("block_id"),
-        trigger_type="api",
-    )
-    # The newest ones, cut here: this machine's clock may be wrong by minutes, and the answer tells
-    # by how much.
-    fetched = list_runs(client, query, limit=PAGE_SIZE, strict=False)
-    since = began + timedelta(seconds=client.clock_offset) - _SLACK
-    name = {"single": "eval"}.get(scope["type"], scope["type"])
-    is_new = (pl.col("created_at") >= since).fill_null(value=True)
-    return fetched.frame.filter(pl.col("scope") == name, is_new).reverse()
+def _name_scope(scope: str, of: str | None) -> str:
+    return "the whole workflow" if scope == "workflow" else f"{scope} {of!r}"
 
 
 def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
     """Cancel eval runs.
+
+    A run that has ended meanwhile is no error. If the API does not answer, ``cancel_runs`` reads
+    the run to see whether it was cancelled.
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
         client: The client to ask; by default the session's.
 
     Returns:
-        A RUNS frame of the runs after that, in the order given.
+        A RUNS frame of the runs after that, in the order given; ``status`` tells how each ended.
 
     Raises:
-        ConflictError: A run has already ended. The other runs are still cancelled, and are in
+        NotFoundError: A run does not exist. The other runs are still cancelled, and are in
             ``.partial``. The message names every run that was not cancelled.
-        NotFoundError: A run does not exist; otherwise as above.
+        ConflictError: The API refuses to cancel a run that has not ended; otherwise as above.
         ConfigError: An argument cannot be used, or there is no key.
         RetabAnalysisError: Any other failure, which ends the cancelling; ``.partial`` has the runs
             cancelled before, and the message names the others.
@@ -230,9 +280,7 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
     failed: dict[str, RetabAnalysisError] = {}
     for run_id in ids:
         try:
-            path = f"{RUNS_PATH}/{quote_id('run_id', run_id)}/cancel"
-            parse = record_parser(RUNS, partial(refuse_other, RUNS.noun, "id", run_id))
-            cancelled.append(chosen.post(path, None, parse=parse))
+            cancelled.append(_cancel(chosen, run_id))
         except RetabAnalysisError as error:
             failed[run_id] = error
             if not isinstance(error, _OF_ONE_RUN):
@@ -254,3 +302,21 @@ def cancel_runs(runs: Runs, *, client: Client | None = None) -> pl.DataFrame:
         told.args = (f"{told}. Not cancelled: {names}{rest}; the others are in .partial",)
     told.partial = frame
     raise told
+
+
+def _cancel(client: Client, run_id: str) -> wire.Run:
+    """Cancel a run; if only the answer was lost, or the run has ended, read it."""
+    path = f"{RUNS_PATH}/{quote_id('run_id', run_id)}"
+    parse = record_parser(RUNS, partial(refuse_other, RUNS.noun, "id", run_id))
+    try:
+        cancelled: wire.Run = client.post(f"{path}/cancel", None, parse=parse)
+        return cancelled
+    except RetabAnalysisError as error:
+        if isinstance(error, (ConflictError, *_UNANSWERED)) or _is_timeout(error):
+            with contextlib.suppress(RetabAnalysisError):
+                run = read_run(client, run_id)
+                status, has_ended = to_frame(RUNS, [run])["status", "is_terminal"].row(0)
+                if has_ended:
+                    return run
+                error.args = (add_sentence(error, f"The run is {status} now"),)
+        raise

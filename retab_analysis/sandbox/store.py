@@ -9,7 +9,7 @@ from dataclasses import replace
 from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.http.messages import coded, not_found
 from retab_analysis.sandbox.instants import MINUTE, SECOND, wall_clock
-from retab_analysis.sandbox.queries import Key, PageQuery, RunFilter, Scope, SortedRows
+from retab_analysis.sandbox.queries import Key, PageQuery, R, RunFilter, Scope, SortedRows
 from retab_analysis.sandbox.simulation.planning import Circumstances, active_evals, make_plan
 from retab_analysis.sandbox.simulation.run_documents import summary_document
 from retab_analysis.sandbox.simulation.serial_queue import SerialQueue
@@ -210,34 +210,25 @@ class Store:
 
     def list_evals(self, workflow_id: str, block_id: str | None, query: PageQuery) -> bytes:
         with self._reading() as now:
-            its = (saved for saved in self._workflow(workflow_id).evals if saved.id in self._evals)
-            rows = SortedRows(((saved.created, saved.id), saved) for saved in its)
-
-            def locate(eval_id: str) -> Key | None:
-                row = self._evals.get(eval_id)
-                return None if row is None else (row.created, row.id)
-
-            return rows.page(
-                query,
-                locate,
-                lambda row: self._eval(row, now),
-                lambda row: block_id in (None, row.block.id),
-            )
+            rows = {
+                (saved.created, saved.id): saved
+                for saved in self._workflow(workflow_id).evals
+                if saved.id in self._evals and block_id in (None, saved.block.id)
+            }
+            return _page_of(rows, query, lambda saved: self._eval(saved, now))
 
     def get_eval(self, eval_id: str) -> bytes:
         with self._reading() as now:
             return self._eval(self._saved(eval_id), now)
 
-    def create_eval(self, asked: Document) -> bytes:
+    def create_eval(self, workflow_id: str, block_id: str, asked: Document) -> bytes:
         with self._reading() as now:
-            target = asked.get("target")
-            block_id = target.get("block_id") if isinstance(target, dict) else None
-            workflow = self._workflow(str(asked.get("workflow_id")))
-            block = _block(workflow, str(block_id))
+            workflow = self._workflow(workflow_id)
+            block = _block(workflow, block_id)
             self._started["eval"] += 1
             key = f"created/{self._started['eval']}"
-            ident = f"eval_{token(self._world.seed, workflow.id, key)}"
-            new = SavedEval(ident, key, workflow.id, block, None, now, None, (), {}, {})
+            ident = f"eval_{token(self._world.seed, workflow_id, key)}"
+            new = SavedEval(ident, key, workflow_id, block, None, now, None, (), {}, {})
             return self._save(new, {"source": {}, "assertion": {}, **asked}, now)
 
     def update_eval(self, eval_id: str, asked: Document) -> bytes:
@@ -334,9 +325,8 @@ class Store:
         }
         return _page_of(rows, query)
 
-    def get_block(self, block_id: str, workflow_id: str | None) -> bytes:
-        for each in self._workflows if workflow_id is None else [workflow_id]:
-            workflow = self._workflow(each)
+    def get_block(self, block_id: str) -> bytes:
+        for workflow in self._workflows.values():
             if block_id in workflow.newest.revisions:
                 return to_json(block_document(workflow, _block(workflow, block_id)))
         raise not_found("block", block_id)
@@ -388,9 +378,11 @@ class Store:
         return self._world.files[file_id]
 
 
-def _page_of(rows: Mapping[Key, Document], query: PageQuery) -> bytes:
+def _page_of(
+    rows: Mapping[Key, R], query: PageQuery, encode: Callable[[R], bytes] = to_json
+) -> bytes:
     places = {key[1]: key for key in rows}
-    return SortedRows(rows.items()).page(query, places.get, to_json)
+    return SortedRows(rows.items()).page(query, places.get, encode)
 
 
 def _is_wanted(run: SimulatedRun, narrow: RunFilter, now: int) -> bool:

@@ -27,6 +27,7 @@ from retab_analysis.transport.retry import (
 
 T = TypeVar("T")
 Parse = Callable[[bytes], T]
+Accept = Callable[[T, datetime], None]
 
 _LIST_OF_RUNS = "GET /v1/workflows/evals/runs"
 """The one request whose answers set the clock."""
@@ -118,17 +119,39 @@ class Client:
         """The API's time by its newest list of runs; before the first, this machine's."""
         return datetime.fromtimestamp(self._source.wall() + self.clock_offset, UTC)
 
-    def get(self, path: str, params: Params = (), *, parse: Parse[T]) -> T:
+    def get(
+        self, path: str, params: Params = (), *, parse: Parse[T], tries: int | None = None
+    ) -> T:
         """GET a document by its quoted path from ``/v1`` on, and try again while that may help.
 
         ``parse`` makes the result from the body; its ``ProtocolError`` names the problem ("not
-        JSON") and counts as a failed attempt.
+        JSON") and counts as a failed attempt. With ``tries`` there are at most as many.
         """
-        return self._call("GET", path, params, None, parse)
+        most = self._settings.max_attempts
+        return self._call(
+            "GET",
+            path,
+            params,
+            None,
+            lambda response: parse(response.body),
+            max_attempts=min(tries or most, most),
+        )
 
-    def post(self, path: str, json: Any, *, parse: Parse[T]) -> T:
-        """POST a JSON document, once: even after a failure the API may have acted on it."""
-        return self._call("POST", path, (), json, parse)
+    def post(
+        self, path: str, json: Any, *, parse: Parse[T], accept: Accept[T] = lambda result, now: None
+    ) -> T:
+        """POST a JSON document, once: even after a failure the API may have acted on it.
+
+        ``accept`` gets the result and the API's time by this very answer, without a ``Date`` by
+        :attr:`api_time`. Its ``ProtocolError`` names the problem.
+        """
+
+        def read(response: Response) -> T:
+            result = parse(response.body)
+            accept(result, tell_time(response.headers) or self.api_time)
+            return result
+
+        return self._call("POST", path, (), json, read)
 
     def describe_environment(self) -> str:
         """Name the environment that the key sees, for errors about missing records; asks once."""
@@ -160,7 +183,13 @@ class Client:
         self._sender.close()
 
     def _call(
-        self, method: str, path: str, params: Params, json: Any, parse: Parse[T], **limits: Any
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        json: Any,
+        read: Callable[[Response], T],
+        **limits: Any,
     ) -> T:
         settings, url = self._settings, self._settings.base_url + path
         tries = settings.max_attempts if method == "GET" else 1
@@ -172,7 +201,7 @@ class Client:
                 response = self._sender.send(method, url, params, json, current)
                 if isinstance(response, FailedAttempt):
                     return response
-                result = self._read(response, state, parse)
+                result = self._read(response, state, read)
                 if state.request == _LIST_OF_RUNS and not isinstance(result, FailedAttempt):
                     self._set_clock(response)
                 return result
@@ -184,13 +213,15 @@ class Client:
         if now is not None:
             self.clock_offset = now.timestamp() - self._source.wall()
 
-    def _read(self, response: Response, state: RetryState, parse: Parse[T]) -> T | FailedAttempt:
+    def _read(
+        self, response: Response, state: RetryState, read: Callable[[Response], T]
+    ) -> T | FailedAttempt:
         _log.debug("%s: %d, %d bytes", state.request, response.status, len(response.body))
         failed = classify_response(response, state, self._settings, self._source.wall())
         if failed is not None:
             return failed
         try:
-            return parse(response.body)
+            return read(response)
         except SchemaError as error:
             error.request_id = response.headers.get("x-request-id")
             if error.request_id:

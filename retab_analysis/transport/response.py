@@ -114,13 +114,16 @@ def _api_error(response: Response, state: RetryState, settings: Settings, now: f
     )
 
 
-def read_status(body: bytes) -> str | None:
-    """The name of the key's environment, from the answer about the key; None without one."""
+def read_status(response: Response) -> str | None:
+    """The name of the key's environment, flat or nested, from the answer about the key."""
     try:
-        found = msgspec.json.decode(body)["environment"]
-        return str(found.get("name") or found["id"])[:SNIPPET_LENGTH]
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        flat = msgspec.json.decode(response.body)
+        nested = flat.get("environment") or {}
+        names = flat.get("environment_slug"), nested.get("name"), flat.get("environment_id")
+        found = next(filter(None, (*names, nested.get("id"))), None)
+    except (ValueError, RecursionError, TypeError, AttributeError):
         return None
+    return None if found is None else str(found)[:SNIPPET_LENGTH]
 
 
 def _error_detail(body: bytes) -> tuple[str | None, str | None]:

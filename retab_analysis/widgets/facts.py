@@ -14,11 +14,13 @@ import polars as pl
 
 from retab_analysis.checks.read import count_waiting
 from retab_analysis.comparison.comparison import Comparison, inside
+from retab_analysis.comparison.config_changes import compare_blocks, readable, shorten_field
 from retab_analysis.comparison.detail import (
     WORDS,
     find_sign,
     list_documents,
     make_cells,
+    mark_texts,
     name_eval,
     say_reason,
     say_short,
@@ -27,11 +29,23 @@ from retab_analysis.comparison.detail import (
 from retab_analysis.comparison.headline import write_heading
 from retab_analysis.comparison.names import name_version, name_versions, say_day
 from retab_analysis.comparison.verdict_document import Door
+from retab_analysis.fetch.edits import find_era
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.render.document import Count, Heading, Line, Note, Row, Span, plain, write_line
+from retab_analysis.render.document import (
+    Change,
+    Count,
+    Heading,
+    Line,
+    Note,
+    Row,
+    Span,
+    plain,
+    write_line,
+)
 from retab_analysis.render.text import mark_line, to_text
+from retab_analysis.schema import BLOCKS
 from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DRAFT, NOT_COMPARED
-from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState
+from retab_analysis.widgets.state import NO_EVAL, NO_RUN, Look, ViewState
 
 COLUMNS, YOUNGER = 16, 3
 """So many runs are columns of the matrix, and so many of them may be newer than the checked."""
@@ -57,7 +71,7 @@ class Judgement:
         self.gate = comparison.gate()
         door = Door(values, types="", shows="")
         self.document = inside(comparison).document(door, self.gate)
-        self.facts = replace(inside(comparison).facts(), set_aside=self.gate.set_aside)
+        self.facts = replace(inside(comparison).facts(), accepted=frozenset(self.gate.accepted))
         self.stories = {each.id: each for each in inside(comparison).stories}
         self._rows: dict[str, Row] = {}
 
@@ -95,30 +109,35 @@ class Facts:
 
     def __init__(self, state: ViewState, judged: Judgement | None) -> None:
         self.state = state
-        made, values = state.comparison, state.values
+        made, values = state.look.comparison, state.values
         if judged is None or judged.comparison is not made or judged.values != values:
             judged = None if made is None else Judgement(made, values=values)
         self.judged = judged
 
     def is_of(self, state: ViewState) -> bool:
         """Whether another state says the same about the runs and the evals."""
-        names = ("comparison", "runs", "results", "checked", "edits", "between", "values", "phase")
-        return all(getattr(self.state, name) is getattr(state, name) for name in names)
+        names = ("comparison", "runs", "results", "checked", "eras", "between", "phase")
+        is_same = all(getattr(self.look, name) is getattr(state.look, name) for name in names)
+        return is_same and self.state.values == state.values
+
+    @property
+    def look(self) -> Look:
+        return self.state.look
 
     # The evals
 
     @cached_property
     def words(self) -> dict[str, str]:
         """The word under which each eval is counted, in the order of harm."""
-        state, judged = self.state, self.judged
+        look, judged = self.look, self.judged
         if judged is None:
             return {}
-        aside = judged.gate.set_aside
-        found = {k: aside.get(k, say_word(each)) for k, each in judged.stories.items()}
-        is_checked = pl.col("run_id").is_in(state.checked["run_id"].implode())
-        passed = {*state.results.filter(is_checked, state="passed")["eval_id"]}
+        found = {k: say_word(each) for k, each in judged.stories.items()}
+        found |= dict.fromkeys(judged.gate.accepted, "accepted")
+        is_checked = pl.col("run_id").is_in(look.checked["run_id"].implode())
+        passed = {*look.results.filter(is_checked, state="passed")["eval_id"]}
         # A further pass of a passing eval is only counted, without another comparison.
-        passes = state.passing & passed if state.is_watched else frozenset[str]()
+        passes = look.passing & passed if look.is_watched else frozenset[str]()
         pending = sorted(inside(judged.comparison).sides.saved.pending - found.keys())
         pending.sort(key=lambda each: each not in passes)
         return found | {each: PASSES if each in passes else NOT_YET for each in pending}
@@ -130,7 +149,7 @@ class Facts:
             return []
         numbers = Counter(self.words.values())
         known = {singular(each.word): each for each in self.judged.document.counts}
-        if self.state.is_going:
+        if self.look.is_going:
             known = {"broke": Count(0, "broke", "bad"), **known}
         if numbers[PASSES]:
             known.setdefault(PASSES, Count(0, PASSES, "good"))
@@ -146,20 +165,20 @@ class Facts:
     @cached_property
     def heading(self) -> Heading:
         """The headline of the document, with the present progress of the runs."""
-        state, checked, judged = self.state, self.state.checked, self.judged
+        look, checked, judged = self.look, self.look.checked, self.judged
         left, total = count_waiting(checked)
-        if judged is not None and state.is_going:
+        if judged is not None and look.is_going:
             read = replace(judged.facts.sides.read, waiting=(left, total))
             return write_heading(
                 replace(judged.facts, sides=replace(judged.facts.sides, read=read))
             )
         if judged is not None:
             return judged.document.heading
-        if state.trouble in (NO_EVAL, NO_RUN):
-            return Heading("○", "other", state.trouble)
-        if state.phase == "failed":
-            return Heading("‼", "error", one_line(state.trouble, _HEADLINE))
-        if state.phase == "reading" or checked.is_empty():
+        if look.trouble in (NO_EVAL, NO_RUN):
+            return Heading("○", "other", look.trouble)
+        if look.phase == "failed":
+            return Heading("‼", "error", one_line(look.trouble, _HEADLINE))
+        if look.phase == "reading" or checked.is_empty():
             return Heading("…", "other", "Reading the runs and their results …")
         if left:
             return Heading("…", "other", f"{total - left} of {total} done")
@@ -169,14 +188,14 @@ class Facts:
     @cached_property
     def context(self) -> tuple[Span, ...]:
         """The workflow, the version and time of the checked run, and the number of evals."""
-        state = self.state
-        called = Span(one_line(state.name or state.workflow_id), title=one_line(state.workflow_id))
+        look, workflow_id = self.look, self.state.workflow_id
+        called = Span(one_line(look.name or workflow_id), title=one_line(workflow_id))
         if self.judged is None:
             return (called,) if called.text else ()
         *about, _ = self.judged.document.context
-        if not self.judged.stories and not state.checked.is_empty():
-            version = name_versions(state.checked, state.versions, state.year)
-            moment: Any = state.checked["created_at"].max()
+        if not self.judged.stories and not look.checked.is_empty():
+            version = name_versions(look.checked, look.versions, look.year)
+            moment: Any = look.checked["created_at"].max()
             when = "" if moment is None else f"{moment:%-d %b %Y, %H:%M} UTC"
             about = [called, *(Span(each) for each in (version, when) if each)]
         return (*about, Span(count_noun(len(self.words), "eval")))
@@ -184,7 +203,7 @@ class Facts:
     @property
     def badge(self) -> tuple[str, str] | None:
         """The state of the gate; None while a run goes on, and if the run could not run."""
-        if self.judged is None or self.state.is_going:
+        if self.judged is None or self.look.is_going:
             return None
         if inside(self.judged.comparison).sides.read.could_not_run:
             return None
@@ -192,10 +211,10 @@ class Facts:
 
     @property
     def notes(self) -> tuple[Line, ...]:
-        own = self.state.failures + self.state.notes
+        own = self.state.failures + self.look.notes
         if self.judged is None:
-            is_cut = self.state.phase == "failed" and len(self.state.trouble) > _HEADLINE
-            return tuple(map(write_line, (*([self.state.trouble] if is_cut else []), *own)))
+            is_cut = self.look.phase == "failed" and len(self.look.trouble) > _HEADLINE
+            return tuple(map(write_line, (*([self.look.trouble] if is_cut else []), *own)))
         return (*map(write_line, (*own, *self._say_broken_off())), *self.judged.document.notes)
 
     def _say_broken_off(self) -> Iterator[str]:
@@ -203,7 +222,7 @@ class Facts:
         assert self.judged is not None
         if not inside(self.judged.comparison).sides.read.could_not_run:
             return
-        checked, runs = self.state.checked, self.state.runs
+        checked, runs = self.look.checked, self.look.runs
         yield from (one_line(each, 300) for each in checked["status_message"].drop_nulls())
         later = runs.filter(pl.col("created_at") > checked["created_at"].max(), status="completed")
         its = self._codes.get(checked["run_id"][0], {}).items()
@@ -218,7 +237,7 @@ class Facts:
 
     @cached_property
     def _codes(self) -> dict[str, dict[str, str]]:
-        known = self.state.results.drop_nulls(("run_id", "block_id", BLOCK_CODE))
+        known = self.look.results.drop_nulls(("run_id", "block_id", BLOCK_CODE))
         one = known.group_by("run_id", "block_id").agg(pl.col(BLOCK_CODE).last())
         found: dict[str, dict[str, str]] = {}
         for run_id, block, code in one.iter_rows():
@@ -227,49 +246,54 @@ class Facts:
 
     @cached_property
     def columns(self) -> list[RunColumn]:
-        state, made = self.state, self.judged and inside(self.judged.comparison).sides
-        checked = {*state.checked["run_id"]}
+        look, made = self.look, self.judged and inside(self.judged.comparison).sides
+        checked = {*look.checked["run_id"]}
         baseline = made.baseline if made else None
         before = set() if baseline is None else {*baseline["run_id"].drop_nulls()}
-        shown = _choose_columns(state, checked, before)
-        states = _read_cells(state.results, shown["run_id"])
-        codes: dict[str, str] = {}
+        shown = _choose_columns(look, checked, before)
+        states = _read_cells(look.results, shown["run_id"])
+        codes: dict[str, tuple[str, datetime | None]] = {}  # of the blocks, and when they ran
         found = []
         for run in shown.iter_rows(named=True):
             run_id = run["run_id"]
             now = self._codes.get(run_id, {})
-            edited = frozenset(b for b, code in now.items() if codes.get(b, code) != code)
-            codes |= now
+            known = {b: codes[b] for b, code in now.items() if codes.get(b, (code,))[0] != code}
+            codes |= {block: (code, run["created_at"]) for block, code in now.items()}
             version = self.name_version(run["workflow_version_id"], run["created_at"])
+            edited = {block: at for block, (_, at) in known.items()}
             looks = self._write_title(run, version, edited), run_id in checked, run_id in before
-            found.append(RunColumn(run, version, *looks, states.get(run_id, {}), edited))
+            its = states.get(run_id, {}), frozenset(edited)
+            found.append(RunColumn(run, version, *looks, *its))
         return found
 
     def name_version(self, version: str | None, at: datetime | None) -> str:
         if version is None:
             return ""
-        return name_version(version, at, self.state.versions, self.state.year)
+        return name_version(version, at, self.look.versions, self.look.year)
 
     def list_choices(self) -> list[tuple[str, str]]:
         """Versions and the newest runs: the choices for the checked run and the baseline."""
-        state, versions = self.state, list[str]()
-        if state.versions is not None:
-            numbers = state.versions["version"].drop_nulls().unique().sort(descending=True)
+        look, versions = self.look, list[str]()
+        if look.versions is not None:
+            numbers = look.versions["version"].drop_nulls().unique().sort(descending=True)
             versions = [*(f"v{each}" for each in numbers), DRAFT]
         known = [(each, each) for each in versions]
-        ended = state.runs.filter("is_terminal", pl.col("scope").is_in(("workflow", "block")))
+        ended = look.runs.filter("is_terminal", pl.col("scope").is_in(("workflow", "block")))
         for run in ended.head(COLUMNS).iter_rows(named=True):
             at = run["created_at"]
-            about = say_moment(at, state.year), self.name_version(run["workflow_version_id"], at)
+            about = say_moment(at, look.year), self.name_version(run["workflow_version_id"], at)
             known.append((run["run_id"], " · ".join(filter(None, about))))
         return known
 
-    def _write_title(self, run: Mapping[str, Any], version: str, edited: frozenset[str]) -> str:
-        when = say_moment(run["created_at"], self.state.year)
+    def _write_title(
+        self, run: Mapping[str, Any], version: str, edited: Mapping[str, datetime | None]
+    ) -> str:
+        """What a run was; of edited blocks, by when they ran before, what was edited."""
+        when = say_moment(run["created_at"], self.look.year)
         about = " · ".join(filter(None, (f"{when} UTC" * bool(when), version, _say_passing(run))))
         lines = [about]
-        for block in sorted(edited):
-            words = self.state.edits.get((run["run_id"], block), ())
+        for block, before in sorted(edited.items()):
+            words = _find_changes(self.look.eras.filter(block_id=block), before, run["created_at"])
             lines.append(f"{self.name_block(block)} was edited before this run{':' * bool(words)}")
             if self.state.values:
                 lines += [f"{each.label}: {one_line(mark_line(each.line), 300)}" for each in words]
@@ -277,7 +301,7 @@ class Facts:
 
     def name_block(self, block: str | None) -> str:
         """The label of a block; its id if it has none."""
-        return one_line(self.state.labels.get(block or "") or block)
+        return one_line(self.look.labels.get(block or "") or block)
 
     def cells_of(self, eval_id: str) -> list[str]:
         block = self.block_of(eval_id)
@@ -304,7 +328,7 @@ class Facts:
     @cached_property
     def _saved(self) -> dict[str, dict[str, Any]]:
         names = ("eval_id", "eval_name", "block_id", "path")
-        return {row["eval_id"]: row for row in self.state.saved.select(names).iter_rows(named=True)}
+        return {row["eval_id"]: row for row in self.look.saved.select(names).iter_rows(named=True)}
 
     def name_waiting(self, eval_id: str) -> str:
         return one_line(self._saved.get(eval_id, {}).get("eval_name") or eval_id)
@@ -312,8 +336,8 @@ class Facts:
     @cached_property
     def arrival(self) -> dict[str, int]:
         """The order in which the results of the checked runs came, by the ids of their evals."""
-        is_checked = pl.col("run_id").is_in(self.state.checked["run_id"].implode())
-        came = self.state.results.filter(is_checked).drop_nulls("completed_at")
+        is_checked = pl.col("run_id").is_in(self.look.checked["run_id"].implode())
+        came = self.look.results.filter(is_checked).drop_nulls("completed_at")
         ids = came.sort("completed_at", maintain_order=True)["eval_id"].unique(maintain_order=True)
         return {each: at for at, each in enumerate(ids)}
 
@@ -335,9 +359,9 @@ class Facts:
     def _texts(self) -> dict[str, str]:
         """The text that a search looks at, by the ids of the evals."""
         assert self.judged is not None
-        runs = self.state.runs.select("run_id", "workflow_version_id", "created_at").rows()
+        runs = self.look.runs.select("run_id", "workflow_version_id", "created_at").rows()
         names = {run_id: self.name_version(version, at) for run_id, version, at in runs}
-        pairs = self.state.results.group_by("eval_id").agg(pl.col("run_id").drop_nulls().unique())
+        pairs = self.look.results.group_by("eval_id").agg(pl.col("run_id").drop_nulls().unique())
         ran = {k: [names.get(each) for each in ids] for k, ids in pairs.iter_rows()}
         found = {}
         for eval_id, word in self.words.items():
@@ -365,9 +389,28 @@ class Facts:
             notes=self.notes,
             counts=tuple(self.counts),
         )
-        trouble = (Note(write_line(self.state.trouble)),) if self.state.trouble else ()
+        trouble = (Note(write_line(self.look.trouble)),) if self.look.trouble else ()
         parts = replace(document, parts=(*trouble, *document.parts))
         return to_text(parts) if width is None else to_text(parts, width)
+
+
+def _find_changes(
+    eras: pl.DataFrame, before: datetime | None, after: datetime | None
+) -> tuple[Change, ...]:
+    """What was edited in a block between two moments, if its history tells."""
+    if before is None or after is None:
+        return ()
+    sides = [find_era(eras, at).select([*BLOCKS.schema]) for at in (before, after)]
+    is_known = all(each.height == 1 for each in sides)
+    return mark_changes(compare_blocks(*sides)) if is_known else ()
+
+
+def mark_changes(changes: pl.DataFrame) -> tuple[Change, ...]:
+    """The rows of a CONFIG_CHANGES frame, each with its words marked."""
+    return tuple(
+        Change(shorten_field(field), mark_texts(readable(before), readable(after)))
+        for field, before, after in changes.select("field", "before", "after").iter_rows()
+    )
 
 
 def singular(word: str) -> str:
@@ -386,15 +429,15 @@ def _say_passing(run: Mapping[str, Any]) -> str:
     return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
 
 
-def _choose_columns(state: ViewState, checked: set[str], before: set[str]) -> pl.DataFrame:
+def _choose_columns(look: Look, checked: set[str], before: set[str]) -> pl.DataFrame:
     """The newest runs that were read; few of them newer than the checked run."""
-    is_read = pl.col("run_id").is_in([*state.read])
+    is_read = pl.col("run_id").is_in([*look.read])
     is_asked = pl.col("run_id").is_in([*checked])
     is_before = pl.col("run_id").is_in([*before])
-    known = pl.concat([state.checked, state.runs]).unique("run_id", keep="first")
+    known = pl.concat([look.checked, look.runs]).unique("run_id", keep="first")
     runs = known.filter(is_asked | (is_read & pl.col("scope").is_in(("workflow", "block"))))
     runs = runs.sort("created_at", "run_id", nulls_last=True)
-    newest = state.checked["created_at"].max()
+    newest = look.checked["created_at"].max()
     younger = runs.filter((pl.col("created_at") > newest).fill_null(False), ~is_asked)
     runs = runs.join(younger.tail(-YOUNGER), on="run_id", how="anti")
     kept = runs.tail(COLUMNS)

@@ -48,7 +48,7 @@ def render_opened(eval_id: str, facts: Facts) -> Html:
 
 
 def list_results(facts: Facts, eval_id: str) -> pl.DataFrame:
-    its = facts.state.results.filter(eval_id=eval_id)
+    its = facts.look.results.filter(eval_id=eval_id)
     return its.sort(MOMENT, "completed_at", descending=True, nulls_last=True)
 
 
@@ -77,8 +77,8 @@ def _render_differences(story: Story) -> Iterator[Html]:
 
 def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
     """Its runs, the newest first; equal neighbours share a line."""
-    state, runs = facts.state, []
-    versions = dict(state.runs.select("run_id", "workflow_version_id").iter_rows())
+    look, values, runs = facts.look, facts.state.values, []
+    versions = dict(look.runs.select("run_id", "workflow_version_id").iter_rows())
     for row in results.iter_rows(named=True):
         at, ended = row["run_created_at"] or row["created_at"], row["state"]
         named = facts.name_version(row["workflow_version_id"] or versions.get(row["run_id"]), at)
@@ -87,12 +87,12 @@ def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
         said = one_line(value, _VALUE)
         if row["actual_value"] is not None and ended != "error":
             said = summarize_value(row["actual_value"])
-        runs.append((at, named, word, said if state.values else ""))
+        runs.append((at, named, word, said if values else ""))
     lines = []
     for (version, word, value), several in groupby(runs, key=lambda each: each[1:]):
         moments = [each[0] for each in several]
         said = f"{word} × {len(moments)}" if len(moments) > 1 else word
-        lines.append((_say_span(moments, state.year), version, said, len(moments), value))
+        lines.append((_say_span(moments, look.year), version, said, len(moments), value))
     rows = [
         join(
             *(tag("span", name(each)) for each in (when, version, said)),

@@ -45,11 +45,11 @@ from retab_analysis.widgets.facts import (
     PASSES,
     Facts,
     RunColumn,
+    mark_changes,
     say_moment,
     singular,
 )
 from retab_analysis.widgets.opened import button, render_opened
-from retab_analysis.widgets.reading import mark_changes
 from retab_analysis.widgets.state import COMPARING
 
 ROWS = 100  # of a list that are shown
@@ -107,6 +107,7 @@ class _Renderer:
 
     def __init__(self, number: str, facts: Facts, *, is_live: bool, is_open: bool | None) -> None:
         self.number, self.facts, self.state = number, facts, facts.state
+        self.look = facts.look
         self.is_live, self.is_open = is_live, is_open
         self.pieces: Pieces = {}
 
@@ -163,17 +164,17 @@ class _Renderer:
     # The actions
 
     def _actions(self) -> Html:
-        facts, state = self.facts, self.state
-        if state.comparison is None and state.checked.is_empty():
+        facts, state, look = self.facts, self.state, self.look
+        if look.comparison is None and look.checked.is_empty():
             return Html("")
-        newest = "the watched run" if state.is_watched else "the newest run"
-        published = [("published", "the published version")] * (state.versions is not None)
+        newest = "the watched run" if look.is_watched else "the newest run"
+        published = [("published", "the published version")] * (look.versions is not None)
         usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the run before"), *published]
         checked, against = ([*each, *facts.list_choices()] for each in ([("", newest)], usual))
         words = {"placeholder": "Search evals", "aria_label": "Search evals"}
         given = {"value": state.search, "data_event": "search", "data_key": "search"}
         search = tag("input", type="search", class_="rv-field rv-search", **given, **words)
-        is_ready, off = state.comparison is not None, state.job not in ("", COMPARING)
+        is_ready, off = look.comparison is not None, state.job not in ("", COMPARING)
         return join(
             _select("Checked", "candidate", checked, state.candidate or "", off),
             _select("Against", "baseline", against, state.baseline, off),
@@ -184,8 +185,8 @@ class _Renderer:
 
     def _ask(self) -> Iterator[Html]:
         """The right end: a question, a job, or an action on the runs."""
-        state, runs = self.state, self.state.reruns
-        going = state.checked.filter(~state.checked["is_terminal"]).height
+        state, look, runs = self.state, self.look, self.look.reruns
+        going = look.checked.filter(~look.checked["is_terminal"]).height
         if state.job:
             yield tag("span", state.job, class_="rtd-quiet")
         elif state.asking == "cancel" and going:
@@ -194,9 +195,9 @@ class _Renderer:
         elif state.asking == "settle" and runs:
             yield button(f"Start {count_noun(runs, 'run')}", "settle", title="Runs are billed")
             yield button("No", "ask", "")
-        elif state.can_cancel and state.phase == "going" and going:
+        elif state.can_cancel and look.phase == "going" and going:
             yield button("Cancel run" if going == 1 else "Cancel runs", "ask", "cancel")
-        elif runs and state.phase == "ended" and not state.is_going:
+        elif runs and look.phase == "ended" and not look.is_going:
             yield button(f"Settle ({count_noun(runs, 'run')})", "ask", "settle")
 
     def _chips(self) -> Html:
@@ -216,13 +217,13 @@ class _Renderer:
         return join(bar, slot(f"{self.number}:seen", class_="rv-push rtd-quiet"))
 
     def _say_seen(self) -> str:
-        state = self.state
-        at = "" if state.seen_at is None else f"{state.seen_at:%H:%M:%S} UTC"
-        if state.trouble and self.facts.judged is not None:
-            return f"{one_line(state.trouble, 300)}{f'; showing the state of {at}' * bool(at)}"
-        if state.trouble and state.phase != "failed":
-            return one_line(state.trouble, 300)
-        if state.phase == "stopped":
+        look = self.look
+        at = "" if look.seen_at is None else f"{look.seen_at:%H:%M:%S} UTC"
+        if look.trouble and self.facts.judged is not None:
+            return f"{one_line(look.trouble, 300)}{f'; showing the state of {at}' * bool(at)}"
+        if look.trouble and look.phase != "failed":
+            return one_line(look.trouble, 300)
+        if look.phase == "stopped":
             return f"watching has stopped{f', as of {at}' * bool(at)}"
         return f"as of {at}" if at else ""
 
@@ -238,10 +239,10 @@ class _Renderer:
             return
         if facts.judged is None:
             return
-        if self.state.between is not None:
-            yield self._between(self.state.between)
+        if self.look.between is not None:
+            yield self._between(self.look.between)
         parts = facts.judged.document.parts
-        if self.state.is_going:
+        if self.look.is_going:
             yield from self._going(parts)
             return
         yield from self._standing(parts)
@@ -305,7 +306,7 @@ class _Renderer:
         assert self.facts.judged is not None
         before, now = self.facts.judged.facts.versions or ("", "")
         inner: list[Html] = []
-        names = Edits(changes, labels=self.state.labels)
+        names = Edits(changes, labels=self.look.labels)
         for (block, *_), rows in changes.group_by("block_id", maintain_order=True):
             called = names.name(None if block is None else str(block))
             inner.append(tag("div", tag("b", called), role="heading", aria_level=4))
@@ -442,7 +443,7 @@ class _Renderer:
             marks.append(
                 button("", "candidate", run_id, **how) if is_live else tag("i", class_=flag)
             )
-        heads = *_place_words(columns, self.state.year), tag("span", *marks, class_="rv-cols")
+        heads = *_place_words(columns, self.look.year), tag("span", *marks, class_="rv-cols")
         return tag("th", *heads, class_="rv-m", scope="col")
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
 from retab_analysis.checks.plan import LAST_GOOD
-from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.render.document import Change
-from retab_analysis.schema import EVALS, RESULTS, RUNS
+from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.comparison import inside
+from retab_analysis.schema import ERAS, EVALS, RESULTS, RUNS
 
 # A workflow without evals or runs, in words; neither is an error.
 NO_EVAL, NO_RUN = "No saved eval yet: save one in Retab", "No run yet"
@@ -20,9 +20,6 @@ COMPARING = "Comparing …"
 _LONGEST = 200  # characters of a search
 
 Phase = Literal["reading", "going", "ended", "stopped", "failed"]
-
-EditWords = Mapping[tuple[str, str], tuple[Change, ...]]
-"""What was edited in a block before a run: by the ids of the run and the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +33,26 @@ class Preview:
 
 
 @dataclass(frozen=True, eq=False)
-class ViewState:
-    """One workflow as a view shows it; each change makes another state."""
+class Look:
+    """What was seen of a workflow at the last look, and what was made of it."""
 
-    workflow_id: str
     name: str = ""
+    phase: Phase = "reading"
+    is_watched: bool = False
     runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are known, newest first
     results: pl.DataFrame = field(default_factory=RESULTS.empty)
     read: frozenset[str] = frozenset()  # the ids of the runs whose results were read
+    checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
+    comparison: Comparison | None = None
     saved: pl.DataFrame = field(default_factory=EVALS.empty)
     versions: pl.DataFrame | None = None  # that were published, None if not known
     labels: Mapping[str, str | None] = field(default_factory=dict)  # of blocks, by their ids
-    checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
-    comparison: Comparison | None = None
     passing: frozenset[str] = frozenset()  # evals that passed when they were decided last before
-    candidate: str | None = None  # a run or a version; None for what was asked for
-    baseline: str = LAST_GOOD
-    is_watched: bool = False
-    edits: EditWords = field(default_factory=dict)
+    eras: pl.DataFrame = field(default_factory=ERAS.empty)  # of blocks that ran on several codes
     between: pl.DataFrame | None = None  # the edits between two compared versions
-    values: bool = True
     reruns: int = 0  # so many runs *Settle* starts
-    can_cancel: bool = False
-    show: frozenset[str] = frozenset()  # the words of the counts that are pressed
-    search: str = ""
-    opened: str | None = None  # the id of an eval
-    preview: Preview | None = None
-    unfolded: frozenset[str] = frozenset()  # the titles of what was opened or closed
-    asking: Literal["", "cancel", "settle"] = ""
-    phase: Phase = "reading"
-    job: str = ""  # the job in words
     trouble: str = ""  # why the API has not answered since, or why watching failed
     notes: tuple[str, ...] = ()  # on the runs
-    failures: tuple[str, ...] = ()  # of callbacks, and of the last job
     seen_at: datetime | None = None  # when the API answered last
 
     @property
@@ -82,6 +66,26 @@ class ViewState:
         return None if newest is None else newest.year
 
 
+@dataclass(frozen=True, eq=False)
+class ViewState:
+    """One workflow as a view shows it; each change makes another state."""
+
+    workflow_id: str
+    look: Look = field(default_factory=Look)
+    candidate: str | None = None  # a run or a version; None for what was asked for
+    baseline: str = LAST_GOOD
+    values: bool = True
+    can_cancel: bool = False
+    show: frozenset[str] = frozenset()  # the words of the counts that are pressed
+    search: str = ""
+    opened: str | None = None  # the id of an eval
+    preview: Preview | None = None
+    unfolded: frozenset[str] = frozenset()  # the titles of what was opened or closed
+    asking: Literal["", "cancel", "settle"] = ""
+    job: str = ""  # the job in words
+    failures: tuple[str, ...] = ()  # of callbacks, and of the last job
+
+
 def apply_event(state: ViewState, name: str, value: object) -> ViewState:
     """The state after an event; the same one if the event means nothing.
 
@@ -89,21 +93,21 @@ def apply_event(state: ViewState, name: str, value: object) -> ViewState:
     """
     if not isinstance(value, str | None):
         return state
-    text, made = value or "", state.comparison
+    text, made = value or "", state.look.comparison
     if name == "search":
         return replace(state, search=text[:_LONGEST])
     if name == "clear":
         return replace(state, search="", show=frozenset())
     if name == "ask" and not state.job:
-        asked = {"asking": text if text in ("cancel", "settle") else ""}
-        return replace(state, **asked)  # type: ignore[arg-type]
+        return replace(state, asking=text if text in ("cancel", "settle") else "")  # type: ignore[arg-type]
     if name == "candidate" or (name == "baseline" and text):
-        chosen: dict[str, Any] = {name: text or None}
-        is_other = getattr(state, name) != chosen[name]
-        is_free = state.job in ("", COMPARING)
-        return replace(state, job=COMPARING, asking="", **chosen) if is_other and is_free else state
-    known = () if made is None else inside(made).stories
-    if name == "open" and text in {each.id for each in known}:
+        is_candidate = name == "candidate"
+        candidate = (text or None) if is_candidate else state.candidate
+        baseline = state.baseline if is_candidate else text
+        is_other = (candidate, baseline) != (state.candidate, state.baseline)
+        chosen = replace(state, candidate=candidate, baseline=baseline, job=COMPARING, asking="")
+        return chosen if is_other and state.job in ("", COMPARING) else state
+    if name == "open" and made is not None and text in {each.id for each in inside(made).stories}:
         return replace(state, opened=None if state.opened == text else text, preview=None)
     if name == "show" and text:
         return replace(state, show=state.show ^ {text})

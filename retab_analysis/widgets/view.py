@@ -26,20 +26,18 @@ from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch import cancel_runs
-from retab_analysis.fetch.default_client import check_client, client_or_default
+from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import in_kernel, say
-from retab_analysis.schema import COMPARISON, RESULTS
-from retab_analysis.schema import checked as check_frame
+from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
 from retab_analysis.widgets.facts import Facts, list_news
 from retab_analysis.widgets.opened import list_documents, list_results
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
-from retab_analysis.widgets.reading import FrameReader, WorkflowReader
-from retab_analysis.widgets.state import COMPARING, Preview, ViewState, apply_event
-from retab_analysis.widgets.stream import Followed, Stream, describe_error, follow_as, run_beside
+from retab_analysis.widgets.state import COMPARING, Look, Preview, ViewState, apply_event
+from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
 
 if TYPE_CHECKING:
@@ -121,7 +119,7 @@ def watch(
 
 
 def explore(
-    workflow_id_or_results: Workflows | pl.DataFrame,
+    workflow_id: Workflows,
     *,
     candidate: str | None = None,
     baseline: str = LAST_GOOD,
@@ -135,8 +133,7 @@ def explore(
     evals again.
 
     Args:
-        workflow_id_or_results: The id or name of a workflow, or of several; or a RESULTS frame,
-            which is shown without asking the API.
+        workflow_id: The id or name of a workflow, or of several.
         candidate: The run to check, as for :func:`check`: a run or a version. Default: the workflow
             as it is now.
         baseline: The results to compare with, as for :func:`check`. If both are versions, the view
@@ -152,7 +149,6 @@ def explore(
     Raises:
         ConfigError: An argument cannot be used, there is no such workflow, or a file of accepted
             failures (:func:`use`) cannot be read.
-        SchemaError: The frame is not a RESULTS frame.
 
     Example:
         >>> view = ra.explore("wf_invoices")  # the last line of a cell shows it
@@ -166,18 +162,18 @@ def explore(
         check_text("candidate", candidate)
     check_text("baseline", baseline)
     check_flag("save_values", save_values)
-    if isinstance(workflow_id_or_results, pl.DataFrame):
-        frame = check_frame(workflow_id_or_results, RESULTS, RESULTS.schema, "results").collect()
-        read, chosen = FrameReader(frame), check_client(client)
-        stream = Stream([read.workflow_id], lambda _: Followed(read, candidate, baseline))
-    else:
-        chosen = client_or_default(client)
-        flows = _list_workflows(chosen, workflow_id_or_results)
-        stream = Stream(flows, follow_as(chosen, candidate, baseline))
+    chosen = client_or_default(client)
+    flows = _list_workflows(chosen, workflow_id)
+    stream = Stream(flows, follow_as(chosen, candidate, baseline))
     return View(chosen, stream, save_values=save_values)
 
 
 def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:
+    if isinstance(given, pl.DataFrame):
+        raise ConfigError(
+            "workflow_id must be an id or a name, not a frame; "
+            "ra.compare(baseline, candidate) shows two frames of results"
+        )
     several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
     if not several:
         raise ConfigError("workflow_id names no workflow")
@@ -192,7 +188,7 @@ class View:
     """
 
     def __init__(
-        self, client: Client | None, stream: Stream, *, save_values: bool, can_cancel: bool = False
+        self, client: Client, stream: Stream, *, save_values: bool, can_cancel: bool = False
     ) -> None:
         self._client, self._stream = client, stream
         self._save_values, self._can_cancel = save_values, can_cancel
@@ -207,12 +203,12 @@ class View:
         # The thread must not keep the view alive: a view without references stops watching.
         me = weakref.ref(self)
 
-        def change(workflow_id: str, **changes: Any) -> None:
+        def show(workflow_id: str, look: Look) -> None:
             if (view := me()) is not None:
-                view._change(workflow_id, **changes)
+                view._change(workflow_id, look=look)
 
         weakref.finalize(self, stream.stop)
-        stream.start(change)
+        stream.start(show)
 
     def _new_state(self, workflow_id: str) -> ViewState:
         state = ViewState(workflow_id, values=shows_values(), can_cancel=self._can_cancel)
@@ -230,7 +226,7 @@ class View:
     @property
     def comparison(self) -> Comparison | None:
         """The answer that ``check`` would give now; None before the first comparison."""
-        return self.state.comparison
+        return self.state.look.comparison
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -249,7 +245,7 @@ class View:
 
     def _choose_rows(self, workflow_id: str) -> pl.DataFrame:
         facts = self._tell(workflow_id)
-        if (made := facts.state.comparison) is None:
+        if (made := facts.look.comparison) is None:
             return COMPARISON.empty()
         found, evals = facts.find(), made.evals
         return evals if found is None else evals.filter(pl.col("eval_id").is_in(found))
@@ -261,7 +257,9 @@ class View:
     @property
     def _runs(self) -> pl.DataFrame:
         watched, states = self._stream.runs, self._list_states()
-        return watched if watched.height else pl.concat([watched, *(s.checked for s in states)])
+        return (
+            watched if watched.height else pl.concat([watched, *(s.look.checked for s in states)])
+        )
 
     def wait(self, timeout: float | None = None) -> pl.DataFrame:
         """Block until the runs have ended and their results are read. An interrupt cancels no run.
@@ -354,8 +352,8 @@ class View:
                 self._states[workflow_id] = self._new_state(workflow_id)
                 self._order.append(workflow_id)
             before, state = self._states[workflow_id], self._put(workflow_id, **changes)
-            is_new = before.comparison is None and state.comparison is not None
-            has_ended = before.phase != state.phase and state.phase != "going"
+            is_new = before.look.comparison is None and state.look.comparison is not None
+            has_ended = before.look.phase != state.look.phase and state.look.phase != "going"
             if is_new or has_ended:
                 self._sort()
         self._call_back(workflow_id)
@@ -384,7 +382,7 @@ class View:
     def _sort(self) -> None:
         """The worst workflow first, once all are read; and again once all have ended."""
         states = [self._states[each] for each in self._order]
-        if any(each.comparison is None and each.phase != "failed" for each in states):
+        if any(each.look.comparison is None and each.look.phase != "failed" for each in states):
             return
 
         told = {each: self._tell(each) for each in self._order}
@@ -422,7 +420,7 @@ class View:
             return ""
         states = [self._states[each] for each in self._order]
         broke = sum(self._tell(each).count("broke") for each in self._order)
-        going = sum(each.phase in ("reading", "going") for each in states)
+        going = sum(each.look.phase in ("reading", "going") for each in states)
         end = f"{going} going on" if going else "all have ended"
         said = f"{broke:,} broke" if broke else "nothing broke"
         return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
@@ -564,13 +562,13 @@ class View:
             return is_last
 
     def _cancel(self, asked: ViewState) -> None:
-        cancel_runs(asked.checked.filter(~pl.col("is_terminal")), client=self._client)
+        cancel_runs(asked.look.checked.filter(~pl.col("is_terminal")), client=self._client)
         self._stream.refresh()
 
     def _settle(self, asked: ViewState) -> None:
-        made, workflow_id = asked.comparison, asked.workflow_id
+        made, workflow_id = asked.look.comparison, asked.workflow_id
         followed = self._stream.followed[workflow_id]
-        if made is None or not isinstance(reader := followed.reader, WorkflowReader):
+        if made is None:
             return
 
         def say(done: int, total: int | None = None, note: str = "") -> None:
@@ -580,14 +578,14 @@ class View:
         progress: Any = SimpleNamespace(update=say, close=lambda: None)
         settled: Any = made
         try:
-            settled = run_again(made, client=reader.client, progress=progress)
+            settled = run_again(made, client=self._client, progress=progress)
         except RetabAnalysisError as error:  # the next time counts what was started
             settled = made if error.partial is None else error.partial
             raise
         finally:
             with followed.lock:
-                self._change(workflow_id, comparison=settled, reruns=reader.count_reruns(settled))
-                reader.count_in(asked.checked, made, settled)
+                followed.count_in(made, settled)
+                self._change(workflow_id, look=followed.look)
         self._stream.ask(asked)
 
     def _show_document(self, workflow_id: str, at: int) -> None:
@@ -600,7 +598,7 @@ class View:
 
     def _read_document(self, workflow_id: str, asked: Preview) -> None:
         try:
-            link = read_link(client_or_default(self._client), asked.document_id)
+            link = read_link(self._client, asked.document_id)
             found = replace(asked, url=link.download_url)
         except RetabAnalysisError as error:
             found = replace(asked, failure=str(error))
@@ -620,6 +618,6 @@ def write_text(view: View, *, values: bool) -> str:
 
 
 def count_done(view: View) -> tuple[int, int]:
-    counts = [count_waiting(each.checked) for each in view._list_states()]
+    counts = [count_waiting(each.look.checked) for each in view._list_states()]
     total = sum(each for _, each in counts)
     return total - sum(left for left, _ in counts), total

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import polars as pl
+from support.shown import view_of
 
 import retab_analysis as ra
 from benchmarks import bodies, harness
@@ -24,8 +25,10 @@ PROMISES = {FIRST: AtMost(1000), OPEN: AtMost(150), ANSWER: AtMost(5), SEARCH: A
 
 def measure(size: int = SIZE) -> list[Figure]:
     """Draw a view of so many evals, open one of them, and search."""
-    view = ra.explore(_results(size))
-    view.wait(300)
+    results = _results(size)
+    newest = pl.col("run_id") == f"run_{RUNS - 1}"
+    before, now = results.filter(~newest), results.filter(newest)
+    view = view_of(ra.compare(before, now), results)
     firsts, opens, searches, answers = [], [], [], []
     sent: list[Any] = []
     view.widget.send = sent.append

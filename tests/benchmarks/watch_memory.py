@@ -85,8 +85,8 @@ def main(rounds: int, trace: bool) -> None:
         while len(amounts) < rounds and not view.done:
             time.sleep(0.01)
         view.stop()
-        ended = view.state.checked["completed"].fill_null(0).sum()
-        assert len(amounts) == rounds, view.state.trouble
+        ended = view.state.look.checked["completed"].fill_null(0).sum()
+        assert len(amounts) == rounds, view.state.look.trouble
         assert ended > rounds / 4
         assert view.comparison is not None or rounds < 2 * WARM_UP
     sys.stdout.write(json.dumps(amounts))

@@ -152,19 +152,48 @@ def test_a_file_of_one_workflow_is_no_matter_of_another(tmp_path: Path) -> None:
     with LetteredApi(own, codes="A" * 20 + "BBB") as api:
         api.check().accept(path, reason="known")
         assert 'workflow = "wf_letters"' in path.read_text(encoding="utf-8")
-    tier = '\n[tiers.informational]\nblocks = ["extract"]\n'
-    path.write_text(path.read_text(encoding="utf-8") + tier, encoding="utf-8")
     other = LetteredApi(alike(4, "PPP"), blocks=dict.fromkeys(alike(4, ""), "split"), flow="wf_b")
     with other as api:
-        with pytest.raises(ra.ConfigError, match="this workflow lacks: extract"):
-            api.check(accepted=path)
         ra.use(api.client, accepted=path)
         assert api.check().headline == "✓ Nothing broke: 4 of 4 pass"
         ra.use(accepted=iter(["fine 9"]))  # of another workflow: an id may be of any
         assert [api.check().gate().exit_code for _ in range(2)] == [0, 0]
-        path.write_text(path.read_text(encoding="utf-8").removesuffix(tier), encoding="utf-8")
         assert api.check(accepted=path).gate().exit_code == 0
     ra.use(None, accepted=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tiers.informational]\nevals = ['a']", "unknown field `tiers`"),
+        ("accepted = 3", r"got `int` - at `\$.accepted`"),
+        ("accepted = ['a']", r"got `str` - at `\$.accepted\[0\]`"),
+        ("not toml", "Expected '=' after a key"),
+        ("[[accepted]]\nname = 'no id'", r"missing required field `id` - at `\$.accepted\[0\]`"),
+        ("[[accepted]]\nid = ''", "length >= 1"),
+        ("[[accepted]]\nid = 'a'\nreason = 3", "got `int`"),
+        ("[[accepted]]\nid = 'a'\nuntil = 'soon'", "date"),
+        ("[[accepted]]\nid = 'a'\nuntil = 2026-01-01T00:00:00Z", "got `datetime`"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(
+    api: LetteredApi, tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text(text)
+    verdict = api.check()
+    with pytest.raises(ra.ConfigError, match=said + r".*\. It may hold \[\[accepted\]\] tables"):
+        verdict.gate(accepted=path)
+    with pytest.raises(ra.ConfigError, match=said):
+        verdict.accept(path, reason="x")
+    assert path.read_text() == text
+
+
+def test_entries_that_are_no_tables_are_not_rewritten(api: LetteredApi, tmp_path: Path) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text("accepted = [{id = 'odd'}]\n")
+    with pytest.raises(ra.ConfigError, match=r"as \[\[accepted\]\] tables"):
+        api.check().accept(path, reason="known")
 
 
 def test_what_is_accepted_is_written_into_toml(api: LetteredApi, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_a_view_reads_what_is_kept_also_once_the_archive_is_left(archive: ra.Arc
         with using(archive):
             view = ra.explore(FLOW, client=api.client)
         view.wait(timeout=60)
-        assert view.state.runs.height == 41
+        assert view.state.look.runs.height == 41
         assert view.comparison.headline == api.check(archive=archive).headline
         view.close()
 

@@ -266,6 +266,16 @@ def test_a_stream_that_cannot_be_written_is_no_traceback(
 # A run of one's own
 
 
+def test_a_file_that_cannot_be_used_starts_nothing(
+    green: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text("[other]\n", encoding="utf-8")
+    assert green("check", FLOW, "--start", "--accepted", str(path)) == 4
+    assert "unknown field `other`" in capsys.readouterr().err
+    assert green.api.started == []
+
+
 def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert green("check", FLOW, "--start") == 0
     told = capsys.readouterr()
@@ -276,16 +286,16 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
     assert [run.eval_id for run in green.api.started] == [None]
 
 
-def test_a_file_that_cannot_be_used_starts_nothing(
-    green: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_117_an_answer_that_a_proxy_repeats_is_no_verdict(
+    green: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "accepted.toml"
-    path.write_text('[tiers.informational]\nevals = ["nothing"]\n', encoding="utf-8")
-    assert green("check", FLOW, "--start", "--accepted", str(path)) == 4
-    assert "this workflow lacks: nothing" in capsys.readouterr().err
-    assert green.api.started == []
-    assert green("check", FLOW, "wf_b", "--accepted", str(path)) == 3
-    assert "2 workflows: 2 not answered." in capsys.readouterr().err
+    past = f"run_{PAST}"
+    green.api.broken["POST "] = lambda _: green.api._get(f"/v1/workflows/evals/runs/{past}", {})
+    assert green("check", FLOW, "--start") == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"it may be {past}, see .unconfirmed" in told.err
+    assert "was started; what has not ended goes on" not in told.err
 
 
 def test_only_what_was_edited_is_started_and_all_of_it_is_said(
@@ -397,11 +407,10 @@ def test_what_stops_nothing_is_not_run_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "policy.toml"
-    path.write_text('[tiers.informational]\nblocks = ["Extract"]\n')
+    path.write_text('[[accepted]]\nid = "extract 0"\n')
     rows = {f"{block} {at}": "P" * 21 for block in ("extract", "classify") for at in range(9)}
     rows |= {"extract 0": f"{'P' * PAST}F", "classify 0": f"{'P' * PAST}F"}
     settings: dict[str, Any] = {"blocks": {each: each.split()[0] for each in rows}}
-    settings["labels"] = {"extract": "Extract", "classify": "Classify"}
     line = ("check", FLOW, "--accepted", path)
     for served in serve(LetteredApi(rows, **settings)):
         served(*line)
@@ -411,15 +420,14 @@ def test_what_stops_nothing_is_not_run_again(
         assert {run.eval_id for run in served.api.started} == {"classify 0"}
         capsys.readouterr()
         # Alone it is nothing to settle, and an error of it is not run again.
-        path.write_text(
-            '[[accepted]]\nid = "classify 0"\n[tiers.informational]\nblocks = ["extract"]\n'
-        )
+        named = ("classify 0", "extract 0", "extract 1")
+        path.write_text("".join(f'[[accepted]]\nid = "{each}"\n' for each in named))
         served.api.write({**rows, "extract 1": f"{'P' * PAST}E"})
         assert served(*line, "--settle", "9") == 0
         assert not served.api.started
         said = "Nothing to run again: no eval that counts is undecided.\n"
         assert capsys.readouterr().err == said
-        served.api.reruns = {"extract 2": "E"}
+        served.api.reruns = {"extract 0": "E"}
         served(*line, "--start", "-q")
         assert [run.scope for run in served.api.started] == ["W"]
         assert capsys.readouterr().err == ""

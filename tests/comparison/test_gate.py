@@ -39,7 +39,7 @@ FAILING = ["broken", "blocked", "stopped"]
 
 
 def reasons(**arguments: Any) -> tuple[str, ...]:
-    return of_every_transition().gate(verdict=False, **arguments).reasons
+    return of_every_transition().gate(**arguments).reasons
 
 
 def said(comparison: Comparison, **arguments: Any) -> list[str]:
@@ -49,9 +49,10 @@ def said(comparison: Comparison, **arguments: Any) -> list[str]:
 
 
 def test_what_counts_by_default_is_named_with_its_moment() -> None:
-    assert said(of_every_transition(), verdict=False) == [
+    assert said(of_every_transition()) == [
         "2 broke since 8 Jun",
         "1 no result",
+        "The pass rate fell by 21.4 points, more than chance explains (p value = 0.02)",
     ]
     assert FAIL_ON == ("regressed", "newly_blocked", "incomplete")
 
@@ -68,15 +69,13 @@ def test_what_one_run_cannot_tell_is_undecided_and_fails_nothing() -> None:
     ("arguments", "rule"),
     [
         ({}, "the suite's test may not find that the pass rate fell"),
-        ({"fail_on": "flaky", "verdict": False}, "no eval may count as flaky"),
-        ({"fail_on": (), "verdict": False}, "nothing fails it"),
+        ({"fail_on": "flaky"}, "no eval may count as flaky"),
         (
             {"fail_on": ["suspect", "removed"], "max_failures": 2},
             "at most 2 evals may count as unclear or removed",
         ),
         ({"min_pass_rate": 0.9}, "and the pass rate must be at least 90 %"),
         ({"accepted": ["broken"]}, "; 1 failure accepted"),
-        ({"accepted": ["nobody", "fine0"], "fail_on": (), "verdict": False}, "nothing fails it"),
     ],
 )
 def test_the_rule_is_said_in_words(arguments: dict[str, Any], rule: str) -> None:
@@ -85,10 +84,10 @@ def test_the_rule_is_said_in_words(arguments: dict[str, Any], rule: str) -> None
 
 @pytest.mark.parametrize("transition", [each for each in TRANSITIONS if each != "stale"])
 def test_any_transition_can_count(transition: str) -> None:
-    gate = of_every_transition().gate(transition, verdict=False)
+    gate = of_every_transition().gate(transition)
     assert not gate.ok
     assert gate.reasons[0].startswith(f"{numbers(of_every_transition())[transition]} ")
-    assert of_every_transition().gate([transition], verdict=False).reasons == gate.reasons
+    assert of_every_transition().gate([transition]).reasons == gate.reasons
 
 
 def test_what_is_broken_since_different_runs_is_told_apart() -> None:
@@ -97,27 +96,28 @@ def test_what_is_broken_since_different_runs_is_told_apart() -> None:
         *history("old", "P" * 9 + "F" * 9, "A" * 9 + "B" * 8 + "C", block_id="old"),
         *many_evals(20, "P" * 18, block_id="steady"),
     ]
-    assert said(held_against_own_past(rows, 18), verdict=False) == [
+    assert said(held_against_own_past(rows, 18)) == [
         "1 broke since 28 May",
         "1 broke since 3 Jun",
     ]
 
 
 def test_notes_are_said_and_do_not_count() -> None:
-    gate = of_every_transition().gate(fail_on=(), verdict=False)
+    gate = of_every_transition().gate(fail_on=(), accepted=FAILING)
     assert gate.exit_code == 2
     assert not gate
-    assert gate.notes == ("1 removed: name of gone.",)
-    assert of_every_transition().gate(("removed",), verdict=False).notes == ()
+    assert gate.notes[0] == "1 removed: name of gone."
+    assert of_every_transition().gate(("removed",)).notes == ()
     assert suite("PF", "PF").gate().notes == ()
 
 
 @pytest.mark.parametrize(("most", "ok"), [(2, False), (3, True), (4, True)])
 def test_so_many_failures_are_tolerated(most: int, ok: bool) -> None:
-    gate = of_every_transition().gate(max_failures=most, verdict=False)
-    assert (gate.exit_code == 2) is ok  # unclear ones stay undecided
+    gate = of_every_transition().gate(max_failures=most)
+    # That the pass rate fell is no matter of single evals.
+    assert (len(gate.reasons) == 1) is ok
     if not ok:
-        assert gate.reasons[-1] == "Against the gate: 3; tolerated: 2."
+        assert "Against the gate: 3; tolerated: 2." in gate.reasons
     assert gate.failing == (() if ok else of_every_transition().gate().failing)
 
 
@@ -125,7 +125,7 @@ def test_ids_and_names_are_accepted() -> None:
     assert reasons(accepted=FAILING) == ()
     assert reasons(accepted=[f"name of {each}" for each in FAILING]) == ()
     assert reasons(fail_on="regressed", accepted="broken") == ()
-    notes = of_every_transition().gate(accepted=["broken", "doubtful"], verdict=False).notes
+    notes = of_every_transition().gate(accepted=["broken", "doubtful"]).notes
     assert notes[-1] == "2 accepted: name of broken, name of doubtful."
 
 
@@ -182,7 +182,6 @@ def test_that_the_suite_fell_is_a_reason_without_what_is_accepted(tmp_path: Path
     for most in (0, 99):
         (before,) = comparison.gate(fail_on=(), max_failures=most).reasons
         assert before.startswith("The pass rate fell by 34.1 points")
-    assert comparison.gate(fail_on=(), verdict=False).ok
     # The numbers are those of the rest, not of what was accepted.
     assert comparison.gate(fail_on=(), accepted=broken).ok
     (rest,) = comparison.gate(fail_on=(), accepted=broken[15:]).reasons
@@ -202,7 +201,7 @@ def test_the_least_pass_rate(least: float, ok: bool) -> None:
     if not ok:
         asked = f"the rule asks for at least {100 * least:.0f} %."
         assert gate.reasons == (f"The pass rate is 50 %, 1 of 2 that ended; {asked}",)
-    close = suite("P" * 199, "P" * 189 + "F" * 10).gate((), min_pass_rate=0.95, verdict=False)
+    close = suite("P" * 199, "P" * 189 + "F" * 10).gate((), min_pass_rate=0.95)
     said = "The pass rate is 94.97 %, 189 of 199 that ended; the rule asks for at least 95.00 %."
     assert close.reasons == (said,)
     rule = suite("P", "P").gate(min_pass_rate=0.9995).rule
@@ -235,7 +234,7 @@ def test_evals_that_are_still_to_come_are_counted_and_not_named() -> None:
 
 def test_many_evals_are_named_in_part() -> None:
     rows = many_evals(30, "P" * 9 + "F", "A" * 9 + "B")
-    said = held_against(rows, 9, 10).gate(verdict=False).reasons[0]
+    said = held_against(rows, 9, 10).gate().reasons[0]
     assert said.startswith("30 broke since 28 May: name of e000, ")
     assert said.endswith(" and 10 more.")
 
@@ -247,8 +246,8 @@ def test_raising() -> None:
     assert caught.value.comparison is comparison
     assert caught.value.reasons == comparison.gate().reasons
     assert str(caught.value) == " ".join(caught.value.reasons)
-    comparison.raise_if_regressed(accepted=FAILING, verdict=False)
-    comparison.raise_if_regressed((), max_failures=9, min_pass_rate=0.1, verdict=False)
+    comparison.raise_if_regressed(accepted=FAILING)
+    comparison.raise_if_regressed((), 9, FAILING, min_pass_rate=0.1)
 
 
 def test_a_fall_in_one_run_that_no_called_eval_explains_is_undecided() -> None:
@@ -290,7 +289,7 @@ def test_what_is_accepted_goes_round(tmp_path: Path, capsys: pytest.CaptureFixtu
         "workflow": "wf",
     }
     for given in (path, str(path)):
-        gate = comparison.gate(accepted=given, verdict=False)
+        gate = comparison.gate(accepted=given)
         assert gate.exit_code == 2  # an error is run again, and not accepted
         assert gate.notes[-1].startswith("4 accepted: ")
     assert f'From now on: ra.use(accepted="{path}")' in capsys.readouterr().err
@@ -394,7 +393,7 @@ def test_an_entry_is_a_reason_once_it_has_none(tmp_path: Path) -> None:
         '"nobody"',
         '"gone"',
     )
-    gate = of_every_transition().gate(("regressed", "newly_blocked"), accepted=path, verdict=False)
+    gate = of_every_transition().gate(("regressed", "newly_blocked"), accepted=path)
     assert [each.split(":")[0] for each in gate.reasons] == [
         "1 broke since 8 Jun",
         "Accepted, but passes again",

@@ -71,6 +71,8 @@ def test_93_so_may_what_an_empty_list_has_not(name: str) -> None:
     [
         (TEST, STAGING, "the test environment 'staging'"),
         (LIVE, STAGING, "the production environment 'staging'"),
+        (TEST, reply(body={"environment_slug": "eu", "environment_id": "e1"}), "environment 'eu'"),
+        (TEST, reply(body={"environment_id": "e1", "environment": None}), "environment 'e1'"),
         ("sk_retab_test_7f3a9c", GONE, "the test environment"),
         ("sk_retab_7f3a9c55", GONE, "the production environment"),
         ("some_other_key", STAGING, "its own environment 'staging'"),

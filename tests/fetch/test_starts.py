@@ -28,11 +28,15 @@ def bodies(server: FaultServer) -> list[dict[str, Any]]:
     return [json.loads(request.partition("\r\n\r\n")[2]) for request in starts]
 
 
-def started(*run_ids: str) -> list[Reply]:
-    return [
-        reply(201, run_document(run_id, workflow_id="wf", lifecycle__status="pending"))
-        for run_id in run_ids
-    ]
+AT = datetime(2026, 5, 18, 10, tzinfo=UTC)  # a run document's
+DATED = {"Date": format_datetime(AT, usegmt=True)}
+OF_BLOCK = {"target": {"type": "block", "block_id": "b1"}}
+
+
+def started(*run_ids: str, **changes: Any) -> list[Reply]:
+    usual = {"workflow_id": "wf", "target": None, "lifecycle__status": "pending"}
+    made = (run_document(each, **{**usual, **changes}) for each in run_ids)
+    return [reply(201, each, DATED) for each in made]
 
 
 SAVED = reply(
@@ -63,6 +67,12 @@ ONE, TWO = {"type": "single", "eval_id": "e1"}, {"type": "single", "eval_id": "e
 BLOCK = {"type": "block", "block_id": "b1"}
 
 
+def answers_to(scopes: list[dict[str, str]]) -> list[Reply]:
+    of = {"single": lambda each: {"eval_id": each["eval_id"]}, "block": lambda each: OF_BLOCK}
+    made = [of.get(each["type"], lambda _: {})(each) for each in scopes]
+    return [started(f"r{at}", **each)[0] for at, each in enumerate(made)] or [reply(500)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "scopes"),
     [
@@ -79,7 +89,7 @@ BLOCK = {"type": "block", "block_id": "b1"}
 def test_a_run_is_started_for_each_scope(
     arguments: dict[str, Any], scopes: list[dict[str, str]]
 ) -> None:
-    with StartServer(started(*(f"r{i}" for i in range(9)))) as server:
+    with StartServer(answers_to(scopes)) as server:
         runs = ra.start_runs("wf", client=client_for(server.url), **arguments)
         assert bodies(server) == [{"workflow_id": "wf", "scope": scope} for scope in scopes]
     assert runs.schema == RUNS.schema
@@ -104,13 +114,13 @@ def test_how_many_are_started_is_said_before(
 
     def start(request: str) -> Reply:
         told.append(capsys.readouterr().err)
-        return started("r1")[0]
+        return reply(403)
 
     with StartServer([start]) as server, warnings.catch_warnings():
         warnings.simplefilter("error")
-        ra.start_runs("wf", client=client_for(server.url), **arguments)
-    assert [each for each in told if each] == [f"{said}\n"]
-    assert told[0]
+        with pytest.raises(ra.PermissionDeniedError):
+            ra.start_runs("wf", client=client_for(server.url), **arguments)
+    assert told == [f"{said}\n"]
 
 
 def test_where_nobody_can_be_told_it_is_started_all_the_same(
@@ -131,7 +141,6 @@ UNANSWERED = {
     "html": reply(body=b"<p>"),
     "408": reply(408),
     "another shape": reply(201, {"id": "r9", "workflow_id": 7}),
-    "another workflow's": reply(201, run_document("r9", workflow_id="wf_other")),
 }
 
 
@@ -166,7 +175,6 @@ def listed(*runs: tuple[str, dict[str, Any]], dated: datetime | None = None) -> 
     )
 
 
-OF_BLOCK = {"target": {"type": "block", "block_id": "b1"}}
 LONG_AGO = {"timing__created_at": "2020-01-01T00:00:00Z"}
 
 
@@ -182,6 +190,54 @@ def test_a_start_without_an_answer_is_looked_for(fault: Reply) -> None:
     assert (asked["workflow_id"], asked["trigger_type"]) == ("wf", "api")
     assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
     assert caught.value.partial["run_id"].to_list() == ["r1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "headers", "words"),
+    [
+        ({"workflow_id": "wf_other"}, {}, "of workflow 'wf_other', but the request was for 'wf'"),
+        ({"target": {"type": "block", "block_id": "b2"}}, {}, "of block 'b2', but"),
+        ({"target": None}, {}, "of the whole workflow, but the request was for block 'b1'"),
+        ({"eval_id": "e1"}, {}, "of eval 'e1', but the request was for block 'b1'"),
+        ({}, {"Date": format_datetime(AT + timedelta(seconds=6), usegmt=True)}, "of 2026-05-18"),
+        ({}, {**DATED, "Age": "6"}, "of 2026-05-18 10:00:00 UTC, but the request was sent at"),
+        ({}, {}, "of 2026-05-18 10:00:00 UTC, but the request was sent at 2026-09-21"),
+    ],
+)
+def test_117_the_answer_to_another_start_is_refused_and_its_run_named(
+    changes: dict[str, Any], headers: dict[str, str], words: str
+) -> None:
+    made = run_document("r9", **{"workflow_id": "wf", **OF_BLOCK, **changes})
+    found = listed(("r7", OF_BLOCK))
+    with StartServer([reply(201, made, headers), found]) as server:
+        with pytest.raises(ra.ProtocolError, match=f"run 'r9' {words}") as caught:
+            ra.start_runs("wf", blocks="b1", client=client_for(server.url))
+        assert posts(server) == 1
+    assert "it may be r9, r7, see .unconfirmed" in str(caught.value)
+    assert caught.value.unconfirmed["run_id"].to_list() == ["r9", "r7"]
+    assert caught.value.partial.is_empty()
+
+
+def test_117_an_answer_that_was_given_before_is_refused() -> None:
+    with StartServer([*started("r1"), *started("r1"), listed()]) as server:
+        with pytest.raises(ra.ProtocolError, match="'r1', which an earlier request started"):
+            ra.start_runs("wf", repeat=3, client=client_for(server.url))
+        assert posts(server) == 2
+
+
+@pytest.mark.parametrize("seconds", [-4, 600])
+def test_117_a_start_may_be_a_little_older_and_its_run_newer_than_its_answer(seconds: int) -> None:
+    at = (AT + timedelta(seconds=seconds)).isoformat()
+    with StartServer(started("r1", timing__created_at=at)) as server:
+        assert ra.start_runs("wf", client=client_for(server.url)).height == 1
+
+
+def test_117_an_answer_without_a_date_is_held_against_the_time_of_the_list_of_runs() -> None:
+    made = run_document("r1", workflow_id="wf", target=None)
+    with StartServer([listed(dated=AT), reply(201, made)]) as server:
+        client = client_for(server.url)
+        ra.fetch_runs("wf", limit=1, client=client)
+        assert ra.start_runs("wf", client=client)["run_id"].to_list() == ["r1"]
 
 
 @pytest.mark.parametrize(
@@ -327,23 +383,58 @@ def test_runs_are_cancelled_in_order() -> None:
     assert ra.cancel_runs([], client=client_for(NOWHERE)).equals(RUNS.empty())
 
 
-@pytest.mark.parametrize(("status", "error"), [(409, ra.ConflictError), (404, ra.NotFoundError)])
-def test_a_run_that_cannot_be_cancelled_does_not_save_the_others(
-    status: int, error: type[ra.APIError]
+def with_status(run_id: str, status: str) -> Reply:
+    return reply(body=run_document(run_id, lifecycle__status=status))
+
+
+LOST = {
+    **{name: UNANSWERED[name] for name in ("503", "reset", "closed", "html", "408")},
+    "another run's": with_status("b", "cancelled"),
+}
+
+
+@pytest.mark.parametrize("fault", [*LOST.values(), reply(409)], ids=[*LOST, "409"])
+@pytest.mark.parametrize("status", ["cancelled", "completed"])
+def test_a_run_that_has_ended_is_no_error_whatever_became_of_the_answer(
+    fault: Reply, status: str
 ) -> None:
-    good = [reply(body=run_document(each, lifecycle__status="cancelled")) for each in "ac"]
-    with FaultServer([good[0], reply(status, {"detail": "has ended"}), good[1]]) as server:
-        with pytest.raises(error, match="has ended") as caught:
+    answers = [fault, with_status("a", status), with_status("c", "cancelled")]
+    with FaultServer(answers) as server:
+        runs = ra.cancel_runs(["a", "c"], client=client_for(server.url))
+        asked = [each.split(" ")[0] for each in server.requests]
+        assert asked == ["POST", "GET", "POST"]
+    assert runs.select("run_id", "status").rows() == [("a", status), ("c", "cancelled")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "rest"),
+    [(reply(409), ra.ConflictError, ["c"]), (reply(503), ra.ServerError, [])],
+)
+def test_a_run_that_goes_on_was_not_cancelled(
+    fault: Reply, error: type[ra.APIError], rest: list[str]
+) -> None:
+    answers = [fault, with_status("a", "running"), with_status("c", "cancelled")]
+    with FaultServer(answers) as server:
+        with pytest.raises(error, match=r"The run is running now\. Not cancelled: a ") as caught:
+            ra.cancel_runs(["a", "c"], client=client_for(server.url))
+        assert posts(server) == 1 + len(rest)
+    assert caught.value.partial["run_id"].to_list() == rest
+
+
+def test_a_run_that_does_not_exist_does_not_save_the_others() -> None:
+    good = [with_status(each, "cancelled") for each in "ac"]
+    with FaultServer([good[0], reply(404, {"detail": "has gone"}), good[1]]) as server:
+        with pytest.raises(ra.NotFoundError, match="has gone") as caught:
             ra.cancel_runs(list("abc"), client=client_for(server.url))
-        assert sum("POST" in each for each in server.requests) == 3
+        assert posts(server) == 3
     assert caught.value.partial["run_id"].to_list() == ["a", "c"]
 
 
 def test_every_run_that_was_not_cancelled_is_named() -> None:
-    good = reply(body=run_document("b", lifecycle__status="cancelled"))
-    with FaultServer([reply(409), good, reply(404), reply(409)]) as server:
-        words = r"Not cancelled: a \(409\), c \(404\), d \(409\); the others are in \.partial"
-        with pytest.raises(ra.ConflictError, match=words):
+    cancelled, queued = with_status("b", "cancelled"), with_status("d", "queued")
+    with FaultServer([reply(404), cancelled, reply(404), reply(409), queued]) as server:
+        words = r"Not cancelled: a \(404\), c \(404\), d \(409\); the others are in \.partial"
+        with pytest.raises(ra.NotFoundError, match=words):
             ra.cancel_runs(list("abcd"), client=client_for(server.url))
 
 
@@ -351,7 +442,7 @@ def test_a_failing_api_ends_the_cancelling() -> None:
     with FaultServer([reply(500)]) as server:
         with pytest.raises(ra.ServerError, match=r"a \(500\); not tried: b, c;") as caught:
             ra.cancel_runs(list("abc"), client=client_for(server.url))
-        assert len(server.requests) == 1
+        assert posts(server) == 1
     assert caught.value.partial.is_empty()
 
 
@@ -359,16 +450,14 @@ def test_62_the_answer_of_another_run_is_not_taken_for_the_one_that_was_cancelle
     with FaultServer([reply(body=run_document("b"))]) as server:
         with pytest.raises(ra.ProtocolError, match="run 'b', but the request was for 'a'"):
             ra.cancel_runs("a", client=client_for(server.url))
-        assert len(server.requests) == 1
+        assert posts(server) == 1
 
 
 def test_what_ended_the_cancelling_is_told_rather_than_what_did_not() -> None:
-    """The docstring says of a conflict that all the others were cancelled."""
-    good = reply(body=run_document("b", lifecycle__status="cancelled"))
-    with FaultServer([reply(409), good, reply(401)]) as server:
+    with FaultServer([reply(404), with_status("b", "cancelled"), reply(401)]) as server:
         with pytest.raises(ra.AuthenticationError) as caught:
             ra.cancel_runs(list("abcd"), client=client_for(server.url))
-        assert len(server.requests) == 3
+        assert posts(server) == 3
     assert caught.value.partial["run_id"].to_list() == ["b"]
 
 
@@ -379,6 +468,5 @@ def test_the_whole_way_in_the_sandbox() -> None:
         ended = ra.wait_for_runs(started_runs, interval=0.1, timeout=60, client=client)
         assert ended["run_id"].equals(started_runs["run_id"])
         assert ended["status"].to_list() == ["completed", "completed"]
-        with pytest.raises(ra.ConflictError, match="completed"):
-            ra.cancel_runs(ended, client=client)
+        assert ra.cancel_runs(ended, client=client)["status"].to_list() == ["completed"] * 2
         assert ra.wait_for_runs(ended.lazy(), client=client).equals(ended)

@@ -340,8 +340,8 @@ class LetteredApi:
         end = begin + min(int(query.get("limit", "50")), self.largest_page)
         return self._reply(page(rows[begin:end], keys[end - 1] if end < len(rows) else None))
 
-    def _reply(self, body: Any, status: int = 200) -> Reply:
-        return reply(status, body, {"Date": format_datetime(self._now(), usegmt=True)})
+    def _reply(self, body: Any, status: int = 200, now: datetime | None = None) -> Reply:
+        return reply(status, body, {"Date": format_datetime(now or self._now(), usegmt=True)})
 
     def _list_runs(self, query: dict[str, str]) -> list[dict[str, Any]]:
         order = sorted(self.shown(), key=lambda run: (run.at, run.column, run.id))
@@ -383,7 +383,7 @@ class LetteredApi:
         after = max(MINUTE, (self.now or newest) - newest)
         run = self.run(letters, scope=kind, codes=draft, after=after, id=name, looks=looks)
         pending = {"lifecycle": {"status": "pending"}, "counts": None}
-        return self._reply(changed(self._document(run), **pending), 201)
+        return self._reply(changed(self._document(run), **pending), 201, self.now or run.at)
 
     # What there is
 

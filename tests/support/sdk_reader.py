@@ -35,7 +35,7 @@ def answer(client: Retab, request: dict[str, Any]) -> dict[str, Any]:
     try:
         read = attrgetter(request["call"])(client)(**arguments)
         # A list is read to its end: iterating over the SDK's page fetches the next ones.
-        models = list(read) if isinstance(read, PaginatedList) else [read]
+        models = list(read) if isinstance(read, PaginatedList) else [read] * (read is not None)
     except APIError as error:
         names = ("status_code", "code", "message", "details", "request_id")
         return {"error": {name: getattr(error, name) for name in names}}

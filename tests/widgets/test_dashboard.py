@@ -40,8 +40,8 @@ def test_it_follows_a_run_to_its_end(api: LetteredApi) -> None:
     going = api.run("F" + "P" * 6, after=MINUTE, looks=1)
     view = run_cells()["view"]
     until(lambda: view.comparison is not None)
-    assert view.state.checked["run_id"].to_list() == [going.id]
-    assert view.state.phase == "going"
+    assert view.state.look.checked["run_id"].to_list() == [going.id]
+    assert view.state.look.phase == "going"
     going.looks = 0
     view._stream.refresh()
     view.wait(60)

@@ -13,6 +13,7 @@ from support.inside import (
     STYLE,
     Facts,
     Folded,
+    Look,
     View,
     ViewState,
     compose,
@@ -33,8 +34,10 @@ def facts_of(view: View) -> Facts:
 
 
 def with_state(view: View, **changes: Any) -> Facts:
-    """What is told of a view's state with something changed."""
-    return Facts(replace(view.state, **changes), facts_of(view).judged)
+    """What is told of a view's state with something changed, also of its last look."""
+    looked = {each: changes.pop(each) for each in [*changes] if hasattr(view.state.look, each)}
+    state = replace(view.state, look=replace(view.state.look, **looked), **changes)
+    return Facts(state, facts_of(view).judged)
 
 
 def pieces(facts: Facts) -> dict[str, str]:
@@ -135,7 +138,7 @@ def test_the_only_thing_that_is_read_out_is_how_many_broke(view: View) -> None:
 def test_without_a_comparison_it_says_what_it_does() -> None:
     reading = pieces(Facts(ViewState("wf_a"), None))
     assert "Reading the runs and their results …" in text(compose(reading))
-    failed = Facts(ViewState("wf_a", phase="failed", trouble="x" * 300), None)
+    failed = Facts(ViewState("wf_a", Look(phase="failed", trouble="x" * 300)), None)
     assert failed.heading.sign == "‼"
     assert len(str(failed.heading)) <= 100
     assert "x" * 300 in text(compose(pieces(failed))), "all of it stands below"
@@ -162,13 +165,13 @@ def right(facts: Facts) -> str:
 
 
 def test_at_the_right_stands_one_thing(view: View) -> None:
-    n = view.state.reruns
+    n = view.state.look.reruns
     runs = f"{n} run{'s' * (n != 1)}"
     assert right(facts_of(view)) == f"Settle ({runs})"
     assert right(with_state(view, asking="settle")) == f"Start {runs} No"
     assert right(with_state(view, job="Comparing …", asking="settle")) == "Comparing …"
     assert right(with_state(view, reruns=0)) == ""
-    going = view.state.checked.with_columns(is_terminal=pl.lit(False))
+    going = view.state.look.checked.with_columns(is_terminal=pl.lit(False))
     live = {"checked": going, "phase": "going", "can_cancel": True, "is_watched": True}
     assert right(with_state(view, **live)) == "Cancel run"
     assert right(with_state(view, **live, asking="cancel")) == "Yes, cancel No"
@@ -332,7 +335,7 @@ def test_two_versions_say_what_was_edited_block_by_block(api: ra.Client) -> None
         "wf_invoices", "v4", "v5", client=api, progress=False
     ).headline == str(facts.heading)
     assert "0:fold:Flaky" in pieces(facts)
-    assert view.state.reruns == 0
+    assert view.state.look.reruns == 0
     view.close()
 
 
@@ -384,7 +387,7 @@ def test_the_page_says_what_the_text_says(situation: Situation) -> None:
                 row.cells[0].lines[0],
                 *(line for cell in row.cells[1:] for line in cell.lines),
             ]
-            for line in lines if not view.state.is_going else ():
+            for line in lines if not view.state.look.is_going else ():
                 assert "".join("".join(span.text for span in line).split()) in said
     assert to_text(made).splitlines()[0].startswith(checked.headline)
 
@@ -443,7 +446,7 @@ def test_the_document_stands_at_the_right(view: View, preview: Any, said: str) -
 def test_an_eval_without_a_document_says_so() -> None:
     with LetteredApi({"a": "PPPF", **alike(2, "PPPP")}, codes="AAAB") as api:
         view = shown_of(api)
-        without = view.state.results.with_columns(
+        without = view.state.look.results.with_columns(
             document_ids=pl.lit(None, pl.List(pl.String)),
             document_names=pl.lit(None, pl.List(pl.String)),
         )

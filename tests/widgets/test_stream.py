@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from support.fakes import STILL
 from support.faultserver import FaultServer, Reply, page, reply
-from support.inside import View, reading, stream
+from support.inside import View, reading
 from support.lettered_api import FLOW, LetteredApi, Run, alike
 from support.made_runs import run_with
 from support.watched import WatchedSandbox
@@ -50,11 +50,11 @@ def no_thread_left() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if comparing took no time, which rests for a hundred times that."""
-    monkeypatch.setattr(stream, "_REST", 0.0)
+    monkeypatch.setattr(reading, "_REST", 0.0)
 
 
 def seen(view: View) -> list[str]:
-    return view.state.checked["status"].to_list()
+    return view.state.look.checked["status"].to_list()
 
 
 def past(evals: int = 4, runs: int = 9) -> LetteredApi:
@@ -108,10 +108,10 @@ def test_a_run_is_watched_to_its_end() -> None:
         assert time.monotonic() - began < 0.5
         runs = view.wait(10)
     assert runs["status"].to_list() == ["completed"]
-    assert view.state.checked.equals(runs)
-    assert view.state.results["eval_name"].to_list() == ["Total of invoice 1", None]
+    assert view.state.look.checked.equals(runs)
+    assert view.state.look.results["eval_name"].to_list() == ["Total of invoice 1", None]
     assert view.done
-    assert view.state.phase == "ended"
+    assert view.state.look.phase == "ended"
 
 
 def test_callbacks_get_the_view_in_the_watching_thread_and_their_errors_are_told() -> None:
@@ -145,7 +145,7 @@ def test_a_with_block_stops_it() -> None:
         with ra.watch("r1", interval=0.05, client=client(server.url)) as view:
             until(lambda: seen(view))
         assert view.done
-        assert view.state.phase == "stopped"
+        assert view.state.look.phase == "stopped"
         asked = len(server.requests)
         time.sleep(0.2)
         assert len(server.requests) == asked
@@ -201,10 +201,10 @@ def test_50_a_key_that_is_refused_in_the_middle_ends_it() -> None:
         view = ra.watch("r1", interval=0.05, client=client(server.url))
         with pytest.raises(ra.AuthenticationError, match="revoked"):
             view.wait(10)
-    assert view.state.phase == "failed"
-    assert "revoked" in view.state.trouble
+    assert view.state.look.phase == "failed"
+    assert "revoked" in view.state.look.trouble
     assert seen(view) == ["running"]
-    assert view.state.results.height == 2
+    assert view.state.look.results.height == 2
 
 
 def test_a_run_that_never_was_raises_after_its_grace() -> None:
@@ -250,7 +250,7 @@ def test_51_a_run_that_is_gone_does_not_end_the_others() -> None:
         view = ra.watch(["r1", "r2"], interval=0.05, client=client(server.url))
         runs = view.wait(10)
     assert runs["status"].to_list() == ["running", "completed"]
-    assert "Run r1 is not found any more." in view._states["wf_other"].notes
+    assert "Run r1 is not found any more." in view._states["wf_other"].look.notes
 
 
 def test_53_a_run_that_has_ended_and_runs_again_is_watched_on() -> None:
@@ -284,14 +284,14 @@ def test_56_a_server_that_is_away_is_waited_for() -> None:
             """Once the run has been seen going, so that it cannot have ended before."""
             if not troubles:
                 sandbox.inject(match="/v1/workflows/evals/runs", kind="reset", times=4)
-            troubles.append(view.state.trouble)
+            troubles.append(view.state.look.trouble)
 
         run = ra.start_runs("wf_claims", client=ra.Client(**sandbox.credentials))
         mine = ra.Client(**sandbox.credentials, max_attempts=1)
         view = ra.watch(run, interval=0.1, client=mine).on_update(go_away)
         assert view.wait(30)["status"].to_list() == ["completed"]
     assert any(text.startswith("retrying") for text in troubles)
-    assert view.state.trouble == ""
+    assert view.state.look.trouble == ""
 
 
 def results_as(*answers: Reply, also: str = "/v1/workflows/evals/results") -> Callable[..., Reply]:
@@ -313,7 +313,7 @@ def test_the_results_of_a_run_that_has_ended_are_waited_for(status: int) -> None
     ) as server:
         view = ra.watch("r1", interval=0.05, client=client(server.url))
         view.wait(10)
-    assert view.state.results["state"].to_list() == ["passed", "failed"]
+    assert view.state.look.results["state"].to_list() == ["passed", "failed"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 422])
@@ -323,7 +323,7 @@ def test_results_that_never_come_are_a_failure(status: int) -> None:
         with pytest.raises(ra.APIError) as caught:
             view.wait(10)
     assert caught.value.status_code == status
-    assert view.state.phase == "failed"
+    assert view.state.look.phase == "failed"
 
 
 def test_a_retry_after_is_obeyed() -> None:
@@ -348,13 +348,13 @@ def test_numbers_freeze_while_the_server_is_away() -> None:
             for piece in (READ, "GET /v1"):
                 step(run, "PFP")
                 api.broken = {piece: reply(503, {"detail": "away"})}
-                until(lambda: view.state.trouble)
+                until(lambda: view.state.look.trouble)
                 asked = len(api.asked)
                 until(lambda: len(api.asked) > asked + 3)  # noqa: B023
                 assert counts(view) == before
                 assert headline(view).startswith("… 2 of 4 done")
             api.broken = {}
-            until(lambda: not view.state.trouble and counts(view)["pass as before"] == 2)
+            until(lambda: not view.state.look.trouble and counts(view)["pass as before"] == 2)
 
 
 @pytest.mark.parametrize("status", [403, 422, 503])
@@ -365,11 +365,11 @@ def test_a_past_that_cannot_be_read_is_told_and_not_fatal(status: int, piece: st
         going(api, "PFPP")
         view = watch(api)
         assert view.wait(30)["status"].to_list() == ["completed"]
-    (note,) = view.state.notes
+    (note,) = view.state.look.notes
     assert note.startswith("Held against nothing: ")
     assert str(status) in note
     assert headline(view) == "○ 3 of 4 pass; held against nothing"
-    assert view.state.phase == "ended"
+    assert view.state.look.phase == "ended"
 
 
 @pytest.mark.parametrize("piece", [f"{LIST_OF_RUNS}?", f"{SAVED}?"])
@@ -378,11 +378,11 @@ def test_what_comes_late_is_waited_for(piece: str) -> None:
         api.broken[piece] = reply(503)
         going(api, "PFPP")
         view = watch(api, interval=0.3)
-        until(lambda: view.state.trouble)
+        until(lambda: view.state.look.trouble)
         api.broken = {}
         view.wait(30)
         assert_as_check(view, api.check(candidate="r9"))
-    assert view.state.notes == ()
+    assert view.state.look.notes == ()
 
 
 def test_results_that_do_not_decode_are_left_out_and_told() -> None:
@@ -391,7 +391,7 @@ def test_results_that_do_not_decode_are_left_out_and_told() -> None:
         api.change("res_run_8_fine 3", lifecycle=7)
         view = watch(api)
         view.wait(30)
-    assert "1 result did not decode and is left out." in view.state.notes
+    assert "1 result did not decode and is left out." in view.state.look.notes
 
 
 # The same as check
@@ -432,7 +432,7 @@ def test_any_baseline_is_the_one_of_check(wanted: str) -> None:
         view = watch(api, baseline=wanted)
         view.wait(30)
         if wanted == "no_such":
-            assert "not a run or a version" in view.state.notes[0]
+            assert "not a run or a version" in view.state.look.notes[0]
             assert view.comparison is None
         else:
             assert_as_check(view, api.check(candidate="r9", baseline=wanted))
@@ -474,7 +474,7 @@ def test_runs_of_two_workflows_have_each_their_own_past() -> None:
         view.wait(120)
         for workflow_id, watched in (("wf_contracts", parts), ("wf_invoices", other)):
             checked = ra.check(workflow_id, candidate=watched, client=mine, progress=False)
-            made = view._states[workflow_id].comparison
+            made = view._states[workflow_id].look.comparison
             assert made is not None
             assert made.headline == checked.headline
 
@@ -535,7 +535,7 @@ def test_a_pass_of_what_passes_is_only_a_count(compared: list[int]) -> None:
 def test_comparisons_are_spaced_by_their_own_cost(
     compared: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "_REST", 1e6)
+    monkeypatch.setattr(reading, "_REST", 1e6)
     with past() as api:
         run = going(api, "F")
         with watch(api) as view:
@@ -612,7 +612,7 @@ def test_a_workflow_with_nothing_in_flight_is_shown_as_it_is() -> None:
         view = watch(api, None, workflow_id=FLOW)
         view.wait(30)
         assert_as_check(view, api.check())
-    assert not view.state.is_watched
+    assert not view.state.look.is_watched
 
 
 def test_of_several_workflows_one_that_cannot_be_judged_leaves_the_others() -> None:
@@ -620,14 +620,14 @@ def test_of_several_workflows_one_that_cannot_be_judged_leaves_the_others() -> N
         mine = ra.Client(**sandbox.credentials)
         view = ra.explore(["wf_untitled", "wf_claims"], client=mine)
         view.wait(60)
-        assert {k: each.phase for k, each in view._states.items()} == {
+        assert {k: each.look.phase for k, each in view._states.items()} == {
             "wf_untitled": "failed",
             "wf_claims": "ended",
         }
         assert view.state.workflow_id == "wf_claims", "the worst stands first, and is open"
         names = dict(ra.fetch_workflows(client=mine)["workflow_id", "name"].iter_rows())
-        assert view._states["wf_untitled"].name == (names["wf_untitled"] or "")
-        assert view._states["wf_untitled"].trouble == "No saved eval yet: save one in Retab"
+        assert view._states["wf_untitled"].look.name == (names["wf_untitled"] or "")
+        assert view._states["wf_untitled"].look.trouble == "No saved eval yet: save one in Retab"
         for alone in (ra.explore("wf_untitled", client=mine), follow("wf_untitled", mine)):
             with pytest.raises(ra.ConfigError, match="has no saved eval"):
                 alone.wait(60)
@@ -655,5 +655,5 @@ def test_a_workflow_that_is_not_there_ends_the_watching() -> None:
         view = follow("wf_nope", mine)
         with pytest.raises(ra.NotFoundError, match="No workflow with id 'wf_nope'"):
             view.wait(60)
-        assert view.state.phase == "failed"
+        assert view.state.look.phase == "failed"
         assert "did you mean 'wf_invoices'?" in repr(view)

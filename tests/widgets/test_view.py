@@ -16,7 +16,7 @@ from nbconvert import HTMLExporter
 from support.fakes import KEY
 from support.faultserver import FaultServer, reply
 from support.html_elements import Elements
-from support.inside import RUNS, View, apply_event, list_runs
+from support.inside import View, apply_event
 from support.lettered_api import FLOW, LetteredApi, alike
 from support.watched import WatchedSandbox
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
@@ -26,9 +26,6 @@ import retab_analysis as ra
 
 def follow(workflow: Any, **how: Any) -> View:
     return ra.watch(workflow_id=workflow, **how)
-
-
-RESULTS_OF_NOTHING = ra.schema.RESULTS.empty()
 
 
 def do(view: View, event: str, value: Any = None, scope: str = "0") -> dict[str, Any]:
@@ -76,8 +73,7 @@ def test_bad_arguments_of_watch_are_refused(arguments: dict[str, Any], words: st
         ([], {}, "names no workflow"),
         ("wf", {"candidate": 7}, "candidate must be"),
         ("wf", {"save_values": "no"}, "save_values must be True or False"),
-        (pl.DataFrame({"a": [1]}), {}, "results"),
-        (RESULTS_OF_NOTHING, {}, "no row with a run_id"),
+        (pl.DataFrame({"a": [1]}), {}, r"ra\.compare\(baseline, candidate\)"),
     ],
 )
 def test_bad_arguments_of_explore_are_refused(given: Any, more: Any, words: str) -> None:
@@ -114,8 +110,6 @@ def test_accepted_failures_are_read_once_at_the_call(call: Any, tmp_path: Path) 
             assert view.comparison.headline == "✓ Nothing new broke: 5 of 6 pass, 1 accepted"
             with pytest.raises(ra.ConfigError, match="accepted"):
                 call(FLOW, client=api.client)
-            with pytest.raises(ra.ConfigError, match="accepted"):
-                ra.explore(view.state.results)
         finally:
             ra.use(accepted=None)
 
@@ -131,31 +125,24 @@ def test_the_frame_and_the_comparison_are_the_way_out(view: View) -> None:
     assert view.frame.height == view.comparison.evals.height
 
 
-def test_a_frame_of_results_is_explored_without_an_api() -> None:
+def test_a_person_chooses_the_candidate_and_the_baseline() -> None:
     with LetteredApi({"a": "PPPPF", **alike(5, "PPPPP")}, codes="AAAAB") as api:
-        results = ra.fetch_results(ra.fetch_runs(FLOW, client=api.client), client=api.client)
-    runs = list_runs(results)
-    assert runs.schema == RUNS.schema
-    assert runs.select("run_id", "passed", "failed").row(0) == ("run_4", 5, 1)
-    view = ra.explore(results)
-    assert view.wait(60)["run_id"].to_list() == ["run_4"]
-    assert view.comparison is not None
-    assert view.comparison.headline == "✗ 1 eval broke since the edit of extract"
-    assert not view.state.reruns
-    assert len(view._tell(FLOW).columns) == 5
-    do(view, "candidate", "run_3")
-    until(lambda: not view.state.job)
-    assert view.state.checked["run_id"].to_list() == ["run_3"]
-    assert view.comparison.headline.startswith("✓ Nothing broke")
-    do(view, "baseline", "nope")
-    until(lambda: view.state.failures)
-    assert "'nope' is not a run or a version of these results" in view.state.failures[0]
-    assert view.state.baseline == "last_good", "what was before stays"
-    for baseline in ("previous", "run_2"):
-        do(view, "baseline", baseline)
-        until(lambda: not view.state.job and view.state.baseline != "last_good")
-        do(view, "baseline", "last_good")
-        until(lambda: not view.state.job and view.state.baseline == "last_good")
+        view = ra.explore(FLOW, client=api.client)
+        view.wait(60)
+        do(view, "candidate", "run_3")
+        until(lambda: not view.state.job)
+        assert view.state.look.checked["run_id"].to_list() == ["run_3"]
+        assert view.comparison is not None
+        assert view.comparison.headline.startswith("✓ Nothing broke")
+        do(view, "baseline", "nope")
+        until(lambda: view.state.failures)
+        assert "'nope' is not a run or a version" in view.state.failures[0]
+        assert view.state.baseline == "last_good", "what was before stays"
+        for baseline in ("previous", "run_2"):
+            do(view, "baseline", baseline)
+            until(lambda: not view.state.job and view.state.baseline != "last_good")
+            do(view, "baseline", "last_good")
+            until(lambda: not view.state.job and view.state.baseline == "last_good")
 
 
 # What a person does
@@ -190,7 +177,7 @@ def test_events_from_nowhere_do_nothing(view: View, event: str, scope: Any) -> N
     before = view.state
     for value in (None, "nope", "nope 0", 7, {"a": []}):
         assert "error" not in do(view, event, value, scope)
-    assert view.state.comparison is before.comparison
+    assert view.state.look.comparison is before.look.comparison
     assert not view.state.job
 
 
@@ -207,7 +194,7 @@ def test_a_document_is_asked_for_when_an_eval_is_opened(view: View) -> None:
 
 
 def test_the_checked_run_and_the_baseline_can_be_chosen(view: View, api: ra.Client) -> None:
-    runs = view.state.runs.filter(pl.col("scope") == "workflow", status="completed")
+    runs = view.state.look.runs.filter(pl.col("scope") == "workflow", status="completed")
     chosen = runs["run_id"][5]
     do(view, "candidate", chosen)
     assert view.state.job == "Comparing …"
@@ -215,7 +202,7 @@ def test_the_checked_run_and_the_baseline_can_be_chosen(view: View, api: ra.Clie
     checked = ra.check("wf_invoices", candidate=chosen, client=api, progress=False)
     assert view.comparison is not None
     assert view.comparison.headline == checked.headline
-    assert view.state.checked["run_id"].to_list() == [chosen]
+    assert view.state.look.checked["run_id"].to_list() == [chosen]
     do(view, "candidate", "")
     until(lambda: not view.state.job)
     assert view.state.candidate is None
@@ -241,7 +228,7 @@ def test_settling_asks_first_says_its_price_and_shows_how_far_it_is() -> None:
         view.wait(60)
         said: list[str] = []
         view.on_update(lambda each: said.append(each.state.job))
-        n = view.state.reruns
+        n = view.state.look.reruns
         assert n > 0
         do(view, "settle")
         assert not view.state.job, "it asks first"
@@ -254,8 +241,8 @@ def test_settling_asks_first_says_its_price_and_shows_how_far_it_is() -> None:
         started = [each for each in sandbox.requests if each.method == "POST"]
         assert len(started) == n
         assert view.comparison is not None
-        assert view.state.reruns == 0
-        assert not view.comparison.reruns.height or view.state.reruns == 0
+        assert view.state.look.reruns == 0
+        assert not view.comparison.reruns.height or view.state.look.reruns == 0
 
 
 UNSURE = {"a": "P" * 20 + "F", **alike(5, "P" * 21)}
@@ -273,7 +260,7 @@ def test_what_was_settled_counts_in_all_that_follows(watched: bool) -> None:
         how: dict[str, Any] = {"client": api.client}
         view = ra.watch("run_20", **how) if watched else ra.explore(FLOW, **how)
         view.wait(60)
-        assert view.state.reruns == 1
+        assert view.state.look.reruns == 1
         settle(view)
         (rerun,) = api.started
         for candidate in ("run_10", "", "run_20"):
@@ -282,8 +269,8 @@ def test_what_was_settled_counts_in_all_that_follows(watched: bool) -> None:
             assert view.comparison is not None
             of_a = view.comparison.evals.filter(eval_id="a")
             assert of_a["candidate_n"].item() == 1 + (candidate != "run_10")
-            assert view.state.checked["run_id"].to_list() == [candidate or "run_20"]
-            assert view.state.reruns == 0
+            assert view.state.look.checked["run_id"].to_list() == [candidate or "run_20"]
+            assert view.state.look.reruns == 0
         do(view, "open", "a")
         said = re.sub(r"<[^>]*>", " ", view._render()["0:row:a"])
         assert f"{rerun.at:%-d %b %H:%M}" in said, "the opened row shows the rerun"
@@ -345,7 +332,7 @@ def test_cancelling_asks_first_and_is_only_there_where_it_is_allowed() -> None:
             assert view.wait(20)["status"].to_list() == ["cancelled"]
         followed = ra.watch(workflow_id="wf_claims", interval=0.1, client=mine)
         until(lambda: followed.comparison is not None)
-        assert followed.state.is_going
+        assert followed.state.look.is_going
         assert "Cancel run" not in whole(followed)
         followed.stop()
 
@@ -389,7 +376,7 @@ def test_what_is_exported_is_of_the_workflow_whose_button_was_pressed(
     view.wait(120)
     do(view, "export", scope="1")
     made = pl.read_csv(tmp_path / "wf_claims.csv")
-    assert made.height == view._states["wf_claims"].comparison.evals.height  # type: ignore[union-attr]
+    assert made.height == view._states["wf_claims"].look.comparison.evals.height  # type: ignore[union-attr]
     view.close()
 
 
@@ -478,7 +465,7 @@ def test_what_was_displayed_first_has_the_final_state_too(
 def test_the_static_page_needs_no_network_and_holds_no_values(
     executed: nbformat.NotebookNode,
 ) -> None:
-    last = executed.cells[-1].outputs[1]["data"]
+    last = executed.cells[-1].outputs[-1]["data"]
     assert HEADLINE in last["text/html"]
     assert HEADLINE in last["text/plain"]
     stateless = nbformat.from_dict({**executed, "metadata": {}})
@@ -494,11 +481,11 @@ def test_the_static_page_needs_no_network_and_holds_no_values(
 def test_closing_stops_it_and_takes_the_widget_away() -> None:
     with FaultServer([routes(in_order(GOING))]) as server:
         view = ra.watch("r1", interval=0.05, client=client(server.url))
-        until(lambda: view.state.checked.height)
+        until(lambda: view.state.look.checked.height)
         widget = view.widget
         view.close()
         assert view.done
-        assert view.state.phase == "stopped"
+        assert view.state.look.phase == "stopped"
         assert widget.comm is widget.layout.comm is None
         assert "0 of 2 done" in repr(view)
         view.close()

@@ -91,8 +91,6 @@ def block_version_document(workflow: Workflow, block: Block, version: Version) -
         "block_id": block.id,
         "workflow_id": workflow.id,
         "workflow_version_id": version.id,
-        "position_x": _column(workflow, block),
-        "position_y": 0,
         "config_hash": fingerprint("config", workflow.id, block.id, version.configs[block.id]),
         "created_at": iso(version.at),
     }

@@ -7,8 +7,9 @@ the requested assertion: the mended expectation of an eval passes.
 import json
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from retab_analysis.sandbox.encoding import to_json
@@ -18,10 +19,8 @@ from retab_analysis.sandbox.world.model import Assertion, PlannedResult, SavedEv
 from retab_analysis.sandbox.world.saved_evals import Fields, expected_by, score_of, value_at
 from retab_analysis.sandbox.world.seeding import token
 
-_OPS: Mapping[str, Callable[[Any, Any], bool]] = {
-    **{"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le},
-    **{"eq": operator.eq, "neq": operator.ne},
-}
+_OPS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+_OPS |= {"eq": operator.eq, "neq": operator.ne}
 _TESTS: Mapping[str, Callable[[Fields, Any], Any]] = {
     "exists": lambda asked, value: value is not None,
     "not_exists": lambda asked, value: value is None,
@@ -40,16 +39,15 @@ _TESTS: Mapping[str, Callable[[Fields, Any], Any]] = {
     "length_compare": lambda asked, value: _OPS[asked["op"]](len(value), asked["expected"]),
     "between": lambda asked, value: (
         asked["lower"] <= value <= asked["upper"]
-        and (asked["inclusive"] or value not in (asked["lower"], asked["upper"]))
+        and (asked.get("inclusive", True) or value not in (asked["lower"], asked["upper"]))
     ),
     "all_items_match": lambda asked, value: all(_meets(asked["condition"], x) for x in value),
     "any_item_matches": lambda asked, value: any(_meets(asked["condition"], x) for x in value),
     "similarity_gte": lambda asked, value: score_of(asked, value) >= asked["threshold"],
-    "split_iou_gte": lambda asked, value: score_of(asked, value) >= asked["threshold"],
+    "split_iou_gte": lambda asked, value: score_of(asked, value) >= asked.get("threshold", 1),
 }
 # Only a model or a schema can judge these: an output that passed before passes.
 _UNJUDGED = ("json_schema_valid", "llm_judged_as", "llm_not_judged_as")
-_DEFAULTS = {"schema": None, "expected_label": None, "inclusive": True, "threshold": 1}
 
 
 def changed_eval(workflow: Workflow, saved: SavedEval, asked: Fields, at: int) -> SavedEval:
@@ -59,8 +57,7 @@ def changed_eval(workflow: Workflow, saved: SavedEval, asked: Fields, at: int) -
         known = _with_inputs(workflow, saved, source)
         if not known:
             raise ValueError("the sandbox has outputs only for the inputs of a block's saved evals")
-        # One that was only renamed has its assertion anew.
-        made = replace(known[0], at=at)
+        made = replace(known[0], at=at)  # of an eval that is only renamed
         if assertion is not None or source is not None:
             made = _assertion(known, assertion or assertion_document(saved.assertions[-1]), at)
         names = ("type", "run_id", "step_id")
@@ -70,57 +67,51 @@ def changed_eval(workflow: Workflow, saved: SavedEval, asked: Fields, at: int) -
             source=saved.source if source is None else {n: source[n] for n in names if n in source},
             assertions=(*saved.assertions, made),
         )
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, StopIteration) as error:
         raise invalid(("body",), f"{type(error).__name__}: {error}", "value_error") from None
 
 
 def _with_inputs(workflow: Workflow, saved: SavedEval, source: Fields | None) -> list[Assertion]:
     """The assertions of a block on the inputs that a source names, the eval's own first."""
     its = [each for each in workflow.evals if each.block.id == saved.block.id]
-    if source is not None and source["type"] == "run_step":
-        found = [each for each in its if each.source.get("run_id") == source["run_id"]]
+    if source and source["type"] == "run_step":
+        its = [each for each in its if each.source.get("run_id") == source["run_id"]]
     else:
         inputs = source["handle_inputs"] if source else saved.assertions[-1].inputs
-        found = [each for each in its if _content(each.assertions[-1].inputs) == _content(inputs)]
-    return [each.assertions[-1] for each in sorted(found, key=lambda each: each.id != saved.id)]
-
-
-def _content(inputs: Fields) -> dict[str, Any]:
-    return {
-        handle: each["document"]["id"] if each["type"] == "file" else each["data"]
-        for handle, each in inputs.items()
-    }
+        its = [each for each in its if each.assertions[-1].inputs == inputs]
+    return [each.assertions[-1] for each in sorted(its, key=lambda each: each.id != saved.id)]
 
 
 def _assertion(known: list[Assertion], asked: Fields, at: int) -> Assertion:
-    condition, path = _DEFAULTS | asked["condition"], asked["target"].get("path")
+    condition, path = asked["condition"], asked["target"].get("path")
     if condition["kind"] not in (*_TESTS, *_UNJUDGED):
         raise ValueError(f"no condition is called {condition['kind']!r}")
-
-    def judged(results: Iterable[PlannedResult]) -> tuple[PlannedResult, ...]:
-        return tuple(_judge_again(each, path, condition) for each in results)
-
-    passing = judged(known[0].passing)
-    modes = [replace(x, results=judged(x.results)) for each in known for x in each.failure_modes]
+    judge = partial(_judge_again, path, condition)
+    passing = tuple(map(judge, known[0].passing))
+    modes = [
+        replace(mode, results=tuple(map(judge, mode.results)))
+        for each in known
+        for mode in each.failure_modes
+    ]
     return replace(
         known[0],
         at=at,
         id=asked.get("id") or f"asrt_{token(known[0].id, at)}",
         label=asked.get("label"),
         path=path,
-        condition=asked["condition"],
+        condition=condition,
         expected=expected_by(condition),
         passing=passing,
         # A mode of another eval may leave this value as it is.
-        failure_modes=tuple(
-            mode
-            for mode in modes
-            if any(one.outputs is None or one.actual != passing[0].actual for one in mode.results)
-        ),
+        failure_modes=tuple(x for x in modes if {*map(_shown, x.results)} - {_shown(passing[0])}),
     )
 
 
-def _judge_again(known: PlannedResult, path: str | None, condition: Fields) -> PlannedResult:
+def _shown(result: PlannedResult) -> bytes:
+    return to_json([result.outputs is None, result.actual])
+
+
+def _judge_again(path: str | None, condition: Fields, known: PlannedResult) -> PlannedResult:
     if known.outputs is None:
         return known  # its block did not answer
     try:
@@ -140,5 +131,5 @@ def _judge_again(known: PlannedResult, path: str | None, condition: Fields) -> P
 
 def _meets(condition: Fields, value: Any) -> bool:
     # A number that keeps its literal is a text until it is encoded.
-    asked, plain = json.loads(to_json([_DEFAULTS | dict(condition), value]))
+    asked, plain = json.loads(to_json([condition, value]))
     return bool(_TESTS[condition["kind"]](asked, plain))

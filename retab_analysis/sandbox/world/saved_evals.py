@@ -149,9 +149,10 @@ def expected_by(condition: Fields) -> tuple[Any, ...]:
     if kind in ("exists", "not_exists"):
         return ()
     if kind == "between":
-        return ({name: condition[name] for name in ("lower", "upper", "inclusive")},)
-    if kind.startswith("llm_"):
-        return (condition["expected_label"],)
+        bounds = {name: condition[name] for name in ("lower", "upper")}
+        return ({**bounds, "inclusive": condition.get("inclusive", True)},)
+    if kind.startswith(("llm_", "json_")):
+        return (condition.get("schema", condition.get("expected_label")),)
     return (next(condition[name] for name in _EXPECTATIONS if name in condition),)
 
 

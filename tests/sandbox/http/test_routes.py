@@ -63,6 +63,24 @@ def test_a_lone_surrogate_is_sent_back_as_an_escape(server: StoreServer) -> None
     assert "\ud800" in document["detail"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/workflows/runs"),
+        ("GET", "/v1/workflows/runs/run_1"),
+        ("POST", "/v1/workflows/wf_invoices/publish"),
+        ("PATCH", "/v1/workflows/wf_invoices"),
+        ("GET", "/v1/usage/primitives"),
+        ("PUT", "/v1/tables/table_1"),
+        ("GET", "/v1/environments"),
+    ],
+)
+def test_what_only_the_real_api_has(server: StoreServer, method: str, path: str) -> None:
+    status, document, _ = ask(server, path, method)
+    assert status == 501
+    assert document["detail"]["message"] == "the sandbox does not have this endpoint"
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS", "NONSENSE"])
 def test_other_methods(server: StoreServer, method: str) -> None:
     status, document, headers = ask(server, RUNS, method)

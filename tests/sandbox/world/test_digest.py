@@ -9,8 +9,8 @@ import pytest
 from support.sandbox_api import Api, plan_world
 
 DIGESTS = {
-    0: "094781b130d098b6",
-    3: "51da3c5b08249cf3",
+    0: "36ef1f2cf7c0076f",
+    3: "65f54dc8baef4c85",
 }
 
 
