@@ -44,7 +44,6 @@ class Lists:
     surroundings: tuple[pl.DataFrame | None, pl.DataFrame | None] | None = None
     eras: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by blocks
     graphs: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by versions
-    changed: dict[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
 
 
 class Source:
@@ -97,6 +96,7 @@ class Source:
             lambda: self.saved,
             partial(find_workflow, self.client, self.workflow_id),
             self.read_versions,
+            self._read_live,
         ]
         run_all(tasks, self.client.max_concurrency, outcomes)
         error = outcomes.errors.get(0) or outcomes.error()
@@ -193,11 +193,6 @@ class Source:
                 known[each] = None if found is None else found.filter(block_id=each)
         eras = [its for each in blocks if (its := known[each]) is not None]
         return None if blocks and not eras else pl.concat([ERAS.empty(), *eras])
-
-    def read_begun(self, blocks: Sequence[str]) -> dict[str, datetime | None]:
-        """When the era of the draft began, for blocks whose history the API gives."""
-        eras = ERAS.empty() if (its := self.read_edits(blocks)) is None else its
-        return dict(eras.filter("is_draft")["block_id", "first_seen_at"].iter_rows())
 
     def read_kept_edits(self) -> pl.DataFrame:
         return ERAS.empty()

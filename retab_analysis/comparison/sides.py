@@ -13,7 +13,7 @@ from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
 from retab_analysis.evidence.telling import SavedEvals, Told, tell
-from retab_analysis.evidence.timeline import CODES, Timeline
+from retab_analysis.evidence.timeline import CODES, Timeline, mark_codes
 from retab_analysis.schema import RESULTS, checked
 
 _FRAMES = (pl.DataFrame, pl.LazyFrame)
@@ -114,6 +114,10 @@ class Sides:
     def known(self) -> list[pl.DataFrame]:
         frames = (self.history, self.baseline, self.candidate)
         return [each for each in frames if each is not None]
+
+    def code(self, results: pl.DataFrame) -> pl.DataFrame:
+        """Results of the workflow with their codes."""
+        return mark_codes(results) if self.timeline is None else self.timeline.code(results)
 
     def tell(self) -> Told:
         read = self.read
