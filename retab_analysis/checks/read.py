@@ -21,6 +21,7 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
+from retab_analysis.errors import list_some
 from retab_analysis.evidence.placing import is_in_scope, place_results
 from retab_analysis.evidence.telling import SavedEvals
 from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_silent, mark_codes
@@ -111,6 +112,7 @@ def make_sides(
             *_note_reverted(placed, source),
             *_note_tried(tried),
             *_note_invalid(saved),
+            *_note_unseen(timeline, source),
             *_note_deleted(missing - open_ones),
         ),
     )
@@ -317,7 +319,7 @@ def _list_newer(plan: ReadingPlan, timeline: Timeline, source: Source) -> tuple[
         kind = "future" if at is not None and at > now + AHEAD else kind
         is_judged = row["run_id"] in on_code or unsure.filter(is_in_scope(run)).is_empty()
         block = row["target_block_id"]
-        found.append(NewerRun(kind, is_judged, at, done, row["total_evals"], block))
+        found.append(NewerRun(row["run_id"], kind, is_judged, at, done, row["total_evals"], block))
     return tuple(found)
 
 
@@ -379,6 +381,16 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
         f"{list_evals(decided.sort('eval_name', 'eval_id'), _NAMED)} "
         f"({passed} of {decided.height} passed)."
     ]
+
+
+def _note_unseen(timeline: Timeline, source: Source) -> list[str]:
+    """The blocks whose edits cannot be seen, because nothing but their results tells a code."""
+    saved = timeline.definitions.saved
+    blocks = sorted({*timeline.unseen}.intersection(saved["block_id"]))
+    if not blocks:
+        return []
+    names = Edits(saved.select("block_id"), labels=source.labels)
+    return [f"Edits of {list_some(map(names.name, blocks), _NAMED)} cannot be seen."]
 
 
 def _note_deleted(count: int) -> list[str]:

@@ -53,6 +53,7 @@ class NewerRun:
     ``is_judged``: whether it runs only the judged code anyway.
     """
 
+    run_id: str
     kind: str
     is_judged: bool
     at: datetime | None
