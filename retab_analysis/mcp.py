@@ -30,6 +30,7 @@ from retab_analysis.comparison.plain_values import list_rows, shorten
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch import fetch_results, fetch_runs
+from retab_analysis.vocabulary import TRANSITIONS
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -41,10 +42,10 @@ a run or accepts a failure: that is for a person to do. What an answer had no ro
 in left_out. Ask for values only where they are needed: they are the customers' documents.
 """
 _MOST_RUNS = 100
-_URGENCY = {"broken": 0, "getting_worse": 1, "flaky": 2, "episode": 3}
+_URGENCY = {word: at for at, word in enumerate(TRANSITIONS)}
 _LETTERS = {"passed": "P", "failed": "F", "blocked": "B", "error": "E", "cancelled": "C"}
 _NOTABLE = (
-    *("eval_name", "eval_id", "block_id", "kind", "last_states", "outcomes", "failures"),
+    *("eval_name", "eval_id", "block_id", "transition", "last_states", "outcomes", "failures"),
     *("cause", "since_at", "since_run_id", "last_passed_at"),
 )
 
@@ -111,9 +112,9 @@ def history(workflow_id: str, eval: str | None = None, runs: int = 20) -> dict[s
     """The past of a Retab workflow's evals, in the newest runs of the whole workflow.
 
     Without eval: a row for each eval that does not always pass. It has the last ten outcomes, the
-    newest last: P passed, F failed, B blocked, E error, C cancelled, U unscored. It has its kind
-    (flaky, broken, getting_worse, episode, never_passed) and since when. With an eval, by its id or
-    name: its state in each run, the newest first.
+    newest last: P passed, F failed, B blocked, E error, C cancelled, U unscored. It has its
+    transition and since when. With an eval, by its id or name: its state in each run, the newest
+    first.
     """
     check_count("runs", runs, 1)
     chosen = fetch_runs(workflow_id, scope="workflow", limit=min(runs, _MOST_RUNS), progress=False)
@@ -123,8 +124,9 @@ def history(workflow_id: str, eval: str | None = None, runs: int = 20) -> dict[s
             pl.element().replace_strict(_LETTERS, default="U")
         )
         rows = summarize_evals(results).with_columns(last_states=letters.list.join(""))
-        urgency = pl.col("kind").replace_strict(_URGENCY, default=len(_URGENCY))
-        ordered = rows.filter(pl.col("kind") != "steady").sort(urgency, maintain_order=True)
+        urgency = pl.col("transition").replace_strict(_URGENCY, default=len(_URGENCY))
+        told = rows.filter(pl.col("transition") != "still_passing")
+        ordered = told.sort(urgency, maintain_order=True)
         steady = rows.height - ordered.height
         return shorten(
             {"runs": chosen.height, "steady": steady, "evals": list_rows(ordered.select(_NOTABLE))}

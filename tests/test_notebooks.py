@@ -112,7 +112,7 @@ def test_the_results_notebook_finds_what_does_not_pass(
     assert runner.main(NOTEBOOKS / "02_results.ipynb") == 0
     said = capsys.readouterr().out
     assert re.search(r"evals in the newest run of wf_invoices: \d+ do not pass\.", said)
-    assert re.search(r"^Of these, \d+ broken, .*\d+ never_passed\b", said, re.M)
+    assert re.search(r"^Of these, \d+ .*, \d+ regressed\b", said, re.M)
     results = ra.read_csv(runner.BUILD / "not_passing.csv", "results")
     assert results.height > 5
     assert set(results["state"]) <= {"failed", "blocked", "error"}

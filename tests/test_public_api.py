@@ -77,7 +77,7 @@ SIGNATURES = {
     "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
     "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, repeat=1, client=None)",
     "states": "(results, by='run_id', *, wide=False)",
-    "summarize_evals": "(results)",
+    "summarize_evals": "(results, *, evals=None)",
     "summarize_results": "(results, by='block_id')",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
     "use": "(client=Ellipsis, *, archive=Ellipsis, accepted=Ellipsis, values=Ellipsis, "

@@ -5,8 +5,8 @@ does not matter. If a row is there twice (by ``run_id`` or ``result_id``), the l
 
 ``summaries`` is about runs; ``result_summaries``, ``states``, ``failures`` and ``history`` are
 about results. All of these consist of expressions alone: the streaming engine can run them.
-``eval_summaries`` asks the model of :mod:`retab_analysis.evidence` through ``assessment``, which
-collects a LazyFrame. ``frames`` checks the input, also for the plots.
+``eval_summaries`` concludes by the model of :mod:`retab_analysis.evidence`, through
+``conclusions``, and collects a LazyFrame. ``frames`` checks the input, also for the plots.
 """
 
 from retab_analysis.analysis.eval_summaries import summarize_evals as summarize_evals

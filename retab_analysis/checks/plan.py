@@ -379,12 +379,14 @@ def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
 
 def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime | None) -> Choice:
     versions = listing.source.read_versions()
-    version = pl.col("workflow_version_id")
+    version, ids = pl.col("workflow_version_id"), versions["workflow_version_id"].drop_nulls()
+    numbered = "v" + pl.col("version").cast(pl.String)
+    is_called = (numbered == wanted).fill_null(False) | (version == wanted)
     if wanted == DRAFT:
-        is_published = version.is_in(versions["workflow_version_id"].drop_nulls().implode())
-        found = _find_newest(listing, ~is_published, "a draft", before)
+        found = _find_newest(listing, ~version.is_in(ids.implode()), "a draft", before)
     elif wanted == "published":
-        current = versions.filter(pl.col("is_current").fill_null(False))["workflow_version_id"]
+        is_called = pl.col("is_current").fill_null(False)
+        current = versions.filter(is_called)["workflow_version_id"]
         if current.is_empty():
             raise ConfigError(
                 f"{name}='published': workflow {listing.source.workflow_id} has no published "
@@ -392,12 +394,17 @@ def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime 
             )
         found = _find_newest(listing, version == current[0], "the published version", before)
     else:
-        numbered = "v" + pl.col("version").cast(pl.String)
-        called = versions.filter((numbered == wanted).fill_null(False))["workflow_version_id"]
-        is_called = version.is_in([*called.drop_nulls(), wanted])
-        found = _find_newest(listing, is_called, "that version", before)
+        called = versions.filter(is_called)["workflow_version_id"]
+        its = version.is_in([*called.drop_nulls(), wanted])
+        found = _find_newest(listing, its, "that version", before)
     if found is not None:
         return found
+    if wanted != DRAFT and not versions.filter(is_called).is_empty():
+        raise ConfigError(
+            f"{name}={wanted!r} is a published version that no run names"
+            f"{'' if before is None else ' before the candidate'}: eval runs name the draft that "
+            f"they ran. Give the id of a run or of a draft. {listing}"
+        )
     known: dict[str, str | None] = dict(
         versions.select("workflow_version_id", pl.format("v{}", "version")).iter_rows()
     )

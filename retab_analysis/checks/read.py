@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
@@ -23,7 +22,12 @@ from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
 from retab_analysis.errors import list_some
 from retab_analysis.evidence.placing import is_in_scope, place_results
-from retab_analysis.evidence.telling import SavedEvals
+from retab_analysis.evidence.saved_evals import (
+    SavedEvals,
+    find_expected,
+    judge_saved,
+    remember_passes,
+)
 from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_silent, mark_codes
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.vocabulary import DECIDED, MOMENT
@@ -60,6 +64,16 @@ def read_timeline(results: pl.DataFrame, source: Source) -> Timeline:
     return Timeline.make(results, saved, saved_at, eras)
 
 
+def read_as_it_is_now(source: Source) -> SavedEvals:
+    """The facts about the saved evals, from the reading of ``check``."""
+    listing = RunListing.read(source)
+    if listing.present.is_empty():
+        return SavedEvals(source.saved, stale=dict.fromkeys(source.saved["eval_id"], "never"))
+    plan = make_plan(listing, None, LAST_GOOD, Limits.choose(HISTORY, source))
+    results = read_results(plan, source, Silent())
+    return make_sides(plan, results, read_timeline(results, source), source).saved
+
+
 def make_sides(
     plan: ReadingPlan, results: pl.DataFrame, timeline: Timeline | None, source: Source
 ) -> Sides:
@@ -69,14 +83,14 @@ def make_sides(
     facts, judged = _describe_runs(plan.read), timeline.results.filter(~is_baseline)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     # Results of a run that goes on judge nothing, unless you asked for that run.
-    going = list_going(plan.read, source) if plan.follow else plan.read.clear()
+    going = _list_going(plan.read, source) if plan.follow else plan.read.clear()
     judged = judged.filter(~pl.col("run_id").is_in(going["run_id"].implode()).fill_null(False))
     placed = place_results(judged, facts, saved, named)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
     )
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
-    remembered = _remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
+    remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
     expected = _find_expected(plan, saved, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
@@ -86,16 +100,18 @@ def make_sides(
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
     lost, missing = _count_lost(plan.read.filter(is_checked | is_judged), placed)
     open_ones = len(expected - pending - {*now["eval_id"]})
-    known = SavedEvals(saved, expected, pending)
-    known = _judge_saved(known, now, going, timeline) if plan.follow else known
+    ended = {*now.filter(pl.col("state").is_in((*DECIDED, "error")))["eval_id"]}
+    is_cut = bool((plan.candidate.runs["status"] == "error").all()) and not expected <= ended
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
         if plan.baseline is None
         else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
-        saved=known,
         timeline=timeline,
+        saved=judge_saved(now, timeline, expected, pending, going)
+        if plan.follow
+        else SavedEvals(saved, expected, pending),
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),
@@ -105,7 +121,7 @@ def make_sides(
             unnamed=max(0, lost - open_ones),
             waiting=count_waiting(plan.candidate.runs),
             newer=_list_newer(plan, timeline, source) if plan.follow else (),
-            could_not_run=bool((plan.candidate.runs["status"] == "error").all()),
+            could_not_run=is_cut,
         ),
         notes=(
             *plan.notes,
@@ -118,7 +134,7 @@ def make_sides(
     )
 
 
-def list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
+def _list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
     """The runs that have not ended and are younger than a day."""
     return runs.filter(~pl.col("is_terminal"), pl.col("created_at") > source.client.api_time - DAY)
 
@@ -176,132 +192,13 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _remember_passes(
-    earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame, begun: datetime | None
-) -> pl.DataFrame:
-    """The last pass that each saved eval remembers, if its result was not read.
-
-    Without it, a break would be older than all read runs one day, and turn from "broken" into
-    "never passed". A pass on other inputs than the present ones says nothing. Whether the eval had
-    the same assertion then is not known.
-    """
-    if begun is None:
-        return earlier.clear()
-    known = pl.concat([earlier, now])
-    passed = known.filter(state="passed").group_by("eval_id")
-    seen = passed.agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("at"))
-    inputs = pl.col("handle_inputs_fingerprint")
-    present = (
-        known.filter(pl.col("state").is_in(DECIDED))
-        .sort(MOMENT)
-        .group_by("eval_id")
-        .agg(inputs.drop_nulls().last().alias("inputs"))
-    )
-    at, same = pl.col("last_passed_at"), pl.col("last_passed_inputs_fingerprint")
-    remembered = (
-        saved.join(seen, on="eval_id", how="left")
-        .join(present, on="eval_id", how="left")
-        .filter(
-            at < begun,
-            (at > pl.col("at")).fill_null(True),
-            (same == pl.col("inputs")).fill_null(True),
-        )
-    )
-    return remembered.select(
-        *("eval_id", "eval_name", "block_id", "workflow_id"),
-        state=pl.lit("passed"),
-        run_created_at=at,
-        created_at=at,
-        completed_at=at,
-        handle_inputs_fingerprint=same,
-        code="last_passed_block_fingerprint",
-    )
-
-
 def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
-    """The evals that ought to have a result: they were saved and valid when a run of them began.
-
-    The run has ended, is of the whole workflow or of their block, and is on the judged code.
-    """
+    """The evals that ought to have a result; if runs were asked for, those in their scope."""
+    if plan.follow:
+        return find_expected(plan.read, saved, placed)
     valid = (pl.col("validation_status") == "valid").fill_null(True)
-    if not plan.follow:
-        there = (pl.col("created_at") <= plan.candidate.runs["created_at"].min()).fill_null(True)
-        return frozenset(saved.filter(valid, there, is_in_scope(plan.candidate.runs))["eval_id"])
-    judged = placed.filter(place="candidate")
-    first = dict(judged.group_by("block_id").agg(MOMENT.min()).iter_rows())
-    ran_in = {*judged.select("block_id", "run_id").iter_rows()}
-    had = {*placed.select("block_id", "run_id").iter_rows()}
-    ended = plan.read.filter("is_terminal", pl.col("scope") != "eval")
-    runs = ended.select("run_id", "created_at", "scope", "target_block_id").rows()
-
-    def is_judged(block: str, run_id: str, began: datetime) -> bool:
-        of = block, run_id
-        return of in ran_in or (of not in had and began >= first.get(block, began))
-
-    return frozenset(
-        eval_id
-        for eval_id, block, created in saved.filter(valid)[
-            "eval_id", "block_id", "created_at"
-        ].iter_rows()
-        if any(
-            (scope == "workflow" or target == block)
-            and (created is None or created <= began)
-            and is_judged(block, run_id, began)
-            for run_id, began, scope, target in runs
-        )
-    )
-
-
-def read_as_it_is_now(source: Source) -> SavedEvals:
-    """The facts about the saved evals, from the reading of ``check``."""
-    listing = RunListing.read(source)
-    if listing.present.is_empty():
-        return SavedEvals(source.saved, stale=dict.fromkeys(source.saved["eval_id"], "never"))
-    plan = make_plan(listing, None, LAST_GOOD, Limits.choose(HISTORY, source))
-    results = read_results(plan, source, Silent())
-    return make_sides(plan, results, read_timeline(results, source), source).saved
-
-
-def _judge_saved(
-    known: SavedEvals, now: pl.DataFrame, going: pl.DataFrame, timeline: Timeline
-) -> SavedEvals:
-    """Add the evals that are invalid, that ran on present code, and that did not run as they are.
-
-    ``going`` are the runs that go on.
-    """
-    saved = timeline.definitions.saved
-    ended = now.filter(pl.col("state").is_in((*DECIDED, "error")))
-    on_code = ended.filter(pl.col("on_code") != "is_not")
-    tested = timeline.find_tested(now)
-    on_present, own = {*on_code["eval_id"]}, {*on_code.filter("is_own")["eval_id"]}
-    invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
-    ran, stale = {*timeline.results["eval_id"]}, dict[str, str]()
-    for eval_id, status in saved.select("eval_id", "latest_run_status").iter_rows():
-        if eval_id in tested or eval_id in invalid:
-            continue
-        edited = "saved" if eval_id in own else "eval"
-        why = edited if eval_id in on_present else "block"
-        stale[eval_id] = "never" if status is None and eval_id not in ran else why
-    return replace(
-        known,
-        invalid=frozenset(invalid),
-        on_present_code=frozenset(on_present),
-        stale=stale,
-        on_way=_find_on_way(going, timeline),
-        hidden_since=timeline.definitions.hidden_since,
-    )
-
-
-def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
-    """The evals in the scope of a run that goes on, and began after their block's last save."""
-    saved, found = timeline.definitions.saved, dict[str, str]()
-    for run in runs.iter_slices(1):
-        began, run_id = run["created_at"].item(), run["run_id"].item()
-        for eval_id, block in saved.filter(is_in_scope(run))["eval_id", "block_id"].iter_rows():
-            saved_at = timeline.saved_at.get(block)
-            if saved_at is None or began is None or began > saved_at:
-                found[eval_id] = run_id
-    return found
+    there = (pl.col("created_at") <= plan.candidate.runs["created_at"].min()).fill_null(True)
+    return frozenset(saved.filter(valid, there, is_in_scope(plan.candidate.runs))["eval_id"])
 
 
 def _list_newer(plan: ReadingPlan, timeline: Timeline, source: Source) -> tuple[NewerRun, ...]:

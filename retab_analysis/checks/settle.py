@@ -28,6 +28,7 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     list_some,
 )
+from retab_analysis.evidence.saved_evals import find_tested
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import split_reruns
 from retab_analysis.fetch import fetch_results, wait_for_runs
@@ -296,7 +297,7 @@ class _Settling:
         sides = inside(self.comparison).sides
         told = read_timeline(pl.concat(sides.known, how="diagonal"), source)
         is_now = pl.col("run_id").is_in(sides.candidate["run_id"].implode())
-        tested = told.find_tested(told.results.filter(is_now))
+        tested = find_tested(told.results.filter(is_now))
         edited = [each for each in asked if each.id not in tested]
         self._refuse(edited, "a rerun would say nothing about the candidate, so none was started")
 

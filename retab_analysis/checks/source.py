@@ -15,12 +15,13 @@ from retab_analysis.errors import (
     RetabAnalysisError,
 )
 from retab_analysis.fetch.edits import read_graphs, read_history
+from retab_analysis.fetch.kept import read_results
 from retab_analysis.fetch.lists import (
     find_workflow,
     read_live_blocks,
     read_saved,
 )
-from retab_analysis.fetch.paging import PAGE_SIZE
+from retab_analysis.fetch.paging import PAGE_SIZE, Fetched
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.publications import is_unknown, read_newest_versions
@@ -28,10 +29,11 @@ from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, is_away, run_all
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.schema import ERAS, EVALS, LIVE_BLOCKS, RESULTS
+from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS
 from retab_analysis.transport import Client
 
 T = TypeVar("T")
+ReadResults = Callable[..., Fetched]
 
 
 @dataclass(eq=False)
@@ -146,7 +148,8 @@ class Source:
 
     def read_again(self, runs: pl.DataFrame) -> bool:
         """Read the results of some runs as they are now; whether any is new."""
-        parts = self._fetch_results(runs, Silent()).partition_by("run_id", as_dict=True)
+        read = self._fetch_results(runs, Silent(), read=list_results)
+        parts = read.partition_by("run_id", as_dict=True)
         now = {each: parts.get((each,), RESULTS.empty()) for each in runs["run_id"]}
         is_new = any(
             k not in self._taken or not its.equals(self._taken[k]) for k, its in now.items()
@@ -164,17 +167,19 @@ class Source:
         return pl.concat([self._read.filter(others), *(self._taken[each] for each in taken)])
 
     def _read_missing(self, runs: pl.DataFrame, progress: Progress) -> pl.DataFrame:
-        return self._fetch_results(runs, progress)
+        return self._fetch_results(runs, progress, read=read_results)
 
-    def _fetch_results(self, runs: pl.DataFrame, progress: Progress) -> pl.DataFrame:
-        chosen = RunList.make(runs.drop("why", strict=False))
+    def _fetch_results(
+        self, runs: pl.DataFrame, progress: Progress, read: ReadResults
+    ) -> pl.DataFrame:
+        chosen, saved = RunList.make(runs.drop("why", strict=False)), None
         try:
             saved = self.saved
         except RetabAnalysisError as error:
             if isinstance(error, AuthenticationError) or is_away(error):
                 raise
-            saved = EVALS.empty()  # then evals are called by their ids
-        fetched = list_results(
+            # Then evals are called by their ids.
+        fetched = read(
             self.client, chosen, RESULTS, evals=saved, strict=self.strict, progress=progress
         )
         self.unread += len(fetched.problems)

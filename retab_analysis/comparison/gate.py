@@ -126,20 +126,19 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
     counting = [each for each in stories if each.transition in rule.fail_on or each.errs_always]
     counts = {each.id for each in counting}
     named = [each for each in counting if each.id not in aside]
-    coming = waiting[0] if "incomplete" in rule.fail_on else 0
-    if len(named) + coming <= rule.max_failures:
-        named, coming = [], 0
-    to_come = []
-    if coming:
-        to_come.append(f"Not ended yet: {coming} of {waiting[1]} results are still to come.")
+    # The gate is undecided until the checked run has ended.
+    if len(named) <= rule.max_failures or waiting[0]:
+        named = []
     failures = _name_failures(named, facts.year)
-    total = len(named) + coming
-    if total and rule.max_failures:
-        failures.append(f"Against the gate: {total}; tolerated: {rule.max_failures}.")
+    if named and rule.max_failures:
+        failures.append(f"Against the gate: {len(named)}; tolerated: {rule.max_failures}.")
     outdated = policy.list_outdated(stories, facts.saved)
     further = _say_against(facts) + _check_pass_rate(rule, facts)
     further += [f"{each.why} Remove the entry." for each in outdated]
-    reasons = [*to_come, *failures, *further]
+    if facts.lost and not failures:
+        further.append(f"The run could not run: {count_noun(len(facts.lost), 'result')} missing.")
+    further = [] if waiting[0] else further
+    reasons = [*failures, *further]
     removed = [each for each in stories if each.transition == "removed"]
     notes = []
     # While results are still to come, an eval may not be gone.
@@ -164,11 +163,16 @@ def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
         doubt="" if reasons else _say_doubt(facts, unsure),
         accepted=tuple(each.id for each in accepted),
         rule=rule.describe(len(accepted)),
-        suite_reasons=(*to_come, *further),
+        suite_reasons=tuple(further),
     )
 
 
 def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story]) -> str:
+    left, total = facts.sides.read.waiting
+    if left:
+        return (
+            f"{left} of {count_noun(total, 'result')} {'is' if left == 1 else 'are'} still to come"
+        )
     stale = [each for each in unsure if each.transition == "stale"]
     unsure = [each for each in unsure if each.transition != "stale"]
     suspects = sum(each.transition == "suspect" for each in unsure)

@@ -61,6 +61,15 @@ class VerdictFacts:
         errors = sum(each.state == "error" and each.is_outage for each in self.stories)
         return (errors, sum(each in _ENDED for each in self.states)) if errors else None
 
+    @cached_property
+    def lost(self) -> list[Story]:
+        """The evals that the checked run did not reach before it ended in an error itself."""
+        if not self.sides.read.could_not_run:
+            return []
+        expected = self.sides.saved.expected or ()
+        its = [each for each in self.of("incomplete", *BROKEN) if each.id in expected]
+        return [each for each in its if each.state not in _ENDED]
+
     def count_passes(self) -> tuple[int, int]:
         """How many evals pass, and how many ended."""
         ended = [each for each in self.stories if each.state in _ENDED]
@@ -152,8 +161,8 @@ def _going_on(facts: VerdictFacts) -> Heading | None:
     left, total = facts.sides.read.waiting
     if not left:
         return None
-    broke = len(facts.of(*BROKEN))
-    said = f"{broke} broke so far" if broke else f"{facts.nothing} broke so far"
+    n = len([each for each in facts.stories if each.fails and each.id not in facts.accepted])
+    said = f"{n} {'fails' if n == 1 else 'fail'} so far" if n else f"{facts.nothing} broke so far"
     return Heading("…", "other", f"{total - left} of {total} done", f": {said}")
 
 
@@ -246,8 +255,8 @@ def _nothing_decided(facts: VerdictFacts) -> Heading | None:
     if (n := len(facts.of("newly_errored"))) and not (states == "cancelled").any():
         return Heading("?", "doubt", f"{count_noun(n, 'eval')} ended in an error", "")
     if len(states) and (states == "cancelled").all():
-        return Heading("○", "other", "No result yet", ": the run was cancelled")
-    return Heading("○", "other", "No result yet", ": no eval has a verdict")
+        return Heading("?", "doubt", "No result yet", ": the run was cancelled")
+    return Heading("?", "doubt", "No result yet", ": no eval has a verdict")
 
 
 def _fell(facts: VerdictFacts) -> Heading | None:
@@ -300,7 +309,7 @@ def _open(facts: VerdictFacts) -> Heading | None:
 
 
 def _could_not_run(facts: VerdictFacts) -> Heading | None:
-    if not facts.sides.read.could_not_run:
+    if not facts.lost:
         return None
     passed, of = facts.passing
     errors, missing = facts.states.count("error"), len([s for s in facts.stories if not s.state])

@@ -92,7 +92,7 @@ def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | No
         code = f"view = ra.watch(workflow_id={json.dumps(workflow.id)})"
         command = f"retab-analysis watch {shlex.quote(workflow.id)}"
         return NextStep("A run goes on; watch it", code, command)
-    if facts.outage or read.could_not_run:
+    if facts.outage or facts.lost:
         return workflow.start("Run the workflow again")
     if stale:
         said = "Run the evals that were edited or never ran"

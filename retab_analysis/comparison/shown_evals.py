@@ -30,9 +30,8 @@ def _show(story: Story, year: int | None) -> dict[str, object]:
         "block_changed": story.block_changed,
         "cause": story.cause,
         "since_at": story.since_at,
-        # A drift has a run and a date, and no version.
-        "since_version_id": reading.since_version_id if reading.cause == "edit" else None,
-        "since_run_id": reading.since_run_id if story.is_said_worse else None,
+        "since_version_id": story.since_version_id,
+        "since_run_id": story.since_run_id,
         "reason": say_reason(story, year),
         "document_names": story.document_names,
         "condition": story.condition,

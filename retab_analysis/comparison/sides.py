@@ -12,7 +12,8 @@ from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
-from retab_analysis.evidence.telling import SavedEvals, Told, tell
+from retab_analysis.evidence.saved_evals import SavedEvals
+from retab_analysis.evidence.telling import Told, tell
 from retab_analysis.evidence.timeline import CODES, Timeline, mark_codes
 from retab_analysis.schema import RESULTS, checked
 
@@ -74,7 +75,9 @@ class ReadRuns:
     unnamed: int = 0  # results that are missing from the candidate's runs, or contradict these
     waiting: tuple[int, int] = (0, 0)  # how many results are still to come, of how many
     newer: tuple[NewerRun, ...] = ()
-    could_not_run: bool = False  # whether the run that was asked for ended in an error itself
+    could_not_run: bool = (
+        False  # whether the checked run ended in an error itself, and results lack
+    )
     versions: tuple[str, ...] = ()  # the names of both sides, if these are versions
 
     @property

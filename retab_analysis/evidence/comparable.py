@@ -23,11 +23,9 @@ since when.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter
 
 import numpy as np
 import polars as pl
@@ -35,7 +33,7 @@ import polars as pl
 from retab_analysis.evidence.definition import DEFINITION, mark_own
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
-from retab_analysis.evidence.timeline import OF_CODES, compare_codes, mark_codes
+from retab_analysis.evidence.timeline import OF_CODES, Coded, compare_codes, mark_codes
 from retab_analysis.schema import RESULTS, write_by_value
 from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, known_state
 
@@ -65,8 +63,25 @@ _ROWS = pl.Schema(
 _NOT_TOLD = -1  # of an edit, besides SAME, UNKNOWN and EDITED
 
 
-Cell = dict[str, Any]
-"""A block's results in a run, or one result, by the names of columns."""
+@dataclass(slots=True, eq=False)
+class Cell:
+    """The results of a block in a run: a row of the model, or a part of one."""
+
+    block: int
+    run: str
+    is_now: bool
+    side: int
+    moment: datetime | None
+    ended: datetime | None
+    code: str | None
+    draft: str | None
+    is_single: bool
+    is_remembered: bool  # whether only the saved eval remembers it
+    eval: int  # the first one, for results of single evals
+    has_outcome: bool
+    row: int = -1  # -1 if it has no outcome
+    is_rerun: bool = False  # whether its row repeats the row before: then no rate can have jumped
+    its: _Row | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +159,11 @@ def collect(
     table = _describe_runs(_mark_comparable(table, saved))
     cells = _list_cells(table)
     candidate = _place_rows(cells)
-    placed = pl.DataFrame([{each: cell[each] for each in _PLACED} for cell in cells], _PLACED)
+    places = [(cell.block, cell.run, cell.is_now, cell.row) for cell in cells]
+    placed = pl.DataFrame(places, _PLACED, orient="row")
     table = table.join(placed, on=("block", "run", "is_now"), maintain_order="left")
     block = evals["block"].to_numpy()
-    shape = evals.height, 1 + max([candidate, *(cell["row"] for cell in cells)])
+    shape = evals.height, 1 + max([candidate, *(cell.row for cell in cells)])
     edited, codes = _find_edits(table, shape)
     # In a row an eval counts at most once as a pass and once as a failure.
     passes, fails = (
@@ -156,9 +172,8 @@ def collect(
     )
     jumps = np.ones(shape, dtype=np.bool_)
     for cell in cells:
-        if cell["is_rerun"]:
-            at = cell["row"]
-            jumps[:, at] &= (block != cell["block"]) | (edited[:, at] == EDITED)
+        if cell.is_rerun:
+            jumps[:, cell.row] &= (block != cell.block) | (edited[:, cell.row] == EDITED)
     return Ledger(
         results=table.select(
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
@@ -267,7 +282,7 @@ def common(codes: pl.Expr) -> pl.Expr:
 
 
 def _list_cells(table: pl.DataFrame) -> list[Cell]:
-    """The cells of each block in each run, in the order of time: a row of the model, or a part.
+    """The cells of each block in each run, in the order of time.
 
     An eval's results from its time in another block do not tell the code of this one.
     """
@@ -284,7 +299,8 @@ def _list_cells(table: pl.DataFrame) -> list[Cell]:
         pl.col("eval").first(),
         (is_error | pl.col("state").is_in(DECIDED)).any().alias("has_outcome"),
     )
-    return cells.sort("block", "is_now", "moment", "side", "run", nulls_last=False).to_dicts()
+    ordered = cells.sort("block", "is_now", "moment", "side", "run", nulls_last=False)
+    return [Cell(**cell) for cell in ordered.iter_rows(named=True)]
 
 
 @dataclass(slots=True)
@@ -298,18 +314,18 @@ class _Row:
 
     def takes(self, cell: Cell) -> bool:
         """Whether a block's cell in a run belongs to this row."""
-        if cell["is_remembered"] or self.evals:
-            return bool(cell["is_remembered"] and self.evals and cell["eval"] not in self.evals)
-        if not cell["is_single"] or cell["moment"] is None or self.until is None:
+        if cell.is_remembered or self.evals:
+            return cell.is_remembered and bool(self.evals) and cell.eval not in self.evals
+        if not cell.is_single or cell.moment is None or self.until is None:
             return False
-        return bool(cell["moment"] <= self.until) and has_same_code(self.cell, cell)
+        return cell.moment <= self.until and has_same_code(self.cell, cell)
 
     def close(self, moment: datetime | None) -> None:
         if moment is not None and self.until is not None:
             self.until = min(self.until, moment)
 
 
-def has_same_code(row: Mapping[str, object], other: Mapping[str, object]) -> bool:
+def has_same_code(row: Coded, other: Coded) -> bool:
     """Whether a block had one code in two runs; if that is not known, whether it may have."""
     return compare_codes(row, other) != "edited"
 
@@ -317,45 +333,44 @@ def has_same_code(row: Mapping[str, object], other: Mapping[str, object]) -> boo
 def _place_rows(cells: list[Cell]) -> int:
     """Put cells into rows; also return the place where the candidate's rows begin.
 
-    Each cell gets ``row``, -1 if it has no outcome. It also gets ``is_rerun``: whether the row
-    repeats the block's run before it, on the same code within a day. Then no rate can have jumped.
+    Each cell gets its ``row``, and ``is_rerun``: whether that repeats the block's run before it, on
+    the same code within a day.
     """
     lengths: dict[int, int] = {}
-    for (block, is_now), its in itertools.groupby(cells, itemgetter("block", "is_now")):
+    for (block, is_now), its in itertools.groupby(cells, attrgetter("block", "is_now")):
         row: _Row | None = None
         anchor: _Row | None = None
         for cell in its:
-            cell["row"], cell["is_rerun"], cell["its"] = -1, False, None
             begins = row is None or not row.takes(cell)
-            is_other = cell["has_outcome"] or (row and not has_same_code(row.cell, cell))
+            is_other = cell.has_outcome or (row and not has_same_code(row.cell, cell))
             if row is not None and begins and is_other:
-                row.close(cell["moment"])
-            if not cell["has_outcome"]:
+                row.close(cell.moment)
+            if not cell.has_outcome:
                 continue
             if row is None or begins:
-                begun = (None if cell["is_single"] else cell["ended"]) or cell["moment"]
+                begun = (None if cell.is_single else cell.ended) or cell.moment
                 until = None if begun is None else begun + OPEN
                 row = _Row(0 if row is None else row.number + 1, cell, until, set())
-                if anchor is None or not (is_now or cell["is_single"]):
+                if anchor is None or not (is_now or cell.is_single):
                     anchor = row
-            if cell["is_remembered"]:
-                row.evals.add(cell["eval"])
+            if cell.is_remembered:
+                row.evals.add(cell.eval)
             elif anchor is not None and row is not anchor:
-                cell["is_rerun"] = _is_same_day(anchor.cell, cell)
-            cell["row"], cell["its"] = row.number, row
+                cell.is_rerun = _is_same_day(anchor.cell, cell)
+            cell.row, cell.its = row.number, row
         if not is_now and row is not None:
             lengths[block] = row.number + 1
     candidate = max(lengths.values(), default=0)
     for cell in cells:
-        if cell["row"] >= 0:
-            cell["row"] += candidate - (0 if cell["is_now"] else lengths[cell["block"]])
+        if cell.row >= 0:
+            cell.row += candidate - (0 if cell.is_now else lengths[cell.block])
     return candidate
 
 
 def _list_rows(cells: list[Cell]) -> pl.DataFrame:
-    first = {(cell["block"], cell["row"]): cell["its"] for cell in reversed(cells) if cell["its"]}
+    first = {(cell.block, cell.row): cell.its for cell in reversed(cells) if cell.its}
     found = [
-        (*key, row.cell["run"], row.cell["moment"], row.until, row.cell["is_now"])
+        (*key, row.cell.run, row.cell.moment, row.until, row.cell.is_now)
         for key, row in first.items()
     ]
     return pl.DataFrame(found, _ROWS, orient="row")
@@ -363,9 +378,9 @@ def _list_rows(cells: list[Cell]) -> pl.DataFrame:
 
 def _is_same_day(first: Cell, cell: Cell) -> bool:
     """Whether a block was run again on the same code within a day, as far as is known."""
-    moments = first["moment"], cell["moment"]
-    is_near = None in moments or moments[1] - moments[0] < SAME_DAY
-    return is_near and has_same_code(first, cell)
+    if first.moment is not None and cell.moment is not None:
+        return cell.moment - first.moment < SAME_DAY and has_same_code(first, cell)
+    return has_same_code(first, cell)
 
 
 def _places(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
@@ -512,8 +527,9 @@ def _find_inside(
     if horizon is None:
         return inside
     for cell in cells:
-        row = cell["its"]
-        began = None if row is None else row.cell["moment"]
-        if began is not None and began < horizon and row.cell["side"] == EARLIER:
-            inside[block == cell["block"], cell["row"]] = False
+        first = None if cell.its is None else cell.its.cell
+        if first is None or first.moment is None or first.side != EARLIER:
+            continue
+        if first.moment < horizon:
+            inside[block == cell.block, cell.row] = False
     return inside

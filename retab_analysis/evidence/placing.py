@@ -13,26 +13,70 @@ is earlier evidence, at the moment just before that row, and never a mend.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Literal, NamedTuple
 
 import polars as pl
+from msgspec import Struct
 
 from retab_analysis.evidence.comparable import OPEN, common, has_same_code
 from retab_analysis.vocabulary import DECIDED
 
 _TICK = timedelta(microseconds=1)
-_PLACES = {
-    "run_id": pl.String(),
-    "block": pl.String(),
-    "eval_id": pl.String(),
-    "place": pl.String(),
-    "moved_to": pl.Datetime("us", "UTC"),
-}
 
-Placed = tuple[str | None, str | None, str | None, str, datetime | None]
-Cell = Mapping[str, Any]
+Place = Literal["candidate", "earlier", "tried"]
+Why = Literal[
+    "asked for",
+    "rerun",  # of a single eval, taken by the row of a run that was asked for
+    "present code",
+    "kept",  # on the present code, and no newer run has a result of the eval
+    "missed",  # a whole run that completed later has no result of the eval
+    "before",
+    "later",  # than the run that was asked for
+    "older version",  # it ran again after the present code did
+    "other code",  # and it ran after the present code did
+    "out of scope",  # of the runs that were asked for
+    "no run",
+]
+"""The rule by which a result has its place."""
+
+
+class _Placed(NamedTuple):
+    """The place of a run of a block; or of one eval in it, where that differs."""
+
+    run_id: str | None
+    block: str | None
+    eval_id: str | None
+    place: Place
+    why: Why
+    moved_to: datetime | None = None
+
+
+_PLACED = pl.Schema(
+    dict.fromkeys(_Placed._fields, pl.String()) | {"moved_to": pl.Datetime("us", "UTC")}
+)
+
+
+class _BlockRun(Struct, frozen=True, gc=False):
+    """A block in a run: its results, and the facts of the run."""
+
+    run_id: str | None
+    block: str | None
+    code: str | None
+    is_present: bool
+    decided: int
+    ended: list[str]  # evals with an outcome or an error
+    had: list[str]  # evals with a result
+    created_at: datetime | None
+    ended_at: datetime | None
+    draft: str | None
+    scope: str
+    is_completed: bool
+    stands: bool
+
+    def is_after(self, other: _BlockRun) -> bool:
+        return _is_after(self.created_at, other.created_at)
 
 
 def place_results(
@@ -41,21 +85,20 @@ def place_results(
     saved: pl.DataFrame,
     named: frozenset[str] = frozenset(),
 ) -> pl.DataFrame:
-    """Add ``place``: ``candidate``, ``earlier``, or ``tried``, which judges nothing.
+    """Add ``place`` (``candidate``, ``earlier``, or ``tried``, which judges nothing) and ``why``.
 
     ``results`` are those of a timeline. ``runs`` have ``run_id, created_at, ended_at, scope,
-    is_completed, stands``. With
-    ``named`` runs, the candidate's side are these and the runs of single evals that their rows
-    take.
+    is_completed, stands``. With ``named`` runs, the candidate's side are these and the runs of
+    single evals that their rows take.
     """
     block_of = dict(saved.select("eval_id", "block_id").iter_rows())
     sizes = Counter(block_of.values())
     own = pl.col("eval_id").replace_strict(block_of, default=None, return_dtype=pl.String)
     placed = results.with_columns(block=pl.coalesce(own, "block_id"))
-    own_code = pl.col("block_id").eq_missing(pl.col("block"))
+    is_own = pl.col("block_id").eq_missing(pl.col("block"))
     state, evals = pl.col("state"), pl.col("eval_id")
     cells = placed.group_by("block", "run_id").agg(
-        common(pl.col("code").filter(own_code)),
+        common(pl.col("code").filter(is_own)),
         pl.col("draft").drop_nulls().first(),
         (pl.col("on_code") != "is_not").any().alias("is_present"),
         evals.filter(state.is_in(DECIDED)).n_unique().alias("decided"),
@@ -66,27 +109,34 @@ def place_results(
     had = {
         eval_id: {*ids} for eval_id, ids in results.group_by("eval_id").agg("run_id").iter_rows()
     }
-    whole_runs = runs.filter("is_completed", scope="workflow").to_dicts()
-    places: list[Placed] = []
+    completed = runs.filter("is_completed", scope="workflow")
+    whole: dict[str, datetime | None] = dict(completed.select("run_id", "created_at").iter_rows())
+    places: list[_Placed] = []
     for (block,), its in known.partition_by("block", as_dict=True).items():
-        rows = its.to_dicts()
+        facts = its.select(_BlockRun.__struct_fields__)
+        rows = [_BlockRun(**row) for row in facts.iter_rows(named=True)]
         if named:
             places += _place_named(rows, named)
         else:
-            places += _place_block(rows, sizes.get(block, 0), whole_runs, had)
-    found = pl.DataFrame(places, schema=_PLACES, orient="row")
-    whole, single = found.filter(pl.col("eval_id").is_null()), found.drop_nulls("eval_id")
+            places += _place_block(rows, sizes.get(block, 0), whole, had)
+    found = pl.DataFrame(places, schema=_PLACED, orient="row")
+    of_runs, of_evals = found.filter(pl.col("eval_id").is_null()), found.drop_nulls("eval_id")
     keys = ("run_id", "block")
     joined = placed.join(
-        whole.drop("eval_id"), on=keys, how="left", nulls_equal=True, maintain_order="left"
-    ).join(single, on=(*keys, "eval_id"), how="left", suffix="_kept", maintain_order="left")
-    place = pl.coalesce("place_kept", "place", pl.lit("earlier"))
+        of_runs.drop("eval_id"), on=keys, how="left", nulls_equal=True, maintain_order="left"
+    ).join(of_evals, on=(*keys, "eval_id"), how="left", suffix="_own", maintain_order="left")
+    told = joined.with_columns(
+        place=pl.coalesce("place_own", "place", pl.lit("earlier")),
+        why=pl.coalesce("why_own", "why", pl.lit("no run")),
+        run_created_at=pl.coalesce("moved_to", "run_created_at"),
+    )
     if named:
-        asked = runs.filter(pl.col("run_id").is_in([*named]))
-        place = pl.when(is_in_scope(asked, "block")).then(place).otherwise(pl.lit("earlier"))
-    return joined.with_columns(
-        place=place, run_created_at=pl.coalesce("moved_to", "run_created_at")
-    ).drop("block", "place_kept", "moved_to", "moved_to_kept")
+        asked = is_in_scope(runs.filter(pl.col("run_id").is_in([*named])), "block")
+        told = told.with_columns(
+            place=pl.when(asked).then("place").otherwise(pl.lit("earlier")),
+            why=pl.when(asked).then("why").otherwise(pl.lit("out of scope")),
+        )
+    return told.drop("block", "place_own", "why_own", "moved_to", "moved_to_own")
 
 
 def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
@@ -98,79 +148,88 @@ def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
     return pl.col(block).is_in(blocks.implode()) | pl.col("eval_id").is_in(evals.implode())
 
 
-def _place_named(rows: Sequence[Cell], named: frozenset[str]) -> list[Placed]:
-    chosen = [row for row in rows if row["run_id"] in named]
+def _place_named(rows: Sequence[_BlockRun], named: frozenset[str]) -> Iterator[_Placed]:
+    chosen = [row for row in rows if row.run_id in named]
     last = chosen[-1] if chosen else None
-    placed: list[Placed] = []
     for row in rows:
-        place = "candidate" if row["run_id"] in named else "earlier"
-        if last is not None and row["run_id"] not in named and _is_after(row, last):
-            begun = row["created_at"]
-            until = last["ended_at"] or last["created_at"]
-            takes = row["scope"] == "eval" and begun <= until + OPEN and has_same_code(row, last)
-            place = "candidate" if takes else "tried"
-        placed.append((row["run_id"], row["block"], None, place, None))
-    return placed
+        place: Place = "earlier"
+        why: Why = "before"
+        if row.run_id in named:
+            place, why = "candidate", "asked for"
+        elif last is not None and row.is_after(last):
+            takes = _takes(last, row)
+            place, why = ("candidate", "rerun") if takes else ("tried", "later")
+        yield _Placed(row.run_id, row.block, None, place, why)
+
+
+def _takes(last: _BlockRun, row: _BlockRun) -> bool:
+    """Whether the row of a run takes a later run of a single eval."""
+    until = last.ended_at or last.created_at
+    is_open = until is not None and row.created_at is not None and row.created_at <= until + OPEN
+    return row.scope == "eval" and is_open and has_same_code(row, last)
 
 
 def _place_block(
-    rows: Sequence[Cell], size: int, whole: Sequence[Cell], had: Mapping[str, Collection[str]]
-) -> list[Placed]:
-    """The place of each run of one block, and the results of single evals with another place."""
-    present = [row for row in rows if row["is_present"]]
+    rows: Sequence[_BlockRun],
+    size: int,
+    whole: Mapping[str, datetime | None],
+    had: Mapping[str, Collection[str]],
+) -> Iterator[_Placed]:
+    """The place of each run of one block, and of single evals that have another place."""
+    present = [row for row in rows if row.is_present]
     present = present or [row for row in rows if has_same_code(row, rows[-1])]
-    standing = [
-        at for at, row in enumerate(present) if row["scope"] == "workflow" and row["stands"]
-    ]
+    standing = [at for at, row in enumerate(present) if row.scope == "workflow" and row.stands]
     side = present[standing[-1] :] if standing else present
-    most = [at for at, row in enumerate(side) if row["is_completed"] and 2 * row["decided"] >= size]
+    most = [at for at, row in enumerate(side) if row.is_completed and 2 * row.decided >= size]
     side = side[most[-1] :] if most else side
-    ids = {row["run_id"] for row in side}
-    older = _list_older(rows, side)
-    placed: list[Placed] = []
+    ids, older = {row.run_id for row in side}, _list_older(rows, side)
     for row in rows:
-        place = "candidate" if row["run_id"] in ids else "earlier"
-        if row["run_id"] not in {*ids, *older} and side and _is_after(row, side[0]):
-            place = "tried"
-        placed.append((row["run_id"], row["block"], None, place, older.get(row["run_id"])))
+        if row.run_id in ids:
+            yield _Placed(row.run_id, row.block, None, "candidate", "present code")
+        elif (at := older.get(row.run_id)) is not None:
+            yield _Placed(row.run_id, row.block, None, "earlier", "older version", at)
+        elif side and row.is_after(side[0]):
+            yield _Placed(row.run_id, row.block, None, "tried", "other code")
+        else:
+            yield _Placed(row.run_id, row.block, None, "earlier", "before")
     # An eval keeps its newest older row, unless a whole run that completed after it has no result
     # of the eval.
-    kept: dict[str, Cell] = {}
+    kept: dict[str, _BlockRun] = {}
     for row in present:
-        kept |= dict.fromkeys(row["ended"], row)
+        kept |= dict.fromkeys(row.ended, row)
     for each, row in kept.items():
-        missed = any(_is_after(run, row) and run["run_id"] not in had[each] for run in whole)
-        if missed or row["run_id"] not in ids:
-            its = [other["run_id"] for other in side if each in other["had"]] if missed else []
-            place = "earlier" if missed else "candidate"
-            placed += [
-                (run_id, row["block"], each, place, None) for run_id in its or [row["run_id"]]
-            ]
-    return placed
+        missed = any(
+            _is_after(began, row.created_at) and run_id not in had[each]
+            for run_id, began in whole.items()
+        )
+        if missed:
+            its = [other.run_id for other in side if each in other.had] or [row.run_id]
+            for run_id in its:
+                yield _Placed(run_id, row.block, each, "earlier", "missed")
+        elif row.run_id not in ids:
+            yield _Placed(row.run_id, row.block, each, "candidate", "kept")
 
 
-def _list_older(rows: Sequence[Cell], side: Sequence[Cell]) -> dict[str, datetime]:
+def _list_older(rows: Sequence[_BlockRun], side: Sequence[_BlockRun]) -> dict[str | None, datetime]:
     """The later rows of older versions, and the moments at which they are evidence."""
-    first_seen: dict[str, Cell] = {}
+    first_seen: dict[str, datetime] = {}
     for row in rows:
-        first_seen.setdefault(row["code"], row)
-    present = {row["code"] for row in side if row["is_present"]} - {None}
-    firsts = [first_seen[code] for code in present if first_seen[code]["created_at"] is not None]
-    if not firsts:
+        if row.code is not None and row.created_at is not None:
+            first_seen.setdefault(row.code, row.created_at)
+    present = {row.code for row in side if row.is_present}
+    first = min((first_seen[code] for code in present if code in first_seen), default=None)
+    if first is None:
         return {}
-    first = min(firsts, key=lambda row: row["created_at"])
     older = [
-        row
+        row.run_id
         for row in rows
-        if row["code"] is not None
-        and row["code"] not in present
-        and _is_after(row, side[0])
-        and _is_after(first, first_seen[row["code"]])
+        if row.code is not None
+        and row.code not in present
+        and row.is_after(side[0])
+        and first_seen[row.code] < first
     ]
-    before = first["created_at"] - len(older) * _TICK
-    return {row["run_id"]: before + at * _TICK for at, row in enumerate(older)}
+    return {run_id: first - (len(older) - at) * _TICK for at, run_id in enumerate(older)}
 
 
-def _is_after(row: Cell, other: Cell) -> bool:
-    moments: tuple[datetime | None, datetime | None] = row["created_at"], other["created_at"]
-    return None not in moments and moments[0] > moments[1]  # type: ignore[operator]
+def _is_after(moment: datetime | None, other: datetime | None) -> bool:
+    return moment is not None and other is not None and moment > other

@@ -10,11 +10,13 @@ and bad hours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from msgspec import Struct
 
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger
 from retab_analysis.evidence.horizon import infer_within
@@ -22,9 +24,9 @@ from retab_analysis.evidence.inference import Histories, Posterior, find_likelie
 from retab_analysis.evidence.nature import comes_and_goes
 from retab_analysis.evidence.rates import EDITED, SAME, Bools, Floats, Ints, Words
 from retab_analysis.evidence.reruns import count_reruns, count_rounds, predict
+from retab_analysis.evidence.story import Reading, Share
 from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, LIKELY
 
-CREDIBLE = 0.90
 DOUBT_BY_EDIT, NATURE_ROWS = 0.2, 3
 """From this probability on that an edit broke it, an eval is flaky by its nature only if it failed
 in so many rows since."""
@@ -32,7 +34,7 @@ in so many rows since."""
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The answers for each of n evals, over T rows; shape (n,) but for ``since_rows``.
+    """The answers for each of n evals, shape (n,).
 
     ``cause`` is ``edit`` if more than half of the probability, and ``since``, lie at rows with
     edited code; ``drift`` if they lie at other rows; else ``unknown``. ``reruns_to_clear`` passes
@@ -44,7 +46,6 @@ class Answers:
     p_regressed: Floats  # NaN if it is not known
     p_improved: Floats
     since: Ints  # the likeliest outcome at which the worsening began; -1 if there is none
-    since_rows: Bools  # the smallest set of rows that holds 90 % of the probability, shape (n, T)
     cause: Words  # empty if ``since`` is -1
     reruns_to_clear: Ints
     reruns_to_confirm: Ints
@@ -91,7 +92,6 @@ def answer(
         p_regressed=np.where(known, passes[0], np.nan),
         p_improved=np.where(known, np.minimum(improved, 1.0), np.nan),
         since=since,
-        since_rows=find_credible_rows(worse) & (since >= 0)[:, None],
         cause=np.where(since >= 0, cause, ""),
         reruns_to_clear=clear,
         reruns_to_confirm=confirm,
@@ -120,20 +120,28 @@ def show_at_outcomes(histories: Histories, worse: Floats) -> tuple[Floats, Ints]
     return worse, edited
 
 
-def find_credible_rows(worse: Floats) -> Bools:
-    """The smallest set of rows that holds ``CREDIBLE`` of each eval's probability, shape (n, T)."""
-    order = np.argsort(-worse, axis=1, kind="stable")
-    ordered = np.take_along_axis(worse, order, axis=1)
-    before = np.cumsum(ordered, axis=1) - ordered
-    chosen = (before < CREDIBLE * worse.sum(axis=1, keepdims=True)) & (ordered > 0)
-    found: Bools = np.zeros(chosen.shape, dtype=np.bool_)
-    np.put_along_axis(found, order, chosen, axis=1)
-    return found
+class _Since(Struct, frozen=True, gc=False):
+    """The first run of a row: the others ran its evals again."""
+
+    at: datetime | None = None
+    run_id: str | None = None
+    version_id: str | None = None
+
+
+class _End(Struct, frozen=True, gc=False):
+    """An eval's newest row on the candidate's side, and how often its results were reruns."""
+
+    until: datetime | None = None
+    reruns: int | None = None
+    in_row: int | None = None
+
+
+_NEVER, _NOT_RUN = _Since(), _End()
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """The model's answer to a ledger; read with :meth:`of_each_eval`."""
+    """The model's answer to a ledger; :meth:`read` says it eval by eval."""
 
     ledger: Ledger
     posterior: Posterior
@@ -182,12 +190,10 @@ class Findings:
         """The row since which each eval is probably worse; -1 if it is not, shape (n,)."""
         return np.where(self.overall.p_regressed >= LIKELY, self.overall.since, -1)
 
-    def of_each_eval(self, after: Ints, known: Bools) -> pl.DataFrame:
-        """The answers, one row per eval, in the order of ``ledger.evals``.
+    def read(self, after: Ints, known: Bools) -> list[Reading]:
+        """The answers about each eval, in the order of ``ledger.evals``.
 
-        ``after`` and ``known`` are as for :func:`answer`. The columns are ``eval``, the fields of
-        :class:`retab_analysis.evidence.story.Reading`, ``p_better`` and ``since_runs`` (the
-        smallest set of runs that holds 90 %). ``p_worse, p_better`` count a change whenever it
+        ``after`` and ``known`` are as for :func:`answer`. ``p_worse`` counts a change whenever it
         began. ``before`` and ``since`` are before ``since_row`` and from it on; without it, before
         the candidate and on its side.
         """
@@ -196,50 +202,48 @@ class Findings:
         # An eval that broke before the row after which a worsening counts did not break again.
         earlier = answers.p_regressed < overall.p_regressed / 2
         told = (answers.since >= 0) & ~earlier
-        every_row = np.arange(histories.shape[1])[None, :]
-        failed = last_row(histories.failed)[:, None]
         since = np.where(told, answers.since, overall.since)
-        is_now = every_row >= histories.candidate
-        is_since = every_row >= np.where(since >= 0, since, histories.candidate)[:, None]
-        parts = {"earlier": ~is_now, "now": is_now, "before": ~is_since, "since": is_since}
-        outcomes = {"passes": histories.passes, "outcomes": histories.passes + histories.fails}
-        newest = is_newest(histories)
-        frame = pl.DataFrame(
-            {
-                "eval": np.arange(len(since)),
-                "p_regressed": answers.p_regressed,
-                "p_improved": answers.p_improved,
-                "p_worse": overall.p_regressed,
-                "p_better": overall.p_improved,
-                "cause": np.where(told, answers.cause, overall.cause).astype(str),
-                "since_row": since,
-                "is_flaky": self.is_flaky,
-                "is_broken": self.is_broken,
-                "reruns_to_clear": answers.reruns_to_clear,
-                "reruns_to_confirm": answers.reruns_to_confirm,
-                "rounds": answers.rounds,
-                "passing_rows": (histories.passed & (every_row > failed)).sum(axis=1),
-                "passed_last": (histories.passed & newest).any(axis=1),
-                "failed_last": (histories.failed & newest).any(axis=1),
-                **{
-                    f"{what}_{name}": np.where(part, counts, 0).sum(axis=1)
-                    for name, part in parts.items()
-                    for what, counts in outcomes.items()
-                },
-            },
-            schema_overrides={"cause": pl.String},
-        )
-        places = pl.col("since_row", "reruns_to_clear", "reruns_to_confirm", "rounds")
-        nullable = frame.with_columns(
-            pl.col("p_regressed", "p_improved", "p_worse", "p_better").fill_nan(None),
-            pl.when(pl.col("cause") != "").then(pl.col("cause")),
-            pl.when(places >= 0).then(places),
-        )
-        named = self._with_runs(nullable, answers.since_rows)
-        return named.join(self._find_end(), on="eval", how="left", maintain_order="left")
+        rows = np.arange(histories.shape[1])[None, :]
+        is_now = rows >= histories.candidate
+        is_since = rows >= np.where(since >= 0, since, histories.candidate)[:, None]
+        newest, last = is_newest(histories), last_row(histories.failed)[:, None]
+        passing = (histories.passed & (rows > last)).sum(axis=1)
+        passed = np.asarray((histories.passed & newest).any(axis=1))
+        failed = np.asarray((histories.failed & newest).any(axis=1))
+        causes = np.where(told, answers.cause, overall.cause)
+        named, ends = self._name_rows(since), self._find_ends()
+        shares = [_count_shares(histories, part) for part in (~is_now, is_now, ~is_since, is_since)]
+        return [
+            Reading(
+                p_regressed=_known(answers.p_regressed[at]),
+                p_improved=_known(answers.p_improved[at]),
+                p_worse=_known(overall.p_regressed[at]),
+                cause=str(causes[at]) or None,
+                since_row=_told(since[at]),
+                since_at=named.get(at, _NEVER).at,
+                since_run_id=named.get(at, _NEVER).run_id,
+                since_version_id=named.get(at, _NEVER).version_id,
+                is_flaky=bool(self.is_flaky[at]),
+                is_broken=bool(self.is_broken[at]),
+                reruns_to_clear=_told(answers.reruns_to_clear[at]),
+                reruns_to_confirm=_told(answers.reruns_to_confirm[at]),
+                rounds=_told(answers.rounds[at]),
+                reruns=ends.get(at, _NOT_RUN).reruns,
+                reruns_in_row=ends.get(at, _NOT_RUN).in_row,
+                row_ends_at=ends.get(at, _NOT_RUN).until,
+                passing_rows=int(passing[at]),
+                passed_last=bool(passed[at]),
+                failed_last=bool(failed[at]),
+                earlier=shares[0][at],
+                now=shares[1][at],
+                before=shares[2][at],
+                since=shares[3][at],
+            )
+            for at in range(len(since))
+        ]
 
-    def _find_end(self) -> pl.DataFrame:
-        """``eval, row_ends_at, reruns, reruns_in_row``, of ended results of the candidate."""
+    def _find_ends(self) -> dict[int, _End]:
+        """The newest row of each eval with an ended result on the candidate's side."""
         is_error = (pl.col("state") == "error") & ~pl.col("outage")
         ended = self.ledger.results.filter(
             "comparable",
@@ -253,41 +257,36 @@ class Findings:
         told = (
             ended.sort("at")
             .group_by("eval")
-            .agg(
-                pl.col("row").max(),
-                reruns=again.sum().cast(pl.Int64),
-                reruns_in_row=(again & is_newest).sum().cast(pl.Int64),
-            )
+            .agg(pl.col("row").max(), reruns=again.sum(), in_row=(again & is_newest).sum())
         )
         blocks = self.ledger.evals.select("eval", "block")
-        ends = self.ledger.rows.select("block", "row", row_ends_at="until")
-        return told.join(blocks, on="eval").join(ends, on=("block", "row")).drop("block", "row")
+        ends = self.ledger.rows.select("block", "row", "until")
+        both = told.join(blocks, on="eval").join(ends, on=("block", "row"))
+        rows = both.select("eval", "until", "reruns", "in_row").iter_rows()
+        return {index: _End(until, reruns, in_row) for index, until, reruns, in_row in rows}
 
-    def _with_runs(self, frame: pl.DataFrame, since_rows: Bools) -> pl.DataFrame:
-        """Add the run of the row since which an eval is worse, and the possible runs.
-
-        The first run of a row names it: the others ran its evals again.
-        """
+    def _name_rows(self, rows: Ints) -> dict[int, _Since]:
+        """The run that names a row of each eval: its first, the others ran its evals again."""
         told = self.ledger.results.filter("comparable", pl.col("row").is_not_null())
-        since = frame["since_row"].fill_null(-1).to_numpy()[:, None]
-        is_named = since_rows | (np.arange(since_rows.shape[1]) == since)
-        told = told.filter(pl.Series(is_named[told["eval"].to_numpy(), told["row"].to_numpy()]))
-        runs = told.unique(("eval", "row"), keep="first", maintain_order=True).select(
-            "eval",
-            since_row="row",
-            since_at="moment",
-            since_run_id="run_id",
-            since_version_id="workflow_version_id",
-        )
-        evals, rows = np.nonzero(since_rows)
-        possible = (
-            runs.join(pl.DataFrame({"eval": evals, "since_row": rows}), on=["eval", "since_row"])
-            .sort("eval", "since_row")
-            .group_by("eval", maintain_order=True)
-            .agg(since_runs=pl.col("since_run_id").drop_nulls())
-        )
-        named = frame.join(runs, on=["eval", "since_row"], how="left", maintain_order="left")
-        return named.join(possible, on="eval", how="left", maintain_order="left")
+        told = told.filter(pl.Series(told["row"].to_numpy() == rows[told["eval"].to_numpy()]))
+        first = told.unique("eval", keep="first", maintain_order=True)
+        found = first.select("eval", "moment", "run_id", "workflow_version_id").iter_rows()
+        return {index: _Since(at, run_id, version) for index, at, run_id, version in found}
+
+
+def _known(number: np.float64) -> float | None:
+    return None if np.isnan(number) else float(number)
+
+
+def _told(number: np.int64) -> int | None:
+    return None if number < 0 else int(number)
+
+
+def _count_shares(histories: Histories, part: Bools) -> list[Share]:
+    passes, fails = (
+        np.where(part, each, 0).sum(axis=1) for each in (histories.passes, histories.fails)
+    )
+    return [Share(*each) for each in zip(passes.tolist(), (passes + fails).tolist(), strict=True)]
 
 
 def weigh(ledger: Ledger) -> Findings:

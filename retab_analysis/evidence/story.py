@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-import polars as pl
 from msgspec import Struct
 
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE
@@ -106,7 +105,7 @@ class Share(Struct, frozen=True, gc=False):
 
 
 class Reading(Struct, frozen=True, gc=False):
-    """The model's answers about an eval; see :meth:`Findings.of_each_eval`."""
+    """The model's answers about an eval; see :meth:`Findings.read`."""
 
     p_regressed: float | None = None
     p_improved: float | None = None
@@ -131,13 +130,6 @@ class Reading(Struct, frozen=True, gc=False):
     now: Share = Share(0, 0)  # on its side
     before: Share = Share(0, 0)  # before it got worse, or before the candidate
     since: Share = Share(0, 0)  # since it got worse, or on the candidate's side
-
-    @classmethod
-    def list_all(cls, told: pl.DataFrame) -> list[Reading]:
-        *single, _, _, _, _ = fields = cls.__struct_fields__
-        shares = [f"{what}_{when}" for when in fields[-4:] for what in ("passes", "outcomes")]
-        rows = told.select(*single, *shares).iter_rows()
-        return [cls(*row[:-8], *map(Share, row[-8::2], row[-7::2])) for row in rows]
 
 
 class SavedNow(Struct, frozen=True, gc=False):
@@ -334,6 +326,16 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     @property
     def since_at(self) -> datetime | None:
         return self.reading.since_at if self.is_said_worse else None
+
+    @property
+    def since_run_id(self) -> str | None:
+        return self.reading.since_run_id if self.is_said_worse else None
+
+    @property
+    def since_version_id(self) -> str | None:
+        """A drift has a run and a date, and no version."""
+        is_told = self.is_said_worse and self.reading.cause == "edit"
+        return self.reading.since_version_id if is_told else None
 
     @property
     def was_seen(self) -> bool:

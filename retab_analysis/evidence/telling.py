@@ -8,7 +8,7 @@ rest. It chooses, once, the earlier outcomes that each eval is compared with. Th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from statistics import median
@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger, collect, combine_sides
 from retab_analysis.evidence.rates import Bools
+from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.evidence.story import Outcome, Reading, SavedNow, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
@@ -31,22 +32,9 @@ _OUTCOME = (
     "expected",
 )
 _MEASURED = ("score", "margin", "duration_ms")
-_SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") :]
+SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") :]
+"""The columns of a result that a story shows of a side."""
 _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
-
-
-@dataclass(frozen=True, eq=False)
-class SavedEvals:
-    """Facts about the saved evals, by their ids; None means: not known."""
-
-    evals: pl.DataFrame | None = None
-    expected: frozenset[str] | None = None  # evals that ought to have a result in the candidate
-    pending: frozenset[str] = frozenset()  # evals whose result is still to come
-    invalid: frozenset[str] = frozenset()  # evals that cannot run
-    on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
-    stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
-    on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
-    hidden_since: datetime | None = None  # a save of all evals, after which edits cannot be seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +223,7 @@ def _read_model(
         after = np.where(_is_passing(ledger, findings), after, -1)
     now = histories.observed[:, histories.candidate :].any(axis=1)
     known = histories.decided | (findings.is_broken & ~now)
-    return Reading.list_all(findings.of_each_eval(after, known))
+    return findings.read(after, known)
 
 
 class _Shown:
@@ -247,7 +235,7 @@ class _Shown:
     @classmethod
     def of(cls, results: pl.DataFrame, chosen: Iterable[Sequence[Outcome]]) -> _Shown:
         shows = {_choose_shown(its).at for its in chosen if its}
-        rows = results.filter(pl.col("at").is_in([*shows])).select("at", *_SHOWN).iter_rows()
+        rows = results.filter(pl.col("at").is_in([*shows])).select("at", *SHOWN).iter_rows()
         return cls({at: row for at, *row in rows})
 
     def sum_up(self, its: Sequence[Outcome]) -> Side | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import polars as pl
 from msgspec import Struct
@@ -28,7 +28,7 @@ from retab_analysis.evidence.presence import (
     find_presence,
     read_told,
 )
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, ERA, MOMENT, SAME_EVAL
+from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
 
 Sameness = Literal["same", "edited", "unknown"]
 
@@ -154,11 +154,20 @@ def lacks_codes(results: pl.DataFrame) -> bool:
     return 0 < results.height == results[BLOCK_CODE].null_count()
 
 
-def compare_codes(one: Mapping[str, Any], other: Mapping[str, Any]) -> Sameness:
+class Coded(Protocol):
+    """A result of a block, or the block in a run, as far as it tells its code."""
+
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def draft(self) -> str | None: ...
+
+
+def compare_codes(one: Coded, other: Coded) -> Sameness:
     """Whether two results of a block, or two of its runs, had one code; see the module."""
-    if one["code"] is not None and other["code"] is not None:
-        return "same" if one["code"] == other["code"] else "edited"
-    is_one_draft = one["draft"] is not None and one["draft"] == other["draft"]
+    if one.code is not None and other.code is not None:
+        return "same" if one.code == other.code else "edited"
+    is_one_draft = one.draft is not None and one.draft == other.draft
     return "same" if is_one_draft else "unknown"
 
 
@@ -215,12 +224,6 @@ class Timeline(Struct, frozen=True, eq=False):
     def unseen(self) -> list[str]:
         """The blocks whose edits cannot be seen: nothing but their newest result tells a code."""
         return [block for block, each in self.presences.items() if each.sign == "newest"]
-
-    def find_tested(self, results: pl.DataFrame) -> frozenset[str]:
-        """The evals with an outcome or an error as they are now, among some marked results."""
-        ended = results.filter(pl.col("state").is_in((*DECIDED, "error")))
-        is_now = (pl.col("on_code") != "is_not") & (pl.col("defined") != "is_not")
-        return frozenset(ended.filter(is_now)["eval_id"])
 
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Other results of the workflow with their codes, see :func:`mark_codes`."""

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.lines import Line2D
 
-from retab_analysis.analysis.assessment import NEEDED, mark_results
+from retab_analysis.analysis.conclusions import NEEDED
+from retab_analysis.analysis.eval_summaries import mark_results
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.arguments import check_count

@@ -4,6 +4,7 @@ from retab_analysis.sandbox.http.server import StoreServer
 from retab_analysis.sandbox.instants import DAY, wall_clock
 from retab_analysis.sandbox.simulation.past_runs import past_runs
 from retab_analysis.sandbox.store import Store
+from retab_analysis.sandbox.world.model import RunsName
 from retab_analysis.sandbox.world.world import build_world
 
 
@@ -36,12 +37,18 @@ class Sandbox(StoreServer):
     """
 
     def __init__(
-        self, seed: int = 0, speed: float = 1.0, *, latency: float = 0.0, key: str | None = None
+        self,
+        seed: int = 0,
+        speed: float = 1.0,
+        *,
+        latency: float = 0.0,
+        key: str | None = None,
+        _named: RunsName = "drafts",
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ValueError(f"seed is a whole number, not {seed!r}")
         now = wall_clock()
-        world = build_world(seed, now - now % DAY)
+        world = build_world(seed, now - now % DAY, _named)
         store = Store(world, past_runs(world), speed=speed)
         super().__init__(store, key=key, latency=latency)
 

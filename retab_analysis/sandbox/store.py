@@ -365,7 +365,7 @@ class Store:
                 raise ValueError(f"no block {block_id!r} has a prompt; some do: {', '.join(found)}")
             block, workflow = found[block_id]
             if workflow.newest.configs[block_id]["prompt"] != prompt:
-                self._workflows[workflow.id] = edit(workflow, block, prompt, now)
+                self._workflows[workflow.id] = edit(workflow, block, prompt, now, self._world.named)
 
     def diff_versions(self, workflow_id: str, baseline: str, candidate: str) -> bytes:
         workflow = self._workflow(workflow_id)

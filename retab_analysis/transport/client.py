@@ -28,6 +28,7 @@ from retab_analysis.transport.retry import (
 T = TypeVar("T")
 Parse = Callable[[bytes], T]
 Accept = Callable[[T, datetime], None]
+_Read = Callable[[Response], T]
 
 _LIST_OF_RUNS = "GET /v1/workflows/evals/runs"
 """The one request whose answers set the clock."""
@@ -128,14 +129,8 @@ class Client:
         JSON") and counts as a failed attempt. With ``tries`` there are at most as many.
         """
         most = self._settings.max_attempts
-        return self._call(
-            "GET",
-            path,
-            params,
-            None,
-            lambda response: parse(response.body),
-            max_attempts=min(tries or most, most),
-        )
+        limits = {"max_attempts": min(tries or most, most)}
+        return self._call("GET", path, params, None, lambda each: parse(each.body), **limits)
 
     def post(
         self, path: str, json: Any, *, parse: Parse[T], accept: Accept[T] = lambda result, now: None
@@ -147,8 +142,7 @@ class Client:
         """
 
         def read(response: Response) -> T:
-            result = parse(response.body)
-            accept(result, tell_time(response.headers) or self.api_time)
+            accept(result := parse(response.body), tell_time(response.headers) or self.api_time)
             return result
 
         return self._call("POST", path, (), json, read)
@@ -183,13 +177,7 @@ class Client:
         self._sender.close()
 
     def _call(
-        self,
-        method: str,
-        path: str,
-        params: Params,
-        json: Any,
-        read: Callable[[Response], T],
-        **limits: Any,
+        self, method: str, path: str, params: Params, json: Any, read: _Read[T], **limits: Any
     ) -> T:
         settings, url = self._settings, self._settings.base_url + path
         tries = settings.max_attempts if method == "GET" else 1
@@ -202,20 +190,15 @@ class Client:
                 if isinstance(response, FailedAttempt):
                     return response
                 result = self._read(response, state, read)
-                if state.request == _LIST_OF_RUNS and not isinstance(result, FailedAttempt):
-                    self._set_clock(response)
+                is_answer = not isinstance(result, FailedAttempt)
+                now = tell_time(response.headers) if state.request == _LIST_OF_RUNS else None
+                if is_answer and now is not None:
+                    self.clock_offset = now.timestamp() - self._source.wall()
                 return result
 
         return self._loop.call(attempt, state)
 
-    def _set_clock(self, response: Response) -> None:
-        now = tell_time(response.headers)
-        if now is not None:
-            self.clock_offset = now.timestamp() - self._source.wall()
-
-    def _read(
-        self, response: Response, state: RetryState, read: Callable[[Response], T]
-    ) -> T | FailedAttempt:
+    def _read(self, response: Response, state: RetryState, read: _Read[T]) -> T | FailedAttempt:
         _log.debug("%s: %d, %d bytes", state.request, response.status, len(response.body))
         failed = classify_response(response, state, self._settings, self._source.wall())
         if failed is not None:

@@ -33,7 +33,7 @@ T = TypeVar("T")
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 8.0
-_LONGEST_AGE = 10  # digits of RFC 9111's largest number of seconds, 68 years
+_DIGITS = 11  # of an absurd age; RFC 9111's largest has ten
 # Python also reads "1_0", "nan" and digits of other scripts as numbers.
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 
@@ -140,21 +140,17 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     A value that is not finite or not positive counts as absent; ``now`` is in seconds since 1970.
     """
     value = value or ""
-    seconds = float(value) if _NUMBER.fullmatch(value.strip()) else _seconds_until(value, now)
+    moment = _parse_date(value)
+    seconds = float(value) if _NUMBER.fullmatch(value.strip()) else math.nan
+    seconds = seconds if moment is None else moment.timestamp() - now
     return seconds if math.isfinite(seconds) and seconds > 0 else None
-
-
-def _seconds_until(date: str, now: float) -> float:
-    moment = _parse_date(date)
-    return math.nan if moment is None else moment.timestamp() - now
 
 
 def tell_time(headers: Mapping[str, str]) -> datetime | None:
     """The API's time by an answer: its ``Date``, and the ``Age`` of a cached one."""
     moment, age = _parse_date(headers.get("date", "")), headers.get("age", "")
-    if moment is None or len(age) > _LONGEST_AGE:
-        return None
-    return moment + timedelta(seconds=int(age) if age.isdecimal() else 0)
+    is_age = age.isdecimal() and len(age) < _DIGITS
+    return moment and moment + timedelta(seconds=int(age) if is_age else 0)
 
 
 def _parse_date(value: str) -> datetime | None:

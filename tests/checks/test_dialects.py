@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -25,14 +26,17 @@ WORDS = "Join descriptions that are wrapped over several rows."
 UNNUMBERED = "The API does not list publications here, so versions have no numbers."
 NOT_NUMBERED = ("graph versions only", "publications for the dashboard only", "a web page")
 NOT_NUMBERED = (*NOT_NUMBERED, "last month")
-ELSEWHERE = "another environment"
+ELSEWHERE, BY_NAME = "another environment", "runs name publications"
 NO_CODES = "Results do not say which code they ran"
 
 
 @pytest.fixture(scope="module")
-def behind() -> Iterator[dict[str, str]]:
-    with make_server(plan_world(0)) as server:
-        yield server.credentials
+def behind() -> Iterator[dict[str, dict[str, str]]]:
+    """The sandboxes behind the dialects, by what their runs name."""
+    with contextlib.ExitStack() as stack:
+        names = {made().named for made in DIALECTS.values()}
+        servers = {each: stack.enter_context(make_server(plan_world(0, each))) for each in names}
+        yield {name: server.credentials for name, server in servers.items()}
 
 
 @pytest.fixture(params=DIALECTS)
@@ -41,10 +45,11 @@ def dialect(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def client(behind: dict[str, str], dialect: str) -> Iterator[ra.Client]:
-    with spoken(DIALECTS[dialect](), behind["base_url"]) as url:
-        with ra.Client(behind["api_key"], url, max_attempts=1) as made:
-            yield made
+def client(behind: dict[str, dict[str, str]], dialect: str) -> Iterator[ra.Client]:
+    speaks = DIALECTS[dialect]()
+    api_key, base_url = behind[speaks.named].values()
+    with spoken(speaks, base_url) as url, ra.Client(api_key, url, max_attempts=1) as made:
+        yield made
 
 
 def test_the_golden_story(client: ra.Client, dialect: str) -> None:
@@ -65,12 +70,17 @@ def test_the_golden_story(client: ra.Client, dialect: str) -> None:
 def test_versions_by_name(client: ra.Client, dialect: str, named: str) -> None:
     if dialect == ELSEWHERE:
         return
-    if dialect in NOT_NUMBERED and named == "v5":
-        with pytest.raises(ra.ConfigError, match="versions have no numbers"):
-            ra.check(FLOW, baseline=named, client=client, progress=False)
+    if dialect == BY_NAME:
+        verdict = ra.check(FLOW, baseline=named, client=client, progress=False)
+        assert verdict.broken.height >= 9
         return
-    verdict = ra.check(FLOW, baseline=named, client=client, progress=False)
-    assert verdict.broken.height >= 9
+    why = "Give the id of a run or of a draft"
+    if dialect in NOT_NUMBERED and named == "v5":
+        why = "versions have no numbers"
+    with pytest.raises(ra.ConfigError, match=why):
+        ra.check(FLOW, baseline=named, client=client, progress=False)
+    with pytest.raises(ra.ConfigError, match=why):
+        ra.compare_versions(FLOW, named, "draft", client=client, progress=False)
 
 
 def test_the_draft_by_name(client: ra.Client, dialect: str) -> None:
@@ -80,14 +90,17 @@ def test_the_draft_by_name(client: ra.Client, dialect: str) -> None:
     assert "draft of" in str(verdict)
 
 
-def test_94_without_fingerprints_freshness_and_times_of_blocks(behind: dict[str, str]) -> None:
+def test_94_without_fingerprints_freshness_and_times_of_blocks(
+    behind: dict[str, dict[str, str]],
+) -> None:
     """Versions stand in for code, so that all blocks of another draft count as edited."""
     told = {
-        f"({RESULTS}|{EVALS})(/[^/]+)?": lambda row: without("freshness")(NO_FINGERPRINTS(row)),
+        f"{RESULTS}(/[^/]+)?|{EVALS}": lambda row: without("freshness")(NO_FINGERPRINTS(row)),
         "/v1/workflows/blocks": without("updated_at"),
     }
-    with spoken(Dialect({HISTORY: 404}, told=told), behind["base_url"]) as url:
-        with ra.Client(behind["api_key"], url, max_attempts=1) as made:
+    api_key, base_url = behind["drafts"].values()
+    with spoken(Dialect({HISTORY: 404}, told=told), base_url) as url:
+        with ra.Client(api_key, url, max_attempts=1) as made:
             verdict = ra.check(FLOW, client=made, progress=False)
     text = " ".join(str(verdict).split())
     assert verdict.headline.startswith(f"✗ 9 evals broke {EDITED}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from support.edited import BLOCKS, EXTRACT, FINE, TABLE, broken, edited, made
 from support.fakes import FakeTime
 from support.faultserver import Reply, page, reply
 from support.lettered_api import DAY, HOUR
+
+CODES = {"✓": [0], "✗": [1], "‼": [1], "?": [1, 2], "○": [0, 2], "…": [2]}
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -17,8 +21,22 @@ def test_each_situation_has_its_headline_and_its_exit_code(name: str) -> None:
     said = verdict.headline, verdict.gate().exit_code, step and (step.code or None)
     assert said == (row.headline, row.code, row.next)
     assert verdict.gate().ok == (row.code == 0)
+    assert row.code in CODES[verdict.headline[0]]
     # Somebody has something to do until the gate holds.
     assert (step is None) == (row.code == 0)
+
+
+@pytest.mark.parametrize("rule", [{"fail_on": "suspect"}, {"max_failures": 5}])
+def test_a_run_that_could_not_run_fails_whatever_the_rule_says(rule: dict[str, Any]) -> None:
+    row = TABLE["asked for and could not run"]
+    assert row.make().check(**row.asks).gate(**rule).exit_code == 1
+
+
+def test_an_eval_that_is_accepted_is_no_result_that_lacks() -> None:
+    row = TABLE["asked for and could not run"]
+    verdict = row.make().check(**row.asks, accepted=[*BLOCKS])
+    assert verdict.gate().exit_code in CODES[verdict.headline[0]]
+    assert "could not run" not in verdict.headline
 
 
 def test_a_candidate_is_the_run_that_was_asked_for_and_nothing_later() -> None:
@@ -63,16 +81,18 @@ def test_codes_that_each_eval_has_of_its_own_are_compared_eval_by_eval(is_told: 
     assert lacks.gate().exit_code == 1
 
 
-def test_100_a_clock_that_is_days_slow_hides_no_run() -> None:
+@pytest.mark.parametrize("days", [-30, 30])
+def test_100_a_clock_that_is_wrong_by_days_hides_no_run(days: int) -> None:
     api = made({EXTRACT[0]: "PPPFFF"}, codes={"classify": "A", "extract": "AAABBB"})
     with api:
-        clock = FakeTime(wall_at_start=(api.runs[-1].at + HOUR).timestamp())
-        api.client._set_time(clock.as_time())
         told = api.check()
-        api.now = api.runs[0].at  # the API's clock, or an answer from a cache
-        slow = api.check()
-    assert slow.broken.equals(told.broken)
-    assert slow.broken["eval_id"].to_list() == EXTRACT[:1]
+        here = api.runs[-1].at + days * DAY
+        api.client._set_time(FakeTime(wall_at_start=here.timestamp()).as_time())
+        wrong = api.check()
+        assert wrong.evals.equals(told.evals)
+        assert wrong.broken["eval_id"].to_list() == EXTRACT[:1]
+        api.now = api.runs[0].at  # the API's own clock is slow: its runs are of the future
+        assert api.check().gate().exit_code == 2
 
 
 @pytest.mark.parametrize("answer", [reply(403, {}), reply(405, {}), reply(200, b"<html>")])

@@ -38,7 +38,7 @@ def test_every_parameter_is_explained_where_it_stands(name: str) -> None:
     if isinstance(value, type) and issubclass(value, Exception):
         return
     explained = (inspect.getdoc(value) or "").partition("Args:\n")[2]
-    for parameter in inspect.signature(value).parameters:
+    for parameter in (each for each in inspect.signature(value).parameters if each[0] != "_"):
         assert f"    {parameter}:" in explained or f"    {parameter}, " in explained, parameter
 
 

@@ -12,7 +12,6 @@ from support.inside import (
     Posterior,
     answer,
     comes_and_goes,
-    find_credible_rows,
     infer,
     infer_within,
     predict,
@@ -76,7 +75,6 @@ def test_without_an_outcome_on_either_side_nothing_is_said() -> None:
     # What was decided before, and is not now, needs one result at least.
     assert found.reruns_to_clear[0] == 1
     assert found.reruns_to_clear.tolist()[1:4] == [-1] * 3
-    assert not found.since_rows[:4].any()
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 4), (3, 0)])
@@ -86,7 +84,6 @@ def test_nothing_to_answer(shape: tuple[int, int]) -> None:
     found = ask(given)
     assert np.isnan(found.p_regressed).all()
     assert found.p_regressed.shape == found.since.shape == found.cause.shape == (shape[0],)
-    assert found.since_rows.shape == shape
     assert not comes_and_goes(given, infer(given), given.observed).any()
 
 
@@ -96,21 +93,9 @@ def test_the_row_after_which_it_counts_may_differ() -> None:
     assert found.p_regressed[0] > 0.9 > 0.05 > found.p_regressed[1]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_credible_rows_are_the_fewest_that_hold_enough(seed: int) -> None:
-    worse = np.random.default_rng(seed).dirichlet([0.2] * 9, size=20)
-    chosen = find_credible_rows(worse)
-    held = np.where(chosen, worse, 0).sum(axis=1)
-    assert (held >= 0.9 - 1e-12).all()
-    least = np.where(chosen, worse, np.inf).min(axis=1)
-    assert (held - least < 0.9).all()
-    assert (np.where(chosen, 0, worse).max(axis=1) <= least).all()
-
-
 def test_since_is_the_first_outcome_that_shows_it() -> None:
     found = told("PPPP..FF", "    e   ")
     assert found.since[0] == 6
-    assert found.since_rows[0].nonzero()[0].tolist() == [6]
     assert found.cause[0] == "edit"
 
 

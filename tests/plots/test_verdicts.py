@@ -111,7 +111,7 @@ def test_rings_are_where_analysis_finds_flaky_evals() -> None:
         *many("edited", "PPPPPP"),
         *many("edited", "FFFFFF", 7, expected_value="2"),
     )
-    assert summarize_evals(frame).filter(kind="flaky")["eval_id"].to_list() == ["flaky"]
+    assert summarize_evals(frame).filter(transition="flaky")["eval_id"].to_list() == ["flaky"]
     ax = plot_verdicts(frame)
     names = [each.get_text() for each in ax.get_yticklabels()]
     row = names.index("name of flaky")

@@ -170,7 +170,7 @@ def test_the_summary_of_evals_tells_it(seed: int, flow: str) -> None:
         runs = ra.fetch_runs(flow, limit=100, client=client, progress=False)
         whole = runs.filter(pl.col("scope") == "workflow", pl.col("is_terminal")).head(21)
         results = ra.fetch_results(whole, evals=False, client=client, progress=False)
-    broken = ra.summarize_evals(results).drop_nulls("since_at")
+    broken = ra.summarize_evals(results).filter(pl.col("transition").is_in(BROKEN))
     rows = {row["eval_id"]: row for row in broken.iter_rows(named=True)}
     found = {name: since(row) for name, row in rows.items() if name in story.broken}
     assert found == story.broken

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.sandbox_api import Api
+from support.sandbox_api import Api, plan_world
 
 API = Api()
 VERSIONS = "/v1/workflows/versions"
@@ -25,12 +25,23 @@ def configs(document: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("workflow_id", PUBLISHED)
+def test_runs_name_drafts(workflow_id: str) -> None:
+    """In the dialect, runs of a draft that was published name that publication."""
+    published = {row["workflow_version_id"] for row in publications(workflow_id)}
+    runs = API.runs(workflow_id=workflow_id)
+    assert not published & {run["workflow_version_id"] for run in runs}
+    others = Api(plan_world(0, "publications")).runs(workflow_id=workflow_id)
+    for run, other in zip(runs, others, strict=True):
+        named = other.pop("workflow_version_id")
+        assert named in {*published, run.pop("workflow_version_id")}
+        assert run == other
+
+
+@pytest.mark.parametrize("workflow_id", PUBLISHED)
 def test_drafts_are_not_addressed_by_any_endpoint(workflow_id: str) -> None:
     """Nor is a publication by its own id."""
     good = publications(workflow_id)[0]["workflow_version_id"]
     drafts = {run["workflow_version_id"] for run in API.runs(workflow_id=workflow_id)}
-    drafts = {each for each in drafts if not each.startswith("ver_")}
-    assert drafts
     assert all(each.startswith("draft_2026_") for each in drafts)
     for unknown in (*drafts, publications(workflow_id)[0]["id"]):
         asked = [

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 Tell = Callable[[Any], Any]
 
 PUBLICATIONS, GRAPHS = r"/v1/workflows/[^/]+/published-versions", "/v1/workflows/versions"
-EVALS, RESULTS = "/v1/workflows/evals", "/v1/workflows/evals/results"
+EVALS, RESULTS = r"/v1/workflows/evals(/(?!runs|results)[^/]+)?", "/v1/workflows/evals/results"
 HISTORY = r"/v1/workflows/blocks/[^/]+/config-history"
 
 
@@ -34,12 +34,14 @@ class Dialect:
         moved: Which path is meant by the pattern of another one.
         told: What becomes of a row of a list, or of a single document, by the pattern of its path.
         renames: Whether drafts have ids that are made of their content.
+        named: What runs name, in the sandbox behind it.
     """
 
     refused: Mapping[str, int | str] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
     told: Mapping[str, Tell] = field(default_factory=dict)
     renames: bool = False
+    named: str = "drafts"
 
     def __post_init__(self) -> None:
         self._drafts: dict[str, str] = {}
@@ -95,6 +97,18 @@ def without(*members: str) -> Tell:
     return change
 
 
+def moved_by_runs(saved: dict[str, Any]) -> dict[str, Any]:
+    """An eval that counts as saved when it ran last."""
+    ran = (saved["latest_run_summary"] or {}).get("completed_at") or ""
+    return {**saved, "updated_at": max(saved["updated_at"], ran)}
+
+
+def nested(status: dict[str, Any]) -> dict[str, Any]:
+    """Who a key is, with its environment in an object of its own."""
+    slug, ident = status.get("environment_slug"), status.get("environment_id")
+    return {"environment": {"id": ident, "name": slug, "slug": slug}, **status}
+
+
 NO_FINGERPRINTS = without(
     "handle_inputs_fingerprint",
     "block_execution_fingerprint",
@@ -110,9 +124,17 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
     "publications for the dashboard only": lambda: Dialect({PUBLICATIONS: 403, HISTORY: 403}),
     "a web page": lambda: Dialect({PUBLICATIONS: "<html>", HISTORY: "<html>"}),
     "no fingerprints": lambda: Dialect(
-        told={f"({RESULTS}|{EVALS})(/[^/]+)?": NO_FINGERPRINTS},
+        told={f"{RESULTS}(/[^/]+)?|{EVALS}": NO_FINGERPRINTS},
     ),
-    "no freshness": lambda: Dialect(told={f"{EVALS}(/[^/]+)?": without("freshness")}),
+    "no freshness": lambda: Dialect(told={EVALS: without("freshness")}),
+    "runs name publications": lambda: Dialect(named="publications"),
+    "one id for all drafts": lambda: Dialect(named="one"),
+    "a revert gives the old draft id again": lambda: Dialect(named="contents"),
+    "validity absent": lambda: Dialect(
+        told={EVALS: without("validity_fingerprint")},
+    ),
+    "updated_at moves with each run": lambda: Dialect(told={EVALS: moved_by_runs}),
+    "auth nested": lambda: Dialect(told={"/v1/auth/status": nested}),
     "another environment": lambda: Dialect({r"/v1/workflows/.+": 404}),
     # Where the list of versions was one of publications.
     "last month": lambda: Dialect(

@@ -101,9 +101,9 @@ def fallen() -> LetteredApi:
     )
 
 
-def could_not_run() -> LetteredApi:
-    api = made()
-    api.run("PPEPP...", after=HOUR, status="error", id="asked")
+def ended_in_error(api: LetteredApi, letters: str) -> LetteredApi:
+    """The newest run ended in an error itself, with these results."""
+    api.run(letters, after=HOUR, status="error", id="asked")
     return api
 
 
@@ -348,23 +348,50 @@ TABLE: dict[str, Row] = {
     "nothing decided": Row(
         lambda: LetteredApi(alike(12, LONG + "C")),
         1,
-        "○ No result yet: the run was cancelled",
+        "? No result yet: the run was cancelled",
         WHOLE,
         {"candidate": "run_20"},
     ),
     "still running": Row(
         lambda: two("P" * 21, going="P" * 20 + "U"),
-        1,
+        2,
         "… 8 of 9 done: nothing broke so far",
         WATCH,
         {"candidate": "run_20"},
     ),
+    "still running, some fail": Row(
+        lambda: two(LONG + "F", ONE_EDIT, going=LONG + "U"),
+        2,
+        "… 8 of 9 done: 2 fail so far",
+        WATCH,
+        {"candidate": "run_20"},
+    ),
     "asked for and could not run": Row(
-        could_not_run,
+        lambda: ended_in_error(made(), "PPEPP..."),
         1,
         "‼ This run could not run: 4 of 8 passed, 1 error, 3 have no result",
         WHOLE,
         {"candidate": "asked"},
+    ),
+    "asked for, an error, and every result is there": Row(
+        lambda: ended_in_error(made(), "P" * 8),
+        0,
+        "✓ Nothing broke: 8 of 8 pass",
+        None,
+        {"candidate": "asked"},
+    ),
+    "the same, and some broke": Row(
+        lambda: ended_in_error(two(LONG, ONE_EDIT), "FFPPPPPP"),
+        1,
+        "✗ 2 evals broke since the edit of extract",
+        VALUES,
+        {"candidate": "asked"},
+    ),
+    "the newest run ended in an error, and every result is there": Row(
+        lambda: ended_in_error(two(LONG, ONE_EDIT), "FFPPPPPP"),
+        1,
+        "✗ 2 evals broke since the edit of extract",
+        VALUES,
     ),
     "two versions": Row(
         lambda: versions("PPPPPP"),

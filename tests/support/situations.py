@@ -175,7 +175,7 @@ SITUATIONS = (
     ),
     Situation(
         "the run goes on still",
-        1,
+        2,
         LetteredApi({f"eval {at}": P + ("P" if at % 3 else "U") for at in range(12)}),
         f"--candidate run_{PAST}",
         shown="check {going[0]} --candidate {going[1]}",
@@ -193,7 +193,7 @@ SITUATIONS = (
         "--undecided ok",
         shown="check wf_statements --candidate {statements[33]} --undecided ok",
     ),
-    Situation("no run has ended yet", 1, _all("U")),
+    Situation("no run has ended yet", 2, _all("U")),
     Situation(
         "every eval was edited, and passes",
         0,

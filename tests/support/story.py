@@ -90,7 +90,7 @@ class Story:
                 first = next(each for each in every[eval_id] if each.incident == now.incident).run
                 kind = self.kind(now)
                 # A drift has a run and a date, and no version.
-                version_id = first.plan.version.id if kind == "edit" else None
+                version_id = first.plan.version.draft_id if kind == "edit" else None
                 yield eval_id, Since(first.id, version_id, kind)
 
     def kind(self, outcome: Outcome) -> str:

@@ -76,7 +76,7 @@ def dated(moment: datetime, **headers: str) -> dict[str, str]:
         (dated(HERE - DAYS), -DAYS),
         (dated(HERE - DAYS, Age="259200"), timedelta(0)),
         (dated(HERE + DAYS, Age="soon"), DAYS),
-        (dated(HERE + DAYS, Age="9" * 6000), timedelta(0)),
+        (dated(HERE + DAYS, Age="9" * 6000), DAYS),
         ({"Date": "soon"}, timedelta(0)),
         ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT"}, timedelta(0)),
         ({}, timedelta(0)),

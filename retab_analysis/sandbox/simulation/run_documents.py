@@ -37,7 +37,7 @@ def run_document(plan: Plan, state: RunState) -> Document:
     return {
         "id": plan.id,
         "workflow_id": plan.workflow_id,
-        "workflow_version_id": plan.version.id,
+        "workflow_version_id": plan.version.draft_id,
         "trigger": {"type": plan.trigger},
         "lifecycle": lifecycle,
         "timing": _timing(plan.created, state.started, state.completed),

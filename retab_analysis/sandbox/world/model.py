@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
+
+# What eval runs name: the draft as it was; the publication of that draft, if there is one; the
+# draft by its content; or the same id for all drafts. Retab documents the first.
+RunsName = Literal["drafts", "publications", "contents", "one"]
 
 
 class File(NamedTuple):
@@ -48,7 +52,9 @@ class Version:
     """A version of a workflow, whose ``number`` is its place in the history, from 1."""
 
     number: int
+    # The id that it has once it is published, and the id by which eval runs name it.
     id: str
+    draft_id: str
     at: int
     # For each of its blocks: the number of the version that edited it last, a hash that stays as
     # long as the block does, and its configuration.
@@ -229,6 +235,7 @@ class World:
     # For each background stream, its runs in turn: a workflow, and one of its blocks or None for
     # the whole workflow.
     in_flight: Sequence[Sequence[tuple[str, str | None]]] = ()
+    named: RunsName = "drafts"
 
 
 # Plans of runs

@@ -1,6 +1,7 @@
 """A world: workflows, saved evals, files and past runs, from a seed and an anchor in time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from typing import Any
@@ -13,6 +14,7 @@ from retab_analysis.sandbox.world.model import (
     Incident,
     PastRun,
     Publication,
+    RunsName,
     Version,
     Window,
     Workflow,
@@ -25,7 +27,7 @@ from retab_analysis.sandbox.world.seeding import fingerprint, token
 _TRIED_FOR = 95 * MINUTE
 
 
-def build_world(seed: int, anchor: int) -> World:
+def build_world(seed: int, anchor: int, named: RunsName = "drafts") -> World:
     """Build the sandbox's world; the same seed and anchor give the same, byte by byte.
 
     Ids, durations and chance follow from the seed; the story does not. The anchor is a midnight
@@ -36,11 +38,12 @@ def build_world(seed: int, anchor: int) -> World:
     return World(
         seed=seed,
         anchor=anchor,
-        workflows=[build_workflow(fields, seed, anchor) for fields in workflows],
+        workflows=[build_workflow(fields, seed, anchor, named) for fields in workflows],
         files={file.id: file for fields in workflows for file in files_of(fields, seed)},
         in_flight=[
             [(turn["workflow"], turn["block"]) for turn in turns] for turns in contents["in_flight"]
         ],
+        named=named,
     )
 
 
@@ -49,7 +52,7 @@ def read_catalog(name: str) -> Any:
     return from_json(folder.joinpath(f"{name}.json").read_text("utf-8"))
 
 
-def build_workflow(fields: Fields, seed: int, anchor: int) -> Workflow:
+def build_workflow(fields: Fields, seed: int, anchor: int, named: RunsName = "drafts") -> Workflow:
     blocks = {block["id"]: Block(**block) for block in fields["blocks"]}
     incidents = fields.get("incidents", {})
     return Workflow(
@@ -58,7 +61,7 @@ def build_workflow(fields: Fields, seed: int, anchor: int) -> Workflow:
         description=fields["description"],
         project_id=fields["project_id"],
         blocks=tuple(blocks.values()),
-        versions=tuple(_versions(fields, blocks, anchor)),
+        versions=tuple(_name_drafts(_versions(fields, blocks, anchor), named)),
         evals=tuple(saved_evals(fields, blocks, seed, anchor)),
         incidents={name: _incident(anchor, **each) for name, each in incidents.items()},
         past_runs=tuple(sorted(_past_runs(fields, anchor), key=lambda run: run.at)),
@@ -90,7 +93,8 @@ def _versions(fields: Fields, blocks: Mapping[str, Block], anchor: int) -> Itera
             publication = Publication(ident, published, at + _TRIED_FOR, made["note"])
         yield Version(
             number=number,
-            id=f"ver_{content}" if publication else f"draft_{iso(at)[:10].replace('-', '_')}",
+            id=f"ver_{content}",
+            draft_id="",
             at=at,
             revisions=dict(revisions),
             fingerprint=content,
@@ -103,7 +107,7 @@ def _versions(fields: Fields, blocks: Mapping[str, Block], anchor: int) -> Itera
         )
 
 
-def edit(workflow: Workflow, block: Block, prompt: str, at: int) -> Workflow:
+def edit(workflow: Workflow, block: Block, prompt: str, at: int, named: RunsName) -> Workflow:
     """Add a draft in which a block has another prompt.
 
     The block's outputs are those with the longest earlier prompt that the new one contains; without
@@ -122,13 +126,14 @@ def edit(workflow: Workflow, block: Block, prompt: str, at: int) -> Workflow:
         if its == config:
             revision = version.revisions[block.id]
     revisions = {**newest.revisions, block.id: revision}
+    content = fingerprint("workflow", workflow.id, *sorted(revisions.items()))
     draft = replace(
         newest,
         number=number,
-        id=f"draft_{iso(at)[:10].replace('-', '_')}_{number}",
+        id=f"ver_{content}",
         at=at,
         revisions=revisions,
-        fingerprint=fingerprint("workflow", workflow.id, *sorted(revisions.items())),
+        fingerprint=content,
         block_fingerprints={
             **newest.block_fingerprints,
             block.id: fingerprint("block", workflow.id, block.id, revision),
@@ -137,7 +142,22 @@ def edit(workflow: Workflow, block: Block, prompt: str, at: int) -> Workflow:
         publication=None,
         acts_as=acts_as,
     )
-    return replace(workflow, versions=(*workflow.versions, draft))
+    versions = (*workflow.versions, draft)
+    return replace(workflow, versions=tuple(_name_drafts(versions, named)))
+
+
+def _name_drafts(versions: Iterable[Version], named: RunsName) -> Iterator[Version]:
+    """Give each version the id by which runs name it: a draft's day, and its number on that day."""
+    days, of_content = Counter[str](), dict[str, str]()
+    for version in versions:
+        day = f"draft_{iso(version.at)[:10].replace('-', '_')}"
+        days[day] += 1
+        name = day if days[day] == 1 else f"{day}_{days[day]}"
+        if named == "contents":
+            name = of_content.setdefault(version.fingerprint, name)
+        elif named == "publications" and version.publication:
+            name = version.id
+        yield replace(version, draft_id="draft_1" if named == "one" else name)
 
 
 def _incident(

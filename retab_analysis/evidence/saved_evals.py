@@ -1,0 +1,161 @@
+"""What the saved evals tell besides results: a last pass, and what did not run as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from retab_analysis.evidence.placing import is_in_scope
+from retab_analysis.evidence.timeline import Timeline
+from retab_analysis.vocabulary import DECIDED, MOMENT
+
+
+@dataclass(frozen=True, eq=False)
+class SavedEvals:
+    """Facts about the saved evals, by their ids; None means: not known."""
+
+    evals: pl.DataFrame | None = None
+    expected: frozenset[str] | None = None  # evals that ought to have a result in the candidate
+    pending: frozenset[str] = frozenset()  # evals whose result is still to come
+    invalid: frozenset[str] = frozenset()  # evals that cannot run
+    on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
+    stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
+    on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
+    hidden_since: datetime | None = None  # a save of all evals, after which edits cannot be seen
+
+
+def remember_passes(
+    earlier: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame, begun: datetime | None
+) -> pl.DataFrame:
+    """The last pass that each saved eval remembers, if its result was not read.
+
+    Without it, a break would be older than all read runs one day, and turn from "broken" into
+    "never passed". A pass on other inputs than the present ones says nothing. Whether the eval had
+    the same assertion then is not known.
+    """
+    if begun is None:
+        return earlier.clear()
+    known = pl.concat([earlier, now])
+    passed = known.filter(state="passed").group_by("eval_id")
+    seen = passed.agg(pl.coalesce("completed_at", "created_at", "run_created_at").max().alias("at"))
+    inputs = pl.col("handle_inputs_fingerprint")
+    present = (
+        known.filter(pl.col("state").is_in(DECIDED))
+        .sort(MOMENT)
+        .group_by("eval_id")
+        .agg(inputs.drop_nulls().last().alias("inputs"))
+    )
+    at, same = pl.col("last_passed_at"), pl.col("last_passed_inputs_fingerprint")
+    remembered = (
+        saved.join(seen, on="eval_id", how="left")
+        .join(present, on="eval_id", how="left")
+        .filter(
+            at < begun,
+            (at > pl.col("at")).fill_null(True),
+            (same == pl.col("inputs")).fill_null(True),
+        )
+    )
+    return remembered.select(
+        *("eval_id", "eval_name", "block_id", "workflow_id"),
+        state=pl.lit("passed"),
+        run_created_at=at,
+        created_at=at,
+        completed_at=at,
+        handle_inputs_fingerprint=same,
+        code="last_passed_block_fingerprint",
+    )
+
+
+def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
+    """The evals that ought to have a result: they were saved and valid when a run of them began.
+
+    The run has ended, is of the whole workflow or of their block, and is on the judged code.
+    """
+    valid = (pl.col("validation_status") == "valid").fill_null(True)
+    judged = placed.filter(place="candidate")
+    first = dict(judged.group_by("block_id").agg(at=MOMENT.min()).drop_nulls("at").iter_rows())
+    ran_in = {*judged.select("block_id", "run_id").iter_rows()}
+    had = {*placed.select("block_id", "run_id").iter_rows()}
+    ended = runs.filter("is_terminal", pl.col("scope") != "eval").drop_nulls("created_at")
+    its = ended.select("run_id", "created_at", "scope", "target_block_id").rows()
+
+    def is_judged(block: str, run_id: str, began: datetime) -> bool:
+        of = block, run_id
+        return of in ran_in or (of not in had and began >= first.get(block, began))
+
+    return frozenset(
+        eval_id
+        for eval_id, block, created in saved.filter(valid)[
+            "eval_id", "block_id", "created_at"
+        ].iter_rows()
+        if any(
+            (scope == "workflow" or target == block)
+            and (created is None or created <= began)
+            and is_judged(block, run_id, began)
+            for run_id, began, scope, target in its
+        )
+    )
+
+
+def judge_saved(
+    now: pl.DataFrame,
+    timeline: Timeline,
+    expected: frozenset[str],
+    pending: frozenset[str] = frozenset(),
+    going: pl.DataFrame | None = None,
+) -> SavedEvals:
+    """Which evals are invalid, ran on present code, and did not run as they and their blocks are.
+
+    ``now`` are the results of a timeline on the candidate's side, ``going`` the runs that go on.
+    """
+    definitions = timeline.definitions
+    saved = definitions.saved
+    on_code = find_ended(now).filter(pl.col("on_code") != "is_not")
+    on_present, own = {*on_code["eval_id"]}, {*on_code.filter("is_own")["eval_id"]}
+    invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
+    tested, ran, stale = find_tested(now), {*timeline.results["eval_id"]}, dict[str, str]()
+    for eval_id, status in saved.select("eval_id", "latest_run_status").iter_rows():
+        if eval_id in tested or eval_id in invalid:
+            continue
+        edited = "saved" if eval_id in own else "eval"
+        why = edited if eval_id in on_present else "block"
+        stale[eval_id] = "never" if status is None and eval_id not in ran else why
+    return SavedEvals(
+        saved,
+        expected,
+        pending,
+        frozenset(invalid),
+        frozenset(on_present),
+        stale,
+        {} if going is None else _find_on_way(going, timeline),
+        definitions.hidden_since,
+    )
+
+
+def find_ended(results: pl.DataFrame) -> pl.DataFrame:
+    """The outcomes and the errors."""
+    return results.filter(pl.col("state").is_in((*DECIDED, "error")))
+
+
+def find_tested(results: pl.DataFrame) -> frozenset[str]:
+    """The evals with an outcome or an error as they and their blocks are now.
+
+    ``results`` are those of a timeline.
+    """
+    is_now = (pl.col("on_code") != "is_not") & (pl.col("defined") != "is_not")
+    return frozenset(find_ended(results).filter(is_now)["eval_id"])
+
+
+def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
+    """The evals in the scope of a run that was created after their block's last save."""
+    saved, found = timeline.definitions.saved, dict[str, str]()
+    for run in runs.iter_slices(1):
+        began, run_id = run["created_at"].item(), run["run_id"].item()
+        for eval_id, block in saved.filter(is_in_scope(run))["eval_id", "block_id"].iter_rows():
+            saved_at = timeline.saved_at.get(block)
+            if saved_at is None or began is None or began > saved_at:
+                found[eval_id] = run_id
+    return found

@@ -1,0 +1,119 @@
+"""The results of ended runs, which do not change: a client asks for them once.
+
+Only what judges asks here (:class:`Source`). ``fetch_results`` always asks the API.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.decode import Problems
+from retab_analysis.fetch.paging import Fetched
+from retab_analysis.fetch.params import RunList
+from retab_analysis.fetch.results import eval_columns, list_results, with_runs
+from retab_analysis.progress import Progress
+from retab_analysis.schema import Table
+from retab_analysis.transport import Client
+
+MOST_RUNS = 300
+MOST_BYTES = 64 * 2**20
+_STATES = ("passed", "failed", "blocked", "error", "cancelled")
+_COUNTS = ("status", "total_evals", *_STATES, "completed", "completed_at")
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The results of a run, and what the run and its workflow said of them then."""
+
+    results: pl.DataFrame
+    counts: tuple[Any, ...]
+    saved: frozenset[str]
+    created_at: datetime
+    size: int
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """The kept runs of one client, by their ids: the newest ones."""
+
+    runs: dict[str, _Kept] = field(default_factory=dict)
+    size: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def put(self, run_id: str, kept: _Kept) -> None:
+        with self.lock:
+            self._drop(run_id)
+            self.runs[run_id] = kept
+            self.size += kept.size
+            while len(self.runs) > MOST_RUNS or self.size > MOST_BYTES:
+                self._drop(min(self.runs, key=lambda each: self.runs[each].created_at))
+
+    def _drop(self, run_id: str) -> None:
+        if (old := self.runs.pop(run_id, None)) is not None:
+            self.size -= old.size
+
+
+shelves: weakref.WeakKeyDictionary[Client, _Shelf] = weakref.WeakKeyDictionary()
+if hasattr(os, "register_at_fork"):  # a lock may be held, and polars does not work in the child
+    os.register_at_fork(after_in_child=shelves.clear)
+
+
+def read_results(
+    client: Client,
+    chosen: RunList,
+    table: Table,
+    *,
+    evals: pl.DataFrame | None = None,
+    strict: bool,
+    progress: Progress,
+) -> Fetched:
+    """What ``list_results`` gives for the runs of a RUNS frame; it asks for those not kept.
+
+    If ``evals``, the saved evals, are known, the kept results of evals that were deleted meanwhile
+    are left out: the API does not have them any more.
+    """
+    runs = chosen.known
+    assert runs is not None
+    shelf, counts = shelves.setdefault(client, _Shelf()), _list_counts(runs)
+    known = frozenset[str]() if evals is None else frozenset(evals["eval_id"])
+    found = dict[str, pl.DataFrame]()
+    for run_id in chosen.ids:
+        kept = shelf.runs.get(run_id)
+        if kept is not None and kept.counts == counts[run_id]:
+            gone = frozenset() if evals is None else kept.saved - known
+            is_gone = pl.col("eval_id").is_in([*gone])
+            found[run_id] = kept.results.filter(~is_gone) if gone else kept.results
+    asked, problems = runs.filter(~pl.col("run_id").is_in([*found])), Problems()
+    if not asked.is_empty():
+        fetched = list_results(client, RunList.make(asked), table, strict=strict, progress=progress)
+        problems, parts = fetched.problems, fetched.frame.partition_by("run_id", as_dict=True)
+        found |= {str(run_id): part for (run_id,), part in parts.items()}
+        for run in asked.iter_rows(named=True):
+            results = found.get(run["run_id"])
+            if results is not None and _is_whole(run, results):
+                at, size = run["created_at"] or _EARLIEST, int(results.estimated_size())
+                shelf.put(run["run_id"], _Kept(results, counts[run["run_id"]], known, at, size))
+    in_order = (found[each] for each in chosen.ids if each in found)
+    frame = with_runs(pl.concat([table.empty(), *in_order]), runs)
+    return Fetched(frame if evals is None else frame.with_columns(eval_columns(evals)), problems)
+
+
+def _list_counts(runs: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
+    rows = runs.select("run_id", *_COUNTS).iter_rows()
+    return {run_id: tuple(counts) for run_id, *counts in rows}
+
+
+def _is_whole(run: dict[str, Any], results: pl.DataFrame) -> bool:
+    """Whether an ended run has all of its results, and as many of each state as it counts."""
+    if not run["is_terminal"] or results["eval_id"].n_unique() != run["total_evals"]:
+        return False
+    states = results["state"].to_list()
+    return all(run[each] == states.count(each) for each in _STATES)
