@@ -20,7 +20,8 @@ from retab_analysis.vocabulary import BROKEN, DECIDED, MOMENT, TERMINAL, first_t
 NEEDED = (*OF_LEDGER, "status", "duration_ms")
 """The columns of a RESULTS frame that are read."""
 
-_UNREAD = tuple(each for each in (*SHOWN, "path", "score") if each not in NEEDED)
+_SHOWN = (*SHOWN, "path", "score", "started_at", "assertion_id")
+_UNREAD = tuple(each for each in _SHOWN if each not in NEEDED)
 
 
 def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:

@@ -48,6 +48,7 @@ MODULES = {
     "evidence.rates": "BREAKS Bools CAN_BREAK CAN_MEND Floats HOURS HOUR_RATES MENDS PAIRS RATES SHARE_PRIORS find_age",
     "evidence.reruns": "CLEARED_BY_PASS ROUNDS predict",
     "evidence.saved_evals": "SavedEvals",
+    "evidence.timeline": "Timeline",
     "evidence.since": "Answers answer",
     "fetch": "paging kept",
     "fetch.lists": "read_link",
