@@ -58,8 +58,6 @@ if _TYPE_CHECKING:
     from retab_analysis.analysis import summarize_results as summarize_results
     from retab_analysis.analysis import summarize_runs as summarize_runs
     from retab_analysis.archive import Archive as Archive
-    from retab_analysis.checks.check import check as check
-    from retab_analysis.checks.check import compare_versions as compare_versions
     from retab_analysis.checks.defaults import use as use
     from retab_analysis.checks.demo import demo as demo
     from retab_analysis.checks.edits import fetch_config_changes as fetch_config_changes
@@ -67,6 +65,8 @@ if _TYPE_CHECKING:
     from retab_analysis.checks.overview import overview as overview
     from retab_analysis.checks.settle import settle as settle
     from retab_analysis.checks.start import start_runs as start_runs
+    from retab_analysis.checks.verdict import check as check
+    from retab_analysis.checks.verdict import compare_versions as compare_versions
     from retab_analysis.comparison import compare as compare
     from retab_analysis.comparison.report import write_report as write_report
     from retab_analysis.decode import decode_evals as decode_evals
@@ -120,7 +120,7 @@ if _TYPE_CHECKING:
 _NAMES = {
     "analysis": ("eval_history failures states summarize_evals summarize_results summarize_runs"),
     "archive": "Archive",
-    "checks.check": "check compare_versions",
+    "checks.verdict": "check compare_versions",
     "checks.demo": "demo",
     "checks.edits": "fetch_config_changes",
     "checks.open_document": "open_document",

@@ -21,8 +21,8 @@ import polars as pl
 
 from retab_analysis.analysis import eval_history, summarize_evals
 from retab_analysis.arguments import check_count, resolve
-from retab_analysis.checks.check import check as check_workflow
 from retab_analysis.checks.overview import overview as look_at_workflows
+from retab_analysis.checks.verdict import check as check_workflow
 from retab_analysis.comparison.accepted import name_by_id
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import describe

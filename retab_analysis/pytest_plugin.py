@@ -77,7 +77,7 @@ def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
 
 def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
     """The answer about a workflow, as plain values that can be sent to a worker."""
-    from retab_analysis.checks.check import check
+    from retab_analysis.checks.verdict import check
     from retab_analysis.cli.conclusion import Conclusion
     from retab_analysis.config import shows_values
     from retab_analysis.render.text import WIDEST

@@ -76,9 +76,6 @@ BLOCK_CODE = "block_execution_fingerprint"
 ERA = "era "
 """The prefix of a code without a fingerprint, which is known by its time."""
 
-CODE = pl.coalesce(BLOCK_CODE, "version " + pl.col("workflow_version_id"))
-"""What names the code that a result was made by: the block's, or the version where it is null."""
-
 MOMENT = pl.coalesce("run_created_at", "created_at")
 """When a result's run was created, or the result itself if the run is not known."""
 

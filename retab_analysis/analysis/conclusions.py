@@ -60,9 +60,8 @@ def _describe_runs(dated: pl.DataFrame) -> pl.DataFrame:
     n, is_cut = pl.col("eval_id").n_unique(), pl.col("state") == "cancelled"
     goes_on = (pl.col("state") == "unscored") & ~pl.col("status").is_in(TERMINAL)
     decided, ended = pl.col("state").is_in(DECIDED), ~goes_on.any()
-    most = dated.with_columns(size=n.over("run_id")).with_columns(
-        most=pl.col("size").max().over("eval_id")
-    )
+    sized = dated.with_columns(size=n.over("run_id"))
+    most = sized.with_columns(most=pl.col("size").max().over("eval_id"))
     blocks = min(2, dated["block_id"].n_unique())
     scope = first_that_holds(
         ((n == 1) & (pl.col("most").max() > 1), "eval"),

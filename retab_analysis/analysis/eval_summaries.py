@@ -52,10 +52,11 @@ def summarize_evals(results: Frame, *, evals: pl.DataFrame | pl.LazyFrame | None
         duration_ms_p95`` (Float64, linear quantiles of its outcomes):
         ``summary.top_k(10, by="duration_ms_p50")`` are the slowest.
 
-        A rate over a whole history says little about an eval that broke: read ``transition`` first.
-        ``regressed`` and ``newly_blocked`` are broken, ``suspect`` may be; ``flaky`` comes and goes
-        although nothing changes. It is null for an eval without a result on the newest code of its
-        block, unless that is broken: only ``evals`` tells whether it is ``stale`` or ``removed``.
+        Read ``transition`` before the rate. ``regressed`` and ``newly_blocked`` are broken,
+        ``suspect`` may be; ``flaky`` comes and goes although nothing changes. It is null for an
+        eval without a result on the newest code of its block, unless that is broken: only ``evals``
+        tells whether it is ``stale`` or ``removed``. As in :func:`check`, the newest 30 runs of the
+        whole workflow decide; a summary counts them among the runs that you pass.
 
     Raises:
         ConfigError: It is not a frame.
@@ -67,20 +68,15 @@ def summarize_evals(results: Frame, *, evals: pl.DataFrame | pl.LazyFrame | None
         >>> evals.filter(transition="regressed").select("eval_name", "since_at", "cause").width
         3
     """
-    lazy = check_frame(results, RESULTS, NEEDED)
+    frame = check_frame(results, RESULTS, NEEDED).select(NEEDED).collect()
     saved = None if evals is None else check_frame(evals, EVALS, EVALS.schema).collect()
-    frame = lazy.select(NEEDED).collect()
-    found = pl.concat(_summarize(*part) for part in _split_workflows(frame, saved))
-    ordered = found.sort("eval_id")
-    return ordered.lazy() if isinstance(results, pl.LazyFrame) else ordered
+    parts = (_summarize(*part) for part in _split_workflows(frame, saved))
+    found = pl.concat(parts).sort("eval_id")
+    return found.lazy() if isinstance(results, pl.LazyFrame) else found
 
 
 def mark_results(results: pl.LazyFrame) -> pl.LazyFrame:
-    """Mark each result: is it an outcome of a flaky eval, or since its eval broke?
-
-    Other columns than :data:`NEEDED` stay. ``flaky`` and ``broke`` (its eval is broken since the
-    result's run) are new.
-    """
+    """Add ``flaky``, for outcomes of flaky evals, and ``broke``: its eval broke in that run."""
     told = summarize_evals(results).select("eval_id", "transition", broke_in="since_run_id")
     joined = results.join(told, on="eval_id", how="left", maintain_order="left")
     flaky = (pl.col("transition") == "flaky") & pl.col("state").is_in(DECIDED)
@@ -93,19 +89,17 @@ def _split_workflows(
     results: pl.DataFrame, saved: pl.DataFrame | None
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame | None]]:
     """The results and saved evals of each workflow."""
-    flow = pl.col("workflow_id")
     if saved is None:
         yield from ((part, None) for part in results.partition_by("workflow_id") or [results])
         return
     # A result without a workflow is of its eval's.
-    of_evals = saved.select("eval_id", of_eval="workflow_id").unique("eval_id")
-    named = results.join(of_evals, on="eval_id", how="left").with_columns(
-        workflow_id=pl.coalesce("workflow_id", "of_eval")
-    )
+    flows = dict(saved.select("eval_id", "workflow_id").iter_rows())
+    own = pl.col("eval_id").replace_strict(flows, default=None, return_dtype=pl.String)
+    named = results.with_columns(pl.coalesce("workflow_id", own))
     ids = pl.concat([named["workflow_id"], saved["workflow_id"]]).unique().to_list()
     for each in ids or [None]:
-        its = flow.eq_missing(pl.lit(each, pl.String))
-        yield named.filter(its).select(results.columns), saved.filter(its)
+        its = pl.col("workflow_id").eq_missing(pl.lit(each, pl.String))
+        yield named.filter(its), saved.filter(its)
 
 
 def _summarize(results: pl.DataFrame, saved: pl.DataFrame | None) -> pl.DataFrame:
@@ -142,10 +136,8 @@ def _count(told: Told) -> pl.DataFrame:
         count_where(failed).alias("failures"),
         moment.filter(~failed).max().alias("last_passed_at"),
         moment.filter(failed).max().alias("last_failed_at"),
-        *(
-            pl.col("duration_ms").quantile(share, "linear").alias(f"duration_ms_{name}")
-            for name, share in {"p50": 0.5, "p95": 0.95}.items()
-        ),
+        duration_ms_p50=pl.col("duration_ms").quantile(0.5, "linear"),
+        duration_ms_p95=pl.col("duration_ms").quantile(0.95, "linear"),
     )
     low, high = wilson_over(pl.col("failures"), pl.col("outcomes"))
     rate = pl.col("failures") / pl.col("outcomes")

@@ -28,11 +28,11 @@ from retab_analysis.render.document import (
     DocumentTable,
     Note,
     Part,
+    Row,
     Span,
     Tone,
     write_line,
 )
-from retab_analysis.render.document import Row as DocumentRow
 from retab_analysis.render.html import to_html
 from retab_analysis.schema import COMPARISON, RUNS
 from retab_analysis.transport import Client
@@ -70,9 +70,14 @@ _EVAL_COLUMNS = (*map(ColumnTitle, ("Eval", "Because", "Block")), ColumnTitle("S
 _AT_ONCE = 2  # workflows: each check uses all connections
 _TONES: Mapping[str, Tone] = {"✗": "bad", "‼": "error", "?": "doubt", "✓": "good"}
 
-Row = Mapping[str, Any]
-Seen = tuple[pl.DataFrame, pl.DataFrame, tuple[str, ...]]
-"""A workflow: its row, its evals that do not pass, notes."""
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A workflow: its row, its evals that do not pass, and notes."""
+
+    row: pl.DataFrame
+    unwell: pl.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -177,7 +182,7 @@ def overview(
     with contextlib.closing(shown):
         run_all(tasks, _AT_ONCE, outcomes, update)
     seen = [outcomes.results[at] for at in sorted(outcomes.results)]
-    frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(row for row, _, _ in seen)])
+    frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(each.row for each in seen)])
     gravity = pl.col("exit_code").replace_strict({1: 0, 2: 1, 0: 2}, default=3)
     most = pl.col("broke", "unclear", "stale").neg()
     frame = frame.sort(gravity, most, maintain_order=True)
@@ -187,8 +192,7 @@ def overview(
         raise error
     if workflow_id is None:
         return Overview(frame)
-    _, evals, notes = seen[0]
-    return Overview(evals, frame, notes)
+    return Overview(seen[0].unwell, frame, seen[0].notes)
 
 
 def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
@@ -208,7 +212,8 @@ def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
         *summarize_runs(listing.runs),
         **{name: pl.lit(each) for name, each in zip(names, said, strict=True)},
     )
-    return told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items()), unwell, notes
+    row = told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items())
+    return Seen(row, unwell, notes)
 
 
 def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:
@@ -230,7 +235,7 @@ def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
     ]
 
 
-def _make_row(row: Row) -> DocumentRow:
+def _make_row(row: Mapping[str, Any]) -> Row:
     sign, _, said = row["headline"].partition(" ")
     cells = (
         (row["name"] or row["workflow_id"], row["workflow_id"]),
@@ -240,10 +245,10 @@ def _make_row(row: Row) -> DocumentRow:
         (_day(row["last_ok_at"]),),
         (_day(row["published_at"]), row["published_description"]),
     )
-    return DocumentRow(sign, _TONES.get(sign, "other"), said, _make_cells(*cells))
+    return Row(sign, _TONES.get(sign, "other"), said, _make_cells(*cells))
 
 
-def _make_eval_row(row: Row) -> DocumentRow:
+def _make_eval_row(row: Mapping[str, Any]) -> Row:
     sign, word, tone = WORDS[row["transition"]]
     cells = (
         (row["eval_name"] or row["eval_id"], row["eval_id"]),
@@ -251,7 +256,7 @@ def _make_eval_row(row: Row) -> DocumentRow:
         (row["block_label"] or row["block_id"],),
         (_day(row["since_at"]) if row["since_at"] else None,),
     )
-    return DocumentRow(sign, tone, word, _make_cells(*cells))
+    return Row(sign, tone, word, _make_cells(*cells))
 
 
 def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
@@ -259,7 +264,7 @@ def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
     return tuple(Cell(tuple(each)) for each in lines)
 
 
-def _describe(row: Row) -> str:
+def _describe(row: Mapping[str, Any]) -> str:
     sign, _, said = row["headline"].partition(" ")
     name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
     passing = f"{row['passing']} of {row['evals']} pass"
@@ -269,7 +274,7 @@ def _describe(row: Row) -> str:
     return f"{sign} {name}: {said}{more}"
 
 
-def _describe_eval(row: Row) -> str:
+def _describe_eval(row: Mapping[str, Any]) -> str:
     sign, word, _ = WORDS[row["transition"]]
     name = f"{one_line(row['eval_name'] or row['eval_id'], 200)} ({row['eval_id']})"
     where = row["block_label"] or row["block_id"]

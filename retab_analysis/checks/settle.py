@@ -236,7 +236,7 @@ class _Settling:
             self._count_earlier()
             asked = self._choose()
             if asked or not self.only_errors:
-                stories, now = self._stories(), self.client.api_time
+                stories, now = _list_counting(self.comparison), self.client.api_time
                 plan = RerunPlan(stories, asked, self.rounds, now, len(self.gone))
                 self._announce(str(plan), len(asked))
             if asked:
@@ -260,9 +260,6 @@ class _Settling:
             self._announce(f"Waiting for {runs} that an earlier call started.", earlier.height)
             self._count()
 
-    def _stories(self) -> list[Story]:
-        return _list_counting(self.comparison)
-
     def _announce(self, line: str, more: int) -> None:
         """Announce the next step, and add its runs to the progress bar."""
         self.total = self.ended + more
@@ -270,7 +267,7 @@ class _Settling:
 
     def _say_outcomes(self) -> str:
         now = self.client.api_time
-        its = [each for each in self._stories() if each.id in self.asked]
+        its = [each for each in _list_counting(self.comparison) if each.id in self.asked]
         said = [f"{name_eval(each)} {_say_outcome(each, now)}" for each in its[:_NAMED]]
         more = len(its) - len(said)
         return f"{'; '.join([*said, *([f'and {more} more'] if more else [])])}."
@@ -278,7 +275,7 @@ class _Settling:
     def _choose(self) -> list[Story]:
         """The evals to rerun now that are still saved; a ConfigError if one was edited since."""
         now = self.client.api_time
-        errors, others = _choose_now(self._stories(), self.rounds, now, self.gone)
+        errors, others = _choose_now(_list_counting(self.comparison), self.rounds, now, self.gone)
         chosen = (errors if self.only_errors else [*errors, *others])[: self.most]
         if not chosen:
             return []

@@ -1,4 +1,4 @@
-"""The one path to a verdict: the source, a plan, its results, two sides, a comparison, the edits.
+"""``check``, and the one path to a verdict: plan, results, two sides, a comparison, the edits.
 
 Every door to a verdict calls :func:`make_verdict`: ``check`` once, a view at each look. Between two
 looks a view keeps a :class:`Kept`; ``check`` begins with one in which nothing was read.
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from retab_analysis.arguments import check_count, check_share
+from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import add_config_changes
 from retab_analysis.checks.plan import (
     HISTORY,
@@ -25,13 +27,147 @@ from retab_analysis.checks.plan import (
 from retab_analysis.checks.read import choose_timeline, make_sides, note_codes, read_results
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
-from retab_analysis.comparison.accepted import Policy, read_accepted
+from retab_analysis.comparison.accepted import GivenAccepted, Policy, read_accepted
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Surroundings
 from retab_analysis.errors import ConfigError
-from retab_analysis.fetch.params import Runs
+from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch.lists import resolve_workflow
+from retab_analysis.fetch.params import Runs, check_text
 from retab_analysis.fetch.publications import note_versions
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.progress import Progress, check_progress, choose_progress
+from retab_analysis.transport import Client
+
+
+def check(
+    workflow_id: str,
+    *,
+    candidate: Runs | None = None,
+    baseline: Runs = LAST_GOOD,
+    accepted: GivenAccepted = None,
+    history: int = HISTORY,
+    alpha: float = 0.05,
+    margin: float = 0.05,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+) -> Comparison:
+    """Find the evals that broke: since when, by which edit, and how sure that is.
+
+    By default, ``check`` compares each eval with its own past, not with one run. So a break stays
+    visible until it is fixed, the eval's definition is changed, or you accept it. The same
+    check, repeated with nothing changed, gives the same answer. The answer's ``.plan`` lists the
+    runs that were read, and why.
+
+    Args:
+        workflow_id: The workflow, its id or its name.
+        candidate: The run to check: its id, several ids or a RUNS frame. Or a version, which means
+            its newest run: ``"v5"``, ``"draft"``, ``"published"`` or its id. Default: the workflow
+            as it is now. For each block these are the runs on its present code, since its newest
+            whole run. Evals that were edited, or whose block was, and that have not run since are
+            ``stale``.
+        baseline: The results to compare with. ``"last_good"``: for each eval its own last good
+            result. The others are the same for all evals: ``"published"``, the newest run of the
+            published version. ``"previous"``, the newest that completed. Or a run or version, as
+            for ``candidate``. If both name a version, ``check`` compares all runs of both, see
+            :func:`compare_versions`.
+        accepted: Known failures: ids or names of evals, or a file that ``Comparison.accept`` wrote.
+            By default the failures that :func:`use` was given.
+        history: How many earlier runs of the whole workflow to read. Four fifths are the newest,
+            the others the oldest and some between. With more runs, ``check`` tells drift, flaky
+            evals and breaks apart better. With an archive (:func:`use`), the default is all.
+        alpha: The level of the suite's test. Its interval has the level 1 - ``alpha``.
+        margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one.
+
+    Returns:
+        The comparison. A first run, a cancelled one and one that does not add up are results, too.
+        If an edit broke something, ``.config_changes`` has that edit, as far as the API or an
+        archive knows it.
+
+    Raises:
+        ConfigError: The run or version does not exist (the message lists known ones), there is no
+            run to check, or another argument cannot be used.
+        ArchiveError: The archive cannot be read or written.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> verdict = ra.check("wf_invoices")
+        >>> verdict.headline
+        '✗ ... since the edit of extract_lines...'
+        >>> verdict.broken.select("eval_name", "p_regressed", "cause").columns
+        ['eval_name', 'p_regressed', 'cause']
+        >>> verdict.gate().ok
+        False
+    """
+    check_count("history", history)
+    known = read_accepted(accepted)
+    asked = Question(candidate, baseline, history, alpha, margin, known)
+    return _answer(workflow_id, asked, client, progress)
+
+
+def compare_versions(
+    workflow_id: str,
+    baseline: str,
+    candidate: str,
+    *,
+    accepted: GivenAccepted = None,
+    alpha: float = 0.05,
+    margin: float = 0.05,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+) -> Comparison:
+    """Find the evals that broke from one version of a workflow to another.
+
+    ``check(workflow_id, baseline=…, candidate=…)`` gives the same if both name a version. Each side
+    has all results of that version's runs: of the whole workflow, of blocks and of single evals. No
+    other run counts. The present definitions of the evals do not count either. ``compare_versions``
+    looks for runs among the newest thousand; with an archive (:func:`use`), among all.
+
+    To compare other sets of results, filter a RESULTS frame and pass both parts to
+    :func:`compare`.
+
+    Args:
+        workflow_id: The workflow, its id or its name.
+        baseline: The version to compare with: ``"v4"``, ``"published"``, the id of a version, or
+            ``"draft"`` for all versions that are not published.
+        candidate: The version to judge, named in the same way.
+        accepted: As for :func:`check`.
+        alpha: The level of the suite's test. Its interval has the level 1 - ``alpha``.
+        margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ConfigError: A side does not name a version that was run (the message lists these), both
+            name the same one, or another argument cannot be used.
+        ArchiveError: The archive cannot be read or written.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> ra.compare_versions("wf_invoices", "v4", "v5").headline
+        '... from v4 to v5...'
+    """
+    for name, value in (("baseline", baseline), ("candidate", candidate)):
+        check_text(name, value)
+    known = read_accepted(accepted)
+    asked = Question(candidate, baseline, HISTORY, alpha, margin, known, between_versions=True)
+    return _answer(workflow_id, asked, client, progress)
+
+
+def _answer(
+    workflow_id: str, asked: Question, client: Client | None, progress: Progress | bool | None
+) -> Comparison:
+    check_text("workflow_id", workflow_id)
+    check_share("alpha", asked.alpha)
+    check_share("margin", asked.margin)
+    check_progress(progress)
+    chosen = client_or_default(client)
+    source = open_source(chosen, resolve_workflow(chosen, workflow_id), progress)
+    return make_verdict(asked, Kept(source), progress).comparison
 
 
 @dataclass(frozen=True, eq=False)

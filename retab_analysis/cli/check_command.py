@@ -10,16 +10,15 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.checks.check import check
 from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.settle import RerunPlan, run_again
 from retab_analysis.checks.start import select_edited
+from retab_analysis.checks.verdict import check
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
 from retab_analysis.cli.console import FAILS, HOLDS, MANY, NOT_ASKED, UNDECIDED, Console, UsageError
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import read_accepted
-from retab_analysis.comparison.compare import without_edited
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
 from retab_analysis.comparison.report import write_report
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
@@ -46,8 +45,6 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
     if options.only and not options.start:
         raise UsageError("--only goes with --start")
-    if options.drift and options.only:
-        raise UsageError("--drift judges only unedited evals: leave --only out")
     workflows = choose_workflows(options, session, lambda: _list_ready(console, session))
     _refuse_shared_files(options, workflows)
     if len(workflows) == 1:
@@ -145,8 +142,6 @@ def _check_one(
         console.warn("Nothing was started.")
         return NOT_ASKED, None
     comparison = compare_sides(options, console, session, started)
-    if options.drift:
-        comparison = without_edited(comparison)
     if started.height:
         client, progress = session.client, console.telling
         comparison = run_again(comparison, only_errors=True, client=client, progress=progress)
@@ -263,7 +258,7 @@ def _tell(
     told = None
     if options.json:
         failed = {"exit_code": NOT_ASKED, "error": unwritten} if unwritten else {}
-        told = conclusion.to_dict(brief=options.brief, values=options.values) | failed
+        told = conclusion.to_dict(values=options.values) | failed
     else:
         # Your own terminal shows values as a notebook does.
         values = options.values or (console.out.isatty() and shows_values())

@@ -78,8 +78,8 @@ class Conclusion:
         hint = plain(self._door(values=values).hint()) or "shown"
         return told | {"next step": plain(document.next), "values": hint}
 
-    def to_dict(self, *, brief: bool, values: bool) -> dict[str, Any]:
-        told = inside(self.comparison).values(self._door(values=values), self.gate, brief=brief)
+    def to_dict(self, *, values: bool) -> dict[str, Any]:
+        told = inside(self.comparison).values(self._door(values=values), self.gate, brief=False)
         return {"exit_code": self.exit_code, **told}
 
     def markdown(self, *, values: bool) -> str:

@@ -125,8 +125,6 @@ def _add_check(commands: _Commands) -> None:
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
     says = "with --start: only blocks that were edited since their evals ran last"
     add("--only", choices=("edited",), help=says)
-    says = "judge only unedited evals; the output names the others"
-    add("--drift", action="store_true", help=says)
     says = "run undecided evals again, at most N runs"
     add("--settle", type=count, metavar="N", default=0, help=says)
     _add_sides(parser)
@@ -138,11 +136,6 @@ def _add_check(commands: _Commands) -> None:
     says = "write a JUnit XML file, one case an eval"
     add("--junit", type=new_file, action="append", default=[], metavar="PATH", help=says)
     add("--json", action="store_true", help="print JSON, and nothing else, to standard output")
-    add(
-        "--brief",
-        action="store_true",
-        help="with --json: only evals that do not pass, in a few words",
-    )
     _add_values(parser)
     add("--yes", "-y", action="store_true", help="do not ask before queueing many evals")
 

@@ -11,8 +11,7 @@ import polars as pl
 from retab_analysis.arguments import check_share
 from retab_analysis.comparison.accepted import GivenAccepted, read_accepted
 from retab_analysis.comparison.compared import Compared
-from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.detail import list_stories
+from retab_analysis.comparison.comparison import Comparison
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.evidence.comparable import Ledger
@@ -22,8 +21,6 @@ from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.telling import Told
 from retab_analysis.stats.suite import SuiteRates
 from retab_analysis.vocabulary import DECIDED, LIKELY, MOMENT
-
-_NAMED = 5
 
 Results = pl.DataFrame | pl.LazyFrame
 
@@ -103,30 +100,9 @@ def compare_sides(sides: Sides, alpha: float, margin: float) -> Comparison:
     check_share("margin", margin)
     told = sides.tell()
     suite = _collect_suite(told)
-    notes = sides.notes
-    if not sides.judges_edited and (edited := [*filter(_is_edited, suite.stories)]):
-        suite = suite.without(each.id for each in edited)
-        are = "eval of an edited block is" if len(edited) == 1 else "evals of edited blocks are"
-        notes = *notes, f"{len(edited)} {are} not judged: {list_stories(edited, _NAMED)}."
     policy = sides.accepted.fit(told.stories, sides.saved.evals)
-    made = Compared(alpha, margin, replace(sides, accepted=policy), suite, notes)
+    made = Compared(alpha, margin, replace(sides, accepted=policy), suite, sides.notes)
     return Comparison(made.with_edits(sides.around.edits))
-
-
-def without_edited(comparison: Comparison) -> Comparison:
-    """The same comparison, but it judges only unedited evals; its headline names the others."""
-    sides = inside(comparison).sides
-    around = replace(sides.around, edits=None)
-    unedited = replace(sides, judges_edited=False, around=around)
-    return compare_sides(unedited, comparison.alpha, comparison.margin)
-
-
-def _is_edited(story: Story) -> bool:
-    """Whether an eval got worse by an edit, or its block was edited since it passed.
-
-    An eval that got worse without an edit is not, whatever was edited later.
-    """
-    return story.cause == "edit" or (bool(story.block_changed) and story.cause != "drift")
 
 
 def _collect_suite(told: Told) -> Suite:

@@ -74,7 +74,7 @@ class Compared:
     def spans(self) -> pl.DataFrame:
         """The moments between which edits broke evals, see :func:`find_spans`."""
         sides = self.sides
-        return find_spans(self.evals, sides.candidate, sides.history, sides.baseline)
+        return find_spans(self.stories, sides.candidate, sides.history, sides.baseline)
 
     @functools.cached_property
     def test(self) -> SuiteTest:

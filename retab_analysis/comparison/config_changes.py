@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ import polars as pl
 
 from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import Verbatim, parse_json, write_json, write_path
-from retab_analysis.comparison.names import LABEL, name_blocks
+from retab_analysis.comparison.names import LABEL
 from retab_analysis.errors import list_some
 from retab_analysis.markup import one_line
 from retab_analysis.schema import CONFIG_CHANGES
@@ -46,7 +47,12 @@ class Edits:
     @functools.cached_property
     def names(self) -> dict[str, str]:
         """The labels of blocks, with the id if two have the same label."""
-        return name_blocks(self.labels)
+        named = {block: one_line(label, LABEL) for block, label in self.labels.items() if label}
+        taken = Counter([*named.values(), *(each for each in self.labels if each not in named)])
+        return {
+            block: label if taken[label] == 1 else f"{label} ({one_line(block)})"
+            for block, label in named.items()
+        }
 
     def name(self, block: str | None) -> str:
         return self.names.get(block or "") or one_line(block or "a block without an id", LABEL)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from datetime import datetime
 
 import polars as pl
@@ -79,15 +77,6 @@ def name_versions(
     ]
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return f"{found[0]}{more}" if found else ""
-
-
-def name_blocks(labels: Mapping[str, str | None]) -> dict[str, str]:
-    named = {block: one_line(label, LABEL) for block, label in labels.items() if label}
-    taken = Counter([*named.values(), *(each for each in labels if each not in named)])
-    return {
-        block: label if taken[label] == 1 else f"{label} ({one_line(block)})"
-        for block, label in named.items()
-    }
 
 
 def name_runs(results: pl.DataFrame, versions: pl.DataFrame | None, year: int | None) -> str:

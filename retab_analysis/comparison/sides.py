@@ -112,7 +112,6 @@ class Sides:
     accepted: Policy = field(default_factory=Policy)
     timeline: Timeline | None = None  # None for frames, about which only their results tell
     started: pl.DataFrame | None = None  # reruns whose results are not counted yet
-    judges_edited: bool = True  # False: only unedited evals are judged
 
     @property
     def known(self) -> list[pl.DataFrame]:

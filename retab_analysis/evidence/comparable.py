@@ -64,7 +64,7 @@ _NOT_TOLD = -1  # of an edit, besides SAME, UNKNOWN and EDITED
 
 
 @dataclass(slots=True, eq=False)
-class Cell:
+class _Cell:
     """The results of a block in a run: a row of the model, or a part of one."""
 
     block: int
@@ -281,7 +281,7 @@ def common(codes: pl.Expr) -> pl.Expr:
     return pl.when(known.n_unique() == 1).then(known.first()).alias("code")
 
 
-def _list_cells(table: pl.DataFrame) -> list[Cell]:
+def _list_cells(table: pl.DataFrame) -> list[_Cell]:
     """The cells of each block in each run, in the order of time.
 
     An eval's results from its time in another block do not tell the code of this one.
@@ -300,7 +300,7 @@ def _list_cells(table: pl.DataFrame) -> list[Cell]:
         (is_error | pl.col("state").is_in(DECIDED)).any().alias("has_outcome"),
     )
     ordered = cells.sort("block", "is_now", "moment", "side", "run", nulls_last=False)
-    return [Cell(**cell) for cell in ordered.iter_rows(named=True)]
+    return [_Cell(**cell) for cell in ordered.iter_rows(named=True)]
 
 
 @dataclass(slots=True)
@@ -308,11 +308,11 @@ class _Row:
     """The newest row of a block while rows are placed."""
 
     number: int  # among the rows of its block and side
-    cell: Cell  # the block's cell in the first of its runs
+    cell: _Cell  # the block's cell in the first of its runs
     until: datetime | None
     evals: set[int]  # of remembered passes; empty if it is of runs
 
-    def takes(self, cell: Cell) -> bool:
+    def takes(self, cell: _Cell) -> bool:
         """Whether a block's cell in a run belongs to this row."""
         if cell.is_remembered or self.evals:
             return cell.is_remembered and bool(self.evals) and cell.eval not in self.evals
@@ -330,7 +330,7 @@ def has_same_code(row: Coded, other: Coded) -> bool:
     return compare_codes(row, other) != "edited"
 
 
-def _place_rows(cells: list[Cell]) -> int:
+def _place_rows(cells: list[_Cell]) -> int:
     """Put cells into rows; also return the place where the candidate's rows begin.
 
     Each cell gets its ``row``, and ``is_rerun``: whether that repeats the block's run before it, on
@@ -367,7 +367,7 @@ def _place_rows(cells: list[Cell]) -> int:
     return candidate
 
 
-def _list_rows(cells: list[Cell]) -> pl.DataFrame:
+def _list_rows(cells: list[_Cell]) -> pl.DataFrame:
     first = {(cell.block, cell.row): cell.its for cell in reversed(cells) if cell.its}
     found = [
         (*key, row.cell.run, row.cell.moment, row.until, row.cell.is_now)
@@ -376,7 +376,7 @@ def _list_rows(cells: list[Cell]) -> pl.DataFrame:
     return pl.DataFrame(found, _ROWS, orient="row")
 
 
-def _is_same_day(first: Cell, cell: Cell) -> bool:
+def _is_same_day(first: _Cell, cell: _Cell) -> bool:
     """Whether a block was run again on the same code within a day, as far as is known."""
     if first.moment is not None and cell.moment is not None:
         return cell.moment - first.moment < SAME_DAY and has_same_code(first, cell)
@@ -508,7 +508,7 @@ def _find_errors(table: pl.DataFrame) -> pl.DataFrame:
 
 def _find_inside(
     table: pl.DataFrame,
-    cells: list[Cell],
+    cells: list[_Cell],
     block: Ints,
     shape: tuple[int, int],
     horizon: datetime | None,

@@ -149,49 +149,16 @@ def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
 
 
 def _place_named(rows: Sequence[_BlockRun], named: frozenset[str]) -> Iterator[_Placed]:
-    chosen = [row for row in rows if row.run_id in named]
-    last = chosen[-1] if chosen else None
+    last = next((row for row in reversed(rows) if row.run_id in named), None)
     for row in rows:
-        place: Place = "earlier"
-        why: Why = "before"
-        if row.run_id in named:
-            place, why = "candidate", "asked for"
-        elif last is not None and row.is_after(last):
-            takes = _takes(last, row)
-            place, why = ("candidate", "rerun") if takes else ("tried", "later")
-        yield _Placed(row.run_id, row.block, None, place, why)
-
-
-def _takes(last: _BlockRun, row: _BlockRun) -> bool:
-    """Whether the row of a run takes a later run of a single eval."""
-    until = last.ended_at or last.created_at
-    is_open = until is not None and row.created_at is not None and row.created_at <= until + OPEN
-    return row.scope == "eval" and is_open and has_same_code(row, last)
-
-
-def _place_block(
-    rows: Sequence[_BlockRun],
-    size: int,
-    whole: Mapping[str, datetime | None],
-    had: Mapping[str, Collection[str]],
-) -> Iterator[_Placed]:
-    """The place of each run of one block, and of single evals that have another place."""
-    present = [row for row in rows if row.is_present]
-    present = present or [row for row in rows if has_same_code(row, rows[-1])]
-    standing = [at for at, row in enumerate(present) if row.scope == "workflow" and row.stands]
-    side = present[standing[-1] :] if standing else present
-    most = [at for at, row in enumerate(side) if row.is_completed and 2 * row.decided >= size]
-    side = side[most[-1] :] if most else side
-    ids, older = {row.run_id for row in side}, _list_older(rows, side)
-    for row in rows:
+        told: tuple[Place, Why] = "earlier", "before"
         if row.run_id in ids:
-            yield _Placed(row.run_id, row.block, None, "candidate", "present code")
-        elif (at := older.get(row.run_id)) is not None:
-            yield _Placed(row.run_id, row.block, None, "earlier", "older version", at)
+            told = "candidate", "present code"
+        elif row.run_id in older:
+            told = "earlier", "older version"
         elif side and row.is_after(side[0]):
-            yield _Placed(row.run_id, row.block, None, "tried", "other code")
-        else:
-            yield _Placed(row.run_id, row.block, None, "earlier", "before")
+            told = "tried", "other code"
+        yield _Placed(row.run_id, row.block, None, *told, older.get(row.run_id))
     # An eval keeps its newest older row, unless a whole run that completed after it has no result
     # of the eval.
     kept: dict[str, _BlockRun] = {}
@@ -204,8 +171,7 @@ def _place_block(
         )
         if missed:
             its = [other.run_id for other in side if each in other.had] or [row.run_id]
-            for run_id in its:
-                yield _Placed(run_id, row.block, each, "earlier", "missed")
+            yield from (_Placed(run_id, row.block, each, "earlier", "missed") for run_id in its)
         elif row.run_id not in ids:
             yield _Placed(row.run_id, row.block, each, "candidate", "kept")
 

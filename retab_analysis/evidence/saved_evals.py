@@ -74,7 +74,7 @@ def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame)
 
     The run has ended, is of the whole workflow or of their block, and is on the judged code.
     """
-    valid = (pl.col("validation_status") == "valid").fill_null(True)
+    valid = saved.filter((pl.col("validation_status") == "valid").fill_null(True))
     judged = placed.filter(place="candidate")
     first = dict(judged.group_by("block_id").agg(at=MOMENT.min()).drop_nulls("at").iter_rows())
     ran_in = {*judged.select("block_id", "run_id").iter_rows()}
@@ -88,9 +88,7 @@ def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame)
 
     return frozenset(
         eval_id
-        for eval_id, block, created in saved.filter(valid)[
-            "eval_id", "block_id", "created_at"
-        ].iter_rows()
+        for eval_id, block, created in valid["eval_id", "block_id", "created_at"].iter_rows()
         if any(
             (scope == "workflow" or target == block)
             and (created is None or created <= began)

@@ -6,30 +6,35 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from retab_analysis.evidence.story import Story
 from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT, is_draft
 
 _OF_ROWS = ("eval_id", "run_id", "state", "workflow_version_id", "code")
-_OF_EVALS = ("eval_id", "block_id", "since_at", "since_run_id", "since_version_id")
+_BROKEN = pl.Schema(
+    {
+        **dict.fromkeys(("eval_id", "block_id"), pl.String()),
+        "since_at": pl.Datetime("us", "UTC"),
+        **dict.fromkeys(("since_run_id", "since_version_id"), pl.String()),
+    }
+)
 _SPAN = ("block_id", "before_at", "after_at", "before_version", "after_version")
 
 
 def find_spans(
-    evals: pl.DataFrame, candidate: pl.DataFrame, *earlier: pl.DataFrame | None
+    stories: Iterable[Story], candidate: pl.DataFrame, *earlier: pl.DataFrame | None
 ) -> pl.DataFrame:
     """The moments and versions between which edits broke evals, most broken evals first.
 
     One row each: ``block_id, before_at, after_at, before_version, after_version``, from the last
     pass on other code to the first failure of some evals. ``evals`` is their number.
     """
-    got_worse = pl.col("transition").is_in((*BROKEN, "newly_errored", "suspect"))
-    broken = evals.filter(got_worse, pl.col("cause") == "edit").drop_nulls("block_id")
+    broken = pl.DataFrame(map(_tell, filter(_is_broken, stories)), schema=_BROKEN, orient="row")
     frames = (each for each in (*earlier, candidate) if each is not None)
     rows = pl.concat([each.select(*_OF_ROWS, moment=MOMENT) for each in frames])
     began = rows.select("eval_id", since_run_id="run_id", after_code="code")
     first = candidate.group_by("eval_id").agg(first_at=MOMENT.min())
     spans = (
-        broken.select(_OF_EVALS)
-        .join(began.unique(), on=("eval_id", "since_run_id"), how="left")
+        broken.join(began.unique(), on=("eval_id", "since_run_id"), how="left")
         .join(first, on="eval_id", how="left")
         .with_columns(after_at=pl.coalesce("since_at", "first_at"))
         .join(rows.filter(state="passed"), on="eval_id")
@@ -44,6 +49,17 @@ def find_spans(
     named = spans.rename({"moment": "before_at"} | names)
     found = named.group_by(_SPAN).agg(evals=pl.len())
     return found.sort("evals", *_SPAN, descending=[True, *[False] * len(_SPAN)])
+
+
+def _is_broken(story: Story) -> bool:
+    got_worse = story.transition in (*BROKEN, "newly_errored", "suspect")
+    return got_worse and story.cause == "edit" and story.block_id is not None
+
+
+def _tell(story: Story) -> tuple[object, ...]:
+    run_id = story.reading.since_run_id if story.is_said_worse else None
+    version = story.reading.since_version_id if story.reading.cause == "edit" else None
+    return story.id, story.block_id, story.since_at, run_id, version
 
 
 def choose_versions(

@@ -67,12 +67,12 @@ def tell(
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
     now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
     readings = _read_model(held, ledger, findings, own_past=own_past)
-    shown = _Shown.of(results, (*held, *now))
+    shown = _read_shown(results, (*held, *now))
     gaps = _find_gaps(ledger, readings, after_gaps)
     known = _describe_saved(ledger, saved)
     stories = []
     for index, about in enumerate(_describe_evals(results, ledger)):
-        was, is_now = shown.sum_up(held[index]), shown.sum_up(now[index])
+        was, is_now = _sum_up(held[index], shown), _sum_up(now[index], shown)
         either = [side for side in (is_now, was) if side is not None]
         told = Story(
             id=about.id,
@@ -108,9 +108,14 @@ def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
     about = unread.select("eval_id", "eval_name", "block_id", "path", "condition_kind")
     for eval_id, name, block, path, kind in about.iter_rows():
         stale = saved.stale.get(eval_id)
-        is_lost = stale != "never" and eval_id in (saved.expected or ())
-        now = SavedNow(True, is_lost, eval_id in saved.pending, eval_id not in saved.invalid)
-        now = replace(now, is_on_present_code=False, stale=stale)
+        now = SavedNow(
+            is_there=True,
+            is_expected=stale != "never" and eval_id in (saved.expected or ()),
+            is_pending=eval_id in saved.pending,
+            is_valid=eval_id not in saved.invalid,
+            is_on_present_code=False,
+            stale=stale,
+        )
         told = Story(eval_id, name, block, index=-1, path=path, condition_kind=kind, saved=now)
         if transition := find_transition(told):
             yield replace(told, transition=transition)
@@ -208,16 +213,9 @@ def _read_model(
     held: Sequence[Sequence[Outcome]], ledger: Ledger, findings: Findings, *, own_past: bool
 ) -> list[Reading]:
     histories = ledger.histories
-    after = np.array(
-        [
-            max(
-                (e.row for e in its if e.is_present and e.is_decided and e.row is not None),
-                default=-1,
-            )
-            for its in held
-        ],
-        dtype=np.int64,
-    )
+    rows = [[e.row for e in its if e.is_present and e.is_decided] for its in held]
+    newest = [max((row for row in its if row is not None), default=-1) for its in rows]
+    after = np.array(newest, dtype=np.int64)
     if own_past:
         # If an eval does not pass now, all rows count, however long ago that began.
         after = np.where(_is_passing(ledger, findings), after, -1)
@@ -226,33 +224,30 @@ def _read_model(
     return findings.read(after, known)
 
 
-class _Shown:
+def _read_shown(
+    results: pl.DataFrame, chosen: Iterable[Sequence[Outcome]]
+) -> dict[int, dict[str, Any]]:
     """The shown columns of the chosen results, by their places."""
+    shows = {_choose_shown(its).at for its in chosen if its}
+    rows = results.filter(pl.col("at").is_in([*shows])).select("at", *SHOWN)
+    return {row.pop("at"): row for row in rows.iter_rows(named=True)}
 
-    def __init__(self, rows: Mapping[int, Sequence[Any]]) -> None:
-        self._rows = rows
 
-    @classmethod
-    def of(cls, results: pl.DataFrame, chosen: Iterable[Sequence[Outcome]]) -> _Shown:
-        shows = {_choose_shown(its).at for its in chosen if its}
-        rows = results.filter(pl.col("at").is_in([*shows])).select("at", *SHOWN).iter_rows()
-        return cls({at: row for at, *row in rows})
-
-    def sum_up(self, its: Sequence[Outcome]) -> Side | None:
-        if not its:
-            return None
-        states = [each.state for each in its]
-        passed, n = states.count("passed"), sum([each in DECIDED for each in states])
-        return Side(
-            _combine(states),
-            n,
-            passed / n if n else None,
-            _find_median([each.score for each in its]),
-            _find_median([each.margin for each in its]),
-            _find_median([each.duration_ms for each in its]),
-            next((each.code for each in reversed(its) if each.code is not None), None),
-            *self._rows[_choose_shown(its).at],
-        )
+def _sum_up(its: Sequence[Outcome], shown: Mapping[int, Mapping[str, Any]]) -> Side | None:
+    if not its:
+        return None
+    states = [each.state for each in its]
+    passed, n = states.count("passed"), sum([each in DECIDED for each in states])
+    return Side(
+        state=_combine(states),
+        n=n,
+        pass_rate=passed / n if n else None,
+        score=_find_median([each.score for each in its]),
+        margin=_find_median([each.margin for each in its]),
+        duration_ms=_find_median([each.duration_ms for each in its]),
+        code=next((each.code for each in reversed(its) if each.code is not None), None),
+        **shown[_choose_shown(its).at],
+    )
 
 
 def _choose_shown(its: Sequence[Outcome]) -> Outcome:
@@ -287,13 +282,13 @@ def _describe_saved(ledger: Ledger, saved: SavedEvals) -> list[SavedNow]:
     was_there = _was_there(ledger)
     return [
         SavedNow(
-            None if there is None else eval_id in there,
-            saved.expected is None or eval_id in saved.expected,
-            eval_id in saved.pending,
-            eval_id not in saved.invalid,
-            eval_id in saved.on_present_code,
-            saved.stale.get(eval_id),
-            bool(was_there[index]),
+            is_there=None if there is None else eval_id in there,
+            is_expected=saved.expected is None or eval_id in saved.expected,
+            is_pending=eval_id in saved.pending,
+            is_valid=eval_id not in saved.invalid,
+            is_on_present_code=eval_id in saved.on_present_code,
+            stale=saved.stale.get(eval_id),
+            was_there=bool(was_there[index]),
         )
         for index, eval_id in enumerate(ledger.evals["eval_id"])
     ]

@@ -18,6 +18,7 @@ from retab_analysis.arguments import resolve
 from retab_analysis.errors import InvalidRequestError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import (
+    of_workflow,
     read_blocks,
     read_live_blocks,
     refuse_unknown,
@@ -25,12 +26,7 @@ from retab_analysis.fetch.lists import (
 )
 from retab_analysis.fetch.paging import PAGE_SIZE, read_list
 from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values, quote_id
-from retab_analysis.fetch.publications import (
-    OPTIONAL_TRIES,
-    is_unavailable,
-    is_unknown,
-    read_newest_versions,
-)
+from retab_analysis.fetch.publications import is_unavailable, read_newest_versions, read_optional
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.schema import BLOCKS, EDITS, ERAS, PROBLEMS, Datetime, write_by_value
@@ -124,13 +120,9 @@ def read_history(client: Client, workflow_id: str, blocks: Sequence[str]) -> pl.
 
 
 def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame | None:
-    try:
-        path, params = history_path(block_id), [("workflow_id", workflow_id)]
-        eras = read_list(client, path, params, ERAS, tries=OPTIONAL_TRIES)
-    except RetabAnalysisError as error:
-        if is_unknown(error):
-            return None
-        raise
+    where = client, history_path(block_id), of_workflow(workflow_id), ERAS
+    if (eras := read_optional(read_list, *where)) is None:
+        return None
     return eras.frame.with_columns(block_id=pl.lit(block_id), workflow_id=pl.lit(workflow_id))
 
 
@@ -194,7 +186,7 @@ def _see_publications(client: Client, workflow_id: str) -> pl.DataFrame:
     try:
         versions = read_newest_versions(client, workflow_id)
     except RetabAnalysisError as error:
-        if not is_unknown(error):
+        if not is_unavailable(error):
             raise
         return SIGHTINGS.to_frame()
     rows = {each["workflow_version_id"]: each for each in versions.to_dicts()}

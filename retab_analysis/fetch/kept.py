@@ -30,7 +30,7 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _RunResults:
     """The results of a run, and what the run and its workflow said of them then."""
 
     results: pl.DataFrame
@@ -44,11 +44,11 @@ class _Kept:
 class _Shelf:
     """The kept runs of one client, by their ids: the newest ones."""
 
-    runs: dict[str, _Kept] = field(default_factory=dict)
+    runs: dict[str, _RunResults] = field(default_factory=dict)
     size: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, run_id: str, kept: _Kept) -> None:
+    def put(self, run_id: str, kept: _RunResults) -> None:
         with self.lock:
             self._drop(run_id)
             self.runs[run_id] = kept
@@ -100,7 +100,9 @@ def read_results(
             results = found.get(run["run_id"])
             if results is not None and _is_whole(run, results):
                 at, size = run["created_at"] or _EARLIEST, int(results.estimated_size())
-                shelf.put(run["run_id"], _Kept(results, counts[run["run_id"]], known, at, size))
+                shelf.put(
+                    run["run_id"], _RunResults(results, counts[run["run_id"]], known, at, size)
+                )
     in_order = (found[each] for each in chosen.ids if each in found)
     frame = with_runs(pl.concat([table.empty(), *in_order]), runs)
     return Fetched(frame if evals is None else frame.with_columns(eval_columns(evals)), problems)

@@ -209,8 +209,8 @@ def read_list(
     into, asked = Collected(Gathering(table)), dict(params)
     accept = refuse_other_workflow(of or asked.get("workflow_id"), table)
     try:
-        how: dict[str, Any] = {"strict": strict, "accept": accept, "tries": tries}
-        pages = read_pages(client, path, params, into, **how)
+        where = client, path, params, into
+        pages = read_pages(*where, strict=strict, accept=accept, tries=tries)
         for _ in itertools.islice(pages, most_pages):
             if progress is not None:
                 progress.update(len(into.ids))

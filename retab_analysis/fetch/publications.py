@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -41,8 +42,7 @@ from retab_analysis.vocabulary import DRAFT
 
 UNNUMBERED = "The API does not list publications here, so versions have no numbers."
 
-OPTIONAL_TRIES = 2
-"""How often a history or the list of publications is tried: a check can do without."""
+OPTIONAL_TRIES = 2  # of a list that a check can do without
 
 Read = Callable[..., Fetched]
 
@@ -114,9 +114,14 @@ def is_unavailable(error: RetabAnalysisError) -> bool:
     return isinstance(error, APIError) and error.status_code in (403, 404, 405, 501)
 
 
-def is_unknown(error: RetabAnalysisError) -> bool:
-    """Whether histories or publications are not known for now: no check fails by that."""
-    return is_unavailable(error) or isinstance(error, ServerError)
+def read_optional(read: Read, *where: Any, **how: Any) -> Fetched | None:
+    """A list that a check can do without; None if the API does not give it, or not now."""
+    try:
+        return read(*where, tries=OPTIONAL_TRIES, **how)
+    except RetabAnalysisError as error:
+        if is_unavailable(error) or isinstance(error, ServerError):
+            return None
+        raise
 
 
 def is_unnumbered(versions: pl.DataFrame) -> bool:
@@ -131,12 +136,9 @@ def note_versions(versions: pl.DataFrame | None) -> list[str]:
 
 
 def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
-    try:
-        path = publications_path(workflow_id)
-        fetched = read(client, path, [], VERSIONS, of=workflow_id, tries=OPTIONAL_TRIES)
-    except RetabAnalysisError as error:
-        if not is_unknown(error):
-            raise
+    path = publications_path(workflow_id)
+    fetched = read_optional(read, client, path, [], VERSIONS, of=workflow_id)
+    if fetched is None:
         return read_graphs(client, workflow_id, read)
     if fetched.frame["is_current"].null_count() == fetched.frame.height > 0:
         current = find_workflow(client, workflow_id)["published_version_id"].drop_nulls()
@@ -148,10 +150,10 @@ def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
 def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fetched:
     current = find_workflow(client, workflow_id).drop_nulls("published_version_id")
     try:
-        params = of_workflow(workflow_id)
-        fetched = read(client, GRAPHS_PATH, params, GRAPHS, tries=OPTIONAL_TRIES)
+        where = client, GRAPHS_PATH, of_workflow(workflow_id), GRAPHS
+        fetched = read(*where, tries=OPTIONAL_TRIES)
     except RetabAnalysisError as error:
-        if current.is_empty() or not is_unknown(error):
+        if current.is_empty() or not is_unavailable(error):
             suggest_workflow(client, workflow_id, error)
             raise
         fetched = Fetched(GRAPHS.empty(), Problems())

@@ -104,6 +104,9 @@ class Store:
             self._queue.advance(self._now)
             yield self._now
 
+    def clock(self) -> float:
+        return self._clock() / SECOND
+
     def sizes(self) -> tuple[int, int, int]:
         with self._reading():
             return len(self._workflows), len(self._evals), len(self._runs)

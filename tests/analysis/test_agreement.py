@@ -36,7 +36,7 @@ def draw_rates(rng: random.Random) -> list[float]:
 
 
 def make_suite(seed: int) -> LetteredApi:
-    """Whole runs, some cancelled or in an outage; then runs of blocks and of single evals."""
+    """Whole runs, some cancelled or in an outage, runs of parts; a deleted eval, an edit."""
     rng = random.Random(seed)
     blocks = {f"{block} {at}": block for block in BLOCKS for at in range(9)}
     codes = {block: "A" * (at := rng.randrange(2, RUNS)) + "B" * (RUNS - at) for block in BLOCKS}
@@ -57,6 +57,12 @@ def make_suite(seed: int) -> LetteredApi:
             edited = {block: "C"} if rng.random() < 0.5 else {}
             letters = {each: rng.choice((evals[each][-1], *"PPF")) for each in chosen}
             api.run(letters, scope="B", after=after, codes=edited)
+    if rng.random() < 0.4:
+        gone = rng.choice([*blocks])
+        api.run(dict.fromkeys([*blocks], "P") | {gone: "."})
+        api.remove(gone)
+    if rng.random() < 0.3:
+        api.edit(rng.choice(BLOCKS))
     return api
 
 
@@ -90,5 +96,5 @@ def test_random_suites() -> None:
     for seed in range(SUITES):
         with make_suite(seed) as api:
             seen += assert_one_conclusion(api.client, api.flow)
-    words = ("regressed", "suspect", "flaky", "fixed", "still_failing", "still_passing")
+    words = ("regressed", "suspect", "flaky", "fixed", "still_failing", "stale", "removed")
     assert min(seen[each] for each in words) > 0, seen

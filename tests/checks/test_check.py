@@ -125,16 +125,16 @@ def test_each_further_part_costs_a_request_up_to_forty() -> None:
     assert seventy == fifty
 
 
-def test_of_everything_it_asks_once(world: WatchedSandbox, client: ra.Client) -> None:
+def test_of_everything_it_asks_once(world: WatchedSandbox) -> None:
     world.requests.clear()
-    made = ra.check(WORKFLOW, client=client, progress=False)
+    made = ra.check(WORKFLOW, client=ra.Client(**world.credentials), progress=False)
     results = [each.path for each in world.requests.matching("/evals/results")]
     assert len(results) == len(set(results)) == made.plan["run_id"].drop_nulls().len()
     assert len(world.requests.matching("/workflows/evals?")) == 1
 
 
-def test_one_progress_tells_of_all_that_is_read(client: ra.Client) -> None:
-    bar = Recorder()
+def test_one_progress_tells_of_all_that_is_read(world: WatchedSandbox) -> None:
+    client, bar = ra.Client(**world.credentials), Recorder()
     read = ra.check(WORKFLOW, client=client, progress=bar).plan["run_id"].drop_nulls().len()
     assert bar.seen == sorted(bar.seen)
     assert bar.told[-1][:2] == (read, read)

@@ -20,7 +20,7 @@ from support.inside import (
     load_facts,
     main,
 )
-from support.sandbox_api import KEY, Clock, make_store
+from support.sandbox_api import KEY, Clock, make_store, plan_world
 
 import retab_analysis as ra
 
@@ -354,9 +354,11 @@ DIFFERS: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_it_names_what_differs_in_each_dialect_and_what_follows(
-    server: Liar, dialect: str, capsys: pytest.CaptureFixture[str]
+    dialect: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with spoken(DIALECTS[dialect](), server.base_url) as url:
+    speaks = DIALECTS[dialect]()
+    store = make_store(plan_world(0, speaks.named), clock=Clock())
+    with Liar(store, key=KEY) as server, spoken(speaks, server.base_url) as url:
         with RecordingClient(KEY, url, max_attempts=1) as client:
             code = main(["doctor", FLOW, "--json"], Session(client))
     told = json.loads(capsys.readouterr().out)["facts"]

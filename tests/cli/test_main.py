@@ -114,7 +114,6 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "wf", "--start", "--candidate", "run_1"], "leave --candidate out"),
         (["check", "wf", "--only", "edited"], "--only goes with --start"),
         (["check", "wf", "--start", "--only", "new"], "--only: invalid choice: 'new'"),
-        (["check", "wf", "--start", "--only", "edited", "--drift"], "leave --only out"),
         (["check", "wf", "--fail-on", "red"], "fail_on: 'red' is not one of"),
         (["check", "wf", "--fail-on="], "--fail-on: must name at least one transition"),
         (["check", "wf", "--accepted", "missing.toml"], "cannot be read"),
@@ -211,7 +210,7 @@ def test_values_are_left_out_unless_asked_for(
 
 @pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✗ 1"), ("latin-1", "\\u2717 1")])
 def test_json_is_utf_8_or_ascii(red: Served, encoding: str, mark: str) -> None:
-    command = [sys.executable, "-m", "retab_analysis", "check", FLOW, "--json", "--brief"]
+    command = [sys.executable, "-m", "retab_analysis", "check", FLOW, "--json"]
     known = {**red.variables, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     ended = subprocess.run(command, capture_output=True, env=known)
     assert mark in ended.stdout.decode("utf-8")
@@ -326,68 +325,6 @@ def test_only_what_was_edited_is_started_and_all_of_it_is_said(
         assert again.err.splitlines()[1:] == ["check uses the earlier runs."]
         assert again.out.startswith("✗ 2 evals broke since the edit of extract")
         assert len(served.api.started) == 1
-
-
-@pytest.mark.parametrize(
-    ("extract", "classify", "codes", "code", "words", "is_left_out"),
-    [
-        # An edit broke it: nothing drifts.
-        ("F", "P", CODES, 0, "✓ Nothing broke: 9 of 9 pass", True),
-        ("FFF", "PPP", f"{CODES}BB", 0, "✓ Nothing broke: 9 of 9 pass", True),
-        # Nobody edited what broke, whatever was edited beside it or since.
-        ("FFF", "FFF", f"{CODES}BB", 1, "✗ 1 eval is still broken since 21 Apr, without", True),
-        ("FFF", "PPP", "A", 1, "✗ 3 evals are still broken since 21 Apr, without", False),
-        ("FFFF", "PPPP", "A" * 23 + "B", 1, "✗ 3 evals are still broken since 21 Apr", False),
-        # One failure is not decided, nor is an error.
-        ("P", "F", CODES, 2, "? 1 eval may have broken; nothing else did", True),
-        ("P", "E", CODES, 2, "? 1 eval ended in an error", True),
-    ],
-)
-def test_drift_judges_only_what_nobody_edited(
-    extract: str,
-    classify: str,
-    codes: str,
-    code: int,
-    words: str,
-    is_left_out: bool,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    rows = {f"extract {at}": "P" * PAST + extract for at in range(3)}
-    rows |= {f"classify {at}": "P" * (PAST + len(classify)) for at in range(9)}
-    rows["classify 0"] = "P" * PAST + classify
-    settings: dict[str, Any] = {
-        "codes": {"extract": codes, "classify": "A"},
-        "blocks": {each: each.split()[0] for each in rows},
-    }
-    for served in serve(LetteredApi(rows, **settings)):
-        assert served("check", FLOW, "--drift") == code
-        told = " ".join(capsys.readouterr().out.split())
-    assert told.startswith(words)
-    said = "3 evals of edited blocks are not judged: extract 0, extract 1, extract 2."
-    assert (said in told) is is_left_out
-
-
-def test_what_drift_does_not_judge_is_not_run_again(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = {
-        f"{block} {at}": f"{'P' * PAST}P" for block in ("extract", "classify") for at in range(9)
-    }
-    # Each failed once, one of them on edited code.
-    rows |= dict.fromkeys(("extract 0", "classify 0"), f"{'P' * PAST}F")
-    settings: dict[str, Any] = {
-        "codes": {"extract": CODES, "classify": "A"},
-        "blocks": {each: each.split()[0] for each in rows},
-        "reruns": {"classify 0": "FFFF"},
-    }
-    for served in serve(LetteredApi(rows, **settings)):
-        assert served("check", FLOW, "--drift", "--settle", "9") == 2
-        assert [run.eval_id for run in served.api.started] == ["classify 0"]
-        served.api.now = served.api.runs[-1].at + 4 * HOUR
-        capsys.readouterr()
-        assert served("check", FLOW, "--drift", "--settle", "9") == 1
-        assert [run.eval_id for run in served.api.started] == ["classify 0"] * 2
-    told = capsys.readouterr().out
-    assert told.startswith("✗ 1 eval broke on 21 Apr, without an edit")
-    assert told.count("9 evals of edited blocks are not judged") == 1
 
 
 def test_the_same_command_hours_later_is_the_next_look(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,7 +47,7 @@ def test_the_gravest_exit_code_is_that_of_all(
 def test_one_that_cannot_be_asked_keeps_no_other_back(
     session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["check", "wf_nowhere", UNRUN, "--json", "--brief"], session) == 3
+    assert main(["check", "wf_nowhere", UNRUN, "--json"], session) == 3
     document = told(capsys)
     nowhere, green = document["workflows"]
     assert document["exit_code"] == 3
@@ -61,7 +61,7 @@ def test_one_that_cannot_be_asked_keeps_no_other_back(
 def test_all_are_those_with_saved_evals_and_a_run(
     session: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["check", "--all", "--json", "--brief"], session) == 1
+    assert main(["check", "--all", "--json"], session) == 1
     out, err = capsys.readouterr()
     found = [each["workflow_id"] for each in json.loads(out)["workflows"]]
     assert {RED, UNRUN} < set(found)

@@ -105,8 +105,9 @@ def moved_by_runs(saved: dict[str, Any]) -> dict[str, Any]:
 
 def nested(status: dict[str, Any]) -> dict[str, Any]:
     """Who a key is, with its environment in an object of its own."""
-    slug, ident = status.get("environment_slug"), status.get("environment_id")
-    return {"environment": {"id": ident, "name": slug, "slug": slug}, **status}
+    flat = {name: status[name] for name in ("environment_slug", "environment_id")}
+    kept = {name: each for name, each in status.items() if name not in flat}
+    return {**kept, "environment": {"id": flat["environment_id"], "name": flat["environment_slug"]}}
 
 
 NO_FINGERPRINTS = without(

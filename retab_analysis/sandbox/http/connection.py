@@ -124,7 +124,7 @@ class Connection(BaseHTTPRequestHandler):
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
             "x-request-id": f"req_{next(self.server.request_numbers):08d}",
-            "Date": self.date_time_string(),
+            "Date": self.date_time_string(self.server.clock()),
             **headers,
         }
         if status == 204:

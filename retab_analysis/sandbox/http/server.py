@@ -6,6 +6,7 @@ import secrets
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -35,6 +36,8 @@ class TcpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+
+    clock: Callable[[], float] = staticmethod(time.time)
 
     def __init__(self, port: int, answer: Callable[[Request], Response], latency: float) -> None:
         self.answer, self.latency = answer, latency
@@ -114,6 +117,7 @@ class StoreServer:
         with self._lock:
             if self._tcp is None:
                 self._tcp = TcpServer(port, self._answer, self._latency)
+                self._tcp.clock = self._store.clock
                 self._thread = threading.Thread(
                     target=self._tcp.serve_forever, args=(0.05,), name="retab-sandbox", daemon=True
                 )
