@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any, Literal
 
 from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.http.messages import coded, not_found
@@ -29,10 +30,18 @@ from retab_analysis.sandbox.world.definition_documents import (
     workflow_created,
     workflow_document,
 )
-from retab_analysis.sandbox.world.model import Block, File, SavedEval, Version, Workflow, World
+from retab_analysis.sandbox.world.model import (
+    Block,
+    File,
+    Plan,
+    SavedEval,
+    Version,
+    Workflow,
+    World,
+)
 from retab_analysis.sandbox.world.requested_evals import changed_eval
 from retab_analysis.sandbox.world.seeding import token
-from retab_analysis.sandbox.world.world import edit
+from retab_analysis.sandbox.world.world import config_before, edit
 
 # The slowest and the fastest speed.
 SPEEDS = (1e-9, 1e9)
@@ -48,7 +57,9 @@ Place = tuple[SimulatedRun, int]
 class Store:
     """The state behind the API; safe for many threads, and every answer is of one instant.
 
-    It begins with a world and the runs of its past. ``clock`` gives microseconds since 1970.
+    It begins with a world and the runs of its past. ``clock`` gives microseconds since 1970. A run
+    is of the draft as it is when the run starts, or, with ``frozen_at="creation"``, as it was when
+    the run was created.
     """
 
     def __init__(
@@ -58,6 +69,7 @@ class Store:
         *,
         speed: float = 1.0,
         clock: Callable[[], int] = wall_clock,
+        frozen_at: Literal["start", "creation"] = "start",
     ) -> None:
         # Too far from 1, instants would leave the years of ISO 8601.
         low, high = SPEEDS
@@ -67,14 +79,15 @@ class Store:
                 f"speed must be a positive number (from {low:g} to {high:g}), not {speed!r}"
             )
         self._world, self._pace, self._clock = world, 1 / speed, clock
+        self._waits_for_start = frozen_at == "start"
         self._lock = threading.RLock()
         self._now = clock()
         self._workflows = {workflow.id: workflow for workflow in world.workflows}
         self._runs: dict[str, SimulatedRun] = {}
         self._results: dict[str, Place] = {}
         self._evals: dict[str, SavedEval] = {}
-        # The results of each eval, oldest first: by planned outcome, and all (None).
-        self._outcomes = defaultdict[tuple[str, str | None], list[Place]](list)
+        # The results of each eval, oldest first.
+        self._places = defaultdict[str, list[Place]](list)
         self._sorted_runs: dict[str | None, SortedRows[SimulatedRun]] = {None: SortedRows()}
         self._started = Counter[str]()
         for workflow in world.workflows:
@@ -94,8 +107,7 @@ class Store:
             rows.add((run.created, run.id), run)
         for position, child in enumerate(run.plan.children):
             place = self._results[run.result_ids[position]] = (run, position)
-            for outcome in (None, child.result.outcome):
-                self._outcomes[child.eval.id, outcome].append(place)
+            self._places[child.eval.id].append(place)
 
     @contextmanager
     def _reading(self) -> Iterator[int]:
@@ -161,21 +173,29 @@ class Store:
     ) -> SimulatedRun:
         # A client's first run is the same, however many background runs there were.
         self._started[trigger] += 1
-        name, seed = f"run {trigger} {self._started[trigger]}", self._world.seed
-        # When a user tries edits, results show only their effects, and no chance.
-        around = Circumstances(flaky_fails=frozenset() if workflow.newest.acts_as else None)
-        plan = make_plan(
-            *(workflow, workflow.newest, evals, created, trigger, seed, name, around),
-            eval_id=scope.eval_id,
-            block_id=scope.block_id,
-        )
-        if trigger != "api" and self._started[trigger] > 1:
+        number, seed = self._started[trigger], self._world.seed
+
+        def plan_now() -> Plan:
+            workflow_now = self._workflows[workflow.id]
+            draft = workflow_now.newest
+            # When a user tries edits, results show only their effects, and no chance.
+            around = Circumstances(flaky_fails=frozenset() if draft.acts_as else None)
+            plan = make_plan(
+                *(workflow_now, draft, evals, created, trigger, seed),
+                *(f"run {trigger} {number}", around),
+                eval_id=scope.eval_id,
+                block_id=scope.block_id,
+            )
+            if trigger == "api" or number == 1:
+                return plan
             # However fast time goes, background runs stay as rare as in the real API: else they
             # would soon fill the newest runs and hide the story of the past.
             length = sum(child.ms for child in plan.children)
             seldom = round(length * (1 / self._pace - 1))
-            plan = replace(plan, delay_ms=max(plan.delay_ms, seldom))
-        run = SimulatedRun(plan, pace=self._pace)
+            return replace(plan, delay_ms=max(plan.delay_ms, seldom))
+
+        again = plan_now if self._waits_for_start else None
+        run = SimulatedRun(plan_now(), pace=self._pace, plan_again=again)
         self._add_run(run)
         return run
 
@@ -244,7 +264,7 @@ class Store:
             saved = self._saved(eval_id)
             self._replace_eval(saved)
             del self._evals[eval_id]
-            for run, position in self._outcomes.pop((eval_id, None), ()):
+            for run, position in self._places.pop(eval_id, ()):
                 del self._results[run.result_ids[position]]
                 if run.eval_id == eval_id:
                     del self._runs[run.id]
@@ -274,7 +294,9 @@ class Store:
         return to_json(eval_document(saved, self._workflows[saved.workflow_id], latest))
 
     def _newest_summary(self, saved: SavedEval, outcome: str | None, now: int) -> Document | None:
-        for run, position in reversed(self._outcomes[saved.id, outcome]):
+        for run, position in reversed(self._places[saved.id]):
+            if outcome not in (None, run.plan.children[position].result.outcome):
+                continue
             state = run.state(now).children[position]
             has_ended = state.status in TERMINAL if outcome is None else state.status == "completed"
             if has_ended and state.started is not None:
@@ -356,19 +378,43 @@ class Store:
             eras = era_documents(workflow, block, lambda number: runs[number])
             return _page_of({(at, era["id"]): era for at, era in enumerate(eras)}, query)
 
-    def edit(self, block_id: str, prompt: str) -> None:
+    def prompt(self, block_id: str) -> str:
+        with self._reading():
+            block, workflow = self._prompted(block_id)
+            return str(workflow.newest.configs[block.id]["prompt"])
+
+    def edit(self, block_id: str, changes: Mapping[str, Any]) -> None:
         with self._reading() as now:
-            found = {
-                block.id: (block, workflow)
-                for workflow in self._workflows.values()
-                for block in blocks_of(workflow, workflow.newest)
-                if "prompt" in workflow.newest.configs[block.id]
-            }
-            if block_id not in found:
-                raise ValueError(f"no block {block_id!r} has a prompt; some do: {', '.join(found)}")
-            block, workflow = found[block_id]
-            if workflow.newest.configs[block_id]["prompt"] != prompt:
-                self._workflows[workflow.id] = edit(workflow, block, prompt, now, self._world.named)
+            block, workflow = self._prompted(block_id)
+            config = workflow.newest.configs[block.id]
+            if missing := sorted(changes.keys() - config.keys()):
+                raise ValueError(
+                    f"block {block_id!r} has no {missing[0]}, only {', '.join(config)}"
+                )
+            self._configure(workflow, block, {**config, **changes}, now)
+
+    def put_back(self, block_id: str) -> None:
+        with self._reading() as now:
+            block, workflow = self._prompted(block_id)
+            self._configure(workflow, block, config_before(workflow, block), now)
+
+    def _configure(
+        self, workflow: Workflow, block: Block, config: Mapping[str, Any], now: int
+    ) -> None:
+        if config != workflow.newest.configs[block.id]:
+            edited = edit(workflow, block, config, now, self._world.named)
+            self._workflows[workflow.id] = edited
+
+    def _prompted(self, block_id: str) -> tuple[Block, Workflow]:
+        found = {
+            block.id: (block, workflow)
+            for workflow in self._workflows.values()
+            for block in blocks_of(workflow, workflow.newest)
+            if "prompt" in workflow.newest.configs[block.id]
+        }
+        if block_id not in found:
+            raise ValueError(f"no block {block_id!r} has a prompt; some do: {', '.join(found)}")
+        return found[block_id]
 
     def diff_versions(self, workflow_id: str, baseline: str, candidate: str) -> bytes:
         workflow = self._workflow(workflow_id)

@@ -131,7 +131,11 @@ def test_a_column_becomes_the_checked_run_and_its_title_says_what_it_was(
 
 
 def test_two_versions(page: Page, opened: Opener, screenshots: Path) -> None:
-    shown = opened("wf_invoices", candidate="v5", baseline="v4", width=480)
+    """In the dialect in which runs name publications."""
+    with ra.Sandbox(speed=STILL, _named="publications") as sandbox:
+        of_versions = ra.Client(**sandbox.credentials)
+        asked = {"candidate": "v5", "baseline": "v4", "client": of_versions}
+        shown = opened("wf_invoices", **asked, width=480)
     expect(page.locator(LINE)).to_contain_text("Nothing broke from v4 to v5")
     expect(page.locator(".rtd-card").first).to_contain_text("Edited between v4 and v5")
     expect(shown.rows.first).to_contain_text("comes and goes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +17,8 @@ from support.dialects import (
     spoken,
     without,
 )
-from support.sandbox_api import make_server, plan_world
+from support.inside import StoreServer
+from support.sandbox_api import KEY, Clock, ask, make_server, make_store, plan_world
 
 import retab_analysis as ra
 
@@ -37,6 +39,29 @@ def behind() -> Iterator[dict[str, dict[str, str]]]:
         names = {made().named for made in DIALECTS.values()}
         servers = {each: stack.enter_context(make_server(plan_world(0, each))) for each in names}
         yield {name: server.credentials for name, server in servers.items()}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "says"),
+    [
+        ("the draft is frozen when the run starts", "✓ 9 evals are fixed, nothing broke"),
+        ("the draft is frozen when the run is created", "extract_lines was edited again"),
+    ],
+)
+def test_111_an_edit_while_a_run_waits(dialect: str, says: str) -> None:
+    """The run is of one code, whichever of both that is."""
+    clock, speaks = Clock(), DIALECTS[dialect]()
+    store = make_store(plan_world(0), clock=clock, frozen_at=speaks.frozen_at)
+    with StoreServer(store, key=KEY) as server, spoken(speaks, server.base_url) as url:
+        body = {"workflow_id": FLOW, "scope": {"type": "block", "block_id": "extract_lines"}}
+        _, run, _ = ask(server, "/v1/workflows/evals/runs", "POST", json.dumps(body).encode())
+        store.put_back("extract_lines")
+        clock.forward(3_600)
+        with ra.Client(KEY, url) as client:
+            results = ra.fetch_results(run["id"], client=client)
+            verdict = ra.check(FLOW, client=client, progress=False)
+    assert results["block_execution_fingerprint"].n_unique() == 1
+    assert says in verdict.headline
 
 
 @pytest.fixture(params=DIALECTS)

@@ -357,7 +357,7 @@ def test_it_names_what_differs_in_each_dialect_and_what_follows(
     dialect: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speaks = DIALECTS[dialect]()
-    store = make_store(plan_world(0, speaks.named), clock=Clock())
+    store = make_store(plan_world(0, speaks.named), clock=Clock(), frozen_at=speaks.frozen_at)
     with Liar(store, key=KEY) as server, spoken(speaks, server.base_url) as url:
         with RecordingClient(KEY, url, max_attempts=1) as client:
             code = main(["doctor", FLOW, "--json"], Session(client))

@@ -12,6 +12,7 @@ import retab_analysis as ra
 
 OLD = "Extract every line item of the invoice, returns too."
 JOIN = f"{OLD} Join descriptions that are wrapped over several rows."
+HELPS = f"{JOIN} A row with a price is a line of its own."
 
 
 @pytest.fixture
@@ -41,6 +42,46 @@ def test_edit_red_mend_green(sandbox: ra.Sandbox) -> None:
     assert look() == ("✓ 9 evals are fixed, nothing broke", 0)
 
 
+def test_a_try_that_fails_one_that_helps_and_one_that_puts_back(sandbox: ra.Sandbox) -> None:
+    assert sandbox.prompt("extract_lines") == JOIN
+    began = fingerprints()
+    sandbox.edit("extract_lines", f"{JOIN} Be careful.")
+    assert look() == ("✗ 9 evals are still broken since the edit of extract_lines on 29 Nov", 1)
+    sandbox.edit("extract_lines", HELPS)
+    assert sandbox.prompt("extract_lines") == HELPS
+    assert look()[0].startswith("✗ 4 evals are still broken since the edit of extract_lines")
+    sandbox.put_back("extract_lines")
+    assert sandbox.prompt("extract_lines") == OLD
+    assert look() == ("✓ 4 evals are fixed, nothing broke", 0)
+    # The code is again that of the passes before, and so is the validity.
+    assert {fingerprints()[0]} == {each for each in began[1:] if each != began[0]}
+    sandbox.put_back("extract_lines")  # as it is already
+    assert ra.fetch_evals("wf_invoices")["freshness_status"].unique().to_list() == ["fresh"]
+
+
+def fingerprints() -> list[Any]:
+    """The present validity of a block's evals, then those of their newest passes."""
+    evals = ra.fetch_evals("wf_invoices", target_block_id="extract_lines")
+    (present,) = evals["present_validity"].unique()
+    assert {present} == {*evals["latest_validity"]}
+    return [present, *evals["last_passed_validity"].drop_nulls().unique()]
+
+
+@pytest.mark.parametrize(
+    ("named", "number"),
+    [("drafts", [1, 2, 3]), ("publications", [1, 2, 3]), ("contents", [1, 2, 1]), ("one", [1] * 3)],
+)
+def test_each_edit_has_a_draft_of_its_own(named: Any, number: list[int]) -> None:
+    with ra.Sandbox(speed=1000, _named=named) as sandbox, ra.Client(**sandbox.credentials) as mine:
+        ids = []
+        for prompt in (HELPS, OLD, HELPS):
+            sandbox.edit("extract_lines", prompt)
+            run = ra.start_runs("wf_invoices", blocks="extract_lines", client=mine)
+            ids.append(ra.wait_for_runs(run, client=mine)["workflow_version_id"].item())
+    day = "draft_1" if named == "one" else min(ids)
+    assert ids == [day if at == 1 else f"{day}_{at}" for at in number]
+
+
 def test_a_prompt_that_it_had_breaks_another_workflow(sandbox: ra.Sandbox) -> None:
     """The third version of the contracts took some of them for another kind."""
     sandbox.edit("classify_contract", prompt="Say what kind of contract this is, by its title.")
@@ -68,16 +109,29 @@ def test_what_the_api_says_of_an_edit(sandbox: ra.Sandbox) -> None:
     assert now["config_fingerprint"].to_list() == before["config_fingerprint"].head(1).to_list()
 
 
+def test_a_model_or_a_schema_is_an_edit_that_changes_no_result(sandbox: ra.Sandbox) -> None:
+    schema = {"type": "object", "properties": {"lines": {"type": "array"}}}
+    sandbox.edit("extract_lines", model="retab-micro")
+    sandbox.edit("extract_lines", schema=schema)
+    changed = ra.fetch_config_changes("wf_invoices", "published", "draft")
+    fields = changed.filter(block_id="extract_lines")["field"].to_list()
+    assert "$.config.model" in fields
+    assert any(each.startswith("$.config.json_schema") for each in fields)
+    assert look() == ("✗ 9 evals are still broken since the edit of extract_lines on 29 Nov", 1)
+
+
 @pytest.mark.parametrize(
-    ("block", "prompt", "words"),
+    ("block", "given", "words"),
     [
-        ("nothing", "Read it.", "no block 'nothing' has a prompt; some do: .*extract_lines"),
-        ("check_totals", "Read it.", "no block 'check_totals' has a prompt"),
-        ("extract_lines", None, "block and prompt are texts, not .* and None"),
-        ([], "Read it.", "block and prompt are texts"),
-        ("extract_lines", "\ud800", "surrogates not allowed"),
+        ("nothing", {"prompt": "Read it."}, "no block 'nothing' has a prompt; .*extract_lines"),
+        ("check_totals", {"prompt": "Read it."}, "no block 'check_totals' has a prompt"),
+        ("classify_document", {"schema": {}}, "block 'classify_document' has no json_schema"),
+        ("extract_lines", {}, "edit takes the id of a block, and its prompt"),
+        ("extract_lines", {"model": 3}, "edit takes the id of a block, and its prompt"),
+        ([], {"prompt": "Read it."}, "edit takes the id of a block"),
+        ("extract_lines", {"prompt": "\ud800"}, "surrogates not allowed"),
     ],
 )
-def test_what_cannot_be_edited(block: Any, prompt: Any, words: str) -> None:
+def test_what_cannot_be_edited(block: Any, given: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        ra.Sandbox(speed=STILL).edit(block, prompt=prompt)
+        ra.Sandbox(speed=STILL).edit(block, **given)

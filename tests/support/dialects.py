@@ -35,6 +35,7 @@ class Dialect:
         told: What becomes of a row of a list, or of a single document, by the pattern of its path.
         renames: Whether drafts have ids that are made of their content.
         named: What runs name, in the sandbox behind it.
+        frozen_at: When a run takes the draft, in the sandbox behind it.
     """
 
     refused: Mapping[str, int | str] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Dialect:
     told: Mapping[str, Tell] = field(default_factory=dict)
     renames: bool = False
     named: str = "drafts"
+    frozen_at: str = "start"
 
     def __post_init__(self) -> None:
         self._drafts: dict[str, str] = {}
@@ -105,9 +107,8 @@ def moved_by_runs(saved: dict[str, Any]) -> dict[str, Any]:
 
 def nested(status: dict[str, Any]) -> dict[str, Any]:
     """Who a key is, with its environment in an object of its own."""
-    flat = {name: status[name] for name in ("environment_slug", "environment_id")}
-    kept = {name: each for name, each in status.items() if name not in flat}
-    return {**kept, "environment": {"id": flat["environment_id"], "name": flat["environment_slug"]}}
+    slug, ident = status.pop("environment_slug"), status.pop("environment_id")
+    return {**status, "environment": {"id": ident, "name": slug, "type": "non_production"}}
 
 
 NO_FINGERPRINTS = without(
@@ -131,6 +132,9 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
     "runs name publications": lambda: Dialect(named="publications"),
     "one id for all drafts": lambda: Dialect(named="one"),
     "a revert gives the old draft id again": lambda: Dialect(named="contents"),
+    "the draft is frozen when the run starts": lambda: Dialect(frozen_at="start"),
+    "the draft is frozen when the run is created": lambda: Dialect(frozen_at="creation"),
+    "config-history answers 500": lambda: Dialect({HISTORY: 500}),
     "validity absent": lambda: Dialect(
         told={EVALS: without("validity_fingerprint")},
     ),

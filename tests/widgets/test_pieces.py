@@ -212,7 +212,7 @@ def test_pressed_counts_are_a_union_and_words_of_a_search_must_all_occur(view: V
 
 
 @pytest.mark.parametrize(
-    "asked", ["QP-559201.pdf", "extract_lines", "lines.2.amount", "< 0", "broke", "72.0", "v5"]
+    "asked", ["QP-559201.pdf", "extract_lines", "lines.2.amount", "< 0", "broke", "72.0", "draft"]
 )
 def test_a_search_looks_at_all_that_is_said_of_an_eval(view: View, asked: str) -> None:
     assert with_state(view, search=asked).find()
@@ -325,7 +325,8 @@ def test_of_several_workflows_one_is_open_and_the_worst_stands_first(api: ra.Cli
     view.close()
 
 
-def test_two_versions_say_what_was_edited_block_by_block(api: ra.Client) -> None:
+def test_two_versions_say_what_was_edited_block_by_block(of_versions: ra.Client) -> None:
+    api = of_versions
     view = ra.explore("wf_invoices", candidate="v5", baseline="v4", client=api)
     view.wait(120)
     facts = facts_of(view)

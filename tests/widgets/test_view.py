@@ -193,7 +193,10 @@ def test_a_document_is_asked_for_when_an_eval_is_opened(view: View) -> None:
     until(lambda: view.state.preview is not None and view.state.preview.url)
 
 
-def test_the_checked_run_and_the_baseline_can_be_chosen(view: View, api: ra.Client) -> None:
+def test_the_checked_run_and_the_baseline_can_be_chosen(of_versions: ra.Client) -> None:
+    api = of_versions
+    view = ra.explore("wf_invoices", client=api)
+    view.wait(120)
     runs = view.state.look.runs.filter(pl.col("scope") == "workflow", status="completed")
     chosen = runs["run_id"][5]
     do(view, "candidate", chosen)

@@ -24,7 +24,7 @@ are negative; a time of day is ``"HH:MM"`` in UTC.
   removed. Perhaps ``run_step``, if it was saved from a step of a run, and ``extras``, unusual
   members of its API document. Perhaps ``edits``, later forms, each with its day and the fields that
   differ. ``fails`` tells ``when`` it does not pass (in which incident, or at random by ``rate``),
-  and its
-  output: one of some ``values``, or ``blocked`` (``code``, ``message``, perhaps ``value`` and
-  ``details``) or ``error`` (``code``, ``message``, perhaps ``context``).
+  perhaps ``unless`` its block's prompt has some words, and its output: one of some ``values``, or
+  ``blocked`` (``code``, ``message``, perhaps ``value`` and ``details``) or ``error`` (``code``,
+  ``message``, perhaps ``context``).
 """

@@ -99,6 +99,8 @@ def _child(
     assertion = saved.assertion_at(created)
 
     def fails(mode: FailureMode) -> bool:
+        if mode.unless and mode.unless in version.configs[saved.block.id]["prompt"]:
+            return False
         if mode.incident is not None:
             number = version.acts_as.get(saved.block.id, version.number)
             is_on = workflow.incidents[mode.incident].covers(number, created)

@@ -1,5 +1,7 @@
 """Runs as they are at an instant, encoded for the API."""
 
+from collections.abc import Callable
+
 from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.simulation.run_documents import result_document, result_id, run_document
 from retab_analysis.sandbox.simulation.timing import (
@@ -17,11 +19,14 @@ class SimulatedRun:
     """A planned run, with its start and cancellation by the queue so far.
 
     A terminal run does not change any more, so its state and its JSON are kept: clients ask for a
-    history again and again. ``pace`` scales every duration.
+    history again and again. ``pace`` scales every duration. ``plan_again`` gives the plan of the
+    draft as it is when the run starts.
     """
 
-    def __init__(self, plan: Plan, *, pace: float = 1.0) -> None:
-        self.plan = plan
+    def __init__(
+        self, plan: Plan, *, pace: float = 1.0, plan_again: Callable[[], Plan] | None = None
+    ) -> None:
+        self.plan, self._plan_again = plan, plan_again
         self.pace = pace
         self.timetable: Timetable | None = None
         self.cancelled: int | None = None
@@ -37,6 +42,8 @@ class SimulatedRun:
         return self.created + scaled(self.plan.delay_ms, self.pace)
 
     def begin(self, instant: int) -> Timetable:
+        if self._plan_again is not None:
+            self.plan = self._plan_again()
         self.timetable = make_timetable(self.plan, instant, self.pace)
         return self.timetable
 

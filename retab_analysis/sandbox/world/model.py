@@ -128,11 +128,15 @@ class PlannedResult:
 
 @dataclass(frozen=True, slots=True)
 class FailureMode:
-    """When an eval does not pass (in an incident, or by a rate), and its possible outcomes then."""
+    """When an eval does not pass (in an incident, or by a rate), and its possible outcomes then.
+
+    It passes where its block's prompt has the words of ``unless``.
+    """
 
     results: tuple[PlannedResult, ...]
     incident: str | None = None
     rate: float = 1.0
+    unless: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def _assertion(
         if "every_eval" in incident
     ]
     own_failures = [
-        FailureMode(failing(each), each.get("when"), each.get("rate", 1.0))
+        FailureMode(failing(each), each.get("when"), each.get("rate", 1.0), each.get("unless"))
         for each in item.get("fails", ())
     ]
     return Assertion(

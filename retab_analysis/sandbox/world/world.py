@@ -107,25 +107,21 @@ def _versions(fields: Fields, blocks: Mapping[str, Block], anchor: int) -> Itera
         )
 
 
-def edit(workflow: Workflow, block: Block, prompt: str, at: int, named: RunsName) -> Workflow:
-    """Add a draft in which a block has another prompt.
+def edit(
+    workflow: Workflow, block: Block, config: Mapping[str, Any], at: int, named: RunsName
+) -> Workflow:
+    """Add a draft in which a block has another configuration.
 
-    The block's outputs are those with the longest earlier prompt that the new one contains; without
-    one, the present outputs.
+    A configuration that it had has its code and its outputs. Another one has the outputs of the
+    longest earlier prompt that its prompt contains, or else the present outputs.
     """
     newest, number = workflow.newest, len(workflow.versions) + 1
-    config = {**newest.configs[block.id], "prompt": prompt}
-    revision, held = number, ""
-    acts_as = {block.id: newest.number, **newest.acts_as}
-    for version in workflow.versions:
-        its = version.configs.get(block.id, {})
-        known = its.get("prompt", "")
-        if known and known in prompt and len(known) >= len(held):
-            held = known
-            acts_as[block.id] = version.acts_as.get(block.id, version.number)
-        if its == config:
-            revision = version.revisions[block.id]
-    revisions = {**newest.revisions, block.id: revision}
+    had = [each for each in workflow.versions if block.id in each.configs]
+    same = [each for each in had if each.configs[block.id] == config]
+    prompts = {each.number: each.configs[block.id]["prompt"] for each in had}
+    alike = [each for each in had if prompts[each.number] in config["prompt"]]
+    like = max(same or alike or [newest], key=lambda at: (len(prompts[at.number]), at.number))
+    revisions = {**newest.revisions, block.id: same[0].revisions[block.id] if same else number}
     content = fingerprint("workflow", workflow.id, *sorted(revisions.items()))
     draft = replace(
         newest,
@@ -136,14 +132,23 @@ def edit(workflow: Workflow, block: Block, prompt: str, at: int, named: RunsName
         fingerprint=content,
         block_fingerprints={
             **newest.block_fingerprints,
-            block.id: fingerprint("block", workflow.id, block.id, revision),
+            block.id: fingerprint("block", workflow.id, block.id, revisions[block.id]),
         },
         configs={**newest.configs, block.id: config},
         publication=None,
-        acts_as=acts_as,
+        acts_as={**newest.acts_as, block.id: like.acts_as.get(block.id, like.number)},
     )
     versions = (*workflow.versions, draft)
     return replace(workflow, versions=tuple(_name_drafts(versions, named)))
+
+
+def config_before(workflow: Workflow, block: Block) -> Mapping[str, Any]:
+    """Give the configuration that a block has in production, or else had before its newest edit."""
+    now = workflow.newest.configs[block.id]
+    had = [each for each in workflow.versions if block.id in each.configs]
+    published = [each.configs[block.id] for each in had if each.publication]
+    others = [each.configs[block.id] for each in had if each.configs[block.id] != now]
+    return [now, *others, *published[-1:]][-1]
 
 
 def _name_drafts(versions: Iterable[Version], named: RunsName) -> Iterator[Version]:
