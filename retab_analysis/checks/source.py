@@ -13,6 +13,7 @@ import polars as pl
 from retab_analysis.errors import (
     AuthenticationError,
     RetabAnalysisError,
+    ServerError,
 )
 from retab_analysis.fetch.edits import read_graphs, read_history
 from retab_analysis.fetch.kept import read_results
@@ -24,7 +25,7 @@ from retab_analysis.fetch.lists import (
 from retab_analysis.fetch.paging import PAGE_SIZE, Fetched
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.polling import GRACE
-from retab_analysis.fetch.publications import is_unknown, read_newest_versions
+from retab_analysis.fetch.publications import is_unavailable, read_newest_versions
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, is_away, run_all
@@ -127,7 +128,7 @@ class Source:
             try:
                 self._lists.live = read_live_blocks(self.client, self.workflow_id)
             except RetabAnalysisError as error:
-                if not is_unknown(error):
+                if not (is_unavailable(error) or isinstance(error, ServerError)):
                     raise
                 self._lists.live = LIVE_BLOCKS.empty()
         return self._lists.live

@@ -152,6 +152,37 @@ def _place_named(rows: Sequence[_BlockRun], named: frozenset[str]) -> Iterator[_
     last = next((row for row in reversed(rows) if row.run_id in named), None)
     for row in rows:
         told: tuple[Place, Why] = "earlier", "before"
+        if row.run_id in named:
+            told = "candidate", "asked for"
+        elif last is not None and row.is_after(last):
+            told = ("candidate", "rerun") if _takes(last, row) else ("tried", "later")
+        yield _Placed(row.run_id, row.block, None, *told)
+
+
+def _takes(last: _BlockRun, row: _BlockRun) -> bool:
+    """Whether the row of a run takes a later run of a single eval."""
+    until = last.ended_at or last.created_at
+    if until is None or row.created_at is None or row.created_at > until + OPEN:
+        return False
+    return row.scope == "eval" and has_same_code(row, last)
+
+
+def _place_block(
+    rows: Sequence[_BlockRun],
+    size: int,
+    whole: Mapping[str, datetime | None],
+    had: Mapping[str, Collection[str]],
+) -> Iterator[_Placed]:
+    """The place of each run of one block, and of single evals that have another place."""
+    present = [row for row in rows if row.is_present]
+    present = present or [row for row in rows if has_same_code(row, rows[-1])]
+    standing = [at for at, row in enumerate(present) if row.scope == "workflow" and row.stands]
+    side = present[standing[-1] :] if standing else present
+    most = [at for at, row in enumerate(side) if row.is_completed and 2 * row.decided >= size]
+    side = side[most[-1] :] if most else side
+    ids, older = {row.run_id for row in side}, _list_older(rows, side)
+    for row in rows:
+        told: tuple[Place, Why] = "earlier", "before"
         if row.run_id in ids:
             told = "candidate", "present code"
         elif row.run_id in older:

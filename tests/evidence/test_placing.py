@@ -29,7 +29,8 @@ def placed(letters: str, codes: str, **more: frozenset[str]) -> list[tuple[str, 
     )
     known = frame.select("eval_id", "block_id").unique()
     saved = pl.concat([EVALS.empty(), known], how="diagonal")
-    told = place_results(Timeline.make(frame, saved).results, runs, saved, **more).filter(eval_id="a").sort("run_created_at")
+    marked = Timeline.make(frame, saved).results
+    told = place_results(marked, runs, saved, **more).filter(eval_id="a").sort("run_created_at")
     return [*told.select("place", "why").iter_rows()]
 
 
