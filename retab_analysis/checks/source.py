@@ -32,6 +32,7 @@ from retab_analysis.fetch.threads import TaskOutcomes, is_away, run_all
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS
 from retab_analysis.transport import Client
+from retab_analysis.vocabulary import DRAFT
 
 T = TypeVar("T")
 ReadResults = Callable[..., Fetched]
@@ -206,6 +207,8 @@ class Source:
     def read_blocks(self, versions: Sequence[str]) -> dict[str, pl.DataFrame]:
         """The blocks of those versions that the API has, by version id or ``"draft"``."""
         known = self._lists.graphs
+        if DRAFT in versions and not (live := self._read_live()).is_empty():
+            known[DRAFT] = live
         if missing := [each for each in versions if each not in known]:
             found = self._insist(partial(read_graphs, self.client, self.workflow_id, missing))
             known |= {each: found.get(each) for each in missing}

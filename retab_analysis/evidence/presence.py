@@ -11,7 +11,8 @@ A code that is old for an eval is never present for it, whatever the block says 
 the validity of another remembered run on that code is the present one. Then the block:
 
 d. Codes that are present for an eval are present for all its evals.
-e. If its evals are stale: what ran after the block was saved, on a code that is old for none.
+e. If its evals are stale: what ran after the block was saved, on a code that is old for none;
+   if that time is not known, the newest code that was seen first after all old ones.
 f. If the API says nothing: the codes of the draft's era; else what ran after the save.
 g. If there is nothing at all: the code of the newest result, which is then ``unknown``.
 """
@@ -235,8 +236,8 @@ def _find_one(
     if any(each.word == "stale" for each in told):
         old = frozenset[str]().union(*(each.old for each in told))
         rest = [each for each in coded if each.code not in old]
-        codes = rest[-1:] if saved_at is None else _choose_since(rest, saved_at)
-        return Presence("stale", _codes(codes), saved_at, its)
+        chosen = _choose_newer(coded, rest) if saved_at is None else _choose_since(rest, saved_at)
+        return Presence("stale", _codes(chosen), saved_at, its)
     if era_codes is not None:
         return Presence("history", frozenset(era_codes), saved_at, its)
     if saved_at is not None:
@@ -246,6 +247,19 @@ def _find_one(
 
 def _codes(ran: Sequence[Ran]) -> frozenset[str]:
     return frozenset(each.code for each in ran if each.code is not None)
+
+
+def _choose_newer(ran: Sequence[Ran], rest: Sequence[Ran]) -> Sequence[Ran]:
+    """The newest code of the rest, if it was seen first after all others that ran.
+
+    An earlier code is the present one only if it was put back, and then it has not run since.
+    """
+    first: dict[str | None, int] = {}
+    for at, each in enumerate(ran):
+        first.setdefault(each.code, at)
+    others = first.keys() - {each.code for each in rest}
+    newest = max((first[code] for code in others), default=-1)
+    return [each for each in rest if first[each.code] > newest][-1:]
 
 
 def _choose_since(ran: Sequence[Ran], saved_at: datetime) -> Sequence[Ran]:
