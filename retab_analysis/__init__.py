@@ -64,6 +64,7 @@ if _TYPE_CHECKING:
     from retab_analysis.checks.open_document import open_document as open_document
     from retab_analysis.checks.overview import overview as overview
     from retab_analysis.checks.settle import settle as settle
+    from retab_analysis.checks.start import start_runs as start_runs
     from retab_analysis.checks.verdict import check as check
     from retab_analysis.checks.verdict import compare_versions as compare_versions
     from retab_analysis.comparison import compare as compare
@@ -103,7 +104,6 @@ if _TYPE_CHECKING:
     from retab_analysis.fetch import fetch_runs as fetch_runs
     from retab_analysis.fetch import fetch_versions as fetch_versions
     from retab_analysis.fetch import fetch_workflows as fetch_workflows
-    from retab_analysis.fetch import start_runs as start_runs
     from retab_analysis.fetch import wait_for_runs as wait_for_runs
     from retab_analysis.plots import plot_comparison as plot_comparison
     from retab_analysis.plots import plot_durations as plot_durations
@@ -126,6 +126,7 @@ _NAMES = {
     "checks.open_document": "open_document",
     "checks.overview": "overview",
     "checks.settle": "settle",
+    "checks.start": "start_runs",
     "checks.defaults": "use",
     "comparison": "compare",
     "comparison.report": "write_report",
@@ -139,7 +140,7 @@ _NAMES = {
     "export": "read_csv write_csv write_excel",
     "fetch": (
         "cancel_runs fetch_edits fetch_evals fetch_result fetch_results fetch_run fetch_runs "
-        "fetch_versions fetch_workflows start_runs wait_for_runs"
+        "fetch_versions fetch_workflows wait_for_runs"
     ),
     "plots": "plot_comparison plot_durations plot_outcomes plot_pass_rate plot_verdicts",
     "sandbox": "Sandbox",

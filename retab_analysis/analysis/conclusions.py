@@ -11,16 +11,17 @@ import polars as pl
 
 from retab_analysis.evidence.comparable import NEEDED as OF_LEDGER
 from retab_analysis.evidence.placing import place_results
-from retab_analysis.evidence.present import find_present, list_codes, mark_present
 from retab_analysis.evidence.saved_evals import find_expected, judge_saved, remember_passes
 from retab_analysis.evidence.telling import SHOWN, Told, tell
+from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.schema import EVALS, RESULTS
 from retab_analysis.vocabulary import BROKEN, DECIDED, MOMENT, TERMINAL, first_that_holds
 
 NEEDED = (*OF_LEDGER, "status", "duration_ms")
 """The columns of a RESULTS frame that are read."""
 
-_UNREAD = tuple(each for each in (*SHOWN, "path", "score") if each not in NEEDED)
+_SHOWN = (*SHOWN, "path", "score", "started_at", "assertion_id")
+_UNREAD = tuple(each for each in _SHOWN if each not in NEEDED)
 
 
 def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
@@ -34,11 +35,11 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     )
     saved = _make_saved(dated) if evals is None else evals
     runs = _describe_runs(dated)
-    present = find_present(saved, list_codes(dated), dict)
-    placed = place_results(mark_present(dated, present), runs, saved)
+    timeline = Timeline.make(dated, saved)
+    placed = place_results(timeline.results, runs, saved)
     now, earlier = (placed.filter(place=place) for place in ("candidate", "earlier"))
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item())
-    known = judge_saved(now, saved, present, find_expected(runs, saved, placed))
+    known = judge_saved(now, timeline, find_expected(runs, saved, placed))
     told = tell(now, None, pl.concat([earlier, remembered], how="diagonal"), known)
     if evals is not None:
         return told

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,13 +11,12 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.checks.source import Source
-from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.spans import choose_versions, list_published
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edits import find_era, mark_codes, read_past_versions
+from retab_analysis.fetch.edits import find_era, read_past_versions
 from retab_analysis.fetch.lists import read_two_versions, resolve_workflow
 from retab_analysis.fetch.params import quote_id
 from retab_analysis.fetch.publications import resolve_versions
@@ -26,7 +24,7 @@ from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
 from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, is_draft
+from retab_analysis.vocabulary import DRAFT, is_draft
 
 _MOST_BLOCKS, _MOST_VERSIONS = 12, 6
 _OF_BLOCK = tuple(BLOCKS.schema)
@@ -133,7 +131,6 @@ class _Search:
             raise error
         eras = outcomes.results[0]
         if eras is not None:
-            self._mark_codes(eras)
             self._look_into(eras)
         versions = inside(self.comparison).sides.around.versions
         if versions is None and not self.missing.is_empty():
@@ -158,20 +155,6 @@ class _Search:
             why=FORGOTTEN if eras is None else NOT_THERE,
             labels=self.source.labels | {k: label for each in known for k, label in each.rows()},
         )
-
-    def _mark_codes(self, eras: pl.DataFrame) -> None:
-        sides = inside(self.comparison).sides
-        frames = sides.candidate, sides.baseline, sides.history
-        # A mark and a fingerprint always differ, whether the code does or not.
-        told = (each.drop_nulls(BLOCK_CODE)["block_id"] for each in sides.known)
-        silent = eras.filter(~pl.col("block_id").is_in(pl.concat(told).unique().implode()))
-        marked = [each if each is None else mark_codes(each, silent) for each in frames]
-        if all(new is old for new, old in zip(marked, frames, strict=True)):
-            return
-        known: dict[str, Any] = dict(zip(("candidate", "baseline", "history"), marked, strict=True))
-        sides = replace(sides, **known)
-        self.comparison = compare_sides(sides, self.comparison.alpha, self.comparison.margin)
-        self.spans = inside(self.comparison).spans
 
     @property
     def missing(self) -> pl.DataFrame:

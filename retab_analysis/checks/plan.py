@@ -41,11 +41,11 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
 from retab_analysis.evidence.comparable import HORIZON
-from retab_analysis.fetch.edited import SAVE_FIRST, count
 from retab_analysis.fetch.lists import refuse_unknown
 from retab_analysis.fetch.params import RunList, Runs
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.fetch.runs import fetch_run
+from retab_analysis.fetch.starts import SAVE_FIRST, count
 from retab_analysis.schema import RUNS
 from retab_analysis.vocabulary import DRAFT
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 import polars as pl
 
-from retab_analysis.checks.plan import AHEAD, OLD, WHOLE, ReadingPlan
+from retab_analysis.checks.plan import (
+    AHEAD,
+    HISTORY,
+    LAST_GOOD,
+    OLD,
+    Limits,
+    ReadingPlan,
+    RunListing,
+    make_plan,
+)
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
+from retab_analysis.errors import list_some
 from retab_analysis.evidence.placing import is_in_scope, place_results
-from retab_analysis.evidence.present import (
-    Present,
-    find_present,
-    is_up_to_date,
-    list_codes,
-    mark_present,
-)
 from retab_analysis.evidence.saved_evals import (
     SavedEvals,
     find_expected,
     judge_saved,
     remember_passes,
 )
-from retab_analysis.progress import Progress
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT
+from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_silent, mark_codes
+from retab_analysis.progress import Progress, Silent
+from retab_analysis.vocabulary import DECIDED, MOMENT
 
 _NAMED = 3
 DAY = timedelta(days=1)
@@ -38,10 +41,6 @@ _NO_CODES = (
 )
 
 
-PresentCodes = Mapping[str, Present]
-"""The present code of each block, by its id."""
-
-
 def read_results(plan: ReadingPlan, source: Source, progress: Progress) -> pl.DataFrame:
     """The results of the runs of a plan, without those that are still to come."""
     results = source.read_results(plan.read, progress)
@@ -50,23 +49,43 @@ def read_results(plan: ReadingPlan, source: Source, progress: Progress) -> pl.Da
     return results.filter(~pending)
 
 
-def read_present(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> PresentCodes:
-    """The present codes; none between two versions, about which they say nothing."""
+def choose_timeline(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> Timeline | None:
+    """The timeline; none between two versions, about which it says nothing."""
     if plan.versions:
-        return {}
-    codes = list_codes(results.filter(~_is_baseline(plan)))
-    return find_present(source.saved, codes, source.read_saved_at, source.read_begun)
+        return None
+    return read_timeline(results, source)
+
+
+def read_timeline(results: pl.DataFrame, source: Source) -> Timeline:
+    """The timeline of some results and all saved evals; reads the history of blocks if it must."""
+    saved, saved_at = source.saved, source.read_saved_at()
+    silent = list_silent(results, saved, saved_at)
+    eras = source.read_edits(silent) if silent else None
+    return Timeline.make(results, saved, saved_at, eras)
+
+
+def read_as_it_is_now(source: Source) -> SavedEvals:
+    """The facts about the saved evals, from the reading of ``check``."""
+    listing = RunListing.read(source)
+    if listing.present.is_empty():
+        return SavedEvals(source.saved, stale=dict.fromkeys(source.saved["eval_id"], "never"))
+    plan = make_plan(listing, None, LAST_GOOD, Limits.choose(HISTORY, source))
+    results = read_results(plan, source, Silent())
+    return make_sides(plan, results, read_timeline(results, source), source).saved
 
 
 def make_sides(
-    plan: ReadingPlan, results: pl.DataFrame, present: PresentCodes, source: Source
+    plan: ReadingPlan, results: pl.DataFrame, timeline: Timeline | None, source: Source
 ) -> Sides:
-    if plan.versions:
+    if timeline is None:
         return _make_version_sides(plan, results, source)
     saved, is_baseline = source.saved, _is_baseline(plan)
-    others, facts = results.filter(~is_baseline), _describe_runs(plan.read)
+    facts, judged = _describe_runs(plan.read), timeline.results.filter(~is_baseline)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
-    placed = place_results(mark_present(others, present), facts, saved, named)
+    # Results of a run that goes on judge nothing, unless you asked for that run.
+    going = _list_going(plan.read, source) if plan.follow else plan.read.clear()
+    judged = judged.filter(~pl.col("run_id").is_in(going["run_id"].implode()).fill_null(False))
+    placed = place_results(judged, facts, saved, named)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
     )
@@ -87,9 +106,10 @@ def make_sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
         if plan.baseline is None
-        else check_results(results.filter(is_baseline), "baseline").collect(),
+        else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
-        saved=judge_saved(now, saved, present, expected, pending)
+        timeline=timeline,
+        saved=judge_saved(now, timeline, expected, pending, going)
         if plan.follow
         else SavedEvals(saved, expected, pending),
         read=ReadRuns(
@@ -98,10 +118,9 @@ def make_sides(
             plan=plan.table,
             horizon=plan.horizon,
             after_gaps=plan.after_gaps,
-            changed_blocks=_read_changed(plan, now, source),
             unnamed=max(0, lost - open_ones),
             waiting=count_waiting(plan.candidate.runs),
-            newer=_list_newer(plan, placed, source) if plan.follow else (),
+            newer=_list_newer(plan, timeline, source) if plan.follow else (),
             could_not_run=is_cut,
         ),
         notes=(
@@ -109,9 +128,15 @@ def make_sides(
             *_note_reverted(placed, source),
             *_note_tried(tried),
             *_note_invalid(saved),
+            *_note_unseen(timeline, source),
             *_note_deleted(missing - open_ones),
         ),
     )
+
+
+def _list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """The runs that have not ended and are younger than a day."""
+    return runs.filter(~pl.col("is_terminal"), pl.col("created_at") > source.client.api_time - DAY)
 
 
 def _is_baseline(plan: ReadingPlan) -> pl.Expr:
@@ -122,8 +147,9 @@ def _is_baseline(plan: ReadingPlan) -> pl.Expr:
 def _make_version_sides(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> Sides:
     """All results of two versions. The evals' present definitions say nothing about either."""
     assert plan.baseline is not None
+    coded = mark_codes(results)
     now, before = (
-        results.filter(pl.col("run_id").is_in(side.runs["run_id"].implode()))
+        coded.filter(pl.col("run_id").is_in(side.runs["run_id"].implode()))
         for side in (plan.candidate, plan.baseline)
     )
     return Sides(
@@ -132,7 +158,6 @@ def _make_version_sides(plan: ReadingPlan, results: pl.DataFrame, source: Source
         read=ReadRuns(
             against=" and nothing else",
             plan=plan.table,
-            changed_blocks=_read_changed(plan, now, source),
             unnamed=_count_lost(plan.candidate.runs, now)[0],
             waiting=count_waiting(plan.candidate.runs),
             versions=plan.versions,
@@ -176,9 +201,10 @@ def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame)
     return frozenset(saved.filter(valid, there, is_in_scope(plan.candidate.runs))["eval_id"])
 
 
-def _list_newer(plan: ReadingPlan, placed: pl.DataFrame, source: Source) -> tuple[NewerRun, ...]:
-    on_code = {*placed.filter("is_present")["run_id"].drop_nulls()}
-    fresh = [each["eval_id"] for each in source.saved.iter_rows(named=True) if is_up_to_date(each)]
+def _list_newer(plan: ReadingPlan, timeline: Timeline, source: Source) -> tuple[NewerRun, ...]:
+    on_code = {*timeline.results.filter(pl.col("on_code") != "is_not")["run_id"].drop_nulls()}
+    told = (each for its in timeline.presences.values() for each in its.told.values())
+    fresh = [each.eval_id for each in told if each.word == "fresh"]
     unsure = source.saved.filter(~pl.col("eval_id").is_in(fresh))
     now, found = source.client.api_time, []
     for run in plan.open_runs.iter_slices(1):
@@ -190,7 +216,7 @@ def _list_newer(plan: ReadingPlan, placed: pl.DataFrame, source: Source) -> tupl
         kind = "future" if at is not None and at > now + AHEAD else kind
         is_judged = row["run_id"] in on_code or unsure.filter(is_in_scope(run)).is_empty()
         block = row["target_block_id"]
-        found.append(NewerRun(kind, is_judged, at, done, row["total_evals"], block))
+        found.append(NewerRun(row["run_id"], kind, is_judged, at, done, row["total_evals"], block))
     return tuple(found)
 
 
@@ -201,22 +227,6 @@ def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) ->
         asked = saved.filter(is_in_scope(run))["eval_id"]
         found |= {*asked} - {*now.filter(run_id=run["run_id"].item())["eval_id"]}
     return frozenset(found)
-
-
-def _read_changed(plan: ReadingPlan, now: pl.DataFrame, source: Source) -> frozenset[str] | None:
-    """The blocks that differ, if the results do not tell their code; else None."""
-    if now[BLOCK_CODE].null_count() == 0:
-        return None
-    earlier = plan.read.filter(WHOLE, why="an earlier run of the whole workflow").head(1)
-    before = earlier if plan.baseline is None else plan.baseline.runs
-    pair = [
-        side["workflow_version_id"].unique().to_list() for side in (before, plan.candidate.runs)
-    ]
-    # A draft keeps its version's name while it is edited: one name on both sides does not mean that
-    # nothing changed.
-    if any(len(each) != 1 or each[0] is None for each in pair) or pair[0] == pair[1]:
-        return None
-    return source.read_changed_blocks(pair[0][0], pair[1][0])
 
 
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
@@ -240,9 +250,9 @@ def _say_against(plan: ReadingPlan) -> str:
 
 
 def _note_reverted(placed: pl.DataFrame, source: Source) -> list[str]:
-    known = placed.drop_nulls((BLOCK_CODE, "run_created_at")).filter(pl.col("run_scope") != "eval")
+    known = placed.drop_nulls(("code", "run_created_at")).filter(pl.col("run_scope") != "eval")
     codes = known.group_by("block_id", "place", "run_id").agg(
-        pl.col(BLOCK_CODE).first().alias("code"), pl.col("run_created_at").first().alias("at")
+        pl.col("code").first(), pl.col("run_created_at").first().alias("at")
     )
     notes = []
     its = codes.sort("block_id", "at", "run_id").partition_by("block_id", as_dict=True)
@@ -270,6 +280,16 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
     ]
 
 
+def _note_unseen(timeline: Timeline, source: Source) -> list[str]:
+    """The blocks whose edits cannot be seen, because nothing but their results tells a code."""
+    saved = timeline.definitions.saved
+    blocks = sorted({*timeline.unseen}.intersection(saved["block_id"]))
+    if not blocks:
+        return []
+    names = Edits(saved.select("block_id"), labels=source.labels)
+    return [f"Edits of {list_some(map(names.name, blocks), _NAMED)} cannot be seen."]
+
+
 def _note_deleted(count: int) -> list[str]:
     if count <= 0:
         return []
@@ -287,5 +307,4 @@ def _note_invalid(saved: pl.DataFrame) -> list[str]:
 
 def note_codes(results: pl.DataFrame) -> list[str]:
     """The notes about codes if no decided result has the fingerprint of its code."""
-    codes = results.filter(pl.col("state").is_in(DECIDED))[BLOCK_CODE]
-    return [_NO_CODES] if 0 < len(codes) == codes.null_count() else []
+    return [_NO_CODES] if lacks_codes(results.filter(pl.col("state").is_in(DECIDED))) else []

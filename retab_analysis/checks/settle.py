@@ -13,10 +13,11 @@ from functools import partial
 import polars as pl
 
 from retab_analysis.arguments import check_count
+from retab_analysis.checks.read import read_timeline
+from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.config_changes import Edits
-from retab_analysis.comparison.detail import list_evals, name_eval, say_word
+from retab_analysis.comparison.detail import list_evals, name_block, name_eval, say_word
 from retab_analysis.comparison.names import say_day
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import check_results
@@ -27,11 +28,12 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     list_some,
 )
-from retab_analysis.evidence.freshness import find_edited, has_freshness, split_reruns
+from retab_analysis.evidence.saved_evals import find_tested
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.timeline import split_reruns
 from retab_analysis.fetch import fetch_results, wait_for_runs
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.lists import read_live_blocks, read_saved
+from retab_analysis.fetch.lists import read_saved
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
 from retab_analysis.markup import count_noun, one_line
@@ -41,14 +43,6 @@ from retab_analysis.transport import Client
 
 _WAIT = 24 * 3600.0
 
-# The edits in words, over the blocks and the evals of one kind.
-_EDITED = {
-    "code": "{blocks}",
-    "validity": "{blocks}, or the assertion of {evals}",
-    "inputs": "the inputs of {evals}",
-    "condition": "the assertion of {evals}",
-    "saved": "{blocks}, as it was saved again",
-}
 _NAMED = 12
 MOST_ERRORS = 10
 """How many isolated errors are run again on their own."""
@@ -203,8 +197,8 @@ def _say_outcome(story: Story, now: datetime) -> str:
 
 
 def _list_counting(comparison: Comparison) -> list[Story]:
-    """The evals without the accepted ones."""
-    aside = comparison.gate().accepted
+    """The evals without the accepted ones, and without those that a run tests now."""
+    aside = {*comparison.gate().accepted, *inside(comparison).sides.saved.on_way}
     return [each for each in inside(comparison).stories if each.id not in aside]
 
 
@@ -291,24 +285,24 @@ class _Settling:
             if each.id not in there:
                 self.gone[each.id] = "the workflow has no such saved eval any more"
         asked = [each for each in chosen if each.id in there]
-        is_asked = pl.col("eval_id").is_in([each.id for each in asked])
-        self._refuse_edited(saved.frame.filter(is_asked))
+        self._refuse_edited(asked)
         return asked
 
-    def _refuse_edited(self, saved: pl.DataFrame) -> None:
-        candidate = inside(self.comparison).sides.candidate
-        blocks = None
-        if saved.select((~has_freshness()).any()).item():
-            blocks = read_live_blocks(self.client, _workflow_of(self.comparison))
-        self._refuse(
-            find_edited(candidate, saved, blocks),
-            "a rerun would say nothing about the candidate, so none was started",
-        )
+    def _refuse_edited(self, asked: Sequence[Story]) -> None:
+        """Refuse evals whose results are not of the workflow as it is now."""
+        source = Source(self.client, _workflow_of(self.comparison))
+        sides = inside(self.comparison).sides
+        told = read_timeline(pl.concat(sides.known, how="diagonal"), source)
+        is_now = pl.col("run_id").is_in(sides.candidate["run_id"].implode())
+        tested = find_tested(told.results.filter(is_now))
+        edited = [each for each in asked if each.id not in tested]
+        self._refuse(edited, "a rerun would say nothing about the candidate, so none was started")
 
-    def _refuse(self, edited: pl.DataFrame, why: str) -> None:
-        if edited.height:
-            said = say_edited(edited, inside(self.comparison).sides.around.edits)
-            raise ConfigError(f"{said}: {why}; check a run of the workflow as it is now")
+    def _refuse(self, edited: Sequence[Story], why: str) -> None:
+        if edited:
+            raise ConfigError(
+                f"{say_edited(edited)}: {why}; check a run of the workflow as it is now"
+            )
 
     def _start(self, asked: Sequence[Story]) -> None:
         """Start a run for each eval; if a start fails, count the runs before it."""
@@ -336,7 +330,7 @@ class _Settling:
         ended, nothing = self.ended + self.waiting.height, RUNS.empty()
         # Both at once: a Ctrl-C between them would lose the runs.
         self.comparison, self.ended, self.waiting = counted, ended, nothing
-        reruns = count_noun(edited.height, "rerun")
+        reruns = count_noun(len(edited), "rerun")
         why = f"{reruns} ran other code, or asserted something else, and cannot be counted"
         self._refuse(edited, why)
 
@@ -378,17 +372,17 @@ class _Settling:
         )
 
 
-def _count_results(
-    comparison: Comparison, results: pl.DataFrame
-) -> tuple[Comparison, pl.DataFrame]:
-    sides = inside(comparison).sides
+def _count_results(comparison: Comparison, results: pl.DataFrame) -> tuple[Comparison, list[Story]]:
+    """The comparison with the reruns that repeat it, and the evals of the others."""
+    sides, stories = inside(comparison).sides, inside(comparison).stories
     named = _with_names(results, sides.candidate)
-    new = check_results(named, "reruns").collect().select(sides.candidate.columns)
-    same, edited = split_reruns(sides.candidate, new)
+    new = check_results(named, "reruns").collect()
+    same, edited = split_reruns(pl.concat(sides.known, how="diagonal"), new, sides.candidate)
+    others = [each for each in stories if each.id in edited]
     if same.is_empty():
-        return comparison, edited
-    grown = replace(sides, candidate=pl.concat([sides.candidate, same]))
-    return compare_sides(grown, comparison.alpha, comparison.margin), edited
+        return comparison, others
+    grown = replace(sides, candidate=pl.concat([sides.candidate, same], how="diagonal"))
+    return compare_sides(grown, comparison.alpha, comparison.margin), others
 
 
 def _workflow_of(comparison: Comparison) -> str:
@@ -417,17 +411,12 @@ def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(own).select(results.columns)
 
 
-def say_edited(edited: pl.DataFrame, edits: Edits | None = None) -> str:
-    """The edits in words: the beginning of a sentence."""
-    called = {} if edits is None else edits.names
-    said = []
-    for kind, words in _EDITED.items():
-        of = edited.filter(edited=kind)
-        ids = of["block_id"].drop_nulls().unique().sort()
-        blocks = [f"block {called.get(each) or one_line(each)}" for each in ids]
-        evals = [f"eval {one_line(row['eval_name'] or row['eval_id'])}" for row in of.to_dicts()]
-        if evals:
-            blocks = blocks or ["a block"]
-            said.append(words.format(blocks=list_some(blocks, 3), evals=list_some(evals, 3)))
-    was = "may have been" if (edited["edited"] == "saved").all() else "was"
-    return f"the workflow {was} edited since the candidate ran ({'; '.join(said)})"
+def say_edited(edited: Sequence[Story]) -> str:
+    """Which evals were edited, or their blocks, in words: the beginning of a sentence."""
+    blocks = dict.fromkeys(one_line(name_block(each)) for each in edited if each.block_id)
+    names = list_some((one_line(name_eval(each)) for each in edited), 3)
+    where = f", or block {list_some(blocks, 3)}" if blocks else ""
+    was = "was" if len(edited) == 1 else "were"
+    return (
+        f"{count_noun(len(edited), 'eval')} ({names}){where} {was} edited since the candidate ran"
+    )

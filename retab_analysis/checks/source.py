@@ -12,15 +12,13 @@ import polars as pl
 
 from retab_analysis.errors import (
     AuthenticationError,
-    InvalidRequestError,
-    NotFoundError,
     RetabAnalysisError,
+    ServerError,
 )
 from retab_analysis.fetch.edits import read_graphs, read_history
 from retab_analysis.fetch.kept import read_results
 from retab_analysis.fetch.lists import (
     find_workflow,
-    read_changed_blocks,
     read_live_blocks,
     read_saved,
 )
@@ -34,6 +32,7 @@ from retab_analysis.fetch.threads import TaskOutcomes, is_away, run_all
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.schema import ERAS, LIVE_BLOCKS, RESULTS
 from retab_analysis.transport import Client
+from retab_analysis.vocabulary import DRAFT
 
 T = TypeVar("T")
 ReadResults = Callable[..., Fetched]
@@ -49,7 +48,6 @@ class Lists:
     surroundings: tuple[pl.DataFrame | None, pl.DataFrame | None] | None = None
     eras: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by blocks
     graphs: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by versions
-    changed: dict[tuple[str, str], frozenset[str] | None] = field(default_factory=dict)
 
 
 class Source:
@@ -102,6 +100,7 @@ class Source:
             lambda: self.saved,
             partial(find_workflow, self.client, self.workflow_id),
             self.read_versions,
+            self._read_live,
         ]
         run_all(tasks, self.client.max_concurrency, outcomes)
         error = outcomes.errors.get(0) or outcomes.error()
@@ -130,7 +129,7 @@ class Source:
             try:
                 self._lists.live = read_live_blocks(self.client, self.workflow_id)
             except RetabAnalysisError as error:
-                if not is_unavailable(error):
+                if not (is_unavailable(error) or isinstance(error, ServerError)):
                     raise
                 self._lists.live = LIVE_BLOCKS.empty()
         return self._lists.live
@@ -201,17 +200,14 @@ class Source:
         eras = [its for each in blocks if (its := known[each]) is not None]
         return None if blocks and not eras else pl.concat([ERAS.empty(), *eras])
 
-    def read_begun(self, blocks: Sequence[str]) -> dict[str, datetime | None]:
-        """When the era of the draft began, for blocks whose history the API gives."""
-        eras = ERAS.empty() if (its := self.read_edits(blocks)) is None else its
-        return dict(eras.filter("is_draft")["block_id", "first_seen_at"].iter_rows())
-
     def read_kept_edits(self) -> pl.DataFrame:
         return ERAS.empty()
 
     def read_blocks(self, versions: Sequence[str]) -> dict[str, pl.DataFrame]:
         """The blocks of those versions that the API has, by version id or ``"draft"``."""
         known = self._lists.graphs
+        if DRAFT in versions and not (live := self._read_live()).is_empty():
+            known[DRAFT] = live
         if missing := [each for each in versions if each not in known]:
             found = self._insist(partial(read_graphs, self.client, self.workflow_id, missing))
             known |= {each: found.get(each) for each in missing}
@@ -226,13 +222,3 @@ class Source:
         except RetabAnalysisError as error:
             self._errors.append(error)
             raise
-
-    def read_changed_blocks(self, baseline: str, candidate: str) -> frozenset[str] | None:
-        """The ids of the blocks that differ; None for a draft, for which the API answers 404."""
-        pair, known = (baseline, candidate), self._lists.changed
-        if pair not in known:
-            try:
-                known[pair] = read_changed_blocks(self.client, self.workflow_id, *pair)
-            except (NotFoundError, InvalidRequestError):
-                known[pair] = None
-        return known[pair]

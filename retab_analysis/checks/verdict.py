@@ -24,7 +24,7 @@ from retab_analysis.checks.plan import (
     RunListing,
     make_plan,
 )
-from retab_analysis.checks.read import make_sides, note_codes, read_present, read_results
+from retab_analysis.checks.read import choose_timeline, make_sides, note_codes, read_results
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import GivenAccepted, Policy, read_accepted
@@ -255,8 +255,8 @@ def make_verdict(asked: Question, kept: Memory, progress: Progress | bool | None
         )
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         results = read_results(plan, source, bar)
-        present = read_present(plan, results, source)
-        sides = make_sides(plan, results, present, source)
+        timeline = choose_timeline(plan, results, source)
+        sides = make_sides(plan, results, timeline, source)
         whole = replace(
             sides,
             around=Surroundings(workflow, versions),

@@ -12,6 +12,7 @@ import polars as pl
 
 from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.settle import RerunPlan, run_again
+from retab_analysis.checks.start import select_edited
 from retab_analysis.checks.verdict import check
 from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
 from retab_analysis.cli.console import FAILS, HOLDS, MANY, NOT_ASKED, UNDECIDED, Console, UsageError
@@ -24,7 +25,6 @@ from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_evals, fetch_runs, fetch_workflows, wait_for_runs
-from retab_analysis.fetch.edited import select_edited
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.markup import count_noun, one_line, without_controls

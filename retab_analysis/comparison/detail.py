@@ -298,7 +298,11 @@ def _say_more(story: Story, year: int | None) -> str:
 
 def _say_stale(story: Story) -> str:
     where = name_block(story) or "its block"
-    said = {"never": "never run", "eval": "was edited and has not run since"}
+    said = {
+        "never": "never run",
+        "eval": "was edited and has not run since",
+        "saved": "was saved again and has not run since",
+    }
     return said.get(story.saved.stale or "", f"has not run since the edit of {where}")
 
 

@@ -184,6 +184,8 @@ def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story]) -> str:
     said += ["the pass rate fell in one run"] if facts.fallen is not None else []
     verb, now = ("has", "it is") if len(stale) == 1 else ("have", "they are")
     said += [f"{count_noun(len(stale), 'eval')} {verb} not run as {now} now"] if stale else []
+    is_hidden = facts.sides.saved.hidden_since is not None
+    said += ["all evals were saved again, and edits among them cannot be seen"] * is_hidden
     said += ["a newer run cannot be judged yet"] if facts.sides.read.doubts else []
     if not said and not facts.is_decided:
         return "nothing was decided"

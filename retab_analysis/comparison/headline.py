@@ -370,11 +370,15 @@ def _not_run(facts: VerdictFacts) -> Heading | None:
     if not stale:
         return None
     if unrun is None or not any(each.saved.stale == "block" for each in stale):
-        edited = [each for each in stale if each.saved.stale == "eval"]
-        chosen, word = (edited, "edited") if edited else (stale, "new")
-        who = count_noun(len(chosen), f"{word} eval")
-        verb = "has" if len(chosen) == 1 else "have"
-        return Heading("○", "other", f"{who} {verb} not run yet", "; nothing else broke")
+        kinds = {kind: [s for s in stale if s.saved.stale == kind] for kind in ("eval", "saved")}
+        chosen = kinds["eval"] or kinds["saved"] or stale
+        verb, was = ("has", "was") if len(chosen) == 1 else ("have", "were")
+        if chosen is kinds["saved"]:
+            said = f"{count_noun(len(chosen), 'eval')} {was} saved again and {verb} not run since"
+        else:
+            word = "edited" if chosen is kinds["eval"] else "new"
+            said = f"{count_noun(len(chosen), f'{word} eval')} {verb} not run yet"
+        return Heading("○", "other", said, "; nothing else broke")
     going = find_going(facts, {each.block_id for each in stale})
     if going is not None:
         far = f"; its run goes on ({going.done} of {going.total})"
@@ -388,8 +392,20 @@ def _not_run(facts: VerdictFacts) -> Heading | None:
 
 
 def find_going(facts: VerdictFacts, blocks: Collection[str | None]) -> NewerRun | None:
+    """The run that goes on, and tests the evals of some blocks as they are now."""
+    on_way = facts.sides.saved.on_way
+    runs = {on_way.get(each.id) for each in facts.stories if each.block_id in blocks}
     going = (each for each in facts.sides.read.newer if each.kind == "going on")
-    return next((each for each in going if each.block_id is None or each.block_id in blocks), None)
+    return next((each for each in going if each.run_id in runs), None)
+
+
+def _saved_again(facts: VerdictFacts) -> Heading | None:
+    """Nearly all evals were saved again: which of them were edited cannot be seen."""
+    since = facts.sides.saved.hidden_since
+    if since is None:
+        return None
+    said = f"All evals were saved again on {say_day(since, facts.year)}"
+    return Heading("○", "other", said, ": edits among them cannot be seen")
 
 
 def _newer_run(facts: VerdictFacts) -> Heading | None:
@@ -467,6 +483,7 @@ _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
     _open,
     _objected,
     _not_run,
+    _saved_again,
     _newer_run,
     _nothing_passes,
     _fixed,

@@ -105,7 +105,8 @@ def _run(facts: VerdictFacts, reruns: int, workflow: _Workflow) -> NextStep | No
         evals = f", evals={json.dumps(missing)}" if len(missing) <= _LISTED else ""
         return workflow.start("Run the evals without a result", evals)
     fell = facts.fallen is not None and not facts.fallen.is_sure
-    if missing or read.unnamed or read.doubts or fell or not facts.is_decided:
+    is_hidden = facts.sides.saved.hidden_since is not None
+    if missing or read.unnamed or read.doubts or fell or is_hidden or not facts.is_decided:
         return workflow.start("Run the workflow again")
     return None
 

@@ -14,6 +14,7 @@ from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.telling import Told, tell
+from retab_analysis.evidence.timeline import CODES, Timeline, mark_codes
 from retab_analysis.schema import RESULTS, checked
 
 _FRAMES = (pl.DataFrame, pl.LazyFrame)
@@ -22,7 +23,7 @@ READ = tuple(
         (
             *(*NEEDED, "document_names", "condition", "expected_value", "actual_value", "path"),
             *("failure_code", "failure_message", "status_message", "document_ids"),
-            *("score", "threshold", "duration_ms", "created_at"),
+            *("score", "threshold", "duration_ms", "created_at", "started_at", "assertion_id"),
         )
     )
 )
@@ -30,7 +31,7 @@ READ = tuple(
 
 _OPTIONAL = (
     *("condition", "path", "document_ids", "completed_at", "run_scope", "run_completed_at"),
-    *("failure_code", "failure_message", "status_message"),
+    *("failure_code", "failure_message", "status_message", "started_at", "assertion_id"),
 )
 # Columns that are only shown, or sharpen the answer; a frame may lack them.
 
@@ -53,6 +54,7 @@ class NewerRun:
     ``is_judged``: whether it runs only the judged code anyway.
     """
 
+    run_id: str
     kind: str
     is_judged: bool
     at: datetime | None
@@ -70,7 +72,6 @@ class ReadRuns:
     plan: pl.DataFrame | None = None
     horizon: datetime | None = None  # rows before it only tell since when
     after_gaps: frozenset[str] = frozenset()  # runs before which some were not read
-    changed_blocks: frozenset[str] | None = None  # between the versions of both sides
     unnamed: int = 0  # results that are missing from the candidate's runs, or contradict these
     waiting: tuple[int, int] = (0, 0)  # how many results are still to come, of how many
     newer: tuple[NewerRun, ...] = ()
@@ -109,12 +110,17 @@ class Sides:
     around: Surroundings = field(default_factory=Surroundings)
     notes: tuple[str, ...] = ()
     accepted: Policy = field(default_factory=Policy)
+    timeline: Timeline | None = None  # None for frames, about which only their results tell
     started: pl.DataFrame | None = None  # reruns whose results are not counted yet
 
     @property
     def known(self) -> list[pl.DataFrame]:
         frames = (self.history, self.baseline, self.candidate)
         return [each for each in frames if each is not None]
+
+    def code(self, results: pl.DataFrame) -> pl.DataFrame:
+        """Results of the workflow with their codes."""
+        return mark_codes(results) if self.timeline is None else self.timeline.code(results)
 
     def tell(self) -> Told:
         read = self.read
@@ -123,7 +129,6 @@ class Sides:
             self.baseline,
             self.history,
             self.saved,
-            changed_blocks=read.changed_blocks,
             horizon=read.horizon,
             after_gaps=read.after_gaps,
         )
@@ -133,11 +138,12 @@ def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.Lazy
     """The columns of a RESULTS frame that a comparison reads, and ``also`` a user's own."""
     columns = list(dict.fromkeys((*READ, *also)))
     there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(columns)
+    marked = [each for each in CODES if each in there]
     absent = [each for each in _OPTIONAL if each not in there]
     needed = [each for each in columns if each in RESULTS.schema and each not in absent]
     known = checked(frame, RESULTS, needed, name)
     filled = [pl.lit(None, RESULTS.schema[each]).alias(each) for each in absent]
-    return known.with_columns(filled).select(columns)
+    return known.with_columns(filled).select(*columns, *marked)
 
 
 def check_one_workflow(*frames: pl.DataFrame | None) -> None:

@@ -26,27 +26,25 @@ import itertools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Protocol
 
 import numpy as np
 import polars as pl
 
+from retab_analysis.evidence.definition import DEFINITION, mark_own
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
-from retab_analysis.schema import RESULTS, asserts_the_same, write_by_value
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED, MOMENT, NOT_PASSING, known_state
+from retab_analysis.evidence.timeline import OF_CODES, Coded, compare_codes, mark_codes
+from retab_analysis.schema import RESULTS, write_by_value
+from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, known_state
 
 MOMENT_TYPE = pl.Datetime("us", "UTC")
 EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 """The values of ``side``: history, the given baseline, the candidate."""
 
-DEFINITION = ("handle_inputs_fingerprint", "condition_kind", "threshold", "expected")
-"""The columns that have to agree; ``expected`` compares the expected value by value."""
-
 NEEDED = (
-    *("eval_id", "eval_name", "block_id", "state", "run_id", "result_id", "workflow_id"),
-    *("workflow_version_id", "run_scope", "run_created_at", "run_completed_at", "created_at"),
-    *("completed_at", BLOCK_CODE, *DEFINITION[:-1], "expected_value"),
+    *("eval_id", "eval_name", "state", "result_id", "workflow_id", *OF_CODES),
+    *("run_scope", "run_created_at", "run_completed_at", "created_at", "completed_at"),
+    *(*DEFINITION[:-1], "expected_value"),
 )
 """The columns of a RESULTS frame that a ledger needs."""
 
@@ -56,22 +54,13 @@ HORIZON = 30
 """How many whole runs before the candidate decide."""
 SAME_DAY = timedelta(days=1)
 OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
-_TIES = ("eval_id", "state", BLOCK_CODE, *DEFINITION[:-1], "expected_value")
+_TIES = ("eval_id", "state", "code", *DEFINITION[:-1], "expected_value")
 _PLACED = pl.Schema({"block": pl.Int64, "run": pl.String, "is_now": pl.Boolean, "row": pl.Int64})
 _ROWS = pl.Schema(
     {"block": pl.Int64(), "row": pl.Int64(), "began": pl.String(), "moment": MOMENT_TYPE}
     | {"until": MOMENT_TYPE, "is_now": pl.Boolean()}
 )
 _NOT_TOLD = -1  # of an edit, besides SAME, UNKNOWN and EDITED
-
-
-class Coded(Protocol):
-    """A block in a run, as far as it tells its code."""
-
-    @property
-    def code(self) -> str | None: ...
-    @property
-    def workflow_version_id(self) -> str | None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +74,7 @@ class _Cell:
     moment: datetime | None
     ended: datetime | None
     code: str | None
-    workflow_version_id: str | None
+    draft: str | None
     is_single: bool
     is_remembered: bool  # whether only the saved eval remembers it
     eval: int  # the first one, for results of single evals
@@ -137,7 +126,9 @@ def combine_sides(
         for frame, side in sides
         if frame is not None
     ]
-    combined = pl.concat(frames, how="diagonal").with_columns(moment=MOMENT, state=known_state())
+    together = pl.concat(frames, how="diagonal")
+    coded = together if "code" in together.columns else mark_codes(together)
+    combined = coded.with_columns(moment=MOMENT, state=known_state())
     # The order of results with one moment is not known. Ids, or all judged columns, order them, so
     # the order of the frames has no effect.
     ties = _TIES if combined["result_id"].has_nulls() else ()
@@ -156,16 +147,13 @@ def _each_once(results: pl.DataFrame) -> pl.DataFrame:
 
 def collect(
     results: pl.DataFrame,
-    changed_blocks: frozenset[str] | None = None,
     horizon: datetime | None = None,
     saved: pl.DataFrame | None = None,
 ) -> Ledger:
     """Make a ledger of the frame of :func:`combine_sides`.
 
-    ``changed_blocks`` are the blocks in which the candidate's version differs from the one before,
-    None if unknown; they serve blocks whose results do not tell. ``horizon`` is the beginning of
-    the oldest run whose rows decide; None means the 30th newest whole run before the candidate.
-    ``saved`` has ``eval_id, condition``: each eval's present assertion.
+    ``horizon`` is the beginning of the oldest run whose rows decide; None means the 30th newest
+    whole run before the candidate. ``saved`` is an EVALS frame, with each eval's present assertion.
     """
     table, evals = _arrange(results)
     table = _describe_runs(_mark_comparable(table, saved))
@@ -176,7 +164,7 @@ def collect(
     table = table.join(placed, on=("block", "run", "is_now"), maintain_order="left")
     block = evals["block"].to_numpy()
     shape = evals.height, 1 + max([candidate, *(cell.row for cell in cells)])
-    edited, codes = _find_edits(table, evals, shape, candidate, changed_blocks)
+    edited, codes = _find_edits(table, shape)
     # In a row an eval counts at most once as a pass and once as a failure.
     passes, fails = (
         (_count(table.filter("comparable", pl.col("state").is_in(states)), shape) > 0).astype(int)
@@ -214,9 +202,9 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     table = results.filter(pl.col("eval_id").is_not_null()).select(
         *("at", "side", "moment", "state", "run_id", "run_scope", "run_completed_at"),
         *("completed_at", "workflow_version_id", "eval_id", "block_id", *DEFINITION[:-1]),
+        *("code", "draft"),
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
-        code=BLOCK_CODE,
         expected=pl.col("expected_value").replace(by_value),
     )
     evals = table.group_by("eval_id").agg(pl.col("block_id").drop_nulls().last()).sort("eval_id")
@@ -263,26 +251,6 @@ def _mark_comparable(table: pl.DataFrame, saved: pl.DataFrame | None) -> pl.Data
     return told.select(*table.columns, comparable=~(decided & differs).fill_null(False))
 
 
-def mark_own(results: pl.DataFrame, saved: pl.DataFrame, expected: str) -> pl.DataFrame:
-    """``at, is_own``: whether a result has the inputs and the condition that its eval has now.
-
-    A value that is unknown on one side is no difference; ``expected`` names the value's column.
-    """
-    keys = ("eval_id", *DEFINITION[:-1], expected)
-    now = saved.select("eval_id", "condition", inputs="latest_inputs_fingerprint")
-    both = results.select(keys).unique().join(now, on="eval_id", how="left")
-    asked = both.select("condition", "condition_kind", expected, "threshold").iter_rows()
-    same = [None if None in row[:2] else asserts_the_same(*row) for row in asked]
-    given = (pl.col("handle_inputs_fingerprint") == pl.col("inputs")).fill_null(True)
-    told = both.with_columns(is_own=pl.Series(same, dtype=pl.Boolean).fill_null(True)).with_columns(
-        pl.col("is_own") & given
-    )
-    joined = results.join(
-        told.select(*keys, "is_own"), on=keys, how="left", nulls_equal=True, maintain_order="left"
-    )
-    return joined.select("at", "is_own")
-
-
 def _describe_runs(table: pl.DataFrame) -> pl.DataFrame:
     """Add ``is_single, is_whole, outage`` of each result's run.
 
@@ -325,7 +293,7 @@ def _list_cells(table: pl.DataFrame) -> list[_Cell]:
         pl.col("moment").min(),
         pl.coalesce(pl.col("run_completed_at").max(), pl.col("completed_at").max()).alias("ended"),
         common(pl.col("code").filter(own)),
-        pl.col("workflow_version_id").drop_nulls().first(),
+        pl.col("draft").drop_nulls().first(),
         pl.col("is_single").first(),
         pl.col("run_id").is_null().first().alias("is_remembered"),
         pl.col("eval").first(),
@@ -359,10 +327,7 @@ class _Row:
 
 def has_same_code(row: Coded, other: Coded) -> bool:
     """Whether a block had one code in two runs; if that is not known, whether it may have."""
-    if row.code is not None and other.code is not None:
-        return row.code == other.code
-    versions = row.workflow_version_id, other.workflow_version_id
-    return None in versions or versions[0] == versions[1]
+    return compare_codes(row, other) != "edited"
 
 
 def _place_rows(cells: list[_Cell]) -> int:
@@ -430,19 +395,12 @@ def _count(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
     return counts.reshape(shape)
 
 
-def _find_edits(
-    table: pl.DataFrame,
-    evals: pl.DataFrame,
-    shape: tuple[int, int],
-    candidate: int,
-    changed_blocks: frozenset[str] | None,
-) -> tuple[Ints, Ints]:
+def _find_edits(table: pl.DataFrame, shape: tuple[int, int]) -> tuple[Ints, Ints]:
     """Whether the code of an eval's block in a row is another than in the row before.
 
     The answer is for rows in which an eval has results, except its first. The block's code decides
-    if both are known. Else an equal version means no edit, a version diff decides for the
-    candidate, and another version counts as an edit in other rows. If the code is unknown only in
-    between, equal codes around it mean no edit; with different ones it is not known. A block was
+    if both are known. Else one draft means no edit, and all other rows are not known. If the code
+    is unknown only in between, equal codes around it mean no edit. A block was
     edited if any of its evals that ran in the row before shows it. An eval's own results show it
     however old the result before is. If an eval was moved to another block, codes tell nothing: it
     is not known, unless another eval of that block shows an edit.
@@ -451,21 +409,18 @@ def _find_edits(
     """
     table = table.filter(pl.col("row") >= 0)
     has_results = _count(table, shape) > 0
-    codes, versions, blocks = (
+    codes, drafts, blocks = (
         _newest(_tell_apart(table[name]), _places(table, shape), has_results.size).reshape(shape)
-        for name in ("code", "workflow_version_id", "block_id")
+        for name in ("code", "draft", "block_id")
     )
-    by_version = _compare(versions, np.full_like(versions, UNKNOWN))
-    if changed_blocks is not None:
-        told = evals["block_id"].is_in(sorted(changed_blocks)).fill_null(False).to_numpy()
-        is_other = by_version[:, candidate] != SAME
-        by_version[:, candidate] = np.where(is_other & told, EDITED, SAME)
+    is_one_draft = (drafts > 0) & (drafts == _last_known(drafts))
+    by_draft = np.where(is_one_draft, SAME, UNKNOWN)
     before, after = _last_known(codes), _last_known(codes[:, ::-1])[:, ::-1]
     is_between = (codes == 0) & (before > 0) & (after > 0)
     blocks = _fill(blocks)
     of_codes = _last_known(np.where(codes > 0, blocks, 0))
     is_moved = _differ(blocks, _last_known(blocks)) | _differ(blocks, of_codes)
-    own = np.where(is_moved | is_between, UNKNOWN, _compare(codes, by_version))
+    own = np.where(is_moved | is_between, UNKNOWN, _compare(codes, by_draft))
     is_first = np.arange(shape[1]) == has_results.argmax(axis=1)[:, None]
     is_told = has_results & ~is_first & ~(is_between & (before == after))
     own = np.where(is_told, own, _NOT_TOLD)
@@ -534,7 +489,7 @@ def _find_errors(table: pl.DataFrame) -> pl.DataFrame:
         is_error | pl.col("state").is_in(DECIDED),
         pl.col("eval").is_in(table.filter(is_error)["eval"].unique().implode()),
     )
-    names = ("code", "workflow_version_id")
+    names = ("code", "draft")
     known = (pl.col(name).drop_nulls().first() for name in names)
     rows = ended.group_by("eval", "row").agg(pl.col("moment").min(), *known, errs=is_error.all())
     # As in :func:`has_same_code`, against the newest.

@@ -5,20 +5,25 @@ whole workflow that stands and ran the block on it. From these on, the side begi
 run that decided at least half of the block and was not cut short, else with the first. An eval
 keeps its older row on the present code, unless a whole run that completed after it ought to have
 had it. If nothing ran on the present code, the newest code that ran takes its place.
+
+A later row on a code that was seen before the present code's first row is of an older version. It
+is earlier evidence, at the moment just before that row, and never a mend.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 import polars as pl
 from msgspec import Struct
 
 from retab_analysis.evidence.comparable import OPEN, common, has_same_code
-from retab_analysis.vocabulary import BLOCK_CODE, DECIDED
+from retab_analysis.vocabulary import DECIDED
+
+_TICK = timedelta(microseconds=1)
 
 Place = Literal["candidate", "earlier", "tried"]
 Why = Literal[
@@ -29,6 +34,7 @@ Why = Literal[
     "missed",  # a whole run that completed later has no result of the eval
     "before",
     "later",  # than the run that was asked for
+    "older version",  # it ran again after the present code did
     "other code",  # and it ran after the present code did
     "out of scope",  # of the runs that were asked for
     "no run",
@@ -44,9 +50,12 @@ class _Placed(NamedTuple):
     eval_id: str | None
     place: Place
     why: Why
+    moved_to: datetime | None = None
 
 
-_PLACED = pl.Schema(dict.fromkeys(_Placed._fields, pl.String()))
+_PLACED = pl.Schema(
+    dict.fromkeys(_Placed._fields, pl.String()) | {"moved_to": pl.Datetime("us", "UTC")}
+)
 
 
 class _BlockRun(Struct, frozen=True, gc=False):
@@ -61,7 +70,7 @@ class _BlockRun(Struct, frozen=True, gc=False):
     had: list[str]  # evals with a result
     created_at: datetime | None
     ended_at: datetime | None
-    workflow_version_id: str | None
+    draft: str | None
     scope: str
     is_completed: bool
     stands: bool
@@ -78,20 +87,20 @@ def place_results(
 ) -> pl.DataFrame:
     """Add ``place`` (``candidate``, ``earlier``, or ``tried``, which judges nothing) and ``why``.
 
-    ``results`` have ``is_present``: whether they are of their block's present code. ``runs`` have
-    ``run_id, created_at, ended_at, workflow_version_id, scope, is_completed, stands``. With
-    ``named`` runs, the candidate's side are these and the runs of single evals that their rows
-    take.
+    ``results`` are those of a timeline. ``runs`` have ``run_id, created_at, ended_at, scope,
+    is_completed, stands``. With ``named`` runs, the candidate's side are these and the runs of
+    single evals that their rows take.
     """
     block_of = dict(saved.select("eval_id", "block_id").iter_rows())
     sizes = Counter(block_of.values())
     own = pl.col("eval_id").replace_strict(block_of, default=None, return_dtype=pl.String)
     placed = results.with_columns(block=pl.coalesce(own, "block_id"))
-    code = pl.col(BLOCK_CODE).filter(pl.col("block_id").eq_missing(pl.col("block")))
+    is_own = pl.col("block_id").eq_missing(pl.col("block"))
     state, evals = pl.col("state"), pl.col("eval_id")
     cells = placed.group_by("block", "run_id").agg(
-        common(code),
-        pl.col("is_present").any(),
+        common(pl.col("code").filter(is_own)),
+        pl.col("draft").drop_nulls().first(),
+        (pl.col("on_code") != "is_not").any().alias("is_present"),
         evals.filter(state.is_in(DECIDED)).n_unique().alias("decided"),
         evals.filter(state.is_in((*DECIDED, "error"))).unique().alias("ended"),
         evals.unique().alias("had"),
@@ -119,6 +128,7 @@ def place_results(
     told = joined.with_columns(
         place=pl.coalesce("place_own", "place", pl.lit("earlier")),
         why=pl.coalesce("why_own", "why", pl.lit("no run")),
+        run_created_at=pl.coalesce("moved_to", "run_created_at"),
     )
     if named:
         asked = is_in_scope(runs.filter(pl.col("run_id").is_in([*named])), "block")
@@ -126,7 +136,7 @@ def place_results(
             place=pl.when(asked).then("place").otherwise(pl.lit("earlier")),
             why=pl.when(asked).then("why").otherwise(pl.lit("out of scope")),
         )
-    return told.drop("block", "place_own", "why_own")
+    return told.drop("block", "place_own", "why_own", "moved_to", "moved_to_own")
 
 
 def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
@@ -170,14 +180,16 @@ def _place_block(
     side = present[standing[-1] :] if standing else present
     most = [at for at, row in enumerate(side) if row.is_completed and 2 * row.decided >= size]
     side = side[most[-1] :] if most else side
-    ids = {row.run_id for row in side}
+    ids, older = {row.run_id for row in side}, _list_older(rows, side)
     for row in rows:
         told: tuple[Place, Why] = "earlier", "before"
         if row.run_id in ids:
             told = "candidate", "present code"
+        elif row.run_id in older:
+            told = "earlier", "older version"
         elif side and row.is_after(side[0]):
             told = "tried", "other code"
-        yield _Placed(row.run_id, row.block, None, *told)
+        yield _Placed(row.run_id, row.block, None, *told, older.get(row.run_id))
     # An eval keeps its newest older row, unless a whole run that completed after it has no result
     # of the eval.
     kept: dict[str, _BlockRun] = {}
@@ -193,6 +205,27 @@ def _place_block(
             yield from (_Placed(run_id, row.block, each, "earlier", "missed") for run_id in its)
         elif row.run_id not in ids:
             yield _Placed(row.run_id, row.block, each, "candidate", "kept")
+
+
+def _list_older(rows: Sequence[_BlockRun], side: Sequence[_BlockRun]) -> dict[str | None, datetime]:
+    """The later rows of older versions, and the moments at which they are evidence."""
+    first_seen: dict[str, datetime] = {}
+    for row in rows:
+        if row.code is not None and row.created_at is not None:
+            first_seen.setdefault(row.code, row.created_at)
+    present = {row.code for row in side if row.is_present}
+    first = min((first_seen[code] for code in present if code in first_seen), default=None)
+    if first is None:
+        return {}
+    older = [
+        row.run_id
+        for row in rows
+        if row.code is not None
+        and row.code not in present
+        and row.is_after(side[0])
+        and first_seen[row.code] < first
+    ]
+    return {run_id: first - (len(older) - at) * _TICK for at, run_id in enumerate(older)}
 
 
 def _is_after(moment: datetime | None, other: datetime | None) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 
-from retab_analysis.evidence.comparable import mark_own
-from retab_analysis.evidence.present import Present, list_reasons
+from retab_analysis.evidence.placing import is_in_scope
+from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
 
@@ -23,6 +23,8 @@ class SavedEvals:
     invalid: frozenset[str] = frozenset()  # evals that cannot run
     on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
     stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
+    on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
+    hidden_since: datetime | None = None  # a save of all evals, after which edits cannot be seen
 
 
 def remember_passes(
@@ -63,7 +65,7 @@ def remember_passes(
         created_at=at,
         completed_at=at,
         handle_inputs_fingerprint=same,
-        block_execution_fingerprint="last_passed_block_fingerprint",
+        code="last_passed_block_fingerprint",
     )
 
 
@@ -98,49 +100,60 @@ def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame)
 
 def judge_saved(
     now: pl.DataFrame,
-    saved: pl.DataFrame,
-    present: Mapping[str, Present],
+    timeline: Timeline,
     expected: frozenset[str],
     pending: frozenset[str] = frozenset(),
+    going: pl.DataFrame | None = None,
 ) -> SavedEvals:
-    """Which evals are invalid, ran on present code, and did not run as they are."""
-    ended = now.filter(pl.col("state").is_in((*DECIDED, "error")))
-    on_present = frozenset(ended.filter("is_present")["eval_id"])
-    invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
-    redefined, ran = _find_redefined(ended, saved), {*now["eval_id"]}
-    stale = _find_stale(saved, present, on_present, ran, redefined)
-    return SavedEvals(saved, expected, pending, frozenset(invalid), on_present, stale)
+    """Which evals are invalid, ran on present code, and did not run as they and their blocks are.
 
-
-def _find_redefined(ended: pl.DataFrame, saved: pl.DataFrame) -> frozenset[str]:
-    """The evals without a result for their present inputs and condition, whatever their name."""
-    decided = ended.filter(pl.col("state").is_in(DECIDED)).with_columns(at=pl.int_range(pl.len()))
-    told = decided.join(mark_own(decided, saved, "expected_value"), on="at")
-    is_own = told.group_by("eval_id").agg(pl.col("is_own").any())
-    return frozenset(is_own.filter(~pl.col("is_own"))["eval_id"])
-
-
-def _find_stale(
-    saved: pl.DataFrame,
-    present: Mapping[str, Present],
-    on_present: Collection[str],
-    ran: Collection[str],
-    redefined: Collection[str] = (),
-) -> dict[str, str]:
-    """The valid evals that did not run as they and their blocks are now, by their ids, and why.
-
-    ``never``; ``eval``: not with the present inputs or condition (``redefined``); ``block``: not on
-    the present code (``on_present`` did). ``ran`` have more results than the remembered ones.
+    ``now`` are the results of a timeline on the candidate's side, ``going`` the runs that go on.
     """
-    found = {}
-    for row in saved.iter_rows(named=True):
-        eval_id = row["eval_id"]
-        if row["validation_status"] not in (None, "valid"):
+    definitions = timeline.definitions
+    saved = definitions.saved
+    on_code = find_ended(now).filter(pl.col("on_code") != "is_not")
+    on_present, own = {*on_code["eval_id"]}, {*on_code.filter("is_own")["eval_id"]}
+    invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
+    tested, ran, stale = find_tested(now), {*timeline.results["eval_id"]}, dict[str, str]()
+    for eval_id, status in saved.select("eval_id", "latest_run_status").iter_rows():
+        if eval_id in tested or eval_id in invalid:
             continue
-        if row["latest_run_status"] is None and eval_id not in ran:
-            found[eval_id] = "never"
-        elif "inputs_changed" in list_reasons(row) or eval_id in redefined:
-            found[eval_id] = "eval"
-        elif eval_id not in on_present and row["block_id"] in present:
-            found[eval_id] = "block"
+        edited = "saved" if eval_id in own else "eval"
+        why = edited if eval_id in on_present else "block"
+        stale[eval_id] = "never" if status is None and eval_id not in ran else why
+    return SavedEvals(
+        saved,
+        expected,
+        pending,
+        frozenset(invalid),
+        frozenset(on_present),
+        stale,
+        {} if going is None else _find_on_way(going, timeline),
+        definitions.hidden_since,
+    )
+
+
+def find_ended(results: pl.DataFrame) -> pl.DataFrame:
+    """The outcomes and the errors."""
+    return results.filter(pl.col("state").is_in((*DECIDED, "error")))
+
+
+def find_tested(results: pl.DataFrame) -> frozenset[str]:
+    """The evals with an outcome or an error as they and their blocks are now.
+
+    ``results`` are those of a timeline.
+    """
+    is_now = (pl.col("on_code") != "is_not") & (pl.col("defined") != "is_not")
+    return frozenset(find_ended(results).filter(is_now)["eval_id"])
+
+
+def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
+    """The evals in the scope of a run that was created after their block's last save."""
+    saved, found = timeline.definitions.saved, dict[str, str]()
+    for run in runs.iter_slices(1):
+        began, run_id = run["created_at"].item(), run["run_id"].item()
+        for eval_id, block in saved.filter(is_in_scope(run))["eval_id", "block_id"].iter_rows():
+            saved_at = timeline.saved_at.get(block)
+            if saved_at is None or began is None or began > saved_at:
+                found[eval_id] = run_id
     return found

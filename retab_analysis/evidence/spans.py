@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import polars as pl
 
 from retab_analysis.evidence.story import Story
-from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DRAFT, MOMENT, is_draft
+from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT, is_draft
 
-_OF_ROWS = ("eval_id", "run_id", "state", "workflow_version_id", BLOCK_CODE)
+_OF_ROWS = ("eval_id", "run_id", "state", "workflow_version_id", "code")
 _BROKEN = pl.Schema(
     {
         **dict.fromkeys(("eval_id", "block_id"), pl.String()),
@@ -31,7 +31,7 @@ def find_spans(
     broken = pl.DataFrame(map(_tell, filter(_is_broken, stories)), schema=_BROKEN, orient="row")
     frames = (each for each in (*earlier, candidate) if each is not None)
     rows = pl.concat([each.select(*_OF_ROWS, moment=MOMENT) for each in frames])
-    began = rows.select("eval_id", since_run_id="run_id", after_code=BLOCK_CODE)
+    began = rows.select("eval_id", since_run_id="run_id", after_code="code")
     first = candidate.group_by("eval_id").agg(first_at=MOMENT.min())
     spans = (
         broken.join(began.unique(), on=("eval_id", "since_run_id"), how="left")
@@ -40,7 +40,7 @@ def find_spans(
         .join(rows.filter(state="passed"), on="eval_id")
         .filter(
             pl.col("moment") < pl.col("after_at"),
-            (pl.col(BLOCK_CODE) != pl.col("after_code")).fill_null(True),
+            (pl.col("code") != pl.col("after_code")).fill_null(True),
         )
         .sort("moment")
         .unique("eval_id", keep="last", maintain_order=True)

@@ -172,7 +172,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     reading: Reading = NOTHING_READ
     saved: SavedNow = NOTHING_SAVED
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
-    changed_blocks: frozenset[str] | None = None  # between both sides, if that is known
     is_beyond_gap: bool = False  # whether unread runs lie before it got worse
     errors_since: datetime | None = None  # since when its newest rows, two or more, ended in errors
     transition: str = ""  # a Transition
@@ -245,8 +244,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     @property
     def block_changed(self) -> bool | None:
         """Whether its block was edited between the sides; None if that is not known."""
-        if self.changed_blocks is not None:
-            return None if self.block_id is None else self.block_id in self.changed_blocks
         codes = (self.was and self.was.code), (self.now and self.now.code)
         # Codes of two blocks tell nothing about either.
         return None if None in codes or self.has_moved else codes[0] != codes[1]

@@ -52,18 +52,16 @@ def tell(
     history: pl.DataFrame | None,
     saved: SavedEvals,
     *,
-    changed_blocks: frozenset[str] | None = None,
     horizon: datetime | None = None,
     after_gaps: Collection[str] = (),
 ) -> Told:
     """Conclude about each eval: its outcomes in time, the model's answers, its transition.
 
     Without a ``baseline`` each eval is compared with its own past in the ``history``.
-    ``changed_blocks`` and ``horizon`` are as for :func:`collect`; ``after_gaps`` are runs before
-    which some were not read.
+    ``horizon`` is as for :func:`collect`; ``after_gaps`` are runs before which some were not read.
     """
     results = combine_sides(candidate, baseline, history)
-    ledger = collect(results, changed_blocks, horizon, saved.evals)
+    ledger = collect(results, horizon, saved.evals)
     findings, own_past = weigh(ledger), baseline is None
     outcomes = _list_outcomes(results, ledger, findings)
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
@@ -93,9 +91,6 @@ def tell(
             reading=readings[index],
             saved=known[index],
             has_own_past=own_past,
-            # With each eval's own past as baseline, the changed blocks are those since the newest
-            # earlier run, which is not the run that the eval is compared with.
-            changed_blocks=None if own_past else changed_blocks,
             is_beyond_gap=gaps[index],
             errors_since=about.errors_since,
         )

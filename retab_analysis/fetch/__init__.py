@@ -16,4 +16,3 @@ from retab_analysis.fetch.results import fetch_results as fetch_results
 from retab_analysis.fetch.runs import fetch_run as fetch_run
 from retab_analysis.fetch.runs import fetch_runs as fetch_runs
 from retab_analysis.fetch.starts import cancel_runs as cancel_runs
-from retab_analysis.fetch.starts import start_runs as start_runs

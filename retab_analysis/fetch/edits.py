@@ -31,7 +31,7 @@ from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.schema import BLOCKS, EDITS, ERAS, PROBLEMS, Datetime, write_by_value
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BLOCK_CODE, DRAFT, ERA, MOMENT
+from retab_analysis.vocabulary import DRAFT
 
 SIGHTINGS = pl.Schema(
     {
@@ -158,22 +158,6 @@ def find_era(eras: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     its = begun.sort(is_then, seen, "first_seen_at").tail(1)
     # The parent of a block is no part of its configuration.
     return its.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
-
-
-def mark_codes(results: pl.DataFrame, eras: pl.DataFrame) -> pl.DataFrame:
-    """Results without a code, marked with the era in which they ran."""
-    lacks = pl.col(BLOCK_CODE).is_null() & pl.col("block_id").is_in(eras["block_id"].implode())
-    ran = results.filter(lacks).select("block_id", moment=MOMENT).drop_nulls().unique()
-    codes = {
-        (block, moment): f"{ERA}{code}"
-        for block, moment in ran.rows()
-        for code in find_era(eras.filter(block_id=block), moment)["config_fingerprint"]
-    }
-    if not codes:
-        return results
-    keys = results.select("block_id", MOMENT, BLOCK_CODE).rows()
-    marks = [codes.get(each[:2]) if each[2] is None else each[2] for each in keys]
-    return results.with_columns(pl.Series(BLOCK_CODE, marks, pl.String))
 
 
 def history_path(block_id: str) -> str:

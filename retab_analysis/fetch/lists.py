@@ -198,28 +198,6 @@ def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
     return newest.filter(pl.col("workflow_id") == workflow_id)
 
 
-def read_changed_blocks(
-    client: Client, workflow_id: str, baseline: str, candidate: str
-) -> frozenset[str]:
-    """The ids of the blocks that differ; a NotFoundError for a draft."""
-    params = [
-        *of_workflow(workflow_id),
-        ("from_workflow_version_id", baseline),
-        ("to_workflow_version_id", candidate),
-    ]
-
-    def parse(body: bytes) -> wire.VersionDiff:
-        diff = read_document(wire.VersionDiff, body)
-        found = (diff.from_workflow_version_id, diff.to_workflow_version_id)
-        if found != (baseline, candidate):
-            raise ProtocolError(f"the differences of {found[0]!r} and {found[1]!r}")
-        return diff
-
-    diff = client.get(f"{GRAPHS_PATH}/diff", params, parse=parse)
-    changes = (diff.added_block_ids, diff.removed_block_ids, diff.changed_block_ids)
-    return frozenset(block_id for ids in changes for block_id in ids or ())
-
-
 def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
     """Read the blocks of a published version, or of ``"draft"`` as it is now: a BLOCKS frame."""
     if version == DRAFT:

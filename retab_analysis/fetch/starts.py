@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import add_sentence, check_choice, check_count
+from retab_analysis.arguments import add_sentence
 from retab_analysis.decode import to_frame
 from retab_analysis.errors import (
     APIError,
@@ -28,27 +28,21 @@ from retab_analysis.errors import (
     TransportError,
 )
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edited import SAVE_FIRST, Scope, Selection, say_start, select_edited
 from retab_analysis.fetch.lists import (
     explain_missing_run,
     read_known,
     refuse_unknown,
     resolve_evals,
-    resolve_workflow,
 )
 from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
-    OneOrSeveral,
     RunList,
     RunQuery,
     Runs,
-    check_text,
-    list_values,
     quote_id,
 )
 from retab_analysis.fetch.runs import RUNS_PATH, list_runs, read_run
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, run_all
-from retab_analysis.progress import say
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
@@ -65,76 +59,19 @@ _SCOPES = {"workflow": "workflow", "block": "block", "single": "eval"}
 _LOOK = 5.0
 
 
-def start_runs(
-    workflow_id: str,
-    *,
-    evals: OneOrSeveral = None,
-    blocks: OneOrSeveral = None,
-    only: str | None = None,
-    repeat: int = 1,
-    client: Client | None = None,
-) -> pl.DataFrame:
-    """Start eval runs of a workflow's draft.
+SAVE_FIRST = "save an eval in Retab first, then start a run: ra.start_runs({!r}) or check --start"
+"""The next step if a workflow has no evals."""
 
-    Retab executes all evals of an organization one after the other, on one shared queue. A run of
-    more than about 25 evals is large: it takes minutes, and other people's runs wait behind it. To
-    try a change, run only the affected evals: ``only="edited"`` finds them. Before the first start,
-    ``start_runs`` prints how many runs it starts, with how many evals. A notebook shows the line in
-    the cell's output, a terminal on standard error.
+Scope = dict[str, str]
 
-    Args:
-        workflow_id: The workflow, its id or its name.
-        evals: Run only this saved eval, or these, by id or name: a run for each.
-        blocks: Run only the evals of this block, or these, by id: a run for each.
-        only: ``"edited"``: a run for each block that was edited or was cut short, and for each
-            other eval that is new or was edited. ``start_runs`` prints why it leaves out the
-            others. If there is none, it starts nothing.
-        repeat: How often to start each run, for example to see whether an eval is flaky.
-        client: The client to ask; by default the session's.
 
-    Returns:
-        A RUNS frame, one row per started run, in that order. The runs have only just been created.
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The runs to start, their numbers of evals, and the sentences about them."""
 
-    Raises:
-        ConfigError: An argument cannot be used. Or the workflow, block or eval does not exist (the
-            message names the nearest), several have that name, or there is no saved eval. Then
-            nothing was started.
-        ProtocolError: Among others, the answer names another run: one of another workflow or
-            scope, or one created before the request. That run is in ``.unconfirmed``, too.
-        RetabAnalysisError: Any other failure. ``start_runs`` does not try a start again, because it
-            may have happened; ``.partial`` has the runs started before. If there was no readable
-            answer, it looks for new runs of that workflow and scope. The message names them, and
-            they are in ``.unconfirmed``.
-        KeyboardInterrupt: After Ctrl-C, and after SIGTERM in a program that does not handle it.
-            ``start_runs`` looks at most five seconds for a run whose start was not answered, and
-            names it. ``.partial`` has it too; in a notebook it is ``sys.last_value.partial``.
-            Started runs go on.
-
-    Example:
-        >>> name = ra.fetch_evals("wf_claims")["eval_name"][0]
-        >>> runs = ra.start_runs("wf_claims", evals=name, repeat=2)
-        >>> runs.select("scope", "total_evals").rows()
-        [('eval', 1), ('eval', 1)]
-        >>> runs = ra.start_runs("wf_statements", only="edited")
-        >>> runs.select("scope", "target_block_id", "total_evals").rows()
-        [('block', 'split_statements', 2)]
-    """
-    check_text("workflow_id", workflow_id)
-    wanted, of_blocks = list_values("evals", evals), list_values("blocks", blocks)
-    check_count("repeat", repeat, 1)
-    is_whole = wanted is None and of_blocks is None
-    if only is not None:
-        check_choice("only", only, ("edited",))
-        if not is_whole:
-            raise ConfigError("only='edited' chooses what to start: leave evals and blocks out")
-    chosen = client_or_default(client)
-    workflow_id = resolve_workflow(chosen, workflow_id)
-    if only is not None:
-        selected = select_edited(chosen, workflow_id, repeat=repeat)
-    else:
-        selected = select(chosen, workflow_id, wanted, of_blocks, repeat)
-    say(f"{selected.said} This is production." if chosen.is_production else selected.said)
-    return start_each(chosen, workflow_id, selected.scopes)
+    scopes: Sequence[Scope]
+    evals: int
+    said: str
 
 
 def select(
@@ -162,6 +99,20 @@ def select(
     runs = [each for each in sized for _ in range(repeat)]
     sizes = [size for _, size in runs]
     return Selection([scope for scope, _ in runs], sum(sizes), say_start(workflow_id, sizes) + ".")
+
+
+def say_start(workflow_id: str, sizes: Sequence[int]) -> str:
+    """How many runs are started, and with how many evals; ``sizes`` has the number for each run."""
+    if not sizes:
+        return "No run is started: no eval was named"
+    is_equal = len({*sizes}) == 1
+    evals = count(sizes[0] if is_equal else sum(sizes), "eval")
+    each = "" if len(sizes) == 1 else " each" if is_equal else " together"
+    return f"Starting {count(len(sizes), 'run')} of {evals}{each} in {workflow_id}"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def start_each(

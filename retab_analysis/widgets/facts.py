@@ -44,7 +44,7 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.text import mark_line, to_text
 from retab_analysis.schema import BLOCKS
-from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DRAFT, NOT_COMPARED
+from retab_analysis.vocabulary import BROKEN, DRAFT, NOT_COMPARED
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState, WorkflowLook
 
 COLUMNS, YOUNGER = 16, 3
@@ -237,8 +237,8 @@ class Facts:
 
     @cached_property
     def _codes(self) -> dict[str, dict[str, str]]:
-        known = self.look.results.drop_nulls(("run_id", "block_id", BLOCK_CODE))
-        one = known.group_by("run_id", "block_id").agg(pl.col(BLOCK_CODE).last())
+        known = self.look.results.drop_nulls(("run_id", "block_id", "code"))
+        one = known.group_by("run_id", "block_id").agg(pl.col("code").last())
         found: dict[str, dict[str, str]] = {}
         for run_id, block, code in one.iter_rows():
             found.setdefault(run_id, {})[block] = code

@@ -19,11 +19,12 @@ from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
+from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.markup import count_noun
 from retab_analysis.schema import ERAS, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BLOCK_CODE, BROKEN, DECIDED, MOMENT
+from retab_analysis.vocabulary import BROKEN, DECIDED, MOMENT
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, Phase, WorkflowLook
 
 # A comparison follows the one before after so many times its cost.
@@ -99,12 +100,13 @@ class Followed:
         both = pl.concat([self.runs, look.runs]).unique("run_id", keep="first")
         runs = both.sort("created_at", "run_id", descending=True, nulls_last=True)
         results = source.read_results(runs.filter(pl.col("run_id").is_in([*source.read_ids])))
+        sides = Sides(results) if look.comparison is None else inside(look.comparison).sides
         is_checked = self.candidate is None and self.runs.height
         self.look = replace(
             look,
             name=source.name,
             runs=runs,
-            results=results,
+            results=sides.code(results),
             read=source.read_ids,
             checked=self.runs if is_checked else look.checked,
         )
@@ -224,8 +226,8 @@ def _find_passing(comparison: Comparison) -> frozenset[str]:
 
 def _read_eras(results: pl.DataFrame, source: Source) -> pl.DataFrame:
     """The history of the blocks that ran on several codes, as far as the API gives it."""
-    codes = results.group_by("block_id").agg(pl.col(BLOCK_CODE).drop_nulls().n_unique())
-    blocks = codes.filter(pl.col(BLOCK_CODE) > 1)["block_id"].drop_nulls().sort().to_list()
+    codes = results.group_by("block_id").agg(pl.col("code").drop_nulls().n_unique())
+    blocks = codes.filter(pl.col("code") > 1)["block_id"].drop_nulls().sort().to_list()
     with contextlib.suppress(RetabAnalysisError):
         return ERAS.empty() if (eras := source.read_edits(blocks)) is None else eras
     return ERAS.empty()

@@ -12,6 +12,7 @@ import polars as pl
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import inside
+from retab_analysis.evidence.timeline import mark_codes
 from retab_analysis.schema import ERAS, EVALS, RESULTS, RUNS
 
 # A workflow without evals or runs, in words; neither is an error.
@@ -40,7 +41,7 @@ class WorkflowLook:
     phase: Phase = "reading"
     is_watched: bool = False
     runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are known, newest first
-    results: pl.DataFrame = field(default_factory=RESULTS.empty)
+    results: pl.DataFrame = field(default_factory=lambda: mark_codes(RESULTS.empty()))
     read: frozenset[str] = frozenset()  # the ids of the runs whose results were read
     checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
     comparison: Comparison | None = None

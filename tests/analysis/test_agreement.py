@@ -54,9 +54,10 @@ def make_suite(seed: int) -> LetteredApi:
         if rng.random() < 0.6:
             api.run({alone: rng.choice("PPF")}, scope="E", after=after)
         else:
-            edited = {block: "C"} if rng.random() < 0.5 else {}
+            if rng.random() < 0.5:
+                api.edit(block)
             letters = {each: rng.choice((evals[each][-1], *"PPF")) for each in chosen}
-            api.run(letters, scope="B", after=after, codes=edited)
+            api.run(letters, scope="B", after=after)
     if rng.random() < 0.4:
         gone = rng.choice([*blocks])
         api.run(dict.fromkeys([*blocks], "P") | {gone: "."})

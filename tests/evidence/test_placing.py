@@ -7,31 +7,29 @@ from datetime import timedelta
 import polars as pl
 from comparison.cases import history
 from support.frames import START, results
-from support.inside import place_results
+from support.inside import EVALS, Timeline, place_results
 
 
 def placed(letters: str, codes: str, **more: frozenset[str]) -> list[tuple[str, str]]:
     """The place of each result of two evals, a run a day, the newest code being the present one."""
     rows = history("a", letters, codes) + history("b", "P" * len(codes), codes)
     frame = results(*rows)
-    code = pl.col("block_execution_fingerprint")
-    marked = frame.with_columns(is_present=code == code.sort_by("run_created_at").last())
     ids = frame["run_id"].unique(maintain_order=True)
     runs = pl.DataFrame(
         {
             "run_id": ids,
             "created_at": [START + timedelta(days=int(each[4:])) for each in ids],
             "ended_at": [START + timedelta(days=int(each[4:]), minutes=5) for each in ids],
-            "workflow_version_id": [None] * len(ids),
             "scope": ["workflow"] * len(ids),
             "is_completed": [True] * len(ids),
             "stands": [True] * len(ids),
             "eval_id": [None] * len(ids),
             "target_block_id": [None] * len(ids),
-        },
-        schema_overrides={"workflow_version_id": pl.String},
+        }
     )
-    saved = frame.select("eval_id", "block_id").unique()
+    known = frame.select("eval_id", "block_id").unique()
+    saved = pl.concat([EVALS.empty(), known], how="diagonal")
+    marked = Timeline.make(frame, saved).results
     told = place_results(marked, runs, saved, **more).filter(eval_id="a").sort("run_created_at")
     return [*told.select("place", "why").iter_rows()]
 

@@ -10,7 +10,7 @@ import pytest
 from support.documents import workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, Reply, page, reply
-from support.inside import VERSIONS, read_changed_blocks
+from support.inside import VERSIONS
 from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
@@ -142,51 +142,6 @@ def test_a_workflow_without_versions_is_not_an_empty_frame() -> None:
     with FaultServer([reply(404, {"detail": "operates on published versions only"})]) as server:
         with pytest.raises(ra.NotFoundError, match="published versions only"):
             fetch_versions("wf", client=client_for(server.url))
-
-
-DIFF = {
-    "added_block_ids": ["a"],
-    "removed_block_ids": ["b"],
-    "changed_block_ids": ["c", "d"],
-}
-
-
-@pytest.mark.parametrize(
-    ("document", "blocks"),
-    [
-        (DIFF, "abcd"),
-        ({**DIFF, "changed_block_ids": None}, "ab"),
-        ({name: [] for name in DIFF} | {"changed_edge_ids": ["e"]}, ""),
-        ({}, ""),
-    ],
-)
-def test_the_blocks_that_differ_between_versions(document: dict[str, Any], blocks: str) -> None:
-    versions = {"from_workflow_version_id": "v/1", "to_workflow_version_id": "v 2"}
-    with FaultServer([reply(body={**document, **versions, "workflow_id": "w"})]) as server:
-        found = read_changed_blocks(client_for(server.url), "w", "v/1", "v 2")
-        assert server.queries == [{**versions, "workflow_id": "w"}]
-    assert found == frozenset(blocks)
-
-
-@pytest.mark.parametrize("name", DIFF)
-def test_what_is_not_a_list_of_ids_is_not_an_empty_diff(name: str) -> None:
-    versions = {"from_workflow_version_id": "v1", "to_workflow_version_id": "v2"}
-    with FaultServer([reply(body={**DIFF, **versions, name: [7]})]) as server:
-        with pytest.raises(ra.SchemaError, match=name):
-            read_changed_blocks(client_for(server.url), "w", "v1", "v2")
-
-
-def test_62_what_differs_between_other_versions_is_asked_for_again() -> None:
-    def diff(*versions: str) -> Reply:
-        names = ("from_workflow_version_id", "to_workflow_version_id")
-        return reply(body=dict(zip(names, versions, strict=True)))
-
-    with FaultServer([diff("v2", "v3"), diff("v1", "v2")]) as server:
-        assert not read_changed_blocks(client_for(server.url), "wf", "v1", "v2")
-        assert len(server.requests) == 2
-    with FaultServer([diff("v2", "v3")]) as server:
-        with pytest.raises(ra.ProtocolError, match="the differences of 'v2' and 'v3'"):
-            read_changed_blocks(client_for(server.url), "wf", "v1", "v2")
 
 
 def test_versions_are_asked_for_as_a_person_calls_them() -> None:

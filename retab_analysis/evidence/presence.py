@@ -1,0 +1,275 @@
+"""Which code of a block is the present one: the API's word, then the block's history and save.
+
+The order of trust, eval by eval first:
+
+a. *Validity*: a saved eval tells the validity of its block as it is now, and of three remembered
+   runs. If both are equal, the run's code is present; if they differ, it is old for this eval.
+b. *Fresh*: the code of the newest run is present.
+c. *Stale by an edit*: the code of the newest run is old for this eval.
+
+A code that is old for an eval is never present for it, whatever the block says (the *veto*), unless
+the validity of another remembered run on that code is the present one. Then the block:
+
+d. Codes that are present for an eval are present for all its evals.
+e. If its evals are stale: what ran after the block was saved, on a code that is old for none;
+   if that time is not known, the newest code that was seen first after all old ones.
+f. If the API says nothing: the codes of the draft's era; else what ran after the save.
+g. If there is nothing at all: the code of the newest result, which is then ``unknown``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import polars as pl
+from msgspec import Struct
+from msgspec.structs import replace
+
+NO_EDIT = frozenset(("inputs_changed", "engine_changed", "metrics_engine_changed"))
+"""Why a result may be out of date without an edit of the block's configuration."""
+
+NEVER_RAN = "no_baseline"
+
+Word = Literal["is_now", "is_not", "unknown"]
+"""Whether a result is of the present code, or of the present definition."""
+
+_TICK = timedelta(microseconds=1)
+
+
+class Ran(Struct, frozen=True, gc=False):
+    """A result, as far as it tells its code. Its run was created before it began."""
+
+    eval_id: str | None
+    run_id: str | None
+    code: str | None
+    created: datetime
+    began: datetime
+
+
+class Told(Struct, frozen=True, gc=False):
+    """The API's word about one saved eval.
+
+    ``now`` and ``old`` are codes of its block. ``vouched`` are those of ``now`` whose validity is
+    that of an older remembered run.
+    """
+
+    eval_id: str
+    word: Literal["fresh", "stale", "silent"]
+    now: frozenset[str] = frozenset()
+    old: frozenset[str] = frozenset()
+    vouched: frozenset[str] = frozenset()
+    ended: datetime | None = None  # when its newest run ended
+    began: datetime | None = None  # when its newest run was created, as far as is known
+
+    @property
+    def vetoed(self) -> frozenset[str]:
+        return self.old - self.vouched
+
+
+class Presence(Struct, frozen=True, gc=False):
+    """The present codes of a block.
+
+    A result without a code has one of them if its run was created after ``after``. ``own`` has the
+    presence of each eval, in a block whose evals have different codes in one run.
+    """
+
+    sign: Literal["fresh", "validity", "stale", "history", "saved", "newest"]
+    codes: frozenset[str] = frozenset()
+    after: datetime | None = None
+    told: Mapping[str, Told] = {}
+    own: Mapping[str, Presence] = {}
+
+    def judge(self, eval_id: str | None, code: str | None, created: datetime | None) -> Word:
+        """Whether a result of an eval is of the present code."""
+        told = self.told.get(eval_id or "")
+        its = self.own.get(eval_id or "", self)
+        if code is None:
+            return its._judge_by_time(told, created)
+        if code not in its.codes or (told is not None and code in told.vetoed):
+            return "is_not"
+        return "unknown" if its.sign == "newest" else "is_now"
+
+    def _judge_by_time(self, told: Told | None, created: datetime | None) -> Word:
+        if told is not None and told.word == "stale":
+            if None in (told.ended, created) or created <= told.ended:  # type: ignore[operator]
+                return "is_not"
+        elif self.sign == "newest":
+            return "unknown"
+        if self.after is not None:
+            return "is_now" if created is not None and created > self.after else "is_not"
+        return "is_not" if self.sign == "stale" else "unknown"
+
+
+def read_told(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[str, list[Told]]:
+    """The API's word about the saved evals of each block.
+
+    ``saved`` is an EVALS frame, ``ran`` has each eval's results in the order of time.
+    """
+    rows = saved.to_dicts()
+    fresh = [row for row in rows if _find_word(row) == "fresh"]
+    known = [
+        row.get("present_validity") == row.get("latest_validity")
+        for row in fresh
+        if None not in (row.get("present_validity"), row.get("latest_validity"))
+    ]
+    agree = sum(known)
+    counts = not known or 2 * (len(known) - agree) < len(known)
+    found: dict[str, list[Told]] = {}
+    for row in rows:
+        its = ran.get(row["eval_id"], ())
+        told = _read_eval(row, its, is_equality_sure=counts, is_difference_sure=agree > 0)
+        found.setdefault(row["block_id"], []).append(told)
+    return found
+
+
+def _find_word(row: Mapping[str, Any]) -> Literal["fresh", "stale", "silent"]:
+    status, reasons = row["freshness_status"], set(list_reasons(row))
+    if status == "fresh" or (status == "stale" and reasons and reasons <= NO_EDIT):
+        return "fresh"
+    return "stale" if status == "stale" and NEVER_RAN not in reasons else "silent"
+
+
+def list_reasons(row: Mapping[str, Any]) -> list[str]:
+    return (row["freshness_reasons"] or "").split(", ") if row["freshness_reasons"] else []
+
+
+def _read_eval(
+    row: Mapping[str, Any],
+    ran: Sequence[Ran],
+    *,
+    is_equality_sure: bool,
+    is_difference_sure: bool,
+) -> Told:
+    word, present = _find_word(row), row.get("present_validity")
+    newest = row["latest_block_fingerprint"]
+    by_time = ran[-1].code if ran else None
+    now, old, vouched = set[str](), set[str](), set[str]()
+    for name in ("latest", "last_passed", "last_failed"):
+        code, validity = row[f"{name}_block_fingerprint"], row.get(f"{name}_validity")
+        is_newest = name == "latest" or row.get(f"{name}_at") == row["latest_run_completed_at"]
+        if None in (present, code, validity):
+            continue
+        if present == validity:
+            # A validity that contradicts its own reason says nothing about that run.
+            if is_equality_sure and not (word == "stale" and is_newest):
+                now.add(code)
+                vouched |= set() if is_newest else {code}
+        elif word == "stale" or (is_difference_sure and row["freshness_status"] != "stale"):
+            old.add(code)
+    if word == "fresh":
+        now |= {newest or by_time} - {None}  # type: ignore[arg-type]
+    elif word == "stale":
+        old |= {newest} - {None}
+    began = ran[-1].created if ran else find_began(row)
+    return Told(
+        row["eval_id"],
+        word,
+        frozenset(now),
+        frozenset(old),
+        frozenset(vouched),
+        row["latest_run_completed_at"],
+        began,
+    )
+
+
+def find_began(row: Mapping[str, Any]) -> datetime | None:
+    """When the newest remembered run of a saved eval began."""
+    ended, took = row["latest_run_completed_at"], row["latest_run_duration_ms"] or 0
+    return None if ended is None else ended - timedelta(milliseconds=took)
+
+
+def find_presence(
+    told: Sequence[Told],
+    ran: Sequence[Ran],
+    saved_at: datetime | None = None,
+    era_codes: Collection[str] | None = None,
+) -> Presence:
+    """The present codes of a block.
+
+    ``ran`` are its results in the order of time, ``saved_at`` is when it was saved last,
+    ``era_codes`` are the codes of the draft's era; None if they are not known.
+    """
+    found = _find_one(told, ran, saved_at, era_codes)
+    if not _is_mixed(ran, saved_at):
+        return found
+    evals = {each.eval_id: [each] for each in told}
+    names = dict.fromkeys((*evals, *(each.eval_id for each in ran)))
+    own = {
+        name: _find_one(
+            evals.get(name, ()),
+            [each for each in ran if each.eval_id == name],
+            saved_at,
+            era_codes,
+        )
+        for name in names
+        if name is not None
+    }
+    return replace(found, own=own)
+
+
+def _is_mixed(ran: Sequence[Ran], saved_at: datetime | None) -> bool:
+    codes: dict[str, set[str]] = {}
+    for each in ran:
+        is_since = saved_at is None or each.began > saved_at
+        if is_since and each.run_id is not None and each.code is not None:
+            codes.setdefault(each.run_id, set()).add(each.code)
+    return any(len(each) > 1 for each in codes.values())
+
+
+def _find_one(
+    told: Sequence[Told],
+    ran: Sequence[Ran],
+    saved_at: datetime | None,
+    era_codes: Collection[str] | None,
+) -> Presence:
+    its = {each.eval_id: each for each in told}
+    fresh = [each for each in told if each.word == "fresh"]
+    now = frozenset[str]().union(*(each.now for each in told))
+    if fresh:
+        began = min((each.began for each in fresh if each.began is not None), default=None)
+        return Presence("fresh", now, saved_at if began is None else began - _TICK, its)
+    if now:
+        return Presence("validity", now, saved_at, its)
+    coded = [each for each in ran if each.code is not None]
+    if any(each.word == "stale" for each in told):
+        old = frozenset[str]().union(*(each.old for each in told))
+        rest = [each for each in coded if each.code not in old]
+        chosen = _choose_newer(coded, rest) if saved_at is None else _choose_since(rest, saved_at)
+        return Presence("stale", _codes(chosen), saved_at, its)
+    if era_codes is not None:
+        return Presence("history", frozenset(era_codes), saved_at, its)
+    if saved_at is not None:
+        return Presence("saved", _codes(_choose_since(coded, saved_at)), saved_at, its)
+    return Presence("newest", _codes(coded[-1:]), None, its)
+
+
+def _codes(ran: Sequence[Ran]) -> frozenset[str]:
+    return frozenset(each.code for each in ran if each.code is not None)
+
+
+def _choose_newer(ran: Sequence[Ran], rest: Sequence[Ran]) -> Sequence[Ran]:
+    """The newest code of the rest, if it was seen first after all others that ran.
+
+    An earlier code is the present one only if it was put back, and then it has not run since.
+    """
+    first: dict[str | None, int] = {}
+    for at, each in enumerate(ran):
+        first.setdefault(each.code, at)
+    others = first.keys() - {each.code for each in rest}
+    newest = max((first[code] for code in others), default=-1)
+    return [each for each in rest if first[each.code] > newest][-1:]
+
+
+def _choose_since(ran: Sequence[Ran], saved_at: datetime) -> Sequence[Ran]:
+    """The newest code that never ran before a save, else the first that ran after it.
+
+    A run that was created before the save and began after it may be on either code: a known one
+    is the old one, a new one the saved one.
+    """
+    before = {each.code for each in ran if each.began <= saved_at}
+    first = {each.code: each for each in reversed(ran) if each.code not in before}
+    if first:
+        return [max(first.values(), key=lambda each: each.began)]
+    return [each for each in ran if each.created > saved_at][:1]

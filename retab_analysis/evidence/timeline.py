@@ -1,0 +1,345 @@
+"""The timeline: which code of its block each result ran on, and whether it is of now.
+
+No other module compares codes, ids of drafts or times of saves. A *code* is the fingerprint of a
+block that a result carries. A result without one has the one code of its block in its run. If that
+does not tell, it has the code of the era of its moment: the code that ran nearest to it in that era
+of the block's history, else a mark of the era. Two codes are the *same* if they are equal, and
+*edited* if they differ. If one is unknown, equal ids of drafts mean the same code, provided that
+the workflow has several such ids, and none with two codes of one block. Everything else is
+*unknown*, which is no edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import polars as pl
+from msgspec import Struct
+from msgspec.structs import replace
+
+from retab_analysis.evidence.definition import Definitions, judge_definitions
+from retab_analysis.evidence.presence import (
+    Presence,
+    Ran,
+    Word,
+    find_began,
+    find_presence,
+    read_told,
+)
+from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
+
+Sameness = Literal["same", "edited", "unknown"]
+
+CODES = {"code": pl.String(), "draft": pl.String()}
+"""The columns that :func:`mark_codes` adds to results."""
+
+OF_CODES = ("block_id", "run_id", "workflow_version_id", BLOCK_CODE)
+"""The columns of results that tell codes."""
+
+MOST_BLOCKS = 12
+"""Of so many blocks the history is read."""
+
+_BEGAN = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT)
+
+
+class Span(Struct, frozen=True, gc=False):
+    """A stretch of a block's runs on one code, and how that is known."""
+
+    block_id: str
+    code: str
+    first: datetime
+    last: datetime
+    told: Literal["fingerprint", "history"]
+
+
+class Era(Struct, frozen=True, gc=False):
+    """A configuration of a block, from its first day to its last."""
+
+    mark: str
+    first: datetime
+    last: datetime | None
+    is_draft: bool
+
+    def covers(self, moment: datetime) -> bool:
+        return self.first <= moment and (self.is_draft or (self.last or self.first) >= moment)
+
+
+class BlockHistory:
+    """The eras of a block, and the codes that were first seen in each."""
+
+    def __init__(self, eras: Sequence[Era], first_seen: Mapping[str, datetime]) -> None:
+        self.eras = eras
+        self._seen: dict[str, list[tuple[datetime, str]]] = {}
+        for code, moment in first_seen.items():
+            if (era := self.find(moment)) is not None:
+                self._seen.setdefault(era.mark, []).append((moment, code))
+
+    def find(self, moment: datetime) -> Era | None:
+        """The era at a moment: the one that began last, or else the last one seen before."""
+        begun = [each for each in self.eras if each.first <= moment]
+        covering = [each for each in begun if each.covers(moment)]
+        if covering:
+            return max(covering, key=lambda each: each.first)
+        return max(begun, key=lambda each: (each.last or each.first, each.first), default=None)
+
+    def codes_of(self, era: Era) -> list[str]:
+        return [code for _, code in self._seen.get(era.mark, [])]
+
+    def code_at(self, moment: datetime) -> str | None:
+        """The code that a moment's era had then, as far as results showed one; else its mark."""
+        if (era := self.find(moment)) is None:
+            return None
+        seen = sorted(self._seen.get(era.mark, []))
+        before = [code for first, code in seen if first <= moment]
+        return (before[-1:] or [code for _, code in seen[:1]] or [f"{ERA}{era.mark}"])[0]
+
+    @property
+    def draft_codes(self) -> list[str] | None:
+        """The codes of the draft as it is now; None if no era is the draft's."""
+        draft = next((each for each in self.eras if each.is_draft), None)
+        return None if draft is None else [*self.codes_of(draft), f"{ERA}{draft.mark}"]
+
+
+def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, BlockHistory]:
+    """The history of each block of an ERAS frame, with the codes that ``results`` show."""
+    parts: dict[str, list[Era]] = {}
+    columns = ("block_id", "config_fingerprint", "first_seen_at", "last_seen_at", "is_draft")
+    for block, mark, first, last, is_draft in eras.select(columns).iter_rows():
+        if first is not None:
+            parts.setdefault(block, []).append(Era(mark, first, last, bool(is_draft)))
+    coded = results.filter(pl.col("block_id").is_in(list(parts))).drop_nulls(BLOCK_CODE)
+    seen = coded.group_by("block_id", BLOCK_CODE).agg(_BEGAN.min().alias("first"))
+    shown: dict[str, dict[str, datetime]] = {}
+    for block, code, moment in seen.drop_nulls().iter_rows():
+        shown.setdefault(block, {})[code] = moment
+    return {block: BlockHistory(its, shown.get(block, {})) for block, its in parts.items()}
+
+
+def mark_codes(
+    results: pl.DataFrame, histories: Mapping[str, BlockHistory] | None = None
+) -> pl.DataFrame:
+    """Add ``code`` and ``draft``: what tells the code of each result, see the module.
+
+    ``draft`` is null where ids of drafts do not tell one code from another.
+    """
+    own, version = pl.col(BLOCK_CODE), pl.col("workflow_version_id")
+    of_run = ("run_id", "block_id")
+    if results[BLOCK_CODE].null_count() in (0, results.height):
+        coded = results.with_columns(code=own)
+    else:
+        one = own.drop_nulls()
+        is_one = (one.n_unique().over(of_run) == 1) & pl.col("run_id").is_not_null()
+        coded = results.with_columns(
+            code=pl.coalesce(own, pl.when(is_one).then(one.first().over(of_run)))
+        )
+    if histories and coded["code"].has_nulls():
+        keys = coded.select("block_id", MOMENT.alias("at"), "code").rows()
+        known = {
+            (block, at): histories[block].code_at(at)
+            for block, at in {key[:2] for key in keys if key[2] is None}
+            if block in histories and at is not None
+        }
+        codes = [known.get(key[:2]) if key[2] is None else key[2] for key in keys]
+        coded = coded.with_columns(code=pl.Series(codes, dtype=pl.String))
+    several = coded.drop_nulls("code").group_by("workflow_version_id", "block_id")
+    is_split = (several.agg(pl.col("code").n_unique())["code"] > 1).any()
+    tells = coded["workflow_version_id"].drop_nulls().n_unique() > 1 and not is_split
+    return coded.with_columns(draft=version if tells else pl.lit(None, pl.String))
+
+
+def lacks_codes(results: pl.DataFrame) -> bool:
+    """Whether there are results, and none of them carries the fingerprint of its code."""
+    return 0 < results.height == results[BLOCK_CODE].null_count()
+
+
+class Coded(Protocol):
+    """A result of a block, or the block in a run, as far as it tells its code."""
+
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def draft(self) -> str | None: ...
+
+
+def compare_codes(one: Coded, other: Coded) -> Sameness:
+    """Whether two results of a block, or two of its runs, had one code; see the module."""
+    if one.code is not None and other.code is not None:
+        return "same" if one.code == other.code else "edited"
+    is_one_draft = one.draft is not None and one.draft == other.draft
+    return "same" if is_one_draft else "unknown"
+
+
+def split_reruns(
+    known: pl.DataFrame, reruns: pl.DataFrame, candidate: pl.DataFrame
+) -> tuple[pl.DataFrame, frozenset[str]]:
+    """The reruns of the candidate's code and definitions, and the evals of the others.
+
+    ``known`` are all results of a comparison.
+    """
+    lacking = pl.concat([known.drop(CODES, strict=False), reruns], how="diagonal")
+    told = {name: pl.col(name).drop_nulls().last() for name in ("code", *SAME_EVAL)}
+    coded = mark_codes(lacking)
+    ran = coded.filter(pl.col("run_id").is_in(candidate["run_id"].implode())).sort(MOMENT)
+    before = ran.group_by("eval_id").agg(**{f"{name}_known": it for name, it in told.items()})
+    names = [name for name in told if name != "threshold"]
+    differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_known") for name in names)
+    new = coded.tail(reruns.height).join(before, on="eval_id", how="left", maintain_order="left")
+    judged = new.with_columns(is_other=differs.fill_null(False))
+    same = judged.filter(~pl.col("is_other")).select(coded.columns)
+    return same, frozenset(judged.filter("is_other")["eval_id"])
+
+
+class Timeline(Struct, frozen=True, eq=False):
+    """The codes of each block of a workflow, and the definition of each saved eval, as of now.
+
+    ``results`` are all read results with ``code, draft, on_code, is_own, defined``. The words
+    ``on_code`` and ``defined`` tell whether a result is of its block's present code and of its
+    eval's present definition.
+    """
+
+    results: pl.DataFrame
+    presences: Mapping[str, Presence]
+    saved_at: Mapping[str, datetime | None]
+    definitions: Definitions
+    histories: Mapping[str, BlockHistory] = {}
+
+    @staticmethod
+    def make(
+        results: pl.DataFrame,
+        saved: pl.DataFrame,
+        saved_at: Mapping[str, datetime | None] | None = None,
+        eras: pl.DataFrame | None = None,
+    ) -> Timeline:
+        """Read the timeline off results and saved evals.
+
+        ``saved_at`` tells when each block was saved last; ``eras`` is an ERAS frame of the blocks
+        that :func:`list_silent` names.
+        """
+        histories = {} if eras is None else list_histories(eras, results)
+        return _judge(mark_codes(results, histories), saved, saved_at or {}, histories)
+
+    @property
+    def unseen(self) -> list[str]:
+        """The blocks whose edits cannot be seen: nothing but their newest result tells a code."""
+        return [block for block, each in self.presences.items() if each.sign == "newest"]
+
+    def code(self, results: pl.DataFrame) -> pl.DataFrame:
+        """Other results of the workflow with their codes, see :func:`mark_codes`."""
+        return mark_codes(results, self.histories)
+
+    def list_spans(self, block_id: str) -> list[Span]:
+        """The stretches of a block's runs on one code, in the order of time."""
+        known = self.results.filter(pl.col("run_scope") != "eval", block_id=block_id).drop_nulls(
+            "code"
+        )
+        runs = known.group_by("run_id").agg(pl.col("code").last(), at=MOMENT.min())
+        spans: list[Span] = []
+        for code, at in runs.drop_nulls().sort("at", "run_id").select("code", "at").iter_rows():
+            told: Literal["fingerprint", "history"] = (
+                "history" if code.startswith(ERA) else "fingerprint"
+            )
+            if spans and spans[-1].code == code:
+                spans[-1] = replace(spans[-1], last=at)
+            else:
+                spans.append(Span(block_id, code, at, at, told))
+        return spans
+
+
+def _judge(
+    coded: pl.DataFrame,
+    saved: pl.DataFrame,
+    saved_at: Mapping[str, datetime | None],
+    histories: Mapping[str, BlockHistory],
+) -> Timeline:
+    presences = _find_presences(coded, saved, saved_at, histories)
+    definitions = judge_definitions(coded, saved)
+    judged = definitions.mark(_mark_presence(coded, presences))
+    return Timeline(judged, presences, saved_at, definitions, histories)
+
+
+def list_silent(
+    results: pl.DataFrame, saved: pl.DataFrame, saved_at: Mapping[str, datetime | None]
+) -> list[str]:
+    """The blocks whose history has to tell their codes, at most :data:`MOST_BLOCKS`.
+
+    Their saved evals have no freshness, or their results have no code, and they were edited since
+    their oldest result for all that is known.
+    """
+    coded = mark_codes(results)
+    lacking = coded.filter(pl.col("code").is_null())["block_id"].unique()
+    told = read_told(saved, {})
+    oldest = dict(coded.group_by("block_id").agg(MOMENT.min()).iter_rows())
+    several = coded.group_by("block_id").agg(pl.col("code").drop_nulls().n_unique())
+    has_several = dict(several.iter_rows())
+    silent = []
+    for block, its in told.items():
+        at, first = saved_at.get(block), oldest.get(block)
+        if first is None:
+            continue
+        is_untouched = at is not None and at < first and has_several.get(block, 0) < 2
+        is_told = any(each.word != "silent" or each.now for each in its)
+        if not is_untouched and (block in lacking or not is_told):
+            silent.append(block)
+    return silent[:MOST_BLOCKS]
+
+
+def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame) -> dict[str, list[Ran]]:
+    """What is known to have run, of each block, in the order of time: results and summaries."""
+    found: dict[str, list[Ran]] = {}
+    rows = coded.select("block_id", "eval_id", "run_id", "code", MOMENT.alias("at"), began=_BEGAN)
+    for block, eval_id, run_id, code, at, began in rows.drop_nulls(("block_id", "at")).iter_rows():
+        found.setdefault(block, []).append(Ran(eval_id, run_id, code, at, began))
+    for row in saved.iter_rows(named=True):
+        ends = {
+            "latest": find_began(row),
+            "last_passed": row["last_passed_at"],
+            "last_failed": row["last_failed_at"],
+        }
+        for name, at in ends.items():
+            if at is not None and (code := row[f"{name}_block_fingerprint"]) is not None:
+                ran = Ran(row["eval_id"], None, code, at, at)
+                found.setdefault(row["block_id"], []).append(ran)
+    for its in found.values():
+        its.sort(key=lambda each: (each.created, each.began))
+    return found
+
+
+def _find_presences(
+    coded: pl.DataFrame,
+    saved: pl.DataFrame,
+    saved_at: Mapping[str, datetime | None],
+    histories: Mapping[str, BlockHistory],
+) -> dict[str, Presence]:
+    ran = _list_ran(coded, saved)
+    blocks = dict(saved.select("eval_id", "block_id").iter_rows())
+    of_evals: dict[str, list[Ran]] = {}
+    for block, its in ran.items():
+        for each in its:
+            if each.run_id is not None and blocks.get(each.eval_id or "") == block:
+                of_evals.setdefault(each.eval_id or "", []).append(each)
+    told = read_told(saved, of_evals)
+    return {
+        block: find_presence(
+            told.get(block, ()),
+            ran.get(block, ()),
+            saved_at.get(block),
+            histories[block].draft_codes if block in histories else None,
+        )
+        for block in {**told, **ran}
+    }
+
+
+def _mark_presence(coded: pl.DataFrame, presences: Mapping[str, Presence]) -> pl.DataFrame:
+    """Add ``on_code``, a :data:`Word`; results of a block without saved evals are ``unknown``."""
+    keys = coded.select("block_id", "eval_id", "code", MOMENT.alias("at")).rows()
+    known: dict[tuple[Any, ...], Word] = {}
+    words: list[Word] = []
+    for block, eval_id, code, at in keys:
+        key = (block, eval_id, code, at if code is None else None)
+        if (word := known.get(key)) is None:
+            its = presences.get(block)
+            word = known[key] = "unknown" if its is None else its.judge(eval_id, code, at)
+        words.append(word)
+    return coded.with_columns(on_code=pl.Series(words, dtype=pl.String))
