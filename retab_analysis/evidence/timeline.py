@@ -17,7 +17,6 @@ from typing import Any, Literal, Protocol
 
 import polars as pl
 from msgspec import Struct
-from msgspec.structs import replace
 
 from retab_analysis.evidence.definition import Definitions, judge_definitions
 from retab_analysis.evidence.presence import (
@@ -32,7 +31,7 @@ from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
 
 Sameness = Literal["same", "edited", "unknown"]
 
-CODES = {"code": pl.String(), "draft": pl.String()}
+CODES = ("code", "draft")
 """The columns that :func:`mark_codes` adds to results."""
 
 OF_CODES = ("block_id", "run_id", "workflow_version_id", BLOCK_CODE)
@@ -42,16 +41,6 @@ MOST_BLOCKS = 12
 """Of so many blocks the history is read."""
 
 _BEGAN = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT)
-
-
-class Span(Struct, frozen=True, gc=False):
-    """A stretch of a block's runs on one code, and how that is known."""
-
-    block_id: str
-    code: str
-    first: datetime
-    last: datetime
-    told: Literal["fingerprint", "history"]
 
 
 class Era(Struct, frozen=True, gc=False):
@@ -228,23 +217,6 @@ class Timeline(Struct, frozen=True, eq=False):
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Other results of the workflow with their codes, see :func:`mark_codes`."""
         return mark_codes(results, self.histories)
-
-    def list_spans(self, block_id: str) -> list[Span]:
-        """The stretches of a block's runs on one code, in the order of time."""
-        known = self.results.filter(pl.col("run_scope") != "eval", block_id=block_id).drop_nulls(
-            "code"
-        )
-        runs = known.group_by("run_id").agg(pl.col("code").last(), at=MOMENT.min())
-        spans: list[Span] = []
-        for code, at in runs.drop_nulls().sort("at", "run_id").select("code", "at").iter_rows():
-            told: Literal["fingerprint", "history"] = (
-                "history" if code.startswith(ERA) else "fingerprint"
-            )
-            if spans and spans[-1].code == code:
-                spans[-1] = replace(spans[-1], last=at)
-            else:
-                spans.append(Span(block_id, code, at, at, told))
-        return spans
 
 
 def _judge(
