@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis import wire
 from retab_analysis.decode import Page, Problem, Problems, read_one, read_page, to_frame
 from retab_analysis.fetch.edits import join_eras
 from retab_analysis.fetch.results import with_runs
@@ -68,8 +69,7 @@ class RawRecord:
         """When it was created, in microseconds since 1970; None if that is not known."""
         others = {ERAS.record: "first_seen_at", VERSIONS.record: "published_at"}
         name = others.get(type(self.struct), "created_at")
-        created = getattr(getattr(self.struct, "timing", self.struct), name, None)
-        return None if created is None else int(created)
+        return wire.read_time(getattr(getattr(self.struct, "timing", self.struct), name, None))
 
 
 @dataclass(slots=True)
