@@ -270,12 +270,10 @@ class LookedAt(FakeTime):
         return replace(super().as_time(), monotonic=partial(next, itertools.count(self.now)))
 
 
-NUMBER = 500_000
+NUMBER, LARGE = 500_000, b"[" + b"1," * 999 + b"1],"
 BODIES = {
     "bad records": b'{"data":[' + b"{}," * NUMBER + b'{}],"list_metadata":{}}',
-    "large bad records": b'{"data":['
-    + b"[%s1]," % (b"1," * 999) * 999
-    + b'{}],"list_metadata":{}}',
+    "large bad records": b'{"data":[' + LARGE * 999 + b'{}],"list_metadata":{}}',
     "other members": b"{" + b'"a":1,' * NUMBER + b'"data":[{}],"list_metadata":{}}',
 }
 DOORS: dict[str, Callable[[ra.Client, Path], Any]] = {
