@@ -2,16 +2,17 @@
 
 The decoder skips fields that are not named here. A missing member takes the default that the
 contract declares; an explicit null stays None. A missing or null *part* (a nested object) is None,
-which nulls its columns. Integers are bounded to 64 bits. Times are read to the microsecond or not
-at all. Free-form JSON stays raw, with its numbers untouched.
+which nulls its columns. Integers are bounded to 64 bits. Times stay text, which ``decode`` checks
+and polars reads. Free-form JSON stays raw, with its numbers untouched.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NewType
 
 import msgspec
 
@@ -19,34 +20,34 @@ Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 ABSENT = msgspec.Raw(b"")
 
 _BUILDING = threading.Lock()
-# RFC 3339 with 0 to 6 digits of fraction, each digit as a 0; the offset may be missing. Python
-# alone would read other formats and cut further digits. It checks the days.
-_SHAPES = frozenset(
-    f"0000-00-00{separator}00:00:00{fraction}{offset}".encode()
-    for separator in "T "
-    for fraction in ("", ".0", ".00", ".000", ".0000", ".00000", ".000000")
-    for offset in ("", "Z", "+00:00", "-00:00")
-)
+
+
+def shape_times(*zones: str) -> frozenset[bytes]:
+    """RFC 3339 with 0 to 6 digits of fraction, each digit as a 0, and with one of some offsets."""
+    return frozenset(
+        f"0000-00-00{separator}00:00:00{fraction}{zone}".encode()
+        for separator in "T "
+        for fraction in ("", *(f".{'0' * digits}" for digits in range(1, 7)))
+        for zone in zones
+    )
+
+
+# Python alone would read other formats and cut further digits. It checks the days.
+_SHAPES = shape_times("", "Z", "+00:00", "-00:00")
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999, in UTC
 
 
-class Time(int):
-    """A moment in microseconds since 1970, in UTC; an ISO 8601 text in the document."""
-
-    __slots__ = ()
+Time = NewType("Time", str)
+"""A moment, as an ISO 8601 text to the microsecond at most; without an offset it is UTC."""
 
 
-def _read_time(_: type, text: Any) -> Time:
-    """Read a time, the only type that msgspec does not know; without an offset it is UTC.
-
-    Raises:
-        ValueError: It is not a time of at most microseconds.
-    """
-    # Anything but a text, or a text that UTF-8 cannot encode, has no such shape either.
-    try:
-        if text.encode().translate(_DIGITS) in _SHAPES:
+def read_time(text: str | None) -> int | None:
+    """The microseconds since 1970 of a time, in UTC; None if there is none, or it is not one."""
+    # Python reads surrogates and other shapes, too.
+    if text is not None and text.encode(errors="replace").translate(_DIGITS) in _SHAPES:
+        with contextlib.suppress(ValueError):
             moment = datetime.fromisoformat(text)
             since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
             found = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
@@ -55,10 +56,8 @@ def _read_time(_: type, text: Any) -> Time:
                 not moment.hour and text[11] == "2"
             )
             if _FIRST <= found <= _LAST and not is_carried:
-                return Time(found)
-    except (AttributeError, ValueError):
-        pass
-    raise ValueError("Expected a time in ISO 8601, to the microsecond at most")
+                return found
+    return None
 
 
 def decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
@@ -73,7 +72,7 @@ def decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
 
 @functools.cache
 def _make_decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(wanted, dec_hook=_read_time)
+    return msgspec.json.Decoder(wanted)
 
 
 class Wire(msgspec.Struct, gc=False):
@@ -452,7 +451,7 @@ class BlockEra(Wire):
 
     def __post_init__(self) -> None:
         # Its own id may be null. A configuration that was put back may be a new era.
-        self.id = f"{self.block_config_version_fingerprint} {self.first_seen_at or 0}"
+        self.id = f"{self.block_config_version_fingerprint} {read_time(self.first_seen_at) or 0}"
 
 
 class FileLink(Wire):

@@ -36,6 +36,7 @@ from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_mo
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.schema.polars_threads import check_polars_threads
 from retab_analysis.transport import Client
 
 T = TypeVar("T")
@@ -139,7 +140,7 @@ class Archive:
             >>> changes.filter(pl.col("kind") == "runs").height > 0
             True
         """
-        self._check_open()
+        self._check_usable()
         workflows = list_values("workflow_id", workflow_id)
         if workflows is None:
             raise ConfigError("workflow_id is None; expected the id of a workflow, or several")
@@ -339,7 +340,7 @@ class Archive:
         into = check_path("directory", directory)
         kinds = [records.KINDS[each] for each in _choose("tables", tables, records.KINDS)]
         by = _choose("partition_by", partition_by, PARTITION_COLUMNS)
-        self._check_open()
+        self._check_usable()
         claim(into, by)
         refuse_older(into, [each for each in records.KINDS.values() if each not in kinds], by)
         found = zip(kinds, self._scan(kinds, None, self._cache.read), strict=True)
@@ -393,7 +394,7 @@ class Archive:
                 _, problems = records.decode(table, db.execute(query, (name,)))
                 found.extend((name, each.record_id, each.path, each.reason) for each in problems)
 
-        self._check_open()
+        self._check_usable()
         try:
             self._read(look)
         except ArchiveError as error:
@@ -421,7 +422,8 @@ class Archive:
     def __repr__(self) -> str:
         return f"Archive({mask_keys(str(self.path))!r})"
 
-    def _check_open(self) -> None:
+    def _check_usable(self) -> None:
+        check_polars_threads()
         if self._is_closed:
             raise ArchiveError(f"{self!r} is closed; make a new one of the same path")
 
@@ -433,7 +435,7 @@ class Archive:
                 db.execute("BEGIN")
                 return function(db)
 
-        self._check_open()
+        self._check_usable()
         return apart(read)
 
     def _scan(self, tables: Sequence[Table], workflow_id: OneOrSeveral, read: Reader[T]) -> list[T]:
@@ -456,7 +458,7 @@ def sync_to_check(
     archive: Archive, workflow_id: str, client: Client, progress: Progress | bool | None
 ) -> tuple[frozenset[str], bool]:
     """Return the runs whose results the API did not give, and whether it gave versions."""
-    archive._check_open()
+    archive._check_usable()
     with archive._mirroring(client, progress, to_check=True) as mirror:
         mirror.sync(workflow_id, None, results=True, refresh=False)
     is_skipped = (workflow_id, VERSIONS.name, None, "skipped") in mirror.changes

@@ -32,7 +32,7 @@ from retab_analysis.fetch.runs import RUNS_PATH
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
 from retab_analysis.schema import ERAS, EVALS, LIVE_BLOCKS, RESULTS, RUNS, VERSIONS, Table
-from retab_analysis.transport import Client
+from retab_analysis.transport import Client, check_time
 from retab_analysis.transport.request import Params
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +44,12 @@ Change = tuple[str, str, str | None, str]  # workflow, kind, id, and change of a
 
 
 class _Passing(paging.Gathering):
-    """A list whose pages are processed elsewhere."""
+    """A list whose pages are processed elsewhere; ``documents`` are the newest page's."""
+
+    documents: Sequence[RawRecord] = ()
+
+    def look(self, page: Page) -> None:
+        self.documents = read_documents(self.table, page)
 
     def add(self, page: Page, number: int = 0) -> None:
         """Keep nothing of it."""
@@ -175,7 +180,7 @@ class Mirror:
         """A single run; None if it is gone."""
 
         def parse(body: bytes) -> RawRecord:
-            page = read_one(RUNS.record, body)
+            page = read_one(RUNS.record, body, check_time)
             paging.refuse_other(RUNS.noun, "id", run_id, page.structs)
             paging.refuse_other_workflow(workflow, RUNS)(page.structs)
             return RawRecord.make(run_id, body.strip(), *page.structs)
@@ -315,15 +320,17 @@ class Mirror:
 
     def _read_pages(
         self, path: str, params: Params, into: paging.Collected, accept: paging.Accept
-    ) -> Iterator[list[RawRecord]]:
-        table = into.gathering.table
+    ) -> Iterator[Sequence[RawRecord]]:
+        passing, table = into.gathering, into.gathering.table
+        assert isinstance(passing, _Passing)
         pages = partial(paging.read_pages, self.client, path, params, into, strict=False)
         for page in pages(accept=accept):
             # A check that lists the newest runs itself would fail on these.
             is_newest = table is RUNS and len(into.ids) <= paging.PAGE_SIZE
             if self._to_check and (is_newest or table is EVALS):
                 report_problems(table, page.problems, strict=True)
-            yield read_documents(table, page, self.problems)
+            self.problems.add_all(page.problems)
+            yield passing.documents
 
     def _ids(self, kept: Kept, where: str = "TRUE", *values: Any) -> list[str]:
         query = f"SELECT id FROM documents WHERE kind = ? AND workflow = ? AND {where}"

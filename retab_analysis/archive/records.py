@@ -12,10 +12,12 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis import wire
 from retab_analysis.decode import Page, Problem, Problems, read_one, read_page, to_frame
 from retab_analysis.fetch.edits import join_eras
 from retab_analysis.fetch.results import with_runs
 from retab_analysis.schema import EDITS, ERAS, EVALS, LIVE_BLOCKS, RESULTS, RUNS, VERSIONS, Table
+from retab_analysis.transport import check_time
 from retab_analysis.vocabulary import TERMINAL
 
 KINDS = {table.name: table for table in (RUNS, RESULTS, EVALS, VERSIONS, EDITS)}
@@ -68,8 +70,7 @@ class RawRecord:
         """When it was created, in microseconds since 1970; None if that is not known."""
         others = {ERAS.record: "first_seen_at", VERSIONS.record: "published_at"}
         name = others.get(type(self.struct), "created_at")
-        created = getattr(getattr(self.struct, "timing", self.struct), name, None)
-        return None if created is None else int(created)
+        return wire.read_time(getattr(getattr(self.struct, "timing", self.struct), name, None))
 
 
 @dataclass(slots=True)
@@ -83,16 +84,15 @@ class Kept:
     block: str | None = None
 
 
-def read_documents(table: Table, page: Page, problems: Problems) -> list[RawRecord]:
-    """The records of a page; records without a readable id are only added to problems."""
-    raws = page.cut()
+def read_documents(table: Table, page: Page) -> list[RawRecord]:
+    """The records of a page, but those without a readable id, within its request's deadline."""
+    raws = page.cut(check_time)
     if not page.problems:
         pairs = zip(raws, page.structs, strict=True)
         return [RawRecord.make(struct.id, raw, struct) for raw, struct in pairs]
-    problems.add_all(page.problems)
     documents = []
     for raw in raws:
-        one = read_one(table.record, raw)
+        one = read_one(table.record, raw, check_time)
         record_id = one.structs[0].id if one.structs else one.problems[0].record_id
         if record_id:
             documents.append(RawRecord.make(record_id, raw, *one.structs))

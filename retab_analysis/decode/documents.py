@@ -25,6 +25,7 @@ from retab_analysis.decode.problems import (
     printable,
     shorten,
 )
+from retab_analysis.decode.times import find_unreadable_time
 from retab_analysis.errors import ProtocolError, SchemaError
 
 T = TypeVar("T")
@@ -35,9 +36,10 @@ Take = Callable[[str, Any, str], None]  # a record: its text, the same parsed, i
 
 # The errors of msgspec for a body: the wrong shape, no JSON, bad UTF-8, too deep.
 _DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
+_NO_TIME = "Expected a time in ISO 8601, to the microsecond at most - at `$.{}`"
 _SHOWN = 200
 _PIECE = 16 * 1024  # bytes that are searched together
-_CHECKED_EACH = 256  # records between two checks whether to go on
+_CHECKED_EACH = 4_096  # characters between two checks whether to go on
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -54,7 +56,7 @@ class Page:
     problems: Problems = field(default_factory=Problems)
     after: str | None = None
 
-    def cut(self) -> list[bytes]:
+    def cut(self, check: Check = never) -> list[bytes]:
         """All records of a page of a list, each as it was sent, whether it decodes or not."""
         page = _decode_whole(_WirePage[msgspec.Raw], self.body)
         if page is not None:
@@ -64,7 +66,7 @@ class Page:
         def take(text: str, value: Any, where: str) -> None:
             records.append(text.encode("utf-8", "surrogateescape"))
 
-        _cut_records(self.body, never, take)
+        _cut_records(self.body, check, take)
         return records
 
 
@@ -79,7 +81,7 @@ def read_page(record: Record, body: bytes, check: Check = never) -> Page:
     A body that is not JSON is a ProtocolError, JSON that is no page a SchemaError.
     """
     page = _decode_whole(_WirePage[record], body)  # type: ignore[valid-type]
-    if page is not None:
+    if page is not None and find_unreadable_time(record, page.data) is None:
         # An empty cursor means that there is no further page, just like an absent one.
         return Page(body, page.data, after=page.list_metadata.after or None)
     found, members = _read_each(record, body, check)
@@ -91,12 +93,12 @@ def read_page(record: Record, body: bytes, check: Check = never) -> Page:
     return found
 
 
-def read_one(record: Record, body: bytes) -> Page:
-    """Read a single document; raises as :func:`read_page` does."""
+def read_one(record: Record, body: bytes, check: Check = never) -> Page:
+    """Read a single document; checks and raises as :func:`read_page` does."""
     document = _decode_whole(record, body)
-    if document is not None:
+    if document is not None and find_unreadable_time(record, [document]) is None:
         return Page(body, [document])
-    cut, found = _Cut(body), Page(body)
+    cut, found = _Cut(body, check), Page(body)
     text, value = cut.take()
     cut.end()
     if not isinstance(value, dict):
@@ -109,8 +111,9 @@ def read_any(record: Record, body: bytes) -> Page:
     """Read a page, a list of records, or a single one; raises as :func:`read_page` does."""
     is_list = body.lstrip()[:1] == b"["
     whole = _decode_whole(list[record] if is_list else _WirePage[record], body)  # type: ignore[valid-type]
-    if whole is not None:
-        return Page(body, whole if is_list else whole.data)
+    structs = whole if is_list or whole is None else whole.data
+    if structs is not None and find_unreadable_time(record, structs) is None:
+        return Page(body, structs)
     found, _ = _read_each(record, body, never)
     return read_one(record, body) if found is None else found
 
@@ -153,8 +156,9 @@ class _Cut:
         parse_constant=_refuse_constant, parse_int=JsonNumber, parse_float=JsonNumber
     )
 
-    def __init__(self, body: bytes) -> None:
-        self._text, self._at = body.decode("utf-8", "surrogateescape"), 0
+    def __init__(self, body: bytes, check: Check) -> None:
+        self._text, self._check = body.decode("utf-8", "surrogateescape"), check
+        self._at = self._due = 0
 
     def peek(self) -> str:
         """The next character after white space; empty at the end."""
@@ -171,6 +175,9 @@ class _Cut:
         """The next value: its text, and the parsed value."""
         self.peek()
         start = self._at
+        if start >= self._due:
+            self._check()
+            self._due = start + _CHECKED_EACH
         try:
             value, self._at = self._json.raw_decode(self._text, start)
         except RecursionError:
@@ -210,13 +217,11 @@ def _cut_records(body: bytes, check: Check, take: Take) -> tuple[bool, dict[str,
 
     It returns whether there is a list, and the other members of a page.
     """
-    cut, members = _Cut(body), dict[str, str]()
+    cut, members = _Cut(body, check), dict[str, str]()
     is_list = cut.skip("[")
 
     def read_records(path: str) -> None:
         for number in cut.items("]"):
-            if number % _CHECKED_EACH == 0:
-                check()
             take(*cut.take(), f"{path}[{number}]")
 
     if is_list:
@@ -239,7 +244,10 @@ def _cut_records(body: bytes, check: Check, take: Take) -> tuple[bool, dict[str,
 
 def _decode_one(found: Page, record: Record, text: str, value: Any, where: str) -> None:
     try:
-        found.structs.append(wire.decoder(record).decode(text.encode()))
+        struct = wire.decoder(record).decode(text.encode())
+        if (path := find_unreadable_time(record, [struct])) is not None:
+            raise msgspec.ValidationError(_NO_TIME.format(path))
+        found.structs.append(struct)
     except _DECODE_ERRORS as error:
         if found.problems.is_full():
             found.problems.total += 1

@@ -78,6 +78,9 @@ class Gathering:
             if self._size >= _GATHERED_AT:
                 self._gather()
 
+    def look(self, page: Page) -> None:
+        """See a page while its request goes on: the deadline holds for this, too."""
+
     def rows(self, number: int | None = None) -> pl.DataFrame:
         """The rows, list by list as they arrived, with ``_LIST``; ``number`` selects one list."""
         with self._lock:
@@ -167,6 +170,7 @@ def read_pages(
         page = read_page(table.record, body, check_time)
         accept(page.structs)
         report_problems(table, page.problems if strict else Problems(), strict=True, verb="fetch")
+        into.gathering.look(page)
         return page
 
     # The caller's cursor counts too: coming back to it is a circle.
@@ -238,7 +242,7 @@ def read_record(client: Client, table: Table, path: str, record_id: str) -> Any:
 
 def record_parser(table: Table, accept: Accept) -> Callable[[bytes], Any]:
     def parse(body: bytes) -> Any:
-        page = read_one(table.record, body)
+        page = read_one(table.record, body, check_time)
         report_problems(table, page.problems, strict=True)
         accept(page.structs)
         return page.structs[0]

@@ -78,7 +78,7 @@ def _read_windows(
         dates = [("from_date", _format(begin)), ("to_date", _format(end + _SECOND))]
         try:
             for page in read([*filters, *dates], part):
-                times = [each.timing.created_at for each in page.structs]
+                times = list(map(_read_created, page.structs))
                 # The API may take the last second as a whole.
                 if any(at is None or not begin <= at < end + 2 * _SECOND for at in times):
                     does_not_fit.set()
@@ -109,9 +109,13 @@ def _find_last_run(read: ReadPages, params: Params, into: Collected) -> wire.Run
     return page.structs[0] if page.structs else None
 
 
+def _read_created(run: wire.Run) -> int | None:
+    return wire.read_time(run.timing.created_at)
+
+
 def _is_in_order(runs: Sequence[wire.Run]) -> bool:
     """Whether some runs all have a date, and lie in order of time, not all at one moment."""
-    times = [each.timing.created_at for each in runs if each.timing.created_at is not None]
+    times = [at for at in map(_read_created, runs) if at is not None]
     is_sorted = times in (sorted(times), sorted(times, reverse=True))
     return is_sorted and len(times) == len(runs) and times[:1] != times[-1:]
 
@@ -124,7 +128,7 @@ def _cut_history(runs: Sequence[wire.Run], workers: int) -> list[tuple[int, int]
     """
     if not _is_in_order(runs):
         return []
-    times = [each.timing.created_at or 0 for each in runs]
+    times = [_read_created(each) or 0 for each in runs]
     low, high = sorted(times[-2:])
     begin, end = (low // _SECOND - 1) * _SECOND, (high // _SECOND + 1) * _SECOND
     rows = len(runs) * (high - low) / max(abs(times[0] - times[-2]), 1)

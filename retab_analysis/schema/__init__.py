@@ -19,6 +19,7 @@ from retab_analysis.schema.conversion import converted as converted
 from retab_analysis.schema.table import Column as Column
 from retab_analysis.schema.table import Datetime as Datetime
 from retab_analysis.schema.table import Table as Table
+from retab_analysis.schema.table import base_type as base_type
 from retab_analysis.schema.table import path_type as path_type
 from retab_analysis.schema.tables import BLOCKS as BLOCKS
 from retab_analysis.schema.tables import COMPARISON as COMPARISON

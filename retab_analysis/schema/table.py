@@ -69,13 +69,15 @@ class Table:
         """Every path that some column needs, and the id, with the dtype of its value."""
         own = {"id"} & {*self.record.__struct_fields__}
         names = sorted(own.union(*(column.paths for column in self.columns)))
-        dtypes = {name: _DTYPES[_base(path_type(self.record, name))] for name in names}
+        dtypes = {name: _DTYPES[base_type(path_type(self.record, name))] for name in names}
         return {name: pl.List(each) if "*" in name else each for name, each in dtypes.items()}
 
     @functools.cached_property
     def raws(self) -> Sequence[str]:
         """The paths that hold free-form JSON."""
-        return [path for path in self.paths if _base(path_type(self.record, path)) is msgspec.Raw]
+        return [
+            path for path in self.paths if base_type(path_type(self.record, path)) is msgspec.Raw
+        ]
 
     @functools.cached_property
     def expressions(self) -> Sequence[pl.Expr]:
@@ -159,7 +161,7 @@ def path_type(record: type[wire.Wire], path: str) -> Any:
         if part == "*":
             current = typing.get_args(_without_none(current))[-1]  # of an object or a list
         else:
-            current = _type_hints(_base(current))[part]
+            current = _type_hints(base_type(current))[part]
     return current
 
 
@@ -175,7 +177,7 @@ def _without_none(declared: Any) -> Any:
     return declared
 
 
-def _base(declared: Any) -> Any:
+def base_type(declared: Any) -> Any:
     """The type without None, Annotated and type arguments."""
     declared = _without_none(declared)
     return typing.get_origin(declared) or declared

@@ -113,7 +113,9 @@ def test_every_moment_is_read_to_the_microsecond(
     sign, (hours, rest) = "+" if minutes >= 0 else "-", divmod(abs(minutes), 60)
     text = f"{there.replace(tzinfo=None).isoformat(between)}{sign}{hours:02}:{rest:02}"
     since = moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    assert by_us([text]) == [since // timedelta(microseconds=1)]
+    # Python reads the times of few records, polars those of many.
+    for number in (1, 40):
+        assert by_us([text] * number) == [since // timedelta(microseconds=1)] * number
 
 
 @pytest.mark.parametrize("value", [1_790_000_000, 1.5, True, ["2026-05-18T10:00:00Z"], {}])
@@ -122,4 +124,4 @@ def test_what_is_not_a_text_is_not_a_time(value: object) -> None:
         RUNS.record, json.dumps(page([run_document(timing__created_at=value)])).encode()
     )
     assert found.structs == []
-    assert "Expected a time in ISO 8601" in found.problems[0].reason
+    assert "Expected `str | null`" in found.problems[0].reason

@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -194,9 +195,16 @@ def test_81_so_does_the_command_line(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere polars' threads are not seen")
 @pytest.mark.parametrize(
-    "call", ['fetch_results("r", client=client)', 'check("wf", client=client)']
+    "call",
+    [
+        *('fetch_results("r", client=client)', 'check("wf", client=client)'),
+        *('Archive("a").info()', 'Archive("a").verify()', 'Archive("a").export_parquet("lake")'),
+        *(f'Archive("a").scan_{table}().collect()' for table in ("runs", "results", "evals")),
+        *(f'Archive("a").scan_{table}().collect()' for table in ("versions", "edits")),
+        'Archive("a").sync("wf", client=client)',
+    ],
 )
-def test_81_whoever_has_used_polars_before(call: str) -> None:
+def test_81_whoever_has_used_polars_before(call: str, tmp_path: Path) -> None:
     """A new process, in which polars is used, and nothing of ours that would know it."""
     program = f"""if True:
         import os, polars, retab_analysis as ra
@@ -211,7 +219,8 @@ def test_81_whoever_has_used_polars_before(call: str) -> None:
             os._exit(9)
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
-    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, timeout=60)
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    ended = subprocess.run(command, check=False, timeout=60, cwd=tmp_path)
     assert ended.returncode == 7
 
 
