@@ -48,7 +48,7 @@ class Ran(Struct, frozen=True, gc=False):
     began: datetime
 
 
-class Told(Struct, frozen=True, gc=False):
+class Freshness(Struct, frozen=True, gc=False):
     """The API's word about one saved eval.
 
     ``now`` and ``old`` are codes of its block. ``vouched`` are those of ``now`` whose validity is
@@ -78,7 +78,7 @@ class Presence(Struct, frozen=True, gc=False):
     sign: Literal["fresh", "validity", "stale", "history", "saved", "newest"]
     codes: frozenset[str] = frozenset()
     after: datetime | None = None
-    told: Mapping[str, Told] = {}
+    told: Mapping[str, Freshness] = {}
     own: Mapping[str, Presence] = {}
 
     def judge(self, eval_id: str | None, code: str | None, created: datetime | None) -> Word:
@@ -91,7 +91,7 @@ class Presence(Struct, frozen=True, gc=False):
             return "is_not"
         return "unknown" if its.sign == "newest" else "is_now"
 
-    def _judge_by_time(self, told: Told | None, created: datetime | None) -> Word:
+    def _judge_by_time(self, told: Freshness | None, created: datetime | None) -> Word:
         if told is not None and told.word == "stale":
             if None in (told.ended, created) or created <= told.ended:  # type: ignore[operator]
                 return "is_not"
@@ -102,7 +102,9 @@ class Presence(Struct, frozen=True, gc=False):
         return "is_not" if self.sign == "stale" else "unknown"
 
 
-def read_told(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[str, list[Told]]:
+def read_freshness(
+    saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]
+) -> dict[str, list[Freshness]]:
     """The API's word about the saved evals of each block.
 
     ``saved`` is an EVALS frame, ``ran`` has each eval's results in the order of time.
@@ -116,7 +118,7 @@ def read_told(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[str
     ]
     agree = sum(known)
     counts = not known or 2 * (len(known) - agree) < len(known)
-    found: dict[str, list[Told]] = {}
+    found: dict[str, list[Freshness]] = {}
     for row in rows:
         its = ran.get(row["eval_id"], ())
         told = _read_eval(row, its, is_equality_sure=counts, is_difference_sure=agree > 0)
@@ -141,7 +143,7 @@ def _read_eval(
     *,
     is_equality_sure: bool,
     is_difference_sure: bool,
-) -> Told:
+) -> Freshness:
     word, present = _find_word(row), row.get("present_validity")
     newest = row["latest_block_fingerprint"]
     by_time = ran[-1].code if ran else None
@@ -163,7 +165,7 @@ def _read_eval(
     elif word == "stale":
         old |= {newest} - {None}
     began = ran[-1].created if ran else find_began(row)
-    return Told(
+    return Freshness(
         row["eval_id"],
         word,
         frozenset(now),
@@ -181,7 +183,7 @@ def find_began(row: Mapping[str, Any]) -> datetime | None:
 
 
 def find_presence(
-    told: Sequence[Told],
+    told: Sequence[Freshness],
     ran: Sequence[Ran],
     saved_at: datetime | None = None,
     era_codes: Collection[str] | None = None,
@@ -219,7 +221,7 @@ def _is_mixed(ran: Sequence[Ran], saved_at: datetime | None) -> bool:
 
 
 def _find_one(
-    told: Sequence[Told],
+    told: Sequence[Freshness],
     ran: Sequence[Ran],
     saved_at: datetime | None,
     era_codes: Collection[str] | None,
