@@ -380,16 +380,6 @@ class Publication(Wire):
     is_current: bool | None = None
 
 
-class VersionDiff(Wire):
-    """The blocks in which two versions of a workflow differ."""
-
-    from_workflow_version_id: str
-    to_workflow_version_id: str
-    added_block_ids: list[str] | None = []
-    removed_block_ids: list[str] | None = []
-    changed_block_ids: list[str] | None = []
-
-
 class Block(Wire):
     """A block of a workflow's draft, as it is now."""
 

@@ -27,7 +27,6 @@ DOCUMENTS: list[tuple[Struct, Model]] = [
     (wire.ResultWithPayloads, evals.WorkflowEvalResult),
     (wire.Eval, evals.WorkflowEval),
     (wire.Workflow, workflows.Workflow),
-    (wire.VersionDiff, workflows.WorkflowGraphVersionDiff),
     (wire.GraphVersion, workflows.WorkflowGraphVersion),
     (wire.GraphId, workflows.WorkflowGraphVersion),
     (wire.Block, blocks.WorkflowBlock),
@@ -74,9 +73,6 @@ UNREAD = {
     **dict.fromkeys(("WorkflowConfigBlock.width", "WorkflowConfigBlock.height"), DRAWN),
     "WorkflowConfigBlock.position": DRAWN,
     **dict.fromkeys(("WorkflowGraphVersion.edges", "WorkflowGraphVersion.edge_version_ids"), EDGES),
-    "WorkflowGraphVersionDiff.added_edge_ids": EDGES,
-    "WorkflowGraphVersionDiff.changed_edge_ids": EDGES,
-    "WorkflowGraphVersionDiff.removed_edge_ids": EDGES,
 }
 # Where graphs were publications, each named the version.
 READ_ONLY_HERE = {"GraphId.workflow_version_id"}

@@ -102,7 +102,6 @@ CONTRACT_NAMES = {
     wire.LatestRun: "LatestBlockEvalRunSummary",
     wire.Published: "WorkflowPublished",
     wire.Publication: "PublishedWorkflowVersion",
-    wire.VersionDiff: "WorkflowGraphVersionDiff",
     wire.Block: "WorkflowBlock",
     wire.VersionBlock: "WorkflowConfigBlock",
     wire.GraphVersion: "WorkflowGraphVersion",
