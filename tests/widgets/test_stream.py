@@ -564,7 +564,7 @@ def test_what_was_edited_is_asked_for_again_at_the_end(failures: int) -> None:
             view.wait(30)
         assert api.asked.count(was) in (2, 3)
         assert view.comparison is not None
-        assert view.comparison.config_changes.is_empty() == (failures > 1)
+        assert view.comparison.config_changes.height, "the versions tell it, too"
 
 
 def test_many_runs_of_a_workflow_are_one_request() -> None:
