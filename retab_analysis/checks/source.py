@@ -81,7 +81,8 @@ class Source:
     def labels(self) -> dict[str, str | None]:
         """The labels of blocks that are known without a request."""
         live = self._lists.live
-        return {} if live is None else dict(live["block_id", "label"].iter_rows())
+        rows = () if live is None else live["block_id", "label"].iter_rows()
+        return {block: label or None for block, label in rows}
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
         self._lists = Lists()
@@ -122,7 +123,8 @@ class Source:
         return dict(self._read_live()["block_id", "updated_at"].iter_rows())
 
     def read_labels(self) -> dict[str, str | None]:
-        return self.labels or dict(self._read_live()["block_id", "label"].iter_rows())
+        self._read_live()
+        return self.labels
 
     def _read_live(self) -> pl.DataFrame:
         if self._lists.live is None:
