@@ -12,9 +12,15 @@ import polars as pl
 
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
+from retab_analysis.comparison.config_changes import (
+    FORGOTTEN,
+    NOT_THERE,
+    Edits,
+    choose_versions,
+    compare_blocks,
+    list_published,
+)
 from retab_analysis.errors import NotFoundError, RetabAnalysisError
-from retab_analysis.evidence.spans import choose_versions, list_published
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import find_era, read_past_versions
 from retab_analysis.fetch.lists import read_two_versions, resolve_workflow

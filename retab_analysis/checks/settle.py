@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -43,6 +43,7 @@ from retab_analysis.transport import Client
 
 _WAIT = 24 * 3600.0
 
+_EDITED = {"block": "block {}", "eval": "the inputs or the assertion of eval {}"}
 _NAMED = 12
 MOST_ERRORS = 10
 """How many isolated errors are run again on their own."""
@@ -294,15 +295,21 @@ class _Settling:
         sides = inside(self.comparison).sides
         told = read_timeline(pl.concat(sides.known, how="diagonal"), source)
         is_now = pl.col("run_id").is_in(sides.candidate["run_id"].implode())
-        tested = find_tested(told.results.filter(is_now))
-        edited = [each for each in asked if each.id not in tested]
+        ran = told.results.filter(is_now)
+        tested, on_code = find_tested(ran), {*ran.filter(pl.col("on_code") != "is_not")["eval_id"]}
+        edited = {
+            each.id: "eval" if each.id in on_code else "block"
+            for each in asked
+            if each.id not in tested
+        }
         self._refuse(edited, "a rerun would say nothing about the candidate, so none was started")
 
-    def _refuse(self, edited: Sequence[Story], why: str) -> None:
+    def _refuse(self, edited: Mapping[str, str], why: str) -> None:
+        """``edited`` has what was edited of some evals: their ``block`` or the ``eval``."""
         if edited:
-            raise ConfigError(
-                f"{say_edited(edited)}: {why}; check a run of the workflow as it is now"
-            )
+            stories = inside(self.comparison).stories
+            said = say_edited({each: edited[each.id] for each in stories if each.id in edited})
+            raise ConfigError(f"{said}: {why}; check a run of the workflow as it is now")
 
     def _start(self, asked: Sequence[Story]) -> None:
         """Start a run for each eval; if a start fails, count the runs before it."""
@@ -372,17 +379,18 @@ class _Settling:
         )
 
 
-def _count_results(comparison: Comparison, results: pl.DataFrame) -> tuple[Comparison, list[Story]]:
-    """The comparison with the reruns that repeat it, and the evals of the others."""
-    sides, stories = inside(comparison).sides, inside(comparison).stories
+def _count_results(
+    comparison: Comparison, results: pl.DataFrame
+) -> tuple[Comparison, dict[str, str]]:
+    """The comparison with the reruns that repeat it, and what differs in the others."""
+    sides = inside(comparison).sides
     named = _with_names(results, sides.candidate)
     new = check_results(named, "reruns").collect()
     same, edited = split_reruns(pl.concat(sides.known, how="diagonal"), new, sides.candidate)
-    others = [each for each in stories if each.id in edited]
     if same.is_empty():
-        return comparison, others
+        return comparison, edited
     grown = replace(sides, candidate=pl.concat([sides.candidate, same], how="diagonal"))
-    return compare_sides(grown, comparison.alpha, comparison.margin), others
+    return compare_sides(grown, comparison.alpha, comparison.margin), edited
 
 
 def _workflow_of(comparison: Comparison) -> str:
@@ -411,12 +419,14 @@ def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(own).select(results.columns)
 
 
-def say_edited(edited: Sequence[Story]) -> str:
-    """Which evals were edited, or their blocks, in words: the beginning of a sentence."""
-    blocks = dict.fromkeys(one_line(name_block(each)) for each in edited if each.block_id)
-    names = list_some((one_line(name_eval(each)) for each in edited), 3)
-    where = f", or block {list_some(blocks, 3)}" if blocks else ""
-    was = "was" if len(edited) == 1 else "were"
-    return (
-        f"{count_noun(len(edited), 'eval')} ({names}){where} {was} edited since the candidate ran"
-    )
+def say_edited(edited: Mapping[Story, str]) -> str:
+    """What was edited of some evals, in words: the beginning of a sentence."""
+    kinds = {kind: [each for each, what in edited.items() if what == kind] for kind in _EDITED}
+    blocks = dict.fromkeys(name_block(each) or "a block" for each in kinds["block"])
+    names = {"block": blocks, "eval": map(name_eval, kinds["eval"])}
+    said = [
+        words.format(list_some(map(one_line, names[kind]), 3))
+        for kind, words in _EDITED.items()
+        if kinds[kind]
+    ]
+    return f"the workflow was edited since the candidate ran ({'; '.join(said)})"

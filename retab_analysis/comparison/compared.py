@@ -21,7 +21,7 @@ from retab_analysis.comparison.accepted import (
     read_policy,
     write_accepted,
 )
-from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.comparison.config_changes import Edits, find_spans
 from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.gate import Gate, GateRule, apply_rule, choose_accepted
 from retab_analysis.comparison.headline import VerdictFacts
@@ -33,7 +33,6 @@ from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
 from retab_analysis.comparison.verdict_document import Door, list_cases, make_document
-from retab_analysis.evidence.spans import find_spans
 from retab_analysis.evidence.story import Story
 from retab_analysis.render.document import Case, Document, plain
 from retab_analysis.schema.polars_threads import check_polars_threads

@@ -18,6 +18,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 import msgspec
 
 from retab_analysis import wire
+from retab_analysis.decode.frames import find_unreadable_time
 from retab_analysis.decode.problems import (
     JsonNumber,
     Problems,
@@ -25,7 +26,6 @@ from retab_analysis.decode.problems import (
     printable,
     shorten,
 )
-from retab_analysis.decode.times import find_unreadable_time
 from retab_analysis.errors import ProtocolError, SchemaError
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ number of rows, so it pays to process many records at once.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any
@@ -15,8 +16,7 @@ import msgspec
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.decode.times import read_times
-from retab_analysis.schema import Datetime, Table
+from retab_analysis.schema import Datetime, Table, base_type, path_type
 from retab_analysis.schema.polars_threads import note_polars_use
 
 # Row by row a cell costs 100 ns, a list 3 µs; a column costs 10 µs once, then 10 ns for each cell.
@@ -112,3 +112,61 @@ def _series(path: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     # Through JSON: polars reads it 15 times as fast as lists of objects.
     texts = [None if each is None else _encode(each).decode() for each in values]
     return pl.Series(path, texts, pl.String()).str.json_decode(dtype)
+
+
+# A time that can be read for sure, before a newline: years from 1000, months of 31, 30 and 28 days,
+# no offset. Any other time needs a closer look.
+_DAY = (
+    r"[1-9]\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
+)
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
+_USUAL = rf"(?-u)\A(?:{_DAY}[T ]{_CLOCK}(?:Z|\+00:00)?\n)*\z"
+_USUAL_FORM = "%Y-%m-%dT%H:%M:%S.%6fZ"  # which polars reads twice as fast as others
+_FEW = 50  # times that Python reads faster than polars begins
+
+
+def find_unreadable_time(record: type[wire.Wire], structs: Sequence[Any]) -> str | None:
+    """The path of a time in the structs that cannot be read; None if all of them can be."""
+    texts = {path: _texts(structs, path) for path in _paths(record)}
+    if (number := sum(map(len, texts.values()))) > _FEW:
+        lines = "".join("\n".join([*each, ""]) for each in texts.values())
+        if lines.count("\n") == number and pl.Series([lines]).str.contains(_USUAL).all():
+            return None
+    wrong = (path for path, each in texts.items() if None in map(wire.read_time, each))
+    return next(wrong, None)
+
+
+def read_times(path: str, texts: Sequence[str | None]) -> pl.Series:
+    """Checked times as a column of Datetime; one without an offset is UTC."""
+    sent = pl.Series(path, texts, pl.String())
+    moments = sent.str.to_datetime(_USUAL_FORM, time_unit="us", time_zone="UTC", strict=False)
+    if moments.null_count() > sent.null_count():
+        text = pl.col(path)
+        is_zoned = text.str.contains(r"(?:Z|[+-][0-9]{2}:[0-9]{2})\z")
+        zoned = pl.when(is_zoned).then(text).otherwise(text + "Z")
+        moment = zoned.str.to_datetime("%+", time_unit="us", time_zone="UTC")
+        return sent.to_frame().select(moment.alias(path)).to_series()
+    return moments
+
+
+@functools.cache
+def _paths(record: type[wire.Wire]) -> Sequence[str]:
+    """The paths of all times of a record."""
+
+    def find(within: type[wire.Wire], before: str) -> Iterator[str]:
+        for name in within.__struct_fields__:
+            declared = base_type(path_type(within, name))
+            if declared is wire.Time:
+                yield before + name
+            elif isinstance(declared, type) and issubclass(declared, wire.Wire):
+                yield from find(declared, f"{before}{name}.")
+
+    return list(find(record, ""))
+
+
+def _texts(structs: Sequence[Any], path: str) -> Sequence[str]:
+    parts = structs
+    for name in path.split("."):
+        parts = [part for each in parts if (part := getattr(each, name)) is not None]
+    return parts

@@ -162,8 +162,10 @@ def compare_codes(one: Coded, other: Coded) -> Sameness:
 
 def split_reruns(
     known: pl.DataFrame, reruns: pl.DataFrame, candidate: pl.DataFrame
-) -> tuple[pl.DataFrame, frozenset[str]]:
-    """The reruns of the candidate's code and definitions, and the evals of the others.
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The reruns of the candidate's code and definitions, and what differs in the others.
+
+    That is the ``block`` or the ``eval``, by the ids of evals.
 
     ``known`` are all results of a comparison.
     """
@@ -175,9 +177,11 @@ def split_reruns(
     names = [name for name in told if name != "threshold"]
     differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_known") for name in names)
     new = coded.tail(reruns.height).join(before, on="eval_id", how="left", maintain_order="left")
-    judged = new.with_columns(is_other=differs.fill_null(False))
+    is_edited = (pl.col("code") != pl.col("code_known")).fill_null(False)
+    what = pl.when(is_edited).then(pl.lit("block")).otherwise(pl.lit("eval"))
+    judged = new.with_columns(is_other=differs.fill_null(False), what=what)
     same = judged.filter(~pl.col("is_other")).select(coded.columns)
-    return same, frozenset(judged.filter("is_other")["eval_id"])
+    return same, dict(judged.filter("is_other").select("eval_id", "what").iter_rows())
 
 
 class Timeline(Struct, frozen=True, eq=False):

@@ -9,9 +9,15 @@ import math
 from datetime import datetime
 from typing import NamedTuple
 
-from retab_analysis.evidence.reruns import CLEARED_BY_PASS
 from retab_analysis.evidence.story import Reading, Share, Story
-from retab_analysis.vocabulary import BROKEN, CERTAIN_ENOUGH, LIKELY, UNLIKELY, Transition
+from retab_analysis.vocabulary import (
+    BROKEN,
+    CERTAIN_ENOUGH,
+    CLEARED_BY_PASS,
+    LIKELY,
+    UNLIKELY,
+    Transition,
+)
 
 
 def find_transition(story: Story) -> Transition | None:
