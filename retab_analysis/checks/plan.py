@@ -399,11 +399,11 @@ def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime 
         found = _find_newest(listing, its, "that version", before)
     if found is not None:
         return found
-    if wanted != DRAFT and not versions.filter(is_called).is_empty():
+    names_drafts = listing.runs.filter(version.is_in(ids.implode())).is_empty()
+    if names_drafts and wanted != DRAFT and not versions.filter(is_called).is_empty():
         raise ConfigError(
-            f"{name}={wanted!r} is a published version that no run names"
-            f"{'' if before is None else ' before the candidate'}: eval runs name the draft that "
-            f"they ran. Give the id of a run or of a draft. {listing}"
+            f"{name}={wanted!r} is a published version, and eval runs name the draft that they "
+            f"ran, so none is known to be of it. Give the id of a run or of a draft. {listing}"
         )
     known: dict[str, str | None] = dict(
         versions.select("workflow_version_id", pl.format("v{}", "version")).iter_rows()
