@@ -88,6 +88,14 @@ FOR_NOW = {
 FOR_NOW_OF_ALL = 32_140
 LINES_OF_TESTS, APART = 38_000, ("simulation", "benchmarks")
 
+# A block's fingerprint tells its code; the timeline alone compares it. The sandbox makes it.
+OF_FINGERPRINTS = ("BLOCK_CODE", "block_execution_fingerprint", "_block_fingerprint")
+NAME_FINGERPRINTS = {
+    *("analysis/history.py", "cli/assumptions.py", "cli/facts.toml", "evidence/presence.py"),
+    *("evidence/saved_evals.py", "evidence/timeline.py", "schema/tables.py", "vocabulary.py"),
+    "wire.py",
+}
+
 MOST_LINES = 800
 LONGEST_FUNCTION, MEDIAN_FUNCTION, NINE_IN_TEN = 60, 10, 30
 MOST_NAMES_TWICE = 10
@@ -223,6 +231,16 @@ def test_the_sandbox_is_of_the_standard_library() -> None:
         if room_of(path) == "sandbox":
             tops = {name.split(".")[0] for name in names}
             assert tops <= sys.stdlib_module_names | {"retab_analysis"}, path
+
+
+def test_nothing_but_the_timeline_decides_about_code() -> None:
+    files = {path for kind in ("*.py", "*.toml") for path in ROOT.rglob(kind)}
+    naming = {
+        str(path.relative_to(ROOT))
+        for path in files
+        if room_of(path) != "sandbox" and any(name in path.read_text() for name in OF_FINGERPRINTS)
+    }
+    assert naming == NAME_FINGERPRINTS
 
 
 def test_a_file_is_not_too_long() -> None:

@@ -465,9 +465,14 @@ def sync_to_check(
     return frozenset(mirror.absent), mirror.failed is None and not is_skipped
 
 
+def list_states(archive: Archive, eval_id: str) -> list[bytes]:
+    """The states of a saved eval, each as the API sent it, the latest first."""
+    rows = archive._read(lambda db: db.execute(records.STATES, {"id": eval_id}).fetchall())
+    return [records.unpack(packed) for packed, _ in rows]
+
+
 def _default_path() -> Path:
-    given = os.environ.get(ARCHIVE_VARIABLE)
-    if given:
+    if given := os.environ.get(ARCHIVE_VARIABLE):
         return check_path(ARCHIVE_VARIABLE, given)
     path = Path.home() / ".retab_analysis" / "archive.sqlite"
     with reporting(path, OSError):

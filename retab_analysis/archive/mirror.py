@@ -93,8 +93,7 @@ class Mirror:
         self._seen = 0
 
     def sync(self, workflow: str, since: int | None, *, results: bool, refresh: bool) -> None:
-        query = "SELECT * FROM workflows WHERE workflow = ?"
-        row = self._db.execute(query, (workflow,)).fetchone()
+        row = self._db.execute("SELECT * FROM workflows WHERE workflow = ?", (workflow,)).fetchone()
         at = Place(workflow, since)
         if row is not None:
             known = Place(*row)

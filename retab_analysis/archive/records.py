@@ -40,6 +40,8 @@ _ERAS = (
     "SELECT id, NULL, body, block FROM documents WHERE kind = 'edits' AND workflow = ?"
     " ORDER BY block, position"
 )
+_STATE = "SELECT body, state_seen FROM {} WHERE kind = 'evals' AND id = :id"
+STATES = " UNION ALL ".join(map(_STATE.format, ("documents", "earlier"))) + " ORDER BY 2 DESC"
 # A fetch of saved evals gives the newest first, even if the API does not.
 _ORDERS = {EVALS.name: "created DESC NULLS LAST, position, id"}
 _DTYPES: dict[str, pl.DataType] = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -10,13 +12,16 @@ from functools import partial
 import polars as pl
 
 from retab_analysis.archive import Archive
-from retab_analysis.archive.archive import sync_to_check
+from retab_analysis.archive.archive import list_states, sync_to_check
 from retab_analysis.checks.source import Lists, Source
+from retab_analysis.decode import read_one
 from retab_analysis.fetch.lists import find_workflow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
+from retab_analysis.schema import EVALS
 from retab_analysis.transport import Client
 
+_DEFINITION = ("target", "source", "assertion")
 _one_sync = threading.Lock()
 
 
@@ -117,6 +122,9 @@ class ArchiveSource(Source):
         kept = self._archive.scan_edits(self.workflow_id).collect()
         return kept.with_columns(block_type=pl.lit(None, pl.String))
 
+    def find_renamed(self, evals: Iterable[str]) -> frozenset[str]:
+        return frozenset(each for each in evals if _is_renamed(list_states(self._archive, each)))
+
     def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
         known = self.kept.runs.filter(~pl.col("run_id").is_in(list(self.absent)))
         return runs.join(known, on="run_id", how="semi")
@@ -128,3 +136,22 @@ class ArchiveSource(Source):
         if asked.is_empty():
             return found
         return pl.concat([found, super()._read_missing(asked, progress)])
+
+
+def _is_renamed(states: list[bytes]) -> bool:
+    """Whether an eval is as it was when its newest run began, but for its name.
+
+    ``states`` are its states, the latest first. One that knows that run, and was saved before it
+    began, is the one that ran.
+    """
+    read = [structs[0] for each in states if (structs := read_one(EVALS.record, each).structs)]
+    if len(read) < len(states) or not read or (newest := read[0].latest_run_summary) is None:
+        return False
+    for struct, raw in zip(read, states, strict=True):
+        ran, saved_at = struct.latest_run_summary, struct.updated_at
+        if ran is None or ran.run_record_id != newest.run_record_id:
+            return False
+        if saved_at is not None and saved_at <= ran.started_at:
+            now, then = json.loads(states[0]), json.loads(raw)
+            return all(now.get(part) == then.get(part) for part in _DEFINITION)
+    return False

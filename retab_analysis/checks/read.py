@@ -61,7 +61,10 @@ def read_timeline(results: pl.DataFrame, source: Source) -> Timeline:
     saved, saved_at = source.saved, source.read_saved_at()
     silent = list_silent(results, saved, saved_at)
     eras = source.read_edits(silent) if silent else None
-    return Timeline.make(results, saved, saved_at, eras)
+    timeline = Timeline.make(results, saved, saved_at, eras)
+    again = timeline.definitions.saved_again
+    renamed = source.find_renamed(again) if again else frozenset[str]()
+    return timeline.clear(renamed) if renamed else timeline
 
 
 def read_as_it_is_now(source: Source) -> SavedEvals:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -204,6 +204,10 @@ class Source:
 
     def read_kept_edits(self) -> pl.DataFrame:
         return ERAS.empty()
+
+    def find_renamed(self, evals: Iterable[str]) -> frozenset[str]:
+        """Those of some evals that were only renamed since they ran; only an archive knows."""
+        return frozenset()
 
     def read_blocks(self, versions: Sequence[str]) -> dict[str, pl.DataFrame]:
         """The blocks of those versions that the API has, by version id or ``"draft"``."""

@@ -76,13 +76,8 @@ class _Newest(Struct, frozen=True, gc=False):
     assertion_id: str | None
 
 
-def judge_definitions(
-    results: pl.DataFrame, saved: pl.DataFrame, cleared: Collection[str] = ()
-) -> Definitions:
-    """Find the evals that were edited in parts that no result carries.
-
-    ``cleared`` are evals whose last save changed nothing but the name.
-    """
+def judge_definitions(results: pl.DataFrame, saved: pl.DataFrame) -> Definitions:
+    """Find the evals that were edited in parts that no result carries."""
     newest = _find_newest(results, saved)
     rows = {row["eval_id"]: row for row in saved.to_dicts() if row["eval_id"] in newest}
     inputs = saved.filter(pl.col("freshness_reasons").str.contains("inputs_changed", literal=True))
@@ -106,8 +101,7 @@ def judge_definitions(
         moved_by_run = _ends_with_run(later, results)
         hidden_since = None if moved_by_run else max(later.values())
         return Definitions(saved, {}, differing, unknown, hidden_since)
-    kept = {eval_id: at for eval_id, at in later.items() if eval_id not in cleared}
-    return Definitions(saved, kept, differing, unknown)
+    return Definitions(saved, later, differing, unknown)
 
 
 def _says_nothing(told: Collection[str], rows: Collection[str]) -> bool:

@@ -163,7 +163,7 @@ def _read_eval(
     if word == "fresh":
         now |= {newest or by_time} - {None}  # type: ignore[arg-type]
     elif word == "stale":
-        old |= {newest} - {None}
+        old |= {newest or (by_time if _is_of_summary(ran, row) else None)} - {None}
     began = ran[-1].created if ran else find_began(row)
     return Freshness(
         row["eval_id"],
@@ -174,6 +174,12 @@ def _read_eval(
         row["latest_run_completed_at"],
         began,
     )
+
+
+def _is_of_summary(ran: Sequence[Ran], row: Mapping[str, Any]) -> bool:
+    """Whether the newest result is no newer than the newest run that a saved eval remembers."""
+    ended = row["latest_run_completed_at"]
+    return bool(ran) and ended is not None and ran[-1].created <= ended
 
 
 def find_began(row: Mapping[str, Any]) -> datetime | None:

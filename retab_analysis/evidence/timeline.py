@@ -11,7 +11,7 @@ the workflow has several such ids, and none with two codes of one block. Everyth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -212,6 +212,14 @@ class Timeline(Struct, frozen=True, eq=False):
         """
         histories = {} if eras is None else list_histories(eras, results)
         return _judge(mark_codes(results, histories), saved, saved_at or {}, histories)
+
+    def clear(self, renamed: Collection[str]) -> Timeline:
+        """The same, if the last save of some evals changed nothing but the name."""
+        its = self.definitions
+        kept = {each: at for each, at in its.saved_again.items() if each not in renamed}
+        definitions = replace(its, saved_again=kept)
+        marked = definitions.mark(self.results.drop("is_own", "defined"))
+        return replace(self, results=marked, definitions=definitions)
 
     @property
     def unseen(self) -> list[str]:

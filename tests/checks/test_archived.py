@@ -256,3 +256,28 @@ def test_101_results_that_come_after_the_end_are_read_by_the_next_check(tmp_path
     assert first.evals.filter(eval_id="a")["transition"].item() == "incomplete"
     assert str(again) == str(asked)
     assert again.evals.filter(eval_id="a")["transition"].item() == "suspect"
+
+
+def test_an_archive_tells_a_rename_from_an_edit(archive: ra.Archive) -> None:
+    """It keeps the eval as it was when it ran."""
+    with LetteredApi(alike(5, "PPP")) as api:
+        api.check(archive=archive)
+        api.resave("fine 0", api.runs[-1].at + HOUR, name="Total")
+        said = "○ 1 eval was saved again and has not run since; nothing else broke"
+        assert api.check().headline == said
+        assert api.check(archive=archive).headline == "✓ Nothing broke: 5 of 5 pass"
+        # The name and more: an edit. Put back, it is again the one that ran.
+        for path, ok in (("total.net", False), ("total.amount", True)):
+            api.resave("fine 0", api.runs[-1].at + 2 * HOUR, assertion__target__path=path)
+            assert api.check(archive=archive).gate().ok == ok
+
+
+def test_an_archive_clears_no_eval_whose_state_in_its_newest_run_it_did_not_see(
+    archive: ra.Archive,
+) -> None:
+    with LetteredApi(alike(5, "PPP")) as api:
+        api.check(archive=archive)
+        api.resave("fine 0", api.runs[-1].at + HOUR, assertion__target__path="total.net")
+        run = api.run("PPPPP")
+        api.resave("fine 0", run.at + HOUR, assertion__target__path="total.amount")
+        assert api.check(archive=archive).gate().undecided == ("fine 0",)

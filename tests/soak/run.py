@@ -1,8 +1,8 @@
 """Hold out for minutes: ``python tests/soak/run.py [--seconds 480] [name …]``; ``make soak``.
 
-Faults and forks at random moments, each for its share of the time. What has to hold is asserted,
-and what was survived is counted. The seed is printed, so that a run that found something can be
-repeated, as far as threads repeat.
+Faults and forks at random moments, each for its share of the time; random worlds for a minute.
+What has to hold is asserted, and what was survived is counted. The seed is printed, so that a run
+that found something can be repeated, as far as threads repeat.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import random
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -23,6 +24,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
+from support.adversary import play_seed
 from support.documents import run_document
 from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, reply
@@ -154,9 +156,22 @@ def in_child(client: ra.Client, name: str) -> None:
         assert found["id"] == asked, f"{found['id']} instead of {asked}"
 
 
+def soak_laws(seconds: float) -> Counter[str]:
+    """Random worlds in every dialect: no green verdict that is not true, and the three laws."""
+    seen: Counter[str] = Counter()
+    end = time.monotonic() + seconds
+    with tempfile.TemporaryDirectory() as folder:
+        while time.monotonic() < end:
+            broken = play_seed(random.randrange(10**9), Path(folder))
+            assert not broken, broken
+            seen["worlds"] += 1
+    return seen
+
+
 SOAKS: dict[str, Callable[[float], Counter[str]]] = {
     "faults": soak_faults,
     "forks": soak_forks,
+    "laws": soak_laws,
 }
 
 
@@ -170,9 +185,13 @@ def main() -> None:
     warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
     chosen = options.names or list(SOAKS)
     print(f"seed {options.seed}", flush=True)
+    # A minute of laws is enough, whatever the others have.
+    laws = min(60.0, options.seconds / len(chosen)) if "laws" in chosen else 0.0
+    others = [each for each in chosen if each != "laws"]
+    shares = dict.fromkeys(others, (options.seconds - laws) / max(1, len(others))) | {"laws": laws}
     for name in chosen:
         began, before = time.monotonic(), descriptors()
-        seen = SOAKS[name](options.seconds / len(chosen))
+        seen = SOAKS[name](shares[name])
         time.sleep(1)  # for the servers' threads to close what they had
         more = descriptors() - before
         assert more < 20, f"{name} leaves {more} files or sockets open"

@@ -18,6 +18,8 @@ What else there is, each as what makes it so (``w`` is ``"W" * 20``)::
     api.run({"a": "F"}, scope="E", codes={"extract": "Z"})    # one eval tried on an edited draft
     definitions={"a": "AAAB"} with three runs                 # edited since, and not run since
     evals {"new": "." * 20 + "F"}                             # saved after the twentieth run
+    api.saved_at["extract"] = api.runs[2].at + HOUR           # what ran since is of older code
+    api.resave("a", api.runs[-1].at + HOUR, assertion__target__path="x")  # an eval is saved again
     api.runs[-1].results = ["a", "a"]                         # b's result is lost, a's is doubled
     api.change("res_run_20_a", workflow_id="wf_other")        # any member of anything
     del api.runs[3]; api.upto = 12                            # runs that are gone, or not there yet
@@ -135,8 +137,10 @@ class LetteredApi:
             them it is the dialect in which runs name publications.
         labels: The label of each block; none if not given.
         saved: When a block was saved last without a change.
+        saved_at: When a block was saved last, whatever its codes tell.
         history: Whether the API gives the history of blocks; it answers 404 else.
         fingerprints: Whether results and summaries carry those of their code and inputs.
+        validity: Whether saved evals tell the validity of their code, now and in summaries.
         memory: Whether saved evals remember their latest pass and failure.
         reruns: For each eval its letters in the runs that are started; it passes after these.
         looks: So often a started run is looked at before it ends.
@@ -162,8 +166,10 @@ class LetteredApi:
     published: Collection[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     saved: dict[str, datetime] = field(default_factory=dict)
+    saved_at: dict[str, datetime] = field(default_factory=dict)
     history: bool = True
     fingerprints: bool = True
+    validity: bool = False
     memory: bool = True
     reruns: Mapping[str, str] = field(default_factory=dict)
     looks: int = 0
@@ -267,6 +273,10 @@ class LetteredApi:
     def change(self, which: str, **members: Any) -> None:
         """Change members of a run, a result or a saved eval, as ``part__member=value``."""
         self._changes.setdefault(which, {}).update(members)
+
+    def resave(self, eval_id: str, at: datetime, **members: Any) -> None:
+        """Save an eval again, with other members, or as it is."""
+        self.change(eval_id, updated_at=_iso(at), **members)
 
     @property
     def started(self) -> list[Run]:
@@ -457,7 +467,7 @@ class LetteredApi:
             before = max((run.at for run in runs[: len(runs) - len(same)]), default=FIRST - DAY)
             first = same[-1].at if same else self._now()
             edited = max(first - HOUR, before + (first - before) / 2)
-            return max(edited, self.saved.get(block, edited))
+            return self.saved_at.get(block) or max(edited, self.saved.get(block, edited))
 
         return [
             {
@@ -614,7 +624,11 @@ class LetteredApi:
             name=self.names.get(eval_id, eval_id),
             target={"type": "block", "block_id": self._block(eval_id)},
             assertion__condition={"kind": "equals", "expected": self._expected(eval_id, column)},
-            freshness={"status": "stale" if reasons else "fresh", "reasons": reasons},
+            freshness={
+                "status": "stale" if reasons else "fresh",
+                "reasons": reasons,
+                "validity_fingerprint": f"validity {code}" if self.validity else None,
+            },
             latest_run_summary=self._summary(eval_id, had),
             latest_passing_run_summary=self._summary(eval_id, passed),
             latest_failing_run_summary=self._summary(eval_id, failed),
@@ -629,10 +643,12 @@ class LetteredApi:
             return None
         row = self._result(eval_id, runs[-1].states()[eval_id], runs[-1])
         same = ("block_execution_fingerprint", "handle_inputs_fingerprint")
+        validity = f"validity {self._code(eval_id, runs[-1])}" if self.validity else None
         return {
             "run_record_id": row["id"],
             "status": row["lifecycle"]["status"],
             "outcome": row["verdict"],
+            "validity_fingerprint": validity,
             **{each: row[each] for each in same},
             **{each: at for each, at in row["timing"].items() if each != "created_at"},
         }
