@@ -109,6 +109,5 @@ def _series(path: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
         return read_times(path, values)
     if not isinstance(dtype, pl.List):
         return pl.Series(path, values, dtype)
-    # Through JSON: polars reads it 15 times as fast as lists of objects.
-    texts = [None if each is None else _encode(each).decode() for each in values]
-    return pl.Series(path, texts, pl.String()).str.json_decode(dtype)
+    # Through JSON: polars reads it many times as fast as lists of objects.
+    return pl.Series(path, [_encode(values).decode()]).str.json_decode(pl.List(dtype)).explode()
