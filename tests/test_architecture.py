@@ -166,8 +166,6 @@ def module_graph() -> dict[str, set[str]]:
 
     graph: dict[str, set[str]] = {}
     for name, path in names.items():
-        if path == ROOT / "__init__.py":
-            continue  # names everything, for type checkers
         targets = {resolve(each) for each in IMPORTS[path]}
         graph[name] = {each for each in targets if each and each not in (name, "retab_analysis")}
     return graph

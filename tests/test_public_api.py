@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import json
+import os
 import pickle
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -97,17 +100,24 @@ def test_the_names_are_these() -> None:
 
 
 def test_what_type_checkers_see_is_what_is_there() -> None:
-    """A new name is a word in ``_NAMES`` and a line among the imports for type checkers."""
-    tree = ast.parse(Path(ra.__file__).read_text())
-    imported = {
-        (alias.name, (node.module or "").removeprefix("retab_analysis").removeprefix("."))
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("retab_analysis")
-        for alias in node.names
-        if alias.asname == alias.name  # else it would not be exported
-    }
-    assert imported == {*ra._HOMES.items(), *((name, "") for name in ra._PACKAGES)}
-    assert ra.__all__ == list(ra._HOMES)
+    stub = ast.parse(Path(ra.__file__).with_suffix(".pyi").read_text())
+    imported = [each for each in stub.body if isinstance(each, ast.ImportFrom)]
+    for node in imported:
+        (alias,) = node.names
+        assert alias.asname == alias.name, "else it would not be exported"
+        home = importlib.import_module(node.module or "")
+        assert getattr(ra, alias.name) is getattr(home, alias.name)
+    assert len(imported) == len(ra.__all__) + len(["errors", "schema"])
+
+
+def test_the_package_works_from_a_zip_file(tmp_path: Path) -> None:
+    package = Path(ra.__file__).parent
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as packed:
+        for each in (each for kind in ("*.py", "*.pyi") for each in package.rglob(kind)):
+            packed.write(each, each.relative_to(package.parent))
+    program = "import retab_analysis as ra; print(ra.ConfigError('x'), ra.schema.RUNS.name)"
+    ended = run_python(program, PYTHONPATH=str(tmp_path / "package.zip"))
+    assert ended.stdout == "x runs\n", ended.stderr
 
 
 @pytest.mark.parametrize("name", NAMES.split())
@@ -203,12 +213,14 @@ for name in set(ra.__all__) - {"fetch_config_changes"}:
 """
 
 
+def run_python(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    command, environment = [sys.executable, "-c", program], {**os.environ, **variables}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
 def loaded_by(code: str) -> set[str]:
     program = f"import retab_analysis as ra, sys, json\n{code}\nprint(json.dumps([*sys.modules]))"
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    return set(json.loads(run.stdout))
+    return set(json.loads(run_python(program).stdout))
 
 
 def test_importing_loads_nothing_of_what_is_not_used() -> None:
@@ -227,6 +239,9 @@ def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="no attribute 'plot_nothing'"):
         ra.plot_nothing  # noqa: B018
     assert set(ra.__all__) <= set(dir(ra))
+    # Python asks ``dir`` where no frame is left.
+    ended = run_python("import retab_analysis as ra; ra.fetch_run_s")
+    assert ended.stderr.endswith("attribute 'fetch_run_s'. Did you mean: 'fetch_runs'?\n")
 
 
 def test_the_package_is_typed() -> None:

@@ -8,6 +8,7 @@ number of rows, so it pays to process many records at once.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any
@@ -109,9 +110,8 @@ def _series(path: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
         return read_times(path, values)
     if not isinstance(dtype, pl.List):
         return pl.Series(path, values, dtype)
-    # Through JSON: polars reads it 15 times as fast as lists of objects.
-    texts = [None if each is None else _encode(each).decode() for each in values]
-    return pl.Series(path, texts, pl.String()).str.json_decode(dtype)
+    # Through JSON: polars reads it many times as fast as lists of objects.
+    return pl.Series(path, [_encode(values).decode()]).str.json_decode(pl.List(dtype)).explode()
 
 
 # A time that can be read for sure, before a newline: years from 1000, months of 31, 30 and 28 days,
@@ -128,9 +128,9 @@ _FEW = 50  # times that Python reads faster than polars begins
 
 def find_unreadable_time(record: type[wire.Wire], structs: Sequence[Any]) -> str | None:
     """The path of a time in the structs that cannot be read; None if all of them can be."""
-    texts = {path: _texts(structs, path) for path in _paths(record)}
+    texts = dict(_find_texts(record, structs))
     if (number := sum(map(len, texts.values()))) > _FEW:
-        lines = "".join("\n".join([*each, ""]) for each in texts.values())
+        lines = "\n".join(itertools.chain(*texts.values(), [""]))
         if lines.count("\n") == number and pl.Series([lines]).str.contains(_USUAL).all():
             return None
     wrong = (path for path, each in texts.items() if None in map(wire.read_time, each))
@@ -150,23 +150,24 @@ def read_times(path: str, texts: Sequence[str | None]) -> pl.Series:
     return moments
 
 
+def _find_texts(
+    record: type[wire.Wire], parts: Sequence[Any], before: str = ""
+) -> Iterator[tuple[str, list[str]]]:
+    for name, declared in _fields(record):
+        members = [each for each in map(attrgetter(name), parts) if each is not None]
+        if declared is wire.Time:
+            yield before + name, members
+        else:
+            yield from _find_texts(declared, members, f"{before}{name}.")
+
+
 @functools.cache
-def _paths(record: type[wire.Wire]) -> Sequence[str]:
-    """The paths of all times of a record."""
-
-    def find(within: type[wire.Wire], before: str) -> Iterator[str]:
-        for name in within.__struct_fields__:
-            declared = base_type(path_type(within, name))
-            if declared is wire.Time:
-                yield before + name
-            elif isinstance(declared, type) and issubclass(declared, wire.Wire):
-                yield from find(declared, f"{before}{name}.")
-
-    return list(find(record, ""))
-
-
-def _texts(structs: Sequence[Any], path: str) -> Sequence[str]:
-    parts = structs
-    for name in path.split("."):
-        parts = [part for each in parts if (part := getattr(each, name)) is not None]
-    return parts
+def _fields(record: type[wire.Wire]) -> Sequence[tuple[str, Any]]:
+    """The fields of a record that are times, or objects that have some; with their types."""
+    declared = {name: base_type(path_type(record, name)) for name in record.__struct_fields__}
+    return [
+        (name, each)
+        for name, each in declared.items()
+        if each is wire.Time
+        or (isinstance(each, type) and issubclass(each, wire.Wire) and _fields(each))
+    ]

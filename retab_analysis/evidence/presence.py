@@ -163,7 +163,8 @@ def _read_eval(
     if word == "fresh":
         now |= {newest or by_time} - {None}  # type: ignore[arg-type]
     elif word == "stale":
-        old |= {newest or (by_time if _is_of_summary(ran, row) else None)} - {None}
+        lent = by_time if _is_of_summary(ran, row) else None
+        old |= {newest or lent} - {None}  # type: ignore[arg-type]
     began = ran[-1].created if ran else find_began(row)
     return Freshness(
         row["eval_id"],

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 import polars as pl
 from msgspec import Struct
+from msgspec.structs import replace
 
 from retab_analysis.evidence.definition import Definitions, judge_definitions
 from retab_analysis.evidence.presence import (

@@ -44,7 +44,7 @@ _PIECE = 1 << 23  # bytes of whole rows that are parsed together
 _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel's own limits
 _EXACT = 10**15  # Excel shows whole numbers up to this with all their digits
 _FIRST_YEAR = 1901  # Excel treats 1900 as a leap year, and its first day as a time without a date
-_SHEET = re.compile(r"(?i)(?!'|history\Z)[^\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]+(?<!')")
+_NO_SHEET = re.compile(r"(?is)|history|.*[\x00-\x1f\ud800-\udfff\ufffe\uffff].*")
 
 
 class _HasEvals(Protocol):
@@ -64,26 +64,24 @@ def write_csv(
 ) -> None:
     r"""Write a frame as CSV; :func:`read_csv` gives RUNS, RESULTS, EVALS and WORKFLOWS back.
 
-    The file is UTF-8, always with a header. A null is an empty cell, an empty string is ``""``.
-    Times are ISO 8601 in UTC with all their digits (``2024-05-01T10:00:00.000000Z``, without the Z
-    if the column has no time zone). Booleans are ``true`` and ``false``. Floats are the shortest
-    text for the same number (or ``inf``, ``-inf``, ``NaN``). Lists and structs are JSON;
-    ``read_csv`` leaves structs as that text. A path is replaced whole or not at all, and keeps its
-    permissions. It may be a link, pipe or device. A kill may leave ``.<16 hex digits>.tmp``.
+    The file is UTF-8 with a header. A null is an empty cell, an empty string ``""``. Times are
+    ISO 8601 in UTC with all their digits (``2024-05-01T10:00:00.000000Z``; no Z if the column has
+    no time zone), floats the shortest text for the same number, lists and structs JSON. A path is
+    replaced whole or not at all, and keeps its permissions; it may be a link, pipe or device.
 
     Args:
         frame: Any frame; a LazyFrame is collected, and a ``Comparison`` is its ``.evals``.
         path: A path, or a file, which stays open; open one for text with ``newline=""``.
-        spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute.
-            They start with tab, carriage return or newline, or with one of ``= + - @`` (full-width,
-            too) after spaces and invisible characters, and are not JSON numbers. It does the same
-            after ``;``, a tab or ``|`` in a cell. In both modes a text with ``'`` there gets one
-            more. ``read_csv`` takes one away.
+        spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute:
+            they start with tab, carriage return, newline or one of ``= + - @`` (full-width, too)
+            after spaces and invisible characters, and are not JSON numbers. The same after ``;``, a
+            tab or ``|`` in a cell. A ``'`` there gets one more, also without this option.
+            ``read_csv`` takes one away.
         excel: For a double click in an Excel that separates by ``;`` and writes ``0,95``, as in
-            most of Europe. The file has ``;`` as separator, decimal commas, CRLF line ends, and a
-            byte order mark. Times are ``2024-05-01 10:00:00`` or ``… 10:00:00.123`` in UTC. **Excel
-            keeps only milliseconds: finer digits are cut off**; no mode loses anything else. Excel
-            rounds texts of over 15 digits: import them as text, or use :func:`write_excel`.
+            most of Europe: ``;``, decimal commas, CRLF, a byte order mark, and times such as
+            ``2024-05-01 10:00:00.123``. **Excel keeps only milliseconds: finer digits are cut
+            off**; no mode loses anything else. Import texts of over 15 digits as text, or use
+            :func:`write_excel`: Excel rounds them.
 
     Raises:
         ConfigError: ``frame`` is not a polars frame. Or a column cannot be written: Binary, Object,
@@ -209,9 +207,9 @@ def _unescape(cells: pl.DataFrame) -> pl.DataFrame:
 def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     r"""Read a file of :func:`write_csv` into the frame that was written.
 
-    A file for Excel has no microseconds. The table's columns get their dtypes, others stay String.
-    Commas separate cells; if the header has none, ``;``, tabs or ``|`` do. With ``;``, and in a
-    single column, fractions may have decimal commas. A time without an offset is UTC.
+    The table's columns get their dtypes, others stay String. Commas separate cells; if the header
+    has none, ``;``, tabs or ``|`` do. With ``;``, and in a single column, fractions may have a
+    decimal comma. A time without an offset is UTC.
 
     Args:
         path: A path, or a file open for reading, text or binary, which stays open. A text file that
@@ -221,10 +219,9 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     Raises:
         ConfigError: The table does not exist, or ``path`` is not a path or a file, or is a folder.
         SchemaError: The file has none of the table's columns, all of another one's, or a column
-            twice. Or it has rows of different lengths, quotes in wrong places, text that is not
-            UTF-8, or a cell that is not a value of its column's dtype. ``read_csv`` drops, nulls or
-            rounds no value, but a fraction becomes the nearest Float64. Row 1 is the first after
-            the header.
+            twice. Or a row (1 is the first after the header) has too few or too many cells, quotes
+            in wrong places, or a cell that is not a value of its column's dtype: no value is
+            dropped, nulled or rounded, but a fraction becomes the nearest Float64.
         OSError: The file cannot be read, for example because it does not exist.
 
     Examples:
@@ -267,18 +264,18 @@ def _end_row(file: BinaryIO, piece: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _split(file: BinaryIO, piece: bytes, separator: str, width: int, row: int) -> pl.DataFrame:
+def _split(file: BinaryIO, piece: bytes, separator: str, width: int, first: int) -> pl.DataFrame:
     # polars fills a row that is too short with nulls, so the form is checked before it reads.
     cell = rf'(?:(?:"[^"]*")+|[^"\r\n{separator}]*)'
-    form = rf"\A(?:{cell}(?:[{separator}]{cell}){{{width - 1}}}\r?\n)*\z"
+    row = rf"{cell}(?:[{separator}]{cell}){{{width - 1}}}\r?\n"
     piece = piece if piece.endswith(b"\n") else piece + b"\n"
     try:
-        is_whole = pl.Series([piece]).cast(pl.String).str.contains(form).all()
-    except pl.exceptions.ComputeError:  # not UTF-8, or too many columns for such a form
+        is_whole = pl.Series([piece]).cast(pl.String).str.contains(rf"\A(?:{row})*\z").all()
+    except pl.exceptions.ComputeError:  # not UTF-8, or too many columns for such a pattern
         is_whole = False
     if not is_whole:
         piece = _end_row(file, piece)
-        _check_rows(piece, rf"({cell}(?:[{separator}]{cell})*)(\r?\n|.)", separator, width, row)
+        _check_rows(piece, row, width, first)
     cells = pl.read_csv(
         # polars removes one byte order mark wherever it begins to read.
         codecs.BOM_UTF8 + piece if piece.startswith(codecs.BOM_UTF8) else piece,
@@ -289,24 +286,19 @@ def _split(file: BinaryIO, piece: bytes, separator: str, width: int, row: int) -
     return _unescape(cells) if b"'" in piece else cells
 
 
-def _check_rows(piece: bytes, row: str, separator: str, width: int, first: int) -> None:
+def _check_rows(piece: bytes, row: str, width: int, first: int) -> None:
     try:
         text = piece.decode()
     except UnicodeDecodeError as error:
-        before, byte = piece[: error.start].decode()[-20:], piece[error.start]
-        got = f"got the byte 0x{byte:02x} after {before!r}"
-        raise SchemaError(f"{got}, expected UTF-8 text (in Excel: save as CSV UTF-8)") from None
-    for number, found in enumerate(re.finditer(row, text, re.DOTALL), first):
-        cells = re.sub('"[^"]*"', "", found[1]).count(separator) + 1
-        if found[2] == "\r":
-            problem = "a carriage return in the middle of a cell, expected rows that end in LF"
-        elif not found[2].endswith("\n"):
-            problem = "a quote in the middle of a cell, expected quotes around a whole cell"
-        elif cells != width:
-            problem = f"{cells} cell(s), expected {width} as in the header"
-        else:
-            continue
-        raise SchemaError(f"{f'row {number}' if number else 'the header'}: got {problem}")
+        message = f"{error}; expected UTF-8 text (in Excel: save as CSV UTF-8)"
+        raise SchemaError(message) from None
+    number, at, pattern = first, 0, re.compile(row)
+    while found := pattern.match(text, at):
+        number, at = number + 1, found.end()
+    if at < len(text):
+        where, got = f"row {number}" if number else "the header", _shorten(text[at:].split("\n")[0])
+        expected = f"{width} cell(s) as in the header, with quotes around whole cells only"
+        raise SchemaError(f"{where}: got {got!r}, expected {expected}")
 
 
 def _check_names(names: list[str], table: Table) -> None:
@@ -316,8 +308,7 @@ def _check_names(names: list[str], table: Table) -> None:
             raise SchemaError(f"column {name!r}: got it {times} times, expected it once")
     if not known:
         got, expected = _shorten(", ".join(map(repr, names))), _shorten(", ".join(table.schema))
-        message = f"got the columns {got}, expected some columns of {table.name}: {expected}"
-        raise SchemaError(message)
+        raise SchemaError(f"got the columns {got}, expected some of {table.name}: {expected}")
     other = find_other_table(table, names)
     # With a column that only the expected table has, it may be a join of both tables.
     if other is not None and known <= set(other.schema):
@@ -381,19 +372,18 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     """Write frames as the sheets of an Excel file, with a header that stays in sight.
 
     It needs xlsxwriter: ``pip install 'retab_analysis[excel]'``. Texts stay texts, never formulas,
-    numbers or links. Times are Excel's own, in UTC and to the millisecond; before 1901 they are
-    text. Lists of texts are joined by ``", "``, other lists and structs are JSON. Whole numbers of
-    more than 15 digits are text, because Excel would round them.
+    numbers or links, and so do whole numbers of more than 15 digits, which Excel would round. Times
+    are Excel's own, in UTC and to the millisecond; before 1901 they are text. Lists of texts are
+    joined by ``", "``, other lists and structs are JSON.
 
     Args:
         frames: A frame or a ``Comparison``, or several by the names of their sheets.
-        path: A path that ends in ``.xlsx``, which is replaced whole or not at all, or a file open
-            for writing bytes.
+        path: A path that ends in ``.xlsx``, or a file open for writing bytes, as for ``write_csv``.
 
     Raises:
         ConfigError: xlsxwriter is missing, ``frames`` are not polars frames, or ``path`` cannot be
-            used. Or Excel does not accept a sheet's name, or so many rows or columns. Or a text has
-            more than 32,767 characters, or a column cannot be written (Binary, Object, Duration).
+            used. Or Excel does not accept a sheet's name, so many rows or columns, a text of more
+            than 32,767 characters, or a column (Binary, Object, Duration).
         OSError: The file cannot be written. The old file is untouched.
 
     Examples:
@@ -407,48 +397,40 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     """
     try:
         from xlsxwriter import Workbook
+        from xlsxwriter.exceptions import XlsxInputError
     except ImportError:
         message = "write_excel needs xlsxwriter: pip install 'retab_analysis[excel]'"
         raise ConfigError(message) from None
     if isinstance(path, str | os.PathLike) and Path(path).suffix.lower() != ".xlsx":
         raise ConfigError(f"path must end in .xlsx, got {Path(path).name!r}")
     sheets = dict(frames) if isinstance(frames, Mapping) else {"Sheet1": frames}
-    _check_sheets(list(sheets))
+    wrong = [name for name in sheets if not isinstance(name, str) or _NO_SHEET.fullmatch(name)]
+    if wrong or not sheets:
+        got = f"{wrong[0]!r}, which is no name of a sheet" if wrong else "none"
+        raise ConfigError(f"frames must be at least one frame by the name of its sheet, got {got}")
+    rows = {name: _sheet_rows(f"frames[{name!r}]", frame) for name, frame in sheets.items()}
     written = io.BytesIO()
     # Texts are texts, whatever they begin with.
     plain = dict.fromkeys(("strings_to_formulas", "strings_to_numbers", "strings_to_urls"), False)
-    with Workbook(written, {"in_memory": True, "nan_inf_to_errors": True, **plain}) as book:
-        for name, frame in sheets.items():
-            what = f"frames[{name!r}]"
-            rows = _collect(what, frame)
-            if rows.height > _MOST_ROWS or rows.width > _MOST_COLUMNS:
-                raise ConfigError(
-                    f"{what} has {rows.height:,} rows and {rows.width:,} columns, a sheet at "
-                    f"most {_MOST_ROWS:,} and {_MOST_COLUMNS:,}: write_csv writes any number"
-                )
-            rows.with_columns(map(_cast, rows.iter_columns())).write_excel(
-                book,
-                name,
-                autofit=True,
-                freeze_panes=(1, 0),
-                dtype_formats={pl.Datetime: "yyyy-mm-dd hh:mm:ss", pl.Date: "yyyy-mm-dd"},
-                float_precision=4,
-            )
+    form: Any = {"float_precision": 4, "autofit": True, "freeze_panes": (1, 0)}
+    form["dtype_formats"] = {pl.Datetime: "yyyy-mm-dd hh:mm:ss", pl.Date: "yyyy-mm-dd"}
+    try:
+        with Workbook(written, {"in_memory": True, "nan_inf_to_errors": True, **plain}) as book:
+            for name, each in rows.items():
+                each.write_excel(book, name, **form)
+    except XlsxInputError as error:
+        raise ConfigError(f"frames: {error}") from None
     save(path, written.getvalue())
 
 
-def _check_sheets(names: list[str]) -> None:
-    if not names:
-        raise ConfigError("frames must be at least one frame")
-    for name in names:
-        is_text = isinstance(name, str) and _SHEET.fullmatch(name) is not None
-        if not is_text or len(name.encode("utf-16-le")) > 2 * 31:
-            raise ConfigError(
-                "a sheet's name has 1 to 31 characters (an emoji counts as two), none of []:*?/\\ "
-                f"and no apostrophe at an end, and is not History, got {name!r}"
-            )
-    if len({name.lower() for name in names}) < len(names):
-        raise ConfigError(f"two sheets have the same name: {', '.join(names)}")
+def _sheet_rows(what: str, given: _Frame) -> pl.DataFrame:
+    rows = _collect(what, given)
+    if rows.height > _MOST_ROWS or rows.width > _MOST_COLUMNS:
+        raise ConfigError(
+            f"{what} has {rows.height:,} rows and {rows.width:,} columns, a sheet at most "
+            f"{_MOST_ROWS:,} and {_MOST_COLUMNS:,}: write_csv writes any number"
+        )
+    return rows.with_columns(map(_cast, rows.iter_columns()))
 
 
 def _cast(series: pl.Series) -> pl.Series:

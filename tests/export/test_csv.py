@@ -296,20 +296,21 @@ def test_no_safe_cell_is_active_unless_it_is_a_number(frame: pl.DataFrame) -> No
 
 NO_TABLES = {
     "the file is empty, expected at least a header$": ["", "\ufeff"],
-    r"got the columns '', expected some columns of runs: run_id, .*…$": ["\n", "\n\nrun_id\n"],
-    "got the columns 'a:run_id', expected some columns of runs": ["a:run_id\n"],
-    r"row 1: got 1 cell\(s\), expected 2 as in the header$": ["a;run_id\nx\n", "a\trun_id\nx\n"],
-    r"row 2: got 1 cell\(s\), expected 2": ["run_id,passed\nx,1\ny\n", "run_id,passed\nx,1\n\n"],
-    r"row 2: got 3 cell\(s\), expected 2": ['run_id,passed\n"x\ny",1\nz,1,2\n'],
+    r"got the columns '', expected some of runs: run_id, .*…$": ["\n", "\n\nrun_id\n"],
+    "got the columns 'a:run_id', expected some of runs": ["a:run_id\n"],
+    r"row 1: got 'x', expected 2 cell\(s\) as in the header": ["a;run_id\nx\n", "a\trun_id\nx\n"],
+    r"row 2: got 'y', expected 2": ["run_id,passed\nx,1\ny\n"],
+    r"row 2: got '', expected 2": ["run_id,passed\nx,1\n\n"],
+    r"row 2: got 'z,1,2', expected 2": ['run_id,passed\n"x\ny",1\nz,1,2\n'],
     "column 'run_id': got it 2 times, expected it once$": ["run_id,a,run_id\n"],
     "column '=a': got it 2 times": ["run_id,'=a,=a\n"],
-    "row 2: got a quote in the middle of a cell, expected quotes around": ['run_id\nx\n"y'],
-    "row 1: got a quote in the middle": [
+    "row 2: got '\"y', expected 1 .*, with quotes around whole cells only$": ['run_id\nx\n"y'],
+    "row 1: got '.*\".*', expected 1": [
         *('run_id\nx"y\n', 'run_id\n"x"y\n', 'run_id\n"x" \n', 'run_id\n"x"""y"\n')
     ],
-    "the header: got a quote in the middle": ['"run_id\n'],
-    "the header: got a carriage return in the middle of a cell, expected rows": ["run_id\ra\r"],
-    "row 1: got a carriage return": ["run_id\na\rb\n", 'run_id,a\n"a"\rb,\n'],
+    "the header: got '\"run_id', expected": ['"run_id\n'],
+    r"the header: got 'run_id\\ra\\r', expected": ["run_id\ra\r"],
+    r"row 1: got '.*\\r": ["run_id\na\rb\n", 'run_id,a\n"a"\rb,\n'],
 }
 
 
@@ -373,10 +374,10 @@ def test_what_another_writer_writes_is_read(
     [
         (
             b"run_id\n\xe9\n",
-            r"^got the byte 0xe9 after '', expected UTF-8 text \(in Excel: save as CSV",
+            r"can't decode byte 0xe9 in .*; expected UTF-8 text \(in Excel: save as CSV UTF-8\)$",
         ),
-        ("run_id\n".encode("utf-16"), "^got the byte 0xff after '', expected UTF-8"),
-        (b"run_id\n\xed\xa0\x80\n", "^got the byte 0xed after .*, expected UTF-8"),
+        ("run_id\n".encode("utf-16"), "decode byte 0xff .*; expected UTF-8"),
+        (b"run_id\n\xed\xa0\x80\n", "decode byte 0xed .*; expected UTF-8"),
     ],
 )
 def test_text_that_is_not_utf8_is_refused(data: bytes, message: str) -> None:
@@ -430,8 +431,8 @@ def test_numbers_that_are_floats_are_read() -> None:
     ("end", "message"),
     [
         ("y,z", "row 60001, column 'passed': got 'z'"),
-        ("y", r"row 60001: got 1 cell\(s\)"),
-        ('y"', "row 60001: got a quote"),
+        ("y", "row 60001: got 'y'"),
+        ('y"', "row 60001: got 'y\"'"),
     ],
 )
 def test_rows_of_a_large_file_are_counted_from_its_start(end: str, message: str) -> None:
