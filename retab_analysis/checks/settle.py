@@ -389,7 +389,8 @@ def _count_results(
     same, edited = split_reruns(pl.concat(sides.known, how="diagonal"), new, sides.candidate)
     if same.is_empty():
         return comparison, edited
-    grown = replace(sides, candidate=pl.concat([sides.candidate, same], how="diagonal"))
+    columns = sides.candidate.columns
+    grown = replace(sides, candidate=pl.concat([sides.candidate, same.select(columns)]))
     return compare_sides(grown, comparison.alpha, comparison.margin), edited
 
 

@@ -190,12 +190,9 @@ class Question:
 class Memory:
     """What was read of a workflow, for the next look.
 
-    ================================================  ==============================================
-    results of a run                                  for good; of watched runs as they come
-    list of runs, saved evals, blocks, publications,  until :meth:`refresh`
-    histories, versions
-    which reruns settled which runs                   for good
-    ================================================  ==============================================
+    Results of a run stay for good; those of watched runs come as they end. Which reruns settled
+    which runs stays, too. Lists of runs, saved evals, blocks, publications, histories and versions
+    stay until :meth:`refresh`.
     """
 
     source: Source

@@ -7,12 +7,12 @@ a. *Validity*: a saved eval tells the validity of its block as it is now, and of
 b. *Fresh*: the code of the newest run is present.
 c. *Stale by an edit*: the code of the newest run is old for this eval.
 
-A code that is old for an eval is never present for it, whatever the block says (the *veto*), unless
-the validity of another remembered run on that code is the present one. Then the block:
+A code that is old for an eval is never present for it, whatever the block says: the *veto*. It does
+not hold if the validity of another remembered run on that code is the present one. Then the block:
 
 d. Codes that are present for an eval are present for all its evals.
-e. If its evals are stale: what ran after the block was saved, on a code that is old for none;
-   if that time is not known, the newest code that was seen first after all old ones.
+e. If its evals are stale: what ran after the block was saved, on a code that is old for none. If
+   that time is not known, the newest code that was seen first after all old ones.
 f. If the API says nothing: the codes of the draft's era; else what ran after the save.
 g. If there is nothing at all: the code of the newest result, which is then ``unknown``.
 """
@@ -48,7 +48,7 @@ class Ran(Struct, frozen=True, gc=False):
     began: datetime
 
 
-class Freshness(Struct, frozen=True, gc=False):
+class SavedWord(Struct, frozen=True, gc=False):
     """The API's word about one saved eval.
 
     ``now`` and ``old`` are codes of its block. ``vouched`` are those of ``now`` whose validity is
@@ -78,7 +78,7 @@ class Presence(Struct, frozen=True, gc=False):
     sign: Literal["fresh", "validity", "stale", "history", "saved", "newest"]
     codes: frozenset[str] = frozenset()
     after: datetime | None = None
-    told: Mapping[str, Freshness] = {}
+    told: Mapping[str, SavedWord] = {}
     own: Mapping[str, Presence] = {}
 
     def judge(self, eval_id: str | None, code: str | None, created: datetime | None) -> Word:
@@ -91,7 +91,7 @@ class Presence(Struct, frozen=True, gc=False):
             return "is_not"
         return "unknown" if its.sign == "newest" else "is_now"
 
-    def _judge_by_time(self, told: Freshness | None, created: datetime | None) -> Word:
+    def _judge_by_time(self, told: SavedWord | None, created: datetime | None) -> Word:
         if told is not None and told.word == "stale":
             if None in (told.ended, created) or created <= told.ended:  # type: ignore[operator]
                 return "is_not"
@@ -102,9 +102,7 @@ class Presence(Struct, frozen=True, gc=False):
         return "is_not" if self.sign == "stale" else "unknown"
 
 
-def read_freshness(
-    saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]
-) -> dict[str, list[Freshness]]:
+def read_words(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[str, list[SavedWord]]:
     """The API's word about the saved evals of each block.
 
     ``saved`` is an EVALS frame, ``ran`` has each eval's results in the order of time.
@@ -118,7 +116,7 @@ def read_freshness(
     ]
     agree = sum(known)
     counts = not known or 2 * (len(known) - agree) < len(known)
-    found: dict[str, list[Freshness]] = {}
+    found: dict[str, list[SavedWord]] = {}
     for row in rows:
         its = ran.get(row["eval_id"], ())
         told = _read_eval(row, its, is_equality_sure=counts, is_difference_sure=agree > 0)
@@ -143,7 +141,7 @@ def _read_eval(
     *,
     is_equality_sure: bool,
     is_difference_sure: bool,
-) -> Freshness:
+) -> SavedWord:
     word, present = _find_word(row), row.get("present_validity")
     newest = row["latest_block_fingerprint"]
     by_time = ran[-1].code if ran else None
@@ -166,7 +164,7 @@ def _read_eval(
         lent = by_time if _is_of_summary(ran, row) else None
         old |= {newest or lent} - {None}  # type: ignore[arg-type]
     began = ran[-1].created if ran else find_began(row)
-    return Freshness(
+    return SavedWord(
         row["eval_id"],
         word,
         frozenset(now),
@@ -190,15 +188,15 @@ def find_began(row: Mapping[str, Any]) -> datetime | None:
 
 
 def find_presence(
-    told: Sequence[Freshness],
+    told: Sequence[SavedWord],
     ran: Sequence[Ran],
     saved_at: datetime | None = None,
     era_codes: Collection[str] | None = None,
 ) -> Presence:
     """The present codes of a block.
 
-    ``ran`` are its results in the order of time, ``saved_at`` is when it was saved last,
-    ``era_codes`` are the codes of the draft's era; None if they are not known.
+    ``ran`` are its results in the order of time. ``saved_at`` is when it was saved last.
+    ``era_codes`` are the codes of the draft's era, None if they are not known.
     """
     found = _find_one(told, ran, saved_at, era_codes)
     if not _is_mixed(ran, saved_at):
@@ -228,7 +226,7 @@ def _is_mixed(ran: Sequence[Ran], saved_at: datetime | None) -> bool:
 
 
 def _find_one(
-    told: Sequence[Freshness],
+    told: Sequence[SavedWord],
     ran: Sequence[Ran],
     saved_at: datetime | None,
     era_codes: Collection[str] | None,

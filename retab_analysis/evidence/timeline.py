@@ -26,7 +26,7 @@ from retab_analysis.evidence.presence import (
     Word,
     find_began,
     find_presence,
-    read_freshness,
+    read_words,
 )
 from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
 
@@ -254,7 +254,7 @@ def list_silent(
     """
     coded = mark_codes(results)
     lacking = coded.filter(pl.col("code").is_null())["block_id"].unique()
-    told = read_freshness(saved, {})
+    told = read_words(saved, {})
     oldest = dict(coded.group_by("block_id").agg(MOMENT.min()).iter_rows())
     several = coded.group_by("block_id").agg(pl.col("code").drop_nulls().n_unique())
     has_several = dict(several.iter_rows())
@@ -304,7 +304,7 @@ def _find_presences(
         for each in its:
             if each.run_id is not None and blocks.get(each.eval_id or "") == block:
                 of_evals.setdefault(each.eval_id or "", []).append(each)
-    told = read_freshness(saved, of_evals)
+    told = read_words(saved, of_evals)
     return {
         block: find_presence(
             told.get(block, ()),

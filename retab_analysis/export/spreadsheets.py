@@ -66,8 +66,8 @@ def write_csv(
 
     The file is UTF-8 with a header. A null is an empty cell, an empty string ``""``. Times are
     ISO 8601 in UTC with all their digits (``2024-05-01T10:00:00.000000Z``; no Z if the column has
-    no time zone), floats the shortest text for the same number, lists and structs JSON. A path is
-    replaced whole or not at all, and keeps its permissions; it may be a link, pipe or device.
+    no time zone). Floats are the shortest text for the same number, lists and structs JSON. A path
+    is replaced whole or not at all, and keeps its permissions; it may be a link, pipe or device.
 
     Args:
         frame: Any frame; a LazyFrame is collected, and a ``Comparison`` is its ``.evals``.
@@ -220,7 +220,7 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
         ConfigError: The table does not exist, or ``path`` is not a path or a file, or is a folder.
         SchemaError: The file has none of the table's columns, all of another one's, or a column
             twice. Or a row (1 is the first after the header) has too few or too many cells, quotes
-            in wrong places, or a cell that is not a value of its column's dtype: no value is
+            in wrong places, or a cell that is not a value of its column's dtype. No value is
             dropped, nulled or rounded, but a fraction becomes the nearest Float64.
         OSError: The file cannot be read, for example because it does not exist.
 

@@ -312,7 +312,7 @@ def test_only_what_was_edited_is_started_and_all_of_it_is_said(
         told = capsys.readouterr()
         assert told.err.splitlines() == [
             f"Starting 1 run of 3 evals in {FLOW}: block 'extract' (it was edited and has not run "
-            "since). Left out: 'classify' (3 evals, not edited).",
+            "since). Left out: 'classify' (3 evals).",
             "Started run started_20. Waiting until it has ended; Ctrl-C does not cancel it.",
         ]
         assert told.out.startswith("✗ 2 evals broke since the edit of extract")
@@ -321,7 +321,7 @@ def test_only_what_was_edited_is_started_and_all_of_it_is_said(
         served.api.run({"classify 2": "E"}, scope="E")
         assert served(*options) == 1
         again = capsys.readouterr()
-        assert again.err.startswith("No run is started: no block was edited since its evals ran")
+        assert again.err.startswith("No run is started: every eval has a result as it is now.")
         assert again.err.splitlines()[1:] == ["check uses the earlier runs."]
         assert again.out.startswith("✗ 2 evals broke since the edit of extract")
         assert len(served.api.started) == 1

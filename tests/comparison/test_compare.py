@@ -10,7 +10,7 @@ from comparison.cases import Rows, history, many_evals, runs
 from support.frames import result, results
 from support.frames import run as run_row
 from support.frames import runs as runs_frame
-from support.inside import Comparison, ReadRuns, Sides, compare, compare_sides
+from support.inside import Comparison, compare
 
 from retab_analysis import ConfigError, SchemaError
 
@@ -69,34 +69,3 @@ def test_results_of_two_workflows_are_refused(sides: tuple[Any, Any, Any]) -> No
 def test_what_is_not_a_results_frame_is_refused(make: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         make()
-
-
-def compare_knowing(
-    baseline: pl.DataFrame, candidate: pl.DataFrame, changed: set[str]
-) -> Comparison:
-    """Compare as a check does that was told by the API which blocks differ."""
-    read = ReadRuns(changed_blocks=frozenset(changed))
-    sides = Sides(candidate, baseline, read=read)
-    return compare_sides(sides, 0.05, 0.05)
-
-
-def test_where_no_block_changed_nothing_is_by_an_edit() -> None:
-    blind = [row | {"block_execution_fingerprint": None} for row in ROWS]
-    made = compare_knowing(runs(blind, 4), runs(blind, 5), set())
-    assert made.evals["block_changed"].to_list() == [False] * 5
-    assert "edit" not in made.evals["cause"].drop_nulls().to_list()
-
-
-def test_what_the_api_says_tells_the_cause_where_the_results_do_not() -> None:
-    blind = [
-        row | {"block_execution_fingerprint": None, "workflow_version_id": None}
-        for row in many_evals(3, "P" * 9 + "F")
-    ]
-    edited = compare_knowing(runs(blind, 1, 9), runs(blind, 10), {"block_1"}).evals
-    assert edited["cause"].unique().to_list() == ["edit"]
-    same_code = compare_knowing(runs(blind, 1, 9), runs(blind, 10), set()).evals
-    assert same_code["cause"].unique().to_list() == ["drift"]
-    unknown = compare(runs(blind, 1, 9), runs(blind, 10)).evals
-    assert unknown["cause"].unique().to_list() == ["unknown"]
-    p = [each["p_regressed"][0] for each in (same_code, unknown, edited)]
-    assert p == sorted(p)

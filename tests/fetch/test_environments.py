@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -129,7 +130,9 @@ def test_where_there_is_no_workflow_at_all_it_is_said(capsys: pytest.CaptureFixt
 def test_a_start_in_production_says_so(
     capsys: pytest.CaptureFixture[str], key: str, is_said: bool
 ) -> None:
-    started = reply(201, run_document("run_1", workflow_id="wf_1", target=None))
+    timing = {"created_at": datetime.now(UTC).isoformat()}
+    document = run_document("run_1", workflow_id="wf_1", target=None, timing=timing)
+    started = reply(201, document)
     saved = reply(body=page([eval_document(workflow_id="wf_1")]))
     with FaultServer([saved, started]) as server:
         ra.start_runs("wf_1", client=ra.Client(key, server.url))
