@@ -1,4 +1,7 @@
-# The public names, for type checkers and for ``__init__.py``, which loads a name from retab_analysis import errors as errors
+# The public names, for type checkers and for ``__init__.py``, which loads a name at its first use
+# from the module that its line names. A new name is a new line.
+
+from retab_analysis import errors as errors
 from retab_analysis import schema as schema
 from retab_analysis.analysis import eval_history as eval_history
 from retab_analysis.analysis import failures as failures
