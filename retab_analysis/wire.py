@@ -179,6 +179,10 @@ class Run(Wire):
     counts: Counts | None = None
     freshness: Freshness | None = None
 
+    @property
+    def created(self) -> int | None:
+        return read_time(self.timing.created_at)
+
 
 class DocumentRef(Wire):
     """A file among the inputs of a result or of a saved eval."""

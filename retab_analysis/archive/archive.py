@@ -53,13 +53,11 @@ class Archive:
     draft that a sync has seen. It keeps each document as the API sent it, byte by byte: a later
     version of this library finds its new columns in old documents.
 
-    Scans leave out a document that does not decode, or is damaged, with a ``ProblemsWarning``.
-
     The file is SQLite, for any number of threads and processes. A second sync waits for the first,
-    for ten minutes at most. The file holds customers' data, and only its owner may read it.
-
-    Scans read runs and results from Parquet files, in a folder next to the file, with its name and
-    ``-tables``. They write missing, stale or damaged ones again. You may delete them.
+    for ten minutes at most. The file holds customers' data, and only its owner may read it. Scans
+    leave out a document that does not decode, or is damaged, with a ``ProblemsWarning``. They read
+    runs and results from Parquet files, in a folder next to the file, with its name and
+    ``-tables``, and write missing, stale or damaged ones again. You may delete them.
 
     Args:
         path: The file, which is created if it does not exist. By default the path in the variable
@@ -308,10 +306,8 @@ class Archive:
         ``data.parquet``. ``month`` is the month, in UTC, of ``created_at``; for results of
         ``run_created_at``, for versions of ``published_at``, for edits of ``first_seen_at``. The
         keys in a folder's name are no columns of its file: declare them as text when you read it
-        (``hive_schema`` in polars).
-
-        Later calls replace the files whose rows have changed, and remove those without rows. A
-        query that runs meanwhile may fail: run it again.
+        (``hive_schema`` in polars). Later calls replace the files whose rows have changed, and
+        remove those without rows. A query that runs meanwhile may fail: run it again.
 
         Args:
             directory: An empty or new folder, or the folder of an earlier export.

@@ -76,15 +76,11 @@ def decode_results(data: Documents, *, strict: bool = True) -> pl.DataFrame:
             text.
         strict: Raise for a record that does not decode. False keeps the good ones and warns once.
 
-    Returns:
-        A RESULTS frame, one row per result.
-
     Raises:
-        ProtocolError: The text is not JSON.
-        SchemaError: A record has the wrong shape.
+        ProtocolError, SchemaError: As :func:`decode_runs`.
 
     Warns:
-        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+        ProblemsWarning: As :func:`decode_runs`.
 
     Example:
         >>> page = {"data": [], "list_metadata": {"before": None, "after": None}}
@@ -102,15 +98,11 @@ def decode_evals(data: Documents, *, strict: bool = True) -> pl.DataFrame:
             the official SDK.
         strict: Raise for a record that does not decode. False keeps the good ones and warns once.
 
-    Returns:
-        An EVALS frame, one row per saved eval.
-
     Raises:
-        ProtocolError: The text is not JSON.
-        SchemaError: A record has the wrong shape.
+        ProtocolError, SchemaError: As :func:`decode_runs`.
 
     Warns:
-        ProblemsWarning: With ``strict=False``, some did not decode; see its ``.problems``.
+        ProblemsWarning: As :func:`decode_runs`.
 
     Example:
         >>> page = {"data": [], "list_metadata": {"before": None, "after": None}}

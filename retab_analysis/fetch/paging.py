@@ -156,10 +156,9 @@ def read_pages(
 ) -> Iterator[Page]:
     """Read a list page by page, from ``into.cursor`` on.
 
-    Only an absent cursor is the end of a list: an empty or a short page with a cursor goes on.
-
-    It yields a page once ``into`` has it. After an error, ``into`` has the rows so far and the
-    cursor: the caller puts both on the error. ``wanted`` is the number of wanted rows, if not all.
+    Only an absent cursor is the end of a list: an empty or a short page with a cursor goes on. It
+    yields a page once ``into`` has it. After an error, ``into`` has the rows so far and the cursor:
+    the caller puts both on the error. ``wanted`` is the number of wanted rows, if not all.
     """
     table = into.gathering.table
 

@@ -78,7 +78,7 @@ def _read_windows(
         dates = [("from_date", _format(begin)), ("to_date", _format(end + _SECOND))]
         try:
             for page in read([*filters, *dates], part):
-                times = list(map(_read_created, page.structs))
+                times = [each.created for each in page.structs]
                 # The API may take the last second as a whole.
                 if any(at is None or not begin <= at < end + 2 * _SECOND for at in times):
                     does_not_fit.set()
@@ -109,13 +109,9 @@ def _find_last_run(read: ReadPages, params: Params, into: Collected) -> wire.Run
     return page.structs[0] if page.structs else None
 
 
-def _read_created(run: wire.Run) -> int | None:
-    return wire.read_time(run.timing.created_at)
-
-
 def _is_in_order(runs: Sequence[wire.Run]) -> bool:
     """Whether some runs all have a date, and lie in order of time, not all at one moment."""
-    times = [at for at in map(_read_created, runs) if at is not None]
+    times = [at for each in runs if (at := each.created) is not None]
     is_sorted = times in (sorted(times), sorted(times, reverse=True))
     return is_sorted and len(times) == len(runs) and times[:1] != times[-1:]
 
@@ -128,7 +124,7 @@ def _cut_history(runs: Sequence[wire.Run], workers: int) -> list[tuple[int, int]
     """
     if not _is_in_order(runs):
         return []
-    times = [_read_created(each) or 0 for each in runs]
+    times = [each.created or 0 for each in runs]
     low, high = sorted(times[-2:])
     begin, end = (low // _SECOND - 1) * _SECOND, (high // _SECOND + 1) * _SECOND
     rows = len(runs) * (high - low) / max(abs(times[0] - times[-2]), 1)
