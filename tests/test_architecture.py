@@ -77,9 +77,9 @@ LINES = {
 LINES_OF_ALL = 32_000
 # Rooms above the table until the issue that brings them down has ended. These numbers only fall.
 FOR_NOW = {
-    "archive": 1_619,
-    "schema decode": 1_937,  # times stay text, and are read here
-    "fetch": 2_985,  # versions are moments
+    "archive": 1_615,
+    "schema decode": 1_929,  # times stay text, and are read here
+    "fetch": 2_980,  # versions are moments
     "evidence": 3_646,  # versions are moments
     "comparison": 4_126,  # findings
     "widgets": 2_753,  # the page
@@ -87,7 +87,7 @@ FOR_NOW = {
     "export": 455,
     "sandbox": 3_412,  # what the SDK asks about evals
 }
-FOR_NOW_OF_ALL = 32_677
+FOR_NOW_OF_ALL = 32_664
 LINES_OF_TESTS, APART = 38_000, ("simulation", "benchmarks", "adversary")
 
 # A block's fingerprint tells its code; the timeline alone compares it. The sandbox makes it.
