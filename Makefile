@@ -13,7 +13,7 @@
 #
 # And now and then: `make rates` (the study that finds the rates in the pages; commit first), `make
 # studies` (whether these rates hold their bounds, and whether the benchmarks run), `make dashboard`
-# (all workflows on one page, as an app), `make soak` (faults and forks for eight minutes), `make
+# (all workflows on one page, as an app), `make soak` (faults, forks, worlds: eight minutes), `make
 # test-floors` (the lowest versions that pyproject.toml allows), `make test-slim` (the small
 # installation for CI), `make test-newest-sdk` (whether the newest SDK agrees with the contract),
 # `make dist` (wheel and sdist), `make clean`.
