@@ -316,7 +316,7 @@ def draw_steps(random: Random, number: int) -> list[Step]:
 def play(dialect: Dialect, steps: Sequence[Step], archive: ra.Archive | None = None) -> str:
     """Play the steps; what broke, or nothing."""
     world = World(dialect, archive)
-    with world.api:
+    with world.api, world.api.client:
         for step in steps:
             try:
                 world.do(step)
