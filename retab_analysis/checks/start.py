@@ -156,12 +156,12 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
             f"{count(len(single), 'eval')} that {_say_kinds(single)} ({_list(single, names)})"
         )
     said = f"{say_start(workflow_id, sizes)}: {'; '.join(what)}."
+    waiting = {k: v for k, v in known.on_way.items() if k in known.stale}
     if not runs:
-        said = "No run is started: every eval has a result as it is now, or is on its way."
-        said = said if known.on_way else "No run is started: every eval has a result as it is now."
+        which = "every other eval" if waiting else "every eval"
+        said = f"No run is started: {which} has a result as it is now."
     left_out = [f"{each.name!r} ({each.say_left_out()})" for each in blocks if not each.open]
     said += f" Left out: {list_some(left_out, _LISTED)}." if left_out else ""
-    waiting = {k: v for k, v in known.on_way.items() if k in known.stale}
     if waiting:
         are = "is" if len(waiting) == 1 else "are"
         its = list_some(sorted({*waiting.values()}), _LISTED)
