@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Collection, Mapping
+from random import Random
 from typing import Any
 
 import pytest
@@ -321,3 +323,15 @@ def test_112_ids_of_assertions_that_differ_everywhere_are_no_sign() -> None:
     for each in BLOCKS:
         api.change(each, assertion__id=f"as of {each}")
     assert api.check().headline == PASSED
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SEQUENCES", 12))))
+def test_suites_that_ran_whole_and_passed_are_green_whatever_was_edited(seed: int) -> None:
+    """Edits come and go; in any dialect the newest whole run is of the draft."""
+    draw = Random(seed)
+    codes = "A" + "".join(draw.choice("ABC") for _ in range(draw.randrange(3, 9)))
+    dialect = {name: draw.random() < 0.7 for name in ("history", "fingerprints", "memory")}
+    api = ran(codes, codes[-1], **dialect)
+    if draw.random() < 0.5:
+        say(api, None)
+    assert api.check().gate().exit_code == 0, (codes, dialect)
