@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ def view_texts() -> Iterator[str]:
             "opened": eval_id,
             "show": frozenset(("pass", "broke", "unclear")),
         }
-        for more in ({}, {"trouble": TURNED, "job": TURNED, "search": TURNED, "notes": (TURNED,)}):
+        told = replace(view.state.look, trouble=TURNED, notes=(TURNED,))
+        for more in ({}, {"look": told, "job": TURNED, "search": TURNED}):
             view._change(view.state.workflow_id, **changes, **more)
             yield from view._repr_mimebundle_().values()
             yield from map(str, view._render().values())

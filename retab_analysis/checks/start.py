@@ -83,9 +83,6 @@ def start_runs(
         >>> runs = ra.start_runs("wf_claims", evals=name, repeat=2)
         >>> runs.select("scope", "total_evals").rows()
         [('eval', 1), ('eval', 1)]
-        >>> runs = ra.start_runs("wf_statements", only="edited")
-        >>> runs.select("scope", "target_block_id", "total_evals").rows()
-        [('block', 'split_statements', 2)]
     """
     check_text("workflow_id", workflow_id)
     wanted, of_blocks = list_values("evals", evals), list_values("blocks", blocks)

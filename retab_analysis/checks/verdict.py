@@ -148,8 +148,10 @@ def compare_versions(
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Example:
-        >>> ra.compare_versions("wf_invoices", "v4", "v5").headline
-        '... from v4 to v5...'
+        >>> runs = ra.fetch_runs("wf_invoices", scope="workflow", status="completed", limit=40)
+        >>> now, *_, before = runs["workflow_version_id"].unique(maintain_order=True)
+        >>> ra.compare_versions("wf_invoices", before, now).headline
+        '... from the draft of ... to the draft of ...'
     """
     for name, value in (("baseline", baseline), ("candidate", candidate)):
         check_text(name, value)

@@ -8,7 +8,7 @@ import polars as pl
 
 import retab_analysis as ra
 from support.fakes import client_for
-from support.inside import RUNS, Comparison, View
+from support.inside import RUNS, Comparison, View, WorkflowLook, inside
 
 
 def view_of(comparison: Comparison, results: pl.DataFrame, **more: Any) -> View:
@@ -25,6 +25,12 @@ def view_of(comparison: Comparison, results: pl.DataFrame, **more: Any) -> View:
     )
     listed = pl.concat([RUNS.empty(), runs], how="diagonal").select(RUNS.schema.names())
     listed = listed.sort("created_at", descending=True)
-    known = {"runs": listed, "checked": listed.head(1), "read": frozenset(listed["run_id"])}
-    view._change(str(flow), phase="ended", comparison=comparison, results=results, **known)
+    known: dict[str, Any] = {
+        "runs": listed,
+        "checked": listed.head(1),
+        "read": frozenset(listed["run_id"]),
+    }
+    coded = inside(comparison).sides.code(results)
+    look = WorkflowLook(phase="ended", comparison=comparison, results=coded, **known)
+    view._change(str(flow), look=look)
     return view
