@@ -245,5 +245,4 @@ def test_who_changes_check_has_few_modules_to_know() -> None:
     modules = ran.stdout.split()
     assert "retab_analysis.checks.verdict" in modules
     assert "retab_analysis.transport.request" in modules, "threads are counted, too"
-    # 58 before the timeline, which does not replace all that it will; this number only falls.
-    assert len(modules) <= 61, modules
+    assert len(modules) <= 58, modules
