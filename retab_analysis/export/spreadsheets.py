@@ -219,8 +219,8 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
     Raises:
         ConfigError: The table does not exist, or ``path`` is not a path or a file, or is a folder.
         SchemaError: The file has none of the table's columns, all of another one's, or a column
-            twice. Or a row (1 is the first after the header) has too few or too many cells, or
-            quotes in wrong places. Or a cell is not a value of its column's dtype. No value is
+            twice. Or a row has too few or too many cells, quotes in wrong places, or a cell that is
+            not a value of its column's dtype. Row 1 is the first after the header. No value is
             dropped, nulled or rounded, but a fraction becomes the nearest Float64.
         OSError: The file cannot be read, for example because it does not exist.
 
