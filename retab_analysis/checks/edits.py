@@ -98,7 +98,7 @@ def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
     spans = inside(comparison).spans
     if spans.is_empty():
         edits = Edits(CONFIG_CHANGES.empty(), labels=_read_labels(comparison, source))
-        return Comparison(inside(comparison).with_edits(edits)) if edits.labels else comparison
+        return Comparison(inside(comparison).with_edits(edits))
     search = _Search(source, comparison, spans)
     try:
         edits = search.run()
