@@ -46,7 +46,9 @@ def test_a_try_that_fails_one_that_helps_and_one_that_puts_back(sandbox: ra.Sand
     assert sandbox.prompt("extract_lines") == JOIN
     began = fingerprints()
     sandbox.edit("extract_lines", f"{JOIN} Be careful.")
-    assert look() == ("✗ 9 evals are still broken since the edit of extract_lines on 29 Nov", 1)
+    headline, code = look()
+    assert headline.startswith("✗ 9 evals are still broken since the edit of extract_lines on ")
+    assert code == 1
     sandbox.edit("extract_lines", HELPS)
     assert sandbox.prompt("extract_lines") == HELPS
     assert look()[0].startswith("✗ 4 evals are still broken since the edit of extract_lines")
@@ -117,7 +119,9 @@ def test_a_model_or_a_schema_is_an_edit_that_changes_no_result(sandbox: ra.Sandb
     fields = changed.filter(block_id="extract_lines")["field"].to_list()
     assert "$.config.model" in fields
     assert any(each.startswith("$.config.json_schema") for each in fields)
-    assert look() == ("✗ 9 evals are still broken since the edit of extract_lines on 29 Nov", 1)
+    headline, code = look()
+    assert headline.startswith("✗ 9 evals are still broken since the edit of extract_lines on ")
+    assert code == 1
 
 
 @pytest.mark.parametrize(
