@@ -27,7 +27,7 @@ DIRECT: dict[str, set[str]] = {
     "schema": {"wire", "vocabulary", "errors"},
     "transport": {"errors", "config"},
     "decode": {"errors", "arguments", "wire", "schema"},
-    "fetch": {"errors", "config", "progress", "transport", "schema", "decode", "evidence"},
+    "fetch": {"errors", "config", "progress", "transport", "schema", "decode"},
     "export": {"errors", "arguments", "schema", "files"},
     "archive": {"errors", "progress", "transport", "schema", "decode", "fetch", "export"},
     "render": {"errors", "markup", "files"},
