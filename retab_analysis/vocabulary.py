@@ -52,6 +52,7 @@ Transition = Literal[
     "added",
     "still_failing",
     "still_passing",
+    "same_code",
 ]
 TRANSITIONS: tuple[str, ...] = get_args(Transition)
 """All transitions of an eval, the most urgent first."""

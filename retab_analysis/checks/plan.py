@@ -3,7 +3,7 @@
 listed
     The newest 100; more pages, ten at most, until ``history`` earlier whole runs are known.
 checked
-    The run or version that was asked for. Else the newest run of the whole workflow that completed,
+    The runs that were asked for. Else the newest run of the whole workflow that completed,
     or has a result of each eval all the same. Else the newest that decided something. Without one,
     the newest run of each block.
 since it
@@ -19,8 +19,10 @@ earlier, of a block or an eval
     The oldest and the newest of each and of each version, 12 at most. If no whole run is checked,
     also the runs since the whole run before: an eval that broke there stays broken.
 
-Two versions
-    All listed runs of both that ended and decided something, and no others.
+A version
+    The runs that carry its id: the newest 15 of the whole workflow, 12 of blocks and evals. If none
+    does, the newest 15 before the version was edited, or before and after its moment if it is not
+    known when that was. As the candidate without a baseline: what a check then would have read.
 
 No other run displaces a whole run. The last pass that a saved eval remembers is one more row, see
 :mod:`retab_analysis.checks.read`. An eval that failed in all of these is failing as before.
@@ -31,23 +33,28 @@ results.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from retab_analysis.arguments import find_nearest
+from retab_analysis.checks.moments import (
+    find_end,
+    find_moment,
+    read_eras,
+    say_unknown,
+)
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
 from retab_analysis.evidence.comparable import HORIZON
+from retab_analysis.evidence.versions import Moment
 from retab_analysis.fetch.lists import refuse_unknown
 from retab_analysis.fetch.params import RunList, Runs
-from retab_analysis.fetch.publications import note_versions
 from retab_analysis.fetch.runs import fetch_run
 from retab_analysis.fetch.starts import SAVE_FIRST, count
 from retab_analysis.schema import RUNS
-from retab_analysis.vocabulary import DRAFT
 
 HISTORY = 30
 """How many earlier runs of the whole workflow a check reads by default."""
@@ -57,9 +64,13 @@ LAST_GOOD = "last_good"
 
 MOST_PAGES = 10
 MOST_SINCE, MOST_PARTS = 40, 12
+MOST_OF_VERSION, MOST_OF_EDIT = 15, 5
 OLD = timedelta(days=30)
 AHEAD = timedelta(hours=1)
 _MOMENT = pl.Datetime("us", "UTC")
+
+Asked = Runs | date | None
+"""Runs, or a version by one of its names."""
 
 WHOLE = pl.col("scope") == "workflow"
 DECIDED = pl.sum_horizontal("passed", "failed", "blocked")
@@ -88,6 +99,7 @@ class RunListing:
     pages_left: int = MOST_PAGES
     is_whole: bool = False  # whether there are no other runs
     skipped: bool = False  # whether runs between the listed ones are missing
+    until: datetime | None = None  # of an earlier version: what ran later is left out
 
     @classmethod
     def read(cls, source: Source) -> RunListing:
@@ -130,16 +142,12 @@ class RunListing:
 
     @property
     def present(self) -> pl.DataFrame:
-        latest = self.source.client.api_time + AHEAD
-        return self.runs.filter((pl.col("created_at") <= latest).fill_null(True))
+        latest = self.until or self.source.client.api_time + AHEAD
+        return self.runs.filter((pl.col("created_at") <= latest).fill_null(self.until is None))
 
     def __str__(self) -> str:
-        runs = self.runs.filter(WHOLE)
-        versions = runs["workflow_version_id"].drop_nulls().unique(maintain_order=True)
-        return (
-            f"Its newest whole-workflow runs: {', '.join(runs['run_id'].head(5)) or 'none'}; "
-            f"versions: {', '.join(versions.head(10)) or 'none'}"
-        )
+        runs = self.runs.filter(WHOLE)["run_id"]
+        return f"Its newest whole-workflow runs: {', '.join(runs.head(5)) or 'none'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +156,10 @@ class Choice:
 
     runs: pl.DataFrame
     why: str
-    of_version: pl.Expr | None = None  # all runs of the version, if one was named
+    moment: Moment | None = None  # the version, if one was named
+
+
+DRAFT_NOW = Moment("", "draft")
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +173,8 @@ class ReadingPlan:
     horizon: datetime | None = None  # rows before it only tell since when
     after_gaps: frozenset[str] = frozenset()  # there are unread whole runs before these
     open_runs: pl.DataFrame = field(default_factory=RUNS.empty)  # newer ones that have not ended
-    versions: tuple[str, ...] = ()  # the names of both sides, if these are versions
+    now: Moment | None = DRAFT_NOW  # the checked version; None if runs were asked for
+    before: Moment | None = None  # the version it is compared with
     table: pl.DataFrame = field(default_factory=PLAN.to_frame)
     notes: tuple[str, ...] = ()
 
@@ -190,9 +202,28 @@ class Limits:
 
 
 def make_plan(
-    listing: RunListing, candidate: Runs | Choice | None, baseline: Runs, limits: Limits
+    listing: RunListing, candidate: Asked | Choice, baseline: Asked, limits: Limits
 ) -> ReadingPlan:
-    now = candidate if isinstance(candidate, Choice) else _find_candidate(listing, candidate)
+    wanted = None if isinstance(candidate, Choice) else _name("candidate", candidate, listing)
+    before = _name("baseline", baseline, listing)
+    past = None if wanted is None or wanted.kind == "draft" else wanted
+    if wanted is not None and before is not None and wanted.place == before.place:
+        raise ConfigError(
+            f"baseline={baseline!r} and candidate={candidate!r} are the same version; name two"
+        )
+    if past is not None and past.kind == "previous":
+        raise ConfigError('candidate="previous": only a baseline can be the previous code')
+    if past is not None and before is not None:
+        return _plan_versions(listing, before, past)
+    if past is not None:
+        candidate = None
+        end, _ = find_end(listing.source, past, listing.runs)
+        listing.reach(end)
+        listing = replace(listing, until=end)
+    if isinstance(candidate, Choice):
+        now = candidate
+    else:
+        now = _find_candidate(listing, None if wanted is not None else candidate)
     begun, newest = now.runs.select(
         pl.col("created_at").min(), newest=pl.col("created_at").max()
     ).row(0)
@@ -200,65 +231,121 @@ def make_plan(
     while _earlier(listing, begun).height < limits.whole and listing.read_older():
         pass
     against = None
-    if not (isinstance(baseline, str) and baseline == LAST_GOOD):
+    if before is not None:
+        against = _choose_of_version(listing, before)
+    elif not (isinstance(baseline, str) and baseline == LAST_GOOD):
         against = _find_baseline(listing, now, baseline)
-    if against and now.of_version is not None and against.of_version is not None:
-        return _plan_versions(listing, (against, now), (str(baseline), str(candidate)))
     since = _choose_since(listing, now.runs, newest, limits)
     earlier = _earlier(listing, begun)
     chosen = _choose_earlier(earlier, limits.whole)
     parts = _choose_parts(listing, now.runs, limits)
     reasons = [
         (now.runs, f"checked: {now.why}"),
-        *([(against.runs, "the baseline")] if against else []),
+        *([(against.runs, f"the baseline{f': {before}' if before else ''}")] if against else []),
         (since, "since the checked run"),
         (chosen, "an earlier run of the whole workflow"),
         (parts, "an earlier run of a block or of single evals"),
     ]
-    every = pl.concat([runs.with_columns(why=pl.lit(why)) for runs, why in reasons])
-    read = every.unique("run_id", keep="first", maintain_order=True)
+    read = _join(reasons)
+    follow = wanted is not None
     return ReadingPlan(
         candidate=now,
-        follow=candidate is None,
+        follow=follow,
         baseline=against,
         read=read,
         horizon=earlier["created_at"][HORIZON - 1] if earlier.height >= HORIZON else None,
         after_gaps=_find_gaps(earlier, read["run_id"], now.runs),
-        open_runs=_list_open(listing, now.runs, newest),
+        open_runs=RUNS.empty() if past else _list_open(listing, now.runs, newest),
+        now=wanted,
+        before=before,
         table=_tabulate(read, listing),
-        notes=_note_left_out(listing, now.runs, newest),
+        notes=() if past else _note_left_out(listing, now.runs, newest),
     )
 
 
-def _plan_versions(
-    listing: RunListing, found: tuple[Choice, Choice], names: tuple[str, str]
-) -> ReadingPlan:
-    while listing.read_older():
-        pass
-    sides = []
-    for side, name in zip(found, names, strict=True):
-        assert side.of_version is not None
-        runs = listing.present.filter(side.of_version, SAYS_SOMETHING)
-        sides.append(Choice(side.runs if runs.is_empty() else runs, f"all runs of {name}"))
-    before, now = sides
-    whys = ((now, f"checked: {now.why}"), (before, f"the baseline: {before.why}"))
-    read = pl.concat([side.runs.with_columns(why=pl.lit(why)) for side, why in whys])
+def _name(name: str, asked: Asked, listing: RunListing) -> Moment | None:
+    """The version that an argument names; None if it names runs."""
+    if asked is None:
+        return DRAFT_NOW
+    if isinstance(asked, str) and (
+        asked == LAST_GOOD or asked in listing.runs["run_id"] or not asked.strip()
+    ):
+        return None
+    return find_moment(name, asked, listing.source, listing.runs)
+
+
+def _join(reasons: Sequence[tuple[pl.DataFrame, str]]) -> pl.DataFrame:
+    every = pl.concat([runs.with_columns(why=pl.lit(why)) for runs, why in reasons])
+    return every.unique("run_id", keep="first", maintain_order=True)
+
+
+def _plan_versions(listing: RunListing, before: Moment, now: Moment) -> ReadingPlan:
+    against, checked = (_choose_of_version(listing, each) for each in (before, now))
+    read = _join([(checked.runs, f"checked: {now}"), (against.runs, f"the baseline: {before}")])
     return ReadingPlan(
-        candidate=now,
+        candidate=checked,
         follow=False,
-        baseline=before,
+        baseline=against,
         read=read,
+        now=now,
+        before=before,
         table=_tabulate(read, listing),
-        versions=names,
-        notes=()
-        if listing.is_whole
-        else (f"Only the newest {listing.runs.height} runs are read.",),
     )
 
 
-def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
+def _choose_of_version(listing: RunListing, moment: Moment) -> Choice:
+    """The runs that may have results on the code of a version."""
+    if moment.kind == "previous":
+        return Choice(_choose_before_edits(listing), f"the runs of {moment}", moment)
+    carries = pl.col("workflow_version_id") == (moment.version or "")
+    end, is_told = find_end(listing.source, moment, listing.runs)
+    listing.reach(end)
+    is_before = pl.lit(True) if end is None else pl.col("created_at") < end
+    at = pl.lit(moment.at, _MOMENT)
+
+    def list_its() -> pl.DataFrame:
+        runs = listing.present.filter(SAYS_SOMETHING)
+        own = runs.filter(carries)
+        return runs.filter(is_before) if own.is_empty() else own
+
+    def choose() -> pl.DataFrame:
+        whole = list_its().filter(WHOLE)
+        if is_told or not whole.filter(carries).is_empty():
+            return whole.head(MOST_OF_VERSION)
+        # It is not known when the version was edited next.
+        before = whole.filter(pl.col("created_at") <= at).head(MOST_OF_VERSION // 2 + 1)
+        after = whole.filter(pl.col("created_at") > at).tail(MOST_OF_VERSION // 2)
+        return pl.concat([after, before])
+
+    while choose().height < MOST_OF_VERSION and listing.read_older():
+        pass
+    whole, parts = choose(), list_its().filter(~WHOLE)
+    first = whole["created_at"].min()
+    since = (pl.col("created_at") >= pl.lit(first, _MOMENT)).fill_null(first is None)
+    kept = pl.concat([whole, parts.filter(since).head(MOST_PARTS)])
+    return Choice(kept, f"the runs of {moment}", moment)
+
+
+def _choose_before_edits(listing: RunListing) -> pl.DataFrame:
+    """Of each block, runs before its last edit."""
+    source = listing.source
+    blocks = source.saved["block_id"].drop_nulls().unique().to_list()
+    eras = read_eras(source, blocks)
+    runs = listing.present.filter(SAYS_SOMETHING)
+    if eras is None:
+        return runs.clear()
+    edited = eras.filter(pl.col("is_draft").fill_null(False)).drop_nulls("first_seen_at")
+    found = [runs.clear()]
+    for block, at in edited.select("block_id", "first_seen_at").iter_rows():
+        its = WHOLE | (pl.col("target_block_id") == block) | (pl.col("scope") == "eval")
+        found.append(runs.filter(its, pl.col("created_at") < at).head(MOST_OF_EDIT))
+    both = pl.concat(found).unique("run_id", maintain_order=True)
+    return both.sort("created_at", descending=True).head(MOST_OF_VERSION)
+
+
+def _find_candidate(listing: RunListing, wanted: Asked) -> Choice:
     if wanted is not None:
-        return _find(listing, "candidate", wanted, None)
+        return _find(listing, "candidate", wanted)
     while (found := listing.present.filter(STANDS).head(1)).is_empty() and listing.read_older():
         pass
     if not found.is_empty():
@@ -277,39 +364,21 @@ def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
     return Choice((runs if ended.is_empty() else ended).head(1), "the newest run")
 
 
-def _find_baseline(listing: RunListing, candidate: Choice, wanted: Runs) -> Choice:
-    begun = candidate.runs["created_at"].min()
-    if not (isinstance(wanted, str) and wanted == "previous"):
-        # Either of two versions may have run later.
-        before = begun if candidate.of_version is None else None
-        found = _find(listing, "baseline", wanted, before)  # type: ignore[arg-type]
-        if set(found.runs["run_id"]) & set(candidate.runs["run_id"]):
-            if found.of_version is not None and candidate.of_version is not None:
-                raise ConfigError(
-                    f"baseline={wanted!r} and the candidate are the same version; name two. "
-                    f"{listing}"
-                )
-            raise ConfigError(
-                f"baseline={wanted!r} is the run that is checked; name an earlier one. {listing}"
-            )
-        return found
-    completed = _earlier(listing, begun).filter(status="completed")  # type: ignore[arg-type]
-    if completed.is_empty():
+def _find_baseline(listing: RunListing, candidate: Choice, wanted: Asked) -> Choice:
+    found = _find(listing, "baseline", wanted)
+    if set(found.runs["run_id"]) & set(candidate.runs["run_id"]):
         raise ConfigError(
-            f"baseline='previous': no run of the whole workflow completed before the candidate. "
-            f"{listing}"
+            f"baseline={wanted!r} is the run that is checked; name an earlier one. {listing}"
         )
-    return Choice(completed.head(1), "the newest run that completed before it")
+    return found
 
 
-def _find(listing: RunListing, name: str, wanted: Runs, before: datetime | None) -> Choice:
+def _find(listing: RunListing, name: str, wanted: Asked) -> Choice:
+    assert wanted is not None and not isinstance(wanted, date)  # these are versions
     if isinstance(wanted, str):
-        is_version = pl.col("workflow_version_id") == wanted
-        return (
-            _find_newest(listing, is_version, "that version", before, far=False)
-            or _find_run(listing, name, wanted)
-            or _find_by_name(listing, name, wanted, before)
-        )
+        if (found := _find_run(listing, name, wanted)) is not None:
+            return found
+        raise ConfigError(say_unknown(name, wanted, listing.source, listing.runs))
     listed = RunList.make(wanted, name)
     if not listed.ids:
         raise ConfigError(f"{name} names no run")
@@ -324,28 +393,6 @@ def _find(listing: RunListing, name: str, wanted: Runs, before: datetime | None)
             raise ConfigError(f"{name}: {run_id!r} is not a run of this workflow. {listing}")
         found_runs.append(run.runs)
     return Choice(pl.concat(found_runs), "as given")
-
-
-def _find_newest(
-    listing: RunListing, which: pl.Expr, what: str, before: datetime | None, *, far: bool = True
-) -> Choice | None:
-    """The newest whole run of some, whatever its status; else the newest of each block.
-
-    With ``far`` it lists older runs if the list has none of these.
-    """
-    is_before = pl.lit(True) if before is None else pl.col("created_at") < before
-    while True:
-        runs = listing.present.filter(which, is_before)
-        whole = runs.filter(WHOLE, "is_terminal").head(1)
-        parts = _newest_parts(runs.filter("is_terminal"))
-        if not whole.is_empty():
-            return Choice(whole, f"the newest run of {what}", which)
-        if not parts.is_empty():
-            return Choice(parts, f"the newest runs of blocks of {what}", which)
-        if not runs.is_empty():
-            return Choice(runs.head(1), f"the newest run of {what}", which)
-        if not (far and listing.read_older()):
-            return None
 
 
 def _say_nothing_ran(source: Source) -> str:
@@ -375,48 +422,6 @@ def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
         except NotFoundError:
             return None
     return Choice(_check_workflow(listing, name, known), "as given")
-
-
-def _find_by_name(listing: RunListing, name: str, wanted: str, before: datetime | None) -> Choice:
-    versions = listing.source.read_versions()
-    version, ids = pl.col("workflow_version_id"), versions["workflow_version_id"].drop_nulls()
-    numbered = "v" + pl.col("version").cast(pl.String)
-    is_called = (numbered == wanted).fill_null(False) | (version == wanted)
-    if wanted == DRAFT:
-        found = _find_newest(listing, ~version.is_in(ids.implode()), "a draft", before)
-    elif wanted == "published":
-        is_called = pl.col("is_current").fill_null(False)
-        current = versions.filter(is_called)["workflow_version_id"]
-        if current.is_empty():
-            raise ConfigError(
-                f"{name}='published': workflow {listing.source.workflow_id} has no published "
-                "version"
-            )
-        found = _find_newest(listing, version == current[0], "the published version", before)
-    else:
-        called = versions.filter(is_called)["workflow_version_id"]
-        its = version.is_in([*called.drop_nulls(), wanted])
-        found = _find_newest(listing, its, "that version", before)
-    if found is not None:
-        return found
-    names_drafts = listing.runs.filter(version.is_in(ids.implode())).is_empty()
-    if names_drafts and wanted != DRAFT and not versions.filter(is_called).is_empty():
-        raise ConfigError(
-            f"{name}={wanted!r} is a published version, and eval runs name the draft that they "
-            f"ran, so none is known to be of it. Give the id of a run or of a draft. {listing}"
-        )
-    known: dict[str, str | None] = dict(
-        versions.select("workflow_version_id", pl.format("v{}", "version")).iter_rows()
-    )
-    near = find_nearest(wanted, known | dict.fromkeys(listing.runs["run_id"]))
-    hint = "" if near is None else f"; did you mean {near}?"
-    published = ", ".join(filter(None, known.values())) or "none"
-    raise ConfigError(
-        f"{name}={wanted!r} is not a run or a version of this workflow that was run"
-        f"{'' if before is None else ' before the candidate'}{hint}."
-        f"{''.join(f' {each}' for each in note_versions(versions))} {listing}; "
-        f"published: {published}"
-    )
 
 
 def _check_workflow(listing: RunListing, name: str, runs: pl.DataFrame) -> pl.DataFrame:

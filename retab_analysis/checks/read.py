@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import polars as pl
 
+from retab_analysis.checks.moments import make_versions, read_eras
 from retab_analysis.checks.plan import (
     AHEAD,
     HISTORY,
@@ -19,18 +22,23 @@ from retab_analysis.checks.plan import (
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
+from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
 from retab_analysis.errors import list_some
+from retab_analysis.evidence.comparable import HORIZON
 from retab_analysis.evidence.placing import is_in_scope, place_results
 from retab_analysis.evidence.saved_evals import (
     SavedEvals,
+    find_ended,
     find_expected,
     judge_saved,
     remember_passes,
 )
-from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_silent, mark_codes
+from retab_analysis.evidence.timeline import Sameness, Timeline, lacks_codes, list_edited
+from retab_analysis.evidence.versions import BlockCode, Versions
+from retab_analysis.markup import count_noun
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.vocabulary import DECIDED, MOMENT
+from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, Transition
 
 _NAMED = 3
 DAY = timedelta(days=1)
@@ -49,18 +57,22 @@ def read_results(plan: ReadingPlan, source: Source, progress: Progress) -> pl.Da
     return results.filter(~pending)
 
 
-def choose_timeline(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> Timeline | None:
-    """The timeline; none between two versions, about which it says nothing."""
-    if plan.versions:
-        return None
-    return read_timeline(results, source)
+def read_versions(
+    plan: ReadingPlan, results: pl.DataFrame, runs: pl.DataFrame, source: Source
+) -> Versions:
+    """The timeline of some results, and what tells the versions of a plan and of runs."""
+    moments = [each for each in (plan.now, plan.before) if each is not None]
+    timeline = read_timeline(results, source, *(each.at for each in moments))
+    return make_versions(source, timeline, runs, moments)
 
 
-def read_timeline(results: pl.DataFrame, source: Source) -> Timeline:
-    """The timeline of some results and all saved evals; reads the history of blocks if it must."""
+def read_timeline(
+    results: pl.DataFrame, source: Source, *moments: datetime | None
+) -> Timeline:
+    """The timeline of some results and all saved evals, with the history of edited blocks."""
     saved, saved_at = source.saved, source.read_saved_at()
-    silent = list_silent(results, saved, saved_at)
-    eras = source.read_edits(silent) if silent else None
+    since = min((each for each in moments if each is not None), default=None)
+    eras = read_eras(source, list_edited(results, saved, saved_at, since))
     timeline = Timeline.make(results, saved, saved_at, eras)
     again = timeline.definitions.saved_again
     renamed = source.find_renamed(again) if again else frozenset[str]()
@@ -74,14 +86,26 @@ def read_as_it_is_now(source: Source) -> SavedEvals:
         return SavedEvals(source.saved, stale=dict.fromkeys(source.saved["eval_id"], "never"))
     plan = make_plan(listing, None, LAST_GOOD, Limits.choose(HISTORY, source))
     results = read_results(plan, source, Silent())
-    return make_sides(plan, results, read_timeline(results, source), source).saved
+    return make_sides(plan, results, Versions(read_timeline(results, source)), source).saved
 
 
 def make_sides(
-    plan: ReadingPlan, results: pl.DataFrame, timeline: Timeline | None, source: Source
+    plan: ReadingPlan, results: pl.DataFrame, versions: Versions, source: Source
 ) -> Sides:
-    if timeline is None:
-        return _make_version_sides(plan, results, source)
+    """The two sides, and what is known about the saved evals.
+
+    Between two versions, each side has the results on its version's code, whatever run they are
+    of. The present definitions of evals say nothing about an earlier version.
+    """
+    timeline, now = versions.timeline, plan.now
+    codes = None if now is None or now.kind == "draft" else versions.code_of(now)
+    if codes is not None:
+        timeline = timeline.at({block: each.codes for block, each in codes.items()})
+    sides = _make_sides(plan, timeline, source, is_now=plan.follow and codes is None)
+    return sides if plan.before is None else _set_against(sides, plan, versions, timeline)
+
+
+def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now: bool) -> Sides:
     saved, is_baseline = source.saved, _is_baseline(plan)
     facts, judged = _describe_runs(plan.read), timeline.results.filter(~is_baseline)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
@@ -113,7 +137,7 @@ def make_sides(
         history=check_results(earlier, "history").collect(),
         timeline=timeline,
         saved=judge_saved(now, timeline, expected, pending, going)
-        if plan.follow
+        if is_now
         else SavedEvals(saved, expected, pending),
         read=ReadRuns(
             why=plan.candidate.why,
@@ -123,18 +147,129 @@ def make_sides(
             after_gaps=plan.after_gaps,
             unnamed=max(0, lost - open_ones),
             waiting=count_waiting(plan.candidate.runs),
-            newer=_list_newer(plan, timeline, source) if plan.follow else (),
+            newer=_list_newer(plan, timeline, source) if is_now else (),
             could_not_run=is_cut,
         ),
         notes=(
             *plan.notes,
             *_note_reverted(placed, source),
-            *_note_tried(tried),
+            *(_note_tried(tried) if is_now else ()),
             *_note_invalid(saved),
             *_note_unseen(timeline, source),
             *_note_deleted(missing - open_ones),
         ),
     )
+
+
+def _set_against(
+    sides: Sides, plan: ReadingPlan, versions: Versions, timeline: Timeline
+) -> Sides:
+    """The sides of two versions: results on the code of either, whatever run they are of."""
+    assert plan.before is not None
+    before, results = versions.code_of(plan.before), timeline.results
+    is_past = plan.now is not None and plan.now.kind != "draft"
+    if plan.now is None:
+        codes = sides.candidate.group_by("block_id").agg(pl.col("code").drop_nulls().unique())
+        now = {block: BlockCode(frozenset(its)) for block, its in codes.iter_rows()}
+    else:
+        now = versions.code_of(plan.now)
+    told = {block: its.compare(now.get(block, BlockCode())) for block, its in before.items()}
+    year = find_year(sides.candidate)
+    names = versions.name(plan.before, year), (
+        "the run" if plan.now is None else versions.name(plan.now, year)
+    )
+    differing = {block for block, word in told.items() if word == "edited"}
+    pairs = [(block, code) for block in differing for code in before[block].codes]
+    keys = pl.DataFrame(pairs, {"block_id": pl.String, "code": pl.String}, orient="row")
+    earlier = _choose_newest(
+        results.join(keys, on=("block_id", "code"), how="semi", maintain_order="left")
+    )
+    is_differing = pl.col("block_id").is_in([*differing])
+    candidate, history = sides.candidate, sides.history
+    if is_past:
+        own = [(block, code) for block in now for code in now[block].codes]
+        of_now = pl.DataFrame(own, keys.schema, orient="row")
+        its = results.join(of_now, on=("block_id", "code"), how="semi", maintain_order="left")
+        candidate = check_results(_choose_newest(its), "candidate").collect()
+        history = None
+    if history is not None:
+        its = history.join(keys, on=("block_id", "code"), how="anti", maintain_order="left")
+        history = its.filter(is_differing)
+    words = _find_words(sides.saved.evals, told, candidate, earlier, is_past=is_past)
+    notes = _note_versions(words, names, told, sides.candidate)
+    return replace(
+        sides,
+        candidate=candidate,
+        baseline=check_results(earlier, "baseline").collect(),
+        history=history,
+        saved=replace(
+            sides.saved,
+            words=words,
+            expected=frozenset() if is_past else sides.saved.expected,
+            pending=frozenset() if is_past else sides.saved.pending,
+        ),
+        notes=(*sides.notes, *notes),
+        read=replace(
+            sides.read,
+            against=" and nothing else" if is_past else sides.read.against,
+            versions=names,
+            unknown=tuple(block for block, word in told.items() if word == "unknown"),
+        ),
+    )
+
+
+def _choose_newest(results: pl.DataFrame) -> pl.DataFrame:
+    """The results of the newest whole runs, and of all runs of blocks and evals."""
+    whole = results.filter(run_scope="workflow").group_by("run_id").agg(MOMENT.max().alias("at"))
+    older = whole.sort("at", descending=True, nulls_last=True)["run_id"][HORIZON:]
+    return results.filter(~pl.col("run_id").is_in(older.implode()).fill_null(False))
+
+
+def _find_words(
+    saved: pl.DataFrame | None,
+    told: Mapping[str, Sameness],
+    candidate: pl.DataFrame,
+    baseline: pl.DataFrame,
+    *,
+    is_past: bool,
+) -> dict[str, Transition]:
+    """The transitions that two versions decide: the same code, or no result to compare."""
+    assert saved is not None
+    ran_before = {*find_ended(baseline)["eval_id"]}
+    runs_now = {*find_ended(candidate)["eval_id"]}
+    words: dict[str, Transition] = {}
+    for eval_id, block in saved.select("eval_id", "block_id").iter_rows():
+        if told.get(block) == "same":
+            words[eval_id] = "same_code"
+        elif told.get(block) == "unknown" or eval_id not in ran_before:
+            words[eval_id] = "not_comparable"
+        elif is_past and eval_id not in runs_now:
+            words[eval_id] = "not_comparable"
+    return words
+
+
+def _note_versions(
+    words: Mapping[str, Transition],
+    names: tuple[str, str],
+    told: Mapping[str, Sameness],
+    candidate: pl.DataFrame,
+) -> list[str]:
+    same = [each for each, word in words.items() if word == "same_code"]
+    notes = []
+    if same and len(same) < len(words) + len(candidate):
+        blocks = sum(word == "same" for word in told.values())
+        failing = pl.col("eval_id").is_in(same) & pl.col("state").is_in(NOT_PASSING)
+        n = candidate.sort(MOMENT).unique("eval_id", keep="last").filter(failing).height
+        fails = f"; {n} of them {'fails' if n == 1 else 'fail'} on it now" if n else ""
+        have = "has" if len(same) == 1 else "have"
+        notes.append(
+            f"{count_noun(len(same), 'eval')} of {count_noun(blocks, 'block')} {have} the same "
+            f"code in {names[0]} and {names[1]}{fails}."
+        )
+    never = sum(word == "not_comparable" for word in words.values())
+    if never and "unknown" not in told.values():
+        notes.append(f"{count_noun(never, 'eval')} never ran on {names[0]}.")
+    return notes
 
 
 def _list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -145,28 +280,6 @@ def _list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
 def _is_baseline(plan: ReadingPlan) -> pl.Expr:
     against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
     return pl.col("run_id").is_in(against)
-
-
-def _make_version_sides(plan: ReadingPlan, results: pl.DataFrame, source: Source) -> Sides:
-    """All results of two versions. The evals' present definitions say nothing about either."""
-    assert plan.baseline is not None
-    coded = mark_codes(results)
-    now, before = (
-        coded.filter(pl.col("run_id").is_in(side.runs["run_id"].implode()))
-        for side in (plan.candidate, plan.baseline)
-    )
-    return Sides(
-        candidate=check_results(now, "candidate").collect(),
-        baseline=check_results(before, "baseline").collect(),
-        read=ReadRuns(
-            against=" and nothing else",
-            plan=plan.table,
-            unnamed=_count_lost(plan.candidate.runs, now)[0],
-            waiting=count_waiting(plan.candidate.runs),
-            versions=plan.versions,
-        ),
-        notes=plan.notes,
-    )
 
 
 def _count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int]:

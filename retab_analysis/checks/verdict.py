@@ -18,22 +18,22 @@ from retab_analysis.checks.edits import add_config_changes
 from retab_analysis.checks.plan import (
     HISTORY,
     LAST_GOOD,
+    Asked,
     Choice,
     Limits,
     ReadingPlan,
     RunListing,
     make_plan,
 )
-from retab_analysis.checks.read import choose_timeline, make_sides, note_codes, read_results
+from retab_analysis.checks.read import make_sides, note_codes, read_results, read_versions
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import GivenAccepted, Policy, read_accepted
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Surroundings
-from retab_analysis.errors import ConfigError
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import resolve_workflow
-from retab_analysis.fetch.params import Runs, check_text
+from retab_analysis.fetch.params import check_text
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.progress import Progress, check_progress, choose_progress
 from retab_analysis.transport import Client
@@ -42,8 +42,8 @@ from retab_analysis.transport import Client
 def check(
     workflow_id: str,
     *,
-    candidate: Runs | None = None,
-    baseline: Runs = LAST_GOOD,
+    candidate: Asked = None,
+    baseline: Asked = LAST_GOOD,
     accepted: GivenAccepted = None,
     history: int = HISTORY,
     alpha: float = 0.05,
@@ -60,16 +60,15 @@ def check(
 
     Args:
         workflow_id: The workflow, its id or its name.
-        candidate: The run to check: its id, several ids or a RUNS frame. Or a version, which means
-            its newest run: ``"v5"``, ``"draft"``, ``"published"`` or its id. Default: the workflow
-            as it is now. For each block these are the runs on its present code, since its newest
-            whole run. Evals that were edited, or whose block was, and that have not run since are
-            ``stale``.
+        candidate: The version to check: ``"draft"``, ``"v5"``, ``"published"``, the id of a
+            version, or a date or time. Or runs: an id, several ids or a RUNS frame. Default: the
+            workflow as it is now, the draft. For each block these are the runs on its present code,
+            since its newest whole run. Evals that were edited, or whose block was, and that have
+            not run since are ``stale``.
         baseline: The results to compare with. ``"last_good"``: for each eval its own last good
-            result. The others are the same for all evals: ``"published"``, the newest run of the
-            published version. ``"previous"``, the newest that completed. Or a run or version, as
-            for ``candidate``. If both name a version, ``check`` compares all runs of both, see
-            :func:`compare_versions`.
+            result. The others are the same for all evals: a version, as for ``candidate``;
+            ``"previous"``, of each block the code before the present one; or runs. If it is a
+            version, evals of blocks with the same code in both are ``same_code``, and do not count.
         accepted: Known failures: ids or names of evals, or a file that ``Comparison.accept`` wrote.
             By default the failures that :func:`use` was given.
         history: How many earlier runs of the whole workflow to read. Four fifths are the newest,
@@ -106,60 +105,6 @@ def check(
     return _answer(workflow_id, asked, client, progress)
 
 
-def compare_versions(
-    workflow_id: str,
-    baseline: str,
-    candidate: str,
-    *,
-    accepted: GivenAccepted = None,
-    alpha: float = 0.05,
-    margin: float = 0.05,
-    client: Client | None = None,
-    progress: Progress | bool | None = None,
-) -> Comparison:
-    """Find the evals that broke from one version of a workflow to another.
-
-    ``check(workflow_id, baseline=…, candidate=…)`` gives the same if both name a version. Each side
-    has all results of that version's runs: of the whole workflow, of blocks and of single evals. No
-    other run counts. The present definitions of the evals do not count either. ``compare_versions``
-    looks for runs among the newest thousand; with an archive (:func:`use`), among all.
-
-    To compare other sets of results, filter a RESULTS frame and pass both parts to
-    :func:`compare`.
-
-    Args:
-        workflow_id: The workflow, its id or its name.
-        baseline: The version to compare with: ``"v4"``, ``"published"``, the id of a version, or
-            ``"draft"`` for all versions that are not published.
-        candidate: The version to judge, named in the same way.
-        accepted: As for :func:`check`.
-        alpha: The level of the suite's test. Its interval has the level 1 - ``alpha``.
-        margin: The loss of pass rate that ``no_change`` rules out (0.05: five points).
-        client: The client to ask; by default the session's.
-        progress: False for no progress bar; by default a notebook or a terminal shows one.
-
-    Returns:
-        The comparison.
-
-    Raises:
-        ConfigError: A side does not name a version that was run (the message lists these), both
-            name the same one, or another argument cannot be used.
-        ArchiveError: The archive cannot be read or written.
-        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
-
-    Example:
-        >>> runs = ra.fetch_runs("wf_invoices", scope="workflow", status="completed", limit=40)
-        >>> now, *_, before = runs["workflow_version_id"].unique(maintain_order=True)
-        >>> ra.compare_versions("wf_invoices", before, now).headline
-        '... from the draft of ... to the draft of ...'
-    """
-    for name, value in (("baseline", baseline), ("candidate", candidate)):
-        check_text(name, value)
-    known = read_accepted(accepted)
-    asked = Question(candidate, baseline, HISTORY, alpha, margin, known, between_versions=True)
-    return _answer(workflow_id, asked, client, progress)
-
-
 def _answer(
     workflow_id: str, asked: Question, client: Client | None, progress: Progress | bool | None
 ) -> Comparison:
@@ -174,18 +119,14 @@ def _answer(
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What to judge, against which results, and how strictly; see :func:`check`.
+    """What to judge, against which results, and how strictly; see :func:`check`."""
 
-    ``between_versions``: refuse sides that do not both name a version.
-    """
-
-    candidate: Runs | Choice | None = None
-    baseline: Runs = LAST_GOOD
+    candidate: Asked | Choice = None
+    baseline: Asked = LAST_GOOD
     history: int = HISTORY
     alpha: float = 0.05
     margin: float = 0.05
     accepted: Policy = field(default_factory=read_accepted)
-    between_versions: bool = False
 
 
 @dataclass(eq=False)
@@ -246,19 +187,13 @@ def make_verdict(asked: Question, kept: Memory, progress: Progress | bool | None
     source, listing = kept.source, kept.listing
     workflow, versions = source.read_surroundings()
     plan, checked = _choose_runs(asked, kept)
-    if asked.between_versions and not plan.versions:
-        raise ConfigError(
-            f"baseline={asked.baseline!r} and candidate={asked.candidate!r} do not both name a "
-            f'version; write "v5", "published", "draft" or the id of one, or check(…) for runs. '
-            f"{listing}"
-        )
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         results = read_results(plan, source, bar)
-        timeline = choose_timeline(plan, results, source)
-        sides = make_sides(plan, results, timeline, source)
+        told = read_versions(plan, results, listing.runs, source)
+        sides = make_sides(plan, results, told, source)
         whole = replace(
             sides,
-            around=Surroundings(workflow, versions),
+            around=Surroundings(workflow, versions, told),
             notes=(*sides.notes, *note_versions(versions), *note_codes(sides.candidate)),
             accepted=replace(asked.accepted, today=source.client.api_time.date()),
         )
@@ -271,7 +206,7 @@ def _choose_runs(asked: Question, kept: Memory) -> tuple[ReadingPlan, pl.DataFra
     limits = Limits.choose(asked.history, kept.source)
     plan = make_plan(kept.listing, asked.candidate, asked.baseline, limits)
     checked = plan.candidate.runs
-    settled = None if plan.follow or plan.versions else kept.add_reruns(plan.candidate)
+    settled = kept.add_reruns(plan.candidate) if plan.now is None else None
     if settled is not None:
         plan = make_plan(kept.listing, settled, asked.baseline, limits)
     return plan, checked

@@ -60,6 +60,11 @@ class Compared:
     def stories(self) -> tuple[Story, ...]:
         return self.suite.stories
 
+    @functools.cached_property
+    def counting(self) -> tuple[Story, ...]:
+        """The stories without the evals about which two versions say nothing."""
+        return tuple(each for each in self.stories if each.saved.word is None)
+
     def story_of(self, asked: str) -> Story:
         """The story of an eval, by its id or its name."""
         eval_id = resolve("eval", str(asked), name_by_id(self.stories))
@@ -95,7 +100,7 @@ class Compared:
         known = self.sides.accepted
         if accepted is not None:
             known = self._fit(read_accepted(accepted))
-        return apply_rule(rule, known, self._tell(known.set_aside(self.stories, rule.fail_on)))
+        return apply_rule(rule, known, self._tell(known.set_aside(self.counting, rule.fail_on)))
 
     def _fit(self, policy: Policy) -> Policy:
         sides = self.sides
@@ -112,7 +117,7 @@ class Compared:
     def _tell(self, accepted: frozenset[str]) -> VerdictFacts:
         fallen = self.suite.without(accepted).test(self.alpha) if accepted else self.test
         return VerdictFacts(
-            self.stories,
+            self.counting,
             self.summary.row(0, named=True),
             self.sides,
             fallen=fallen if fallen.fell else None,

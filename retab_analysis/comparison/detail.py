@@ -46,6 +46,7 @@ WORDS: Mapping[str, tuple[str, str, Tone]] = {
     "removed": ("−", "removed", "other"),
     "fixed": ("✓", "fixed", "good"),
     "still_passing": ("·", "pass as before", "good"),
+    "same_code": ("=", "same code", "other"),
     # Of a single result, where nothing is known of others.
     "passed": ("·", "passed", "good"),
     "failed": ("✗", "failed", "bad"),

@@ -78,8 +78,9 @@ class GateRule:
         if min_pass_rate is not None:
             check_share("min_pass_rate", min_pass_rate, ends=True)
         transitions = check_texts("fail_on", fail_on)
-        if unknown := [each for each in transitions if each not in TRANSITIONS]:
-            known = ", ".join(TRANSITIONS)
+        words = [each for each in TRANSITIONS if each != "same_code"]
+        if unknown := [each for each in transitions if each not in words]:
+            known = ", ".join(words)
             raise ConfigError(f"fail_on: {unknown[0]!r} is not one of {known}")
         return cls(transitions, max_failures, min_pass_rate)
 
@@ -187,6 +188,11 @@ def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story]) -> str:
     is_hidden = facts.sides.saved.hidden_since is not None
     said += ["all evals were saved again, and edits among them cannot be seen"] * is_hidden
     said += ["a newer run cannot be judged yet"] if facts.sides.read.doubts else []
+    if unknown := facts.sides.read.unknown:
+        blocks = count_noun(len(unknown), "block")
+        said.append(f"it is not known whether {blocks} of {' and '.join(facts.versions)} differ")
+    if not said and facts.same_code and not facts.stories:
+        return ""
     if not said and not facts.is_decided:
         return "nothing was decided"
     if not said and not facts.has_pass and not (facts.passing[0] and facts.is_apart):

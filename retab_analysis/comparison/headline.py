@@ -25,6 +25,7 @@ _ENDED = (*DECIDED, "mixed", "error")
 class VerdictFacts:
     """The facts of a verdict.
 
+    ``stories`` are the evals that count, without those whose block has one code in both versions.
     ``fallen`` is the test of the suite, without the accepted evals, if it fell. ``accepted`` are
     the ids of those that do not simply pass. ``objection`` is the gate's first reason, if any.
     """
@@ -114,33 +115,32 @@ class VerdictFacts:
         """The name of the checked version; empty if it is not known."""
         return name_versions(self.sides.candidate, self.sides.around.versions, self.year)
 
-    @cached_property
+    @property
     def versions(self) -> tuple[str, ...]:
-        """The names of both sides, if two versions are compared; their ids if alike."""
-        asked, known = self.sides.read.versions, self.sides.around.versions
-        if not asked:
-            return ()
-        both = zip((self.sides.baseline, self.sides.candidate), asked, strict=True)
-        names = tuple(
-            (side is not None and name_versions(side, known, self.year, of_all_runs=True)) or name
-            for side, name in both
-        )
-        return tuple(one_line(each, 40) for each in (names if names[0] != names[1] else asked))
+        """The names of both sides, as they were asked for, if two versions are compared."""
+        return tuple(one_line(each, 40) for each in self.sides.read.versions)
 
     @property
     def between(self) -> str:
         """`` from v4 to v5`` if two versions are compared, else nothing."""
-        the = ("the " * each.startswith("draft of ") + each for each in self.versions)
-        return " from {} to {}".format(*the) if self.versions else ""
+        return " from {} to {}".format(*self.versions) if self.versions else ""
+
+    @property
+    def same_code(self) -> int:
+        """How many evals are of blocks with one code in both versions."""
+        return [*self.sides.saved.words.values()].count("same_code")
 
     def counts(self) -> list[Count]:
         numbers = Counter(
             "accepted" if each.id in self.accepted else WORDS[each.transition][1]
             for each in self.stories
         )
+        words = self.sides.saved.words
+        numbers.update("same code" if w == "same_code" else "not compared" for w in words.values())
         tones = {word: tone for _, word, tone in reversed([*WORDS.values()])} | {"broke": "bad"}
         order = [*dict.fromkeys(word for _, word, _ in WORDS.values())]
         order.insert(order.index("no result"), "accepted")
+        order.append("not compared")
         shown = ((numbers[word], word, tones.get(word, "known")) for word in order)
         return [Count(n, word + "s" * (word == "error" and n > 1), t) for n, word, t in shown if n]
 
@@ -249,7 +249,7 @@ def _say_fixed(fixed: Sequence[Story], *, short: bool) -> str:
 
 
 def _nothing_decided(facts: VerdictFacts) -> Heading | None:
-    if facts.is_decided:
+    if facts.is_decided or facts.sides.read.unknown or (facts.same_code and not facts.stories):
         return None
     states = facts.sides.candidate["state"]
     if (n := len(facts.of("newly_errored"))) and not (states == "cancelled").any():
@@ -421,6 +421,24 @@ def _newer_run(facts: VerdictFacts) -> Heading | None:
     return None
 
 
+def _not_known(facts: VerdictFacts) -> Heading | None:
+    """Two versions of which it is not known whether they differ."""
+    if not facts.sides.read.unknown:
+        return None
+    return Heading("○", "other", f"It is not known whether {say_both(facts)} differ")
+
+
+def say_both(facts: VerdictFacts) -> str:
+    return " and ".join(facts.versions)
+
+
+def _same_code(facts: VerdictFacts) -> Heading | None:
+    if not facts.versions or facts.stories or not facts.same_code:
+        return None
+    said = f": {say_both(facts)} do not differ ({count_noun(facts.same_code, 'eval')})"
+    return Heading("✓", "good", "Same code", said)
+
+
 def _nothing_passes(facts: VerdictFacts) -> Heading | None:
     passed, of = facts.passing
     if facts.is_first:
@@ -485,6 +503,8 @@ _SITUATIONS: Sequence[Callable[[VerdictFacts], Heading | None]] = (
     _not_run,
     _saved_again,
     _newer_run,
+    _not_known,
+    _same_code,
     _nothing_passes,
     _fixed,
     _nothing_broke,

@@ -15,6 +15,7 @@ from retab_analysis.evidence.comparable import NEEDED
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.telling import Told, tell
 from retab_analysis.evidence.timeline import CODES, Timeline, mark_codes
+from retab_analysis.evidence.versions import Versions
 from retab_analysis.schema import RESULTS, checked
 
 _FRAMES = (pl.DataFrame, pl.LazyFrame)
@@ -79,6 +80,7 @@ class ReadRuns:
         False  # whether the checked run ended in an error itself, and results lack
     )
     versions: tuple[str, ...] = ()  # the names of both sides, if these are versions
+    unknown: tuple[str, ...] = ()  # blocks of which it is not known whether they differ
 
     @property
     def doubts(self) -> list[NewerRun]:
@@ -92,6 +94,7 @@ class Surroundings:
 
     workflow: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
+    told: Versions | None = None  # names moments; None for frames
     edits: Edits | None = None
 
 

@@ -115,6 +115,8 @@ class SuiteTest:
         """
         if self.is_called or self.fell:
             return "regressed"
+        if self.counts["same_code"] == sum(self.counts.values()) > 0:
+            return "no_change"
         if self.rose or self.counts["fixed"]:
             return "improved"
         # A suspect is no doubt about the suite: the headline and the gate name it.

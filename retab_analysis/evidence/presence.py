@@ -75,7 +75,7 @@ class Presence(Struct, frozen=True, gc=False):
     presence of each eval, in a block whose evals have different codes in one run.
     """
 
-    sign: Literal["fresh", "validity", "stale", "history", "saved", "newest"]
+    sign: Literal["fresh", "validity", "stale", "history", "saved", "newest", "asked"]
     codes: frozenset[str] = frozenset()
     after: datetime | None = None
     told: Mapping[str, SavedWord] = {}
@@ -97,6 +97,8 @@ class Presence(Struct, frozen=True, gc=False):
                 return "is_not"
         elif self.sign == "newest":
             return "unknown"
+        if self.sign == "asked":
+            return "is_not"
         if self.after is not None:
             return "is_now" if created is not None and created > self.after else "is_not"
         return "is_not" if self.sign == "stale" else "unknown"

@@ -10,7 +10,7 @@ import polars as pl
 
 from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.evidence.timeline import Timeline
-from retab_analysis.vocabulary import DECIDED, MOMENT
+from retab_analysis.vocabulary import DECIDED, MOMENT, Transition
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,7 @@ class SavedEvals:
     on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
     stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
     on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
+    words: Mapping[str, Transition] = field(default_factory=dict)  # that two versions decide
     hidden_since: datetime | None = None  # a save of all evals, after which edits cannot be seen
 
 
@@ -129,7 +130,7 @@ def judge_saved(
         frozenset(on_present),
         stale,
         {} if going is None else _find_on_way(going, timeline),
-        definitions.hidden_since,
+        hidden_since=definitions.hidden_since,
     )
 
 

@@ -22,6 +22,7 @@ from retab_analysis.vocabulary import (
     LIKELY,
     NOT_PASSING,
     SURE,
+    Transition,
 )
 
 _RUNS = 12  # how many outcomes are shown
@@ -142,6 +143,7 @@ class SavedNow(Struct, frozen=True, gc=False):
     is_on_present_code: bool = True  # whether it has an outcome or an error on it
     stale: str | None = None  # why it did not run as it is now: its block or eval was edited, never
     was_there: bool = True  # whether its baseline has it
+    word: Transition | None = None  # its transition, if two versions decide it
 
 
 NOTHING_READ, NOTHING_SAVED = Reading(), SavedNow()
@@ -316,6 +318,8 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         None if it was not decided now; but if it stays broken, it keeps the last one.
         """
         is_told = self.is_decided or self.transition in BROKEN
+        if self.transition == "same_code":
+            return None
         return self.reading.p_regressed if is_told else None
 
     @property

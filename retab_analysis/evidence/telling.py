@@ -73,6 +73,8 @@ def tell(
     stories = []
     for index, about in enumerate(_describe_evals(results, ledger)):
         was, is_now = _sum_up(held[index], shown), _sum_up(now[index], shown)
+        if known[index].word == "same_code":
+            was = is_now
         either = [side for side in (is_now, was) if side is not None]
         told = Story(
             id=about.id,
@@ -115,6 +117,7 @@ def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
             is_valid=eval_id not in saved.invalid,
             is_on_present_code=False,
             stale=stale,
+            word=saved.words.get(eval_id),
         )
         told = Story(eval_id, name, block, index=-1, path=path, condition_kind=kind, saved=now)
         if transition := find_transition(told):
@@ -289,6 +292,7 @@ def _describe_saved(ledger: Ledger, saved: SavedEvals) -> list[SavedNow]:
             is_on_present_code=eval_id in saved.on_present_code,
             stale=saved.stale.get(eval_id),
             was_there=bool(was_there[index]),
+            word=saved.words.get(eval_id),
         )
         for index, eval_id in enumerate(ledger.evals["eval_id"])
     ]

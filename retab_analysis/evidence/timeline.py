@@ -51,6 +51,7 @@ class Era(Struct, frozen=True, gc=False):
     first: datetime
     last: datetime | None
     is_draft: bool
+    versions: frozenset[int] = frozenset()  # the publications that have it
 
     def covers(self, moment: datetime) -> bool:
         return self.first <= moment and (self.is_draft or (self.last or self.first) >= moment)
@@ -66,12 +67,17 @@ class BlockHistory:
             if (era := self.find(moment)) is not None:
                 self._seen.setdefault(era.mark, []).append((moment, code))
 
-    def find(self, moment: datetime) -> Era | None:
-        """The era at a moment: the one that began last, or else the last one seen before."""
+    def find(self, moment: datetime, code: str | None = None) -> Era | None:
+        """The era at a moment: the one that began last, or else the last one seen before.
+
+        If an edit was put back, several eras cover a moment. Then ``code``, which ran at about that
+        moment, tells the era.
+        """
         begun = [each for each in self.eras if each.first <= moment]
         covering = [each for each in begun if each.covers(moment)]
-        if covering:
-            return max(covering, key=lambda each: each.first)
+        told = [each for each in covering if code is not None and code in self.codes_of(each)]
+        if told or covering:
+            return max(told or covering, key=lambda each: each.first)
         return max(begun, key=lambda each: (each.last or each.first, each.first), default=None)
 
     def codes_of(self, era: Era) -> list[str]:
@@ -96,9 +102,10 @@ def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, Block
     """The history of each block of an ERAS frame, with the codes that ``results`` show."""
     parts: dict[str, list[Era]] = {}
     columns = ("block_id", "config_fingerprint", "first_seen_at", "last_seen_at", "is_draft")
-    for block, mark, first, last, is_draft in eras.select(columns).iter_rows():
+    for block, mark, first, last, is_draft, versions in eras.select(*columns, "versions").rows():
         if first is not None:
-            parts.setdefault(block, []).append(Era(mark, first, last, bool(is_draft)))
+            era = Era(mark, first, last, bool(is_draft), frozenset(versions or ()))
+            parts.setdefault(block, []).append(era)
     coded = results.filter(pl.col("block_id").is_in(list(parts))).drop_nulls(BLOCK_CODE)
     seen = coded.group_by("block_id", BLOCK_CODE).agg(_BEGAN.min().alias("first"))
     shown: dict[str, dict[str, datetime]] = {}
@@ -209,7 +216,7 @@ class Timeline(Struct, frozen=True, eq=False):
         """Read the timeline off results and saved evals.
 
         ``saved_at`` tells when each block was saved last; ``eras`` is an ERAS frame of the blocks
-        that :func:`list_silent` names.
+        that :func:`list_edited` names.
         """
         histories = {} if eras is None else list_histories(eras, results)
         return _judge(mark_codes(results, histories), saved, saved_at or {}, histories)
@@ -221,6 +228,13 @@ class Timeline(Struct, frozen=True, eq=False):
         definitions = replace(its, saved_again=kept)
         marked = definitions.mark(self.results.drop("is_own", "defined"))
         return replace(self, results=marked, definitions=definitions)
+
+    def at(self, codes: Mapping[str, frozenset[str]]) -> Timeline:
+        """The same, as if these codes of blocks were the present ones."""
+        presences = {block: Presence("asked", its) for block, its in codes.items()}
+        return replace(
+            self, results=_mark_presence(self.results.drop("on_code"), presences), presences=presences
+        )
 
     @property
     def unseen(self) -> list[str]:
@@ -244,30 +258,27 @@ def _judge(
     return Timeline(judged, presences, saved_at, definitions, histories)
 
 
-def list_silent(
-    results: pl.DataFrame, saved: pl.DataFrame, saved_at: Mapping[str, datetime | None]
+def list_edited(
+    results: pl.DataFrame,
+    saved: pl.DataFrame,
+    saved_at: Mapping[str, datetime | None],
+    since: datetime | None = None,
 ) -> list[str]:
-    """The blocks whose history has to tell their codes, at most :data:`MOST_BLOCKS`.
+    """The blocks whose history tells their codes and versions, at most :data:`MOST_BLOCKS`.
 
-    Their saved evals have no freshness, or their results have no code, and they were edited since
-    their oldest result for all that is known.
+    They have saved evals, and for all that is known they were edited since their oldest result, or
+    since a moment.
     """
-    coded = mark_codes(results)
-    lacking = coded.filter(pl.col("code").is_null())["block_id"].unique()
-    told = read_words(saved, {})
-    oldest = dict(coded.group_by("block_id").agg(MOMENT.min()).iter_rows())
-    several = coded.group_by("block_id").agg(pl.col("code").drop_nulls().n_unique())
-    has_several = dict(several.iter_rows())
-    silent = []
-    for block, its in told.items():
-        at, first = saved_at.get(block), oldest.get(block)
-        if first is None:
-            continue
-        is_untouched = at is not None and at < first and has_several.get(block, 0) < 2
-        is_told = any(each.word != "silent" or each.now for each in its)
-        if not is_untouched and (block in lacking or not is_told):
-            silent.append(block)
-    return silent[:MOST_BLOCKS]
+    coded = mark_codes(results).group_by("block_id")
+    ran = coded.agg(MOMENT.min().alias("at"), codes=pl.col("code").drop_nulls().n_unique())
+    known = {block: (at, codes) for block, at, codes in ran.iter_rows()}
+    edited = []
+    for block in saved["block_id"].drop_nulls().unique(maintain_order=True):
+        at, (first, codes) = saved_at.get(block), known.get(block, (None, 0))
+        begun = min((each for each in (first, since) if each is not None), default=None)
+        if codes > 1 or (begun is not None and (at is None or at >= begun)):
+            edited.append(block)
+    return edited[:MOST_BLOCKS]
 
 
 def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame) -> dict[str, list[Ran]]:

@@ -26,6 +26,8 @@ def find_transition(story: Story) -> Transition | None:
     An eval is *broken* if :func:`find_word` says so for its last decided row.
     """
     s = story
+    if s.saved.word is not None:
+        return s.saved.word
     has_now = s.is_decided or bool(s.errors)
     last_state = s.state if s.last is None else s.last.state
     still_broken: Transition = "newly_blocked" if last_state == "blocked" else "regressed"

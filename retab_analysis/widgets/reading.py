@@ -143,7 +143,7 @@ class Followed:
             labels=source.labels,
             passing=_find_passing(made),
             between=self._compare_versions(plan),
-            reruns=0 if plan.versions else count_reruns(made, source.client),
+            reruns=count_reruns(made, source.client),
         )
         self.see()
         self.look = replace(self.look, eras=_read_eras(self.look.results, source))
@@ -151,16 +151,15 @@ class Followed:
 
     def _compare_versions(self, plan: ReadingPlan) -> pl.DataFrame | None:
         """The differences between two versions, asked once for each pair."""
-        if not plan.versions or plan.baseline is None:
+        if plan.before is None or plan.now is None:
             return None
-        sides = plan.baseline.runs, plan.candidate.runs
-        pair = [str(each["workflow_version_id"].drop_nulls().first()) for each in sides]
-        if (key := tuple(pair)) not in self.between:
-            source, self.between[key] = self.kept.source, None
+        pair = plan.before.name, plan.now.name
+        if pair not in self.between:
+            source, self.between[pair] = self.kept.source, None
             with contextlib.suppress(RetabAnalysisError):
                 found = fetch_config_changes(source.workflow_id, *pair, client=source.client)
-                self.between[key] = found
-        return self.between[key]
+                self.between[pair] = found
+        return self.between[pair]
 
     def count_in(self, made: Comparison, settled: Comparison) -> None:
         """From now on judge the checked runs with the reruns that settled them."""

@@ -1,0 +1,177 @@
+"""Reads publications, histories and configurations, and turns what a person types into a moment."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+
+import polars as pl
+
+from retab_analysis.arguments import find_nearest
+from retab_analysis.checks.source import Source
+from retab_analysis.errors import ConfigError, RetabAnalysisError
+from retab_analysis.evidence.timeline import Timeline, list_edited
+from retab_analysis.evidence.versions import Moment, Publication, Versions
+from retab_analysis.fetch.params import read_moment
+from retab_analysis.fetch.publications import note_versions
+from retab_analysis.schema import RESULTS, VERSIONS, write_by_value
+from retab_analysis.schema.edit_names import say_day
+from retab_analysis.vocabulary import DRAFT
+
+PREVIOUS = "previous"
+_CURRENT = ("published", "production", "live", "latest")
+_NUMBER = re.compile(r"[vV]?([0-9]{1,9})")
+_DAY = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
+_MOST_GRAPHS = 6
+
+
+def list_publications(source: Source) -> pl.DataFrame:
+    """The publications of a workflow, a VERSIONS frame; none if the API does not give them."""
+    with contextlib.suppress(RetabAnalysisError):
+        return source.read_versions()
+    return VERSIONS.empty()
+
+
+def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) -> Moment | None:
+    """The moment that an argument names; None if it names no version.
+
+    ``name`` is the argument's name, ``runs`` a RUNS frame: an id that runs carry is a version, too.
+    """
+    if isinstance(asked, date):
+        return Moment(asked.isoformat(), "time", _read_time(name, asked, source))
+    if not isinstance(asked, str):
+        return None
+    word = asked.strip().casefold()
+    if word in (DRAFT, PREVIOUS):
+        return Moment(word, "draft" if word == DRAFT else "previous")
+    if word in _CURRENT:
+        return _tell(_find_current(name, asked, source), word)
+    known = list_publications(source)
+    number = _NUMBER.fullmatch(asked.strip())
+    its = known.filter(pl.col("workflow_version_id") == asked)
+    if its.is_empty() and number is not None:
+        its = known.filter(version=int(number[1]))
+    if not its.is_empty():
+        return _tell(its.row(0, named=True), asked)
+    if number is None and _DAY.match(asked.strip()):
+        return Moment(asked.strip(), "time", _read_time(name, asked, source))
+    ran = runs.filter(pl.col("workflow_version_id") == asked)["created_at"]
+    if len(ran):
+        return Moment(asked, "run id", ran.max(), asked)  # type: ignore[arg-type]
+    return None
+
+
+def _read_time(name: str, asked: date | str, source: Source) -> datetime | None:
+    """A date is the end of its day, but never later than now."""
+    now = source.client.api_time
+    found = read_moment(name, asked, now, last=True)
+    return None if found is None or found >= now else found
+
+
+def _find_current(name: str, asked: str, source: Source) -> Mapping[str, object]:
+    versions = source.read_versions()
+    current = versions.filter(pl.col("is_current").fill_null(False))
+    if current.is_empty():
+        raise ConfigError(
+            f"{name}={asked!r}: workflow {source.workflow_id} has no published version"
+        )
+    return current.row(0, named=True)
+
+
+def _tell(row: Mapping[str, object], asked: str) -> Moment:
+    number, version = row["version"], row["workflow_version_id"]
+    called = asked if number is None else f"v{number}"
+    return Moment(called, "publication", row["published_at"], version, number)  # type: ignore[arg-type]
+
+
+def say_unknown(name: str, asked: str, source: Source, runs: pl.DataFrame) -> str:
+    """The message about a name that fits nothing: it lists the names that there are."""
+    versions = list_publications(source)
+    year = source.client.api_time.year
+    named = {
+        f"v{number}": "" if at is None else f" ({say_day(at, year)})"
+        for number, at in versions.select("version", "published_at").iter_rows()
+        if number is not None
+    }
+    ran = runs.filter(scope="workflow")["run_id"]
+    near = find_nearest(asked, {**dict.fromkeys(named), **dict.fromkeys(ran)})
+    hint = f"; did you mean {near}?" if near else "."
+    published = ", ".join(f"{each}{day}" for each, day in named.items()) or "none"
+    notes = "".join(f" {each}" for each in note_versions(versions)) if not named else ""
+    return (
+        f"{name}={asked!r}: there is no such version or run{hint} Published: {published}; "
+        f'also "draft", "previous", a date.{notes} Newest whole runs: '
+        f"{', '.join(ran.head(3)) or 'none'}"
+    )
+
+
+def read_eras(source: Source, blocks: Sequence[str]) -> pl.DataFrame | None:
+    """The histories of blocks, from the archive if the API does not give them; else None."""
+    if not blocks:
+        return None
+    with contextlib.suppress(RetabAnalysisError):
+        if (eras := source.read_edits(blocks)) is not None:
+            return eras
+    kept = source.read_kept_edits().filter(pl.col("block_id").is_in(blocks))
+    return None if kept.is_empty() else kept
+
+
+def find_end(source: Source, moment: Moment, runs: pl.DataFrame) -> tuple[datetime | None, bool]:
+    """Until when the draft was a version, None for now; and whether histories tell it.
+
+    Without histories it is the newest run that carries the version's id, else the next publication.
+    """
+    if moment.at is None:
+        return None, True
+    blocks = list_edited(RESULTS.empty(), source.saved, source.read_saved_at(), moment.at)
+    eras = read_eras(source, blocks)
+    own = runs.filter(pl.col("workflow_version_id") == (moment.version or ""))
+    newest: datetime | None = own["created_at"].max()  # type: ignore[assignment]
+    if blocks and eras is None:
+        published = list_publications(source)["published_at"].drop_nulls()
+        following = min((each for each in published if each > moment.at), default=None)
+        return newest or following, False
+    began = [] if eras is None else eras["first_seen_at"].drop_nulls().to_list()
+    end = min((each for each in began if each > moment.at), default=None)
+    return (end if end is None or newest is None else max(end, newest)), True
+
+
+def make_versions(
+    source: Source, timeline: Timeline, runs: pl.DataFrame, moments: Iterable[Moment | None]
+) -> Versions:
+    """The versions of a workflow; reads configurations if histories do not tell the moments."""
+    known = list_publications(source)
+    asked = [each for each in moments if each is not None and each.kind == "publication"]
+    graphs: dict[str, pl.DataFrame] = {}
+    saved_at = source.read_saved_at()
+    blocks = timeline.definitions.saved["block_id"].drop_nulls().unique()
+    silent = {
+        block
+        for block in blocks
+        if block not in timeline.histories
+        for each in asked
+        if (at := saved_at.get(block)) is None or each.at is None or at > each.at
+    }
+    if silent:
+        ids = known["workflow_version_id"].drop_nulls().to_list()
+        named = [each.version for each in asked if each.version is not None]
+        wanted = [DRAFT, *named, *(each for each in ids if each not in named)][: _MOST_GRAPHS + 1]
+        with contextlib.suppress(RetabAnalysisError):
+            graphs = source.read_blocks(wanted)
+    rows = known.drop_nulls("workflow_version_id")
+    rows = rows.select("workflow_version_id", "version", "published_at")
+    configs = {version: _mark_configs(blocks) for version, blocks in graphs.items()}
+    carried = runs.drop_nulls("workflow_version_id").group_by("workflow_version_id")
+    return Versions(
+        timeline,
+        [Publication(each, n, at, configs.get(each)) for each, n, at in rows.iter_rows()],
+        configs.get(DRAFT),
+        dict(carried.agg(pl.col("created_at").min()).drop_nulls().iter_rows()),
+    )
+
+
+def _mark_configs(blocks: pl.DataFrame) -> dict[str, str]:
+    rows = blocks.select("block_id", "config").drop_nulls("block_id").iter_rows()
+    return {block: write_by_value(config or "") for block, config in rows}

@@ -1,0 +1,323 @@
+"""Versions: which code each block had at a moment, and the name of a moment.
+
+An eval run always runs the draft, so a version is no id of runs: it is the code of its blocks. The
+order of trust:
+
+1. Results of runs that name the version's id.
+2. The block's history: the era that has the version's number, or the era at the moment.
+3. Without a history, the code of the newest result before the moment. Its configuration, if the
+   API gives that, corrects the answer: a configuration that the draft or another version also has
+   has their code; a code of another configuration is not the answer.
+
+Two versions of a block are the *same* if they have one configuration or share a code, and *edited*
+if both have one and they differ. Everything else is *unknown*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import polars as pl
+from msgspec import Struct
+
+from retab_analysis.evidence.timeline import BlockHistory, Era, Sameness, Timeline
+from retab_analysis.schema.edit_names import EditNames, say_day
+from retab_analysis.vocabulary import DRAFT, ERA, MOMENT
+
+_UNRUN = f"{ERA}not run"
+"""The code of a block that was edited and has not run."""
+
+Kind = Literal["draft", "publication", "time", "run id", "previous"]
+
+
+class Moment(Struct, frozen=True):
+    """A version of a workflow.
+
+    ``name`` is what a person typed, empty for the usual one; ``at`` is None for the draft.
+    """
+
+    name: str
+    kind: Kind
+    at: datetime | None = None
+    version: str | None = None  # the id of a publication, or an id that runs carry
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return self.name or "the draft"
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What is equal for two names of one version."""
+        return self.kind, self.at, self.version
+
+
+class BlockCode(Struct, frozen=True):
+    """The codes of a block in a version, and what tells its configuration from others.
+
+    Without either, the code is not known. ``is_sure`` is whether an edit since would be seen.
+    """
+
+    codes: frozenset[str] = frozenset()
+    config: str | None = None
+    is_there: bool = True
+    is_sure: bool = True
+
+    def compare(self, other: BlockCode) -> Sameness:
+        if not (self.is_there and other.is_there):
+            return "edited" if self.is_there or other.is_there else "same"
+        if self.config is not None and self.config == other.config:
+            return "same"
+        if self.codes & other.codes:
+            return "same" if self.is_sure and other.is_sure else "unknown"
+        is_told = None not in (self.config, other.config) or (self.codes and other.codes)
+        return "edited" if is_told else "unknown"
+
+
+class Publication(NamedTuple):
+    """A published version. ``configs`` has the configuration of each block, if it is known."""
+
+    version: str
+    number: int | None
+    at: datetime | None
+    configs: Mapping[str, str] | None = None
+
+    @property
+    def called(self) -> str:
+        return self.version if self.number is None else f"v{self.number}"
+
+
+class _Ran(NamedTuple):
+    """A result of a block, as far as it tells a version."""
+
+    at: datetime
+    code: str
+    version: str | None
+    run_id: str | None
+
+
+class Versions(Struct, frozen=True, eq=False, dict=True):
+    """The versions of a workflow, told by a timeline, publications and configurations.
+
+    ``draft`` has the configuration of each block of the draft, if it is known.
+    """
+
+    timeline: Timeline
+    publications: Sequence[Publication] = ()
+    draft: Mapping[str, str] | None = None
+    first_runs: Mapping[str, datetime] = {}  # when each id was carried first
+
+    @cached_property
+    def blocks(self) -> list[str]:
+        saved = self.timeline.definitions.saved["block_id"]
+        return saved.drop_nulls().unique(maintain_order=True).to_list()
+
+    @cached_property
+    def _ran(self) -> dict[str, list[_Ran]]:
+        """The results of each block whose code is known, in the order of time."""
+        began = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT).alias("at")
+        names = "block_id", began, "code", "workflow_version_id", "run_id"
+        rows = self.timeline.results.select(names).drop_nulls(("block_id", "at", "code")).unique()
+        found: dict[str, list[_Ran]] = {}
+        for block, *row in rows.sort("at", "code").iter_rows():
+            found.setdefault(block, []).append(_Ran(*row))
+        return found
+
+    def code_of(self, moment: Moment) -> dict[str, BlockCode]:
+        """The code of each block with saved evals."""
+        return {block: self._code_of(block, moment) for block in self.blocks}
+
+    def _code_of(self, block: str, moment: Moment) -> BlockCode:
+        if moment.kind == "draft":
+            return self._present(block)
+        if moment.kind == "previous":
+            return self._previous(block)
+        ran = self._ran.get(block, ())
+        own = [each for each in ran if moment.version == each.version != None]  # noqa: E711
+        if own and moment.kind == "run id":
+            return BlockCode(frozenset(each.code for each in own if each.run_id == own[-1].run_id))
+        codes = frozenset(each.code for each in own)
+        history = self.timeline.histories.get(block)
+        if history is not None:
+            return self._read_era(history, ran, moment, codes)
+        saved_at = self.timeline.saved_at.get(block)
+        if saved_at is not None and moment.at is not None and saved_at <= moment.at:
+            return self._present(block)
+        return self._read_results(block, ran, moment, codes)
+
+    def _present(self, block: str) -> BlockCode:
+        presence, history = self.timeline.presences.get(block), self.timeline.histories.get(block)
+        if history is not None:
+            era = next((each for each in history.eras if each.is_draft), None)
+            config = None if era is None else era.mark
+        else:
+            config = None if self.draft is None else self.draft.get(block)
+        if presence is None:
+            return BlockCode(config=config)
+        # Codes are known, and none of them is the present one.
+        is_unrun = not presence.codes and self._ran.get(block)
+        codes = frozenset([_UNRUN]) if is_unrun else presence.codes
+        return BlockCode(codes, config, is_sure=presence.sign != "newest")
+
+    def _previous(self, block: str) -> BlockCode:
+        """The newest code that ran, besides the present one."""
+        now, first = self._present(block), dict[str, datetime]()
+        for each in self._ran.get(block, ()):
+            first.setdefault(each.code, each.at)
+        others = [code for code in first if code not in now.codes]
+        if not others:
+            return now  # with a single code there is nothing before it
+        code = max(others, key=first.__getitem__)
+        history = self.timeline.histories.get(block)
+        eras = [] if history is None else history.eras
+        config = (each.mark for each in eras if history and code in history.codes_of(each))
+        return BlockCode(frozenset([code]), next(config, None))
+
+    def _read_era(
+        self, history: BlockHistory, ran: Sequence[_Ran], moment: Moment, codes: frozenset[str]
+    ) -> BlockCode:
+        era: Era | None = None
+        if moment.number is not None:
+            era = next((each for each in history.eras if moment.number in each.versions), None)
+            if era is None and any(each.versions for each in history.eras):
+                return BlockCode(is_there=False)
+        if era is None and moment.at is not None:
+            at = moment.at
+            nearest = min(ran, key=lambda each: abs(each.at - at), default=None)
+            era = history.find(at, None if nearest is None else nearest.code)
+        if era is None:
+            return BlockCode(codes, is_there=bool(codes))
+        return BlockCode(codes | {*history.codes_of(era), f"{ERA}{era.mark}"}, era.mark)
+
+    def _read_results(
+        self, block: str, ran: Sequence[_Ran], moment: Moment, codes: frozenset[str]
+    ) -> BlockCode:
+        told = next((each for each in self.publications if each.version == moment.version), None)
+        configs = None if told is None else told.configs
+        config = None if configs is None else configs.get(block)
+        if configs is not None and config is None:
+            return BlockCode(is_there=False)
+        if codes:
+            return BlockCode(codes, config)
+        if config is not None and self.draft is not None and self.draft.get(block) == config:
+            return self._present(block)
+        found, foreign = set[str](), set[str]()
+        if config is None:
+            found |= {*_list_newest(ran, moment.at)}
+        else:
+            for each in self.publications:
+                its = None if each.configs is None else each.configs.get(block)
+                is_earlier = None not in (each.at, moment.at) and each.at < moment.at  # type: ignore[operator]
+                if its == config:
+                    found |= {*_list_newest(ran, each.at)}
+                elif its is not None and is_earlier:
+                    foreign |= {*_list_newest(ran, each.at)}
+            foreign |= self._present(block).codes if self.draft is not None else set()
+        # A code of another configuration shows an edit that did not run before the publication.
+        return BlockCode(frozenset(found - foreign), config)
+
+    # Names
+
+    def name(self, moment: Moment, year: int | None) -> str:
+        """What a version is called. One that was asked for by its name keeps it."""
+        if moment.kind == "publication":
+            return moment.name
+        if moment.kind == "draft" and moment.name:
+            return f"the {DRAFT}"
+        named = self._name_state(self.code_of(moment), moment.at, year)
+        if named is None:
+            return moment.name or f"the {DRAFT}"
+        return named if named.startswith("v") else f"the {named}"
+
+    def name_run(
+        self,
+        at: datetime | None,
+        year: int | None,
+        *,
+        version: str | None = None,
+        codes: Mapping[str, str] | None = None,
+    ) -> str:
+        """What the version of a run is called: ``v5``, ``edit of 29 Nov``, ``draft of 21 Nov``.
+
+        The run began ``at`` a moment, carries an id, and its blocks had ``codes``.
+        """
+        named = next((each for each in self.publications if each.version == version), None)
+        if named is not None:
+            return named.called
+        found = self._name_state(self._find_state(at, codes or {}), at, year)
+        if found is not None or at is None:
+            return found or DRAFT
+        first = self.first_runs.get(version or "", at)
+        return f"draft of {say_day(min(first, at), year)}"
+
+    def _name_state(
+        self, state: Mapping[str, BlockCode], at: datetime | None, year: int | None
+    ) -> str | None:
+        """The publication whose blocks all have these codes; else the newest edit of a block."""
+        if (found := self._find_publication(at, state)) is not None:
+            return found.called
+        configs = {each.config for each in state.values()}
+        histories = self.timeline.histories.values()
+        begun = [era.first for its in histories for era in its.eras if era.mark in configs]
+        return self._edits.name(max(begun), year) if begun else None
+
+    @cached_property
+    def _edits(self) -> EditNames:
+        eras = (era for each in self.timeline.histories.values() for era in each.eras)
+        return EditNames(era.first for era in eras)
+
+    def _find_publication(
+        self, at: datetime | None, state: Mapping[str, BlockCode]
+    ) -> Publication | None:
+        """The newest publication until a moment with these codes, else the first one after it."""
+        equal = [
+            each
+            for each in self.publications
+            # A publication with an unknown block gives no name.
+            if all(
+                code.compare(state[block]) == "same"
+                for block, code in self._published[each.version].items()
+            )
+        ]
+        before = [each for each in equal if None in (at, each.at) or each.at <= at]  # type: ignore[operator]
+        newest = max(before, key=_find_place, default=None)
+        return newest or min(equal, key=_find_place, default=None)
+
+    @cached_property
+    def _published(self) -> dict[str, dict[str, BlockCode]]:
+        return {
+            version: self.code_of(Moment(version, "publication", at, version, number))
+            for version, number, at, _ in self.publications
+        }
+
+    def _find_state(self, at: datetime | None, codes: Mapping[str, str]) -> dict[str, BlockCode]:
+        if at is None:
+            return self.code_of(Moment(DRAFT, "draft"))
+        found = {}
+        for block in self.blocks:
+            history, code = self.timeline.histories.get(block), codes.get(block)
+            if history is not None:
+                era = history.find(at, code)
+                found[block] = BlockCode(is_there=False) if era is None else BlockCode(
+                    frozenset(history.codes_of(era)), era.mark
+                )
+                continue
+            saved_at = self.timeline.saved_at.get(block)
+            if code is None and saved_at is not None and saved_at <= at:
+                found[block] = self._present(block)
+                continue
+            ran = self._ran.get(block, ())
+            found[block] = BlockCode(frozenset([code] if code else _list_newest(ran, at)))
+        return found
+
+
+def _find_place(publication: Publication) -> tuple[bool, datetime | None]:
+    return publication.at is not None, publication.at
+
+
+def _list_newest(ran: Sequence[_Ran], at: datetime | None) -> list[str]:
+    """The code of the newest result until a moment, if there is one."""
+    codes = [each.code for each in ran if at is None or each.at <= at]
+    return codes[-1:]
