@@ -12,11 +12,11 @@ import polars as pl
 from retab_analysis.arguments import find_nearest
 from retab_analysis.checks.source import Source
 from retab_analysis.errors import ConfigError, RetabAnalysisError
-from retab_analysis.evidence.timeline import Timeline, list_edited
+from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.evidence.versions import Moment, Publication, Versions
 from retab_analysis.fetch.params import read_moment
 from retab_analysis.fetch.publications import note_versions
-from retab_analysis.schema import RESULTS, VERSIONS, write_by_value
+from retab_analysis.schema import VERSIONS, write_by_value
 from retab_analysis.schema.edit_names import say_day
 from retab_analysis.vocabulary import DRAFT
 
@@ -118,24 +118,12 @@ def read_eras(source: Source, blocks: Sequence[str]) -> pl.DataFrame | None:
     return None if kept.is_empty() else kept
 
 
-def find_end(source: Source, moment: Moment, runs: pl.DataFrame) -> tuple[datetime | None, bool]:
-    """Until when the draft was a version, None for now; and whether histories tell it.
-
-    Without histories it is the newest run that carries the version's id, else the next publication.
-    """
+def find_following(source: Source, moment: Moment) -> datetime | None:
+    """When the next version after a moment was published; None if none was."""
     if moment.at is None:
-        return None, True
-    blocks = list_edited(RESULTS.empty(), source.saved, source.read_saved_at(), moment.at)
-    eras = read_eras(source, blocks)
-    own = runs.filter(pl.col("workflow_version_id") == (moment.version or ""))
-    newest: datetime | None = own["created_at"].max()  # type: ignore[assignment]
-    if blocks and eras is None:
-        published = list_publications(source)["published_at"].drop_nulls()
-        following = min((each for each in published if each > moment.at), default=None)
-        return newest or following, False
-    began = [] if eras is None else eras["first_seen_at"].drop_nulls().to_list()
-    end = min((each for each in began if each > moment.at), default=None)
-    return (end if end is None or newest is None else max(end, newest)), True
+        return None
+    published = list_publications(source)["published_at"].drop_nulls()
+    return min((each for each in published if each > moment.at), default=None)
 
 
 def make_versions(

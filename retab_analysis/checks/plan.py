@@ -20,9 +20,10 @@ earlier, of a block or an eval
     also the runs since the whole run before: an eval that broke there stays broken.
 
 A version
-    The runs that carry its id: the newest 15 of the whole workflow, 12 of blocks and evals. If none
-    does, the newest 15 before the version was edited, or before and after its moment if it is not
-    known when that was. As the candidate without a baseline: what a check then would have read.
+    Of the whole workflow: the newest 9 before the next publication, and around the version's moment
+    the newest 3 before and the oldest 3 after it; the newest 15 that carry its id. Of blocks and
+    evals, 6 of each kind. Of ``"previous"``, only what is read anyway. If a version is checked
+    without a baseline, also what a check of the draft reads.
 
 No other run displaces a whole run. The last pass that a saved eval remembers is one more row, see
 :mod:`retab_analysis.checks.read`. An eval that failed in all of these is failing as before.
@@ -34,15 +35,14 @@ results.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from retab_analysis.checks.moments import (
-    find_end,
+    find_following,
     find_moment,
-    read_eras,
     say_unknown,
 )
 from retab_analysis.checks.source import Source
@@ -64,7 +64,7 @@ LAST_GOOD = "last_good"
 
 MOST_PAGES = 10
 MOST_SINCE, MOST_PARTS = 40, 12
-MOST_OF_VERSION, MOST_OF_EDIT = 15, 5
+CARRYING, OF_VERSION, AROUND, PARTS_OF_VERSION = 15, 9, 3, 6
 OLD = timedelta(days=30)
 AHEAD = timedelta(hours=1)
 _MOMENT = pl.Datetime("us", "UTC")
@@ -99,7 +99,6 @@ class RunListing:
     pages_left: int = MOST_PAGES
     is_whole: bool = False  # whether there are no other runs
     skipped: bool = False  # whether runs between the listed ones are missing
-    until: datetime | None = None  # of an earlier version: what ran later is left out
 
     @classmethod
     def read(cls, source: Source) -> RunListing:
@@ -142,8 +141,8 @@ class RunListing:
 
     @property
     def present(self) -> pl.DataFrame:
-        latest = self.until or self.source.client.api_time + AHEAD
-        return self.runs.filter((pl.col("created_at") <= latest).fill_null(self.until is None))
+        latest = self.source.client.api_time + AHEAD
+        return self.runs.filter((pl.col("created_at") <= latest).fill_null(True))
 
     def __str__(self) -> str:
         runs = self.runs.filter(WHOLE)["run_id"]
@@ -215,11 +214,6 @@ def make_plan(
         raise ConfigError('candidate="previous": only a baseline can be the previous code')
     if past is not None and before is not None:
         return _plan_versions(listing, before, past)
-    if past is not None:
-        candidate = None
-        end, _ = find_end(listing.source, past, listing.runs)
-        listing.reach(end)
-        listing = replace(listing, until=end)
     if isinstance(candidate, Choice):
         now = candidate
     else:
@@ -235,6 +229,7 @@ def make_plan(
         against = _choose_of_version(listing, before)
     elif not (isinstance(baseline, str) and baseline == LAST_GOOD):
         against = _find_baseline(listing, now, baseline)
+    of_past = None if past is None else _choose_of_version(listing, past)
     since = _choose_since(listing, now.runs, newest, limits)
     earlier = _earlier(listing, begun)
     chosen = _choose_earlier(earlier, limits.whole)
@@ -242,6 +237,7 @@ def make_plan(
     reasons = [
         (now.runs, f"checked: {now.why}"),
         *([(against.runs, f"the baseline{f': {before}' if before else ''}")] if against else []),
+        *([(of_past.runs, of_past.why)] if of_past else []),
         (since, "since the checked run"),
         (chosen, "an earlier run of the whole workflow"),
         (parts, "an earlier run of a block or of single evals"),
@@ -295,52 +291,32 @@ def _plan_versions(listing: RunListing, before: Moment, now: Moment) -> ReadingP
 
 def _choose_of_version(listing: RunListing, moment: Moment) -> Choice:
     """The runs that may have results on the code of a version."""
+    following, created = find_following(listing.source, moment), pl.col("created_at")
     if moment.kind == "previous":
-        return Choice(_choose_before_edits(listing), f"the runs of {moment}", moment)
-    carries = pl.col("workflow_version_id") == (moment.version or "")
-    end, is_told = find_end(listing.source, moment, listing.runs)
-    listing.reach(end)
-    is_before = pl.lit(True) if end is None else pl.col("created_at") < end
+        return Choice(listing.runs.clear(), f"the runs of {moment}", moment)
     at = pl.lit(moment.at, _MOMENT)
+    carries = pl.col("workflow_version_id") == pl.lit(moment.version, pl.String)
+    is_before = pl.lit(True) if following is None else created < following
 
-    def list_its() -> pl.DataFrame:
+    def choose() -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         runs = listing.present.filter(SAYS_SOMETHING)
-        own = runs.filter(carries)
-        return runs.filter(is_before) if own.is_empty() else own
+        its, own = runs.filter(is_before), runs.filter(carries.fill_null(False))
+        around = its.filter(created <= at), its.filter(created > at)
+        near = pl.concat([its.filter(WHOLE).head(OF_VERSION), *around])
+        if moment.kind == "run id":
+            its, around = own, (own.clear(), own.clear())
+        elif not near.filter(carries).is_empty():
+            own = own.clear()
+        whole = its.filter(WHOLE).head(OF_VERSION), own.filter(WHOLE).head(CARRYING)
+        beside = around[0].filter(WHOLE).head(AROUND), around[1].filter(WHOLE).tail(AROUND)
+        parts = (each.filter(~WHOLE).head(PARTS_OF_VERSION) for each in (its, own, around[0]))
+        return beside[0], [*whole, *beside, *parts]
 
-    def choose() -> pl.DataFrame:
-        whole = list_its().filter(WHOLE)
-        if is_told or not whole.filter(carries).is_empty():
-            return whole.head(MOST_OF_VERSION)
-        # It is not known when the version was edited next.
-        before = whole.filter(pl.col("created_at") <= at).head(MOST_OF_VERSION // 2 + 1)
-        after = whole.filter(pl.col("created_at") > at).tail(MOST_OF_VERSION // 2)
-        return pl.concat([after, before])
-
-    while choose().height < MOST_OF_VERSION and listing.read_older():
+    listing.reach(moment.at)
+    while choose()[0].height < AROUND and moment.kind != "run id" and listing.read_older():
         pass
-    whole, parts = choose(), list_its().filter(~WHOLE)
-    first = whole["created_at"].min()
-    since = (pl.col("created_at") >= pl.lit(first, _MOMENT)).fill_null(first is None)
-    kept = pl.concat([whole, parts.filter(since).head(MOST_PARTS)])
-    return Choice(kept, f"the runs of {moment}", moment)
-
-
-def _choose_before_edits(listing: RunListing) -> pl.DataFrame:
-    """Of each block, runs before its last edit."""
-    source = listing.source
-    blocks = source.saved["block_id"].drop_nulls().unique().to_list()
-    eras = read_eras(source, blocks)
-    runs = listing.present.filter(SAYS_SOMETHING)
-    if eras is None:
-        return runs.clear()
-    edited = eras.filter(pl.col("is_draft").fill_null(False)).drop_nulls("first_seen_at")
-    found = [runs.clear()]
-    for block, at in edited.select("block_id", "first_seen_at").iter_rows():
-        its = WHOLE | (pl.col("target_block_id") == block) | (pl.col("scope") == "eval")
-        found.append(runs.filter(its, pl.col("created_at") < at).head(MOST_OF_EDIT))
-    both = pl.concat(found).unique("run_id", maintain_order=True)
-    return both.sort("created_at", descending=True).head(MOST_OF_VERSION)
+    every = pl.concat(choose()[1]).unique("run_id").sort("created_at", "run_id", descending=True)
+    return Choice(every, f"the runs of {moment}", moment)
 
 
 def _find_candidate(listing: RunListing, wanted: Asked) -> Choice:

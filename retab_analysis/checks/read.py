@@ -132,7 +132,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
-        if plan.baseline is None
+        if plan.baseline is None or plan.before is not None
         else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
         timeline=timeline,
@@ -196,7 +196,11 @@ def _set_against(
         its = history.join(keys, on=("block_id", "code"), how="anti", maintain_order="left")
         history = its.filter(is_differing)
     words = _find_words(sides.saved.evals, told, candidate, earlier, is_past=is_past)
-    notes = _note_versions(words, names, told, sides.candidate)
+    notes, unnamed = _note_versions(words, names, told, candidate), sides.read.unnamed
+    if is_past:  # its newest whole run has to add up
+        newest = candidate.filter(run_scope="workflow").sort(MOMENT)["run_id"].tail(1)
+        run = plan.read.filter(pl.col("run_id").is_in(newest.implode()))
+        unnamed, _ = _count_lost(run, results)
     return replace(
         sides,
         candidate=candidate,
@@ -213,6 +217,7 @@ def _set_against(
             sides.read,
             against=" and nothing else" if is_past else sides.read.against,
             versions=names,
+            unnamed=unnamed,
             unknown=tuple(block for block, word in told.items() if word == "unknown"),
         ),
     )
@@ -278,7 +283,9 @@ def _list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def _is_baseline(plan: ReadingPlan) -> pl.Expr:
-    against = [] if plan.baseline is None else plan.baseline.runs["run_id"].to_list()
+    """The results of runs that are the baseline; a version has results, whatever run they are of."""
+    is_of_runs = plan.baseline is not None and plan.before is None
+    against = plan.baseline.runs["run_id"].to_list() if plan.baseline and is_of_runs else []
     return pl.col("run_id").is_in(against)
 
 

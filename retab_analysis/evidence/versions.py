@@ -84,9 +84,10 @@ class Publication(NamedTuple):
     at: datetime | None
     configs: Mapping[str, str] | None = None
 
-    @property
-    def called(self) -> str:
-        return self.version if self.number is None else f"v{self.number}"
+    def call(self, year: int | None) -> str:
+        if self.number is not None:
+            return f"v{self.number}"
+        return self.version if self.at is None else f"version of {say_day(self.at, year)}"
 
 
 class _Ran(NamedTuple):
@@ -163,16 +164,19 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
 
     def _previous(self, block: str) -> BlockCode:
         """The newest code that ran, besides the present one."""
-        now, first = self._present(block), dict[str, datetime]()
-        for each in self._ran.get(block, ()):
-            first.setdefault(each.code, each.at)
-        others = [code for code in first if code not in now.codes]
+        now, ran = self._present(block), self._ran.get(block, ())
+        codes = dict.fromkeys(each.code for each in ran)  # in the order in which they ran first
+        others = [each for each in codes if each not in now.codes]
         if not others:
             return now  # with a single code there is nothing before it
-        code = max(others, key=first.__getitem__)
+        code = others[-1]
         history = self.timeline.histories.get(block)
         eras = [] if history is None else history.eras
-        config = (each.mark for each in eras if history and code in history.codes_of(each))
+        config = (
+            each.mark
+            for each in eras
+            if history and code in (*history.codes_of(each), f"{ERA}{each.mark}")
+        )
         return BlockCode(frozenset([code]), next(config, None))
 
     def _read_era(
@@ -226,10 +230,15 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return moment.name
         if moment.kind == "draft" and moment.name:
             return f"the {DRAFT}"
-        named = self._name_state(self.code_of(moment), moment.at, year)
+        state = self.code_of(moment)
+        if (found := self._find_publication(moment.at, state)) is not None:
+            return found.call(year)
+        named = self._name_edit(state, year)
         if named is None:
-            return moment.name or f"the {DRAFT}"
-        return named if named.startswith("v") else f"the {named}"
+            codes = [(block, code) for block, its in state.items() for code in its.codes]
+            began = [at for each in codes if (at := self._first_seen.get(each)) is not None]
+            named = f"draft of {say_day(max(began), year)}" if began else DRAFT
+        return f"the {named}"
 
     def name_run(
         self,
@@ -244,24 +253,32 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         The run began ``at`` a moment, carries an id, and its blocks had ``codes``.
         """
         named = next((each for each in self.publications if each.version == version), None)
-        if named is not None:
-            return named.called
-        found = self._name_state(self._find_state(at, codes or {}), at, year)
-        if found is not None or at is None:
-            return found or DRAFT
+        state = {} if named is not None else self._find_state(at, codes or {})
+        found = named or self._find_publication(at, state)
+        if found is not None:
+            return found.call(year)
+        if at is None:
+            return DRAFT
         first = self.first_runs.get(version or "", at)
-        return f"draft of {say_day(min(first, at), year)}"
+        return self._name_edit(state, year) or f"draft of {say_day(min(first, at), year)}"
 
-    def _name_state(
-        self, state: Mapping[str, BlockCode], at: datetime | None, year: int | None
-    ) -> str | None:
-        """The publication whose blocks all have these codes; else the newest edit of a block."""
-        if (found := self._find_publication(at, state)) is not None:
-            return found.called
-        configs = {each.config for each in state.values()}
-        histories = self.timeline.histories.values()
-        begun = [era.first for its in histories for era in its.eras if era.mark in configs]
-        return self._edits.name(max(begun), year) if begun else None
+    def _name_edit(self, state: Mapping[str, BlockCode], year: int | None) -> str | None:
+        """The newest edit of a block that led to these codes, if histories tell it."""
+        eras = [
+            era.first
+            for block, its in self.timeline.histories.items()
+            for era in its.eras
+            if block in state and era.mark == state[block].config
+        ]
+        return self._edits.name(max(eras), year) if eras else None
+
+    @cached_property
+    def _first_seen(self) -> dict[tuple[str, str], datetime]:
+        found: dict[tuple[str, str], datetime] = {}
+        for block, ran in self._ran.items():
+            for each in ran:
+                found.setdefault((block, each.code), each.at)
+        return found
 
     @cached_property
     def _edits(self) -> EditNames:
