@@ -64,6 +64,9 @@ def __getattr__(name):
         from importlib.metadata import version
 
         value = version(__name__)
+    elif name == "compare_versions":
+        call = 'ra.check("wf_invoices", baseline="v4", candidate="v5")'
+        raise AttributeError(f"there is no ra.{name}; {call} compares two versions")
     elif name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     elif _HOMES[name] == __name__:

@@ -8,7 +8,8 @@ from typing import TypeVar
 import polars as pl
 
 from retab_analysis.errors import ConfigError
-from retab_analysis.schema import Table, checked
+from retab_analysis.evidence.versions import list_names
+from retab_analysis.schema import EDITS, Table, checked
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -34,9 +35,15 @@ def apply_lazily(
 
 
 def check_keys(
-    by: str | Sequence[str] | None, frame: object, table: Table, taken: Iterable[str] = ()
+    by: str | Sequence[str] | None,
+    frame: object,
+    table: Table,
+    taken: Iterable[str] = (),
+    made: Iterable[str] = (),
 ) -> list[str]:
     """The columns to group by: any of the frame; ``taken`` are the outcome's other columns.
+
+    Columns that are ``made`` from others need not be there.
 
     :func:`check_frame` has the better message for declared columns that the frame lacks.
     """
@@ -47,7 +54,7 @@ def check_keys(
         raise ConfigError(f"by names a column twice: {', '.join(names)}")
     there = checked(frame, table, ()).collect_schema()
     for name in names:
-        if name not in table.schema and name not in there:
+        if name not in (*table.schema, *made) and name not in there:
             raise ConfigError(
                 f"by={name!r} is not a column of this frame; it has {', '.join(there) or 'none'}"
             )
@@ -95,3 +102,31 @@ def count_where(condition: pl.Expr) -> pl.Expr:
 
 def count_rows() -> pl.Expr:
     return pl.len().cast(pl.Int64)
+
+
+VERSION = "version"
+
+
+def name_versions(lazy: pl.LazyFrame, edits: object | None) -> pl.LazyFrame:
+    """Add ``version`` to runs: ``v5`` or ``edit of 29 Nov``, by an EDITS frame and their time.
+
+    Without it, ``draft of 29 Nov``: the day of the first run that names the same id.
+    """
+    created = pl.col("created_at")
+    if edits is None:
+        first = created.min().over("workflow_id", "workflow_version_id")
+        is_other_year = first.dt.year() != created.max().dt.year()
+        year = pl.when(is_other_year).then(first.dt.strftime(" %Y")).otherwise(pl.lit(""))
+        day = pl.concat_str(first.dt.day().cast(pl.String), first.dt.strftime(" %b"), year)
+        is_named = pl.col("workflow_version_id").is_not_null()
+        return lazy.with_columns(pl.when(is_named).then("draft of " + day).alias(VERSION))
+    its = check_frame(edits, EDITS, EDITS.schema).collect()
+    order = lazy.with_row_index("_at").sort("created_at")
+    named = order.join_asof(
+        list_names(its).lazy(),
+        left_on="created_at",
+        right_on="since",
+        by="workflow_id",
+        check_sortedness=False,
+    )
+    return named.sort("_at").drop("_at", "since")

@@ -8,11 +8,19 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from retab_analysis.analysis.frames import Frame, apply_lazily, check_keys, count_rows, count_where
+from retab_analysis.analysis.frames import (
+    VERSION,
+    Frame,
+    apply_lazily,
+    check_keys,
+    count_rows,
+    count_where,
+    name_versions,
+)
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import OUTAGE_EVALS, OUTAGE_HALF
-from retab_analysis.schema import RUNS
+from retab_analysis.schema import RUNS, checked
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import RATED, rated_total
 
@@ -32,17 +40,21 @@ def summarize_runs(
     *,
     every: str | None = None,
     scope: str | None = None,
+    edits: pl.DataFrame | pl.LazyFrame | None = None,
 ) -> Frame:
     """Sum up runs by version, by other columns, and by time.
 
     Args:
         runs: A RUNS frame.
         by: One or several columns of it, your own included, but none with the name of a column of
-            the outcome. With ``every``, None or ``()`` groups by time alone.
+            the outcome. ``"version"`` is the name of the code that ran: ``v5``, ``edit of 29 Nov``.
+            With ``every``, None or ``()`` groups by time alone.
         every: Also group by time: the length of a period, as polars writes it (``"1d"``, ``"1w"``,
             ``"2w"``, ``"1mo"``, ``"1q"``). A run belongs to the period in which it was created;
             periods begin at midnight UTC, weeks on Monday.
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``.
+        edits: An EDITS frame of the workflows, for ``by="version"``. Without it a version is the
+            draft that runs name by one id, called by its first run: ``draft of 29 Nov``.
 
     Returns:
         One row per group, ordered by earliest ``created_at``, then by the key: the columns of
@@ -86,11 +98,15 @@ def summarize_runs(
     outcome = [each.meta.output_name() for each in (*period, *_aggregates())]
     outcome += [_CHANGE] if period else []
     by_time_alone = every is not None and (by is None or (isinstance(by, list | tuple) and not by))
-    keys: list[str] = [] if by_time_alone else check_keys(by, runs, RUNS, outcome)
+    keys: list[str] = [] if by_time_alone else check_keys(by, runs, RUNS, outcome, [VERSION])
+    named = VERSION in keys and VERSION not in checked(runs, RUNS, ()).collect_schema()
+    if edits is not None and not named:
+        raise ConfigError(f'edits= names versions: by must hold "version", got {by!r}')
     if scope is not None:
         check_choice("scope", scope, _SCOPES)
 
     def summarized(lazy: pl.LazyFrame) -> pl.LazyFrame:
+        lazy = name_versions(lazy, edits) if named else lazy
         if scope is not None:
             lazy = lazy.filter(pl.col("scope") == scope)
         groups = lazy.group_by(*keys, *period).agg(_aggregates(scope or "workflow"))
@@ -104,7 +120,8 @@ def summarize_runs(
         names.insert(names.index("pass_rate_high") + 1, _CHANGE)
         return ordered.with_columns(dated.alias(_CHANGE)).select(names)
 
-    return apply_lazily(runs, RUNS, (*keys, *READ), summarized)
+    also: tuple[str, ...] = ("workflow_id", "workflow_version_id") if named else ()
+    return apply_lazily(runs, RUNS, (*keys, *also, *READ), summarized)
 
 
 def find_period(every: str) -> pl.Expr:

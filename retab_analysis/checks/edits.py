@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import polars as pl
 
+from retab_analysis.checks.moments import find_moment, say_unknown
+from retab_analysis.checks.plan import ReadingPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.config_changes import (
-    FORGOTTEN,
-    NOT_THERE,
-    Edits,
-    choose_versions,
-    compare_blocks,
-    list_published,
-)
-from retab_analysis.errors import NotFoundError, RetabAnalysisError
+from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
+from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
+from retab_analysis.evidence.versions import Moment
 from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edits import find_era, read_past_versions
-from retab_analysis.fetch.lists import read_two_versions, resolve_workflow
-from retab_analysis.fetch.params import quote_id
-from retab_analysis.fetch.publications import resolve_versions
+from retab_analysis.fetch.edits import find_era
+from retab_analysis.fetch.lists import resolve_workflow
+from retab_analysis.fetch.paging import PAGE_SIZE
+from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import DRAFT, is_draft
+from retab_analysis.vocabulary import DRAFT
 
+_LATEST = datetime.max.replace(tzinfo=UTC)
 _MOST_BLOCKS, _MOST_VERSIONS = 12, 6
 _OF_BLOCK = tuple(BLOCKS.schema)
 
@@ -41,14 +39,15 @@ def fetch_config_changes(
 ) -> pl.DataFrame:
     """Fetch the edits between two versions of a workflow: prompts, schemas, models.
 
-    It sends two requests, and more to find ``"v5"`` or ``"published"``. For an earlier draft it
-    also reads the newest runs, to learn when that draft ran, and the history of each block.
+    For a published version and the draft it sends two requests, and one to find ``"v5"`` or
+    ``"published"``. For another moment it also reads the history of each block.
 
     Args:
         workflow_id: The workflow, its id or its name.
-        baseline: A published version, by its id, as ``"v5"`` or ``"published"``; or ``"draft"``; or
-            the id of an earlier draft, if the API gives the history of blocks.
-        candidate: Another version; ``"draft"`` for the blocks as they are now.
+        baseline: The earlier version: ``"v5"``, ``"published"``, the id of a version, ``"draft"``,
+            ``"previous"`` (of each block the configuration before the present one), or a date or
+            time.
+        candidate: The later version; ``"draft"`` for the blocks as they are now.
         client: The client to ask; by default the session's.
 
     Returns:
@@ -59,9 +58,9 @@ def fetch_config_changes(
         No rows: nothing differs.
 
     Raises:
-        ConfigError: An id cannot be used.
-        NotFoundError: The API does not know one of the versions, for example because it is an
-            earlier draft, and the API does not give the history of blocks.
+        ConfigError: There is no such version; the message lists those that there are.
+        NotFoundError: The API does not give the configuration of one of them, for example of an
+            earlier draft without the history of blocks.
         RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
 
     Example:
@@ -69,43 +68,82 @@ def fetch_config_changes(
         >>> edits.filter(pl.col("block_id") == "extract_lines")["field"].to_list()
         ['$.config.prompt', ...]
     """
-    for name, value in (("baseline", baseline), ("candidate", candidate)):
-        quote_id(name, value)
     chosen = client_or_default(client)
-    workflow_id = resolve_workflow(chosen, workflow_id)
-    try:
-        blocks: Sequence[pl.DataFrame] = read_two_versions(chosen, workflow_id, baseline, candidate)
-    except NotFoundError as error:
-        blocks = _read_other_versions(chosen, workflow_id, (baseline, candidate), error)
-    return compare_blocks(blocks[0], blocks[1])
+    source = Source(chosen, resolve_workflow(chosen, workflow_id))
+    before, after = (
+        _name(name, asked, source)
+        for name, asked in (("baseline", baseline), ("candidate", candidate))
+    )
+    return compare_blocks(_read_moment(before, source), _read_moment(after, source))
 
 
-def _read_other_versions(
-    client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
-) -> Sequence[pl.DataFrame]:
-    try:
-        ids = resolve_versions(client, workflow_id, asked, error)
-        return read_two_versions(client, workflow_id, ids[0], ids[1])
-    except NotFoundError:
-        with contextlib.suppress(RetabAnalysisError):
-            if found := read_past_versions(client, workflow_id, asked):
-                return found
-        raise
+def _name(name: str, asked: str, source: Source) -> Moment:
+    check_text(name, asked)
+    if (found := find_moment(name, asked, source, RUNS.empty())) is not None:
+        return found
+    runs = read_newest_runs(source.client, source.workflow_id, limit=PAGE_SIZE)
+    if (found := find_moment(name, asked, source, runs)) is not None:
+        return found
+    if source.read_blocks([asked]):  # a version that the list does not have
+        return Moment(asked, "publication", version=asked)
+    raise ConfigError(say_unknown(name, asked, source, runs))
 
 
-def add_config_changes(comparison: Comparison, source: Source) -> Comparison:
-    """Add the edit that broke something: from the block's history, or from versions."""
+def _read_moment(moment: Moment, source: Source) -> pl.DataFrame:
+    """The blocks of a version, a BLOCKS frame."""
+    version = DRAFT if moment.kind == "draft" else moment.version
+    if version is not None and (known := source.read_blocks([version]).get(version)) is not None:
+        return known.select(_OF_BLOCK)
+    draft = source.read_blocks([DRAFT])[DRAFT]
+    eras = source.read_edits(draft["block_id"].to_list())
+    if eras is None:
+        raise NotFoundError(
+            f"the configuration of {moment} is not known: the API has no version with that id, and "
+            "does not give the history of blocks",
+            status_code=404,
+        )
+    its = [_find_era(each, moment) for each in eras.partition_by("block_id")]
+    inside = draft.select("block_id", "parent_id")
+    then = pl.concat(its).drop("parent_id").join(inside, on="block_id", how="left")
+    return then.select(_OF_BLOCK)
+
+
+def _find_era(eras: pl.DataFrame, moment: Moment) -> pl.DataFrame:
+    """The era of a block in a version, with BLOCKS' columns."""
+    now = eras.filter(pl.col("is_draft").fill_null(False))
+    if moment.kind == "previous":
+        first = now["first_seen_at"].max()
+        before = eras.filter(pl.col("first_seen_at") < first).sort("first_seen_at").tail(1)
+        chosen = now if before.is_empty() else before
+        return chosen.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
+    numbered = eras.filter(pl.col("versions").list.contains(moment.number or 0))
+    at = moment.at
+    return find_era(eras if numbered.is_empty() or at is None else numbered, at or _LATEST)
+
+
+def add_config_changes(comparison: Comparison, source: Source, plan: ReadingPlan) -> Comparison:
+    """Add the edits: those that broke something, or those between two versions."""
     spans = inside(comparison).spans
-    if spans.is_empty():
+    if plan.before is None and spans.is_empty():
         edits = Edits(CONFIG_CHANGES.empty(), labels=_read_labels(comparison, source))
         return Comparison(inside(comparison).with_edits(edits))
     search = _Search(source, comparison, spans)
     try:
-        edits = search.run()
+        edits = search.run() if plan.before is None else _compare(plan.before, plan.now, source)
     except RetabAnalysisError as error:
         why = f"asking failed ({one_line(str(error), 200)})"
         edits = Edits(CONFIG_CHANGES.empty(), labels=source.labels, why=why, has_failed=True)
     return Comparison(inside(search.comparison).with_edits(edits))
+
+
+def _compare(before: Moment, now: Moment | None, source: Source) -> Edits:
+    """The edits between two versions."""
+    changes = compare_blocks(
+        _read_moment(before, source), _read_moment(now or Moment("", "draft"), source)
+    )
+    return Edits(
+        changes, edited_at=dict.fromkeys(changes["block_id"].drop_nulls()), labels=source.labels
+    )
 
 
 def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None]:
@@ -138,17 +176,12 @@ class _Search:
         eras = outcomes.results[0]
         if eras is not None:
             self._look_into(eras)
-        versions = inside(self.comparison).sides.around.versions
-        if versions is None and not self.missing.is_empty():
-            with contextlib.suppress(RetabAnalysisError):
-                versions = self.source.read_versions()
         for span in self.missing.to_dicts():
-            self._look_at_versions(span, list_published(versions))
+            self._look_at_versions(span)
         if not self.missing.is_empty():
             self._look_into(self.source.read_kept_edits())
-        candidate = inside(self.comparison).sides.candidate
-        between = choose_versions(self.missing, candidate, versions)
-        if between is None or not self._compare(*between):
+        between = self._find_published()
+        if not between[0] or not self._compare(*between):
             between = "", ""
         found = pl.concat([CONFIG_CHANGES.empty(), *self.changes]).unique(maintain_order=True)
         unknown = self.missing["block_id"].unique(maintain_order=True)
@@ -180,19 +213,26 @@ class _Search:
                 at = began if began > span["before_at"] else None  # it was put back
                 self._add(span["block_id"], before, after, at)
 
-    def _look_at_versions(self, span: dict[str, Any], published: set[str] | None) -> None:
-        block, version = pl.col("block_id") == span["block_id"], span["after_version"]
-        before = self._read(span["before_version"])
-        if before is None or version in (None, span["before_version"]):
+    def _look_at_versions(self, span: dict[str, Any]) -> None:
+        told = inside(self.comparison).sides.around.told
+        if told is None:
             return
-        after = None
-        if is_draft(version, published) and (draft := self._read(DRAFT)) is not None:
-            after = draft.filter(block, pl.col("updated_at") <= span["after_at"])
-        if after is None or after.is_empty():
-            # It was edited again, but may have been published before that.
-            after = self._read(version)
-        if after is not None:
-            self._add(span["block_id"], before.filter(block), after.filter(block), None)
+        block = span["block_id"]
+        names = (told.find_config(block, span[f"{at}_code"]) for at in ("before", "after"))
+        sides = [None if each is None else self._read(each) for each in names]
+        if None not in sides:
+            before, after = (each.filter(block_id=block) for each in sides if each is not None)
+            self._add(block, before, after, None)
+
+    def _find_published(self) -> tuple[str, str]:
+        """The version that was published before the newest edit, and the draft; or nothing."""
+        versions = inside(self.comparison).sides.around.versions
+        if versions is None or self.missing.is_empty():
+            return "", ""
+        before_at = pl.lit(self.missing["before_at"][0])
+        then = versions.filter(pl.col("published_at") <= before_at).sort("published_at")
+        ids = then["workflow_version_id"].drop_nulls().tail(1)
+        return (ids.item(), DRAFT) if len(ids) else ("", "")
 
     def _add(
         self, block: str, before: pl.DataFrame, after: pl.DataFrame, at: datetime | None

@@ -350,7 +350,8 @@ def _find_baseline(listing: RunListing, candidate: Choice, wanted: Asked) -> Cho
 
 
 def _find(listing: RunListing, name: str, wanted: Asked) -> Choice:
-    assert wanted is not None and not isinstance(wanted, date)  # these are versions
+    assert wanted is not None
+    assert not isinstance(wanted, date)
     if isinstance(wanted, str):
         if (found := _find_run(listing, name, wanted)) is not None:
             return found

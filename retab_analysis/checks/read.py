@@ -11,6 +11,7 @@ import polars as pl
 from retab_analysis.checks.moments import make_versions, read_eras
 from retab_analysis.checks.plan import (
     AHEAD,
+    DRAFT_NOW,
     HISTORY,
     LAST_GOOD,
     OLD,
@@ -35,7 +36,7 @@ from retab_analysis.evidence.saved_evals import (
     remember_passes,
 )
 from retab_analysis.evidence.timeline import Sameness, Timeline, lacks_codes, list_edited
-from retab_analysis.evidence.versions import BlockCode, Versions
+from retab_analysis.evidence.versions import BlockCode, Name, Versions
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, Transition
@@ -66,9 +67,7 @@ def read_versions(
     return make_versions(source, timeline, runs, moments)
 
 
-def read_timeline(
-    results: pl.DataFrame, source: Source, *moments: datetime | None
-) -> Timeline:
+def read_timeline(results: pl.DataFrame, source: Source, *moments: datetime | None) -> Timeline:
     """The timeline of some results and all saved evals, with the history of edited blocks."""
     saved, saved_at = source.saved, source.read_saved_at()
     since = min((each for each in moments if each is not None), default=None)
@@ -102,6 +101,11 @@ def make_sides(
     if codes is not None:
         timeline = timeline.at({block: each.codes for block, each in codes.items()})
     sides = _make_sides(plan, timeline, source, is_now=plan.follow and codes is None)
+    if codes is not None and now is not None:
+        draft = versions.code_of(DRAFT_NOW)
+        others = [b for b, its in codes.items() if its.compare(draft[b]) != "same"]
+        named = versions.name(now, find_year(sides.candidate))
+        sides = replace(sides, read=replace(sides.read, others=tuple(others), named=named))
     return sides if plan.before is None else _set_against(sides, plan, versions, timeline)
 
 
@@ -161,9 +165,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     )
 
 
-def _set_against(
-    sides: Sides, plan: ReadingPlan, versions: Versions, timeline: Timeline
-) -> Sides:
+def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: Timeline) -> Sides:
     """The sides of two versions: results on the code of either, whatever run they are of."""
     assert plan.before is not None
     before, results = versions.code_of(plan.before), timeline.results
@@ -175,8 +177,9 @@ def _set_against(
         now = versions.code_of(plan.now)
     told = {block: its.compare(now.get(block, BlockCode())) for block, its in before.items()}
     year = find_year(sides.candidate)
-    names = versions.name(plan.before, year), (
-        "the run" if plan.now is None else versions.name(plan.now, year)
+    names = (
+        versions.name(plan.before, year),
+        (Name("run") if plan.now is None else versions.name(plan.now, year)),
     )
     differing = {block for block, word in told.items() if word == "edited"}
     pairs = [(block, code) for block in differing for code in before[block].codes]
@@ -217,6 +220,7 @@ def _set_against(
             sides.read,
             against=" and nothing else" if is_past else sides.read.against,
             versions=names,
+            named=names[1],
             unnamed=unnamed,
             unknown=tuple(block for block, word in told.items() if word == "unknown"),
         ),
@@ -246,16 +250,18 @@ def _find_words(
     for eval_id, block in saved.select("eval_id", "block_id").iter_rows():
         if told.get(block) == "same":
             words[eval_id] = "same_code"
-        elif told.get(block) == "unknown" or eval_id not in ran_before:
-            words[eval_id] = "not_comparable"
-        elif is_past and eval_id not in runs_now:
+        elif (
+            told.get(block) == "unknown"
+            or eval_id not in ran_before
+            or (is_past and eval_id not in runs_now)
+        ):
             words[eval_id] = "not_comparable"
     return words
 
 
 def _note_versions(
     words: Mapping[str, Transition],
-    names: tuple[str, str],
+    names: tuple[Name, Name],
     told: Mapping[str, Sameness],
     candidate: pl.DataFrame,
 ) -> list[str]:
@@ -269,11 +275,11 @@ def _note_versions(
         have = "has" if len(same) == 1 else "have"
         notes.append(
             f"{count_noun(len(same), 'eval')} of {count_noun(blocks, 'block')} {have} the same "
-            f"code in {names[0]} and {names[1]}{fails}."
+            f"code in {names[0].said} and {names[1].said}{fails}."
         )
     never = sum(word == "not_comparable" for word in words.values())
     if never and "unknown" not in told.values():
-        notes.append(f"{count_noun(never, 'eval')} never ran on {names[0]}.")
+        notes.append(f"{count_noun(never, 'eval')} never ran on {names[0].said}.")
     return notes
 
 
@@ -283,7 +289,7 @@ def _list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def _is_baseline(plan: ReadingPlan) -> pl.Expr:
-    """The results of runs that are the baseline; a version has results, whatever run they are of."""
+    """The results of runs that are the baseline; results of a version may be of any run."""
     is_of_runs = plan.baseline is not None and plan.before is None
     against = plan.baseline.runs["run_id"].to_list() if plan.baseline and is_of_runs else []
     return pl.col("run_id").is_in(against)

@@ -109,6 +109,12 @@ def settle(
         raise ConfigError(
             f"comparison: expected a comparison from ra.check(…), got {type(comparison).__name__}"
         )
+    if others := inside(comparison).sides.read.others:
+        raise ConfigError(
+            f"settle runs the draft, and the verdict is about {inside(comparison).facts().version}:"
+            f" its code of {list_some(others, 3)} is not known to be the draft's. Settle "
+            'ra.check(…) without candidate=, or with candidate="draft"'
+        )
     rounds = check_count("max_rounds", max_rounds)
     most = sys.maxsize if max_reruns is None else check_count("max_reruns", max_reruns)
     chosen = client_or_default(client)
@@ -150,7 +156,7 @@ class RerunPlan:
         cls, comparison: Comparison, rounds: int, allowed: int = sys.maxsize, *, now: datetime
     ) -> RerunPlan:
         """The plan from the comparison alone, before asking the API."""
-        stories = _list_counting(comparison)
+        stories = [] if inside(comparison).sides.read.others else _list_counting(comparison)
         errors, others = _choose_now(stories, rounds, now)
         return cls(stories, [*errors, *others][:allowed], rounds, now)
 

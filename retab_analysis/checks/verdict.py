@@ -198,7 +198,7 @@ def make_verdict(asked: Question, kept: Memory, progress: Progress | bool | None
             accepted=replace(asked.accepted, today=source.client.api_time.date()),
         )
         made = compare_sides(whole, asked.alpha, asked.margin)
-    return Verdict(plan, checked, add_config_changes(made, source))
+    return Verdict(plan, checked, add_config_changes(made, source, plan))
 
 
 def _choose_runs(asked: Question, kept: Memory) -> tuple[ReadingPlan, pl.DataFrame]:

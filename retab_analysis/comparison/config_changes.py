@@ -19,17 +19,17 @@ from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import one_line
 from retab_analysis.schema import CONFIG_CHANGES
-from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT, is_draft
+from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT
 
-_OF_ROWS = ("eval_id", "run_id", "state", "workflow_version_id", "code")
+_OF_ROWS = ("eval_id", "run_id", "state", "code")
 _BROKEN = pl.Schema(
     {
         **dict.fromkeys(("eval_id", "block_id"), pl.String()),
         "since_at": pl.Datetime("us", "UTC"),
-        **dict.fromkeys(("since_run_id", "since_version_id"), pl.String()),
+        "since_run_id": pl.String(),
     }
 )
-_SPAN = ("block_id", "before_at", "after_at", "before_version", "after_version")
+_SPAN = ("block_id", "before_at", "after_at", "before_code", "after_code")
 FORGOTTEN = "the API does not keep earlier drafts"
 NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at that time"
 
@@ -149,10 +149,10 @@ def shorten_field(path: str) -> str:
 def find_spans(
     stories: Iterable[Story], candidate: pl.DataFrame, *earlier: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """The moments and versions between which edits broke evals, most broken evals first.
+    """The moments and codes between which edits broke evals, most broken evals first.
 
-    One row each: ``block_id, before_at, after_at, before_version, after_version``, from the last
-    pass on other code to the first failure of some evals. ``evals`` is their number.
+    One row each: ``block_id, before_at, after_at, before_code, after_code``, from the last pass on
+    other code to the first failure of some evals. ``evals`` is their number.
     """
     broken = pl.DataFrame(map(_tell, filter(_is_broken, stories)), schema=_BROKEN, orient="row")
     frames = (each for each in (*earlier, candidate) if each is not None)
@@ -171,8 +171,7 @@ def find_spans(
         .sort("moment")
         .unique("eval_id", keep="last", maintain_order=True)
     )
-    names = {"workflow_version_id": "before_version", "since_version_id": "after_version"}
-    named = spans.rename({"moment": "before_at"} | names)
+    named = spans.rename({"moment": "before_at", "code": "before_code"})
     found = named.group_by(_SPAN).agg(evals=pl.len())
     return found.sort("evals", *_SPAN, descending=[True, *[False] * len(_SPAN)])
 
@@ -184,33 +183,4 @@ def _is_broken(story: Story) -> bool:
 
 def _tell(story: Story) -> tuple[object, ...]:
     run_id = story.reading.since_run_id if story.is_said_worse else None
-    version = story.reading.since_version_id if story.reading.cause == "edit" else None
-    return story.id, story.block_id, story.since_at, run_id, version
-
-
-def choose_versions(
-    spans: pl.DataFrame, candidate: pl.DataFrame, versions: pl.DataFrame | None
-) -> tuple[str, str] | None:
-    """Two versions that the API has, between which an edit broke something; None if it has none.
-
-    From the version in which most evals passed last; if that is a draft, from the version that was
-    published then. To the candidate's version, or to the draft as it is now.
-    """
-    now = candidate["workflow_version_id"].drop_nulls().unique()
-    if spans.is_empty() or len(now) != 1:
-        return None
-    published = list_published(versions)
-    to = DRAFT if is_draft(now.item(), published) else now.item()
-    good, before_at = spans.row(0, named=True)["before_version"], spans["before_at"][0]
-    if good is None or is_draft(good, published):
-        if versions is None:
-            return None
-        then = versions.filter(pl.col("published_at") <= pl.lit(before_at))
-        ids: Iterable[str] = then.sort("published_at")["workflow_version_id"].tail(1)
-        good = next(iter(ids), None)
-    return None if good in (None, to) else (good, to)
-
-
-def list_published(versions: pl.DataFrame | None) -> set[str] | None:
-    """The ids of the published versions; None if they are not known."""
-    return None if versions is None else {*versions["workflow_version_id"]}
+    return story.id, story.block_id, story.since_at, run_id

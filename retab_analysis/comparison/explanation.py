@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from retab_analysis.comparison.detail import say_sure
 from retab_analysis.comparison.headline import VerdictFacts
-from retab_analysis.comparison.names import name_runs
+from retab_analysis.comparison.names import name_runs, name_version
 from retab_analysis.comparison.suite_test import SuiteTest, say_p_value, say_points
 from retab_analysis.markup import count_noun
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
@@ -35,11 +35,17 @@ def explain(facts: VerdictFacts, test: SuiteTest, margin: float) -> str:
 
 
 def _say_compared(facts: VerdictFacts) -> str:
-    sides, versions, year = facts.sides, facts.sides.around.versions, facts.year
-    now = name_runs(sides.candidate, versions, year)
+    sides, year = facts.sides, facts.year
+    names = facts.versions or (
+        ""
+        if sides.baseline is None
+        else name_version(sides.baseline, sides.around.told, year).text,
+        facts.version,
+    )
+    now = name_runs(sides.candidate, names[1], year)
     now += f", {sides.read.why}," if sides.read.why else ""
     if sides.baseline is not None:
-        before = name_runs(sides.baseline, versions, year)
+        before = name_runs(sides.baseline, names[0], year)
         return f"Compared {now} with {before}{sides.read.against}."
     held = [s.was for s in facts.stories if s.was is not None and s.transition not in NOT_COMPARED]
     runs = {each.run_id for each in held if each.run_id is not None}

@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from retab_analysis.comparison.detail import WORDS, name_block
-from retab_analysis.comparison.names import find_year, name_versions, say_day
+from retab_analysis.comparison.names import find_year, name_version, say_day
 from retab_analysis.comparison.sides import NewerRun, Sides
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.versions import Name
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading, Tone
 from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY, NOT_COMPARED
@@ -111,14 +112,20 @@ class VerdictFacts:
         return find_year(self.sides.candidate)
 
     @cached_property
-    def version(self) -> str:
+    def named(self) -> Name:
         """The name of the checked version; empty if it is not known."""
-        return name_versions(self.sides.candidate, self.sides.around.versions, self.year)
+        if self.sides.read.named is not None:
+            return self.sides.read.named
+        return name_version(self.sides.candidate, self.sides.around.told, self.year)
+
+    @property
+    def version(self) -> str:
+        return one_line(self.named.text, 40)
 
     @property
     def versions(self) -> tuple[str, ...]:
         """The names of both sides, as they were asked for, if two versions are compared."""
-        return tuple(one_line(each, 40) for each in self.sides.read.versions)
+        return tuple(one_line(each.said, 44) for each in self.sides.read.versions)
 
     @property
     def between(self) -> str:

@@ -12,6 +12,7 @@ from retab_analysis.comparison.detail import name_eval, say_short, say_word
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.headline import VerdictFacts, write_heading
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.versions import Name
 
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
 """The columns of ``Comparison.evals`` that hold, or may quote, values of customers' documents."""
@@ -32,7 +33,8 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
         "workflow_id": next(iter(candidate["workflow_id"].drop_nulls()), None),
         "run_ids": candidate["run_id"].drop_nulls().unique().sort().to_list(),
         "baseline_run_ids": sorted(held),
-        "version": facts.version,
+        "version": _tell_version(facts.named),
+        "baseline_version": _tell_version(*facts.sides.read.versions[:1]),
         "version_ids": candidate["workflow_version_id"].drop_nulls().unique().sort().to_list(),
         "gate": {
             "ok": gate.ok,
@@ -42,6 +44,13 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
         "counts": {each.word: each.number for each in facts.counts()},
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
     }
+
+
+def _tell_version(named: Name | None = None) -> dict[str, Any] | None:
+    if named is None:
+        return None
+    edited = None if named.edited_at is None else named.edited_at.isoformat()
+    return {"name": named.text or None, "edited_at": edited, "version": named.number}
 
 
 def list_brief(facts: VerdictFacts, *, values: bool) -> list[dict[str, Any]]:

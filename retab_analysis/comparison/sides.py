@@ -15,7 +15,7 @@ from retab_analysis.evidence.comparable import NEEDED
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.telling import Told, tell
 from retab_analysis.evidence.timeline import CODES, Timeline, mark_codes
-from retab_analysis.evidence.versions import Versions
+from retab_analysis.evidence.versions import Name, Versions
 from retab_analysis.schema import RESULTS, checked
 
 _FRAMES = (pl.DataFrame, pl.LazyFrame)
@@ -79,7 +79,9 @@ class ReadRuns:
     could_not_run: bool = (
         False  # whether the checked run ended in an error itself, and results lack
     )
-    versions: tuple[str, ...] = ()  # the names of both sides, if these are versions
+    named: Name | None = None  # the checked version, if it was asked for
+    versions: tuple[Name, ...] = ()  # of both sides, if these are versions
+    others: tuple[str, ...] = ()  # blocks whose checked code is not known to be the draft's
     unknown: tuple[str, ...] = ()  # blocks of which it is not known whether they differ
 
     @property

@@ -233,7 +233,9 @@ class Timeline(Struct, frozen=True, eq=False):
         """The same, as if these codes of blocks were the present ones."""
         presences = {block: Presence("asked", its) for block, its in codes.items()}
         return replace(
-            self, results=_mark_presence(self.results.drop("on_code"), presences), presences=presences
+            self,
+            results=_mark_presence(self.results.drop("on_code"), presences),
+            presences=presences,
         )
 
     @property

@@ -23,7 +23,14 @@ from typing import Literal, NamedTuple
 import polars as pl
 from msgspec import Struct
 
-from retab_analysis.evidence.timeline import BlockHistory, Era, Sameness, Timeline
+from retab_analysis.evidence.timeline import (
+    BlockHistory,
+    Era,
+    Sameness,
+    Timeline,
+    list_histories,
+)
+from retab_analysis.schema import RESULTS
 from retab_analysis.schema.edit_names import EditNames, say_day
 from retab_analysis.vocabulary import DRAFT, ERA, MOMENT
 
@@ -76,6 +83,19 @@ class BlockCode(Struct, frozen=True):
         return "edited" if is_told else "unknown"
 
 
+class Name(NamedTuple):
+    """What a version is called, its newest edit, and its number if it was published."""
+
+    text: str
+    edited_at: datetime | None = None
+    number: int | None = None
+
+    @property
+    def said(self) -> str:
+        """The name in a sentence: ``v5``, ``the edit of 29 Nov``."""
+        return self.text if self.number is not None else f"the {self.text}"
+
+
 class Publication(NamedTuple):
     """A published version. ``configs`` has the configuration of each block, if it is known."""
 
@@ -84,10 +104,10 @@ class Publication(NamedTuple):
     at: datetime | None
     configs: Mapping[str, str] | None = None
 
-    def call(self, year: int | None) -> str:
-        if self.number is not None:
-            return f"v{self.number}"
-        return self.version if self.at is None else f"version of {say_day(self.at, year)}"
+    def name(self, year: int | None, edited_at: datetime | None) -> Name:
+        day = self.version if self.at is None else f"version of {say_day(self.at, year)}"
+        named = day if self.number is None else f"v{self.number}"
+        return Name(named, edited_at, self.number)
 
 
 class _Ran(NamedTuple):
@@ -222,23 +242,32 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         # A code of another configuration shows an edit that did not run before the publication.
         return BlockCode(frozenset(found - foreign), config)
 
+    def find_config(self, block: str, code: str | None) -> str | None:
+        """A version whose configuration of a block has a code: ``"draft"`` or an id, else None."""
+        if code is None:
+            return None
+        if code in self._present(block).codes:
+            return DRAFT
+        its = ((each, self._published[each].get(block)) for each in self._published)
+        return next((each for each, known in its if known and code in known.codes), None)
+
     # Names
 
-    def name(self, moment: Moment, year: int | None) -> str:
+    def name(self, moment: Moment, year: int | None) -> Name:
         """What a version is called. One that was asked for by its name keeps it."""
-        if moment.kind == "publication":
-            return moment.name
-        if moment.kind == "draft" and moment.name:
-            return f"the {DRAFT}"
         state = self.code_of(moment)
+        edited_at = self._find_edit(state)
+        if moment.kind == "publication":
+            return Name(moment.name, edited_at, moment.number)
+        if moment.kind == "draft" and moment.name:
+            return Name(DRAFT, edited_at)
         if (found := self._find_publication(moment.at, state)) is not None:
-            return found.call(year)
-        named = self._name_edit(state, year)
-        if named is None:
-            codes = [(block, code) for block, its in state.items() for code in its.codes]
-            began = [at for each in codes if (at := self._first_seen.get(each)) is not None]
-            named = f"draft of {say_day(max(began), year)}" if began else DRAFT
-        return f"the {named}"
+            return found.name(year, edited_at)
+        if edited_at is not None:
+            return Name(self._edits.name(edited_at, year), edited_at)
+        codes = [(block, code) for block, its in state.items() for code in its.codes]
+        began = [at for each in codes if (at := self._first_seen.get(each)) is not None]
+        return Name(f"draft of {say_day(max(began), year)}" if began else DRAFT)
 
     def name_run(
         self,
@@ -247,30 +276,51 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         *,
         version: str | None = None,
         codes: Mapping[str, str] | None = None,
-    ) -> str:
+    ) -> Name:
         """What the version of a run is called: ``v5``, ``edit of 29 Nov``, ``draft of 21 Nov``.
 
         The run began ``at`` a moment, carries an id, and its blocks had ``codes``.
         """
         named = next((each for each in self.publications if each.version == version), None)
-        state = {} if named is not None else self._find_state(at, codes or {})
+        state = self._find_state(at, codes or {})
+        edited_at = self._find_edit(state)
         found = named or self._find_publication(at, state)
         if found is not None:
-            return found.call(year)
+            return found.name(year, edited_at)
+        if edited_at is not None:
+            return Name(self._edits.name(edited_at, year), edited_at)
         if at is None:
-            return DRAFT
+            return Name(DRAFT)
         first = self.first_runs.get(version or "", at)
-        return self._name_edit(state, year) or f"draft of {say_day(min(first, at), year)}"
+        return Name(f"draft of {say_day(min(first, at), year)}")
 
-    def _name_edit(self, state: Mapping[str, BlockCode], year: int | None) -> str | None:
+    def name_runs(self, results: pl.DataFrame, year: int | None) -> dict[str, Name]:
+        """The name of the version of each run, by the codes of its blocks."""
+        about: dict[str, tuple[datetime | None, str | None]] = {}
+        codes: dict[str, dict[str, str]] = {}
+        names = "run_id", "block_id", "code"
+        cells = results.drop_nulls("run_id").group_by(names, maintain_order=True)
+        its = cells.agg(
+            MOMENT.min().alias("at"), pl.col("workflow_version_id").drop_nulls().first()
+        )
+        for run_id, block, code, at, version in its.iter_rows():
+            about.setdefault(run_id, (at, version))
+            if block is not None and code is not None:
+                codes.setdefault(run_id, {})[block] = code
+        return {
+            run_id: self.name_run(at, year, version=version, codes=codes.get(run_id))
+            for run_id, (at, version) in about.items()
+        }
+
+    def _find_edit(self, state: Mapping[str, BlockCode]) -> datetime | None:
         """The newest edit of a block that led to these codes, if histories tell it."""
-        eras = [
+        edits = [
             era.first
             for block, its in self.timeline.histories.items()
             for era in its.eras
             if block in state and era.mark == state[block].config
         ]
-        return self._edits.name(max(eras), year) if eras else None
+        return max(edits, default=None)
 
     @cached_property
     def _first_seen(self) -> dict[tuple[str, str], datetime]:
@@ -317,8 +367,10 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             history, code = self.timeline.histories.get(block), codes.get(block)
             if history is not None:
                 era = history.find(at, code)
-                found[block] = BlockCode(is_there=False) if era is None else BlockCode(
-                    frozenset(history.codes_of(era)), era.mark
+                found[block] = (
+                    BlockCode(is_there=False)
+                    if era is None
+                    else BlockCode(frozenset(history.codes_of(era)), era.mark)
                 )
                 continue
             saved_at = self.timeline.saved_at.get(block)
@@ -338,3 +390,29 @@ def _list_newest(ran: Sequence[_Ran], at: datetime | None) -> list[str]:
     """The code of the newest result until a moment, if there is one."""
     codes = [each.code for each in ran if at is None or each.at <= at]
     return codes[-1:]
+
+
+NAMES = pl.Schema(
+    {"workflow_id": pl.String(), "since": pl.Datetime("us", "UTC"), "version": pl.String()}
+)
+"""What the draft of each workflow is called, since which moment."""
+
+
+def list_names(edits: pl.DataFrame) -> pl.DataFrame:
+    """The names of the drafts of an EDITS frame, as :data:`NAMES`, in the order of time.
+
+    A draft is the newest publication that all its blocks have, else its newest edit.
+    """
+    found: list[tuple[str | None, datetime, str]] = []
+    for (workflow,), its in edits.partition_by("workflow_id", as_dict=True).items():
+        histories = list_histories(its, RESULTS.empty())
+        eras = [era for each in histories.values() for era in each.eras]
+        moments = {at for era in eras for at in (era.first, era.last) if at is not None}
+        names = EditNames(era.first for era in eras)
+        year = max(moments).year if moments else None
+        for at in sorted(moments):
+            now = [era for each in histories.values() if (era := each.find(at)) is not None]
+            shared = frozenset.intersection(*(era.versions for era in now))
+            edit = names.name(max(era.first for era in now), year)
+            found.append((workflow, at, f"v{max(shared)}" if shared else edit))
+    return pl.DataFrame(found, schema=NAMES, orient="row").sort("since")

@@ -24,12 +24,12 @@ from retab_analysis.fetch.lists import (
     refuse_unknown,
     resolve_workflow,
 )
-from retab_analysis.fetch.paging import PAGE_SIZE, read_list
+from retab_analysis.fetch.paging import read_list
 from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values, quote_id
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions, read_optional
-from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
-from retab_analysis.schema import BLOCKS, EDITS, ERAS, PROBLEMS, Datetime, write_by_value
+from retab_analysis.schema import EDITS, ERAS, PROBLEMS, Datetime, write_by_value
+from retab_analysis.schema.edit_names import name_eras
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
@@ -64,7 +64,8 @@ def fetch_edits(
 
     Returns:
         An EDITS frame, one row per era of a block, the newest first. An era lasts from one edit to
-        the next, in drafts and published versions alike. ``versions`` are the numbers of the
+        the next, in drafts and published versions alike. ``name`` is the newest version that has
+        it, else its edit: ``v5``, ``edit of 29 Nov``. ``versions`` are the numbers of the
         published versions that have this configuration; ``is_draft`` and ``is_published`` tell
         whether the draft and production have it now; ``config`` is JSON.
 
@@ -101,7 +102,7 @@ def fetch_edits(
         edits = edits if asked is None else edits.filter(pl.col("block_id").is_in(ids))
     label = pl.col("block_id").replace_strict(known, default=None, return_dtype=pl.String)
     edits = edits.with_columns(pl.coalesce("block_label", label))
-    return newest_first(edits).select(EDITS.schema.names())
+    return name_newest_first(edits).select(EDITS.schema.names())
 
 
 def read_history(client: Client, workflow_id: str, blocks: Sequence[str]) -> pl.DataFrame | None:
@@ -124,30 +125,6 @@ def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame 
     if (eras := read_optional(read_list, *where)) is None:
         return None
     return eras.frame.with_columns(block_id=pl.lit(block_id), workflow_id=pl.lit(workflow_id))
-
-
-def read_past_versions(
-    client: Client, workflow_id: str, versions: Sequence[str]
-) -> list[pl.DataFrame] | None:
-    """BLOCKS of versions at their last run; None if they are not known."""
-    ran = read_newest_runs(client, workflow_id, limit=PAGE_SIZE)
-    moments = dict(ran.select("workflow_version_id", "created_at").reverse().iter_rows())
-    known = read_graphs(client, workflow_id, list(dict.fromkeys((DRAFT, *versions))))
-    if DRAFT not in known or not {*versions} <= {*known, *moments}:
-        return None
-    inside = known[DRAFT].select("block_id", "parent_id")
-    eras = read_history(client, workflow_id, inside["block_id"].to_list())
-    if eras is None:
-        return None
-    of_blocks = eras.partition_by("block_id")
-
-    def as_it_was(version: str) -> pl.DataFrame:
-        if version in known:
-            return known[version]
-        then = pl.concat(find_era(each, moments[version]) for each in of_blocks)
-        return then.drop("parent_id").join(inside, on="block_id", how="left")
-
-    return [as_it_was(each).select(BLOCKS.schema.names()) for each in versions]
 
 
 def find_era(eras: pl.DataFrame, moment: datetime) -> pl.DataFrame:
@@ -234,6 +211,7 @@ def find_eras(seen: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
         pl.col("is_draft", "is_published").any(ignore_nulls=False),
         versions=pl.col("version").drop_nulls().unique().sort(),
         run_count=pl.lit(None, pl.Int64),
+        name=pl.lit(None, pl.String),
         workflow_id=pl.lit(workflow_id),
     )
     return eras.select(ERAS.schema.names())
@@ -265,9 +243,11 @@ def join_eras(told: pl.DataFrame, states: pl.DataFrame, workflow_id: str) -> pl.
     )
     others = drafts.join(told, on=key, how="anti")
     both = pl.concat([each.select(ERAS.schema.names()) for each in (marked, others)])
-    return newest_first(both)
+    return name_newest_first(both)
 
 
-def newest_first(edits: pl.DataFrame) -> pl.DataFrame:
+def name_newest_first(edits: pl.DataFrame) -> pl.DataFrame:
+    """The eras of a workflow with their names, the newest first."""
     by = ("first_seen_at", "last_seen_at", "block_id")
-    return edits.sort(by, descending=[True, True, False], nulls_last=True, maintain_order=True)
+    order = {"descending": [True, True, False], "nulls_last": True, "maintain_order": True}
+    return edits.with_columns(name=name_eras(edits)).sort(by, **order)  # type: ignore[arg-type]

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import polars as pl
@@ -25,7 +24,6 @@ from retab_analysis.errors import ConfigError, NotFoundError, ProtocolError, Ret
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_first_page, read_list
 from retab_analysis.fetch.params import check_text, quote_id
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import (
     BLOCKS,
@@ -216,17 +214,6 @@ def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
 
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
     return read_list(client, BLOCKS_PATH, of_workflow(workflow_id), LIVE_BLOCKS).frame
-
-
-def read_two_versions(
-    client: Client, workflow_id: str, baseline: str, candidate: str
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-    tasks = [partial(read_blocks, client, workflow_id, each) for each in (baseline, candidate)]
-    run_all(tasks, client.max_concurrency, outcomes)
-    if error := outcomes.error():
-        raise error
-    return outcomes.results[0], outcomes.results[1]
 
 
 def read_link(client: Client, document_id: str) -> wire.FileLink:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import check_flag, suggest
+from retab_analysis.arguments import check_flag
 from retab_analysis.decode import Problems
 from retab_analysis.errors import (
     APIError,
-    NotFoundError,
     ProtocolError,
     RetabAnalysisError,
     ServerError,
@@ -38,7 +37,6 @@ from retab_analysis.fetch.params import quote_id
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import GRAPHS, VERSIONS
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import DRAFT
 
 UNNUMBERED = "The API does not list publications here, so versions have no numbers."
 
@@ -169,25 +167,3 @@ def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fet
     newest = rows.sort("published_at", descending=True, nulls_last=True, maintain_order=True)
     frame = newest.with_columns(pl.col("is_current").fill_null(False))
     return Fetched(frame, fetched.problems)
-
-
-def resolve_versions(
-    client: Client, workflow_id: str, asked: Sequence[str], error: NotFoundError
-) -> list[str]:
-    """The ids of versions by their names; raises ``error`` if none has the name."""
-    with contextlib.suppress(RetabAnalysisError):
-        versions = read_newest_versions(client, workflow_id)
-        names = versions.select("workflow_version_id", pl.format("v{}", "version"))
-        known: dict[str, str | None] = dict(names.iter_rows())
-        ids = {name: each for each, name in known.items() if name}
-        for current in versions.filter("is_current")["workflow_version_id"].head(1):
-            ids["published"] = current
-        found = [ids.get(each, each) for each in asked]
-        if found != [*asked]:
-            return found
-        why = f" {UNNUMBERED}" if is_unnumbered(versions) else ""
-        for each in asked:
-            if each not in known and each != DRAFT:
-                told = f"There is no version {each!r}; {suggest(each, known)}{why}"
-                error.args = (f"{error}. {told}",)
-    raise error

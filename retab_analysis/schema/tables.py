@@ -355,6 +355,7 @@ EDITS = Table(
     _columns(
         ("block_id", String, None, "the block"),
         ("block_label", String, "block_label", "what it is called"),
+        ("name", String, None, "of this configuration: v5, or edit of 29 Nov"),
         ("first_seen_at", Datetime, "first_seen_at", "the beginning of this configuration"),
         ("last_seen_at", Datetime, "last_seen_at", "when this configuration was last seen"),
         ("config_fingerprint", String, _MARK, "same: same config"),

@@ -27,7 +27,7 @@ from retab_analysis.comparison.detail import (
     say_word,
 )
 from retab_analysis.comparison.headline import write_heading
-from retab_analysis.comparison.names import name_version, name_versions, say_day
+from retab_analysis.comparison.names import name_version, say_day
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.fetch.edits import find_era
 from retab_analysis.markup import count_noun, one_line
@@ -194,7 +194,7 @@ class Facts:
             return (called,) if called.text else ()
         *about, _ = self.judged.document.context
         if not self.judged.stories and not look.checked.is_empty():
-            version = name_versions(look.checked, look.versions, look.year)
+            version = name_version(look.checked, look.versions, look.year).text
             moment: Any = look.checked["created_at"].max()
             when = "" if moment is None else f"{moment:%-d %b %Y, %H:%M} UTC"
             about = [called, *(Span(each) for each in (version, when) if each)]
@@ -259,29 +259,39 @@ class Facts:
             now = self._codes.get(run_id, {})
             known = {b: codes[b] for b, code in now.items() if codes.get(b, (code,))[0] != code}
             codes |= {block: (code, run["created_at"]) for block, code in now.items()}
-            version = self.name_version(run["workflow_version_id"], run["created_at"])
+            version = self.names.get(run_id, "")
             edited = {block: at for block, (_, at) in known.items()}
             looks = self._write_title(run, version, edited), run_id in checked, run_id in before
             its = states.get(run_id, {}), frozenset(edited)
             found.append(RunColumn(run, version, *looks, *its))
         return found
 
-    def name_version(self, version: str | None, at: datetime | None) -> str:
-        if version is None:
-            return ""
-        return name_version(version, at, self.look.versions, self.look.year)
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The version of each run, by its id; none before something was judged."""
+        look, versions = self.look, self.look.versions
+        if versions is None:
+            return {}
+        named = versions.name_runs(look.results, look.year).items()
+        read = {run_id: each.text for run_id, each in named}
+        unread = look.runs.filter(~pl.col("run_id").is_in([*read]))
+        rows = unread.select("run_id", "created_at", "workflow_version_id").iter_rows()
+        others: dict[str, str] = {
+            run_id: versions.name_run(at, look.year, version=version).text
+            for run_id, at, version in rows
+        }
+        return read | others
 
     def list_choices(self) -> list[tuple[str, str]]:
         """Versions and the newest runs: the choices for the checked run and the baseline."""
-        look, versions = self.look, list[str]()
-        if look.versions is not None:
-            numbers = look.versions["version"].drop_nulls().unique().sort(descending=True)
-            versions = [*(f"v{each}" for each in numbers), DRAFT]
-        known = [(each, each) for each in versions]
+        look = self.look
+        published = () if look.versions is None else look.versions.publications
+        numbers = sorted({each.number for each in published if each.number}, reverse=True)
+        known = [(name, name) for name in (*(f"v{each}" for each in numbers), DRAFT)]
         ended = look.runs.filter("is_terminal", pl.col("scope").is_in(("workflow", "block")))
         for run in ended.head(COLUMNS).iter_rows(named=True):
             at = run["created_at"]
-            about = say_moment(at, look.year), self.name_version(run["workflow_version_id"], at)
+            about = say_moment(at, look.year), self.names.get(run["run_id"])
             known.append((run["run_id"], " · ".join(filter(None, about))))
         return known
 
@@ -359,8 +369,7 @@ class Facts:
     def _texts(self) -> dict[str, str]:
         """The text that a search looks at, by the ids of the evals."""
         assert self.judged is not None
-        runs = self.look.runs.select("run_id", "workflow_version_id", "created_at").rows()
-        names = {run_id: self.name_version(version, at) for run_id, version, at in runs}
+        names = self.names
         pairs = self.look.results.group_by("eval_id").agg(pl.col("run_id").drop_nulls().unique())
         ran = {k: [names.get(each) for each in ids] for k, ids in pairs.iter_rows()}
         found = {}

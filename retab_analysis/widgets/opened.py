@@ -78,10 +78,9 @@ def _render_differences(story: Story) -> Iterator[Html]:
 def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
     """Its runs, the newest first; equal neighbours share a line."""
     look, values, runs = facts.look, facts.state.values, []
-    versions = dict(look.runs.select("run_id", "workflow_version_id").iter_rows())
     for row in results.iter_rows(named=True):
         at, ended = row["run_created_at"] or row["created_at"], row["state"]
-        named = facts.name_version(row["workflow_version_id"] or versions.get(row["run_id"]), at)
+        named = facts.names.get(row["run_id"], "")
         word = WORDS[ended][1] if ended in WORDS else one_line(row["status"] or ended)
         value = row["status_message"] or row["failure_message"] or row["failure_code"]
         said = one_line(value, _VALUE)

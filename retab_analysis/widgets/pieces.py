@@ -168,8 +168,9 @@ class _Renderer:
         if look.comparison is None and look.checked.is_empty():
             return Html("")
         newest = "the watched run" if look.is_watched else "the newest run"
-        published = [("published", "the published version")] * (look.versions is not None)
-        usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the run before"), *published]
+        is_published = look.versions is not None and bool(look.versions.publications)
+        published = [("published", "the published version")] * is_published
+        usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the code before"), *published]
         checked, against = ([*each, *facts.list_choices()] for each in ([("", newest)], usual))
         words = {"placeholder": "Search evals", "aria_label": "Search evals"}
         given = {"value": state.search, "data_event": "search", "data_key": "search"}

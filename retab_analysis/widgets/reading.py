@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from retab_analysis.checks.edits import fetch_config_changes
-from retab_analysis.checks.plan import Choice, ReadingPlan
+from retab_analysis.checks.plan import Choice
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
@@ -47,7 +46,6 @@ class Followed:
     due_at: float = 0.0
     refused: int = 0
     why: str = ""  # the reason if there is no baseline
-    between: dict[tuple[str, ...], pl.DataFrame | None] = field(default_factory=dict)
     # The stream's thread and jobs hold it while they change this and the state of the view.
     lock: threading.RLock = field(default_factory=threading.RLock)
     _kept: Memory | None = None
@@ -139,27 +137,15 @@ class Followed:
             checked=verdict.checked,
             comparison=made,
             saved=source.saved,
-            versions=source.read_surroundings()[1],
+            versions=inside(made).sides.around.told,
             labels=source.labels,
             passing=_find_passing(made),
-            between=self._compare_versions(plan),
+            between=made.config_changes if plan.before is not None else None,
             reruns=count_reruns(made, source.client),
         )
         self.see()
         self.look = replace(self.look, eras=_read_eras(self.look.results, source))
         self.outcomes, self.compared = outcomes, marks
-
-    def _compare_versions(self, plan: ReadingPlan) -> pl.DataFrame | None:
-        """The differences between two versions, asked once for each pair."""
-        if plan.before is None or plan.now is None:
-            return None
-        pair = plan.before.name, plan.now.name
-        if pair not in self.between:
-            source, self.between[pair] = self.kept.source, None
-            with contextlib.suppress(RetabAnalysisError):
-                found = fetch_config_changes(source.workflow_id, *pair, client=source.client)
-                self.between[pair] = found
-        return self.between[pair]
 
     def count_in(self, made: Comparison, settled: Comparison) -> None:
         """From now on judge the checked runs with the reruns that settled them."""

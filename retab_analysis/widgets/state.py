@@ -13,6 +13,7 @@ from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import inside
 from retab_analysis.evidence.timeline import mark_codes
+from retab_analysis.evidence.versions import Versions
 from retab_analysis.schema import ERAS, EVALS, RESULTS, RUNS
 
 # A workflow without evals or runs, in words; neither is an error.
@@ -46,7 +47,7 @@ class WorkflowLook:
     checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
     comparison: Comparison | None = None
     saved: pl.DataFrame = field(default_factory=EVALS.empty)
-    versions: pl.DataFrame | None = None  # that were published, None if not known
+    versions: Versions | None = None  # names moments; None until something was judged
     labels: Mapping[str, str | None] = field(default_factory=dict)  # of blocks, by their ids
     passing: frozenset[str] = frozenset()  # evals that passed when they were decided last before
     eras: pl.DataFrame = field(default_factory=ERAS.empty)  # of blocks that ran on several codes
