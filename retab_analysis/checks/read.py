@@ -198,6 +198,7 @@ def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: 
     if history is not None:
         its = history.join(keys, on=("block_id", "code"), how="anti", maintain_order="left")
         history = its.filter(is_differing)
+    lacks = ["no fingerprints"] * lacks_codes(results) + ["no history"] * (not timeline.histories)
     words = _find_words(sides.saved.evals, told, candidate, earlier, is_past=is_past)
     notes, unnamed = _note_versions(words, names, told, candidate), sides.read.unnamed
     if is_past:  # its newest whole run has to add up
@@ -222,9 +223,26 @@ def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: 
             versions=names,
             named=names[1],
             unnamed=unnamed,
-            unknown=tuple(block for block, word in told.items() if word == "unknown"),
+            unknown=_say_unknown(before, now, told, names),
+            lacking=": " * bool(lacks) + ", ".join(lacks),
         ),
     )
+
+
+def _say_unknown(
+    before: Mapping[str, BlockCode],
+    now: Mapping[str, BlockCode],
+    told: Mapping[str, Sameness],
+    names: tuple[Name, Name],
+) -> str:
+    """What is not known about two versions, in words; empty if all is known."""
+    unknown = [block for block, word in told.items() if word == "unknown"]
+    pairs = [(before[block].config, now.get(block, BlockCode()).config) for block in unknown]
+    if not unknown:
+        return ""
+    if any(None in pair for pair in pairs):
+        return f"It is not known whether {names[0].said} and {names[1].said} differ"
+    return f"It is not known which results are of {names[0].said}"
 
 
 def _choose_newest(results: pl.DataFrame) -> pl.DataFrame:

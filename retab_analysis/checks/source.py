@@ -15,8 +15,8 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     ServerError,
 )
-from retab_analysis.fetch.edits import read_graphs, read_history
-from retab_analysis.fetch.kept import read_results
+from retab_analysis.fetch.edits import read_graphs
+from retab_analysis.fetch.kept import read_history, read_results
 from retab_analysis.fetch.lists import (
     find_workflow,
     read_live_blocks,
@@ -196,11 +196,23 @@ class Source:
         if any(its is None for its in known.values()):
             known.update({each: None for each in blocks if each not in known})
         if missing := [each for each in blocks if each not in known]:
-            found = self._insist(partial(read_history, self.client, self.workflow_id, missing))
+            saved_at = self.read_saved_at()
+            at = {each: saved_at.get(each) for each in missing}
+            its = self._insist(
+                partial(read_history, self.client, self.workflow_id, at, self._find_published())
+            )
             for each in missing:
-                known[each] = None if found is None else found.filter(block_id=each)
+                known[each] = None if its is None else its.filter(block_id=each)
         eras = [its for each in blocks if (its := known[each]) is not None]
         return None if blocks and not eras else pl.concat([ERAS.empty(), *eras])
+
+    def _find_published(self) -> str | None:
+        """The id of the current version, as far as it was read."""
+        versions = self._lists.versions
+        if not isinstance(versions, pl.DataFrame):
+            return None
+        current = versions.filter(pl.col("is_current").fill_null(False))
+        return next(iter(current["workflow_version_id"]), None)
 
     def read_kept_edits(self) -> pl.DataFrame:
         return ERAS.empty()

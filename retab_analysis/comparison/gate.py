@@ -189,9 +189,8 @@ def _say_doubt(facts: VerdictFacts, unsure: Sequence[Story]) -> str:
     said += ["all evals were saved again, and edits among them cannot be seen"] * is_hidden
     said += ["a newer run cannot be judged yet"] if facts.sides.read.doubts else []
     if unknown := facts.sides.read.unknown:
-        blocks = count_noun(len(unknown), "block")
-        said.append(f"it is not known whether {blocks} of {' and '.join(facts.versions)} differ")
-    if not said and facts.same_code and not facts.stories:
+        said.append(f"{unknown[:1].lower()}{unknown[1:]}")
+    if not said and facts.is_same_code:
         return ""
     if not said and not facts.is_decided:
         return "nothing was decided"

@@ -137,6 +137,15 @@ class VerdictFacts:
         """How many evals are of blocks with one code in both versions."""
         return [*self.sides.saved.words.values()].count("same_code")
 
+    @property
+    def never_ran(self) -> int:
+        """How many evals lack a result on the code of one of two versions."""
+        return len(self.sides.saved.words) - self.same_code
+
+    @property
+    def is_same_code(self) -> bool:
+        return self.same_code > 0 and not self.stories and not self.never_ran
+
     def counts(self) -> list[Count]:
         numbers = Counter(
             "accepted" if each.id in self.accepted else WORDS[each.transition][1]
@@ -256,7 +265,7 @@ def _say_fixed(fixed: Sequence[Story], *, short: bool) -> str:
 
 
 def _nothing_decided(facts: VerdictFacts) -> Heading | None:
-    if facts.is_decided or facts.sides.read.unknown or (facts.same_code and not facts.stories):
+    if facts.is_decided or (facts.versions and not facts.stories):
         return None
     states = facts.sides.candidate["state"]
     if (n := len(facts.of("newly_errored"))) and not (states == "cancelled").any():
@@ -429,10 +438,14 @@ def _newer_run(facts: VerdictFacts) -> Heading | None:
 
 
 def _not_known(facts: VerdictFacts) -> Heading | None:
-    """Two versions of which it is not known whether they differ."""
-    if not facts.sides.read.unknown:
-        return None
-    return Heading("○", "other", f"It is not known whether {say_both(facts)} differ")
+    """Two versions that cannot be compared, because their code is not known or never ran."""
+    read = facts.sides.read
+    if read.unknown:
+        return Heading("○", "other", read.unknown, read.lacking)
+    if facts.versions and not facts.stories and facts.never_ran:
+        said = f": {count_noun(facts.never_ran, 'eval')} never ran on one of {say_both(facts)}"
+        return Heading("○", "other", "Nothing to compare", said)
+    return None
 
 
 def say_both(facts: VerdictFacts) -> str:
@@ -440,7 +453,7 @@ def say_both(facts: VerdictFacts) -> str:
 
 
 def _same_code(facts: VerdictFacts) -> Heading | None:
-    if not facts.versions or facts.stories or not facts.same_code:
+    if not facts.is_same_code:
         return None
     said = f": {say_both(facts)} do not differ ({count_noun(facts.same_code, 'eval')})"
     return Heading("✓", "good", "Same code", said)

@@ -82,7 +82,8 @@ class ReadRuns:
     named: Name | None = None  # the checked version, if it was asked for
     versions: tuple[Name, ...] = ()  # of both sides, if these are versions
     others: tuple[str, ...] = ()  # blocks whose checked code is not known to be the draft's
-    unknown: tuple[str, ...] = ()  # blocks of which it is not known whether they differ
+    unknown: str = ""  # what is not known about two versions, in words
+    lacking: str = ""  # why not, behind a sentence
 
     @property
     def doubts(self) -> list[NewerRun]:

@@ -79,8 +79,8 @@ class BlockCode(Struct, frozen=True):
             return "same"
         if self.codes & other.codes:
             return "same" if self.is_sure and other.is_sure else "unknown"
-        is_told = None not in (self.config, other.config) or (self.codes and other.codes)
-        return "edited" if is_told else "unknown"
+        # Configurations may differ; without codes it is not known which results are of which.
+        return "edited" if self.codes and other.codes else "unknown"
 
 
 class Name(NamedTuple):
@@ -267,7 +267,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return Name(self._edits.name(edited_at, year), edited_at)
         codes = [(block, code) for block, its in state.items() for code in its.codes]
         began = [at for each in codes if (at := self._first_seen.get(each)) is not None]
-        return Name(f"draft of {say_day(max(began), year)}" if began else DRAFT)
+        day = max(began, default=moment.at)
+        return Name(DRAFT if day is None else f"draft of {say_day(day, year)}")
 
     def name_run(
         self,

@@ -1,4 +1,4 @@
-"""The results of ended runs, which do not change: a client asks for them once.
+"""The results of ended runs, and blocks' histories up to a save: a client asks for them once.
 
 Only what judges asks here (:class:`Source`). ``fetch_results`` always asks the API.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,11 +16,12 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.decode import Problems
+from retab_analysis.fetch.edits import read_history as list_history
 from retab_analysis.fetch.paging import Fetched
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.results import eval_columns, list_results, with_runs
 from retab_analysis.progress import Progress
-from retab_analysis.schema import Table
+from retab_analysis.schema import ERAS, Table
 from retab_analysis.transport import Client
 
 MOST_RUNS = 300
@@ -45,6 +47,7 @@ class _Shelf:
     """The kept runs of one client, by their ids: the newest ones."""
 
     runs: dict[str, _RunResults] = field(default_factory=dict)
+    histories: dict[tuple[str, str], tuple[object, pl.DataFrame]] = field(default_factory=dict)
     size: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -106,6 +109,26 @@ def read_results(
     in_order = (found[each] for each in chosen.ids if each in found)
     frame = with_runs(pl.concat([table.empty(), *in_order]), runs)
     return Fetched(frame if evals is None else frame.with_columns(eval_columns(evals)), problems)
+
+
+def read_history(
+    client: Client, workflow_id: str, blocks: Mapping[str, datetime | None], published: str | None
+) -> pl.DataFrame | None:
+    """The eras of blocks, by the times of their last saves; None if the API does not give them.
+
+    A save and a publication change them: ``published`` is the current version.
+    """
+    kept = shelves.setdefault(client, _Shelf()).histories
+    marks = {each: (at, published) for each, at in blocks.items()}
+    known = [each for each, mark in marks.items() if kept.get((workflow_id, each), [0])[0] == mark]
+    missing = [each for each in blocks if each not in known]
+    if missing:
+        found = list_history(client, workflow_id, missing)
+        if found is None:
+            return None
+        for each in missing:
+            kept[workflow_id, each] = marks[each], found.filter(block_id=each)
+    return pl.concat([ERAS.empty(), *(kept[workflow_id, each][1] for each in blocks)])
 
 
 def _list_counts(runs: pl.DataFrame) -> dict[str, tuple[Any, ...]]:
