@@ -153,8 +153,11 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         if history is not None:
             era = next((each for each in history.eras if each.is_draft), None)
             config = None if era is None else era.mark
-        else:
-            config = None if self.draft is None else self.draft.get(block)
+        elif self.draft is not None:
+            config = self.draft.get(block)
+        else:  # a block that was not saved since is the same
+            saved_at = self.timeline.saved_at.get(block)
+            config = None if saved_at is None else f"saved {saved_at}"
         if presence is None:
             return BlockCode(config=config)
         # Codes are known, and none of them is the present one.
@@ -228,11 +231,13 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         """What a version is called. One that was asked for by its name keeps it."""
         if moment.kind == "publication":
             return moment.name
+        if moment.kind == "previous":  # each block has its own moment
+            return "the code before"
         if moment.kind == "draft" and moment.name:
             return f"the {DRAFT}"
         state = self.code_of(moment)
         if (found := self._find_publication(moment.at, state)) is not None:
-            return found.call(year)
+            return f"{'the ' if found.number is None else ''}{found.call(year)}"
         named = self._name_edit(state, year)
         if named is None:
             codes = [(block, code) for block, its in state.items() for code in its.codes]
