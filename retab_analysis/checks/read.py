@@ -36,12 +36,13 @@ from retab_analysis.evidence.saved_evals import (
     remember_passes,
 )
 from retab_analysis.evidence.timeline import Sameness, Timeline, lacks_codes, list_edited
-from retab_analysis.evidence.versions import BlockCode, Name, Versions
+from retab_analysis.evidence.versions import BlockCode, Moment, Name, Versions
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, Transition
 
 _NAMED = 3
+_CODED = {"block_id": pl.String(), "code": pl.String()}
 DAY = timedelta(days=1)
 GOING_ON = ("pending", "queued", "running")
 _NO_CODES = (
@@ -102,11 +103,46 @@ def make_sides(
         timeline = timeline.at({block: each.codes for block, each in codes.items()})
     sides = _make_sides(plan, timeline, source, is_now=plan.follow and codes is None)
     if codes is not None and now is not None:
-        draft = versions.code_of(DRAFT_NOW)
-        others = [b for b, its in codes.items() if its.compare(draft[b]) != "same"]
-        named = versions.name(now, find_year(sides.candidate))
-        sides = replace(sides, read=replace(sides.read, others=tuple(others), named=named))
+        sides = _keep_to_version(sides, now, codes, versions)
     return sides if plan.before is None else _set_against(sides, plan, versions, timeline)
+
+
+def _keep_to_version(
+    sides: Sides, now: Moment, codes: Mapping[str, BlockCode], versions: Versions
+) -> Sides:
+    """The candidate's side of an earlier version: its own results, and what is not known of it."""
+    named, draft = versions.name(now, find_year(sides.candidate)), versions.code_of(DRAFT_NOW)
+    others = [block for block, its in codes.items() if its.compare(draft[block]) != "same"]
+    pairs = [(block, code) for block, its in codes.items() for code in its.codes]
+    candidate = sides.candidate.join(
+        pl.DataFrame(pairs, _CODED, orient="row"), on=[*_CODED], how="semi", maintain_order="left"
+    )
+    saved = sides.saved.evals
+    assert saved is not None
+    never = {*saved["eval_id"]} - {*find_ended(candidate)["eval_id"]}
+    unknown = [block for block, its in codes.items() if its.is_there and not its.codes]
+    evals = count_noun(len(never), "eval")
+    words: dict[str, Transition] = dict.fromkeys(sorted(never), "not_comparable")
+    said = f"It is not known which results are of {named.said}" if unknown else ""
+    return replace(
+        sides,
+        candidate=candidate,
+        saved=replace(sides.saved, words=words, expected=frozenset(), pending=frozenset()),
+        read=replace(
+            sides.read,
+            others=tuple(others),
+            named=named,
+            unknown=said,
+            lacking=_say_lacking(versions.timeline),
+        ),
+        notes=(*sides.notes, *[f"{evals} never ran on {named.said}."] * bool(never and not said)),
+    )
+
+
+def _say_lacking(timeline: Timeline) -> str:
+    lacks = ["no fingerprints"] * lacks_codes(timeline.results)
+    lacks += ["no history"] * (not timeline.histories)
+    return ": " * bool(lacks) + ", ".join(lacks)
 
 
 def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now: bool) -> Sides:
@@ -183,7 +219,7 @@ def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: 
     )
     differing = {block for block, word in told.items() if word == "edited"}
     pairs = [(block, code) for block in differing for code in before[block].codes]
-    keys = pl.DataFrame(pairs, {"block_id": pl.String, "code": pl.String}, orient="row")
+    keys = pl.DataFrame(pairs, _CODED, orient="row")
     earlier = _choose_newest(
         results.join(keys, on=("block_id", "code"), how="semi", maintain_order="left")
     )
@@ -198,7 +234,6 @@ def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: 
     if history is not None:
         its = history.join(keys, on=("block_id", "code"), how="anti", maintain_order="left")
         history = its.filter(is_differing)
-    lacks = ["no fingerprints"] * lacks_codes(results) + ["no history"] * (not timeline.histories)
     words = _find_words(sides.saved.evals, told, candidate, earlier, is_past=is_past)
     notes, unnamed = _note_versions(words, names, told, candidate), sides.read.unnamed
     if is_past:  # its newest whole run has to add up
@@ -213,8 +248,6 @@ def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: 
         saved=replace(
             sides.saved,
             words=words,
-            expected=frozenset() if is_past else sides.saved.expected,
-            pending=frozenset() if is_past else sides.saved.pending,
         ),
         notes=(*sides.notes, *notes),
         read=replace(
@@ -224,7 +257,7 @@ def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: 
             named=names[1],
             unnamed=unnamed,
             unknown=_say_unknown(before, now, told, names),
-            lacking=": " * bool(lacks) + ", ".join(lacks),
+            lacking=_say_lacking(timeline),
         ),
     )
 

@@ -273,7 +273,7 @@ def say_reason(story: Story, year: int | None) -> str | None:
         "never passed": f"never passed{' since it was edited' if story.edited else ''}",
         "not_comparable": f"{story.edited or 'eval'} edited: earlier results say nothing about it",
         "same_code": "its block has the same code in both versions",
-        "unmatched": "no result on the code of one of the two versions",
+        "not compared": "no known result on the code of both versions",
         "added": f"no earlier result; {state} now",
         "removed": "not among the results"
         if story.saved.is_there is None

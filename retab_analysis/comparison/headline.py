@@ -265,7 +265,7 @@ def _say_fixed(fixed: Sequence[Story], *, short: bool) -> str:
 
 
 def _nothing_decided(facts: VerdictFacts) -> Heading | None:
-    if facts.is_decided or (facts.versions and not facts.stories):
+    if facts.is_decided or (facts.sides.saved.words and not facts.stories):
         return None
     states = facts.sides.candidate["state"]
     if (n := len(facts.of("newly_errored"))) and not (states == "cancelled").any():
@@ -442,8 +442,9 @@ def _not_known(facts: VerdictFacts) -> Heading | None:
     read = facts.sides.read
     if read.unknown:
         return Heading("○", "other", read.unknown, read.lacking)
-    if facts.versions and not facts.stories and facts.never_ran:
-        said = f": {count_noun(facts.never_ran, 'eval')} never ran on one of {say_both(facts)}"
+    if not facts.stories and facts.never_ran:
+        which = f"one of {say_both(facts)}" if facts.versions else facts.version
+        said = f": {count_noun(facts.never_ran, 'eval')} never ran on {which}"
         return Heading("○", "other", "Nothing to compare", said)
     return None
 

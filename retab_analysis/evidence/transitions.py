@@ -124,8 +124,8 @@ class Reason(NamedTuple):
 def find_reason(story: Story) -> Reason | None:
     """Why an eval has its transition; None if it simply passes."""
     s, r, transition = story, story.reading, story.transition
-    if s.saved.word is not None:  # of two versions
-        return Reason(transition if transition == "same_code" else "unmatched")
+    if s.saved.word is not None:
+        return Reason("same_code" if s.saved.word == "same_code" else "not compared")
     if transition in BROKEN or (transition == "still_failing" and s.since_at):
         kind = "comes and goes" if r.since.passed else "broken"
         return Reason(kind, r.since, r.before, s.since_at)

@@ -146,6 +146,10 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             found.setdefault(block, []).append(_Ran(*row))
         return found
 
+    @cached_property
+    def _with_results(self) -> frozenset[str]:
+        return frozenset(self.timeline.results["block_id"].drop_nulls())
+
     def code_of(self, moment: Moment) -> dict[str, BlockCode]:
         """The code of each block with saved evals."""
         return {block: self._code_of(block, moment) for block in self.blocks}
@@ -173,8 +177,11 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         if history is not None:
             era = next((each for each in history.eras if each.is_draft), None)
             config = None if era is None else era.mark
-        else:
-            config = None if self.draft is None else self.draft.get(block)
+        elif self.draft is not None:
+            config = self.draft.get(block)
+        else:  # a block that was not saved since is the same
+            saved_at = self.timeline.saved_at.get(block)
+            config = None if saved_at is None else f"saved {saved_at}"
         if presence is None:
             return BlockCode(config=config)
         # Codes are known, and none of them is the present one.
@@ -188,7 +195,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         codes = dict.fromkeys(each.code for each in ran)  # in the order in which they ran first
         others = [each for each in codes if each not in now.codes]
         if not others:
-            return now  # with a single code there is nothing before it
+            # With a single code there is nothing before it; results without one tell nothing.
+            return now if codes or block not in self._with_results else BlockCode()
         code = others[-1]
         history = self.timeline.histories.get(block)
         eras = [] if history is None else history.eras
@@ -257,6 +265,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         """What a version is called. One that was asked for by its name keeps it."""
         state = self.code_of(moment)
         edited_at = self._find_edit(state)
+        if moment.kind == "previous":
+            return self._name_previous(state, year)
         if moment.kind == "publication":
             return Name(moment.name, edited_at, moment.number)
         if moment.kind == "draft" and moment.name:
@@ -269,6 +279,18 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         began = [at for each in codes if (at := self._first_seen.get(each)) is not None]
         day = max(began, default=moment.at)
         return Name(DRAFT if day is None else f"draft of {say_day(day, year)}")
+
+    def _name_previous(self, state: Mapping[str, BlockCode], year: int | None) -> Name:
+        """The edit before the newest one, if both are of one block; each block has its own."""
+        sides = self.code_of(Moment("", "draft")), state
+        edited, before = (
+            {block: self._find_edit({block: its}) for block, its in each.items()} for each in sides
+        )
+        touched = {block: at for block, at in before.items() if at != edited.get(block)}
+        last, at = _find_latest(edited), touched.get(_find_latest(touched) or "")
+        if at is None or last != _find_latest(touched):
+            return Name("code before")
+        return Name(self._edits.name(at, year), at)
 
     def name_run(
         self,
@@ -381,6 +403,12 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             ran = self._ran.get(block, ())
             found[block] = BlockCode(frozenset([code] if code else _list_newest(ran, at)))
         return found
+
+
+def _find_latest(moments: Mapping[str, datetime | None]) -> str | None:
+    """The block with the latest moment."""
+    known = {block: at for block, at in moments.items() if at is not None}
+    return max(known, key=known.__getitem__, default=None)
 
 
 def _find_place(publication: Publication) -> tuple[bool, datetime | None]:
