@@ -53,6 +53,11 @@ class Era(Struct, frozen=True, gc=False):
     is_draft: bool
     versions: frozenset[int] = frozenset()  # the publications that have it
 
+    @property
+    def code(self) -> str:
+        """The code of a result of this era that carries none."""
+        return f"{ERA}{self.mark}"
+
     def covers(self, moment: datetime) -> bool:
         return self.first <= moment and (self.is_draft or (self.last or self.first) >= moment)
 
@@ -89,13 +94,13 @@ class BlockHistory:
             return None
         seen = sorted(self._seen.get(era.mark, []))
         before = [code for first, code in seen if first <= moment]
-        return (before[-1:] or [code for _, code in seen[:1]] or [f"{ERA}{era.mark}"])[0]
+        return (before[-1:] or [code for _, code in seen[:1]] or [era.code])[0]
 
     @property
     def draft_codes(self) -> list[str] | None:
         """The codes of the draft as it is now; None if no era is the draft's."""
         draft = next((each for each in self.eras if each.is_draft), None)
-        return None if draft is None else [*self.codes_of(draft), f"{ERA}{draft.mark}"]
+        return None if draft is None else [*self.codes_of(draft), draft.code]
 
 
 def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, BlockHistory]:

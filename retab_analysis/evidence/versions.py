@@ -201,9 +201,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         history = self.timeline.histories.get(block)
         eras = [] if history is None else history.eras
         config = (
-            each.mark
-            for each in eras
-            if history and code in (*history.codes_of(each), f"{ERA}{each.mark}")
+            each.mark for each in eras if history and code in (*history.codes_of(each), each.code)
         )
         return BlockCode(frozenset([code]), next(config, None))
 
@@ -221,7 +219,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             era = history.find(at, None if nearest is None else nearest.code)
         if era is None:
             return BlockCode(codes, is_there=bool(codes))
-        return BlockCode(codes | {*history.codes_of(era), f"{ERA}{era.mark}"}, era.mark)
+        return BlockCode(codes | {*history.codes_of(era), era.code}, era.mark)
 
     def _read_results(
         self, block: str, ran: Sequence[_Ran], moment: Moment, codes: frozenset[str]
@@ -356,7 +354,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def _edits(self) -> EditNames:
         eras = (era for each in self.timeline.histories.values() for era in each.eras)
-        return EditNames(era.first for era in eras)
+        ran = (each.at for its in self._ran.values() for each in its)
+        return EditNames((era.first for era in eras), ran)
 
     def _find_publication(
         self, at: datetime | None, state: Mapping[str, BlockCode]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -16,25 +18,33 @@ def say_day(moment: datetime, year: int | None = None) -> str:
 
 
 class EditNames:
-    """The names of the edits at some moments."""
+    """The names of the edits at some moments; ``runs`` began between them."""
 
-    def __init__(self, moments: Iterable[datetime]) -> None:
+    def __init__(self, moments: Iterable[datetime], runs: Iterable[datetime] = ()) -> None:
         self._began: dict[datetime, datetime] = {}
-        before, began = None, None
+        ran, before = sorted(runs), None
         for each in sorted(moments):
-            if before is None or began is None or each - before > ONE_EDIT:
+            if before is None or each - before > ONE_EDIT or _lies_between(ran, before, each):
                 began = each
             self._began[each] = began
             before = each
-        self._days: dict[object, set[datetime]] = {}
-        for began in self._began.values():
-            self._days.setdefault(began.date(), set()).add(began)
+        edits = {*self._began.values()}
+        self._days = Counter(each.date() for each in edits)
+        self._minutes = Counter(f"{each:%F %H:%M}" for each in edits)
 
     def name(self, moment: datetime, year: int | None) -> str:
         """``edit of 29 Nov``, with the time if that day has another edit."""
         began = self._began.get(moment, moment)
-        hour = f", {began:%H:%M}" if len(self._days.get(began.date(), ())) > 1 else ""
-        return f"edit of {say_day(began, year)}{hour}"
+        named = f"edit of {say_day(began, year)}"
+        if self._days[began.date()] < 2:
+            return named
+        is_alone = self._minutes[f"{began:%F %H:%M}"] < 2
+        return f"{named}, {began:%H:%M}" if is_alone else f"{named}, {began:%H:%M:%S}"
+
+
+def _lies_between(ran: Sequence[datetime], first: datetime, last: datetime) -> bool:
+    at = bisect_left(ran, first)
+    return at < len(ran) and ran[at] <= last
 
 
 def name_eras(eras: pl.DataFrame) -> pl.Series:

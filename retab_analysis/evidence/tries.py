@@ -1,0 +1,162 @@
+"""Tries: the codes of a block in time, and what each of them mended and broke.
+
+A try begins at each change of code. An era of the block's history without a result is a try that
+has not run, and so is a code that was put back and has not run since. *Mended* and *broke* compare
+a try with the newest earlier one that ran. An eval with both a pass and a failure at a try is
+*mixed*, and is in neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import polars as pl
+from msgspec import Struct
+from msgspec.structs import replace
+
+from retab_analysis.evidence.timeline import BlockHistory, Era
+from retab_analysis.evidence.versions import Name, Versions
+from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING
+
+
+class Try(Struct, frozen=True):
+    """One code of a block in time.
+
+    ``states`` has the state of each eval that ended: ``passed``, ``failed``, ``mixed`` or
+    ``error``. ``values`` has the newest actual value of each, as JSON. ``of`` are the evals that
+    did not pass at the try before and ran at this one, ``mended`` those of them that pass.
+    """
+
+    code: str | None
+    name: Name
+    edited_at: datetime | None
+    first_run_at: datetime | None = None
+    last_run_at: datetime | None = None
+    states: Mapping[str, str] = {}
+    values: Mapping[str, str | None] = {}
+    is_present: bool = False
+    is_put_back: bool = False  # whether an earlier try had this code
+    of: frozenset[str] = frozenset()
+    mended: frozenset[str] = frozenset()
+    broke: frozenset[str] = frozenset()
+
+    @property
+    def has_run(self) -> bool:
+        return bool(self.states)
+
+    def count(self, state: str) -> int:
+        return [*self.states.values()].count(state)
+
+    @property
+    def passed(self) -> frozenset[str]:
+        return frozenset(each for each, state in self.states.items() if state == "passed")
+
+
+def list_tries(
+    versions: Versions, block: str, year: int | None, *, since: datetime | None = None
+) -> list[Try]:
+    """The tries of a block, the oldest first.
+
+    ``since`` is the moment from which on all runs were read: earlier eras may have run.
+    """
+    timeline = versions.timeline
+    history = timeline.histories.get(block)
+    saved = timeline.definitions.saved.filter(block_id=block)["eval_id"]
+    began = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT).alias("began")
+    ended = pl.col("state").is_in((*DECIDED, "error"))
+    results = timeline.results.filter(
+        ended, pl.col("eval_id").is_in(saved.implode()), block_id=block
+    )
+    rows = results.with_columns(began).drop_nulls(("began", "code")).sort("began", "code")
+    stretch = pl.col("code").ne(pl.col("code").shift(1)).fill_null(True).cum_sum()
+    found, seen = list[Try](), dict[str, datetime | None]()
+    for its in rows.with_columns(stretch=stretch).partition_by("stretch", maintain_order=True):
+        found.append(_read_stretch(its, block, versions, history, seen, year))
+    ran = {each.code for each in found}
+    for era in [] if history is None else history.eras:
+        codes = era.code, *(history.codes_of(era) if history else ())
+        if not ran.intersection(codes) and (since is None or era.first > since):
+            name = versions.name_run(era.first, year)
+            found.append(Try(None, name, era.first, is_present=era.is_draft))
+    found.sort(key=lambda each: each.edited_at or each.first_run_at or _earliest(rows))
+    return _compare(_mark_present(found, versions, block))
+
+
+def _earliest(rows: pl.DataFrame) -> datetime:
+    first: datetime = rows["began"].min()  # type: ignore[assignment]
+    return first
+
+
+def _read_stretch(
+    rows: pl.DataFrame,
+    block: str,
+    versions: Versions,
+    history: BlockHistory | None,
+    seen: dict[str, datetime | None],
+    year: int | None,
+) -> Try:
+    code, first = rows["code"][0], rows["began"][0]
+    is_put_back = code in seen
+    era: Era | None = None if history is None else history.find(first, code)
+    edited_at = None if era is None or is_put_back else era.first
+    seen[code] = edited_at
+    passed, failed = (
+        {*rows.filter(pl.col("state").is_in(states))["eval_id"]}
+        for states in (("passed",), NOT_PASSING)
+    )
+    states = {
+        each: "mixed" if each in passed & failed else "passed" if each in passed else "failed"
+        for each in sorted(passed | failed)
+    }
+    newest = rows.unique("eval_id", keep="last", maintain_order=True)
+    for eval_id in newest["eval_id"]:
+        states.setdefault(eval_id, "error")
+    return Try(
+        code,
+        versions.name_run(rows["began"][-1], year, codes={block: code}),
+        edited_at,
+        first,
+        rows["began"][-1],
+        states,
+        dict(newest.select("eval_id", "actual_value").iter_rows()),
+        is_put_back=is_put_back,
+    )
+
+
+def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[Try]:
+    """Mark the newest try on the present code; it may have been put back without a run."""
+    presence = versions.timeline.presences.get(block)
+    saved_at = versions.timeline.saved_at.get(block)
+    codes = frozenset[str]() if presence is None else presence.codes
+    if any(each.is_present for each in found) or not codes:
+        return [*found]
+    newest = max((at for at, each in enumerate(found) if each.code in codes), default=None)
+    if newest is None:
+        return [*found]
+    told = [replace(each, is_present=at == newest) for at, each in enumerate(found)]
+    is_last = newest == len(found) - 1
+    if is_last or saved_at is None or saved_at <= (found[-1].last_run_at or saved_at):
+        return told
+    back = replace(found[newest], edited_at=saved_at, is_put_back=True, is_present=True)
+    unrun = replace(back, states={}, values={}, first_run_at=None, last_run_at=None)
+    return [*found, unrun]
+
+
+def _compare(tries: Sequence[Try]) -> list[Try]:
+    told, before = list[Try](), None
+    for each in tries:
+        if each.has_run and before is not None:
+            of = frozenset(
+                eval_id
+                for eval_id, state in before.states.items()
+                if state in ("failed", "error") and eval_id in each.states
+            )
+            failing = {k for k, state in each.states.items() if state in ("failed", "error")}
+            told.append(
+                replace(each, of=of, mended=of & each.passed, broke=before.passed & failing)
+            )
+        else:
+            told.append(each)
+        before = each if each.has_run else before
+    return told
