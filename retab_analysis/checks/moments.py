@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -47,14 +48,14 @@ def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) ->
     if word in (DRAFT, PREVIOUS):
         return Moment(word, "draft" if word == DRAFT else "previous")
     if word in _CURRENT:
-        return _tell(_find_current(name, asked, source), word)
+        return _tell(_find_current(name, asked, source), source)
     known = list_publications(source)
     number = _NUMBER.fullmatch(asked.strip())
     its = known.filter(pl.col("workflow_version_id") == asked)
     if its.is_empty() and number is not None:
         its = known.filter(version=int(number[1]))
     if not its.is_empty():
-        return _tell(its.row(0, named=True), asked)
+        return _tell(its.row(0, named=True), source)
     if number is None and _DAY.match(asked.strip()):
         return Moment(asked.strip(), "time", _read_time(name, asked, source))
     ran = runs.filter(pl.col("workflow_version_id") == asked)["created_at"]
@@ -80,10 +81,11 @@ def _find_current(name: str, asked: str, source: Source) -> Mapping[str, object]
     return current.row(0, named=True)
 
 
-def _tell(row: Mapping[str, object], asked: str) -> Moment:
-    number, version = row["version"], row["workflow_version_id"]
-    called = asked if number is None else f"v{number}"
-    return Moment(called, "publication", row["published_at"], version, number)  # type: ignore[arg-type]
+def _tell(row: Mapping[str, Any], source: Source) -> Moment:
+    names = "workflow_version_id", "version", "published_at"
+    version, number, at = (row[each] for each in names)
+    called = Publication(version, number, at).name(source.client.api_time.year, None)
+    return Moment(called.text, "publication", at, version, number)
 
 
 def say_unknown(name: str, asked: str, source: Source, runs: pl.DataFrame) -> str:

@@ -37,6 +37,9 @@ from retab_analysis.vocabulary import DRAFT, ERA, MOMENT
 _UNRUN = f"{ERA}not run"
 """The code of a block that was edited and has not run."""
 
+BEFORE = "code before"
+"""What the previous code of each block is called."""
+
 Kind = Literal["draft", "publication", "time", "run id", "previous"]
 
 
@@ -53,7 +56,10 @@ class Moment(Struct, frozen=True):
     number: int | None = None
 
     def __str__(self) -> str:
-        return self.name or "the draft"
+        if self.kind in ("draft", "previous"):
+            return f"the {DRAFT if self.kind == 'draft' else BEFORE}"
+        is_named = self.kind != "publication" or self.number is not None
+        return self.name if is_named else f"the {self.name}"
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -173,8 +179,11 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         if history is not None:
             era = next((each for each in history.eras if each.is_draft), None)
             config = None if era is None else era.mark
-        else:
-            config = None if self.draft is None else self.draft.get(block)
+        elif self.draft is not None:
+            config = self.draft.get(block)
+        else:  # a block that was not saved since is the same
+            saved_at = self.timeline.saved_at.get(block)
+            config = None if saved_at is None else f"saved {saved_at}"
         if presence is None:
             return BlockCode(config=config)
         # Codes are known, and none of them is the present one.
@@ -261,6 +270,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return Name(moment.name, edited_at, moment.number)
         if moment.kind == "draft" and moment.name:
             return Name(DRAFT, edited_at)
+        if moment.kind == "previous":  # each block has its own moment
+            return Name(BEFORE)
         if (found := self._find_publication(moment.at, state)) is not None:
             return found.name(year, edited_at)
         if edited_at is not None:
