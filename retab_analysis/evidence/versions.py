@@ -61,6 +61,13 @@ class Moment(Struct, frozen=True):
         is_named = self.kind != "publication" or self.number is not None
         return self.name if is_named else f"the {self.name}"
 
+    def keep(self, name: Name) -> Name:
+        """The name as it was asked for, where two versions are one code."""
+        if self.kind == "draft":
+            return Name(DRAFT, name.edited_at)
+        is_time = self.kind == "time"
+        return Name(f"code of {self.name}", name.edited_at) if is_time else name
+
     @property
     def place(self) -> tuple[object, ...]:
         """What is equal for two names of one version."""
