@@ -41,7 +41,7 @@ def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) ->
     ``name`` is the argument's name, ``runs`` a RUNS frame: an id that runs carry is a version, too.
     """
     if isinstance(asked, date):
-        return Moment(asked.isoformat(), "time", _read_time(name, asked, source))
+        return _find_time(name, asked, source)
     if not isinstance(asked, str):
         return None
     word = asked.strip().casefold()
@@ -57,18 +57,20 @@ def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) ->
     if not its.is_empty():
         return _tell(its.row(0, named=True), source)
     if number is None and _DAY.match(asked.strip()):
-        return Moment(asked.strip(), "time", _read_time(name, asked, source))
+        return _find_time(name, asked.strip(), source)
     ran = runs.filter(pl.col("workflow_version_id") == asked)["created_at"]
     if len(ran):
         return Moment(asked, "run id", ran.max(), asked)  # type: ignore[arg-type]
     return None
 
 
-def _read_time(name: str, asked: date | str, source: Source) -> datetime | None:
-    """A date is the end of its day, but never later than now."""
-    now = source.client.api_time
-    found = read_moment(name, asked, now, last=True)
-    return None if found is None or found >= now else found
+def _find_time(name: str, asked: date | str, source: Source) -> Moment:
+    """A date is the end of its day; today is the draft."""
+    now, said = source.client.api_time, str(asked)
+    first, last = (read_moment(name, asked, now, last=each) for each in (False, True))
+    if first is None or last is None or first > now:
+        raise ConfigError(f"{name}={said!r} is in the future; it is {now:%Y-%m-%d %H:%M} UTC now")
+    return Moment(DRAFT, "draft") if last >= now else Moment(said, "time", last)
 
 
 def _find_current(name: str, asked: str, source: Source) -> Mapping[str, object]:

@@ -315,6 +315,9 @@ def _choose_of_version(listing: RunListing, moment: Moment) -> Choice:
     listing.reach(moment.at)
     while choose()[0].height < AROUND and moment.kind != "run id" and listing.read_older():
         pass
+    if moment.kind == "time" and listing.present.filter(created <= at).is_empty():
+        first = f"; the first listed run is of {listing.oldest:%-d %b %Y}" if listing.oldest else ""
+        raise ConfigError(f"{moment}: nothing had run then{first}")
     every = pl.concat(choose()[1]).unique("run_id").sort("created_at", "run_id", descending=True)
     return Choice(every, f"the runs of {moment}", moment)
 
@@ -353,6 +356,8 @@ def _find(listing: RunListing, name: str, wanted: Asked) -> Choice:
     assert wanted is not None
     assert not isinstance(wanted, date)
     if isinstance(wanted, str):
+        if not wanted.strip():
+            raise ConfigError(f"{name} is empty; give a run, a version or a date")
         if (found := _find_run(listing, name, wanted)) is not None:
             return found
         raise ConfigError(say_unknown(name, wanted, listing.source, listing.runs))

@@ -217,6 +217,8 @@ def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: 
         versions.name(plan.before, year),
         (Name("run") if plan.now is None else versions.name(plan.now, year)),
     )
+    if plan.now is not None and names[0].text == names[1].text:
+        names = plan.before.keep(names[0]), plan.now.keep(names[1])
     differing = {block for block, word in told.items() if word == "edited"}
     pairs = [(block, code) for block in differing for code in before[block].codes]
     keys = pl.DataFrame(pairs, _CODED, orient="row")

@@ -37,6 +37,9 @@ from retab_analysis.vocabulary import DRAFT, ERA, MOMENT
 _UNRUN = f"{ERA}not run"
 """The code of a block that was edited and has not run."""
 
+BEFORE = "code before"
+"""What the previous code of each block is called."""
+
 Kind = Literal["draft", "publication", "time", "run id", "previous"]
 
 
@@ -53,7 +56,17 @@ class Moment(Struct, frozen=True):
     number: int | None = None
 
     def __str__(self) -> str:
-        return self.name or "the draft"
+        if self.kind in ("draft", "previous"):
+            return f"the {DRAFT if self.kind == 'draft' else BEFORE}"
+        is_named = self.kind != "publication" or self.number is not None
+        return self.name if is_named else f"the {self.name}"
+
+    def keep(self, name: Name) -> Name:
+        """The name as it was asked for, where two versions are one code."""
+        if self.kind == "draft":
+            return Name(DRAFT, name.edited_at)
+        is_time = self.kind == "time"
+        return Name(f"code of {self.name}", name.edited_at) if is_time else name
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -269,6 +282,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return Name(moment.name, edited_at, moment.number)
         if moment.kind == "draft" and moment.name:
             return Name(DRAFT, edited_at)
+        if moment.kind == "previous":  # each block has its own moment
+            return Name(BEFORE)
         if (found := self._find_publication(moment.at, state)) is not None:
             return found.name(year, edited_at)
         if edited_at is not None:
