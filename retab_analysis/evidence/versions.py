@@ -282,8 +282,6 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             return Name(moment.name, edited_at, moment.number)
         if moment.kind == "draft" and moment.name:
             return Name(DRAFT, edited_at)
-        if moment.kind == "previous":  # each block has its own moment
-            return Name(BEFORE)
         if (found := self._find_publication(moment.at, state)) is not None:
             return found.name(year, edited_at)
         if edited_at is not None:
@@ -302,7 +300,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         touched = {block: at for block, at in before.items() if at != edited.get(block)}
         last, at = _find_latest(edited), touched.get(_find_latest(touched) or "")
         if at is None or last != _find_latest(touched):
-            return Name("code before")
+            return Name(BEFORE)
         return Name(self._edits.name(at, year), at)
 
     def name_run(
