@@ -245,23 +245,23 @@ def _make_row(row: Mapping[str, Any]) -> Row:
         (_day(row["last_ok_at"]),),
         (_day(row["published_at"]), row["published_description"]),
     )
-    return Row(sign, _TONES.get(sign, "other"), said, _make_cells(*cells))
+    return Row(row["workflow_id"], sign, _TONES.get(sign, "other"), said, _make_cells(*cells))
 
 
 def _make_eval_row(row: Mapping[str, Any]) -> Row:
-    sign, word, tone = WORDS[row["transition"]]
+    sign, word, tone, _ = WORDS[row["transition"]]
     cells = (
         (row["eval_name"] or row["eval_id"], row["eval_id"]),
         (row["reason"] or word,),
         (row["block_label"] or row["block_id"],),
         (_day(row["since_at"]) if row["since_at"] else None,),
     )
-    return Row(sign, tone, word, _make_cells(*cells))
+    return Row(row["eval_id"], sign, tone, word, _make_cells(*cells))
 
 
 def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
     lines = ([write_line(one_line(each, 200)) for each in cell if each] for cell in cells)
-    return tuple(Cell(tuple(each)) for each in lines)
+    return tuple(Cell("", tuple(each)) for each in lines)
 
 
 def _describe(row: Mapping[str, Any]) -> str:
@@ -275,7 +275,7 @@ def _describe(row: Mapping[str, Any]) -> str:
 
 
 def _describe_eval(row: Mapping[str, Any]) -> str:
-    sign, word, _ = WORDS[row["transition"]]
+    sign, word, *_ = WORDS[row["transition"]]
     name = f"{one_line(row['eval_name'] or row['eval_id'], 200)} ({row['eval_id']})"
     where = row["block_label"] or row["block_id"]
     parts = [row["reason"] or word, where and f"block {where}"]

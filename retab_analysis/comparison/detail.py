@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -21,9 +21,11 @@ from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Cell,
     Change,
+    Count,
     FailedTry,
     Line,
     Look,
+    Row,
     Span,
     Tone,
     write_line,
@@ -32,28 +34,43 @@ from retab_analysis.render.text import mark_line
 from retab_analysis.stats.word_marks import mark_words
 from retab_analysis.vocabulary import BROKEN, FAILING
 
-WORDS: Mapping[str, tuple[str, str, Tone]] = {
-    "regressed": ("✗", "broke", "bad"),
-    "newly_blocked": ("⊘", "broke", "blocked"),
-    "newly_errored": ("!", "error", "error"),
-    "suspect": ("?", "unclear", "doubt"),
-    "flaky": ("≈", "flaky", "flaky"),
-    "still_failing": ("×", "failing as before", "known"),
-    "incomplete": ("…", "no result", "other"),
-    "stale": ("○", "not run since the edit", "other"),
-    "added": ("+", "new", "other"),
-    "not_comparable": ("≠", "edited", "other"),
-    "removed": ("−", "removed", "other"),
-    "fixed": ("✓", "fixed", "good"),
-    "still_passing": ("·", "pass as before", "good"),
+
+class Word(NamedTuple):
+    """A sign and a word, the tone of both, and the key under which evals are counted."""
+
+    sign: str
+    word: str
+    tone: Tone
+    key: str
+
+    def make_count(self, number: int) -> Count:
+        plural = "s" * (self.key == "error" and number > 1)
+        return Count(self.key, number, f"{self.word}{plural}", self.tone)
+
+
+WORDS: Mapping[str, Word] = {
+    "regressed": Word("✗", "broke", "bad", "broke"),
+    "newly_blocked": Word("⊘", "broke", "blocked", "broke"),
+    "newly_errored": Word("!", "error", "error", "error"),
+    "suspect": Word("?", "unclear", "doubt", "unclear"),
+    "flaky": Word("≈", "flaky", "flaky", "flaky"),
+    "still_failing": Word("×", "failing as before", "known", "failing_as_before"),
+    "accepted": Word("×", "accepted", "known", "accepted"),  # whatever its transition
+    "incomplete": Word("…", "no result", "other", "no_result"),
+    "stale": Word("○", "not run since the edit", "other", "not_run"),
+    "added": Word("+", "new", "other", "new"),
+    "not_comparable": Word("≠", "edited", "other", "edited"),
+    "removed": Word("−", "removed", "other", "removed"),
+    "fixed": Word("✓", "fixed", "good", "fixed"),
+    "still_passing": Word("·", "pass as before", "good", "pass_as_before"),
     # Of a single result, where nothing is known of others.
-    "passed": ("·", "passed", "good"),
-    "failed": ("✗", "failed", "bad"),
-    "blocked": ("⊘", "blocked", "blocked"),
-    "error": ("!", "error", "error"),
-    "cancelled": ("…", "cancelled", "other"),
+    "passed": Word("·", "passed", "good", "passed"),
+    "failed": Word("✗", "failed", "bad", "failed"),
+    "blocked": Word("⊘", "blocked", "blocked", "blocked"),
+    "error": Word("!", "error", "error", "error"),
+    "cancelled": Word("…", "cancelled", "other", "cancelled"),
 }
-"""The sign, word and tone of each transition, in the order of the counts."""
+"""The sign and word of each transition, in the order of the counts."""
 
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that compare the whole value with the expected one; None if not known."""
@@ -67,22 +84,20 @@ _TEXT = 20_000
 _PATHS = 20
 _LONG_TEXT = 30  # in longer texts single words are marked, not the whole
 
-Row = Mapping[str, Any]
-
 
 # Names and marks
 
 
 def name_eval(story: Story) -> str:
     """An eval in one line: its name, or its id if it has no name."""
-    return one_line(story.name or story.id, LONGEST_NAME)
+    return one_line(story.name, LONGEST_NAME) or one_line(story.id, LONGEST_NAME)
 
 
 def name_block(story: Story) -> str:
     return story.block_name or one_line(story.block_id)
 
 
-def say_invalid(saved: Row) -> str:
+def say_invalid(saved: Mapping[str, Any]) -> str:
     """A sentence about a row of an EVALS frame that cannot run, with the reason."""
     issues = "; ".join(saved["validation_issues"] or ()) or saved["drift_detail"]
     why = one_line(issues or saved["validation_status"], 200)
@@ -95,27 +110,31 @@ def list_documents(story: Story) -> str:
 
 
 def say_word(story: Story) -> str:
-    return _words(story)[1]
+    return word_of(story).word
 
 
 def find_sign(story: Story) -> tuple[str, Tone]:
     """The sign of an eval; for one that is blocked or broke, its present state."""
-    sign, _, tone = _words(story)
-    if story.transition in BROKEN and story.state == "error":
-        return WORDS["newly_errored"][0], "error"
-    return sign, tone
+    is_error = story.transition in BROKEN and story.state == "error"
+    word = WORDS["newly_errored"] if is_error else word_of(story)
+    return word.sign, word.tone
 
 
-def _words(story: Story) -> tuple[str, str, Tone]:
-    return WORDS.get(story.transition, ("?", one_line(story.transition), "other"))
+def word_of(story: Story) -> Word:
+    unknown = Word("?", one_line(story.transition), "other", story.transition)
+    return WORDS.get(story.transition, unknown)
 
 
 # In a table
 
 
 def make_cells(story: Story, *, values: bool) -> tuple[Cell, ...]:
-    asserts = Cell((say_asserts(story, values=values),))
+    asserts = Cell("asserts", (say_asserts(story, values=values),))
     return _make_name(story), asserts, *_make_sides(story, values)
+
+
+def make_row(story: Story, cells: tuple[Cell, ...], brief: Line | None = None) -> Row:
+    return Row(story.id, *find_sign(story), say_word(story), cells, story.ended, brief)
 
 
 def _make_name(story: Story) -> Cell:
@@ -127,7 +146,7 @@ def _make_name(story: Story) -> Cell:
         Span(documents, "quiet", title=documents), *(Span(each, "quiet") for each in sure if says_p)
     )
     lines = (write_line(Span(name_eval(story), title=story.id)), below)
-    return Cell(tuple(filter(None, lines)))
+    return Cell("name", tuple(filter(None, lines)))
 
 
 def say_asserts(story: Story, *, values: bool) -> Line:
@@ -146,7 +165,7 @@ def _make_sides(story: Story, values: bool) -> tuple[Cell, Cell]:
         was = write_line(Span(before.state if before else "", "quiet"))
         share = f"passed {story.reading.now}"
         now = share if story.state == "mixed" else story.state or "not run"
-        return Cell((was,) if was else ()), Cell((write_line(now),))
+        return Cell("was", (was,) if was else ()), Cell("got", (write_line(now),))
     text = before.actual_value if before and before.has_passed else None
     was = write_line(Span(summarize_value(text), "quiet")) if text else ()
     lines, message = [say_got(story)], say_message(story)
@@ -155,7 +174,7 @@ def _make_sides(story: Story, values: bool) -> tuple[Cell, Cell]:
     # Do not repeat the words of the line below it.
     is_said = (story.got or "").startswith("{")
     folded = tuple(find_differences(story)[is_said:]) if story.fails else ()
-    return Cell((was,) if was else ()), Cell(tuple(lines), folded)
+    return Cell("was", (was,) if was else ()), Cell("got", tuple(lines), folded)
 
 
 def say_got(story: Story) -> Line:

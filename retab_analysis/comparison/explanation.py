@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 
 from retab_analysis.comparison.detail import say_sure
-from retab_analysis.comparison.headline import VerdictFacts
+from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.names import name_runs
 from retab_analysis.comparison.suite_test import SuiteTest, say_p_value, say_points
 from retab_analysis.markup import count_noun

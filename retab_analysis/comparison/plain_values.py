@@ -9,8 +9,9 @@ import polars as pl
 import polars.selectors as cs
 
 from retab_analysis.comparison.detail import name_eval, say_short, say_word
+from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.headline import VerdictFacts, write_heading
+from retab_analysis.comparison.situations import write_heading
 from retab_analysis.evidence.story import Story
 
 VALUE_COLUMNS = ("condition", "expected_value", "baseline_actual", "candidate_actual", "failure")
@@ -39,7 +40,11 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
             "exit_code": gate.exit_code,
             **{name: list(getattr(gate, name)) for name in _GATE},
         },
-        "counts": {each.word: each.number for each in facts.counts()},
+        "findings": [
+            {"kind": each.kind, "evals": len(each.stories), "numbers": [*each.numbers]}
+            for each in facts.found
+        ],
+        "counts": {each.key: each.number for each in facts.counts()},
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
     }
 

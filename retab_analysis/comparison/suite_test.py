@@ -142,3 +142,17 @@ def say_points(delta: float) -> str:
 
 def say_p_value(p: float) -> str:
     return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
+
+
+def say_rate(rate: float) -> str:
+    """A rate in percent with all its digits, up to four after the point."""
+    return f"{round(100 * rate, 4):g} %"
+
+
+def say_rates(before: float, now: float) -> tuple[str, str]:
+    """Two rates in whole percent, or with as many digits as tell them apart."""
+    for digits in range(4):
+        said = tuple(f"{100 * rate:.{digits}f} %" for rate in (before, now))
+        if said[0] != said[1] or before == now:
+            break
+    return said[0], said[1]

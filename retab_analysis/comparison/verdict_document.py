@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 import polars as pl
@@ -12,11 +11,11 @@ import polars as pl
 from retab_analysis.comparison.config_changes import readable, shorten_field
 from retab_analysis.comparison.detail import (
     describe,
-    find_sign,
     list_attempts,
     list_documents,
     list_stories,
     make_cells,
+    make_row,
     mark_texts,
     name_block,
     name_eval,
@@ -26,10 +25,12 @@ from retab_analysis.comparison.detail import (
     say_sure,
     say_word,
 )
+from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.headline import VerdictFacts, say_rates, write_heading
 from retab_analysis.comparison.names import rank_by_run, say_day
 from retab_analysis.comparison.next_step import NextStep
+from retab_analysis.comparison.situations import write_heading
+from retab_analysis.comparison.suite_test import say_rates
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -48,10 +49,9 @@ from retab_analysis.render.document import (
     Row,
     Span,
     Tone,
-    plain,
     write_line,
 )
-from retab_analysis.vocabulary import BROKEN, MOMENT, SURE
+from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, SURE
 
 SUITE = "suite"
 """The case for reasons that are not about a single eval."""
@@ -98,16 +98,11 @@ def make_document(
     facts: VerdictFacts,
     gate: Gate,
     explanation: str,
-    looks: tuple[int, datetime | None],
     step: NextStep | None,
     door: Door,
 ) -> Document:
-    """Make the document.
-
-    ``looks`` are the number of evals that one rerun may clear, and the time of the next look at the
-    others. ``step`` is the next step.
-    """
-    writer = _Writer(facts, gate, explanation, looks, door)
+    """Make the document; ``step`` is the next step."""
+    writer = _Writer(facts, gate, explanation, door)
     passed, of = facts.passing
     badge, tone = judge(gate)
     passing = f"{passed:,} of {of:,} pass" * (of > 0)
@@ -137,7 +132,6 @@ class _Writer:
     facts: VerdictFacts
     gate: Gate
     explanation: str
-    looks: tuple[int, datetime | None]
     door: Door
 
     @property
@@ -300,8 +294,7 @@ class _Writer:
 
     def _row(self, each: Story) -> Row:
         brief = say_got(each) if each.state == "error" and self.door.values else None
-        cells = make_cells(each, values=self.door.values)
-        return Row(*find_sign(each), say_word(each), cells, each.ended, brief)
+        return make_row(each, make_cells(each, values=self.door.values), brief)
 
     def _unsure(self, evals: list[Story]) -> Iterator[Part]:
         evals = [each for each in evals if not each.is_outage]
@@ -316,7 +309,7 @@ class _Writer:
             said.append(f"{count_noun(len(suspects), 'eval')} {verb}")
         if errors:
             said.append(f"{errors if suspects else count_noun(errors, 'eval')} ended in an error")
-        reruns, until = self.looks
+        reruns, until = self.facts.looks
         aside: list[str | Span] = []
         if reruns:
             is_one = min(reruns, len(evals)) == 1
@@ -342,37 +335,38 @@ class _Writer:
 
     def _folded(self) -> Iterator[Part]:
         facts = self.facts
-        yield from self._reasoned("No result", facts.of("incomplete"), is_named=True)
-        stale = facts.of("stale")
-        yield from self._reasoned("Not run since the edit", stale, is_named=True)
-        yield from self._reasoned("Fixed", facts.of("fixed"), is_named=True)
-        yield from self._reasoned("Flaky", facts.of("flaky"))
-        yield from self._reasoned("Failing as before", facts.of("still_failing"))
-        yield from self._reasoned("Not compared", facts.of("added", "not_comparable", "removed"))
-        yield from self._reasoned("Accepted", [s for s in facts.stories if s.id in facts.accepted])
+        for key, title, evals in (
+            ("no_result", "No result", facts.of("incomplete")),
+            ("not_run", "Not run since the edit", facts.of("stale")),
+            ("fixed", "Fixed", facts.of("fixed")),
+            ("flaky", "Flaky", facts.of("flaky")),
+            ("failing_as_before", "Failing as before", facts.of("still_failing")),
+            ("not_compared", "Not compared", facts.of(*NOT_COMPARED)),
+            ("accepted", "Accepted", [s for s in facts.stories if s.id in facts.accepted]),
+        ):
+            if evals:
+                yield self._reasoned(key, title, evals)
         sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
-        yield Folded("How this was compared, and how sure it is", None, tuple(sentences))
+        yield Folded("how", "How this was compared, and how sure it is", None, tuple(sentences))
         gate = self.gate
         rule = [f"The rule of the gate: {gate.rule}."] if gate.rule else []
         told = [*gate.reasons, *rule, *gate.notes]
         if told:
             title = "Why the gate fails" if gate.reasons else "The gate"
-            yield Folded(title, None, tuple(Note(write_line(one_line(each))) for each in told))
+            lines = tuple(Note(write_line(one_line(each))) for each in told)
+            yield Folded("gate", title, None, lines)
 
-    def _reasoned(
-        self, title: str, evals: Sequence[Story], *, is_named: bool = False
-    ) -> Iterator[Part]:
-        if not evals:
-            return
+    def _reasoned(self, key: str, title: str, evals: Sequence[Story]) -> Folded:
+        is_named = key in ("no_result", "not_run", "fixed")
         brief = write_line(f"{title}: {list_stories(evals, _NAMED)}.") if is_named else None
         rows = []
         for each in evals:
             name, asserts, _, got = make_cells(each, values=self.door.values)
-            why = Cell((write_line(say_reason(each, self.facts.year)),))
-            named = Cell((*name.lines, *((asserts.lines) if plain(asserts.lines[0]) else ())))
-            rows.append(Row(*find_sign(each), say_word(each), (named, why, got), each.ended))
+            why = Cell("why", (write_line(say_reason(each, self.facts.year)),))
+            named = Cell(name.key, (*name.lines, *(asserts.lines if asserts.lines[0] else ())))
+            rows.append(make_row(each, (named, why, got)))
         columns = (self.columns[0], ColumnTitle("why"), self.columns[-1])
-        yield Folded(title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
+        return Folded(key, title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
 
     def last(self) -> Line:
         row, n = self.facts.summary, self.facts.summary["n_evals"]
