@@ -315,7 +315,7 @@ def _settle(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep | N
 def _run_missing(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep | None:
     valid = [each.id for each in finding.stories if each.saved.is_valid]
     said, named = "Run the evals without a result", valid if len(valid) <= LISTED else []
-    return _test_edits(finding, facts, steps) or (steps.start(said, named) if valid else None)
+    return _settle(finding, facts, steps) or (steps.start(said, named) if valid else None)
 
 
 def _run_all(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep:
@@ -347,17 +347,19 @@ def _delete(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep:
 class Situation(NamedTuple):
     """What follows from a kind of finding.
 
-    ``headline`` is a template: its strong part, the rest, and an end that gives way to ``short``,
-    the form of another finding behind it. ``effect`` is what it does to the gate: it ``fails``, it
-    is in ``doubt``, or it is in doubt if nothing ``else`` says so. ``reason`` says why; without
-    one, evals are named. ``run`` is a step that runs something, ``look`` one for a person.
+    ``headline`` is a template: its strong part, the rest, and an end. One with an end takes one
+    more finding instead of it: its form ``behind`` a ✗ or ‼, or ``beside`` a ``?``. ``effect`` is
+    what a finding does to the gate: it ``fails``, it is in ``doubt``, or it is in doubt if nothing
+    ``else`` says so. ``reason`` says why; without one, evals are named. ``run`` is a step that runs
+    something, ``look`` one for a person.
     """
 
     mark: tuple[str, Tone]
     headline: str
     effect: Literal["fails", "doubt", "else", ""] = ""
     reason: str = ""
-    short: str = ""
+    behind: str = ""
+    beside: str = ""
     run: Step | None = None
     look: Step | None = None
 
@@ -373,9 +375,9 @@ _MISCOUNTED = "{results 0} missing or miscounted"
 _FEWER = "{numbers[0]:,} of {numbers[1]:,}"
 
 
-def _unrun(headline: str, short: str = "") -> Situation:
+def _unrun(headline: str, behind: str = "") -> Situation:
     """Evals that have not run as they are now."""
-    return Situation(_IDLE, headline, "doubt", _NOT_RUN, short, run=_test_edits)
+    return Situation(_IDLE, headline, "doubt", _NOT_RUN, behind, run=_test_edits)
 
 
 SITUATIONS: Mapping[Kind, Situation] = {
@@ -383,18 +385,18 @@ SITUATIONS: Mapping[Kind, Situation] = {
         ("…", "other"), f"{_FEWER} done|: {{so_far}}", "doubt", "{to_come}", run=_watch
     ),
     Kind.OUTAGE: Situation(
-        *(_GRAVE, "Outage|: {numbers[0]} of {evals 1} ended in an error", "fails"),
+        *(_GRAVE, "Outage|: {numbers[0]} of {evals 1} ended in an error|", "fails"),
         reason="Outage: {numbers[0]} of {evals 1} ended in an error; run them again.",
         run=_run_all,
     ),
     Kind.BROKE: Situation(
-        _BAD, "{broke}|{causes}", "fails", short="{n} broke", run=_test_edits, look=_fix
+        _BAD, "{broke}|{causes}|", "fails", behind="{n} broke", run=_test_edits, look=_fix
     ),
     Kind.EDITED_AGAIN: _unrun("{edited} and {not_run}", "{edited_again}"),
     Kind.STILL_BROKEN: Situation(
-        _BAD, "{broke}|{causes}", "fails", short="{n} {are} still broken", run=_test_edits
+        _BAD, "{broke}|{causes}|", "fails", behind="{n} {are} still broken", run=_test_edits
     ),
-    Kind.UNSURE: Situation(_BAD, "{broke}|{causes}", run=_settle),
+    Kind.UNSURE: Situation(_BAD, "{broke}|{causes}|", run=_settle),
     Kind.ERRS_ALWAYS: Situation(
         _BAD, "{evals} ended in an error| at every run since {errors_since}", "fails", look=_fix
     ),
@@ -408,7 +410,8 @@ SITUATIONS: Mapping[Kind, Situation] = {
     ),
     Kind.RUN_CANCELLED: Situation(
         *(_OPEN, "{block} was edited|; its run was cancelled before a result", "fails"),
-        short=_NO_RESULT,
+        behind=_NO_RESULT,
+        beside=_NO_RESULT,
         run=_run_missing,
         look=_fix,
     ),
@@ -416,15 +419,16 @@ SITUATIONS: Mapping[Kind, Situation] = {
         _OPEN, "No result yet|: {why_nothing}", "else", "nothing was decided", run=_run_all
     ),
     Kind.NO_RESULT: Situation(
-        *(_OPEN, "{n} of {evals 0} {have} no result", "fails"),
-        short=_NO_RESULT,
+        *(_OPEN, "{n} of {evals 0} {have} no result||", "fails"),
+        behind=_NO_RESULT,
+        beside=_NO_RESULT,
         run=_run_missing,
         look=_fix,
     ),
     Kind.DOES_NOT_ADD_UP: Situation(
-        *(_OPEN, "{results 0} of the run missing or miscounted", "fails"),
+        *(_OPEN, "{results 0} of the run missing or miscounted||", "fails"),
         reason=f"The run does not add up: {_MISCOUNTED}.",
-        short=_MISCOUNTED,
+        beside=_MISCOUNTED,
         run=_run_all,
     ),
     Kind.RULED_OUT: Situation(
@@ -441,7 +445,7 @@ SITUATIONS: Mapping[Kind, Situation] = {
     Kind.UNCLEAR: Situation(
         *(_OPEN, "{evals} may have broken|{since_edit}|{nothing_else}", "doubt"),
         reason="{evals} may have broken",
-        short="{n} may have broken",
+        beside="{n} may have broken",
         run=_settle,
     ),
     Kind.FELL_ONCE: Situation(
@@ -452,7 +456,7 @@ SITUATIONS: Mapping[Kind, Situation] = {
     Kind.ERROR: Situation(
         *(_OPEN, "{evals} ended in an error||{nothing_broke}", "doubt"),
         reason="{evals} ended in an error",
-        short="{n} ended in an error",
+        beside="{n} ended in an error",
         run=_settle,
     ),
     Kind.EDITED: _unrun("{edited} and {not_run} yet|; before that {nothing} broke"),
@@ -485,7 +489,9 @@ SITUATIONS: Mapping[Kind, Situation] = {
     ),
     Kind.FIRST_RUN: Situation(_IDLE, "First run|: {first}; the next check compares with it"),
     Kind.NOTHING_TO_COMPARE: Situation(_IDLE, f"Nothing to compare yet|: {_FEWER} pass"),
-    Kind.FIXED: Situation(_GOOD, "{evals} {fixed}|{between}, {nothing} broke", short="{n} {fixed}"),
+    Kind.FIXED: Situation(
+        _GOOD, "{evals} {fixed}|{between}, {nothing} broke", behind="{n} {fixed}"
+    ),
     Kind.NOTHING_BROKE: Situation(
         _GOOD, f"{{Nothing}} broke|{{between}}: {_FEWER} pass{{failing}}"
     ),
@@ -493,14 +499,15 @@ SITUATIONS: Mapping[Kind, Situation] = {
 
 
 def write_heading(facts: VerdictFacts) -> Heading:
-    """The first finding; after what ran, the next one with a short form follows."""
+    """The first finding, and the next one with a form for its place."""
     first, *others = facts.found
-    about, words = SITUATIONS[first.kind], _Words(first, facts)
-    strong, rest, end = (*map(words.fill, about.headline.split("|")), "", "")[:3]
-    if about.mark in (_BAD, _GRAVE, _OPEN):
-        told = (_Words(each, facts).fill(SITUATIONS[each.kind].short) for each in others)
-        end = next((f"; {each}" for each in told if each), end)
-    kept, rest = max(LONGEST - len(about.mark[0]) - 1 - len(strong), 0), f"{rest}{end}"
+    about = SITUATIONS[first.kind]
+    strong, *more = map(_Words(first, facts).fill, about.headline.split("|"))
+    form = "beside" if about.mark == _OPEN else "behind"
+    if len(more) > 1:
+        told = (_Words(e, facts).fill(getattr(SITUATIONS[e.kind], form)) for e in others)
+        more[1] = next((f"; {each}" for each in told if each), more[1])
+    kept, rest = max(LONGEST - len(about.mark[0]) - 1 - len(strong), 0), "".join(more)
     if len(rest) > kept:
         rest = f"{rest[: max(kept - 1, 0)].rstrip()}…" if kept else ""
     return Heading(*about.mark, one_line(strong, LONGEST - 2), rest)
