@@ -36,7 +36,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from retab_analysis.arguments import find_nearest
+from retab_analysis.arguments import find_nearest, naming
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
@@ -201,7 +201,8 @@ def make_plan(
         pass
     against = None
     if not (isinstance(baseline, str) and baseline == LAST_GOOD):
-        against = _find_baseline(listing, now, baseline)
+        with naming("baseline"):
+            against = _find_baseline(listing, now, baseline)
     if against and now.of_version is not None and against.of_version is not None:
         return _plan_versions(listing, (against, now), (str(baseline), str(candidate)))
     since = _choose_since(listing, now.runs, newest, limits)
@@ -258,7 +259,8 @@ def _plan_versions(
 
 def _find_candidate(listing: RunListing, wanted: Runs | None) -> Choice:
     if wanted is not None:
-        return _find(listing, "candidate", wanted, None)
+        with naming("candidate"):
+            return _find(listing, "candidate", wanted, None)
     while (found := listing.present.filter(STANDS).head(1)).is_empty() and listing.read_older():
         pass
     if not found.is_empty():

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from retab_analysis.arguments import check_count, check_share
+from retab_analysis.arguments import check_count, check_share, naming
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.edits import add_config_changes
 from retab_analysis.checks.plan import (
@@ -247,11 +247,12 @@ def make_verdict(asked: Question, kept: Memory, progress: Progress | bool | None
     workflow, versions = source.read_surroundings()
     plan, checked = _choose_runs(asked, kept)
     if asked.between_versions and not plan.versions:
-        raise ConfigError(
-            f"baseline={asked.baseline!r} and candidate={asked.candidate!r} do not both name a "
-            f'version; write "v5", "published", "draft" or the id of one, or check(…) for runs. '
-            f"{listing}"
-        )
+        with naming("baseline"):
+            raise ConfigError(
+                f"baseline={asked.baseline!r} and candidate={asked.candidate!r} do not both name a "
+                'version; write "v5", "published", "draft" or the id of one, or check(…) for runs. '
+                f"{listing}"
+            )
     with contextlib.closing(choose_progress(progress, "results", "runs")) as bar:
         results = read_results(plan, source, bar)
         timeline = choose_timeline(plan, results, source)

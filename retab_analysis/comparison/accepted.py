@@ -17,7 +17,7 @@ from typing import Annotated, NamedTuple
 import polars as pl
 from msgspec import Meta, Struct, ValidationError, convert, structs
 
-from retab_analysis.arguments import check_path, find_named, resolve
+from retab_analysis.arguments import check_path, find_named, naming, resolve
 from retab_analysis.comparison.detail import list_stories
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
@@ -135,7 +135,8 @@ class Policy:
 def find_evals(stories: Iterable[Story], names: Iterable[str]) -> dict[str, str]:
     """The ids of evals that are given by id or name; unknown ones are left out."""
     known = name_by_id(stories)
-    found = ((each, find_named("eval", each, known)) for each in names)
+    with naming("accepted"):
+        found = [(each, find_named("eval", each, known)) for each in names]
     return {each: eval_id for each, eval_id in found if eval_id is not None}
 
 
@@ -172,9 +173,10 @@ def read_accepted(given: GivenAccepted = None) -> Policy:
     """The policy of an argument ``accepted``."""
     if given is None:
         return replace(read_accepted(_of_session), is_default=True)
-    if isinstance(given, os.PathLike) or (isinstance(given, str) and given.endswith(".toml")):
-        return read_policy(given)
-    return Policy(tuple(map(Accepted, dict.fromkeys(check_texts("accepted", given)))))
+    with naming("accepted"):
+        if isinstance(given, os.PathLike) or (isinstance(given, str) and given.endswith(".toml")):
+            return read_policy(given)
+        return Policy(tuple(map(Accepted, dict.fromkeys(check_texts("accepted", given)))))
 
 
 def check_texts(name: str, values: object) -> tuple[str, ...]:

@@ -211,13 +211,13 @@ TABLE: dict[str, Row] = {
     "first run, nothing passes": Row(
         lambda: LetteredApi({f"x{at}": "F" for at in range(5)}),
         2,
-        "○ First run: 0 of 5 pass",
+        "○ First run: all 5 fail",
         VALUES,
     ),
     "first run": Row(
         lambda: LetteredApi({f"x{at}": "P" for at in range(5)}),
         0,
-        "○ First run: 5 of 5 pass; the next check compares with it",
+        "○ First run: all 5 pass; the next check compares with it",
         None,
     ),
     "an error twice": Row(
