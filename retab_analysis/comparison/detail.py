@@ -15,7 +15,7 @@ import polars as pl
 from retab_analysis.comparison.json_diff import ABSENT, diff_documents
 from retab_analysis.comparison.json_values import parse_json, write_json, write_path
 from retab_analysis.comparison.names import say_day
-from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.story import Side, Story
 from retab_analysis.evidence.transitions import find_reason
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -28,10 +28,11 @@ from retab_analysis.render.document import (
     Row,
     Span,
     Tone,
+    plain,
     write_line,
 )
 from retab_analysis.render.text import mark_line
-from retab_analysis.stats.word_marks import mark_words
+from retab_analysis.stats.word_marks import Segment, mark_words
 from retab_analysis.vocabulary import BROKEN, FAILING
 
 
@@ -71,6 +72,9 @@ WORDS: Mapping[str, Word] = {
     "cancelled": Word("…", "cancelled", "other", "cancelled"),
 }
 """The sign and word of each transition, in the order of the counts."""
+
+SCORED = ("similarity_gte", "split_iou_gte")
+"""The conditions with a score that people read."""
 
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that compare the whole value with the expected one; None if not known."""
@@ -128,9 +132,9 @@ def word_of(story: Story) -> Word:
 # In a table
 
 
-def make_cells(story: Story, *, values: bool) -> tuple[Cell, ...]:
+def make_cells(story: Story, year: int | None, *, values: bool) -> tuple[Cell, ...]:
     asserts = Cell("asserts", (say_asserts(story, values=values),))
-    return _make_name(story), asserts, *_make_sides(story, values)
+    return _make_name(story), asserts, *_make_sides(story, year, values)
 
 
 def make_row(story: Story, cells: tuple[Cell, ...], brief: Line | None = None) -> Row:
@@ -159,26 +163,66 @@ def say_asserts(story: Story, *, values: bool) -> Line:
     return write_line(Span(path, "code"), gap, Span(condition, look))
 
 
-def _make_sides(story: Story, values: bool) -> tuple[Cell, Cell]:
+def _make_sides(story: Story, year: int | None, values: bool) -> tuple[Cell, Cell]:
     before = story.was
     if not values:
         was = write_line(Span(before.state if before else "", "quiet"))
         share = f"passed {story.reading.now}"
         now = share if story.state == "mixed" else story.state or "not run"
+        if story.is_shown_by_other and story.shown is not None:
+            now = f"{story.shown.state}{_say_other_day(story, year)}"
         return Cell("was", (was,) if was else ()), Cell("got", (write_line(now),))
-    text = before.actual_value if before and before.has_passed else None
-    was = write_line(Span(summarize_value(text), "quiet")) if text else ()
-    lines, message = [say_got(story)], say_message(story)
+    was = write_line(Span(_say_was(story), "quiet"))
+    lines, message = [say_got(story, year)], say_message(story)
     if message and story.state != "error":
         lines.append(write_line(Span(one_line(message, 300), "quiet")))
-    # Do not repeat the words of the line below it.
-    is_said = (story.got or "").startswith("{")
-    folded = tuple(find_differences(story)[is_said:]) if story.fails else ()
+    # Do not repeat the words of the line above.
+    is_said = _is_told_inside(story)
+    folded = tuple(find_differences(story)[is_said:]) if story.failure or story.fails else ()
     return Cell("was", (was,) if was else ()), Cell("got", tuple(lines), folded)
 
 
-def say_got(story: Story) -> Line:
-    text, state, expected = story.got, story.state, story.expected_value
+def _say_was(story: Story) -> str:
+    """The value of its last pass, with its score if it has one."""
+    was = story.was if story.was and story.was.has_passed else None
+    text = None if was is None else was.actual_value
+    score = _say_score(story, was)
+    return ": ".join(filter(None, (score, summarize_value(text) if text else None)))
+
+
+def _say_score(story: Story, side: Side | None) -> str | None:
+    """A score with two digits, or with as many as tell it from the threshold."""
+    if side is None or side.score is None or story.condition_kind not in SCORED:
+        return None
+    said, least = f"{side.score:.2f}", side.score - (side.margin or 0)
+    return f"{side.score:.6g}" if said == f"{least:.2f}" != f"{side.score:.6g}" else said
+
+
+def _say_other_day(story: Story, year: int | None) -> str:
+    at = story.last_failed_at
+    return f" on {say_day(at, year)}" if at is not None else " in an earlier run"
+
+
+def _is_told_inside(story: Story) -> bool:
+    """Whether *got* is what differs inside the value: an object, or a list as long as before."""
+    text, was = story.got or "", story.was.actual_value if story.was else None
+    is_alike = was is not None and summarize_value(was) == summarize_value(text)
+    return text[:1] == "{" or (text[:1] == "[" and is_alike)
+
+
+def say_got(story: Story, year: int | None) -> Line:
+    """What made its word, with the day if another run than the checked ones shows it."""
+    told = _say_value(story)
+    if plain(told) == _say_was(story) and story.failure:  # the value is no news
+        told = write_line(Span(one_line(say_message(story), 300), "wrong"))
+    elif plain(told) == _say_was(story) and told:
+        told = write_line(Span("the same value", "wrong"))
+    return (*told, *write_line(_say_other_day(story, year) * story.is_shown_by_other))
+
+
+def _say_value(story: Story) -> Line:
+    side, text, expected = story.shown, story.got, story.expected_value
+    state = None if side is None else side.state
     if state is None or (text is None and state not in ("error", "failed", "blocked", "mixed")):
         said = {"cancelled": "cancelled", "unscored": "no verdict"}.get(state or "", "not run")
         return write_line(Span(said, "quiet"))
@@ -191,14 +235,21 @@ def say_got(story: Story) -> Line:
         segments = mark_words((expected or "")[1:-1], text[1:-1])
         looks: dict[str, Any] = {"equal": "value", "added": "wrong"}
         kept = [each for each in segments if each.kind in looks]
-        return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
-    if text.startswith("{") and (inside := find_differences(story)):
-        others = len(inside) - 1
-        more = f"; and {count_noun(others, 'more place')}" if others else ""
-        return (Span(f"{inside[0].label}: ", "strong"), *inside[0].line, *write_line(more))
-    missing = find_missing(expected, story.was.actual_value if story.was else None, text)
+        if not _is_tiny(segments):
+            return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
+    score = _say_score(story, side)
+    start = write_line(score and Span(score, "wrong"), score and ": ")
+    inside = find_differences(story) if _is_told_inside(story) else []
+    if inside:
+        more = f"; and {count_noun(len(inside) - 1, 'more place')}" if inside[1:] else ""
+        head = Span(f"{inside[0].label}: ", "strong")
+        return (*start, head, *inside[0].line, *write_line(more))
+    was = story.was.actual_value if story.was and story.was.has_passed else None
+    if was and was != text and summarize_value(was) == summarize_value(text):
+        return (*start, *mark_change(was, text))
+    missing = find_missing(expected, was, text)
     without = f", without {', '.join(missing[:3])}" if missing else ""
-    return write_line(Span(f"{summarize_value(text)}{without}", "wrong"))
+    return (*start, Span(f"{summarize_value(text)}{without}", "wrong"))
 
 
 def find_differences(story: Story) -> list[Change]:
@@ -221,10 +272,10 @@ def say_message(story: Story) -> str:
 # In words
 
 
-def say_short(story: Story, *, values: bool) -> str:
+def say_short(story: Story, year: int | None, *, values: bool) -> str:
     """Why it does not pass, in a line: ``expected 18.5, got 1``."""
-    got = one_line("".join(span.text for span in say_got(story)), 200)
-    state = story.state
+    got = one_line(mark_line(say_got(story, year)), 200)
+    state = None if story.shown is None else story.shown.state
     if not values or state is None:
         return say_word(story) if state in (None, "failed", "mixed") else str(state)
     if state == "error":
@@ -249,7 +300,7 @@ def describe(story: Story, year: int | None, *, values: bool) -> list[str]:
         facts |= {"was": was, "got": story.got}
     width = max(map(len, facts))
     told = [f"  {name:<{width}}  {one_line(said, 500)}" for name, said in facts.items() if said]
-    said = f"{name_eval(story)} ({one_line(story.id)}): {say_short(story, values=values)}"
+    said = f"{name_eval(story)} ({one_line(story.id)}): {say_short(story, year, values=values)}"
     inside = []
     if values and was is not None and story.got is not None:
         inside = list_differences(was, story.got)
@@ -435,10 +486,17 @@ def mark_change(before: str | None, after: str | None) -> Line:
     """Mark what changed: single words in texts, other values as a whole."""
     are_texts = all(v is None or (v.startswith('"') and len(v) <= _TEXT) for v in (before, after))
     if are_texts and before is not None and after is not None:
-        return mark_texts(before, after, _NEAR)
+        is_whole = max(len(before), len(after)) <= _LONGEST
+        if not is_whole or not _is_tiny(mark_words(before, after)):
+            return mark_texts(before, after, _NEAR)
     sides = [(before, "removed"), (after, "added")]
     spans = [Span(one_line(v, _LONGEST), look) for v, look in sides if v is not None]  # type: ignore[arg-type]
     return write_line(*(part for span in spans for part in (span, " ")))[: 2 * len(spans) - 1]
+
+
+def _is_tiny(segments: Iterable[Segment]) -> bool:
+    """Whether the marks of a difference have fewer than three letters, which eyes miss."""
+    return sum(len(each.text.strip()) for each in segments if each.kind != "equal") < 3
 
 
 def mark_texts(before: str, after: str, around: int = _AROUND) -> Line:

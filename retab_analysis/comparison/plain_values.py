@@ -51,7 +51,7 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
 
 def list_brief(facts: VerdictFacts, *, values: bool) -> list[dict[str, Any]]:
     told = (each for each in facts.stories if each.transition != "still_passing")
-    return [_make_brief(each, values) for each in told]
+    return [_make_brief(each, facts.year, values) for each in told]
 
 
 def shorten(told: dict[str, Any]) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def _cut_texts(value: Any) -> Any:
     return value
 
 
-def _make_brief(each: Story, values: bool) -> dict[str, Any]:
-    p = each.p
+def _make_brief(each: Story, year: int | None, values: bool) -> dict[str, Any]:
+    p, said = each.p, say_short(each, year, values=values)
     row: dict[str, Any] = {
         "eval_id": each.id,
         "eval_name": name_eval(each),
@@ -94,7 +94,9 @@ def _make_brief(each: Story, values: bool) -> dict[str, Any]:
         "block_id": each.block_id,
         "block_label": each.block_label,
         "p_regressed": None if p is None else round(p, 2),
-        "said": say_short(each, values=values)[:_LONGEST] if each.fails else None,
+        "said": say_short(each, year, values=values)[:_LONGEST]
+        if each.failure or each.fails
+        else None,
     }
     return {name: value for name, value in row.items() if value not in (None, "")}
 

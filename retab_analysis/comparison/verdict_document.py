@@ -293,8 +293,10 @@ class _Writer:
         return f"The edit is not known: {edits.why}."
 
     def _row(self, each: Story) -> Row:
-        brief = say_got(each) if each.state == "error" and self.door.values else None
-        return make_row(each, make_cells(each, values=self.door.values), brief)
+        brief = (
+            say_got(each, self.facts.year) if each.state == "error" and self.door.values else None
+        )
+        return make_row(each, make_cells(each, self.facts.year, values=self.door.values), brief)
 
     def _unsure(self, evals: list[Story]) -> Iterator[Part]:
         evals = [each for each in evals if not each.is_outage]
@@ -361,7 +363,7 @@ class _Writer:
         brief = write_line(f"{title}: {list_stories(evals, _NAMED)}.") if is_named else None
         rows = []
         for each in evals:
-            name, asserts, _, got = make_cells(each, values=self.door.values)
+            name, asserts, _, got = make_cells(each, self.facts.year, values=self.door.values)
             why = Cell("why", (write_line(say_reason(each, self.facts.year)),))
             named = Cell(name.key, (*name.lines, *(asserts.lines if asserts.lines[0] else ())))
             rows.append(make_row(each, (named, why, got)))
@@ -396,7 +398,7 @@ def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case
     attempts = () if passes_as_before else list_attempts(story, values=values)
     if story.id in gate.failing:
         details = "\n".join(describe(story, year, values=values))
-        return Case(*about, "failed", say_short(story, values=values), details, attempts)
+        return Case(*about, "failed", say_short(story, year, values=values), details, attempts)
     if story.passes_in_the_end and story.transition != "stale":
         return Case(*about, "passed", attempts=attempts)
     why = f"{say_word(story)}: {say_reason(story, year)}"

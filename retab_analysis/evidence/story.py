@@ -169,6 +169,8 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     held: tuple[Outcome, ...] = ()
     was: Side | None = None
     now: Side | None = None
+    last_failure: Side | None = None  # of a broken eval without a failure now
+    last_failed_at: datetime | None = None
     reading: Reading = NOTHING_READ
     saved: SavedNow = NOTHING_SAVED
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
@@ -289,14 +291,24 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return self.state in (*FAILING, "mixed")
 
     @property
+    def is_shown_by_other(self) -> bool:
+        """Whether it is broken, and another run than the checked ones shows that."""
+        return self.transition in BROKEN and self.last_failure is not None
+
+    @property
+    def shown(self) -> Side | None:
+        """The result that made its word: of a broken eval its last failure."""
+        return self.last_failure if self.is_shown_by_other else self.now
+
+    @property
     def got(self) -> str | None:
-        return None if self.now is None else self.now.actual_value
+        return None if self.shown is None else self.shown.actual_value
 
     @property
     def failure(self) -> str | None:
-        if self.now is None or not self.fails:
+        now = self.now if self.fails else self.shown
+        if now is None or now.state not in (*FAILING, "mixed"):
             return None
-        now = self.now
         message = now.status_message if now.failure_message is None else now.failure_message
         return ": ".join(each for each in (now.failure_code, message) if each is not None) or None
 

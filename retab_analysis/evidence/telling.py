@@ -67,7 +67,8 @@ def tell(
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
     now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
     readings = _read_model(held, ledger, findings, own_past=own_past)
-    shown = _read_shown(results, (*held, *now))
+    failed = [*map(_find_failure, outcomes, now, readings)]
+    shown = _read_shown(results, (*held, *now, *failed))
     gaps = _find_gaps(ledger, readings, after_gaps)
     known = _describe_saved(ledger, saved)
     stories = []
@@ -90,6 +91,8 @@ def tell(
             now=is_now,
             reading=readings[index],
             saved=known[index],
+            last_failure=_sum_up(failed[index], shown),
+            last_failed_at=next((each.moment for each in failed[index]), None),
             has_own_past=own_past,
             is_beyond_gap=gaps[index],
             errors_since=about.errors_since,
@@ -222,6 +225,15 @@ def _read_model(
     now = histories.observed[:, histories.candidate :].any(axis=1)
     known = histories.decided | (findings.is_broken & ~now)
     return findings.read(after, known)
+
+
+def _find_failure(
+    outcomes: Sequence[Outcome], now: Sequence[Outcome], reading: Reading
+) -> list[Outcome]:
+    """Of a broken eval without a failure now: its failure nearest to the checked run."""
+    if not reading.is_broken or any(each.state in NOT_PASSING for each in now):
+        return []
+    return [each for each in outcomes if each.is_present and each.state in NOT_PASSING][-1:]
 
 
 def _read_shown(

@@ -80,7 +80,9 @@ class Judgement:
     def make_row(self, eval_id: str) -> Row:
         if eval_id not in self._rows:
             story = self.stories[eval_id]
-            self._rows[eval_id] = make_row(story, make_cells(story, values=self.values))
+            self._rows[eval_id] = make_row(
+                story, make_cells(story, self.facts.year, values=self.values)
+            )
         return self._rows[eval_id]
 
     def say_reason(self, eval_id: str) -> str:
@@ -464,7 +466,9 @@ def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iter
             if (key := (story.id, story.transition)) in said:
                 continue
             said.add(key)
-            words = dict.fromkeys((say_word(story), say_short(story, values=values)))
+            words = dict.fromkeys(
+                (say_word(story), say_short(story, facts.look.year, values=values))
+            )
             documents = f" [{list_documents(story)}]" if list_documents(story) else ""
             yield one_line(
                 f"{find_sign(story)[0]} {name_eval(story)}{documents}: {'; '.join(words)}"
