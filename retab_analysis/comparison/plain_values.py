@@ -94,9 +94,7 @@ def _make_brief(each: Story, year: int | None, values: bool) -> dict[str, Any]:
         "block_id": each.block_id,
         "block_label": each.block_label,
         "p_regressed": None if p is None else round(p, 2),
-        "said": say_short(each, year, values=values)[:_LONGEST]
-        if each.failure or each.fails
-        else None,
+        "said": said[:_LONGEST] if each.failure or each.fails else None,
     }
     return {name: value for name, value in row.items() if value not in (None, "")}
 
