@@ -30,8 +30,7 @@ from retab_analysis.comparison.detail import WHOLE
 from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
-from retab_analysis.comparison.json_diff import differing_paths
-from retab_analysis.comparison.json_values import split_path
+from retab_analysis.comparison.json_diff import differing_paths, split_path
 from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.next_step import NextStep
 from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows, shorten
@@ -50,7 +49,7 @@ from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
 from retab_analysis.schema import CONFIG_CHANGES
-from retab_analysis.schema.polars_threads import check_polars_threads
+from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.vocabulary import BROKEN
 
 _DIFF, _VALUES = (

@@ -12,8 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.json_diff import ABSENT, diff_documents
-from retab_analysis.comparison.json_values import Verbatim, parse_json, write_json, write_path
+from retab_analysis.comparison.json_diff import (
+    ABSENT,
+    Verbatim,
+    diff_documents,
+    parse_json,
+    write_json,
+    write_path,
+)
 from retab_analysis.comparison.names import LABEL
 from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Story

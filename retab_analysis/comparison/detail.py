@@ -12,8 +12,13 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from retab_analysis.comparison.json_diff import ABSENT, diff_documents
-from retab_analysis.comparison.json_values import parse_json, write_json, write_path
+from retab_analysis.comparison.json_diff import (
+    ABSENT,
+    diff_documents,
+    parse_json,
+    write_json,
+    write_path,
+)
 from retab_analysis.comparison.names import say_day
 from retab_analysis.evidence.story import Side, Story
 from retab_analysis.evidence.transitions import find_reason

@@ -262,12 +262,11 @@ def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
     missing = tuple(each for each in facts.of("incomplete") if each not in lost)
     cancelled = {each.block_id for each in missing if each.state == "cancelled"}
     its = {each for each in facts.stories if each.block_id in cancelled}
-    has_cancelled = bool((facts.sides.candidate["state"] == "cancelled").any())
     if missing and not any(each.saved.is_valid for each in missing):
         yield Finding(Kind.DOES_NOT_FIT, missing)
     elif len(cancelled) == 1 and its == {*missing} and all(s.ran_on_new_code for s in its):
         yield Finding(Kind.RUN_CANCELLED, missing)
-    elif not facts.is_decided and (has_cancelled or not facts.of("newly_errored")):
+    elif not facts.is_decided and ("cancelled" in facts.states or not facts.of("newly_errored")):
         yield Finding(Kind.NOTHING_DECIDED, missing)
     elif missing:
         of = facts.passing[1] + sum(each.state is None for each in missing)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-LISTED = 12  # how many evals are named, and how many reruns advised, in a terminal
+from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
+from retab_analysis.markup import count_noun, one_line
+
+_LISTED = 12  # how many evals are named, and how many reruns advised, in a terminal
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -33,45 +36,76 @@ class NextStep:
         return said if self.otherwise is None else f"{said}; {self.otherwise}"
 
 
-@dataclass(frozen=True, slots=True)
 class Steps:
-    """The steps of one workflow: its id, and the file of accepted failures, as you type them."""
+    """The steps of one verdict: of a finding, one that runs something or a look, or None."""
 
-    id: str
-    accepted: str
+    def __init__(self, facts: VerdictFacts) -> None:
+        frames = (facts.sides.around.workflow, facts.sides.candidate)
+        ids = [each["workflow_id"].drop_nulls() for each in frames if each is not None]
+        self.id = one_line(next((each[0] for each in ids if len(each)), "…"))
+        self.facts, self.accepted = facts, facts.sides.accepted.path
 
-    def settle(self, sentence: str) -> NextStep:
-        command = self._check(f" --settle {LISTED}")
-        return NextStep(sentence, "verdict = ra.settle(verdict)", command, call="ra.settle(…)")
-
-    def start(
-        self, sentence: str, evals: Sequence[str] = (), *, only_edited: bool = False
-    ) -> NextStep:
-        more = f", evals={json.dumps(evals)}" if evals else ', only="edited"' * only_edited
+    def start(self, sentence: str, more: str = "", option: str = "") -> NextStep:
         call = f"ra.start_runs({json.dumps(self.id)}{more})"
-        command = self._check(f" --start{' --only edited' * only_edited}")
-        return NextStep(sentence, f"run = {call}", command, call=call)
+        return NextStep(sentence, f"run = {call}", self._shell(f" --start{option}"), call=call)
 
-    def watch(self) -> NextStep:
-        call = f"ra.watch(workflow_id={json.dumps(self.id)})"
-        command = f"retab-analysis watch {shlex.quote(self.id)}"
+    def run_all(self, finding: Finding) -> NextStep:
+        return self.start("Run the workflow again")
+
+    def watch(self, finding: Finding) -> NextStep:
+        doubts = self.facts.sides.read.doubts
+        if finding.kind is Kind.NEWER_RUN and all(each.kind != "going on" for each in doubts):
+            return self.run_all(finding)
+        call, command = f"ra.watch(workflow_id={json.dumps(self.id)})", "retab-analysis watch "
+        command += shlex.quote(self.id)
         return NextStep("A run goes on; watch it", f"view = {call}", command, call=call)
 
-    def check_again(self, sentence: str) -> NextStep:
-        call = f"ra.check({json.dumps(self.id)})"
-        return NextStep(sentence, f"verdict = {call}", self._check(), call=call)
+    def test_edits(self, finding: Finding) -> NextStep | None:
+        """For evals that have not run as they are now: the run that tests them, or its start."""
+        stale = {each.block_id for each in finding.stories if each.saved.stale}
+        if stale and self.facts.find_going(stale):
+            return self.watch(finding)
+        said = "Run the evals that were edited or never ran"
+        return self.start(said, ', only="edited"', " --only edited") if stale else None
 
-    def see(self, sentence: str, otherwise: NextStep | None = None) -> NextStep:
-        command = self._check(" report.html --values", "report")
-        return NextStep(sentence, "verdict.values()", command, otherwise, ".values()")
+    def settle(self, finding: Finding) -> NextStep | None:
+        reruns, _ = self.facts.looks
+        if (tests := self.test_edits(finding)) or not reruns:
+            return tests
+        clears = "may clear it" if reruns == 1 else "may clear them"
+        said = f"Run {count_noun(reruns, 'eval')} again, once, which {clears}"
+        command = self._shell(f" --settle {_LISTED}")
+        return NextStep(said, "verdict = ra.settle(verdict)", command, call="ra.settle(…)")
 
-    def fix(self) -> NextStep:
+    def run_missing(self, finding: Finding) -> NextStep | None:
+        valid = [each.id for each in finding.stories if each.saved.is_valid]
+        named = f", evals={json.dumps(valid)}" if len(valid) <= _LISTED else ""
+        started = self.start("Run the evals without a result", named) if valid else None
+        return self.settle(finding) or started
+
+    def see(self, finding: Finding, more: str = "", known: NextStep | None = None) -> NextStep:
+        command = self._shell(" report.html --values", "report")
+        said = f"See what each eval got{more}"
+        return NextStep(said, "verdict.values()", command, known, ".values()")
+
+    def fix(self, finding: Finding) -> NextStep:
         file = self.accepted or "accepted.toml"
         call = f'.accept({json.dumps(file)}, reason="…")'
         shell = f'retab-analysis accept {shlex.quote(self.id)} {shlex.quote(file)} --reason "…"'
         known = NextStep("where a failure is known", f"verdict{call}", shell, call=call)
-        return self.see("See what each eval got, and fix it", known)
+        return self.see(finding, ", and fix it", known)
 
-    def _check(self, options: str = "", command: str = "check") -> str:
+    def delete(self, finding: Finding) -> NextStep:
+        gone = (each.lines or json.dumps(each.entry.id) for each in self.facts.outdated)
+        return NextStep(f"Delete {', '.join(gone)} from {self.accepted or 'accepted='}")
+
+    def check_again(self, sentence: str) -> NextStep:
+        call = f"ra.check({json.dumps(self.id)})"
+        return NextStep(sentence, f"verdict = {call}", self._shell(), call=call)
+
+    def _shell(self, options: str = "", command: str = "check") -> str:
         known = f" --accepted {shlex.quote(self.accepted)}" if self.accepted else ""
         return f"retab-analysis {command} {shlex.quote(self.id)}{options}{known}"
+
+
+Step = Callable[[Steps, Finding], NextStep | None]

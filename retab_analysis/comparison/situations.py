@@ -7,7 +7,6 @@ fail or are in doubt, under its rule. The next step is that of the first finding
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from retab_analysis.comparison.detail import WORDS, list_stories, name_block
 from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.names import say_day
-from retab_analysis.comparison.next_step import LISTED, NextStep, Steps
+from retab_analysis.comparison.next_step import NextStep, Step, Steps
 from retab_analysis.comparison.suite_test import say_p_value, say_points, say_rate, say_rates
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
@@ -26,10 +25,8 @@ from retab_analysis.render.document import Heading, Tone
 from retab_analysis.vocabulary import BROKEN, LIKELY
 
 LONGEST = 100
-_ONE = {"have": "has", "are": "is", "were": "was", "do": "does", "they are": "it is"}
-_ONE |= {"fail": "fails", "count": "counts", "pass again": "passes again"}
-
-
+_VERBS = {"have": "has", "are": "is", "were": "was", "do": "does", "they are": "it is"}
+_VERBS |= {"fail": "fails", "count": "counts"}
 _NOUNS = {"evals": "eval", "edited_evals": "edited eval", "new_evals": "new eval"}
 _NOUNS |= {"results": "result"}
 
@@ -38,221 +35,197 @@ class _Words:
     """The words of a finding, for templates such as ``{evals} {have} no result``."""
 
     def __init__(self, finding: Finding, facts: VerdictFacts) -> None:
-        self.kind, self.evals, self.numbers = finding.kind, finding.stories, finding.numbers
-        self.facts, self.n = facts, len(finding.stories)
-        self.blocks = {each.block_id for each in finding.stories}
-        self.nothing, self.between = facts.nothing, facts.between
-        self.Nothing = facts.nothing.capitalize()
+        self.evals, self.numbers, self.facts = finding.stories, finding.numbers, facts
+        self.n, self.blocks = len(finding.stories), {each.block_id for each in finding.stories}
 
     def __getitem__(self, name: str) -> object:
-        """A verb that agrees with the evals, a noun with its number, or a property."""
-        if name in _ONE:
-            return _ONE[name] if self.n == 1 else name
+        """A verb that agrees with the evals, a noun with its number, or one of the phrases."""
+        if name in _VERBS:
+            return name if self.n != 1 else _VERBS[name]
         noun, _, at = name.partition(" ")
         if noun in _NOUNS:  # with a place: that number of the finding
             return count_noun(self.numbers[int(at)] if at else self.n, _NOUNS[noun])
-        return getattr(self, name)
+        return getattr(self, name) if name in ("n", "numbers") else _PHRASES[name](self)
 
     def fill(self, template: str) -> str:
         return template.format_map(self)
 
     @property
-    def words(self) -> str:
-        return ", ".join(dict.fromkeys(WORDS[each.transition].word for each in self.evals))
+    def is_new(self) -> bool:
+        return bool(self.facts.between) or not all(each.was_seen for each in self.evals)
 
     @property
-    def block(self) -> str:
-        names = {one_line(name_block(each), 40): None for each in self.evals if each.block_id}
-        return next(iter(names)) if len(names) == 1 else "their blocks"
-
-    @property
-    def edited(self) -> str:
-        many = len(self.blocks) > 1
-        return f"{len(self.blocks)} blocks were edited" if many else f"{self.block} was edited"
-
-    @property
-    def not_run(self) -> str:
-        return f"{'have' if len(self.blocks) > 1 else 'has'} not run"
-
-    @property
-    def its(self) -> str:
-        return "its" if len(self.blocks) == 1 else "their"
-
-    @property
-    def progress(self) -> str:
-        going = self.facts.find_going(self.blocks)
-        return "" if going is None else f"its run goes on ({going.done} of {going.total})"
-
-    @property
-    def edited_again(self) -> str:
-        """The blocks that were edited after evals broke, unless the part that ran is the news."""
-        broken = self.facts.of(*BROKEN)
-        if not _was_edited_again(self.facts):
-            return ""
-        by_edit = all(each.cause == "edit" for each in broken)
-        again = " again" * (by_edit and self.blocks <= {each.block_id for each in broken})
-        part = f": {self.n} of {self.numbers[1]} {self['have']} not run"
-        far = part if self.n < self.numbers[1] else f" and {self.not_run}"
-        return f"{self.edited}{again}{f' and {self.progress}' if self.progress else far}"
-
-    @property
-    def broke(self) -> str:
-        return self.fill("{evals} broke" if _is_new(self) else "{evals} {are} still broken")
-
-    @property
-    def causes(self) -> str:
-        day, broken = _find_day(self.evals, self.facts), self.facts.of(*BROKEN)
-        by_edit = all(each.cause == "edit" for each in broken)
-        if day and by_edit and not _is_new(self) and _was_edited_again(self.facts):
-            return f" since the edit of {day}"
-        return self.between or _say_causes(self.evals, self.facts, is_new=_is_new(self))
-
-    @property
-    def since_edit(self) -> str:
-        by_edit = all(each.cause == "edit" for each in self.evals) and not self.between
-        return f" since the edit of {self.block}" if by_edit else ""
-
-    @property
-    def nothing_else(self) -> str:
-        return "" if self.since_edit else "; nothing else did"
-
-    @property
-    def nothing_broke(self) -> str:
-        return f"; {self.nothing} broke" if self.facts.is_decided else ""
-
-    @property
-    def to_come(self) -> str:
-        left = self.numbers[2]
-        of = count_noun(self.numbers[1], "result")
-        return f"{left} of {of} {'is' if left == 1 else 'are'} still to come"
-
-    @property
-    def fixed(self) -> str:
-        is_sure = all((each.reading.p_improved or 0) >= LIKELY for each in self.evals)
-        return f"{self['are']} fixed" if is_sure else str(self["pass again"])
-
-    @property
-    def errors_since(self) -> str:
-        since = min(each.errors_since for each in self.evals if each.errors_since is not None)
-        return say_day(since, self.facts.year)
-
-    @property
-    def why_nothing(self) -> str:
-        states = self.facts.sides.candidate["state"]
-        is_cancelled = len(states) and (states == "cancelled").all()
-        return "the run was cancelled" if is_cancelled else "no eval has a verdict"
-
-    @property
-    def reached(self) -> str:
-        passed, of = self.numbers
-        errors = self.facts.states.count("error")
-        missing = sum(not each.state for each in self.facts.stories)
-        said = [f"{passed} of {of + missing} passed"]
-        said += [count_noun(errors, "error")] if errors else []
-        said += [f"{missing} {'has' if missing == 1 else 'have'} no result"] if missing else []
-        return ", ".join(said)
-
-    @property
-    def rate(self) -> str:
-        (passed, of), least = self.numbers, self.facts.rule.min_pass_rate or 0.0
-        if not of:
-            return f"The pass rate is not known; the rule asks for at least {say_rate(least)}"
-        now, asked = say_rates(passed / of, least)
-        told = f"{now}, {passed} of {of} that ended"
-        return f"The pass rate is {told}; the rule asks for at least {asked}"
-
-    @property
-    def entry(self) -> str:
-        return self.facts.outdated[self.numbers[0]].why.rstrip(".")
-
-    @property
-    def outdated(self) -> str:
-        n = len(self.facts.outdated)
-        return f"{n} entries of accepted failures are outdated" if n > 1 else self.entry
-
-    @property
-    def fall(self) -> str:
-        assert self.facts.fallen is not None
-        change = self.facts.fallen.change
-        rates = say_rates(change.baseline_pass_rate or 0, change.candidate_pass_rate or 0)
-        return " from {} to {}".format(*rates)
-
-    @property
-    def fell(self) -> str:
-        assert self.facts.fallen is not None
-        change = self.facts.fallen.change
-        beginning = "Without the accepted evals, the" if self.facts.accepted else "The"
-        return (
-            f"{beginning} pass rate fell by {say_points(change.delta or 0)}, more than chance "
-            f"explains (p value {say_p_value(change.p_value or 0)})."
-        )
-
-    @property
-    def alone(self) -> str:
-        return "" if self.numbers[0] else " and no single eval explains it; run the suite again"
-
-    @property
-    def saved_at(self) -> str:
-        since = self.facts.sides.saved.hidden_since
-        assert since is not None
-        return say_day(since, self.facts.year)
-
-    @property
-    def newer(self) -> str:
-        run = self.facts.sides.read.doubts[0]
-        day = "" if run.at is None else f" since {say_day(run.at, self.facts.year)}"
-        hour = "" if run.at is None else f" since {run.at:%-H:%M}"
-        said = {
-            "going on": f"goes on{hour} ({run.done} of {run.total})",
-            "stuck": f"has not ended{day}",
-            "future": "is dated in the future",
-        }
-        return said[run.kind]
-
-    @property
-    def failing(self) -> str:
-        """The evals that do not pass, beside those that broke."""
-        facts, flaky = self.facts, self.facts.of("flaky")
-        failing = [each for each in facts.counted if each.fails and not each.passes_in_the_end]
-        counts = Counter(each.transition for each in failing)
-        counts["flaky"] = len(flaky) * any(each.fails for each in flaky)
-        words = {
-            "still_failing": f"fail{'s' * (counts['still_failing'] == 1)} as before",
-            "flaky": "flaky",
-            "added": "new and failing",
-            "not_comparable": "edited and failing",
-        }
-        said = [f"{len(facts.accepted)} accepted"] if facts.accepted else []
-        said += [f"{counts[each]} {word}" for each, word in words.items() if counts[each]]
-        return "".join(f", {each}" for each in said)
-
-    @property
-    def as_before(self) -> str:
-        n = len(self.facts.of("still_failing"))
-        return f", {n} {'fails' if n == 1 else 'fail'} as before" if n else ""
-
-    @property
-    def so_far(self) -> str:
-        n = sum(each.fails for each in self.facts.counted)
-        return f"{n} fail{'s' * (n == 1)} so far" if n else f"{self.nothing} broke so far"
-
-    @property
-    def first(self) -> str:
-        passed, of = self.numbers
-        fail = f"{of - passed} of {of} {'fails' if of - passed == 1 else 'fail'}"
-        return f"all {of} pass" if passed == of else fail
+    def are_by_edit(self) -> bool:
+        return all(each.cause == "edit" for each in self.evals) and not self.facts.between
 
 
-def _is_new(words: _Words) -> bool:
-    return bool(words.between) or not all(each.was_seen for each in words.evals)
+def _name_blocks(words: _Words) -> str:
+    names = {one_line(name_block(each), 40): None for each in words.evals if each.block_id}
+    return next(iter(names)) if len(names) == 1 else "their blocks"
+
+
+def _say_edited(words: _Words) -> str:
+    n = len(words.blocks)
+    return f"{n} blocks were edited" if n > 1 else f"{_name_blocks(words)} was edited"
+
+
+def _say_progress(words: _Words) -> str:
+    going = words.facts.find_going(words.blocks)
+    return "" if going is None else f"its run goes on ({going.done} of {going.total})"
 
 
 def _was_edited_again(facts: VerdictFacts) -> bool:
+    """Whether blocks were edited after evals broke, and the part that ran is not the news."""
     unrun, broken = facts.unrun, facts.of(*BROKEN)
     blocks = {each.block_id for each in unrun}
     is_part = len(unrun) < sum(each.block_id in blocks for each in facts.stories)
     is_old = all(each.was_seen for each in broken) or any(s.saved.stale == "block" for s in broken)
     return bool(unrun) and not facts.between and (is_old or not is_part)
+
+
+def _say_edited_again(words: _Words) -> str:
+    broken, n = words.facts.of(*BROKEN), words.n
+    if not _was_edited_again(words.facts):
+        return ""
+    by_edit = all(each.cause == "edit" for each in broken)
+    again = " again" * (by_edit and words.blocks <= {each.block_id for each in broken})
+    far = words.fill(
+        ": {n} of {numbers[1]} {have} not run" if n < words.numbers[1] else "{not_run}"
+    )
+    going = _say_progress(words)
+    return f"{_say_edited(words)}{again}{f' and {going}' if going else far}"
+
+
+def _say_causes_of(words: _Words) -> str:
+    facts, day = words.facts, _find_day(words.evals, words.facts)
+    by_edit = all(each.cause == "edit" for each in facts.of(*BROKEN))
+    if day and by_edit and not words.is_new and _was_edited_again(facts):
+        return f" since the edit of {day}"
+    return facts.between or _say_causes(words.evals, facts, is_new=words.is_new)
+
+
+def _say_fixed(words: _Words) -> str:
+    is_sure = all((each.reading.p_improved or 0) >= LIKELY for each in words.evals)
+    return f"{words['are']} fixed" if is_sure else f"pass{'es' * (words.n == 1)} again"
+
+
+def _say_reached(words: _Words) -> str:
+    passed, of = words.numbers
+    errors = words.facts.states.count("error")
+    missing = sum(not each.state for each in words.facts.stories)
+    said = [f"{passed} of {of + missing} passed"]
+    said += [count_noun(errors, "error")] if errors else []
+    said += [f"{missing} {'has' if missing == 1 else 'have'} no result"] if missing else []
+    return ", ".join(said)
+
+
+def _say_rate(words: _Words) -> str:
+    (passed, of), least = words.numbers, words.facts.rule.min_pass_rate or 0.0
+    if not of:
+        return f"The pass rate is not known; the rule asks for at least {say_rate(least)}"
+    now, asked = say_rates(passed / of, least)
+    told = f"{now}, {passed} of {of} that ended"
+    return f"The pass rate is {told}; the rule asks for at least {asked}"
+
+
+def _say_fall(words: _Words) -> str:
+    assert words.facts.fallen is not None
+    change = words.facts.fallen.change
+    rates = say_rates(change.baseline_pass_rate or 0, change.candidate_pass_rate or 0)
+    return "from {} to {}".format(*rates)
+
+
+def _say_fell(words: _Words) -> str:
+    assert words.facts.fallen is not None
+    change = words.facts.fallen.change
+    beginning = "Without the accepted evals, the" if words.facts.accepted else "The"
+    fell, p = say_points(change.delta or 0), say_p_value(change.p_value or 0)
+    return f"{beginning} pass rate fell by {fell}, more than chance explains (p value {p})."
+
+
+def _say_newer(words: _Words) -> str:
+    run = words.facts.sides.read.doubts[0]
+    day = "" if run.at is None else f" since {say_day(run.at, words.facts.year)}"
+    hour = "" if run.at is None else f" since {run.at:%-H:%M}"
+    going = f"goes on{hour} ({run.done} of {run.total})"
+    said = {"going on": going, "stuck": f"has not ended{day}", "future": "is dated in the future"}
+    return said[run.kind]
+
+
+def _say_failing(words: _Words) -> str:
+    """The evals that do not pass, beside those that broke."""
+    facts, flaky = words.facts, words.facts.of("flaky")
+    failing = [each for each in facts.counted if each.fails and not each.passes_in_the_end]
+    counts = Counter(each.transition for each in failing)
+    counts["flaky"] = len(flaky) * any(each.fails for each in flaky)
+    as_before = f"fail{'s' * (counts['still_failing'] == 1)} as before"
+    told = {"still_failing": as_before, "flaky": "flaky"}
+    told |= {"added": "new and failing", "not_comparable": "edited and failing"}
+    said = [f"{len(facts.accepted)} accepted"] if facts.accepted else []
+    said += [f"{counts[each]} {word}" for each, word in told.items() if counts[each]]
+    return "".join(f", {each}" for each in said)
+
+
+def _say_to_come(words: _Words) -> str:
+    _, of, left = words.numbers
+    return f"{left} of {count_noun(of, 'result')} {'is' if left == 1 else 'are'} still to come"
+
+
+def _say_first(words: _Words) -> str:
+    failed, of = words.numbers[1] - words.numbers[0], words.numbers[1]
+    return f"{failed} of {of} fail{'s' * (failed == 1)}" if failed else f"all {of} pass"
+
+
+_PHRASES: Mapping[str, Callable[[_Words], object]] = {
+    "nothing": lambda w: w.facts.nothing,
+    "Nothing": lambda w: w.facts.nothing.capitalize(),
+    "between": lambda w: w.facts.between,
+    "words": lambda w: ", ".join(dict.fromkeys(WORDS[s.transition].word for s in w.evals)),
+    "block": _name_blocks,
+    "edited": _say_edited,
+    "not_run": lambda w: f" and {'have' if len(w.blocks) > 1 else 'has'} not run",
+    "its": lambda w: "its" if len(w.blocks) == 1 else "their",
+    "progress": _say_progress,
+    "edited_again": _say_edited_again,
+    "broke": lambda w: w.fill("{evals} broke" if w.is_new else "{evals} {are} still broken"),
+    "causes": _say_causes_of,
+    "since_edit": lambda w: f" since the edit of {_name_blocks(w)}" * w.are_by_edit,
+    "nothing_else": lambda w: "; nothing else did" * (not w.are_by_edit),
+    "nothing_broke": lambda w: f"; {w.facts.nothing} broke" * w.facts.is_decided,
+    "to_come": _say_to_come,
+    "fixed": _say_fixed,
+    "errors_since": lambda w: say_day(
+        min(each.errors_since for each in w.evals if each.errors_since), w.facts.year
+    ),
+    "why_nothing": lambda w: (
+        "the run was cancelled" if {*w.facts.states} == {"cancelled"} else "no eval has a verdict"
+    ),
+    "reached": _say_reached,
+    "rate": _say_rate,
+    "entry": lambda w: w.facts.outdated[w.numbers[0]].why.rstrip("."),
+    "outdated": lambda w: (
+        f"{n} entries of accepted failures are outdated"
+        if (n := len(w.facts.outdated)) > 1
+        else w.facts.outdated[0].why.rstrip(".")
+    ),
+    "fall": _say_fall,
+    "fell": _say_fell,
+    "alone": lambda w: " and no single eval explains it; run the suite again" * (not w.numbers[0]),
+    "saved_at": lambda w: (
+        say_day(at, w.facts.year) if (at := w.facts.sides.saved.hidden_since) else ""
+    ),
+    "newer": _say_newer,
+    "failing": _say_failing,
+    "as_before": lambda w: (
+        f", {n} fail{'s' * (n == 1)} as before" if (n := len(w.facts.of("still_failing"))) else ""
+    ),
+    "so_far": lambda w: (
+        f"{n} fail{'s' * (n == 1)} so far"
+        if (n := sum(each.fails for each in w.facts.counted))
+        else f"{w.facts.nothing} broke so far"
+    ),
+    "first": _say_first,
+}
 
 
 def _find_day(evals: Sequence[Story], facts: VerdictFacts) -> str | None:
@@ -291,59 +264,6 @@ def _say_cause(
     return f"{when}, without an edit" if cause == "drift" else when
 
 
-# Next steps
-
-Step = Callable[[Finding, VerdictFacts, Steps], NextStep | None]
-
-
-def _test_edits(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep | None:
-    """For evals that have not run as they are now: the run that tests them, or its start."""
-    stale = {each.block_id for each in finding.stories if each.saved.stale}
-    if stale and facts.find_going(stale):
-        return steps.watch()
-    said = "Run the evals that were edited or never ran"
-    return steps.start(said, only_edited=True) if stale else None
-
-
-def _settle(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep | None:
-    reruns, _ = facts.looks
-    clears = "may clear it" if reruns == 1 else "may clear them"
-    said = f"Run {count_noun(reruns, 'eval')} again, once, which {clears}"
-    return _test_edits(finding, facts, steps) or (steps.settle(said) if reruns else None)
-
-
-def _run_missing(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep | None:
-    valid = [each.id for each in finding.stories if each.saved.is_valid]
-    said, named = "Run the evals without a result", valid if len(valid) <= LISTED else []
-    return _settle(finding, facts, steps) or (steps.start(said, named) if valid else None)
-
-
-def _run_all(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep:
-    return steps.start("Run the workflow again")
-
-
-def _watch(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep:
-    is_going = any(each.kind == "going on" for each in facts.sides.read.doubts)
-    is_watched = is_going or finding.kind is Kind.GOES_ON
-    return steps.watch() if is_watched else _run_all(finding, facts, steps)
-
-
-def _fix(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep:
-    return steps.fix()
-
-
-def _see(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep:
-    return steps.see("See what each eval got")
-
-
-def _delete(finding: Finding, facts: VerdictFacts, steps: Steps) -> NextStep:
-    entries = ", ".join(each.lines or json.dumps(each.entry.id) for each in facts.outdated)
-    return NextStep(f"Delete {entries} from {steps.accepted or 'accepted='}")
-
-
-# The table
-
-
 class Situation(NamedTuple):
     """What follows from a kind of finding.
 
@@ -369,133 +289,80 @@ _GRAVE: tuple[str, Tone] = ("‼", "error")
 _OPEN: tuple[str, Tone] = ("?", "doubt")
 _IDLE: tuple[str, Tone] = ("○", "other")
 _GOOD: tuple[str, Tone] = ("✓", "good")
+_GOES: tuple[str, Tone] = ("…", "other")
 _NOT_RUN = "{evals} {have} not run as {they are} now"
 _NO_RESULT = "{n} {have} no result"
 _MISCOUNTED = "{results 0} missing or miscounted"
-_FEWER = "{numbers[0]:,} of {numbers[1]:,}"
+_OUTAGE = "{numbers[0]} of {evals 1} ended in an error"
+_OF = "{numbers[0]:,} of {numbers[1]:,}"
+_HIDDEN = "edits among them cannot be seen"
+_tests, _fix, _see, _run_all = Steps.test_edits, Steps.fix, Steps.see, Steps.run_all
+_S = Situation
 
-
-def _unrun(headline: str, behind: str = "") -> Situation:
-    """Evals that have not run as they are now."""
-    return Situation(_IDLE, headline, "doubt", _NOT_RUN, behind, run=_test_edits)
-
-
+# fmt: off
 SITUATIONS: Mapping[Kind, Situation] = {
-    Kind.GOES_ON: Situation(
-        ("…", "other"), f"{_FEWER} done|: {{so_far}}", "doubt", "{to_come}", run=_watch
-    ),
-    Kind.OUTAGE: Situation(
-        *(_GRAVE, "Outage|: {numbers[0]} of {evals 1} ended in an error|", "fails"),
-        reason="Outage: {numbers[0]} of {evals 1} ended in an error; run them again.",
-        run=_run_all,
-    ),
-    Kind.BROKE: Situation(
-        _BAD, "{broke}|{causes}|", "fails", behind="{n} broke", run=_test_edits, look=_fix
-    ),
-    Kind.EDITED_AGAIN: _unrun("{edited} and {not_run}", "{edited_again}"),
-    Kind.STILL_BROKEN: Situation(
-        _BAD, "{broke}|{causes}|", "fails", behind="{n} {are} still broken", run=_test_edits
-    ),
-    Kind.UNSURE: Situation(_BAD, "{broke}|{causes}|", run=_settle),
-    Kind.ERRS_ALWAYS: Situation(
-        _BAD, "{evals} ended in an error| at every run since {errors_since}", "fails", look=_fix
-    ),
-    Kind.COULD_NOT_RUN: Situation(
-        *(_GRAVE, "This run could not run|: {reached}", "fails"),
-        reason="The run could not run: {results} missing.",
-        run=_run_all,
-    ),
-    Kind.DOES_NOT_FIT: Situation(
-        _OPEN, "{evals}| {do} not fit {block} any more since its edit", "fails", look=_fix
-    ),
-    Kind.RUN_CANCELLED: Situation(
-        *(_OPEN, "{block} was edited|; its run was cancelled before a result", "fails"),
-        behind=_NO_RESULT,
-        beside=_NO_RESULT,
-        run=_run_missing,
-        look=_fix,
-    ),
-    Kind.NOTHING_DECIDED: Situation(
-        _OPEN, "No result yet|: {why_nothing}", "else", "nothing was decided", run=_run_all
-    ),
-    Kind.NO_RESULT: Situation(
-        *(_OPEN, "{n} of {evals 0} {have} no result||", "fails"),
-        behind=_NO_RESULT,
-        beside=_NO_RESULT,
-        run=_run_missing,
-        look=_fix,
-    ),
-    Kind.DOES_NOT_ADD_UP: Situation(
-        *(_OPEN, "{results 0} of the run missing or miscounted||", "fails"),
-        reason=f"The run does not add up: {_MISCOUNTED}.",
-        beside=_MISCOUNTED,
-        run=_run_all,
-    ),
-    Kind.RULED_OUT: Situation(
-        _BAD, "{evals} {count} against the gate|: {words}", "fails", look=_fix
-    ),
-    Kind.RATE_TOO_LOW: Situation(_BAD, "{rate}", "fails", "{rate}.", look=_see),
-    Kind.OUTDATED: Situation(
-        _BAD, "{outdated}", "fails", "{entry}. Remove the entry.", look=_delete
-    ),
-    Kind.FELL: Situation(
-        *(_BAD, "The pass rate fell|{fall}; no single eval explains it", "fails", "{fell}"),
-        look=_see,
-    ),
-    Kind.UNCLEAR: Situation(
-        *(_OPEN, "{evals} may have broken|{since_edit}|{nothing_else}", "doubt"),
-        reason="{evals} may have broken",
-        beside="{n} may have broken",
-        run=_settle,
-    ),
-    Kind.FELL_ONCE: Situation(
-        *(_OPEN, "The pass rate fell|{fall} in one run; no single eval explains it", "doubt"),
-        reason="the pass rate fell in one run{alone}",
-        run=_run_all,
-    ),
-    Kind.ERROR: Situation(
-        *(_OPEN, "{evals} ended in an error||{nothing_broke}", "doubt"),
-        reason="{evals} ended in an error",
-        beside="{n} ended in an error",
-        run=_settle,
-    ),
-    Kind.EDITED: _unrun("{edited} and {not_run} yet|; before that {nothing} broke"),
-    Kind.EDITED_IN_PART: _unrun(
-        "{edited}: {n} of {its} {evals 1} {have} not run since|; {nothing} broke"
-    ),
-    Kind.EDIT_GOES_ON: _unrun("{edited}; {progress}"),
-    Kind.EVAL_EDITED: _unrun("{edited_evals} {have} not run yet|; nothing else broke"),
-    Kind.SAVED_AGAIN: _unrun(
-        "{evals} {were} saved again and {have} not run since|; nothing else broke"
-    ),
-    Kind.NEVER_RAN: _unrun("{new_evals} {have} not run yet|; nothing else broke"),
-    Kind.ALL_SAVED_AGAIN: Situation(
-        _IDLE,
-        "All evals were saved again on {saved_at}|: edits among them cannot be seen",
-        "doubt",
-        "all evals were saved again, and edits among them cannot be seen",
-        run=_run_all,
-    ),
-    Kind.NEWER_RUN: Situation(
-        *(_IDLE, "A newer run {newer}|; before it {nothing} broke", "doubt"),
-        reason="a newer run cannot be judged yet",
-        run=_watch,
-    ),
-    Kind.FIRST_FAILS: Situation(
-        _IDLE, "First run|: all {numbers[1]} fail", "else", "no eval passes", look=_see
-    ),
-    Kind.NOTHING_PASSES: Situation(
-        _IDLE, f"Nothing passes|: {_FEWER}{{as_before}}", "else", "no eval passes", look=_see
-    ),
-    Kind.FIRST_RUN: Situation(_IDLE, "First run|: {first}; the next check compares with it"),
-    Kind.NOTHING_TO_COMPARE: Situation(_IDLE, f"Nothing to compare yet|: {_FEWER} pass"),
-    Kind.FIXED: Situation(
-        _GOOD, "{evals} {fixed}|{between}, {nothing} broke", behind="{n} {fixed}"
-    ),
-    Kind.NOTHING_BROKE: Situation(
-        _GOOD, f"{{Nothing}} broke|{{between}}: {_FEWER} pass{{failing}}"
-    ),
+    Kind.GOES_ON: _S(_GOES, f"{_OF} done|: {{so_far}}", "doubt", "{to_come}", run=Steps.watch),
+    Kind.OUTAGE: _S(_GRAVE, f"Outage|: {_OUTAGE}|", "fails", f"Outage: {_OUTAGE}; run them again.",
+                    run=_run_all),
+    Kind.BROKE: _S(_BAD, "{broke}|{causes}|", "fails", behind="{n} broke", run=_tests, look=_fix),
+    Kind.EDITED_AGAIN: _S(_IDLE, "{edited}", "doubt", _NOT_RUN, "{edited_again}", run=_tests),
+    Kind.STILL_BROKEN: _S(_BAD, "{broke}|{causes}|", "fails", behind="{n} {are} still broken",
+                          run=_tests),
+    Kind.UNSURE: _S(_BAD, "{broke}|{causes}|", run=Steps.settle),
+    Kind.ERRS_ALWAYS: _S(_BAD, "{evals} ended in an error| at every run since {errors_since}",
+                         "fails", look=_fix),
+    Kind.COULD_NOT_RUN: _S(_GRAVE, "This run could not run|: {reached}", "fails",
+                           "The run could not run: {results} missing.", run=_run_all),
+    Kind.DOES_NOT_FIT: _S(_OPEN, "{evals}| {do} not fit {block} any more since its edit", "fails",
+                          look=_fix),
+    Kind.RUN_CANCELLED: _S(_OPEN, "{block} was edited|; its run was cancelled before a result",
+                           "fails", behind=_NO_RESULT, run=Steps.run_missing, look=_fix),
+    Kind.NOTHING_DECIDED: _S(_OPEN, "No result yet|: {why_nothing}", "else", "nothing was decided",
+                             run=_run_all),
+    Kind.NO_RESULT: _S(_OPEN, "{n} of {evals 0} {have} no result||", "fails", behind=_NO_RESULT,
+                       beside=_NO_RESULT, run=Steps.run_missing, look=_fix),
+    Kind.DOES_NOT_ADD_UP: _S(_OPEN, "{results 0} of the run missing or miscounted||", "fails",
+                             f"The run does not add up: {_MISCOUNTED}.", beside=_MISCOUNTED,
+                             run=_run_all),
+    Kind.RULED_OUT: _S(_BAD, "{evals} {count} against the gate|: {words}", "fails", look=_fix),
+    Kind.RATE_TOO_LOW: _S(_BAD, "{rate}", "fails", "{rate}.", look=_see),
+    Kind.OUTDATED: _S(_BAD, "{outdated}", "fails", "{entry}. Remove the entry.",
+                      look=Steps.delete),
+    Kind.FELL: _S(_BAD, "The pass rate fell| {fall}; no single eval explains it", "fails", "{fell}",
+                  look=_see),
+    Kind.UNCLEAR: _S(_OPEN, "{evals} may have broken|{since_edit}|{nothing_else}", "doubt",
+                     "{evals} may have broken", beside="{n} may have broken", run=Steps.settle),
+    Kind.FELL_ONCE: _S(_OPEN, "The pass rate fell| {fall} in one run; no single eval explains it",
+                       "doubt", "the pass rate fell in one run{alone}", run=_run_all),
+    Kind.ERROR: _S(_OPEN, "{evals} ended in an error||{nothing_broke}", "doubt",
+                   "{evals} ended in an error", beside="{n} ended in an error", run=Steps.settle),
+    Kind.EDITED: _S(_IDLE, "{edited}{not_run} yet|; before that {nothing} broke", "doubt",
+                    _NOT_RUN, run=_tests),
+    Kind.EDITED_IN_PART: _S(
+        _IDLE, "{edited}: {n} of {its} {evals 1} {have} not run since|; {nothing} broke", "doubt",
+        _NOT_RUN, run=_tests),
+    Kind.EDIT_GOES_ON: _S(_IDLE, "{edited}; {progress}", "doubt", _NOT_RUN, run=_tests),
+    Kind.EVAL_EDITED: _S(_IDLE, "{edited_evals} {have} not run yet|; nothing else broke", "doubt",
+                         _NOT_RUN, run=_tests),
+    Kind.SAVED_AGAIN: _S(
+        _IDLE, "{evals} {were} saved again and {have} not run since|; nothing else broke", "doubt",
+        _NOT_RUN, run=_tests),
+    Kind.NEVER_RAN: _S(_IDLE, "{new_evals} {have} not run yet|; nothing else broke", "doubt",
+                       _NOT_RUN, run=_tests),
+    Kind.ALL_SAVED_AGAIN: _S(_IDLE, f"All evals were saved again on {{saved_at}}|: {_HIDDEN}",
+                             "doubt", f"all evals were saved again, and {_HIDDEN}", run=_run_all),
+    Kind.NEWER_RUN: _S(_IDLE, "A newer run {newer}|; before it {nothing} broke", "doubt",
+                       "a newer run cannot be judged yet", run=Steps.watch),
+    Kind.FIRST_FAILS: _S(_IDLE, "First run|: all {numbers[1]} fail", "else", "no eval passes",
+                         look=_see),
+    Kind.NOTHING_PASSES: _S(_IDLE, f"Nothing passes|: {_OF}{{as_before}}", "else",
+                            "no eval passes", look=_see),
+    Kind.FIRST_RUN: _S(_IDLE, "First run|: {first}; the next check compares with it"),
+    Kind.NOTHING_TO_COMPARE: _S(_IDLE, f"Nothing to compare yet|: {_OF} pass"),
+    Kind.FIXED: _S(_GOOD, "{evals} {fixed}|{between}, {nothing} broke", behind="{n} {fixed}"),
+    Kind.NOTHING_BROKE: _S(_GOOD, f"{{Nothing}} broke|{{between}}: {_OF} pass{{failing}}"),
 }
+# fmt: on
 
 
 def write_heading(facts: VerdictFacts) -> Heading:
@@ -589,16 +456,12 @@ def _name_failures(named: Iterable[Story], year: int | None) -> list[str]:
 
 def find_next_step(facts: VerdictFacts, gate: Gate) -> NextStep | None:
     """The first finding's with one: what can run now, else a look by a person, else a wait."""
-    frames = (facts.sides.around.workflow, facts.sides.candidate)
-    ids = [each["workflow_id"].drop_nulls() for each in frames if each is not None]
-    flow = next((each[0] for each in ids if len(each)), "…")
-    steps = Steps(one_line(flow), facts.sides.accepted.path)
+    steps, (_, until) = Steps(facts), facts.looks
     about = [(each, SITUATIONS[each.kind]) for each in facts.found]
-    looks = (told.look(each, facts, steps) for each, told in about if told.look)
+    looks = (told.look(steps, each) for each, told in about if told.look)
     if facts.sides.read.versions:  # these have the runs that they have
-        return next(looks, None) or (steps.see("See what each eval got") if gate.doubt else None)
-    runs = (told.run(each, facts, steps) for each, told in about if told.run)
-    _, until = facts.looks
+        return next(looks, None) or (steps.see(about[0][0]) if gate.doubt else None)
+    runs = (told.run(steps, each) for each, told in about if told.run)
     if found := next(filter(None, runs), None) or next(looks, None):
         return found
     if until is not None:
