@@ -36,8 +36,8 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
+from retab_analysis.render.marks import LONGEST_TEXT, is_tiny, mark_change, mark_words
 from retab_analysis.render.text import mark_line
-from retab_analysis.stats.word_marks import Segment, mark_words
 from retab_analysis.vocabulary import BROKEN, FAILING
 
 
@@ -88,8 +88,6 @@ LONGEST_NAME = 200
 """The longest name in a sentence."""
 _LONGEST = 120  # of a value
 _SHORT = 60  # an object up to this length is shown as it is
-_AROUND, _NEAR = 60, 24  # the text that stays on each side of a change
-_TEXT = 20_000
 _PATHS = 20
 _LONG_TEXT = 30  # in longer texts single words are marked, not the whole
 
@@ -240,7 +238,7 @@ def _say_value(story: Story) -> Line:
         segments = mark_words((expected or "")[1:-1], text[1:-1])
         looks: dict[str, Any] = {"equal": "value", "added": "wrong"}
         kept = [each for each in segments if each.kind in looks]
-        if not _is_tiny(segments):
+        if not is_tiny(segments):
             return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
     score = _say_score(story, side)
     start = write_line(score and Span(score, "wrong"), score and ": ")
@@ -443,7 +441,7 @@ def summarize_value(text: str) -> str:
 
 
 def _is_long_text(text: str | None) -> bool:
-    return text is not None and text.startswith('"') and _LONG_TEXT < len(text) < _TEXT
+    return text is not None and text.startswith('"') and _LONG_TEXT < len(text) < LONGEST_TEXT
 
 
 def find_missing(expected: str | None, was: str | None, got: str) -> list[str]:
@@ -485,42 +483,3 @@ def list_differences(before: str, after: str) -> list[Change]:
             sides = (None if v is ABSENT else write_json(v) for v in each.values)
             found.append(Change(label, mark_change(*sides)))
     return found
-
-
-def mark_change(before: str | None, after: str | None) -> Line:
-    """Mark what changed: single words in texts, other values as a whole."""
-    are_texts = all(v is None or (v.startswith('"') and len(v) <= _TEXT) for v in (before, after))
-    if are_texts and before is not None and after is not None:
-        is_whole = max(len(before), len(after)) <= _LONGEST
-        if not is_whole or not _is_tiny(mark_words(before, after)):
-            return mark_texts(before, after, _NEAR)
-    sides = [(before, "removed"), (after, "added")]
-    spans = [Span(one_line(v, _LONGEST), look) for v, look in sides if v is not None]  # type: ignore[arg-type]
-    return write_line(*(part for span in spans for part in (span, " ")))[: 2 * len(spans) - 1]
-
-
-def _is_tiny(segments: Iterable[Segment]) -> bool:
-    """Whether the marks of a difference have fewer than three letters, which eyes miss."""
-    return sum(len(each.text.strip()) for each in segments if each.kind != "equal") < 3
-
-
-def mark_texts(before: str, after: str, around: int = _AROUND) -> Line:
-    """Two texts as one, with removed and added words marked; long common parts are cut."""
-    segments = mark_words(before[:_TEXT], after[:_TEXT])
-    spans: list[Span] = []
-    for at, each in enumerate(segments):
-        if each.kind == "equal":
-            head, tail = around * (at > 0), around * (at < len(segments) - 1)
-            spans.append(Span(_shorten(each.text, head, tail)))
-            continue
-        if each.kind == "added" and spans and spans[-1].look == "removed":
-            spans.append(Span(" "))
-        spans.append(Span(each.text, each.kind))
-    return tuple(spans)
-
-
-def _shorten(text: str, head: int, tail: int) -> str:
-    """A common part of both texts, without its middle; at an outer end only one side stays."""
-    if len(text) <= head + tail + 20:
-        return text
-    return f"{text[:head]} … {text[len(text) - tail :] if tail else ''}"

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from retab_analysis.arguments import check_count, check_share
 from retab_analysis.comparison.accepted import Policy, check_texts
 from retab_analysis.comparison.detail import WORDS
-from retab_analysis.comparison.suite_test import say_rate
 from retab_analysis.errors import ConfigError
-from retab_analysis.markup import count_noun
+from retab_analysis.markup import count_noun, say_rate
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 FAIL_ON = (*BROKEN, "incomplete")

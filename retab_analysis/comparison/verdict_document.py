@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from retab_analysis.comparison.config_changes import readable, shorten_field
+from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
     describe,
     list_attempts,
@@ -16,7 +16,6 @@ from retab_analysis.comparison.detail import (
     list_stories,
     make_cells,
     make_row,
-    mark_texts,
     name_block,
     name_eval,
     say_got,
@@ -30,14 +29,12 @@ from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.names import rank_by_run, say_day
 from retab_analysis.comparison.next_step import NextStep
 from retab_analysis.comparison.situations import write_heading
-from retab_analysis.comparison.suite_test import say_rates
 from retab_analysis.evidence.story import Share, Story
-from retab_analysis.markup import count_noun, one_line
+from retab_analysis.markup import count_noun, one_line, say_rates
 from retab_analysis.render.document import (
     Card,
     Case,
     Cell,
-    Change,
     ChangeList,
     ColumnTitle,
     Document,
@@ -212,8 +209,10 @@ class _Writer:
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
         parts: list[Part] = []
+        known = self.facts.sides.around.edits
         if cause == "edit":
-            edits = self._edits(evals[0].block_id)
+            its = None if known is None else known.changes.filter(block_id=evals[0].block_id)
+            edits = () if its is None else mark_changes(its, values=self.door.values)
             parts.append(ChangeList(edits) if edits else Note(write_line(self._unknown_edit())))
         return Card(
             "bad",
@@ -273,18 +272,6 @@ class _Writer:
             yield f"{blocked} of these {'is' if blocked == 1 else 'are'} blocked"
         if errors:
             yield f"{len(errors)} more ended in an error"
-
-    def _edits(self, block: str | None) -> tuple[Change, ...]:
-        known = self.facts.sides.around.edits
-        if known is None:
-            return ()
-        found = []
-        for row in known.changes.filter(pl.col("block_id") == block).iter_rows(named=True):
-            line = write_line(row["change"])
-            if self.door.values:
-                line = mark_texts(readable(row["before"]), readable(row["after"]))
-            found.append(Change(shorten_field(row["field"]), line))
-        return tuple(found)
 
     def _unknown_edit(self) -> str:
         edits = self.facts.sides.around.edits

@@ -14,14 +14,13 @@ import polars as pl
 
 from retab_analysis.checks.read import count_waiting
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.config_changes import compare_blocks, readable, shorten_field
+from retab_analysis.comparison.config_changes import compare_blocks, mark_changes
 from retab_analysis.comparison.detail import (
     WORDS,
     find_sign,
     list_documents,
     make_cells,
     make_row,
-    mark_texts,
     name_eval,
     say_reason,
     say_short,
@@ -407,14 +406,6 @@ def _find_changes(
     sides = [find_era(eras, at).select([*BLOCKS.schema]) for at in (before, after)]
     is_known = all(each.height == 1 for each in sides)
     return mark_changes(compare_blocks(*sides)) if is_known else ()
-
-
-def mark_changes(changes: pl.DataFrame) -> tuple[Change, ...]:
-    """The rows of a CONFIG_CHANGES frame, each with its words marked."""
-    return tuple(
-        Change(shorten_field(field), mark_texts(readable(before), readable(after)))
-        for field, before, after in changes.select("field", "before", "after").iter_rows()
-    )
 
 
 def say_moment(moment: datetime | None, year: int | None) -> str:

@@ -15,7 +15,7 @@ from itertools import pairwise
 import polars as pl
 
 from retab_analysis.checks.plan import LAST_GOOD
-from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.comparison.config_changes import Edits, mark_changes
 from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag, without_controls
 from retab_analysis.render.document import (
@@ -47,7 +47,6 @@ from retab_analysis.widgets.facts import (
     PASSES,
     Facts,
     RunColumn,
-    mark_changes,
     say_moment,
 )
 from retab_analysis.widgets.opened import button, render_opened

@@ -35,7 +35,7 @@ MODULES = {
     "checks.settle": "RerunPlan run_again",
     "comparison.sides": "ReadRuns Sides check_results",
     "comparison.suite_test": "SUMMARY_SCHEMA SuiteTest",
-    "stats.word_marks": "mark_words",
+    "render.marks": "mark_words",
     "config": "Secret",
     "fetch.kept": "shelves",
     "decode": "read_one read_page report_problems to_frame",
