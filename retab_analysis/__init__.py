@@ -79,9 +79,7 @@ def __getattr__(name):
 
 if hasattr(_os, "register_at_fork"):
     _os.register_at_fork(
-        before=lambda: (
-            "polars" in _sys.modules and __getattr__("schema").conversion.before_fork()
-        )
+        before=lambda: "polars" in _sys.modules and __getattr__("schema").conversion.before_fork()
     )
 
 

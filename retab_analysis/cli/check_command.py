@@ -19,8 +19,8 @@ from retab_analysis.cli.console import FAILS, HOLDS, MANY, NOT_ASKED, UNDECIDED,
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import read_accepted
+from retab_analysis.comparison.comparison import write_report
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
-from retab_analysis.comparison.report import write_report
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError

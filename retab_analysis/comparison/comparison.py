@@ -41,11 +41,12 @@ from retab_analysis.comparison.situations import find_next_step, judge, write_he
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
 from retab_analysis.comparison.verdict_document import Door, list_cases, make_document
 from retab_analysis.config import shows_values
-from retab_analysis.errors import RegressionError
+from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.story import Story
+from retab_analysis.files import save
 from retab_analysis.progress import say
 from retab_analysis.render.document import Case, Document, plain
-from retab_analysis.render.html import to_html
+from retab_analysis.render.html import to_html, to_page
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
 from retab_analysis.schema import CONFIG_CHANGES
@@ -568,3 +569,50 @@ class Comparison:
 def inside(comparison: Comparison) -> Compared:
     """All that a comparison knows, for the other rooms."""
     return comparison._compared
+
+
+def write_report(
+    comparison: Comparison,
+    path: str | os.PathLike[str],
+    *,
+    values: bool = False,
+    gate: Gate | None = None,
+) -> None:
+    """Write a comparison as a file: first the breaks with their causes, then the rest.
+
+    ``write_report`` replaces an existing file whole or not at all. It only counts the evals that
+    still pass. Markdown fits into a pull request: like ``Comparison.to_markdown`` it has at most
+    60,000 characters, and counts the rows that it leaves out.
+
+    Args:
+        comparison: A comparison from :func:`check` or :func:`compare`.
+        path: The file: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
+            loads nothing else, for light and dark screens.
+        values: Also expected and actual values, and the words of prompts: the customers' data.
+            Without them the report still has the names of evals, blocks and versions. A name that
+            quotes a value shows it.
+        gate: An answer of ``comparison.gate(…)``, if your rule is not the default one.
+
+    Raises:
+        ConfigError: Another suffix, no such folder, not a comparison, ``values`` is not a bool, or
+            ``gate`` is not a gate's answer.
+        OSError: The file cannot be written.
+
+    Example:
+        >>> verdict = ra.check("wf_claims")
+        >>> ra.write_report(verdict, "report.html")
+        >>> ra.write_report(verdict, "report.md", values=True)  # with the customers' data
+    """
+    if not isinstance(comparison, Comparison):
+        given = type(comparison).__name__
+        raise ConfigError(f"comparison: expected a comparison from ra.check(…), got {given}")
+    check_flag("values", values)
+    if not isinstance(gate, Gate | None):
+        raise ConfigError(f"gate: expected comparison.gate(), got {type(gate).__name__}")
+    target = check_path("path", path)
+    suffix = target.suffix.lower()
+    if suffix not in (".md", ".html"):
+        raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
+    document = inside(comparison).document(Door(values), gate)
+    page = to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
+    save(target, page.encode())

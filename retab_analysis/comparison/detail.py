@@ -172,8 +172,8 @@ def _make_sides(story: Story, year: int | None, values: bool) -> tuple[Cell, Cel
         was = write_line(Span(before.state if before else "", "quiet"))
         share = f"passed {story.reading.now}"
         now = share if story.state == "mixed" else story.state or "not run"
-        if story.is_shown_by_other and story.shown is not None:
-            now = f"{story.shown.state}{_say_other_day(story, year)}"
+        if (day := _say_other_day(story, year)) and story.shown is not None:
+            now = f"{story.shown.state}{day}"
         return Cell("was", (was,) if was else ()), Cell("got", (write_line(now),))
     was = write_line(Span(_say_was(story), "quiet"))
     lines, message = [say_got(story, year)], say_message(story)
@@ -202,8 +202,11 @@ def _say_score(story: Story, side: Side | None) -> str | None:
 
 
 def _say_other_day(story: Story, year: int | None) -> str:
-    at = story.last_failed_at
-    return f" on {say_day(at, year)}" if at is not None else " in an earlier run"
+    """The day of the result that made its word, if that is not the checked run's."""
+    if story.shown is None or story.shown is story.now:
+        return ""
+    at = story.shown.at
+    return " in an earlier run" if at is None else f" on {say_day(at, year)}"
 
 
 def _is_told_inside(story: Story) -> bool:
@@ -220,7 +223,7 @@ def say_got(story: Story, year: int | None) -> Line:
         told = write_line(Span(one_line(say_message(story), 300), "wrong"))
     elif plain(told) == _say_was(story) and told:
         told = write_line(Span("the same value", "wrong"))
-    return (*told, *write_line(_say_other_day(story, year) * story.is_shown_by_other))
+    return (*told, *write_line(_say_other_day(story, year)))
 
 
 def _say_value(story: Story) -> Line:

@@ -101,7 +101,8 @@ def make_document(
     """Make the document; ``step`` is the next step."""
     writer = _Writer(facts, gate, explanation, door)
     passed, of = facts.passing
-    badge, tone = judge(gate)
+    badges: tuple[tuple[str, Tone], ...] = ("gate holds", "good"), ("gate fails", "bad")
+    badge, tone = (*badges, ("gate undecided", "doubt"))[gate.exit_code]
     passing = f"{passed:,} of {of:,} pass" * (of > 0)
     version = " · ".join(each.text for each in writer.versions()) or facts.version
     return Document(
@@ -116,12 +117,6 @@ def make_document(
         next=door.say_step(step),
         last=writer.last(),
     )
-
-
-def judge(gate: Gate) -> tuple[str, Tone]:
-    if gate.reasons:
-        return "gate fails", "bad"
-    return ("gate undecided", "doubt") if gate.doubt else ("gate holds", "good")
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,10 +205,14 @@ class _Writer:
         rows = tuple(self._row(each) for each in (*evals, *errors))
         parts: list[Part] = []
         known = self.facts.sides.around.edits
-        if cause == "edit":
-            its = None if known is None else known.changes.filter(block_id=evals[0].block_id)
-            edits = () if its is None else mark_changes(its, values=self.door.values)
-            parts.append(ChangeList(edits) if edits else Note(write_line(self._unknown_edit())))
+        if cause == "edit" and known is None:
+            said = "The edit was not looked up: ra.check asks the API."
+            parts.append(Note(write_line(said)))
+        elif cause == "edit" and known is not None:
+            its = known.changes.filter(pl.col("block_id") == evals[0].block_id)
+            unknown = Note(write_line(f"The edit is not known: {known.why}."))
+            edits = mark_changes(its, values=self.door.values)
+            parts.append(ChangeList(edits) if edits else unknown)
         return Card(
             "bad",
             self._title(cause, evals),
@@ -272,12 +271,6 @@ class _Writer:
             yield f"{blocked} of these {'is' if blocked == 1 else 'are'} blocked"
         if errors:
             yield f"{len(errors)} more ended in an error"
-
-    def _unknown_edit(self) -> str:
-        edits = self.facts.sides.around.edits
-        if edits is None:
-            return "The edit was not looked up: ra.check asks the API."
-        return f"The edit is not known: {edits.why}."
 
     def _row(self, each: Story) -> Row:
         brief = (

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from retab_analysis.evidence.comparable import BASELINE, CANDIDATE
+from retab_analysis.evidence.comparable import CANDIDATE
 from retab_analysis.vocabulary import (
     BROKEN,
     CERTAIN_ENOUGH,
@@ -56,10 +56,6 @@ class Outcome(Struct, frozen=True, gc=False):
         return self.side == CANDIDATE
 
     @property
-    def is_of_baseline(self) -> bool:
-        return self.side == BASELINE
-
-    @property
     def is_decided(self) -> bool:
         return self.state in DECIDED
 
@@ -88,6 +84,7 @@ class Side(Struct, frozen=True, gc=False):
     status_message: str | None = None
     run_id: str | None = None
     result_id: str | None = None
+    at: datetime | None = None
 
     @property
     def has_passed(self) -> bool:
@@ -169,8 +166,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     held: tuple[Outcome, ...] = ()
     was: Side | None = None
     now: Side | None = None
-    last_failure: Side | None = None  # of a broken eval without a failure now
-    last_failed_at: datetime | None = None
+    last_failure: Side | None = None
     reading: Reading = NOTHING_READ
     saved: SavedNow = NOTHING_SAVED
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
@@ -291,14 +287,10 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return self.state in (*FAILING, "mixed")
 
     @property
-    def is_shown_by_other(self) -> bool:
-        """Whether it is broken, and another run than the checked ones shows that."""
-        return self.transition in BROKEN and self.last_failure is not None
-
-    @property
     def shown(self) -> Side | None:
-        """The result that made its word: of a broken eval its last failure."""
-        return self.last_failure if self.is_shown_by_other else self.now
+        """The result that made its word: of a broken eval its last failure, whatever ran since."""
+        fails = self.state in (*NOT_PASSING, "mixed")
+        return self.now if fails or self.transition not in BROKEN else self.last_failure
 
     @property
     def got(self) -> str | None:
