@@ -82,9 +82,7 @@ def __getattr__(name):
 
 if hasattr(_os, "register_at_fork"):
     _os.register_at_fork(
-        before=lambda: (
-            "polars" in _sys.modules and __getattr__("schema").polars_threads.before_fork()
-        )
+        before=lambda: "polars" in _sys.modules and __getattr__("schema").conversion.before_fork()
     )
 
 

@@ -19,7 +19,7 @@ from retab_analysis.checks.settle import settle as settle
 from retab_analysis.checks.start import start_runs as start_runs
 from retab_analysis.checks.verdict import check as check
 from retab_analysis.comparison import compare as compare
-from retab_analysis.comparison.report import write_report as write_report
+from retab_analysis.comparison.comparison import write_report as write_report
 from retab_analysis.decode import decode_evals as decode_evals
 from retab_analysis.decode import decode_results as decode_results
 from retab_analysis.decode import decode_runs as decode_runs

@@ -6,10 +6,11 @@ customers' values. A caller who writes that gets an error.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypeGuard
 
@@ -19,6 +20,16 @@ LONGEST_WAIT = 366 * 24 * 3600.0  # seconds; operating systems refuse much longe
 LARGEST_COUNT = 2**63 - 1  # frames count their rows in 64 bits
 AGE = re.compile(r"([0-9]{1,9}) ?([hdw])")  # how long ago: hours, days or weeks
 _LISTED = 5
+
+
+@contextlib.contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Tell a ConfigError which argument causes it, so that no door has to read its text."""
+    try:
+        yield
+    except ConfigError as error:
+        error.argument = error.argument or argument
+        raise
 
 
 def check_flag(name: str, value: object) -> bool:

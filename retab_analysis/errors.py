@@ -83,7 +83,14 @@ class RetabAnalysisError(Exception):
 
 
 class ConfigError(RetabAnalysisError, ValueError):
-    """A setting or an argument cannot be used: no key, a bad base URL, an impossible id."""
+    """A setting or an argument cannot be used: no key, a bad base URL, an impossible id.
+
+    Attributes:
+        argument: The argument's name if it chooses what a check compares: ``candidate``,
+            ``baseline`` or ``accepted``; else None.
+    """
+
+    argument: str | None = None
 
 
 class TransportError(RetabAnalysisError):

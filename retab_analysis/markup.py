@@ -198,3 +198,32 @@ def without_controls(value: str) -> str:
 def _control(character: str) -> str:
     """Keep spaces of other scripts; show control characters and lone surrogates as missing."""
     return character if character.isspace() and character > "\x7f" else "\ufffd"
+
+
+def say_points(delta: float) -> str:
+    """A change of a rate without its sign; if it is small, to its first digit that is not zero.
+
+    Example:
+        >>> say_points(-0.123), say_points(0.0004)
+        ('12.3 points', '0.04 points')
+    """
+    points = abs(100 * delta)
+    return f"{points:.1f} points" if points >= 0.05 else f"{points:.1g} points"
+
+
+def say_p_value(p: float) -> str:
+    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"
+
+
+def say_rate(rate: float) -> str:
+    """A rate in percent with all its digits, up to four after the point."""
+    return f"{round(100 * rate, 4):g} %"
+
+
+def say_rates(before: float, now: float) -> tuple[str, str]:
+    """Two rates in whole percent, or with as many digits as tell them apart."""
+    for digits in range(4):
+        said = tuple(f"{100 * rate:.{digits}f} %" for rate in (before, now))
+        if said[0] != said[1] or before == now:
+            break
+    return said[0], said[1]

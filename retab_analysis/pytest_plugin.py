@@ -63,14 +63,13 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def _check_all(config: pytest.Config) -> list[dict[str, Any]]:
-    from retab_analysis.cli.conclusion import is_usage
-    from retab_analysis.errors import RetabAnalysisError
+    from retab_analysis.errors import ConfigError, RetabAnalysisError
 
     try:
         # A workflow that is named twice would have two tests of each name.
         return [_check(workflow_id, config) for workflow_id in dict.fromkeys(config.option.retab)]
     except RetabAnalysisError as error:
-        if is_usage(error):
+        if isinstance(error, ConfigError) and error.argument:
             raise pytest.UsageError(_as_output(f"--retab: {error}")) from None
         pytest.exit(_as_output(f"--retab: no answer: {error}"), returncode=NOT_ASKED)
 

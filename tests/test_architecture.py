@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import sys
 from collections import Counter
@@ -287,6 +288,14 @@ def test_names_of_classes_are_told_apart() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert not [name for name, count in defined.items() if count > 1]
+
+
+def test_what_a_change_of_check_needs_is_listed_and_little() -> None:
+    told = (ROOT.parent / "CONTRIBUTING.md").read_text().partition("### What you have to know")[2]
+    names = re.findall(r"`(\w+)`", told.partition("\n- ")[2].partition("\n## ")[0])
+    defined = {node.name for tree in TREES.values() for node in tree.body if hasattr(node, "name")}
+    assert len(names) == len({*names}) <= 50
+    assert not {*names} - {*defined, "Transition"}
 
 
 TESTS = Path(__file__).parent

@@ -36,7 +36,7 @@ from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_mo
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table
-from retab_analysis.schema.polars_threads import check_polars_threads
+from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.transport import Client
 
 T = TypeVar("T")

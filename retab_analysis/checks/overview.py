@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import WORDS
+from retab_analysis.comparison.situations import write_heading
 from retab_analysis.fetch import fetch_workflows
 from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import resolve_named
@@ -26,11 +27,11 @@ from retab_analysis.render.document import (
     Cell,
     ColumnTitle,
     DocumentTable,
+    Heading,
     Note,
     Part,
     Row,
     Span,
-    Tone,
     write_line,
 )
 from retab_analysis.render.html import to_html
@@ -68,7 +69,6 @@ _COLUMNS = (
 )
 _EVAL_COLUMNS = (*map(ColumnTitle, ("Eval", "Because", "Block")), ColumnTitle("Since", named=True))
 _AT_ONCE = 2  # workflows: each check uses all connections
-_TONES: Mapping[str, Tone] = {"✗": "bad", "‼": "error", "?": "doubt", "✓": "good"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +77,7 @@ class Seen:
 
     row: pl.DataFrame
     unwell: pl.DataFrame
+    heading: Heading
     notes: tuple[str, ...] = ()
 
 
@@ -91,17 +92,18 @@ class Overview:
     frame: pl.DataFrame
     workflow: pl.DataFrame | None = None
     _notes: tuple[str, ...] = ()
+    _headings: Mapping[str, Heading] = field(default_factory=dict)  # by workflow
 
     def _repr_html_(self) -> str:
         rows = self.frame.iter_rows(named=True)
         parts: list[Part]
         if self.workflow is None:
-            parts = [DocumentTable(_COLUMNS, tuple(map(_make_row, rows)))]
+            parts = [DocumentTable(_COLUMNS, tuple(map(self._make_row, rows)))]
             for workflow_id in self.frame["workflow_id"].head(1):
                 code = Span(f"ra.overview({workflow_id!r})", "code")
                 parts.append(Note(write_line(code, " lists the evals of one that do not pass")))
             return str(to_html(*parts))
-        parts = [Note(write_line(one_line(_describe(self.workflow.row(0, named=True)))))]
+        parts = [Note(write_line(one_line(self._describe(self.workflow.row(0, named=True)))))]
         if not self.frame.is_empty():
             code = Span(f"ra.check({self.workflow['workflow_id'].item()!r})", "code")
             parts.append(DocumentTable(_EVAL_COLUMNS, tuple(map(_make_eval_row, rows))))
@@ -112,9 +114,31 @@ class Overview:
     def __repr__(self) -> str:
         rows = self.frame.iter_rows(named=True)
         if self.workflow is None:
-            return "\n".join(one_line(_describe(row)) for row in rows) or "no workflows"
-        lines = [_describe(self.workflow.row(0, named=True)), *map(_describe_eval, rows)]
+            return "\n".join(one_line(self._describe(row)) for row in rows) or "no workflows"
+        lines = [self._describe(self.workflow.row(0, named=True)), *map(_describe_eval, rows)]
         return "\n".join(map(one_line, (*lines, *self._notes)))
+
+    def _make_row(self, row: Mapping[str, Any]) -> Row:
+        head = self._headings.get(row["workflow_id"], Heading("", "other", row["headline"]))
+        said = f"{head.strong}{head.rest}"
+        cells = (
+            (row["name"] or row["workflow_id"], row["workflow_id"]),
+            (said,),
+            (f"{row['passing']} of {row['evals']}",),
+            (_day(row["last_run_at"]),),
+            (_day(row["last_ok_at"]),),
+            (_day(row["published_at"]), row["published_description"]),
+        )
+        return Row(row["workflow_id"], head.sign, head.tone, said, _make_cells(*cells))
+
+    def _describe(self, row: Mapping[str, Any]) -> str:
+        head = self._headings.get(row["workflow_id"], Heading("", "other", row["headline"]))
+        name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
+        passing = f"{row['passing']} of {row['evals']} pass"
+        more = "" if passing in head.rest else f" · {passing}"
+        if not row["evals"]:
+            more = f"; {SAVE_FIRST.format(row['workflow_id'])}"
+        return f"{head.sign} {name}: {head.strong}{head.rest}{more}".lstrip()
 
 
 def overview(
@@ -190,30 +214,33 @@ def overview(
         if workflow_id is None:
             error.partial = frame
         raise error
+    headings = {each.row["workflow_id"].item(): each.heading for each in seen}
     if workflow_id is None:
-        return Overview(frame)
-    return Overview(seen[0].unwell, frame, seen[0].notes)
+        return Overview(frame, _headings=headings)
+    return Overview(seen[0].unwell, frame, seen[0].notes, headings)
 
 
 def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
     source = open_source(client, workflow["workflow_id"].item(), progress=False)
     kept = Memory(source)
     listing, evals = kept.listing, source.saved.height
-    said: tuple[Any, ...] = "○ No run yet" if evals else "○ No evals yet", None, evals, 0, 0, 0, 0
+    heading = Heading("○", "other", "No run yet" if evals else "No evals yet")
+    said: tuple[Any, ...] = None, evals, 0, 0, 0, 0
     unwell, notes = UNWELL.to_frame(), tuple[str, ...]()
     if not listing.present.is_empty():
         verdict = make_verdict(Question(), kept, progress=False).comparison
         facts, code = inside(verdict).facts(), verdict.gate().exit_code
         open_ones = (len(facts.of(*each)) for each in (BROKEN, ("suspect",), ("stale",)))
-        said = verdict.headline, code, *reversed(facts.passing), *open_ones
+        heading, said = write_heading(facts), (code, *reversed(facts.passing), *open_ones)
         unwell, notes = list_unwell(verdict, workflow["workflow_id"].item()), facts.notes
-    names = ("headline", "exit_code", "evals", "passing", "broke", "unclear", "stale")
+    names = ("exit_code", "evals", "passing", "broke", "unclear", "stale")
     told = workflow.with_columns(
         *summarize_runs(listing.runs),
+        headline=pl.lit(str(heading)),
         **{name: pl.lit(each) for name, each in zip(names, said, strict=True)},
     )
     row = told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items())
-    return Seen(row, unwell, notes)
+    return Seen(row, unwell, heading, notes)
 
 
 def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:
@@ -235,47 +262,24 @@ def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
     ]
 
 
-def _make_row(row: Mapping[str, Any]) -> Row:
-    sign, _, said = row["headline"].partition(" ")
-    cells = (
-        (row["name"] or row["workflow_id"], row["workflow_id"]),
-        (said,),
-        (f"{row['passing']} of {row['evals']}",),
-        (_day(row["last_run_at"]),),
-        (_day(row["last_ok_at"]),),
-        (_day(row["published_at"]), row["published_description"]),
-    )
-    return Row(sign, _TONES.get(sign, "other"), said, _make_cells(*cells))
-
-
 def _make_eval_row(row: Mapping[str, Any]) -> Row:
-    sign, word, tone = WORDS[row["transition"]]
+    sign, word, tone, _ = WORDS[row["transition"]]
     cells = (
         (row["eval_name"] or row["eval_id"], row["eval_id"]),
         (row["reason"] or word,),
         (row["block_label"] or row["block_id"],),
         (_day(row["since_at"]) if row["since_at"] else None,),
     )
-    return Row(sign, tone, word, _make_cells(*cells))
+    return Row(row["eval_id"], sign, tone, word, _make_cells(*cells))
 
 
 def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
     lines = ([write_line(one_line(each, 200)) for each in cell if each] for cell in cells)
-    return tuple(Cell(tuple(each)) for each in lines)
-
-
-def _describe(row: Mapping[str, Any]) -> str:
-    sign, _, said = row["headline"].partition(" ")
-    name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
-    passing = f"{row['passing']} of {row['evals']} pass"
-    more = "" if passing in said else f" · {passing}"
-    if not row["evals"]:
-        more = f"; {SAVE_FIRST.format(row['workflow_id'])}"
-    return f"{sign} {name}: {said}{more}"
+    return tuple(Cell("", tuple(each)) for each in lines)
 
 
 def _describe_eval(row: Mapping[str, Any]) -> str:
-    sign, word, _ = WORDS[row["transition"]]
+    sign, word, *_ = WORDS[row["transition"]]
     name = f"{one_line(row['eval_name'] or row['eval_id'], 200)} ({row['eval_id']})"
     where = row["block_label"] or row["block_id"]
     parts = [row["reason"] or word, where and f"block {where}"]

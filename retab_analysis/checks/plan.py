@@ -40,11 +40,8 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from retab_analysis.checks.moments import (
-    find_following,
-    find_moment,
-    say_unknown,
-)
+from retab_analysis.arguments import naming
+from retab_analysis.checks.moments import find_following, find_moment, say_unknown
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
@@ -225,11 +222,13 @@ def make_plan(
     while _earlier(listing, begun).height < limits.whole and listing.read_older():
         pass
     against = None
-    if before is not None:
-        against = _choose_of_version(listing, before)
-    elif not (isinstance(baseline, str) and baseline == LAST_GOOD):
-        against = _find_baseline(listing, now, baseline)
-    of_past = None if past is None else _choose_of_version(listing, past)
+    with naming("baseline"):
+        if before is not None:
+            against = _choose_of_version(listing, before)
+        elif not (isinstance(baseline, str) and baseline == LAST_GOOD):
+            against = _find_baseline(listing, now, baseline)
+    with naming("candidate"):
+        of_past = None if past is None else _choose_of_version(listing, past)
     since = _choose_since(listing, now.runs, newest, limits)
     earlier = _earlier(listing, begun)
     chosen = _choose_earlier(earlier, limits.whole)
@@ -324,7 +323,8 @@ def _choose_of_version(listing: RunListing, moment: Moment) -> Choice:
 
 def _find_candidate(listing: RunListing, wanted: Asked) -> Choice:
     if wanted is not None:
-        return _find(listing, "candidate", wanted)
+        with naming("candidate"):
+            return _find(listing, "candidate", wanted)
     while (found := listing.present.filter(STANDS).head(1)).is_empty() and listing.read_older():
         pass
     if not found.is_empty():

@@ -14,13 +14,13 @@ from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.settle import RerunPlan, run_again
 from retab_analysis.checks.start import select_edited
 from retab_analysis.checks.verdict import check
-from retab_analysis.cli.conclusion import Conclusion, is_usage, tell_github
+from retab_analysis.cli.conclusion import Conclusion, tell_github
 from retab_analysis.cli.console import FAILS, HOLDS, MANY, NOT_ASKED, UNDECIDED, Console, UsageError
 from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import read_accepted
+from retab_analysis.comparison.comparison import write_report
 from retab_analysis.comparison.gate import FAIL_ON, GateRule
-from retab_analysis.comparison.report import write_report
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
@@ -158,19 +158,14 @@ def compare_sides(
     """Check the started runs, else the version or runs in ``--candidate``."""
     named = options.candidate
     one = named[0] if named and len(named) == 1 else named
-    try:
-        return check(
-            options.workflow,
-            candidate=one if started is None or started.is_empty() else started,
-            baseline=options.baseline,
-            accepted=getattr(options, "accepted", ()),
-            client=session.client,
-            progress=console.progress,
-        )
-    except ConfigError as error:
-        if is_usage(error):
-            raise UsageError(str(error)) from None
-        raise
+    return check(
+        options.workflow,
+        candidate=one if started is None or started.is_empty() else started,
+        baseline=options.baseline,
+        accepted=getattr(options, "accepted", ()),
+        client=session.client,
+        progress=console.progress,
+    )
 
 
 def read_rule(options: Namespace) -> dict[str, Any]:
@@ -263,8 +258,8 @@ def _tell(
         # Your own terminal shows values as a notebook does.
         values = options.values or (console.out.isatty() and shows_values())
         title, *lines = conclusion.text(console.width, values=values).split("\n")
-        kind = {"✗": "bad", "‼": "bad", "✓": "good", "?": "doubt"}.get(title[:1], "")
-        console.show("\n".join([console.coloured(title, kind), *lines]))
+        tone = conclusion.document(values=values).heading.tone
+        console.show("\n".join([console.coloured(title, tone), *lines]))
     tell_github(console, conclusion, values=options.values)
     if unwritten:
         console.warn(unwritten)

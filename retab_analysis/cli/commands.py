@@ -28,8 +28,7 @@ from retab_analysis.cli.console import HOLDS, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS
 from retab_analysis.cli.session import Session
-from retab_analysis.comparison.comparison import inside
-from retab_analysis.comparison.report import write_report
+from retab_analysis.comparison.comparison import inside, write_report
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ArchiveError, ConfigError, RetabAnalysisError
 from retab_analysis.export import write_csv

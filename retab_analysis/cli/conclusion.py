@@ -11,7 +11,6 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import inside
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.verdict_document import Door
-from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Case, Document, plain
 from retab_analysis.render.markdown import to_markdown
@@ -19,12 +18,6 @@ from retab_analysis.render.text import to_text
 
 UNDECIDED_CODES = {"ok": HOLDS, "fail": FAILS, "2": UNDECIDED}
 """The values of ``--undecided``, and their exit codes."""
-
-
-def is_usage(error: RetabAnalysisError) -> bool:
-    """Whether a side of the comparison is missing: such a message begins with its name."""
-    is_named = str(error).startswith(("candidate", "baseline", "accepted"))
-    return isinstance(error, ConfigError) and is_named
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ INTERRUPTED, PIPE_CLOSED = 130, 141
 MANY = 25
 """A run of more evals than that is large for the shared queue."""
 
-_COLOURS = {"bad": "31", "good": "32", "doubt": "33"}
+_COLOURS = {"bad": "31", "error": "31", "good": "32", "doubt": "33"}
 
 
 class UsageError(Exception):
@@ -102,8 +102,8 @@ class Console:
     def width(self) -> int:
         return shutil.get_terminal_size((WIDEST, 24)).columns if self.out.isatty() else WIDEST
 
-    def coloured(self, text: str, kind: str) -> str:
-        code = _COLOURS.get(kind)
+    def coloured(self, text: str, tone: str) -> str:
+        code = _COLOURS.get(tone)
         return f"\x1b[1;{code}m{text}\x1b[0m" if code and has_colours(self.out) else text
 
     def confirm(self, question: str) -> bool:

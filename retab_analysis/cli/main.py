@@ -19,7 +19,7 @@ from retab_analysis.cli.console import (
     UsageError,
 )
 from retab_analysis.cli.parser import build_parser
-from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.markup import one_line, without_controls
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def _run(arguments: Sequence[str] | None, session: Session | None) -> int:
     except BrokenPipeError:
         return PIPE_CLOSED
     except RetabAnalysisError as error:
+        if isinstance(error, ConfigError) and error.argument:
+            return _fail(options, console, session, USAGE, f"retab-analysis: {error}")
         return _fail(options, console, session, NOT_ASKED, f"No answer: {error}")
     except OSError as error:
         return _fail(options, console, session, NOT_ASKED, f"Cannot write a file: {error}")

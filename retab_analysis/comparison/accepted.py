@@ -17,7 +17,8 @@ from typing import Annotated, NamedTuple
 import polars as pl
 from msgspec import Meta, Struct, ValidationError, convert, structs
 
-from retab_analysis.arguments import check_path, find_named
+from retab_analysis.arguments import check_path, find_named, naming, resolve
+from retab_analysis.comparison.detail import list_stories
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
 from retab_analysis.files import save
@@ -134,8 +135,28 @@ class Policy:
 def find_evals(stories: Iterable[Story], names: Iterable[str]) -> dict[str, str]:
     """The ids of evals that are given by id or name; unknown ones are left out."""
     known = name_by_id(stories)
-    found = ((each, find_named("eval", each, known)) for each in names)
+    with naming("accepted"):
+        found = [(each, find_named("eval", each, known)) for each in names]
     return {each: eval_id for each, eval_id in found if eval_id is not None}
+
+
+def choose_accepted(
+    stories: Sequence[Story], evals: str | Iterable[str] | pl.DataFrame
+) -> list[Story]:
+    """The evals to accept, from their ids, names, or a frame of them."""
+    if isinstance(evals, pl.DataFrame) and "eval_id" not in evals.columns:
+        raise ConfigError("evals: the frame has no column eval_id")
+    known = name_by_id(stories)
+    ids = {resolve("eval", each, known) for each in check_texts("evals", evals)}
+    chosen = [each for each in stories if each.id in ids]
+    idle = [
+        each
+        for each in chosen
+        if not (each.fails or each.transition in (*BROKEN, "incomplete", "stale"))
+    ]
+    if idle:
+        raise ConfigError(f"evals: nothing to accept, as these pass: {list_stories(idle)}")
+    return chosen
 
 
 def name_by_id(stories: Iterable[Story]) -> dict[str, str | None]:
@@ -152,9 +173,10 @@ def read_accepted(given: GivenAccepted = None) -> Policy:
     """The policy of an argument ``accepted``."""
     if given is None:
         return replace(read_accepted(_of_session), is_default=True)
-    if isinstance(given, os.PathLike) or (isinstance(given, str) and given.endswith(".toml")):
-        return read_policy(given)
-    return Policy(tuple(map(Accepted, dict.fromkeys(check_texts("accepted", given)))))
+    with naming("accepted"):
+        if isinstance(given, os.PathLike) or (isinstance(given, str) and given.endswith(".toml")):
+            return read_policy(given)
+        return Policy(tuple(map(Accepted, dict.fromkeys(check_texts("accepted", given)))))
 
 
 def check_texts(name: str, values: object) -> tuple[str, ...]:

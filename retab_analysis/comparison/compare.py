@@ -10,8 +10,7 @@ import polars as pl
 
 from retab_analysis.arguments import check_share
 from retab_analysis.comparison.accepted import GivenAccepted, read_accepted
-from retab_analysis.comparison.compared import Compared
-from retab_analysis.comparison.comparison import Comparison
+from retab_analysis.comparison.comparison import Compared, Comparison
 from retab_analysis.comparison.sides import Sides, check_one_workflow, check_results
 from retab_analysis.comparison.suite_test import Suite
 from retab_analysis.evidence.comparable import Ledger

@@ -12,12 +12,20 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.json_diff import ABSENT, diff_documents
-from retab_analysis.comparison.json_values import Verbatim, parse_json, write_json, write_path
+from retab_analysis.comparison.json_diff import (
+    ABSENT,
+    Verbatim,
+    diff_documents,
+    parse_json,
+    write_json,
+    write_path,
+)
 from retab_analysis.comparison.names import LABEL
 from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import one_line
+from retab_analysis.render.document import Change, write_line
+from retab_analysis.render.marks import mark_texts
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT
 
@@ -144,6 +152,19 @@ def shorten_field(path: str) -> str:
     short = re.sub(r"\.\.+", ".", short)
     # Descriptions of fields are edited most.
     return f"schema: {short.removesuffix('.description') or short}"
+
+
+def mark_changes(changes: pl.DataFrame, *, values: bool = True) -> tuple[Change, ...]:
+    """The rows of a CONFIG_CHANGES frame, each with its words marked."""
+    return tuple(
+        Change(
+            shorten_field(field),
+            mark_texts(readable(before), readable(after)) if values else write_line(change),
+        )
+        for field, change, before, after in changes.select(
+            "field", "change", "before", "after"
+        ).iter_rows()
+    )
 
 
 def find_spans(

@@ -8,53 +8,80 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from retab_analysis.comparison.json_diff import ABSENT, diff_documents
-from retab_analysis.comparison.json_values import parse_json, write_json, write_path
+from retab_analysis.comparison.json_diff import (
+    ABSENT,
+    diff_documents,
+    parse_json,
+    write_json,
+    write_path,
+)
 from retab_analysis.comparison.names import say_day
-from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.story import Side, Story
 from retab_analysis.evidence.transitions import find_reason
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Cell,
     Change,
+    Count,
     FailedTry,
     Line,
     Look,
+    Row,
     Span,
     Tone,
+    plain,
     write_line,
 )
+from retab_analysis.render.marks import LONGEST_TEXT, is_tiny, mark_change, mark_words
 from retab_analysis.render.text import mark_line
-from retab_analysis.stats.word_marks import mark_words
 from retab_analysis.vocabulary import BROKEN, FAILING
 
-WORDS: Mapping[str, tuple[str, str, Tone]] = {
-    "regressed": ("✗", "broke", "bad"),
-    "newly_blocked": ("⊘", "broke", "blocked"),
-    "newly_errored": ("!", "error", "error"),
-    "suspect": ("?", "unclear", "doubt"),
-    "flaky": ("≈", "flaky", "flaky"),
-    "still_failing": ("×", "failing as before", "known"),
-    "incomplete": ("…", "no result", "other"),
-    "stale": ("○", "not run since the edit", "other"),
-    "added": ("+", "new", "other"),
-    "not_comparable": ("≠", "edited", "other"),
-    "removed": ("−", "removed", "other"),
-    "fixed": ("✓", "fixed", "good"),
-    "still_passing": ("·", "pass as before", "good"),
-    "same_code": ("=", "same code", "other"),
+
+class Word(NamedTuple):
+    """A sign and a word, the tone of both, and the key under which evals are counted."""
+
+    sign: str
+    word: str
+    tone: Tone
+    key: str
+
+    def make_count(self, number: int) -> Count:
+        plural = "s" * (self.key == "error" and number > 1)
+        return Count(self.key, number, f"{self.word}{plural}", self.tone)
+
+
+WORDS: Mapping[str, Word] = {
+    "regressed": Word("✗", "broke", "bad", "broke"),
+    "newly_blocked": Word("⊘", "broke", "blocked", "broke"),
+    "newly_errored": Word("!", "error", "error", "error"),
+    "suspect": Word("?", "unclear", "doubt", "unclear"),
+    "flaky": Word("≈", "flaky", "flaky", "flaky"),
+    "still_failing": Word("×", "failing as before", "known", "failing_as_before"),
+    "accepted": Word("×", "accepted", "known", "accepted"),  # whatever its transition
+    "incomplete": Word("…", "no result", "other", "no_result"),
+    "stale": Word("○", "not run since the edit", "other", "not_run"),
+    "added": Word("+", "new", "other", "new"),
+    "not_comparable": Word("≠", "edited", "other", "edited"),
+    "removed": Word("−", "removed", "other", "removed"),
+    "fixed": Word("✓", "fixed", "good", "fixed"),
+    "still_passing": Word("·", "pass as before", "good", "pass_as_before"),
+    "same_code": Word("=", "same code", "other", "same_code"),
+    "not compared": Word("≠", "not compared", "other", "not_compared"),  # of two versions
     # Of a single result, where nothing is known of others.
-    "passed": ("·", "passed", "good"),
-    "failed": ("✗", "failed", "bad"),
-    "blocked": ("⊘", "blocked", "blocked"),
-    "error": ("!", "error", "error"),
-    "cancelled": ("…", "cancelled", "other"),
+    "passed": Word("·", "passed", "good", "passed"),
+    "failed": Word("✗", "failed", "bad", "failed"),
+    "blocked": Word("⊘", "blocked", "blocked", "blocked"),
+    "error": Word("!", "error", "error", "error"),
+    "cancelled": Word("…", "cancelled", "other", "cancelled"),
 }
-"""The sign, word and tone of each transition, in the order of the counts."""
+"""The sign and word of each transition, in the order of the counts."""
+
+SCORED = ("similarity_gte", "split_iou_gte")
+"""The conditions with a score that people read."""
 
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that compare the whole value with the expected one; None if not known."""
@@ -63,12 +90,8 @@ LONGEST_NAME = 200
 """The longest name in a sentence."""
 _LONGEST = 120  # of a value
 _SHORT = 60  # an object up to this length is shown as it is
-_AROUND, _NEAR = 60, 24  # the text that stays on each side of a change
-_TEXT = 20_000
 _PATHS = 20
 _LONG_TEXT = 30  # in longer texts single words are marked, not the whole
-
-Row = Mapping[str, Any]
 
 
 # Names and marks
@@ -76,14 +99,14 @@ Row = Mapping[str, Any]
 
 def name_eval(story: Story) -> str:
     """An eval in one line: its name, or its id if it has no name."""
-    return one_line(story.name or story.id, LONGEST_NAME)
+    return one_line(story.name, LONGEST_NAME) or one_line(story.id, LONGEST_NAME)
 
 
 def name_block(story: Story) -> str:
     return story.block_name or one_line(story.block_id)
 
 
-def say_invalid(saved: Row) -> str:
+def say_invalid(saved: Mapping[str, Any]) -> str:
     """A sentence about a row of an EVALS frame that cannot run, with the reason."""
     issues = "; ".join(saved["validation_issues"] or ()) or saved["drift_detail"]
     why = one_line(issues or saved["validation_status"], 200)
@@ -96,27 +119,31 @@ def list_documents(story: Story) -> str:
 
 
 def say_word(story: Story) -> str:
-    return _words(story)[1]
+    return word_of(story).word
 
 
 def find_sign(story: Story) -> tuple[str, Tone]:
     """The sign of an eval; for one that is blocked or broke, its present state."""
-    sign, _, tone = _words(story)
-    if story.transition in BROKEN and story.state == "error":
-        return WORDS["newly_errored"][0], "error"
-    return sign, tone
+    is_error = story.transition in BROKEN and story.state == "error"
+    word = WORDS["newly_errored"] if is_error else word_of(story)
+    return word.sign, word.tone
 
 
-def _words(story: Story) -> tuple[str, str, Tone]:
-    return WORDS.get(story.transition, ("?", one_line(story.transition), "other"))
+def word_of(story: Story) -> Word:
+    unknown = Word("?", one_line(story.transition), "other", story.transition)
+    return WORDS.get(story.transition, unknown)
 
 
 # In a table
 
 
-def make_cells(story: Story, *, values: bool) -> tuple[Cell, ...]:
-    asserts = Cell((say_asserts(story, values=values),))
-    return _make_name(story), asserts, *_make_sides(story, values)
+def make_cells(story: Story, year: int | None, *, values: bool) -> tuple[Cell, ...]:
+    asserts = Cell("asserts", (say_asserts(story, values=values),))
+    return _make_name(story), asserts, *_make_sides(story, year, values)
+
+
+def make_row(story: Story, cells: tuple[Cell, ...], brief: Line | None = None) -> Row:
+    return Row(story.id, *find_sign(story), say_word(story), cells, story.ended, brief)
 
 
 def _make_name(story: Story) -> Cell:
@@ -128,7 +155,7 @@ def _make_name(story: Story) -> Cell:
         Span(documents, "quiet", title=documents), *(Span(each, "quiet") for each in sure if says_p)
     )
     lines = (write_line(Span(name_eval(story), title=story.id)), below)
-    return Cell(tuple(filter(None, lines)))
+    return Cell("name", tuple(filter(None, lines)))
 
 
 def say_asserts(story: Story, *, values: bool) -> Line:
@@ -141,26 +168,69 @@ def say_asserts(story: Story, *, values: bool) -> Line:
     return write_line(Span(path, "code"), gap, Span(condition, look))
 
 
-def _make_sides(story: Story, values: bool) -> tuple[Cell, Cell]:
+def _make_sides(story: Story, year: int | None, values: bool) -> tuple[Cell, Cell]:
     before = story.was
     if not values:
         was = write_line(Span(before.state if before else "", "quiet"))
         share = f"passed {story.reading.now}"
         now = share if story.state == "mixed" else story.state or "not run"
-        return Cell((was,) if was else ()), Cell((write_line(now),))
-    text = before.actual_value if before and before.has_passed else None
-    was = write_line(Span(summarize_value(text), "quiet")) if text else ()
-    lines, message = [say_got(story)], say_message(story)
+        if (day := _say_other_day(story, year)) and story.shown is not None:
+            now = f"{story.shown.state}{day}"
+        return Cell("was", (was,) if was else ()), Cell("got", (write_line(now),))
+    was = write_line(Span(_say_was(story), "quiet"))
+    lines, message = [say_got(story, year)], say_message(story)
     if message and story.state != "error":
         lines.append(write_line(Span(one_line(message, 300), "quiet")))
-    # Do not repeat the words of the line below it.
-    is_said = (story.got or "").startswith("{")
-    folded = tuple(find_differences(story)[is_said:]) if story.fails else ()
-    return Cell((was,) if was else ()), Cell(tuple(lines), folded)
+    # Do not repeat the words of the line above.
+    is_said = _is_told_inside(story)
+    folded = tuple(find_differences(story)[is_said:]) if story.failure or story.fails else ()
+    return Cell("was", (was,) if was else ()), Cell("got", tuple(lines), folded)
 
 
-def say_got(story: Story) -> Line:
-    text, state, expected = story.got, story.state, story.expected_value
+def _say_was(story: Story) -> str:
+    """The value of its last pass, with its score if it has one."""
+    was = story.was if story.was and story.was.has_passed else None
+    text = None if was is None else was.actual_value
+    score = _say_score(story, was)
+    return ": ".join(filter(None, (score, summarize_value(text) if text else None)))
+
+
+def _say_score(story: Story, side: Side | None) -> str | None:
+    """A score with two digits, or with as many as tell it from the threshold."""
+    if side is None or side.score is None or story.condition_kind not in SCORED:
+        return None
+    said, least = f"{side.score:.2f}", side.score - (side.margin or 0)
+    return f"{side.score:.6g}" if said == f"{least:.2f}" != f"{side.score:.6g}" else said
+
+
+def _say_other_day(story: Story, year: int | None) -> str:
+    """The day of the result that made its word, if that is not the checked run's."""
+    if story.shown is None or story.shown is story.now:
+        return ""
+    at = story.shown.at
+    return " in an earlier run" if at is None else f" on {say_day(at, year)}"
+
+
+def _is_told_inside(story: Story) -> bool:
+    """Whether *got* is what differs inside the value: an object, or a list as long as before."""
+    text, was = story.got or "", story.was.actual_value if story.was else None
+    is_alike = was is not None and summarize_value(was) == summarize_value(text)
+    return text[:1] == "{" or (text[:1] == "[" and is_alike)
+
+
+def say_got(story: Story, year: int | None) -> Line:
+    """What made its word, with the day if another run than the checked ones shows it."""
+    told = _say_value(story)
+    if plain(told) == _say_was(story) and story.failure:  # the value is no news
+        told = write_line(Span(one_line(say_message(story), 300), "wrong"))
+    elif plain(told) == _say_was(story) and told:
+        told = write_line(Span("the same value", "wrong"))
+    return (*told, *write_line(_say_other_day(story, year)))
+
+
+def _say_value(story: Story) -> Line:
+    side, text, expected = story.shown, story.got, story.expected_value
+    state = None if side is None else side.state
     if state is None or (text is None and state not in ("error", "failed", "blocked", "mixed")):
         said = {"cancelled": "cancelled", "unscored": "no verdict"}.get(state or "", "not run")
         return write_line(Span(said, "quiet"))
@@ -173,14 +243,21 @@ def say_got(story: Story) -> Line:
         segments = mark_words((expected or "")[1:-1], text[1:-1])
         looks: dict[str, Any] = {"equal": "value", "added": "wrong"}
         kept = [each for each in segments if each.kind in looks]
-        return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
-    if text.startswith("{") and (inside := find_differences(story)):
-        others = len(inside) - 1
-        more = f"; and {count_noun(others, 'more place')}" if others else ""
-        return (Span(f"{inside[0].label}: ", "strong"), *inside[0].line, *write_line(more))
-    missing = find_missing(expected, story.was.actual_value if story.was else None, text)
+        if not is_tiny(segments):
+            return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
+    score = _say_score(story, side)
+    start = write_line(score and Span(score, "wrong"), score and ": ")
+    inside = find_differences(story) if _is_told_inside(story) else []
+    if inside:
+        more = f"; and {count_noun(len(inside) - 1, 'more place')}" if inside[1:] else ""
+        head = Span(f"{inside[0].label}: ", "strong")
+        return (*start, head, *inside[0].line, *write_line(more))
+    was = story.was.actual_value if story.was and story.was.has_passed else None
+    if was and was != text and summarize_value(was) == summarize_value(text):
+        return (*start, *mark_change(was, text))
+    missing = find_missing(expected, was, text)
     without = f", without {', '.join(missing[:3])}" if missing else ""
-    return write_line(Span(f"{summarize_value(text)}{without}", "wrong"))
+    return (*start, Span(f"{summarize_value(text)}{without}", "wrong"))
 
 
 def find_differences(story: Story) -> list[Change]:
@@ -203,10 +280,10 @@ def say_message(story: Story) -> str:
 # In words
 
 
-def say_short(story: Story, *, values: bool) -> str:
+def say_short(story: Story, year: int | None, *, values: bool) -> str:
     """Why it does not pass, in a line: ``expected 18.5, got 1``."""
-    got = one_line("".join(span.text for span in say_got(story)), 200)
-    state = story.state
+    got = one_line(mark_line(say_got(story, year)), 200)
+    state = None if story.shown is None else story.shown.state
     if not values or state is None:
         return say_word(story) if state in (None, "failed", "mixed") else str(state)
     if state == "error":
@@ -231,7 +308,7 @@ def describe(story: Story, year: int | None, *, values: bool) -> list[str]:
         facts |= {"was": was, "got": story.got}
     width = max(map(len, facts))
     told = [f"  {name:<{width}}  {one_line(said, 500)}" for name, said in facts.items() if said]
-    said = f"{name_eval(story)} ({one_line(story.id)}): {say_short(story, values=values)}"
+    said = f"{name_eval(story)} ({one_line(story.id)}): {say_short(story, year, values=values)}"
     inside = []
     if values and was is not None and story.got is not None:
         inside = list_differences(was, story.got)
@@ -371,7 +448,7 @@ def summarize_value(text: str) -> str:
 
 
 def _is_long_text(text: str | None) -> bool:
-    return text is not None and text.startswith('"') and _LONG_TEXT < len(text) < _TEXT
+    return text is not None and text.startswith('"') and _LONG_TEXT < len(text) < LONGEST_TEXT
 
 
 def find_missing(expected: str | None, was: str | None, got: str) -> list[str]:
@@ -413,35 +490,3 @@ def list_differences(before: str, after: str) -> list[Change]:
             sides = (None if v is ABSENT else write_json(v) for v in each.values)
             found.append(Change(label, mark_change(*sides)))
     return found
-
-
-def mark_change(before: str | None, after: str | None) -> Line:
-    """Mark what changed: single words in texts, other values as a whole."""
-    are_texts = all(v is None or (v.startswith('"') and len(v) <= _TEXT) for v in (before, after))
-    if are_texts and before is not None and after is not None:
-        return mark_texts(before, after, _NEAR)
-    sides = [(before, "removed"), (after, "added")]
-    spans = [Span(one_line(v, _LONGEST), look) for v, look in sides if v is not None]  # type: ignore[arg-type]
-    return write_line(*(part for span in spans for part in (span, " ")))[: 2 * len(spans) - 1]
-
-
-def mark_texts(before: str, after: str, around: int = _AROUND) -> Line:
-    """Two texts as one, with removed and added words marked; long common parts are cut."""
-    segments = mark_words(before[:_TEXT], after[:_TEXT])
-    spans: list[Span] = []
-    for at, each in enumerate(segments):
-        if each.kind == "equal":
-            head, tail = around * (at > 0), around * (at < len(segments) - 1)
-            spans.append(Span(_shorten(each.text, head, tail)))
-            continue
-        if each.kind == "added" and spans and spans[-1].look == "removed":
-            spans.append(Span(" "))
-        spans.append(Span(each.text, each.kind))
-    return tuple(spans)
-
-
-def _shorten(text: str, head: int, tail: int) -> str:
-    """A common part of both texts, without its middle; at an outer end only one side stays."""
-    if len(text) <= head + tail + 20:
-        return text
-    return f"{text[:head]} … {text[len(text) - tail :] if tail else ''}"

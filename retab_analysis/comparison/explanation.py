@@ -9,10 +9,10 @@ import math
 from collections.abc import Mapping
 
 from retab_analysis.comparison.detail import say_sure
-from retab_analysis.comparison.headline import VerdictFacts
+from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.names import name_runs, name_version
-from retab_analysis.comparison.suite_test import SuiteTest, say_p_value, say_points
-from retab_analysis.markup import count_noun
+from retab_analysis.comparison.suite_test import SuiteTest
+from retab_analysis.markup import count_noun, say_p_value, say_points
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
 
 _WIDEST = 0.25  # a wider interval, or a larger fall, helps no reader

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product, zip_longest
 
-from retab_analysis.stats.word_marks import equal_blocks, split_words
+from retab_analysis.render.marks import equal_blocks, split_words
 
 # Writes equal values alike, and hardly any others.
 _KEYS = json.JSONEncoder(sort_keys=True, default=hash)

@@ -9,8 +9,9 @@ import polars as pl
 import polars.selectors as cs
 
 from retab_analysis.comparison.detail import name_eval, say_short, say_word
+from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.headline import VerdictFacts, write_heading
+from retab_analysis.comparison.situations import write_heading
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.versions import Name
 
@@ -41,7 +42,11 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
             "exit_code": gate.exit_code,
             **{name: list(getattr(gate, name)) for name in _GATE},
         },
-        "counts": {each.word: each.number for each in facts.counts()},
+        "findings": [
+            {"kind": each.kind, "evals": len(each.stories), "numbers": [*each.numbers]}
+            for each in facts.found
+        ],
+        "counts": {each.key: each.number for each in facts.counts()},
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
     }
 
@@ -55,7 +60,7 @@ def _tell_version(named: Name | None = None) -> dict[str, Any] | None:
 
 def list_brief(facts: VerdictFacts, *, values: bool) -> list[dict[str, Any]]:
     told = (each for each in facts.stories if each.transition != "still_passing")
-    return [_make_brief(each, values) for each in told]
+    return [_make_brief(each, facts.year, values) for each in told]
 
 
 def shorten(told: dict[str, Any]) -> dict[str, Any]:
@@ -89,8 +94,8 @@ def _cut_texts(value: Any) -> Any:
     return value
 
 
-def _make_brief(each: Story, values: bool) -> dict[str, Any]:
-    p = each.p
+def _make_brief(each: Story, year: int | None, values: bool) -> dict[str, Any]:
+    p, said = each.p, say_short(each, year, values=values)
     row: dict[str, Any] = {
         "eval_id": each.id,
         "eval_name": name_eval(each),
@@ -98,7 +103,7 @@ def _make_brief(each: Story, values: bool) -> dict[str, Any]:
         "block_id": each.block_id,
         "block_label": each.block_label,
         "p_regressed": None if p is None else round(p, 2),
-        "said": say_short(each, values=values)[:_LONGEST] if each.fails else None,
+        "said": said[:_LONGEST] if each.failure or each.fails else None,
     }
     return {name: value for name, value in row.items() if value not in (None, "")}
 

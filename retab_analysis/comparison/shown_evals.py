@@ -17,45 +17,37 @@ def show_evals(stories: Sequence[Story], year: int | None) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=COMPARISON.schema, orient="row")
 
 
+_OF_STORY = (
+    *("transition", "block_id", "block_label", "block_changed", "cause", "since_at"),
+    *("since_version_id", "since_run_id", "document_names", "condition", "expected_value"),
+    *("failure", "decides_at"),
+)
+
+
 def _show(story: Story, year: int | None) -> dict[str, object]:
     was, now, reading = story.was or _ABSENT, story.now or _ABSENT, story.reading
     is_gone = story.transition == "removed"
-    return {
+    sides = {
+        f"{word}_{name}": value
+        for word, side in (("baseline", was), ("candidate", now))
+        for name, value in (
+            *(("actual", side.actual_value), ("state", side.state or None), ("n", side.n)),
+            *(("pass_rate", side.pass_rate), ("run_id", side.run_id)),
+            ("result_id", side.result_id),
+        )
+    }
+    return sides | {
+        **{name: getattr(story, name) for name in _OF_STORY},
         "eval_name": story.name,
-        "transition": story.transition,
+        "eval_id": story.id,
         "p_regressed": story.p,
         "p_improved": None if story.p is None else reading.p_improved,
-        "block_id": story.block_id,
-        "block_label": story.block_label,
-        "block_changed": story.block_changed,
-        "cause": story.cause,
-        "since_at": story.since_at,
-        "since_version_id": story.since_version_id,
-        "since_run_id": story.since_run_id,
         "reason": say_reason(story, year),
-        "document_names": story.document_names,
-        "condition": story.condition,
-        "expected_value": story.expected_value,
-        "baseline_actual": was.actual_value,
-        "candidate_actual": now.actual_value,
-        "failure": story.failure,
-        "baseline_state": was.state or None,
-        "candidate_state": now.state or None,
-        "baseline_n": was.n,
-        "candidate_n": now.n,
-        "baseline_pass_rate": was.pass_rate,
-        "candidate_pass_rate": now.pass_rate,
         "reruns_to_clear": None if is_gone else reading.reruns_to_clear,
         "reruns_to_confirm": None if is_gone else reading.reruns_to_confirm,
-        "decides_at": story.decides_at,
         "score_delta": _subtract(now.score, was.score),
         "margin_delta": _subtract(now.margin, was.margin),
         "duration_delta_ms": _round(_subtract(now.duration_ms, was.duration_ms)),
-        "eval_id": story.id,
-        "baseline_run_id": was.run_id,
-        "candidate_run_id": now.run_id,
-        "baseline_result_id": was.result_id,
-        "candidate_result_id": now.result_id,
     }
 
 

@@ -129,18 +129,3 @@ def _find_clusters(documents: pl.Series) -> npt.NDArray[np.int64]:
     pairs = frame.filter(pl.col("document").list.len() > 0).explode("document")
     numbers = pairs["document"].rank("dense").cast(pl.Int64).fill_null(0)
     return find_clusters(pairs["eval"].to_numpy(), numbers.to_numpy(), len(documents))
-
-
-def say_points(delta: float) -> str:
-    """A change of a rate without its sign; if it is small, to its first digit that is not zero.
-
-    Example:
-        >>> say_points(-0.123), say_points(0.0004)
-        ('12.3 points', '0.04 points')
-    """
-    points = abs(100 * delta)
-    return f"{points:.1f} points" if points >= 0.05 else f"{points:.1g} points"
-
-
-def say_p_value(p: float) -> str:
-    return f"= {p:.2g}" if p >= 0.001 else "< 0.001"

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 import polars as pl
 
-from retab_analysis.comparison.config_changes import readable, shorten_field
+from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
     describe,
-    find_sign,
     list_attempts,
     list_documents,
     list_stories,
     make_cells,
-    mark_texts,
+    make_row,
     name_block,
     name_eval,
     say_got,
@@ -26,17 +24,17 @@ from retab_analysis.comparison.detail import (
     say_sure,
     say_word,
 )
+from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.headline import VerdictFacts, say_rates, write_heading
 from retab_analysis.comparison.names import rank_by_run, say_day
 from retab_analysis.comparison.next_step import NextStep
+from retab_analysis.comparison.situations import write_heading
 from retab_analysis.evidence.story import Share, Story
-from retab_analysis.markup import count_noun, one_line
+from retab_analysis.markup import count_noun, one_line, say_rates
 from retab_analysis.render.document import (
     Card,
     Case,
     Cell,
-    Change,
     ChangeList,
     ColumnTitle,
     Document,
@@ -48,10 +46,9 @@ from retab_analysis.render.document import (
     Row,
     Span,
     Tone,
-    plain,
     write_line,
 )
-from retab_analysis.vocabulary import BROKEN, MOMENT, SURE
+from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, SURE
 
 SUITE = "suite"
 """The case for reasons that are not about a single eval."""
@@ -98,18 +95,14 @@ def make_document(
     facts: VerdictFacts,
     gate: Gate,
     explanation: str,
-    looks: tuple[int, datetime | None],
     step: NextStep | None,
     door: Door,
 ) -> Document:
-    """Make the document.
-
-    ``looks`` are the number of evals that one rerun may clear, and the time of the next look at the
-    others. ``step`` is the next step.
-    """
-    writer = _Writer(facts, gate, explanation, looks, door)
+    """Make the document; ``step`` is the next step."""
+    writer = _Writer(facts, gate, explanation, door)
     passed, of = facts.passing
-    badge, tone = judge(gate)
+    badges: tuple[tuple[str, Tone], ...] = ("gate holds", "good"), ("gate fails", "bad")
+    badge, tone = (*badges, ("gate undecided", "doubt"))[gate.exit_code]
     passing = f"{passed:,} of {of:,} pass" * (of > 0)
     version = " · ".join(each.text for each in writer.versions()) or facts.version
     return Document(
@@ -126,18 +119,11 @@ def make_document(
     )
 
 
-def judge(gate: Gate) -> tuple[str, Tone]:
-    if gate.reasons:
-        return "gate fails", "bad"
-    return ("gate undecided", "doubt") if gate.doubt else ("gate holds", "good")
-
-
 @dataclass(frozen=True, eq=False)
 class _Writer:
     facts: VerdictFacts
     gate: Gate
     explanation: str
-    looks: tuple[int, datetime | None]
     door: Door
 
     @property
@@ -218,9 +204,15 @@ class _Writer:
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
         parts: list[Part] = []
-        if cause == "edit":
-            edits = self._edits(evals[0].block_id)
-            parts.append(ChangeList(edits) if edits else Note(write_line(self._unknown_edit())))
+        known = self.facts.sides.around.edits
+        if cause == "edit" and known is None:
+            said = "The edit was not looked up: ra.check asks the API."
+            parts.append(Note(write_line(said)))
+        elif cause == "edit" and known is not None:
+            its = known.changes.filter(pl.col("block_id") == evals[0].block_id)
+            unknown = Note(write_line(f"The edit is not known: {known.why}."))
+            edits = mark_changes(its, values=self.door.values)
+            parts.append(ChangeList(edits) if edits else unknown)
         return Card(
             "bad",
             self._title(cause, evals),
@@ -280,28 +272,11 @@ class _Writer:
         if errors:
             yield f"{len(errors)} more ended in an error"
 
-    def _edits(self, block: str | None) -> tuple[Change, ...]:
-        known = self.facts.sides.around.edits
-        if known is None:
-            return ()
-        found = []
-        for row in known.changes.filter(pl.col("block_id") == block).iter_rows(named=True):
-            line = write_line(row["change"])
-            if self.door.values:
-                line = mark_texts(readable(row["before"]), readable(row["after"]))
-            found.append(Change(shorten_field(row["field"]), line))
-        return tuple(found)
-
-    def _unknown_edit(self) -> str:
-        edits = self.facts.sides.around.edits
-        if edits is None:
-            return "The edit was not looked up: ra.check asks the API."
-        return f"The edit is not known: {edits.why}."
-
     def _row(self, each: Story) -> Row:
-        brief = say_got(each) if each.state == "error" and self.door.values else None
-        cells = make_cells(each, values=self.door.values)
-        return Row(*find_sign(each), say_word(each), cells, each.ended, brief)
+        brief = (
+            say_got(each, self.facts.year) if each.state == "error" and self.door.values else None
+        )
+        return make_row(each, make_cells(each, self.facts.year, values=self.door.values), brief)
 
     def _unsure(self, evals: list[Story]) -> Iterator[Part]:
         evals = [each for each in evals if not each.is_outage]
@@ -316,7 +291,7 @@ class _Writer:
             said.append(f"{count_noun(len(suspects), 'eval')} {verb}")
         if errors:
             said.append(f"{errors if suspects else count_noun(errors, 'eval')} ended in an error")
-        reruns, until = self.looks
+        reruns, until = self.facts.looks
         aside: list[str | Span] = []
         if reruns:
             is_one = min(reruns, len(evals)) == 1
@@ -342,37 +317,38 @@ class _Writer:
 
     def _folded(self) -> Iterator[Part]:
         facts = self.facts
-        yield from self._reasoned("No result", facts.of("incomplete"), is_named=True)
-        stale = facts.of("stale")
-        yield from self._reasoned("Not run since the edit", stale, is_named=True)
-        yield from self._reasoned("Fixed", facts.of("fixed"), is_named=True)
-        yield from self._reasoned("Flaky", facts.of("flaky"))
-        yield from self._reasoned("Failing as before", facts.of("still_failing"))
-        yield from self._reasoned("Not compared", facts.of("added", "not_comparable", "removed"))
-        yield from self._reasoned("Accepted", [s for s in facts.stories if s.id in facts.accepted])
+        for key, title, evals in (
+            ("no_result", "No result", facts.of("incomplete")),
+            ("not_run", "Not run since the edit", facts.of("stale")),
+            ("fixed", "Fixed", facts.of("fixed")),
+            ("flaky", "Flaky", facts.of("flaky")),
+            ("failing_as_before", "Failing as before", facts.of("still_failing")),
+            ("not_compared", "Not compared", facts.of(*NOT_COMPARED)),
+            ("accepted", "Accepted", [s for s in facts.stories if s.id in facts.accepted]),
+        ):
+            if evals:
+                yield self._reasoned(key, title, evals)
         sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
-        yield Folded("How this was compared, and how sure it is", None, tuple(sentences))
+        yield Folded("how", "How this was compared, and how sure it is", None, tuple(sentences))
         gate = self.gate
         rule = [f"The rule of the gate: {gate.rule}."] if gate.rule else []
         told = [*gate.reasons, *rule, *gate.notes]
         if told:
             title = "Why the gate fails" if gate.reasons else "The gate"
-            yield Folded(title, None, tuple(Note(write_line(one_line(each))) for each in told))
+            lines = tuple(Note(write_line(one_line(each))) for each in told)
+            yield Folded("gate", title, None, lines)
 
-    def _reasoned(
-        self, title: str, evals: Sequence[Story], *, is_named: bool = False
-    ) -> Iterator[Part]:
-        if not evals:
-            return
+    def _reasoned(self, key: str, title: str, evals: Sequence[Story]) -> Folded:
+        is_named = key in ("no_result", "not_run", "fixed")
         brief = write_line(f"{title}: {list_stories(evals, _NAMED)}.") if is_named else None
         rows = []
         for each in evals:
-            name, asserts, _, got = make_cells(each, values=self.door.values)
-            why = Cell((write_line(say_reason(each, self.facts.year)),))
-            named = Cell((*name.lines, *((asserts.lines) if plain(asserts.lines[0]) else ())))
-            rows.append(Row(*find_sign(each), say_word(each), (named, why, got), each.ended))
+            name, asserts, _, got = make_cells(each, self.facts.year, values=self.door.values)
+            why = Cell("why", (write_line(say_reason(each, self.facts.year)),))
+            named = Cell(name.key, (*name.lines, *(asserts.lines if asserts.lines[0] else ())))
+            rows.append(make_row(each, (named, why, got)))
         columns = (self.columns[0], ColumnTitle("why"), self.columns[-1])
-        yield Folded(title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
+        return Folded(key, title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
 
     def last(self) -> Line:
         row, n = self.facts.summary, self.facts.summary["n_evals"]
@@ -402,7 +378,7 @@ def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case
     attempts = () if passes_as_before else list_attempts(story, values=values)
     if story.id in gate.failing:
         details = "\n".join(describe(story, year, values=values))
-        return Case(*about, "failed", say_short(story, values=values), details, attempts)
+        return Case(*about, "failed", say_short(story, year, values=values), details, attempts)
     if story.passes_in_the_end and story.transition != "stale":
         return Case(*about, "passed", attempts=attempts)
     why = f"{say_word(story)}: {say_reason(story, year)}"

@@ -18,7 +18,7 @@ import polars as pl
 
 from retab_analysis import wire
 from retab_analysis.schema import Datetime, Table, base_type, path_type
-from retab_analysis.schema.polars_threads import note_polars_use
+from retab_analysis.schema.conversion import note_polars_use
 
 # Row by row a cell costs 100 ns, a list 3 µs; a column costs 10 µs once, then 10 ns for each cell.
 _FEW = 30

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from retab_analysis.evidence.comparable import BASELINE, CANDIDATE
+from retab_analysis.evidence.comparable import CANDIDATE
 from retab_analysis.vocabulary import (
     BROKEN,
     CERTAIN_ENOUGH,
@@ -57,10 +57,6 @@ class Outcome(Struct, frozen=True, gc=False):
         return self.side == CANDIDATE
 
     @property
-    def is_of_baseline(self) -> bool:
-        return self.side == BASELINE
-
-    @property
     def is_decided(self) -> bool:
         return self.state in DECIDED
 
@@ -89,6 +85,7 @@ class Side(Struct, frozen=True, gc=False):
     status_message: str | None = None
     run_id: str | None = None
     result_id: str | None = None
+    at: datetime | None = None
 
     @property
     def has_passed(self) -> bool:
@@ -171,6 +168,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     held: tuple[Outcome, ...] = ()
     was: Side | None = None
     now: Side | None = None
+    last_failure: Side | None = None
     reading: Reading = NOTHING_READ
     saved: SavedNow = NOTHING_SAVED
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
@@ -291,14 +289,20 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return self.state in (*FAILING, "mixed")
 
     @property
+    def shown(self) -> Side | None:
+        """The result that made its word: of a broken eval its last failure, whatever ran since."""
+        fails = self.state in (*NOT_PASSING, "mixed")
+        return self.now if fails or self.transition not in BROKEN else self.last_failure
+
+    @property
     def got(self) -> str | None:
-        return None if self.now is None else self.now.actual_value
+        return None if self.shown is None else self.shown.actual_value
 
     @property
     def failure(self) -> str | None:
-        if self.now is None or not self.fails:
+        now = self.now if self.fails else self.shown
+        if now is None or now.state not in (*FAILING, "mixed"):
             return None
-        now = self.now
         message = now.status_message if now.failure_message is None else now.failure_message
         return ": ".join(each for each in (now.failure_code, message) if each is not None) or None
 

@@ -32,7 +32,7 @@ _OUTCOME = (
     "expected",
 )
 _MEASURED = ("score", "margin", "duration_ms")
-SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") :]
+SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") : -1]
 """The columns of a result that a story shows of a side."""
 _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
 
@@ -67,7 +67,8 @@ def tell(
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
     now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
     readings = _read_model(held, ledger, findings, own_past=own_past)
-    shown = _read_shown(results, (*held, *now))
+    failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
+    shown = _read_shown(results, (*held, *now, *failed))
     gaps = _find_gaps(ledger, readings, after_gaps)
     known = _describe_saved(ledger, saved)
     stories = []
@@ -92,6 +93,7 @@ def tell(
             now=is_now,
             reading=readings[index],
             saved=known[index],
+            last_failure=_sum_up(failed[index], shown),
             has_own_past=own_past,
             is_beyond_gap=gaps[index],
             errors_since=about.errors_since,
@@ -173,7 +175,7 @@ def _choose_held(
 
         def is_best(each: Outcome, index: int = index, limit: int = limit) -> bool:
             if not own_past:
-                return each.is_of_baseline and each.is_decided
+                return each.side == BASELINE and each.is_decided
             is_before = each.row is not None and each.row < limit
             return not passing[index] and each.state == "passed" and is_before
 
@@ -200,7 +202,7 @@ def _choose(
     return [
         each
         for each in chosen
-        if (newest is not None and each.row == newest) or (all_of and each.is_of_baseline)
+        if (newest is not None and each.row == newest) or (all_of and each.side == BASELINE)
     ]
 
 
@@ -249,7 +251,8 @@ def _sum_up(its: Sequence[Outcome], shown: Mapping[int, Mapping[str, Any]]) -> S
         margin=_find_median([each.margin for each in its]),
         duration_ms=_find_median([each.duration_ms for each in its]),
         code=next((each.code for each in reversed(its) if each.code is not None), None),
-        **shown[_choose_shown(its).at],
+        **shown[(one := _choose_shown(its)).at],
+        at=one.moment,
     )
 
 
@@ -274,8 +277,6 @@ def _combine(states: Sequence[str]) -> str:
 
 
 def _find_median(numbers: Sequence[float | None]) -> float | None:
-    if len(numbers) == 1:
-        return numbers[0]
     known = [each for each in numbers if each is not None]
     return median(known) if known else None
 

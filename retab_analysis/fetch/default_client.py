@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from retab_analysis.errors import ConfigError
-from retab_analysis.schema.polars_threads import check_polars_threads
+from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.transport import Client
 
 _default: Client | None = None

@@ -50,8 +50,9 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number of some kind."""
+    """A number of some kind, which has a key."""
 
+    key: str
     number: int
     word: str
     tone: Tone
@@ -70,8 +71,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table: lines, and differences that the reader can unfold."""
+    """A cell of a table: lines, and differences that the reader can unfold.
 
+    ``key`` says what it holds, whatever its column is called.
+    """
+
+    key: str = ""
     lines: tuple[Line, ...] = ()
     folded: tuple[Change, ...] = ()
 
@@ -80,10 +85,12 @@ class Cell:
 class Row:
     """A row of a table, with one cell for each column.
 
-    ``word`` is the sign for readers who cannot see it. ``strip`` is a row of words, each drawn as a
-    small bar in the last column. In a line of text, ``brief`` replaces all cells except the first.
+    ``key`` says what it is about, an eval's id for example. ``word`` is the sign for readers who
+    cannot see it. ``strip`` is a row of words, each drawn as a small bar in the last column. In a
+    line of text, ``brief`` replaces all cells except the first.
     """
 
+    key: str
     sign: str
     tone: Tone
     word: str
@@ -141,6 +148,7 @@ class Card:
 class Folded:
     """A part that the reader can unfold, with its count; in a line of text ``brief``."""
 
+    key: str
     title: str
     count: int | None
     parts: tuple[Part, ...]

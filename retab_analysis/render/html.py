@@ -105,8 +105,8 @@ def write_part(part: Part) -> Iterator[Html]:
         count = None if part.count is None else tag("b", f" {part.count:,}")
         inner = chain.from_iterable(map(write_part, part.parts))
         summary = tag("summary", part.title, count)
-        # Its title keeps it open in a page in which another one appears before it.
-        yield tag("details", summary, *inner, data_key=part.title, class_="rtd-more")
+        # Its key keeps it open in a page in which another one appears before it.
+        yield tag("details", summary, *inner, data_key=part.key, class_="rtd-more")
 
 
 def write_card(card: Card, inner: Iterable[Html]) -> Html:

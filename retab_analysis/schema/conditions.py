@@ -191,9 +191,19 @@ def _members(condition: str) -> dict[str, str]:
 def _write_members(kind: str, members: Mapping[str, str]) -> Mapping[str, str]:
     defaults = _DEFAULTS.get(kind, {})
     given = {name: json for name, json in members.items() if json != "null" or name not in defaults}
-    return {
-        name: _WRITERS.get(name, _unescape)(json) for name, json in {**defaults, **given}.items()
-    }
+    told = {**defaults, **given}
+    if kind in ("object_contains", "array_contains") and "expected" in told:
+        told["expected"] = _write_flat(told["expected"])
+    return {name: _WRITERS.get(name, _unescape)(json) for name, json in told.items()}
+
+
+def _write_flat(value: str) -> str:
+    """The members of an object without objects or lists in it: ``plate "IN-QQ 812"``."""
+    with contextlib.suppress(*_UNREADABLE):
+        members = _members(value)
+        if members and not any(each[0] in "[{" for each in members.values()):
+            return ", ".join(f"{_unescape(json.dumps(k))[1:-1]} {v}" for k, v in members.items())
+    return value
 
 
 def _write_object(members: Mapping[str, str]) -> str:

@@ -8,15 +8,17 @@ rounded and no time zone is guessed.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from retab_analysis.errors import ConfigError, SchemaError
-from retab_analysis.schema.polars_threads import check_polars_threads
 
 # Below this a float holds every integer; from here on, its integer may be a rounded one.
 _EXACT_INTEGERS: dict[pl.DataType, float] = {pl.Float64(): 2.0**53, pl.Float32(): 2.0**24}
@@ -153,3 +155,44 @@ def converted(frame: pl.DataFrame, declared: Mapping[str, pl.DataType]) -> pl.Da
     return frame.with_columns(
         each.value.alias(name) for name, each in conversions.items() if name not in lost
     )
+
+
+class _PolarsThreads:
+    """Whether polars can compute in this process.
+
+    Its threads do not survive a fork: in a process that was forked after their start, every use of
+    them would wait for ever. So functions that take a client or a frame check this first.
+    """
+
+    def __init__(self) -> None:
+        self._are_used = self._are_lost = False
+
+    def note_use(self) -> None:
+        self._are_used = True
+
+    def check(self) -> None:
+        """Raise a ConfigError if polars' threads stayed in the process before the fork."""
+        if self._are_lost:
+            raise ConfigError(
+                "this process was forked from one in which polars had been used, and polars' "
+                "threads do not survive that: start processes with spawn or forkserver, for "
+                "example multiprocessing.get_context('spawn'), or fork before the first frame"
+            )
+        self._are_used = True
+
+    def before_fork(self) -> None:
+        """Check whether polars has threads, from any use; only Linux shows that."""
+        if not self._are_used and "polars" in sys.modules:
+            with contextlib.suppress(OSError):
+                names = [each.read_text() for each in Path("/proc/self/task").glob("*/comm")]
+                self._are_used = any(each.removeprefix("polars-")[:1].isdigit() for each in names)
+
+    def enter_child(self) -> None:
+        self._are_lost = self._are_lost or self._are_used
+
+
+_threads = _PolarsThreads()
+check_polars_threads, note_polars_use = _threads.check, _threads.note_use
+before_fork = _threads.before_fork  # called by ``retab_analysis``, which is loaded before this is
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.enter_child)

@@ -14,20 +14,21 @@ import polars as pl
 
 from retab_analysis.checks.read import count_waiting
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.config_changes import compare_blocks, readable, shorten_field
+from retab_analysis.comparison.config_changes import compare_blocks, mark_changes
 from retab_analysis.comparison.detail import (
     WORDS,
     find_sign,
     list_documents,
     make_cells,
-    mark_texts,
+    make_row,
     name_eval,
     say_reason,
     say_short,
     say_word,
+    word_of,
 )
-from retab_analysis.comparison.headline import write_heading
 from retab_analysis.comparison.names import name_version, say_day
+from retab_analysis.comparison.situations import write_heading
 from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.fetch.edits import find_era
 from retab_analysis.markup import count_noun, one_line
@@ -50,17 +51,17 @@ from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState, WorkflowLoo
 COLUMNS, YOUNGER = 16, 3
 """So many runs are columns of the matrix, and so many of them may be newer than the checked."""
 
-NOT_YET = "not yet"
+NOT_YET, _NOT_RUN = "not_yet", "not_run"
 
 _HEADLINE = 90  # characters of an error that stand in the headline
 
 # What a cell of the matrix is: a letter for each state of a result.
 _LETTERS = {"passed": "p", "failed": "f", "blocked": "b", "error": "e", "cancelled": "c"}
 LETTERS: Mapping[str, str] = MappingProxyType(
-    {**_LETTERS, "mixed": "f", "running": "r", NOT_YET: "n", "not run": "o"}
+    {**_LETTERS, "mixed": "f", "running": "r", NOT_YET: "n", _NOT_RUN: "o"}
 )
 _WORST = "erncpo"  # the first of these letters stands for several undecided evals
-PASSES = WORDS["still_passing"][1]  # the word of evals that pass as before
+PASSES, BROKE = WORDS["still_passing"].key, WORDS["regressed"].key
 
 
 class Judgement:
@@ -71,15 +72,16 @@ class Judgement:
         self.gate = comparison.gate()
         door = Door(values, types="", shows="")
         self.document = inside(comparison).document(door, self.gate)
-        self.facts = replace(inside(comparison).facts(), accepted=frozenset(self.gate.accepted))
+        self.facts = inside(comparison).facts(self.gate)
         self.stories = {each.id: each for each in inside(comparison).stories}
         self._rows: dict[str, Row] = {}
 
     def make_row(self, eval_id: str) -> Row:
         if eval_id not in self._rows:
             story = self.stories[eval_id]
-            cells = make_cells(story, values=self.values)
-            self._rows[eval_id] = Row(*find_sign(story), say_word(story), cells)
+            self._rows[eval_id] = make_row(
+                story, make_cells(story, self.facts.year, values=self.values)
+            )
         return self._rows[eval_id]
 
     def say_reason(self, eval_id: str) -> str:
@@ -101,7 +103,7 @@ class RunColumn:
     def cell(self, eval_id: str, block: str | None) -> str:
         goes_on = not self.run["is_terminal"] and self.run["scope"] != "eval"
         is_due = goes_on and self.run["target_block_id"] in (None, block)
-        return self.cells.get(eval_id) or LETTERS[NOT_YET if is_due else "not run"]
+        return self.cells.get(eval_id) or LETTERS[NOT_YET if is_due else _NOT_RUN]
 
 
 class Facts:
@@ -127,12 +129,12 @@ class Facts:
     # The evals
 
     @cached_property
-    def words(self) -> dict[str, str]:
-        """The word under which each eval is counted, in the order of harm."""
+    def keys(self) -> dict[str, str]:
+        """The key under which each eval is counted, in the order of harm."""
         look, judged = self.look, self.judged
         if judged is None:
             return {}
-        found = {k: say_word(each) for k, each in judged.stories.items()}
+        found = {k: word_of(each).key for k, each in judged.stories.items()}
         found |= dict.fromkeys(judged.gate.accepted, "accepted")
         is_checked = pl.col("run_id").is_in(look.checked["run_id"].implode())
         passed = {*look.results.filter(is_checked, state="passed")["eval_id"]}
@@ -144,21 +146,21 @@ class Facts:
 
     @cached_property
     def counts(self) -> list[Count]:
-        """How many evals there are of each word; together they are all evals."""
+        """How many evals there are of each key; together they are all evals."""
         if self.judged is None:
             return []
-        numbers = Counter(self.words.values())
-        known = {singular(each.word): each for each in self.judged.document.counts}
+        numbers = Counter(self.keys.values())
+        known = {each.key: each for each in self.judged.document.counts}
         if self.look.is_going:
-            known = {"broke": Count(0, "broke", "bad"), **known}
+            known = {BROKE: WORDS["regressed"].make_count(0), **known}
         if numbers[PASSES]:
-            known.setdefault(PASSES, Count(0, PASSES, "good"))
+            known.setdefault(PASSES, WORDS["still_passing"].make_count(0))
         if numbers[NOT_YET]:
-            known[NOT_YET] = Count(0, NOT_YET, "other")
-        return [replace(each, number=numbers[word]) for word, each in known.items()]
+            known[NOT_YET] = Count(NOT_YET, 0, "not yet", "other")
+        return [replace(each, number=numbers[key]) for key, each in known.items()]
 
-    def count(self, *words: str) -> int:
-        return sum(word in words for word in self.words.values())
+    def count(self, *keys: str) -> int:
+        return sum(key in keys for key in self.keys.values())
 
     # The head
 
@@ -198,7 +200,7 @@ class Facts:
             moment: Any = look.checked["created_at"].max()
             when = "" if moment is None else f"{moment:%-d %b %Y, %H:%M} UTC"
             about = [called, *(Span(each) for each in (version, when) if each)]
-        return (*about, Span(count_noun(len(self.words), "eval")))
+        return (*about, Span(count_noun(len(self.keys), "eval")))
 
     @property
     def badge(self) -> tuple[str, str] | None:
@@ -360,8 +362,8 @@ class Facts:
             return None
         return [
             eval_id
-            for eval_id, word in self.words.items()
-            if (not state.show or word in state.show)
+            for eval_id, key in self.keys.items()
+            if (not state.show or key in state.show)
             and all(each in self._texts.get(eval_id, "") for each in asked)
         ]
 
@@ -373,9 +375,10 @@ class Facts:
         pairs = self.look.results.group_by("eval_id").agg(pl.col("run_id").drop_nulls().unique())
         ran = {k: [names.get(each) for each in ids] for k, ids in pairs.iter_rows()}
         found = {}
-        for eval_id, word in self.words.items():
+        words = {each.key: each.word for each in self.counts}
+        for eval_id, key in self.keys.items():
             block, story = self.block_of(eval_id), self.judged.stories.get(eval_id)
-            said = [word, self.name_waiting(eval_id), block, self.name_block(block)]
+            said = [words[key], self.name_waiting(eval_id), block, self.name_block(block)]
             if story is not None:
                 said += [name_eval(story), list_documents(story), story.path, story.state]
             if story is not None and self.state.values:
@@ -414,18 +417,6 @@ def _find_changes(
     return mark_changes(compare_blocks(*sides)) if is_known else ()
 
 
-def mark_changes(changes: pl.DataFrame) -> tuple[Change, ...]:
-    """The rows of a CONFIG_CHANGES frame, each with its words marked."""
-    return tuple(
-        Change(shorten_field(field), mark_texts(readable(before), readable(after)))
-        for field, before, after in changes.select("field", "before", "after").iter_rows()
-    )
-
-
-def singular(word: str) -> str:
-    return "error" if word == "errors" else word
-
-
 def say_moment(moment: datetime | None, year: int | None) -> str:
     """A moment as ``28 Nov 23:05``; with its year if that is another one."""
     return "" if moment is None else f"{say_day(moment, year)} {moment:%H:%M}"
@@ -462,7 +453,7 @@ def _read_cells(results: pl.DataFrame, runs: pl.Series) -> dict[str, dict[str, s
     ).iter_rows():
         letter = LETTERS.get(state) or LETTERS.get(status)
         if letter is None:
-            letter = LETTERS[NOT_YET if status in ("queued", "pending") else "not run"]
+            letter = LETTERS[NOT_YET if status in ("queued", "pending") else _NOT_RUN]
         found.setdefault(run_id, {})[eval_id] = letter
     return found
 
@@ -475,7 +466,9 @@ def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iter
             if (key := (story.id, story.transition)) in said:
                 continue
             said.add(key)
-            words = dict.fromkeys((say_word(story), say_short(story, values=values)))
+            words = dict.fromkeys(
+                (say_word(story), say_short(story, facts.look.year, values=values))
+            )
             documents = f" [{list_documents(story)}]" if list_documents(story) else ""
             yield one_line(
                 f"{find_sign(story)[0]} {name_eval(story)}{documents}: {'; '.join(words)}"

@@ -81,7 +81,7 @@ def _render_runs(results: pl.DataFrame, facts: Facts) -> Html:
     for row in results.iter_rows(named=True):
         at, ended = row["run_created_at"] or row["created_at"], row["state"]
         named = facts.names.get(row["run_id"], "")
-        word = WORDS[ended][1] if ended in WORDS else one_line(row["status"] or ended)
+        word = WORDS[ended].word if ended in WORDS else one_line(row["status"] or ended)
         value = row["status_message"] or row["failure_message"] or row["failure_code"]
         said = one_line(value, _VALUE)
         if row["actual_value"] is not None and ended != "error":

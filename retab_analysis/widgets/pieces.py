@@ -15,7 +15,7 @@ from itertools import pairwise
 import polars as pl
 
 from retab_analysis.checks.plan import LAST_GOOD
-from retab_analysis.comparison.config_changes import Edits
+from retab_analysis.comparison.config_changes import Edits, mark_changes
 from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag, without_controls
 from retab_analysis.render.document import (
@@ -26,6 +26,7 @@ from retab_analysis.render.document import (
     DocumentTable,
     Folded,
     Part,
+    Row,
     Span,
     plain,
     write_line,
@@ -39,15 +40,14 @@ from retab_analysis.render.html import (
     write_sign,
 )
 from retab_analysis.widgets.facts import (
+    BROKE,
     COLUMNS,
     LETTERS,
     NOT_YET,
     PASSES,
     Facts,
     RunColumn,
-    mark_changes,
     say_moment,
-    singular,
 )
 from retab_analysis.widgets.opened import button, render_opened
 from retab_analysis.widgets.state import COMPARING
@@ -142,7 +142,7 @@ class _Renderer:
             words, tone = facts.badge
             pill = tag("span", words, class_="rtd-badge", style=f"border-color:var(--rtd-t-{tone})")
         top = tag("div", tag("span", context, class_="rv-context"), " ", pill, class_="rtd-top")
-        news = f"{facts.count('broke')} broke" if facts.judged else ""
+        news = f"{facts.count(BROKE)} broke" if facts.judged else ""
         is_told = self.is_open is not False
         status = tag("div", news, role="status", class_="rv-hidden") if is_told else None
         counts = [each for each in facts.counts if each.number]
@@ -204,15 +204,14 @@ class _Renderer:
     def _chips(self) -> Html:
         counts = []
         for each in self.facts.counts:
-            word = singular(each.word)
             dot = tag("i", class_="rtd-dot", style=f"background:var(--rtd-t-{_tone(each)})")
             said = join(dot, tag("b", f"{each.number:,}"), f" {each.word}")
             chip = tag("span", said, class_="rv-chip")
             if self.is_live:
-                pressed = str(word in self.state.show).lower()
+                pressed = str(each.key in self.state.show).lower()
                 how = {"aria_pressed": pressed, "tabindex": -1, "class_": "rv-chip"}
-                chip = button(said, "show", word, **how)
-            counts.append(slot(self._add(f"count:{word}", chip), "span"))
+                chip = button(said, "show", each.key, **how)
+            counts.append(slot(self._add(f"count:{each.key}", chip), "span"))
         role = {"role": "toolbar", "aria_label": "Show only"} if self.is_live else {}
         bar = tag("div", join(*counts, by=" "), class_="rv-counts", **role) if counts else None
         return join(bar, slot(f"{self.number}:seen", class_="rv-push rtd-quiet"))
@@ -251,7 +250,7 @@ class _Renderer:
     def _standing(self, parts: Sequence[Part]) -> Iterator[Html]:
         """The cards and notes of the document, and the folds below them."""
         has_card = any(isinstance(each, Card) for each in parts)
-        folds: list[tuple[str, list[str]]] = []
+        folds: list[tuple[str, str, list[str]]] = []
         details: list[Folded] = []
         for part in parts:
             if isinstance(part, Card):
@@ -259,15 +258,15 @@ class _Renderer:
             elif isinstance(part, Folded):
                 evals = list_evals(part)
                 if evals:
-                    folds.append((part.title, evals))
+                    folds.append((part.key, part.title, evals))
                 else:
                     details.append(part)
             else:
                 yield from write_part(part)
-        passing = [k for k, word in self.facts.words.items() if word == PASSES]
-        folds += [("Pass", passing)] if passing else []
-        for at, (title, evals) in enumerate(folds):
-            yield self._fold(title, evals, is_first=at == 0 and not has_card)
+        passing = [k for k, key in self.facts.keys.items() if key == PASSES]
+        folds += [(PASSES, "Pass", passing)] if passing else []
+        for at, (key, title, evals) in enumerate(folds):
+            yield self._fold(key, title, evals, is_first=at == 0 and not has_card)
         for each in details:
             yield from write_part(each)
 
@@ -285,12 +284,12 @@ class _Renderer:
     def _blocks(self) -> Html:
         """A row for each block, which sums its evals."""
         facts, blocks = self.facts, dict[str, list[str]]()
-        for eval_id in facts.words:
+        for eval_id in facts.keys:
             if (block := facts.block_of(eval_id)) is not None:
                 blocks.setdefault(block, []).append(eval_id)
         rows = []
         for block, evals in blocks.items():
-            done = sum(facts.words[each] != NOT_YET for each in evals)
+            done = sum(facts.keys[each] != NOT_YET for each in evals)
             cells = (
                 tag("td"),
                 tag("td", name(facts.name_block(block)), tabindex=-1),
@@ -330,24 +329,24 @@ class _Renderer:
         return write_card(card, inner)
 
     def _found(self, found: list[str]) -> Html:
-        words = tag("b", f"{count_noun(len(found), 'eval')} of {len(self.facts.words):,}")
+        words = tag("b", f"{count_noun(len(found), 'eval')} of {len(self.facts.keys):,}")
         shows = button("Show all", "clear") if self.is_live else None
         title = tag("div", words, " ", role="heading", aria_level=3)
         head = tag("div", title, shows, class_="rtd-title")
         return tag("section", head, self._rows(found, "Found evals"), class_="rtd-card")
 
-    def _fold(self, title: str, evals: Sequence[str], *, is_first: bool) -> Html:
-        is_open = (title in self.state.unfolded) != is_first
+    def _fold(self, key: str, title: str, evals: Sequence[str], *, is_first: bool) -> Html:
+        is_open = (key in self.state.unfolded) != is_first
         count = join(title, " ", tag("b", f"{len(evals):,}"))
         if not self.is_live:
             rows = self._rows(evals, title, "more")
             inner = tag("details", tag("summary", count), rows, open=is_open, class_="rtd-more")
         else:
             expanded = str(is_open).lower()
-            head = button(count, "fold", title, class_="rv-fold", aria_expanded=expanded)
+            head = button(count, "fold", key, class_="rv-fold", aria_expanded=expanded)
             rows_ = self._rows(evals, title, "more") if is_open else None
             inner = tag("div", head, rows_, class_="rtd-card" if is_open else None)
-        return slot(self._add(f"fold:{title}", inner), data_key=title)
+        return slot(self._add(f"fold:{key}", inner), data_key=key)
 
     # Rows
 
@@ -392,10 +391,12 @@ class _Renderer:
             block = self.facts.block_of(eval_id)
             return tag("tr", *first, self._matrix(self.facts.cells_of(eval_id), block))
         row, is_open = judged.make_row(eval_id), state.opened == eval_id and self.is_live
-        titles = ("", "was", "got") if state.values else ("", "before", "now")
-        cells = [write_sign(row), self._name(eval_id, kind, is_open=is_open)]
-        for cell, title in zip(row.cells[1:], titles, strict=True):
-            cells.append(write_cell(cell, ColumnTitle(title, named=bool(title))))
+        was, got = ("was", "got") if state.values else ("before", "now")
+        titles = {"asserts": "", "was": was, "got": got}
+        cells = [write_sign(row), self._name(row, kind, is_open=is_open)]
+        for cell in row.cells:
+            if (title := titles.get(cell.key)) is not None:
+                cells.append(write_cell(cell, ColumnTitle(title, named=bool(title))))
         matrix = self._matrix(self.facts.cells_of(eval_id), judged.stories[eval_id].block_id)
         opens = {"data_event": "open", "data_value": eval_id} if self.is_live else {}
         shown = (tag("td", each, tabindex=-1) for each in cells)
@@ -405,15 +406,15 @@ class _Renderer:
         inner = render_opened(eval_id, self.facts)
         return join(line, tag("tr", tag("td", inner, colspan=6), class_="rv-open"))
 
-    def _name(self, eval_id: str, kind: str, *, is_open: bool) -> Html:
+    def _name(self, row: Row, kind: str, *, is_open: bool) -> Html:
         judged = self.facts.judged
         assert judged is not None
-        (first, *_), *below = judged.make_row(eval_id).cells[0].lines
+        (first, *_), *below = next(each.lines for each in row.cells if each.key == "name")
         text = name(without_controls(first.text))
         if self.is_live:
             opens = {"aria_expanded": str(is_open).lower(), "tabindex": -1, "class_": "rv-name"}
-            text = button(text, "open", eval_id, **opens)
-        if kind == "more" and (reason := judged.say_reason(eval_id)):
+            text = button(text, "open", row.key, **opens)
+        if kind == "more" and (reason := judged.say_reason(row.key)):
             below = [write_line(Span(reason, "quiet"))]
         small = (tag("small", write_html_line(each)) for each in below)
         return join(text, *small, by=" ")
@@ -453,7 +454,7 @@ def _name_card(*title: str | Span) -> Card:
 
 
 def _tone(count: Count) -> str:
-    return "wait" if count.word == NOT_YET else count.tone
+    return "wait" if count.key == NOT_YET else count.tone
 
 
 def _write_bar(counts: Sequence[Count]) -> str | None:
@@ -479,13 +480,13 @@ def _select(
 
 
 def list_evals(*parts: Part) -> list[str]:
-    found: list[str | None] = []
+    found: list[str] = []
     for part in parts:
         if isinstance(part, DocumentTable):
-            found += [row.cells[0].lines[0][0].title for row in part.rows]
+            found += [row.key for row in part.rows]
         elif isinstance(part, Card | Folded):
             found += list_evals(*part.parts)
-    return [each for each in found if each is not None]
+    return found
 
 
 def _place_words(columns: Sequence[RunColumn], year: int | None) -> Iterator[Html]:

@@ -78,11 +78,11 @@ class ViewState:
     baseline: str = LAST_GOOD
     values: bool = True
     can_cancel: bool = False
-    show: frozenset[str] = frozenset()  # the words of the counts that are pressed
+    show: frozenset[str] = frozenset()  # the keys of the counts that are pressed
     search: str = ""
     opened: str | None = None  # the id of an eval
     preview: Preview | None = None
-    unfolded: frozenset[str] = frozenset()  # the titles of what was opened or closed
+    unfolded: frozenset[str] = frozenset()  # the keys of what was opened or closed
     asking: Literal["", "cancel", "settle"] = ""
     job: str = ""  # the job in words
     failures: tuple[str, ...] = ()  # of callbacks, and of the last job

@@ -33,7 +33,7 @@ from retab_analysis.markup import count_noun
 from retab_analysis.progress import in_kernel, say
 from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
-from retab_analysis.widgets.facts import Facts, list_news
+from retab_analysis.widgets.facts import BROKE, Facts, list_news
 from retab_analysis.widgets.opened import list_documents, list_results
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
 from retab_analysis.widgets.state import COMPARING, Preview, ViewState, WorkflowLook, apply_event
@@ -387,7 +387,7 @@ class View:
 
         told = {each: self._tell(each) for each in self._order}
         doubts = "error", "unclear"
-        self._order.sort(key=lambda k: (-told[k].count("broke"), -told[k].count(*doubts)))
+        self._order.sort(key=lambda k: (-told[k].count(BROKE), -told[k].count(*doubts)))
         if len(self._order) > 1 and not self._open_view:
             self._open_view = self._order[0]
 
@@ -419,7 +419,7 @@ class View:
         if len(self._order) < 2:
             return ""
         states = [self._states[each] for each in self._order]
-        broke = sum(self._tell(each).count("broke") for each in self._order)
+        broke = sum(self._tell(each).count(BROKE) for each in self._order)
         going = sum(each.look.phase in ("reading", "going") for each in states)
         end = f"{going} going on" if going else "all have ended"
         said = f"{broke:,} broke" if broke else "nothing broke"

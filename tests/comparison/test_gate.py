@@ -86,7 +86,8 @@ def test_the_rule_is_said_in_words(arguments: dict[str, Any], rule: str) -> None
 def test_any_transition_can_count(transition: str) -> None:
     gate = of_every_transition().gate(transition)
     assert not gate.ok
-    assert gate.reasons[0].startswith(f"{numbers(of_every_transition())[transition]} ")
+    (named,) = set(gate.reasons) - set(gate.suite_reasons)
+    assert named.startswith(f"{numbers(of_every_transition())[transition]} ")
     assert of_every_transition().gate([transition]).reasons == gate.reasons
 
 

@@ -300,8 +300,7 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folded_part_is_known_by_its_title() -> None:
+def test_a_folded_part_is_known_by_its_key() -> None:
     # So that it stays open in a page where another one comes before it.
-    titles = r'<details data-key="([^"]+)" class="rtd-more"><summary>\1'
-    shown = re.findall(titles, pair().to_html())
-    assert "How this was compared, and how sure it is" in shown
+    shown = re.findall(r'<details data-key="([^"]+)" class="rtd-more"><summary>', pair().to_html())
+    assert "how" in shown

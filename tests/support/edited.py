@@ -211,13 +211,13 @@ TABLE: dict[str, Row] = {
     "first run, nothing passes": Row(
         lambda: LetteredApi({f"x{at}": "F" for at in range(5)}),
         2,
-        "○ First run: 0 of 5 pass",
+        "○ First run: all 5 fail",
         VALUES,
     ),
     "first run": Row(
         lambda: LetteredApi({f"x{at}": "P" for at in range(5)}),
         0,
-        "○ First run: 5 of 5 pass; the next check compares with it",
+        "○ First run: all 5 pass; the next check compares with it",
         None,
     ),
     "an error twice": Row(
@@ -320,6 +320,25 @@ TABLE: dict[str, Row] = {
         "? 1 eval may have broken; nothing else did",
         SETTLE,
     ),
+    "a suspect since an edit": Row(
+        lambda: LetteredApi({"other": "PPPPFPPPF", **alike(8, "P" * 9)}, codes="A" * 8 + "B"),
+        2,
+        "? 1 eval may have broken since the edit of extract",
+        SETTLE,
+    ),
+    "a suspect, and one has no result": Row(
+        lambda: two("P" * 13, other="P" * 12 + "F", lost="P" * 12 + "C"),
+        1,
+        "? 1 of 10 evals has no result; 1 may have broken",
+        SETTLE,
+        {"candidate": "run_12"},
+    ),
+    "saved again": Row(
+        lambda: saved_again("classify 0"),
+        2,
+        "○ 1 eval was saved again and has not run since; nothing else broke",
+        EDITED_ONLY,
+    ),
     "the suite fell in one run": Row(
         fallen,
         2,
@@ -408,6 +427,12 @@ TABLE: dict[str, Row] = {
         {"baseline": "v1", "candidate": "v2"},
     ),
 }
+
+
+def saved_again(eval_id: str) -> LetteredApi:
+    api = made()
+    api.resave(eval_id, api.runs[-1].at + HOUR)
+    return api
 
 
 def edited_whole(letters: str) -> LetteredApi:

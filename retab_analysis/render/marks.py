@@ -1,16 +1,22 @@
-"""The common parts of two sequences, and the changed words of a long text."""
+"""The common parts of two sequences, and the changed words of two texts as one marked line."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Literal
 
+from retab_analysis.markup import one_line
+from retab_analysis.render.document import Line, Span, write_line
+
 _LONG = 10_000
+_AROUND, _NEAR = 60, 24  # the text that stays on each side of a change
+_LONGEST = 120  # of a value
+LONGEST_TEXT = 20_000
 _SCRIPTS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 # Words, runs of white space, and by themselves signs and the letters of scripts without spaces.
 _TOKEN = re.compile(rf"\s+|[{_SCRIPTS}]|[^\W{_SCRIPTS}]+|[^\w\s]")
@@ -76,3 +82,44 @@ def mark_words(before: str, after: str) -> list[Segment]:
         i, j = left + size, right + size
     runs = groupby((each for each in segments if each.text), key=lambda each: each.kind)
     return [Segment(kind, "".join(each.text for each in run)) for kind, run in runs]
+
+
+def mark_change(before: str | None, after: str | None) -> Line:
+    """Mark what changed: single words in texts, other values as a whole."""
+    are_texts = all(
+        v is None or (v.startswith('"') and len(v) <= LONGEST_TEXT) for v in (before, after)
+    )
+    if are_texts and before is not None and after is not None:
+        is_whole = max(len(before), len(after)) <= _LONGEST
+        if not is_whole or not is_tiny(mark_words(before, after)):
+            return mark_texts(before, after, _NEAR)
+    sides = [(before, "removed"), (after, "added")]
+    spans = [Span(one_line(v, _LONGEST), look) for v, look in sides if v is not None]  # type: ignore[arg-type]
+    return write_line(*(part for span in spans for part in (span, " ")))[: 2 * len(spans) - 1]
+
+
+def is_tiny(segments: Iterable[Segment]) -> bool:
+    """Whether the marks of a difference have fewer than three letters, which eyes miss."""
+    return sum(len(each.text.strip()) for each in segments if each.kind != "equal") < 3
+
+
+def mark_texts(before: str, after: str, around: int = _AROUND) -> Line:
+    """Two texts as one, with removed and added words marked; long common parts are cut."""
+    segments = mark_words(before[:LONGEST_TEXT], after[:LONGEST_TEXT])
+    spans: list[Span] = []
+    for at, each in enumerate(segments):
+        if each.kind == "equal":
+            head, tail = around * (at > 0), around * (at < len(segments) - 1)
+            spans.append(Span(_shorten(each.text, head, tail)))
+            continue
+        if each.kind == "added" and spans and spans[-1].look == "removed":
+            spans.append(Span(" "))
+        spans.append(Span(each.text, each.kind))
+    return tuple(spans)
+
+
+def _shorten(text: str, head: int, tail: int) -> str:
+    """A common part of both texts, without its middle; at an outer end only one side stays."""
+    if len(text) <= head + tail + 20:
+        return text
+    return f"{text[:head]} … {text[len(text) - tail :] if tail else ''}"

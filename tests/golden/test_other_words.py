@@ -1,0 +1,94 @@
+"""No sentence is read back: with every visible word replaced, all doors do the same."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import fields
+from typing import Any
+
+import polars as pl
+import pytest
+from support.doors import ask_command_line
+from support.edited import TABLE
+from support.inside import Facts, ViewState, WorkflowLook, document, errors, render_view
+from support.lettered_api import FLOW
+from support.situations import SITUATIONS
+
+import retab_analysis as ra
+
+WORDS = {
+    "Span": ("text", "title"),
+    "Heading": ("strong", "rest"),
+    "Count": ("word",),
+    "Change": ("label",),
+    "Row": ("word",),
+    "ColumnTitle": ("title",),
+    "Folded": ("title",),
+    "Document": ("brief", "badge"),
+}
+WITHOUT_ANSWER = [each for each in SITUATIONS if each.code > 2]
+
+
+def replace_words(patch: pytest.MonkeyPatch) -> None:
+    """From now on each piece of a document has other words, and each error another text."""
+
+    def make(cls: Any, names: tuple[str, ...]) -> None:
+        usual = cls.__init__
+
+        def write(self: Any, *given: Any, **more: Any) -> None:
+            usual(self, *given, **more)
+            for name in names:
+                if (text := getattr(self, name)) is not None:
+                    object.__setattr__(self, name, codecs.encode(text, "rot13"))
+
+        patch.setattr(cls, "__init__", write)
+
+    for name, its in WORDS.items():
+        cls = getattr(document, name)
+        assert set(its) <= {each.name for each in fields(cls)}
+        make(cls, its)
+    shown = errors.as_shown
+    patch.setattr(errors, "as_shown", lambda text: codecs.encode(shown(text), "rot13"))
+
+
+def look(made: Any, checked: pl.DataFrame) -> list[Any]:
+    """What a page shows of a verdict beside words: rows, signs, counts, and each filter's rows."""
+    known = ViewState(FLOW, WorkflowLook(comparison=made, checked=checked, phase="ended"))
+    facts = Facts(known, None)
+    counts = [(each.key, each.number, each.tone) for each in facts.counts]
+    pages = [facts]
+    for key, *_ in counts:
+        shown = ViewState(FLOW, known.look, show=frozenset({key}))
+        pages.append(Facts(shown, facts.judged))
+    found: list[Any] = [facts.heading.sign, facts.heading.tone, counts]
+    for each in pages:
+        page = "".join(render_view({"0": each}, "0").values())
+        found.append(re.findall(r'data-key="([^"]*)"', page))
+        found.append(re.findall(r'<span class="rtd-sign"[^>]*>(.)<', page))
+    return found
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_verdict_in_other_words_has_the_same_rows_signs_and_filters(name: str) -> None:
+    row = TABLE[name]
+    with row.make() as api:
+        made = api.check(**row.asks)
+        runs = ra.fetch_runs(FLOW, client=api.client, progress=False)
+        checked = runs.filter("is_terminal").head(1)
+        usual, headline = look(made, checked), made.headline
+        step, codes = made.next_step, (made.gate().exit_code, made.gate().failing)
+        with pytest.MonkeyPatch.context() as patch:
+            replace_words(patch)
+            assert look(made, checked) == usual
+            assert made.headline != headline
+            assert (made.gate().exit_code, made.gate().failing) == codes
+            assert made.next_step == step
+
+
+@pytest.mark.parametrize("at", range(len(WITHOUT_ANSWER)))
+def test_an_error_in_other_words_has_the_same_exit_code(at: int) -> None:
+    situation = WITHOUT_ANSWER[at]
+    with pytest.MonkeyPatch.context() as patch:
+        replace_words(patch)
+        assert ask_command_line(situation).code == situation.code
