@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.http.messages import coded, not_found
@@ -58,8 +58,7 @@ class Store:
     """The state behind the API; safe for many threads, and every answer is of one instant.
 
     It begins with a world and the runs of its past. ``clock`` gives microseconds since 1970. A run
-    is of the draft as it is when the run starts, or, with ``frozen_at="creation"``, as it was when
-    the run was created.
+    is of the draft as it is when the run starts.
     """
 
     def __init__(
@@ -69,7 +68,6 @@ class Store:
         *,
         speed: float = 1.0,
         clock: Callable[[], int] = wall_clock,
-        frozen_at: Literal["start", "creation"] = "start",
     ) -> None:
         # Too far from 1, instants would leave the years of ISO 8601.
         low, high = SPEEDS
@@ -79,7 +77,6 @@ class Store:
                 f"speed must be a positive number (from {low:g} to {high:g}), not {speed!r}"
             )
         self._world, self._pace, self._clock = world, 1 / speed, clock
-        self._waits_for_start = frozen_at == "start"
         self._lock = threading.RLock()
         self._now = clock()
         self._workflows = {workflow.id: workflow for workflow in world.workflows}
@@ -194,8 +191,7 @@ class Store:
             seldom = round(length * (1 / self._pace - 1))
             return replace(plan, delay_ms=max(plan.delay_ms, seldom))
 
-        again = plan_now if self._waits_for_start else None
-        run = SimulatedRun(plan_now(), pace=self._pace, plan_again=again)
+        run = SimulatedRun(plan_now(), pace=self._pace, plan_again=plan_now)
         self._add_run(run)
         return run
 
@@ -304,7 +300,7 @@ class Store:
         return None
 
     def list_workflows(
-        self, query: PageQuery, project_id: str | None = None, sort_by: str | None = None
+        self, project_id: str | None, sort_by: str | None, query: PageQuery
     ) -> bytes:
         by_creation = sort_by == "created_at"
         rows = {
