@@ -97,14 +97,10 @@ def _holds_texts(found: pl.DataType, declared: pl.DataType) -> bool:
     if declared == pl.String:
         return isinstance(found, _TEXTS)
     if isinstance(declared, pl.List) and isinstance(found, pl.List | pl.Array):
+        inner: tuple[Any, Any] = found.inner, declared.inner
         # Lists that are empty in every row have no inner dtype.
-        return isinstance(found.inner, pl.Null) or _holds_texts(_inner(found), _inner(declared))
+        return inner[0] == pl.Null or _holds_texts(*inner)
     return False
-
-
-def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
-    inner: Any = dtype.inner
-    return inner if isinstance(inner, pl.DataType) else inner()
 
 
 def _time_conversion(

@@ -18,9 +18,6 @@ class _PolarsThreads:
     def __init__(self) -> None:
         self._are_used = self._are_lost = False
 
-    def note_use(self) -> None:
-        self._are_used = True
-
     def check(self) -> None:
         """Raise a ConfigError if polars' threads stayed in the process before the fork."""
         if self._are_lost:
@@ -43,7 +40,7 @@ class _PolarsThreads:
 
 
 _threads = _PolarsThreads()
-check_polars_threads, note_polars_use = _threads.check, _threads.note_use
+check_polars_threads = _threads.check
 before_fork = _threads.before_fork  # called by ``retab_analysis``, which is loaded before this is
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.enter_child)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -195,6 +194,7 @@ class _Threads:
 
 
 _threads = _Threads()
+forget_threads = _threads.forget
 # The token of this thread, and its current attempt, if any.
 _token = contextvars.ContextVar[CancellationToken | None]("token", default=None)
 _attempt = contextvars.ContextVar[Attempt]("attempt")
@@ -228,7 +228,3 @@ def check_time() -> None:
         f"{attempts_made(state.attempt)}",
         attempts=state.attempt,
     )
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.forget)
