@@ -77,15 +77,13 @@ LINES = {
 LINES_OF_ALL = 32_000
 # Rooms above the table until the issue that brings them down has ended. These numbers only fall.
 FOR_NOW = {
-    "archive": 1_615,
-    "schema decode": 1_929,  # times stay text, and are read here
     "fetch": 2_980,  # versions are moments
     "evidence": 3_646,  # versions are moments
     "comparison": 4_126,  # findings
     "widgets": 2_753,  # the page
-    "transport": 1_165,
-    "export": 455,
-    "sandbox": 3_412,  # what the SDK asks about evals
+    "transport": 1_152,
+    "export": 433,
+    "sandbox": 3_373,  # what the SDK asks about evals
 }
 FOR_NOW_OF_ALL = 32_664
 LINES_OF_TESTS, APART = 38_000, ("simulation", "benchmarks", "adversary")

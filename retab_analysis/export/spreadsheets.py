@@ -45,7 +45,6 @@ _EXPECTED: Mapping[pl.DataType, str] = {
     Datetime: "a time like 2024-05-01T10:00:00.123456Z or 2024-05-01 10:00:00",
     pl.List(pl.String()): "a JSON array of strings",
 }
-_DECIMAL_COMMA = r"^([^.,]*),([^.,]*)\z"
 _PIECE = 1 << 23  # bytes of whole rows that are parsed together
 _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel's own limits
 _EXACT = 10**15  # Excel shows whole numbers up to this with all their digits
@@ -89,15 +88,13 @@ def write_csv(
 
     Examples:
         >>> import io
-        >>> import polars as pl
-        >>> from retab_analysis import read_csv, write_csv
         >>> frame = pl.DataFrame({"run_id": ["run_1", "=1+2"], "passed": [79, None]})
         >>> file = io.StringIO()
-        >>> write_csv(frame, file)
+        >>> ra.write_csv(frame, file)
         >>> file.getvalue()
         "run_id,passed\nrun_1,79\n'=1+2,\n"
         >>> _ = file.seek(0)
-        >>> read_csv(file).equals(frame)
+        >>> ra.read_csv(file).equals(frame)
         True
     """
     check_flag("spreadsheet_safe", spreadsheet_safe)
@@ -105,9 +102,8 @@ def write_csv(
     suffix = Path(path).suffix.lower() if isinstance(path, str | os.PathLike) else ""
     if suffix in OTHER_KINDS:
         raise ConfigError(
-            f"path ends in {suffix}, but the content is CSV: let it end in .csv, which a "
-            "spreadsheet opens too, or use retab_analysis.write_excel or write_parquet of the "
-            "frame"
+            f"path ends in {suffix}, but the content is CSV: let it end in .csv, or use "
+            "retab_analysis.write_excel, or write_parquet of the frame"
         )
     rows = _collect("frame", frame)
     cells = _cells(rows, safe=spreadsheet_safe, excel=excel)
@@ -120,7 +116,7 @@ def write_csv(
 def _collect(name: str, given: object) -> pl.DataFrame:
     known = as_polars(getattr(given, "evals", given), name)
     if known is None:
-        raise ConfigError(f"{name}: expected a polars DataFrame, got {described(given)}")
+        raise ConfigError(f"{name}: expected a frame, got {described(given)}")
     frame = known.lazy().collect()
     for column, dtype in frame.schema.items():
         reason = None
@@ -220,8 +216,7 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
 
     Examples:
         >>> import io
-        >>> from retab_analysis import read_csv
-        >>> read_csv(io.StringIO("run_id,passed,note\nrun_1,79,slow\n")).row(0, named=True)
+        >>> ra.read_csv(io.StringIO("run_id,passed,note\nrun_1,79,slow\n")).row(0, named=True)
         {'run_id': 'run_1', 'passed': 79, 'note': 'slow'}
     """
     check_choice("table", table, TABLES)
@@ -319,7 +314,7 @@ def _parse(text: pl.Expr, dtype: pl.DataType, has_commas: bool) -> pl.Expr:
         time = zoned.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
         return pl.when(text.str.contains(_TIME)).then(time)
     if dtype == pl.Float64:
-        return _parse_number(text.str.replace(_DECIMAL_COMMA, "${1}.${2}") if has_commas else text)
+        return _parse_number(text.str.replace(",", ".", literal=True) if has_commas else text)
     if dtype == pl.Boolean:
         lower = text.str.to_lowercase()
         return pl.when(lower.is_in(["true", "false"])).then(lower == "true")
@@ -366,17 +361,15 @@ def write_excel(frames: object, path: PathOrFile) -> None:
         path: A path that ends in ``.xlsx``, or a file open for writing bytes, as for ``write_csv``.
 
     Raises:
-        ConfigError: xlsxwriter is missing, ``frames`` are not polars frames, or ``path`` cannot be
+        ConfigError: xlsxwriter is missing, ``frames`` are not frames, or ``path`` cannot be
             used. Or Excel does not accept a sheet's name, so many rows or columns, a text of more
             than 32,767 characters, or a column (Binary, Object, Duration).
         OSError: The file cannot be written. The old file is untouched.
 
     Examples:
         >>> import io
-        >>> import polars as pl
-        >>> from retab_analysis import write_excel
         >>> file = io.BytesIO()
-        >>> write_excel({"runs": pl.DataFrame({"run_id": ["run_1"], "passed": [79]})}, file)
+        >>> ra.write_excel({"runs": pl.DataFrame({"run_id": ["run_1"], "passed": [79]})}, file)
         >>> file.getvalue()[:2]
         b'PK'
     """

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.http.messages import coded, not_found
@@ -58,7 +58,8 @@ class Store:
     """The state behind the API; safe for many threads, and every answer is of one instant.
 
     It begins with a world and the runs of its past. ``clock`` gives microseconds since 1970. A run
-    is of the draft as it is when the run starts.
+    is of the draft as it is when the run starts, or, with ``frozen_at="creation"``, as it was when
+    the run was created.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Store:
         *,
         speed: float = 1.0,
         clock: Callable[[], int] = wall_clock,
+        frozen_at: Literal["start", "creation"] = "start",
     ) -> None:
         # Too far from 1, instants would leave the years of ISO 8601.
         low, high = SPEEDS
@@ -77,6 +79,7 @@ class Store:
                 f"speed must be a positive number (from {low:g} to {high:g}), not {speed!r}"
             )
         self._world, self._pace, self._clock = world, 1 / speed, clock
+        self._waits_for_start = frozen_at == "start"
         self._lock = threading.RLock()
         self._now = clock()
         self._workflows = {workflow.id: workflow for workflow in world.workflows}
@@ -191,7 +194,8 @@ class Store:
             seldom = round(length * (1 / self._pace - 1))
             return replace(plan, delay_ms=max(plan.delay_ms, seldom))
 
-        run = SimulatedRun(plan_now(), pace=self._pace, plan_again=plan_now)
+        again = plan_now if self._waits_for_start else None
+        run = SimulatedRun(plan_now(), pace=self._pace, plan_again=again)
         self._add_run(run)
         return run
 

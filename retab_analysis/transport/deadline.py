@@ -148,13 +148,12 @@ def _shut_down(sock: Any) -> bool:
     inner = getattr(sock, "socket", sock)  # TLS inside of a proxy's TLS is no socket itself
     if inner is None:
         return False
-    try:
+    with contextlib.suppress(OSError):
         # Not the method of a TLS socket: it ends TLS first, and the rest of the request must not go
         # out in the clear.
         socket.socket.shutdown(inner, socket.SHUT_RDWR)
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 class _Threads:
