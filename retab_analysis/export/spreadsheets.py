@@ -114,7 +114,8 @@ def write_csv(
 
 
 def _collect(name: str, given: object) -> pl.DataFrame:
-    known = as_polars(getattr(given, "evals", given), name)
+    evals = getattr(given, "evals", None)  # of a frame of pandas this may be a column
+    known = as_polars(evals if isinstance(evals, pl.DataFrame) else given, name)
     if known is None:
         raise ConfigError(f"{name}: expected a frame, got {described(given)}")
     frame = known.lazy().collect()
