@@ -62,11 +62,11 @@ def _recorded() -> Iterator[tuple[list[str], set[tuple[str, str]]]]:
 
     send, unknown, asked = RequestSender.send, list[str](), set[tuple[str, str]]()
 
-    def record(self: Any, method: str, url: str, params: Any, json: Any, attempt: Any) -> Any:
+    def record(self: Any, method: str, url: str, params: Any, json: Any) -> Any:
         path, names = url.removeprefix(self._settings.base_url), [name for name, _ in params]
         unknown.extend(undocumented(method, path, [*names, *(json or {})]))
         asked.add(find_endpoint(method, path))
-        return send(self, method, url, params, json, attempt)
+        return send(self, method, url, params, json)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RequestSender, "send", record)

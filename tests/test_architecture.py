@@ -78,17 +78,15 @@ LINES = {
 LINES_OF_ALL = 32_000
 # Rooms above the table until the issue that brings them down has ended. These numbers only fall.
 FOR_NOW = {
-    "archive": 1_615,
-    "schema decode": 1_929,  # times stay text, and are read here
     "fetch": 2_980,  # versions are moments
     "evidence": 3_646,  # versions are moments
     "comparison": 4_126,  # findings
     "widgets": 2_753,  # the page
-    "transport": 1_165,
-    "export": 455,
-    "sandbox": 3_412,  # what the SDK asks about evals
+    "transport": 1_151,
+    "export": 434,
+    "sandbox": 3_373,  # what the SDK asks about evals
 }
-FOR_NOW_OF_ALL = 32_664
+FOR_NOW_OF_ALL = 32_542
 LINES_OF_TESTS, APART = 38_000, ("simulation", "benchmarks", "adversary")
 
 # A block's fingerprint tells its code; the timeline alone compares it. The sandbox makes it.

@@ -110,16 +110,15 @@ class Cache:
         return sorted(each for each in files if not each.name.endswith(_checksum(each)))
 
     def _find(self, folder: Path, stem: str) -> Path | None:
-        for path in folder.glob("*.parquet"):
-            if path.name.startswith(stem):
-                with contextlib.suppress(OSError):
-                    found = path.stat()
-                    # A file with the same size and time is not read again.
-                    if path.name.endswith(self._checksum(path, found.st_size, found.st_mtime_ns)):
-                        with contextlib.suppress(OSError):
-                            if time.time() - found.st_mtime > 3_600:
-                                os.utime(path)
-                        return path
+        for path in folder.glob(f"{stem}*.parquet"):
+            with contextlib.suppress(OSError):
+                found = path.stat()
+                # A file with the same size and time is not read again.
+                if path.name.endswith(self._checksum(path, found.st_size, found.st_mtime_ns)):
+                    with contextlib.suppress(OSError):
+                        if time.time() - found.st_mtime > 3_600:
+                            os.utime(path)
+                    return path
         return None
 
     def _keep(self, folder: Path, stem: str, rows: pl.DataFrame) -> Path | None:

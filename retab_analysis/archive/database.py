@@ -170,10 +170,7 @@ def alone(path: Path) -> Iterator[None]:
 
     The lock is on an empty file next to the archive; the system releases it for a killed process.
     """
-    lock = sqlite3.connect(
-        f"{path}-sync", timeout=_STEP, isolation_level=None, check_same_thread=False
-    )
-    with contextlib.closing(lock):
+    with contextlib.closing(_open(Path(f"{path}-sync"), "rwc", _STEP)) as lock:
         end = time.monotonic() + _SYNC_WAIT
         while True:
             try:
@@ -185,11 +182,11 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _open(path: Path, mode: str) -> sqlite3.Connection:
+def _open(path: Path, mode: str, wait: float = _WRITE_WAIT) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
-        timeout=_WRITE_WAIT,
+        timeout=wait,
         isolation_level=None,
         check_same_thread=False,
     )

@@ -8,7 +8,6 @@ late. A list that was interrupted is read to its end the next time, without a ga
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -314,16 +313,14 @@ class Mirror:
         into, params = paging.Collected(_Passing(ERAS)), [("workflow_id", workflow)]
         accept = paging.refuse_other_workflow(workflow, ERAS)
         pages = self._read_pages(history_path(block_id), params, into, accept)
-        eras = itertools.chain.from_iterable(pages)
-        return [dataclasses.replace(each, id=f"{block_id} {each.id}") for each in eras]
+        return [dataclasses.replace(e, id=f"{block_id} {e.id}") for page in pages for e in page]
 
     def _read_pages(
         self, path: str, params: Params, into: paging.Collected, accept: paging.Accept
     ) -> Iterator[Sequence[RawRecord]]:
         passing, table = into.gathering, into.gathering.table
         assert isinstance(passing, _Passing)
-        pages = partial(paging.read_pages, self.client, path, params, into, strict=False)
-        for page in pages(accept=accept):
+        for page in paging.read_pages(self.client, path, params, into, strict=False, accept=accept):
             # A check that lists the newest runs itself would fail on these.
             is_newest = table is RUNS and len(into.ids) <= paging.PAGE_SIZE
             if self._to_check and (is_newest or table is EVALS):

@@ -278,7 +278,7 @@ def make_frame(rows: Sequence[tuple[Any, ...]], names: str) -> pl.DataFrame:
 
 
 def unpack(packed: bytes) -> bytes:
-    """A document; None if its bytes do not match their checksum."""
+    """A document; empty if its bytes do not match their checksum."""
     try:
         return zlib.decompress(packed)
     except (zlib.error, TypeError):  # even their type may be another one

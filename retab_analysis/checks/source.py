@@ -10,21 +10,12 @@ from typing import TypeVar
 
 import polars as pl
 
-from retab_analysis.errors import (
-    AuthenticationError,
-    RetabAnalysisError,
-    ServerError,
-)
+from retab_analysis.errors import AuthenticationError, RetabAnalysisError, ServerError
 from retab_analysis.fetch.edits import read_graphs
 from retab_analysis.fetch.kept import read_history, read_results
-from retab_analysis.fetch.lists import (
-    find_workflow,
-    read_live_blocks,
-    read_saved,
-)
+from retab_analysis.fetch.lists import find_workflow, read_live_blocks, read_saved
 from retab_analysis.fetch.paging import PAGE_SIZE, Fetched
 from retab_analysis.fetch.params import RunList
-from retab_analysis.fetch.polling import GRACE
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions
 from retab_analysis.fetch.results import list_results
 from retab_analysis.fetch.runs import read_newest_runs
@@ -40,22 +31,26 @@ ReadResults = Callable[..., Fetched]
 
 @dataclass(eq=False)
 class Lists:
-    """What an edit, a save or a publication changes: it is read once, until the next refresh."""
+    """What an edit, a save or a publication changes: it is read once, until the next refresh.
+
+    After an error, versions and edits are not asked for again until then.
+    """
 
     saved: pl.DataFrame | None = None
     live: pl.DataFrame | None = None
-    versions: pl.DataFrame | RetabAnalysisError | None = None  # not asked again after an error
+    versions: pl.DataFrame | None = None
     surroundings: tuple[pl.DataFrame | None, pl.DataFrame | None] | None = None
     eras: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by blocks
     graphs: dict[str, pl.DataFrame | None] = field(default_factory=dict)  # by versions
+    errors: dict[str, RetabAnalysisError] = field(default_factory=dict)
 
 
 class Source:
     """Runs, results, saved evals, versions and edits of one workflow; it asks for nothing twice.
 
     It keeps the results of a run for good, until ``read_again``, and everything else until
-    ``refresh``. If the edits cannot be read, it asks a few times more, and then no longer. Without
-    ``strict`` it omits results that do not decode, and counts them in ``unread``.
+    ``refresh``. Without ``strict`` it omits results that do not decode, and counts them in
+    ``unread``.
     """
 
     most_results = 0
@@ -66,7 +61,6 @@ class Source:
         self.unread = 0
         self.name = ""  # of the workflow, once it was read
         self._lists = Lists()
-        self._errors: list[RetabAnalysisError] = []  # of edits that could not be read
         self._taken: dict[str, pl.DataFrame] = {}
         self._read, self._read_ids = RESULTS.empty(), set[str]()
 
@@ -111,12 +105,8 @@ class Source:
 
     def read_versions(self) -> pl.DataFrame:
         if self._lists.versions is None:
-            try:
-                self._lists.versions = read_newest_versions(self.client, self.workflow_id)
-            except RetabAnalysisError as error:
-                self._lists.versions = error
-        if isinstance(self._lists.versions, RetabAnalysisError):
-            raise self._lists.versions
+            read = partial(read_newest_versions, self.client, self.workflow_id)
+            self._lists.versions = self._ask("versions", read)
         return self._lists.versions
 
     def read_saved_at(self) -> dict[str, datetime | None]:
@@ -198,9 +188,8 @@ class Source:
         if missing := [each for each in blocks if each not in known]:
             saved_at = self.read_saved_at()
             at = {each: saved_at.get(each) for each in missing}
-            its = self._insist(
-                partial(read_history, self.client, self.workflow_id, at, self._find_published())
-            )
+            read = partial(read_history, self.client, self.workflow_id, at, self._find_published())
+            its = self._ask("edits", read)
             for each in missing:
                 known[each] = None if its is None else its.filter(block_id=each)
         eras = [its for each in blocks if (its := known[each]) is not None]
@@ -209,7 +198,7 @@ class Source:
     def _find_published(self) -> str | None:
         """The id of the current version, as far as it was read."""
         versions = self._lists.versions
-        if not isinstance(versions, pl.DataFrame):
+        if versions is None:
             return None
         current = versions.filter(pl.col("is_current").fill_null(False))
         return next(iter(current["workflow_version_id"]), None)
@@ -227,16 +216,16 @@ class Source:
         if DRAFT in versions and not (live := self._read_live()).is_empty():
             known[DRAFT] = live
         if missing := [each for each in versions if each not in known]:
-            found = self._insist(partial(read_graphs, self.client, self.workflow_id, missing))
+            read = partial(read_graphs, self.client, self.workflow_id, missing)
+            found = self._ask("edits", read)
             known |= {each: found.get(each) for each in missing}
         return {each: its for each in versions if (its := known[each]) is not None}
 
-    def _insist(self, read: Callable[[], T]) -> T:
-        """Ask for edits, unless that has failed too often; then its last error is raised again."""
-        if len(self._errors) > GRACE:
-            raise self._errors[-1]
+    def _ask(self, what: str, read: Callable[[], T]) -> T:
+        if what in self._lists.errors:
+            raise self._lists.errors[what]
         try:
             return read()
         except RetabAnalysisError as error:
-            self._errors.append(error)
+            self._lists.errors[what] = error
             raise

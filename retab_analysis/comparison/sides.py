@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -140,16 +139,15 @@ class Sides:
         )
 
 
-def check_results(frame: object, name: str, also: Sequence[str] = ()) -> pl.LazyFrame:
-    """The columns of a RESULTS frame that a comparison reads, and ``also`` a user's own."""
-    columns = list(dict.fromkeys((*READ, *also)))
-    there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(columns)
+def check_results(frame: object, name: str) -> pl.LazyFrame:
+    """The columns of a RESULTS frame that a comparison reads."""
+    there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(READ)
     marked = [each for each in CODES if each in there]
     absent = [each for each in _OPTIONAL if each not in there]
-    needed = [each for each in columns if each in RESULTS.schema and each not in absent]
+    needed = [each for each in READ if each in RESULTS.schema and each not in absent]
     known = checked(frame, RESULTS, needed, name)
     filled = [pl.lit(None, RESULTS.schema[each]).alias(each) for each in absent]
-    return known.with_columns(filled).select(*columns, *marked)
+    return known.with_columns(filled).select(*READ, *marked)
 
 
 def check_one_workflow(*frames: pl.DataFrame | None) -> None:

@@ -84,10 +84,11 @@ def read_page(record: Record, body: bytes, check: Check = never) -> Page:
     if page is not None and find_unreadable_time(record, page.data) is None:
         # An empty cursor means that there is no further page, just like an absent one.
         return Page(body, page.data, after=page.list_metadata.after or None)
-    found, members = _read_each(record, body, check)
+    found = Page(body)
+    is_list, members = _cut_records(body, check, partial(_decode_one, found, record))
     metadata = members.get("list_metadata", "null").encode("utf-8", "surrogateescape")
     place = _decode_whole(wire.ListMetadata, metadata)
-    if found is None or place is None:
+    if not is_list or place is None:
         _refuse(body, "a page, {data: […], list_metadata: {…}}")
     found.after = place.after or None
     return found
@@ -114,8 +115,9 @@ def read_any(record: Record, body: bytes) -> Page:
     structs = whole if is_list or whole is None else whole.data
     if structs is not None and find_unreadable_time(record, structs) is None:
         return Page(body, structs)
-    found, _ = _read_each(record, body, never)
-    return read_one(record, body) if found is None else found
+    found = Page(body)
+    is_list, _ = _cut_records(body, never, partial(_decode_one, found, record))
+    return found if is_list else read_one(record, body)
 
 
 def read_document(record: type[W], body: bytes) -> W:
@@ -203,13 +205,6 @@ class _Cut:
         """Make sure that no text follows."""
         if self.peek():
             raise ProtocolError(f"not JSON: there is more after its end, character {self._at}")
-
-
-def _read_each(record: Record, body: bytes, check: Check) -> tuple[Page | None, dict[str, str]]:
-    """Decode the records of a list one by one; None for no list; and other members of a page."""
-    found = Page(body)
-    is_list, members = _cut_records(body, check, partial(_decode_one, found, record))
-    return found if is_list else None, members
 
 
 def _cut_records(body: bytes, check: Check, take: Take) -> tuple[bool, dict[str, str]]:

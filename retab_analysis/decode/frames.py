@@ -18,10 +18,10 @@ import polars as pl
 
 from retab_analysis import wire
 from retab_analysis.schema import Datetime, Table, base_type, path_type
-from retab_analysis.schema.conversion import note_polars_use
+from retab_analysis.schema.conversion import check_polars_threads
 
 # Row by row a cell costs 100 ns, a list 3 µs; a column costs 10 µs once, then 10 ns for each cell.
-_FEW = 30
+_FEW = 30  # rows
 
 _NESTED = ("{", "[")
 _encode = msgspec.json.Encoder().encode
@@ -39,14 +39,12 @@ def gather(table: Table, structs: Sequence[Any]) -> pl.DataFrame:
             map(wire.read_time, column) if dtype == Datetime else column
             for column, dtype in zip(columns, table.paths.values(), strict=True)
         )
-        rows = list(zip(*known, strict=True))
-        return pl.DataFrame(rows, schema=table.paths, orient="row")
-    series = map(_series, table.paths, columns, table.paths.values())
-    return pl.DataFrame(list(series))
+        return pl.DataFrame([*zip(*known, strict=True)], schema=table.paths, orient="row")
+    return pl.DataFrame([*map(_series, table.paths, columns, table.paths.values())])
 
 
 def compute(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    note_polars_use()
+    check_polars_threads()
     # One after the other, because each is cheap: distributing them costs more than computing them.
     return rows.select_seq(table.expressions)
 
@@ -123,13 +121,15 @@ _DAY = (
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
 _USUAL = rf"(?-u)\A(?:{_DAY}[T ]{_CLOCK}(?:Z|\+00:00)?\n)*\z"
 _USUAL_FORM = "%Y-%m-%dT%H:%M:%S.%6fZ"  # which polars reads twice as fast as others
-_FEW = 50  # times that Python reads faster than polars begins
+_FEW_TIMES = 50  # Python reads them faster than polars begins
 
 
 def find_unreadable_time(record: type[wire.Wire], structs: Sequence[Any]) -> str | None:
     """The path of a time in the structs that cannot be read; None if all of them can be."""
-    texts = dict(_find_texts(record, structs))
-    if (number := sum(map(len, texts.values()))) > _FEW:
+    parts: dict[str, Sequence[Any]] = {"": structs}
+    values = {path: _values(path, parts) for path in _time_paths(record)}
+    texts = {path: [each for each in sent if each is not None] for path, sent in values.items()}
+    if (number := sum(map(len, texts.values()))) > _FEW_TIMES:
         lines = "\n".join(itertools.chain(*texts.values(), [""]))
         if lines.count("\n") == number and pl.Series([lines]).str.contains(_USUAL).all():
             return None
@@ -142,32 +142,20 @@ def read_times(path: str, texts: Sequence[str | None]) -> pl.Series:
     sent = pl.Series(path, texts, pl.String())
     moments = sent.str.to_datetime(_USUAL_FORM, time_unit="us", time_zone="UTC", strict=False)
     if moments.null_count() > sent.null_count():
-        text = pl.col(path)
-        is_zoned = text.str.contains(r"(?:Z|[+-][0-9]{2}:[0-9]{2})\z")
-        zoned = pl.when(is_zoned).then(text).otherwise(text + "Z")
-        moment = zoned.str.to_datetime("%+", time_unit="us", time_zone="UTC")
-        return sent.to_frame().select(moment.alias(path)).to_series()
+        is_zoned = sent.str.contains(r"(?:Z|[+-][0-9]{2}:[0-9]{2})\z")
+        zoned = sent.zip_with(is_zoned, sent + "Z")
+        return zoned.str.to_datetime("%+", time_unit="us", time_zone="UTC")
     return moments
 
 
-def _find_texts(
-    record: type[wire.Wire], parts: Sequence[Any], before: str = ""
-) -> Iterator[tuple[str, list[str]]]:
-    for name, declared in _fields(record):
-        members = [each for each in map(attrgetter(name), parts) if each is not None]
-        if declared is wire.Time:
-            yield before + name, members
-        else:
-            yield from _find_texts(declared, members, f"{before}{name}.")
-
-
 @functools.cache
-def _fields(record: type[wire.Wire]) -> Sequence[tuple[str, Any]]:
-    """The fields of a record that are times, or objects that have some; with their types."""
-    declared = {name: base_type(path_type(record, name)) for name in record.__struct_fields__}
-    return [
-        (name, each)
-        for name, each in declared.items()
-        if each is wire.Time
-        or (isinstance(each, type) and issubclass(each, wire.Wire) and _fields(each))
-    ]
+def _time_paths(record: type[wire.Wire]) -> Sequence[str]:
+    """The paths of a record's times, and of those in its objects."""
+    paths: list[str] = []
+    for name in record.__struct_fields__:
+        declared = base_type(path_type(record, name))
+        if declared is wire.Time:
+            paths.append(name)
+        elif isinstance(declared, type) and issubclass(declared, wire.Wire):
+            paths += [f"{name}.{path}" for path in _time_paths(declared)]
+    return paths

@@ -6,9 +6,9 @@ import codecs
 import io
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import polars as pl
 import polars.selectors as cs
@@ -16,8 +16,8 @@ import polars.selectors as cs
 from retab_analysis.arguments import check_choice, check_flag
 from retab_analysis.errors import ConfigError, SchemaError, described
 from retab_analysis.files import PathOrFile, load, save
-from retab_analysis.schema import TABLES, Datetime, Table, find_other_table
-from retab_analysis.schema.conversion import as_polars
+from retab_analysis.schema import TABLES, Datetime, Table, as_polars, find_other_table
+from retab_analysis.schema.conversion import check_polars_threads
 
 # Programs open CSV under these names with a warning, as rubbish, or not at all.
 OTHER_KINDS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"}
@@ -27,8 +27,7 @@ OTHER_KINDS |= {".gz", ".zip", ".zst", ".bz2", ".xz"}
 # full-width forms of its signs.
 _SIGN = r"[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠]"
 _START = rf"(?:[\t\r\n]|{_SIGN})"
-_SPECIAL = f"^(?:$|\ufeff|'*{_START})"
-_CUT = '[",;\t|\r\n]'  # characters that end a cell, also for readers with another separator
+_CUTS = '",;\t|\r\n'  # characters that end a cell, also for readers with another separator
 _JSON_NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
 # polars accepts second 60, and cuts off a seventh digit.
 _TIME = (
@@ -39,7 +38,13 @@ _TIME = (
 _UNIT = r"(?:[0-9a-cefA-CEF][0-9a-fA-F]|[dD](?:[0-7]|[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]))"
 _ITEM = rf'\s*(?:null|"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u{_UNIT}[0-9a-fA-F]{{2}})*")\s*'
 _LIST = rf"^\s*\[(?:{_ITEM}(?:,{_ITEM})*|\s*)\]\s*\z"
-_DECIMAL_COMMA = r"^([^.,]*),([^.,]*)\z"
+_EXPECTED: Mapping[pl.DataType, str] = {
+    pl.Int64(): "a 64-bit integer",
+    pl.Float64(): "a number",
+    pl.Boolean(): "true or false",
+    Datetime: "a time like 2024-05-01T10:00:00.123456Z or 2024-05-01 10:00:00",
+    pl.List(pl.String()): "a JSON array of strings",
+}
 _PIECE = 1 << 23  # bytes of whole rows that are parsed together
 _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS = 1_048_575, 16_384, 32_767  # Excel's own limits
 _EXACT = 10**15  # Excel shows whole numbers up to this with all their digits
@@ -47,16 +52,8 @@ _FIRST_YEAR = 1901  # Excel treats 1900 as a leap year, and its first day as a t
 _NO_SHEET = re.compile(r"(?is)|history|.*[\x00-\x1f\ud800-\udfff\ufffe\uffff].*")
 
 
-class _HasEvals(Protocol):
-    @property
-    def evals(self) -> pl.DataFrame: ...
-
-
-_Frame = pl.DataFrame | pl.LazyFrame | _HasEvals
-
-
 def write_csv(
-    frame: _Frame,
+    frame: object,
     path: PathOrFile,
     *,
     spreadsheet_safe: bool = True,
@@ -70,7 +67,7 @@ def write_csv(
     is replaced whole or not at all, and keeps its permissions; it may be a link, pipe or device.
 
     Args:
-        frame: Any frame; a LazyFrame is collected, and a ``Comparison`` is its ``.evals``.
+        frame: Any frame, of polars, pandas, pyarrow or duckdb; a ``Comparison`` is its ``.evals``.
         path: A path, or a file, which stays open; open one for text with ``newline=""``.
         spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute:
             they start with tab, carriage return, newline or one of ``= + - @`` (full-width, too)
@@ -84,22 +81,20 @@ def write_csv(
             :func:`write_excel`: Excel rounds them.
 
     Raises:
-        ConfigError: ``frame`` is not a polars frame. Or a column cannot be written: Binary, Object,
+        ConfigError: ``frame`` is not a frame. Or a column cannot be written: Binary, Object,
             Duration, or a year outside 1 to 9999. Or ``path`` is not a path or a file open for
             writing, is a folder or in a missing one, or has a suffix such as ``.xlsx``.
         OSError: The file cannot be written. The old file is untouched.
 
     Examples:
         >>> import io
-        >>> import polars as pl
-        >>> from retab_analysis import read_csv, write_csv
         >>> frame = pl.DataFrame({"run_id": ["run_1", "=1+2"], "passed": [79, None]})
         >>> file = io.StringIO()
-        >>> write_csv(frame, file)
+        >>> ra.write_csv(frame, file)
         >>> file.getvalue()
         "run_id,passed\nrun_1,79\n'=1+2,\n"
         >>> _ = file.seek(0)
-        >>> read_csv(file).equals(frame)
+        >>> ra.read_csv(file).equals(frame)
         True
     """
     check_flag("spreadsheet_safe", spreadsheet_safe)
@@ -107,25 +102,23 @@ def write_csv(
     suffix = Path(path).suffix.lower() if isinstance(path, str | os.PathLike) else ""
     if suffix in OTHER_KINDS:
         raise ConfigError(
-            f"path ends in {suffix}, but the content is CSV: let it end in .csv, which a "
-            "spreadsheet opens too, or use retab_analysis.write_excel or write_parquet of the "
-            "frame"
+            f"path ends in {suffix}, but the content is CSV: let it end in .csv, or use "
+            "retab_analysis.write_excel, or write_parquet of the frame"
         )
     rows = _collect("frame", frame)
     cells = _cells(rows, safe=spreadsheet_safe, excel=excel)
-    names = pl.Series(rows.columns, dtype=pl.String).to_frame()
+    names = pl.DataFrame({"": rows.columns}, {"": pl.String})
     cells.columns = _cells(names, safe=spreadsheet_safe, excel=excel).to_series().to_list()
     ends: Any = {"separator": ";", "line_terminator": "\r\n", "include_bom": True} if excel else {}
     save(path, lambda file: cells.write_csv(file, quote_style="never", **ends))
 
 
 def _collect(name: str, given: object) -> pl.DataFrame:
-    as_polars(given, name)  # whether polars can compute here
-    evals = getattr(given, "evals", None)
-    given = evals if isinstance(evals, pl.DataFrame) else given
-    frame = given.collect() if isinstance(given, pl.LazyFrame) else given
-    if not isinstance(frame, pl.DataFrame):
-        raise ConfigError(f"{name}: expected a polars DataFrame, got {described(given)}")
+    evals = getattr(given, "evals", None)  # of a frame of pandas this may be a column
+    known = as_polars(evals if isinstance(evals, pl.DataFrame) else given, name)
+    if known is None:
+        raise ConfigError(f"{name}: expected a frame, got {described(given)}")
+    frame = known.lazy().collect()
     for column, dtype in frame.schema.items():
         reason = None
         if no_form := re.search("Binary|Object|Duration", str(dtype)):
@@ -165,35 +158,33 @@ def _cells(frame: pl.DataFrame, *, safe: bool, excel: bool) -> pl.DataFrame:
     cells = cells.with_columns(
         _format(pl.col(name), dtype, excel=excel).alias(name) for name, dtype in texts.items()
     )
-    # Most columns are written as they are, and this check is a third of the work. One search for
-    # both, anchored and not, takes longer.
+    numbers = {name for name, dtype in texts.items() if excel and dtype.is_numeric()}
+    # Most columns need no escapes: their texts begin with a digit or a letter, and hold nothing
+    # that ends a cell. This check is cheap, and also finds all formulas.
     special = cells.select(
-        pl.col(name).str.contains(_CUT).any() | pl.col(name).str.contains(_SPECIAL).any()
+        (pl.col(name).min() < "0")
+        | (pl.col(name).max() > "~")
+        | pl.col(name).str.contains(f"[{_CUTS}=@]").any()
         for name, dtype in texts.items()
         if not dtype.is_temporal()
     )
-    numbers = {name for name in special.columns if excel and texts[name].is_numeric()}
-    marked = [name for name in special.columns if name in numbers or special[name].item()]
-    escaped = cells.with_columns(_escape(pl.col(name), safe=safe).alias(name) for name in marked)
-    # Only now: with a decimal comma it is no number to the search for formulas.
-    with_commas = (pl.col(name).str.replace(".", ",", literal=True) for name in numbers)
-    return escaped.with_columns(with_commas).with_columns(map(_quote, marked))
+    return cells.with_columns(
+        _escape(cells[name], safe=safe, has_commas=name in numbers)
+        for name in special.columns
+        if name in numbers or special[name].item()
+    )
 
 
-def _quote(name: str) -> pl.Expr:
-    text = pl.col(name)
-    is_cut = text.str.contains(_CUT) | text.str.contains("^(?:$|\ufeff)")
-    quoted = pl.format('"{}"', text.str.replace_all('"', '""', literal=True))
-    return pl.when(is_cut).then(quoted).otherwise(text).alias(name)
-
-
-def _escape(text: pl.Expr, *, safe: bool) -> pl.Expr:
-    escaped = text.str.contains(rf"^'+{_START}")
-    if safe:
-        escaped |= text.str.contains(f"^{_START}") & ~text.str.contains(_JSON_NUMBER)
-    whole = pl.when(escaped).then("'" + text).otherwise(text)
+def _escape(text: pl.Series, *, safe: bool, has_commas: bool) -> pl.Series:
     least = "*" if safe else "+"
-    return whole.str.replace_all(rf"([;\t|])('{least}{_SIGN})", "${1}'${2}")
+    is_active = text.str.contains(rf"^'{least}{_START}") & ~text.str.contains(_JSON_NUMBER)
+    text = text.str.replace_all(rf"([;\t|])('{least}{_SIGN})", "${1}'${2}")
+    text = text.zip_with(~is_active, "'" + text)
+    if has_commas:  # only now: with a comma it is no number to the search for formulas
+        text = text.str.replace(".", ",", literal=True)
+    is_cut = text.str.contains(f"[{_CUTS}]") | (text == "") | text.str.starts_with("\ufeff")
+    quoted = '"' + text.str.replace_all('"', '""', literal=True) + '"'
+    return text.zip_with(~is_cut, quoted)
 
 
 def _unescape(cells: pl.DataFrame) -> pl.DataFrame:
@@ -226,45 +217,44 @@ def read_csv(path: PathOrFile, table: str = "runs") -> pl.DataFrame:
 
     Examples:
         >>> import io
-        >>> from retab_analysis import read_csv
-        >>> read_csv(io.StringIO("run_id,passed,note\nrun_1,79,slow\n")).row(0, named=True)
+        >>> ra.read_csv(io.StringIO("run_id,passed,note\nrun_1,79,slow\n")).row(0, named=True)
         {'run_id': 'run_1', 'passed': 79, 'note': 'slow'}
     """
     check_choice("table", table, TABLES)
-    as_polars(TABLES[table].empty(), "table")  # whether polars can compute here
+    check_polars_threads()
     with load(path) as file:
-        header = _end_row(file, file.readline()).removeprefix(codecs.BOM_UTF8)
+        header = _read_rows(file, 0).removeprefix(codecs.BOM_UTF8)
         if not header:
             raise SchemaError("the file is empty, expected at least a header")
         bare = re.sub(b'"[^"]*"', b"", header).decode("latin-1")
         separator = next((each for each in ",;\t|" if each in bare), ",")
         width = bare.count(separator) + 1
-        names = [name or "" for name in _split(file, header, separator, width, 0).row(0)]
+        names = [name or "" for name in _split(header, separator, width, 0).row(0)]
         _check_names(names, TABLES[table])
         schema = {name: TABLES[table].schema.get(name, pl.String()) for name in names}
         frame = pl.DataFrame(schema=schema)
         has_commas = separator == ";" or width == 1
-        parsers = [_parse(pl.nth(n), dtype, has_commas) for n, dtype in enumerate(frame.dtypes)]
-        values, expected = zip(*parsers, strict=True)
-        while piece := file.read(_PIECE) + file.readline():
-            cells = _split(file, piece, separator, width, frame.height + 1)
+        values = [_parse(pl.nth(n), dtype, has_commas) for n, dtype in enumerate(frame.dtypes)]
+        while piece := _read_rows(file, _PIECE):
+            cells = _split(piece, separator, width, frame.height + 1)
             cells.columns = names
             parsed = cells.select_seq(values)
-            _check_values(cells, parsed, expected, frame.height + 1)
+            _check_values(cells, parsed, frame.height + 1)
             frame.vstack(parsed, in_place=True)
     return frame
 
 
-def _end_row(file: BinaryIO, piece: bytes) -> bytes:
-    """Read on to the newline that ends a row: each quote before it is closed."""
-    is_open, parts = piece.count(b'"') % 2, [piece]
+def _read_rows(file: BinaryIO, size: int) -> bytes:
+    """At least so many bytes, up to a newline that ends a row: each quote before it is closed."""
+    parts = [file.read(size) + file.readline()]
+    is_open = parts[0].count(b'"') % 2
     while is_open and (line := file.readline()):
         is_open ^= line.count(b'"') % 2
         parts.append(line)
     return b"".join(parts)
 
 
-def _split(file: BinaryIO, piece: bytes, separator: str, width: int, first: int) -> pl.DataFrame:
+def _split(piece: bytes, separator: str, width: int, first: int) -> pl.DataFrame:
     # polars fills a row that is too short with nulls, so the form is checked before it reads.
     cell = rf'(?:(?:"[^"]*")+|[^"\r\n{separator}]*)'
     row = rf"{cell}(?:[{separator}]{cell}){{{width - 1}}}\r?\n"
@@ -274,7 +264,6 @@ def _split(file: BinaryIO, piece: bytes, separator: str, width: int, first: int)
     except pl.exceptions.ComputeError:  # not UTF-8, or too many columns for such a pattern
         is_whole = False
     if not is_whole:
-        piece = _end_row(file, piece)
         _check_rows(piece, row, width, first)
     cells = pl.read_csv(
         # polars removes one byte order mark wherever it begins to read.
@@ -318,28 +307,21 @@ def _check_names(names: list[str], table: Table) -> None:
         )
 
 
-def _parse(text: pl.Expr, dtype: pl.DataType, has_commas: bool) -> tuple[pl.Expr, str]:
-    """The values of cells, in which only a cell that is not a value becomes null, in words too."""
-    if dtype == pl.String:
-        return text, "a text"
-    if dtype == pl.Int64:
-        return text.cast(pl.Int64, strict=False), "a 64-bit integer"
+def _parse(text: pl.Expr, dtype: pl.DataType, has_commas: bool) -> pl.Expr:
+    """The values of cells, in which only a cell that is not a value becomes null."""
+    if dtype == Datetime:
+        is_zoned = text.str.contains(r"(?:Z|[+-][0-9]{2}:?[0-9]{2})\z")
+        zoned = pl.when(is_zoned).then(text).otherwise(text + "Z")
+        time = zoned.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+        return pl.when(text.str.contains(_TIME)).then(time)
     if dtype == pl.Float64:
-        number = text.str.replace(_DECIMAL_COMMA, "${1}.${2}") if has_commas else text
-        return _parse_number(number), "a number"
+        return _parse_number(text.str.replace(",", ".", literal=True) if has_commas else text)
     if dtype == pl.Boolean:
         lower = text.str.to_lowercase()
-        is_value = lower.is_in(["true", "false"])
-        return pl.when(is_value).then(lower == "true"), "true or false"
-    if dtype == Datetime:
-        bare = text.str.replace(" ", "T", literal=True)
-        utc = bare.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
-        zoned = text.str.to_datetime("%+", time_unit="us", strict=False)
-        time = pl.coalesce(zoned, utc.dt.replace_time_zone("UTC"))
-        expected = "a time like 2024-05-01T10:00:00.123456Z or 2024-05-01 10:00:00"
-        return pl.when(text.str.contains(_TIME)).then(time), expected
-    texts = pl.when(text.str.contains(_LIST)).then(text).str.json_decode(dtype)
-    return texts, "a JSON array of strings"
+        return pl.when(lower.is_in(["true", "false"])).then(lower == "true")
+    if dtype == pl.List(pl.String):
+        return pl.when(text.str.contains(_LIST)).then(text).str.json_decode(dtype)
+    return text.cast(dtype, strict=False)
 
 
 def _parse_number(text: pl.Expr) -> pl.Expr:
@@ -352,23 +334,22 @@ def _parse_number(text: pl.Expr) -> pl.Expr:
     return pl.when(~lost).then(value)
 
 
-def _check_values(
-    cells: pl.DataFrame, values: pl.DataFrame, expected: Sequence[str], first: int
-) -> None:
-    for text, value, words in zip(cells, values, expected, strict=True):
+def _check_values(cells: pl.DataFrame, values: pl.DataFrame, first: int) -> None:
+    for text, value in zip(cells, values, strict=True):
         if value.dtype == Datetime and value.null_count() < len(value):
             value = value.set(~value.dt.year().is_between(1, 9999), None)
         if value.null_count() > text.null_count():
             wrong = (value.is_null() & text.is_not_null()).arg_true()[0]
             where, got = f"row {first + wrong}, column {text.name!r}", _shorten(text[wrong])
-            raise SchemaError(f"{where}: got {got!r}, expected {words}", path=where)
+            message = f"{where}: got {got!r}, expected {_EXPECTED[value.dtype]}"
+            raise SchemaError(message, path=where)
 
 
 def _shorten(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None:
+def write_excel(frames: object, path: PathOrFile) -> None:
     """Write frames as the sheets of an Excel file, with a header that stays in sight.
 
     It needs xlsxwriter: ``pip install 'retab_analysis[excel]'``. Texts stay texts, never formulas,
@@ -381,17 +362,15 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
         path: A path that ends in ``.xlsx``, or a file open for writing bytes, as for ``write_csv``.
 
     Raises:
-        ConfigError: xlsxwriter is missing, ``frames`` are not polars frames, or ``path`` cannot be
+        ConfigError: xlsxwriter is missing, ``frames`` are not frames, or ``path`` cannot be
             used. Or Excel does not accept a sheet's name, so many rows or columns, a text of more
             than 32,767 characters, or a column (Binary, Object, Duration).
         OSError: The file cannot be written. The old file is untouched.
 
     Examples:
         >>> import io
-        >>> import polars as pl
-        >>> from retab_analysis import write_excel
         >>> file = io.BytesIO()
-        >>> write_excel({"runs": pl.DataFrame({"run_id": ["run_1"], "passed": [79]})}, file)
+        >>> ra.write_excel({"runs": pl.DataFrame({"run_id": ["run_1"], "passed": [79]})}, file)
         >>> file.getvalue()[:2]
         b'PK'
     """
@@ -423,7 +402,7 @@ def write_excel(frames: _Frame | Mapping[str, _Frame], path: PathOrFile) -> None
     save(path, written.getvalue())
 
 
-def _sheet_rows(what: str, given: _Frame) -> pl.DataFrame:
+def _sheet_rows(what: str, given: object) -> pl.DataFrame:
     rows = _collect(what, given)
     if rows.height > _MOST_ROWS or rows.width > _MOST_COLUMNS:
         raise ConfigError(

@@ -304,7 +304,7 @@ class Store:
         return None
 
     def list_workflows(
-        self, query: PageQuery, project_id: str | None = None, sort_by: str | None = None
+        self, project_id: str | None, sort_by: str | None, query: PageQuery
     ) -> bytes:
         by_creation = sort_by == "created_at"
         rows = {

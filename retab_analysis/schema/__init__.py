@@ -16,7 +16,6 @@ from retab_analysis.schema.conditions import describe_condition as describe_cond
 from retab_analysis.schema.conditions import write_by_value as write_by_value
 from retab_analysis.schema.conversion import as_polars as as_polars
 from retab_analysis.schema.conversion import converted as converted
-from retab_analysis.schema.table import Column as Column
 from retab_analysis.schema.table import Datetime as Datetime
 from retab_analysis.schema.table import Table as Table
 from retab_analysis.schema.table import base_type as base_type

@@ -32,7 +32,7 @@ def checked(
             f"(of polars, pandas, pyarrow or duckdb), got {described(frame)}{table.say_call(frame)}"
         )
     known = _with_dtypes(given, table, list(columns), name or "this")
-    return known if _has_distinct_ids(given, table) else _without_repeated(known, table)
+    return _without_repeated(known, given, table)
 
 
 def _with_dtypes(
@@ -60,25 +60,21 @@ def _with_dtypes(
     )
 
 
-def _has_distinct_ids(frame: pl.DataFrame | pl.LazyFrame, table: Table) -> bool:
-    """Whether no id is there twice; False for a LazyFrame, which is not read for that."""
-    if isinstance(frame, pl.LazyFrame) or not table.key:
-        return False
-    name = table.key[-1]
-    return frame.schema.get(name) == pl.String and frame[name].n_unique() == frame.height
-
-
-def _without_repeated(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
+def _without_repeated(
+    frame: pl.LazyFrame, given: pl.DataFrame | pl.LazyFrame, table: Table
+) -> pl.LazyFrame:
     found = frame.collect_schema()
     if not table.key or not all(found.get(each) == pl.String for each in table.key):
+        return frame
+    # Most often no id is there twice; a LazyFrame is not read for that.
+    if isinstance(given, pl.DataFrame) and given[table.key[-1]].n_unique() == given.height:
         return frame
     has_no_id = pl.any_horizontal(pl.col(each).is_null() for each in table.key)
     return frame.filter(has_no_id | pl.struct(table.key).is_last_distinct())
 
 
 def find_other_table(table: Table, names: Collection[str]) -> Table | None:
-    there = set(names)
-    if there.issuperset(table.schema):
-        return None
-    others = (each for each in TABLES.values() if each is not table)
-    return next((each for each in others if there.issuperset(each.schema)), None)
+    """The table whose columns are all there, if they are not all of the expected table's."""
+    tables = (table, *TABLES.values())
+    found = next((each for each in tables if {*each.schema}.issubset(names)), table)
+    return None if found is table else found

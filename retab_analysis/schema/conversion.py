@@ -99,14 +99,10 @@ def _holds_texts(found: pl.DataType, declared: pl.DataType) -> bool:
     if declared == pl.String:
         return isinstance(found, _TEXTS)
     if isinstance(declared, pl.List) and isinstance(found, pl.List | pl.Array):
+        inner: tuple[Any, Any] = found.inner, declared.inner
         # Lists that are empty in every row have no inner dtype.
-        return isinstance(found.inner, pl.Null) or _holds_texts(_inner(found), _inner(declared))
+        return inner[0] == pl.Null or _holds_texts(*inner)
     return False
-
-
-def _inner(dtype: pl.List | pl.Array) -> pl.DataType:
-    inner: Any = dtype.inner
-    return inner if isinstance(inner, pl.DataType) else inner()
 
 
 def _time_conversion(
@@ -167,9 +163,6 @@ class _PolarsThreads:
     def __init__(self) -> None:
         self._are_used = self._are_lost = False
 
-    def note_use(self) -> None:
-        self._are_used = True
-
     def check(self) -> None:
         """Raise a ConfigError if polars' threads stayed in the process before the fork."""
         if self._are_lost:
@@ -192,7 +185,7 @@ class _PolarsThreads:
 
 
 _threads = _PolarsThreads()
-check_polars_threads, note_polars_use = _threads.check, _threads.note_use
+check_polars_threads = _threads.check
 before_fork = _threads.before_fork  # called by ``retab_analysis``, which is loaded before this is
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.enter_child)

@@ -8,13 +8,14 @@ import os
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any, NoReturn, Self, TypeVar
 
 from retab_analysis.arguments import add_sentence
 from retab_analysis.config import Secret, load_settings
 from retab_analysis.errors import NotFoundError, ProtocolError, RetabAnalysisError, SchemaError
-from retab_analysis.transport.deadline import Attempt, current_token, under_way
+from retab_analysis.transport.deadline import Attempt, current_token, forget_threads, under_way
 from retab_analysis.transport.request import Params, RequestSender
 from retab_analysis.transport.response import Response, classify_response, read_status, wrong_body
 from retab_analysis.transport.retry import (
@@ -186,7 +187,7 @@ class Client:
 
         def attempt(state: RetryState) -> T | FailedAttempt:
             with under_way(Attempt(state, settings.api_key.redact)) as current:
-                response = self._sender.send(method, url, params, json, current)
+                response = current.call(partial(self._sender.send, method, url, params, json))
                 if isinstance(response, FailedAttempt):
                     return response
                 result = self._read(response, state, read)
@@ -239,7 +240,8 @@ class Client:
 
 
 def _start_all_anew() -> None:
-    # Neither sockets nor locks are taken from the parent.
+    # Neither sockets, locks nor threads are taken from the parent.
+    forget_threads()
     for client in list(_clients):
         client._sender.start_anew()
         client._set_time(client._source)

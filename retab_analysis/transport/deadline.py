@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -149,13 +148,12 @@ def _shut_down(sock: Any) -> bool:
     inner = getattr(sock, "socket", sock)  # TLS inside of a proxy's TLS is no socket itself
     if inner is None:
         return False
-    try:
+    with contextlib.suppress(OSError):
         # Not the method of a TLS socket: it ends TLS first, and the rest of the request must not go
         # out in the clear.
         socket.socket.shutdown(inner, socket.SHUT_RDWR)
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 class _Threads:
@@ -195,6 +193,7 @@ class _Threads:
 
 
 _threads = _Threads()
+forget_threads = _threads.forget
 # The token of this thread, and its current attempt, if any.
 _token = contextvars.ContextVar[CancellationToken | None]("token", default=None)
 _attempt = contextvars.ContextVar[Attempt]("attempt")
@@ -228,7 +227,3 @@ def check_time() -> None:
         f"{attempts_made(state.attempt)}",
         attempts=state.attempt,
     )
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.forget)

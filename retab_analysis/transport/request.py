@@ -14,7 +14,6 @@ import queue
 import ssl
 import traceback
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -217,17 +216,10 @@ class RequestSender:
         """Close the kept connections; requests under way go on."""
         self._adapter.close()
 
-    def send(
-        self, method: str, url: str, params: Params, json: Any, attempt: Attempt
-    ) -> Response | FailedAttempt:
-        """Send one request and read its whole body, within the time of the attempt."""
-        return attempt.call(partial(self._try, method, url, params, json, attempt))
-
-    def _try(
-        self, method: str, url: str, params: Params, json: Any, attempt: Attempt
-    ) -> Response | FailedAttempt:
+    def send(self, method: str, url: str, params: Params, json: Any) -> Response | FailedAttempt:
+        """Send one request and read its whole body, in a thread of the current attempt."""
         try:
-            return self._send_and_read(method, url, params, json, attempt)
+            return self._send_and_read(method, url, params, json)
         except BaseException as error:
             # They hold the key, and in cycles, which would keep the socket open for a while.
             for each in _causes(error):
@@ -235,22 +227,20 @@ class RequestSender:
             if isinstance(error, RetabAnalysisError):
                 return FailedAttempt(error.with_traceback(None), retry=False)
             if isinstance(error, NETWORK_ERRORS):
-                return self._network_failure(f"{method} {url}", error, attempt.state.attempt)
+                return self._network_failure(f"{method} {url}", error)
             redact = self._settings.api_key.redact
             error.args = tuple(
                 redact(each) if isinstance(each, str) else each for each in error.args
             )
             raise
 
-    def _send_and_read(
-        self, method: str, url: str, params: Params, json: Any, attempt: Attempt
-    ) -> Response:
+    def _send_and_read(self, method: str, url: str, params: Params, json: Any) -> Response:
         settings = self._settings
         request = requests.Request(
             method, url, params=list(params), json=json, headers=self._headers, auth=self._auth
         ).prepare()
         # If the deadline is near, the waiting caller gives up first, with its own error.
-        timeout = min(settings.timeout, attempt.state.remaining() + 1)
+        timeout = min(settings.timeout, current_attempt().state.remaining() + 1)
         answer = self._adapter.send(
             request,
             stream=True,
@@ -262,13 +252,13 @@ class RequestSender:
         redact, redact_body = settings.api_key.redact, settings.api_key.redact_bytes
         headers = {redact(name.lower()): redact(text) for name, text in answer.headers.items()}
         try:
-            body = _read_body(answer, f"{method} {url}", attempt.state.attempt)
+            body = _read_body(answer)
         finally:
             answer.close()
         return Response(answer.status_code, headers, redact_body(body))
 
-    def _network_failure(self, request: str, error: BaseException, attempts: int) -> FailedAttempt:
-        causes = _causes(error)
+    def _network_failure(self, request: str, error: BaseException) -> FailedAttempt:
+        causes, attempts = _causes(error), current_attempt().state.attempt
         # The innermost cause's message: a person can act on it.
         reason = self._settings.api_key.redact(str(causes[-1]) or type(causes[-1]).__name__)
         for parts in map(_parse_proxy, self._proxy.values()):  # a URL does not show it
@@ -283,7 +273,7 @@ class RequestSender:
         return FailedAttempt(TransportError(text, attempts=attempts), retry=not is_tls)
 
 
-def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
+def _read_body(answer: requests.Response) -> bytes:
     """Read the body in pieces as they come, and unpack it only up to the limit."""
     is_error, body = answer.status_code >= 400, bytearray()
     limit = MAX_ERROR_BODY if is_error else MAX_BODY
@@ -300,10 +290,9 @@ def _read_body(answer: requests.Response, request: str, attempts: int) -> bytes:
         if not piece or (is_error and len(body) > limit):
             return bytes(body)
         if len(body) > limit:
-            raise ResponseTooLarge(
-                f"{request}: the body is larger than {limit // 1024**2} MiB once decompressed",
-                attempts=attempts,
-            )
+            state = current_attempt().state
+            told = f"the body is larger than {limit // 1024**2} MiB once decompressed"
+            raise ResponseTooLarge(f"{state.request}: {told}", attempts=state.attempt)
 
 
 def _choose_ca_bundle() -> str | None:

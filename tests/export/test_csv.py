@@ -210,7 +210,8 @@ def test_a_name_of_another_kind_of_file_is_refused(name: str, tmp_path: Path) ->
 
 
 def test_lazy_frames_and_those_without_columns_or_rows_are_written() -> None:
-    assert written(column("a").lazy()) == "run_id\na\n"
+    for same in (column("a").lazy(), column("a").to_arrow()):
+        assert written(same) == "run_id\na\n"
     assert written(pl.DataFrame()) == "\n"
     assert written(pl.DataFrame({"": [None]})) == '""\n\n'
     assert written(pl.DataFrame(schema={"a": pl.Int8, "=b": pl.Time})) == "a,'=b\n"
@@ -233,7 +234,7 @@ class PandasFrame:
     ],
 )
 def test_what_is_no_frame_is_refused(given: object, got: str) -> None:
-    with pytest.raises(ConfigError, match=f"^frame: expected a polars DataFrame, got {got}$"):
+    with pytest.raises(ConfigError, match=f"^frame: expected a frame, got {got}$"):
         written(given)
 
 

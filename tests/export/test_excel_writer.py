@@ -102,7 +102,7 @@ def test_what_a_sheet_cannot_hold_is_text(series: pl.Series, shown: object) -> N
     ("frames", "message"),
     [
         ({}, "at least one frame"),
-        ([1], r"frames\['Sheet1'\]: expected a polars DataFrame, got list"),
+        ([1], r"frames\['Sheet1'\]: expected a frame, got list"),
         ({"a:b": pl.DataFrame()}, "frames: Invalid Excel character"),
         ({"a" * 32: pl.DataFrame()}, "31 chars"),
         ({"a" * 30 + "🧾": pl.DataFrame()}, "31 chars"),

@@ -23,13 +23,11 @@ class Query:
         # If a parameter is given twice, the last counts; unknown ones are ignored.
         self._values = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
 
-    def text(self, name: str) -> str | None:
-        return self._values.get(name)
-
-    def required(self, name: str) -> str:
-        if name not in self._values:
+    def field(self, name: str) -> str | None:
+        """The text of a field; only one with a ``?`` behind its name may be missing."""
+        if name not in self._values and not name.endswith("?"):
             raise _refusal(name, "Field required", "missing")
-        return self._values[name]
+        return self._values.get(name.rstrip("?"))
 
     def choice(self, name: str, allowed: Sequence[str]) -> str | None:
         value = self._values.get(name)
@@ -74,9 +72,9 @@ def _refusal(name: str, message: str, kind: str) -> ApiError:
 
 def read_run_filter(query: Query) -> RunFilter:
     return RunFilter(
-        query.text("workflow_id"),
-        query.text("eval_id"),
-        query.text("target_block_id"),
+        query.field("workflow_id?"),
+        query.field("eval_id?"),
+        query.field("target_block_id?"),
         query.choice("status", STATUSES),
         query.choice("exclude_status", STATUSES),
         query.choice("trigger_type", TRIGGERS),

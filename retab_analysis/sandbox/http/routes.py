@@ -14,7 +14,6 @@ from retab_analysis.sandbox.http.params import (
     read_run_filter,
     read_run_request,
 )
-from retab_analysis.sandbox.queries import PageQuery
 from retab_analysis.sandbox.store import Store
 
 
@@ -27,78 +26,32 @@ class Call(NamedTuple):
     sign: Callable[[str], str]
 
 
-Endpoint = Callable[[Store, Call], Response]
+Endpoint = Callable[[Store, Call], bytes]
 
 
-def _list_runs(store: Store, call: Call) -> Response:
-    narrow = read_run_filter(call.query)
-    return Response(200, store.list_runs(narrow, call.query.page(50)))
+def _give(
+    give: Callable[..., bytes], *names: str, page: int | None = None, most: int = 100
+) -> Endpoint:
+    """Ask the store with values by name, and for a page of ``page`` rows if the query has no limit.
+
+    ``{}`` is the id in the path, and ``?`` marks a field that the query need not have.
+    """
+
+    def endpoint(store: Store, call: Call) -> bytes:
+        values = [call.ident if name == "{}" else call.query.field(name) for name in names]
+        return give(store, *values, *([] if page is None else [call.query.page(page, most)]))
+
+    return endpoint
 
 
-def _create_run(store: Store, call: Call) -> Response:
-    return Response(201, store.create_run(*read_run_request(call.body)))
-
-
-def _list_results(store: Store, call: Call) -> Response:
-    run_id = call.query.required("run_id")
-    return Response(200, store.list_results(run_id, call.query.page(20)))
-
-
-def _list_evals(store: Store, call: Call) -> Response:
-    workflow_id, block_id = call.query.required("workflow_id"), call.query.text("target_block_id")
-    return Response(200, store.list_evals(workflow_id, block_id, call.query.page(50)))
-
-
-def _list_block_versions(store: Store, call: Call) -> Response:
-    workflow_id, page = call.query.required("workflow_id"), call.query.page(50)
-    block_id, version_id = map(call.query.text, ("block_id", "workflow_version_id"))
-    return Response(200, store.list_block_versions(workflow_id, block_id, version_id, page))
-
-
-def _list_of_workflow(give: Callable[[Store, str, PageQuery], bytes]) -> Endpoint:
-    return lambda store, call: Response(
-        200, give(store, call.query.required("workflow_id"), call.query.page(50))
-    )
-
-
-def _one(give: Callable[[Store, str], bytes]) -> Endpoint:
-    return lambda store, call: Response(200, give(store, call.ident))
-
-
-def _list_workflows(store: Store, call: Call) -> Response:
-    project_id, sort_by = call.query.text("project_id"), call.query.text("sort_by")
-    return Response(200, store.list_workflows(call.query.page(10), project_id, sort_by))
-
-
-def _list_publications(store: Store, call: Call) -> Response:
-    return Response(200, store.list_publications(call.ident, call.query.page(50)))
-
-
-def _get_version(store: Store, call: Call) -> Response:
-    return Response(200, store.get_version(call.query.required("workflow_id"), call.ident))
-
-
-def _list_eras(store: Store, call: Call) -> Response:
-    workflow_id, page = call.query.required("workflow_id"), call.query.page(50, most=200)
-    return Response(200, store.list_eras(call.ident, workflow_id, page))
-
-
-def _diff_versions(store: Store, call: Call) -> Response:
-    query = call.query
-    workflow_id = query.required("workflow_id")
-    baseline = query.required("from_workflow_version_id")
-    candidate = query.required("to_workflow_version_id")
-    return Response(200, store.diff_versions(workflow_id, baseline, candidate))
-
-
-def _download_link(store: Store, call: Call) -> Response:
+def _download_link(store: Store, call: Call) -> bytes:
     link = {
         "download_url": call.sign(call.ident),
         "expires_in": "15 minutes",
         "filename": store.file(call.ident).filename,
         "mime_data": None,
     }
-    return Response(200, to_json(link))
+    return to_json(link)
 
 
 _STATUS = {
@@ -112,7 +65,7 @@ _FILES = "/files/"
 _WITH_A_BEARER = {"WWW-Authenticate": "Bearer"}
 
 
-def _refuse(store: Store, call: Call) -> Response:
+def _refuse(store: Store, call: Call) -> bytes:
     raise coded(501, "not_implemented", "the sandbox does not have this endpoint")
 
 
@@ -123,35 +76,57 @@ _OF_WORKFLOWS = ("artifacts", "edges", "experiments", "reviews", "runs", "spec",
 
 # In the order of trial: "runs" is not the id of an eval, nor "diff" of a version.
 _ROUTES: dict[str, dict[str, Endpoint]] = {
-    "workflows/evals/runs": {"GET": _list_runs, "POST": _create_run},
-    "workflows/evals/runs/{}": {"GET": _one(Store.get_run)},
-    "workflows/evals/runs/{}/cancel": {"POST": _one(Store.cancel_run)},
-    "workflows/evals/results": {"GET": _list_results},
-    "workflows/evals/results/{}": {"GET": _one(Store.get_result)},
+    "workflows/evals/runs": {
+        "GET": lambda store, call: store.list_runs(
+            read_run_filter(call.query), call.query.page(50)
+        ),
+        "POST": lambda store, call: store.create_run(*read_run_request(call.body)),
+    },
+    "workflows/evals/runs/{}": {"GET": _give(Store.get_run, "{}")},
+    "workflows/evals/runs/{}/cancel": {"POST": _give(Store.cancel_run, "{}")},
+    "workflows/evals/results": {"GET": _give(Store.list_results, "run_id", page=20)},
+    "workflows/evals/results/{}": {"GET": _give(Store.get_result, "{}")},
     "workflows/evals": {
-        "GET": _list_evals,
-        "POST": lambda store, call: Response(201, store.create_eval(*read_new_eval(call.body))),
+        "GET": _give(Store.list_evals, "workflow_id", "target_block_id?", page=50),
+        "POST": lambda store, call: store.create_eval(*read_new_eval(call.body)),
     },
     "workflows/evals/{}": {
-        "GET": _one(Store.get_eval),
-        "PATCH": lambda store, call: Response(
-            200, store.update_eval(call.ident, read_object(call.body))
-        ),
-        "DELETE": lambda store, call: Response(204, store.delete_eval(call.ident)),
+        "GET": _give(Store.get_eval, "{}"),
+        "PATCH": lambda store, call: store.update_eval(call.ident, read_object(call.body)),
+        "DELETE": _give(Store.delete_eval, "{}"),
     },
-    "workflows": {"GET": _list_workflows, "POST": _refuse},
-    "workflows/{}/published-versions": {"GET": _list_publications},
-    "workflows/versions": {"GET": _list_of_workflow(Store.list_versions)},
-    "workflows/versions/diff": {"GET": _diff_versions},
-    "workflows/versions/{}": {"GET": _get_version},
-    "workflows/blocks": {"GET": _list_of_workflow(Store.list_blocks), "POST": _refuse},
-    "workflows/blocks/{}/config-history": {"GET": _list_eras},
-    "workflows/blocks/versions": {"GET": _list_block_versions},
+    "workflows": {
+        "GET": _give(Store.list_workflows, "project_id?", "sort_by?", page=10),
+        "POST": _refuse,
+    },
+    "workflows/{}/published-versions": {"GET": _give(Store.list_publications, "{}", page=50)},
+    "workflows/versions": {"GET": _give(Store.list_versions, "workflow_id", page=50)},
+    "workflows/versions/diff": {
+        "GET": _give(
+            *(Store.diff_versions, "workflow_id"),
+            *("from_workflow_version_id", "to_workflow_version_id"),
+        )
+    },
+    "workflows/versions/{}": {"GET": _give(Store.get_version, "workflow_id", "{}")},
+    "workflows/blocks": {
+        "GET": _give(Store.list_blocks, "workflow_id", page=50),
+        "POST": _refuse,
+    },
+    "workflows/blocks/{}/config-history": {
+        "GET": _give(Store.list_eras, "{}", "workflow_id", page=50, most=200)
+    },
+    "workflows/blocks/versions": {
+        "GET": _give(
+            Store.list_block_versions,
+            *("workflow_id", "block_id?", "workflow_version_id?"),
+            page=50,
+        )
+    },
     "workflows/blocks/executions": _ELSEWHERE,
-    "workflows/blocks/{}": {"GET": _one(Store.get_block), **_CHANGES},
+    "workflows/blocks/{}": {"GET": _give(Store.get_block, "{}"), **_CHANGES},
     **{f"workflows/{name}": _ELSEWHERE for name in _OF_WORKFLOWS},
-    "workflows/{}": {"GET": _one(Store.get_workflow), **_CHANGES},
-    "auth/status": {"GET": lambda store, call: Response(200, to_json(_STATUS))},
+    "workflows/{}": {"GET": _give(Store.get_workflow, "{}"), **_CHANGES},
+    "auth/status": {"GET": lambda store, call: to_json(_STATUS)},
     "files/{}/download-link": {"GET": _download_link},
 }
 
@@ -172,7 +147,10 @@ def answer(store: Store, key: str, request: Request) -> Response:
     def sign(file_id: str) -> str:
         return request.base_url + _signed_path(key, file_id)
 
-    return endpoints[request.method](store, Call(ident, Query(query), request.body, sign))
+    body = endpoints[request.method](store, Call(ident, Query(query), request.body, sign))
+    # A POST without an id creates something; one with an id cancels a run.
+    status = {"DELETE": 204, "POST": 200 if ident else 201}.get(request.method, 200)
+    return Response(status, body)
 
 
 def _signed_path(key: str, file_id: str) -> str:

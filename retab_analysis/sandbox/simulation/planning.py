@@ -78,7 +78,6 @@ def make_plan(
             _child(saved, workflow, version, created, chance, circumstances) for saved in evals
         ),
         freshness=freshness(
-            "fresh" if is_newest else "stale",
             [] if is_newest else ["validity_changed"],
             version.fingerprint,
             fingerprint("suite", workflow.id, version.number),

@@ -23,11 +23,6 @@ Document = dict[str, Any]
 
 
 def run_document(plan: Plan, state: RunState) -> Document:
-    lifecycle: Document = {"status": state.status}
-    if state.status == "error" and plan.crash is not None:
-        lifecycle |= plan.crash.lifecycle
-    elif state.status == "cancelled":
-        lifecycle = _cancelled(plan)
     lifecycles = Counter(child.status for child in state.children)
     outcomes = Counter(
         planned.result.outcome
@@ -39,7 +34,7 @@ def run_document(plan: Plan, state: RunState) -> Document:
         "workflow_id": plan.workflow_id,
         "workflow_version_id": plan.version.draft_id,
         "trigger": {"type": plan.trigger},
-        "lifecycle": lifecycle,
+        "lifecycle": _lifecycle(plan, state.status),
         "timing": _timing(plan.created, state.started, state.completed),
         "target": {"type": "block", "block_id": plan.block_id} if plan.block_id else None,
         "eval_id": plan.eval_id,
@@ -52,8 +47,11 @@ def run_document(plan: Plan, state: RunState) -> Document:
     }
 
 
-def _cancelled(plan: Plan) -> Document:
-    return {"status": "cancelled", "reason": plan.reason or "Cancelled by user"}
+def _lifecycle(plan: Plan, status: str, error: Mapping[str, Any] | None = None) -> Document:
+    if status == "cancelled":
+        return {"status": status, "reason": plan.reason or "Cancelled by user"}
+    crash = plan.crash.lifecycle if plan.crash else {}
+    return {"status": status, **(error or crash if status == "error" else {})}
 
 
 def _timing(created: int, started: int | None, completed: int | None) -> Document:
@@ -81,16 +79,11 @@ def result_document(plan: Plan, position: int, state: ChildState) -> Document:
     block = child.eval.block
     block_print = plan.version.block_fingerprints[block.id]
     ident = result_id(plan, position)
-    lifecycle: Document = {"status": state.status}
-    if state.status == "error":
-        lifecycle |= child.result.error or (plan.crash.lifecycle if plan.crash else {})
-    elif state.status == "cancelled":
-        lifecycle = _cancelled(plan)
     document: Document = {
         "id": ident,
         "workflow_eval_run_id": plan.id,
         "eval_id": child.eval.id,
-        "lifecycle": lifecycle,
+        "lifecycle": _lifecycle(plan, state.status, child.result.error),
         "timing": _timing(plan.created, state.started, state.completed),
         "verdict": child.result.outcome if decided else None,
         "workflow_id": plan.workflow_id,

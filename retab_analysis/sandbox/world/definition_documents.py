@@ -243,22 +243,15 @@ def _schema_dependency(saved: SavedEval, assertion: Assertion) -> Document | Non
 
 
 def _eval_freshness(assertion: Assertion, block_print: str, summary: Document | None) -> Document:
-    validity = validity_fingerprint(block_print)
-    if summary is None:
-        reasons = ["no_baseline"]
-        return freshness("stale", reasons, validity, assertion.inputs_fingerprint, None)
-    reasons = []
-    if summary["block_execution_fingerprint"] != block_print:
-        reasons.append("validity_changed")
-    if summary["handle_inputs_fingerprint"] != assertion.inputs_fingerprint:
-        reasons.append("inputs_changed")
-    return freshness(
-        "stale" if reasons else "fresh",
-        reasons,
-        validity,
-        assertion.inputs_fingerprint,
-        summary["run_record_id"],
-    )
+    inputs, summary = assertion.inputs_fingerprint, summary or {}
+    signs = {
+        "no_baseline": not summary,
+        "validity_changed": summary.get("block_execution_fingerprint", block_print) != block_print,
+        "inputs_changed": summary.get("handle_inputs_fingerprint", inputs) != inputs,
+    }
+    reasons = [reason for reason, holds in signs.items() if holds]
+    validity, baseline = validity_fingerprint(block_print), summary.get("run_record_id")
+    return freshness(reasons, validity, inputs, baseline)
 
 
 def validity_fingerprint(block_print: str) -> str:
@@ -267,10 +260,10 @@ def validity_fingerprint(block_print: str) -> str:
 
 
 def freshness(
-    status: str, reasons: list[str], validity: str | None, inputs: str | None, baseline: str | None
+    reasons: list[str], validity: str | None, inputs: str | None, baseline: str | None
 ) -> Document:
     return {
-        "status": status,
+        "status": "stale" if reasons else "fresh",
         "reasons": reasons,
         "validity_fingerprint": validity,
         "input_fingerprint": inputs,
