@@ -219,10 +219,10 @@ class _Search:
             return
         block = span["block_id"]
         names = (told.find_config(block, span[f"{at}_code"]) for at in ("before", "after"))
-        sides = [None if each is None else self._read(each) for each in names]
-        if None not in sides:
-            before, after = (each.filter(block_id=block) for each in sides if each is not None)
-            self._add(block, before, after, None)
+        read = (None if each is None else self._read(each) for each in names)
+        sides = [each.filter(block_id=block) for each in read if each is not None]
+        if len(sides) == 2:
+            self._add(block, *sides, None)
 
     def _find_published(self) -> tuple[str, str]:
         """The version that was published before the newest edit, and the draft; or nothing."""
