@@ -219,9 +219,9 @@ class _Search:
             return
         block = span["block_id"]
         names = (told.find_config(block, span[f"{at}_code"]) for at in ("before", "after"))
-        sides = [None if each is None else self._read(each) for each in names]
-        if None not in sides:
-            before, after = (each.filter(block_id=block) for each in sides if each is not None)
+        known = [its for each in names if each and (its := self._read(each)) is not None]
+        if len(known) == 2:
+            before, after = (its.filter(block_id=block) for its in known)
             self._add(block, before, after, None)
 
     def _find_published(self) -> tuple[str, str]:
