@@ -222,16 +222,19 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         self, history: BlockHistory, ran: Sequence[_Ran], moment: Moment, codes: frozenset[str]
     ) -> BlockCode:
         era: Era | None = None
+        # A block that ran before has lost the beginning of its history.
+        had_run = moment.at is not None and any(each.at <= moment.at for each in ran)
+        absent = BlockCode(codes, is_there=had_run or bool(codes))
         if moment.number is not None:
             era = next((each for each in history.eras if moment.number in each.versions), None)
             if era is None and any(each.versions for each in history.eras):
-                return BlockCode(is_there=False)
+                return absent
         if era is None and moment.at is not None:
             at = moment.at
             nearest = min(ran, key=lambda each: abs(each.at - at), default=None)
             era = history.find(at, None if nearest is None else nearest.code)
         if era is None:
-            return BlockCode(codes, is_there=bool(codes))
+            return absent
         return BlockCode(codes | {*history.codes_of(era), era.code}, era.mark)
 
     def _read_results(
