@@ -23,7 +23,7 @@ NAMES = """
 APIError Archive ArchiveError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
 InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
 ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
-SchemaError ServerError TransportError WaitTimeout cancel_runs check compare compare_versions
+SchemaError ServerError TransportError WaitTimeout cancel_runs check compare
 decode_evals decode_results decode_runs demo eval_history explore failures
 fetch_config_changes fetch_edits fetch_evals fetch_result fetch_results fetch_run fetch_runs
 fetch_versions fetch_workflows open_document overview plot_comparison plot_durations
@@ -41,8 +41,6 @@ SIGNATURES = {
     "check": "(workflow_id, *, candidate=None, baseline='last_good', accepted=None, history=30, "
     "alpha=0.05, margin=0.05, client=None, progress=None)",
     "compare": "(baseline, candidate, *, history=None, accepted=None, alpha=0.05, margin=0.05)",
-    "compare_versions": "(workflow_id, baseline, candidate, *, accepted=None, alpha=0.05, "
-    "margin=0.05, client=None, progress=None)",
     "decode_evals": "(data, *, strict=True)",
     "decode_results": "(data, *, strict=True)",
     "decode_runs": "(data, *, strict=True)",

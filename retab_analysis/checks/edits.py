@@ -219,10 +219,10 @@ class _Search:
             return
         block = span["block_id"]
         names = (told.find_config(block, span[f"{at}_code"]) for at in ("before", "after"))
-        read = (None if each is None else self._read(each) for each in names)
-        sides = [each.filter(block_id=block) for each in read if each is not None]
-        if len(sides) == 2:
-            self._add(block, *sides, None)
+        known = [its for each in names if each and (its := self._read(each)) is not None]
+        if len(known) == 2:
+            before, after = (its.filter(block_id=block) for its in known)
+            self._add(block, before, after, None)
 
     def _find_published(self) -> tuple[str, str]:
         """The version that was published before the newest edit, and the draft; or nothing."""

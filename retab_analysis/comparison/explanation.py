@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import polars as pl
+
 from retab_analysis.comparison.detail import say_sure
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.names import name_runs, name_version
@@ -42,7 +44,9 @@ def _say_compared(facts: VerdictFacts) -> str:
         else name_version(sides.baseline, sides.around.told, year).text,
         facts.version,
     )
-    now = name_runs(sides.candidate, names[1], year)
+    is_compared = pl.col("eval_id").is_in([each.id for each in facts.stories])
+    shown = is_compared if facts.versions and facts.stories else pl.lit(True)
+    now = name_runs(sides.candidate.filter(shown), names[1], year)
     now += f", {sides.read.why}," if sides.read.why else ""
     if sides.baseline is not None:
         before = name_runs(sides.baseline, names[0], year)

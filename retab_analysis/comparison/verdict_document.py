@@ -155,8 +155,11 @@ class _Writer:
         )
         title = " → ".join(", ".join(map(one_line, each)) for each in ids)
         yield Span(" → ".join(self.facts.versions), title=title)
-        before, now = (side["run_id"].drop_nulls().n_unique() for side in sides)
-        yield Span(f"{before} and {count_noun(now, 'run')}")
+        is_compared = pl.col("eval_id").is_in([each.id for each in self.facts.stories])
+        ran = (side.filter(is_compared)["run_id"].drop_nulls() for side in sides)
+        before, now = (each.n_unique() for each in ran)
+        if before or now:
+            yield Span(f"{before} and {count_noun(now, 'run')}")
 
     def _run(self) -> Iterator[Span]:
         candidate = self.facts.sides.candidate

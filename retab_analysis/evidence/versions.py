@@ -175,7 +175,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         ran = self._ran.get(block, ())
         own = [each for each in ran if moment.version == each.version != None]  # noqa: E711
         if own and moment.kind == "run id":
-            return BlockCode(frozenset(each.code for each in own if each.run_id == own[-1].run_id))
+            codes = frozenset(each.code for each in own if each.run_id == own[-1].run_id)
+            return BlockCode(codes, self._find_era_of(block, own[-1].code))
         codes = frozenset(each.code for each in own)
         history = self.timeline.histories.get(block)
         if history is not None:
@@ -210,28 +211,32 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         if not others:
             # With a single code there is nothing before it; results without one tell nothing.
             return now if codes or block not in self._with_results else BlockCode()
-        code = others[-1]
+        return BlockCode(frozenset([others[-1]]), self._find_era_of(block, others[-1]))
+
+    def _find_era_of(self, block: str, code: str) -> str | None:
+        """The mark of the era whose code this is."""
         history = self.timeline.histories.get(block)
-        eras = [] if history is None else history.eras
-        config = (
-            each.mark for each in eras if history and code in (*history.codes_of(each), each.code)
-        )
-        return BlockCode(frozenset([code]), next(config, None))
+        eras = () if history is None else history.eras
+        its = (e.mark for e in eras if history and code in (*history.codes_of(e), e.code))
+        return next(its, None)
 
     def _read_era(
         self, history: BlockHistory, ran: Sequence[_Ran], moment: Moment, codes: frozenset[str]
     ) -> BlockCode:
         era: Era | None = None
+        # A block that ran before has lost the beginning of its history.
+        had_run = moment.at is not None and any(each.at <= moment.at for each in ran)
+        absent = BlockCode(codes, is_there=had_run or bool(codes))
         if moment.number is not None:
             era = next((each for each in history.eras if moment.number in each.versions), None)
             if era is None and any(each.versions for each in history.eras):
-                return BlockCode(is_there=False)
+                return absent
         if era is None and moment.at is not None:
             at = moment.at
             nearest = min(ran, key=lambda each: abs(each.at - at), default=None)
             era = history.find(at, None if nearest is None else nearest.code)
         if era is None:
-            return BlockCode(codes, is_there=bool(codes))
+            return absent
         return BlockCode(codes | {*history.codes_of(era), era.code}, era.mark)
 
     def _read_results(
@@ -276,14 +281,14 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         """What a version is called. One that was asked for by its name keeps it."""
         state = self.code_of(moment)
         edited_at = self._find_edit(state)
-        if moment.kind == "previous":
-            return self._name_previous(state, year)
         if moment.kind == "publication":
             return Name(moment.name, edited_at, moment.number)
         if moment.kind == "draft" and moment.name:
             return Name(DRAFT, edited_at)
         if (found := self._find_publication(moment.at, state)) is not None:
             return found.name(year, edited_at)
+        if moment.kind == "previous":
+            return self._name_previous(state, year)
         if edited_at is not None:
             return Name(self._edits.name(edited_at, year), edited_at)
         codes = [(block, code) for block, its in state.items() for code in its.codes]

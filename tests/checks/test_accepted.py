@@ -41,8 +41,7 @@ def test_each_call_takes_a_file_or_evals(api: LetteredApi, path: Path) -> None:
         assert verdict.gate(accepted=()).failing == ("broken",)
         assert verdict.next_step is None
     api.published = "AB"
-    asked = {"client": api.client, "progress": False, "accepted": path}
-    between = ra.compare_versions(FLOW, "v1", "v2", **asked)
+    between = api.check(baseline="v1", candidate="v2", accepted=path)
     assert between.headline == "✓ Nothing new broke from v1 to v2: 7 of 8 pass, 1 accepted"
 
 

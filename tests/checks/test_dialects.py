@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
+from typing import Any
 
+import polars as pl
 import pytest
 from support.dialects import (
     DIALECTS,
@@ -17,11 +20,13 @@ from support.dialects import (
     spoken,
     without,
 )
-from support.inside import StoreServer
+from support.inside import StoreServer, inside
 from support.sandbox_api import KEY, Clock, ask, make_server, make_store, plan_world
 
 import retab_analysis as ra
 
+Asked = tuple[str, str | None]
+Answer = tuple[str, set[str], int]
 FLOW = "wf_invoices"
 EDITED = "since the edit of extract_lines"
 WORDS = "Join descriptions that are wrapped over several rows."
@@ -29,6 +34,24 @@ UNNUMBERED = "The API does not list publications here, so versions have no numbe
 NOT_NUMBERED = ("graph versions only", "publications for the dashboard only", "a web page")
 NOT_NUMBERED = (*NOT_NUMBERED, "last month")
 ELSEWHERE, BY_NAME = "another environment", "runs name publications"
+NO_HISTORY = ("no config-history", "config-history answers 500", *NOT_NUMBERED[1:])
+NUMBER = re.compile("[vV]?[0-9]")
+DAY = "2026-11-20"
+# What is called so where versions have no numbers.
+CALLED = {"v5": "the version of 8 Nov", "v4": "the version of 6 Oct"}
+IDS = {"v5": "ver_a465f2e1d5c58c3aa5e593809b70f7ae", "v4": "ver_778de95d557c34e6f448ac1389c518f8"}
+BEFORE_THE_EDIT = "evalrun_WcrUvm49h6UGe89uW3gua"
+NAMED: list[Asked] = [
+    *(("v5", "draft"), ("5", None), ("published", "draft"), (DAY, None), ("{v5}", "draft")),
+    *(("v4", "V5"), ("draft", "production"), ("previous", None), ("v3", "{v4}"), ("{ran}", None)),
+]
+DIFFERS: dict[tuple[str, Asked], str] = {
+    # Nothing but fingerprints tells that the inputs of an eval were edited.
+    ("no fingerprints", ("v4", "V5")): "✗ 1 eval broke from v4 to v5",
+    ("no fingerprints", ("previous", None)): "✗ 10 evals broke from the code before to",
+    # The id of all runs is that of the newest one.
+    ("one id for all drafts", ("{ran}", None)): "✓ Same code",
+}
 NO_CODES = "Results do not say which code they ran"
 
 
@@ -89,30 +112,70 @@ def test_the_golden_story(client: ra.Client, dialect: str) -> None:
     assert verdict.headline.startswith(f"✗ 9 evals broke {EDITED}")
     assert (NO_CODES in text) == (dialect == "no fingerprints")
     assert WORDS in text
+    assert f"{'draft' if dialect in NO_HISTORY else 'edit'} of 23 Nov" in text
 
 
-@pytest.mark.parametrize("named", ["published", "v5"])
-def test_versions_by_name(client: ra.Client, dialect: str, named: str) -> None:
+def name_versions(client: ra.Client) -> list[Asked]:
+    """The pairs of names, where ``{ran}`` is the id that a run of before the edit carries."""
+    ran = ra.fetch_run(BEFORE_THE_EDIT, client=client)["workflow_version_id"].item()
+    return [(was.format(ran=ran, **IDS), now and now.format(**IDS)) for was, now in NAMED]
+
+
+def compare(client: ra.Client, asked: Asked) -> Any:
+    baseline, candidate = asked
+    made = ra.check(
+        FLOW, baseline=baseline, candidate=candidate, client=client, progress=False
+    )
+    sides = inside(made).sides
+    of_one_code = made.evals.filter(transition="same_code")["eval_id"]
+    both = sides.candidate.join(sides.baseline, on="result_id", how="semi")
+    assert {*both["eval_id"]} <= {*of_one_code}, "a result stands on one side"
+    assert sum(made.to_dict()["counts"].values()) == made.evals.height
+    return made
+
+
+@pytest.fixture(scope="module")
+def documented(behind: dict[str, dict[str, str]]) -> list[Answer]:
+    with ra.Client(**behind["drafts"]) as client:
+        found = [compare(client, asked) for asked in name_versions(client)]
+    return [(made.headline, {*made.broken["eval_id"]}, made.gate().exit_code) for made in found]
+
+
+def test_106_every_name_of_a_version(
+    client: ra.Client, dialect: str, documented: list[Answer]
+) -> None:
+    """The headline, the broken evals and the exit code, or what cannot be known."""
     if dialect == ELSEWHERE:
         return
-    if dialect == BY_NAME:
-        verdict = ra.check(FLOW, baseline=named, client=client, progress=False)
-        assert verdict.broken.height >= 9
-        return
-    why = "Give the id of a run or of a draft"
-    if dialect in NOT_NUMBERED and named == "v5":
-        why = "versions have no numbers"
-    with pytest.raises(ra.ConfigError, match=why):
-        ra.check(FLOW, baseline=named, client=client, progress=False)
-    with pytest.raises(ra.ConfigError, match=why):
-        ra.compare_versions(FLOW, named, "draft", client=client, progress=False)
+    names = zip(NAMED, name_versions(client), documented, strict=True)
+    for written, asked, (expected, broken, code) in names:
+        if dialect in NOT_NUMBERED and any(NUMBER.fullmatch(each or "") for each in asked):
+            with pytest.raises(ra.ConfigError, match="so versions have no numbers"):
+                compare(client, asked)
+            continue
+        made = compare(client, asked)
+        if (dialect, written) in DIFFERS:
+            assert made.headline.startswith(DIFFERS[dialect, written]), asked
+            continue
+        for name, other in CALLED.items():
+            expected = expected.replace(name, other) if dialect in NOT_NUMBERED else expected
+        if dialect in NO_HISTORY:
+            expected = expected.replace("the edit of 23 Nov", "the draft of 23 Nov")
+        if dialect in NOT_NUMBERED:  # their names are long, and what follows is cut
+            expected = expected.partition(":")[0]
+        assert made.headline.startswith(expected), asked
+        assert {*made.broken["eval_id"]} == broken, asked
+        assert made.gate().exit_code == code, asked
 
 
-def test_the_draft_by_name(client: ra.Client, dialect: str) -> None:
-    if dialect == ELSEWHERE:
-        return
-    verdict = ra.check(FLOW, candidate="draft", client=client, progress=False)
-    assert "draft of" in str(verdict)
+def test_the_documented_names(documented: list[Answer]) -> None:
+    said = dict(zip(NAMED, documented, strict=True))
+    assert said["v5", "draft"][0] == "✗ 9 evals broke from v5 to the draft"
+    assert said["5", None][0] == said[DAY, None][0] == said["{ran}", None][0]
+    assert said["5", None][0] == "✗ 9 evals broke from v5 to the edit of 23 Nov"
+    assert said["v4", "V5"][0].startswith("✓ Nothing broke from v4 to v5: 51 of 55 pass")
+    assert said["draft", "production"][0] == "✓ 9 evals are fixed from the draft to v5, nothing broke"
+    assert [code for _, _, code in documented] == [1, 1, 1, 1, 1, 0, 0, 1, 1, 1]
 
 
 def test_94_without_fingerprints_freshness_and_times_of_blocks(

@@ -37,6 +37,7 @@ WORKING = [
     (f"ra.fetch_edits({CLAIMS!r})", "answer.height > 0"),
     (f'ra.fetch_config_changes({CLAIMS!r}, "v1", "published")', "answer.height"),
     (f"ra.check({CLAIMS!r})", "answer.gate().exit_code == 1"),
+    (f'ra.check({CLAIMS!r}, baseline="v1", candidate="v2")', "' from v1 to v2' in answer.headline"),
     (f"ra.overview({CLAIMS!r})", "answer.workflow.height == 1"),
     (f"ra.start_runs({CLAIMS!r}, evals={EVAL!r})", "answer.height == 1"),
     (f'ra.fetch_runs("wf_claims", eval_id={ALONE!r})', "answer.height > 0"),
@@ -72,8 +73,8 @@ FAILING = [
     ('ra.write_csv(verdict, "x.xlsx")', "write_excel"),
     (f"ra.fetch_runs(eval_id={EVAL!r})", f'fetch_runs("…", eval_id={EVAL!r})'),
     ('ra.settle("wf_claims")', "ra.check"),
-    ('ra.check("wf_claims", baseline="v9")', "published: v2, v1"),
-    (f'ra.compare_versions({CLAIMS!r}, "v1", "v2")', "Give the id of a run or of a draft"),
+    ('ra.check("wf_claims", baseline="v9")', "Published: v2 ("),
+    ('ra.check("wf_claims", baseline="v1", candidate="v7")', "Published: v2 ("),
 ]
 # Calls that say what is next, and cannot work before that is done.
 LATER = ('ra.check("wf_untitled")', 'ra.start_runs("wf_untitled")')

@@ -1,15 +1,20 @@
-"""Two named versions: all results of their runs and nothing else, in every door."""
+"""Two versions: results on the code of either, whatever run they are of, in every door."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.inside import Session, inside, main
-from support.lettered_api import FLOW, MINUTE, LetteredApi, alike
+from support.fakes import STILL
+from support.faultserver import Reply, page, reply
+from support.inside import Session, StoreServer, inside, main
+from support.lettered_api import DAY, FLOW, MINUTE, LetteredApi, alike
+from support.sandbox_api import KEY, Clock, make_store, plan_world
+from support.watched import WatchedSandbox
 
 import retab_analysis as ra
 
@@ -17,6 +22,7 @@ V1, V2 = 5, 3
 FINE = alike(7, "P" * (V1 + V2))
 THIRD = {"extract": "C"}
 AGREED = ("headline", "counts", "gate", "summary")
+DEMO, EDITED = "wf_invoices", "extract_lines"
 
 
 def world(since: str = "FFF", before: str = "P" * V1, **more: Any) -> LetteredApi:
@@ -25,27 +31,37 @@ def world(since: str = "FFF", before: str = "P" * V1, **more: Any) -> LetteredAp
     return LetteredApi({"total": before + since, **FINE}, **settings)
 
 
+def two_blocks(one: str = "PPPPPFFF", two: str = "PPPPPPPP", **more: Any) -> LetteredApi:
+    """Two blocks, of which v2 edits the first."""
+    evals = {"one": alike(4, one, "one"), "two": alike(4, two, "two")}
+    blocks = {each: block for block, its in evals.items() for each in its}
+    codes = {"one": "A" * V1 + "B", "two": "A"}
+    settings = {"blocks": blocks, "published": ("AA", "BA")} | more
+    return LetteredApi(evals["one"] | evals["two"], codes, **settings)
+
+
 def said(made: ra.Comparison) -> dict[str, Any]:
     """What doors have to agree in."""
     found = made.to_dict()
     return {each: found[each] for each in AGREED}
 
 
-def ask_all(api: LetteredApi, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """What ``check``, ``compare_versions`` and the command line say, which is the same."""
-    checked = api.check(baseline="v1", candidate="v2")
+def ask_both(
+    api: LetteredApi, capsys: pytest.CaptureFixture[str], baseline: str = "v1", candidate: str = "v2"
+) -> dict[str, Any]:
+    """What ``check`` and the command line say, which is the same."""
+    checked = api.check(baseline=baseline, candidate=candidate)
     found = said(checked)
-    compared = ra.compare_versions(FLOW, "v1", "v2", client=api.client, progress=False)
-    assert said(compared) == found
-    assert checked.evals.equals(compared.evals)
-    assert str(checked) == str(compared)
     capsys.readouterr()
-    arguments = ["check", FLOW, "--baseline", "v1", "--candidate", "v2", "--json", "--quiet"]
-    code = main(arguments, Session(api.client))
+    names = ["--baseline", baseline, "--candidate", candidate]
+    code = main(["check", FLOW, *names, "--json", "--quiet"], Session(api.client))
     printed = json.loads(capsys.readouterr().out)
     assert code == checked.gate().exit_code
     assert {each: printed[each] for each in AGREED} == {each: found[each] for each in AGREED}
     return found | {"evals": checked.evals.to_dicts()}
+
+
+# What counts
 
 
 @pytest.mark.parametrize(
@@ -60,88 +76,52 @@ def test_104_of_two_named_versions_nothing_else_counts(
     since: str, before: str, headline: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with world(since, before) as api:
-        plain = ask_all(api, capsys)
+        plain = ask_both(api, capsys)
         assert (plain["headline"], plain["gate"]["exit_code"]) == (headline, code)
         # A draft, which ran between their runs and after them, was cancelled, fails and goes on.
         for letters in ("C" * 8, "FFCCCCCC", "F" * 8, "U" * 8):
             api.run(letters, codes=THIRD)
         api.run({"total": "F"}, scope="E", codes=THIRD)
         api.runs[-3].at = api.runs[V1].at + timedelta(minutes=5)
-        assert ask_all(api, capsys) == plain
+        assert ask_both(api, capsys) == plain
 
 
 def test_how_the_evals_are_saved_now_says_nothing_of_two_versions(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with world("PPP") as api:
-        plain = ask_all(api, capsys)
+        plain = ask_both(api, capsys)
         api.edit("extract")
         api.change("total", validation_status="invalid")
-        assert ask_all(api, capsys) == plain
+        assert ask_both(api, capsys) == plain
         assert not api.check().gate().ok
 
 
-def test_an_archive_gives_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_archive_gives_the_same(tmp_path: Path) -> None:
     with world() as api, ra.Archive(tmp_path / "runs.sqlite") as archive:
-        plain = ask_all(api, capsys)
-        assert said(api.check(archive, baseline="v1", candidate="v2")) == said(
-            api.check(baseline="v1", candidate="v2")
-        )
-        assert plain["gate"]["exit_code"] == 1
+        for names in (("v1", "v2"), ("v1", None), ("previous", None), ("v1", "draft")):
+            asked = dict(zip(("baseline", "candidate"), names, strict=True))
+            assert said(api.check(archive, **asked)) == said(api.check(**asked))
 
 
-def test_the_context_names_both_and_how_many_runs_each_has() -> None:
-    with world() as api:
-        made = api.check(baseline="v1", candidate="v2")
-    assert "v1 → v2 · 5 and 3 runs · 7 of 8 pass" in str(made)
-    assert "v1 → v2 · 5 and 3 runs · 8 evals" in made.to_markdown()
-    assert "Compared 3 runs (v2) with 5 runs (v1) and nothing else." in made.explain()
-
-
-def test_all_runs_that_say_anything_are_read_and_are_in_the_plan() -> None:
+def test_a_result_counts_for_its_code_whatever_run_it_is_of() -> None:
+    """Runs of the block, of an eval, and of a draft that has the code of v1 again."""
     with world() as api:
         api.run({"total": "P"}, scope="E", after=MINUTE)
         api.run("PPPPPPPP", scope="B", after=MINUTE)
-        api.run("C" * 8)
-        api.run("U" * 8)
+        api.run("PPPPPPPP", codes={"extract": "A"})
         made = api.check(baseline="v1", candidate="v2")
-    whys = dict(made.plan.drop_nulls("run_id").select("run_id", "why").iter_rows())
-    assert {run for run, why in whys.items() if why == "checked: all runs of v2"} == {
-        f"run_{at}" for at in range(V1, V1 + V2 + 2)
-    }
-    assert {run for run, why in whys.items() if why == "the baseline: all runs of v1"} == {
-        f"run_{at}" for at in range(V1)
-    }
     row = made.evals.filter(eval_id="total")
-    assert row.select("baseline_n", "candidate_n").row(0) == (5, 5)
+    assert row.select("baseline_n", "candidate_n").row(0) == (V1 + 1, V2 + 2)
+    assert "v1 → v2 · 6 and 5 runs" in str(made)
+    sides = inside(made).sides
+    assert sides.candidate.join(sides.baseline, on="result_id", how="semi").is_empty()
 
 
 def test_either_version_may_have_run_later() -> None:
     with world() as api:
-        made = ra.compare_versions(FLOW, "v2", "v1", client=api.client, progress=False)
+        made = api.check(baseline="v2", candidate="v1")
     assert made.headline == "✓ 1 eval is fixed from v2 to v1, nothing broke"
-
-
-@pytest.mark.parametrize(
-    ("baseline", "candidate", "headline"),
-    [
-        ("version_A", "published", "from v1 to v2"),
-        ("published", "draft", "from v2 to the draft of 8 Apr"),
-        ("version_C", "v1", "from the draft of 8 Apr to v1"),
-    ],
-)
-def test_versions_are_called_as_people_call_them(
-    baseline: str, candidate: str, headline: str
-) -> None:
-    with world("PPP", codes="AAAAABBC") as api:
-        made = ra.compare_versions(FLOW, baseline, candidate, client=api.client, progress=False)
-    assert headline in made.headline
-
-
-def test_two_drafts_of_one_day_are_called_by_their_ids() -> None:
-    with LetteredApi(alike(3, "PPPP"), codes="AABB", scopes="Wwww", published="Z") as api:
-        made = api.check(baseline="version_A", candidate="version_B")
-    assert "from version_A to version_B" in made.headline
 
 
 def test_failures_that_a_run_counts_and_nobody_shows_are_no_pass() -> None:
@@ -152,37 +132,188 @@ def test_failures_that_a_run_counts_and_nobody_shows_are_no_pass() -> None:
     assert not made.headline.startswith("✓")
 
 
+def test_a_run_may_be_held_against_a_version() -> None:
+    with world() as api:
+        made = api.check(baseline="v1", candidate="run_7")
+    assert made.headline == "✗ 1 eval broke from v1 to the run"
+    assert inside(made).sides.candidate["run_id"].unique().to_list() == ["run_7"]
+
+
+# The same code
+
+
+def test_evals_of_the_same_code_are_rows_and_count_nowhere() -> None:
+    with two_blocks("PPPPPPPP", "PPPPPPPF") as api:
+        made = api.check(baseline="v1", candidate="draft")
+        with pytest.raises(ra.ConfigError, match="fail_on: 'same_code' is not one of"):
+            made.gate(fail_on="same_code")
+    assert made.headline == "✓ Nothing broke from v1 to the draft: 4 of 4 pass"
+    assert made.to_dict()["counts"] == {"pass as before": 4, "same code": 4}
+    assert made.evals.filter(transition="same_code").height == 4
+    assert made.gate(min_pass_rate=1.0).ok
+    assert "4 evals of 1 block have the same code in v1 and the draft; 4 of them fail" in str(made)
+    assert made.summary["n_evals"].item() == 4
+    assert made.next_step is None
+
+
+def test_what_never_ran_on_a_version_is_said_once() -> None:
+    with two_blocks(".....PPP") as api:
+        made = api.check(baseline="v1")
+    assert made.evals.filter(transition="not_comparable").height == 4
+    assert str(made).count("4 evals never ran on v1") == 1
+    assert made.gate().exit_code == 2
+
+
+def test_two_versions_with_the_same_code() -> None:
+    with world("PPP") as api:
+        made = api.check(baseline="v2", candidate="draft")
+        assert made.headline == "✓ Same code: v2 and the draft do not differ (8 evals)"
+        assert made.gate().exit_code == 0
+        assert api.check(baseline="v2").headline == made.headline
+        dated = api.check(baseline="v1", candidate="2026-04-03")
+    assert dated.headline.startswith("✓ Same code: v1 and the code of 2026-04-03")
+
+
 def test_a_version_that_was_only_cancelled_has_no_result() -> None:
     with LetteredApi(alike(3, "PPPC"), codes="AAAB", published=("A", "B")) as api:
         made = api.check(baseline="v1", candidate="v2")
-    assert made.headline == "? extract was edited; its run was cancelled before a result"
-    assert made.gate().exit_code == 1
+    assert made.headline == "○ Nothing to compare: 3 evals never ran on one of v1 and v2"
+    assert made.gate().exit_code == 2
+
+
+# What cannot be known
+
+
+@pytest.mark.parametrize("pair", [("v1", "v2"), ("v1", None), ("v1", "draft"), ("previous", None)])
+@pytest.mark.parametrize("since", ["FFF", "PPP"])
+def test_113_without_a_proof_nothing_is_the_same(pair: tuple[str, str | None], since: str) -> None:
+    """No fingerprints, no histories, no graphs."""
+    with world(since, history=False, fingerprints=False) as api:
+        api.broken["GET /v1/workflows/versions"] = reply(404)
+        made = api.check(baseline=pair[0], candidate=pair[1])
+    assert made.headline.startswith("○ It is not known whether ")
+    assert made.gate().exit_code == 2
+
+
+# An era without a beginning and an end.
+ENDLESS = page([{"id": None, "config_snapshot": {}, "first_seen_at": None, "last_seen_at": None}])
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [(reply(500), 2), (reply(404), 1), (reply(403), 1), (reply(405), 1), (reply(200, ENDLESS), 2)],
+)
+def test_114_a_history_that_fails_is_none(answer: Reply, asked: int) -> None:
+    """The first block's is asked again once, and then no block's."""
+    with two_blocks(max_attempts=2) as api:
+        api.broken["GET /v1/workflows/blocks/"] = answer
+        made = api.check(baseline="v1")
+        assert sum(each.endswith("config-history") for each in api.asked) <= asked
+    assert (made.headline, made.gate().exit_code) == ("✗ 4 evals broke from v1 to v2", 1)
+
+
+def test_114_half_a_history() -> None:
+    """Its newest era alone, without a cursor to more."""
+    with two_blocks() as api:
+        api.cut["config-history"] = 1
+        made = api.check(baseline="v1")
+    assert made.headline == "✗ 4 evals broke from v1 to v2"
+
+
+# Names
 
 
 @pytest.mark.parametrize(
     ("baseline", "candidate", "message"),
     [
-        ("v1", "v1", "baseline='v1' and the candidate are the same version"),
-        ("published", "version_B", "are the same version"),
-        ("v1", "v7", "candidate='v7' is not a run or a version .*versions: version_B, version_A"),
-        ("v7", "v1", r"baseline='v7' is not a run or a version of this workflow that was run\."),
-        ("run_1", "v2", "baseline='run_1' and candidate='v2' do not both name a version"),
-        ("v1", "run_7", "do not both name a version"),
-        ("previous", "v2", "do not both name a version"),
-        ("last_good", "v2", "do not both name a version"),
-        ("v1", "", "candidate"),
+        *(
+            (name, None, rf"baseline='{name}': there is no such .*v2 \(6 Apr\), v1 \(1 Apr\);.*run_7")
+            for name in ("v9", "9", "ver_nothing")
+        ),
+        ("v1", "v7", "candidate='v7': there is no such"),
+        ("2031-01-01", None, "in the future; it is 2026-04-08"),
+        ("2020-01-01", None, "nothing had run then; the first listed run is of 1 Apr 2026"),
+        ("v1", "previous", "only a baseline can be the previous code"),
+        ("v1", "1", "are the same version; name two"),
+        ("published", "version_B", "are the same version; name two"),
+        ("draft", None, "are the same version; name two"),
+        ("draft", date(2026, 4, 8), "are the same version; name two"),
+        ("v1", "", "candidate is empty"),
     ],
 )
 def test_what_does_not_name_two_versions_is_refused(
-    baseline: str, candidate: str, message: str
+    baseline: str, candidate: Any, message: str
 ) -> None:
     with world() as api, pytest.raises(ra.ConfigError, match=message):
-        ra.compare_versions(FLOW, baseline, candidate, client=api.client, progress=False)
+        api.check(baseline=baseline, candidate=candidate)
 
 
-def test_one_side_named_by_a_version_is_its_newest_run() -> None:
-    with world() as api:
-        made = api.check(baseline="v1", candidate="run_7")
-        assert inside(made).sides.candidate["run_id"].unique().to_list() == ["run_7"]
-        assert inside(made).sides.baseline["run_id"].unique().to_list() == ["run_4"]
-        assert " to v2" not in made.headline
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "names"),
+    [
+        ("version_A", "published", ("v1", "v2")),
+        ("1", "V2", ("v1", "v2")),
+        ("production", "draft", ("v2", "the draft")),
+        ("version_C", "v1", ("the edit of 8 Apr", "v1")),
+        ("2026-04-03", "v2", ("v1", "v2")),
+        (date(2026, 4, 3), None, ("v1", "the edit of 8 Apr")),
+        ("previous", "draft", ("v2", "the draft")),
+    ],
+)
+def test_versions_are_called_as_people_call_them(
+    baseline: str, candidate: str, names: tuple[str, str]
+) -> None:
+    with world("PPP", codes="AAAAABBC") as api:
+        made = api.check(baseline=baseline, candidate=candidate)
+    assert " from {} to {}".format(*names) in made.headline
+    assert "{} → {} · ".format(*names) in str(made)
+
+
+def test_a_name_does_not_move_by_a_rerun() -> None:
+    with world(codes="AAAAABBC", published=("A",)) as api:
+        first = api.check(baseline="v1").headline
+        api.run("FPPPPPPP", after=DAY)
+        assert api.check(baseline="v1").headline == first
+
+
+# The demo
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[WatchedSandbox]:
+    with WatchedSandbox(speed=STILL) as made:
+        yield made
+
+
+def test_of_the_demo_77_of_95_evals_have_the_code_of_v5(demo: WatchedSandbox) -> None:
+    made = ra.check(DEMO, baseline="v5", client=ra.Client(**demo.credentials), progress=False)
+    assert made.evals.height == 95
+    assert made.evals.filter(transition="same_code").height == 77
+    assert made.headline.startswith("✗ 9 evals broke from v5 to the edit of ")
+    assert sum(made.to_dict()["counts"].values()) == 95
+
+
+@pytest.mark.parametrize(("candidate", "most"), [("draft", 90), ("v4", 60)])
+def test_so_many_requests_at_most(demo: WatchedSandbox, candidate: str, most: int) -> None:
+    demo.requests.clear()
+    client = ra.Client(**demo.credentials)
+    ra.check(DEMO, baseline="v3", candidate=candidate, client=client, progress=False)
+    assert len(demo.requests) <= most
+
+
+@pytest.mark.parametrize(
+    ("prompt", "says"),
+    [("", "✓ Same code: v5 and the draft do not differ (95 evals)"), (" Keep notes.", "✓ ")],
+)
+def test_after_a_mend_nothing_broke(prompt: str, says: str) -> None:
+    clock = Clock()
+    store = make_store(plan_world(0), clock=clock)
+    with StoreServer(store, key=KEY) as server, ra.Client(**server.credentials) as client:
+        store.put_back(EDITED)
+        if prompt:
+            store.edit(EDITED, {"prompt": store.prompt(EDITED) + prompt})
+        ra.start_runs(DEMO, client=client)
+        clock.forward(3_600)
+        made = ra.check(DEMO, baseline="v5", candidate="draft", client=client, progress=False)
+    assert made.headline.startswith(says)
+    assert made.gate().exit_code == 0

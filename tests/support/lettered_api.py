@@ -506,8 +506,8 @@ class LetteredApi:
                 "block_type": "extract",
                 "block_label": self.labels.get(block, ""),
                 "config_snapshot": {"prompt": f"Prompt {code}"},
-                "first_seen_at": _iso(edited(moments[0])),
-                "last_seen_at": _iso(moments[-1]),
+                "first_seen_at": _iso(edited(min(moments))),
+                "last_seen_at": _iso(max(moments)),
                 "publish_epochs": [
                     {"id": f"wph_{at}", "publish_version": at + 1, "workflow_version_id": "any"}
                     for at, each in enumerate(published)

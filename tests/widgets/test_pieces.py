@@ -332,8 +332,8 @@ def test_two_versions_say_what_was_edited_block_by_block(of_versions: ra.Client)
     facts = facts_of(view)
     body = text(pieces(facts)["0:body"])
     assert "Edited between v4 and v5 extract_invoice schema: supplier.name" in body
-    assert ra.compare_versions(
-        "wf_invoices", "v4", "v5", client=api, progress=False
+    assert ra.check(
+        "wf_invoices", baseline="v4", candidate="v5", client=api, progress=False
     ).headline == str(facts.heading)
     assert "0:fold:Flaky" in pieces(facts)
     assert view.state.look.reruns == 0
