@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import polars as pl
@@ -53,16 +54,16 @@ def choose_timeline(plan: ReadingPlan, results: pl.DataFrame, source: Source) ->
     """The timeline; none between two versions, about which it says nothing."""
     if plan.versions:
         return None
-    return read_timeline(results, source)
+    return read_timeline(results, source, _list_going(plan, source)["run_id"])
 
 
-def read_timeline(results: pl.DataFrame, source: Source) -> Timeline:
+def read_timeline(results: pl.DataFrame, source: Source, going: Iterable[str] = ()) -> Timeline:
     """The timeline of some results and all saved evals; reads the history of blocks if it must."""
     saved, saved_at = source.saved, source.read_saved_at()
     silent = list_silent(results, saved, saved_at)
     eras = source.read_edits(silent) if silent else None
-    timeline = Timeline.make(results, saved, saved_at, eras)
-    again = timeline.definitions.saved_again
+    timeline = Timeline.make(results, saved, saved_at, eras, [*going])
+    again = timeline.definitions.later
     renamed = source.find_renamed(again) if again else frozenset[str]()
     return timeline.clear(renamed) if renamed else timeline
 
@@ -74,7 +75,7 @@ def read_as_it_is_now(source: Source) -> SavedEvals:
         return SavedEvals(source.saved, stale=dict.fromkeys(source.saved["eval_id"], "never"))
     plan = make_plan(listing, None, LAST_GOOD, Limits.choose(HISTORY, source))
     results = read_results(plan, source, Silent())
-    return make_sides(plan, results, read_timeline(results, source), source).saved
+    return make_sides(plan, results, choose_timeline(plan, results, source), source).saved
 
 
 def make_sides(
@@ -86,7 +87,7 @@ def make_sides(
     facts, judged = _describe_runs(plan.read), timeline.results.filter(~is_baseline)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     # Results of a run that goes on judge nothing, unless you asked for that run.
-    going = _list_going(plan.read, source) if plan.follow else plan.read.clear()
+    going = _list_going(plan, source)
     judged = judged.filter(~pl.col("run_id").is_in(going["run_id"].implode()).fill_null(False))
     placed = place_results(judged, facts, saved, named)
     now, earlier, tried = (
@@ -137,9 +138,10 @@ def make_sides(
     )
 
 
-def _list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """The runs that have not ended and are younger than a day."""
-    return runs.filter(~pl.col("is_terminal"), pl.col("created_at") > source.client.api_time - DAY)
+def _list_going(plan: ReadingPlan, source: Source) -> pl.DataFrame:
+    """The runs that have not ended and are younger than a day; none if runs were asked for."""
+    is_young = pl.col("created_at") > source.client.api_time - DAY
+    return plan.read.filter(~pl.col("is_terminal"), is_young, pl.lit(plan.follow))
 
 
 def _is_baseline(plan: ReadingPlan) -> pl.Expr:

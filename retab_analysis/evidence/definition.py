@@ -4,7 +4,7 @@ A result carries inputs, kind, expected value and threshold. It does not carry p
 operator, method or rubric. So a saved eval that was saved after its newest result began counts as
 edited, too. Servers may move this time, or the assertion's id, with each run. So a save within a
 minute after the result ended is no sign, unless the assertion's id differs. A sign that says the
-same of nearly all evals is none.
+same of nearly all evals is none. Results of runs that go on do not count.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 from msgspec import Struct
+from msgspec.structs import replace
 
 from retab_analysis.evidence.presence import find_began
 from retab_analysis.schema import asserts_the_same
@@ -30,17 +31,35 @@ _ALL, _LEAST = 0.9, 4
 class Definitions(Struct, frozen=True, eq=False):
     """What is known of the definitions of saved evals.
 
-    ``saved_again`` has the evals that were saved after their newest result began, and when.
+    ``later`` has the evals that were saved after their newest result began, and when it began.
+    ``saved_again`` are those of which that is a sign.
     ``reidentified`` has those whose assertion has another id in their newest result,
     ``with_other_inputs`` those whose inputs the API calls changed, without telling the new ones.
     ``hidden_since`` is the time of a save of nearly all evals, after which edits cannot be seen.
     """
 
     saved: pl.DataFrame
-    saved_again: Mapping[str, datetime] = {}
+    later: Mapping[str, datetime] = {}
+    saved_again: Collection[str] = ()
     reidentified: Collection[str] = ()
     with_other_inputs: Collection[str] = ()
     hidden_since: datetime | None = None
+    n_ran: int = 0
+
+    def clear(self, renamed: Collection[str]) -> Definitions:
+        """The same, if the last save of some evals changed nothing but the name."""
+        later = {each: began for each, began in self.later.items() if each not in renamed}
+        return replace(self, later=later)._weigh()
+
+    def _weigh(self) -> Definitions:
+        """Decide whether the later saves are a sign."""
+        at = dict(self.saved.select("eval_id", "updated_at").iter_rows())
+        hides = _says_nothing(self.later, self.n_ran)
+        return replace(
+            self,
+            saved_again=() if hides else [*self.later],
+            hidden_since=max(at[each] for each in self.later) if hides else None,
+        )
 
     def mark(self, results: pl.DataFrame) -> pl.DataFrame:
         """Add ``defined``: a word, whether a result is of its eval's present definition.
@@ -76,9 +95,14 @@ class _Newest(Struct, frozen=True, gc=False):
     assertion_id: str | None
 
 
-def judge_definitions(results: pl.DataFrame, saved: pl.DataFrame) -> Definitions:
-    """Find the evals that were edited in parts that no result carries."""
-    newest = _find_newest(results, saved)
+def judge_definitions(
+    results: pl.DataFrame, saved: pl.DataFrame, going: Collection[str] = ()
+) -> Definitions:
+    """Find the evals that were edited in parts that no result carries.
+
+    ``going`` are the runs that go on.
+    """
+    newest = _find_newest(results, saved, going)
     rows = {row["eval_id"]: row for row in saved.to_dicts() if row["eval_id"] in newest}
     inputs = saved.filter(pl.col("freshness_reasons").str.contains("inputs_changed", literal=True))
     unknown = inputs.filter(_present_inputs(saved).eq_missing(pl.col("latest_inputs_fingerprint")))[
@@ -90,22 +114,23 @@ def judge_definitions(results: pl.DataFrame, saved: pl.DataFrame) -> Definitions
         if None not in (row["assertion_id"], newest[eval_id].assertion_id)
         and row["assertion_id"] != newest[eval_id].assertion_id
     }
-    if _says_nothing(differing, rows):
+    if _says_nothing(differing, len(rows)):
         differing = set()
     later = {
-        eval_id: row["updated_at"]
+        eval_id: newest[eval_id].began
         for eval_id, row in rows.items()
         if _is_saved_later(row["updated_at"], newest[eval_id], is_other=eval_id in differing)
     }
-    if _says_nothing(later, rows):
-        moved_by_run = _ends_with_run(later, results)
-        hidden_since = None if moved_by_run else max(later.values())
-        return Definitions(saved, {}, differing, unknown, hidden_since)
-    return Definitions(saved, later, differing, unknown)
+    times = [rows[each]["updated_at"] for each in later]
+    if _says_nothing(later, len(rows)) and _ends_with_run(times, results):
+        later = {}
+    return Definitions(
+        saved, later, reidentified=differing, with_other_inputs=unknown, n_ran=len(rows)
+    )._weigh()
 
 
-def _says_nothing(told: Collection[str], rows: Collection[str]) -> bool:
-    return len(rows) >= _LEAST and len(told) >= _ALL * len(rows)
+def _says_nothing(told: Collection[str], number: int) -> bool:
+    return number >= _LEAST and len(told) >= _ALL * number
 
 
 def _is_saved_later(saved_at: datetime | None, newest: _Newest, *, is_other: bool) -> bool:
@@ -116,18 +141,23 @@ def _is_saved_later(saved_at: datetime | None, newest: _Newest, *, is_other: boo
     return is_other or not is_right_after
 
 
-def _ends_with_run(later: Mapping[str, datetime], results: pl.DataFrame) -> bool:
+def _ends_with_run(times: Collection[datetime], results: pl.DataFrame) -> bool:
     """Whether these saves lie within a minute after a whole run ended: the server made them."""
     whole = results.filter(run_scope="workflow").drop_nulls("run_completed_at")
     ended = whole["run_completed_at"].max()
     if not isinstance(ended, datetime):
         return False
-    right_after = [at for at in later.values() if ended <= at <= ended + _GRACE]
-    return len(right_after) >= _ALL * len(later)
+    right_after = [at for at in times if ended <= at <= ended + _GRACE]
+    return len(right_after) >= _ALL * len(times)
 
 
-def _find_newest(results: pl.DataFrame, saved: pl.DataFrame) -> dict[str, _Newest]:
-    ended = results.filter(pl.col("state").is_in((*DECIDED, "error")))
+def _find_newest(
+    results: pl.DataFrame, saved: pl.DataFrame, going: Collection[str]
+) -> dict[str, _Newest]:
+    decided = results.filter(pl.col("state").is_in((*DECIDED, "error")))
+    goes_on = pl.col("run_id").is_in([*going]).fill_null(False)
+    ended, open_ones = decided.filter(~goes_on), decided.filter(goes_on)
+    seen = dict(open_ones.group_by("eval_id").agg(pl.col("completed_at").min()).iter_rows())
     began = pl.coalesce("started_at", MOMENT)
     told = (
         ended.select("eval_id", "completed_at", "assertion_id", began=began)
@@ -145,7 +175,10 @@ def _find_newest(results: pl.DataFrame, saved: pl.DataFrame) -> dict[str, _Newes
     for row in saved.iter_rows(named=True):
         at, known = find_began(row), newest.get(row["eval_id"])
         has_ended = row["latest_run_status"] in ("completed", "error")
-        if at is not None and has_ended and (known is None or known.began < at):
+        if at is None or not has_ended or (known is not None and known.began >= at):
+            continue
+        first = seen.get(row["eval_id"])
+        if first is None or row["latest_run_completed_at"] < first:
             newest[row["eval_id"]] = _Newest(at, row["latest_run_completed_at"], None)
     return newest
 

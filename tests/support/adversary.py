@@ -237,13 +237,28 @@ class World:
             and run.codes[block] == self.code[block]
             and self.ran[run.id][eval_id] == self.defined[eval_id]
             for run in self.api.runs
+            if not self.is_going(run)
         )
 
     def is_untouched(self, eval_id: str) -> bool:
         """Whether it has run so, and neither it nor its block was saved since."""
-        saves = (self.api.saved_at.get(BLOCKS[eval_id], FIRST), self.saved_at.get(eval_id, FIRST))
         newest = max(run.at for run in self.api.runs if eval_id in run.letters)
-        return eval_id in self.saved and self.has_run(eval_id) and newest >= max(saves)
+        is_saved = eval_id in self.saved
+        return is_saved and self.has_run(eval_id) and newest >= self._saved_last(eval_id)
+
+    def is_going(self, run: Run) -> bool:
+        """Whether a run has not ended and is younger than a day."""
+        return "U" in run.letters.values() and run.at > self.now - DAY
+
+    def is_on_way(self, eval_id: str) -> bool:
+        """Whether a run goes on that was created after the last save of the eval and its block."""
+        saved_at = self._saved_last(eval_id)
+        its = (run for run in self.api.runs if eval_id in run.letters and self.is_going(run))
+        return any(run.at > saved_at for run in its)
+
+    def _saved_last(self, eval_id: str) -> datetime:
+        blocks, evals = self.api.saved_at, self.saved_at
+        return max(blocks.get(BLOCKS[eval_id], FIRST), evals.get(eval_id, FIRST))
 
     # What has to hold
 
@@ -262,10 +277,11 @@ class World:
         verdict = self.judge()
         words = dict(verdict.evals.select("eval_id", "transition").iter_rows())
         stale = {*verdict.stale["eval_id"]}
+        on_way = {each for each in self.saved if self.is_on_way(each)}
         asked = self.start()
         started = {each for run in asked for each in run.letters}
-        on_way = {each for run in self.api.runs for each, now in run.letters.items() if now == "U"}
-        assert stale - on_way <= started, f"stale, and not started: {stale - on_way - started}"
+        left_out = stale - on_way - started
+        assert not left_out, f"stale, and not started: {left_out}"
         alone = {run.eval_id for run in asked if run.scope == "E"}
         others = [each for each in alone if each not in stale and words.get(each) not in WORSE]
         assert not others, f"started without a need: {others}"
