@@ -39,6 +39,7 @@ NEVER_RAN = "no_baseline"
 Word = Literal["is_now", "is_not", "unknown"]
 """Whether a result is of the present code, or of the present definition."""
 
+_OPEN = ("pending", "queued", "running")
 _TICK = timedelta(microseconds=1)
 
 
@@ -144,6 +145,9 @@ def read_words(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[st
 
 def _find_word(row: Mapping[str, Any]) -> Literal["fresh", "stale", "silent"]:
     status, reasons = row["freshness_status"], set(list_reasons(row))
+    if row["latest_run_status"] in _OPEN and row["latest_block_fingerprint"] is None:
+        # It speaks of a run that is still to tell its code.
+        status = "unknown" if status == "fresh" else status
     if status == "fresh" or (status == "stale" and reasons and reasons <= NO_EDIT):
         return "fresh"
     return "stale" if status == "stale" and NEVER_RAN not in reasons else "silent"
@@ -257,7 +261,8 @@ def _find_one(
     now = frozenset[str]().union(*(each.now for each in told))
     if fresh:
         began = min((each.began for each in fresh if each.began is not None), default=None)
-        return Presence("fresh", now, saved_at if began is None else began - _TICK, its)
+        since = [at for at in (saved_at, began and began - _TICK) if at is not None]
+        return Presence("fresh", now, min(since, default=None), its)
     if now:
         return Presence("validity", now, saved_at, its)
     coded = [each for each in ran if each.code is not None]
