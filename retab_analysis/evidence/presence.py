@@ -201,7 +201,9 @@ def _read_eval(
 def _is_of_summary(ran: Sequence[Ran], row: Mapping[str, Any]) -> bool:
     """Whether the newest result is no newer than the newest run that a saved eval remembers."""
     ended = row["latest_run_completed_at"]
-    return bool(ran) and ended is not None and ran[-1].created <= ended
+    if ended is None:
+        return bool(ran) and row["latest_run_status"] in _OPEN
+    return bool(ran) and ran[-1].created <= ended
 
 
 def find_began(row: Mapping[str, Any]) -> datetime | None:

@@ -371,3 +371,21 @@ def test_suites_that_ran_whole_and_passed_are_green_whatever_was_edited(seed: in
     if draw.random() < 0.5:
         say(api, None)
     assert api.check().gate().exit_code == 0, (codes, dialect)
+
+
+def test_a_queued_run_that_shows_no_code_lends_none() -> None:
+    """Neither is what ran before it of the code that the API calls fresh, nor of a newer one."""
+    api = ran("AAA", "B", history=False)
+    api.saved_at["extract"] = api.runs[-1].at + HOUR
+    api.run({each: "P" if each == X else "U" for each in BLOCKS}, after=2 * HOUR)
+    for each in EXTRACT[1:]:
+        api.change(each, latest_run_summary__block_execution_fingerprint=None)
+    assert {*api.check().gate().undecided} == {*EXTRACT}
+
+
+def test_an_eval_is_tested_by_one_result_of_its_code_and_its_definition() -> None:
+    """A run of older code, after the save, tests the new definition on the wrong code."""
+    api = silent("ABB", "B", after=1)
+    api.resave(X, api.runs[-1].at + HOUR, assertion__target__path="total.net")
+    api.run("P" * 8, codes={"extract": "A"}, after=2 * HOUR)
+    assert api.check().gate().undecided == (X,)
