@@ -80,7 +80,7 @@ FOR_NOW = {
     "archive": 1_615,
     "schema decode": 1_929,  # times stay text, and are read here
     "fetch": 2_980,  # versions are moments
-    "evidence": 3_646,  # versions are moments
+    "evidence": 3_727,  # versions are moments; results of runs that go on, drafts without codes
     "comparison": 4_126,  # findings
     "widgets": 2_753,  # the page
     "transport": 1_165,

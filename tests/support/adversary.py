@@ -459,7 +459,8 @@ def draw_steps(random: Random, number: int) -> list[Step]:
         for _ in range(number)
         for name in (random.choice(STEPS), random.choice((*LAWS, *STEPS)))
     ]
-    return [*((name, random.randrange(10**6)) for name in names), ("follow", 0)]
+    names.append(random.choice(("judge", "follow", "settle")))
+    return [(name, random.randrange(10**6)) for name in names]
 
 
 def play(dialect: Dialect, steps: Sequence[Step], archive: ra.Archive | None = None) -> str:
@@ -486,7 +487,7 @@ def shrink(
     return left, said
 
 
-def play_seed(seed: int, folder: Path, number: int = 10) -> str:
+def play_seed(seed: int, folder: Path, number: int = 6) -> str:
     """Play the world of a seed; the shortest list of its steps that breaks a law, or nothing."""
     random = Random(seed)
     dialect, count = Dialect.draw(random), itertools.count()
