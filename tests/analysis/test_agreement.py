@@ -19,7 +19,7 @@ RUNS = 16
 MANY = 44
 """Of so many runs ``check`` reads some: all that decide, and some older ones."""
 BLOCKS = ("extract", "classify", "split")
-SUITES = int(os.environ.get("SUITES", 10))
+SUITES = int(os.environ.get("SUITES", 12))
 CONCLUDED = ("transition", "since_at", "since_run_id", "since_version_id", "cause")
 NOT_TOLD = ("stale", "removed", "incomplete")
 
