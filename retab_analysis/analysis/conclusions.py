@@ -7,8 +7,11 @@ From these sides on all is as in a check: :func:`retab_analysis.evidence.telling
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import polars as pl
 
+from retab_analysis.evidence.comparable import HORIZON
 from retab_analysis.evidence.comparable import NEEDED as OF_LEDGER
 from retab_analysis.evidence.placing import place_results
 from retab_analysis.evidence.saved_evals import find_expected, judge_saved, remember_passes
@@ -40,11 +43,20 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     now, earlier = (placed.filter(place=place) for place in ("candidate", "earlier"))
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item())
     known = judge_saved(now, timeline, find_expected(runs, saved, placed))
-    told = tell(now, None, pl.concat([earlier, remembered], how="diagonal"), known)
+    before = pl.concat([earlier, remembered], how="diagonal")
+    told = tell(now, None, before, known, horizon=_find_horizon(runs))
     if evals is not None:
         return told
     stories = (each for each in told.stories if each.present or each.transition in BROKEN)
     return Told(told.results, told.ledger, tuple(stories))
+
+
+def _find_horizon(runs: pl.DataFrame) -> datetime | None:
+    """As a check does: by the whole runs that decided something before the newest that stands."""
+    whole = runs.filter(scope="workflow").sort("created_at", descending=True, nulls_last=True)
+    begun = whole.filter("stands")["created_at"].max()
+    earlier = whole.filter("decides", pl.col("created_at") < begun)["created_at"]
+    return earlier[HORIZON - 1] if earlier.len() >= HORIZON else None
 
 
 def _make_saved(dated: pl.DataFrame) -> pl.DataFrame:
@@ -77,6 +89,7 @@ def _describe_runs(dated: pl.DataFrame) -> pl.DataFrame:
             pl.col("workflow_version_id").drop_nulls().first(),
             pl.coalesce(pl.col("run_scope").drop_nulls().first(), scope).alias("scope"),
             pl.col("block_id").drop_nulls().first().alias("target_block_id"),
+            decides=decided.any(),
             is_terminal=ended,
             is_completed=ended & ~is_cut.any(),
             stands=ended & (~is_cut.any() | (2 * decided.sum() >= pl.len())),

@@ -56,7 +56,7 @@ def summarize_evals(results: Frame, *, evals: pl.DataFrame | pl.LazyFrame | None
         ``suspect`` may be; ``flaky`` comes and goes although nothing changes. It is null for an
         eval without a result on the newest code of its block, unless that is broken: only ``evals``
         tells whether it is ``stale`` or ``removed``, and whether older code was put back. As in
-        :func:`check`, the newest 30 runs of the whole workflow decide; a summary counts them among
+        :func:`check`, the newest 24 runs of the whole workflow decide; a summary counts them among
         the runs that you pass.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ import polars as pl
 from retab_analysis.archive import Archive
 from retab_analysis.archive.archive import list_states, sync_to_check
 from retab_analysis.checks.source import Lists, Source
-from retab_analysis.decode import read_one
+from retab_analysis.decode import read_one, to_frame
 from retab_analysis.fetch.lists import find_workflow
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
@@ -122,8 +122,9 @@ class ArchiveSource(Source):
         kept = self._archive.scan_edits(self.workflow_id).collect()
         return kept.with_columns(block_type=pl.lit(None, pl.String))
 
-    def find_renamed(self, evals: Iterable[str]) -> frozenset[str]:
-        return frozenset(each for each in evals if _is_renamed(list_states(self._archive, each)))
+    def find_renamed(self, evals: Mapping[str, datetime]) -> frozenset[str]:
+        states = {each: list_states(self._archive, each) for each in evals}
+        return frozenset(each for each in evals if _is_renamed(states[each], evals[each]))
 
     def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
         known = self.kept.runs.filter(~pl.col("run_id").is_in(list(self.absent)))
@@ -138,20 +139,19 @@ class ArchiveSource(Source):
         return pl.concat([found, super()._read_missing(asked, progress)])
 
 
-def _is_renamed(states: list[bytes]) -> bool:
-    """Whether an eval is as it was when its newest run began, but for its name.
+def _is_renamed(states: list[bytes], began: datetime) -> bool:
+    """Whether an eval is as it was when its newest result began, but for its name.
 
-    ``states`` are its states, the latest first. One that knows that run, and was saved before it
-    began, is the one that ran.
+    ``states`` are its states, the latest first. One that knows a result since then, and was saved
+    before, is the one that ran.
     """
     read = [structs[0] for each in states if (structs := read_one(EVALS.record, each).structs)]
-    if len(read) < len(states) or not read or (newest := read[0].latest_run_summary) is None:
+    if len(read) < len(states):
         return False
-    for struct, raw in zip(read, states, strict=True):
-        ran, saved_at = struct.latest_run_summary, struct.updated_at
-        if ran is None or ran.run_record_id != newest.run_record_id:
-            return False
-        if saved_at is not None and saved_at <= ran.started_at:
-            now, then = json.loads(states[0]), json.loads(raw)
-            return all(now.get(part) == then.get(part) for part in _DEFINITION)
-    return False
+    known = pl.max_horizontal("latest_run_completed_at", "last_passed_at", "last_failed_at")
+    ran = (known >= began) & (pl.col("updated_at") <= began)
+    at = to_frame(EVALS, read).select(ran.arg_true().first()).item()
+    if at is None:
+        return False
+    now, then = json.loads(states[0]), json.loads(states[at])
+    return all(now.get(part) == then.get(part) for part in _DEFINITION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -64,17 +64,26 @@ def read_versions(
 ) -> Versions:
     """The timeline of some results, and what tells the versions of a plan and of runs."""
     moments = [each for each in (plan.now, plan.before) if each is not None]
-    timeline = read_timeline(results, source, *(each.at for each in moments))
+    since = min((each.at for each in moments if each.at is not None), default=None)
+    going = _list_going(plan, source)["run_id"]
+    timeline = read_timeline(results, source, going, since)
     return make_versions(source, timeline, runs, moments)
 
 
-def read_timeline(results: pl.DataFrame, source: Source, *moments: datetime | None) -> Timeline:
-    """The timeline of some results and all saved evals, with the history of edited blocks."""
+def read_timeline(
+    results: pl.DataFrame,
+    source: Source,
+    going: Iterable[str] = (),
+    since: datetime | None = None,
+) -> Timeline:
+    """The timeline of some results and all saved evals, with the history of edited blocks.
+
+    ``going`` are the runs that go on; ``since`` is the earliest moment that was asked for.
+    """
     saved, saved_at = source.saved, source.read_saved_at()
-    since = min((each for each in moments if each is not None), default=None)
     eras = read_eras(source, list_edited(results, saved, saved_at, since))
-    timeline = Timeline.make(results, saved, saved_at, eras)
-    again = timeline.definitions.saved_again
+    timeline = Timeline.make(results, saved, saved_at, eras, [*going])
+    again = timeline.definitions.later
     renamed = source.find_renamed(again) if again else frozenset[str]()
     return timeline.clear(renamed) if renamed else timeline
 
@@ -86,7 +95,8 @@ def read_as_it_is_now(source: Source) -> SavedEvals:
         return SavedEvals(source.saved, stale=dict.fromkeys(source.saved["eval_id"], "never"))
     plan = make_plan(listing, None, LAST_GOOD, Limits.choose(HISTORY, source))
     results = read_results(plan, source, Silent())
-    return make_sides(plan, results, Versions(read_timeline(results, source)), source).saved
+    timeline = read_timeline(results, source, _list_going(plan, source)["run_id"])
+    return make_sides(plan, results, Versions(timeline), source).saved
 
 
 def make_sides(
@@ -150,7 +160,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     facts, judged = _describe_runs(plan.read), timeline.results.filter(~is_baseline)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     # Results of a run that goes on judge nothing, unless you asked for that run.
-    going = _list_going(plan.read, source) if plan.follow else plan.read.clear()
+    going = _list_going(plan, source)
     judged = judged.filter(~pl.col("run_id").is_in(going["run_id"].implode()).fill_null(False))
     placed = place_results(judged, facts, saved, named)
     now, earlier, tried = (
@@ -336,9 +346,10 @@ def _note_versions(
     return notes
 
 
-def _list_going(runs: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """The runs that have not ended and are younger than a day."""
-    return runs.filter(~pl.col("is_terminal"), pl.col("created_at") > source.client.api_time - DAY)
+def _list_going(plan: ReadingPlan, source: Source) -> pl.DataFrame:
+    """The runs that have not ended and are younger than a day; none if runs were asked for."""
+    is_young = pl.col("created_at") > source.client.api_time - DAY
+    return plan.read.filter(~pl.col("is_terminal"), is_young, pl.lit(plan.follow))
 
 
 def _is_baseline(plan: ReadingPlan) -> pl.Expr:

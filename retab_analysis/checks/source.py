@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -206,8 +206,11 @@ class Source:
     def read_kept_edits(self) -> pl.DataFrame:
         return ERAS.empty()
 
-    def find_renamed(self, evals: Iterable[str]) -> frozenset[str]:
-        """Those of some evals that were only renamed since they ran; only an archive knows."""
+    def find_renamed(self, evals: Mapping[str, datetime]) -> frozenset[str]:
+        """Those of some evals that were only renamed since they ran; only an archive knows.
+
+        ``evals`` tells when the newest result of each began.
+        """
         return frozenset()
 
     def read_blocks(self, versions: Sequence[str]) -> dict[str, pl.DataFrame]:

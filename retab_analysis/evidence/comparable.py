@@ -16,8 +16,9 @@ that it broke. Within a day no rate jumps between a run and its reruns on the sa
 
 *Errors.* An execution error is no outcome.
 
-*Horizon.* The rows of the newest 30 whole runs before the candidate decide; older ones only tell
-since when.
+*Horizon.* The rows of the newest 24 whole runs before the candidate decide; older ones only tell
+since when. ``check`` reads as many, with older ones between which others are not read. So a frame
+of what it read has the same horizon.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ NEEDED = (
 
 OPEN = timedelta(hours=3)
 """How long after its first run a row takes runs of single evals."""
-HORIZON = 30
+HORIZON = 24
 """How many whole runs before the candidate decide."""
 SAME_DAY = timedelta(days=1)
 OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5

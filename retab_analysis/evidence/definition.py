@@ -1,10 +1,10 @@
 """Whether a result is of the present definition of its eval: inputs, assertion, time of the save.
 
 A result carries inputs, kind, expected value and threshold. It does not carry path, output handle,
-operator, method or rubric. So a saved eval that was saved after its newest result began counts as
-edited, too. Servers may move this time, or the assertion's id, with each run. So a save within a
+operator, method or rubric. So results that began before the eval was saved last are of an edited
+one, too. Servers may move this time, or the assertion's id, with each run. So a save within a
 minute after the result ended is no sign, unless the assertion's id differs. A sign that says the
-same of nearly all evals is none.
+same of nearly all evals is none. Results of runs that go on do not count.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 
 import polars as pl
 from msgspec import Struct
+from msgspec.structs import replace
 
-from retab_analysis.evidence.presence import find_began
 from retab_analysis.schema import asserts_the_same
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
 DEFINITION = ("handle_inputs_fingerprint", "condition_kind", "threshold", "expected")
 """The columns that have to agree; ``expected`` compares the expected value by value."""
 
+_BEGAN = pl.coalesce("started_at", MOMENT)
 _GRACE = timedelta(minutes=1)
 _ALL, _LEAST = 0.9, 4
 """A sign that says the same of this share of evals, and of so many or more, is none."""
@@ -30,17 +31,37 @@ _ALL, _LEAST = 0.9, 4
 class Definitions(Struct, frozen=True, eq=False):
     """What is known of the definitions of saved evals.
 
-    ``saved_again`` has the evals that were saved after their newest result began, and when.
+    ``later`` has the evals whose last save may be an edit, and when their newest result before it
+    began; ``unrun`` those of them that have no result since. ``saved_again`` are those of which the
+    save is a sign.
     ``reidentified`` has those whose assertion has another id in their newest result,
     ``with_other_inputs`` those whose inputs the API calls changed, without telling the new ones.
     ``hidden_since`` is the time of a save of nearly all evals, after which edits cannot be seen.
     """
 
     saved: pl.DataFrame
-    saved_again: Mapping[str, datetime] = {}
+    later: Mapping[str, datetime] = {}
+    unrun: frozenset[str] = frozenset()
+    saved_again: Collection[str] = ()
     reidentified: Collection[str] = ()
     with_other_inputs: Collection[str] = ()
     hidden_since: datetime | None = None
+    n_ran: int = 0
+
+    def clear(self, renamed: Collection[str]) -> Definitions:
+        """The same, if the last save of some evals changed nothing but the name."""
+        later = {each: began for each, began in self.later.items() if each not in renamed}
+        return replace(self, later=later, unrun=self.unrun.difference(renamed))._weigh()
+
+    def _weigh(self) -> Definitions:
+        """Decide whether the later saves are a sign."""
+        at = dict(self.saved.select("eval_id", "updated_at").iter_rows())
+        hides = _says_nothing(self.unrun, self.n_ran)
+        return replace(
+            self,
+            saved_again=self.later.keys() - (self.unrun if hides else ()),
+            hidden_since=max(at[each] for each in self.unrun) if hides else None,
+        )
 
     def mark(self, results: pl.DataFrame) -> pl.DataFrame:
         """Add ``defined``: a word, whether a result is of its eval's present definition.
@@ -56,7 +77,11 @@ class Definitions(Struct, frozen=True, eq=False):
             .drop("at")
             .with_columns(pl.col("is_own") & ~is_other)
         )
-        is_saved_again = pl.col("eval_id").is_in([*self.saved_again]).fill_null(False)
+        saves = dict(self.saved.select("eval_id", "updated_at").iter_rows())
+        again = {each: saves[each] for each in self.saved_again}
+        dtype = self.saved.schema["updated_at"]
+        saved_at = pl.col("eval_id").replace_strict(again, default=None, return_dtype=dtype)
+        is_saved_again = (saved_at > _BEGAN).fill_null(False)
         is_known = pl.col("eval_id").is_in(self.saved["eval_id"].implode()).fill_null(False)
         word = (
             pl.when(~is_known)
@@ -68,86 +93,85 @@ class Definitions(Struct, frozen=True, eq=False):
         return own.with_columns(defined=word)
 
 
-class _Newest(Struct, frozen=True, gc=False):
-    """The newest result of an eval that says something about it."""
+def judge_definitions(
+    results: pl.DataFrame, saved: pl.DataFrame, going: Collection[str] = ()
+) -> Definitions:
+    """Find the evals that were edited in parts that no result carries.
 
-    began: datetime
-    ended: datetime | None
-    assertion_id: str | None
-
-
-def judge_definitions(results: pl.DataFrame, saved: pl.DataFrame) -> Definitions:
-    """Find the evals that were edited in parts that no result carries."""
-    newest = _find_newest(results, saved)
-    rows = {row["eval_id"]: row for row in saved.to_dicts() if row["eval_id"] in newest}
+    ``going`` are the runs that go on.
+    """
     inputs = saved.filter(pl.col("freshness_reasons").str.contains("inputs_changed", literal=True))
     unknown = inputs.filter(_present_inputs(saved).eq_missing(pl.col("latest_inputs_fingerprint")))[
         "eval_id"
     ].to_list()
-    differing = {
-        eval_id
-        for eval_id, row in rows.items()
-        if None not in (row["assertion_id"], newest[eval_id].assertion_id)
-        and row["assertion_id"] != newest[eval_id].assertion_id
-    }
-    if _says_nothing(differing, rows):
-        differing = set()
-    later = {
-        eval_id: row["updated_at"]
-        for eval_id, row in rows.items()
-        if _is_saved_later(row["updated_at"], newest[eval_id], is_other=eval_id in differing)
-    }
-    if _says_nothing(later, rows):
-        moved_by_run = _ends_with_run(later, results)
-        hidden_since = None if moved_by_run else max(later.values())
-        return Definitions(saved, {}, differing, unknown, hidden_since)
-    return Definitions(saved, later, differing, unknown)
+    newest = _find_newest(results, saved, going)
+    differing = newest.filter(pl.col("assertion_id") != pl.col("told_id"))
+    if _says_nothing(differing["eval_id"], newest.height):
+        differing = newest.clear()
+    ended, saved_at = pl.col("ended_before"), pl.col("updated_at")
+    is_other = pl.col("eval_id").is_in(differing["eval_id"].implode())
+    is_right_after = saved_at.is_between(ended, ended + _GRACE).fill_null(False)
+    later = newest.filter(pl.col("began_before").is_not_null(), is_other | ~is_right_after)
+    unrun = later.filter(pl.col("began") < saved_at)
+    if _says_nothing(unrun["eval_id"], newest.height) and _ends_with_run(unrun, results):
+        later, unrun = later.clear(), unrun.clear()
+    return Definitions(
+        saved,
+        dict(later.select("eval_id", "began_before").iter_rows()),
+        frozenset(unrun["eval_id"]),
+        reidentified=frozenset(differing["eval_id"]),
+        with_other_inputs=unknown,
+        n_ran=newest.height,
+    )._weigh()
 
 
-def _says_nothing(told: Collection[str], rows: Collection[str]) -> bool:
-    return len(rows) >= _LEAST and len(told) >= _ALL * len(rows)
+def _says_nothing(told: Collection[str] | pl.Series, number: int) -> bool:
+    return number >= _LEAST and len(told) >= _ALL * number
 
 
-def _is_saved_later(saved_at: datetime | None, newest: _Newest, *, is_other: bool) -> bool:
-    if saved_at is None or saved_at <= newest.began:
-        return False
-    ended = newest.ended
-    is_right_after = ended is not None and ended <= saved_at <= ended + _GRACE
-    return is_other or not is_right_after
-
-
-def _ends_with_run(later: Mapping[str, datetime], results: pl.DataFrame) -> bool:
+def _ends_with_run(saved: pl.DataFrame, results: pl.DataFrame) -> bool:
     """Whether these saves lie within a minute after a whole run ended: the server made them."""
     whole = results.filter(run_scope="workflow").drop_nulls("run_completed_at")
     ended = whole["run_completed_at"].max()
     if not isinstance(ended, datetime):
         return False
-    right_after = [at for at in later.values() if ended <= at <= ended + _GRACE]
-    return len(right_after) >= _ALL * len(later)
+    right_after = saved["updated_at"].is_between(ended, ended + _GRACE).sum()
+    return right_after >= _ALL * saved.height
 
 
-def _find_newest(results: pl.DataFrame, saved: pl.DataFrame) -> dict[str, _Newest]:
-    ended = results.filter(pl.col("state").is_in((*DECIDED, "error")))
-    began = pl.coalesce("started_at", MOMENT)
-    told = (
-        ended.select("eval_id", "completed_at", "assertion_id", began=began)
-        .drop_nulls(("eval_id", "began"))
-        .sort("began", maintain_order=True)
-        .group_by("eval_id")
-        .agg(pl.all().last())
+def _find_newest(
+    results: pl.DataFrame, saved: pl.DataFrame, going: Collection[str]
+) -> pl.DataFrame:
+    """The saved evals that ran: their newest result, and the newest before their last save."""
+    ended = results.filter(pl.col("state").is_in((*DECIDED, "error"))).select(
+        "eval_id",
+        ended="completed_at",
+        told_id="assertion_id",
+        began=_BEGAN,
+        goes_on=pl.col("run_id").is_in([*going]).fill_null(False),
     )
-    newest = {
-        eval_id: _Newest(began, completed, assertion)
-        for eval_id, completed, assertion, began in told.select(
-            "eval_id", "completed_at", "assertion_id", "began"
-        ).iter_rows()
-    }
-    for row in saved.iter_rows(named=True):
-        at, known = find_began(row), newest.get(row["eval_id"])
-        has_ended = row["latest_run_status"] in ("completed", "error")
-        if at is not None and has_ended and (known is None or known.began < at):
-            newest[row["eval_id"]] = _Newest(at, row["latest_run_completed_at"], None)
-    return newest
+    took = pl.duration(milliseconds=pl.col("latest_run_duration_ms").fill_null(0))
+    remembered = saved.filter(pl.col("latest_run_status").is_in(("completed", "error"))).select(
+        "eval_id",
+        ended="latest_run_completed_at",
+        told_id=pl.lit(None, pl.String),
+        began=pl.col("latest_run_completed_at") - took,
+        goes_on=pl.lit(None, pl.Boolean),
+    )
+    # What a saved eval remembers of a run that goes on.
+    first_open = pl.col("ended").filter("goes_on").min().over("eval_id")
+    is_open = pl.col("goes_on").fill_null(pl.col("ended") >= first_open).fill_null(False)
+    known = pl.concat([remembered, ended]).filter(~is_open).drop_nulls("began")
+    its = known.join(saved.select("eval_id", "assertion_id", "updated_at"), on="eval_id")
+    before = pl.col("ended", "began").filter(pl.col("began") < pl.col("updated_at"))
+    return (
+        its.sort("began", maintain_order=True)
+        .group_by("eval_id")
+        .agg(
+            pl.col("ended", "began", "told_id", "assertion_id", "updated_at").last(),
+            before.last().name.suffix("_before"),
+        )
+    )
 
 
 def _present_inputs(saved: pl.DataFrame) -> pl.Expr:

@@ -434,7 +434,7 @@ def find_likeliest(change: Floats, known: Bools) -> Ints:
 def infer_within(histories: Histories, is_inside: Bools) -> Posterior:
     """The model's answer for the rows that decide, where ``is_inside`` is true, shape (n, T).
 
-    They are the newest rows of each eval: within the horizon, the newest 30 whole runs. Older rows
+    They are the newest rows of each eval: within the horizon, the newest 24 whole runs. Older rows
     only tell since when, with one exception. The passes before a lasting failure are one streak. If
     the horizon cuts it, the older passes are carried as one more row: a break must not fade while
     it lasts.

@@ -15,6 +15,10 @@ e. If its evals are stale: what ran after the block was saved, on a code that is
    that time is not known, the newest code that was seen first after all old ones.
 f. If the API says nothing: the codes of the draft's era; else what ran after the save.
 g. If there is nothing at all: the code of the newest result, which is then ``unknown``.
+
+A result without a code is judged by the save: it is present if its run was created after that. But
+a draft that ran before the save is of older code, if another draft ran first after it. If the API
+calls the newest result stale, and that is of such a draft, the results of newer drafts are present.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ NEVER_RAN = "no_baseline"
 Word = Literal["is_now", "is_not", "unknown"]
 """Whether a result is of the present code, or of the present definition."""
 
+_OPEN = ("pending", "queued", "running")
 _TICK = timedelta(microseconds=1)
 
 
@@ -46,6 +51,7 @@ class Ran(Struct, frozen=True, gc=False):
     code: str | None
     created: datetime
     began: datetime
+    draft: str | None = None
 
 
 class SavedWord(Struct, frozen=True, gc=False):
@@ -62,6 +68,7 @@ class SavedWord(Struct, frozen=True, gc=False):
     vouched: frozenset[str] = frozenset()
     ended: datetime | None = None  # when its newest run ended
     began: datetime | None = None  # when its newest run was created, as far as is known
+    draft: str | None = None  # of its newest result, if that has no code
 
     @property
     def vetoed(self) -> frozenset[str]:
@@ -71,8 +78,9 @@ class SavedWord(Struct, frozen=True, gc=False):
 class Presence(Struct, frozen=True, gc=False):
     """The present codes of a block.
 
-    A result without a code has one of them if its run was created after ``after``. ``own`` has the
-    presence of each eval, in a block whose evals have different codes in one run.
+    A result without a code has one of them if its run was created after ``after``, and its draft is
+    not among the ``older``. ``own`` has the presence of each eval, in a block whose evals have
+    different codes in one run.
     """
 
     sign: Literal["fresh", "validity", "stale", "history", "saved", "newest", "asked"]
@@ -80,28 +88,39 @@ class Presence(Struct, frozen=True, gc=False):
     after: datetime | None = None
     told: Mapping[str, SavedWord] = {}
     own: Mapping[str, Presence] = {}
+    older: frozenset[str] = frozenset()
 
-    def judge(self, eval_id: str | None, code: str | None, created: datetime | None) -> Word:
+    def judge(
+        self,
+        eval_id: str | None,
+        code: str | None,
+        created: datetime | None,
+        draft: str | None = None,
+    ) -> Word:
         """Whether a result of an eval is of the present code."""
         told = self.told.get(eval_id or "")
         its = self.own.get(eval_id or "", self)
         if code is None:
-            return its._judge_by_time(told, created)
+            return its._judge_by_time(told, created, draft)
         if code not in its.codes or (told is not None and code in told.vetoed):
             return "is_not"
         return "unknown" if its.sign == "newest" else "is_now"
 
-    def _judge_by_time(self, told: SavedWord | None, created: datetime | None) -> Word:
+    def _judge_by_time(
+        self, told: SavedWord | None, created: datetime | None, draft: str | None
+    ) -> Word:
         if told is not None and told.word == "stale":
-            if None in (told.ended, created) or created <= told.ended:  # type: ignore[operator]
+            is_newer = None not in (told.ended, created) and created > told.ended  # type: ignore[operator]
+            if not is_newer and (draft is None or told.draft not in self.older):
                 return "is_not"
         elif self.sign == "newest":
             return "unknown"
         if self.sign == "asked":
             return "is_not"
-        if self.after is not None:
-            return "is_now" if created is not None and created > self.after else "is_not"
-        return "is_not" if self.sign == "stale" else "unknown"
+        if self.after is None:
+            return "is_not" if self.sign == "stale" else "unknown"
+        is_after = created is not None and created > self.after
+        return "is_now" if is_after and draft not in self.older else "is_not"
 
 
 def read_words(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[str, list[SavedWord]]:
@@ -128,6 +147,9 @@ def read_words(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[st
 
 def _find_word(row: Mapping[str, Any]) -> Literal["fresh", "stale", "silent"]:
     status, reasons = row["freshness_status"], set(list_reasons(row))
+    if row["latest_run_status"] in _OPEN and row["latest_block_fingerprint"] is None:
+        # It speaks of a run that is still to tell its code.
+        status = "unknown" if status == "fresh" else status
     if status == "fresh" or (status == "stale" and reasons and reasons <= NO_EDIT):
         return "fresh"
     return "stale" if status == "stale" and NEVER_RAN not in reasons else "silent"
@@ -174,13 +196,16 @@ def _read_eval(
         frozenset(vouched),
         row["latest_run_completed_at"],
         began,
+        ran[-1].draft if ran and (newest or by_time) is None else None,
     )
 
 
 def _is_of_summary(ran: Sequence[Ran], row: Mapping[str, Any]) -> bool:
     """Whether the newest result is no newer than the newest run that a saved eval remembers."""
     ended = row["latest_run_completed_at"]
-    return bool(ran) and ended is not None and ran[-1].created <= ended
+    if ended is None:
+        return bool(ran) and row["latest_run_status"] in _OPEN
+    return bool(ran) and ran[-1].created <= ended
 
 
 def find_began(row: Mapping[str, Any]) -> datetime | None:
@@ -201,6 +226,8 @@ def find_presence(
     ``era_codes`` are the codes of the draft's era, None if they are not known.
     """
     found = _find_one(told, ran, saved_at, era_codes)
+    if found.sign != "fresh" and saved_at is not None:
+        found = replace(found, older=_list_older_drafts(ran, saved_at))
     if not _is_mixed(ran, saved_at):
         return found
     evals = {each.eval_id: [each] for each in told}
@@ -238,7 +265,8 @@ def _find_one(
     now = frozenset[str]().union(*(each.now for each in told))
     if fresh:
         began = min((each.began for each in fresh if each.began is not None), default=None)
-        return Presence("fresh", now, saved_at if began is None else began - _TICK, its)
+        since = [at for at in (saved_at, began and began - _TICK) if at is not None]
+        return Presence("fresh", now, min(since, default=None), its)
     if now:
         return Presence("validity", now, saved_at, its)
     coded = [each for each in ran if each.code is not None]
@@ -252,6 +280,14 @@ def _find_one(
     if saved_at is not None:
         return Presence("saved", _codes(_choose_since(coded, saved_at)), saved_at, its)
     return Presence("newest", _codes(coded[-1:]), None, its)
+
+
+def _list_older_drafts(ran: Sequence[Ran], saved_at: datetime) -> frozenset[str]:
+    """The drafts that ran before a save, if another one ran first after it."""
+    drafted = [each for each in ran if each.draft is not None]
+    before = {each.draft for each in drafted if each.began <= saved_at}
+    since = {each.draft for each in drafted if each.created > saved_at} - before
+    return frozenset(before) if since else frozenset()  # type: ignore[arg-type]
 
 
 def _codes(ran: Sequence[Ran]) -> frozenset[str]:

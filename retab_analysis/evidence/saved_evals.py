@@ -149,12 +149,15 @@ def find_tested(results: pl.DataFrame) -> frozenset[str]:
 
 
 def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
-    """The evals in the scope of a run that was created after their block's last save."""
+    """The evals in the scope of a run that was created after their and their block's last save."""
     saved, found = timeline.definitions.saved, dict[str, str]()
+    columns = ("eval_id", "block_id", "created_at", "updated_at")
     for run in runs.iter_slices(1):
         began, run_id = run["created_at"].item(), run["run_id"].item()
-        for eval_id, block in saved.filter(is_in_scope(run))["eval_id", "block_id"].iter_rows():
-            saved_at = timeline.saved_at.get(block)
-            if saved_at is None or began is None or began > saved_at:
+        asked = saved.filter(is_in_scope(run)).select(columns)
+        for eval_id, block, created, edited in asked.iter_rows():
+            is_edited = eval_id in timeline.definitions.saved_again
+            saves = (timeline.saved_at.get(block), created, edited if is_edited else None)
+            if began is None or all(at is None or began > at for at in saves):
                 found[eval_id] = run_id
     return found

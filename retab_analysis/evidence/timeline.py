@@ -3,10 +3,11 @@
 No other module compares codes, ids of drafts or times of saves. A *code* is the fingerprint of a
 block that a result carries. A result without one has the one code of its block in its run. If that
 does not tell, it has the code of the era of its moment: the code that ran nearest to it in that era
-of the block's history, else a mark of the era. Two codes are the *same* if they are equal, and
-*edited* if they differ. If one is unknown, equal ids of drafts mean the same code, provided that
-the workflow has several such ids, and none with two codes of one block. Everything else is
-*unknown*, which is no edit.
+of the block's history, else a mark of the era. Where several eras cover the moment, the id of its
+draft decides between them, if elsewhere that id has one code of the block. Two codes are the *same*
+if they are equal, and *edited* if they differ. If one is unknown, equal ids of drafts mean the same
+code, provided that the workflow has several such ids, and none with two codes of one block.
+Everything else is *unknown*, which is no edit.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ class BlockHistory:
         for code, moment in first_seen.items():
             if (era := self.find(moment)) is not None:
                 self._seen.setdefault(era.mark, []).append((moment, code))
+
+    def is_sure(self, moment: datetime) -> bool:
+        """Whether not more than one era covers a moment."""
+        return sum(each.first <= moment and each.covers(moment) for each in self.eras) < 2
 
     def find(self, moment: datetime, code: str | None = None) -> Era | None:
         """The era at a moment: the one that began last, or else the last one seen before.
@@ -137,18 +142,38 @@ def mark_codes(
             code=pl.coalesce(own, pl.when(is_one).then(one.first().over(of_run)))
         )
     if histories and coded["code"].has_nulls():
-        keys = coded.select("block_id", MOMENT.alias("at"), "code").rows()
-        known = {
-            (block, at): histories[block].code_at(at)
-            for block, at in {key[:2] for key in keys if key[2] is None}
-            if block in histories and at is not None
-        }
-        codes = [known.get(key[:2]) if key[2] is None else key[2] for key in keys]
-        coded = coded.with_columns(code=pl.Series(codes, dtype=pl.String))
+        coded = _code_by_era(coded, histories, is_sure=True)
+        tells = _tells_drafts(coded)
+        if tells and coded["code"].has_nulls():
+            one, of_draft = pl.col("code").drop_nulls(), ("block_id", "workflow_version_id")
+            is_one = (one.n_unique().over(of_draft) == 1) & version.is_not_null()
+            lent = pl.when(is_one).then(one.first().over(of_draft))
+            coded = coded.with_columns(code=pl.coalesce("code", lent))
+        coded = _code_by_era(coded, histories, is_sure=False)
+    draft = version if _tells_drafts(coded) else pl.lit(None, pl.String)
+    return coded.with_columns(draft=draft)
+
+
+def _code_by_era(
+    coded: pl.DataFrame, histories: Mapping[str, BlockHistory], *, is_sure: bool
+) -> pl.DataFrame:
+    """Fill in the codes of the eras; ``is_sure``: only where one era covers the moment."""
+    keys = coded.select("block_id", MOMENT.alias("at"), "code").rows()
+    known = {
+        (block, at): histories[block].code_at(at)
+        for block, at in {key[:2] for key in keys if key[2] is None}
+        if block in histories and at is not None
+        if not is_sure or histories[block].is_sure(at)
+    }
+    codes = [known.get(key[:2]) if key[2] is None else key[2] for key in keys]
+    return coded.with_columns(code=pl.Series(codes, dtype=pl.String))
+
+
+def _tells_drafts(coded: pl.DataFrame) -> bool:
+    """Whether there are several ids of drafts, and none has two codes of one block."""
     several = coded.drop_nulls("code").group_by("workflow_version_id", "block_id")
     is_split = (several.agg(pl.col("code").n_unique())["code"] > 1).any()
-    tells = coded["workflow_version_id"].drop_nulls().n_unique() > 1 and not is_split
-    return coded.with_columns(draft=version if tells else pl.lit(None, pl.String))
+    return coded["workflow_version_id"].drop_nulls().n_unique() > 1 and not is_split
 
 
 def lacks_codes(results: pl.DataFrame) -> bool:
@@ -217,20 +242,23 @@ class Timeline(Struct, frozen=True, eq=False):
         saved: pl.DataFrame,
         saved_at: Mapping[str, datetime | None] | None = None,
         eras: pl.DataFrame | None = None,
+        going: Collection[str] = (),
     ) -> Timeline:
         """Read the timeline off results and saved evals.
 
         ``saved_at`` tells when each block was saved last; ``eras`` is an ERAS frame of the blocks
-        that :func:`list_edited` names.
+        that :func:`list_edited` names; ``going`` are the runs that go on.
         """
         histories = {} if eras is None else list_histories(eras, results)
-        return _judge(mark_codes(results, histories), saved, saved_at or {}, histories)
+        coded = mark_codes(results, histories)
+        presences = _find_presences(coded, saved, saved_at or {}, histories)
+        definitions = judge_definitions(coded, saved, going)
+        judged = definitions.mark(_mark_presence(coded, presences))
+        return Timeline(judged, presences, saved_at or {}, definitions, histories)
 
     def clear(self, renamed: Collection[str]) -> Timeline:
         """The same, if the last save of some evals changed nothing but the name."""
-        its = self.definitions
-        kept = {each: at for each, at in its.saved_again.items() if each not in renamed}
-        definitions = replace(its, saved_again=kept)
+        definitions = self.definitions.clear(renamed)
         marked = definitions.mark(self.results.drop("is_own", "defined"))
         return replace(self, results=marked, definitions=definitions)
 
@@ -251,18 +279,6 @@ class Timeline(Struct, frozen=True, eq=False):
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Other results of the workflow with their codes, see :func:`mark_codes`."""
         return mark_codes(results, self.histories)
-
-
-def _judge(
-    coded: pl.DataFrame,
-    saved: pl.DataFrame,
-    saved_at: Mapping[str, datetime | None],
-    histories: Mapping[str, BlockHistory],
-) -> Timeline:
-    presences = _find_presences(coded, saved, saved_at, histories)
-    definitions = judge_definitions(coded, saved)
-    judged = definitions.mark(_mark_presence(coded, presences))
-    return Timeline(judged, presences, saved_at, definitions, histories)
 
 
 def list_edited(
@@ -291,9 +307,10 @@ def list_edited(
 def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame) -> dict[str, list[Ran]]:
     """What is known to have run, of each block, in the order of time: results and summaries."""
     found: dict[str, list[Ran]] = {}
-    rows = coded.select("block_id", "eval_id", "run_id", "code", MOMENT.alias("at"), began=_BEGAN)
-    for block, eval_id, run_id, code, at, began in rows.drop_nulls(("block_id", "at")).iter_rows():
-        found.setdefault(block, []).append(Ran(eval_id, run_id, code, at, began))
+    columns = ("block_id", "eval_id", "run_id", "code", MOMENT.alias("at"))
+    rows = coded.select(*columns, "draft", began=_BEGAN).drop_nulls(("block_id", "at"))
+    for block, eval_id, run_id, code, at, draft, began in rows.iter_rows():
+        found.setdefault(block, []).append(Ran(eval_id, run_id, code, at, began, draft))
     for row in saved.iter_rows(named=True):
         ends = {
             "latest": find_began(row),
@@ -336,13 +353,13 @@ def _find_presences(
 
 def _mark_presence(coded: pl.DataFrame, presences: Mapping[str, Presence]) -> pl.DataFrame:
     """Add ``on_code``, a :data:`Word`; results of a block without saved evals are ``unknown``."""
-    keys = coded.select("block_id", "eval_id", "code", MOMENT.alias("at")).rows()
+    keys = coded.select("block_id", "eval_id", "code", MOMENT.alias("at"), "draft").rows()
     known: dict[tuple[Any, ...], Word] = {}
     words: list[Word] = []
-    for block, eval_id, code, at in keys:
-        key = (block, eval_id, code, at if code is None else None)
+    for block, eval_id, code, at, draft in keys:
+        key = (block, eval_id, code, *((at, draft) if code is None else ()))
         if (word := known.get(key)) is None:
             its = presences.get(block)
-            word = known[key] = "unknown" if its is None else its.judge(eval_id, code, at)
+            word = known[key] = "unknown" if its is None else its.judge(eval_id, code, at, draft)
         words.append(word)
     return coded.with_columns(on_code=pl.Series(words, dtype=pl.String))

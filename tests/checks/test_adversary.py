@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from support.adversary import play_seed
 
-SEEDS = range(int(os.environ.get("SEQUENCES", 12)))
+SEEDS = range(int(os.environ.get("SEQUENCES", 32)))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

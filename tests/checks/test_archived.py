@@ -281,3 +281,20 @@ def test_an_archive_clears_no_eval_whose_state_in_its_newest_run_it_did_not_see(
         run = api.run("PPPPP")
         api.resave("fine 0", run.at + HOUR, assertion__target__path="total.amount")
         assert api.check(archive=archive).gate().undecided == ("fine 0",)
+        # A run that tested nothing of it is not its newest run.
+        api.run("CPPPP", after=2 * HOUR)
+        assert api.check(archive=archive).gate().undecided == ("fine 0",)
+
+
+def test_an_archive_sees_the_edits_among_evals_that_are_all_saved_at_once(
+    archive: ra.Archive,
+) -> None:
+    with LetteredApi(alike(5, "PPP")) as api:
+        api.check(archive=archive)
+        for each in api.evals:
+            api.resave(each, api.runs[-1].at + HOUR)
+        assert api.check().gate().exit_code == 2
+        assert api.check(archive=archive).headline == "✓ Nothing broke: 5 of 5 pass"
+        api.resave("fine 0", api.runs[-1].at + HOUR, assertion__target__path="total.net")
+        assert api.check().gate().undecided == ()
+        assert api.check(archive=archive).gate().undecided == ("fine 0",)

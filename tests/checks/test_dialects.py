@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import polars as pl
 import pytest
 from support.dialects import (
     DIALECTS,
@@ -123,9 +122,7 @@ def name_versions(client: ra.Client) -> list[Asked]:
 
 def compare(client: ra.Client, asked: Asked) -> Any:
     baseline, candidate = asked
-    made = ra.check(
-        FLOW, baseline=baseline, candidate=candidate, client=client, progress=False
-    )
+    made = ra.check(FLOW, baseline=baseline, candidate=candidate, client=client, progress=False)
     sides = inside(made).sides
     of_one_code = made.evals.filter(transition="same_code")["eval_id"]
     both = sides.candidate.join(sides.baseline, on="result_id", how="semi")
@@ -174,7 +171,9 @@ def test_the_documented_names(documented: list[Answer]) -> None:
     assert said["5", None][0] == said[DAY, None][0] == said["{ran}", None][0]
     assert said["5", None][0] == "✗ 9 evals broke from v5 to the edit of 23 Nov"
     assert said["v4", "V5"][0].startswith("✓ Nothing broke from v4 to v5: 51 of 55 pass")
-    assert said["draft", "production"][0] == "✓ 9 evals are fixed from the draft to v5, nothing broke"
+    assert (
+        said["draft", "production"][0] == "✓ 9 evals are fixed from the draft to v5, nothing broke"
+    )
     assert [code for _, _, code in documented] == [1, 1, 1, 1, 1, 0, 0, 1, 1, 1]
 
 

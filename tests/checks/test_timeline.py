@@ -217,19 +217,55 @@ def test_108_a_run_of_older_code_mends_nothing_and_hides_nothing(dialect: str) -
             assert "has not run" not in verdict.headline
 
 
-@pytest.mark.parametrize("history", [True, False])
-def test_108_without_fingerprints_a_run_of_older_code_holds_no_gate(history: bool) -> None:
-    letters = {X: "P" * 6 + "FF"}
-    api = ran("A" * 6 + "BB", "B", letters, fingerprints=False, history=history)
+def older_without_codes(*, history: bool, is_told: bool, one_id: bool = False) -> LetteredApi:
+    """B breaks X, then A runs again; no result has a code."""
+    letters = {X: "P" * 6 + "FFP"}
+    api = ran("A" * 6 + "BBA", "B", letters, fingerprints=False, history=history)
     api.saved_at["extract"] = api.runs[5].at + HOUR
-    with api:
-        assert api.check().gate().failing == (X,)
-        api.run("P" * 8, codes={"extract": "A"}, after=HOUR)
+    if one_id:
+        for run in api.runs:
+            api.change(run.id, workflow_version_id="draft_1")
+    return api if is_told else say(api, None)
+
+
+@pytest.mark.parametrize("history", [True, False])
+@pytest.mark.parametrize("is_told", [True, False])
+def test_108_without_codes_the_ids_of_drafts_tell_an_older_version(
+    history: bool, is_told: bool
+) -> None:
+    with older_without_codes(history=history, is_told=is_told) as api:
         verdict = api.check()
-        assert not verdict.gate().ok
+        assert verdict.gate().failing == (X,)
         assert verdict.fixed.is_empty()
+        assert start(api) == []
+
+
+def test_108_without_any_sign_the_api_decides_which_evals_have_run() -> None:
+    """One id of all drafts, no codes: nothing but the freshness tells B from A."""
+    with older_without_codes(history=False, is_told=True, one_id=True) as api:
+        assert {*api.check().gate().undecided} == {*EXTRACT}
         assert start(api) == [("extract", None)]
         assert api.check().gate().ok
+
+
+def test_111_what_a_going_run_has_is_no_result_yet() -> None:
+    """Neither on its block's code, nor of an eval that was saved before the run began."""
+    api = silent("AAA", "B", after=3, fingerprints=False)
+    api.resave("classify 0", api.runs[-1].at + HOUR, assertion__target__path="total.net")
+    api.run({each: "U" if each == Y else "P" for each in BLOCKS}, after=2 * HOUR)
+    with api:
+        assert {*api.check().gate().undecided} == {*EXTRACT, "classify 0"}
+        assert start(api) == []
+
+
+def test_111_a_run_that_began_before_an_eval_was_saved_is_not_its_run() -> None:
+    api = ran("AAA", "A")
+    going = api.run(dict.fromkeys(BLOCKS, "U"))
+    api.resave(X, going.at + MINUTE, assertion__target__path="total.net")
+    api.now = going.at + HOUR
+    with api:
+        assert api.check().gate().undecided == (X,)
+        assert start(api) == [("extract", X)]
 
 
 def equal_and_stale() -> LetteredApi:
@@ -335,3 +371,21 @@ def test_suites_that_ran_whole_and_passed_are_green_whatever_was_edited(seed: in
     if draw.random() < 0.5:
         say(api, None)
     assert api.check().gate().exit_code == 0, (codes, dialect)
+
+
+def test_a_queued_run_that_shows_no_code_lends_none() -> None:
+    """Neither is what ran before it of the code that the API calls fresh, nor of a newer one."""
+    api = ran("AAA", "B", history=False)
+    api.saved_at["extract"] = api.runs[-1].at + HOUR
+    api.run({each: "P" if each == X else "U" for each in BLOCKS}, after=2 * HOUR)
+    for each in EXTRACT[1:]:
+        api.change(each, latest_run_summary__block_execution_fingerprint=None)
+    assert {*api.check().gate().undecided} == {*EXTRACT}
+
+
+def test_an_eval_is_tested_by_one_result_of_its_code_and_its_definition() -> None:
+    """A run of older code, after the save, tests the new definition on the wrong code."""
+    api = silent("ABB", "B", after=1)
+    api.resave(X, api.runs[-1].at + HOUR, assertion__target__path="total.net")
+    api.run("P" * 8, codes={"extract": "A"}, after=2 * HOUR)
+    assert api.check().gate().undecided == (X,)

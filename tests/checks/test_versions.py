@@ -47,7 +47,10 @@ def said(made: ra.Comparison) -> dict[str, Any]:
 
 
 def ask_both(
-    api: LetteredApi, capsys: pytest.CaptureFixture[str], baseline: str = "v1", candidate: str = "v2"
+    api: LetteredApi,
+    capsys: pytest.CaptureFixture[str],
+    baseline: str = "v1",
+    candidate: str = "v2",
 ) -> dict[str, Any]:
     """What ``check`` and the command line say, which is the same."""
     checked = api.check(baseline=baseline, candidate=candidate)
@@ -227,7 +230,11 @@ def test_114_half_a_history() -> None:
     ("baseline", "candidate", "message"),
     [
         *(
-            (name, None, rf"baseline='{name}': there is no such .*v2 \(6 Apr\), v1 \(1 Apr\);.*run_7")
+            (
+                name,
+                None,
+                rf"baseline='{name}': there is no such .*v2 \(6 Apr\), v1 \(1 Apr\);.*run_7",
+            )
             for name in ("v9", "9", "ver_nothing")
         ),
         ("v1", "v7", "candidate='v7': there is no such"),

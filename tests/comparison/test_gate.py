@@ -82,7 +82,9 @@ def test_the_rule_is_said_in_words(arguments: dict[str, Any], rule: str) -> None
     assert rule in of_every_transition().gate(**arguments).rule
 
 
-@pytest.mark.parametrize("transition", [each for each in TRANSITIONS if each not in ("stale", "same_code")])
+@pytest.mark.parametrize(
+    "transition", [each for each in TRANSITIONS if each not in ("stale", "same_code")]
+)
 def test_any_transition_can_count(transition: str) -> None:
     gate = of_every_transition().gate(transition)
     assert not gate.ok

@@ -270,6 +270,14 @@ class LetteredApi:
         self._gone += len(self.runs) - len(kept)
         self.runs = kept
 
+    def restore(self, eval_id: str) -> None:
+        """Save an eval that was deleted, or is new."""
+        self._removed.discard(eval_id)
+
+    def forget(self, which: str, member: str) -> None:
+        """Take back what was changed of a member."""
+        self._changes.get(which, {}).pop(member, None)
+
     def change(self, which: str, **members: Any) -> None:
         """Change members of a run, a result or a saved eval, as ``part__member=value``."""
         self._changes.setdefault(which, {}).update(members)

@@ -213,9 +213,7 @@ def test_the_checked_run_and_the_baseline_can_be_chosen(of_versions: ra.Client) 
     do(view, "candidate", "v5")
     do(view, "baseline", "v4")
     until(lambda: not view.state.job)
-    versions = ra.check(
-        "wf_invoices", baseline="v4", candidate="v5", client=api, progress=False
-    )
+    versions = ra.check("wf_invoices", baseline="v4", candidate="v5", client=api, progress=False)
     assert view.comparison.headline == versions.headline
     do(view, "candidate", "")
     do(view, "baseline", "last_good")
