@@ -80,7 +80,7 @@ SIGNATURES = {
     "states": "(results, by='run_id', *, wide=False)",
     "summarize_evals": "(results, *, evals=None)",
     "summarize_results": "(results, by='block_id')",
-    "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
+    "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None, edits=None)",
     "use": "(client=Ellipsis, *, archive=Ellipsis, accepted=Ellipsis, values=Ellipsis, "
     "profile=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",

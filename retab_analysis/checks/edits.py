@@ -163,10 +163,18 @@ class _Search:
         self.edited_at: dict[str, datetime | None] = {}
         self.graphs: dict[str, pl.DataFrame | None] = {}
 
-    def run(self) -> Edits:
+    def _choose_blocks(self) -> list[str]:
+        """The blocks whose history is read already, and others, as long as there are few."""
+        told = inside(self.comparison).sides.around.told
+        read = () if told is None else told.timeline.histories
         blocks = self.spans["block_id"].unique(maintain_order=True)
+        others = [each for each in blocks if each not in read]
+        kept = [each for each in blocks if each in read]
+        return [*kept, *others[: max(_MOST_BLOCKS - len(read), 0)]]
+
+    def run(self) -> Edits:
         tasks: list[Callable[[], object]] = [
-            partial(self.source.read_edits, blocks[:_MOST_BLOCKS].to_list()),
+            partial(self.source.read_edits, self._choose_blocks()),
             partial(self._read, DRAFT),
         ]
         outcomes: TaskOutcomes[Any] = TaskOutcomes()
