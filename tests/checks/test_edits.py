@@ -182,7 +182,7 @@ def test_a_draft_of_before_is_compared_with_what_is_now() -> None:
         assert now["after"].to_list() == ['"Prompt C"']
         with pytest.raises(ra.ConfigError, match="'version_XX': there is no such version"):
             ra.fetch_config_changes(FLOW, "version_XX", client=api.client)
-        api.history = False
+    with broken_at(20, "A" * 20 + "BBBCCC", history=False) as api:
         with pytest.raises(ra.NotFoundError):
             ra.fetch_config_changes(FLOW, "version_AA", "version_BA", client=api.client)
 
