@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+
 @pytest.fixture(scope="session")
 def _sandbox_of_examples() -> Iterator[Any]:
     import retab_analysis as ra

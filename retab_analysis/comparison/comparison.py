@@ -164,7 +164,8 @@ class Compared:
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:
         facts = self.facts(gate)
-        return list_cases(facts, gate, values=values, passes_undecided=passes_undecided)
+        aside = [each for each in self.stories if each.saved.word is not None]
+        return list_cases(facts, gate, aside, values=values, passes_undecided=passes_undecided)
 
     def values(self, door: Door, gate: Gate | None = None, *, brief: bool) -> dict[str, Any]:
         """The values of ``Comparison.to_dict``, with a gate's answer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -365,14 +365,28 @@ class _Writer:
 
 
 def list_cases(
-    facts: VerdictFacts, gate: Gate, *, values: bool, passes_undecided: bool
+    facts: VerdictFacts,
+    gate: Gate,
+    aside: Iterable[Story] = (),
+    *,
+    values: bool,
+    passes_undecided: bool,
 ) -> list[Case]:
-    """A case for each eval, and one for reasons and doubts that are not about a single eval."""
+    """A case for each eval, and one for reasons and doubts that are not about a single eval.
+
+    Those of the evals ``aside``, which two versions do not compare, are skipped.
+    """
     cases = [_make_case(each, facts.year, gate, values) for each in facts.stories]
+    cases += [_skip(each, facts.year) for each in aside]
     doubt = f"The gate is undecided: {gate.doubt}." if gate.doubt and not passes_undecided else ""
     if said := "\n".join(gate.suite_reasons) or doubt:
         return [*cases, Case(SUITE, SUITE, "", "failed", one_line(said), said)]
     return [*cases, Case(SUITE, SUITE, "", "passed")]
+
+
+def _skip(story: Story, year: int | None) -> Case:
+    why = f"{say_word(story)}: {say_reason(story, year)}"
+    return Case(name_eval(story), one_line(story.id), one_line(story.block_id), "skipped", why)
 
 
 def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case:

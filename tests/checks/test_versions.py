@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.doors import ask_all_doors
 from support.fakes import STILL
 from support.faultserver import Reply, page, reply
 from support.inside import Session, StoreServer, inside, main
 from support.lettered_api import DAY, FLOW, MINUTE, LetteredApi, alike
 from support.sandbox_api import KEY, Clock, make_store, plan_world
+from support.situations import Situation
 from support.watched import WatchedSandbox
 
 import retab_analysis as ra
@@ -324,3 +326,15 @@ def test_after_a_mend_nothing_broke(prompt: str, says: str) -> None:
         made = ra.check(DEMO, baseline="v5", candidate="draft", client=client, progress=False)
     assert made.headline.startswith(says)
     assert made.gate().exit_code == 0
+
+
+@pytest.mark.parametrize("dialect", [{}, {"history": False}, {"fingerprints": False}])
+def test_every_door_in_three_dialects(dialect: dict[str, bool]) -> None:
+    """The command line, JSON, JUnit and pytest: evals of the same code are skipped."""
+    options = "--baseline v1 --candidate v2"
+    answer = ask_all_doors(Situation("two versions", 1, two_blocks(**dialect), options))
+    assert answer.code == 1
+    assert answer.document["headline"] == "✗ 4 evals broke from v1 to v2"
+    assert answer.document["counts"] == {"broke": 4, "same_code": 4}
+    assert answer.junit == {"failure": 5, "skipped": 4}  # with the suite's own case
+    assert answer.pytest == (1, {"failed": 5, "skipped": 4})
