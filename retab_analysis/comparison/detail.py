@@ -130,6 +130,8 @@ def find_sign(story: Story) -> tuple[str, Tone]:
 
 
 def word_of(story: Story) -> Word:
+    if story.saved.word == "not_comparable":
+        return WORDS["not compared"]
     unknown = Word("?", one_line(story.transition), "other", story.transition)
     return WORDS.get(story.transition, unknown)
 
