@@ -153,7 +153,7 @@ def test_evals_of_the_same_code_are_rows_and_count_nowhere() -> None:
         with pytest.raises(ra.ConfigError, match="fail_on: 'same_code' is not one of"):
             made.gate(fail_on="same_code")
     assert made.headline == "✓ Nothing broke from v1 to the draft: 4 of 4 pass"
-    assert made.to_dict()["counts"] == {"pass as before": 4, "same code": 4}
+    assert made.to_dict()["counts"] == {"pass_as_before": 4, "same_code": 4}
     assert made.evals.filter(transition="same_code").height == 4
     assert made.gate(min_pass_rate=1.0).ok
     assert "4 evals of 1 block have the same code in v1 and the draft; 4 of them fail" in str(made)
