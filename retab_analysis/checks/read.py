@@ -221,7 +221,12 @@ def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: 
         now = {block: BlockCode(frozenset(its)) for block, its in codes.iter_rows()}
     else:
         now = versions.code_of(plan.now)
-    told = {block: its.compare(now.get(block, BlockCode())) for block, its in before.items()}
+    # Runs that were asked for say nothing about other blocks.
+    told = {
+        block: its.compare(now.get(block, BlockCode()))
+        for block, its in before.items()
+        if plan.now is not None or block in now
+    }
     year = find_year(sides.candidate)
     names = (
         versions.name(plan.before, year),
@@ -311,6 +316,8 @@ def _find_words(
     runs_now = {*find_ended(candidate)["eval_id"]}
     words: dict[str, Transition] = {}
     for eval_id, block in saved.select("eval_id", "block_id").iter_rows():
+        if block not in told:
+            continue
         if told.get(block) == "same":
             words[eval_id] = "same_code"
         elif (
