@@ -81,9 +81,9 @@ FOR_NOW = {
     "archive": 1_615,
     "schema decode": 1_929,  # times stay text, and are read here
     "fetch": 2_980,  # versions are moments
-    "evidence": 3_646,  # versions are moments
-    "comparison": 4_126,  # findings
-    "widgets": 2_753,  # the page
+    "evidence": 3_644,  # versions are moments
+    "comparison": 4_126,  # one name for a moment
+    "widgets": 2_747,  # the page
     "transport": 1_165,
     "export": 455,
     "sandbox": 3_412,  # what the SDK asks about evals

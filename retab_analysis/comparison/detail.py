@@ -179,17 +179,20 @@ def _make_sides(story: Story, year: int | None, values: bool) -> tuple[Cell, Cel
     lines, message = [say_got(story, year)], say_message(story)
     if message and story.state != "error":
         lines.append(write_line(Span(one_line(message, 300), "quiet")))
-    # Do not repeat the words of the line above.
-    is_said = _is_told_inside(story)
-    folded = tuple(find_differences(story)[is_said:]) if story.failure or story.fails else ()
+    # Without the words of the line above.
+    inside = find_differences(story)[_is_told_inside(story) :]
+    folded = tuple(inside) if story.failure or story.fails else ()
     return Cell("was", (was,) if was else ()), Cell("got", tuple(lines), folded)
 
 
+def _find_was(story: Story) -> str | None:
+    """The value of its last pass."""
+    return story.was.actual_value if story.was and story.was.has_passed else None
+
+
 def _say_was(story: Story) -> str:
-    """The value of its last pass, with its score if it has one."""
-    was = story.was if story.was and story.was.has_passed else None
-    text = None if was is None else was.actual_value
-    score = _say_score(story, was)
+    text = _find_was(story)
+    score = _say_score(story, story.was) if text else None
     return ": ".join(filter(None, (score, summarize_value(text) if text else None)))
 
 
@@ -250,7 +253,7 @@ def _say_value(story: Story) -> Line:
         more = f"; and {count_noun(len(inside) - 1, 'more place')}" if inside[1:] else ""
         head = Span(f"{inside[0].label}: ", "strong")
         return (*start, head, *inside[0].line, *write_line(more))
-    was = story.was.actual_value if story.was and story.was.has_passed else None
+    was = _find_was(story)
     if was and was != text and summarize_value(was) == summarize_value(text):
         return (*start, *mark_change(was, text))
     missing = find_missing(expected, was, text)
@@ -260,8 +263,7 @@ def _say_value(story: Story) -> Line:
 
 def find_differences(story: Story) -> list[Change]:
     """The differences inside the value from the last pass, or else from the expected value."""
-    got = story.got
-    was = story.was.actual_value if story.was and story.was.has_passed else None
+    got, was = story.got, _find_was(story)
     held = story.expected_value if was is None and story.condition_kind in WHOLE else was
     if got is None or held is None or got[:1] != held[:1] or got[:1] not in ("[", "{"):
         return []
