@@ -214,7 +214,9 @@ def _say_other_day(story: Story, year: int | None) -> str:
 
 def _is_told_inside(story: Story) -> bool:
     """Whether *got* is what differs inside the value: an object, or a list as long as before."""
-    text, was = story.got or "", story.was.actual_value if story.was else None
+    text, was = story.got or "", _find_was(story)
+    if find_missing(story.expected_value, was, text):
+        return False
     is_alike = was is not None and summarize_value(was) == summarize_value(text)
     return text[:1] == "{" or (text[:1] == "[" and is_alike)
 
@@ -222,11 +224,8 @@ def _is_told_inside(story: Story) -> bool:
 def say_got(story: Story, year: int | None) -> Line:
     """What made its word, with the day if another run than the checked ones shows it."""
     told = _say_value(story)
-    if plain(told) == _say_was(story) and story.failure:  # the value is no news
-        told = write_line(Span(one_line(say_message(story), 300), "wrong"))
-    elif plain(told) == _say_was(story) and told:
-        told = write_line(Span("the same value", "wrong"))
-    return (*told, *write_line(_say_other_day(story, year)))
+    again = " again" * (bool(told) and plain(told) == _say_was(story) and story.state != "passed")
+    return (*told, *write_line(again, _say_other_day(story, year)))
 
 
 def _say_value(story: Story) -> Line:
@@ -248,15 +247,15 @@ def _say_value(story: Story) -> Line:
             return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
     score = _say_score(story, side)
     start = write_line(score and Span(score, "wrong"), score and ": ")
+    was = _find_was(story)
+    missing = find_missing(expected, was, text)
     inside = find_differences(story) if _is_told_inside(story) else []
     if inside:
         more = f"; and {count_noun(len(inside) - 1, 'more place')}" if inside[1:] else ""
         head = Span(f"{inside[0].label}: ", "strong")
         return (*start, head, *inside[0].line, *write_line(more))
-    was = _find_was(story)
-    if was and was != text and summarize_value(was) == summarize_value(text):
+    if was and was != text and not missing and summarize_value(was) == summarize_value(text):
         return (*start, *mark_change(was, text))
-    missing = find_missing(expected, was, text)
     without = f", without {', '.join(missing[:3])}" if missing else ""
     return (*start, Span(f"{summarize_value(text)}{without}", "wrong"))
 
@@ -271,10 +270,12 @@ def find_differences(story: Story) -> list[Change]:
 
 
 def say_message(story: Story) -> str:
-    """Why it does not pass, in the API's words; without the code in front of a sentence."""
-    failure = story.failure or ""
-    code, colon, said = failure.partition(": ")
-    return said if colon and code.replace("_", "").isalnum() and " " not in code else failure
+    """Why it does not pass, in the API's words; the code only if there are none."""
+    side = story.now if story.fails else story.shown
+    if side is None or story.failure is None:
+        return ""
+    said = side.status_message if side.failure_message is None else side.failure_message
+    return said or side.failure_code or ""
 
 
 # In words
