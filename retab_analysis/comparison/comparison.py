@@ -511,9 +511,9 @@ class Comparison:
             values: Also expected and actual values, and the words of prompts: the customers' data.
 
         Returns:
-            ``headline, workflow_id, run_ids, baseline_run_ids, version, version_ids, gate, findings,
-            counts, edits, next_step, values``. Unless ``brief``, also ``verdict, explanation,
-            alpha, margin, summary``. And ``evals``, a dict for each.
+            ``headline, workflow_id, run_ids, baseline_run_ids, version, version_ids, gate,
+            findings, counts, edits, next_step, values``. Unless ``brief``, also ``verdict,
+            explanation, alpha, margin, summary``. And ``evals``, a dict for each.
 
         Raises:
             ConfigError: A flag is not a bool.
