@@ -183,17 +183,20 @@ def _make_sides(story: Story, year: int | None, values: bool) -> tuple[Cell, Cel
     lines, message = [say_got(story, year)], say_message(story)
     if message and story.state != "error":
         lines.append(write_line(Span(one_line(message, 300), "quiet")))
-    # Do not repeat the words of the line above.
-    is_said = _is_told_inside(story)
-    folded = tuple(find_differences(story)[is_said:]) if story.failure or story.fails else ()
+    # Without the words of the line above.
+    inside = find_differences(story)[_is_told_inside(story) :]
+    folded = tuple(inside) if story.failure or story.fails else ()
     return Cell("was", (was,) if was else ()), Cell("got", tuple(lines), folded)
 
 
+def _find_was(story: Story) -> str | None:
+    """The value of its last pass."""
+    return story.was.actual_value if story.was and story.was.has_passed else None
+
+
 def _say_was(story: Story) -> str:
-    """The value of its last pass, with its score if it has one."""
-    was = story.was if story.was and story.was.has_passed else None
-    text = None if was is None else was.actual_value
-    score = _say_score(story, was)
+    text = _find_was(story)
+    score = _say_score(story, story.was) if text else None
     return ": ".join(filter(None, (score, summarize_value(text) if text else None)))
 
 
@@ -215,7 +218,9 @@ def _say_other_day(story: Story, year: int | None) -> str:
 
 def _is_told_inside(story: Story) -> bool:
     """Whether *got* is what differs inside the value: an object, or a list as long as before."""
-    text, was = story.got or "", story.was.actual_value if story.was else None
+    text, was = story.got or "", _find_was(story)
+    if find_missing(story.expected_value, was, text):
+        return False
     is_alike = was is not None and summarize_value(was) == summarize_value(text)
     return text[:1] == "{" or (text[:1] == "[" and is_alike)
 
@@ -223,11 +228,8 @@ def _is_told_inside(story: Story) -> bool:
 def say_got(story: Story, year: int | None) -> Line:
     """What made its word, with the day if another run than the checked ones shows it."""
     told = _say_value(story)
-    if plain(told) == _say_was(story) and story.failure:  # the value is no news
-        told = write_line(Span(one_line(say_message(story), 300), "wrong"))
-    elif plain(told) == _say_was(story) and told:
-        told = write_line(Span("the same value", "wrong"))
-    return (*told, *write_line(_say_other_day(story, year)))
+    again = " again" * (bool(told) and plain(told) == _say_was(story) and story.state != "passed")
+    return (*told, *write_line(again, _say_other_day(story, year)))
 
 
 def _say_value(story: Story) -> Line:
@@ -249,23 +251,22 @@ def _say_value(story: Story) -> Line:
             return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
     score = _say_score(story, side)
     start = write_line(score and Span(score, "wrong"), score and ": ")
+    was = _find_was(story)
+    missing = find_missing(expected, was, text)
     inside = find_differences(story) if _is_told_inside(story) else []
     if inside:
         more = f"; and {count_noun(len(inside) - 1, 'more place')}" if inside[1:] else ""
         head = Span(f"{inside[0].label}: ", "strong")
         return (*start, head, *inside[0].line, *write_line(more))
-    was = story.was.actual_value if story.was and story.was.has_passed else None
-    if was and was != text and summarize_value(was) == summarize_value(text):
+    if was and was != text and not missing and summarize_value(was) == summarize_value(text):
         return (*start, *mark_change(was, text))
-    missing = find_missing(expected, was, text)
     without = f", without {', '.join(missing[:3])}" if missing else ""
     return (*start, Span(f"{summarize_value(text)}{without}", "wrong"))
 
 
 def find_differences(story: Story) -> list[Change]:
     """The differences inside the value from the last pass, or else from the expected value."""
-    got = story.got
-    was = story.was.actual_value if story.was and story.was.has_passed else None
+    got, was = story.got, _find_was(story)
     held = story.expected_value if was is None and story.condition_kind in WHOLE else was
     if got is None or held is None or got[:1] != held[:1] or got[:1] not in ("[", "{"):
         return []
@@ -273,10 +274,12 @@ def find_differences(story: Story) -> list[Change]:
 
 
 def say_message(story: Story) -> str:
-    """Why it does not pass, in the API's words; without the code in front of a sentence."""
-    failure = story.failure or ""
-    code, colon, said = failure.partition(": ")
-    return said if colon and code.replace("_", "").isalnum() and " " not in code else failure
+    """Why it does not pass, in the API's words; the code only if there are none."""
+    side = story.now if story.fails else story.shown
+    if side is None or story.failure is None:
+        return ""
+    said = side.status_message if side.failure_message is None else side.failure_message
+    return said or side.failure_code or ""
 
 
 # In words

@@ -27,11 +27,7 @@ class GateRule:
 
     @classmethod
     def check(
-        cls,
-        fail_on: str | Iterable[str],
-        max_failures: int,
-        min_pass_rate: float | None,
-        policy: Policy | None = None,
+        cls, fail_on: str | Iterable[str], max_failures: int, min_pass_rate: float | None
     ) -> GateRule:
         check_count("max_failures", max_failures)
         if min_pass_rate is not None:
@@ -41,7 +37,7 @@ class GateRule:
         if unknown := [each for each in transitions if each not in words]:
             known = ", ".join(words)
             raise ConfigError(f"fail_on: {unknown[0]!r} is not one of {known}")
-        return cls(transitions, max_failures, min_pass_rate, policy)
+        return cls(transitions, max_failures, min_pass_rate)
 
     def describe(self, known: int) -> str:
         """The rule in words, for the reader of a report; ``known`` failures are accepted."""

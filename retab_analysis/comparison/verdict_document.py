@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
@@ -27,7 +27,6 @@ from retab_analysis.comparison.detail import (
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.names import rank_by_run, say_day
-from retab_analysis.comparison.next_step import NextStep
 from retab_analysis.comparison.situations import write_heading
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.markup import count_noun, one_line, say_rates
@@ -48,6 +47,7 @@ from retab_analysis.render.document import (
     Tone,
     write_line,
 )
+from retab_analysis.render.door import Door, NextStep
 from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, SURE
 
 SUITE = "suite"
@@ -56,47 +56,8 @@ SUITE = "suite"
 _NAMED = 6
 
 
-@dataclass(frozen=True, eq=False)
-class Door:
-    """A place that shows a document: with ``values`` or without.
-
-    ``types`` is the part of a next step that you type there: a call, a command, or nothing on a
-    live page, which has buttons. ``shows`` is how to show hidden values.
-    """
-
-    values: bool
-    types: Literal["call", "command", ""] = "call"
-    shows: str = "values=True"
-
-    def write_step(self, step: NextStep | None) -> dict[str, Any] | None:
-        """A step as plain values; None if there is none, or nothing to type."""
-        if step is None or not self.types:
-            return None
-        told: dict[str, Any] = {"sentence": step.sentence, "code": getattr(step, self.types)}
-        other = self.write_step(step.otherwise)
-        return told if other is None else {**told, "otherwise": other}
-
-    def say_step(self, step: NextStep | None) -> Line:
-        line: Line = ()
-        told = self.write_step(step)
-        while told:
-            code = Span(told["code"], "code")
-            line += write_line("; " * bool(line), told["sentence"], ": " * bool(code.text), code)
-            told = told.get("otherwise")
-        return line
-
-    def hint(self) -> Line:
-        if self.values or not self.shows:
-            return ()
-        return write_line("Values are hidden; ", Span(self.shows, "code"), " shows them.")
-
-
 def make_document(
-    facts: VerdictFacts,
-    gate: Gate,
-    explanation: str,
-    step: NextStep | None,
-    door: Door,
+    facts: VerdictFacts, gate: Gate, explanation: str, step: NextStep | None, door: Door
 ) -> Document:
     """Make the document; ``step`` is the next step."""
     writer = _Writer(facts, gate, explanation, door)

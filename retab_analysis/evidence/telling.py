@@ -258,8 +258,6 @@ def _sum_up(its: Sequence[Outcome], shown: Mapping[int, Mapping[str, Any]]) -> S
 
 def _choose_shown(its: Sequence[Outcome]) -> Outcome:
     """The newest that has the state of all; if that is ``mixed``, the newest that did not pass."""
-    if len(its) == 1:
-        return its[0]
     state = _combine([each.state for each in its])
     says = NOT_PASSING if state == "mixed" else (state,)
     return next(each for each in reversed(its) if each.state in says)
@@ -267,8 +265,6 @@ def _choose_shown(its: Sequence[Outcome]) -> Outcome:
 
 def _combine(states: Sequence[str]) -> str:
     """The state of several results, by :func:`retab_analysis.vocabulary.combined_state`."""
-    if len(states) == 1:
-        return states[0]
     failed, blocked = states.count("failed"), states.count("blocked")
     if failed or blocked:
         return "mixed" if "passed" in states else "blocked" if blocked >= failed else "failed"
@@ -337,10 +333,7 @@ def _find_gaps(
 
 
 class _About(NamedTuple):
-    """An eval in the ledger and in its newest results.
-
-    Its path and condition are from the candidate's results: a rerun's result may lack them.
-    """
+    """An eval; path and condition are from the candidate's results: a rerun's may lack them."""
 
     id: str
     block_id: str | None

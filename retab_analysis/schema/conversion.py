@@ -154,11 +154,7 @@ def converted(frame: pl.DataFrame, declared: Mapping[str, pl.DataType]) -> pl.Da
 
 
 class _PolarsThreads:
-    """Whether polars can compute in this process.
-
-    Its threads do not survive a fork: in a process that was forked after their start, every use of
-    them would wait for ever. So functions that take a client or a frame check this first.
-    """
+    """Whether polars can compute here: in a process forked after its threads began, it hangs."""
 
     def __init__(self) -> None:
         self._are_used = self._are_lost = False

@@ -29,7 +29,6 @@ from retab_analysis.comparison.detail import (
 )
 from retab_analysis.comparison.names import name_version, say_day
 from retab_analysis.comparison.situations import write_heading
-from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.fetch.edits import find_era
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -43,6 +42,7 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
+from retab_analysis.render.door import Door
 from retab_analysis.render.text import mark_line, to_text
 from retab_analysis.schema import BLOCKS
 from retab_analysis.vocabulary import BROKEN, DRAFT, NOT_COMPARED
