@@ -216,17 +216,8 @@ def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: 
     assert plan.before is not None
     before, results = versions.code_of(plan.before), timeline.results
     is_past = plan.now is not None and plan.now.kind != "draft"
-    if plan.now is None:
-        codes = sides.candidate.group_by("block_id").agg(pl.col("code").drop_nulls().unique())
-        now = {block: BlockCode(frozenset(its)) for block, its in codes.iter_rows()}
-    else:
-        now = versions.code_of(plan.now)
-    # Runs that were asked for say nothing about other blocks.
-    told = {
-        block: its.compare(now.get(block, BlockCode()))
-        for block, its in before.items()
-        if plan.now is not None or block in now
-    }
+    now = _find_codes(plan, versions, sides.candidate)
+    told = {block: its.compare(now[block]) for block, its in before.items() if block in now}
     year = find_year(sides.candidate)
     names = (
         versions.name(plan.before, year),
@@ -293,6 +284,16 @@ def _say_unknown(
     if any(None in pair for pair in pairs):
         return f"It is not known whether {names[0].said} and {names[1].said} differ"
     return f"It is not known which results are of {names[0].said}"
+
+
+def _find_codes(
+    plan: ReadingPlan, versions: Versions, candidate: pl.DataFrame
+) -> Mapping[str, BlockCode]:
+    """The codes of the checked version; runs that were asked for have those of their blocks."""
+    if plan.now is not None:
+        return versions.code_of(plan.now)
+    codes = candidate.group_by("block_id").agg(pl.col("code").drop_nulls().unique())
+    return {block: BlockCode(frozenset(its)) for block, its in codes.iter_rows()}
 
 
 def _choose_newest(results: pl.DataFrame) -> pl.DataFrame:
