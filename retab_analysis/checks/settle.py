@@ -18,7 +18,6 @@ from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import list_evals, name_block, name_eval, say_word
-from retab_analysis.comparison.names import say_day
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import check_results
 from retab_analysis.errors import (
@@ -40,6 +39,7 @@ from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
+from retab_analysis.vocabulary import say_day
 
 _WAIT = 24 * 3600.0
 

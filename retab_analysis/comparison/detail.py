@@ -19,7 +19,6 @@ from retab_analysis.comparison.json_diff import (
     write_json,
     write_path,
 )
-from retab_analysis.comparison.names import say_day
 from retab_analysis.evidence.story import Side, Story
 from retab_analysis.evidence.transitions import find_reason
 from retab_analysis.markup import count_noun, one_line
@@ -38,7 +37,7 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.marks import LONGEST_TEXT, is_tiny, mark_change, mark_words
 from retab_analysis.render.text import mark_line
-from retab_analysis.vocabulary import BROKEN, FAILING
+from retab_analysis.vocabulary import BROKEN, FAILING, say_day
 
 
 class Word(NamedTuple):

@@ -16,13 +16,12 @@ from retab_analysis.comparison.accepted import find_evals
 from retab_analysis.comparison.detail import WORDS, list_stories, name_block
 from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.names import say_day
 from retab_analysis.comparison.next_step import Step, Steps
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line, say_p_value, say_points, say_rate, say_rates
 from retab_analysis.render.document import Heading, Tone
 from retab_analysis.render.door import NextStep
-from retab_analysis.vocabulary import BROKEN, LIKELY
+from retab_analysis.vocabulary import BROKEN, LIKELY, say_day
 
 LONGEST = 100
 _VERBS = {"have": "has", "are": "is", "were": "was", "do": "does", "they are": "it is"}

@@ -26,7 +26,7 @@ from retab_analysis.comparison.detail import (
 )
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.names import rank_by_run, say_day
+from retab_analysis.comparison.names import rank_by_run
 from retab_analysis.comparison.situations import write_heading
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.markup import count_noun, one_line, say_rates
@@ -48,7 +48,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.door import Door, NextStep
-from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, SURE
+from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, SURE, say_day
 
 SUITE = "suite"
 """The case for reasons that are not about a single eval."""

@@ -29,9 +29,8 @@ from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values, q
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions, read_optional
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.schema import EDITS, ERAS, PROBLEMS, Datetime, write_by_value
-from retab_analysis.schema.edit_names import name_eras
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import DRAFT
+from retab_analysis.vocabulary import DRAFT, name_eras
 
 SIGHTINGS = pl.Schema(
     {

@@ -16,7 +16,6 @@ import polars as pl
 
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.comparison.config_changes import Edits, mark_changes
-from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag, without_controls
 from retab_analysis.render.document import (
     Card,
@@ -39,6 +38,7 @@ from retab_analysis.render.html import (
     write_part,
     write_sign,
 )
+from retab_analysis.vocabulary import say_day
 from retab_analysis.widgets.facts import (
     BROKE,
     COLUMNS,
