@@ -123,13 +123,16 @@ class Reading(Struct, frozen=True, gc=False):
     reruns: int | None = None
     reruns_in_row: int | None = None
     row_ends_at: datetime | None = None
+    limit: float = CERTAIN_ENOUGH  # the probability from which on it is called broken
     passing_rows: int = 0  # how many of its newest rows passed, one after the other
+    failing_rows: int = 0  # and how many failed
     passed_last: bool = False
     failed_last: bool = False
     earlier: Share = Share(0, 0)  # its outcomes before the candidate
     now: Share = Share(0, 0)  # on its side
     before: Share = Share(0, 0)  # before it got worse, or before the candidate
     since: Share = Share(0, 0)  # since it got worse, or on the candidate's side
+    on_code: Share = Share(0, 0)  # on its present code before that, if this code came back
 
 
 class SavedNow(Struct, frozen=True, gc=False):

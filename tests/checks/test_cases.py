@@ -5,6 +5,7 @@ P is a pass, F a failure, E an error, C cancelled; a column is a run, the last o
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -232,7 +233,8 @@ def test_the_rate_before_is_of_other_code_where_it_got_worse_now() -> None:
     # It had failed once on the code to which somebody went back; on the code between it held.
     evals = {**alike(9, "P" * 18 + "F", "bad"), "bad 0": "PPPF" + "P" * 14 + "F", **fine(67, 19)}
     made = LetteredApi(evals, codes="A" * 10 + "B" * 8 + "A").check()
-    assert (state(made, "bad 0"), made.evals["since_run_id"][0]) == ("regressed", "run_18")
+    assert state(made, "bad 0") in OPEN
+    assert made.evals["since_run_id"][0] == "run_18"
     assert made.summary["baseline_pass_rate"].item() == 1.0
 
 
@@ -403,3 +405,64 @@ class TestTheGateIsNeverGreenByAccident:
             made = api.check()
         assert fails(made)
         assert "broke off" in made.explain()
+
+
+def spelled(row: str) -> str:
+    """``"3P F"`` as the letters of runs."""
+    return "".join(letter * int(n or 1) for n, letter in re.findall(r"(\d*)([A-Z])", row))
+
+
+@pytest.mark.parametrize("others", [6, 30])
+@pytest.mark.parametrize(
+    ("codes", "letters", "words", "cause", "since", "end"),
+    [
+        ("10A B AA B", "10P F PP F", CALLED, "edit", 13, 1),
+        ("10A BB AA B", "10P FF PP F", CALLED, "edit", 14, 1),
+        ("10A BB AA CCC", "10P FF PP FFF", CALLED, "edit", 14, 1),
+        ("6A 3B A", "9P F", ("suspect",), "drift", 9, 2),
+        ("6A 3B AAA", "9P FFF", CALLED, "drift", 9, 1),
+        ("8A 3B 2A", "5P 8F", CALLED, "drift", 5, 1),
+        ("10A BB A", "10P FF P", ("fixed",), None, None, 0),
+        ("20A BB A", "20P FF P", ("fixed",), None, None, 0),
+        ("ABABABABAB", "PFPFPFPFPF", CALLED, "edit", 9, 1),
+        ("18A", "15P FFF", CALLED, "drift", 15, 1),
+        ("20A 5B", "20P FPFFF", CALLED, "edit", 20, 1),
+        ("20A 4B", "20P FPPF", OPEN, "edit", 20, None),
+        ("40A B", "F 39P F", OPEN, "edit", 40, None),
+    ],
+)
+def test_codes_that_come_back(
+    codes: str,
+    letters: str,
+    words: tuple[str, ...],
+    cause: str | None,
+    since: int | None,
+    end: int | None,
+    others: int,
+) -> None:
+    row = spelled(letters)
+    made = LetteredApi({"a": row, **fine(others, len(row))}, codes=spelled(codes)).check()
+    told = made.evals.filter(eval_id="a").row(0, named=True)
+    assert told["transition"] in words
+    assert (told["cause"], told["since_run_id"]) == (cause, since and f"run_{since}")
+    assert end is None or made.gate().exit_code == end
+
+
+def test_the_edit_that_is_shown_is_never_one_that_was_put_back() -> None:
+    row, codes = spelled("10P FF PP FFF"), spelled("10A BB AA CCC")
+    with LetteredApi({"a": row, **fine(6, len(row))}, codes=codes) as api:
+        said = str(api.check())
+        before, after = ("10P F PP F", "10A B AA B")
+        assert "still broken since the edit of extract on 15 Apr" in said
+        assert {"A", "C"} == {letter for letter in "ABC" if f"code {letter}" in said}
+
+
+def test_still_is_said_only_of_what_did_not_pass_in_between() -> None:
+    for codes, letters, still in (
+        ("10A BB AA B", "10P FF PP F", False),
+        ("10A BB AA BB", "10P FF PP FF", True),
+        ("10A BBB", "10P FFF", True),
+    ):
+        row = spelled(letters)
+        made = LetteredApi({"a": row, **fine(6, len(row))}, codes=spelled(codes)).check()
+        assert ("still" in made.headline) == still
