@@ -42,11 +42,14 @@ from simulation import world as first_world
 from simulation.acting import ALPHA, RED, Answer, judge, look, look_naively, settle
 from simulation.clocked import LAWS, RISE, Drawn, draw
 from simulation.luck import FAILED, PASSED
+from simulation.returning import HARD, draw_returning
 from simulation.world import Scenario
 
 EARLIER = {"first": first_world.simulate, "second": heavy.simulate}
 RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
+FIRST_LOOK, LATER_LOOKS, MOST_LOOKS = 6, (0, 1, 2, 4), 8
+"""In a world whose codes come back: which runs are checked, counted from each break on."""
 RULES = {"": look, "naive ": look_naively}
 INTERVAL, Z = 0.9, 1.645
 
@@ -82,6 +85,15 @@ drift: called at sight, {runs}                  | settle drift 3,10,20 | A B | f
 drift: called after settle, {runs}              | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
 drift: called at the next whole run, {runs}     | settle drift 3,10,20 | A B | found second/ceiling 2 | ≥ -
 drift: called after settle or then, {runs}      | settle drift 3,10,20 | A B | found either/ceiling | ≥ .78
+codes come back: the run of a repeated break    | returning same | D | since repeated/repeated | ≥ .95
+codes come back: the run of a first break       | returning same | D | since first/first | ≥ .99
+codes come back: repeated breaks called or unclear at once | returning same | D | open again/again | ≥ .95
+codes come back, evals drift: called at the second look | returning same | G | found 2/look 2 | ≥ .85
+codes come back, evals drift: called from the third look on | returning same | G | found later/later | ≥ .95
+codes come back, evals drift: the run of a hard break | returning same | G | since hard/hard | ≥ .95
+codes come back, evals drift: without an edit as the cause | returning same | G | drift/broken called | ≥ .95
+benign edits every second run: the run of a soft break | returning same | H | since soft/soft | ≥ .88
+versions take turns: calls that are true        | returning same | I | true/called | ≥ .95
 when and why: the run of a hard break           | past edit | A B | since/hard | ≥ .93
 when and why: an edit as the cause              | past edit | A B | by edit/called | ≥ .97
 suite without a change: {runs}                  | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
@@ -285,6 +297,48 @@ def count_past(task: Task, seed: Sequence[int]) -> Counter[str]:
     return counts
 
 
+def count_returning(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """Checks after some runs of a suite whose codes come back: calls, since when, and why."""
+    told = draw_returning(task.world, seed=seed)
+    drawn, since, is_repeated = told.drawn, told.since, told.is_repeated
+    begun = np.unique(since[since >= FIRST_LOOK])
+    rows = {min(int(row) + later, drawn.rows - 1) for row in begun for later in LATER_LOOKS}
+    rng = np.random.default_rng([5, *drawn.seed])
+    counts: Counter[str] = Counter(suites=1)
+    for row in sorted(rng.permutation(sorted(rows))[:MOST_LOOKS].tolist()):
+        answer, began = look(drawn, row), since[row]
+        worse, fails = drawn.worse(row), drawn.fails[row] & told.is_broken[row]
+        open_ = answer.called | (answer.words == "suspect")
+        ran = np.array([*drawn.run_ids, ""])[began]
+        said = answer.told["since_run_id"].fill_null("").to_numpy() == ran
+        by = answer.told["cause"].fill_null("").to_numpy()
+        called, hard = answer.called & told.is_broken[row], drawn.rates[row] >= HARD
+        at, repeated = row - began, is_repeated[row]
+        counted = {
+            "called": answer.called,
+            "true": answer.called & worse,
+            "repeated": called & repeated,
+            "since repeated": called & repeated & said,
+            "first": called & ~repeated,
+            "since first": called & ~repeated & said,
+            "again": fails & repeated & (at == 0),
+            "open again": fails & repeated & (at == 0) & open_,
+            "look 2": told.is_broken[row] & (at == 1),
+            "found 2": called & (at == 1),
+            "later": told.is_broken[row] & (at >= 2),
+            "found later": called & (at >= 2),
+            "hard": called & hard & (at >= 1),
+            "since hard": called & hard & (at >= 1) & said,
+            "soft": called & ~hard & (at >= 1),
+            "since soft": called & ~hard & (at >= 1) & said,
+            "broken called": called,
+            "drift": called & (by == "drift"),
+            "by edit": called & (by == "edit"),
+        }
+        counts.update({name: int(which.sum()) for name, which in counted.items()})
+    return counts
+
+
 def count_size(task: Task, seed: Sequence[int]) -> Counter[str]:
     """Whether the suite's test is significant: nothing changed, or a tenth of documents fails."""
     if task.world in LAWS:
@@ -354,6 +408,7 @@ MEASURES: dict[str, Callable[[Task, Sequence[int]], Counter[str]]] = {
     "settle": count_settle,
     "looks": count_looks,
     "past": count_past,
+    "returning": count_returning,
     "size": count_size,
     "earlier": count_earlier,
     "only": count_only,
