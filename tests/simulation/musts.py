@@ -48,6 +48,8 @@ from simulation.world import Scenario
 EARLIER = {"first": first_world.simulate, "second": heavy.simulate}
 RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
+SIZES = {5: "5 or more", 2: "2 to 4", 1: "1"}
+"""How many evals broke."""
 FIRST_LOOK, LATER_LOOKS, MOST_LOOKS = 6, (0, 1, 2, 4), 8
 """In a world whose codes come back: which runs are checked, counted from each break on."""
 RULES = {"": look, "naive ": look_naively}
@@ -63,15 +65,33 @@ nothing changed: reruns                         | settle same | ALL | reruns/sui
 nothing changed: words that differ from the look before | looks same | ALL | changes/words | ≤ .05 .05 - -
 nothing changed: the same, of flaky evals       | looks same | ALL | flaky changes/flaky words | ≤ .10 .10 - -
 nothing changed: evals called fixed, in 12 looks | looks same | ALL | said fixed/suite | ≤ -
+half benign: evals called at sight that broke  | settle edit+benign | MORE | true sight/called sight | ≥ .88 .84 - - - -
+half benign: evals called after settle that broke | settle edit+benign | MORE | true settled/called settled | ≥ -
+half benign: evals called at the second look that broke | settle edit+benign | MORE | true second/called second | ≥ -
+half benign: suites red at sight in which something broke | settle edit+benign | MORE | red broken sight/red sight | ≥ -
+half benign: suites red after settle in which something broke | settle edit+benign | MORE | red broken settled/red settled | ≥ -
+half benign: suites red at the second look in which something broke | settle edit+benign | MORE | red broken second/red second | ≥ -
+broken suites: red at sight                     | settle edit | MORE | red broken sight/broken suites | ≥ .45 .45 - - - -
+broken suites: red at sight, of 1 broken eval   | settle edit | MORE | red 1 sight/suites 1 | ≥ -
+broken suites: red at sight, of 2 to 4          | settle edit | MORE | red 2 to 4 sight/suites 2 to 4 | ≥ -
+broken suites: red at sight, of 5 or more       | settle edit | MORE | red 5 or more sight/suites 5 or more | ≥ -
+broken suites: red at the second look           | settle edit | MORE | red broken second/broken suites | ≥ .80 .80 - - - -
+broken suites: red after settle                 | settle edit | MORE | red broken settled/broken suites | ≥ -
+broken suites: exit code not 0 at sight         | settle edit | MORE | not 0 sight/broken suites | ≥ -
+broken suites: exit code not 0 after settle     | settle edit | MORE | not 0 settled/broken suites | ≥ -
+broken suites: undecided, of those not red at sight | settle edit | MORE | undecided sight/not red sight | ≥ -
+benign edit: exit code 1 at sight               | settle benign | MORE | red sight/suites | ≤ .07 .07 - - - -
+benign edit: exit code 1 at the first or second look | settle benign | MORE | red at 1 or 2/suites | ≤ .12 .12 - - - -
 benign edit: exit code 1 after settle           | settle benign | A B | red settled/suites | ≤ .15 .35
 bad hour: exit code 1 after settle              | settle hour | A B | red settled/suites | ≤ .20 .30
 {kind}: false calls at sight                    | settle same,benign,hour | A B | false sight/suite | ≤ -
 {kind}: false calls after settle                | settle same,benign,hour | A B | false settled/suite | ≤ -
 {kind}: false calls that settle adds            | settle same,benign,hour | A B | more false/suite | ≤ - .05
 edit: broken evals that fail at sight           | settle edit | ALL | ceiling/broken | ≥ -
-edit: of these, called at sight                 | settle edit | ALL | found sight/ceiling | ≥ .82 .55 - -
+edit: of these, called at sight                 | settle edit | ALL | found sight/ceiling | ≥ -
+edit: of these, called or unclear at sight      | settle edit | ALL | open sight/ceiling | ≥ .95 .85 - -
 edit: of these, called after settle             | settle edit | ALL | found settled/ceiling | ≥ .86 .50 - -
-edit: calls at sight that are true              | settle edit | ALL | true sight/called sight | ≥ .78 .52 - -
+edit: calls at sight that are true              | settle edit | ALL | true sight/called sight | ≥ -
 edit: calls after settle that are true          | settle edit | ALL | true settled/called settled | ≥ .92 .72 - -
 edit: evals called fixed that are better        | settle edit | A B | truly fixed sight/fixed sight | ≥ -
 probability: 0.8 or more                        | settle edit | ALL | true of .8/said .8 | ≥ -
@@ -104,7 +124,7 @@ more mishaps: a false call, nothing changed     | earlier same 0 3 10 20 | first
 more mishaps: the same, each eval by its own past | earlier same 0 3 10 20 | first second | red by own past/suites | ≤ -
 more mishaps: 2 passes, an edit, 3 failures     | sequence same 2 | first second | red/looks | ≥ .97
 more mishaps: 10 passes, 4 failures             | sequence same 10 | first second | red/looks | ≥ .97
-""".replace("ALL", "A B repeating shaky")  # noqa: E501
+""".replace("ALL", "A B repeating shaky").replace("MORE", "A B C E repeating shaky")  # noqa: E501
 """A line each: where and what; the measure, the kind of change, and how many earlier runs (of all
 sorts if it names none; a line for each if commas stand between them); the worlds; the counts; what
 must hold in each world."""
@@ -221,6 +241,9 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
     counts: Counter[str] = Counter(suites=1, broken=int(drawn.broken().sum()))
     counts.update({"ceiling": int(ceiling[at].sum()), "ceiling 2": int(ceiling[at + 1].sum())})
 
+    n_broken = int(drawn.broken().sum())
+    counts["broken suites"] = int(n_broken > 0)
+
     def score(name: str, when: str, answer: Answer, row: int) -> None:
         worse, fixed = drawn.worse(row), answer.words == "fixed"
         better = drawn.rates[:row].max(axis=0) - drawn.rates[row] >= RISE
@@ -229,6 +252,21 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
         told |= {"fixed": fixed, "truly fixed": fixed & better}
         counts.update({f"{name}{what} {when}": int(which.sum()) for what, which in told.items()})
         counts[f"{name}red {when}"] = int(answer.exit == 1)
+        if n_broken and not name:
+            score_suite(when, answer)
+        if not name:
+            open_ = answer.called | (answer.words == "suspect")
+            counts[f"open {when}"] = int((open_ & ceiling[row]).sum())
+
+    def score_suite(when: str, answer: Answer) -> None:
+        """Whether a suite with broken evals is red, or at least undecided, by their number."""
+        its = next(name for least, name in SIZES.items() if n_broken >= least)
+        counts[f"suites {its}"] = 1
+        counts[f"red {its} {when}"] = counts[f"red broken {when}"] = int(answer.exit == 1)
+        counts[f"not red {when}"] = int(answer.exit != 1)
+        counts[f"not red {its} {when}"] = int(answer.exit != 1)
+        counts[f"undecided {when}"] = int(answer.exit == 2)
+        counts[f"not 0 {when}"] = int(answer.exit != 0)
 
     for name, ask in RULES.items():
         sight, after, reruns = settle(drawn, at, naively=bool(name))
@@ -242,9 +280,10 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
         counts.update({f"{name}reruns": reruns, f"{name}exit 0": after.exit == 0})
         before = counts[f"{name}false sight"]
         counts[f"{name}more false"] = counts[f"{name}false settled"] - before
-        if task.kind in ("edit", "drift"):
+        if task.kind in ("edit", "drift", "benign"):
             second = ask(drawn, at + 1)
             score(name, "second", second, at + 1)
+            counts[f"{name}red at 1 or 2"] = int(1 in (sight.exit, second.exit))
             either = (after.called | second.called) & ceiling[at]
             counts[f"{name}found either"] = int(either.sum())
     return counts
@@ -427,7 +466,9 @@ def list_figures() -> list[Figure]:
         each_of = histories[0].split(",") if len(histories) == 1 else [" ".join(histories)]
         for kind, runs, (at, world) in product(kinds.split(","), each_of, columns):
             tasks = tuple(
-                Task(measure, world, kind, many) for many in ([*map(int, runs.split())] or [None])
+                Task(measure, world, each, many)
+                for each in kind.split("+")
+                for many in ([*map(int, runs.split())] or [None])
             )
             count = f"{runs} earlier {'run' if runs == '1' else 'runs'}"
             named = title.format(kind=KINDS.get(kind), runs=count)
