@@ -20,6 +20,8 @@ from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate by default."""
+AGAIN = "fails_repeatedly"
+"""An unclear eval whose newest three rows failed, and that passed before, without an edit since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,16 @@ class GateRule:
         if min_pass_rate is not None:
             check_share("min_pass_rate", min_pass_rate, ends=True)
         transitions = check_texts("fail_on", fail_on)
-        if unknown := [each for each in transitions if each not in TRANSITIONS]:
-            known = ", ".join(TRANSITIONS)
+        if unknown := [each for each in transitions if each not in (*TRANSITIONS, AGAIN)]:
+            known = ", ".join((*TRANSITIONS, AGAIN))
             raise ConfigError(f"fail_on: {unknown[0]!r} is not one of {known}")
         return cls(transitions, max_failures, min_pass_rate)
+
+    def names(self, story: Story) -> bool:
+        is_again = (
+            story.transition == "suspect" and story.cause != "edit" and story.fails_repeatedly
+        )
+        return story.transition in self.fail_on or (is_again and AGAIN in self.fail_on)
 
     def describe(self, known: int) -> str:
         """The rule in words, for the reader of a report; ``known`` failures are accepted."""
@@ -93,7 +101,8 @@ class GateRule:
         return ", and ".join(said) + free
 
     def _describe_evals(self) -> str:
-        *most, last = dict.fromkeys(WORDS[each][1] for each in self.fail_on)
+        names = {each: word for each, (_, word, _) in WORDS.items()} | {AGAIN: "fails repeatedly"}
+        *most, last = dict.fromkeys(names[each] for each in self.fail_on)
         named = f"{', '.join(most)} or {last}" if most else last
         few = self.max_failures
         tolerated = f"at most {count_noun(few, 'eval')}" if few else "no eval"
@@ -123,7 +132,7 @@ def _say_against(facts: VerdictFacts) -> list[str]:
 def apply_rule(rule: GateRule, policy: Policy, facts: VerdictFacts) -> Gate:
     """Apply a rule to the evals of a comparison that the policy did not set aside."""
     stories, waiting, aside = facts.stories, facts.sides.read.waiting, facts.accepted
-    counting = [each for each in stories if each.transition in rule.fail_on or each.errs_always]
+    counting = [each for each in stories if rule.names(each) or each.errs_always]
     counts = {each.id for each in counting}
     named = [each for each in counting if each.id not in aside]
     # The gate is undecided until the checked run has ended.

@@ -12,12 +12,14 @@ from retab_analysis.comparison.detail import WORDS, name_block
 from retab_analysis.comparison.names import find_year, name_versions, say_day
 from retab_analysis.comparison.sides import NewerRun, Sides
 from retab_analysis.comparison.suite_test import SuiteTest
-from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.story import REPEATEDLY, Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Count, Heading, Tone
 from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY, NOT_COMPARED
 
 LONGEST = 100
+SHORT = 3
+"""So many outcomes before a break without an edit tell on which day it was."""
 _ENDED = (*DECIDED, "mixed", "error")
 
 
@@ -236,6 +238,10 @@ def _say_cause(
     if cause == "edit":
         where = one_line(block, 40) or "their block"
         return f" since the edit of {where}" + (f" on {day}" if day and not is_new else "")
+    first, failed = evals[0].reading, evals[0].reading.failing_rows
+    if len(evals) == 1 and first.before.of < SHORT and failed >= REPEATEDLY:
+        # So short a history does not tell the day.
+        return f": it failed its last {failed} runs, and passed {first.before} before"
     when = f" {'on' if is_new and not latest else 'since'} {day}{latest}" if day else ""
     return f"{when}, without an edit" if cause == "drift" else when
 
@@ -292,7 +298,8 @@ def _open(facts: VerdictFacts) -> Heading | None:
     missing, unnamed = len(facts.of("incomplete")), facts.sides.read.unnamed
     said = []
     if suspects:
-        said.append(f"{count_noun(suspects, 'eval')} may have broken")
+        edit = _say_edit(facts.of("suspect"))
+        said.append(f"{count_noun(suspects, 'eval')} may have broken{edit}")
     if errors:
         said.append(f"{errors if said else count_noun(errors, 'eval')} ended in an error")
     if missing:
@@ -304,8 +311,17 @@ def _open(facts: VerdictFacts) -> Heading | None:
         return None
     if len(said) == 1 and (suspects or errors):
         end = "nothing else did" if suspects else f"{facts.nothing} broke"
+        if suspects and edit:
+            return Heading("?", "doubt", said[0], "")
         return Heading("?", "doubt", said[0], f"; {end}")
     return Heading("?", "doubt", said[0], "".join(f", {each}" for each in said[1:]))
+
+
+def _say_edit(unclear: Sequence[Story]) -> str:
+    """The edit since which evals may have broken, if it is the same for all."""
+    blocks = {name_block(each) if each.cause == "edit" else "" for each in unclear}
+    block = blocks.pop() if len(blocks) == 1 else ""
+    return f" since the edit of {one_line(block, 40)}" if block else ""
 
 
 def _could_not_run(facts: VerdictFacts) -> Heading | None:

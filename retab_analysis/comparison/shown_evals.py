@@ -47,6 +47,7 @@ def _show(story: Story, year: int | None) -> dict[str, object]:
         "candidate_pass_rate": now.pass_rate,
         "reruns_to_clear": None if is_gone else reading.reruns_to_clear,
         "reruns_to_confirm": None if is_gone else reading.reruns_to_confirm,
+        "n_failed_in_a_row": None if story.last is None else reading.failing_rows,
         "decides_at": story.decides_at,
         "score_delta": _subtract(now.score, was.score),
         "margin_delta": _subtract(now.margin, was.margin),
