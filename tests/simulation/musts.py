@@ -50,6 +50,8 @@ RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
 SIZES = {5: "5 or more", 2: "2 to 4", 1: "1"}
 """How many evals broke."""
+SMALL = 40
+"""So many evals a small suite has at most."""
 FIRST_LOOK, LATER_LOOKS, MOST_LOOKS = 6, (0, 1, 2, 4), 8
 """In a world whose codes come back: which runs are checked, counted from each break on."""
 RULES = {"": look, "naive ": look_naively}
@@ -65,21 +67,22 @@ nothing changed: reruns                         | settle same | ALL | reruns/sui
 nothing changed: words that differ from the look before | looks same | ALL | changes/words | ≤ .05 .05 - -
 nothing changed: the same, of flaky evals       | looks same | ALL | flaky changes/flaky words | ≤ .10 .10 - -
 nothing changed: evals called fixed, in 12 looks | looks same | ALL | said fixed/suite | ≤ -
-half benign: evals called at sight that broke  | settle edit+benign | MORE | true sight/called sight | ≥ .88 .84 - - - -
-half benign: evals called after settle that broke | settle edit+benign | MORE | true settled/called settled | ≥ -
-half benign: evals called at the second look that broke | settle edit+benign | MORE | true second/called second | ≥ -
-half benign: suites red at sight in which something broke | settle edit+benign | MORE | red broken sight/red sight | ≥ -
-half benign: suites red after settle in which something broke | settle edit+benign | MORE | red broken settled/red settled | ≥ -
-half benign: suites red at the second look in which something broke | settle edit+benign | MORE | red broken second/red second | ≥ -
+half benign by eval: called at sight that broke | settle edit+benign | MORE | true sight/called sight | ≥ .88 .84 - - - -
+half benign by eval: called at sight with some doubt that broke | settle edit+benign | MORE | true doubt/called doubt | ≥ -
+half benign by eval: called after settle that broke | settle edit+benign | MORE | true settled/called settled | ≥ -
+half benign by eval: called at the second look that broke | settle edit+benign | MORE | true second/called second | ≥ -
+half benign by suite: red at sight in which something broke | settle edit+benign | MORE | red broken sight/red sight | ≥ -
+half benign by suite: red after settle in which something broke | settle edit+benign | MORE | red broken settled/red settled | ≥ -
+half benign by suite: red at the second look in which something broke | settle edit+benign | MORE | red broken second/red second | ≥ -
 broken suites: red at sight                     | settle edit | MORE | red broken sight/broken suites | ≥ .45 .45 - - - -
-broken suites: red at sight, of 1 broken eval   | settle edit | MORE | red 1 sight/suites 1 | ≥ -
-broken suites: red at sight, of 2 to 4          | settle edit | MORE | red 2 to 4 sight/suites 2 to 4 | ≥ -
-broken suites: red at sight, of 5 or more       | settle edit | MORE | red 5 or more sight/suites 5 or more | ≥ -
+broken suites: red at sight if 1 eval broke     | settle edit | MORE | red 1 sight/suites 1 | ≥ -
+broken suites: red at sight if 2 to 4 broke     | settle edit | MORE | red 2 to 4 sight/suites 2 to 4 | ≥ -
+broken suites: red at sight if 5 or more broke  | settle edit | MORE | red 5 or more sight/suites 5 or more | ≥ -
 broken suites: red at the second look           | settle edit | MORE | red broken second/broken suites | ≥ .80 .80 - - - -
 broken suites: red after settle                 | settle edit | MORE | red broken settled/broken suites | ≥ -
 broken suites: exit code not 0 at sight         | settle edit | MORE | not 0 sight/broken suites | ≥ -
 broken suites: exit code not 0 after settle     | settle edit | MORE | not 0 settled/broken suites | ≥ -
-broken suites: undecided, of those not red at sight | settle edit | MORE | undecided sight/not red sight | ≥ -
+broken suites: undecided if not red at sight    | settle edit | MORE | undecided sight/not red sight | ≥ .95 .95 - - - -
 benign edit: exit code 1 at sight               | settle benign | MORE | red sight/suites | ≤ .07 .07 - - - -
 benign edit: exit code 1 at the first or second look | settle benign | MORE | red at 1 or 2/suites | ≤ .12 .12 - - - -
 benign edit: exit code 1 after settle           | settle benign | A B | red settled/suites | ≤ .15 .35
@@ -91,7 +94,6 @@ edit: broken evals that fail at sight           | settle edit | ALL | ceiling/br
 edit: of these, called at sight                 | settle edit | ALL | found sight/ceiling | ≥ -
 edit: of these, called or unclear at sight      | settle edit | ALL | open sight/ceiling | ≥ .95 .85 - -
 edit: of these, called after settle             | settle edit | ALL | found settled/ceiling | ≥ .86 .50 - -
-edit: calls at sight that are true              | settle edit | ALL | true sight/called sight | ≥ -
 edit: calls after settle that are true          | settle edit | ALL | true settled/called settled | ≥ .92 .72 - -
 edit: evals called fixed that are better        | settle edit | A B | truly fixed sight/fixed sight | ≥ -
 probability: 0.8 or more                        | settle edit | ALL | true of .8/said .8 | ≥ -
@@ -102,6 +104,10 @@ only edited blocks: the same word               | only edit | A B | alike/words 
 only edited blocks: the same call               | only edit | A B | both/either | ≥ -
 only edited blocks: evals that run              | only edit | A B | ran/all | ≤ -
 drift: called at sight, {runs}                  | settle drift 3,10,20 | A B | found sight/ceiling | ≥ -
+drift of 1 eval: called at sight                | settle drift 3 10 20 | A B | found 1 sight/ceiling 1 | ≥ -
+drift of 2 to 4 evals: called at sight          | settle drift 3 10 20 | A B | found 2 to 4 sight/ceiling 2 to 4 | ≥ -
+drift of 5 evals or more: called at sight       | settle drift 3 10 20 | A B | found 5 or more sight/ceiling 5 or more | ≥ -
+drift of 1 eval: called after settle or then    | settle drift 3 10 20 | A B | found 1 either/ceiling 1 | ≥ -
 drift: called after settle, {runs}              | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
 drift: called at the next whole run, {runs}     | settle drift 3,10,20 | A B | found second/ceiling 2 | ≥ -
 drift: called after settle or then, {runs}      | settle drift 3,10,20 | A B | found either/ceiling | ≥ .78
@@ -118,6 +124,7 @@ when and why: the run of a hard break           | past edit | A B | since/hard |
 when and why: an edit as the cause              | past edit | A B | by edit/called | ≥ .97
 suite without a change: {runs}                  | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
 suite without a change: all                     | size same 1 5 20 40 | A B first second uniform | found/suites | ≤ .10
+small suites: the fall that would show, 20 to 40 evals | size same 5 20 | A B | detectable/small | ≤ -
 a tenth of documents fails: {runs}              | size tenth 5,20,40 | A B | fell/suites | ≥ .28
 a tenth of documents fails: all                 | size tenth 5 20 40 | A B | fell/suites | ≥ .28
 more mishaps: a false call, nothing changed     | earlier same 0 3 10 20 | first second | red/suites | ≤ .03
@@ -242,7 +249,9 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
     counts.update({"ceiling": int(ceiling[at].sum()), "ceiling 2": int(ceiling[at + 1].sum())})
 
     n_broken = int(drawn.broken().sum())
+    its = next((name for least, name in SIZES.items() if n_broken >= least), "")
     counts["broken suites"] = int(n_broken > 0)
+    counts[f"ceiling {its}"] += counts["ceiling"] * (n_broken > 0)
 
     def score(name: str, when: str, answer: Answer, row: int) -> None:
         worse, fixed = drawn.worse(row), answer.words == "fixed"
@@ -257,14 +266,18 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
         if not name:
             open_ = answer.called | (answer.words == "suspect")
             counts[f"open {when}"] = int((open_ & ceiling[row]).sum())
+            counts[f"found {its} {when}"] = counts[f"found {when}"]
+            if when == "sight" and answer.told is not None:
+                p = answer.told["p_regressed"].fill_null(0).to_numpy()
+                doubt = answer.called & (p < SURE)
+                counts["called doubt"] = int(doubt.sum())
+                counts["true doubt"] = int((doubt & worse).sum())
 
     def score_suite(when: str, answer: Answer) -> None:
         """Whether a suite with broken evals is red, or at least undecided, by their number."""
-        its = next(name for least, name in SIZES.items() if n_broken >= least)
         counts[f"suites {its}"] = 1
         counts[f"red {its} {when}"] = counts[f"red broken {when}"] = int(answer.exit == 1)
         counts[f"not red {when}"] = int(answer.exit != 1)
-        counts[f"not red {its} {when}"] = int(answer.exit != 1)
         counts[f"undecided {when}"] = int(answer.exit == 2)
         counts[f"not 0 {when}"] = int(answer.exit != 0)
 
@@ -286,6 +299,8 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
             counts[f"{name}red at 1 or 2"] = int(1 in (sight.exit, second.exit))
             either = (after.called | second.called) & ceiling[at]
             counts[f"{name}found either"] = int(either.sum())
+            if not name:
+                counts[f"found {its} either"] = counts["found either"]
     return counts
 
 
@@ -387,9 +402,10 @@ def count_size(task: Task, seed: Sequence[int]) -> Counter[str]:
         kind, where = ("uniform", "first") if task.world == "uniform" else ("same", task.world)
         old = EARLIER[where](kind, task.runs - 1, seed=seed)
         made = judge(old.candidate, old.of_rows(0, old.candidate_row))
-    p, delta = made.summary.select("p_value", "delta").row(0)
-    found = p is not None and p <= ALPHA
-    return Counter(suites=1, found=found, fell=found and delta < 0)
+    p, delta, n, share = made.summary.select("p_value", "delta", "n_evals", "detectable").row(0)
+    found, small = p is not None and p <= ALPHA, n <= SMALL and share is not None
+    power = Counter(small=1, detectable=share) if small else Counter()
+    return Counter(suites=1, found=found, fell=found and delta < 0) + power
 
 
 def count_earlier(task: Task, seed: Sequence[int]) -> Counter[str]:
