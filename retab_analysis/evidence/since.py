@@ -57,8 +57,8 @@ class Answers:
     """The answers for each of n evals, shape (n,).
 
     ``cause`` is ``edit`` if more than half of the probability, and ``since``, lie at rows with
-    edited code; ``drift`` if they lie at other rows, or if it passed on its present code before
-    ``since``; else ``unknown``. ``reruns_to_clear`` passes
+    edited code; ``drift`` if they lie at other rows; else ``unknown``. An eval that passed on its
+    present code before ``since`` is a ``drift``, too. ``reruns_to_clear`` passes
     in a row clear an eval, ``reruns_to_confirm`` failures confirm it. They are 0 if that is so
     already, and at least 1 if it was decided before and is not now. They are -1 if more than 5 are
     needed or nothing was decided before.

@@ -216,3 +216,11 @@ def test_a_page_states_how_the_study_was_made() -> None:
 )
 def test_a_share_is_never_rounded_to_none_or_all(share: float, shown: str) -> None:
     assert rates.show_share(share) == shown
+
+
+def test_a_paragraph_names_the_pool_of_its_rates() -> None:
+    rate = "90 %<!-- rate: half benign by suite: red at sight in which something broke | A -->"
+    rates.check_pools(f"In suites in which every second edit breaks something, {rate}.")
+    rates.check_pools("5 %<!-- limit: broke -->")
+    with pytest.raises(rates.RateError, match="every second edit"):
+        rates.check_pools(f"If every second edit breaks something:\n\n- After an edit, {rate}.")

@@ -114,17 +114,17 @@ drift: called after settle or then, {runs}      | settle drift 3,10,20 | A B | f
 codes come back: the run of a repeated break    | returning same | D | since repeated/repeated | ≥ .95
 codes come back: the run of a first break       | returning same | D | since first/first | ≥ .99
 codes come back: repeated breaks called or unclear at once | returning same | D | open again/again | ≥ .95
-codes come back, evals drift: called at the second look | returning same | G | found 2/look 2 | ≥ .85
-codes come back, evals drift: called from the third look on | returning same | G | found later/later | ≥ .95
-codes come back, evals drift: the run of a hard break | returning same | G | since hard/hard | ≥ .95
-codes come back, evals drift: without an edit as the cause | returning same | G | drift/broken called | ≥ .95
+codes come back and evals drift: called at the second look | returning same | G | found 2/look 2 | ≥ .85
+codes come back and evals drift: called from the third look on | returning same | G | found later/later | ≥ .95
+codes come back and evals drift: the run of a hard break | returning same | G | since hard/hard | ≥ .95
+codes come back and evals drift: without an edit as the cause | returning same | G | drift/broken called | ≥ .95
 benign edits every second run: the run of a soft break | returning same | H | since soft/soft | ≥ .88
 versions take turns: calls that are true        | returning same | I | true/called | ≥ .95
 when and why: the run of a hard break           | past edit | A B | since/hard | ≥ .93
 when and why: an edit as the cause              | past edit | A B | by edit/called | ≥ .97
 suite without a change: {runs}                  | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
 suite without a change: all                     | size same 1 5 20 40 | A B first second uniform | found/suites | ≤ .10
-small suites: the fall that would show, 20 to 40 evals | size same 5 20 | A B | detectable/small | ≤ -
+small suites: the fall that would show | size same 5 20 | A B | detectable/small | ≤ -
 a tenth of documents fails: {runs}              | size tenth 5,20,40 | A B | fell/suites | ≥ .28
 a tenth of documents fails: all                 | size tenth 5 20 40 | A B | fell/suites | ≥ .28
 more mishaps: a false call, nothing changed     | earlier same 0 3 10 20 | first second | red/suites | ≤ .03
