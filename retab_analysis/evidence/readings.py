@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from retab_analysis.evidence.inference import Histories, Posterior, infer, last_row
 from retab_analysis.evidence.rates import EDITED, SAME, Bools, Floats, Ints
@@ -63,17 +61,30 @@ class Stretches:
         _, first = np.unique(self.of, return_index=True)
         return np.setdiff1d(np.arange(self.begins.size), first)
 
-    def sort(self, candidate: int) -> tuple[Ints, Ints]:
-        """The rows in the order of codes, and the row that dates each of them, shape (T,).
+    def sort(self, histories: Histories) -> tuple[Histories, Ints]:
+        """The block's histories in the order of codes, and the row that dates each row of them.
 
-        The candidate's rows stay the last ones.
+        A code begins with an edit. The candidate's rows stay the last ones.
         """
-        rows, last = np.arange(self.codes.size), self.last
-        dates = np.array([last[code] for code in self.codes.tolist()])
+        its, candidate = histories.block == self.block, histories.candidate
+        rows, edited = np.arange(self.codes.size), histories.edited[its].copy()
+        last = np.array([self.last[code] for code in self.codes.tolist()])
         is_now = rows >= candidate
-        key = np.where(is_now, np.maximum(dates, candidate), np.minimum(dates, candidate))
+        key = np.where(is_now, np.maximum(last, candidate), np.minimum(last, candidate))
+        for code in np.unique(self.of[self.returns]).tolist():
+            begins = self.begins[self.of == code]
+            edited[:, begins], edited[:, begins[0]] = SAME, EDITED
         order = np.lexsort((rows, key))
-        return order, np.maximum(rows, dates)
+        told = Histories(
+            passes=histories.passes[its][:, order],
+            fails=histories.fails[its][:, order],
+            block=histories.block[its],
+            edited=edited[:, order],
+            codes=histories.codes[its][:, order],
+            candidate=candidate,
+            jumps=histories.jumps[its][:, order],
+        )
+        return told, np.maximum(rows, last)[order]
 
 
 def mark_returns(histories: Histories) -> Histories:
@@ -91,61 +102,20 @@ def mark_returns(histories: Histories) -> Histories:
 
 def infer_both(histories: Histories) -> Posterior:
     """The model's answer, for each eval by the reading that makes its outcomes more probable."""
-    in_time = infer(histories)
-    found = replace(in_time, up=in_time.up.copy(), down=in_time.down.copy())
-    order, dates, flags = (np.empty(histories.shape, dtype=np.int64) for _ in range(3))
-    is_read = np.zeros(histories.shape[0], dtype=np.bool_)
+    found = infer(histories)
     for each in Stretches.list(histories):
         if each.returns.size:
-            its = histories.block == each.block
-            is_read |= its
-            order[its], dates[its] = each.sort(histories.candidate)
-            flags[its] = _find_edits(histories.edited[its], each)
-    if not is_read.any():
-        return found
-    return _take(found, histories, np.flatnonzero(is_read), order, dates, flags)
-
-
-def _find_edits(edited: Ints, stretches: Stretches) -> Ints:
-    """The edits of a block's evals in the order of codes: one where each code begins."""
-    found, of = edited.copy(), stretches.of
-    for code in np.unique(of[stretches.returns]).tolist():
-        its = stretches.begins[of == code]
-        found[:, its] = SAME
-        found[:, its[0]] = EDITED
+            told, dates = each.sort(histories)
+            by_code = infer(told, first=found.first)
+            its = np.flatnonzero(histories.block == each.block)
+            takes = by_code.evidence >= found.evidence[its] - _TIE
+            evals = its[takes]
+            for in_time, sorted_ in ((found.up, by_code.up), (found.down, by_code.down)):
+                dated = np.zeros((len(dates), *in_time.shape[1:-1], evals.size))
+                np.add.at(dated, dates, sorted_[..., takes])
+                in_time[..., evals] = dated
+            found.present[:, evals] = by_code.present[:, takes]
     return found
-
-
-def _take(
-    found: Posterior, histories: Histories, evals: Ints, order: Ints, dates: Ints, flags: Ints
-) -> Posterior:
-    """Let some evals have the reading by code, where it is the more probable one."""
-
-    def sort(table: npt.NDArray[np.generic]) -> Any:
-        return np.take_along_axis(table[evals], order[evals], axis=1)
-
-    by_code = infer(
-        Histories(
-            passes=sort(histories.passes),
-            fails=sort(histories.fails),
-            block=histories.block[evals],
-            edited=sort(flags),
-            codes=sort(histories.codes),
-            candidate=histories.candidate,
-            jumps=sort(histories.jumps),
-        ),
-        first=found.first,
-    )
-    takes = np.flatnonzero(by_code.evidence >= found.evidence[evals] - _TIE)
-    evals, at = evals[takes], sort(dates)[takes]
-    up, down = np.zeros_like(found.up[..., evals]), np.zeros_like(found.down[:, evals])
-    for place, rows in enumerate(at):
-        np.add.at(up[..., place], rows, by_code.up[..., takes[place]])
-        np.add.at(down[:, place], rows, by_code.down[:, takes[place]])
-    found.up[..., evals], found.down[:, evals] = up, down
-    present, evidence = found.present.copy(), found.evidence.copy()
-    present[:, evals], evidence[evals] = by_code.present[:, takes], by_code.evidence[takes]
-    return replace(found, present=present, evidence=evidence)
 
 
 def date_after_passes(histories: Histories, since: Ints) -> Ints:

@@ -200,7 +200,8 @@ def test_the_reruns_of_earlier_calls_are_counted_too(unsure: Small) -> None:
     assert starts(unsure) == 0
     assert bar.told[-1][2].endswith("1 rerun could not change the verdict on 1 undecided eval.")
     settled(unsure, later, max_rounds=2)
-    assert sorted(started_runs(unsure)["eval_id"])[:2] == ["classify 1", "extract 3"]
+    again = ["classify 1", "extract 3"]
+    assert sorted(started_runs(unsure)["eval_id"]) == sorted([*again, *again, "extract 4"])
     assert starts(unsure) == 2
 
 

@@ -74,14 +74,14 @@ half benign by eval: called at the second look that broke | settle edit+benign |
 half benign by suite: red at sight in which something broke | settle edit+benign | MORE | red broken sight/red sight | ≥ -
 half benign by suite: red after settle in which something broke | settle edit+benign | MORE | red broken settled/red settled | ≥ -
 half benign by suite: red at the second look in which something broke | settle edit+benign | MORE | red broken second/red second | ≥ -
-broken suites: red at sight                     | settle edit | MORE | red broken sight/broken suites | ≥ .45 .45 - - - -
-broken suites: red at sight if 1 eval broke     | settle edit | MORE | red 1 sight/suites 1 | ≥ -
-broken suites: red at sight if 2 to 4 broke     | settle edit | MORE | red 2 to 4 sight/suites 2 to 4 | ≥ -
-broken suites: red at sight if 5 or more broke  | settle edit | MORE | red 5 or more sight/suites 5 or more | ≥ -
-broken suites: red at the second look           | settle edit | MORE | red broken second/broken suites | ≥ .80 .80 - - - -
-broken suites: red after settle                 | settle edit | MORE | red broken settled/broken suites | ≥ -
-broken suites: exit code not 0 at sight         | settle edit | MORE | not 0 sight/broken suites | ≥ -
-broken suites: exit code not 0 after settle     | settle edit | MORE | not 0 settled/broken suites | ≥ -
+broken suites: red at sight                     | settle edit | MORE | red broken sight/broken sight | ≥ .45 .45 - - - -
+broken suites: red at sight if 1 eval broke     | settle edit | MORE | red 1 sight/broken 1 sight | ≥ -
+broken suites: red at sight if 2 to 4 broke     | settle edit | MORE | red 2 to 4 sight/broken 2 to 4 sight | ≥ -
+broken suites: red at sight if 5 or more broke  | settle edit | MORE | red 5 or more sight/broken 5 or more sight | ≥ -
+broken suites: red at the second look           | settle edit | MORE | red broken second/broken second | ≥ .80 .80 - - - -
+broken suites: red after settle                 | settle edit | MORE | red broken settled/broken settled | ≥ -
+broken suites: exit code not 0 at sight         | settle edit | MORE | not 0 sight/broken sight | ≥ -
+broken suites: exit code not 0 after settle     | settle edit | MORE | not 0 settled/broken settled | ≥ -
 broken suites: undecided if not red at sight    | settle edit | MORE | undecided sight/not red sight | ≥ .95 .95 - - - -
 benign edit: exit code 1 at sight               | settle benign | MORE | red sight/suites | ≤ .07 .07 - - - -
 benign edit: exit code 1 at the first or second look | settle benign | MORE | red at 1 or 2/suites | ≤ .12 .12 - - - -
@@ -250,7 +250,6 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
 
     n_broken = int(drawn.broken().sum())
     its = next((name for least, name in SIZES.items() if n_broken >= least), "")
-    counts["broken suites"] = int(n_broken > 0)
     counts[f"ceiling {its}"] += counts["ceiling"] * (n_broken > 0)
 
     def score(name: str, when: str, answer: Answer, row: int) -> None:
@@ -261,7 +260,7 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
         told |= {"fixed": fixed, "truly fixed": fixed & better}
         counts.update({f"{name}{what} {when}": int(which.sum()) for what, which in told.items()})
         counts[f"{name}red {when}"] = int(answer.exit == 1)
-        if n_broken and not name:
+        if ceiling[row].any() and not name:
             score_suite(when, answer)
         if not name:
             open_ = answer.called | (answer.words == "suspect")
@@ -274,8 +273,8 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
                 counts["true doubt"] = int((doubt & worse).sum())
 
     def score_suite(when: str, answer: Answer) -> None:
-        """Whether a suite with broken evals is red, or at least undecided, by their number."""
-        counts[f"suites {its}"] = 1
+        """Whether a suite is red, or undecided, in which something broke and fails in that run."""
+        counts[f"broken {when}"] = counts[f"broken {its} {when}"] = 1
         counts[f"red {its} {when}"] = counts[f"red broken {when}"] = int(answer.exit == 1)
         counts[f"not red {when}"] = int(answer.exit != 1)
         counts[f"undecided {when}"] = int(answer.exit == 2)
