@@ -100,7 +100,7 @@ def list_documents(story: Story) -> str:
 
 
 def say_word(story: Story) -> str:
-    return f"{_words(story)[1]}{DOUBT * story.is_unsure}"
+    return _words(story)[1]
 
 
 def find_sign(story: Story) -> tuple[str, Tone]:

@@ -40,7 +40,7 @@ MODULES = {
     "decode": "read_one read_page report_problems to_frame",
     "evidence": "rates",
     "evidence.inference": "Histories Posterior infer",
-    "evidence.readings": "infer_within",
+    "evidence.readings": "infer_both infer_within mark_returns",
     "evidence.comparable": "Ledger collect combine_sides write_by_value",
     "evidence.placing": "place_results",
     "evidence.rates": "BREAKS Bools CAN_BREAK CAN_MEND Floats HOURS HOUR_RATES MENDS PAIRS RATES SHARE_PRIORS find_age",
