@@ -185,8 +185,8 @@ def test_a_name_that_the_file_does_not_have_ends_the_build(asked: str) -> None:
 def test_a_number_on_a_page_is_the_file_s(bar: str) -> None:
     """A reader sees the number, whether the name is broken into lines or stands in a table."""
     shown = rates.show_rate(STUDY["rates"][ONE])
-    good = f"It is {shown}<!-- rate: {ONE.replace(' | ', bar)} -->."
-    assert rates.read_page(STUDY, "gallery", good) == f"It is {shown}."
+    good = f"If nothing changed, it is {shown}<!-- rate: {ONE.replace(' | ', bar)} -->."
+    assert rates.read_page(STUDY, "gallery", good) == f"If nothing changed, it is {shown}."
     other = copy.deepcopy(STUDY)
     other["rates"][ONE]["value"] /= 2
     with pytest.raises(rates.RateError, match=f"it says {shown}"):
