@@ -16,8 +16,7 @@ from retab_analysis.markup import count_noun
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
 
 TRUE_IF_UNSURE = (
-    "of such evals 70 in 100 are broken, in simulated suites in which every second edit breaks "
-    "something"
+    "about 7 of 10 such evals are broken, in simulated suites in which every second edit breaks one"
 )
 _WIDEST = 0.25  # a wider interval, or a larger fall, helps no reader
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from simulation.musts import LEAST_SUITES, LIMITS, list_figures
+from support.inside import TRUE_IF_UNSURE
 
 ROOT = Path(__file__).parents[2]
 
@@ -224,3 +225,10 @@ def test_a_paragraph_names_the_pool_of_its_rates() -> None:
     rates.check_pools("5 %<!-- limit: broke -->")
     with pytest.raises(rates.RateError, match="every second edit"):
         rates.check_pools(f"If every second edit breaks something:\n\n- After an edit, {rate}.")
+
+
+@pytest.mark.parametrize("world", ["A", "B"])
+def test_a_verdict_says_how_often_a_doubtful_call_is_true(world: str) -> None:
+    name = f"half benign by eval: called at sight with some doubt that broke | {world}"
+    assert "about 7 of 10" in TRUE_IF_UNSURE
+    assert STUDY["rates"][name]["value"] == pytest.approx(0.7, abs=0.15)

@@ -28,6 +28,7 @@ MODULES = {
     "comparison.comparison": "Comparison inside",
     "comparison.verdict_document": "SUITE",
     "comparison.config_changes": "Edits compare_blocks readable",
+    "comparison.explanation": "TRUE_IF_UNSURE",
     "comparison.gate": "FAIL_ON Gate",
     "comparison.json_diff": "differing_paths",
     "comparison.json_values": "Verbatim parse_json write_json",
