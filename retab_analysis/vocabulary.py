@@ -62,14 +62,14 @@ TRANSITIONS: tuple[str, ...] = get_args(Transition)
 
 UNLIKELY, LIKELY, SURE = 0.05, 0.5, 0.95
 """Three thresholds for the probability that an eval got worse. Up to the first, it is cleared. From
-the second on, it is regressed. From the third on, no rerun is needed to confirm that."""
+the second on, it is regressed if it failed twice on the code of an edit. From the third on, no
+rerun is needed to confirm that."""
 
 CLEARED_BY_PASS = 0.1
 """An eval that passed in its newest row is cleared up to this probability."""
 
 CERTAIN_ENOUGH = 0.8
-"""From this probability on that any eval got worse, the suite did; and an eval that passes now is
-called regressed."""
+"""From this probability on that it got worse, an eval is regressed, whether it fails or passes."""
 
 DRAFT = "draft"
 """The workflow as it is now, or its newest version that is not published."""

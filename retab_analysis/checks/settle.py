@@ -17,7 +17,7 @@ from retab_analysis.checks.read import read_timeline
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.detail import list_evals, name_block, name_eval, say_word
+from retab_analysis.comparison.detail import list_evals, name_block, name_eval, say_doubt, say_word
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import check_results
 from retab_analysis.errors import (
@@ -200,7 +200,7 @@ def _say_outcome(story: Story, now: datetime) -> str:
         return f"is not decided by reruns{later}"
     passes = story.transition != "flaky" and story.passes_in_the_end
     words = {"flaky": "is flaky", "still_failing": "fails as before"}
-    return "passes" if passes else words.get(story.transition, say_word(story))
+    return "passes" if passes else words.get(story.transition, say_doubt(story) or say_word(story))
 
 
 def _list_counting(comparison: Comparison) -> list[Story]:

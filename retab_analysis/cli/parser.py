@@ -243,7 +243,10 @@ def _add_sides(parser: Parser) -> None:
 
 
 def _add_rule(parser: Parser) -> None:
-    says = "transitions that fail the gate (default: regressed,newly_blocked,incomplete)"
+    says = (
+        "transitions that fail the gate (default: regressed,newly_blocked,incomplete), "
+        "for example suspect, or fails_repeatedly"
+    )
     parser.add_argument("--fail-on", type=words, action="extend", metavar="WHAT", help=says)
     says = "how many evals may fail (default: 0)"
     parser.add_argument("--max-failures", type=count, metavar="N", default=0, help=says)

@@ -5,7 +5,6 @@ Nothing else in the library words an eval: reports, views, gates and test suites
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from retab_analysis.comparison.json_diff import (
     write_json,
     write_path,
 )
-from retab_analysis.evidence.story import Side, Story
+from retab_analysis.evidence.story import Share, Side, Story
 from retab_analysis.evidence.transitions import find_reason
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -85,11 +84,17 @@ SCORED = ("similarity_gte", "split_iou_gte")
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that compare the whole value with the expected one; None if not known."""
 
+DOUBT = ", with some doubt"
+"""Of an eval that broke with a probability below 0.95."""
+
+MORE_THAN_LUCK = 0.2
+"""Below this probability a failure is more likely luck than a break."""
+
 LONGEST_NAME = 200
 """The longest name in a sentence."""
 _LONGEST = 120  # of a value
 _SHORT = 60  # an object up to this length is shown as it is
-_PATHS = 20
+_PATHS, _DAYS = 20, 4
 _LONG_TEXT = 30  # in longer texts single words are marked, not the whole
 
 
@@ -148,13 +153,10 @@ def make_row(story: Story, cells: tuple[Cell, ...], brief: Line | None = None) -
 
 
 def _make_name(story: Story) -> Cell:
-    documents = list_documents(story)
-    says_p = story.is_unsure or (story.transition == "suspect" and story.p is not None)
+    documents, doubt = list_documents(story), say_doubt(story)
     # Each is its own piece: a name that is written from right to left ends with it.
-    sure = (" · " * bool(documents), say_sure(story.p, "broken"))
-    below = write_line(
-        Span(documents, "quiet", title=documents), *(Span(each, "quiet") for each in sure if says_p)
-    )
+    sure = (Span(each, "quiet") for each in (" · " * bool(documents), doubt) if doubt)
+    below = write_line(Span(documents, "quiet", title=documents), *sure)
     lines = (write_line(Span(name_eval(story), title=story.id)), below)
     return Cell("name", tuple(filter(None, lines)))
 
@@ -182,6 +184,8 @@ def _make_sides(story: Story, year: int | None, values: bool) -> tuple[Cell, Cel
     lines, message = [say_got(story, year)], say_message(story)
     if message and story.state != "error":
         lines.append(write_line(Span(one_line(message, 300), "quiet")))
+    if value := say_value(story):
+        lines.append(write_line(Span(value, "quiet")))
     # Without the words of the line above.
     inside = find_differences(story)[_is_told_inside(story) :]
     folded = tuple(inside) if story.failure or story.fails else ()
@@ -302,14 +306,13 @@ def describe(story: Story, year: int | None, *, values: bool) -> list[str]:
     was = None if story.was is None else story.was.actual_value
     facts = {
         "why": say_reason(story, year),
-        "how sure": None if story.p is None else say_sure(story.p, "worse"),
         "block": name_block(story),
         "outcome": f"{story.was.state if story.was else 'absent'} → {story.state or 'absent'}",
         "documents": list_documents(story),
     }
     if values:
         facts |= {"path": story.path, "asserts": story.condition, "message": story.failure}
-        facts |= {"was": was, "got": story.got}
+        facts |= {"was": was, "got": story.got, "value": say_value(story)}
     width = max(map(len, facts))
     told = [f"  {name:<{width}}  {one_line(said, 500)}" for name, said in facts.items() if said]
     said = f"{name_eval(story)} ({one_line(story.id)}): {say_short(story, year, values=values)}"
@@ -339,10 +342,12 @@ def say_reason(story: Story, year: int | None) -> str | None:
     kind, now, before, at = reason
     day = "" if at is None else say_day(at, year)
     state, more = story.state, _say_more(story, year)
+    if story.transition == "suspect" or (kind == "still_failing" and story.fails_repeatedly):
+        doubt = say_doubt(story) or f"passed {now}; before, {before}"
+        return f"{doubt}{more}"
     if kind in ("broken", "comes and goes"):
         return f"{kind}{_say_since(story, day)}: {now} passed; before, {before}{more}"
     said = {
-        "suspect": f"passed {now}; before, {before}{more}",
         "always an error": f"error at every run since {day}",
         "outage": "ended in an error of an outage",
         "error": "ended in an error",
@@ -372,7 +377,11 @@ def _say_since(story: Story, day: str) -> str:
 def _say_more(story: Story, year: int | None) -> str:
     """About a worse eval: whether its block was edited, and its unknown parts."""
     edits = {"edit": "; its block was edited then", "drift": "; without an edit of its block"}
-    said = edits.get(story.cause or "", "")
+    said, on_code = edits.get(story.cause or "", ""), story.reading.on_code
+    if story.cause == "drift" and on_code.passed:
+        said += f"; it passed {on_code} on this very code before"
+    if story.cause == "edit" and (failed := on_code.of - on_code.passed):
+        said += f"; it failed {failed} of {on_code.of} on this code before"
     said += "; it was moved to another block since" * story.has_moved
     if story.unknown:
         said += f"; whether the eval's {' or '.join(story.unknown)} changed is not known"
@@ -417,18 +426,52 @@ def list_names(named: Sequence[tuple[str | None, str]], limit: int = 20) -> str:
     return ", ".join(said) + (f" and {more} more" if more > 0 else "")
 
 
-def say_sure(p: float | None, said: str, by: str = "") -> str:
-    """How sure a word is: *perhaps* or *probably* from 0.2 to 0.8, else two digits, rounded down.
+def say_doubt(story: Story) -> str:
+    """How sure the word of an eval is, without a number for it; empty if there is no doubt.
+
+    Many failures in a row are counted instead: that is true whatever they mean.
+    """
+    reading = story.reading
+    known = Share(*map(sum, zip(reading.earlier, reading.now, strict=True)))
+    if story.is_unsure:
+        return f"broke{DOUBT}"
+    if story.fails_repeatedly:
+        failed = reading.failing_rows
+        return f"failed its last {failed} runs; passed {known.passed} of {known.of - failed} before"
+    if story.transition != "suspect":
+        return ""
+    if story.p is None or story.p >= MORE_THAN_LUCK:
+        return ""
+    return f"failed {known.of - known.passed} of its last {known.of} runs; more likely luck"
+
+
+def say_value(story: Story) -> str | None:
+    """Whether an eval that fails failed with this very value before; None if there is nothing."""
+    got = story.got
+    if got is None or not (story.seen_at or story.is_new_value):
+        return None
+    value = summarize_value(got)
+    if story.is_new_value:
+        return f"never got {value} before"
+    year = None if story.last is None or story.last.moment is None else story.last.moment.year
+    days = list(dict.fromkeys(say_day(each, year) for each in story.seen_at))
+    return f"got {value}, as on {list_days(days)}, and passed after"
+
+
+def list_days(days: Sequence[str]) -> str:
+    """Days in words, the month once where it is the same.
 
     Example:
-        >>> say_sure(0.625, "worse"), say_sure(0.999, "worse", "at least ")
-        ('probably worse', 'worse with probability at least 0.99')
+        >>> list_days(["3 Apr", "9 Apr", "2 May"])
+        '3 and 9 Apr and 2 May'
     """
-    p = p or 0.0
-    if 0.2 < p < 0.8:
-        return f"{'perhaps' if p < 0.5 else 'probably'} {said}"
-    floored = min(math.floor(100 * p + 1e-9), 99)
-    return f"{said} with probability {f'{by}{floored / 100:.2f}' if floored else 'below 0.01'}"
+    months: dict[str, list[str]] = {}
+    for each in days[-_DAYS:]:
+        day, _, month = each.partition(" ")
+        months.setdefault(month, []).append(day)
+    said = [f"{' and '.join(its)} {month}" for month, its in months.items()]
+    more = len(days) - _DAYS
+    return f"{' and '.join(said)}{f' and {more} more days' if more > 0 else ''}"
 
 
 # Values

@@ -10,6 +10,7 @@ import polars as pl
 
 from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
+    DOUBT,
     describe,
     list_attempts,
     list_documents,
@@ -21,7 +22,6 @@ from retab_analysis.comparison.detail import (
     say_got,
     say_reason,
     say_short,
-    say_sure,
     say_word,
 )
 from retab_analysis.comparison.findings import VerdictFacts
@@ -48,7 +48,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.door import Door, NextStep
-from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, SURE, say_day
+from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, say_day
 
 SUITE = "suite"
 """The case for reasons that are not about a single eval."""
@@ -167,21 +167,23 @@ class _Writer:
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
-        parts: list[Part] = []
-        known = self.facts.sides.around.edits
-        if cause == "edit" and known is None:
-            said = "The edit was not looked up: ra.check asks the API."
-            parts.append(Note(write_line(said)))
-        elif cause == "edit" and known is not None:
-            its = known.changes.filter(pl.col("block_id") == evals[0].block_id)
-            unknown = Note(write_line(f"The edit is not known: {known.why}."))
-            edits = mark_changes(its, values=self.door.values)
-            parts.append(ChangeList(edits) if edits else unknown)
+        parts = [self._show_edit(evals[0].block_id)] if cause == "edit" else []
         return Card(
             "bad",
             self._title(cause, evals),
             write_line(" · ".join(self._aside(evals, errors))),
             (*parts, DocumentTable(self.columns, rows)),
+        )
+
+    def _show_edit(self, block: str | None) -> Part:
+        """The words of an edit, or why they are not known."""
+        known = self.facts.sides.around.edits
+        if known is None:
+            return Note(write_line("The edit was not looked up: ra.check asks the API."))
+        its = known.changes.filter(pl.col("block_id") == block)
+        edits = mark_changes(its, values=self.door.values)
+        return (
+            ChangeList(edits) if edits else Note(write_line(f"The edit is not known: {known.why}."))
         )
 
     def _title(self, cause: str, evals: list[Story]) -> Line:
@@ -220,7 +222,8 @@ class _Writer:
         always = all(each.passed == each.of for each in before)
         if len(set(since)) == 1 and (always or len(set(before)) == 1):
             each_ = "each " if len(evals) > 1 else ""
-            past = "all" if always else str(before[0])
+            of = before[0].of if len(set(before)) == 1 else ""
+            past = f"all {of}".rstrip() if always else str(before[0])
             yield f"{each_}passed {since[0]} runs since, {past} before"
         else:
             now, past_ = (
@@ -228,9 +231,9 @@ class _Writer:
                 for known in (since, before)
             )
             yield f"{now} results passed since, {past_} before"
-        least = min((each.p for each in evals if each.p is not None), default=1.0)
-        if least < SURE:
-            yield say_sure(least, "broken", "at least ")
+        if unsure := sum(each.is_unsure for each in evals):
+            few = "" if unsure == len(evals) else f"{unsure} of these "
+            yield f"{few}{DOUBT.removeprefix(', ')}"
         if blocked := sum(each.transition == "newly_blocked" for each in evals):
             yield f"{blocked} of these {'is' if blocked == 1 else 'are'} blocked"
         if errors:
@@ -263,9 +266,26 @@ class _Writer:
         if until is not None:
             day = say_day(until, self.facts.year)
             aside.append(f"{'; ' * bool(aside)}a look after {day} {until:%H:%M} UTC may decide")
-        rows = tuple(map(self._row, evals))
         title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
-        yield Card("doubt", title, write_line(*aside), (DocumentTable(self.columns, rows),))
+        yield Card(
+            "doubt", title, write_line(*aside), (*self._edited(suspects), *self._rest(evals))
+        )
+
+    def _edited(self, suspects: list[Story]) -> Iterator[Part]:
+        """The unclear evals of edited blocks, each block after the words of its edit."""
+        by_edit = [each for each in suspects if each.cause == "edit"]
+        for block in dict.fromkeys(each.block_id for each in by_edit):
+            its = [each for each in by_edit if each.block_id == block]
+            yield Note(write_line(Span(f"{name_block(its[0])} was edited", "strong")))
+            yield self._show_edit(block)
+            yield DocumentTable(self.columns, tuple(map(self._row, its)))
+
+    def _rest(self, evals: list[Story]) -> Iterator[Part]:
+        its = [
+            each for each in evals if not (each.transition == "suspect" and each.cause == "edit")
+        ]
+        if its:
+            yield DocumentTable(self.columns, tuple(map(self._row, its)))
 
     def _new_failures(self) -> Iterator[Part]:
         """New or edited evals that fail: named, because readers look for failures."""
