@@ -2,7 +2,7 @@ r"""The rates that pages state come from ``_rates.json``, which ``make rates`` w
 
 A number stands in the text, and its name in a comment behind it. So GitHub shows it, too:
 
-- ``98 %<!-- rate: edit: calls at sight that are true | A -->`` is a rate.
+- ``93 %<!-- rate: half benign by eval: called at sight that broke | A -->`` is a rate.
 - ``0.8<!-- limit: broke -->`` is a number that no study measures, such as a threshold.
 - ``80<!-- study: suites -->`` says how the study was made: ``suites``, ``seed``, ``commit``.
 

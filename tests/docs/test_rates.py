@@ -89,7 +89,10 @@ def test_the_page_of_the_study_shows_every_rate() -> None:
             )
             for when in ("after settle", "at a look")
         ),
-        ("edit: calls at sight that are true | A", "edit: calls at sight that are true | shaky"),
+        (
+            "half benign by eval: called at sight that broke | A",
+            "half benign by eval: called at sight that broke | shaky",
+        ),
         ("edit: of these, called after settle | A", "edit: of these, called after settle | shaky"),
         # The naive rule finds more at first sight.
         *(
