@@ -17,11 +17,10 @@ from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.versions import Moment
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import find_era
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.paging import PAGE_SIZE
-from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
