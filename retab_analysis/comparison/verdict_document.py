@@ -104,7 +104,7 @@ class _Writer:
         if name or ids:
             yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
         yield from self.versions() if self.facts.versions else self._run()
-        yield Span(count_noun(len(self.facts.stories), "eval"))
+        yield Span(count_noun(len(self.facts.stories) + self.facts.apart.total(), "eval"))
 
     def versions(self) -> Iterator[Span]:
         if not self.facts.versions:

@@ -337,6 +337,8 @@ def test_two_versions_say_what_was_edited_block_by_block(of_versions: ra.Client)
     ).headline == str(facts.heading)
     assert "0:fold:flaky" in pieces(facts)
     assert view.state.look.reruns == 0
+    assert "<ins" in pieces(facts)["0:body"]
+    assert "<ins" not in view._make_still()["text/html"], "a saved page keeps no words of prompts"
     view.close()
 
 
