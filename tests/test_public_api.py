@@ -65,15 +65,13 @@ SIGNATURES = {
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
     "open_document": "(what, *, workflow_id=None, client=None)",
     "overview": "(workflow_id=None, *, client=None, progress=None)",
-    "plot_comparison": "(comparison, *, versions=None, ax=None)",
-    "plot_durations": (
-        "(runs, *, by='workflow_version_id', every=None, scope='workflow', versions=None, ax=None)"
-    ),
-    "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
-    "plot_pass_rate": (
-        "(runs, by='workflow_version_id', *, every=None, scope='workflow', versions=None, ax=None)"
-    ),
-    "plot_verdicts": "(results, *, by='run_id', versions=None, page=1, ax=None)",
+    "plot_comparison": "(comparison, *, title='auto', ax=None)",
+    "plot_durations": "(runs, *, by='version', every=None, scope=None, edits=None, title='auto', "
+    "ax=None)",
+    "plot_outcomes": "(runs, *, by='run_id', edits=None, title='auto', ax=None)",
+    "plot_pass_rate": "(runs, by='version', *, every=None, scope=None, edits=None, title='auto', "
+    "ax=None)",
+    "plot_verdicts": "(results, *, by='run_id', edits=None, title='auto', page=1, ax=None)",
     "read_csv": "(path, table='runs')",
     "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
     "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, repeat=1, client=None)",

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from retab_analysis.analysis import summarize_runs
+from retab_analysis.analysis.frames import VERSION
 from retab_analysis.plots import axes
 from retab_analysis.plots.columns import find_runs, say_left_out
 from retab_analysis.plots.palette import BLUE, SKY, Style
@@ -34,10 +35,11 @@ _SHARES = (0.5, 0.42)  # of the height: execution, queue
 def plot_durations(
     runs: pl.DataFrame | pl.LazyFrame,
     *,
-    by: str = "workflow_version_id",
+    by: str = VERSION,
     every: str | None = None,
-    scope: str | None = "workflow",
-    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    scope: str | None = None,
+    edits: pl.DataFrame | pl.LazyFrame | None = None,
+    title: str | None = "auto",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the median and the 95th percentile of the durations and the waits of runs.
@@ -49,10 +51,14 @@ def plot_durations(
 
     Args:
         runs: A RUNS frame, ordered in any way.
-        by: The column that makes the groups, your own included.
+        by: The column that makes the groups, your own included; ``"version"`` as in
+            :func:`plot_pass_rate`.
         every: Instead of ``by``: the length of a period, as for :func:`summarize_runs` (``"1w"``).
-        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
-        versions: A VERSIONS frame, for the versions' numbers.
+        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; by default whole runs
+            where there are any.
+        edits: An EDITS frame, for the names of versions and blocks.
+        title: A line above the figure: by default the workflow's name if ``edits`` has it, else its
+            id; None for no such line.
         ax: The axes; by default a new figure. The panel of the queue takes its upper half.
 
     Returns:
@@ -62,14 +68,14 @@ def plot_durations(
 
     Raises:
         ConfigError: An argument cannot be used, or it is not a frame.
-        SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
+        SchemaError: It is not a RUNS frame, or ``edits`` is not an EDITS frame.
 
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", limit=50)
         >>> ra.plot_durations(runs, every="1w").figure.savefig("durations.png")
     """
-    columns, scoped, left = find_runs(runs, by, every, scope, versions)
-    width = 0.0 if every else 1.2 + 0.85 * columns.height
+    columns, scoped, left = find_runs(runs, by, every, scope, edits, title)
+    width = 0.0 if every else columns.width
     ax = axes.prepare_axes(ax, width=width, height=5.0)
     if not columns.height:
         return axes.show_message(ax, "no runs", say_left_out("run", left))
@@ -87,7 +93,8 @@ def plot_durations(
     if few := times.filter(pl.col("n_runs") < _ENOUGH).height:
         places = f"{few} of {times.height} places"
         notes.append(f"fewer than {_ENOUGH} runs at {places}: p95 is near the longest")
-    return axes.conclude(ax, f"Duration of runs {columns.title}", notes, above=queue)
+    what, workflow = f"Duration of runs {columns.title}", columns.workflow
+    return axes.conclude(ax, what, notes, workflow=workflow, above=queue)
 
 
 def _add_panel(ax: Axes) -> Axes:

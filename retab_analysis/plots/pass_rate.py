@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from retab_analysis.analysis import summarize_runs
+from retab_analysis.analysis.frames import VERSION
 from retab_analysis.analysis.summaries import find_standing, is_outage
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import RUN, VERSION, Columns, find_runs, say_left_out
+from retab_analysis.plots.columns import Columns, find_runs, list_edits, mdates, say_left_out
 from retab_analysis.plots.palette import BLUE, NEW, QUIET, SKY, Style
 from retab_analysis.vocabulary import rated_total
 
@@ -25,11 +26,12 @@ _MANY = 40  # more points are drawn smaller
 
 def plot_pass_rate(
     runs: pl.DataFrame | pl.LazyFrame,
-    by: str = "workflow_version_id",
+    by: str = VERSION,
     *,
     every: str | None = None,
-    scope: str | None = "workflow",
-    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    scope: str | None = None,
+    edits: pl.DataFrame | pl.LazyFrame | None = None,
+    title: str | None = "auto",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the pass rate of each version, or with ``every`` over time, with its 95 % interval.
@@ -40,15 +42,19 @@ def plot_pass_rate(
     its rate in figures. If there are too many groups to tell apart, neighbours share a place.
 
     With ``every``, a point is in the middle of its period, and the interval is a band. With
-    ``versions=``, a dashed line marks the publication of each version. The text ``ax.retab_notes``
-    lists the omissions of the figure.
+    ``edits=``, a dotted line marks each edit, and a published version has its name there. The text
+    ``ax.retab_notes`` lists the omissions of the figure.
 
     Args:
         runs: A RUNS frame, ordered in any way.
-        by: The column that makes the groups, your own included.
+        by: The column that makes the groups, your own included. ``"version"`` is the name of the
+            code that ran: ``v5``, ``edit of 29 Nov``; without ``edits=``, ``draft of 29 Nov``.
         every: Instead of ``by``: the length of a period, as for :func:`summarize_runs` (``"1w"``).
-        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
-        versions: A VERSIONS frame, for the versions' numbers.
+        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; by default whole runs
+            where there are any.
+        edits: An EDITS frame, for the names of versions and blocks, and for the marks of edits.
+        title: A line above the figure: by default the workflow's name if ``edits`` has it, else its
+            id; None for no such line.
         ax: The axes; by default a new figure.
 
     Returns:
@@ -56,15 +62,15 @@ def plot_pass_rate(
 
     Raises:
         ConfigError: An argument cannot be used, or it is not a frame.
-        SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
+        SchemaError: It is not a RUNS frame, or ``edits`` is not an EDITS frame.
 
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", limit=100)
-        >>> axes = ra.plot_pass_rate(runs, versions=ra.fetch_versions("wf_invoices"))
+        >>> axes = ra.plot_pass_rate(runs, edits=ra.fetch_edits("wf_invoices"))
         >>> ra.plot_pass_rate(runs, every="1w").figure.savefig("pass_rate.png")
     """
-    columns, scoped, left = find_runs(runs, by, every, scope, versions)
-    wide = 1.2 + 0.85 * columns.height if every is None else 8.0
+    columns, scoped, left = find_runs(runs, by, every, scope, edits, title)
+    wide = columns.width if every is None else 8.0
     ax = axes.prepare_axes(ax, width=wide, height=4.4)
     if not columns.height:
         return axes.show_message(ax, "no runs", say_left_out("run", left))
@@ -73,8 +79,8 @@ def plot_pass_rate(
     quiet = _draw(ax, rates, columns)
     columns.label(ax, quiet=quiet)
     aside = "grey: drafts" if quiet else ""
-    if every is not None and _mark_publications(ax, columns):
-        aside = "dashed: published"
+    if every is not None and columns.edits is not None:
+        aside = "dotted: edits" * mark_edits(ax, columns.edits)
     unrated = rates["n_runs"] - rates["rated_runs"] - rates["n_outages"]
     reasons = {
         "in an outage": int(rates["n_outages"].sum()),
@@ -83,8 +89,8 @@ def plot_pass_rate(
     notes = [*say_left_out("run", reasons | left), *columns.notes]
     if rates.filter("partial", pl.col("pass_rate").is_not_null()).height:
         notes.append("hollow: only runs in which evals are missing")
-    title = f"Pass rate {columns.title}, 95 % intervals"
-    return axes.conclude(ax, title, notes, aside=aside)
+    what, workflow = f"Pass rate {columns.title}, 95 % intervals", columns.workflow
+    return axes.conclude(ax, what, notes, workflow=workflow, aside=aside)
 
 
 def _rate(placed: pl.LazyFrame, scope: str | None) -> pl.DataFrame:
@@ -98,7 +104,9 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     """Returns which points are drawn as drafts."""
     known = rates.drop_nulls("pass_rate")
     places = known["x"].to_list()
-    newest = columns.by in (VERSION, RUN) and places[-1:] == rates["x"].to_list()[-1:]
+    newest = (
+        columns.is_ordered and columns.every is None and places[-1:] == rates["x"].to_list()[-1:]
+    )
     quiet = columns.drafts
     if newest and quiet:
         quiet[-1] = False
@@ -115,7 +123,8 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
         # Intervals are pale: a pale colour is readable on light and dark grounds.
         pale = [(colour, 0.55) for colour in colours]
         ax.vlines(places, low, high, colors=pale, linewidth=3.0 if few else 1.5, zorder=1)
-    ax.plot(places, rate, color=BLUE if is_band else QUIET, linewidth=1 + is_band / 2, zorder=1)
+    if columns.is_ordered:
+        ax.plot(places, rate, color=BLUE if is_band else QUIET, linewidth=1 + is_band / 2, zorder=1)
     sizes = [(70 if few else 12) / (2.2 if colour == QUIET else 1) for colour in colours]
     ground, partial = ax.get_facecolor(), known["partial"]
     fill = [ground if part else each for each, part in zip(colours, partial, strict=True)]
@@ -131,20 +140,23 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     return quiet
 
 
-def _mark_publications(ax: Axes, columns: Columns) -> int:
+def mark_edits(ax: Axes, edits: pl.DataFrame, names: bool = True) -> bool:
+    """A dotted line at each edit; returns whether there is one."""
     (first, last), (low, high) = ax.get_xlim(), ax.get_ylim()
-    known = {at: number for number, at in (columns.versions or {}).values()}
-    shown = sorted((at for at in known if at and first <= at <= last), reverse=True)
+    moments = list_edits(edits)
+    known = dict(zip(mdates.date2num(list(moments)), moments.values(), strict=True))
+    shown = sorted((at for at in known if first <= at <= last), reverse=True)
     free, size = math.inf, axes.measure_font(ax)
     points, scale = 0.85 * size * 72 / ax.figure.dpi, ax.bbox.width / (last - first)
-    ax.set_ylim(bottom=low - (high - low) * 1.6 * size / ax.bbox.height * bool(shown))
+    if names and any(known[at] for at in shown):
+        ax.set_ylim(bottom=low - (high - low) * 1.6 * size / ax.bbox.height)
     for at in shown:
-        ax.axvline(at, color=QUIET, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
-        name = "" if known[at] is None else f"v{known[at]}"
-        if (free - at) * scale > (len(name) + 1) * 0.6 * size:
+        ax.axvline(at, color=QUIET, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
+        name = known[at] if names else ""
+        if name and (free - at) * scale > (len(name) + 1) * 0.6 * size:
             free, style = at, {"fontsize": points, "color": axes.text_colour(ax), **axes.plain()}
             ax.annotate(name, (at, low), (3, -1.4 * points), textcoords="offset points", **style)
-    return len(shown)
+    return bool(shown)
 
 
 def _zoom(ax: Axes, low: Any, high: Any) -> None:

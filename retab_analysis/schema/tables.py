@@ -365,6 +365,7 @@ EDITS = Table(
         ("run_count", Int64, "run_count", "how many runs had it"),
         ("config", String, _json("config_snapshot"), "the configuration, compact JSON"),
         ("workflow_id", String, None, "the workflow"),
+        ("workflow_name", String, None, "its name, if known"),
     ),
 )
 """One row per era of a block's configuration: from one edit to the next."""

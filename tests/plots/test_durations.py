@@ -31,7 +31,7 @@ def test_the_queue_and_the_execution_are_two_panels() -> None:
     ax = plot_durations(frame)
     queue = queue_of(ax)
     assert (ax.get_ylabel(), queue.get_ylabel()) == ("execution\n[min]", "queue\n[s]")
-    assert texts(ax)[:2] == ["v1\n19 May", "v2\n20 May"]
+    assert texts(ax)[:2] == ["draft of\n19 May", "draft of\n20 May"]
     assert queue.get_title(loc="left") == "Duration of runs by version"
     assert legend_texts(queue) == ["median", "p95"]
     assert legend_texts(ax) == []
@@ -46,7 +46,7 @@ def test_the_numbers_are_those_of_the_summary() -> None:
         *(run(f"b{at}", 2, duration_ms=700 * at, workflow_version_id="v2") for at in range(1, 30)),
         run("block", 2, duration_ms=10**6, scope="block"),
     )
-    ax, summary = plot_durations(frame), summarize_runs(frame, scope="workflow")
+    ax, summary = plot_durations(frame, scope="workflow"), summarize_runs(frame, scope="workflow")
     for panel, part in ((ax, "duration_ms"), (queue_of(ax), "queue_ms")):
         unit = 1000 if panel.get_ylabel().endswith("[s]") else 1
         wanted = {
@@ -107,7 +107,7 @@ def test_durations_choose_a_unit(most: int, unit: str) -> None:
 
 def test_what_has_no_durations_yet_says_so() -> None:
     ax = plot_durations(runs(run("a", 1, duration_ms=None, queue_ms=100)))
-    assert texts(ax) == ["v1\n19 May", "no execution times yet"]
+    assert texts(ax) == ["draft of\n19 May", "no execution times yet"]
     assert queue_of(ax).get_ylabel() == "queue\n[ms]"
     assert notes_of(ax)[0] == "left out: 1 run without a duration"
 

@@ -76,7 +76,7 @@ MODULES = {
     "sandbox.store": "Store",
     "sandbox.world.model": "Assertion Child File Workflow World",
     "sandbox.world.world": "build_workflow build_world files_of",
-    "schema": "asserts_the_same BLOCKS COMPARISON CONFIG_CHANGES Datetime EVALS LIVE_BLOCKS RESULTS RESULTS_WITH_PAYLOADS RUNS TABLES Table VERSIONS WORKFLOWS checked describe_condition",
+    "schema": "asserts_the_same BLOCKS COMPARISON CONFIG_CHANGES Datetime EDITS EVALS LIVE_BLOCKS RESULTS RESULTS_WITH_PAYLOADS RUNS TABLES Table VERSIONS WORKFLOWS checked describe_condition",
     "stats.clusters": "find_clusters",
     "stats.student": "t_inside t_quantile",
     "stats.proportions": "wilson_over",
