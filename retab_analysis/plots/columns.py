@@ -12,16 +12,18 @@ import polars as pl
 from matplotlib import dates
 from matplotlib.axes import Axes
 
-from retab_analysis.analysis import summarize_runs
 from retab_analysis.analysis.frames import VERSION, VERSION_ID, read_edits, select_keyed
-from retab_analysis.analysis.summaries import READ, find_period
+from retab_analysis.analysis.result_summaries import READ as READ_RESULTS
+from retab_analysis.analysis.summaries import PERIOD, READ, SCOPES, find_period
+from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.versions import list_names
 from retab_analysis.markup import count_noun
 from retab_analysis.plots.axes import FEW_COLUMNS, label_columns, measure_font
 from retab_analysis.plots.labels import to_one_line
 from retab_analysis.render.text import measure
-from retab_analysis.schema import RUNS
+from retab_analysis.schema import RESULTS, RUNS, Table
+from retab_analysis.vocabulary import MOMENT
 
 RUN = "run_id"
 BLOCKS = ("block_id", "target_block_id")
@@ -97,7 +99,7 @@ class Columns:
         first, last = mdates.date2num([starts.min(), ends.max()])
         ax.set_xlim(first - 0.02 * (last - first), last + 0.06 * (last - first))
         years = {start.year for start in starts}
-        most = max(2, int(ax.bbox.width / (6 if len(years) < 2 else 10) / measure_font(ax)))
+        most = max(2, int(ax.bbox.width / (4.5 if len(years) < 2 else 9) / measure_font(ax)))
         auto = mdates.AutoDateLocator(UTC, minticks=2, maxticks=most)
         by_day = mdates.DayLocator(tz=UTC)  # no hours
         ax.xaxis.set_major_locator(by_day if last - first < 4 else auto)
@@ -138,25 +140,30 @@ class Columns:
         return [several] if self.each > 1 else []
 
 
-def find_runs(
-    runs: object,
+def find_rows(
+    frame: object,
     by: str,
     every: str | None,
     scope: str | None,
     edits: object,
     title: str | None,
+    table: Table = RUNS,
 ) -> tuple[Columns, pl.LazyFrame, dict[str, int]]:
-    """The groups of the runs of a scope, these runs, and the numbers left out, by reason."""
-    lazy = select_keyed(runs, RUNS, by, READ, edits)
-    summarize_runs(lazy, "key", every=every, scope=scope)  # which refuses unusable arguments
-    if every is not None and by != VERSION:
-        raise ConfigError(f"every={every!r} draws over time: leave by={by!r} out")
-    is_scoped = pl.lit(True) if scope is None else (pl.col("scope") == scope).fill_null(False)
+    """The groups of the rows of a scope, these rows, and the numbers left out, by reason."""
+    lazy = select_keyed(frame, table, by, READ if table is RUNS else READ_RESULTS, edits)
+    if scope is not None:
+        check_choice("scope", scope, SCOPES)
+    if table is RESULTS:
+        lazy = lazy.with_columns(created_at=MOMENT)
+    of_run = "scope" if table is RUNS else "run_scope"
+    is_scoped = pl.lit(True) if scope is None else (pl.col(of_run) == scope).fill_null(False)
     is_dated = pl.lit(True) if every is None else pl.col("created_at").is_not_null()
     others, undated = (~is_scoped).sum(), (is_scoped & ~is_dated).sum()
     left = lazy.select(others.alias("of another scope"), undated.alias("without a date")).collect()
     kept = lazy.filter(is_scoped, is_dated)
-    kept = kept if every is None else kept.with_columns(key=find_period(every))
+    if every is not None:
+        kept = kept.with_columns(find_period(every))
+        kept = kept.with_columns(key=PERIOD) if by == VERSION else kept
     columns = replace(find_columns(kept, by, edits, title), every=every)
     return columns, kept, left.row(0, named=True)
 

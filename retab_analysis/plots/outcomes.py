@@ -6,8 +6,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from retab_analysis.analysis.counted_runs import find_standing, was_outage
 from retab_analysis.analysis.frames import count_where, select_keyed
-from retab_analysis.analysis.summaries import find_standing, is_outage
 from retab_analysis.plots import axes
 from retab_analysis.plots.columns import RUN, find_columns, say_left_out
 from retab_analysis.plots.palette import NOT_ENDED, QUIET, STATE_LOOKS, Look
@@ -101,7 +101,7 @@ def plot_outcomes(
 def _count(placed: pl.LazyFrame) -> pl.DataFrame:
     """One row per place ``x``: the results of the runs that count, and the runs that do not."""
     cancelled = (pl.col("status") == "cancelled").fill_null(False)
-    rank = find_standing("workflow") - 4 * is_outage().cast(pl.Int8)
+    rank = find_standing(None, pl.lit(False)) - 4 * was_outage().cast(pl.Int8)
     rank = pl.when(rated_total().is_null()).then(-9).otherwise(rank)
     counts = ~cancelled & (rank == rank.filter(~cancelled).max())
     other = pl.col("total_evals").fill_null(0) - pl.sum_horizontal(*_COUNTS, *_OPEN)

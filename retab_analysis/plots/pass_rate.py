@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from retab_analysis.analysis import summarize_runs
 from retab_analysis.analysis.frames import VERSION
-from retab_analysis.analysis.summaries import find_standing, is_outage
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import Columns, find_runs, list_edits, mdates, say_left_out
+from retab_analysis.plots.columns import Columns, find_rows, say_left_out
 from retab_analysis.plots.palette import BLUE, NEW, QUIET, SKY, Style
-from retab_analysis.vocabulary import rated_total
+from retab_analysis.plots.panels import draw_panels, mark_edits, rate, say_unrated, zoom
+from retab_analysis.schema import RESULTS, RUNS
 
 _THINNEST = 6.0  # pixels of an interval and its gap
-_STEP = 0.05
-_FROM_NOTHING = 0.25  # an axis that would begin lower begins at 0
-_WHOLE = 3
 _MANY = 40  # more points are drawn smaller
+FRAMES = (pl.DataFrame, pl.LazyFrame)
 
 
 def plot_pass_rate(
-    runs: pl.DataFrame | pl.LazyFrame,
+    frame: pl.DataFrame | pl.LazyFrame,
     by: str = VERSION,
     *,
     every: str | None = None,
@@ -36,68 +29,62 @@ def plot_pass_rate(
 ) -> Axes:
     """Draw the pass rate of each version, or with ``every`` over time, with its 95 % interval.
 
-    Rates and Wilson intervals come from :func:`retab_analysis.summarize_runs`. A hollow point has
-    only runs in which evals are missing, so its rate may look better or worse than it is. A version
-    without any ended run has no point. Drafts are grey. The newest point has its own colour, and
-    its rate in figures. If there are too many groups to tell apart, neighbours share a place.
+    Rates and Wilson intervals come from :func:`retab_analysis.summarize_runs` or
+    :func:`retab_analysis.summarize_results`, which leave outages out. A hollow point has only runs
+    in which evals are missing, so its rate may look better or worse than it is. A version without
+    any ended run has no point. Drafts are grey. The newest point has its own colour, and its rate
+    in figures. If there are too many groups to tell apart, neighbours share a place.
 
     With ``every``, a point is in the middle of its period, and the interval is a band. With
-    ``edits=``, a dotted line marks each edit, and a published version has its name there. The text
-    ``ax.retab_notes`` lists the omissions of the figure.
+    ``edits=``, a dotted line marks each edit, and a published version has its name there. With
+    ``every`` and ``by``, each group has a panel of its own, and a block only its own edits. The
+    text ``ax.retab_notes`` lists the omissions of the figure.
 
     Args:
-        runs: A RUNS frame, ordered in any way.
+        frame: A RUNS frame, or a RESULTS frame for groups of results such as ``by="block_id"``.
         by: The column that makes the groups, your own included. ``"version"`` is the name of the
             code that ran: ``v5``, ``edit of 29 Nov``; without ``edits=``, ``draft of 29 Nov``.
-        every: Instead of ``by``: the length of a period, as for :func:`summarize_runs` (``"1w"``).
+        every: Over time: the length of a period, as for :func:`summarize_runs` (``"1w"``).
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; by default whole runs
             where there are any.
         edits: An EDITS frame, for the names of versions and blocks, and for the marks of edits.
         title: A line above the figure: by default the workflow's name if ``edits`` has it, else its
             id; None for no such line.
-        ax: The axes; by default a new figure.
+        ax: The axes; by default a new figure. Panels share their room.
 
     Returns:
-        The axes; the versions are at x = 0, 1, …, and periods at matplotlib's dates.
+        The axes, of panels the first ones; the versions are at x = 0, 1, …, and periods at
+        matplotlib's dates.
 
     Raises:
         ConfigError: An argument cannot be used, or it is not a frame.
-        SchemaError: It is not a RUNS frame, or ``edits`` is not an EDITS frame.
+        SchemaError: It is not a RUNS or RESULTS frame, or ``edits`` is not an EDITS frame.
 
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", limit=100)
         >>> axes = ra.plot_pass_rate(runs, edits=ra.fetch_edits("wf_invoices"))
         >>> ra.plot_pass_rate(runs, every="1w").figure.savefig("pass_rate.png")
     """
-    columns, scoped, left = find_runs(runs, by, every, scope, edits, title)
+    table = RESULTS if isinstance(frame, FRAMES) and "state" in frame.collect_schema() else RUNS
+    columns, rows, left = find_rows(frame, by, every, scope, edits, title, table)
+    if every is not None and by != VERSION:
+        return draw_panels(ax, columns, rows, scope, left)
     wide = columns.width if every is None else 8.0
     ax = axes.prepare_axes(ax, width=wide, height=4.4)
     if not columns.height:
-        return axes.show_message(ax, "no runs", say_left_out("run", left))
+        return axes.show_message(ax, f"no {table.name}", say_left_out(table.noun, left))
     columns = columns.fit(ax, _THINNEST)
-    rates = columns.arrange(ax, _rate(columns.place(scoped), scope))
+    rates = columns.arrange(ax, rate(columns.place(rows), "x", columns, scope))
     quiet = _draw(ax, rates, columns)
     columns.label(ax, quiet=quiet)
     aside = "grey: drafts" if quiet else ""
     if every is not None and columns.edits is not None:
         aside = "dotted: edits" * mark_edits(ax, columns.edits)
-    unrated = rates["n_runs"] - rates["rated_runs"] - rates["n_outages"]
-    reasons = {
-        "in an outage": int(rates["n_outages"].sum()),
-        "that did not complete, or without counts": int(unrated.sum()),
-    }
-    notes = [*say_left_out("run", reasons | left), *columns.notes]
+    notes = [*say_left_out(table.noun, say_unrated(rates) | left), *columns.notes]
     if rates.filter("partial", pl.col("pass_rate").is_not_null()).height:
         notes.append("hollow: only runs in which evals are missing")
     what, workflow = f"Pass rate {columns.title}, 95 % intervals", columns.workflow
     return axes.conclude(ax, what, notes, workflow=workflow, aside=aside)
-
-
-def _rate(placed: pl.LazyFrame, scope: str | None) -> pl.DataFrame:
-    is_rated = ~is_outage() & rated_total().is_not_null()
-    best = find_standing(scope or "workflow").filter(is_rated).max()
-    partial = placed.group_by("x").agg(partial=best != _WHOLE).collect()
-    return summarize_runs(placed, "x", scope=scope).collect().join(partial, on="x")
 
 
 def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
@@ -129,7 +116,7 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     ground, partial = ax.get_facecolor(), known["partial"]
     fill = [ground if part else each for each, part in zip(colours, partial, strict=True)]
     ax.scatter(places, rate, s=sizes, color=fill, edgecolors=colours, linewidths=1.3, zorder=3)
-    _zoom(ax, known["pass_rate_low"].min(), known["pass_rate_high"].max())
+    zoom(ax, known["pass_rate_low"].min(), known["pass_rate_high"].max())
     axes.frame_values(ax)
     if newest:
         size = 1.1 * axes.measure_font(ax) * 72 / ax.figure.dpi
@@ -138,33 +125,3 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
         said = f"{rate[-1]:.1%}".replace(".0%", "%")
         ax.annotate(said, (places[-1], rate[-1]), (0.8 * size, 0), **place, **words, **axes.plain())
     return quiet
-
-
-def mark_edits(ax: Axes, edits: pl.DataFrame, names: bool = True) -> bool:
-    """A dotted line at each edit; returns whether there is one."""
-    (first, last), (low, high) = ax.get_xlim(), ax.get_ylim()
-    moments = list_edits(edits)
-    known = dict(zip(mdates.date2num(list(moments)), moments.values(), strict=True))
-    shown = sorted((at for at in known if first <= at <= last), reverse=True)
-    free, size = math.inf, axes.measure_font(ax)
-    points, scale = 0.85 * size * 72 / ax.figure.dpi, ax.bbox.width / (last - first)
-    if names and any(known[at] for at in shown):
-        ax.set_ylim(bottom=low - (high - low) * 1.6 * size / ax.bbox.height)
-    for at in shown:
-        ax.axvline(at, color=QUIET, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
-        name = known[at] if names else ""
-        if name and (free - at) * scale > (len(name) + 1) * 0.6 * size:
-            free, style = at, {"fontsize": points, "color": axes.text_colour(ax), **axes.plain()}
-            ax.annotate(name, (at, low), (3, -1.4 * points), textcoords="offset points", **style)
-    return bool(shown)
-
-
-def _zoom(ax: Axes, low: Any, high: Any) -> None:
-    bottom, top = (0.0, 1.0) if low is None or high is None else (low, high)
-    bottom = math.floor(bottom / _STEP) * _STEP
-    top = min(1.0, math.ceil(top / _STEP) * _STEP)
-    bottom = 0.0 if bottom <= _FROM_NOTHING else bottom
-    beyond = 0.03 * (top - bottom)
-    ax.set_ylim(bottom - beyond * (bottom == 0), top + beyond)
-    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
