@@ -17,6 +17,7 @@ from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.checks.week import (
     BLOCKS,
+    UNREAD,
     USUAL,
     History,
     Periods,
@@ -27,8 +28,8 @@ from retab_analysis.checks.week import (
 )
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import WORDS
+from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.situations import write_heading
-from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch import fetch_runs, fetch_workflows
 from retab_analysis.fetch.lists import resolve_named
 from retab_analysis.fetch.params import check_text, client_or_default
@@ -250,19 +251,17 @@ def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, tren
     flow = workflow["workflow_id"]
     source = open_source(client, flow, progress=False)
     kept, evals = Memory(source), source.saved.height
-    told = {name: workflow[name] for name in ("workflow_id", "name")}
-    told |= {"n_evals": evals, "read_at": client.api_time, "mark": "○"}
+    told = {"workflow_id": flow, "name": workflow["name"], "n_evals": evals}
+    told |= {"read_at": client.api_time, "mark": "○"}
     if kept.listing.present.is_empty():
         return Seen(told | {"headline": "○ No run yet" if evals else "○ No evals yet"})
     verdict = make_verdict(Question(), kept, progress=False).comparison
-    gate, facts = verdict.gate(), inside(verdict).facts()
+    facts = inside(verdict).facts()
     history = read_history(kept, span, trends=trends)
     last_days = [each.until for each in inside(verdict).sides.accepted.accepted if each.until]
     broken = facts.of(*BROKEN)
-    told |= {"headline": verdict.headline, "mark": verdict.headline[0], "version": facts.version}
-    told |= {"exit_code": gate.exit_code, "broken": len(broken), "accepted": len(facts.accepted)}
     return Seen(
-        told | {"unclear": len(facts.of("suspect"))},
+        told | _tell_verdict(verdict, verdict.gate()),
         list_unwell(verdict, flow),
         facts.notes,
         replace(history, heading=write_heading(facts), until=min(last_days, default=None)),
@@ -273,9 +272,35 @@ def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, tren
     )
 
 
-def _tell_unread(workflow: Mapping[str, Any], error: RetabAnalysisError) -> dict[str, Any]:
+def _tell_verdict(verdict: Comparison, gate: Gate) -> dict[str, Any]:
+    facts = inside(verdict).facts(gate)
+    headline = str(write_heading(facts))
+    told: dict[str, Any] = {"headline": headline, "mark": headline[0], "version": facts.version}
+    counts = {"broken": facts.of(*BROKEN), "unclear": facts.of("suspect")}
+    told |= {name: len(its) for name, its in (counts | {"accepted": facts.accepted}).items()}
+    return told | {"exit_code": gate.exit_code}
+
+
+def _tell_unread(workflow: Mapping[str, Any], error: object) -> dict[str, Any]:
     told = {name: workflow[name] for name in ("workflow_id", "name")}
-    return told | {"mark": "–", "headline": f"– Not read: {one_line(str(error), 200)}"}
+    return told | {"mark": UNREAD, "headline": f"{UNREAD} Not read: {one_line(str(error), 200)}"}
+
+
+def index_checks(
+    checked: Mapping[str, tuple[Comparison, Gate] | str], links: Mapping[str, str]
+) -> Week:
+    """The page of some checks with links to their reports; of one without answer, why."""
+    rows: list[dict[str, Any]] = []
+    for flow, answer in checked.items():
+        if isinstance(answer, str):
+            rows.append(_tell_unread({"workflow_id": flow, "name": None}, answer))
+            continue
+        known = inside(answer[0]).sides.around.workflow
+        name = None if known is None or known.is_empty() else known["name"][0]
+        told = {"workflow_id": flow, "name": name, "n_evals": answer[0].evals.height}
+        rows.append(told | _tell_verdict(*answer))
+    frame = pl.DataFrame(rows, schema=OVERVIEW)
+    return make_week(frame, BLOCKS.to_frame(), {}, None, links=links)
 
 
 def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:

@@ -24,6 +24,8 @@ from retab_analysis.schema import ERAS, RUNS
 PERIODS = 13
 _ONE_DAY = timedelta(days=1)
 USUAL = "1w"
+UNREAD = "–"
+"""The mark of a workflow that could not be read."""
 BLOCKS = pl.Schema(
     {
         **dict.fromkeys(("workflow_id", "block_id", "block_label"), pl.String()),
@@ -172,6 +174,7 @@ def make_week(
     histories: Mapping[str, History],
     span: Periods | None,
     since_edit: int = 0,
+    links: Mapping[str, str] | None = None,
 ) -> Week:
     """The page of some workflows, from the rows of an overview."""
     rows = frame.to_dicts()
@@ -197,17 +200,23 @@ def make_week(
         badge,
         tone,
         titles,
-        tuple(_make_row(each, histories.get(each["workflow_id"]), span) for each in rows),
+        tuple(
+            replace(
+                _make_row(each, histories.get(each["workflow_id"]), span),
+                link=(links or {}).get(each["workflow_id"], ""),
+            )
+            for each in rows
+        ),
         tuple(_make_blocks(frame, blocks, histories, span)) if span is not None else (),
         _say_read(histories.values()) if has_trends else "",
-        f"Failing: {', '.join(failing)}." if failing else "No gate fails." if asked else "",
+        f"Failing: {'; '.join(failing)}." if failing else "No gate fails." if asked else "",
     )
 
 
 def head_up(rows: Sequence[Mapping[str, Any]], since_edit: int = 0) -> Heading:
     """One line about all workflows; it claims nothing of those that were not read."""
     asked = [each for each in rows if each["exit_code"] in (0, 1, 2)]
-    unread = sum(each["mark"] == "–" for each in rows)
+    unread = sum(each["mark"] == UNREAD for each in rows)
     rest = f"; {count_noun(unread, 'workflow')} could not be read" if unread else ""
     broken, n = sum(each["broken"] or 0 for each in asked), len(asked)
     which = sum(bool(each["broken"]) for each in asked)

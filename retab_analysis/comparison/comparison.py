@@ -608,8 +608,8 @@ def write_report(
         >>> ra.write_report(verdict, "report.md", values=True)  # with the customers' data
         >>> ra.write_report(ra.overview(every="1w"), "week.html")
     """
-    week = getattr(what, "_week", None)
-    if not isinstance(what, Comparison) and not isinstance(week, Week):
+    week = week_of(what)
+    if not isinstance(what, Comparison) and week is None:
         given = type(what).__name__
         raise ConfigError(f"expected ra.check(…) or ra.overview(…), got {given}")
     check_flag("values", values)
@@ -619,7 +619,7 @@ def write_report(
     suffix = target.suffix.lower()
     if suffix not in (".md", ".html"):
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
-    if isinstance(week, Week):
+    if week is not None:
         page = week_to_markdown(week) if suffix == ".md" else week_to_page(week)
     elif isinstance(what, Comparison):
         document = inside(what).document(Door(values), gate)
@@ -627,3 +627,9 @@ def write_report(
             to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
         )
     save(target, page.encode())
+
+
+def week_of(what: object) -> Week | None:
+    """The page of an overview."""
+    week = getattr(what, "_week", None)
+    return week if isinstance(week, Week) else None
