@@ -231,9 +231,7 @@ def overview(
 
 def _sum_up(seen: list[Seen], span: Periods, *, is_single: bool) -> Overview:
     told = [each.told | sum_up(each.history, span) for each in seen]
-    frame = pl.DataFrame(told, schema=OVERVIEW)
-    gravity = pl.col("exit_code").replace_strict({1: 0, 2: 1, 0: 2}, default=3)
-    frame = frame.sort(gravity, pl.col("broken", "unclear").neg(), maintain_order=True)
+    frame = _order(pl.DataFrame(told, schema=OVERVIEW))
     histories, blocks = {}, [BLOCKS.to_frame()]
     for each in seen:
         flow = each.told["workflow_id"]
@@ -245,6 +243,12 @@ def _sum_up(seen: list[Seen], span: Periods, *, is_single: bool) -> Overview:
     if is_single:
         return Overview(seen[0].unwell, frame, *rest)
     return Overview(frame, None, *rest)
+
+
+def _order(frame: pl.DataFrame) -> pl.DataFrame:
+    """The worst first."""
+    gravity = pl.col("exit_code").replace_strict({1: 0, 2: 1, 0: 2}, default=3)
+    return frame.sort(gravity, pl.col("broken", "unclear").neg(), maintain_order=True)
 
 
 def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, trends: bool) -> Seen:
@@ -299,7 +303,7 @@ def index_checks(
         name = None if known is None or known.is_empty() else known["name"][0]
         told = {"workflow_id": flow, "name": name, "n_evals": answer[0].evals.height}
         rows.append(told | _tell_verdict(*answer))
-    frame = pl.DataFrame(rows, schema=OVERVIEW)
+    frame = _order(pl.DataFrame(rows, schema=OVERVIEW))
     return make_week(frame, BLOCKS.to_frame(), {}, None, links=links)
 
 

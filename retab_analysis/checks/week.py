@@ -179,11 +179,12 @@ def make_week(
     """The page of some workflows, from the rows of an overview."""
     rows = frame.to_dicts()
     has_trends = any(each.blocks is not None for each in histories.values())
-    length = "period" if span is None else _say_length(span)
-    titles: tuple[str, ...] = (f"this {length}", *TITLES)
-    if span is not None and has_trends:
+    titles: tuple[str, ...] = ()
+    if span is not None:
+        length = _say_length(span)
         days = f"{_say_day(span.starts[0])} to {_say_day(span.end, last=True)}"
-        titles = (f"pass rate by {length}, {days}", *titles)
+        titles = (f"pass rate by {length}, {days}",) if has_trends else ()
+        titles = (*titles, f"this {length}", *TITLES)
     asked = [each for each in rows if each["exit_code"] in (0, 1, 2)]
     failing = [_name(each) for each in asked if each["exit_code"] == 1]
     open_ones = [each for each in asked if each["exit_code"] == 2]
@@ -281,15 +282,17 @@ def _make_row(row: Mapping[str, Any], history: History | None, span: Periods | N
     about = " · ".join(filter(None, (row["version"], evals)))
     if span is None or history is None or (not row["runs"] and row["pass_rate_before"] is None):
         return WeekRow(_name(row), about, heading)
+    rate, change = _say_rate(row["pass_rate"]), _say_change(row)
+    took, before = (_say_time(row[f"duration_ms_p95{each}"]) for each in ("", "_before"))
+    runs, used, triggers = row["runs"], row["evals_used"], _say_triggers(history, span)
+    n = row["accepted"] or 0
+    last = f"last day {_say_day(history.until)}" if history.until and n else ""
+    counted = f"{count_noun(runs, 'run')}, {count_noun(used, 'eval')} used{_aside(triggers)}"
     figures = (
-        Figure(_say_rate(row["pass_rate"]), "", _say_change(row)),
-        Figure(_say_time(row["duration_ms_p95"]), "", _say_before(row["duration_ms_p95_before"])),
-        Figure(str(row["runs"]), f" · {row['evals_used']:,}", _say_triggers(history, span)),
-        Figure(
-            "",
-            str(row["accepted"] or "none"),
-            f"last day {_say_day(history.until)}" if history.until and row["accepted"] else "",
-        ),
+        Figure(rate, "", change, f"{rate} this {_say_length(span)}{_aside(change)}"),
+        Figure(took, "", f"before: {before}", f"p95 {took}{_aside(f'before: {before}')}"),
+        Figure(str(runs), f" · {used:,}", triggers, counted),
+        Figure("", str(n or "none"), last, f"{n} accepted{_aside(last)}" if n else ""),
     )
     trend = None
     if history.blocks is not None:
@@ -349,8 +352,8 @@ def _say_change(row: Mapping[str, Any]) -> str:
     return f"{'+' if points > 0 else '−'}{count_noun(abs(points), 'point')}"
 
 
-def _say_before(milliseconds: int | None) -> str:
-    return "" if milliseconds is None else f"before: {_say_time(milliseconds)}"
+def _aside(said: str) -> str:
+    return f" ({said})" if said else ""
 
 
 def _say_time(milliseconds: int | None) -> str:
@@ -365,6 +368,6 @@ def _say_time(milliseconds: int | None) -> str:
 def _say_triggers(history: History, span: Periods) -> str:
     now = history.runs.filter(pl.col("created_at") >= span.starts[-1])
     counted = Counter(_TRIGGERS.get(each or "", each or "unknown") for each in now["trigger_type"])
-    if len(counted) == 1:
+    if len(counted) == 1 and now.height > 1:
         return f"all {next(iter(counted))}"
     return ", ".join(f"{n} {word}" for word, n in counted.most_common(3))

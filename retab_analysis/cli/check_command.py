@@ -91,7 +91,7 @@ def _check_each(
     counts = [f"{n} {_CODES[each]}" for each in GRAVEST if (n := [*codes.values()].count(each))]
     console.say(f"{count_noun(len(answers), 'workflow')}: {', '.join(counts)}.")
     if failing := [one_line(each) for each, its in codes.items() if its == FAILS]:
-        console.say(f"Failing: {', '.join(failing)}.")
+        console.say(f"Failing: {'; '.join(failing)}.")
     return code
 
 

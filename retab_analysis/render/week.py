@@ -31,14 +31,12 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number in bold, the rest of its line, and a line below."""
+    """A number in bold, the rest of its line, and a line below; or all in words."""
 
     strong: str = ""
     rest: str = ""
     below: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.strong}{self.rest}" + (f" ({self.below})" if self.below else "")
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def _write(week: Week) -> Iterator[Html]:
     rows = (
         tag("div", *_write_row(row, week.titles), class_="w-row", role="row") for row in week.rows
     )
-    css = "w-table" if has_trends else "w-table w-brief"
+    css = "w-table" if has_trends else "w-table w-brief" if week.titles else "w-table w-index"
     yield tag(
         "div", tag("div", *heads, class_="w-heads", role="row"), *rows, class_=css, role="table"
     )
@@ -213,14 +211,12 @@ def week_to_markdown(week: Week) -> str:
     gap = " " if head.rest.startswith(" ") else ""
     lines = [f"{strong}{gap}{markdown(head.rest)}", ""]
     lines += [markdown(context), ""]
-    lines += [_mark_down(row, week.titles[-FIGURES:]) for row in week.rows]
+    lines += map(_mark_down, week.rows)
     lines += ["", markdown(week.last)] if week.last else []
     return "\n".join(lines) + "\n"
 
 
-def _mark_down(row: WeekRow, titles: Sequence[str]) -> str:
-    told = [f"{row.heading.strong}{row.heading.rest}"]
-    told += [
-        f"{title}: {each}" for title, each in zip(titles, row.figures, strict=False) if str(each)
-    ]
-    return f"- {row.heading.sign} **{markdown(row.name)}**: {markdown(' · '.join(told))}"
+def _mark_down(row: WeekRow) -> str:
+    told = [f"{row.heading.strong}{row.heading.rest}", *(each.said for each in row.figures)]
+    said = " · ".join(each for each in told if each)
+    return f"- {row.heading.sign} **{markdown(row.name)}**: {markdown(said)}"
