@@ -26,7 +26,7 @@ from retab_analysis.comparison.accepted import (
     write_accepted,
 )
 from retab_analysis.comparison.config_changes import Edits, find_spans
-from retab_analysis.comparison.detail import WHOLE
+from retab_analysis.comparison.detail import WHOLE, explain_eval
 from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
@@ -506,9 +506,20 @@ class Comparison:
         edits = self._compared.sides.around.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes
 
-    def explain(self) -> str:
-        """Explain in sentences: both sides, how sure the breaks are, the pass rates."""
-        return self._compared.explain()
+    def explain(self, eval: str | None = None) -> str:
+        """Explain in sentences: both sides, how sure the breaks are, the pass rates; or one eval.
+
+        Args:
+            eval: Only this eval, by its id or its name: what became of it and why, what it was and
+                got, where these differ, and its last runs.
+
+        Raises:
+            ConfigError: There is no such eval.
+        """
+        if eval is None:
+            return self._compared.explain()
+        story, year = self._compared.story_of(eval), find_year(self._compared.sides.candidate)
+        return "\n".join(explain_eval(story, year, values=shows_values()))
 
     def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold.
