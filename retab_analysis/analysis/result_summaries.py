@@ -32,8 +32,8 @@ _COLUMNS = (
     *("pass_rate", "pass_rate_low", "pass_rate_high", "duration_ms_p50", "duration_ms_p95"),
 )
 READ = (*READ_OF_RESULTS, "duration_ms")
-# The prefix of keys between the first step and the last: they may have the name of our columns.
-_KEY = "retab_analysis key "
+# The prefix of our own names between the first step and the last.
+_OURS = "retab_analysis "
 
 
 def summarize_results(
@@ -104,9 +104,12 @@ def count_results(
     scope: str | None,
 ) -> pl.LazyFrame:
     """Count results by keys; those ``of_runs`` are the same for all results of a run."""
-    groups = {key: f"{_KEY}{at}" for at, key in enumerate(keys)}
-    read = lazy.with_columns(pl.col(key).alias(own) for key, own in groups.items())
-    known = describe_runs(read.select(*groups.values(), *READ))
+    # A key may have the name of a column that is read, or begin like polars' patterns; only
+    # ``rename`` treats it as a name.
+    groups = {key: f"{_OURS}key {at}" for at, key in enumerate(keys)}
+    read = lazy.with_columns(pl.col(name).alias(_OURS + name) for name in READ).rename(groups)
+    named = (pl.col(_OURS + name).alias(name) for name in READ)
+    known = describe_runs(read.select(*groups.values(), *named))
     if scope is not None:
         known = known.filter(pl.col("scope") == scope)
     period = [] if every is None else [PERIOD]
@@ -122,8 +125,8 @@ def count_results(
     )
     failures = [] if period else [-pl.sum_horizontal(NOT_PASSING)]
     ordered = rated.sort(*period, *failures, *groups.values(), nulls_last=True)
-    named = ordered.select(*groups.values(), *period, *_COLUMNS)
-    return named.rename({own: key for key, own in groups.items()})
+    told = ordered.select(*groups.values(), *period, *_COLUMNS)
+    return told.rename({own: key for key, own in groups.items()})
 
 
 def _aggregates() -> list[pl.Expr]:

@@ -14,7 +14,7 @@ from matplotlib.colors import same_color
 from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
-from support.frames import START, edits, run, runs
+from support.frames import START, edits, result, results, run, runs
 from support.plotted import OF_FRAMES, Plot, notes_of, some, texts, title_of
 
 from retab_analysis import (
@@ -23,6 +23,7 @@ from retab_analysis import (
     plot_durations,
     plot_outcomes,
     plot_pass_rate,
+    summarize_results,
     summarize_runs,
 )
 
@@ -47,7 +48,8 @@ def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:
     assert "draft of\n23 May" in texts(plot_pass_rate(frame))
     none = plot_pass_rate(frame, scope="block")
     assert texts(none) == ["no runs\nleft out: 5 runs of another scope"]
-    left = "left out: 1 run that did not complete, or without counts, 1 run of another scope"
+    left = "left out: 1 run of a part, that did not complete, or without counts, "
+    left += "1 run of another scope"
     assert notes_of(ax) == (left,)
 
 
@@ -111,7 +113,7 @@ def test_a_partial_run_does_not_embellish_a_version_that_has_a_complete_one(
     ax = plot_pass_rate(runs(whole, partial("part", 2, passed=32, failed=1, **more)))
     assert points_of(ax) == [pytest.approx(75 / 95)]
     assert hollow_points(ax) == []
-    assert notes_of(ax) == ("left out: 1 run that did not complete, or without counts",)
+    assert notes_of(ax)[0].startswith("left out: 1 run of a part, that did not complete")
 
 
 def test_a_version_of_partial_runs_alone_has_a_hollow_point() -> None:
@@ -244,3 +246,28 @@ def test_a_single_period_has_its_interval_all_the_same() -> None:
     (interval,) = (each for each in ax.collections if isinstance(each, LineCollection))
     low, high = proportion_confint(8, 10, method="wilson")
     assert [y for _, y in interval.get_segments()[0]] == pytest.approx([low, high])
+
+
+def test_with_a_group_and_a_period_each_group_has_a_panel() -> None:
+    rows = [
+        result(f"e{at}", state, day, block_id="ab"[at % 2], run_scope="workflow")
+        for day in (0, 1, 8, 15)
+        for at, state in enumerate(("passed", "failed", "passed", "passed"))
+    ]
+    known = edits(("a", 2, [1]), ("b", 9, []))
+    frame = results(*rows)
+    ax = plot_pass_rate(frame, by="block_id", every="1w", edits=known)
+    panels = ax.get_figure(True).axes
+    assert [each.texts[0].get_text() for each in panels] == ["label of a", "label of b"]
+    assert [each.texts[1].get_text() for each in panels] == ["100%", "50%"]
+    summary = summarize_results(frame, every="1w")
+    for panel, block in zip(panels, "ab", strict=True):
+        drawn = panel.lines[0].get_ydata()
+        assert list(drawn) == summary.filter(block_id=block)["pass_rate"].to_list()
+        marks = [each for each in panel.get_lines() if each.get_linestyle() not in ("-", "None")]
+        assert [num2date(each.get_xdata()[0]) for each in marks] == [
+            START + timedelta(days=2 if block == "a" else 9)
+        ]
+    assert title_of(ax) == "Pass rate by block over time, 95 % intervals; dotted: edits"
+    assert {each.get_ylim() for each in panels} == {ax.get_ylim()}
+    assert points_of(plot_pass_rate(frame, every="1w")) == [0.75, 0.75, 0.75]
