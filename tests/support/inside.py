@@ -13,6 +13,7 @@ MODULES = {
     "": "analysis errors markup progress widgets wire",
     "checks.open_document": "OpenedDocument",
     "checks.overview": "OVERVIEW Overview UNWELL",
+    "checks.week": "BLOCKS=BLOCKS_OF_OVERVIEW",
     "archive": "database=archive_database",
     "analysis": "states",
     "analysis.conclusions": "NEEDED",
