@@ -83,12 +83,12 @@ def runs(n: int) -> pl.DataFrame:
     return pl.DataFrame([run(dice, at, 5 * n) for at in range(5 * n)], schema=RUNS.schema)
 
 
-def edits(n: int) -> pl.DataFrame:
-    """An EDITS frame of a block that was edited for each version; every third one is published."""
+def edits(n: int, blocks: int = 1) -> pl.DataFrame:
+    """An EDITS frame: a block was edited for each version; every third one is published."""
     rows = [
         {
-            "block_id": "extract_lines",
-            "block_label": "extract_lines",
+            "block_id": f"block_{at % blocks}",
+            "block_label": BLOCKS[at % blocks],
             "first_seen_at": START + timedelta(hours=70 * at - 1),
             "last_seen_at": START + timedelta(hours=70 * (at + 1) - 2),
             "config_fingerprint": f"configuration {at}",
@@ -195,8 +195,12 @@ def main() -> None:
     def known(n: int, **how: Any) -> tuple[pl.DataFrame, dict[str, Any]]:
         return runs(n), {"edits": edits(n), **how}
 
+    def by_block(n: int) -> tuple[pl.DataFrame, dict[str, Any]]:
+        return results(n, 40), {"by": "block_id", "every": "1w", "edits": edits(10, 4)}
+
     draw("pass_rate", plots.plot_pass_rate, VERSIONS_OF, known)
     draw("pass_rate_over_time", plots.plot_pass_rate, VERSIONS_OF, lambda n: known(n, **weekly))
+    draw("pass_rate_by_block", plots.plot_pass_rate, EVALS_OF, by_block)
     draw("outcomes", plots.plot_outcomes, VERSIONS_OF, lambda n: (runs(n), {}))
     draw("outcomes_by_version", plots.plot_outcomes, VERSIONS_OF, lambda n: known(n, **by_version))
     draw("durations", plots.plot_durations, VERSIONS_OF, known)

@@ -102,7 +102,11 @@ def conclude(
     size = min(float(own), 1.25 * measure_font(ax) * dots)
     across = top.bbox.width * dots / size * (panels or 1)
     pad = (LINE + 0.3) * size if panels else None
-    named, short = (clip(each, max(10, int(across / _BOLD))) for each in (workflow, title))
+    wide = _CHARACTER if workflow else _BOLD
+    named, short = (
+        clip(workflow, max(10, int(across / _BOLD))),
+        clip(title, max(10, int(across / wide))),
+    )
     style: Style = {"fontsize": size, "color": text_colour(ax), "va": "baseline"}
     bold: Style = {**style, "fontweight": "bold"}
     top.set_title(short, loc="left", pad=pad, **(style if named else bold), **plain(short))

@@ -30,6 +30,7 @@ BLOCKS = ("block_id", "target_block_id")
 mdates: Any = dates  # which has no types
 _NOUNS = {VERSION_ID: "version", RUN: "run", **dict.fromkeys(BLOCKS, "block")}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS_APART = 60  # days from which on ticks are the first of a month
 _LONGEST = 24  # characters of a label in a figure of its own
 _DRAFTS = ("edit of ", "draft of ")
 
@@ -100,7 +101,9 @@ class Columns:
         ax.set_xlim(first - 0.02 * (last - first), last + 0.06 * (last - first))
         years = {start.year for start in starts}
         most = max(2, int(ax.bbox.width / (4.5 if len(years) < 2 else 9) / measure_font(ax)))
-        auto = mdates.AutoDateLocator(UTC, minticks=2, maxticks=most)
+        # Days of a month are no multiples of one another: 31 May would touch 1 June.
+        of_months: dict[str, Any] = {"interval_multiples": last - first > _MONTHS_APART}
+        auto = mdates.AutoDateLocator(UTC, minticks=2, maxticks=most, **of_months)
         by_day = mdates.DayLocator(tz=UTC)  # no hours
         ax.xaxis.set_major_locator(by_day if last - first < 4 else auto)
         ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at, UTC), years))

@@ -74,7 +74,7 @@ def draw_panels(
     shared: dict[str, Any] = {"sharex": ax, "sharey": ax, "facecolor": ax.get_facecolor()}
     panels = [ax, *(ax.figure.add_subplot(grid[at], **shared) for at in range(1, keys.height))]
     time = Columns(VERSION, rates.select(key=PERIOD).unique(), every=columns.every)
-    names = shorten_names(columns.name_all(), int(ax.bbox.width / 0.54 / axes.measure_font(ax)) - 6)
+    names = shorten_names(columns.name_all(), int(ax.bbox.width / 0.5 / axes.measure_font(ax)) - 5)
     known = rates.drop_nulls("pass_rate")
     time.arrange(ax, time.keys.with_columns(x=pl.lit(0)))
     zoom(ax, known["pass_rate"].min(), known["pass_rate"].max())
@@ -91,7 +91,7 @@ def draw_panels(
     notes = say_left_out(noun, say_unrated(rates) | left)
     if columns.keys.height > keys.height:
         notes += say_left_out(columns.noun, {"": columns.keys.height - keys.height})
-    what = f"Pass rate by {columns.noun} over time, 95 % intervals" + "; dotted: edits" * marked
+    what = f"Pass rate by {columns.noun} over time" + "; dotted: edits" * marked
     return axes.conclude(ax, what, notes, workflow=columns.workflow, panels=across)
 
 

@@ -268,6 +268,6 @@ def test_with_a_group_and_a_period_each_group_has_a_panel() -> None:
         assert [num2date(each.get_xdata()[0]) for each in marks] == [
             START + timedelta(days=2 if block == "a" else 9)
         ]
-    assert title_of(ax) == "Pass rate by block over time, 95 % intervals; dotted: edits"
+    assert title_of(ax) == "Pass rate by block over time; dotted: edits"
     assert {each.get_ylim() for each in panels} == {ax.get_ylim()}
     assert points_of(plot_pass_rate(frame, every="1w")) == [0.75, 0.75, 0.75]
