@@ -80,7 +80,7 @@ def test_over_time_a_period_is_at_its_middle() -> None:
     assert title_of(queue_of(ax)) == "Duration of runs over time"
     figure_of(ax).canvas.draw()
     days = [each.get_text() for each in ax.get_xticklabels()]
-    assert "1 Jun" in days
+    assert "5 Jun" in days
     assert all(each.split()[1] in ("May", "Jun") for each in days)
     with pytest.raises(ConfigError, match="every must be"):
         plot_durations(frame, every="soon")

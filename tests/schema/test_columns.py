@@ -214,7 +214,7 @@ def test_what_is_no_frame_of_a_table_is_said() -> None:
     assert RUNS.mismatch(frame.schema) is None
     first = ", ".join(frame.columns[:8])
     assert RUNS.mismatch({}) == (
-        f"not a RUNS frame: it has no column {first} and 24 more; it has no columns"
+        f"not a RUNS frame: it has no column {first} and 25 more; it has no columns"
     )
     other = frame.cast({"passed": pl.String}).select("passed")
     assert RUNS.mismatch(other.schema, ["passed", "ok"]) == (
