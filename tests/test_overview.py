@@ -210,7 +210,7 @@ def test_the_page_has_the_weeks_and_can_be_given_away(
         assert all(each in said.splitlines()[-1] for each in failing)
         assert "left out of rates and durations" in said
     assert len(message.splitlines()) < 16
-    with pytest.raises(ra.ConfigError, match=r"expected ra\.check"):
+    with pytest.raises(ra.ConfigError, match=r"expected a comparison from ra\.check"):
         ra.write_report(week.frame, tmp_path / "no.html")
 
 

@@ -210,7 +210,7 @@ def overview(
         say(f"There is no workflow. {client.describe_environment()}.")
     shown = choose_progress(progress, "Looking at workflows", "workflows")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
-    newest = fetch_runs(None if workflow_id is None else found, limit=1, **asked)
+    newest = fetch_runs(limit=1, **asked)
     last: datetime | None = newest.select(pl.col("created_at").max()).item()
     span = Periods.until(last or client.api_time, every or USUAL)
     has_trends = every is not None

@@ -622,7 +622,7 @@ def write_report(
     week = week_of(what)
     if not isinstance(what, Comparison) and week is None:
         given = type(what).__name__
-        raise ConfigError(f"expected ra.check(…) or ra.overview(…), got {given}")
+        raise ConfigError(f"expected a comparison from ra.check(…) or an overview, got {given}")
     check_flag("values", values)
     if not isinstance(gate, Gate | None):
         raise ConfigError(f"gate: expected comparison.gate(), got {type(gate).__name__}")
