@@ -82,6 +82,8 @@ def test_what_broke_why_and_its_past(api: LetteredApi) -> None:
     assert not any(is_error for is_error, _ in answers)
     board, one, verdict, broken, fine, past, own = (json.loads(text) for _, text in answers)
     assert [(each["workflow_id"], each["n_evals"]) for each in board["workflows"]] == [(FLOW, 8)]
+    for each in (*one["workflows"], *board["workflows"]):
+        assert each.pop("read_at")
     assert one["workflows"] == board["workflows"]
     assert {"total"} <= {each["eval_id"] for each in one["evals"]}
     assert verdict["headline"] == api.check().headline

@@ -81,7 +81,7 @@ def test_the_worst_comes_first(board: Overview) -> None:
 def test_one_workflow_by_its_id_or_its_name(board: Overview, client: ra.Client) -> None:
     row = board.frame.filter(workflow_id="wf_invoices")
     one = ra.overview("wf_invoices", client=client, progress=False)
-    assert one.workflow.equals(row)
+    assert one.workflow.drop("read_at").equals(row.drop("read_at"))
     assert set(one.frame["workflow_id"]) == {"wf_invoices"}
     named = ra.overview(row["name"].item(), client=client, progress=False)
     assert named.frame.equals(one.frame)
