@@ -90,7 +90,8 @@ def test_what_broke_why_and_its_past(api: LetteredApi) -> None:
     assert verdict["gate"]["failing"] == ["total"]
     assert (broken["transition"], broken["cause"]) == ("regressed", "edit")
     assert broken["said"][0].startswith("total (total): broke")
-    assert fine["said"] == ["It passes as before."]
+    assert fine["said"][0] == "fine 0 (fine 0): It passes as before."
+    assert fine["said"][1].startswith("  runs  ")
     assert (past["steady"], [each["eval_id"] for each in past["evals"]]) == (6, ["total", "shaky"])
     assert past["evals"][0]["last_states"] == "PPPPPPPPPF"
     assert [each["state"] for each in own["runs"]] == ["failed", *["passed"] * 4]
