@@ -25,7 +25,7 @@ from retab_analysis.checks.overview import overview as look_at_workflows
 from retab_analysis.checks.verdict import check as check_workflow
 from retab_analysis.comparison.accepted import name_by_id
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.detail import describe
+from retab_analysis.comparison.detail import explain_eval
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
@@ -99,9 +99,7 @@ def why(
     columns = ("field", "change", *(("before", "after") if shown else ()))
     told: dict[str, Any] = {name: value for name, value in row.items() if value is not None}
     told |= {
-        "said": ["It passes as before."]
-        if story.transition == "still_passing" and story.state == "passed"
-        else describe(story, facts.year, values=shown),
+        "said": explain_eval(story, facts.year, values=shown),
         "edits": edits.select(columns).to_dicts() if row["cause"] == "edit" else [],
     }
     if shown:

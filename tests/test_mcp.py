@@ -81,14 +81,17 @@ def test_what_broke_why_and_its_past(api: LetteredApi) -> None:
     )
     assert not any(is_error for is_error, _ in answers)
     board, one, verdict, broken, fine, past, own = (json.loads(text) for _, text in answers)
-    assert [(each["workflow_id"], each["evals"]) for each in board["workflows"]] == [(FLOW, 8)]
+    assert [(each["workflow_id"], each["n_evals"]) for each in board["workflows"]] == [(FLOW, 8)]
+    for each in (*one["workflows"], *board["workflows"]):
+        assert each.pop("read_at")
     assert one["workflows"] == board["workflows"]
     assert {"total"} <= {each["eval_id"] for each in one["evals"]}
     assert verdict["headline"] == api.check().headline
     assert verdict["gate"]["failing"] == ["total"]
     assert (broken["transition"], broken["cause"]) == ("regressed", "edit")
     assert broken["said"][0].startswith("total (total): broke")
-    assert fine["said"] == ["It passes as before."]
+    assert fine["said"][0] == "fine 0 (fine 0): It passes as before."
+    assert fine["said"][1].startswith("  runs  ")
     assert (past["steady"], [each["eval_id"] for each in past["evals"]]) == (6, ["total", "shaky"])
     assert past["evals"][0]["last_states"] == "PPPPPPPPPF"
     assert [each["state"] for each in own["runs"]] == ["failed", *["passed"] * 4]

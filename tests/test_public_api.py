@@ -64,22 +64,20 @@ SIGNATURES = {
     "fetch_versions": "(workflow_id, *, client=None, progress=None, strict=True)",
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
     "open_document": "(what, *, workflow_id=None, client=None)",
-    "overview": "(workflow_id=None, *, client=None, progress=None)",
-    "plot_comparison": "(comparison, *, versions=None, ax=None)",
-    "plot_durations": (
-        "(runs, *, by='workflow_version_id', every=None, scope='workflow', versions=None, ax=None)"
-    ),
-    "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
-    "plot_pass_rate": (
-        "(runs, by='workflow_version_id', *, every=None, scope='workflow', versions=None, ax=None)"
-    ),
-    "plot_verdicts": "(results, *, by='run_id', versions=None, page=1, ax=None)",
+    "overview": "(workflow_id=None, *, every=None, client=None, progress=None)",
+    "plot_comparison": "(comparison, *, title='auto', ax=None)",
+    "plot_durations": "(runs, *, by='version', every=None, scope=None, edits=None, title='auto', "
+    "ax=None)",
+    "plot_outcomes": "(runs, *, by='run_id', edits=None, title='auto', ax=None)",
+    "plot_pass_rate": "(frame, by='version', *, every=None, scope=None, edits=None, title='auto', "
+    "ax=None)",
+    "plot_verdicts": "(results, *, by='run_id', edits=None, title='auto', page=1, ax=None)",
     "read_csv": "(path, table='runs')",
     "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
     "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, repeat=1, client=None)",
     "states": "(results, by='run_id', *, wide=False)",
     "summarize_evals": "(results, *, evals=None)",
-    "summarize_results": "(results, by='block_id')",
+    "summarize_results": "(results, by='block_id', *, every=None, scope=None)",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None, edits=None)",
     "use": "(client=Ellipsis, *, archive=Ellipsis, accepted=Ellipsis, values=Ellipsis, "
     "profile=Ellipsis)",
@@ -88,7 +86,7 @@ SIGNATURES = {
     "allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
     "write_excel": "(frames, path)",
-    "write_report": "(comparison, path, *, values=False, gate=None)",
+    "write_report": "(what, path, *, values=False, gate=None)",
 }
 
 

@@ -110,7 +110,7 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
     says = "ask with the key and address of this profile of ~/.retab/config.json"
     parser.add_argument("--profile", type=word, metavar="NAME", help=says)
-    if name not in ("check", "overview", "sync", "doctor"):
+    if name not in ("check", "report", "overview", "sync", "doctor"):
         parser.add_argument(
             "workflow", type=word, metavar="WORKFLOW", help="the workflow's id or name"
         )
@@ -141,9 +141,15 @@ def _add_check(commands: _Commands) -> None:
 
 
 def _add_report(commands: _Commands) -> None:
-    parser = _add(commands, "report", "write the answer of a check to a file")
-    says = "the file, .md or .html"
-    parser.add_argument("report", type=report_file, nargs="+", metavar="PATH", help=says)
+    says = "write the answer of a check to a file, or a page of all workflows"
+    parser = _add(commands, "report", says)
+    add = parser.add_argument
+    says = "the workflow's id or name; with --all leave it out"
+    add("workflow", type=word, nargs="?", metavar="WORKFLOW", help=says)
+    add("report", type=report_file, nargs="*", metavar="PATH", help="the file, .md or .html")
+    says = "one page of all workflows, with the last 13 weeks; the exit code is as of check --all"
+    add("--all", action="store_true", help=says)
+    add("--markdown", action="store_true", help="print it as Markdown, for a message")
     _add_sides(parser)
     _add_rule(parser)
     _add_values(parser)

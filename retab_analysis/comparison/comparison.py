@@ -26,7 +26,7 @@ from retab_analysis.comparison.accepted import (
     write_accepted,
 )
 from retab_analysis.comparison.config_changes import Edits, find_spans
-from retab_analysis.comparison.detail import WHOLE
+from retab_analysis.comparison.detail import WHOLE, explain_eval
 from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
@@ -50,6 +50,7 @@ from retab_analysis.render.door import Door, NextStep
 from retab_analysis.render.html import to_html, to_page
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
+from retab_analysis.render.week import Week, week_to_markdown, week_to_page
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.vocabulary import BROKEN
@@ -505,9 +506,20 @@ class Comparison:
         edits = self._compared.sides.around.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes
 
-    def explain(self) -> str:
-        """Explain in sentences: both sides, how sure the breaks are, the pass rates."""
-        return self._compared.explain()
+    def explain(self, eval: str | None = None) -> str:
+        """Explain in sentences: both sides, how sure the breaks are, the pass rates; or one eval.
+
+        Args:
+            eval: Only this eval, by its id or its name: what became of it and why, what it was and
+                got, where these differ, and its last runs.
+
+        Raises:
+            ConfigError: There is no such eval.
+        """
+        if eval is None:
+            return self._compared.explain()
+        story, year = self._compared.story_of(eval), find_year(self._compared.sides.candidate)
+        return "\n".join(explain_eval(story, year, values=shows_values()))
 
     def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold.
@@ -574,20 +586,21 @@ def inside(comparison: Comparison) -> Compared:
 
 
 def write_report(
-    comparison: Comparison,
+    what: object,
     path: str | os.PathLike[str],
     *,
     values: bool = False,
     gate: Gate | None = None,
 ) -> None:
-    """Write a comparison as a file: first the breaks with their causes, then the rest.
+    """Write a verdict or an overview as a file, for somebody else.
 
-    ``write_report`` replaces an existing file whole or not at all. It only counts the evals that
-    still pass. Markdown fits into a pull request: like ``Comparison.to_markdown`` it has at most
-    60,000 characters, and counts the rows that it leaves out.
+    A verdict's file has first the breaks with their causes, then the rest; it only counts the evals
+    that still pass. An overview's file is the page of all workflows. ``write_report`` replaces an
+    existing file whole or not at all. Markdown fits into a pull request or a message: it has at
+    most 60,000 characters, and counts the rows that it leaves out.
 
     Args:
-        comparison: A comparison from :func:`check` or :func:`compare`.
+        what: A comparison from :func:`check` or :func:`compare`, or an :func:`overview`.
         path: The file: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
             loads nothing else, for light and dark screens.
         values: Also expected and actual values, and the words of prompts: the customers' data.
@@ -596,18 +609,20 @@ def write_report(
         gate: An answer of ``comparison.gate(…)``, if your rule is not the default one.
 
     Raises:
-        ConfigError: Another suffix, no such folder, not a comparison, ``values`` is not a bool, or
-            ``gate`` is not a gate's answer.
+        ConfigError: Another suffix, no such folder, neither a comparison nor an overview,
+            ``values`` is not a bool, or ``gate`` is not a gate's answer.
         OSError: The file cannot be written.
 
     Example:
         >>> verdict = ra.check("wf_claims")
         >>> ra.write_report(verdict, "report.html")
         >>> ra.write_report(verdict, "report.md", values=True)  # with the customers' data
+        >>> ra.write_report(ra.overview(every="1w"), "week.html")
     """
-    if not isinstance(comparison, Comparison):
-        given = type(comparison).__name__
-        raise ConfigError(f"comparison: expected a comparison from ra.check(…), got {given}")
+    week = week_of(what)
+    if not isinstance(what, Comparison) and week is None:
+        given = type(what).__name__
+        raise ConfigError(f"expected a comparison from ra.check(…) or an overview, got {given}")
     check_flag("values", values)
     if not isinstance(gate, Gate | None):
         raise ConfigError(f"gate: expected comparison.gate(), got {type(gate).__name__}")
@@ -615,6 +630,17 @@ def write_report(
     suffix = target.suffix.lower()
     if suffix not in (".md", ".html"):
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
-    document = inside(comparison).document(Door(values), gate)
-    page = to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
+    if week is not None:
+        page = week_to_markdown(week) if suffix == ".md" else week_to_page(week)
+    elif isinstance(what, Comparison):
+        document = inside(what).document(Door(values), gate)
+        page = (
+            to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
+        )
     save(target, page.encode())
+
+
+def week_of(what: object) -> Week | None:
+    """The page of an overview."""
+    week = getattr(what, "_week", None)
+    return week if isinstance(week, Week) else None

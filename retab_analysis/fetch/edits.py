@@ -6,6 +6,7 @@ the present draft are read instead, without earlier drafts.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import polars as pl
 from retab_analysis.arguments import resolve
 from retab_analysis.errors import InvalidRequestError, ProblemsWarning, RetabAnalysisError
 from retab_analysis.fetch.lists import (
+    find_workflow,
     of_workflow,
     read_blocks,
     read_live_blocks,
@@ -58,8 +60,9 @@ def fetch_edits(
 ) -> pl.DataFrame:
     """Fetch the configurations of a workflow's blocks, from one edit to the next.
 
-    It sends one request for the blocks and one for the history of each. If the API does not give
-    histories, it reads the newest published versions instead, with one request each.
+    It sends one request for the blocks, one for the workflow's name, and one for the history of
+    each block. If the API does not give histories, it reads the newest published versions instead,
+    with one request each.
 
     Args:
         workflow_id: The workflow, its id or its name.
@@ -105,6 +108,9 @@ def fetch_edits(
         edits = find_eras(seen, workflow_id)
         edits = edits if asked is None else edits.filter(pl.col("block_id").is_in(ids))
     label = pl.col("block_id").replace_strict(known, default=None, return_dtype=pl.String)
+    with contextlib.suppress(RetabAnalysisError):  # then the name is not known
+        newest = find_workflow(chosen, workflow_id)["name"]
+        edits = edits.with_columns(workflow_name=pl.lit(newest.first(), pl.String))
     edits = edits.with_columns(pl.coalesce("block_label", label))
     return name_newest_first(edits).select(EDITS.schema.names())
 
@@ -217,6 +223,7 @@ def find_eras(seen: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
         run_count=pl.lit(None, pl.Int64),
         name=pl.lit(None, pl.String),
         workflow_id=pl.lit(workflow_id),
+        workflow_name=pl.lit(None, pl.String),
     )
     return eras.select(ERAS.schema.names())
 

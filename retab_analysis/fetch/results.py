@@ -303,7 +303,7 @@ def _is_of_runs(frame: pl.DataFrame | None) -> bool:
     """Whether it is a RUNS frame: in a RESULTS frame, ``created_at`` is the result's."""
     if frame is None or "result_id" in frame.columns:
         return False
-    wanted = ("run_id", "workflow_version_id", "scope", "created_at", "completed_at")
+    wanted = ("run_id", "workflow_version_id", "scope", "is_outage", "created_at", "completed_at")
     return all(frame.schema.get(name) == RUNS.schema[name] for name in wanted)
 
 
@@ -313,6 +313,7 @@ def with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
         "run_id",
         "workflow_version_id",
         run_scope="scope",
+        run_is_outage="is_outage",
         run_created_at="created_at",
         run_completed_at="completed_at",
     )
