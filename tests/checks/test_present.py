@@ -36,18 +36,6 @@ def test_an_eval_that_is_accepted_is_no_result_that_lacks() -> None:
     assert "could not run" not in verdict.headline
 
 
-def test_a_candidate_is_the_run_that_was_asked_for_and_nothing_later() -> None:
-    api = made({EXTRACT[0]: "PPPPPF"})
-    asked = api.runs[-1].id
-    with api:
-        before = api.check(candidate=asked)
-        api.run("P" * 8, scope="W", after=DAY)
-        api.run({EXTRACT[0]: "P"}, scope="E", after=5 * HOUR)
-        after = api.check(candidate=asked)
-    assert after.evals.equals(before.evals)
-    assert after.evals["candidate_run_id"].unique().to_list() == [asked]
-
-
 def test_what_has_not_run_is_a_frame_and_is_skipped_by_its_reason() -> None:
     verdict = edited().check()
     assert verdict.stale["eval_id"].to_list() == EXTRACT

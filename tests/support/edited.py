@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from support.lettered_api import DAY, FLOW, HOUR, LetteredApi, Run, alike
+from support.lettered_api import DAY, HOUR, LetteredApi, Run, alike
 
 BLOCKS = {f"{block} {at}": block for block in ("classify", "extract") for at in range(4)}
 EXTRACT = [each for each, block in BLOCKS.items() if block == "extract"]
