@@ -76,22 +76,6 @@ def test_the_transition_is_the_word_of_a_check(
     assert summarized(history("e", outcomes, codes), others)["e"]["transition"] == transition
 
 
-def test_what_got_worse_has_a_moment_and_a_cause_and_nothing_else_has() -> None:
-    codes = "A" * 10 + "B" * 5
-    found = summarized(
-        history("broken", "P" * 10 + "F" * 5, codes),
-        history("gap", "F" * 15, codes),
-        history("fine", "P" * 15, codes),
-        history("shaky", "PPFPPFPPPFPPFPP", codes),
-    )
-    broken = found.pop("broken")
-    assert (broken["since_run_id"], broken["since_version_id"]) == ("run_11", "vB")
-    assert (broken["since_at"], broken["cause"]) == (START + timedelta(days=11), "edit")
-    for row in found.values():
-        assert [row[name] for name in SCHEMA if name.startswith("since")] == [None] * 3
-        assert row["cause"] is None
-
-
 def test_counts_are_of_the_present_definition() -> None:
     rows = [
         *history("e", "FFFFF"),

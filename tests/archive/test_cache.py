@@ -164,21 +164,6 @@ def test_where_no_file_can_be_made(path: Path, api: LetteredApi) -> None:
         assert_same(archive, api.client)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_can_only_be_read(path: Path, api: LetteredApi) -> None:
-    archive = ra.Archive(path)
-    sync(archive, api)
-    archive.scan_runs()
-    folders = [each for each in Path(f"{path}-tables").rglob("*") if each.is_dir()]
-    for each in folders:
-        each.chmod(0o500)
-    try:
-        assert_same(archive, api.client)
-    finally:
-        for each in folders:
-            each.chmod(0o700)
-
-
 def test_an_older_copy_of_the_archive_in_its_place(path: Path, api: LetteredApi) -> None:
     archive = ra.Archive(path)
     api.upto = 35

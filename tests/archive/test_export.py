@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -200,37 +199,6 @@ def test_a_file_that_was_cut_is_written_again(archive: ra.Archive, tmp_path: Pat
     other = pl.read_parquet(path)
     other.write_parquet(path)  # what it is made of does not stand in it
     assert archive.export_parquet(lake)["change"].to_list().count("written") == 1
-
-
-def test_where_a_file_cannot_be_written_the_old_one_stays(
-    archive: ra.Archive, api: LetteredApi, tmp_path: Path
-) -> None:
-    lake = tmp_path / "lake"
-    archive.export_parquet(lake, tables="runs", partition_by=())
-    before = scan(lake, "runs", hive_schema=None).collect()
-    shutil.copytree(lake, tmp_path / "other")
-    api.run("PPPP")
-    sync(archive, api)
-    path = tmp_path / "other/runs/data.parquet"
-    path.unlink()
-    path.mkdir()
-    with pytest.raises((OSError, ra.ConfigError)):
-        archive.export_parquet(tmp_path / "other", tables="runs", partition_by=())
-    assert_frame_equal(scan(lake, "runs", hive_schema=None).collect(), before)
-
-
-def test_a_reader_sees_the_old_rows_or_the_new(
-    archive: ra.Archive, api: LetteredApi, tmp_path: Path
-) -> None:
-    lake = tmp_path / "lake"
-    path = Path(archive.export_parquet(lake, tables="runs", partition_by=())["path"][0])
-    with path.open("rb") as reader:
-        api.run("PPPP")
-        sync(archive, api)
-        archive.export_parquet(lake, tables="runs", partition_by=())
-        assert pl.read_parquet(reader).height == 40
-    assert pl.read_parquet(path).height == 41
-    assert [*path.parent.iterdir()] == [path]
 
 
 def test_of_a_table_without_rows_one_file_says_its_columns(tmp_path: Path) -> None:

@@ -237,24 +237,6 @@ view"""
     expect(seen).to_have_text(re.compile(r"^as of \d\d:\d\d:\d\d UTC$"), timeout=60_000)
 
 
-def test_a_run_that_could_not_run_says_why(page: Page, lab: Any, screenshots: Path) -> None:
-    tests = str(Path(__file__).parents[1])
-    cell = f"""import sys; sys.path.insert(0, {tests!r})
-import retab_analysis as ra
-from support.lettered_api import FLOW, LetteredApi, alike
-api = LetteredApi(alike(6, "P" * 9)).__enter__()
-api.run("PPE...", id="bad", status="error")
-api.run("PPPPPP")
-view = ra.explore(FLOW, candidate="bad", client=api.client); view"""
-    page.goto(save(lab, "bad.ipynb", cell))
-    run_all(page)
-    expect(line(page)).to_contain_text("This run could not run", timeout=60_000)
-    body = page.locator(f"{LIVE} .rv-body p")
-    expect(body.nth(0)).to_have_text("lost its worker")
-    expect(body.nth(1)).to_have_text("A later run on the same code: ✓ 6 of 6 pass.")
-    assert page.locator(f"{LIVE} .rtd-badge").count() == 0
-
-
 def test_names_of_others_stand_as_they_were_sent_in_the_view_and_in_the_verdict(
     page: Page, lab: Any, screenshots: Path
 ) -> None:

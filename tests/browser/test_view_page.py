@@ -130,33 +130,6 @@ def test_a_column_becomes_the_checked_run_and_its_title_says_what_it_was(
     shown.pump_until(lambda: "9 evals broke" in page.locator(LINE).inner_text())
 
 
-def test_two_versions(page: Page, opened: Opener, screenshots: Path) -> None:
-    """In the dialect in which runs name publications."""
-    with ra.Sandbox(speed=STILL, _named="publications") as sandbox:
-        of_versions = ra.Client(**sandbox.credentials)
-        asked = {"candidate": "v5", "baseline": "v4", "client": of_versions}
-        shown = opened("wf_invoices", **asked, width=480)
-    expect(page.locator(LINE)).to_contain_text("Nothing broke from v4 to v5")
-    expect(page.locator(".rtd-card").first).to_contain_text("Edited between v4 and v5")
-    expect(shown.rows.first).to_contain_text("comes and goes")
-    page.screenshot(path=screenshots / "view-compare-480.png", full_page=True)
-
-
-def test_settling_asks_first(page: Page) -> None:
-    with ra.Sandbox(speed=40) as sandbox, ra.Client(**sandbox.credentials) as mine:
-        view = ra.explore("wf_invoices", client=mine)
-        view.wait(60)
-        shown = Driven(page, view)
-        shown.click(page.get_by_role("button", name=re.compile(r"^Settle \(\d+ runs?\)$")))
-        shown.click(page.get_by_role("button", name="No", exact=True))
-        shown.click(page.get_by_role("button", name=re.compile("^Settle")))
-        shown.click(page.get_by_role("button", name=re.compile(r"^Start \d+ runs?$")))
-        expect(page.locator(".rv-actions")).to_contain_text("Running again")
-        shown.pump_until(lambda: not view.state.job)
-        expect(page.get_by_role("button", name=re.compile("^Settle"))).to_have_count(0)
-        view.close()
-
-
 def test_what_failed_is_told_and_what_was_settled_is_seen(page: Page) -> None:
     with LetteredApi({"a": "P" * 20 + "F", **alike(5, "P" * 21)}) as api:
         shown = Driven(page, view := ra.explore(FLOW, client=api.client))

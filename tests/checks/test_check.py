@@ -211,24 +211,6 @@ def test_that_the_saved_evals_cannot_be_read_is_a_failure_and_names_are_none() -
             checked(api)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"baseline": "nope"}, "baseline='nope': there is no such version or run"),
-        ({"candidate": []}, "candidate names no run"),
-        ({"candidate": 3}, "candidate must be"),
-        ({"baseline": None}, "baseline"),
-        ({"alpha": 2}, "alpha must be"),
-        ({"margin": 0}, "margin must be"),
-    ],
-)
-def test_arguments_that_cannot_be_used(
-    small: Small, arguments: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ra.ConfigError, match=message):
-        small.check(**arguments)
-
-
 def test_of_a_new_failing_eval_it_is_said_whether_it_ever_passed() -> None:
     fine = alike(6, "P" * 21)
     with LetteredApi({"new": "." * 20 + "F", **fine}, memory=False) as api:

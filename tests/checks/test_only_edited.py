@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
 import pytest
-from support.inside import StoreServer
 from support.lettered_api import LetteredApi
-from support.sandbox_api import ANCHOR, KEY, Clock, make_store, plan_world
 
 import retab_analysis as ra
 
@@ -66,30 +63,3 @@ def test_what_broke_in_a_block_stays_however_often_another_one_is_edited(weeks: 
         api.run({f"split {at}": "P" for at in range(4)}, scope="B")
         newest = api.run({f"extract {at}": "P" for at in range(4)}, scope="B")
         assert api.check(candidate=newest.id).gate().ok
-
-
-def test_in_the_sandbox_22_of_95_evals_give_the_same_nine_regressions() -> None:
-    """On the evening on which the invoices' extract_lines was edited, and nothing was run yet."""
-    whole, edited = check_just_edited(), check_just_edited(only="edited")
-    assert whole.evals["candidate_n"].sum() == 95
-    assert edited.evals["candidate_n"].sum() == 22  # 18 of the block, and four new or edited
-    assert whole.broken.height == 9
-    assert sorted(edited.broken["eval_id"]) == sorted(whole.broken["eval_id"])
-    assert edited.headline == whole.headline
-    assert edited.gate().failing == whole.gate().failing
-
-
-def check_just_edited(**arguments: Any) -> ra.Comparison:
-    world = plan_world()
-    workflows = [
-        replace(each, past_runs=tuple(run for run in each.past_runs if run.at < each.newest.at))
-        for each in world.workflows
-    ]
-    clock = Clock(ANCHOR)
-    store = make_store(replace(world, workflows=workflows, in_flight=[]), clock=clock, speed=60.0)
-    with StoreServer(store, key=KEY) as server, ra.Client(**server.credentials) as client:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ra.ProblemsWarning)
-            started = ra.start_runs("wf_invoices", **arguments, client=client)
-        clock.forward(600)
-        return ra.check("wf_invoices", candidate=started, client=client, progress=False)

@@ -129,21 +129,6 @@ def test_without_a_whole_run_the_newest_run_of_each_block_is_checked() -> None:
     assert made.evals["transition"].to_list() == ["still_passing", "still_passing"]
 
 
-def test_a_run_of_a_block_is_judged_alone_and_what_is_broken_elsewhere_stays() -> None:
-    blocks = {"a": "one", "b": "two", "c": "two"}
-    rows = {"a": "P" * 20 + "FFF", "b": "P" * 23, "c": "P" * 23}
-    with LetteredApi(rows, blocks=blocks) as api:
-        run = api.run({"b": "P", "c": "P"}, scope="B").id
-        made = api.check(candidate=run)
-        single = api.run({"b": "P"}, scope="E").id
-        alone = api.check(candidate=single)
-    found = dict(made.evals.select("eval_id", "transition").iter_rows())
-    assert found == {"a": "regressed", "b": "still_passing", "c": "still_passing"}
-    assert made.summary["incomplete"].item() == 0
-    assert "not run since" in made.evals.filter(eval_id="a")["reason"].item()
-    assert set(alone.evals["eval_id"]) == {"a", "b"}
-
-
 def test_several_runs_are_one_side() -> None:
     with LetteredApi({"a": "P" * 5 + "FFF", **alike(3, "P" * 8)}) as api:
         frame = ra.fetch_runs(api.flow, limit=3, client=api.client, progress=False)
@@ -228,17 +213,6 @@ def test_a_run_as_candidate_and_one_as_baseline() -> None:
     assert set(made.evals["baseline_run_id"]) == {"run_5"}
 
 
-def test_a_version_that_was_only_run_by_blocks_has_their_results() -> None:
-    blocks = {"a": "one", "b": "two"}
-    codes = {"one": "AAAB", "two": "AAAB"}
-    with LetteredApi({"a": "PPP", "b": "PPP"}, codes, blocks=blocks) as api:
-        for name in "abb":
-            api.run({name: "P"}, scope="B")
-        made = api.check(candidate="version_BB")
-    newest = made.evals.sort("eval_id")["candidate_run_id"]
-    assert newest.to_list() == ["run_3", "run_5"]
-
-
 def test_a_version_that_is_older_than_what_is_listed_is_found() -> None:
     with LetteredApi(alike(2, "P" * 260), codes="A" * 40 + "B", published="A") as api:
         for wanted in ("v1", "version_A"):
@@ -256,6 +230,8 @@ def test_a_version_that_is_older_than_what_is_listed_is_found() -> None:
         ({"baseline": "run_11"}, "is the run that is checked"),
         ({"candidate": "v7"}, r"there is no such version or run. Published: v2 \(5 Apr\), v1 \("),
         ({"candidate": ["run_3", "nope"]}, "'nope' is not a run"),
+        ({"candidate": []}, "candidate names no run"),
+        ({"candidate": 3}, "candidate must be"),
     ],
 )
 def test_what_there_is_not_is_an_error_that_says_what_there_is(

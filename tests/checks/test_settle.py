@@ -24,7 +24,7 @@ from support.inside import (
     run_again,
 )
 from support.lettered_api import MINUTE, LetteredApi, alike
-from support.small_world import DRIFTED, FLOW, Small, small_api
+from support.small_world import FLOW, Small, small_api
 
 import retab_analysis as ra
 from retab_analysis import check, settle
@@ -276,16 +276,6 @@ def test_ctrl_c_loses_nothing_and_starts_nothing_twice(unsure: Small, after: int
     assert all(transition(last, name)["transition"] for name in UNDECIDED)
 
 
-def test_ctrl_c_between_two_starts_keeps_the_first(unsure: Small) -> None:
-    first = checked(unsure)
-    before_start(unsure, 2, lambda: (_ for _ in ()).throw(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt) as caught:
-        settled(unsure, first)
-    partial: Any = caught.value.partial  # type: ignore[attr-defined]
-    assert inside(partial).sides.started.height == 1
-    assert partial.evals.equals(first.evals)
-
-
 def before_start(api: Small, number: int, happen: Callable[[], object]) -> None:
     """Let something happen just before so many starts."""
     post, seen = api.client.post, []
@@ -313,15 +303,6 @@ def test_an_edited_draft_is_refused_before_anything_is_started(unsure: Small) ->
     ra.wait_for_runs(ra.start_runs(FLOW, client=unsure.client), client=unsure.client)
     now = checked(unsure)
     assert settled(unsure, now).reruns.is_empty()
-
-
-def test_an_old_version_is_not_what_would_run(unsure: Small) -> None:
-    with small_api() as api:
-        old = check(FLOW, candidate=api.run_of(DRIFTED), client=api.client, progress=False)
-        assert old.reruns["eval_name"].to_list() == ["classify 0"]
-        with pytest.raises(ra.ConfigError, match=r"edited since .* \(block classify\)"):
-            settled(api, old)
-        assert starts(api) == 0
 
 
 def test_where_the_api_does_not_say_whether_a_result_is_up_to_date_the_blocks_do(
@@ -560,16 +541,6 @@ def test_a_rerun_within_three_hours_clears_and_never_confirms(
         assert found["transition"] == became
         if became == "suspect":
             assert found["p_regressed"] == pytest.approx(transition(first, "a")["p_regressed"])
-
-
-@pytest.mark.parametrize("rounds", [1, 2, 4])
-def test_no_more_looks_than_rounds(rounds: int) -> None:
-    # It failed by an edit, and passes at every second look: that is never decided.
-    reruns = {"a": "FPFPFPFP"}
-    with LetteredApi({"a": "P" * 20 + "F", **STEADY}, "A" * 20 + "B", reruns=reruns) as api:
-        for _ in range(rounds + 2):
-            settle(hours_later(api), max_rounds=rounds, client=api.client, progress=False)
-        assert len(api.started) <= rounds
 
 
 def errors_again(api: LetteredApi, made: Comparison) -> Comparison:

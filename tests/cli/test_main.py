@@ -20,7 +20,7 @@ import pytest
 from support.fakes import KEY, FakeTime
 from support.faultserver import FaultServer, reply
 from support.inside import Console, RecordingClient, Session, main
-from support.lettered_api import FLOW, HOUR, LetteredApi
+from support.lettered_api import FLOW, LetteredApi
 from support.small_world import small_api
 
 import retab_analysis as ra
@@ -28,7 +28,6 @@ import retab_analysis as ra
 PAST = 20
 RED = {"total": "P" * PAST + "F", **{f"fine {at}": "P" * (PAST + 1) for at in range(6)}}
 CODES = "A" * PAST + "B"
-SUSPECT = {"total": "P" * 12 + "F", **{f"fine {at}": "P" * 13 for at in range(6)}}
 GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(7)}
 
 
@@ -66,9 +65,6 @@ def red() -> Iterator[Served]:
     yield from serve(LetteredApi(RED, CODES))
 
 
-@pytest.fixture
-def suspect() -> Iterator[Served]:
-    yield from serve(LetteredApi(SUSPECT))
 
 
 @pytest.fixture
@@ -169,28 +165,6 @@ def test_87_a_run_of_no_evals_is_an_answer(tmp_path: Path) -> None:
 # What goes where
 
 
-def test_json_is_alone_on_stdout(suspect: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    assert suspect("check", FLOW, "--json") == 2
-    assert json.loads(capsys.readouterr().out)["summary"]["suspect"] == 1
-    # What running it again has told is known to whoever checks the same run afterwards.
-    for more in (("--settle", "12", "--quiet"), ()):
-        assert suspect("check", FLOW, "--json", *more) == 0
-        told = capsys.readouterr()
-        document = json.loads(told.out)
-        assert (document["exit_code"], document["gate"]["ok"]) == (0, True)
-        assert document["workflow_id"] == FLOW
-        assert told.err == ""
-
-
-def test_an_error_is_json_too(green: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    assert green("check", "wf_nope", "--json") == 3
-    told = capsys.readouterr()
-    document = json.loads(told.out)
-    assert document["exit_code"] == 3
-    assert document["error"] == told.err.strip()
-    assert "there is no workflow 'wf_nope'" in document["error"]
-
-
 def test_values_are_left_out_unless_asked_for(
     red: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -265,16 +239,6 @@ def test_a_stream_that_cannot_be_written_is_no_traceback(
 # A run of one's own
 
 
-def test_a_file_that_cannot_be_used_starts_nothing(
-    green: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "accepted.toml"
-    path.write_text("[other]\n", encoding="utf-8")
-    assert green("check", FLOW, "--start", "--accepted", str(path)) == 4
-    assert "unknown field `other`" in capsys.readouterr().err
-    assert green.api.started == []
-
-
 def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert green("check", FLOW, "--start") == 0
     told = capsys.readouterr()
@@ -295,49 +259,6 @@ def test_117_an_answer_that_a_proxy_repeats_is_no_verdict(
     assert told.out == ""
     assert f"it may be {past}, see .unconfirmed" in told.err
     assert "was started; what has not ended goes on" not in told.err
-
-
-def test_only_what_was_edited_is_started_and_all_of_it_is_said(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    rows = {f"{block} {at}": "P" * PAST for block in ("classify", "extract") for at in range(3)}
-    settings: dict[str, Any] = {
-        "codes": {"classify": "A", "extract": CODES},
-        "blocks": {each: each.split()[0] for each in rows},
-        "reruns": {"extract 0": "FF", "extract 1": "F"},
-    }
-    options = ("check", FLOW, "--start", "--only", "edited")
-    for served in serve(LetteredApi(rows, **settings)):
-        assert served(*options) == 1
-        told = capsys.readouterr()
-        assert told.err.splitlines() == [
-            f"Starting 1 run of 3 evals in {FLOW}: block 'extract' (it was edited and has not run "
-            "since). Left out: 'classify' (3 evals).",
-            "Started run started_20. Waiting until it has ended; Ctrl-C does not cancel it.",
-        ]
-        assert told.out.startswith("✗ 2 evals broke since the edit of extract")
-        assert len(served.api.started) == 1
-        # Nothing is edited any more: nothing runs, not even errors again, and the verdict stands.
-        served.api.run({"classify 2": "E"}, scope="E")
-        assert served(*options) == 1
-        again = capsys.readouterr()
-        assert again.err.startswith("No run is started: every eval has a result as it is now.")
-        assert again.err.splitlines()[1:] == ["check uses the earlier runs."]
-        assert again.out.startswith("✗ 2 evals broke since the edit of extract")
-        assert len(served.api.started) == 1
-
-
-def test_the_same_command_hours_later_is_the_next_look(capsys: pytest.CaptureFixture[str]) -> None:
-    codes = []
-    with LetteredApi({**GREEN, "other": "P" * PAST + "F"}, reruns={"other": "FF"}) as api:
-        for hours in (1, 0.1, 4):
-            api.now = api.runs[-1].at + hours * HOUR
-            codes.append(main(["check", FLOW, "--settle", "9"], Session(api.client)))
-        assert len(api.started) == 2
-    assert codes == [2, 2, 1]
-    said = [line for line in capsys.readouterr().err.splitlines() if "gate" not in line]
-    assert sum(line.startswith("Running 1 undecided eval") for line in said) == 2
-    assert "1 eval is unclear; a look after 13:00 UTC may decide." in said
 
 
 def test_what_stops_nothing_is_not_run_again(

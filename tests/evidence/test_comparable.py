@@ -312,17 +312,6 @@ def test_a_block_was_edited_where_any_of_its_evals_says_so(
     assert "".join(map(str, made.histories.edited[0])) == edits
 
 
-def test_rows_before_the_thirtieth_whole_run_only_say_since_when() -> None:
-    runs = [Run(at * DAY, BOTH) for at in range(40)]
-    block = Run(9.5 * DAY, {"a": "P"}, "B")
-    made = ledger(*runs, block, Run(50 * DAY, BOTH, now=True))
-    assert made.is_inside.sum(axis=1).tolist() == [31, 31]
-    assert made.is_inside[:, -31:].all()
-    # A check knows which of the listed runs that is.
-    asked = ledger(*runs, Run(50 * DAY, BOTH, now=True), horizon=START + timedelta(days=35))
-    assert asked.is_inside.sum(axis=1).tolist() == [6, 6]
-
-
 def test_an_eval_stays_in_its_block_where_its_newest_result_does_not_name_it() -> None:
     nameless = Run(2 * DAY, {"a": "P"}, more={"block_id": None})
     made = ledger(Run(0, BOTH | {"b": "P"}), nameless, Run(3 * DAY, {"b": "P"}, now=True))

@@ -28,7 +28,6 @@ from support.csv_files import (
     column,
     frames,
     is_active,
-    is_json_number,
     is_passed_over,
     reread,
     rows_of,
@@ -96,16 +95,6 @@ def test_many_rows_come_back_whatever_the_threads_make_of_them(excel: bool) -> N
         schema=dict.fromkeys(("run_id", "status", "other"), pl.String),
     )
     assert_frame_equal(reread(written(frame, excel=excel)), frame)
-
-
-@pytest.mark.parametrize("name", SCHEMAS)
-@pytest.mark.parametrize("excel", [False, True])
-def test_a_table_without_rows_has_a_header_and_its_dtypes(name: str, excel: bool) -> None:
-    empty = pl.DataFrame(schema=SCHEMAS[name])
-    text = written(empty, excel=excel)
-    mark, separator, end = ("\ufeff", ";", "\r\n") if excel else ("", ",", "\n")
-    assert text == mark + separator.join(empty.columns) + end
-    assert_frame_equal(reread(text, name.split()[0]), empty)
 
 
 def test_values_have_one_form() -> None:
@@ -217,27 +206,6 @@ def test_lazy_frames_and_those_without_columns_or_rows_are_written() -> None:
     assert written(pl.DataFrame(schema={"a": pl.Int8, "=b": pl.Time})) == "a,'=b\n"
 
 
-class PandasFrame:
-    """Says that it is pandas'."""
-
-    __module__ = "pandas.core.frame"
-
-
-@pytest.mark.parametrize(
-    ("given", "got"),
-    [
-        ({"a": [1]}, "dict"),
-        ([1], "list"),
-        (None, "NoneType"),
-        (pl.Series([1]), r"polars\.series\.series\.Series"),
-        (PandasFrame(), r"pandas\.core\.frame\.PandasFrame \(polars\.from_pandas converts it\)"),
-    ],
-)
-def test_what_is_no_frame_is_refused(given: object, got: str) -> None:
-    with pytest.raises(ConfigError, match=f"^frame: expected a frame, got {got}$"):
-        written(given)
-
-
 # What gets an apostrophe where safe, what never does, and what gets one more in either mode.
 ESCAPED = [
     *("=1+2", "+1", "-01", "-.5", "-5.", "-1_000", "-1\n", "-1 ", "-١", "-inf", "-Infinity"),
@@ -285,14 +253,6 @@ def test_85_a_cell_that_another_separator_would_cut_is_in_quotes(sign: str, safe
     )
     mark = "'" * safe
     assert text == f'run_id,"b{sign}c"\n"a{sign}{mark}=1",x\n'
-
-
-@examples(60)
-@given(frame=frames(TABLES["results"].schema))
-def test_no_safe_cell_is_active_unless_it_is_a_number(frame: pl.DataFrame) -> None:
-    for row in rows_of(written(frame)):
-        for cell in row:
-            assert not is_active(cell) or is_json_number(cell)
 
 
 NO_TABLES = {
@@ -348,25 +308,6 @@ def test_any_text_is_refused_or_read_as_another_reader_does(start: str, rest: st
     assert frame.columns == header
     assert [[cell or "" for cell in row] for row in frame.rows()] == [
         [unguarded(cell) for cell in row] or [""] for row in body
-    ]
-
-
-@examples(100)
-@given(
-    body=st.lists(st.tuples(TEXT, TEXT), max_size=5),
-    # Not minimal with LF: Python's csv of 3.11 leaves a carriage return unquoted there.
-    style=st.sampled_from([(csv.QUOTE_MINIMAL, "\r\n"), (csv.QUOTE_ALL, "\n")]),
-)
-def test_what_another_writer_writes_is_read(
-    body: list[tuple[str, str]], style: tuple[int, str]
-) -> None:
-    quoting, end = style
-    file = io.StringIO(newline="")
-    csv.writer(file, quoting=quoting, lineterminator=end).writerows([("run_id", "x"), *body])
-    frame = reread(file.getvalue())
-    assert frame.columns == ["run_id", "x"]
-    assert [tuple(cell or "" for cell in row) for row in frame.rows()] == [
-        tuple(map(unguarded, row)) for row in body
     ]
 
 
@@ -489,12 +430,3 @@ def test_a_file_of_another_table_is_not_read_as_texts(name: str) -> None:
     # Who joined two tables has columns of both.
     for runs in (RUNS.schema, {"passed": None}):
         assert reread(",".join({**runs, **TABLES[name].schema}) + "\n").is_empty()
-
-
-@pytest.mark.parametrize("table", ["run", "", None, 3, ["runs"]])
-def test_an_unknown_table_is_refused(table: str) -> None:
-    got = re.escape(repr(table))
-    with pytest.raises(
-        ConfigError, match=f"^table must be one of runs, results, evals, workflows, got {got}$"
-    ):
-        read_csv(io.StringIO("run_id\n"), table)

@@ -554,12 +554,6 @@ def test_one_result_whose_run_is_gone_is_in_partial() -> None:
     assert ids(caught.value.partial) == ["x"]
 
 
-def test_a_frame_of_another_library_is_not_taken_for_the_names_of_its_columns() -> None:
-    frame = type("DataFrame", (), {"__module__": "pandas", "columns": ["run_id"]})()
-    with pytest.raises(ra.ConfigError, match=r"polars\.from_pandas converts it"):
-        ra.fetch_results(frame, client=ra.Client("some_key", "http://127.0.0.1:1"))
-
-
 @pytest.mark.parametrize("times", [1, 9])
 def test_62_the_results_of_another_run_are_asked_for_again(times: int) -> None:
     with some_runs(2) as api:

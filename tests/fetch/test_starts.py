@@ -148,15 +148,6 @@ def posts(server: FaultServer) -> int:
     return sum(request.startswith("POST ") for request in server.requests)
 
 
-@pytest.mark.parametrize("fault", UNANSWERED.values(), ids=UNANSWERED)
-def test_a_start_is_not_tried_again_and_what_was_started_is_kept(fault: Reply) -> None:
-    with StartServer([*started("r1", "r2"), fault, reply(body=page([]))]) as server:
-        with pytest.raises(ra.RetabAnalysisError) as caught:
-            ra.start_runs("wf", repeat=5, client=client_for(server.url))
-        assert posts(server) == 3
-    assert caught.value.partial["run_id"].to_list() == ["r1", "r2"]
-
-
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 429])
 def test_a_start_that_was_refused_is_not_looked_for(status: int) -> None:
     with StartServer([*started("r1"), reply(status, headers={"Retry-After": "1"})]) as server:
@@ -185,8 +176,9 @@ def test_a_start_without_an_answer_is_looked_for(fault: Reply) -> None:
         with pytest.raises(
             ra.RetabAnalysisError, match=r"it may be r7, see \.unconfirmed"
         ) as caught:
-            ra.start_runs("wf", repeat=2, client=client_for(server.url))
+            ra.start_runs("wf", repeat=5, client=client_for(server.url))
         asked = server.queries[-1]
+        assert posts(server) == 2
     assert (asked["workflow_id"], asked["trigger_type"]) == ("wf", "api")
     assert caught.value.unconfirmed["run_id"].to_list() == ["r7"]
     assert caught.value.partial["run_id"].to_list() == ["r1"]
@@ -421,15 +413,6 @@ def test_a_run_that_goes_on_was_not_cancelled(
     assert caught.value.partial["run_id"].to_list() == rest
 
 
-def test_a_run_that_does_not_exist_does_not_save_the_others() -> None:
-    good = [with_status(each, "cancelled") for each in "ac"]
-    with FaultServer([good[0], reply(404, {"detail": "has gone"}), good[1]]) as server:
-        with pytest.raises(ra.NotFoundError, match="has gone") as caught:
-            ra.cancel_runs(list("abc"), client=client_for(server.url))
-        assert posts(server) == 3
-    assert caught.value.partial["run_id"].to_list() == ["a", "c"]
-
-
 def test_every_run_that_was_not_cancelled_is_named() -> None:
     cancelled, queued = with_status("b", "cancelled"), with_status("d", "queued")
     with FaultServer([reply(404), cancelled, reply(404), reply(409), queued]) as server:
@@ -459,14 +442,3 @@ def test_what_ended_the_cancelling_is_told_rather_than_what_did_not() -> None:
             ra.cancel_runs(list("abcd"), client=client_for(server.url))
         assert posts(server) == 3
     assert caught.value.partial["run_id"].to_list() == ["b"]
-
-
-def test_the_whole_way_in_the_sandbox() -> None:
-    with ra.Sandbox(speed=200) as sandbox:
-        client = ra.Client(**sandbox.credentials)
-        started_runs = ra.start_runs("wf_claims", repeat=2, client=client)
-        ended = ra.wait_for_runs(started_runs, interval=0.1, timeout=60, client=client)
-        assert ended["run_id"].equals(started_runs["run_id"])
-        assert ended["status"].to_list() == ["completed", "completed"]
-        assert ra.cancel_runs(ended, client=client)["status"].to_list() == ["completed"] * 2
-        assert ra.wait_for_runs(ended.lazy(), client=client).equals(ended)

@@ -12,6 +12,7 @@ from golden.book import describe_verdict, hold, write_entry
 from golden.histories import History, read_histories
 from golden.suites import describe_suite, small_suites
 from support.doors import Answer, ask_command_line
+from support.edited import TABLE, Row
 from support.fakes import KEY
 from support.faultserver import FaultServer
 from support.lettered_api import FLOW
@@ -22,6 +23,10 @@ import retab_analysis as ra
 
 def test_the_recorded_situations() -> None:
     hold("situations.txt", "\n".join(map(_ask_situation, SITUATIONS)))
+
+
+def test_what_python_says_of_each_row_of_the_table() -> None:
+    hold("table.txt", "\n".join(_check_row(*each) for each in TABLE.items()))
 
 
 def test_the_hand_made_histories() -> None:
@@ -48,6 +53,13 @@ def _ask_situation(situation: Situation) -> str:
         error = document.get("error") or answer.err
         aspects += [("error", Answer(answer.code, "", error).says)]
     return write_entry(f"{situation.about}: {situation.command}", aspects)
+
+
+def _check_row(name: str, row: Row) -> str:
+    made = row.make().check(**row.asks)
+    step = made.next_step
+    aspects = [("headline", made.headline)] + ([("next", step.code)] if step else [])
+    return write_entry(name, aspects)
 
 
 def _check_history(history: History, upto: int) -> str:

@@ -29,19 +29,6 @@ def look() -> tuple[str, int]:
     return verdict.headline, verdict.gate().exit_code
 
 
-def test_edit_red_mend_green(sandbox: ra.Sandbox) -> None:
-    sandbox.edit("extract_lines", prompt=OLD)
-    assert look() == ("✓ 9 evals are fixed, nothing broke", 0)
-    sandbox.edit("extract_lines", prompt=f"{JOIN} Leave out empty rows.")
-    edited = "○ extract_lines was edited and has not run yet; before that nothing broke"
-    assert ra.check("wf_invoices").headline == edited
-    assert look() == ("✗ 9 evals broke since the edit of extract_lines", 1)
-    changes = ra.check("wf_invoices").config_changes.filter(field="$.config.prompt")
-    assert "Leave out empty rows." in changes["after"].item()
-    sandbox.edit("extract_lines", prompt=f"{OLD} Leave out empty rows.")
-    assert look() == ("✓ 9 evals are fixed, nothing broke", 0)
-
-
 def test_a_try_that_fails_one_that_helps_and_one_that_puts_back(sandbox: ra.Sandbox) -> None:
     assert sandbox.prompt("extract_lines") == JOIN
     began = fingerprints()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -136,45 +135,6 @@ def test_what_was_edited_is_not_comparable(flow: str) -> None:
     story, rows = story_of(0, flow), check(0, flow)
     assert {rows[name]["transition"] for name in story.edited} == {"not_comparable"}
     assert of(rows, "fixed") == set()
-
-
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("flow", ["wf_invoices", "wf_claims", "wf_statements"])
-def test_an_outage_is_nobody_s_regression(seed: int, flow: str) -> None:
-    (outage,) = story_of(seed, flow).outages
-    rows = check(seed, flow, candidate=outage.id)
-    assert of(rows, *BROKEN, "suspect") == set()
-    assert len(of(rows, "newly_errored")) > len(rows) / 2
-
-
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("flow", ["wf_contracts", "wf_claims"])
-def test_a_break_stays_red(seed: int, flow: str) -> None:
-    """In each of the five runs since; a drift may be only suspected in the first of them."""
-    story = story_of(seed, flow)
-    for number, run in enumerate(story.runs[-5:]):
-        rows = check(seed, flow, candidate=run.id)
-        called = {name: since(rows[name]) for name in of(rows, *BROKEN)}
-        if number == 0 and flow == "wf_claims":
-            assert set(story.broken) <= called.keys() | of(rows, "suspect")
-            continue
-        assert called.items() >= story.broken.items()
-        # Whatever else is called broken did fail in that run, though by chance.
-        assert called.keys() - story.broken.keys() <= story.unlucky_in(run)
-
-
-@pytest.mark.parametrize(("seed", "flow"), EVERY_WORLD)
-def test_the_summary_of_evals_tells_it(seed: int, flow: str) -> None:
-    story = replace(story_of(seed, flow), alone=())  # it is given whole runs only
-    with client_of(seed) as client:
-        runs = ra.fetch_runs(flow, limit=100, client=client, progress=False)
-        whole = runs.filter(pl.col("scope") == "workflow", pl.col("is_terminal")).head(21)
-        results = ra.fetch_results(whole, evals=False, client=client, progress=False)
-    broken = ra.summarize_evals(results).filter(pl.col("transition").is_in(BROKEN))
-    rows = {row["eval_id"]: row for row in broken.iter_rows(named=True)}
-    found = {name: since(row) for name, row in rows.items() if name in story.broken}
-    assert found == story.broken
-    assert rows.keys() <= story.broken.keys() | story.newly_errored | story.unlucky
 
 
 @pytest.mark.study

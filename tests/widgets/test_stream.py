@@ -101,19 +101,6 @@ def assert_as_check(view: View, checked: Any) -> None:
 # To the end
 
 
-def test_a_run_is_watched_to_its_end() -> None:
-    with FaultServer([routes(in_order(GOING, GOING, ENDED), RESULTS)]) as server:
-        began = time.monotonic()
-        view = ra.watch("r1", interval=0.05, client=client(server.url))
-        assert time.monotonic() - began < 0.5
-        runs = view.wait(10)
-    assert runs["status"].to_list() == ["completed"]
-    assert view.state.look.checked.equals(runs)
-    assert view.state.look.results["eval_name"].to_list() == ["Total of invoice 1", None]
-    assert view.done
-    assert view.state.look.phase == "ended"
-
-
 def test_callbacks_get_the_view_in_the_watching_thread_and_their_errors_are_told() -> None:
     updates: list[tuple[View, str]] = []
 
@@ -411,20 +398,6 @@ def test_a_run_that_is_watched_to_its_end_says_what_check_says(letters: str) -> 
         assert_as_check(view, api.check(candidate="r9"))
 
 
-@pytest.mark.parametrize("workflow_id", ["wf_invoices", "wf_contracts", "wf_claims"])
-def test_an_ended_run_of_the_sandbox_has_the_verdict_of_check(workflow_id: str) -> None:
-    with WatchedSandbox(speed=STILL) as sandbox:
-        mine = ra.Client(**sandbox.credentials)
-        runs = ra.fetch_runs(workflow_id, limit=40, client=mine)
-        run = runs.filter(pl.col("scope") == "workflow", "is_terminal")["run_id"][0]
-        view = ra.watch(run, interval=0.1, client=mine)
-        view.wait(120)
-        assert_as_check(view, ra.check(workflow_id, candidate=run, client=mine, progress=False))
-        shown = ra.explore(workflow_id, client=mine)
-        shown.wait(120)
-        assert_as_check(shown, ra.check(workflow_id, client=mine, progress=False))
-
-
 @pytest.mark.parametrize("wanted", ["previous", "run_3", "version_A", "no_such"])
 def test_any_baseline_is_the_one_of_check(wanted: str) -> None:
     with past() as api:
@@ -449,18 +422,6 @@ def test_three_repeats_of_a_suite_are_one_candidate(letters: tuple[str, ...]) ->
         assert view.wait(30)["run_id"].to_list() == ids[::-1]
         assert_as_check(view, api.check(candidate=ids))
         assert sum(counts(view).values()) == 4
-
-
-def test_two_cancelled_runs_hide_no_known_break() -> None:
-    with LetteredApi({**alike(3, "P" * 9), "broken": "P" * 5 + "F" * 4}) as api:
-        ids = [going(api, id=each).id for each in ("one", "two")]
-        with watch(api, ids) as view:
-            until(lambda: view.comparison is not None)
-            assert counts(view) == {"broke": 0, "not yet": 4}
-            ra.cancel_runs(ids, client=api.client)
-            view.wait(30)
-        assert counts(view) == {"broke": 1, "no result": 3}
-        assert_as_check(view, api.check(candidate=ids))
 
 
 def test_runs_of_two_workflows_have_each_their_own_past() -> None:

@@ -12,10 +12,8 @@ import nbformat
 import polars as pl
 import pytest
 from nbclient import NotebookClient
-from nbconvert import HTMLExporter
 from support.fakes import KEY
 from support.faultserver import FaultServer, reply
-from support.html_elements import Elements
 from support.inside import View, apply_event
 from support.lettered_api import FLOW, LetteredApi, alike
 from support.watched import WatchedSandbox
@@ -24,8 +22,6 @@ from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, un
 import retab_analysis as ra
 
 
-def follow(workflow: Any, **how: Any) -> View:
-    return ra.watch(workflow_id=workflow, **how)
 
 
 def do(view: View, event: str, value: Any = None, scope: str = "0") -> dict[str, Any]:
@@ -123,26 +119,6 @@ def test_the_frame_and_the_comparison_are_the_way_out(view: View) -> None:
     assert view.frame.height == 3
     do(view, "clear")
     assert view.frame.height == view.comparison.evals.height
-
-
-def test_a_person_chooses_the_candidate_and_the_baseline() -> None:
-    with LetteredApi({"a": "PPPPF", **alike(5, "PPPPP")}, codes="AAAAB") as api:
-        view = ra.explore(FLOW, client=api.client)
-        view.wait(60)
-        do(view, "candidate", "run_3")
-        until(lambda: not view.state.job)
-        assert view.state.look.checked["run_id"].to_list() == ["run_3"]
-        assert view.comparison is not None
-        assert view.comparison.headline.startswith("✓ Nothing broke")
-        do(view, "baseline", "nope")
-        until(lambda: view.state.failures)
-        assert "'nope': there is no such version or run" in view.state.failures[0]
-        assert view.state.baseline == "last_good", "what was before stays"
-        for baseline in ("previous", "run_2"):
-            do(view, "baseline", baseline)
-            until(lambda: not view.state.job and view.state.baseline != "last_good")
-            do(view, "baseline", "last_good")
-            until(lambda: not view.state.job and view.state.baseline == "last_good")
 
 
 # What a person does
@@ -463,22 +439,6 @@ def test_what_was_displayed_first_has_the_final_state_too(
     assert HEADLINE in stands["text/html"]
     assert HEADLINE in stands["text/plain"]
     assert "Reading the runs" not in stands["text/html"] + stands["text/plain"]
-
-
-def test_the_static_page_needs_no_network_and_holds_no_values(
-    executed: nbformat.NotebookNode,
-) -> None:
-    last = executed.cells[-1].outputs[-1]["data"]
-    assert HEADLINE in last["text/html"]
-    assert HEADLINE in last["text/plain"]
-    stateless = nbformat.from_dict({**executed, "metadata": {}})
-    for notebook in (executed, stateless):
-        page, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
-        # With the state of widgets, their viewer would come from the network, and be blank without.
-        seen = Elements(re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)).text
-        assert HEADLINE in seen
-        assert "Reading the runs" not in seen
-        assert "Buffet lunch" not in page
 
 
 def test_closing_stops_it_and_takes_the_widget_away() -> None:
