@@ -33,7 +33,13 @@ from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
 from retab_analysis.comparison.json_diff import differing_paths, split_path
 from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.next_step import NextStep
-from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows, shorten
+from retab_analysis.comparison.plain_values import (
+    list_brief,
+    list_conclusion,
+    list_rows,
+    shorten,
+    tell_tries,
+)
 from retab_analysis.comparison.reruns import list_reruns
 from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import PLAN, Sides
@@ -43,6 +49,7 @@ from retab_analysis.comparison.verdict_document import Door, list_cases, make_do
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.tries import LastTry, find_last_try, list_tries
 from retab_analysis.files import save
 from retab_analysis.progress import say
 from retab_analysis.render.document import Case, Document, plain
@@ -146,7 +153,26 @@ class Compared:
             notes=self.notes,
             accepted=accepted,
             rule=rule,
+            last_tries=self.last_tries,
         )
+
+    @functools.cached_property
+    def last_tries(self) -> tuple[LastTry, ...]:
+        """Of each block that an edit broke: the newest edit since that ran, the newest first."""
+        told, read = self.sides.around.told, self.sides.read
+        if told is None or read.versions:
+            return ()
+        broken: dict[str, dict[str, str | None]] = {}
+        for each in self.counting:
+            if each.transition in BROKEN and each.cause == "edit" and each.block_id is not None:
+                broken.setdefault(each.block_id, {})[each.id] = each.since_run_id
+        year, runs = find_year(self.sides.candidate), {*self.sides.candidate["run_id"]}
+        found = (
+            find_last_try(list_tries(told, block, year), block, its, runs)
+            for block, its in broken.items()
+        )
+        known = (each for each in found if each is not None)
+        return tuple(sorted(known, key=lambda each: each.its.runs_until, reverse=True))
 
     # Its forms
 
@@ -160,6 +186,8 @@ class Compared:
     def document(self, door: Door, gate: Gate | None = None) -> Document:
         judged = self.judged if gate is None else gate
         facts, step = self.facts(judged), self.find_step(judged)
+        if door.is_live:
+            facts = replace(facts, today=facts.newest_day)
         return make_document(facts, judged, self.explain(judged), step, door)
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:
@@ -497,6 +525,15 @@ class Comparison:
         return self._compared.find_step()
 
     @property
+    def last_try(self) -> dict[str, Any] | list[dict[str, Any]] | None:
+        """The newest edit that ran since a block broke, and what it mended; None without one.
+
+        It has ``block, name, edited_at``, and numbers of evals: ``mended``, ``of`` so many that did
+        not pass before and ran, ``broke``, and ``n`` that ran. A list if several blocks broke.
+        """
+        return tell_tries(self._compared.facts())
+
+    @property
     def config_changes(self) -> pl.DataFrame:
         """The edits that broke something, as far as ``check`` found them.
 
@@ -567,7 +604,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns
-        door = Door(shows_values(), shows="ra.use(values=True)")
+        door = Door(shows_values(), shows="ra.use(values=True)", is_live=True)
         return to_text(self._compared.document(door), width)
 
 

@@ -29,7 +29,9 @@ from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.names import rank_by_run, say_day
 from retab_analysis.comparison.next_step import NextStep
 from retab_analysis.comparison.situations import write_heading
+from retab_analysis.comparison.try_words import say_try
 from retab_analysis.evidence.story import Share, Story
+from retab_analysis.evidence.tries import LastTry
 from retab_analysis.markup import count_noun, one_line, say_rates
 from retab_analysis.render.document import (
     Card,
@@ -67,6 +69,7 @@ class Door:
     values: bool
     types: Literal["call", "command", ""] = "call"
     shows: str = "values=True"
+    is_live: bool = False  # then an edit of the newest run's day is named without the day
 
     def write_step(self, step: NextStep | None) -> dict[str, Any] | None:
         """A step as plain values; None if there is none, or nothing to type."""
@@ -207,21 +210,31 @@ class _Writer:
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
         parts: list[Part] = []
-        known = self.facts.sides.around.edits
+        known, last = self.facts.sides.around.edits, self._find_try(cause, evals)
         if cause == "edit" and known is None:
             said = "The edit was not looked up: ra.check asks the API."
             parts.append(Note(write_line(said)))
         elif cause == "edit" and known is not None:
             its = known.changes.filter(pl.col("block_id") == evals[0].block_id)
+            tried = known.tries.get(evals[0].block_id or "", its.clear())
+            its = its.join(tried, on=its.columns, how="anti", nulls_equal=True) if last else its
             unknown = Note(write_line(f"The edit is not known: {known.why}."))
             edits = mark_changes(its, values=self.door.values)
             parts.append(ChangeList(edits) if edits else unknown)
+            if last:
+                parts.append(Note(write_line(say_try(last, self.facts.today))))
+                if changes := mark_changes(tried, values=self.door.values):
+                    parts.append(ChangeList(changes))
         return Card(
             "bad",
             self._title(cause, evals),
             write_line(" · ".join(self._aside(evals, errors))),
             (*parts, DocumentTable(self.columns, rows)),
         )
+
+    def _find_try(self, cause: str | None, evals: list[Story]) -> LastTry | None:
+        tries = self.facts.tries if cause == "edit" else ()
+        return next((each for each in tries if each.block == evals[0].block_id), None)
 
     def _title(self, cause: str, evals: list[Story]) -> Line:
         blocks = list(dict.fromkeys(name_block(each) for each in evals))
@@ -255,18 +268,25 @@ class _Writer:
 
     def _aside(self, evals: list[Story], errors: list[Story]) -> Iterator[str]:
         since = [each.reading.since for each in evals]
+        days = {say_day(at, self.facts.year) for each in evals if (at := each.since_at)}
+        then, last = "since", self._find_try(evals[0].cause, evals)
+        on_code = [each.count_on(last.its.code) for each in evals if last and last.is_newest]
+        if on_code and len(days) == 1:
+            then = f"since {days.pop()}"
         before = [each.reading.before for each in evals]
         always = all(each.passed == each.of for each in before)
-        if len(set(since)) == 1 and (always or len(set(before)) == 1):
+        now, past, here = (_add(known) for known in (since, before, on_code))
+        if len(set(since)) == 1 and (always or len(set(before)) == 1) and len(set(on_code)) < 2:
             each_ = "each " if len(evals) > 1 else ""
-            past = "all" if always else str(before[0])
-            yield f"{each_}passed {since[0]} runs since, {past} before"
+            now, here = since[0], (*on_code, here)[0]
+            said = "all" if always else str(before[0])
+            passed, things = f"{each_}passed", " run" if here.of == 1 and on_code else " runs"
         else:
-            now, past_ = (
-                Share(sum(each.passed for each in known), sum(each.of for each in known))
-                for known in (since, before)
-            )
-            yield f"{now} results passed since, {past_} before"
+            passed, things, said = "", " results passed", str(past)
+        if on_code:
+            yield f"{passed} {here}{things} on this code, {now} {then}, {said} before".lstrip()
+        else:
+            yield f"{passed} {now}{things} {then}, {said} before".lstrip()
         least = min((each.p for each in evals if each.p is not None), default=1.0)
         if least < SURE:
             yield say_sure(least, "broken", "at least ")
@@ -362,6 +382,10 @@ class _Writer:
         passing = f"{round(n * row['candidate_pass_rate'], 1):,g} of {n:,}"
         who = f"{count_noun(n, 'eval')} with an earlier result"
         return write_line(f"Of {who}, {before} passed before{how}; {now} pass now ({passing}).")
+
+
+def _add(shares: Sequence[Share]) -> Share:
+    return Share(sum(each.passed for each in shares), sum(each.of for each in shares))
 
 
 def list_cases(
