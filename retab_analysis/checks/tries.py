@@ -19,6 +19,7 @@ from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import compare_blocks, mark_changes
 from retab_analysis.comparison.names import find_year, say_day
+from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.try_words import name_try, say_mended
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
@@ -148,7 +149,7 @@ class _Shown:
         rows = tuple(self._try_row(at, values, today) for at in range(len(self.tries)))
         yield DocumentTable(tuple(map(ColumnTitle, titles)), rows)
         broken = {each.id for each in self.broken}
-        steady = [each for each in self.evals if self._is_steady(each[0]) and each[0] not in broken]
+        steady = [each for each in self.evals if self.is_steady(each[0]) and each[0] not in broken]
         shown = [each for each in self.evals if each not in steady]
         shown.sort(key=lambda each: each[0] not in broken)
         make = self._text_row if is_text else self._row
@@ -162,7 +163,7 @@ class _Shown:
             brief = write_line(f"{title}: {len(steady)}")
             yield Folded("steady", title, len(steady), (Note(write_line(named)),), brief)
 
-    def _is_steady(self, eval_id: str) -> bool:
+    def is_steady(self, eval_id: str) -> bool:
         return {each.states.get(eval_id, "passed") for each in self.tries} == {"passed"}
 
     def _try_row(self, at: int, values: bool, today: date | None) -> Row:
@@ -271,12 +272,39 @@ class Tries:
         return to_markdown(self._shown.document(values=check_flag("values", values)))
 
     def _repr_html_(self) -> str:
-        return str(to_html(self._shown.document(values=shows_values(), is_live=True)))
+        return str(to_html(self._shown.document(values=shows_values())))
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns
         shown = self._shown.document(values=shows_values(), is_text=True, is_live=True)
         return to_text(shown, width)
+
+
+def make_page(found: Tries, *, values: bool, is_text: bool, is_live: bool) -> Document:
+    """The tries as a document, for a door of its own."""
+    return found._shown.document(values=values, is_text=is_text, is_live=is_live)
+
+
+def list_tried(found: Tries, *, values: bool) -> dict[str, Any]:
+    """The tries as plain values that JSON can hold; of evals their states, the newest last."""
+    page = found._shown
+    best, hidden = page.best(), () if values else ("words", "config")
+    evals: dict[str, dict[str, Any]] = {
+        eval_id: {
+            "eval_id": eval_id,
+            "eval_name": name,
+            "states": [each.states.get(eval_id) for each in page.tries],
+            **({"values": [each.values.get(eval_id) for each in page.tries]} if values else {}),
+        }
+        for eval_id, name in page.evals
+        if not page.is_steady(eval_id)
+    }
+    return {
+        "headline": found.headline,
+        "best": None if best is None else best.name.text,
+        "tries": list_rows(found.frame.drop(hidden)),
+        "evals": [*evals.values()],
+    }
 
 
 def tries(
@@ -295,7 +323,7 @@ def tries(
     Args:
         workflow_id: The workflow, its id or its name.
         block: The block, its id or its label.
-        last: How many tries to show, beside the last one at which the evals passed.
+        last: How many tries to show, beside the last good code: the newest at which no eval failed.
         client: The client to ask; by default the session's.
         progress: False for no progress bar; by default a notebook or a terminal shows one.
 
@@ -390,13 +418,12 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
 
 
 def _choose(known: Sequence[Try], last: int) -> list[Try]:
-    """The last tries, behind the newest earlier one at which all passed, else the most did."""
-    shown, earlier = [*known[-last:]], [each for each in known[:-last] if each.has_run]
-    if any(each.has_run and len(each.passed) == len(each.states) for each in shown[:-1]):
-        return shown
-    whole = [each for each in earlier if len(each.passed) == len(each.states)]
-    good = whole[-1:] or sorted(earlier, key=lambda each: len(each.passed))[-1:]
-    return [*good, *shown]
+    """The last tries, behind the last good code if it is not among them."""
+    shown, earlier = known[-last:], [each for each in known[:-last] if each.has_run]
+    if any(each.is_good for each in shown[:-1]):
+        return [*shown]
+    most = sorted(earlier, key=lambda each: len(each.passed))[-1:]
+    return [*([each for each in earlier if each.is_good][-1:] or most), *shown]
 
 
 def _find_config(

@@ -56,6 +56,11 @@ class Try(Struct, frozen=True):
         return [*self.states.values()].count(state)
 
     @property
+    def is_good(self) -> bool:
+        """Whether it ran, and no eval simply failed."""
+        return self.has_run and not self.count("failed") and not self.count("error")
+
+    @property
     def passed(self) -> frozenset[str]:
         return frozenset(each for each, state in self.states.items() if state == "passed")
 
@@ -149,7 +154,8 @@ def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[
         is_since = is_known or saved_at <= told[-1].first_run_at  # type: ignore[operator]
         when = told[-1].edited_at if is_known or not is_since else saved_at
         return [*told[:-1], replace(told[-1], edited_at=when)]
-    if saved_at is None or saved_at <= (found[-1].last_run_at or saved_at):
+    last = found[-1].last_run_at or found[-1].edited_at
+    if saved_at is None or last is None or saved_at <= last:
         return told
     back = replace(found[newest], edited_at=saved_at, is_put_back=True, is_present=True)
     unrun = replace(

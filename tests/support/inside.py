@@ -13,6 +13,7 @@ MODULES = {
     "": "analysis errors markup progress widgets wire",
     "checks.open_document": "OpenedDocument",
     "checks.overview": "OVERVIEW Overview UNWELL",
+    "checks.tries": "Tries",
     "archive": "database=archive_database",
     "analysis": "states",
     "analysis.conclusions": "NEEDED",
