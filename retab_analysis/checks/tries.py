@@ -98,7 +98,8 @@ class _Shown:
         named = named[0].upper() + named[1:] if named.startswith("the ") else named
         passing = f"{len(last.passed)} of {len(last.states)} pass"
         if not last.has_run:
-            return Heading("○", "other", f"{named} has not run yet")
+            back = "was put back and has not run since" * last.is_put_back
+            return Heading("○", "other", f"{named} {back or 'has not run yet'}")
         if not last.of and not last.broke:
             if not any(each.has_run for each in self.tries[:-1]):
                 return Heading("○", "other", f"{named} is the only code that ran", f": {passing}")
@@ -109,7 +110,7 @@ class _Shown:
             return Heading("✗", "bad", f"{named} broke {len(last.broke)} of {len(last.states)}")
         if last.mended == last.of and not broke:
             return Heading("✓", "good", said)
-        return Heading("✗", "bad", said, self._since() if not last.mended else "")
+        return Heading("✗", "bad", said, "" if last.mended or broke else self._since())
 
     def _since(self) -> str:
         still = [each for each in self.broken if each.id in self.tries[-1].of]
@@ -176,7 +177,7 @@ class _Shown:
         hidden = write_line(", ".join(each.label for each in changes))
         sign, tone = _NONE
         if its.has_run:
-            sign, tone = _SIGNS["failed" if len(its.passed) < len(its.states) else "passed"]
+            sign, tone = _SIGNS["passed" if its.is_good else "failed"]
         cells = (
             Cell("try", (write_line(name_try(its, today) + " (put back)" * its.is_put_back),)),
             Cell("words", tuple(words) or ((hidden,) if hidden else ())),

@@ -172,7 +172,7 @@ class Compared:
             for block, its in broken.items()
         )
         known = (each for each in found if each is not None)
-        return tuple(sorted(known, key=lambda each: each.its.runs_until, reverse=True))
+        return tuple(sorted(known, key=lambda each: each.its.began_at, reverse=True))
 
     # Its forms
 

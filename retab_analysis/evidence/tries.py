@@ -44,9 +44,11 @@ class Try(Struct, frozen=True):
     broke: frozenset[str] = frozenset()
 
     @property
-    def runs_until(self) -> datetime:
-        assert self.last_run_at is not None
-        return self.last_run_at
+    def began_at(self) -> datetime:
+        """When it was edited, else when it ran first."""
+        began = self.edited_at or self.first_run_at
+        assert began is not None
+        return began
 
     @property
     def has_run(self) -> bool:

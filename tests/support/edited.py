@@ -153,6 +153,12 @@ TABLE: dict[str, Row] = {
         "extract was edited again and has not run",
         EDITED_ONLY,
     ),
+    "edited again and run": Row(
+        lambda: broken("PPPFFF", "AAABCD"),
+        1,
+        "✗ 3 evals are still broken since the edit of 4 Apr; the edit of 6 Apr mended none",
+        'ra.tries("wf_letters", "extract")',
+    ),
     "broke, and another block was edited": Row(
         lambda: LetteredApi(
             {each: "PPPPPPF" if each in EXTRACT else "PPPPPPP" for each in BLOCKS},
