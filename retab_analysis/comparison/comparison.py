@@ -158,13 +158,17 @@ class Compared:
 
     @functools.cached_property
     def last_tries(self) -> tuple[LastTry, ...]:
-        """Of each block that an edit broke: the newest edit since that ran, the newest first."""
+        """Of each block that an edit broke, or with fixed evals: the newest edit that ran.
+
+        The newest comes first.
+        """
         told, read = self.sides.around.told, self.sides.read
         if told is None or read.versions:
             return ()
         broken: dict[str, dict[str, str | None]] = {}
         for each in self.counting:
-            if each.transition in BROKEN and each.cause == "edit" and each.block_id is not None:
+            is_broken = each.transition in BROKEN and each.cause == "edit"
+            if (is_broken or each.transition == "fixed") and each.block_id is not None:
                 broken.setdefault(each.block_id, {})[each.id] = each.since_run_id
         year, runs = find_year(self.sides.candidate), {*self.sides.candidate["run_id"]}
         found = (

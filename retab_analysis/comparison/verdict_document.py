@@ -371,7 +371,16 @@ class _Writer:
             named = Cell(name.key, (*name.lines, *(asserts.lines if asserts.lines[0] else ())))
             rows.append(make_row(each, (named, why, got)))
         columns = (self.columns[0], ColumnTitle("why"), self.columns[-1])
-        return Folded(key, title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
+        notes = self._put_back(evals) if key == "fixed" else ()
+        parts = (*notes, DocumentTable(columns, tuple(rows)))
+        return Folded(key, title, len(evals), parts, brief)
+
+    def _put_back(self, fixed: Sequence[Story]) -> Iterator[Note]:
+        blocks = {each.block_id: name_block(each) for each in fixed}
+        for each in self.facts.last_tries:
+            if each.block in blocks and each.its.is_put_back:
+                said = say_try(each, self.facts.today)
+                yield Note(write_line(Span(blocks[each.block], "strong"), f": {said}"))
 
     def last(self) -> Line:
         row, n = self.facts.summary, self.facts.summary["n_evals"]

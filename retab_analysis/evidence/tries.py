@@ -169,14 +169,13 @@ def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[
 class LastTry(Struct, frozen=True):
     """The newest edit that ran, of a block that broke before it.
 
-    ``broken`` are the evals of the block that broke, ``is_newest`` whether the block was not edited
-    again since. ``before`` is the try that it is compared with.
+    ``is_newest`` is whether the block was not edited again since. ``before`` is the try that it is
+    compared with.
     """
 
     block: str
     its: Try
     before: Try
-    broken: frozenset[str]
     is_newest: bool = True
 
 
@@ -193,7 +192,7 @@ def find_last_try(
         return None
     is_newest = newest is tries[-1] or tries[tries.index(newest) + 1].has_run
     before = ran[ran.index(newest) - 1]
-    return LastTry(block, newest, before, frozenset(since), is_newest)
+    return LastTry(block, newest, before, is_newest)
 
 
 def _compare(tries: Sequence[Try]) -> list[Try]:
