@@ -49,7 +49,7 @@ from retab_analysis.render.document import (
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, mark_line, to_text
-from retab_analysis.schema import BLOCKS, TRIES
+from retab_analysis.schema import BLOCKS, ERAS, TRIES
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BROKEN, DRAFT
 
@@ -86,6 +86,7 @@ class _Shown:
     newest_day: date | None
     year: int | None
     workflow: str
+    unread: int = 0  # runs of the block since the first of these tries
 
     def best(self) -> Try | None:
         """The try with the most passes, the newest of equals."""
@@ -128,6 +129,10 @@ class _Shown:
         if best is not None:
             passing = f"{len(best.passed)} of {len(best.states)} pass"
             notes.append(write_line(f"The best: {name_try(best, today)}, {passing}."))
+        if self.unread:
+            runs = count_noun(self.unread, "run")
+            said = f"{runs} of the block since the first of these were not read; tries may lack."
+            notes.append(write_line(said))
         if not values:
             notes.append(write_line("Values are hidden; ", Span("values=True", "code"), " shows."))
         return Document(
@@ -369,52 +374,37 @@ def _find_block(asked: str, source: Source) -> str:
 
 
 def _make(compared: Compared, block: str, last: int, source: Source, memory: Memory) -> Tries:
-    told, candidate = compared.sides.around.told, compared.sides.candidate
+    told, year = compared.sides.around.told, find_year(compared.sides.candidate)
     assert told is not None
     runs = memory.listing.runs.filter(~pl.col("run_id").is_in([*source.read_ids]))
-    is_its = pl.col("scope").eq("workflow") | pl.col("target_block_id").eq(block)
-    since: Any = runs.filter(is_its)["created_at"].max()
-    year = find_year(candidate)
+    is_its = pl.col("target_block_id").eq_missing(block)
+    since: Any = runs.filter(pl.col("scope").eq("workflow") | is_its)["created_at"].max()
     known = list_tries(told, block, year, since=since)
     if not known:
-        raise ConfigError(
-            f"no eval of block {block} has run yet: ra.start_runs({source.workflow_id!r})"
-        )
-    shown = _choose(known, last)
-    eras = read_eras(source, [block])
-    draft = source.read_blocks([DRAFT]).get(DRAFT)
-    configs = {id(each): _find_config(each, block, eras, draft) for each in known}
+        start = f"ra.start_runs({source.workflow_id!r}, blocks={block!r})"
+        raise ConfigError(f"no eval of block {block} has run yet: {start}")
+    configs, shown = _Configs(block, source), _choose(known, last)
     before = dict(zip(map(id, known[1:]), known, strict=False))
-    changes = [_mark(configs.get(id(before.get(id(e)))), configs[id(e)]) for e in shown]
-    saved = source.saved.filter(block_id=block)
-    label = source.labels.get(block) or block
-    newest: Any = (
-        candidate["run_created_at"].max() if "run_created_at" in candidate.columns else None
-    )
+    changes = [configs.compare(before.get(id(each)), each) for each in shown]
+    first = shown[min(1, len(shown) - 1)].began_at
     page = _Shown(
         block,
-        label,
+        source.labels.get(block) or block,
         shown,
         changes,
-        saved.select(_ROW).rows(),
+        source.saved.filter(block_id=block).select(_ROW).rows(),
         [e for e in compared.counting if e.block_id == block and e.transition in BROKEN],
-        compared.facts().newest_day if newest is None else newest.date(),
+        compared.facts().newest_day,
         year,
         source.name or source.workflow_id,
+        runs.filter(is_its, pl.col("created_at") > first).height,
     )
-    versions = told.timeline.histories.get(block)
-    numbers = {} if versions is None else {e.mark: sorted(e.versions) for e in versions.eras}
     rows = [
-        {
-            **_tell(each, changed, numbers.get(each.mark or "", [])),
-            "block_id": block,
-            "block_label": label,
-            "config": None if (its := configs[id(each)]) is None else its["config"][0],
-            "workflow_id": source.workflow_id,
-        }
-        for each, changed in zip(shown, changes, strict=True)
+        {**_tell(*each), "config": configs.write(each[0]), "versions": configs.number(each[0])}
+        for each in zip(shown, changes, strict=True)
     ]
-    frame = pl.DataFrame(rows[::-1], schema=TRIES.schema)
+    about = {"block_id": block, "block_label": page.label, "workflow_id": source.workflow_id}
+    frame = pl.DataFrame([row | about for row in reversed(rows)], schema=TRIES.schema)
     return Tries(frame, _list_evals(page), page)
 
 
@@ -427,28 +417,40 @@ def _choose(known: Sequence[Try], last: int) -> list[Try]:
     return [*([each for each in earlier if each.is_good][-1:] or most), *shown]
 
 
-def _find_config(
-    its: Try, block: str, eras: pl.DataFrame | None, draft: pl.DataFrame | None
-) -> pl.DataFrame | None:
-    """The configuration of a try, one row with BLOCKS' columns."""
-    if eras is not None and its.mark is not None:
-        found = as_blocks(eras.filter(block_id=block, config_fingerprint=its.mark))
-        if found.height:
-            return found.head(1).select(BLOCKS.schema.names())
-    if its.is_present and draft is not None:
-        found = draft.filter(block_id=block).select(BLOCKS.schema.names())
-        return found if found.height else None
-    return None
+class _Configs:
+    """The configurations of a block: of its eras, if the API gives them, and of the draft."""
+
+    def __init__(self, block: str, source: Source) -> None:
+        eras, draft = read_eras(source, [block]), source.read_blocks([DRAFT]).get(DRAFT)
+        self.eras = as_blocks((ERAS.empty() if eras is None else eras).filter(block_id=block))
+        its = None if draft is None else draft.filter(block_id=block)
+        self.draft = None if its is None or its.is_empty() else its
+
+    def find(self, its: Try | None) -> pl.DataFrame | None:
+        """The configuration of a try, one row with BLOCKS' columns."""
+        if its is None:
+            return None
+        found = self.eras.filter(config_fingerprint=its.mark or "")
+        shown = found.head(1) if found.height else self.draft if its.is_present else None
+        return None if shown is None else shown.select(BLOCKS.schema.names())
+
+    def compare(self, before: Try | None, after: Try) -> tuple[Change, ...]:
+        was, now = self.find(before), self.find(after)
+        if was is None or now is None:
+            return ()
+        return mark_changes(compare_blocks(was, now.with_columns(was["parent_id"])))
+
+    def write(self, its: Try) -> str | None:
+        found = self.find(its)
+        return None if found is None else found["config"].item()
+
+    def number(self, its: Try) -> list[int]:
+        """The numbers of the versions that have it."""
+        found = self.eras.filter(config_fingerprint=its.mark or "")["versions"]
+        return sorted(found.explode().drop_nulls().unique())
 
 
-def _mark(before: pl.DataFrame | None, after: pl.DataFrame | None) -> tuple[Change, ...]:
-    if before is None or after is None:
-        return ()
-    same_parent = after.with_columns(parent_id=before["parent_id"])
-    return mark_changes(compare_blocks(before, same_parent))
-
-
-def _tell(its: Try, changes: Sequence[Change], versions: list[int]) -> dict[str, Any]:
+def _tell(its: Try, changes: Sequence[Change]) -> dict[str, Any]:
     words = "; ".join(f"{each.label}: {mark_line(each.line)}" for each in changes)
     counts = {name: its.count(name) for name in ("passed", "failed", "mixed", "error")}
     counts |= {"n_evals": len(its.states), "mended": len(its.mended)}
@@ -459,7 +461,6 @@ def _tell(its: Try, changes: Sequence[Change], versions: list[int]) -> dict[str,
         "words": words or None,
         **{name: number if its.has_run else None for name, number in counts.items()},
         "is_present": its.is_present,
-        "versions": versions,
         "first_run_at": its.first_run_at,
         "last_run_at": its.last_run_at,
         "code": its.code,
