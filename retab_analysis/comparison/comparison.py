@@ -172,11 +172,17 @@ class Compared:
                 broken.setdefault(each.block_id, {})[each.id] = each.since_run_id
         year, runs = find_year(self.sides.candidate), {*self.sides.candidate["run_id"]}
         found = (
-            find_last_try(list_tries(told, block, year), block, its, runs)
+            find_last_try(
+                list_tries(told, block, year), block, its, runs, is_unrun=self._is_unrun(block)
+            )
             for block, its in broken.items()
         )
         known = (each for each in found if each is not None)
         return tuple(sorted(known, key=lambda each: each.its.began_at, reverse=True))
+
+    def _is_unrun(self, block: str) -> bool:
+        """Whether no eval of a block ran since its newest edit."""
+        return all(s.saved.stale == "block" for s in self.counting if s.block_id == block)
 
     # Its forms
 

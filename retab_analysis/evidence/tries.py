@@ -180,19 +180,25 @@ class LastTry(Struct, frozen=True):
 
 
 def find_last_try(
-    tries: Sequence[Try], block: str, since: Mapping[str, str | None], runs: Collection[str]
+    tries: Sequence[Try],
+    block: str,
+    since: Mapping[str, str | None],
+    runs: Collection[str],
+    *,
+    is_unrun: bool,
 ) -> LastTry | None:
     """The newest try in some runs, if evals broke before it and ran at it.
 
-    ``since`` tells the run in which each eval of the block broke.
+    ``since`` tells the run in which each eval of the block broke. ``is_unrun``: nothing of the
+    block ran on its present code.
     """
     ran = [each for each in tries if each.has_run]
     newest = next((each for each in reversed(ran) if not each.runs.isdisjoint(runs)), None)
     if newest is None or not newest.of or newest.runs.issuperset(since.values()):
         return None
-    is_newest = newest is tries[-1] or tries[tries.index(newest) + 1].has_run
+    is_last = newest is tries[-1] or tries[tries.index(newest) + 1].has_run
     before = ran[ran.index(newest) - 1]
-    return LastTry(block, newest, before, is_newest)
+    return LastTry(block, newest, before, is_last and not is_unrun)
 
 
 def _compare(tries: Sequence[Try]) -> list[Try]:
