@@ -8,23 +8,12 @@ from typing import Any
 
 import pytest
 
-# Until versions are known by their code, their examples need runs that name publications.
-_OF_VERSIONS = ("retab_analysis.checks.check.compare_versions",)
-
 
 @pytest.fixture(scope="session")
 def _sandbox_of_examples() -> Iterator[Any]:
     import retab_analysis as ra
 
     with ra.Sandbox(speed=200) as sandbox, ra.Client(**sandbox.credentials) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def _sandbox_of_versions() -> Iterator[Any]:
-    import retab_analysis as ra
-
-    with ra.Sandbox(_named="publications") as sandbox, ra.Client(**sandbox.credentials) as client:
         yield client
 
 
@@ -43,8 +32,7 @@ def _ground_of_an_example(
 
     import retab_analysis as ra
 
-    of_versions = request.node.name in _OF_VERSIONS
-    client = request.getfixturevalue(f"_sandbox_of_{'versions' if of_versions else 'examples'}")
+    client = request.getfixturevalue("_sandbox_of_examples")
     doctest_namespace |= {"ra": ra, "pl": pl}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")

@@ -2,7 +2,7 @@ r"""The rates that pages state come from ``_rates.json``, which ``make rates`` w
 
 A number stands in the text, and its name in a comment behind it. So GitHub shows it, too:
 
-- ``98 %<!-- rate: edit: calls at sight that are true | A -->`` is a rate.
+- ``93 %<!-- rate: half benign by eval: called at sight that broke | A -->`` is a rate.
 - ``0.8<!-- limit: broke -->`` is a number that no study measures, such as a threshold.
 - ``80<!-- study: suites -->`` says how the study was made: ``suites``, ``seed``, ``commit``.
 
@@ -11,10 +11,11 @@ README.md and in all pages. The large tables of ``simulation`` are too wide for 
 ``{rates}`edit, drift | A, B```, on a line of its own, is the table of these parts and worlds.
 
 The build fails if a name is not in the file, or if a number is another one than the file's. It also
-fails if a page about rates states a number in its prose that looks like a rate: a percentage, "9 of
-10", "nine in ten", a decimal below 1. A page is about rates if it is, or links to, ``how-sure`` or
-``simulation``, and if somebody wrote it. So README.md is one. Code is no prose. Nothing finds "half
-of all".
+fails if the paragraph around a rate does not name its pool: the edits, the evals or the suites that
+it was counted over. And it fails if a page about rates states a number in its prose that looks like
+a rate: a percentage, "9 of 10", "nine in ten", a decimal below 1. A page is about rates if it is,
+or links to, ``how-sure`` or ``simulation``, and if somebody wrote it. So README.md is one. Code is
+no prose. Nothing finds "half of all".
 """
 
 from __future__ import annotations
@@ -52,6 +53,19 @@ _WORDS = (
     "|seventy|eighty|ninety|hundred|thousand"
 )
 _NUMBER = rf"(?:\d[\d,]*|{_WORDS})"
+_POOLS = {
+    "half benign by eval": ("every second edit breaks something",),
+    "half benign by suite": ("every second edit breaks something",),
+    "broken suites": ("something broke",),
+    "benign edit": ("breaks nothing",),
+    "bad hour": ("bad hour",),
+    "nothing changed": ("nothing changed",),
+    "edit": ("an edit broke", "edit that broke"),
+    "drift": ("without an edit",),
+    "drift of 1 eval": ("single eval", "one eval"),
+    "small suites": ("small suite",),
+}
+"""What a paragraph says that states a rate of these evals or suites."""
 _LOOKS_LIKE_A_RATE = re.compile(
     rf"\d[\d.,]*\s*(?:%|percent\b|per\s+cent\b)"
     rf"|(?<![\w.])0?\.\d+(?!\w|\.\d)"
@@ -180,6 +194,17 @@ def check_numbers(study: Study, text: str) -> None:
             raise RateError(f"it says {stated} of {name!r}, and {FILE.name} {number}")
 
 
+def check_pools(text: str) -> None:
+    """Raise a RateError if a paragraph states a rate and does not name its pool."""
+    for paragraph in re.split(r"\n\s*\n|\n(?=- )", text):
+        prose = " ".join(_MARKED.sub("", paragraph).lower().split())
+        for _, kind, name in _MARKED.findall(paragraph):
+            part = " ".join(name.split()).partition(":")[0]
+            words = _POOLS.get(part, ()) if kind == "rate" else ()
+            if words and not any(each in prose for each in words):
+                raise RateError(f"{name!r} is a rate of {words[0]!r}, and its paragraph is not")
+
+
 def is_about_rates(name: str, text: str) -> bool:
     """Whether a page is about rates: it is, or links to, one of ``ABOUT_RATES``."""
     if name.startswith("generated/"):  # conf.py makes it from the package
@@ -206,6 +231,7 @@ def check_prose(text: str) -> None:
 def read_page(study: Study, name: str, text: str) -> str:
     """A page as Sphinx reads it: checked, without the names, and with its tables."""
     check_numbers(study, text)
+    check_pools(text)
     if is_about_rates(name, text):
         check_prose(text)
     text = _MARKED.sub(lambda match: match[1], text)

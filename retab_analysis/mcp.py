@@ -28,10 +28,11 @@ from retab_analysis.checks.verdict import check as check_workflow
 from retab_analysis.comparison.accepted import name_by_id
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import describe
-from retab_analysis.comparison.plain_values import list_rows, shorten
+from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch import fetch_results, fetch_runs
+from retab_analysis.render.brief import shorten
 from retab_analysis.vocabulary import TRANSITIONS
 
 if TYPE_CHECKING:

@@ -7,7 +7,10 @@ no two parts of the library disagree about "broken" or "pass rate".
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import add
 from typing import Literal, get_args
@@ -59,14 +62,14 @@ TRANSITIONS: tuple[str, ...] = get_args(Transition)
 
 UNLIKELY, LIKELY, SURE = 0.05, 0.5, 0.95
 """Three thresholds for the probability that an eval got worse. Up to the first, it is cleared. From
-the second on, it is regressed. From the third on, no rerun is needed to confirm that."""
+the second on, it is regressed if it failed twice on the code of an edit. From the third on, no
+rerun is needed to confirm that."""
 
 CLEARED_BY_PASS = 0.1
 """An eval that passed in its newest row is cleared up to this probability."""
 
 CERTAIN_ENOUGH = 0.8
-"""From this probability on that any eval got worse, the suite did; and an eval that passes now is
-called regressed."""
+"""From this probability on that it got worse, an eval is regressed, whether it fails or passes."""
 
 DRAFT = "draft"
 """The workflow as it is now, or its newest version that is not published."""
@@ -170,3 +173,55 @@ def is_draft(version: object, published: Collection[object] | None) -> bool:
     The id does not tell: a draft's id may look like a published version's.
     """
     return version is not None and published is not None and version not in published
+
+
+# Names of edits
+
+ONE_EDIT = timedelta(minutes=2)
+"""Saves so close to one another are one edit, of several blocks or of one."""
+
+
+def say_day(moment: datetime, year: int | None = None) -> str:
+    return f"{moment.day} {moment:%b}" + (f" {moment.year}" if moment.year != year else "")
+
+
+class EditNames:
+    """The names of the edits at some moments; ``runs`` began between them."""
+
+    def __init__(self, moments: Iterable[datetime], runs: Iterable[datetime] = ()) -> None:
+        self._began: dict[datetime, datetime] = {}
+        ran, before = sorted(runs), None
+        for each in sorted(moments):
+            if before is None or each - before > ONE_EDIT or _lies_between(ran, before, each):
+                began = each
+            self._began[each] = began
+            before = each
+        edits = {*self._began.values()}
+        self._days = Counter(each.date() for each in edits)
+        self._minutes = Counter(f"{each:%F %H:%M}" for each in edits)
+
+    def name(self, moment: datetime, year: int | None) -> str:
+        """``edit of 29 Nov``, with the time if that day has another edit."""
+        began = self._began.get(moment, moment)
+        named = f"edit of {say_day(began, year)}"
+        if self._days[began.date()] < 2:
+            return named
+        is_alone = self._minutes[f"{began:%F %H:%M}"] < 2
+        return f"{named}, {began:%H:%M}" if is_alone else f"{named}, {began:%H:%M:%S}"
+
+
+def _lies_between(ran: Sequence[datetime], first: datetime, last: datetime) -> bool:
+    at = bisect_left(ran, first)
+    return at < len(ran) and ran[at] <= last
+
+
+def name_eras(eras: pl.DataFrame) -> pl.Series:
+    """The name of each era of a block: the newest version that has it, else its edit."""
+    moments = eras["first_seen_at"].drop_nulls()
+    names, newest = EditNames(moments), moments.max()
+    year = newest.year if isinstance(newest, datetime) else None
+    found = [
+        f"v{max(versions)}" if versions else None if at is None else names.name(at, year)
+        for versions, at in eras.select("versions", "first_seen_at").iter_rows()
+    ]
+    return pl.Series("name", found, dtype=pl.String)

@@ -80,7 +80,7 @@ SIGNATURES = {
     "states": "(results, by='run_id', *, wide=False)",
     "summarize_evals": "(results, *, evals=None)",
     "summarize_results": "(results, by='block_id')",
-    "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None)",
+    "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None, edits=None)",
     "tries": "(workflow_id, block, *, last=5, client=None, progress=None)",
     "use": "(client=Ellipsis, *, archive=Ellipsis, accepted=Ellipsis, values=Ellipsis, "
     "profile=Ellipsis)",

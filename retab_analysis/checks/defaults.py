@@ -19,7 +19,7 @@ from retab_analysis.comparison.accepted import (
 )
 from retab_analysis.config import ARCHIVE_VARIABLE, show_values
 from retab_analysis.errors import ConfigError
-from retab_analysis.fetch.default_client import check_client, use_while
+from retab_analysis.fetch.params import check_client, use_while
 from retab_analysis.progress import Progress
 from retab_analysis.transport import Client
 
@@ -43,7 +43,7 @@ def use(
         client: The client that every function asks. None makes one at the next use, from the
             environment or the default profile.
         archive: An :class:`Archive`, or the path of its file, which is created if it does not
-            exist. :func:`check`, ``compare_versions``, ``overview``, ``watch`` and ``explore`` sync
+            exist. :func:`check`, ``overview``, ``watch`` and ``explore`` sync
             it first, and read it instead of the API: all runs, up to a million results. A
             result that does not decode counts as missing, with a warning. None goes back to the
             variable ``RETAB_ANALYSIS_ARCHIVE``; if that is not set either, they ask the API.

@@ -17,11 +17,10 @@ from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.versions import Moment
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import as_blocks, find_era
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.paging import PAGE_SIZE
-from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
@@ -163,10 +162,18 @@ class _Search:
         self.edited_at: dict[str, datetime | None] = {}
         self.graphs: dict[str, pl.DataFrame | None] = {}
 
-    def run(self) -> Edits:
+    def _choose_blocks(self) -> list[str]:
+        """The blocks whose history is read already, and others, as long as there are few."""
+        told = inside(self.comparison).sides.around.told
+        read = () if told is None else told.timeline.histories
         blocks = self.spans["block_id"].unique(maintain_order=True)
+        others = [each for each in blocks if each not in read]
+        kept = [each for each in blocks if each in read]
+        return [*kept, *others[: max(_MOST_BLOCKS - len(read), 0)]]
+
+    def run(self) -> Edits:
         tasks: list[Callable[[], object]] = [
-            partial(self.source.read_edits, blocks[:_MOST_BLOCKS].to_list()),
+            partial(self.source.read_edits, self._choose_blocks()),
             partial(self._read, DRAFT),
         ]
         outcomes: TaskOutcomes[Any] = TaskOutcomes()

@@ -14,12 +14,11 @@ from retab_analysis.arguments import find_nearest
 from retab_analysis.checks.source import Source
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.evidence.timeline import Timeline
-from retab_analysis.evidence.versions import Moment, Publication, Versions
+from retab_analysis.evidence.versions import Moment, Published, Versions
 from retab_analysis.fetch.params import read_moment
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.schema import VERSIONS, write_by_value
-from retab_analysis.schema.edit_names import say_day
-from retab_analysis.vocabulary import DRAFT
+from retab_analysis.vocabulary import DRAFT, say_day
 
 PREVIOUS = "previous"
 _CURRENT = ("published", "production", "live", "latest")
@@ -86,7 +85,7 @@ def _find_current(name: str, asked: str, source: Source) -> Mapping[str, object]
 def _tell(row: Mapping[str, Any], source: Source) -> Moment:
     names = "workflow_version_id", "version", "published_at"
     version, number, at = (row[each] for each in names)
-    called = Publication(version, number, at).name(source.client.api_time.year, None)
+    called = Published(version, number, at).name(source.client.api_time.year, None)
     return Moment(called.text, "publication", at, version, number)
 
 
@@ -158,7 +157,7 @@ def make_versions(
     carried = runs.drop_nulls("workflow_version_id").group_by("workflow_version_id")
     return Versions(
         timeline,
-        [Publication(each, n, at, configs.get(each)) for each, n, at in rows.iter_rows()],
+        [Published(each, n, at, configs.get(each)) for each, n, at in rows.iter_rows()],
         configs.get(DRAFT),
         dict(carried.agg(pl.col("created_at").min()).drop_nulls().iter_rows()),
     )

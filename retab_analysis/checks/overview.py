@@ -16,9 +16,8 @@ from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.comparison.situations import write_heading
 from retab_analysis.fetch import fetch_workflows
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import resolve_named
-from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.starts import SAVE_FIRST
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line

@@ -20,9 +20,9 @@ earlier, of a block or an eval
     also the runs since the whole run before: an eval that broke there stays broken.
 
 A version
-    Of the whole workflow: the newest 9 before the next publication, and around the version's moment
-    the newest 3 before and the oldest 3 after it; the newest 15 that carry its id. Of blocks and
-    evals, 6 of each kind. Of ``"previous"``, only what is read anyway. If a version is checked
+    Of the whole workflow: the newest 9 before the next publication, and the newest 15 that carry
+    its id. Around its moment: the newest 3 before it, the oldest 3 after it. Of blocks and evals, 6
+    of each kind. Of ``"previous"``, only what is read anyway. If a version is checked
     without a baseline, also what a check of the draft reads.
 
 No other run displaces a whole run. The last pass that a saved eval remembers is one more row, see

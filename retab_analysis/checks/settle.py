@@ -17,8 +17,7 @@ from retab_analysis.checks.read import read_timeline
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.detail import list_evals, name_block, name_eval, say_word
-from retab_analysis.comparison.names import say_day
+from retab_analysis.comparison.detail import list_evals, name_block, name_eval, say_doubt, say_word
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import check_results
 from retab_analysis.errors import (
@@ -32,14 +31,15 @@ from retab_analysis.evidence.saved_evals import find_tested
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import split_reruns
 from retab_analysis.fetch import fetch_results, wait_for_runs
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_saved
+from retab_analysis.fetch.params import client_or_default
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
+from retab_analysis.vocabulary import say_day
 
 _WAIT = 24 * 3600.0
 
@@ -200,7 +200,7 @@ def _say_outcome(story: Story, now: datetime) -> str:
         return f"is not decided by reruns{later}"
     passes = story.transition != "flaky" and story.passes_in_the_end
     words = {"flaky": "is flaky", "still_failing": "fails as before"}
-    return "passes" if passes else words.get(story.transition, say_word(story))
+    return "passes" if passes else words.get(story.transition, say_doubt(story) or say_word(story))
 
 
 def _list_counting(comparison: Comparison) -> list[Story]:

@@ -18,17 +18,16 @@ from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import compare_blocks, mark_changes
-from retab_analysis.comparison.names import find_year, say_day
+from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.try_words import name_try, say_mended
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import Try, list_tries
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.edits import as_blocks
 from retab_analysis.fetch.lists import resolve_workflow
-from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, check_progress
 from retab_analysis.render.document import (
@@ -51,7 +50,7 @@ from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, mark_line, to_text
 from retab_analysis.schema import BLOCKS, ERAS, TRIES
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BROKEN, DRAFT
+from retab_analysis.vocabulary import BROKEN, DRAFT, say_day
 
 EVALS_OF_TRIES = pl.Schema(
     {

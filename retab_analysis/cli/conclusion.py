@@ -10,9 +10,9 @@ from retab_analysis.cli.console import FAILS, HOLDS, UNDECIDED, Console
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import inside
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Case, Document, plain
+from retab_analysis.render.door import Door
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import to_text
 

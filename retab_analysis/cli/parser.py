@@ -244,17 +244,20 @@ def _add_archive(parser: Parser) -> None:
 def _add_sides(parser: Parser) -> None:
     _add_archive(parser)
     add = parser.add_argument
-    says = "a run (may be repeated), or a version: its newest run; all if --baseline is one, too"
+    says = "a version: draft (default), v5, published, a date; or a run (may be repeated)"
     add("--candidate", type=word, action="append", metavar="RUN", help=says)
     says = (
-        "what to compare with: last_good (default: each eval's own last good result), published, "
-        "previous, a run or a version"
+        "what to compare with: last_good (default: each eval's own last good result), a version "
+        "(v5, published, a date), previous (each block's code before) or a run"
     )
     add("--baseline", type=word, default="last_good", metavar="WHAT", help=says)
 
 
 def _add_rule(parser: Parser) -> None:
-    says = "transitions that fail the gate (default: regressed,newly_blocked,incomplete)"
+    says = (
+        "transitions that fail the gate (default: regressed,newly_blocked,incomplete), "
+        "for example suspect, or fails_repeatedly"
+    )
     parser.add_argument("--fail-on", type=words, action="extend", metavar="WHAT", help=says)
     says = "how many evals may fail (default: 0)"
     parser.add_argument("--max-failures", type=count, metavar="N", default=0, help=says)

@@ -149,7 +149,7 @@ def _collect_suite(told: Told) -> Suite:
 
 
 def _choose_before(ledger: Ledger, rows: Bools, stories: Iterable[Story]) -> Bools:
-    candidate, codes = ledger.histories.candidate, ledger.codes
+    candidate, codes = ledger.histories.candidate, ledger.histories.codes
     since = np.full(len(rows), -1)
     for each in stories:
         began = each.reading.since_row

@@ -32,12 +32,10 @@ from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
 from retab_analysis.comparison.json_diff import differing_paths, split_path
 from retab_analysis.comparison.names import find_year
-from retab_analysis.comparison.next_step import NextStep
 from retab_analysis.comparison.plain_values import (
     list_brief,
     list_conclusion,
     list_rows,
-    shorten,
     tell_tries,
 )
 from retab_analysis.comparison.reruns import list_reruns
@@ -45,14 +43,16 @@ from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.situations import find_next_step, judge, write_heading
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
-from retab_analysis.comparison.verdict_document import Door, list_cases, make_document
+from retab_analysis.comparison.verdict_document import list_cases, make_document
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import LastTry, find_last_try, list_tries
 from retab_analysis.files import save
 from retab_analysis.progress import say
+from retab_analysis.render.brief import shorten
 from retab_analysis.render.document import Case, Document, plain
+from retab_analysis.render.door import Door, NextStep
 from retab_analysis.render.html import to_html, to_page
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
@@ -119,8 +119,6 @@ class Compared:
     def summary(self) -> pl.DataFrame:
         return self.test.summarize()
 
-    # The gate
-
     @functools.cached_property
     def judged(self) -> Gate:
         """The answer of the usual rule."""
@@ -184,11 +182,8 @@ class Compared:
         """Whether no eval of a block ran since its newest edit."""
         return all(s.saved.stale == "block" for s in self.counting if s.block_id == block)
 
-    # Its forms
-
-    def find_step(self, gate: Gate | None = None) -> NextStep | None:
-        judged = self.judged if gate is None else gate
-        return find_next_step(self.facts(judged), judged)
+    def find_step(self, gate: Gate) -> NextStep | None:
+        return find_next_step(self.facts(gate), gate)
 
     def explain(self, gate: Gate | None = None) -> str:
         return explain(self.facts(gate), self.test, self.margin)
@@ -202,7 +197,8 @@ class Compared:
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:
         facts = self.facts(gate)
-        return list_cases(facts, gate, values=values, passes_undecided=passes_undecided)
+        aside = [each for each in self.stories if each.saved.word is not None]
+        return list_cases(facts, gate, aside, values=values, passes_undecided=passes_undecided)
 
     def values(self, door: Door, gate: Gate | None = None, *, brief: bool) -> dict[str, Any]:
         """The values of ``Comparison.to_dict``, with a gate's answer."""
@@ -223,8 +219,6 @@ class Compared:
             "summary": list_rows(self.summary)[0],
             "evals": list_rows(self.evals, values=values),
         }
-
-    # The same with other surroundings, without judging anew
 
     def with_sides(self, **changes: Any) -> Compared:
         return replace(self, sides=replace(self.sides, **changes))
@@ -349,6 +343,8 @@ class Comparison:
 
         Args:
             fail_on: The transitions that fail it; by default all that broke, or have no result.
+                ``"fails_repeatedly"`` are unclear evals that passed before, and failed in their
+                newest three rows without an edit.
             max_failures: How many evals may have them.
             accepted: Known failures, which do not count: ids or names of evals, or a file that
                 :meth:`accept` wrote (a ``Path``, or a text that ends in ``.toml``). By default the
@@ -532,7 +528,7 @@ class Comparison:
     @property
     def next_step(self) -> NextStep | None:
         """The next step: a ``.sentence`` and the ``.code`` to type; None if there is none."""
-        return self._compared.find_step()
+        return self._compared.find_step(self._compared.judged)
 
     @property
     def last_try(self) -> dict[str, Any] | list[dict[str, Any]] | None:
@@ -569,9 +565,9 @@ class Comparison:
             values: Also expected and actual values, and the words of prompts: the customers' data.
 
         Returns:
-            ``headline, workflow_id, run_ids, baseline_run_ids, version, version_ids, gate, counts,
-            edits, next_step, values``. Unless ``brief``, also ``verdict, explanation, alpha,
-            margin, summary``. And ``evals``, a dict for each.
+            ``headline, workflow_id, run_ids, baseline_run_ids, version, version_ids, gate,
+            findings, counts, edits, next_step, values``. Unless ``brief``, also ``verdict,
+            explanation, alpha, margin, summary``. And ``evals``, a dict for each.
 
         Raises:
             ConfigError: A flag is not a bool.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Change, write_line
-from retab_analysis.render.marks import mark_texts
+from retab_analysis.render.marks import mark_texts, shorten_field
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT
 
@@ -134,26 +133,6 @@ def readable(value: str | None) -> str:
     if isinstance(parsed, str):
         return parsed
     return value if isinstance(parsed, Verbatim) else write_json(parsed, "")
-
-
-def shorten_field(path: str) -> str:
-    """A field of a block's document, shortened but clear.
-
-    Example:
-        >>> shorten_field("$.config.json_schema.properties.lines.items.properties.description.type")
-        'schema: lines[].description.type'
-        >>> shorten_field("$.config.prompt")
-        'prompt'
-    """
-    inner = one_line(path).removeprefix("$").removeprefix(".").removeprefix("config.")
-    head, dot, rest = inner.partition(".")
-    if head not in ("json_schema", "schema") or not dot:
-        return inner or "the whole block"
-    short = re.sub(r"(^|\.)properties\.", r"\1", rest)
-    short = re.sub(r"\.items(?=\.|$)", "[]", short)
-    short = re.sub(r"\.\.+", ".", short)
-    # Descriptions of fields are edited most.
-    return f"schema: {short.removesuffix('.description') or short}"
 
 
 def mark_changes(changes: pl.DataFrame, *, values: bool = True) -> tuple[Change, ...]:

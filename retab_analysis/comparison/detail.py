@@ -5,7 +5,6 @@ Nothing else in the library words an eval: reports, views, gates and test suites
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,8 +18,7 @@ from retab_analysis.comparison.json_diff import (
     write_json,
     write_path,
 )
-from retab_analysis.comparison.names import say_day
-from retab_analysis.evidence.story import Side, Story
+from retab_analysis.evidence.story import Share, Side, Story
 from retab_analysis.evidence.transitions import find_reason
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -38,7 +36,7 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.marks import LONGEST_TEXT, is_tiny, mark_change, mark_words
 from retab_analysis.render.text import mark_line
-from retab_analysis.vocabulary import BROKEN, FAILING
+from retab_analysis.vocabulary import BROKEN, FAILING, say_day
 
 
 class Word(NamedTuple):
@@ -86,11 +84,17 @@ SCORED = ("similarity_gte", "split_iou_gte")
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that compare the whole value with the expected one; None if not known."""
 
+DOUBT = ", with some doubt"
+"""Of an eval that broke with a probability below 0.95."""
+
+MORE_THAN_LUCK = 0.2
+"""Below this probability a failure is more likely luck than a break."""
+
 LONGEST_NAME = 200
 """The longest name in a sentence."""
 _LONGEST = 120  # of a value
 _SHORT = 60  # an object up to this length is shown as it is
-_PATHS = 20
+_PATHS, _DAYS = 20, 4
 _LONG_TEXT = 30  # in longer texts single words are marked, not the whole
 
 
@@ -130,6 +134,8 @@ def find_sign(story: Story) -> tuple[str, Tone]:
 
 
 def word_of(story: Story) -> Word:
+    if story.saved.word == "not_comparable":
+        return WORDS["not compared"]
     unknown = Word("?", one_line(story.transition), "other", story.transition)
     return WORDS.get(story.transition, unknown)
 
@@ -147,13 +153,10 @@ def make_row(story: Story, cells: tuple[Cell, ...], brief: Line | None = None) -
 
 
 def _make_name(story: Story) -> Cell:
-    documents = list_documents(story)
-    says_p = story.is_unsure or (story.transition == "suspect" and story.p is not None)
+    documents, doubt = list_documents(story), say_doubt(story)
     # Each is its own piece: a name that is written from right to left ends with it.
-    sure = (" · " * bool(documents), say_sure(story.p, "broken"))
-    below = write_line(
-        Span(documents, "quiet", title=documents), *(Span(each, "quiet") for each in sure if says_p)
-    )
+    sure = (Span(each, "quiet") for each in (" · " * bool(documents), doubt) if doubt)
+    below = write_line(Span(documents, "quiet", title=documents), *sure)
     lines = (write_line(Span(name_eval(story), title=story.id)), below)
     return Cell("name", tuple(filter(None, lines)))
 
@@ -181,17 +184,22 @@ def _make_sides(story: Story, year: int | None, values: bool) -> tuple[Cell, Cel
     lines, message = [say_got(story, year)], say_message(story)
     if message and story.state != "error":
         lines.append(write_line(Span(one_line(message, 300), "quiet")))
-    # Do not repeat the words of the line above.
-    is_said = _is_told_inside(story)
-    folded = tuple(find_differences(story)[is_said:]) if story.failure or story.fails else ()
+    if value := say_value(story):
+        lines.append(write_line(Span(value, "quiet")))
+    # Without the words of the line above.
+    inside = find_differences(story)[_is_told_inside(story) :]
+    folded = tuple(inside) if story.failure or story.fails else ()
     return Cell("was", (was,) if was else ()), Cell("got", tuple(lines), folded)
 
 
+def _find_was(story: Story) -> str | None:
+    """The value of its last pass."""
+    return story.was.actual_value if story.was and story.was.has_passed else None
+
+
 def _say_was(story: Story) -> str:
-    """The value of its last pass, with its score if it has one."""
-    was = story.was if story.was and story.was.has_passed else None
-    text = None if was is None else was.actual_value
-    score = _say_score(story, was)
+    text = _find_was(story)
+    score = _say_score(story, story.was) if text else None
     return ": ".join(filter(None, (score, summarize_value(text) if text else None)))
 
 
@@ -213,7 +221,9 @@ def _say_other_day(story: Story, year: int | None) -> str:
 
 def _is_told_inside(story: Story) -> bool:
     """Whether *got* is what differs inside the value: an object, or a list as long as before."""
-    text, was = story.got or "", story.was.actual_value if story.was else None
+    text, was = story.got or "", _find_was(story)
+    if find_missing(story.expected_value, was, text):
+        return False
     is_alike = was is not None and summarize_value(was) == summarize_value(text)
     return text[:1] == "{" or (text[:1] == "[" and is_alike)
 
@@ -221,11 +231,8 @@ def _is_told_inside(story: Story) -> bool:
 def say_got(story: Story, year: int | None) -> Line:
     """What made its word, with the day if another run than the checked ones shows it."""
     told = _say_value(story)
-    if plain(told) == _say_was(story) and story.failure:  # the value is no news
-        told = write_line(Span(one_line(say_message(story), 300), "wrong"))
-    elif plain(told) == _say_was(story) and told:
-        told = write_line(Span("the same value", "wrong"))
-    return (*told, *write_line(_say_other_day(story, year)))
+    again = " again" * (bool(told) and plain(told) == _say_was(story) and story.state != "passed")
+    return (*told, *write_line(again, _say_other_day(story, year)))
 
 
 def _say_value(story: Story) -> Line:
@@ -247,23 +254,22 @@ def _say_value(story: Story) -> Line:
             return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
     score = _say_score(story, side)
     start = write_line(score and Span(score, "wrong"), score and ": ")
+    was = _find_was(story)
+    missing = find_missing(expected, was, text)
     inside = find_differences(story) if _is_told_inside(story) else []
     if inside:
         more = f"; and {count_noun(len(inside) - 1, 'more place')}" if inside[1:] else ""
         head = Span(f"{inside[0].label}: ", "strong")
         return (*start, head, *inside[0].line, *write_line(more))
-    was = story.was.actual_value if story.was and story.was.has_passed else None
-    if was and was != text and summarize_value(was) == summarize_value(text):
+    if was and was != text and not missing and summarize_value(was) == summarize_value(text):
         return (*start, *mark_change(was, text))
-    missing = find_missing(expected, was, text)
     without = f", without {', '.join(missing[:3])}" if missing else ""
     return (*start, Span(f"{summarize_value(text)}{without}", "wrong"))
 
 
 def find_differences(story: Story) -> list[Change]:
     """The differences inside the value from the last pass, or else from the expected value."""
-    got = story.got
-    was = story.was.actual_value if story.was and story.was.has_passed else None
+    got, was = story.got, _find_was(story)
     held = story.expected_value if was is None and story.condition_kind in WHOLE else was
     if got is None or held is None or got[:1] != held[:1] or got[:1] not in ("[", "{"):
         return []
@@ -271,10 +277,12 @@ def find_differences(story: Story) -> list[Change]:
 
 
 def say_message(story: Story) -> str:
-    """Why it does not pass, in the API's words; without the code in front of a sentence."""
-    failure = story.failure or ""
-    code, colon, said = failure.partition(": ")
-    return said if colon and code.replace("_", "").isalnum() and " " not in code else failure
+    """Why it does not pass, in the API's words; the code only if there are none."""
+    side = story.now if story.fails else story.shown
+    if side is None or story.failure is None:
+        return ""
+    said = side.status_message if side.failure_message is None else side.failure_message
+    return said or side.failure_code or ""
 
 
 # In words
@@ -298,14 +306,13 @@ def describe(story: Story, year: int | None, *, values: bool) -> list[str]:
     was = None if story.was is None else story.was.actual_value
     facts = {
         "why": say_reason(story, year),
-        "how sure": None if story.p is None else say_sure(story.p, "worse"),
         "block": name_block(story),
         "outcome": f"{story.was.state if story.was else 'absent'} → {story.state or 'absent'}",
         "documents": list_documents(story),
     }
     if values:
         facts |= {"path": story.path, "asserts": story.condition, "message": story.failure}
-        facts |= {"was": was, "got": story.got}
+        facts |= {"was": was, "got": story.got, "value": say_value(story)}
     width = max(map(len, facts))
     told = [f"  {name:<{width}}  {one_line(said, 500)}" for name, said in facts.items() if said]
     said = f"{name_eval(story)} ({one_line(story.id)}): {say_short(story, year, values=values)}"
@@ -335,10 +342,12 @@ def say_reason(story: Story, year: int | None) -> str | None:
     kind, now, before, at = reason
     day = "" if at is None else say_day(at, year)
     state, more = story.state, _say_more(story, year)
+    if story.transition == "suspect" or (kind == "still_failing" and story.fails_repeatedly):
+        doubt = say_doubt(story) or f"passed {now}; before, {before}"
+        return f"{doubt}{more}"
     if kind in ("broken", "comes and goes"):
         return f"{kind}{_say_since(story, day)}: {now} passed; before, {before}{more}"
     said = {
-        "suspect": f"passed {now}; before, {before}{more}",
         "always an error": f"error at every run since {day}",
         "outage": "ended in an error of an outage",
         "error": "ended in an error",
@@ -368,7 +377,11 @@ def _say_since(story: Story, day: str) -> str:
 def _say_more(story: Story, year: int | None) -> str:
     """About a worse eval: whether its block was edited, and its unknown parts."""
     edits = {"edit": "; its block was edited then", "drift": "; without an edit of its block"}
-    said = edits.get(story.cause or "", "")
+    said, on_code = edits.get(story.cause or "", ""), story.reading.on_code
+    if story.cause == "drift" and on_code.passed:
+        said += f"; it passed {on_code} on this very code before"
+    if story.cause == "edit" and (failed := on_code.of - on_code.passed):
+        said += f"; it failed {failed} of {on_code.of} on this code before"
     said += "; it was moved to another block since" * story.has_moved
     if story.unknown:
         said += f"; whether the eval's {' or '.join(story.unknown)} changed is not known"
@@ -413,18 +426,52 @@ def list_names(named: Sequence[tuple[str | None, str]], limit: int = 20) -> str:
     return ", ".join(said) + (f" and {more} more" if more > 0 else "")
 
 
-def say_sure(p: float | None, said: str, by: str = "") -> str:
-    """How sure a word is: *perhaps* or *probably* from 0.2 to 0.8, else two digits, rounded down.
+def say_doubt(story: Story) -> str:
+    """How sure the word of an eval is, without a number for it; empty if there is no doubt.
+
+    Many failures in a row are counted instead: that is true whatever they mean.
+    """
+    reading = story.reading
+    known = Share(*map(sum, zip(reading.earlier, reading.now, strict=True)))
+    if story.is_unsure:
+        return f"broke{DOUBT}"
+    if story.fails_repeatedly:
+        failed = reading.failing_rows
+        return f"failed its last {failed} runs; passed {known.passed} of {known.of - failed} before"
+    if story.transition != "suspect":
+        return ""
+    if story.p is None or story.p >= MORE_THAN_LUCK:
+        return ""
+    return f"failed {known.of - known.passed} of its last {known.of} runs; more likely luck"
+
+
+def say_value(story: Story) -> str | None:
+    """Whether an eval that fails failed with this very value before; None if there is nothing."""
+    got = story.got
+    if got is None or not (story.seen_at or story.is_new_value):
+        return None
+    value = summarize_value(got)
+    if story.is_new_value:
+        return f"never got {value} before"
+    year = None if story.last is None or story.last.moment is None else story.last.moment.year
+    days = list(dict.fromkeys(say_day(each, year) for each in story.seen_at))
+    return f"got {value}, as on {list_days(days)}, and passed after"
+
+
+def list_days(days: Sequence[str]) -> str:
+    """Days in words, the month once where it is the same.
 
     Example:
-        >>> say_sure(0.625, "worse"), say_sure(0.999, "worse", "at least ")
-        ('probably worse', 'worse with probability at least 0.99')
+        >>> list_days(["3 Apr", "9 Apr", "2 May"])
+        '3 and 9 Apr and 2 May'
     """
-    p = p or 0.0
-    if 0.2 < p < 0.8:
-        return f"{'perhaps' if p < 0.5 else 'probably'} {said}"
-    floored = min(math.floor(100 * p + 1e-9), 99)
-    return f"{said} with probability {f'{by}{floored / 100:.2f}' if floored else 'below 0.01'}"
+    months: dict[str, list[str]] = {}
+    for each in days[-_DAYS:]:
+        day, _, month = each.partition(" ")
+        months.setdefault(month, []).append(day)
+    said = [f"{' and '.join(its)} {month}" for month, its in months.items()]
+    more = len(days) - _DAYS
+    return f"{' and '.join(said)}{f' and {more} more days' if more > 0 else ''}"
 
 
 # Values

@@ -119,7 +119,7 @@ class VerdictFacts:
     def against(self) -> list[Story]:
         """The evals that the rule counts against the candidate."""
         rule = self.rule
-        return [s for s in self.counted if s.transition in rule.fail_on or s.errs_always]
+        return [s for s in self.counted if rule.names(s) or s.errs_always]
 
     @cached_property
     def failing(self) -> list[Story]:

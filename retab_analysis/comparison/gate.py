@@ -9,11 +9,14 @@ from retab_analysis.arguments import check_count, check_share
 from retab_analysis.comparison.accepted import Policy, check_texts
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.errors import ConfigError
+from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, say_rate
 from retab_analysis.vocabulary import BROKEN, TRANSITIONS
 
 FAIL_ON = (*BROKEN, "incomplete")
 """The transitions that count against a candidate by default."""
+AGAIN = "fails_repeatedly"
+"""An unclear eval whose newest three rows failed, and that passed before, without an edit since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +30,23 @@ class GateRule:
 
     @classmethod
     def check(
-        cls,
-        fail_on: str | Iterable[str],
-        max_failures: int,
-        min_pass_rate: float | None,
-        policy: Policy | None = None,
+        cls, fail_on: str | Iterable[str], max_failures: int, min_pass_rate: float | None
     ) -> GateRule:
         check_count("max_failures", max_failures)
         if min_pass_rate is not None:
             check_share("min_pass_rate", min_pass_rate, ends=True)
         transitions = check_texts("fail_on", fail_on)
-        words = [each for each in TRANSITIONS if each != "same_code"]
+        words = [*(each for each in TRANSITIONS if each != "same_code"), AGAIN]
         if unknown := [each for each in transitions if each not in words]:
             known = ", ".join(words)
             raise ConfigError(f"fail_on: {unknown[0]!r} is not one of {known}")
-        return cls(transitions, max_failures, min_pass_rate, policy)
+        return cls(transitions, max_failures, min_pass_rate)
+
+    def names(self, story: Story) -> bool:
+        is_again = (
+            story.transition == "suspect" and story.cause != "edit" and story.fails_repeatedly
+        )
+        return story.transition in self.fail_on or (is_again and AGAIN in self.fail_on)
 
     def describe(self, known: int) -> str:
         """The rule in words, for the reader of a report; ``known`` failures are accepted."""
@@ -53,7 +58,8 @@ class GateRule:
         return ", and ".join(said) + free
 
     def _describe_evals(self) -> str:
-        *most, last = dict.fromkeys(WORDS[each].word for each in self.fail_on)
+        names = {each: told.word for each, told in WORDS.items()} | {AGAIN: "fails repeatedly"}
+        *most, last = dict.fromkeys(names[each] for each in self.fail_on)
         named = f"{', '.join(most)} or {last}" if most else last
         few = self.max_failures
         tolerated = f"at most {count_noun(few, 'eval')}" if few else "no eval"

@@ -6,8 +6,7 @@ import polars as pl
 
 from retab_analysis.evidence.versions import Name, Versions
 from retab_analysis.markup import count_noun, one_line
-from retab_analysis.schema.edit_names import say_day as say_day
-from retab_analysis.vocabulary import MOMENT
+from retab_analysis.vocabulary import MOMENT, say_day
 
 LABEL = 80  # characters of a block's label
 

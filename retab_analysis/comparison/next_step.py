@@ -5,35 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
 from retab_analysis.markup import count_noun, one_line
+from retab_analysis.render.door import NextStep
 
 _LISTED = 12  # how many evals are named, and how many reruns advised, in a terminal
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class NextStep:
-    """The next step.
-
-    Attributes:
-        sentence: The step, in words.
-        code: The Python code, with the comparison as ``verdict``; empty for nothing.
-        command: The command for a terminal.
-        otherwise: An alternative.
-        call: The code without variables, whose names may differ: ``ra.settle(…)``.
-    """
-
-    sentence: str
-    code: str = ""
-    command: str = ""
-    otherwise: NextStep | None = None
-    call: str = ""
-
-    def __repr__(self) -> str:
-        said = f"{self.sentence}{': ' * bool(self.code)}{self.code}"
-        return said if self.otherwise is None else f"{said}; {self.otherwise}"
 
 
 class Steps:

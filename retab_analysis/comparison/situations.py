@@ -16,22 +16,17 @@ from retab_analysis.comparison.accepted import find_evals
 from retab_analysis.comparison.detail import WORDS, list_stories, name_block
 from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.names import say_day
-from retab_analysis.comparison.next_step import NextStep, Step, Steps
+from retab_analysis.comparison.next_step import Step, Steps
 from retab_analysis.comparison.try_words import name_try, say_mended
-from retab_analysis.evidence.story import Story
-from retab_analysis.markup import (
-    count_noun,
-    one_line,
-    say_p_value,
-    say_points,
-    say_rate,
-    say_rates,
-)
+from retab_analysis.evidence.story import REPEATEDLY, Story
+from retab_analysis.markup import count_noun, one_line, say_p_value, say_points, say_rate, say_rates
 from retab_analysis.render.document import Heading, Tone
-from retab_analysis.vocabulary import BROKEN, LIKELY
+from retab_analysis.render.door import NextStep
+from retab_analysis.vocabulary import BROKEN, LIKELY, say_day
 
 LONGEST = 100
+SHORT = 3
+"""So many outcomes before a break without an edit tell on which day it was."""
 _VERBS = {"have": "has", "are": "is", "were": "was", "do": "does", "they are": "it is"}
 _VERBS |= {"fail": "fails", "count": "counts"}
 _NOUNS = {"evals": "eval", "edited_evals": "edited eval", "new_evals": "new eval"}
@@ -303,6 +298,10 @@ def _say_cause(
     if cause == "edit":
         where = one_line(block, 40) or "their block"
         return f" since the edit of {where}" + (f" on {day}" if day and not is_new else "")
+    first, failed = evals[0].reading, evals[0].reading.failing_rows
+    if len(evals) == 1 and first.before.of < SHORT and failed >= REPEATEDLY:
+        # So short a history does not tell the day.
+        return f": it failed its last {failed} runs, and passed {first.before} before"
     when = f" {'on' if is_new and not latest else 'since'} {day}{latest}" if day else ""
     return f"{when}, without an edit" if cause == "drift" else when
 

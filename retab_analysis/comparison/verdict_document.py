@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 
 from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
+    DOUBT,
     describe,
     list_attempts,
     list_documents,
@@ -21,13 +22,11 @@ from retab_analysis.comparison.detail import (
     say_got,
     say_reason,
     say_short,
-    say_sure,
     say_word,
 )
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.names import rank_by_run, say_day
-from retab_analysis.comparison.next_step import NextStep
+from retab_analysis.comparison.names import rank_by_run
 from retab_analysis.comparison.situations import write_heading
 from retab_analysis.comparison.try_words import say_try
 from retab_analysis.evidence.story import Share, Story
@@ -50,7 +49,8 @@ from retab_analysis.render.document import (
     Tone,
     write_line,
 )
-from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, SURE
+from retab_analysis.render.door import Door, NextStep
+from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, say_day
 
 SUITE = "suite"
 """The case for reasons that are not about a single eval."""
@@ -58,48 +58,8 @@ SUITE = "suite"
 _NAMED = 6
 
 
-@dataclass(frozen=True, eq=False)
-class Door:
-    """A place that shows a document: with ``values`` or without.
-
-    ``types`` is the part of a next step that you type there: a call, a command, or nothing on a
-    live page, which has buttons. ``shows`` is how to show hidden values.
-    """
-
-    values: bool
-    types: Literal["call", "command", ""] = "call"
-    shows: str = "values=True"
-    is_live: bool = False  # then an edit of the newest run's day is named without the day
-
-    def write_step(self, step: NextStep | None) -> dict[str, Any] | None:
-        """A step as plain values; None if there is none, or nothing to type."""
-        if step is None or not self.types:
-            return None
-        told: dict[str, Any] = {"sentence": step.sentence, "code": getattr(step, self.types)}
-        other = self.write_step(step.otherwise)
-        return told if other is None else {**told, "otherwise": other}
-
-    def say_step(self, step: NextStep | None) -> Line:
-        line: Line = ()
-        told = self.write_step(step)
-        while told:
-            code = Span(told["code"], "code")
-            line += write_line("; " * bool(line), told["sentence"], ": " * bool(code.text), code)
-            told = told.get("otherwise")
-        return line
-
-    def hint(self) -> Line:
-        if self.values or not self.shows:
-            return ()
-        return write_line("Values are hidden; ", Span(self.shows, "code"), " shows them.")
-
-
 def make_document(
-    facts: VerdictFacts,
-    gate: Gate,
-    explanation: str,
-    step: NextStep | None,
-    door: Door,
+    facts: VerdictFacts, gate: Gate, explanation: str, step: NextStep | None, door: Door
 ) -> Document:
     """Make the document; ``step`` is the next step."""
     writer = _Writer(facts, gate, explanation, door)
@@ -146,7 +106,7 @@ class _Writer:
         if name or ids:
             yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
         yield from self.versions() if self.facts.versions else self._run()
-        yield Span(count_noun(len(self.facts.stories), "eval"))
+        yield Span(count_noun(len(self.facts.stories) + self.facts.apart.total(), "eval"))
 
     def versions(self) -> Iterator[Span]:
         if not self.facts.versions:
@@ -210,21 +170,11 @@ class _Writer:
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
         parts: list[Part] = []
-        known, last = self.facts.sides.around.edits, self._find_try(cause, evals)
-        if cause == "edit" and known is None:
-            said = "The edit was not looked up: ra.check asks the API."
-            parts.append(Note(write_line(said)))
-        elif cause == "edit" and known is not None:
-            its = known.changes.filter(pl.col("block_id") == evals[0].block_id)
-            tried = known.tries.get(evals[0].block_id or "", its.clear())
-            its = its.join(tried, on=its.columns, how="anti", nulls_equal=True) if last else its
-            unknown = Note(write_line(f"The edit is not known: {known.why}."))
-            edits = mark_changes(its, values=self.door.values)
-            parts.append(ChangeList(edits) if edits else unknown)
-            if last:
-                parts.append(Note(write_line(say_try(last, self.facts.today))))
-                if changes := mark_changes(tried, values=self.door.values):
-                    parts.append(ChangeList(changes))
+        last = self._find_try(cause, evals)
+        if cause == "edit":
+            tried = None if last is None else self._find_words(last)
+            parts.append(self._show_edit(evals[0].block_id, tried))
+            parts += [] if last is None else self._show_try(last, tried)
         return Card(
             "bad",
             self._title(cause, evals),
@@ -235,6 +185,29 @@ class _Writer:
     def _find_try(self, cause: str | None, evals: list[Story]) -> LastTry | None:
         tries = self.facts.tries if cause == "edit" else ()
         return next((each for each in tries if each.block == evals[0].block_id), None)
+
+    def _find_words(self, last: LastTry) -> pl.DataFrame | None:
+        known = self.facts.sides.around.edits
+        return None if known is None else known.tries.get(last.block)
+
+    def _show_try(self, last: LastTry, tried: pl.DataFrame | None) -> Iterator[Part]:
+        """What the newest edit since that ran mended and broke, and its words."""
+        yield Note(write_line(say_try(last, self.facts.today)))
+        if tried is not None and (changes := mark_changes(tried, values=self.door.values)):
+            yield ChangeList(changes)
+
+    def _show_edit(self, block: str | None, apart: pl.DataFrame | None = None) -> Part:
+        """The words of an edit without some, or why they are not known."""
+        known = self.facts.sides.around.edits
+        if known is None:
+            return Note(write_line("The edit was not looked up: ra.check asks the API."))
+        its = known.changes.filter(pl.col("block_id") == block)
+        if apart is not None:
+            its = its.join(apart, on=its.columns, how="anti", nulls_equal=True)
+        edits = mark_changes(its, values=self.door.values)
+        return (
+            ChangeList(edits) if edits else Note(write_line(f"The edit is not known: {known.why}."))
+        )
 
     def _title(self, cause: str, evals: list[Story]) -> Line:
         blocks = list(dict.fromkeys(name_block(each) for each in evals))
@@ -279,7 +252,8 @@ class _Writer:
         if len(set(since)) == 1 and (always or len(set(before)) == 1) and len(set(on_code)) < 2:
             each_ = "each " if len(evals) > 1 else ""
             now, here = since[0], (*on_code, here)[0]
-            said = "all" if always else str(before[0])
+            of = before[0].of if len(set(before)) == 1 else ""
+            said = f"all {of}".rstrip() if always else str(before[0])
             passed, things = f"{each_}passed", " run" if here.of == 1 and on_code else " runs"
         else:
             passed, things, said = "", " results passed", str(past)
@@ -287,9 +261,9 @@ class _Writer:
             yield f"{passed} {here}{things} on this code, {now} {then}, {said} before".lstrip()
         else:
             yield f"{passed} {now}{things} {then}, {said} before".lstrip()
-        least = min((each.p for each in evals if each.p is not None), default=1.0)
-        if least < SURE:
-            yield say_sure(least, "broken", "at least ")
+        if unsure := sum(each.is_unsure for each in evals):
+            few = "" if unsure == len(evals) else f"{unsure} of these "
+            yield f"{few}{DOUBT.removeprefix(', ')}"
         if blocked := sum(each.transition == "newly_blocked" for each in evals):
             yield f"{blocked} of these {'is' if blocked == 1 else 'are'} blocked"
         if errors:
@@ -322,9 +296,26 @@ class _Writer:
         if until is not None:
             day = say_day(until, self.facts.year)
             aside.append(f"{'; ' * bool(aside)}a look after {day} {until:%H:%M} UTC may decide")
-        rows = tuple(map(self._row, evals))
         title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
-        yield Card("doubt", title, write_line(*aside), (DocumentTable(self.columns, rows),))
+        yield Card(
+            "doubt", title, write_line(*aside), (*self._edited(suspects), *self._rest(evals))
+        )
+
+    def _edited(self, suspects: list[Story]) -> Iterator[Part]:
+        """The unclear evals of edited blocks, each block after the words of its edit."""
+        by_edit = [each for each in suspects if each.cause == "edit"]
+        for block in dict.fromkeys(each.block_id for each in by_edit):
+            its = [each for each in by_edit if each.block_id == block]
+            yield Note(write_line(Span(f"{name_block(its[0])} was edited", "strong")))
+            yield self._show_edit(block)
+            yield DocumentTable(self.columns, tuple(map(self._row, its)))
+
+    def _rest(self, evals: list[Story]) -> Iterator[Part]:
+        its = [
+            each for each in evals if not (each.transition == "suspect" and each.cause == "edit")
+        ]
+        if its:
+            yield DocumentTable(self.columns, tuple(map(self._row, its)))
 
     def _new_failures(self) -> Iterator[Part]:
         """New or edited evals that fail: named, because readers look for failures."""
@@ -398,14 +389,28 @@ def _add(shares: Sequence[Share]) -> Share:
 
 
 def list_cases(
-    facts: VerdictFacts, gate: Gate, *, values: bool, passes_undecided: bool
+    facts: VerdictFacts,
+    gate: Gate,
+    aside: Iterable[Story] = (),
+    *,
+    values: bool,
+    passes_undecided: bool,
 ) -> list[Case]:
-    """A case for each eval, and one for reasons and doubts that are not about a single eval."""
+    """A case for each eval, and one for reasons and doubts that are not about a single eval.
+
+    Those of the evals ``aside``, which two versions do not compare, are skipped.
+    """
     cases = [_make_case(each, facts.year, gate, values) for each in facts.stories]
+    cases += [_skip(each, facts.year) for each in aside]
     doubt = f"The gate is undecided: {gate.doubt}." if gate.doubt and not passes_undecided else ""
     if said := "\n".join(gate.suite_reasons) or doubt:
         return [*cases, Case(SUITE, SUITE, "", "failed", one_line(said), said)]
     return [*cases, Case(SUITE, SUITE, "", "passed")]
+
+
+def _skip(story: Story, year: int | None) -> Case:
+    why = f"{say_word(story)}: {say_reason(story, year)}"
+    return Case(name_eval(story), one_line(story.id), one_line(story.block_id), "skipped", why)
 
 
 def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case:

@@ -24,6 +24,7 @@ of what it read has the same horizon.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -61,7 +62,6 @@ _ROWS = pl.Schema(
     {"block": pl.Int64(), "row": pl.Int64(), "began": pl.String(), "moment": MOMENT_TYPE}
     | {"until": MOMENT_TYPE, "is_now": pl.Boolean()}
 )
-_NOT_TOLD = -1  # of an edit, besides SAME, UNKNOWN and EDITED
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +74,8 @@ class _Cell:
     side: int
     moment: datetime | None
     ended: datetime | None
-    code: str | None
+    code: str | None  # the one of its results
+    codes: list[str]
     draft: str | None
     is_single: bool
     is_remembered: bool  # whether only the saved eval remembers it
@@ -100,7 +101,6 @@ class Ledger:
     evals: pl.DataFrame
     rows: pl.DataFrame
     histories: Histories
-    codes: Ints  # of each eval's block, 0 if not known, shape (n, T)
     is_inside: Bools  # which rows decide, and do not only tell since when, shape (n, T)
 
     def places(self, results: pl.DataFrame) -> Bools:
@@ -165,7 +165,7 @@ def collect(
     table = table.join(placed, on=("block", "run", "is_now"), maintain_order="left")
     block = evals["block"].to_numpy()
     shape = evals.height, 1 + max([candidate, *(cell.row for cell in cells)])
-    edited, codes = _find_edits(table, shape)
+    edited, codes = _find_edits(cells, table, block, shape)
     # In a row an eval counts at most once as a pass and once as a failure.
     passes, fails = (
         (_count(table.filter("comparable", pl.col("state").is_in(states)), shape) > 0).astype(int)
@@ -184,8 +184,7 @@ def collect(
         ),
         evals=evals.join(_find_errors(table), on="eval", how="left", maintain_order="left"),
         rows=_list_rows(cells),
-        histories=Histories(passes, fails, block, edited, candidate, jumps),
-        codes=codes,
+        histories=Histories(passes, fails, block, edited, codes, candidate, jumps),
         is_inside=_find_inside(table, cells, block, shape, horizon),
     )
 
@@ -220,19 +219,6 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _number(texts: pl.Series) -> Ints:
     return texts.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
-
-
-def _tell_apart(texts: pl.Series) -> Ints:
-    """Equal numbers for equal texts, from 1 on; 0 for null. They have no order."""
-    return texts.cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).to_numpy() + 1
-
-
-def _newest(numbers: Ints, group: Ints, n_groups: int) -> Ints:
-    """The newest known number of each group; 0 if there is none."""
-    found = np.zeros(n_groups, dtype=np.int64)
-    known = numbers > 0
-    found[group[known]] = numbers[known]
-    return found
 
 
 def _mark_comparable(table: pl.DataFrame, saved: pl.DataFrame | None) -> pl.DataFrame:
@@ -294,6 +280,7 @@ def _list_cells(table: pl.DataFrame) -> list[_Cell]:
         pl.col("moment").min(),
         pl.coalesce(pl.col("run_completed_at").max(), pl.col("completed_at").max()).alias("ended"),
         common(pl.col("code").filter(own)),
+        pl.col("code").filter(own).drop_nulls().unique().alias("codes"),
         pl.col("draft").drop_nulls().first(),
         pl.col("is_single").first(),
         pl.col("run_id").is_null().first().alias("is_remembered"),
@@ -384,98 +371,58 @@ def _is_same_day(first: _Cell, cell: _Cell) -> bool:
     return has_same_code(first, cell)
 
 
-def _places(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
-    """The place of each result that has a row, among all evals and rows."""
-    return np.asarray(table["eval"].to_numpy() * shape[1] + table["row"].to_numpy())
-
-
 def _count(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
     """How many of these results each eval has in each row."""
     placed = table.filter(pl.col("row") >= 0)
-    counts = np.bincount(_places(placed, shape), minlength=shape[0] * shape[1])
+    places = placed["eval"].to_numpy() * shape[1] + placed["row"].to_numpy()
+    counts = np.bincount(places, minlength=shape[0] * shape[1])
     return counts.reshape(shape)
 
 
-def _find_edits(table: pl.DataFrame, shape: tuple[int, int]) -> tuple[Ints, Ints]:
-    """Whether the code of an eval's block in a row is another than in the row before.
+def _find_edits(
+    cells: list[_Cell], table: pl.DataFrame, block: Ints, shape: tuple[int, int]
+) -> tuple[Ints, Ints]:
+    """Whether an eval's block had another code in a row than in the row before, and the codes.
 
-    The answer is for rows in which an eval has results, except its first. The block's code decides
-    if both are known. Else one draft means no edit, and all other rows are not known. If the code
-    is unknown only in between, equal codes around it mean no edit. A block was
-    edited if any of its evals that ran in the row before shows it. An eval's own results show it
-    however old the result before is. If an eval was moved to another block, codes tell nothing: it
-    is not known, unless another eval of that block shows an edit.
+    The block's last known codes decide. If they are unknown in a row, one draft means no edit, and
+    so do equal codes around it; else it is not known. The codes of another block tell nothing about
+    an eval that was moved from there.
 
-    Returns ``SAME``, ``UNKNOWN`` or ``EDITED``, and the codes, both of the shape (n, T).
+    Returns ``SAME``, ``UNKNOWN`` or ``EDITED``, and the number of the block's one code, 0 if it is
+    not known or not one; both of the shape (n, T).
     """
-    table = table.filter(pl.col("row") >= 0)
-    has_results = _count(table, shape) > 0
-    codes, drafts, blocks = (
-        _newest(_tell_apart(table[name]), _places(table, shape), has_results.size).reshape(shape)
-        for name in ("code", "draft", "block_id")
-    )
-    is_one_draft = (drafts > 0) & (drafts == _last_known(drafts))
-    by_draft = np.where(is_one_draft, SAME, UNKNOWN)
-    before, after = _last_known(codes), _last_known(codes[:, ::-1])[:, ::-1]
-    is_between = (codes == 0) & (before > 0) & (after > 0)
-    blocks = _fill(blocks)
-    of_codes = _last_known(np.where(codes > 0, blocks, 0))
-    is_moved = _differ(blocks, _last_known(blocks)) | _differ(blocks, of_codes)
-    own = np.where(is_moved | is_between, UNKNOWN, _compare(codes, by_draft))
-    is_first = np.arange(shape[1]) == has_results.argmax(axis=1)[:, None]
-    is_told = has_results & ~is_first & ~(is_between & (before == after))
-    own = np.where(is_told, own, _NOT_TOLD)
-    of_block = _of_any(np.where(_skips(codes, blocks), _NOT_TOLD, own), blocks)
-    flags = np.where(own == EDITED, EDITED, of_block)
-    return np.where(is_moved, np.maximum(flags, UNKNOWN), flags), codes
+    edited, codes = (np.zeros((1 + block.max(initial=0), shape[1]), np.int64) for _ in range(2))
+    numbers: dict[str, int] = {}
+    for number, its in itertools.groupby(cells, attrgetter("block")):
+        for row, flag, code in _list_edits([each for each in its if each.row >= 0]):
+            edited[number, row] = flag
+            codes[number, row] = numbers.setdefault(code, len(numbers) + 1) if code else 0
+    edited, codes = edited[block], codes[block]
+    away = table.filter(pl.col("row") >= 0, pl.col("block_id") != pl.col("last_block_id"))
+    for index, row in away.group_by("eval").agg(pl.col("row").max()).iter_rows():
+        edited[index, : row + 2] = np.maximum(edited[index, : row + 2], UNKNOWN)
+        codes[index, : row + 1] = 0
+    return edited, codes
 
 
-def _skips(codes: Ints, blocks: Ints) -> Bools:
-    """Where an eval's code was known last before others of its block had theirs, shape (n, T)."""
-    rows = np.arange(codes.shape[1])
-    cell = blocks * codes.shape[1] + rows
-    known = np.bincount(cell[codes > 0], minlength=int(cell.max(initial=-1)) + 1)[cell] > 0
-    told = np.cumsum(known, axis=1)
-    told_before = np.pad(told, ((0, 0), (1, 0)))[:, :-1]
-    last = np.pad(np.maximum.accumulate(np.where(codes > 0, rows, -1), axis=1), ((0, 0), (1, 0)))
-    last = np.where(rows > 0, last[:, :-1], -1)
-    since = told_before - np.take_along_axis(told, np.maximum(last, 0), axis=1)
-    return np.asarray((last >= 0) & (since > 0))
-
-
-def _compare(numbers: Ints, otherwise: Ints) -> Ints:
-    """Whether each differs from the last before; ``otherwise`` if one is not known."""
-    before = _last_known(numbers)
-    changed = np.where(_differ(numbers, before), EDITED, SAME)
-    return np.where((numbers > 0) & (before > 0), changed, otherwise)
-
-
-def _differ(numbers: Ints, others: Ints) -> Bools:
-    return np.asarray((numbers > 0) & (others > 0) & (numbers != others))
-
-
-def _fill(numbers: Ints) -> Ints:
-    """The numbers; for an unknown one the last before it, or else the next."""
-    filled = np.where(numbers > 0, numbers, _last_known(numbers))
-    return np.where(filled > 0, filled, _last_known(filled[:, ::-1])[:, ::-1])
-
-
-def _last_known(numbers: Ints) -> Ints:
-    """The last number above 0 in the rows before each row; 0 if there is none."""
-    places = np.where(numbers > 0, np.arange(numbers.shape[1]), 0)
-    last = np.maximum.accumulate(places, axis=1)
-    found = np.zeros_like(numbers)
-    found[:, 1:] = np.take_along_axis(numbers, last, axis=1)[:, :-1]
+def _list_edits(cells: Sequence[_Cell]) -> list[tuple[int, int, str | None]]:
+    """The rows of a block, whether it was edited since the row before, and its one code."""
+    rows = itertools.groupby(cells, attrgetter("row"))
+    known: list[str] = []
+    draft: str | None = None
+    found: list[tuple[int, int, str | None]] = []
+    since = 0  # the first row after the last one with a known code
+    for row, its in ((row, [*its]) for row, its in rows):
+        codes = sorted({code for each in its for code in each.codes})
+        own = next((each.draft for each in its if each.draft is not None), None)
+        flag = SAME if not found or (own is not None and own == draft) else UNKNOWN
+        if codes and known:
+            flag = SAME if codes == known else EDITED
+            if flag == SAME:
+                found[since:] = [(at, SAME, None) for at, _, _ in found[since:]]
+        found.append((row, flag, codes[0] if len(codes) == 1 else None))
+        known, since, draft = codes or known, len(found) if codes else since, own or draft
     return found
-
-
-def _of_any(own: Ints, blocks: Ints) -> Ints:
-    """The word of any eval of a block in each row, for each eval: an edit wins."""
-    cell = blocks * own.shape[1] + np.arange(own.shape[1])
-    said = np.full(int(cell.max(initial=-1)) + 1, SAME)
-    for flag in (UNKNOWN, SAME, EDITED):
-        said[cell[own == flag]] = flag
-    return np.asarray(said[cell])
 
 
 def _find_errors(table: pl.DataFrame) -> pl.DataFrame:

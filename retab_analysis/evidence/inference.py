@@ -108,6 +108,7 @@ class Histories:
     fails: npt.NDArray[np.integer]  # how many did not pass, shape (n, T)
     block: npt.NDArray[np.integer]  # any number for each eval's block, shape (n,)
     edited: npt.NDArray[np.integer]  # SAME, UNKNOWN or EDITED since the row before, shape (n, T)
+    codes: npt.NDArray[np.integer]  # a number for the block's code, 0 if not known, shape (n, T)
     candidate: int  # the candidate's first row; T if all rows are history
     jumps: Bools  # whether a rate may jump between the row before and this one, shape (n, T)
 
@@ -156,6 +157,7 @@ class Posterior:
     down: Floats  # shape (T, n)
     present: Floats  # the probabilities of the rate at the last row, shape (13, n)
     first: Floats  # the fitted prior of an eval's first rate, shape (13,)
+    evidence: Floats  # the logarithm of the probability of its outcomes, up to a term, shape (n,)
 
     @property
     def worse(self) -> Floats:
@@ -178,17 +180,24 @@ class Posterior:
         return by_rate
 
 
-def infer(histories: Histories, *, sweeps: int = SWEEPS) -> Posterior:
+def infer(histories: Histories, *, sweeps: int = SWEEPS, first: Floats | None = None) -> Posterior:
+    """Solve the model; ``first`` is the prior of an eval's first rate, if it was fitted before."""
     n, n_rows = histories.shape
     if not n or not n_rows:
         up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))
-        return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST)
+        return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, np.zeros(n))
     evals, place = _Evals.of(histories)
-    first, learnt = _learn_history(evals, sweeps)
+    first, learnt = _learn_history(evals, sweeps, first)
     beliefs = _Beliefs.before(evals)
     _sweep(evals, first, learnt, _pass_backward(evals, learnt, n_rows), beliefs)
-    up, down, present = _trace_last_jump(evals, first, beliefs)
-    return Posterior(up[..., place], down[:, place], present[:, place], first)
+    found = _trace_last_jump(evals, first, beliefs)
+    return replace(
+        found,
+        up=found.up[..., place],
+        down=found.down[:, place],
+        present=found.present[:, place],
+        evidence=found.evidence[place],
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,16 +281,17 @@ class _Beliefs:
         return cls(hour, up, down)
 
 
-def _learn_history(evals: _Evals, sweeps: int) -> tuple[Floats, _Beliefs]:
+def _learn_history(evals: _Evals, sweeps: int, given: Floats | None) -> tuple[Floats, _Beliefs]:
     """Fit the prior of the first rate, and the beliefs about earlier rows, to the history."""
-    first, beliefs = FIRST, _Beliefs.before(evals)
+    first, beliefs = FIRST if given is None else given, _Beliefs.before(evals)
     seen = evals.outcome > 0
     few = seen[: evals.candidate].sum(axis=0).max() < FEW_ROWS
     rows = len(seen) if few else evals.candidate
     for _ in range(sweeps):
         later = _pass_backward(evals, beliefs, rows)
         learns = seen[:rows].any(axis=0)
-        first = _fit_first(first, later[0][:, learns], evals.count[learns])
+        if given is None:
+            first = _fit_first(first, later[0][:, learns], evals.count[learns])
         if few:
             later = _pass_backward(evals, beliefs, evals.candidate)
         _sweep(evals, first, beliefs, later, beliefs)
@@ -391,10 +401,7 @@ def _multiply(matrix: Floats, columns: Floats) -> Floats:
     return found
 
 
-def _trace_last_jump(
-    evals: _Evals, first: Floats, beliefs: _Beliefs
-) -> tuple[Floats, Floats, Floats]:
-    """The probabilities of ``up``, ``down`` and ``present``, as in :class:`Posterior`."""
+def _trace_last_jump(evals: _Evals, first: Floats, beliefs: _Beliefs) -> Posterior:
     rows, n = evals.outcome.shape
     messages = np.empty((rows + 1, _STATES, n))
     totals = np.empty((rows, n))
@@ -414,7 +421,7 @@ def _trace_last_jump(
         leaves = beliefs.up[row][:, None] * CAN_BREAK[:, None]
         leaves += beliefs.down[row][:, None] * CAN_MEND[:, None]
         lasting *= (weighed * (1.0 - leaves)).sum(axis=0)
-    return up, down, present
+    return Posterior(up, down, present, first, np.log(totals).sum(axis=0))
 
 
 def last_row(mask: Bools) -> Ints:
@@ -429,69 +436,3 @@ def find_likeliest(change: Floats, known: Bools) -> Ints:
         return np.full(change.shape[0], -1, dtype=np.int64)
     likeliest = change.shape[1] - 1 - np.argmax(change[:, ::-1], axis=1)
     return np.where(known & (change.sum(axis=1) > 0), likeliest, -1)
-
-
-def infer_within(histories: Histories, is_inside: Bools) -> Posterior:
-    """The model's answer for the rows that decide, where ``is_inside`` is true, shape (n, T).
-
-    They are the newest rows of each eval: within the horizon, the newest 24 whole runs. Older rows
-    only tell since when, with one exception. The passes before a lasting failure are one streak. If
-    the horizon cuts it, the older passes are carried as one more row: a break must not fade while
-    it lasts.
-
-    Probabilities are at their places among all rows. If an eval did not pass inside, its first
-    row's probabilities are at its first failure after its passes.
-    """
-    if is_inside.all():
-        return infer(histories)
-    n_rows = histories.shape[1]
-    rows = np.arange(n_rows)
-    first = np.where(is_inside.any(axis=1), is_inside.argmax(axis=1), n_rows)
-    streak = _find_streak(histories) & (rows < first[:, None])
-    carried = np.flatnonzero(streak.any(axis=1) & (first < n_rows))
-    window = _carry(histories, is_inside, carried, first, streak)
-    older = max(int(first.min(initial=n_rows)) - 1, 0)
-    cut = {
-        name: getattr(window, name)[:, older:] for name in ("passes", "fails", "edited", "jumps")
-    }
-    found = infer(replace(window, candidate=window.candidate - older, **cut))
-    passed, at = last_row(histories.passed)[carried], first[carried]
-    fails = histories.failed[carried] & (rows > passed[:, None])
-    begins = np.where(passed < at, fails.argmax(axis=1), at)
-
-    def widen(change: Floats) -> Floats:
-        whole = np.zeros((n_rows, *change.shape[1:]))
-        whole[older:] = change
-        moved = whole[at, ..., carried].copy()
-        whole[at, ..., carried] = 0.0
-        whole[begins, ..., carried] += moved
-        return whole
-
-    return replace(found, up=widen(found.up), down=widen(found.down))
-
-
-def _find_streak(histories: Histories) -> Bools:
-    """The passes after which an eval only failed, back to the failure before, shape (n, T)."""
-    rows = np.arange(histories.shape[1])
-    last = last_row(histories.passed)[:, None]
-    before = last_row(histories.failed & (rows <= last))[:, None]
-    fails_since = (histories.failed & (rows > last)).any(axis=1, keepdims=True)
-    return np.asarray(histories.passed & fails_since & (rows >= before))
-
-
-def _carry(
-    histories: Histories, is_inside: Bools, carried: Ints, first: Ints, streak: Bools
-) -> Histories:
-    """The outcomes inside, and before them the streaks of some evals, as one row.
-
-    The row after it has an edit if the code was edited since.
-    """
-    passes, fails = (np.where(is_inside, each, 0) for each in (histories.passes, histories.fails))
-    edited, jumps = histories.edited.copy(), histories.jumps.copy()
-    rows, at = np.arange(histories.shape[1]), first[carried]
-    last = last_row(streak)[carried]
-    since = (rows > last[:, None]) & (rows <= at[:, None])
-    passes[carried, at - 1] = streak[carried].sum(axis=1)
-    edited[carried, at] = np.where(since, histories.edited[carried], SAME).max(axis=1)
-    jumps[carried, at] = True
-    return replace(histories, passes=passes, fails=fails, edited=edited, jumps=jumps)

@@ -19,13 +19,7 @@ import polars as pl
 from msgspec import Struct
 
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger
-from retab_analysis.evidence.inference import (
-    Histories,
-    Posterior,
-    find_likeliest,
-    infer_within,
-    last_row,
-)
+from retab_analysis.evidence.inference import Histories, Posterior, find_likeliest, last_row
 from retab_analysis.evidence.rates import (
     EDITED,
     HOUR_RATES,
@@ -36,6 +30,7 @@ from retab_analysis.evidence.rates import (
     Ints,
     Words,
 )
+from retab_analysis.evidence.readings import date_after_passes, infer_within, mark_returns
 from retab_analysis.evidence.story import Reading, Share
 from retab_analysis.vocabulary import (
     CERTAIN_ENOUGH,
@@ -50,6 +45,8 @@ MOST_RERUNS = 5
 """How many equal outcomes in a row ``count_reruns`` looks ahead."""
 ROUNDS = 8
 """How many rounds ``predict`` looks ahead."""
+ENOUGH_FAILURES = 2
+"""In so many rows an eval failed on edited code, if *more likely than not* calls it broken."""
 DOUBT_BY_EDIT, NATURE_ROWS = 0.2, 3
 """From this probability on that an edit broke it, an eval is flaky by its nature only if it failed
 in so many rows since."""
@@ -60,7 +57,8 @@ class Answers:
     """The answers for each of n evals, shape (n,).
 
     ``cause`` is ``edit`` if more than half of the probability, and ``since``, lie at rows with
-    edited code; ``drift`` if they lie at other rows; else ``unknown``. ``reruns_to_clear`` passes
+    edited code; ``drift`` if they lie at other rows; else ``unknown``. An eval that passed on its
+    present code before ``since`` is a ``drift``, too. ``reruns_to_clear`` passes
     in a row clear an eval, ``reruns_to_confirm`` failures confirm it. They are 0 if that is so
     already, and at least 1 if it was decided before and is not now. They are -1 if more than 5 are
     needed or nothing was decided before.
@@ -70,6 +68,7 @@ class Answers:
     p_improved: Floats
     since: Ints  # the likeliest outcome at which the worsening began; -1 if there is none
     cause: Words  # empty if ``since`` is -1
+    limit: Floats  # the probability from which on it is called broken
     reruns_to_clear: Ints
     reruns_to_confirm: Ints
     rounds: Ints  # in how many reruns the transition may change; -1 for above 8
@@ -93,20 +92,11 @@ def answer(
     later = np.arange(histories.shape[1])[None, :] > rows[:, None]
     passes, fails = predict(posterior, rows)
     worse, edited = show_at_outcomes(histories, np.where(later, posterior.worse, 0.0))
-    half = worse.sum(axis=1) / 2
-    is_edit, is_drift = (
-        np.where(edited == kind, worse, 0.0).sum(axis=1) > half for kind in (EDITED, SAME)
-    )
-    since = find_likeliest(worse, known)
-    # The answers about that row have to hold for it.
-    there = since
-    if edited.size:
-        there = np.take_along_axis(edited, np.maximum(since, 0)[:, None], axis=1)[:, 0]
-    by_edit, by_itself = is_edit & (there == EDITED), is_drift & (there == SAME)
-    cause = np.where(by_edit, "edit", np.where(by_itself, "drift", "unknown"))
+    since = date_after_passes(histories, find_likeliest(worse, known))
+    cause = _find_cause(histories, worse, edited, since)
+    failed = _count_failed(histories, since, cause == "edit")
     improved = np.where(later, posterior.better, 0.0).sum(axis=1)
-    before = histories.observed[:, : histories.candidate].any(axis=1)
-    waiting = before & ~histories.decided
+    waiting = histories.observed[:, : histories.candidate].any(axis=1) & ~histories.decided
     needed = count_reruns(passes, clear=True), count_reruns(fails, clear=False)
     asked = (np.where(known | waiting, each, -1) for each in needed)
     clear, confirm = (np.where(waiting & (each == 0), 1, each) for each in asked)
@@ -115,11 +105,67 @@ def answer(
         p_regressed=np.where(known, passes[0], np.nan),
         p_improved=np.where(known, np.minimum(improved, 1.0), np.nan),
         since=since,
-        cause=np.where(since >= 0, cause, ""),
+        cause=cause,
+        limit=find_limit(failed),
         reruns_to_clear=clear,
         reruns_to_confirm=confirm,
-        rounds=np.where(known, count_rounds(passes, fails, is_edit, passed_last), -1),
+        rounds=np.where(known, count_rounds(passes, fails, failed, passed_last), -1),
     )
+
+
+def _find_cause(histories: Histories, worse: Floats, edited: Ints, since: Ints) -> Words:
+    """Why each eval got worse; what is said of its row has to hold for it, too."""
+    half, there = worse.sum(axis=1) / 2, _take_at(edited, since)
+    is_edit, is_drift = (
+        (np.where(edited == kind, worse, 0.0).sum(axis=1) > half) & (there == kind)
+        for kind in (EDITED, SAME)
+    )
+    has_passed = (histories.passed & _is_before(histories, since, on_present_code=True)).any(axis=1)
+    told = np.where(is_edit, "edit", np.where(is_drift, "drift", "unknown"))
+    return np.where(since >= 0, np.where(has_passed, "drift", told), "")
+
+
+def _count_failed(histories: Histories, since: Ints, by_edit: Bools) -> Ints:
+    """In how many rows each eval failed on the code of ``since``; -1 if that is no edit."""
+    codes = histories.codes
+    is_its = (codes == _take_at(codes, since)[:, None]) & (codes > 0)
+    return np.asarray(np.where(by_edit, (histories.failed & is_its).sum(axis=1), -1))
+
+
+def _take_at(table: npt.NDArray[np.integer], rows: Ints) -> npt.NDArray[np.integer]:
+    """The entry of each eval in a row; the first one for row -1, shape (n,)."""
+    if not table.size:
+        return np.zeros(len(table), dtype=np.int64)
+    return np.take_along_axis(table, np.maximum(rows, 0)[:, None], axis=1)[:, 0]
+
+
+def _is_before(histories: Histories, rows: Ints, *, on_present_code: bool) -> Bools:
+    """The rows before a row of each eval, on the code of its newest outcome or on others."""
+    codes = histories.codes
+    is_its = codes == _take_at(codes, last_row(histories.observed))[:, None]
+    before = np.arange(codes.shape[1]) < rows[:, None]
+    return np.asarray(before & (codes > 0) & (is_its == on_present_code))
+
+
+def find_limit(failed: Ints) -> Floats:
+    """The probability from which on an eval is called broken.
+
+    ``failed`` is in how many rows it failed on the code of the edit that explains it, -1 without
+    such an edit.
+    """
+    return np.where(failed >= ENOUGH_FAILURES, LIKELY, CERTAIN_ENOUGH)
+
+
+def find_returned(histories: Histories, since: Ints) -> Bools:
+    """The earlier rows on the present code of each eval, if it came back, shape (n, T).
+
+    They lie before ``since``, shape (n,), or else before the newest outcome.
+    """
+    newest = last_row(histories.observed)
+    here = _is_before(histories, np.where(since >= 0, since, newest), on_present_code=True)
+    other = _is_before(histories, newest, on_present_code=False)
+    came_back = (other & (np.cumsum(here, axis=1) > 0)).any(axis=1, keepdims=True)
+    return np.asarray(here & came_back)
 
 
 def is_newest(histories: Histories) -> Bools:
@@ -167,12 +213,13 @@ class Findings:
     """The model's answer to a ledger; :meth:`read` says it eval by eval."""
 
     ledger: Ledger
+    histories: Histories  # of the ledger, where a return to code may be no edit for an eval
     posterior: Posterior
 
     @cached_property
     def overall(self) -> Answers:
         """The answers if a worsening counts whenever it began."""
-        histories = self.ledger.histories
+        histories = self.histories
         known = np.asarray(histories.observed.any(axis=1))
         return answer(histories, self.posterior, known=known)
 
@@ -197,16 +244,8 @@ class Findings:
     @cached_property
     def is_broken(self) -> Bools:
         """Which evals are called broken by their last decided row, shape (n,)."""
-        overall, histories = self.overall, self.ledger.histories
-        p, rows = overall.p_regressed, np.arange(histories.shape[1])[None, :]
-        is_since = rows >= overall.since[:, None]
-        passed, failed = (
-            (each & is_since).sum(axis=1) for each in (histories.passed, histories.failed)
-        )
-        fails_last = (histories.failed & is_newest(histories)).any(axis=1)
-        by_edit = fails_last & (overall.cause == "edit") & (p >= LIKELY) & (passed <= failed)
-        is_called = (p >= CERTAIN_ENOUGH) | (by_edit & ~self.is_flaky)
-        return np.asarray(is_called & histories.passed.any(axis=1))
+        is_called = self.overall.p_regressed >= self.overall.limit
+        return np.asarray(is_called & self.histories.passed.any(axis=1))
 
     @property
     def likely_since(self) -> Ints:
@@ -220,7 +259,7 @@ class Findings:
         began. ``before`` and ``since`` are before ``since_row`` and from it on; without it, before
         the candidate and on its side.
         """
-        histories, overall = self.ledger.histories, self.overall
+        histories, overall = self.histories, self.overall
         answers = answer(histories, self.posterior, after, known)
         # An eval that broke before the row after which a worsening counts did not break again.
         earlier = answers.p_regressed < overall.p_regressed / 2
@@ -231,11 +270,15 @@ class Findings:
         is_since = rows >= np.where(since >= 0, since, histories.candidate)[:, None]
         newest, last = is_newest(histories), last_row(histories.failed)[:, None]
         passing = (histories.passed & (rows > last)).sum(axis=1)
+        failing = (histories.failed & (rows > last_row(histories.passed)[:, None])).sum(axis=1)
         passed = np.asarray((histories.passed & newest).any(axis=1))
         failed = np.asarray((histories.failed & newest).any(axis=1))
         causes = np.where(told, answers.cause, overall.cause)
+        limit = np.where(told, answers.limit, overall.limit)
         named, ends = self._name_rows(since), self._find_ends()
-        shares = [_count_shares(histories, part) for part in (~is_now, is_now, ~is_since, is_since)]
+        on_code = find_returned(histories, since)
+        parts = (~is_now, is_now, ~is_since, is_since, on_code)
+        shares = [_count_shares(histories, part) for part in parts]
         return [
             Reading(
                 p_regressed=_known(answers.p_regressed[at]),
@@ -254,13 +297,16 @@ class Findings:
                 reruns=ends.get(at, _NOT_RUN).reruns,
                 reruns_in_row=ends.get(at, _NOT_RUN).in_row,
                 row_ends_at=ends.get(at, _NOT_RUN).until,
+                limit=float(limit[at]),
                 passing_rows=int(passing[at]),
+                failing_rows=int(failing[at]),
                 passed_last=bool(passed[at]),
                 failed_last=bool(failed[at]),
                 earlier=shares[0][at],
                 now=shares[1][at],
                 before=shares[2][at],
                 since=shares[3][at],
+                on_code=shares[4][at],
             )
             for at in range(len(since))
         ]
@@ -313,7 +359,8 @@ def _count_shares(histories: Histories, part: Bools) -> list[Share]:
 
 
 def weigh(ledger: Ledger) -> Findings:
-    return Findings(ledger, infer_within(ledger.histories, ledger.is_inside))
+    histories = mark_returns(ledger.histories)
+    return Findings(ledger, histories, infer_within(histories, ledger.is_inside))
 
 
 def comes_and_goes(
@@ -377,16 +424,17 @@ def count_reruns(p: Floats, *, clear: bool) -> Ints:
     return np.where(decides.any(axis=0), decides.argmax(axis=0), -1)
 
 
-def count_rounds(passes: Floats, fails: Floats, by_edit: Bools, passed_last: Bools) -> Ints:
+def count_rounds(passes: Floats, fails: Floats, failed: Ints, passed_last: Bools) -> Ints:
     """The number of rounds in which reruns may change each eval's transition; -1 for above 8.
 
-    All passes, or all failures, bring its probability across the threshold of a break (0.5 by an
-    edit, else 0.8), or all passes clear it.
+    All passes, or all failures, bring its probability across the threshold of a break, or all
+    passes clear it. ``failed`` is as for :func:`find_limit`.
     """
     now, limit = passes[0], np.where(passed_last, CLEARED_BY_PASS, UNLIKELY)
-    called = np.where(by_edit, LIKELY, CERTAIN_ENOUGH)
-    may_change = (now < called) & (fails >= called)
-    may_change |= (now >= called) & (passes < called)
+    more = failed + np.arange(ROUNDS + 1)[:, None] * (failed >= 0)
+    called = find_limit(more)
+    may_change = (now < called[0]) & (fails >= called)
+    may_change |= (now >= called[0]) & (passes < called[0])
     may_change |= (now > limit) & (passes <= limit)
     may_change[0] = False
     return np.where(may_change.any(axis=0), may_change.argmax(axis=0), -1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -26,6 +26,8 @@ from retab_analysis.vocabulary import (
 )
 
 _RUNS = 12  # how many outcomes are shown
+REPEATEDLY = 3
+"""In so many of its newest rows an eval failed that fails again and again."""
 _T = TypeVar("_T")
 
 
@@ -92,7 +94,7 @@ class Side(Struct, frozen=True, gc=False):
         return self.state in ("passed", "mixed")
 
 
-class Share(Struct, frozen=True, gc=False):
+class Share(NamedTuple):
     """How many outcomes passed, and how many there are."""
 
     passed: int
@@ -121,13 +123,16 @@ class Reading(Struct, frozen=True, gc=False):
     reruns: int | None = None
     reruns_in_row: int | None = None
     row_ends_at: datetime | None = None
+    limit: float = CERTAIN_ENOUGH  # the probability from which on it is called broken
     passing_rows: int = 0  # how many of its newest rows passed, one after the other
+    failing_rows: int = 0  # and how many failed
     passed_last: bool = False
     failed_last: bool = False
     earlier: Share = Share(0, 0)  # its outcomes before the candidate
     now: Share = Share(0, 0)  # on its side
     before: Share = Share(0, 0)  # before it got worse, or before the candidate
     since: Share = Share(0, 0)  # since it got worse, or on the candidate's side
+    on_code: Share = Share(0, 0)  # on its present code before that, if this code came back
 
 
 class SavedNow(Struct, frozen=True, gc=False):
@@ -174,6 +179,10 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
     is_beyond_gap: bool = False  # whether unread runs lie before it got worse
     errors_since: datetime | None = None  # since when its newest rows, two or more, ended in errors
+    seen_at: tuple[
+        datetime, ...
+    ] = ()  # when it failed with its value, and passed after on that code
+    is_new_value: bool = False  # whether it failed before, and never with its value
     transition: str = ""  # a Transition
 
     # Its results
@@ -384,6 +393,15 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     @property
     def is_unsure(self) -> bool:
         return self.transition in BROKEN and self.p is not None and self.p < SURE
+
+    @property
+    def fails_repeatedly(self) -> bool:
+        """Whether it failed in its newest three rows, passed before, and is not called broken."""
+        reading = self.reading
+        is_open = self.transition == "suspect" or (
+            self.transition == "still_failing" and reading.earlier.passed + reading.now.passed > 0
+        )
+        return is_open and reading.failing_rows >= REPEATEDLY
 
     @property
     def decides_at(self) -> datetime | None:

@@ -24,6 +24,7 @@ from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.evidence.story import Outcome, Reading, SavedNow, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
+from retab_analysis.schema import write_by_value
 from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRANSITIONS
 
 _OUTCOME = (
@@ -100,8 +101,50 @@ def tell(
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
+    stories = [*_compare_values(stories, results)]
     stories += _list_unread(saved, ledger.evals["eval_id"])
     return Told(results, ledger, tuple(sorted(stories, key=_find_place)))
+
+
+def _compare_values(stories: Sequence[Story], results: pl.DataFrame) -> Iterator[Story]:
+    """The stories, with what is known of the values of those that fail now."""
+    failed = {
+        story.index: [each for each in story.outcomes if each.is_present and each.is_decided]
+        for story in stories
+        if story.state in NOT_PASSING and story.got is not None
+    }
+    places = [each.at for its in failed.values() for each in its]
+    known = results.filter(pl.col("at").is_in(places)).select("at", "actual_value").drop_nulls()
+    texts = dict(known.iter_rows())
+    for story in stories:
+        its = failed.get(story.index, [])
+        now = next((each for each in reversed(its) if each.at in texts and each.is_now), None)
+        if now is None or now.state not in NOT_PASSING:
+            yield story
+            continue
+        earlier = [each for each in its if each.row != now.row and each.state in NOT_PASSING]
+        told = [each for each in earlier if each.at in texts]
+        same = [each for each in told if _is_equal(texts[each.at], texts[now.at])]
+        seen = tuple(
+            each.moment for each in same if each.moment is not None and _passed_after(each, its)
+        )
+        is_new = bool(told) and len(told) == len(earlier) and not same
+        yield replace(story, seen_at=seen, is_new_value=is_new)
+
+
+def _is_equal(text: str, other: str) -> bool:
+    return text == other or write_by_value(text) == write_by_value(other)
+
+
+def _passed_after(failure: Outcome, outcomes: Iterable[Outcome]) -> bool:
+    """Whether an eval passed on the code of a failure after it."""
+    return any(
+        each.state == "passed"
+        and each.code == failure.code is not None
+        and each.at > failure.at
+        and each.row != failure.row
+        for each in outcomes
+    )
 
 
 def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
@@ -258,8 +301,6 @@ def _sum_up(its: Sequence[Outcome], shown: Mapping[int, Mapping[str, Any]]) -> S
 
 def _choose_shown(its: Sequence[Outcome]) -> Outcome:
     """The newest that has the state of all; if that is ``mixed``, the newest that did not pass."""
-    if len(its) == 1:
-        return its[0]
     state = _combine([each.state for each in its])
     says = NOT_PASSING if state == "mixed" else (state,)
     return next(each for each in reversed(its) if each.state in says)
@@ -267,8 +308,6 @@ def _choose_shown(its: Sequence[Outcome]) -> Outcome:
 
 def _combine(states: Sequence[str]) -> str:
     """The state of several results, by :func:`retab_analysis.vocabulary.combined_state`."""
-    if len(states) == 1:
-        return states[0]
     failed, blocked = states.count("failed"), states.count("blocked")
     if failed or blocked:
         return "mixed" if "passed" in states else "blocked" if blocked >= failed else "failed"
@@ -337,10 +376,7 @@ def _find_gaps(
 
 
 class _About(NamedTuple):
-    """An eval in the ledger and in its newest results.
-
-    Its path and condition are from the candidate's results: a rerun's result may lack them.
-    """
+    """An eval; path and condition are from the candidate's results: a rerun's may lack them."""
 
     id: str
     block_id: str | None

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from retab_analysis.evidence.story import Reading, Share, Story
 from retab_analysis.vocabulary import (
     BROKEN,
-    CERTAIN_ENOUGH,
     CLEARED_BY_PASS,
     LIKELY,
     UNLIKELY,
@@ -86,16 +85,12 @@ def find_word(
     passes = now.passed == now.of > 0
     is_worse = was_good and (not now.passed or less_often)
     both = r.passed_last and r.failed_last
-    failed_since = r.since.of - r.since.passed
-    # It certainly got worse.
-    if p >= CERTAIN_ENOUGH and passed_once:
+    # It certainly got worse, or an edit probably broke it: it failed twice on its code.
+    if p >= r.limit and passed_once:
         return None
     # It comes and goes by its nature.
     if r.is_flaky:
         return "flaky"
-    # An edit probably broke it, and it has not passed more often than not since.
-    if is_worse and r.cause == "edit" and p >= LIKELY and r.since.passed <= failed_since:
-        return None
     # It is worse than it was, and cleared.
     if is_worse and (p <= UNLIKELY or (both and p <= CLEARED_BY_PASS)):
         return "flaky" if r.failed_last else "still_passing"

@@ -31,8 +31,7 @@ from retab_analysis.evidence.timeline import (
     list_histories,
 )
 from retab_analysis.schema import RESULTS
-from retab_analysis.schema.edit_names import EditNames, say_day
-from retab_analysis.vocabulary import DRAFT, ERA, MOMENT
+from retab_analysis.vocabulary import DRAFT, ERA, MOMENT, EditNames, say_day
 
 _UNRUN = f"{ERA}not run"
 """The code of a block that was edited and has not run."""
@@ -109,7 +108,7 @@ class Name(NamedTuple):
         return self.text if self.number is not None else f"the {self.text}"
 
 
-class Publication(NamedTuple):
+class Published(NamedTuple):
     """A published version. ``configs`` has the configuration of each block, if it is known."""
 
     version: str
@@ -139,7 +138,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
     """
 
     timeline: Timeline
-    publications: Sequence[Publication] = ()
+    publications: Sequence[Published] = ()
     draft: Mapping[str, str] | None = None
     first_runs: Mapping[str, datetime] = {}  # when each id was carried first
 
@@ -377,7 +376,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
 
     def _find_publication(
         self, at: datetime | None, state: Mapping[str, BlockCode]
-    ) -> Publication | None:
+    ) -> Published | None:
         """The newest publication until a moment with these codes, else the first one after it."""
         equal = [
             each
@@ -428,7 +427,7 @@ def _find_latest(moments: Mapping[str, datetime | None]) -> str | None:
     return max(known, key=known.__getitem__, default=None)
 
 
-def _find_place(publication: Publication) -> tuple[bool, datetime | None]:
+def _find_place(publication: Published) -> tuple[bool, datetime | None]:
     return publication.at is not None, publication.at
 
 

@@ -16,7 +16,6 @@ import polars as pl
 
 from retab_analysis.arguments import resolve
 from retab_analysis.errors import InvalidRequestError, ProblemsWarning, RetabAnalysisError
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import (
     of_workflow,
     read_blocks,
@@ -25,13 +24,18 @@ from retab_analysis.fetch.lists import (
     resolve_workflow,
 )
 from retab_analysis.fetch.paging import read_list
-from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values, quote_id
+from retab_analysis.fetch.params import (
+    OneOrSeveral,
+    check_text,
+    client_or_default,
+    list_values,
+    quote_id,
+)
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions, read_optional
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.schema import EDITS, ERAS, PROBLEMS, Datetime, write_by_value
-from retab_analysis.schema.edit_names import name_eras
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import DRAFT
+from retab_analysis.vocabulary import DRAFT, name_eras
 
 SIGHTINGS = pl.Schema(
     {

@@ -23,7 +23,6 @@ from retab_analysis.errors import (
     described,
     list_some,
 )
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import explain_missing_run, read_saved
 from retab_analysis.fetch.paging import (
     Collected,
@@ -33,7 +32,7 @@ from retab_analysis.fetch.paging import (
     read_record,
     refuse_other,
 )
-from retab_analysis.fetch.params import RunList, Runs, quote_id
+from retab_analysis.fetch.params import RunList, Runs, client_or_default, quote_id
 from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import TaskOutcomes, apart, next_done, run_all, threads
 from retab_analysis.progress import Progress, choose_progress

@@ -123,3 +123,23 @@ def _shorten(text: str, head: int, tail: int) -> str:
     if len(text) <= head + tail + 20:
         return text
     return f"{text[:head]} … {text[len(text) - tail :] if tail else ''}"
+
+
+def shorten_field(path: str) -> str:
+    """A field of a block's document, shortened but clear.
+
+    Example:
+        >>> shorten_field("$.config.json_schema.properties.lines.items.properties.description.type")
+        'schema: lines[].description.type'
+        >>> shorten_field("$.config.prompt")
+        'prompt'
+    """
+    inner = one_line(path).removeprefix("$").removeprefix(".").removeprefix("config.")
+    head, dot, rest = inner.partition(".")
+    if head not in ("json_schema", "schema") or not dot:
+        return inner or "the whole block"
+    short = re.sub(r"(^|\.)properties\.", r"\1", rest)
+    short = re.sub(r"\.items(?=\.|$)", "[]", short)
+    short = re.sub(r"\.\.+", ".", short)
+    # Descriptions of fields are edited most.
+    return f"schema: {short.removesuffix('.description') or short}"

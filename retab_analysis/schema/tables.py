@@ -448,6 +448,7 @@ COMPARISON = _made_here(
     ("candidate_pass_rate", Float64, "the same of the candidate"),
     ("reruns_to_clear", Int64, "how many more passing rows bring p to 0.05; null above 5"),
     ("reruns_to_confirm", Int64, "how many more failing rows bring p to 0.95; null above 5"),
+    ("n_failed_in_a_row", Int64, "how many of its newest rows failed, one after the other"),
     ("decides_at", Datetime, "when the next look can decide; null if nothing is unclear"),
     ("score_delta", Float64, "score, candidate minus baseline; medians of several"),
     ("margin_delta", Float64, "score minus threshold, likewise"),

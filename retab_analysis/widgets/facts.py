@@ -27,9 +27,8 @@ from retab_analysis.comparison.detail import (
     say_word,
     word_of,
 )
-from retab_analysis.comparison.names import name_version, say_day
+from retab_analysis.comparison.names import name_version
 from retab_analysis.comparison.situations import write_heading
-from retab_analysis.comparison.verdict_document import Door
 from retab_analysis.fetch.edits import find_era
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -43,9 +42,10 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
+from retab_analysis.render.door import Door
 from retab_analysis.render.text import mark_line, to_text
 from retab_analysis.schema import BLOCKS
-from retab_analysis.vocabulary import BROKEN, DRAFT, NOT_COMPARED
+from retab_analysis.vocabulary import BROKEN, DRAFT, NOT_COMPARED, say_day
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState, WorkflowLook
 
 COLUMNS, YOUNGER = 16, 3

@@ -10,12 +10,11 @@ import polars as pl
 
 from retab_analysis.checks.open_document import embed
 from retab_analysis.comparison.detail import WORDS, find_differences, summarize_value
-from retab_analysis.comparison.names import say_day
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import Html, join, name, one_line, tag
 from retab_analysis.render.document import ChangeList
 from retab_analysis.render.html import write_part
-from retab_analysis.vocabulary import MOMENT
+from retab_analysis.vocabulary import MOMENT, say_day
 from retab_analysis.widgets.facts import Facts, say_moment
 from retab_analysis.widgets.state import Preview
 

@@ -16,7 +16,6 @@ import polars as pl
 
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.comparison.config_changes import Edits, mark_changes
-from retab_analysis.comparison.names import say_day
 from retab_analysis.markup import Html, count_noun, join, name, one_line, tag, without_controls
 from retab_analysis.render.document import (
     Card,
@@ -39,6 +38,7 @@ from retab_analysis.render.html import (
     write_part,
     write_sign,
 )
+from retab_analysis.vocabulary import say_day
 from retab_analysis.widgets.facts import (
     BROKE,
     COLUMNS,
@@ -310,7 +310,7 @@ class _Renderer:
         for (block, *_), rows in changes.group_by("block_id", maintain_order=True):
             called = names.name(None if block is None else str(block))
             inner.append(tag("div", tag("b", called), role="heading", aria_level=4))
-            inner += write_part(ChangeList(mark_changes(rows)))
+            inner += write_part(ChangeList(mark_changes(rows, values=self.state.values)))
         told = inner or [tag("p", "No block differs.")]
         return write_card(
             _name_card(Span("Edited", "strong"), f" between {before} and {now}"), told

@@ -67,7 +67,8 @@ def suite(evals: int, runs: int, seed: int = 0) -> Histories:
     block = rng.integers(0, BLOCKS, evals)
     edited = np.where(rng.random((BLOCKS, runs + 1)) < 0.1, 2, 0)
     jumps = np.ones(rates.shape, dtype=bool)
-    return Histories(passes, fails, block, edited[block], runs, jumps)
+    codes = np.cumsum(edited == 2, axis=1) + 1
+    return Histories(passes, fails, block, edited[block], codes[block], runs, jumps)
 
 
 def main(evals: int, runs: int) -> None:

@@ -5,6 +5,8 @@ P is a pass, F a failure, E an error, C cancelled; a column is a run, the last o
 
 from __future__ import annotations
 
+import json
+import re
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -232,7 +234,8 @@ def test_the_rate_before_is_of_other_code_where_it_got_worse_now() -> None:
     # It had failed once on the code to which somebody went back; on the code between it held.
     evals = {**alike(9, "P" * 18 + "F", "bad"), "bad 0": "PPPF" + "P" * 14 + "F", **fine(67, 19)}
     made = LetteredApi(evals, codes="A" * 10 + "B" * 8 + "A").check()
-    assert (state(made, "bad 0"), made.evals["since_run_id"][0]) == ("regressed", "run_18")
+    assert state(made, "bad 0") in OPEN
+    assert made.evals["since_run_id"][0] == "run_18"
     assert made.summary["baseline_pass_rate"].item() == 1.0
 
 
@@ -403,3 +406,141 @@ class TestTheGateIsNeverGreenByAccident:
             made = api.check()
         assert fails(made)
         assert "broke off" in made.explain()
+
+
+def spelled(row: str) -> str:
+    """``"3P F"`` as the letters of runs."""
+    return "".join(letter * int(n or 1) for n, letter in re.findall(r"(\d*)([A-Z])", row))
+
+
+@pytest.mark.parametrize("others", [6, 30])
+@pytest.mark.parametrize(
+    ("codes", "letters", "words", "cause", "since", "end"),
+    [
+        ("10A B AA B", "10P F PP F", CALLED, "edit", 13, 1),
+        ("10A BB AA B", "10P FF PP F", CALLED, "edit", 14, 1),
+        ("10A BB AA CCC", "10P FF PP FFF", CALLED, "edit", 14, 1),
+        ("6A 3B A", "9P F", ("suspect",), "drift", 9, 2),
+        ("6A 3B AAA", "9P FFF", CALLED, "drift", 9, 1),
+        ("8A 3B 2A", "5P 8F", CALLED, "drift", 5, 1),
+        ("10A BB A", "10P FF P", ("fixed",), None, None, 0),
+        ("20A BB A", "20P FF P", ("fixed",), None, None, 0),
+        ("ABABABABAB", "PFPFPFPFPF", CALLED, "edit", 9, 1),
+        ("18A", "15P FFF", CALLED, "drift", 15, 1),
+        ("20A 5B", "20P FPFFF", CALLED, "edit", 20, 1),
+        ("20A 4B", "20P FPPF", OPEN, "edit", 20, None),
+        ("40A B", "F 39P F", OPEN, "edit", 40, None),
+    ],
+)
+def test_codes_that_come_back(
+    codes: str,
+    letters: str,
+    words: tuple[str, ...],
+    cause: str | None,
+    since: int | None,
+    end: int | None,
+    others: int,
+) -> None:
+    row = spelled(letters)
+    made = LetteredApi({"a": row, **fine(others, len(row))}, codes=spelled(codes)).check()
+    told = made.evals.filter(eval_id="a").row(0, named=True)
+    assert told["transition"] in words
+    assert (told["cause"], told["since_run_id"]) == (cause, since and f"run_{since}")
+    assert end is None or made.gate().exit_code == end
+
+
+def test_the_edit_that_is_shown_is_never_one_that_was_put_back() -> None:
+    row, codes = spelled("10P FF PP FFF"), spelled("10A BB AA CCC")
+    with LetteredApi({"a": row, **fine(6, len(row))}, codes=codes) as api:
+        made = api.check()
+    changes = made.config_changes.select("before", "after").rows()
+    assert changes == [('"Prompt A"', '"Prompt C"')]
+    assert "still broken" in made.headline
+
+
+def test_still_is_said_only_of_what_did_not_pass_in_between() -> None:
+    for codes, letters, still in (
+        ("10A BB AA B", "10P FF PP F", False),
+        ("10A BB AA BB", "10P FF PP FF", True),
+        ("10A BBB", "10P FFF", True),
+    ):
+        row = spelled(letters)
+        made = LetteredApi({"a": row, **fine(6, len(row))}, codes=spelled(codes)).check()
+        assert ("still" in made.headline) == still
+
+
+@pytest.mark.parametrize(
+    ("letters", "codes", "values", "said"),
+    [
+        (
+            "PPFPPPPPFPPF",
+            "A",
+            ("110", "1.1e2", "110.0"),
+            "got 110.0, as on 3 and 9 Apr, and passed",
+        ),
+        ("PPFPPPPPFPPF", "A", ("7", "8", "110"), "never got 110 before"),
+        ("PPFPPPPPFPPF", "A", ("7", "110", "110"), "as on 9 Apr, and passed after"),
+        # The pass has to be on the code of the failure.
+        ("PPPPPPFFPPPF", "AAAAAABBAAAB", ("110", "110", "110"), None),
+        ("PPPPPPPPPFFF", "A", ("110", "110", "110"), None),
+        ("PPPPPPPPPPPF", "A", ("110",), None),
+    ],
+)
+def test_the_value_of_a_failure_is_a_fact(
+    letters: str, codes: str, values: tuple[str, ...], said: str | None
+) -> None:
+    api = LetteredApi({"a": letters, **fine(6, 12)}, codes=codes, values={"A": 18.5})
+    failed = [run.id for run, letter in zip(api.runs, letters, strict=True) if letter == "F"]
+    for run_id, value in zip(failed, values, strict=True):
+        api.change(f"res_{run_id}_a", assertion_result__actual_value=json.loads(value))
+    made = api.check()
+    shown = made.to_html(values=True)
+    assert (said in shown) if said else not re.search("as on|never got", shown)
+    assert "110" not in made.to_html()
+
+
+@pytest.mark.parametrize(
+    ("codes", "letters", "said"),
+    [
+        ("6A 3B A", "9P F", "it passed 6 of 6 on this very code before"),
+        ("10A BB AA B", "10P FF PP F", "it failed 2 of 2 on this code before"),
+        ("9A", "8P F", "failed 1 of its last 9 runs; more likely luck"),
+        ("11A", "P 10F", "failed its last 10 runs; passed 1 of 1 before"),
+        ("20A", "PF 18P", None),
+    ],
+)
+def test_what_is_said_of_codes_and_of_failures_in_a_row(
+    codes: str, letters: str, said: str | None
+) -> None:
+    row = spelled(letters)
+    made = LetteredApi({"a": row, **fine(40, len(row))}, codes=spelled(codes)).check()
+    told = made.evals.filter(eval_id="a").row(0, named=True)
+    assert (said or "") in (told["reason"] or "")
+    assert told["n_failed_in_a_row"] == len(row) - len(row.rstrip("F"))
+
+
+def test_an_unclear_eval_of_an_edited_block_is_named_first_with_its_edit() -> None:
+    evals = {"b": "PPPPF", "a": "PPPPF", **fine(6, 5)}
+    codes, blocks = {"extract": "AAAAB", "split": "A"}, {"b": "split"}
+    alone = LetteredApi({"a": "PPPPF", **fine(20, 5)}, codes="AAAAB").check()
+    assert (state(alone), alone.gate().exit_code) == ("suspect", 2)
+    assert "since the edit of extract" in alone.headline
+    assert not alone.gate(fail_on="suspect").ok
+    said = str(LetteredApi(evals, codes=codes, blocks=blocks).check())
+    order = [said.index(each) for each in ("Not sure yet", "Prompt", "? a", "? b")]
+    assert order == sorted(order)
+
+
+def test_what_fails_again_and_again_may_fail_the_gate() -> None:
+    made = LetteredApi({"a": "P" + "F" * 10, **fine(40, 11)}).check()
+    assert (state(made), made.gate().exit_code) == ("suspect", 2)
+    gate = made.gate(fail_on=("regressed", "fails_repeatedly"))
+    assert (gate.failing, gate.exit_code) == (("a",), 1)
+    once = LetteredApi({"a": "P" * 15 + "F", **fine(6, 16)}).check()
+    assert once.gate(fail_on="fails_repeatedly").exit_code == 2
+
+
+def test_a_lone_break_after_a_short_history_says_its_count_and_no_day() -> None:
+    made = LetteredApi({"a": "PP" + "F" * 9, **fine(1, 11)}).check()
+    assert "failed its last 9 runs" in made.headline
+    assert "Apr" not in made.headline

@@ -214,7 +214,7 @@ def test_that_the_saved_evals_cannot_be_read_is_a_failure_and_names_are_none() -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"baseline": "nope"}, "'nope' is not a run or a version"),
+        ({"baseline": "nope"}, "baseline='nope': there is no such version or run"),
         ({"candidate": []}, "candidate names no run"),
         ({"candidate": 3}, "candidate must be"),
         ({"baseline": None}, "baseline"),

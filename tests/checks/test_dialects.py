@@ -64,13 +64,21 @@ def behind() -> Iterator[dict[str, dict[str, str]]]:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "says"),
+    ("dialect", "says", "of_run"),
     [
-        ("the draft is frozen when the run starts", "✓ 9 evals are fixed, nothing broke"),
-        ("the draft is frozen when the run is created", "✓ Nothing broke"),
+        (
+            "the draft is frozen when the run starts",
+            "✓ 9 evals are fixed, nothing broke",
+            "✓ Same code: v5 and the run do not differ",
+        ),
+        (
+            "the draft is frozen when the run is created",
+            "✓ Nothing broke",
+            "✗ 9 evals broke from v5 to the run",
+        ),
     ],
 )
-def test_111_an_edit_while_a_run_waits(dialect: str, says: str) -> None:
+def test_111_an_edit_while_a_run_waits(dialect: str, says: str, of_run: str) -> None:
     """The run is of one code, whichever of both that is; the code that was put back has passed."""
     clock, speaks = Clock(), DIALECTS[dialect]()
     store = make_store(plan_world(0), clock=clock, frozen_at=speaks.frozen_at)
@@ -82,6 +90,10 @@ def test_111_an_edit_while_a_run_waits(dialect: str, says: str) -> None:
         with ra.Client(KEY, url) as client:
             results = ra.fetch_results(run["id"], client=client)
             verdict = ra.check(FLOW, client=client, progress=False)
+            named = {"client": client, "baseline": "v5", "progress": False}
+            draft, its = ra.check(FLOW, **named), ra.check(FLOW, candidate=run["id"], **named)
+    assert draft.headline == "✓ Same code: v5 and the draft do not differ (95 evals)"
+    assert its.headline.startswith(of_run)
     assert results["block_execution_fingerprint"].n_unique() == 1
     assert says in verdict.headline
 

@@ -74,8 +74,8 @@ FAILING = [
     ('ra.write_csv(verdict, "x.xlsx")', "write_excel"),
     (f"ra.fetch_runs(eval_id={EVAL!r})", f'fetch_runs("…", eval_id={EVAL!r})'),
     ('ra.settle("wf_claims")', "ra.check"),
-    ('ra.check("wf_claims", baseline="v9")', "Published: v2 ("),
-    ('ra.check("wf_claims", baseline="v1", candidate="v7")', "Published: v2 ("),
+    ('ra.check("wf_claims", baseline="v9")', "Published: v2 "),
+    ('ra.check("wf_claims", baseline="v1", candidate="v7")', "Published: v2 "),
 ]
 # Calls that say what is next, and cannot work before that is done.
 LATER = ('ra.check("wf_untitled")', 'ra.start_runs("wf_untitled")')

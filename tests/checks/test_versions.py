@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.doors import ask_all_doors
 from support.fakes import STILL
 from support.faultserver import Reply, page, reply
 from support.inside import Session, StoreServer, inside, main
 from support.lettered_api import DAY, FLOW, MINUTE, LetteredApi, alike
 from support.sandbox_api import KEY, Clock, make_store, plan_world
+from support.situations import Situation
 from support.watched import WatchedSandbox
 
 import retab_analysis as ra
@@ -151,7 +153,7 @@ def test_evals_of_the_same_code_are_rows_and_count_nowhere() -> None:
         with pytest.raises(ra.ConfigError, match="fail_on: 'same_code' is not one of"):
             made.gate(fail_on="same_code")
     assert made.headline == "✓ Nothing broke from v1 to the draft: 4 of 4 pass"
-    assert made.to_dict()["counts"] == {"pass as before": 4, "same code": 4}
+    assert made.to_dict()["counts"] == {"pass_as_before": 4, "same_code": 4}
     assert made.evals.filter(transition="same_code").height == 4
     assert made.gate(min_pass_rate=1.0).ok
     assert "4 evals of 1 block have the same code in v1 and the draft; 4 of them fail" in str(made)
@@ -324,3 +326,15 @@ def test_after_a_mend_nothing_broke(prompt: str, says: str) -> None:
         made = ra.check(DEMO, baseline="v5", candidate="draft", client=client, progress=False)
     assert made.headline.startswith(says)
     assert made.gate().exit_code == 0
+
+
+@pytest.mark.parametrize("dialect", [{}, {"history": False}, {"fingerprints": False}])
+def test_every_door_in_three_dialects(dialect: dict[str, bool]) -> None:
+    """The command line, JSON, JUnit and pytest: evals of the same code are skipped."""
+    options = "--baseline v1 --candidate v2"
+    answer = ask_all_doors(Situation("two versions", 1, two_blocks(**dialect), options))
+    assert answer.code == 1
+    assert answer.document["headline"] == "✗ 4 evals broke from v1 to v2"
+    assert answer.document["counts"] == {"broke": 4, "same_code": 4}
+    assert answer.junit == {"failure": 5, "skipped": 4}  # with the suite's own case
+    assert answer.pytest == (1, {"failed": 5, "skipped": 4})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_the_values_of_what_does_not_pass() -> None:
     for row, value in zip(rows, ("18.5", "18.5", "18.5", "1"), strict=False):
         row["actual_value"] = value
     made = held_against_own_past(rows, 4)
-    (blue, errored) = made.values().rows()
+    (errored, blue) = made.values().rows()
     assert blue == ("Blue", "lines.0.quantity = 18.5", "18.5", "18.5", "1", "a")
     assert "too many requests" in errored[4]
     assert made.values("Blue").rows() == [blue]
@@ -191,25 +192,25 @@ def test_every_eval_has_a_diff(eval_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("passes", "is_edited", "low", "high", "told"),
+    ("letters", "is_edited", "low", "high", "told"),
     [
-        (4, False, 0.0, 0.2, "broken with probability 0.1"),
-        (8, False, 0.2, 0.5, "perhaps broken"),
-        (4, True, 0.5, 0.8, "probably broken"),
-        (13, True, 0.8, 1.0, "broken with probability 0.8"),
+        ("PPPPF", False, 0.0, 0.2, "failed 1 of its last 5 runs; more likely luck"),
+        ("P" * 8 + "F", False, 0.2, 0.5, "0 of 1; before, 8 of 8"),
+        ("PPPPF", True, 0.5, 0.8, "0 of 1; before, 4 of 4"),
+        ("P" * 13 + "F", True, 0.8, 0.95, "broke, with some doubt"),
+        ("PFFFFF", False, 0.2, 0.8, "failed its last 5 runs; passed 1 of 1 before"),
     ],
 )
-def test_a_middling_probability_is_a_word_and_the_frame_has_the_number(
-    passes: int, is_edited: bool, low: float, high: float, told: str
+def test_a_doubt_is_said_in_words_or_counts_and_the_frame_has_the_number(
+    letters: str, is_edited: bool, low: float, high: float, told: str
 ) -> None:
-    codes = "A" * passes + "B" if is_edited else None
-    rows = [*many_evals(6, "P" * (passes + 1)), *history("a", "P" * passes + "F", codes)]
-    made = held_against_own_past(rows, passes + 1)
-    (p,) = made.evals.filter(eval_id="a")["p_regressed"]
-    assert low < p < high
-    html = made.to_html()
-    assert told in html
-    assert ("with probability" in html) is (not 0.2 < p < 0.8)
-    if is_edited:
-        said = "probably got worse" if p < 0.8 else "got worse with probability at least 0.8"
-        assert said in made.explain()
+    codes = letters.replace("P", "A").replace("F", "B") if is_edited else None
+    rows = [*many_evals(6, "P" * len(letters)), *history("a", letters, codes)]
+    made = held_against_own_past(rows, len(letters))
+    (row,) = made.evals.filter(eval_id="a").rows(named=True)
+    assert low < row["p_regressed"] < high
+    assert row["n_failed_in_a_row"] == letters.count("F")
+    shown = made.to_html() + made.explain()
+    assert told in f"{shown} {row['reason']}"
+    assert not re.search("probab|perhaps", shown)
+    assert ("with some doubt" in made.explain()) == (row["transition"] == "regressed")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from simulation.musts import LEAST_SUITES, LIMITS, list_figures
+from support.inside import TRUE_IF_UNSURE
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +89,10 @@ def test_the_page_of_the_study_shows_every_rate() -> None:
             )
             for when in ("after settle", "at a look")
         ),
-        ("edit: calls at sight that are true | A", "edit: calls at sight that are true | shaky"),
+        (
+            "half benign by eval: called at sight that broke | A",
+            "half benign by eval: called at sight that broke | shaky",
+        ),
         ("edit: of these, called after settle | A", "edit: of these, called after settle | shaky"),
         # The naive rule finds more at first sight.
         *(
@@ -185,8 +189,8 @@ def test_a_name_that_the_file_does_not_have_ends_the_build(asked: str) -> None:
 def test_a_number_on_a_page_is_the_file_s(bar: str) -> None:
     """A reader sees the number, whether the name is broken into lines or stands in a table."""
     shown = rates.show_rate(STUDY["rates"][ONE])
-    good = f"It is {shown}<!-- rate: {ONE.replace(' | ', bar)} -->."
-    assert rates.read_page(STUDY, "gallery", good) == f"It is {shown}."
+    good = f"If nothing changed, it is {shown}<!-- rate: {ONE.replace(' | ', bar)} -->."
+    assert rates.read_page(STUDY, "gallery", good) == f"If nothing changed, it is {shown}."
     other = copy.deepcopy(STUDY)
     other["rates"][ONE]["value"] /= 2
     with pytest.raises(rates.RateError, match=f"it says {shown}"):
@@ -216,3 +220,18 @@ def test_a_page_states_how_the_study_was_made() -> None:
 )
 def test_a_share_is_never_rounded_to_none_or_all(share: float, shown: str) -> None:
     assert rates.show_share(share) == shown
+
+
+def test_a_paragraph_names_the_pool_of_its_rates() -> None:
+    rate = "90 %<!-- rate: half benign by suite: red at sight in which something broke | A -->"
+    rates.check_pools(f"In suites in which every second edit breaks something, {rate}.")
+    rates.check_pools("5 %<!-- limit: broke -->")
+    with pytest.raises(rates.RateError, match="every second edit"):
+        rates.check_pools(f"If every second edit breaks something:\n\n- After an edit, {rate}.")
+
+
+@pytest.mark.parametrize("world", ["A", "B"])
+def test_a_verdict_says_how_often_a_doubtful_call_is_true(world: str) -> None:
+    name = f"half benign by eval: called at sight with some doubt that broke | {world}"
+    assert "about 7 of 10" in TRUE_IF_UNSURE
+    assert STUDY["rates"][name]["value"] == pytest.approx(0.7, abs=0.15)

@@ -39,6 +39,7 @@ def histories(
         fails=fails,
         block=np.zeros(len(rows), dtype=np.int64) if block is None else np.asarray(block),
         edited=np.tile(code, (len(rows), 1)),
+        codes=np.tile(1 + np.cumsum(code == 2), (len(rows), 1)),
         candidate=n_rows + candidate,
         jumps=np.tile(may_jump(n_rows, n_rows + candidate, later), (len(rows), 1)),
     )

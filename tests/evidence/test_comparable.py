@@ -287,9 +287,12 @@ def test_an_edit_is_where_two_known_codes_differ() -> None:
     [
         # One of many says so.
         (["PPP", "PPP", "PPP"], ["AAB", "A??", "A??"], "002"),
-        # Who was not run at the edit says it of himself, and of nobody else.
-        (["PP.P", "PPPP"], ["AA.B", "AABB"], "0022"),
+        # Who was not run at the edit was edited with his block.
+        (["PP.P", "PPPP"], ["AA.B", "AABB"], "0020"),
         (["PPPP", "PP.P"], ["AABB", "AA.B"], "0020"),
+        # Of a run on several codes each is one; equal codes before and after hide an unknown one.
+        (["PPP", "PPP"], ["ABB", "AAB"], "022"),
+        (["PPPP"], ["AA?A"], "0000"),
     ],
 )
 def test_a_block_was_edited_where_any_of_its_evals_says_so(

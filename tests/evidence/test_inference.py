@@ -28,13 +28,14 @@ def drawn(seed: int, n: int = 40, n_rows: int = 12, rounds: int = 1) -> Historie
     jumps = np.tile(may_jump(n_rows, n_rows - rounds), (n, 1))
     late = np.arange(n_rows) < start[:, None]
     passes[late], fails[late] = 0, 0
-    return Histories(passes, fails, block, edits[block], n_rows - rounds, jumps)
+    codes = 1 + np.cumsum(edits == 2, axis=1)
+    return Histories(passes, fails, block, edits[block], codes[block], n_rows - rounds, jumps)
 
 
 def counted(passes: np.ndarray, fails: np.ndarray, block: np.ndarray, candidate: int) -> Histories:
     """Counts of outcomes of one code, all of which a rate may precede by a jump."""
     none = np.zeros(passes.shape, int)
-    return Histories(passes, fails, block, none, candidate, none == 0)
+    return Histories(passes, fails, block, none, none + 1, candidate, none == 0)
 
 
 def same(a: Posterior, b: Posterior, order: np.ndarray | slice = slice(None)) -> None:
@@ -174,6 +175,7 @@ def test_the_order_of_evals_and_the_names_of_blocks_do_not_matter(seed: int) -> 
         given.fails[order],
         label[given.block][order],
         given.edited[order],
+        given.codes[order],
         given.candidate,
         given.jumps[order],
     )

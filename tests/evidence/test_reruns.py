@@ -24,13 +24,15 @@ def test_a_rerun_is_worth_it_where_as_many_as_are_left_may_change_what_is_said(
 
     given = histories([rows], edited)
     found = answer(given, infer(given))
-    called = 0.5 if found.cause[0] == "edit" else 0.8
+    # By an edit, more likely than not is enough from the second failure on its code on.
+    failed = rows[7:].count("F") if found.cause[0] == "edit" else -9
     limit = 0.1 if rows[-1] == "P" else 0.05
     now = ask("")
     expected = -1
     for left in range(ROUNDS, 0, -1):
         best, worst = ask("P" * left), ask("F" * left)
-        crosses = (now < called <= worst) or (best < called <= now)
+        called, after = (0.5 if n >= 2 else 0.8 for n in (failed, failed + left))
+        crosses = (now < called and after <= worst) or (best < called <= now)
         if crosses or best <= limit < now:
             expected = left
     assert found.rounds[0] == expected

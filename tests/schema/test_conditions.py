@@ -35,7 +35,7 @@ WORDED = {
     '{"kind":"contains","expected":"42 persons"}': 'contains "42 persons"',
     '{"kind":"not_contains","expected":"\\n"}': 'does not contain "\\n"',
     '{"kind":"object_contains","expected":{"signed":true}}': "contains signed true",
-    '{"kind":"array_contains","expected":{"name":"x"}}': 'contains an item with {"name":"x"}',
+    '{"kind":"array_contains","expected":{"name":"x"}}': 'contains an item with name "x"',
     '{"kind":"starts_with","expected":"=SUM"}': 'starts with "=SUM"',
     '{"kind":"ends_with","expected":"-7"}': 'ends with "-7"',
     r'{"kind":"matches_regex","pattern":"^\\d{4}/\\d+$"}': r"matches /^\d{4}/\d+$/",

@@ -5,8 +5,11 @@ noise. *B*: each input has a few possible outputs, and the assertion accepts som
 within two hours mostly repeats the output. Now and then a whole document fails. In every world a
 provider has bad hours, one to three hours long, in which all rates are up.
 
-Two worlds break what the model assumes. *repeating* is B with a model that repeats its output for
-twelve hours, past every look of ``settle``. *shaky* is A with many more flaky evals.
+Further worlds break what the model assumes. *repeating* (F): each input has one to six phrasings,
+one stays for about thirty hours, past every look of ``settle``, and every edit draws anew. *shaky*
+is A with many more flaky evals. *C*: three to ten evals read one document and fail together for
+hours, a provider has bad periods of 4 to 30 hours, and 7 of 100 runs are in an outage. *E* is A
+with a run a week, and half of the evals are saved month by month.
 
 Nothing here was tuned to the library.
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -25,7 +28,7 @@ from scipy.special import expit, logit
 from support.inside import EVALS, check_results
 
 from simulation import result_frames
-from simulation.luck import FAILED, PASSED
+from simulation.luck import ERROR, FAILED, PASSED
 from simulation.population import Bools, Floats, Ints
 from simulation.result_frames import FIRST_RUN
 
@@ -45,6 +48,15 @@ class Law:
     has_outputs: bool
     repeats_for: float = 2.0  # hours
     flaky: tuple[float, float] = (0.01, 0.12)  # the share of flaky evals, without outputs
+    outputs: tuple[float, ...] = (0.5, 0.25, 0.14, 0.11)  # how likely an input has 1, 2, … outputs
+    stays: float = 0.0  # for about so many hours an output stays, in whole runs and reruns
+    of_document: tuple[float, float] = (1, 6)  # how many evals read one document
+    together: float = (
+        0.0  # how often a document's evals begin to fail together, in a thousand hours
+    )
+    bad_hours: tuple[float, float] = (1, 3)
+    outages: float = 0.0  # the share of runs
+    weekly: bool = False
 
 
 _A = Law((0.1, 0.4), (0, 0), (0, 0), has_outputs=False)
@@ -52,8 +64,10 @@ _B = Law((0.0, 0.2), (0.55, 0.9), (0.001, 0.01), has_outputs=True)
 LAWS = {
     "A": _A,
     "B": _B,
-    "repeating": replace(_B, repeats=(0.9, 1), repeats_for=12.0),
+    "repeating": replace(_B, outputs=(0.4, 0.2, 0.15, 0.1, 0.08, 0.07), repeats=(0, 0), stays=30.0),
     "shaky": replace(_A, flaky=(0.3, 0.6)),
+    "C": replace(_A, of_document=(3, 10), together=0.5, bad_hours=(4, 30), outages=0.07),
+    "E": replace(_A, weekly=True),
 }
 
 
@@ -77,7 +91,10 @@ class Drawn:
         code: How often each block had been edited by then, ``rows × blocks``.
         hours: When each run began, in hours since the first.
         bad: Bad hours: when they begin and end, and by how much log-odds of failing rise.
-        noise, repeats, repeats_for, documents_fail: See ``Law``.
+        noise, repeats, repeats_for, documents_fail, stays: See ``Law``.
+        together: When the evals of a document fail together: the document, begin and end.
+        errors: Which evals end in an error in each whole run, ``rows × evals``.
+        added_at: The first whole run that has each eval.
         seed: From which everything is drawn.
     """
 
@@ -93,6 +110,10 @@ class Drawn:
     repeats_for: float
     documents_fail: float
     seed: tuple[int, ...]
+    stays: float = 0.0
+    together: Floats = field(default_factory=lambda: np.zeros((3, 0)))
+    errors: Bools | None = None
+    added_at: Ints | None = None
 
     @property
     def size(self) -> int:
@@ -146,8 +167,12 @@ class Drawn:
         least = 0.002 if rise else 1e-6
         rate = expit(logit(np.clip(self.rates[row], least, 1 - 1e-6)) + shift[self.block] + rise)
         lost = rng.random(int(self.document.max()) + 1) < self.documents_fail
+        which, begins, ends = self.together
+        lost[which[(begins <= hour) & (hour < ends)].astype(int)] = True
         fresh = (rng.random(self.size) < rate) | lost[self.document]
         recent = (hour - last.hour <= self.repeats_for) & (rng.random(self.size) < self.repeats)
+        if self.stays:
+            recent = rng.random(self.size) < np.exp((last.hour - hour) / self.stays)
         last.fails = np.where(asked, np.where(recent, last.fails, fresh), last.fails)
         last.hour = np.where(asked, hour, last.hour)
 
@@ -176,7 +201,10 @@ class Drawn:
         times = [self.time(hour) for hour in self.hours]
         versions = result_frames.name_versions(self.code)
         runs = result_frames.describe_runs(self.run_ids, times, versions)
-        return self._build(runs, self.fails, np.ones(self.fails.shape, dtype=bool), self.code)
+        there = np.ones(self.fails.shape, dtype=bool)
+        if self.added_at is not None:
+            there = np.arange(self.rows)[:, None] >= self.added_at
+        return self._build(runs, self.fails, there, self.code, self.errors)
 
     def results_again(
         self, row: int, look: int, hour: float, asked: Bools, last: Outcomes
@@ -187,8 +215,16 @@ class Drawn:
         results = self._build(run, last.fails[None], asked[None], self.code[[row]])
         return results.with_columns(run_id=pl.format("{}_{}", "run_id", "eval_id"))
 
-    def _build(self, runs: pl.DataFrame, fails: Bools, there: Bools, code: Ints) -> pl.DataFrame:
-        states = np.where(there, np.where(fails, FAILED, PASSED), -1)
+    def _build(
+        self,
+        runs: pl.DataFrame,
+        fails: Bools,
+        there: Bools,
+        code: Ints,
+        errors: Bools | None = None,
+    ) -> pl.DataFrame:
+        states = np.where(fails, FAILED, PASSED)
+        states = np.where(there, states if errors is None else np.where(errors, ERROR, states), -1)
         place = pl.Series("at", np.tile(np.arange(self.size), len(fails)))
         definition = pl.select(
             handle_inputs_fingerprint=pl.format("in:{}", place),
@@ -201,8 +237,7 @@ class Drawn:
 
     def of_rows(self, rows: Sequence[int]) -> pl.DataFrame:
         """The results of some whole runs."""
-        parts = [self.results[row * self.size : (row + 1) * self.size] for row in rows]
-        return pl.concat(parts) if parts else self.results.clear()
+        return self.results.filter(pl.col("run_id").is_in([self.run_ids[row] for row in rows]))
 
     @functools.cached_property
     def saved(self) -> pl.DataFrame:
@@ -224,13 +259,20 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
     size = round(20 * 15 ** rng.random())
     blocks = int(rng.integers(2, 7))
     block = rng.choice(blocks, size, p=rng.dirichlet(np.full(blocks, 4.0)))
-    document = rng.integers(max(2, int(size / rng.uniform(1, 6))), size=size)
-    rate = _draw_outputs(rng, size) if law.has_outputs else _draw_rates(rng, size, law.flaky)
+    document = rng.integers(max(2, int(size / rng.uniform(*law.of_document))), size=size)
+    rate = (
+        _draw_outputs(rng, size, law.outputs)
+        if law.has_outputs
+        else _draw_rates(rng, size, law.flaky)
+    )
     rates = np.tile(rate, (rows, 1))
     code = _draw_edits(rng, rows, runs, blocks, quiet=kind != "benign")
     if kind in ("edit", "drift", "tenth"):
         _break(rng, kind, rates[runs:], code[runs:], block, document, law)
     hours = np.cumsum(np.clip(rng.lognormal(2.9, 1.0, rows), 2.5, 150))
+    if law.weekly:
+        hours = 168.0 * np.arange(rows) + rng.uniform(0, 9, rows)
+    end = hours[-1] + 24
     return Drawn(
         at=runs,
         block=block,
@@ -238,13 +280,39 @@ def draw(world: str, kind: str, runs: int, *, seed: Sequence[int], looks: int = 
         rates=rates,
         code=code,
         hours=hours,
-        bad=_draw_bad_hours(rng, hours[-1] + 24, hours[runs] if kind == "hour" else None),
+        bad=_draw_bad_hours(rng, end, hours[runs] if kind == "hour" else None, law.bad_hours),
         noise=rng.uniform(*law.noise),
         repeats=rng.uniform(*law.repeats),
         repeats_for=law.repeats_for,
         documents_fail=rng.uniform(*law.documents_fail),
         seed=drawn_from,
+        stays=law.stays,
+        together=_draw_together(rng, end, document, law.together),
+        errors=_draw_errors(rng, rows, size, runs, law.outages),
+        added_at=_draw_added(rng, size, runs) if law.weekly else None,
     )
+
+
+def _draw_together(rng: Generator, end: float, document: Ints, often: float) -> Floats:
+    """The document, begin and end of the hours in which all evals of a document fail."""
+    which = rng.integers(document.max() + 1, size=rng.poisson(often * end * document.max() / 1000))
+    begins = rng.uniform(0, end, len(which))
+    return np.stack([which.astype(float), begins, begins + rng.uniform(2, 10, len(which))])
+
+
+def _draw_errors(rng: Generator, rows: int, size: int, at: int, often: float) -> Bools | None:
+    """The evals that end in an error: in some runs most, in no run from the candidate's on."""
+    if not often:
+        return None
+    share = np.where(rng.random(rows) < often, rng.uniform(0.3, 1.0, rows), 0.002)
+    share[at:] = 0.0
+    return np.asarray(rng.random((rows, size)) < share[:, None])
+
+
+def _draw_added(rng: Generator, size: int, at: int) -> Ints:
+    """Half of the evals are there from the beginning, others are saved every four weeks."""
+    month = 4 * rng.integers(0, at // 4 + 1, size)
+    return np.where(rng.random(size) < 0.5, 0, np.minimum(month, at))
 
 
 def _draw_rates(rng: Generator, size: int, share: tuple[float, float]) -> Floats:
@@ -257,12 +325,15 @@ def _draw_rates(rng: Generator, size: int, share: tuple[float, float]) -> Floats
     return np.where(sort > 1 - gap, rng.uniform(0.93, 1, size), rate)
 
 
-def _draw_outputs(rng: Generator, size: int) -> Floats:
-    """World B: of one to four outputs of each input the assertion accepts the first, and others."""
-    outputs = rng.choice([1, 2, 3, 4], size, p=[0.5, 0.25, 0.14, 0.11])
-    shapes = np.column_stack([np.exp(rng.uniform(0, 2.5, size)), *([np.full(size, 0.25)] * 3)])
-    weight = rng.gamma(shapes) * (np.arange(4) < outputs[:, None]) + 1e-12
-    accepted = rng.random((size, 4)) < np.array([1 - rng.uniform(0, 0.03), 0.5, 0.5, 0.5])
+def _draw_outputs(rng: Generator, size: int, likely: tuple[float, ...]) -> Floats:
+    """World B: of some outputs of each input the assertion accepts the first, and others."""
+    most = len(likely)
+    outputs = rng.choice(np.arange(1, most + 1), size, p=likely)
+    small = [np.full(size, 0.25)] * (most - 1)
+    shapes = np.column_stack([np.exp(rng.uniform(0, 2.5, size)), *small])
+    weight = rng.gamma(shapes) * (np.arange(most) < outputs[:, None]) + 1e-12
+    right = np.array([1 - rng.uniform(0, 0.03), *([0.5] * (most - 1))])
+    accepted = rng.random((size, most)) < right
     return np.asarray((weight * ~accepted).sum(axis=1) / weight.sum(axis=1))
 
 
@@ -305,10 +376,12 @@ def _break(
         code += 1
 
 
-def _draw_bad_hours(rng: Generator, end: float, one: float | None) -> Floats:
+def _draw_bad_hours(
+    rng: Generator, end: float, one: float | None, last: tuple[float, float]
+) -> Floats:
     """Begin, end and rise of bad hours, one in a few days; ``one`` is within one."""
     begins = rng.uniform(0, end, rng.poisson(end / rng.uniform(80, 250)))
     if one is not None:
         begins = np.append(begins, one - rng.uniform(0, 0.8))
-    lasts, rises = rng.uniform(1, 3, len(begins)), rng.uniform(1, 2.5, len(begins))
+    lasts, rises = rng.uniform(*last, len(begins)), rng.uniform(1, 2.5, len(begins))
     return np.stack([begins, begins + lasts, rises])

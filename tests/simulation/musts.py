@@ -42,11 +42,18 @@ from simulation import world as first_world
 from simulation.acting import ALPHA, RED, Answer, judge, look, look_naively, settle
 from simulation.clocked import LAWS, RISE, Drawn, draw
 from simulation.luck import FAILED, PASSED
+from simulation.returning import HARD, draw_returning
 from simulation.world import Scenario
 
 EARLIER = {"first": first_world.simulate, "second": heavy.simulate}
 RUNS = (1, 2, 4, 7, 12, 20, 30, 40)
 LOOKS, LOOKED_BACK = 12, 3
+SIZES = {5: "5 or more", 2: "2 to 4", 1: "1"}
+"""How many evals broke."""
+SMALL = 40
+"""So many evals a small suite has at most."""
+FIRST_LOOK, LATER_LOOKS, MOST_LOOKS = 6, (0, 1, 2, 4), 8
+"""In a world whose codes come back: which runs are checked, counted from each break on."""
 RULES = {"": look, "naive ": look_naively}
 INTERVAL, Z = 0.9, 1.645
 
@@ -60,15 +67,33 @@ nothing changed: reruns                         | settle same | ALL | reruns/sui
 nothing changed: words that differ from the look before | looks same | ALL | changes/words | ≤ .05 .05 - -
 nothing changed: the same, of flaky evals       | looks same | ALL | flaky changes/flaky words | ≤ .10 .10 - -
 nothing changed: evals called fixed, in 12 looks | looks same | ALL | said fixed/suite | ≤ -
+half benign by eval: called at sight that broke | settle edit+benign | MORE | true sight/called sight | ≥ .88 .84 - - - -
+half benign by eval: called at sight with some doubt that broke | settle edit+benign | MORE | true doubt/called doubt | ≥ -
+half benign by eval: called after settle that broke | settle edit+benign | MORE | true settled/called settled | ≥ -
+half benign by eval: called at the second look that broke | settle edit+benign | MORE | true second/called second | ≥ -
+half benign by suite: red at sight in which something broke | settle edit+benign | MORE | red broken sight/red sight | ≥ -
+half benign by suite: red after settle in which something broke | settle edit+benign | MORE | red broken settled/red settled | ≥ -
+half benign by suite: red at the second look in which something broke | settle edit+benign | MORE | red broken second/red second | ≥ -
+broken suites: red at sight                     | settle edit | MORE | red broken sight/broken sight | ≥ .45 .45 - - - -
+broken suites: red at sight if 1 eval broke     | settle edit | MORE | red 1 sight/broken 1 sight | ≥ -
+broken suites: red at sight if 2 to 4 broke     | settle edit | MORE | red 2 to 4 sight/broken 2 to 4 sight | ≥ -
+broken suites: red at sight if 5 or more broke  | settle edit | MORE | red 5 or more sight/broken 5 or more sight | ≥ -
+broken suites: red at the second look           | settle edit | MORE | red broken second/broken second | ≥ .80 .80 - - - -
+broken suites: red after settle                 | settle edit | MORE | red broken settled/broken settled | ≥ -
+broken suites: exit code not 0 at sight         | settle edit | MORE | not 0 sight/broken sight | ≥ -
+broken suites: exit code not 0 after settle     | settle edit | MORE | not 0 settled/broken settled | ≥ -
+broken suites: undecided if not red at sight    | settle edit | MORE | undecided sight/not red sight | ≥ .95 .95 - - - -
+benign edit: exit code 1 at sight               | settle benign | MORE | red sight/suites | ≤ .07 .07 - - - -
+benign edit: exit code 1 at the first or second look | settle benign | MORE | red at 1 or 2/suites | ≤ .12 .12 - - - -
 benign edit: exit code 1 after settle           | settle benign | A B | red settled/suites | ≤ .15 .35
 bad hour: exit code 1 after settle              | settle hour | A B | red settled/suites | ≤ .20 .30
 {kind}: false calls at sight                    | settle same,benign,hour | A B | false sight/suite | ≤ -
 {kind}: false calls after settle                | settle same,benign,hour | A B | false settled/suite | ≤ -
 {kind}: false calls that settle adds            | settle same,benign,hour | A B | more false/suite | ≤ - .05
 edit: broken evals that fail at sight           | settle edit | ALL | ceiling/broken | ≥ -
-edit: of these, called at sight                 | settle edit | ALL | found sight/ceiling | ≥ .82 .55 - -
+edit: of these, called at sight                 | settle edit | ALL | found sight/ceiling | ≥ -
+edit: of these, called or unclear at sight      | settle edit | ALL | open sight/ceiling | ≥ .95 .85 - -
 edit: of these, called after settle             | settle edit | ALL | found settled/ceiling | ≥ .86 .50 - -
-edit: calls at sight that are true              | settle edit | ALL | true sight/called sight | ≥ .78 .52 - -
 edit: calls after settle that are true          | settle edit | ALL | true settled/called settled | ≥ .92 .72 - -
 edit: evals called fixed that are better        | settle edit | A B | truly fixed sight/fixed sight | ≥ -
 probability: 0.8 or more                        | settle edit | ALL | true of .8/said .8 | ≥ -
@@ -79,20 +104,34 @@ only edited blocks: the same word               | only edit | A B | alike/words 
 only edited blocks: the same call               | only edit | A B | both/either | ≥ -
 only edited blocks: evals that run              | only edit | A B | ran/all | ≤ -
 drift: called at sight, {runs}                  | settle drift 3,10,20 | A B | found sight/ceiling | ≥ -
+drift of 1 eval: called at sight                | settle drift 3 10 20 | A B | found 1 sight/ceiling 1 | ≥ -
+drift of 2 to 4 evals: called at sight          | settle drift 3 10 20 | A B | found 2 to 4 sight/ceiling 2 to 4 | ≥ -
+drift of 5 evals or more: called at sight       | settle drift 3 10 20 | A B | found 5 or more sight/ceiling 5 or more | ≥ -
+drift of 1 eval: called after settle or then    | settle drift 3 10 20 | A B | found 1 either/ceiling 1 | ≥ -
 drift: called after settle, {runs}              | settle drift 3,10,20 | A B | found settled/ceiling | ≥ -
 drift: called at the next whole run, {runs}     | settle drift 3,10,20 | A B | found second/ceiling 2 | ≥ -
 drift: called after settle or then, {runs}      | settle drift 3,10,20 | A B | found either/ceiling | ≥ .78
+codes come back: the run of a repeated break    | returning same | D | since repeated/repeated | ≥ .95
+codes come back: the run of a first break       | returning same | D | since first/first | ≥ .99
+codes come back: repeated breaks called or unclear at once | returning same | D | open again/again | ≥ .95
+codes come back and evals drift: called at the second look | returning same | G | found 2/look 2 | ≥ .85
+codes come back and evals drift: called from the third look on | returning same | G | found later/later | ≥ .95
+codes come back and evals drift: the run of a hard break | returning same | G | since hard/hard | ≥ .95
+codes come back and evals drift: without an edit as the cause | returning same | G | drift/broken called | ≥ .95
+benign edits every second run: the run of a soft break | returning same | H | since soft/soft | ≥ .88
+versions take turns: calls that are true        | returning same | I | true/called | ≥ .95
 when and why: the run of a hard break           | past edit | A B | since/hard | ≥ .93
 when and why: an edit as the cause              | past edit | A B | by edit/called | ≥ .97
 suite without a change: {runs}                  | size same 1,5,20,40 | A B first second uniform | found/suites | ≤ .10
 suite without a change: all                     | size same 1 5 20 40 | A B first second uniform | found/suites | ≤ .10
+small suites: the fall that would show | size same 5 20 | A B | detectable/small | ≤ -
 a tenth of documents fails: {runs}              | size tenth 5,20,40 | A B | fell/suites | ≥ .28
 a tenth of documents fails: all                 | size tenth 5 20 40 | A B | fell/suites | ≥ .28
 more mishaps: a false call, nothing changed     | earlier same 0 3 10 20 | first second | red/suites | ≤ .03
 more mishaps: the same, each eval by its own past | earlier same 0 3 10 20 | first second | red by own past/suites | ≤ -
 more mishaps: 2 passes, an edit, 3 failures     | sequence same 2 | first second | red/looks | ≥ .97
 more mishaps: 10 passes, 4 failures             | sequence same 10 | first second | red/looks | ≥ .97
-""".replace("ALL", "A B repeating shaky")  # noqa: E501
+""".replace("ALL", "A B repeating shaky").replace("MORE", "A B C E repeating shaky")  # noqa: E501
 """A line each: where and what; the measure, the kind of change, and how many earlier runs (of all
 sorts if it names none; a line for each if commas stand between them); the worlds; the counts; what
 must hold in each world."""
@@ -209,6 +248,10 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
     counts: Counter[str] = Counter(suites=1, broken=int(drawn.broken().sum()))
     counts.update({"ceiling": int(ceiling[at].sum()), "ceiling 2": int(ceiling[at + 1].sum())})
 
+    n_broken = int(drawn.broken().sum())
+    its = next((name for least, name in SIZES.items() if n_broken >= least), "")
+    counts[f"ceiling {its}"] += counts["ceiling"] * (n_broken > 0)
+
     def score(name: str, when: str, answer: Answer, row: int) -> None:
         worse, fixed = drawn.worse(row), answer.words == "fixed"
         better = drawn.rates[:row].max(axis=0) - drawn.rates[row] >= RISE
@@ -217,6 +260,25 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
         told |= {"fixed": fixed, "truly fixed": fixed & better}
         counts.update({f"{name}{what} {when}": int(which.sum()) for what, which in told.items()})
         counts[f"{name}red {when}"] = int(answer.exit == 1)
+        if ceiling[row].any() and not name:
+            score_suite(when, answer)
+        if not name:
+            open_ = answer.called | (answer.words == "suspect")
+            counts[f"open {when}"] = int((open_ & ceiling[row]).sum())
+            counts[f"found {its} {when}"] = counts[f"found {when}"]
+            if when == "sight" and answer.told is not None:
+                p = answer.told["p_regressed"].fill_null(0).to_numpy()
+                doubt = answer.called & (p < SURE)
+                counts["called doubt"] = int(doubt.sum())
+                counts["true doubt"] = int((doubt & worse).sum())
+
+    def score_suite(when: str, answer: Answer) -> None:
+        """Whether a suite is red, or undecided, in which something broke and fails in that run."""
+        counts[f"broken {when}"] = counts[f"broken {its} {when}"] = 1
+        counts[f"red {its} {when}"] = counts[f"red broken {when}"] = int(answer.exit == 1)
+        counts[f"not red {when}"] = int(answer.exit != 1)
+        counts[f"undecided {when}"] = int(answer.exit == 2)
+        counts[f"not 0 {when}"] = int(answer.exit != 0)
 
     for name, ask in RULES.items():
         sight, after, reruns = settle(drawn, at, naively=bool(name))
@@ -230,11 +292,14 @@ def count_settle(task: Task, seed: Sequence[int]) -> Counter[str]:
         counts.update({f"{name}reruns": reruns, f"{name}exit 0": after.exit == 0})
         before = counts[f"{name}false sight"]
         counts[f"{name}more false"] = counts[f"{name}false settled"] - before
-        if task.kind in ("edit", "drift"):
+        if task.kind in ("edit", "drift", "benign"):
             second = ask(drawn, at + 1)
             score(name, "second", second, at + 1)
+            counts[f"{name}red at 1 or 2"] = int(1 in (sight.exit, second.exit))
             either = (after.called | second.called) & ceiling[at]
             counts[f"{name}found either"] = int(either.sum())
+            if not name:
+                counts[f"found {its} either"] = counts["found either"]
     return counts
 
 
@@ -285,6 +350,48 @@ def count_past(task: Task, seed: Sequence[int]) -> Counter[str]:
     return counts
 
 
+def count_returning(task: Task, seed: Sequence[int]) -> Counter[str]:
+    """Checks after some runs of a suite whose codes come back: calls, since when, and why."""
+    told = draw_returning(task.world, seed=seed)
+    drawn, since, is_repeated = told.drawn, told.since, told.is_repeated
+    begun = np.unique(since[since >= FIRST_LOOK])
+    rows = {min(int(row) + later, drawn.rows - 1) for row in begun for later in LATER_LOOKS}
+    rng = np.random.default_rng([5, *drawn.seed])
+    counts: Counter[str] = Counter(suites=1)
+    for row in sorted(rng.permutation(sorted(rows))[:MOST_LOOKS].tolist()):
+        answer, began = look(drawn, row), since[row]
+        worse, fails = drawn.worse(row), drawn.fails[row] & told.is_broken[row]
+        open_ = answer.called | (answer.words == "suspect")
+        ran = np.array([*drawn.run_ids, ""])[began]
+        said = answer.told["since_run_id"].fill_null("").to_numpy() == ran
+        by = answer.told["cause"].fill_null("").to_numpy()
+        called, hard = answer.called & told.is_broken[row], drawn.rates[row] >= HARD
+        at, repeated = row - began, is_repeated[row]
+        counted = {
+            "called": answer.called,
+            "true": answer.called & worse,
+            "repeated": called & repeated,
+            "since repeated": called & repeated & said,
+            "first": called & ~repeated,
+            "since first": called & ~repeated & said,
+            "again": fails & repeated & (at == 0),
+            "open again": fails & repeated & (at == 0) & open_,
+            "look 2": told.is_broken[row] & (at == 1),
+            "found 2": called & (at == 1),
+            "later": told.is_broken[row] & (at >= 2),
+            "found later": called & (at >= 2),
+            "hard": called & hard & (at >= 1),
+            "since hard": called & hard & (at >= 1) & said,
+            "soft": called & ~hard & (at >= 1),
+            "since soft": called & ~hard & (at >= 1) & said,
+            "broken called": called,
+            "drift": called & (by == "drift"),
+            "by edit": called & (by == "edit"),
+        }
+        counts.update({name: int(which.sum()) for name, which in counted.items()})
+    return counts
+
+
 def count_size(task: Task, seed: Sequence[int]) -> Counter[str]:
     """Whether the suite's test is significant: nothing changed, or a tenth of documents fails."""
     if task.world in LAWS:
@@ -294,9 +401,10 @@ def count_size(task: Task, seed: Sequence[int]) -> Counter[str]:
         kind, where = ("uniform", "first") if task.world == "uniform" else ("same", task.world)
         old = EARLIER[where](kind, task.runs - 1, seed=seed)
         made = judge(old.candidate, old.of_rows(0, old.candidate_row))
-    p, delta = made.summary.select("p_value", "delta").row(0)
-    found = p is not None and p <= ALPHA
-    return Counter(suites=1, found=found, fell=found and delta < 0)
+    p, delta, n, share = made.summary.select("p_value", "delta", "n_evals", "detectable").row(0)
+    found, small = p is not None and p <= ALPHA, n <= SMALL and share is not None
+    power = Counter(small=1, detectable=share) if small else Counter()
+    return Counter(suites=1, found=found, fell=found and delta < 0) + power
 
 
 def count_earlier(task: Task, seed: Sequence[int]) -> Counter[str]:
@@ -354,6 +462,7 @@ MEASURES: dict[str, Callable[[Task, Sequence[int]], Counter[str]]] = {
     "settle": count_settle,
     "looks": count_looks,
     "past": count_past,
+    "returning": count_returning,
     "size": count_size,
     "earlier": count_earlier,
     "only": count_only,
@@ -372,7 +481,9 @@ def list_figures() -> list[Figure]:
         each_of = histories[0].split(",") if len(histories) == 1 else [" ".join(histories)]
         for kind, runs, (at, world) in product(kinds.split(","), each_of, columns):
             tasks = tuple(
-                Task(measure, world, kind, many) for many in ([*map(int, runs.split())] or [None])
+                Task(measure, world, each, many)
+                for each in kind.split("+")
+                for many in ([*map(int, runs.split())] or [None])
             )
             count = f"{runs} earlier {'run' if runs == '1' else 'runs'}"
             named = title.format(kind=KINDS.get(kind), runs=count)

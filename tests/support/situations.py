@@ -259,11 +259,11 @@ SITUATIONS = (
     ),
     Situation("nothing was edited, and nothing is run", 0, _all(P), "--start --only edited"),
     Situation(
-        "against the run before, which was red too",
-        0,
+        "against the code before the newest edit",
+        1,
         _broken("FFF", EDIT + "BB"),
         "--baseline previous",
-        shown="check wf_contracts --candidate {contracts[3]} --baseline previous",
+        shown="check wf_invoices --baseline previous",
     ),
     Situation(
         "no such baseline",

@@ -93,9 +93,9 @@ def test_opening_an_eval_changes_its_row_alone(view: View) -> None:
 def test_what_is_folded_is_made_when_it_is_opened(view: View) -> None:
     closed = pieces(facts_of(view))
     assert not [each for each in closed if ":more:" in each]
-    opened = pieces(with_state(view, unfolded=frozenset({"Flaky"})))
+    opened = pieces(with_state(view, unfolded=frozenset({"flaky"})))
     rows = [each for each in opened if ":more:" in each]
-    flaky = [k for k, word in facts_of(view).words.items() if word == "flaky"]
+    flaky = [k for k, key in facts_of(view).keys.items() if key == "flaky"]
     assert [each.partition(":more:")[2] for each in rows] == flaky
     assert "comes and goes" in opened[rows[0]]
 
@@ -186,9 +186,9 @@ def test_what_can_be_checked_and_held_against(view: View) -> None:
     options = re.findall(r">([^<>]+)</option>", checked)
     assert options[:7] == ["the newest run", "v5", "v4", "v3", "v2", "v1", "draft"]
     assert len(options) == 7 + 16
-    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d · draft of \d+ \w+", options[7])
+    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d · edit of \d+ \w+", options[7])
     held = re.findall(r">([^<>]+)</option>", against)
-    assert held[:3] == ["each eval's last good", "the run before", "the published version"]
+    assert held[:3] == ["each eval's last good", "the code before", "the published version"]
     watched = pieces(with_state(view, is_watched=True))["0:actions"]
     assert ">the watched run</option>" in watched
 
@@ -197,17 +197,17 @@ def test_what_can_be_checked_and_held_against(view: View) -> None:
 
 
 def test_pressed_counts_are_a_union_and_words_of_a_search_must_all_occur(view: View) -> None:
-    words = facts_of(view).words
+    keys = facts_of(view).keys
     for show in ({"broke"}, {"broke", "flaky"}):
         found = with_state(view, show=frozenset(show)).find()
-        assert found == [k for k, word in words.items() if word in show]
+        assert found == [k for k, key in keys.items() if key in show]
     assert with_state(view).find() is None
     lines = with_state(view, search="lines").find() or []
     both = with_state(view, search="LINES nordwind").find() or []
-    assert 0 < len(both) < len(lines) < len(words)
+    assert 0 < len(both) < len(lines) < len(keys)
     assert set(both) < set(lines)
     body = text(pieces(with_state(view, search="lines"))["0:body"])
-    assert body.startswith(f"{len(lines)} evals of {len(words)} Show all")
+    assert body.startswith(f"{len(lines)} evals of {len(keys)} Show all")
     assert with_state(view, search="no such thing").find() == []
 
 
@@ -227,9 +227,9 @@ def test_values_are_not_searched_where_they_are_not_shown(view: View) -> None:
 def test_of_many_rows_the_first_are_shown() -> None:
     with LetteredApi(alike(130, "P" * 4)) as api:
         view = shown_of(api)
-        made = pieces(with_state(view, unfolded=frozenset({"Pass"})))
+        made = pieces(with_state(view, unfolded=frozenset({"pass_as_before"})))
         assert len([each for each in made if ":more:" in each]) in (0, 100)
-        made = pieces(with_state(view, show=frozenset({"pass as before"})))
+        made = pieces(with_state(view, show=frozenset({"pass_as_before"})))
     assert len([each for each in made if ":row:" in each]) == 100
     assert "… and 30 more; search, or press a count above, to find them" in text(made["0:body"])
 
@@ -278,7 +278,7 @@ def test_while_a_run_goes_on_its_cells_fill() -> None:
         while view.comparison is None:
             view._stream.has_looked.wait(1)  # type: ignore[union-attr]
         facts = facts_of(view)
-        last = {k: facts.cells_of(k)[-1] for k in facts.words}
+        last = {k: facts.cells_of(k)[-1] for k in facts.keys}
         assert last == {"fine 0": "p", "fine 1": "r", "fine 2": "n", "b": "f"}
         assert [str(each) for each in facts.counts] == [
             "0 broke",
@@ -335,8 +335,10 @@ def test_two_versions_say_what_was_edited_block_by_block(of_versions: ra.Client)
     assert ra.check(
         "wf_invoices", baseline="v4", candidate="v5", client=api, progress=False
     ).headline == str(facts.heading)
-    assert "0:fold:Flaky" in pieces(facts)
+    assert "0:fold:flaky" in pieces(facts)
     assert view.state.look.reruns == 0
+    assert "<ins" in pieces(facts)["0:body"]
+    assert "<ins" not in view._make_still()["text/html"], "a saved page keeps no words of prompts"
     view.close()
 
 
@@ -369,7 +371,7 @@ def test_the_page_says_what_the_text_says(situation: Situation) -> None:
         view = shown_of(api, candidate=candidate, save_values=True)
         facts = facts_of(view)
         live, saved = text(compose(pieces(facts))), text(view._make_still()["text/html"])
-        folded = {each.title for each in facts.judged.document.parts if isinstance(each, Folded)}  # type: ignore[union-attr]
+        folded = {each.key for each in facts.judged.document.parts if isinstance(each, Folded)}  # type: ignore[union-attr]
         unfolded = text(compose(pieces(with_state(view, unfolded=frozenset(folded)))))
     made = facts.judged.document  # type: ignore[union-attr]
     assert str(facts.heading) == checked.headline
@@ -439,7 +441,7 @@ def test_values_are_hidden_where_asked() -> None:
 def test_the_document_stands_at_the_right(view: View, preview: Any, said: str) -> None:
     from support.inside import Preview
 
-    eval_id = next(k for k, word in facts_of(view).words.items() if word == "broke")
+    eval_id = next(k for k, key in facts_of(view).keys.items() if key == "broke")
     made = None if preview is None else Preview("file_1", "a.pdf", **preview)
     assert said in below(view, eval_id, preview=made)
 
