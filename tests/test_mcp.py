@@ -63,7 +63,7 @@ def test_the_tools_read_and_say_so() -> None:
             return list((await client.list_tools()).tools)
 
     tools = anyio.run(look)
-    assert [each.name for each in tools] == ["overview", "check", "why", "history"]
+    assert [each.name for each in tools] == ["overview", "check", "why", "tries", "history"]
     assert all(each.annotations.read_only_hint for each in tools)
 
 
@@ -141,7 +141,7 @@ def test_the_chat_of_jupyter_ai_finds_the_same_tools() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     (place,) = project["entry-points"]["jupyter_server_mcp.tools"].values()
     found = [load(each) for each in load(place)]
-    assert [each.__name__ for each in found] == ["overview", "check", "why", "history"]
+    assert [each.__name__ for each in found] == ["overview", "check", "why", "tries", "history"]
     assert all("Retab" in each.__doc__.splitlines()[0] for each in found)
     (needed,) = map(Requirement, project["optional-dependencies"]["mcp"])
     assert {*needed.specifier.filter(["1.23.9", "1.24.0", "1.30.0", "2.3.0"])} == {

@@ -28,7 +28,7 @@ decode_evals decode_results decode_runs demo eval_history explore failures
 fetch_config_changes fetch_edits fetch_evals fetch_result fetch_results fetch_run fetch_runs
 fetch_versions fetch_workflows open_document overview plot_comparison plot_durations
 plot_outcomes plot_pass_rate plot_verdicts read_csv settle start_runs states
-summarize_evals summarize_results summarize_runs use wait_for_runs watch write_csv write_excel
+summarize_evals summarize_results summarize_runs tries use wait_for_runs watch write_csv write_excel
 write_report
 """
 
@@ -79,6 +79,7 @@ SIGNATURES = {
     "summarize_evals": "(results, *, evals=None)",
     "summarize_results": "(results, by='block_id', *, every=None, scope=None)",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None, edits=None)",
+    "tries": "(workflow_id, block, *, last=5, client=None, progress=None)",
     "use": "(client=Ellipsis, *, archive=Ellipsis, accepted=Ellipsis, values=Ellipsis, "
     "profile=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",

@@ -287,8 +287,10 @@ def _tell(
         told = conclusion.to_dict(values=options.values) | failed
     else:
         # Your own terminal shows values as a notebook does.
-        values = options.values or (console.out.isatty() and shows_values())
-        title, *lines = conclusion.text(console.width, values=values).split("\n")
+        is_live = console.out.isatty()
+        values = options.values or (is_live and shows_values())
+        told_text = conclusion.text(console.width, values=values, is_live=is_live)
+        title, *lines = told_text.split("\n")
         tone = conclusion.document(values=values).heading.tone
         console.show("\n".join([console.coloured(title, tone), *lines]))
     tell_github(console, conclusion, values=options.values)

@@ -18,6 +18,7 @@ from retab_analysis.archive import Archive
 from retab_analysis.checks.defaults import use
 from retab_analysis.checks.overview import overview
 from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.checks.tries import list_tried, make_page, tries
 from retab_analysis.checks.week import UNREAD, USUAL
 from retab_analysis.cli.check_command import (
     GRAVEST,
@@ -42,6 +43,7 @@ from retab_analysis.fetch.params import COUNTED, RunQuery
 from retab_analysis.files import save
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import announce, choose_progress
+from retab_analysis.render.text import to_text
 from retab_analysis.render.week import week_to_markdown
 from retab_analysis.transport import Client
 
@@ -51,6 +53,7 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
         "check": run_check,
         "report": _report,
         "accept": _accept,
+        "tries": _tries,
         "overview": _overview,
         "sync": _sync,
         "runs": _runs,
@@ -126,6 +129,24 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError(str(error)) from None
     use = f"retab-analysis check {one_line(options.workflow)} --accepted {options.file}"
     console.say(f"{told} From now on: {use}")
+    return HOLDS
+
+
+def _tries(options: Namespace, console: Console, session: Session) -> int:
+    found = tries(
+        options.workflow,
+        options.block,
+        last=options.last,
+        client=session.client,
+        progress=console.progress,
+    )
+    shows = options.values or (console.out.isatty() and shows_values())
+    if options.json:
+        console.show_json(list_tried(found, values=options.values))
+    else:
+        is_live = console.out.isatty()
+        told = make_page(found, values=shows, is_text=True, is_live=is_live)
+        console.show(to_text(told, console.width))
     return HOLDS
 
 

@@ -90,6 +90,7 @@ def build_parser() -> Parser:
     _add_check(commands)
     _add_report(commands)
     _add_accept(commands)
+    _add_tries(commands)
     _add_overview(commands)
     _add_sync(commands)
     _add_tables(commands)
@@ -165,6 +166,16 @@ def _add_accept(commands: _Commands) -> None:
     says = "an eval; by default all that fail the gate now"
     add("--eval", type=word, action="append", dest="evals", metavar="ID", help=says)
     _add_sides(parser)
+
+
+def _add_tries(commands: _Commands) -> None:
+    parser = _add(commands, "tries", "show what each of the last edits of a block mended and broke")
+    add = parser.add_argument
+    add("block", type=word, metavar="BLOCK", help="the block's id or label")
+    add("--last", type=count, metavar="N", default=5, help="the last N edits (default: 5)")
+    add("--json", action="store_true", help="print JSON instead of text")
+    _add_values(parser)
+    _add_archive(parser)
 
 
 def _add_overview(commands: _Commands) -> None:

@@ -32,7 +32,12 @@ from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
 from retab_analysis.comparison.json_diff import differing_paths, split_path
 from retab_analysis.comparison.names import find_year
-from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows
+from retab_analysis.comparison.plain_values import (
+    list_brief,
+    list_conclusion,
+    list_rows,
+    tell_tries,
+)
 from retab_analysis.comparison.reruns import list_reruns
 from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import PLAN, Sides
@@ -42,6 +47,7 @@ from retab_analysis.comparison.verdict_document import list_cases, make_document
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.tries import LastTry, find_last_try, list_tries
 from retab_analysis.files import save
 from retab_analysis.progress import say
 from retab_analysis.render.brief import shorten
@@ -146,7 +152,36 @@ class Compared:
             notes=self.notes,
             accepted=accepted,
             rule=rule,
+            last_tries=self.last_tries,
         )
+
+    @functools.cached_property
+    def last_tries(self) -> tuple[LastTry, ...]:
+        """Of each block that an edit broke, or with fixed evals: the newest edit that ran.
+
+        The newest comes first.
+        """
+        told, read = self.sides.around.told, self.sides.read
+        if told is None or read.versions:
+            return ()
+        broken: dict[str, dict[str, str | None]] = {}
+        for each in self.counting:
+            is_broken = each.transition in BROKEN and each.cause == "edit"
+            if (is_broken or each.transition == "fixed") and each.block_id is not None:
+                broken.setdefault(each.block_id, {})[each.id] = each.since_run_id
+        year, runs = find_year(self.sides.candidate), {*self.sides.candidate["run_id"]}
+        found = (
+            find_last_try(
+                list_tries(told, block, year), block, its, runs, is_unrun=self._is_unrun(block)
+            )
+            for block, its in broken.items()
+        )
+        known = (each for each in found if each is not None)
+        return tuple(sorted(known, key=lambda each: each.its.began_at, reverse=True))
+
+    def _is_unrun(self, block: str) -> bool:
+        """Whether no eval of a block ran since its newest edit."""
+        return all(s.saved.stale == "block" for s in self.counting if s.block_id == block)
 
     def find_step(self, gate: Gate) -> NextStep | None:
         return find_next_step(self.facts(gate), gate)
@@ -157,6 +192,8 @@ class Compared:
     def document(self, door: Door, gate: Gate | None = None) -> Document:
         judged = self.judged if gate is None else gate
         facts, step = self.facts(judged), self.find_step(judged)
+        if door.is_live:
+            facts = replace(facts, today=facts.newest_day)
         return make_document(facts, judged, self.explain(judged), step, door)
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:
@@ -495,6 +532,15 @@ class Comparison:
         return self._compared.find_step(self._compared.judged)
 
     @property
+    def last_try(self) -> dict[str, Any] | list[dict[str, Any]] | None:
+        """The newest edit that ran since a block broke, and what it mended; None without one.
+
+        It has ``block, name, edited_at``, and numbers of evals: ``mended``, ``of`` so many that did
+        not pass before and ran, ``broke``, and ``n`` that ran. A list if several blocks broke.
+        """
+        return tell_tries(self._compared.facts())
+
+    @property
     def config_changes(self) -> pl.DataFrame:
         """The edits that broke something, as far as ``check`` found them.
 
@@ -576,7 +622,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns
-        door = Door(shows_values(), shows="ra.use(values=True)")
+        door = Door(shows_values(), shows="ra.use(values=True)", is_live=True)
         return to_text(self._compared.document(door), width)
 
 

@@ -76,6 +76,14 @@ class Steps:
         known = NextStep("where a failure is known", f"verdict{call}", shell, call=again)
         return self.see(finding, ", and fix it", known)
 
+    def see_tries(self, finding: Finding) -> NextStep:
+        if not any(each.fails for each in finding.stories):
+            return self.fix(finding)
+        block = one_line(self.facts.tries[0].block)
+        call = f"ra.tries({json.dumps(self.id)}, {json.dumps(block)})"
+        command = f"retab-analysis tries {shlex.quote(self.id)} {shlex.quote(block)}"
+        return NextStep("See what each edit since mended", call, command, call=call)
+
     def delete(self, finding: Finding) -> NextStep:
         gone = (each.lines or json.dumps(each.entry.id) for each in self.facts.outdated)
         return NextStep(f"Delete {', '.join(gone)} from {self.accepted or 'accepted='}")

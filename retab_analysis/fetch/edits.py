@@ -142,9 +142,12 @@ def find_era(eras: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     begun = eras.filter(pl.col("first_seen_at") <= moment)
     is_then = (pl.col("last_seen_at") >= moment).fill_null(False)
     seen = pl.when(is_then).then("first_seen_at").otherwise("last_seen_at")
-    its = begun.sort(is_then, seen, "first_seen_at").tail(1)
-    # The parent of a block is no part of its configuration.
-    return its.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
+    return as_blocks(begun.sort(is_then, seen, "first_seen_at").tail(1))
+
+
+def as_blocks(eras: pl.DataFrame) -> pl.DataFrame:
+    """Eras, also with BLOCKS' columns; the parent of a block is no part of its configuration."""
+    return eras.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
 
 
 def history_path(block_id: str) -> str:

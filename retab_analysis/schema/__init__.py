@@ -33,5 +33,6 @@ from retab_analysis.schema.tables import RESULTS as RESULTS
 from retab_analysis.schema.tables import RESULTS_WITH_PAYLOADS as RESULTS_WITH_PAYLOADS
 from retab_analysis.schema.tables import RUNS as RUNS
 from retab_analysis.schema.tables import TABLES as TABLES
+from retab_analysis.schema.tables import TRIES as TRIES
 from retab_analysis.schema.tables import VERSIONS as VERSIONS
 from retab_analysis.schema.tables import WORKFLOWS as WORKFLOWS

@@ -396,6 +396,32 @@ CONFIG_CHANGES = _made_here(
     ("after", String, "the later value, JSON, or null"),
 )
 
+_TRIED = "null where it has not run"
+TRIES = _made_here(
+    "tries",
+    "try",
+    ("block_id", String, "the block"),
+    ("block_label", String, "what it is called"),
+    ("name", String, "of this code: v5, or edit of 29 Nov, 19:05"),
+    ("edited_at", Datetime, "when it was edited, if known"),
+    ("words", String, "what differs from the try before, marked"),
+    ("n_evals", Int64, f"evals that ran on it; {_TRIED}"),
+    ("passed", Int64, f"evals that passed; {_TRIED}"),
+    ("failed", Int64, f"evals that failed or were blocked; {_TRIED}"),
+    ("mixed", Int64, f"evals that passed and failed; {_TRIED}"),
+    ("error", Int64, f"evals that ended in an error; {_TRIED}"),
+    ("mended", Int64, f"evals that pass, and did not at the try before; {_TRIED}"),
+    ("mended_of", Int64, f"evals that ran, and did not pass at the try before; {_TRIED}"),
+    ("broke", Int64, f"evals that do not pass, and did at the try before; {_TRIED}"),
+    ("is_present", Boolean, "whether it is the block's present code"),
+    ("versions", Int64s, "the versions that have it"),
+    ("first_run_at", Datetime, "when it ran first"),
+    ("last_run_at", Datetime, "when it ran last"),
+    ("code", String, "the fingerprint of its results, or null"),
+    ("config", String, "the configuration, compact JSON, or null"),
+    ("workflow_id", String, "the workflow"),
+)
+
 _SETTLED = "results that passed, failed or were blocked"
 COMPARISON = _made_here(
     "comparison",

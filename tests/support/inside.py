@@ -14,6 +14,7 @@ MODULES = {
     "checks.open_document": "OpenedDocument",
     "checks.overview": "OVERVIEW Overview UNWELL",
     "checks.week": "BLOCKS=BLOCKS_OF_OVERVIEW",
+    "checks.tries": "Tries",
     "archive": "database=archive_database",
     "analysis": "states",
     "analysis.conclusions": "NEEDED",
