@@ -85,7 +85,7 @@ class _Shown:
     newest_day: date | None
     year: int | None
     workflow: str
-    unread: int = 0  # runs of the block since the first of these tries
+    unread: int = 0  # runs of the block since the last good code
 
     def best(self) -> Try | None:
         """The try with the most passes, the newest of equals."""
@@ -129,8 +129,8 @@ class _Shown:
             passing = f"{len(best.passed)} of {len(best.states)} pass"
             notes.append(write_line(f"The best: {name_try(best, today)}, {passing}."))
         if self.unread:
-            runs = count_noun(self.unread, "run")
-            said = f"{runs} of the block since the first of these were not read; tries may lack."
+            runs = f"{count_noun(self.unread, 'run')} of the block"
+            said = f"Not read since the last good code: {runs}. Tries may be missing."
             notes.append(write_line(said))
         if not values:
             notes.append(write_line("Values are hidden; ", Span("values=True", "code"), " shows."))
@@ -385,7 +385,8 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
     configs, shown = _Configs(block, source), _choose(known, last)
     before = dict(zip(map(id, known[1:]), known, strict=False))
     changes = [configs.compare(before.get(id(each)), each) for each in shown]
-    first = shown[min(1, len(shown) - 1)].began_at
+    good = [each.last_run_at or each.began_at for each in shown if each.is_good]
+    first = good[-1] if good else shown[0].began_at
     page = _Shown(
         block,
         source.labels.get(block) or block,

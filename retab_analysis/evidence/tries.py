@@ -1,7 +1,7 @@
 """Tries: the codes of a block in time, and what each of them mended and broke.
 
 A try begins at each change of code. An era of the block's history without a result is a try that
-has not run, and so is a code that was put back and has not run since. *Mended* and *broke* compare
+has not run. So is a code that was put back and has not run since. *Mended* and *broke* compare
 a try with the newest earlier one that ran. An eval with both a pass and a failure at a try is
 *mixed*, and is in neither.
 """
