@@ -55,6 +55,8 @@ def _find_horizon(runs: pl.DataFrame) -> datetime | None:
     """As a check does: by the whole runs that decided something before the newest that stands."""
     whole = runs.filter(scope="workflow").sort("created_at", descending=True, nulls_last=True)
     begun = whole.filter("stands")["created_at"].max()
+    if begun is None:
+        return None
     earlier = whole.filter("decides", pl.col("created_at") < begun)["created_at"]
     return earlier[HORIZON - 1] if earlier.len() >= HORIZON else None
 

@@ -20,7 +20,7 @@ from retab_analysis.evidence.versions import Moment
 from retab_analysis.fetch.edits import as_blocks, find_era
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.paging import PAGE_SIZE
-from retab_analysis.fetch.params import check_text, client_or_default
+from retab_analysis.fetch.params import client_or_default, quote_id
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
@@ -67,6 +67,8 @@ def fetch_config_changes(
         >>> edits.filter(pl.col("block_id") == "extract_lines")["field"].to_list()
         ['$.config.prompt', ...]
     """
+    for name, asked in (("baseline", baseline), ("candidate", candidate)):
+        quote_id(name, asked)
     chosen = client_or_default(client)
     source = Source(chosen, resolve_workflow(chosen, workflow_id))
     before, after = (
@@ -77,7 +79,6 @@ def fetch_config_changes(
 
 
 def _name(name: str, asked: str, source: Source) -> Moment:
-    check_text(name, asked)
     if (found := find_moment(name, asked, source, RUNS.empty())) is not None:
         return found
     runs = read_newest_runs(source.client, source.workflow_id, limit=PAGE_SIZE)

@@ -124,7 +124,7 @@ TABLE = {
         "✓ 4 evals are fixed, nothing broke",
         0,
     ),
-    "silent, an older version ran": (older_version, "✗", 1),
+    "silent, an older version ran": (older_version, "? 1 eval may have broken", 2),
     "silent, no save is known": (lambda: silent("ABA", "A", after=None), PASSED, 0),
     "saved after its newest result": (saved_again, SAVED_AGAIN, 2),
 }

@@ -519,7 +519,7 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         assert re.match(r"✗ Letters \(wf_letters\): .*broken", capsys.readouterr().out)
         assert main(["overview", "--json"], session) == 0
         (row,) = json.loads(capsys.readouterr().out)["workflows"]
-        assert (row["workflow_id"], row["evals"]) == (FLOW, 16)
+        assert (row["workflow_id"], row["n_evals"]) == (FLOW, 16)
         assert main(["overview", "-o", "o.csv"], session) == 0
         assert FLOW in (tmp_path / "o.csv").read_text()
         assert main(["overview", FLOW, "Letters"], session) == 0

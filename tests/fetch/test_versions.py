@@ -152,5 +152,5 @@ def test_versions_are_asked_for_as_a_person_calls_them() -> None:
         by_id = ra.fetch_config_changes("wf_invoices", before, newest, client=client)
         for names in ((numbers[1], numbers[0]), (numbers[1], "published"), (before, numbers[0])):
             assert ra.fetch_config_changes("wf_invoices", *names, client=client).equals(by_id)
-        with pytest.raises(ra.NotFoundError, match="no version 'v999'; known are for"):
+        with pytest.raises(ra.ConfigError, match=r"'v999': there is no such .*Published: v5 \("):
             ra.fetch_config_changes("wf_invoices", "v999", newest, client=client)

@@ -25,10 +25,11 @@ def broken(blocks: dict[str, str], *, before: str = "passed") -> Comparison:
         for at, letter in enumerate(letters)
     ]
     states = {"P": "passed", "F": "failed"}
-    first = [result(name, before, 1, block_id=block) for name, block, _ in evals]
+    first = [result(name, before, at, block_id=block) for name, block, _ in evals for at in (1, 2)]
     last = [
-        result(name, states[letter], 2, block_id=block, block_execution_fingerprint=code)
+        result(name, states[letter], at, block_id=block, block_execution_fingerprint=code)
         for name, block, letter in evals
+        for at in (3, 4)
         for code in ["new" if "F" in blocks[block] else "code"]
     ]
     return compare(results(*first), results(*last))

@@ -35,7 +35,7 @@ def by_id(values: bool = False, **rule: object) -> dict[str, Case]:
 
 
 def test_every_transition_comes_out_as_something() -> None:
-    assert {*TRANSITION_OF.values(), "stale"} == {*TRANSITIONS}
+    assert {*TRANSITION_OF.values(), "stale", "same_code"} == {*TRANSITIONS}
     cases = by_id()
     assert {name: case.outcome for name, case in cases.items()} == COMES_OUT
     assert all(case.message for case in cases.values() if case.outcome != "passed")

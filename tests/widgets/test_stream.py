@@ -405,7 +405,7 @@ def test_any_baseline_is_the_one_of_check(wanted: str) -> None:
         view = watch(api, baseline=wanted)
         view.wait(30)
         if wanted == "no_such":
-            assert "not a run or a version" in view.state.look.notes[0]
+            assert "there is no such version or run" in view.state.look.notes[0]
             assert view.comparison is None
         else:
             assert_as_check(view, api.check(candidate="r9", baseline=wanted))
