@@ -106,7 +106,7 @@ def test_from_red_to_green_in_every_dialect(loop: Loop) -> None:
     loop.clock.forward(300)
     loop.store.put_back(LINES)
     green = loop.run()
-    assert loop.others or green.headline.startswith("✓ ")
+    assert loop.others or green.headline[0] in "✓○"  # a run goes on where freshness is lacking
     assert green.last_try is None
     assert loop.tries().frame["passed"][0] >= 17
 
