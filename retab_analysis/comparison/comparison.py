@@ -166,9 +166,12 @@ class Compared:
             return ()
         broken: dict[str, dict[str, str | None]] = {}
         for each in self.counting:
-            is_broken = each.transition in BROKEN and each.cause == "edit"
-            if (is_broken or each.transition == "fixed") and each.block_id is not None:
+            if each.transition in BROKEN and each.cause == "edit" and each.block_id is not None:
                 broken.setdefault(each.block_id, {})[each.id] = each.since_run_id
+        fixed = (each for each in self.counting if each.transition == "fixed")
+        for each in fixed:
+            if each.block_id is not None:
+                broken.setdefault(each.block_id, {each.id: None})
         year, runs = find_year(self.sides.candidate), {*self.sides.candidate["run_id"]}
         found = (
             find_last_try(
