@@ -173,6 +173,6 @@ def test_a_comparison_of_frames_says_that_nobody_looked() -> None:
 
 
 def test_62_a_version_of_another_workflow_is_not_taken_for_this_ones() -> None:
-    with FaultServer([version("a", block("b"), of="wf_other")]) as server:
-        with pytest.raises(ra.ProtocolError, match="a version of workflow 'wf_other'"):
-            ra.fetch_config_changes("wf", "a", "c", client=client_for(server.url, max_attempts=1))
+    answers = {"a": version("a", block("b"), of="wf_other"), "c": version("c", block("b"))}
+    with pytest.raises(ra.ProtocolError, match="a version of workflow 'wf_other'"):
+        fetched("a", "c", **answers)

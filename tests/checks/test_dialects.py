@@ -50,6 +50,8 @@ DIFFERS: dict[tuple[str, Asked], str] = {
     ("no fingerprints", ("previous", None)): "✗ 10 evals broke from the code before to",
     # The id of all runs is that of the newest one.
     ("one id for all drafts", ("{ran}", None)): "✓ Same code",
+    # Ids of drafts tell the code of results that carry none.
+    ("one id for all drafts", ("previous", None)): "✗ 9 evals broke from the code before to",
 }
 NO_CODES = "Results do not say which code they ran"
 

@@ -527,7 +527,7 @@ def test_overview_and_watch(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
         assert (len(evals), evals.count(board)) == (2 * evals.index(board) + 1, 1)
         assert main(["overview", FLOW, "--json"], session) == 0
         told = json.loads(capsys.readouterr().out)
-        assert told["workflows"] == [row]
+        assert told["workflows"] == [row | {"read_at": told["workflows"][0]["read_at"]}]
         assert {each["workflow_id"] for each in told["evals"]} == {FLOW}
         assert len(told["evals"]) == evals.index(board)
         assert main(["overview", FLOW, "-o", "e.csv"], session) == 0
