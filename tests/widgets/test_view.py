@@ -22,8 +22,6 @@ from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, un
 import retab_analysis as ra
 
 
-
-
 def do(view: View, event: str, value: Any = None, scope: str = "0") -> dict[str, Any]:
     """What a browser sends of a person, and the answer to it."""
     answers: list[dict[str, Any]] = []
