@@ -65,8 +65,6 @@ def red() -> Iterator[Served]:
     yield from serve(LetteredApi(RED, CODES))
 
 
-
-
 @pytest.fixture
 def green() -> Iterator[Served]:
     yield from serve(LetteredApi(GREEN))
