@@ -121,6 +121,11 @@ FRAMES = {
         "`fetch_config_changes` returns it, and so does `verdict.config_changes`.",
         ["[Which edit did it?](../how-to/verdict.md#which-edit-did-it)", "[EDITS](edits.md)"],
     ),
+    "TRIES": (
+        "code of a block in time",
+        "`Tries.frame` is such a frame, the newest try first; `tries` returns it.",
+        ["[From red to green](../how-to/red-to-green.md)", "[EDITS](edits.md)"],
+    ),
     "COMPARISON": (
         "eval that was compared",
         "`verdict.evals` is such a frame. `verdict.broken`, `unclear`, `flaky`, `fixed`, `new` and "

@@ -25,7 +25,7 @@ from PIL import Image
 
 import retab_analysis as ra
 from retab_analysis import plots
-from retab_analysis.schema import RESULTS, RUNS, VERSIONS
+from retab_analysis.schema import EDITS, RESULTS, RUNS
 
 OUT = Path(__file__).parent.parent / "docs" / "gallery"
 STYLES, FIGURES = ("default", "dark_background"), ((6, 4), (10, 6))
@@ -72,6 +72,7 @@ def run(dice: random.Random, at: int, of: int) -> dict[str, Any]:
         "duration_ms": None if going else int(1000 * duration),
         "queue_ms": int(1000 * queued),
         "workflow_version_id": version(at // 5),
+        "workflow_id": "wf",
         "is_terminal": not going,
     }
 
@@ -82,20 +83,23 @@ def runs(n: int) -> pl.DataFrame:
     return pl.DataFrame([run(dice, at, 5 * n) for at in range(5 * n)], schema=RUNS.schema)
 
 
-def versions(n: int) -> pl.DataFrame:
-    """A VERSIONS frame of every third version."""
+def edits(n: int, blocks: int = 1) -> pl.DataFrame:
+    """An EDITS frame: a block was edited for each version; every third one is published."""
     rows = [
         {
-            "workflow_version_id": version(at),
-            "version": at // 3 + 1,
-            "description": f"Totals are rounded to {at} digits, and names are kept as printed",
-            "published_at": START + timedelta(hours=70 * at),
-            "is_current": at == n - 1,
+            "block_id": f"block_{at % blocks}",
+            "block_label": BLOCKS[at % blocks],
+            "first_seen_at": START + timedelta(hours=70 * at - 1),
+            "last_seen_at": START + timedelta(hours=70 * (at + 1) - 2),
+            "config_fingerprint": f"configuration {at}",
+            "versions": [at // 3 + 1] if at % 3 == 2 else [],
+            "is_draft": at == n - 1,
             "workflow_id": "wf",
+            "workflow_name": "Invoices: header, lines & $totals$",
         }
-        for at in range(2, n, 3)
+        for at in range(n)
     ]
-    return pl.DataFrame(rows, schema=VERSIONS.schema)
+    return pl.DataFrame([dict.fromkeys(EDITS.schema) | row for row in rows], schema=EDITS.schema)
 
 
 def result(dice: random.Random, at: int, on: int) -> dict[str, Any]:
@@ -116,6 +120,7 @@ def result(dice: random.Random, at: int, on: int) -> dict[str, Any]:
         "run_id": f"run_{on:04}_0123456789abcdef0123456789abcdef",
         "result_id": f"res_{at}_{on}",
         "workflow_version_id": version(on),
+        "workflow_id": "wf",
         "run_created_at": START + timedelta(days=on),
         "handle_inputs_fingerprint": "same",
         "block_execution_fingerprint": f"code {at % 4 == 1 and on > 2}",
@@ -185,17 +190,21 @@ def _picture(
 def main() -> None:
     """Draw them all."""
     OUT.mkdir(parents=True, exist_ok=True)
-    by_version, weekly = {"by": "workflow_version_id"}, {"every": "1w"}
+    by_version, weekly = {"by": "version"}, {"every": "1w"}
 
     def known(n: int, **how: Any) -> tuple[pl.DataFrame, dict[str, Any]]:
-        return runs(n), {"versions": versions(n), **how}
+        return runs(n), {"edits": edits(n), **how}
+
+    def by_block(n: int) -> tuple[pl.DataFrame, dict[str, Any]]:
+        return results(n, 40), {"by": "block_id", "every": "1w", "edits": edits(10, 4)}
 
     draw("pass_rate", plots.plot_pass_rate, VERSIONS_OF, known)
     draw("pass_rate_over_time", plots.plot_pass_rate, VERSIONS_OF, lambda n: known(n, **weekly))
+    draw("pass_rate_by_block", plots.plot_pass_rate, EVALS_OF, by_block)
     draw("outcomes", plots.plot_outcomes, VERSIONS_OF, lambda n: (runs(n), {}))
-    draw("outcomes_by_version", plots.plot_outcomes, VERSIONS_OF, lambda n: (runs(n), by_version))
+    draw("outcomes_by_version", plots.plot_outcomes, VERSIONS_OF, lambda n: known(n, **by_version))
     draw("durations", plots.plot_durations, VERSIONS_OF, known)
-    draw("durations_over_time", plots.plot_durations, VERSIONS_OF, lambda n: (runs(n), weekly))
+    draw("durations_over_time", plots.plot_durations, VERSIONS_OF, lambda n: known(n, **weekly))
     draw("verdicts", plots.plot_verdicts, EVALS_OF, lambda n: (results(n, min(n, 40)), {}))
     draw("comparison", plots.plot_comparison, EVALS_OF, lambda n: (comparison(n), {}))
 

@@ -15,6 +15,7 @@ and ``cancel_runs`` change anything on the server.
 Daily:
     check            did the newest run break anything, since when, by which edit, how surely
     settle           rerun unclear evals, once
+    tries            what each of the last edits of a block mended and broke
     start_runs       start eval runs of the workflow as it is now
     watch            follow runs in a notebook while they go on, broken evals first
     overview         all workflows at a glance, or one with its evals that do not pass
@@ -36,7 +37,7 @@ Now and then:
     connect          Client, Sandbox, demo, use (the client, archive and values of a session)
 
 ``schema.RUNS.describe()`` says what the columns of a frame mean (also RESULTS, EVALS, WORKFLOWS,
-VERSIONS, EDITS, CONFIG_CHANGES, and COMPARISON for a verdict's ``evals``). Errors of the
+VERSIONS, EDITS, CONFIG_CHANGES, TRIES, and COMPARISON for a verdict's ``evals``). Errors of the
 API, arguments and records are a ``RetabAnalysisError``; ``help(ra.errors)`` draws their tree.
 """
 

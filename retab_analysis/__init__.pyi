@@ -17,6 +17,7 @@ from retab_analysis.checks.open_document import open_document as open_document
 from retab_analysis.checks.overview import overview as overview
 from retab_analysis.checks.settle import settle as settle
 from retab_analysis.checks.start import start_runs as start_runs
+from retab_analysis.checks.tries import tries as tries
 from retab_analysis.checks.verdict import check as check
 from retab_analysis.comparison import compare as compare
 from retab_analysis.comparison.comparison import write_report as write_report

@@ -1,9 +1,9 @@
 """A server for coding assistants (Model Context Protocol): it reads, and starts nothing.
 
-Four tools over the functions of the library: ``overview``, ``check``, ``why`` and ``history``. An
-answer has at most 3,000 tokens (10,000 characters) and counts its omissions. Expected and actual
-values, and the words of prompts, are the customers' data. A tool gives them if it is asked to and
-``RETAB_ANALYSIS_VALUES`` does not forbid it.
+Five tools over the functions of the library: ``overview``, ``check``, ``why``, ``tries`` and
+``history``. An answer has at most 3,000 tokens (10,000 characters) and counts its omissions.
+Expected and actual values, and the words of prompts, are the customers' data. A tool gives them if
+it is asked to and ``RETAB_ANALYSIS_VALUES`` does not forbid it.
 
 ``retab-analysis-mcp`` starts it on standard input and output; it needs the extra ``mcp``. The chat
 of Jupyter AI finds the tools by itself, by ``LAB_TOOLS``, and needs no extra.
@@ -22,10 +22,12 @@ import polars as pl
 from retab_analysis.analysis import eval_history, summarize_evals
 from retab_analysis.arguments import check_count, resolve
 from retab_analysis.checks.overview import overview as look_at_workflows
+from retab_analysis.checks.tries import list_tried
+from retab_analysis.checks.tries import tries as list_tries
 from retab_analysis.checks.verdict import check as check_workflow
 from retab_analysis.comparison.accepted import name_by_id
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.detail import describe
+from retab_analysis.comparison.detail import explain_eval
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.config import shows_values
 from retab_analysis.errors import RetabAnalysisError
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
 
 INSTRUCTIONS = """\
 Did a change of a Retab workflow break anything, since when, and by which edit?
-Begin with overview or check; why explains one eval, and history is its past. Nothing here starts
+Begin with overview or check; why explains one eval, and history is its past. tries says which of
+the last edits of a block mended what. Nothing here starts
 a run or accepts a failure: that is for a person to do. What an answer had no room for is counted
 in left_out. Ask for values only where they are needed: they are the customers' documents.
 """
@@ -99,14 +102,23 @@ def why(
     columns = ("field", "change", *(("before", "after") if shown else ()))
     told: dict[str, Any] = {name: value for name, value in row.items() if value is not None}
     told |= {
-        "said": ["It passes as before."]
-        if story.transition == "still_passing" and story.state == "passed"
-        else describe(story, facts.year, values=shown),
+        "said": explain_eval(story, facts.year, values=shown),
         "edits": edits.select(columns).to_dicts() if row["cause"] == "edit" else [],
     }
     if shown:
         told |= {"differences": found.diff(eval_id).to_dicts()}
     return shorten(told)
+
+
+def tries(workflow_id: str, block: str, last: int = 5, values: bool = False) -> dict[str, Any]:
+    """The last edits of a block of a Retab workflow: what each of them mended and broke.
+
+    The newest try comes first; the states of an eval are in the order of time. Evals that pass at
+    every try are left out. values: also values, and the prompts. One eval more or less in one run
+    of a try may be luck.
+    """
+    found = list_tries(workflow_id, block, last=last, progress=False)
+    return shorten(list_tried(found, values=values and shows_values()))
 
 
 def history(workflow_id: str, eval: str | None = None, runs: int = 20) -> dict[str, Any]:
@@ -142,7 +154,7 @@ def _compare(workflow_id: str, candidate: str | None, baseline: str) -> Comparis
     return check_workflow(workflow_id, candidate=candidate, baseline=baseline, progress=False)
 
 
-TOOLS = (overview, check, why, history)
+TOOLS = (overview, check, why, tries, history)
 LAB_TOOLS = [f"{__name__}:{tool.__name__}" for tool in TOOLS]
 """For the entry points ``jupyter_server_mcp.tools``."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import add
@@ -148,6 +148,15 @@ def rated_total() -> pl.Expr:
     return pl.sum_horizontal(RATED, ignore_nulls=False)
 
 
+OUTAGE_EVALS, OUTAGE_HALF = 3, 0.5
+"""So many evals of a run, and this share of those that ended, end in an error in an outage."""
+
+
+def is_outage(error: pl.Expr, rated: pl.Expr) -> pl.Expr:
+    """Whether a run was an outage, as far as its counts tell: they do not name blocks."""
+    return (error >= OUTAGE_EVALS) & (error >= OUTAGE_HALF * rated)
+
+
 def pass_rate(counts: Sequence[pl.Expr] = tuple(map(pl.col, RATED))) -> pl.Expr:
     """The one pass rate: passed / (passed + failed + blocked + error), from 0 to 1.
 
@@ -165,14 +174,6 @@ def pass_rate(counts: Sequence[pl.Expr] = tuple(map(pl.col, RATED))) -> pl.Expr:
 def eval_label() -> pl.Expr:
     """The label of an eval: its name, or its id if it has no name."""
     return pl.coalesce("eval_name", "eval_id")
-
-
-def is_draft(version: object, published: Collection[object] | None) -> bool:
-    """Whether a version is not published; False if the published versions are unknown.
-
-    The id does not tell: a draft's id may look like a published version's.
-    """
-    return version is not None and published is not None and version not in published
 
 
 # Names of edits

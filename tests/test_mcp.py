@@ -63,7 +63,7 @@ def test_the_tools_read_and_say_so() -> None:
             return list((await client.list_tools()).tools)
 
     tools = anyio.run(look)
-    assert [each.name for each in tools] == ["overview", "check", "why", "history"]
+    assert [each.name for each in tools] == ["overview", "check", "why", "tries", "history"]
     assert all(each.annotations.read_only_hint for each in tools)
 
 
@@ -81,14 +81,17 @@ def test_what_broke_why_and_its_past(api: LetteredApi) -> None:
     )
     assert not any(is_error for is_error, _ in answers)
     board, one, verdict, broken, fine, past, own = (json.loads(text) for _, text in answers)
-    assert [(each["workflow_id"], each["evals"]) for each in board["workflows"]] == [(FLOW, 8)]
+    assert [(each["workflow_id"], each["n_evals"]) for each in board["workflows"]] == [(FLOW, 8)]
+    for each in (*one["workflows"], *board["workflows"]):
+        assert each.pop("read_at")
     assert one["workflows"] == board["workflows"]
     assert {"total"} <= {each["eval_id"] for each in one["evals"]}
     assert verdict["headline"] == api.check().headline
     assert verdict["gate"]["failing"] == ["total"]
     assert (broken["transition"], broken["cause"]) == ("regressed", "edit")
     assert broken["said"][0].startswith("total (total): broke")
-    assert fine["said"] == ["It passes as before."]
+    assert fine["said"][0] == "fine 0 (fine 0): It passes as before."
+    assert fine["said"][1].startswith("  runs  ")
     assert (past["steady"], [each["eval_id"] for each in past["evals"]]) == (6, ["total", "shaky"])
     assert past["evals"][0]["last_states"] == "PPPPPPPPPF"
     assert [each["state"] for each in own["runs"]] == ["failed", *["passed"] * 4]
@@ -138,7 +141,7 @@ def test_the_chat_of_jupyter_ai_finds_the_same_tools() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     (place,) = project["entry-points"]["jupyter_server_mcp.tools"].values()
     found = [load(each) for each in load(place)]
-    assert [each.__name__ for each in found] == ["overview", "check", "why", "history"]
+    assert [each.__name__ for each in found] == ["overview", "check", "why", "tries", "history"]
     assert all("Retab" in each.__doc__.splitlines()[0] for each in found)
     (needed,) = map(Requirement, project["optional-dependencies"]["mcp"])
     assert {*needed.specifier.filter(["1.23.9", "1.24.0", "1.30.0", "2.3.0"])} == {

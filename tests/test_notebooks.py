@@ -61,9 +61,11 @@ def test_the_quickstart_runs_without_a_key(
     assert runner.main(NOTEBOOKS / "01_quickstart.ipynb") == 0
     said = capsys.readouterr().out
     assert re.search(r"^\d+ runs of wf_invoices in 180 days, as CSV: ", said, re.M)
-    # The answer of the first half; then mended, edited and broken, and mended.
-    marks = [each[0] for each in said.splitlines() if re.match("[✗✓] 9 evals", each)]
-    assert marks == ["✗", "✓", "✗", "✓"]
+    # The answer of the first half; then two tries that mend none, one that helps, one that mends.
+    marks = re.findall(r"^([✗✓]) (\d) evals", said, re.M)
+    assert marks == [("✗", "9"), ("✗", "9"), ("✗", "9"), ("✗", "4"), ("✓", "4")]
+    mended = re.findall(r"; the edit of .* (mended .*)", said)
+    assert mended == ["mended none", "mended none", "mended 5 of 9"]
     assert re.search(BROKE, said)
     html = (runner.BUILD / "quickstart.html").read_text()
     assert f"{runner.BUILD / 'quickstart.html'}" in said
@@ -72,9 +74,9 @@ def test_the_quickstart_runs_without_a_key(
     assert html.count("<table") >= 5
     assert "jp-RenderedText" in html
     assert 'data-mime-type="application/vnd.jupyter.stderr"' not in html
-    assert "extract_lines was edited and has not run yet" in plain(html)
-    assert plain(html).count("Starting 1 run of 18 evals in wf_invoices") == 3
-    assert "{joined} Leave out empty rows." in plain(html)
+    assert "extract_lines was edited again and has not run" in plain(html)
+    assert plain(html).count("Starting 1 run of 18 evals in wf_invoices") == 4
+    assert "The best: " in plain(html)
     assert html.count('src="data:image/png') == 1
     runs = ra.read_csv(runner.BUILD / "runs.csv")
     assert runs.height > 100

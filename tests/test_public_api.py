@@ -28,7 +28,7 @@ decode_evals decode_results decode_runs demo eval_history explore failures
 fetch_config_changes fetch_edits fetch_evals fetch_result fetch_results fetch_run fetch_runs
 fetch_versions fetch_workflows open_document overview plot_comparison plot_durations
 plot_outcomes plot_pass_rate plot_verdicts read_csv settle start_runs states
-summarize_evals summarize_results summarize_runs use wait_for_runs watch write_csv write_excel
+summarize_evals summarize_results summarize_runs tries use wait_for_runs watch write_csv write_excel
 write_report
 """
 
@@ -64,23 +64,22 @@ SIGNATURES = {
     "fetch_versions": "(workflow_id, *, client=None, progress=None, strict=True)",
     "fetch_workflows": "(*, project_id=None, client=None, progress=None, strict=True)",
     "open_document": "(what, *, workflow_id=None, client=None)",
-    "overview": "(workflow_id=None, *, client=None, progress=None)",
-    "plot_comparison": "(comparison, *, versions=None, ax=None)",
-    "plot_durations": (
-        "(runs, *, by='workflow_version_id', every=None, scope='workflow', versions=None, ax=None)"
-    ),
-    "plot_outcomes": "(runs, *, by='run_id', versions=None, ax=None)",
-    "plot_pass_rate": (
-        "(runs, by='workflow_version_id', *, every=None, scope='workflow', versions=None, ax=None)"
-    ),
-    "plot_verdicts": "(results, *, by='run_id', versions=None, page=1, ax=None)",
+    "overview": "(workflow_id=None, *, every=None, client=None, progress=None)",
+    "plot_comparison": "(comparison, *, title='auto', ax=None)",
+    "plot_durations": "(runs, *, by='version', every=None, scope=None, edits=None, title='auto', "
+    "ax=None)",
+    "plot_outcomes": "(runs, *, by='run_id', edits=None, title='auto', ax=None)",
+    "plot_pass_rate": "(frame, by='version', *, every=None, scope=None, edits=None, title='auto', "
+    "ax=None)",
+    "plot_verdicts": "(results, *, by='run_id', edits=None, title='auto', page=1, ax=None)",
     "read_csv": "(path, table='runs')",
     "settle": "(comparison, *, max_rounds=4, max_reruns=None, client=None, progress=None)",
     "start_runs": "(workflow_id, *, evals=None, blocks=None, only=None, repeat=1, client=None)",
     "states": "(results, by='run_id', *, wide=False)",
     "summarize_evals": "(results, *, evals=None)",
-    "summarize_results": "(results, by='block_id')",
+    "summarize_results": "(results, by='block_id', *, every=None, scope=None)",
     "summarize_runs": "(runs, by='workflow_version_id', *, every=None, scope=None, edits=None)",
+    "tries": "(workflow_id, block, *, last=5, client=None, progress=None)",
     "use": "(client=Ellipsis, *, archive=Ellipsis, accepted=Ellipsis, values=Ellipsis, "
     "profile=Ellipsis)",
     "wait_for_runs": "(runs, *, timeout=3600.0, interval=2.0, on_poll=None, client=None)",
@@ -88,7 +87,7 @@ SIGNATURES = {
     "allow_cancel=None, save_values=False, client=None)",
     "write_csv": "(frame, path, *, spreadsheet_safe=True, excel=False)",
     "write_excel": "(frames, path)",
-    "write_report": "(comparison, path, *, values=False, gate=None)",
+    "write_report": "(what, path, *, values=False, gate=None)",
 }
 
 

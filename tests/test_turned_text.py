@@ -112,8 +112,8 @@ def other_texts() -> Iterator[str]:
         "workflow_id": TURNED,
         "name": TURNED,
         "headline": f"✗ {TURNED}",
-        "evals": 1,
-        "passing": 1,
+        "mark": "✗",
+        "n_evals": 1,
     }
     overview = Overview(pl.DataFrame([row], schema=OVERVIEW))
     yield from (repr(overview), overview._repr_html_())

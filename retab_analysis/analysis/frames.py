@@ -9,7 +9,7 @@ import polars as pl
 
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.versions import list_names
-from retab_analysis.schema import EDITS, Table, checked
+from retab_analysis.schema import EDITS, RUNS, Table, checked
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -68,10 +68,14 @@ def check_keys(
 
 
 def check_single_keys(
-    by: str | Sequence[str] | None, frame: object, table: Table, taken: Iterable[str] = ()
+    by: str | Sequence[str] | None,
+    frame: object,
+    table: Table,
+    taken: Iterable[str] = (),
+    made: Iterable[str] = (),
 ) -> list[str]:
     """The columns of single values to group by; see :func:`check_keys`."""
-    keys = check_keys(by, frame, table, taken)
+    keys = check_keys(by, frame, table, taken, made)
     there = checked(frame, table, ()).collect_schema()
     for key in keys:
         if there.get(key, pl.Null()).is_nested():
@@ -79,21 +83,35 @@ def check_single_keys(
     return keys
 
 
-def check_key(by: str, frame: object, table: Table, taken: Iterable[str] = ()) -> str:
+def check_key(
+    by: str, frame: object, table: Table, taken: Iterable[str] = (), made: Iterable[str] = ()
+) -> str:
     """The one column of single values to group by; see :func:`check_keys`."""
     if not isinstance(by, str):
         raise ConfigError(f"by must be the name of one column, got {by!r}")
-    (key,) = check_single_keys(by, frame, table, taken)
+    (key,) = check_single_keys(by, frame, table, taken, made)
     return key
 
 
-def select_keyed(frame: object, table: Table, by: str, columns: Iterable[str]) -> pl.LazyFrame:
-    """Some columns of a frame, with the one to group by as ``key``.
+def select_keyed(
+    frame: object, table: Table, by: str, columns: Iterable[str], edits: object | None = None
+) -> pl.LazyFrame:
+    """Some columns of a frame, with the one to group by as ``key``, and its ``name``.
 
-    The key has its own name: it may be any column, even one that is read.
+    The key has its own name: it may be any column, even one that is read. A version has a name by
+    an EDITS frame, whether its name or its id is the key.
     """
-    key, names = check_key(by, frame, table), list(columns)
-    return check_frame(frame, table, (key, *names)).select(pl.col(key).alias("key"), *names)
+    key, names = check_key(by, frame, table, made=[VERSION]), list(columns)
+    there = checked(frame, table, ()).collect_schema()
+    is_version = by in (VERSION, VERSION_ID) and (by != VERSION or VERSION not in there)
+    also = (*MOMENTS[table.name], "workflow_id", VERSION_ID) if is_version else ()
+    own = [] if is_version and by == VERSION else [key]
+    lazy = check_frame(frame, table, (*own, *also, *names))
+    if is_version:
+        lazy = name_versions(lazy, edits, table)
+    shown = pl.col(VERSION if is_version else key).alias("name")
+    names += ["workflow_id"] * ("workflow_id" in there and "workflow_id" not in names)
+    return lazy.select(pl.col(key).alias("key"), shown, *names)
 
 
 def count_where(condition: pl.Expr) -> pl.Expr:
@@ -104,29 +122,35 @@ def count_rows() -> pl.Expr:
     return pl.len().cast(pl.Int64)
 
 
-VERSION = "version"
+VERSION, VERSION_ID = "version", "workflow_version_id"
+MOMENTS = {"runs": ("created_at",), "results": ("run_created_at", "created_at")}
 
 
-def name_versions(lazy: pl.LazyFrame, edits: object | None) -> pl.LazyFrame:
-    """Add ``version`` to runs: ``v5`` or ``edit of 29 Nov``, by an EDITS frame and their time.
+def name_versions(lazy: pl.LazyFrame, edits: object | None, table: Table = RUNS) -> pl.LazyFrame:
+    """Add ``version`` to runs or results by an EDITS frame: ``v5`` or ``edit of 29 Nov``.
 
-    Without it, ``draft of 29 Nov``: the day of the first run that names the same id.
+    Without it, or before the first edit, ``draft of 29 Nov``: the day of the first run that names
+    the same id.
     """
-    created = pl.col("created_at")
+    created = pl.coalesce(MOMENTS[table.name])
+    first = created.min().over("workflow_id", VERSION_ID)
+    is_other_year = first.dt.year() != created.max().dt.year()
+    year = pl.when(is_other_year).then(first.dt.strftime(" %Y")).otherwise(pl.lit(""))
+    day = pl.concat_str(first.dt.day().cast(pl.String), first.dt.strftime(" %b"), year)
+    draft = pl.when(pl.col(VERSION_ID).is_not_null()).then("draft of " + day)
     if edits is None:
-        first = created.min().over("workflow_id", "workflow_version_id")
-        is_other_year = first.dt.year() != created.max().dt.year()
-        year = pl.when(is_other_year).then(first.dt.strftime(" %Y")).otherwise(pl.lit(""))
-        day = pl.concat_str(first.dt.day().cast(pl.String), first.dt.strftime(" %b"), year)
-        is_named = pl.col("workflow_version_id").is_not_null()
-        return lazy.with_columns(pl.when(is_named).then("draft of " + day).alias(VERSION))
-    its = check_frame(edits, EDITS, EDITS.schema).collect()
-    order = lazy.with_row_index("_at").sort("created_at")
-    named = order.join_asof(
-        list_names(its).lazy(),
-        left_on="created_at",
+        return lazy.with_columns(draft.alias(VERSION))
+    order = lazy.with_columns(draft.alias("_draft"), created.alias("_at")).with_row_index("_row")
+    named = order.sort("_at").join_asof(
+        list_names(read_edits(edits)).lazy().rename({VERSION: "_edit"}),
+        left_on="_at",
         right_on="since",
         by="workflow_id",
         check_sortedness=False,
     )
-    return named.sort("_at").drop("_at", "since")
+    known = named.with_columns(pl.coalesce("_edit", "_draft").alias(VERSION))
+    return known.sort("_row").drop("_row", "_at", "_edit", "_draft", "since")
+
+
+def read_edits(edits: object) -> pl.DataFrame:
+    return checked(edits, EDITS, EDITS.schema, "edits").collect()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from retab_analysis.analysis.counted_runs import find_standing, was_outage
 from retab_analysis.analysis.frames import (
     VERSION,
     Frame,
@@ -19,13 +20,12 @@ from retab_analysis.analysis.frames import (
 )
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError
-from retab_analysis.evidence.comparable import OUTAGE_EVALS, OUTAGE_HALF
 from retab_analysis.schema import RUNS, checked
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import RATED, rated_total
 
 PERIOD, _CHANGE = "period_start", "pass_rate_change"
-_SCOPES = ("workflow", "block", "eval")
+SCOPES = ("workflow", "block", "eval")
 _COUNTS = ("total_evals", *RATED, "cancelled")
 _TIMES = ("duration_ms", "queue_ms")
 _QUANTILES = {"p50": 0.5, "p95": 0.95}
@@ -59,21 +59,22 @@ def summarize_runs(
     Returns:
         One row per group, ordered by earliest ``created_at``, then by the key: the columns of
         ``by``; with ``every``, ``period_start`` (Datetime, UTC; null for runs without a
-        ``created_at``); ``n_runs``, ``ok_runs``, ``rated_runs`` and ``n_outages`` (Int64): the
-        numbers of runs, of ok ones, of runs in the pass rate, and of outages. ``total_evals,
-        passed, failed, blocked, error, cancelled`` (Int64) are sums over all runs that have the
-        count, null if none has it. ``rated_evals`` (Int64), ``pass_rate``, ``pass_rate_low,
-        pass_rate_high`` (Float64). With ``every``, ``pass_rate_change`` (Float64) is the change
-        from the last earlier period with a pass rate, in the same group. ``duration_ms_p50,
-        duration_ms_p95, queue_ms_p50, queue_ms_p95`` (Float64, linear quantiles);
-        ``first_created_at, last_created_at`` (Datetime).
+        ``created_at``); ``n_runs, ok_runs, rated_runs, n_outages, n_left_out`` (Int64): the numbers
+        of runs, of ok ones, of runs in the pass rate, of outages, and of runs left out for another
+        reason. ``total_evals, passed, failed, blocked, error, cancelled`` (Int64) are sums over all
+        runs that have the count, null if none has it. ``rated_evals`` (Int64), ``pass_rate,
+        pass_rate_low, pass_rate_high`` (Float64). With ``every``, ``pass_rate_change`` (Float64) is
+        the change from the last earlier period with a pass rate, in the same group.
+        ``duration_ms_p50, duration_ms_p95, queue_ms_p50, queue_ms_p95`` (Float64, linear
+        quantiles); ``first_created_at, last_created_at`` (Datetime).
 
         ``pass_rate`` = passed / (passed + failed + blocked + error) over the ``rated_runs``. These
         are runs of the whole workflow that completed with no eval cancelled. If a group has none,
         the rate takes whole runs that did not complete, then runs of a part that completed, then
-        the rest. It leaves out runs with an unknown count, and outages: runs in which at least half
-        of the evals that ended, and at least three, ended in an error. ``rated_evals`` is the
-        denominator. The rate and its Wilson interval at 95 % are null if that is 0.
+        the rest. It leaves out runs with an unknown count, and outages (``is_outage``): runs in
+        which at least half of the evals that ended, and at least three, ended in an error.
+        Durations are of the same runs. ``rated_evals`` is the denominator. The rate and its Wilson
+        interval at 95 % are null if that is 0.
 
         The interval treats the results as independent. Results of one eval in several runs are not
         quite independent, so the true uncertainty is at least as large as the interval.
@@ -103,13 +104,13 @@ def summarize_runs(
     if edits is not None and not named:
         raise ConfigError(f'edits= names versions: by must hold "version", got {by!r}')
     if scope is not None:
-        check_choice("scope", scope, _SCOPES)
+        check_choice("scope", scope, SCOPES)
 
     def summarized(lazy: pl.LazyFrame) -> pl.LazyFrame:
         lazy = name_versions(lazy, edits) if named else lazy
         if scope is not None:
             lazy = lazy.filter(pl.col("scope") == scope)
-        groups = lazy.group_by(*keys, *period).agg(_aggregates(scope or "workflow"))
+        groups = lazy.group_by(*keys, *period).agg(_aggregates(scope))
         if every is None:
             return groups.sort("first_created_at", *keys, nulls_last=True)
         ordered = groups.sort(PERIOD, "first_created_at", *keys, nulls_last=True)
@@ -124,12 +125,12 @@ def summarize_runs(
     return apply_lazily(runs, RUNS, (*keys, *also, *READ), summarized)
 
 
-def find_period(every: str) -> pl.Expr:
+def find_period(every: str, moment: str = "created_at") -> pl.Expr:
     if not isinstance(every, str) or not _DURATION.fullmatch(every):
         raise ConfigError(f"every must be a duration such as '1d', '1w' or '1mo', got {every!r}")
-    start = pl.col("created_at").dt.truncate(every).alias(PERIOD)
+    start = pl.col(moment).dt.truncate(every).alias(PERIOD)
     # Polars rejects bad combinations of units only on a value: try here, not at `.collect()`.
-    trial = pl.DataFrame({"created_at": [datetime(2026, 1, 1, tzinfo=UTC)]})
+    trial = pl.DataFrame({moment: [datetime(2026, 1, 1, tzinfo=UTC)]})
     try:
         trial.select(start)
     except pl.exceptions.PolarsError as error:
@@ -138,10 +139,10 @@ def find_period(every: str) -> pl.Expr:
     return start
 
 
-def _aggregates(whole: str = "workflow") -> list[pl.Expr]:
-    rated, outage = rated_total(), is_outage()
-    standing = pl.when(rated.is_not_null() & ~outage).then(find_standing(whole))
-    in_rate = standing == standing.max()
+def _aggregates(scope: str | None = None) -> list[pl.Expr]:
+    rated, outage, standing = rated_total(), was_outage(), find_standing(scope)
+    known = pl.when(rated.is_not_null()).then(standing)
+    in_rate, in_times = known == known.max(), standing == standing.max()
     passed, n = (each.filter(in_rate).sum().cast(pl.Int64) for each in (pl.col("passed"), rated))
     low, high = wilson_over(passed, n)
     return [
@@ -149,6 +150,7 @@ def _aggregates(whole: str = "workflow") -> list[pl.Expr]:
         count_where(pl.col("ok").fill_null(False)).alias("ok_runs"),
         count_where(in_rate).alias("rated_runs"),
         count_where(outage).alias("n_outages"),
+        count_where(~in_rate.fill_null(False) & ~outage).alias("n_left_out"),
         # The sum over the runs that have a count; polars itself gives 0 if none has it.
         *(
             pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
@@ -159,23 +161,10 @@ def _aggregates(whole: str = "workflow") -> list[pl.Expr]:
         low.alias("pass_rate_low"),
         high.alias("pass_rate_high"),
         *(
-            pl.col(name).quantile(share, "linear").alias(f"{name}_{which}")
+            pl.col(name).filter(in_times).quantile(share, "linear").alias(f"{name}_{which}")
             for name in _TIMES
             for which, share in _QUANTILES.items()
         ),
         pl.col("created_at").min().alias("first_created_at"),
         pl.col("created_at").max().alias("last_created_at"),
     ]
-
-
-def is_outage() -> pl.Expr:
-    """Whether a run was an outage, as far as its counts can tell: they do not name blocks."""
-    errors = pl.col("error")
-    return ((errors >= OUTAGE_EVALS) & (errors >= OUTAGE_HALF * rated_total())).fill_null(False)
-
-
-def find_standing(whole: str) -> pl.Expr:
-    """How good a run is for a rate: of the scope ``whole`` and completed 3, the rest 2, 1 and 0."""
-    complete = (pl.col("status") == "completed") & (pl.col("cancelled").fill_null(0) == 0)
-    is_whole = (pl.col("scope") == whole).fill_null(False)
-    return 2 * is_whole.cast(pl.Int8) + complete.fill_null(False).cast(pl.Int8)

@@ -30,9 +30,14 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     mask_keys,
 )
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import WORKFLOW_ID, resolve_workflow
-from retab_analysis.fetch.params import OneOrSeveral, When, list_values, read_moment
+from retab_analysis.fetch.params import (
+    OneOrSeveral,
+    When,
+    client_or_default,
+    list_values,
+    read_moment,
+)
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import EDITS, EVALS, RESULTS, RUNS, VERSIONS, Table

@@ -19,7 +19,7 @@ from retab_analysis.comparison.accepted import (
 )
 from retab_analysis.config import ARCHIVE_VARIABLE, show_values
 from retab_analysis.errors import ConfigError
-from retab_analysis.fetch.default_client import check_client, use_while
+from retab_analysis.fetch.params import check_client, use_while
 from retab_analysis.progress import Progress
 from retab_analysis.transport import Client
 

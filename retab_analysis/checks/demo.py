@@ -7,7 +7,7 @@ import threading
 from functools import partial
 
 from retab_analysis.errors import ConfigError
-from retab_analysis.fetch.default_client import use_while
+from retab_analysis.fetch.params import use_while
 from retab_analysis.sandbox import Sandbox
 from retab_analysis.transport import Client
 

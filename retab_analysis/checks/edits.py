@@ -17,11 +17,10 @@ from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.versions import Moment
-from retab_analysis.fetch.default_client import client_or_default
-from retab_analysis.fetch.edits import find_era
+from retab_analysis.fetch.edits import as_blocks, find_era
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.paging import PAGE_SIZE
-from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.markup import one_line
@@ -200,8 +199,22 @@ class _Search:
             edited_at=self.edited_at,
             unknown=tuple(each for each in unknown if each not in found["block_id"]),
             why=FORGOTTEN if eras is None else NOT_THERE,
+            tries={} if eras is None else self._look_at_tries(eras),
             labels=self.source.labels | {k: label for each in known for k, label in each.rows()},
         )
+
+    def _look_at_tries(self, eras: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """What the newest edit of each block changed that ran since the block broke."""
+        found = {}
+        for each in inside(self.comparison).last_tries:
+            its = as_blocks(eras.filter(block_id=each.block))
+            marks = (each.before.mark, each.its.mark)
+            before, after = (its.filter(config_fingerprint=mark) for mark in marks)
+            if before.height == after.height == 1:
+                found[each.block] = compare_blocks(
+                    before.select(_OF_BLOCK), after.select(_OF_BLOCK)
+                )
+        return found
 
     @property
     def missing(self) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from retab_analysis.arguments import find_nearest
 from retab_analysis.checks.source import Source
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.evidence.timeline import Timeline
-from retab_analysis.evidence.versions import Moment, Published, Versions
+from retab_analysis.evidence.versions import Moment, PublishedVersion, Versions
 from retab_analysis.fetch.params import read_moment
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.schema import VERSIONS, write_by_value
@@ -85,7 +85,7 @@ def _find_current(name: str, asked: str, source: Source) -> Mapping[str, object]
 def _tell(row: Mapping[str, Any], source: Source) -> Moment:
     names = "workflow_version_id", "version", "published_at"
     version, number, at = (row[each] for each in names)
-    called = Published(version, number, at).name(source.client.api_time.year, None)
+    called = PublishedVersion(version, number, at).name(source.client.api_time.year, None)
     return Moment(called.text, "publication", at, version, number)
 
 
@@ -104,7 +104,7 @@ def say_unknown(name: str, asked: str, source: Source, runs: pl.DataFrame) -> st
     published = ", ".join(f"{each}{day}" for each, day in named.items()) or "none"
     notes = "".join(f" {each}" for each in note_versions(versions)) if not named else ""
     return (
-        f"{name}={asked!r}: there is no such version or run{hint} Published: {published}; "
+        f"{name}={asked!r}: there is no such version or run{hint} PublishedVersion: {published}; "
         f'also "draft", "previous", a date.{notes} Newest whole runs: '
         f"{', '.join(ran.head(3)) or 'none'}"
     )
@@ -157,7 +157,7 @@ def make_versions(
     carried = runs.drop_nulls("workflow_version_id").group_by("workflow_version_id")
     return Versions(
         timeline,
-        [Published(each, n, at, configs.get(each)) for each, n, at in rows.iter_rows()],
+        [PublishedVersion(each, n, at, configs.get(each)) for each, n, at in rows.iter_rows()],
         configs.get(DRAFT),
         dict(carried.agg(pl.col("created_at").min()).drop_nulls().iter_rows()),
     )

@@ -13,9 +13,8 @@ import polars as pl
 from retab_analysis import markup
 from retab_analysis.arguments import resolve
 from retab_analysis.errors import ConfigError, NotFoundError, described, list_some
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_known, read_link, resolve_workflow
-from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.results import read_result
 from retab_analysis.markup import Html, tag
 from retab_analysis.transport import Client

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property, partial
 from typing import Any
 
 import polars as pl
 
+from retab_analysis.analysis.summaries import find_period
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
+from retab_analysis.checks.week import (
+    BLOCKS,
+    UNREAD,
+    USUAL,
+    History,
+    Periods,
+    list_blocks,
+    make_week,
+    read_history,
+    sum_up,
+)
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.detail import WORDS
+from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.situations import write_heading
-from retab_analysis.fetch import fetch_workflows
-from retab_analysis.fetch.default_client import client_or_default
+from retab_analysis.fetch import fetch_runs, fetch_workflows
 from retab_analysis.fetch.lists import resolve_named
-from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.starts import SAVE_FIRST
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
-from retab_analysis.markup import one_line
+from retab_analysis.markup import join, one_line
 from retab_analysis.progress import Progress, check_progress, choose_progress, say
 from retab_analysis.render.document import (
     Cell,
     ColumnTitle,
     DocumentTable,
-    Heading,
     Note,
     Part,
     Row,
@@ -35,21 +48,19 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.html import to_html
-from retab_analysis.schema import COMPARISON, RUNS
+from retab_analysis.render.week import Week, week_to_html
+from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BROKEN, UNDECIDED
 
-_MOMENT = pl.Datetime("us", "UTC")
 OVERVIEW = pl.Schema(
     {
-        **dict.fromkeys(("workflow_id", "name", "headline"), pl.String()),
-        **dict.fromkeys(("exit_code", "evals", "passing", "broke", "unclear", "stale"), pl.Int64()),
-        "last_run_at": _MOMENT,
-        "last_run_id": pl.String(),
-        "last_ok_at": _MOMENT,
-        "published_version_id": pl.String(),
-        "published_at": _MOMENT,
-        "published_description": pl.String(),
+        **dict.fromkeys(("workflow_id", "name", "version", "headline", "mark"), pl.String()),
+        **dict.fromkeys(("exit_code", "n_evals", "broken", "unclear", "accepted"), pl.Int64()),
+        **dict.fromkeys(("runs", "evals_used"), pl.Int64()),
+        **dict.fromkeys(("pass_rate", "pass_rate_before"), pl.Float64()),
+        **dict.fromkeys(("duration_ms_p95", "duration_ms_p95_before"), pl.Int64()),
+        "read_at": pl.Datetime("us", "UTC"),
     }
 )
 """The columns of ``Overview.frame``, one row per workflow."""
@@ -63,110 +74,109 @@ UNWELL = pl.Schema(
 )
 """The columns of ``Overview.frame`` of one workflow, one row per saved eval that does not pass."""
 
-_COLUMNS = (
-    *(ColumnTitle("Workflow"), ColumnTitle("What a check says"), ColumnTitle("Pass")),
-    *(ColumnTitle(f"{each} (UTC)", named=True) for each in ("Last run", "All green", "Published")),
-)
 _EVAL_COLUMNS = (*map(ColumnTitle, ("Eval", "Because", "Block")), ColumnTitle("Since", named=True))
 _AT_ONCE = 2  # workflows: each check uses all connections
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A workflow: its row, its evals that do not pass, and notes."""
+    """A workflow: what a check says of it, its evals that do not pass, notes, and its runs."""
 
-    row: pl.DataFrame
-    unwell: pl.DataFrame
-    heading: Heading
+    told: dict[str, Any]
+    unwell: pl.DataFrame = field(default_factory=UNWELL.to_frame)
     notes: tuple[str, ...] = ()
+    history: History = field(default_factory=History)
+    broken: Counter[str] = field(default_factory=Counter)  # by block
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    since_edit: int = 0
+    broke_at: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Overview:
-    """How all workflows stand, or one.
+    """How all workflows stand, or one; see :func:`overview`.
 
     ``frame`` has one row per workflow. For a single workflow, it has one row per saved eval that
-    does not pass, and ``workflow`` is the workflow's own row; see :func:`overview`.
+    does not pass, and ``workflow`` is the workflow's own row. ``blocks`` has one row per block, if
+    trends were asked for.
     """
 
     frame: pl.DataFrame
     workflow: pl.DataFrame | None = None
+    blocks: pl.DataFrame = field(default_factory=BLOCKS.to_frame)
     _notes: tuple[str, ...] = ()
-    _headings: Mapping[str, Heading] = field(default_factory=dict)  # by workflow
+    _histories: Mapping[str, History] = field(default_factory=dict)
+    _span: Periods | None = None
+    _since_edit: int = 0
+
+    @property
+    def headline(self) -> str:
+        """One line about all of them."""
+        return str(self._week.heading)
+
+    @cached_property
+    def _week(self) -> Week:
+        """The page, for :func:`write_report`."""
+        rows = self.frame if self.workflow is None else self.workflow
+        return make_week(rows, self.blocks, self._histories, self._span, self._since_edit)
 
     def _repr_html_(self) -> str:
-        rows = self.frame.iter_rows(named=True)
-        parts: list[Part]
+        page, parts = week_to_html(self._week), list[Part]()
         if self.workflow is None:
-            parts = [DocumentTable(_COLUMNS, tuple(map(self._make_row, rows)))]
             for workflow_id in self.frame["workflow_id"].head(1):
                 code = Span(f"ra.overview({workflow_id!r})", "code")
                 parts.append(Note(write_line(code, " lists the evals of one that do not pass")))
-            return str(to_html(*parts))
-        parts = [Note(write_line(one_line(self._describe(self.workflow.row(0, named=True)))))]
-        if not self.frame.is_empty():
+        elif not self.frame.is_empty():
+            rows = tuple(map(_make_eval_row, self.frame.iter_rows(named=True)))
             code = Span(f"ra.check({self.workflow['workflow_id'].item()!r})", "code")
-            parts.append(DocumentTable(_EVAL_COLUMNS, tuple(map(_make_eval_row, rows))))
+            parts.append(DocumentTable(_EVAL_COLUMNS, rows))
             parts.append(Note(write_line(code, " shows the edit, and what each eval got")))
         parts += [Note(write_line(each)) for each in self._notes]
-        return str(to_html(*parts))
+        return str(join(page, to_html(*parts) if parts else None))
 
     def __repr__(self) -> str:
         rows = self.frame.iter_rows(named=True)
         if self.workflow is None:
-            return "\n".join(one_line(self._describe(row)) for row in rows) or "no workflows"
-        lines = [self._describe(self.workflow.row(0, named=True)), *map(_describe_eval, rows)]
+            return "\n".join(one_line(_describe(row)) for row in rows) or "no workflows"
+        lines = [_describe(self.workflow.row(0, named=True)), *map(_describe_eval, rows)]
         return "\n".join(map(one_line, (*lines, *self._notes)))
-
-    def _make_row(self, row: Mapping[str, Any]) -> Row:
-        head = self._headings.get(row["workflow_id"], Heading("", "other", row["headline"]))
-        said = f"{head.strong}{head.rest}"
-        cells = (
-            (row["name"] or row["workflow_id"], row["workflow_id"]),
-            (said,),
-            (f"{row['passing']} of {row['evals']}",),
-            (_day(row["last_run_at"]),),
-            (_day(row["last_ok_at"]),),
-            (_day(row["published_at"]), row["published_description"]),
-        )
-        return Row(row["workflow_id"], head.sign, head.tone, said, _make_cells(*cells))
-
-    def _describe(self, row: Mapping[str, Any]) -> str:
-        head = self._headings.get(row["workflow_id"], Heading("", "other", row["headline"]))
-        name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
-        passing = f"{row['passing']} of {row['evals']} pass"
-        more = "" if passing in head.rest else f" · {passing}"
-        if not row["evals"]:
-            more = f"; {SAVE_FIRST.format(row['workflow_id'])}"
-        return f"{head.sign} {name}: {head.strong}{head.rest}{more}".lstrip()
 
 
 def overview(
     workflow_id: str | None = None,
     *,
+    every: str | None = None,
     client: Client | None = None,
     progress: Progress | bool | None = None,
 ) -> Overview:
     """Show how all workflows stand, or one: the answer of :func:`check` for each, the worst first.
 
     It checks two workflows at a time, so many workflows take a while. With an archive
-    (:func:`use`), it fetches only new runs.
+    (:func:`use`), it fetches only new runs. :func:`write_report` makes a page of it to give away.
 
     Args:
         workflow_id: The workflow's id or name; by default all workflows.
+        every: With trends: the length of a period, as for :func:`summarize_runs` (``"1w"``). This
+            also reads the runs of the last 13 periods, the results of one whole run for each
+            period that ``check`` did not read, and the edits of all blocks.
         client: The client to ask; by default the session's.
         progress: False for no progress bar; by default a notebook or a terminal shows one.
 
     Returns:
-        The overview, in a notebook a status board. For all workflows, ``.frame`` has one row for
-        each: ``workflow_id, name``; ``headline``; the gate's ``exit_code``, null if nothing ran
-        yet; ``passing``, how many of its ``evals`` pass in the checked run; ``broke, unclear,
-        stale`` (not run since the edit). ``last_run_at, last_run_id, last_ok_at`` are about
-        whole-workflow runs among the newest 100. Then come ``published_version_id, published_at,
-        published_description``. Workflows that fail the gate come first, then undecided ones.
-        Within each group, the workflow with the most broken evals is first.
+        The overview, shown as a page. For all workflows, ``.frame`` has one row for each:
+        ``workflow_id, name, version`` (what was checked), ``headline, mark`` (its sign); the gate's
+        ``exit_code``, null if nothing ran yet or the workflow could not be read; ``n_evals,
+        broken, unclear, accepted``. Of the last period in which anything ran (by default the week):
+        ``runs, evals_used, pass_rate, duration_ms_p95``; with ``_before`` of the one before.
+        ``read_at`` is when it was read. Workflows that fail the gate come first, then undecided
+        ones; within each group, the one with the most broken evals. ``.headline`` is one line about
+        all.
 
-        For one workflow, this row is ``.workflow``. ``.frame`` has one row for each eval that does
+        With ``every``, ``.blocks`` has one row per block: ``workflow_id, block_id, block_label,
+        n_evals, broken, pass_rate, pass_rate_before``. Blocks with broken evals come first, then
+        those that fell most.
+
+        For one workflow, its row is ``.workflow``. ``.frame`` has one row for each eval that does
         not pass, or may not: ``eval_name, transition, block_id, block_label, cause, since_at,
         reason, candidate_state, eval_id`` as in ``Comparison.evals`` and in its order, and
         ``workflow_id``.
@@ -174,8 +184,7 @@ def overview(
     Raises:
         ConfigError: The workflow does not exist (the message names the nearest), or another
             argument cannot be used.
-        RetabAnalysisError: Any other failure; if you asked for all workflows, ``.partial`` is the
-            frame of the others.
+        RetabAnalysisError: Any other failure; of all workflows only if none can be read.
 
     Example:
         >>> board = ra.overview()
@@ -188,8 +197,11 @@ def overview(
     check_progress(progress)
     if workflow_id is not None:
         check_text("workflow_id", workflow_id)
+    if every is not None:
+        find_period(every)  # which refuses an unusable one
     client = client_or_default(client)
-    chosen = fetch_workflows(client=client, progress=False)
+    asked: Any = {"client": client, "progress": False}
+    chosen = fetch_workflows(**asked)
     if workflow_id is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
         found = resolve_named(client, "workflow", workflow_id, names)
@@ -198,49 +210,101 @@ def overview(
         say(f"There is no workflow. {client.describe_environment()}.")
     shown = choose_progress(progress, "Looking at workflows", "workflows")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
-    tasks = [partial(_look_at, client, row) for row in chosen.iter_slices(1)]
+    newest = fetch_runs(limit=1, **asked)
+    last: datetime | None = newest.select(pl.col("created_at").max()).item()
+    span = Periods.until(last or client.api_time, every or USUAL)
+    has_trends = every is not None
+    rows = chosen.to_dicts()
+    tasks = [partial(_look_at, client, row, span, trends=has_trends) for row in rows]
 
     def update() -> None:
         shown.update(len(outcomes.results) + len(outcomes.errors), len(tasks))
 
     with contextlib.closing(shown):
         run_all(tasks, _AT_ONCE, outcomes, update)
-    seen = [outcomes.results[at] for at in sorted(outcomes.results)]
-    frame = pl.concat([pl.DataFrame(schema=OVERVIEW), *(each.row for each in seen)])
-    gravity = pl.col("exit_code").replace_strict({1: 0, 2: 1, 0: 2}, default=3)
-    most = pl.col("broke", "unclear", "stale").neg()
-    frame = frame.sort(gravity, most, maintain_order=True)
-    if error := outcomes.error():
-        if workflow_id is None:
-            error.partial = frame
+    if (error := outcomes.error()) and (workflow_id is not None or not outcomes.results):
         raise error
-    headings = {each.row["workflow_id"].item(): each.heading for each in seen}
-    if workflow_id is None:
-        return Overview(frame, _headings=headings)
-    return Overview(seen[0].unwell, frame, seen[0].notes, headings)
+    unread = {at: Seen(_tell_unread(rows[at], error)) for at, error in outcomes.errors.items()}
+    seen = outcomes.results | unread
+    return _sum_up([seen[at] for at in range(len(rows))], span, is_single=workflow_id is not None)
 
 
-def _look_at(client: Client, workflow: pl.DataFrame) -> Seen:
-    source = open_source(client, workflow["workflow_id"].item(), progress=False)
-    kept = Memory(source)
-    listing, evals = kept.listing, source.saved.height
-    heading = Heading("○", "other", "No run yet" if evals else "No evals yet")
-    said: tuple[Any, ...] = None, evals, 0, 0, 0, 0
-    unwell, notes = UNWELL.to_frame(), tuple[str, ...]()
-    if not listing.present.is_empty():
-        verdict = make_verdict(Question(), kept, progress=False).comparison
-        facts, code = inside(verdict).facts(), verdict.gate().exit_code
-        open_ones = (len(facts.of(*each)) for each in (BROKEN, ("suspect",), ("stale",)))
-        heading, said = write_heading(facts), (code, *reversed(facts.passing), *open_ones)
-        unwell, notes = list_unwell(verdict, workflow["workflow_id"].item()), facts.notes
-    names = ("exit_code", "evals", "passing", "broke", "unclear", "stale")
-    told = workflow.with_columns(
-        *summarize_runs(listing.runs),
-        headline=pl.lit(str(heading)),
-        **{name: pl.lit(each) for name, each in zip(names, said, strict=True)},
+def _sum_up(seen: list[Seen], span: Periods, *, is_single: bool) -> Overview:
+    told = [each.told | sum_up(each.history, span) for each in seen]
+    frame = _order(pl.DataFrame(told, schema=OVERVIEW))
+    histories, blocks = {}, [BLOCKS.to_frame()]
+    for each in seen:
+        flow = each.told["workflow_id"]
+        new = sum(at >= span.starts[-1] for at in each.broke_at)
+        histories[flow] = replace(each.history, new=new)
+        blocks.append(list_blocks(flow, each.history, span, each.broken, each.labels))
+    since = sum(each.since_edit for each in seen)
+    rest: Any = (pl.concat(blocks), seen[0].notes if is_single else (), histories, span, since)
+    if is_single:
+        return Overview(seen[0].unwell, frame, *rest)
+    return Overview(frame, None, *rest)
+
+
+def _order(frame: pl.DataFrame) -> pl.DataFrame:
+    """The worst first."""
+    gravity = pl.col("exit_code").replace_strict({1: 0, 2: 1, 0: 2}, default=3)
+    return frame.sort(gravity, pl.col("broken", "unclear").neg(), maintain_order=True)
+
+
+def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, trends: bool) -> Seen:
+    flow = workflow["workflow_id"]
+    source = open_source(client, flow, progress=False)
+    kept, evals = Memory(source), source.saved.height
+    told = {"workflow_id": flow, "name": workflow["name"], "n_evals": evals}
+    told |= {"read_at": client.api_time, "mark": "○"}
+    if kept.listing.present.is_empty():
+        return Seen(told | {"headline": "○ No run yet" if evals else "○ No evals yet"})
+    verdict = make_verdict(Question(), kept, progress=False).comparison
+    facts = inside(verdict).facts()
+    history = read_history(kept, span, trends=trends)
+    last_days = [each.until for each in inside(verdict).sides.accepted.accepted if each.until]
+    broken = facts.of(*BROKEN)
+    return Seen(
+        told | _tell_verdict(verdict, verdict.gate()),
+        list_unwell(verdict, flow),
+        facts.notes,
+        replace(history, heading=write_heading(facts), until=min(last_days, default=None)),
+        Counter(each.block_id for each in broken if each.block_id is not None),
+        source.labels,
+        sum(each.cause == "edit" for each in broken),
+        tuple(each.since_at for each in broken if each.since_at is not None),
     )
-    row = told.select(pl.col(name).cast(dtype) for name, dtype in OVERVIEW.items())
-    return Seen(row, unwell, heading, notes)
+
+
+def _tell_verdict(verdict: Comparison, gate: Gate) -> dict[str, Any]:
+    facts = inside(verdict).facts(gate)
+    headline = str(write_heading(facts))
+    told: dict[str, Any] = {"headline": headline, "mark": headline[0], "version": facts.version}
+    counts = {"broken": facts.of(*BROKEN), "unclear": facts.of("suspect")}
+    told |= {name: len(its) for name, its in (counts | {"accepted": facts.accepted}).items()}
+    return told | {"exit_code": gate.exit_code}
+
+
+def _tell_unread(workflow: Mapping[str, Any], error: object) -> dict[str, Any]:
+    told = {name: workflow[name] for name in ("workflow_id", "name")}
+    return told | {"mark": UNREAD, "headline": f"{UNREAD} Not read: {one_line(str(error), 200)}"}
+
+
+def index_checks(
+    checked: Mapping[str, tuple[Comparison, Gate] | str], links: Mapping[str, str]
+) -> Week:
+    """The page of some checks with links to their reports; of one without answer, why."""
+    rows: list[dict[str, Any]] = []
+    for flow, answer in checked.items():
+        if isinstance(answer, str):
+            rows.append(_tell_unread({"workflow_id": flow, "name": None}, answer))
+            continue
+        known = inside(answer[0]).sides.around.workflow
+        name = None if known is None or known.is_empty() else known["name"][0]
+        told = {"workflow_id": flow, "name": name, "n_evals": answer[0].evals.height}
+        rows.append(told | _tell_verdict(*answer))
+    frame = _order(pl.DataFrame(rows, schema=OVERVIEW))
+    return make_week(frame, BLOCKS.to_frame(), {}, None, links=links)
 
 
 def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:
@@ -249,17 +313,6 @@ def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:
     passes = (pl.col("candidate_state") == "passed").fill_null(False)
     unwell = verdict.evals.filter(is_open | ~passes, pl.col("transition") != "removed")
     return unwell.with_columns(workflow_id=pl.lit(workflow_id)).select(UNWELL.names())
-
-
-def summarize_runs(runs: pl.DataFrame) -> list[pl.Series]:
-    whole = runs.filter(pl.col("scope") == "workflow").sort("created_at")
-    last = whole.tail(1) if whole.height else RUNS.empty().clear(1)
-    ok = whole.filter(pl.col("ok").fill_null(False))["created_at"].max()
-    return [
-        last["created_at"].alias("last_run_at"),
-        last["run_id"].alias("last_run_id"),
-        pl.Series("last_ok_at", [ok], pl.Datetime("us", "UTC")),
-    ]
 
 
 def _make_eval_row(row: Mapping[str, Any]) -> Row:
@@ -276,6 +329,13 @@ def _make_eval_row(row: Mapping[str, Any]) -> Row:
 def _make_cells(*cells: tuple[str | None, ...]) -> tuple[Cell, ...]:
     lines = ([write_line(one_line(each, 200)) for each in cell if each] for cell in cells)
     return tuple(Cell("", tuple(each)) for each in lines)
+
+
+def _describe(row: Mapping[str, Any]) -> str:
+    sign, _, said = row["headline"].partition(" ")
+    name = f"{one_line(row['name'] or row['workflow_id'], 200)} ({row['workflow_id']})"
+    more = f"; {SAVE_FIRST.format(row['workflow_id'])}" if row["n_evals"] == 0 else ""
+    return f"{sign} {name}: {said}{more}"
 
 
 def _describe_eval(row: Mapping[str, Any]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -11,7 +10,6 @@ import polars as pl
 from retab_analysis.checks.moments import make_versions, read_eras
 from retab_analysis.checks.plan import (
     AHEAD,
-    DRAFT_NOW,
     HISTORY,
     LAST_GOOD,
     OLD,
@@ -21,28 +19,25 @@ from retab_analysis.checks.plan import (
     make_plan,
 )
 from retab_analysis.checks.source import Source
+from retab_analysis.checks.version_sides import keep_to_version, set_against
 from retab_analysis.comparison.config_changes import Edits
 from retab_analysis.comparison.detail import list_evals, say_invalid
-from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.sides import NewerRun, ReadRuns, Sides, check_results
 from retab_analysis.errors import list_some
-from retab_analysis.evidence.comparable import HORIZON
 from retab_analysis.evidence.placing import is_in_scope, place_results
 from retab_analysis.evidence.saved_evals import (
     SavedEvals,
-    find_ended,
+    count_lost,
     find_expected,
     judge_saved,
     remember_passes,
 )
-from retab_analysis.evidence.timeline import Sameness, Timeline, lacks_codes, list_edited
-from retab_analysis.evidence.versions import BlockCode, Moment, Name, Versions
-from retab_analysis.markup import count_noun
+from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_edited
+from retab_analysis.evidence.versions import Versions
 from retab_analysis.progress import Progress, Silent
-from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, Transition
+from retab_analysis.vocabulary import DECIDED, MOMENT
 
 _NAMED = 3
-_CODED = {"block_id": pl.String(), "code": pl.String()}
 DAY = timedelta(days=1)
 GOING_ON = ("pending", "queued", "running")
 _NO_CODES = (
@@ -113,46 +108,8 @@ def make_sides(
         timeline = timeline.at({block: each.codes for block, each in codes.items()})
     sides = _make_sides(plan, timeline, source, is_now=plan.follow and codes is None)
     if codes is not None and now is not None:
-        sides = _keep_to_version(sides, now, codes, versions)
-    return sides if plan.before is None else _set_against(sides, plan, versions, timeline)
-
-
-def _keep_to_version(
-    sides: Sides, now: Moment, codes: Mapping[str, BlockCode], versions: Versions
-) -> Sides:
-    """The candidate's side of an earlier version: its own results, and what is not known of it."""
-    named, draft = versions.name(now, find_year(sides.candidate)), versions.code_of(DRAFT_NOW)
-    others = [block for block, its in codes.items() if its.compare(draft[block]) != "same"]
-    pairs = [(block, code) for block, its in codes.items() for code in its.codes]
-    candidate = sides.candidate.join(
-        pl.DataFrame(pairs, _CODED, orient="row"), on=[*_CODED], how="semi", maintain_order="left"
-    )
-    saved = sides.saved.evals
-    assert saved is not None
-    never = {*saved["eval_id"]} - {*find_ended(candidate)["eval_id"]}
-    unknown = [block for block, its in codes.items() if its.is_there and not its.codes]
-    evals = count_noun(len(never), "eval")
-    words: dict[str, Transition] = dict.fromkeys(sorted(never), "not_comparable")
-    said = f"It is not known which results are of {named.said}" if unknown else ""
-    return replace(
-        sides,
-        candidate=candidate,
-        saved=replace(sides.saved, words=words, expected=frozenset(), pending=frozenset()),
-        read=replace(
-            sides.read,
-            others=tuple(others),
-            named=named,
-            unknown=said,
-            lacking=_say_lacking(versions.timeline),
-        ),
-        notes=(*sides.notes, *[f"{evals} never ran on {named.said}."] * bool(never and not said)),
-    )
-
-
-def _say_lacking(timeline: Timeline) -> str:
-    lacks = ["no fingerprints"] * lacks_codes(timeline.results)
-    lacks += ["no history"] * (not timeline.histories)
-    return ": " * bool(lacks) + ", ".join(lacks)
+        sides = keep_to_version(sides, now, codes, versions)
+    return sides if plan.before is None else set_against(sides, plan, versions, timeline)
 
 
 def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now: bool) -> Sides:
@@ -175,7 +132,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     # A run that was cut short after the checked one is only further evidence, and need not add up.
     is_checked = pl.col("run_id").is_in(plan.candidate.runs["run_id"].implode())
     is_judged = pl.col("run_id").is_in(now["run_id"].implode()) & (pl.col("status") == "completed")
-    lost, missing = _count_lost(plan.read.filter(is_checked | is_judged), placed)
+    lost, missing = count_lost(plan.read.filter(is_checked | is_judged), placed)
     open_ones = len(expected - pending - {*now["eval_id"]})
     ended = {*now.filter(pl.col("state").is_in((*DECIDED, "error")))["eval_id"]}
     is_cut = bool((plan.candidate.runs["status"] == "error").all()) and not expected <= ended
@@ -211,149 +168,6 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     )
 
 
-def _set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: Timeline) -> Sides:
-    """The sides of two versions: results on the code of either, whatever run they are of."""
-    assert plan.before is not None
-    before, results = versions.code_of(plan.before), timeline.results
-    is_past = plan.now is not None and plan.now.kind != "draft"
-    now = _find_codes(plan, versions, sides.candidate)
-    told = {block: its.compare(now[block]) for block, its in before.items() if block in now}
-    year = find_year(sides.candidate)
-    names = (
-        versions.name(plan.before, year),
-        (Name("run") if plan.now is None else versions.name(plan.now, year)),
-    )
-    if plan.now is not None and names[0].text == names[1].text:
-        names = plan.before.keep(names[0]), plan.now.keep(names[1])
-    differing = {block for block, word in told.items() if word == "edited"}
-    pairs = [(block, code) for block in differing for code in before[block].codes]
-    keys = pl.DataFrame(pairs, _CODED, orient="row")
-    earlier = _choose_newest(
-        results.join(keys, on=("block_id", "code"), how="semi", maintain_order="left")
-    )
-    is_differing = pl.col("block_id").is_in([*differing])
-    candidate, history = sides.candidate, sides.history
-    if is_past:
-        own = [(block, code) for block in now for code in now[block].codes]
-        of_now = pl.DataFrame(own, keys.schema, orient="row")
-        its = results.join(of_now, on=("block_id", "code"), how="semi", maintain_order="left")
-        candidate = check_results(_choose_newest(its), "candidate").collect()
-        history = None
-    if history is not None:
-        its = history.join(keys, on=("block_id", "code"), how="anti", maintain_order="left")
-        history = its.filter(is_differing)
-    words = _find_words(sides.saved.evals, told, candidate, earlier, is_past=is_past)
-    notes, unnamed = _note_versions(words, names, told, candidate), sides.read.unnamed
-    if is_past:  # its newest whole run has to add up
-        newest = candidate.filter(run_scope="workflow").sort(MOMENT)["run_id"].tail(1)
-        run = plan.read.filter(pl.col("run_id").is_in(newest.implode()))
-        unnamed, _ = _count_lost(run, results)
-    return replace(
-        sides,
-        candidate=candidate,
-        baseline=check_results(earlier, "baseline").collect(),
-        history=history,
-        saved=replace(
-            sides.saved,
-            words=words,
-        ),
-        notes=(*sides.notes, *notes),
-        read=replace(
-            sides.read,
-            against=" and nothing else" if is_past else sides.read.against,
-            versions=names,
-            named=names[1],
-            unnamed=unnamed,
-            unknown=_say_unknown(before, now, told, names),
-            lacking=_say_lacking(timeline),
-        ),
-    )
-
-
-def _say_unknown(
-    before: Mapping[str, BlockCode],
-    now: Mapping[str, BlockCode],
-    told: Mapping[str, Sameness],
-    names: tuple[Name, Name],
-) -> str:
-    """What is not known about two versions, in words; empty if all is known."""
-    unknown = [block for block, word in told.items() if word == "unknown"]
-    pairs = [(before[block].config, now.get(block, BlockCode()).config) for block in unknown]
-    if not unknown:
-        return ""
-    if any(None in pair for pair in pairs):
-        return f"It is not known whether {names[0].said} and {names[1].said} differ"
-    return f"It is not known which results are of {names[0].said}"
-
-
-def _find_codes(
-    plan: ReadingPlan, versions: Versions, candidate: pl.DataFrame
-) -> Mapping[str, BlockCode]:
-    """The codes of the checked version; runs that were asked for have those of their blocks."""
-    if plan.now is not None:
-        return versions.code_of(plan.now)
-    codes = candidate.group_by("block_id").agg(pl.col("code").drop_nulls().unique())
-    return {block: BlockCode(frozenset(its)) for block, its in codes.iter_rows()}
-
-
-def _choose_newest(results: pl.DataFrame) -> pl.DataFrame:
-    """The results of the newest whole runs, and of all runs of blocks and evals."""
-    whole = results.filter(run_scope="workflow").group_by("run_id").agg(MOMENT.max().alias("at"))
-    older = whole.sort("at", descending=True, nulls_last=True)["run_id"][HORIZON:]
-    return results.filter(~pl.col("run_id").is_in(older.implode()).fill_null(False))
-
-
-def _find_words(
-    saved: pl.DataFrame | None,
-    told: Mapping[str, Sameness],
-    candidate: pl.DataFrame,
-    baseline: pl.DataFrame,
-    *,
-    is_past: bool,
-) -> dict[str, Transition]:
-    """The transitions that two versions decide: the same code, or no result to compare."""
-    assert saved is not None
-    ran_before = {*find_ended(baseline)["eval_id"]}
-    runs_now = {*find_ended(candidate)["eval_id"]}
-    words: dict[str, Transition] = {}
-    for eval_id, block in saved.select("eval_id", "block_id").iter_rows():
-        if block not in told:
-            continue
-        if told.get(block) == "same":
-            words[eval_id] = "same_code"
-        elif (
-            told.get(block) == "unknown"
-            or eval_id not in ran_before
-            or (is_past and eval_id not in runs_now)
-        ):
-            words[eval_id] = "not_comparable"
-    return words
-
-
-def _note_versions(
-    words: Mapping[str, Transition],
-    names: tuple[Name, Name],
-    told: Mapping[str, Sameness],
-    candidate: pl.DataFrame,
-) -> list[str]:
-    same = [each for each, word in words.items() if word == "same_code"]
-    notes = []
-    if same and len(same) < len(words) + len(candidate):
-        blocks = sum(word == "same" for word in told.values())
-        failing = pl.col("eval_id").is_in(same) & pl.col("state").is_in(NOT_PASSING)
-        n = candidate.sort(MOMENT).unique("eval_id", keep="last").filter(failing).height
-        fails = f"; {n} of them {'fails' if n == 1 else 'fail'} on it now" if n else ""
-        have = "has" if len(same) == 1 else "have"
-        notes.append(
-            f"{count_noun(len(same), 'eval')} of {count_noun(blocks, 'block')} {have} the same "
-            f"code in {names[0].said} and {names[1].said}{fails}."
-        )
-    never = sum(word == "not_comparable" for word in words.values())
-    if never and "unknown" not in told.values():
-        notes.append(f"{count_noun(never, 'eval')} never ran on {names[0].said}.")
-    return notes
-
-
 def _list_going(plan: ReadingPlan, source: Source) -> pl.DataFrame:
     """The runs that have not ended and are younger than a day; none if runs were asked for."""
     is_young = pl.col("created_at") > source.client.api_time - DAY
@@ -365,19 +179,6 @@ def _is_baseline(plan: ReadingPlan) -> pl.Expr:
     is_of_runs = plan.baseline is not None and plan.before is None
     against = plan.baseline.runs["run_id"].to_list() if plan.baseline and is_of_runs else []
     return pl.col("run_id").is_in(against)
-
-
-def _count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int]:
-    """How many failures and errors the runs count but lack; how many other results they lack."""
-    names = ("failed", "blocked", "error")
-    its = results.unique(("run_id", "eval_id"), keep="last").group_by("run_id")
-    shown = its.agg(pl.len(), *((pl.col("state") == n).sum().alias(f"{n}_shown") for n in names))
-    ended = runs.filter("is_terminal").join(shown, on="run_id", how="left")
-    lost = [(pl.col(n) - pl.col(f"{n}_shown").fill_null(0).cast(pl.Int64)).clip(0) for n in names]
-    there = pl.col("len").fill_null(0).cast(pl.Int64)
-    absent = (pl.col("total_evals") - there).clip(0).filter(status="completed")
-    failures, missing = ended.select(pl.sum_horizontal(lost).sum(), absent.sum()).row(0)
-    return int(failures), max(0, int(missing - failures))
 
 
 def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:

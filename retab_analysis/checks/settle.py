@@ -31,8 +31,8 @@ from retab_analysis.evidence.saved_evals import find_tested
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import split_reruns
 from retab_analysis.fetch import fetch_results, wait_for_runs
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_saved
+from retab_analysis.fetch.params import client_or_default
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
 from retab_analysis.markup import count_noun, one_line

@@ -13,9 +13,8 @@ from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.read import read_as_it_is_now
 from retab_analysis.checks.source import Source
 from retab_analysis.errors import ConfigError, list_some
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import refuse_unknown, resolve_workflow
-from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values
+from retab_analysis.fetch.params import OneOrSeveral, check_text, client_or_default, list_values
 from retab_analysis.fetch.starts import (
     SAVE_FIRST,
     Scope,

@@ -31,9 +31,8 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import GivenAccepted, Policy, read_accepted
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.sides import Surroundings
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import resolve_workflow
-from retab_analysis.fetch.params import check_text
+from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.publications import note_versions
 from retab_analysis.progress import Progress, check_progress, choose_progress
 from retab_analysis.transport import Client

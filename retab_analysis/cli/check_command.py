@@ -7,10 +7,12 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
 from retab_analysis.checks.defaults import archive_or_default
+from retab_analysis.checks.overview import index_checks
 from retab_analysis.checks.settle import RerunPlan, run_again
 from retab_analysis.checks.start import select_edited
 from retab_analysis.checks.verdict import check
@@ -20,20 +22,22 @@ from retab_analysis.cli.session import Session
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import read_accepted
 from retab_analysis.comparison.comparison import write_report
-from retab_analysis.comparison.gate import FAIL_ON, GateRule
+from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_evals, fetch_runs, fetch_workflows, wait_for_runs
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.starts import select, start_each
+from retab_analysis.files import save
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import choose_progress
 from retab_analysis.render.junit import write_junit
+from retab_analysis.render.week import week_to_page
 from retab_analysis.schema import RUNS
 
 _PLACE = "{workflow}"  # in the name of a file
-_GRAVEST = (FAILS, NOT_ASKED, UNDECIDED, HOLDS)
+GRAVEST = (FAILS, NOT_ASKED, UNDECIDED, HOLDS)
 _CODES = {FAILS: "failing", NOT_ASKED: "not answered", UNDECIDED: "undecided", HOLDS: "holding"}
 _WAIT = 24 * 3600.0  # a CI job has its own time limit
 
@@ -48,7 +52,7 @@ def run_check(options: Namespace, console: Console, session: Session) -> int:
     workflows = choose_workflows(options, session, lambda: _list_ready(console, session))
     _refuse_shared_files(options, workflows)
     if len(workflows) == 1:
-        code, told = _check_one(_of_workflow(options, *workflows), console, session)
+        code, told, _ = _check_one(_of_workflow(options, *workflows), console, session)
         if told is not None:
             console.show_json(told)
         return code
@@ -62,26 +66,50 @@ def _check_each(
     session.client  # noqa: B018 - without a key none can be asked
     said: list[dict[str, Any]] = []
     codes: dict[str, int] = {}
+    answers: dict[str, tuple[Comparison, Gate] | str] = {}
     for workflow_id in workflows:
         one = _of_workflow(options, workflow_id)
         if not options.json:
             console.show(f"{one_line(workflow_id)}:")
         try:
-            codes[workflow_id], told = _check_one(one, console, session)
+            codes[workflow_id], told, made = _check_one(one, console, session)
+            answers[workflow_id] = "nothing was started" if made is None else made
         except (RetabAnalysisError, UsageError) as error:
             codes[workflow_id], message = NOT_ASKED, without_controls(f"No answer: {error}")
             console.warn(message)
             console.tell_failure(f"Retab check of {one_line(workflow_id)}", message)
+            answers[workflow_id] = str(error)
             told = {"workflow_id": workflow_id, "exit_code": NOT_ASKED, "error": message}
         said += [] if told is None else [told]
         if not options.json:
             console.show("")
-    code = next((each for each in _GRAVEST if each in codes.values()), HOLDS)
+    for pattern in options.report:
+        codes |= _write_index(pattern, answers, console)
+    code = next((each for each in GRAVEST if each in codes.values()), HOLDS)
     if options.json:
         console.show_json({"exit_code": code, "workflows": said})
-    counts = [f"{n} {_CODES[each]}" for each in _GRAVEST if (n := [*codes.values()].count(each))]
-    console.say(f"{count_noun(len(codes), 'workflow')}: {', '.join(counts)}.")
+    counts = [f"{n} {_CODES[each]}" for each in GRAVEST if (n := [*codes.values()].count(each))]
+    console.say(f"{count_noun(len(answers), 'workflow')}: {', '.join(counts)}.")
+    if failing := [one_line(each) for each, its in codes.items() if its == FAILS]:
+        console.say(f"Failing: {'; '.join(failing)}.")
     return code
+
+
+def _write_index(
+    pattern: Path, answers: dict[str, tuple[Comparison, Gate] | str], console: Console
+) -> dict[str, int]:
+    """An index beside the pages of ``--report '{workflow}.html'``; the code if it failed."""
+    if _PLACE not in pattern.name or pattern.suffix.lower() != ".html":
+        return {}
+    links = {each: quote(_fill_in(pattern, each).name) for each in answers}
+    index = pattern.parent / "index.html"
+    try:
+        save(index, week_to_page(index_checks(answers, links)).encode())
+    except OSError as error:
+        console.warn(without_controls(f"Cannot write a file: {error}"))
+        return {str(index): NOT_ASKED}
+    console.say(f"Written to {index}.")
+    return {}
 
 
 def choose_workflows(
@@ -123,24 +151,27 @@ def _refuse_shared_files(options: Namespace, chosen: list[str]) -> None:
 
 def _of_workflow(options: Namespace, workflow_id: str) -> Namespace:
     """The options for one workflow, with its id in the names of files."""
-    safe = re.sub(r"[^\w.-]", "_", workflow_id)
     own = {
-        name: [Path(str(each).replace(_PLACE, safe)) for each in getattr(options, name)]
+        name: [_fill_in(each, workflow_id) for each in getattr(options, name)]
         for name in ("report", "junit")
     }
     return Namespace(**{**vars(options), **own, "workflow": workflow_id})
 
 
+def _fill_in(path: Path, workflow_id: str) -> Path:
+    return Path(str(path).replace(_PLACE, re.sub(r"[^\w.-]", "_", workflow_id)))
+
+
 def _check_one(
     options: Namespace, console: Console, session: Session
-) -> tuple[int, dict[str, Any] | None]:
-    """Check ``options.workflow``; returns the exit code, and the values for JSON."""
+) -> tuple[int, dict[str, Any] | None, tuple[Comparison, Gate] | None]:
+    """Check ``options.workflow``; returns the exit code, the values for JSON, and the verdict."""
     archive_or_default()  # an unusable one must start nothing
     options.workflow = resolve_workflow(session.client, options.workflow)
     started = _start(options, console, session) if options.start else RUNS.empty()
     if started is None:
         console.warn("Nothing was started.")
-        return NOT_ASKED, None
+        return NOT_ASKED, None, None
     comparison = compare_sides(options, console, session, started)
     if started.height:
         client, progress = session.client, console.telling
@@ -149,7 +180,7 @@ def _check_one(
         comparison = _settle(options, console, session, comparison)
     gate = comparison.gate(**options.rule)
     conclusion = Conclusion(options.workflow, comparison, gate, options.undecided)
-    return _tell(options, console, conclusion)
+    return *_tell(options, console, conclusion), (comparison, gate)
 
 
 def compare_sides(
@@ -256,8 +287,10 @@ def _tell(
         told = conclusion.to_dict(values=options.values) | failed
     else:
         # Your own terminal shows values as a notebook does.
-        values = options.values or (console.out.isatty() and shows_values())
-        title, *lines = conclusion.text(console.width, values=values).split("\n")
+        is_live = console.out.isatty()
+        values = options.values or (is_live and shows_values())
+        told_text = conclusion.text(console.width, values=values, is_live=is_live)
+        title, *lines = told_text.split("\n")
         tone = conclusion.document(values=values).heading.tone
         console.show("\n".join([console.coloured(title, tone), *lines]))
     tell_github(console, conclusion, values=options.values)

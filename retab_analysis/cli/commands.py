@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections import Counter
 from contextlib import closing
 from functools import partial
@@ -17,7 +17,11 @@ import polars as pl
 from retab_analysis.archive import Archive
 from retab_analysis.checks.defaults import use
 from retab_analysis.checks.overview import overview
+from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.checks.tries import list_tried, make_page, tries
+from retab_analysis.checks.week import UNREAD, USUAL
 from retab_analysis.cli.check_command import (
+    GRAVEST,
     choose_workflows,
     compare_sides,
     read_rule,
@@ -26,9 +30,9 @@ from retab_analysis.cli.check_command import (
 from retab_analysis.cli.conclusion import Conclusion
 from retab_analysis.cli.console import HOLDS, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
-from retab_analysis.cli.parser import RUNS_OF_RESULTS
+from retab_analysis.cli.parser import RUNS_OF_RESULTS, report_file
 from retab_analysis.cli.session import Session
-from retab_analysis.comparison.comparison import inside, write_report
+from retab_analysis.comparison.comparison import inside, week_of, write_report
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ArchiveError, ConfigError, RetabAnalysisError
 from retab_analysis.export import write_csv
@@ -39,6 +43,8 @@ from retab_analysis.fetch.params import COUNTED, RunQuery
 from retab_analysis.files import save
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import announce, choose_progress
+from retab_analysis.render.text import to_text
+from retab_analysis.render.week import week_to_markdown
 from retab_analysis.transport import Client
 
 
@@ -47,6 +53,7 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
         "check": run_check,
         "report": _report,
         "accept": _accept,
+        "tries": _tries,
         "overview": _overview,
         "sync": _sync,
         "runs": _runs,
@@ -65,15 +72,51 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _report(options: Namespace, console: Console, session: Session) -> int:
+    if options.all:
+        return _report_all(options, console, session)
+    if options.workflow is None:
+        raise UsageError("name the workflow, or give --all instead")
+    if not options.report and not options.markdown:
+        raise UsageError("name a file, .md or .html, or give --markdown")
     rule = read_rule(options)
     comparison = compare_sides(options, console, session)
     gate = comparison.gate(**rule)
     for path in options.report:
         write_report(comparison, path, values=options.values, gate=gate)
-    heading = Conclusion(options.workflow, comparison, gate).document(values=False).heading
-    console.say(str(heading))
-    console.say(f"Written to {', '.join(map(str, options.report))}.")
+    conclusion = Conclusion(options.workflow, comparison, gate)
+    if options.markdown:
+        console.show(conclusion.markdown(values=options.values))
+    console.say(str(conclusion.document(values=False).heading))
+    if options.report:
+        console.say(f"Written to {', '.join(map(str, options.report))}.")
     return HOLDS
+
+
+def _report_all(options: Namespace, console: Console, session: Session) -> int:
+    """A page of all workflows; the last line names those that fail."""
+    own = (options.candidate, options.fail_on, options.max_failures, options.min_pass_rate)
+    if any(own) or options.baseline != LAST_GOOD:
+        raise UsageError("--all asks each workflow as it is now, with the usual rule")
+    try:
+        paths = [report_file(str(each)) for each in (options.workflow, *options.report) if each]
+    except ArgumentTypeError as error:
+        raise UsageError(f"--all: leave the workflow out; a file {error}") from None
+    if not paths and not options.markdown:
+        raise UsageError("name a file, .md or .html, or give --markdown")
+    if options.accepted is not None:
+        use(accepted=options.accepted)
+    shown = overview(every=USUAL, client=session.client, progress=console.progress)
+    for path in paths:
+        write_report(shown, path)
+    week = week_of(shown)
+    if options.markdown and week is not None:
+        console.show(week_to_markdown(week))
+    if paths:
+        console.say(f"Written to {', '.join(map(str, paths))}.")
+    console.say("" if week is None else week.last)
+    codes = {NOT_ASKED for each in shown.frame["mark"] if each == UNREAD}
+    codes |= {*shown.frame["exit_code"].drop_nulls()}
+    return next((each for each in GRAVEST if each in codes), HOLDS)
 
 
 def _accept(options: Namespace, console: Console, session: Session) -> int:
@@ -86,6 +129,24 @@ def _accept(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError(str(error)) from None
     use = f"retab-analysis check {one_line(options.workflow)} --accepted {options.file}"
     console.say(f"{told} From now on: {use}")
+    return HOLDS
+
+
+def _tries(options: Namespace, console: Console, session: Session) -> int:
+    found = tries(
+        options.workflow,
+        options.block,
+        last=options.last,
+        client=session.client,
+        progress=console.progress,
+    )
+    shows = options.values or (console.out.isatty() and shows_values())
+    if options.json:
+        console.show_json(list_tried(found, values=options.values))
+    else:
+        is_live = console.out.isatty()
+        told = make_page(found, values=shows, is_text=True, is_live=is_live)
+        console.show(to_text(told, console.width))
     return HOLDS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from retab_analysis.cli import github
@@ -46,9 +46,10 @@ class Conclusion:
     def _door(self, *, values: bool) -> Door:
         return Door(values, "command", self.shows)
 
-    def text(self, width: int, *, values: bool) -> str:
-        """Its text, with the reasons if the gate does not hold."""
-        told = to_text(self.document(values=values), width)
+    def text(self, width: int, *, values: bool, is_live: bool = False) -> str:
+        """Its text, with the reasons if the gate does not hold; ``is_live`` on a terminal."""
+        door = replace(self._door(values=values), is_live=is_live)
+        told = to_text(inside(self.comparison).document(door, self.gate), width)
         reasons = [f"  - {one_line(reason)}" for reason in self.gate.reasons]
         notes = [f"  - {one_line(each)}" for each in self.gate.notes]
         also = ["Also worth knowing:", *notes] if notes else []

@@ -90,6 +90,7 @@ def build_parser() -> Parser:
     _add_check(commands)
     _add_report(commands)
     _add_accept(commands)
+    _add_tries(commands)
     _add_overview(commands)
     _add_sync(commands)
     _add_tables(commands)
@@ -110,7 +111,7 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
     says = "ask with the key and address of this profile of ~/.retab/config.json"
     parser.add_argument("--profile", type=word, metavar="NAME", help=says)
-    if name not in ("check", "overview", "sync", "doctor"):
+    if name not in ("check", "report", "overview", "sync", "doctor"):
         parser.add_argument(
             "workflow", type=word, metavar="WORKFLOW", help="the workflow's id or name"
         )
@@ -141,9 +142,15 @@ def _add_check(commands: _Commands) -> None:
 
 
 def _add_report(commands: _Commands) -> None:
-    parser = _add(commands, "report", "write the answer of a check to a file")
-    says = "the file, .md or .html"
-    parser.add_argument("report", type=report_file, nargs="+", metavar="PATH", help=says)
+    says = "write the answer of a check to a file, or a page of all workflows"
+    parser = _add(commands, "report", says)
+    add = parser.add_argument
+    says = "the workflow's id or name; with --all leave it out"
+    add("workflow", type=word, nargs="?", metavar="WORKFLOW", help=says)
+    add("report", type=report_file, nargs="*", metavar="PATH", help="the file, .md or .html")
+    says = "one page of all workflows, with the last 13 weeks; the exit code is as of check --all"
+    add("--all", action="store_true", help=says)
+    add("--markdown", action="store_true", help="print it as Markdown, for a message")
     _add_sides(parser)
     _add_rule(parser)
     _add_values(parser)
@@ -159,6 +166,16 @@ def _add_accept(commands: _Commands) -> None:
     says = "an eval; by default all that fail the gate now"
     add("--eval", type=word, action="append", dest="evals", metavar="ID", help=says)
     _add_sides(parser)
+
+
+def _add_tries(commands: _Commands) -> None:
+    parser = _add(commands, "tries", "show what each of the last edits of a block mended and broke")
+    add = parser.add_argument
+    add("block", type=word, metavar="BLOCK", help="the block's id or label")
+    add("--last", type=count, metavar="N", default=5, help="the last N edits (default: 5)")
+    add("--json", action="store_true", help="print JSON instead of text")
+    _add_values(parser)
+    _add_archive(parser)
 
 
 def _add_overview(commands: _Commands) -> None:

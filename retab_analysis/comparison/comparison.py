@@ -26,13 +26,18 @@ from retab_analysis.comparison.accepted import (
     write_accepted,
 )
 from retab_analysis.comparison.config_changes import Edits, find_spans
-from retab_analysis.comparison.detail import WHOLE
+from retab_analysis.comparison.detail import WHOLE, explain_eval
 from retab_analysis.comparison.explanation import explain
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
 from retab_analysis.comparison.json_diff import differing_paths, split_path
 from retab_analysis.comparison.names import find_year
-from retab_analysis.comparison.plain_values import list_brief, list_conclusion, list_rows
+from retab_analysis.comparison.plain_values import (
+    list_brief,
+    list_conclusion,
+    list_rows,
+    tell_tries,
+)
 from retab_analysis.comparison.reruns import list_reruns
 from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import PLAN, Sides
@@ -42,6 +47,7 @@ from retab_analysis.comparison.verdict_document import list_cases, make_document
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.tries import LastTry, find_last_try, list_tries
 from retab_analysis.files import save
 from retab_analysis.progress import say
 from retab_analysis.render.brief import shorten
@@ -50,6 +56,7 @@ from retab_analysis.render.door import Door, NextStep
 from retab_analysis.render.html import to_html, to_page
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.text import WIDEST, to_text
+from retab_analysis.render.week import Week, week_to_markdown, week_to_page
 from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.vocabulary import BROKEN
@@ -145,7 +152,36 @@ class Compared:
             notes=self.notes,
             accepted=accepted,
             rule=rule,
+            last_tries=self.last_tries,
         )
+
+    @functools.cached_property
+    def last_tries(self) -> tuple[LastTry, ...]:
+        """Of each block that an edit broke, or with fixed evals: the newest edit that ran.
+
+        The newest comes first.
+        """
+        told, read = self.sides.around.told, self.sides.read
+        if told is None or read.versions:
+            return ()
+        broken: dict[str, dict[str, str | None]] = {}
+        for each in self.counting:
+            is_broken = each.transition in BROKEN and each.cause == "edit"
+            if (is_broken or each.transition == "fixed") and each.block_id is not None:
+                broken.setdefault(each.block_id, {})[each.id] = each.since_run_id
+        year, runs = find_year(self.sides.candidate), {*self.sides.candidate["run_id"]}
+        found = (
+            find_last_try(
+                list_tries(told, block, year), block, its, runs, is_unrun=self._is_unrun(block)
+            )
+            for block, its in broken.items()
+        )
+        known = (each for each in found if each is not None)
+        return tuple(sorted(known, key=lambda each: each.its.began_at, reverse=True))
+
+    def _is_unrun(self, block: str) -> bool:
+        """Whether no eval of a block ran since its newest edit."""
+        return all(s.saved.stale == "block" for s in self.counting if s.block_id == block)
 
     def find_step(self, gate: Gate) -> NextStep | None:
         return find_next_step(self.facts(gate), gate)
@@ -156,6 +192,8 @@ class Compared:
     def document(self, door: Door, gate: Gate | None = None) -> Document:
         judged = self.judged if gate is None else gate
         facts, step = self.facts(judged), self.find_step(judged)
+        if door.is_live:
+            facts = replace(facts, today=facts.newest_day)
         return make_document(facts, judged, self.explain(judged), step, door)
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:
@@ -494,6 +532,15 @@ class Comparison:
         return self._compared.find_step(self._compared.judged)
 
     @property
+    def last_try(self) -> dict[str, Any] | list[dict[str, Any]] | None:
+        """The newest edit that ran since a block broke, and what it mended; None without one.
+
+        It has ``block, name, edited_at``, and numbers of evals: ``mended``, ``of`` so many that did
+        not pass before and ran, ``broke``, and ``n`` that ran. A list if several blocks broke.
+        """
+        return tell_tries(self._compared.facts())
+
+    @property
     def config_changes(self) -> pl.DataFrame:
         """The edits that broke something, as far as ``check`` found them.
 
@@ -505,9 +552,20 @@ class Comparison:
         edits = self._compared.sides.around.edits
         return CONFIG_CHANGES.empty() if edits is None else edits.changes
 
-    def explain(self) -> str:
-        """Explain in sentences: both sides, how sure the breaks are, the pass rates."""
-        return self._compared.explain()
+    def explain(self, eval: str | None = None) -> str:
+        """Explain in sentences: both sides, how sure the breaks are, the pass rates; or one eval.
+
+        Args:
+            eval: Only this eval, by its id or its name: what became of it and why, what it was and
+                got, where these differ, and its last runs.
+
+        Raises:
+            ConfigError: There is no such eval.
+        """
+        if eval is None:
+            return self._compared.explain()
+        story, year = self._compared.story_of(eval), find_year(self._compared.sides.candidate)
+        return "\n".join(explain_eval(story, year, values=shows_values()))
 
     def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold.
@@ -564,7 +622,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns
-        door = Door(shows_values(), shows="ra.use(values=True)")
+        door = Door(shows_values(), shows="ra.use(values=True)", is_live=True)
         return to_text(self._compared.document(door), width)
 
 
@@ -574,20 +632,21 @@ def inside(comparison: Comparison) -> Compared:
 
 
 def write_report(
-    comparison: Comparison,
+    what: object,
     path: str | os.PathLike[str],
     *,
     values: bool = False,
     gate: Gate | None = None,
 ) -> None:
-    """Write a comparison as a file: first the breaks with their causes, then the rest.
+    """Write a verdict or an overview as a file, for somebody else.
 
-    ``write_report`` replaces an existing file whole or not at all. It only counts the evals that
-    still pass. Markdown fits into a pull request: like ``Comparison.to_markdown`` it has at most
-    60,000 characters, and counts the rows that it leaves out.
+    A verdict's file has first the breaks with their causes, then the rest; it only counts the evals
+    that still pass. An overview's file is the page of all workflows. ``write_report`` replaces an
+    existing file whole or not at all. Markdown fits into a pull request or a message: it has at
+    most 60,000 characters, and counts the rows that it leaves out.
 
     Args:
-        comparison: A comparison from :func:`check` or :func:`compare`.
+        what: A comparison from :func:`check` or :func:`compare`, or an :func:`overview`.
         path: The file: ``.md`` for Markdown that reads well on GitHub, ``.html`` for one file that
             loads nothing else, for light and dark screens.
         values: Also expected and actual values, and the words of prompts: the customers' data.
@@ -596,18 +655,20 @@ def write_report(
         gate: An answer of ``comparison.gate(…)``, if your rule is not the default one.
 
     Raises:
-        ConfigError: Another suffix, no such folder, not a comparison, ``values`` is not a bool, or
-            ``gate`` is not a gate's answer.
+        ConfigError: Another suffix, no such folder, neither a comparison nor an overview,
+            ``values`` is not a bool, or ``gate`` is not a gate's answer.
         OSError: The file cannot be written.
 
     Example:
         >>> verdict = ra.check("wf_claims")
         >>> ra.write_report(verdict, "report.html")
         >>> ra.write_report(verdict, "report.md", values=True)  # with the customers' data
+        >>> ra.write_report(ra.overview(every="1w"), "week.html")
     """
-    if not isinstance(comparison, Comparison):
-        given = type(comparison).__name__
-        raise ConfigError(f"comparison: expected a comparison from ra.check(…), got {given}")
+    week = week_of(what)
+    if not isinstance(what, Comparison) and week is None:
+        given = type(what).__name__
+        raise ConfigError(f"expected a comparison from ra.check(…) or an overview, got {given}")
     check_flag("values", values)
     if not isinstance(gate, Gate | None):
         raise ConfigError(f"gate: expected comparison.gate(), got {type(gate).__name__}")
@@ -615,6 +676,17 @@ def write_report(
     suffix = target.suffix.lower()
     if suffix not in (".md", ".html"):
         raise ConfigError(f"path must end in .md or .html, got {target.name!r}")
-    document = inside(comparison).document(Door(values), gate)
-    page = to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
+    if week is not None:
+        page = week_to_markdown(week) if suffix == ".md" else week_to_page(week)
+    elif isinstance(what, Comparison):
+        document = inside(what).document(Door(values), gate)
+        page = (
+            to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
+        )
     save(target, page.encode())
+
+
+def week_of(what: object) -> Week | None:
+    """The page of an overview."""
+    week = getattr(what, "_week", None)
+    return week if isinstance(week, Week) else None

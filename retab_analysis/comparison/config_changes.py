@@ -49,7 +49,8 @@ class Edits:
     exactly the edit that broke something, made at that moment if known. For other blocks it has the
     differences from the version ``baseline`` to ``candidate``, which may be ``"draft"``. The edits
     of the ``unknown`` blocks are not known, and ``why`` is the reason. ``labels`` has the labels of
-    all blocks that were read, by id.
+    all blocks that were read, by id. ``tries`` has the changes of the newest edit that ran, by its
+    block.
     """
 
     changes: pl.DataFrame
@@ -60,6 +61,7 @@ class Edits:
     why: str = FORGOTTEN
     has_failed: bool = False  # whether the API could not be asked
     labels: Mapping[str, str | None] = field(default_factory=dict)
+    tries: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     @functools.cached_property
     def names(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -36,7 +37,9 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.marks import LONGEST_TEXT, is_tiny, mark_change, mark_words
 from retab_analysis.render.text import mark_line
-from retab_analysis.vocabulary import BROKEN, FAILING, say_day
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, say_day
+
+_RUNS = 12  # how many of an eval's last runs are told
 
 
 class Word(NamedTuple):
@@ -321,6 +324,22 @@ def describe(story: Story, year: int | None, *, values: bool) -> list[str]:
         inside = list_differences(was, story.got)
     marked = ((each.label, mark_line(each.line)) for each in inside if each.label)
     return [said, *told, *(f"    {label}: {one_line(line, 500)}" for label, line in marked)]
+
+
+def explain_eval(story: Story, year: int | None, *, values: bool) -> list[str]:
+    """All about one eval: its sentence, its facts and differences, and its last runs."""
+    told = describe(story, year, values=values)
+    if story.transition == "still_passing" and story.state == "passed":
+        told = [f"{name_eval(story)} ({one_line(story.id)}): It passes as before."]
+    ended = [each for each in story.outcomes if each.state in (*DECIDED, "error") and each.moment]
+    runs = []
+    for state, several in groupby(ended[-_RUNS:], key=lambda each: each.state):
+        its = [*several]
+        days = dict.fromkeys(say_day(at, year) for each in (its[0], its[-1]) if (at := each.moment))
+        times = f" × {len(its)}" if len(its) > 1 else ""
+        runs.append(f"{' to '.join(days)} {state}{times}")
+    more = f"{len(ended) - _RUNS} earlier, " if len(ended) > _RUNS else ""
+    return [*told, f"  runs  {more}{', '.join(runs)}"] if runs else told
 
 
 def list_attempts(story: Story, *, values: bool) -> tuple[FailedTry, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -22,10 +22,11 @@ from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list
 from retab_analysis.comparison.sides import NewerRun, Sides
 from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.tries import LastTry
 from retab_analysis.evidence.versions import Name
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Count
-from retab_analysis.vocabulary import BROKEN, DECIDED, NOT_COMPARED
+from retab_analysis.vocabulary import BROKEN, DECIDED, MOMENT, NOT_COMPARED
 
 _ENDED = (*DECIDED, "mixed", "error")
 _OF_OTHERS = (*FAIL_ON, "newly_errored", "suspect", "stale")  # transitions with kinds of their own
@@ -36,6 +37,7 @@ class Kind(StrEnum):
 
     GOES_ON = "goes_on"  # a run that was asked for
     OUTAGE = "outage"
+    TRIED = "tried"  # broke, and was edited again and ran
     BROKE = "broke"
     EDITED_AGAIN = "edited_again"  # and not run, while evals are broken
     STILL_BROKEN = "still_broken"  # beside others that broke now
@@ -97,6 +99,8 @@ class VerdictFacts:
     notes: tuple[str, ...] = ()
     accepted: frozenset[str] = frozenset()
     rule: GateRule = USUAL
+    last_tries: tuple[LastTry, ...] = ()
+    today: date | None = None  # edits of that day are named without it
 
     @cached_property
     def found(self) -> list[Finding]:
@@ -126,6 +130,15 @@ class VerdictFacts:
     def unrun(self) -> list[Story]:
         """The evals of edited blocks that have not run since the edit."""
         return [each for each in self.stories if each.saved.stale == "block"]
+
+    @cached_property
+    def tries(self) -> list[LastTry]:
+        """Of each block with broken evals that was edited again since: the newest edit that ran.
+
+        The newest comes first.
+        """
+        blocks = {each.block_id for each in self.of(*BROKEN)}
+        return [each for each in self.last_tries if each.block in blocks]
 
     @cached_property
     def outdated(self) -> list[Outdated]:
@@ -177,6 +190,11 @@ class VerdictFacts:
     @cached_property
     def year(self) -> int | None:
         return find_year(self.sides.candidate)
+
+    @property
+    def newest_day(self) -> date | None:
+        newest = self.sides.candidate.select(MOMENT.max()).item()
+        return None if newest is None else newest.date()
 
     @cached_property
     def named(self) -> Name:
@@ -240,7 +258,12 @@ def _find_broken(facts: VerdictFacts) -> Iterator[Finding]:
     broken, suspects = facts.of(*BROKEN), facts.of("suspect")
     old = tuple(each for each in broken if each.was_seen and not facts.between)
     new = tuple(each for each in broken if each not in old)
-    if broken:
+    tried = {each.block for each in facts.tries}
+    if tried and not facts.unrun and tried.issuperset(each.block_id for each in new):
+        its = facts.tries[0].its
+        yield Finding(Kind.TRIED, (*broken,), (len(its.mended), len(its.of), len(its.broke)))
+        new = old = ()
+    elif broken:
         yield Finding(Kind.BROKE, new or old)
     if new and old:
         yield Finding(Kind.STILL_BROKEN, old)

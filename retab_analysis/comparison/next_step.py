@@ -21,6 +21,7 @@ class Steps:
         ids = [each["workflow_id"].drop_nulls() for each in frames if each is not None]
         self.id = one_line(next((each[0] for each in ids if len(each)), "…"))
         self.facts, self.accepted = facts, facts.sides.accepted.path
+        self._check = f"ra.check({json.dumps(self.id)})"
 
     def start(self, sentence: str, more: str = "", option: str = "") -> NextStep:
         call = f"ra.start_runs({json.dumps(self.id)}{more})"
@@ -52,7 +53,9 @@ class Steps:
         clears = "may clear it" if reruns == 1 else "may clear them"
         said = f"Run {count_noun(reruns, 'eval')} again, once, which {clears}"
         command = self._shell(f" --settle {_LISTED}")
-        return NextStep(said, "verdict = ra.settle(verdict)", command, call="ra.settle(…)")
+        return NextStep(
+            said, "verdict = ra.settle(verdict)", command, call=f"ra.settle({self._check})"
+        )
 
     def run_missing(self, finding: Finding) -> NextStep | None:
         valid = [each.id for each in finding.stories if each.saved.is_valid]
@@ -63,21 +66,30 @@ class Steps:
     def see(self, finding: Finding, more: str = "", known: NextStep | None = None) -> NextStep:
         command = self._shell(" report.html --values", "report")
         said = f"See what each eval got{more}"
-        return NextStep(said, "verdict.values()", command, known, ".values()")
+        return NextStep(said, "verdict.values()", command, known, f"{self._check}.values()")
 
     def fix(self, finding: Finding) -> NextStep:
         file = self.accepted or "accepted.toml"
         call = f'.accept({json.dumps(file)}, reason="…")'
         shell = f'retab-analysis accept {shlex.quote(self.id)} {shlex.quote(file)} --reason "…"'
-        known = NextStep("where a failure is known", f"verdict{call}", shell, call=call)
+        again = f"{self._check}{call}"
+        known = NextStep("where a failure is known", f"verdict{call}", shell, call=again)
         return self.see(finding, ", and fix it", known)
+
+    def see_tries(self, finding: Finding) -> NextStep:
+        if not any(each.fails for each in finding.stories):
+            return self.fix(finding)
+        block = one_line(self.facts.tries[0].block)
+        call = f"ra.tries({json.dumps(self.id)}, {json.dumps(block)})"
+        command = f"retab-analysis tries {shlex.quote(self.id)} {shlex.quote(block)}"
+        return NextStep("See what each edit since mended", call, command, call=call)
 
     def delete(self, finding: Finding) -> NextStep:
         gone = (each.lines or json.dumps(each.entry.id) for each in self.facts.outdated)
         return NextStep(f"Delete {', '.join(gone)} from {self.accepted or 'accepted='}")
 
     def check_again(self, sentence: str) -> NextStep:
-        call = f"ra.check({json.dumps(self.id)})"
+        call = self._check
         return NextStep(sentence, f"verdict = {call}", self._shell(), call=call)
 
     def _shell(self, options: str = "", command: str = "check") -> str:

@@ -44,8 +44,26 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
             for each in facts.found
         ],
         "counts": {each.key: each.number for each in facts.counts()},
+        "last_try": tell_tries(facts),
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
     }
+
+
+def tell_tries(facts: VerdictFacts) -> dict[str, Any] | list[dict[str, Any]] | None:
+    """The newest edit that ran, of the block that broke before it; a list for several blocks."""
+    told = [
+        {
+            "block": each.block,
+            "name": each.its.name.text,
+            "edited_at": None if (at := each.its.edited_at) is None else at.isoformat(),
+            "mended": len(each.its.mended),
+            "of": len(each.its.of),
+            "broke": len(each.its.broke),
+            "n": len(each.its.states),
+        }
+        for each in facts.tries
+    ]
+    return told if len(told) > 1 else next(iter(told), None)
 
 
 def _tell_version(named: Name | None = None) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from retab_analysis.comparison.detail import WORDS, list_stories, name_block
 from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.next_step import Step, Steps
+from retab_analysis.comparison.try_words import name_try, say_mended
 from retab_analysis.evidence.story import REPEATEDLY, Story
 from retab_analysis.markup import count_noun, one_line, say_p_value, say_points, say_rate, say_rates
 from retab_analysis.render.document import Heading, Tone
@@ -105,6 +106,33 @@ def _say_causes_of(words: _Words) -> str:
     return facts.between or _say_causes(words.evals, facts, is_new=words.is_new)
 
 
+def _say_tried_evals(words: _Words) -> str:
+    still = " still" * (not _list_since(words))
+    return words.fill(f"{{evals}} {{are}}{still} broken")
+
+
+def _list_since(words: _Words) -> list[Story]:
+    """The evals that broke by the newest edit itself."""
+    last = words.facts.tries[0]
+    its = (each for each in words.evals if each.block_id == last.block)
+    return [each for each in its if each.since_run_id in last.its.runs]
+
+
+def _say_tried(words: _Words) -> str:
+    facts, since = words.facts, _list_since(words)
+    last = facts.tries[0]
+    named, mended = name_try(last.its, facts.today), say_mended(last.its)
+    old = [each for each in words.evals if each not in since]
+    day = _find_day(old, facts)
+    if since:
+        before = f"{len(old)} since {day}" if day else f"{len(old)} before"
+        return f": {before}, {len(since)} since {named}, which {mended}"
+    by_edit = day and all(each.cause == "edit" for each in old)
+    causes = f" since the edit of {day}" if by_edit else _say_causes(old, facts, is_new=False)
+    said, room = f"; {named} {mended}", LONGEST - 2 - len(_say_tried_evals(words))
+    return f"{causes}{said}" if len(causes) + len(said) <= room else said
+
+
 def _say_fixed(words: _Words) -> str:
     is_sure = all((each.reading.p_improved or 0) >= LIKELY for each in words.evals)
     return f"{words['are']} fixed" if is_sure else f"pass{'es' * (words.n == 1)} again"
@@ -190,6 +218,8 @@ _PHRASES: Mapping[str, Callable[[_Words], object]] = {
     "edited_again": _say_edited_again,
     "broke": lambda w: w.fill("{evals} broke" if w.is_new else "{evals} {are} still broken"),
     "causes": _say_causes_of,
+    "tried_evals": _say_tried_evals,
+    "tried": _say_tried,
     "since_edit": lambda w: f" since the edit of {_name_blocks(w)}" * w.are_by_edit,
     "nothing_else": lambda w: "; nothing else did" * (not w.are_by_edit),
     "nothing_broke": lambda w: f"; {w.facts.nothing} broke" * w.facts.is_decided,
@@ -316,6 +346,7 @@ SITUATIONS: Mapping[Kind, Situation] = {
     Kind.GOES_ON: _S(_GOES, f"{_OF} done|: {{so_far}}", "doubt", "{to_come}", run=Steps.watch),
     Kind.OUTAGE: _S(_GRAVE, f"Outage|: {_OUTAGE}|", "fails", f"Outage: {_OUTAGE}; run them again.",
                     run=_run_all),
+    Kind.TRIED: _S(_BAD, "{tried_evals}|{tried}", "fails", run=_tests, look=Steps.see_tries),
     Kind.BROKE: _S(_BAD, "{broke}|{causes}|", "fails", behind="{n} broke", run=_tests, look=_fix),
     Kind.EDITED_AGAIN: _S(_IDLE, "{edited}", "doubt", _NOT_RUN, "{edited_again}", run=_tests),
     Kind.STILL_BROKEN: _S(_BAD, "{broke}|{causes}|", "fails", behind="{n} {are} still broken",

@@ -28,7 +28,9 @@ from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.names import rank_by_run
 from retab_analysis.comparison.situations import write_heading
+from retab_analysis.comparison.try_words import say_try
 from retab_analysis.evidence.story import Share, Story
+from retab_analysis.evidence.tries import LastTry
 from retab_analysis.markup import count_noun, one_line, say_rates
 from retab_analysis.render.document import (
     Card,
@@ -104,7 +106,7 @@ class _Writer:
         if name or ids:
             yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
         yield from self.versions() if self.facts.versions else self._run()
-        yield Span(count_noun(len(self.facts.stories), "eval"))
+        yield Span(count_noun(len(self.facts.stories) + self.facts.apart.total(), "eval"))
 
     def versions(self) -> Iterator[Span]:
         if not self.facts.versions:
@@ -167,7 +169,12 @@ class _Writer:
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
-        parts = [self._show_edit(evals[0].block_id)] if cause == "edit" else []
+        parts: list[Part] = []
+        last = self._find_try(cause, evals)
+        if cause == "edit":
+            tried = None if last is None else self._find_words(last)
+            parts.append(self._show_edit(evals[0].block_id, tried))
+            parts += [] if last is None else self._show_try(last, tried)
         return Card(
             "bad",
             self._title(cause, evals),
@@ -175,12 +182,28 @@ class _Writer:
             (*parts, DocumentTable(self.columns, rows)),
         )
 
-    def _show_edit(self, block: str | None) -> Part:
-        """The words of an edit, or why they are not known."""
+    def _find_try(self, cause: str | None, evals: list[Story]) -> LastTry | None:
+        tries = self.facts.tries if cause == "edit" else ()
+        return next((each for each in tries if each.block == evals[0].block_id), None)
+
+    def _find_words(self, last: LastTry) -> pl.DataFrame | None:
+        known = self.facts.sides.around.edits
+        return None if known is None else known.tries.get(last.block)
+
+    def _show_try(self, last: LastTry, tried: pl.DataFrame | None) -> Iterator[Part]:
+        """What the newest edit since that ran mended and broke, and its words."""
+        yield Note(write_line(say_try(last, self.facts.today)))
+        if tried is not None and (changes := mark_changes(tried, values=self.door.values)):
+            yield ChangeList(changes)
+
+    def _show_edit(self, block: str | None, apart: pl.DataFrame | None = None) -> Part:
+        """The words of an edit without some, or why they are not known."""
         known = self.facts.sides.around.edits
         if known is None:
             return Note(write_line("The edit was not looked up: ra.check asks the API."))
         its = known.changes.filter(pl.col("block_id") == block)
+        if apart is not None:
+            its = its.join(apart, on=its.columns, how="anti", nulls_equal=True)
         edits = mark_changes(its, values=self.door.values)
         return (
             ChangeList(edits) if edits else Note(write_line(f"The edit is not known: {known.why}."))
@@ -218,19 +241,26 @@ class _Writer:
 
     def _aside(self, evals: list[Story], errors: list[Story]) -> Iterator[str]:
         since = [each.reading.since for each in evals]
+        days = {say_day(at, self.facts.year) for each in evals if (at := each.since_at)}
+        then, last = "since", self._find_try(evals[0].cause, evals)
+        on_code = [each.count_on(last.its.code) for each in evals if last and last.is_newest]
+        if on_code and len(days) == 1:
+            then = f"since {days.pop()}"
         before = [each.reading.before for each in evals]
         always = all(each.passed == each.of for each in before)
-        if len(set(since)) == 1 and (always or len(set(before)) == 1):
+        now, past, here = (_add(known) for known in (since, before, on_code))
+        if len(set(since)) == 1 and (always or len(set(before)) == 1) and len(set(on_code)) < 2:
             each_ = "each " if len(evals) > 1 else ""
+            now, here = since[0], (*on_code, here)[0]
             of = before[0].of if len(set(before)) == 1 else ""
-            past = f"all {of}".rstrip() if always else str(before[0])
-            yield f"{each_}passed {since[0]} runs since, {past} before"
+            said = f"all {of}".rstrip() if always else str(before[0])
+            passed, things = f"{each_}passed", " run" if here.of == 1 and on_code else " runs"
         else:
-            now, past_ = (
-                Share(sum(each.passed for each in known), sum(each.of for each in known))
-                for known in (since, before)
-            )
-            yield f"{now} results passed since, {past_} before"
+            passed, things, said = "", " results passed", str(past)
+        if on_code:
+            yield f"{passed} {here}{things} on this code, {now} {then}, {said} before".lstrip()
+        else:
+            yield f"{passed} {now}{things} {then}, {said} before".lstrip()
         if unsure := sum(each.is_unsure for each in evals):
             few = "" if unsure == len(evals) else f"{unsure} of these "
             yield f"{few}{DOUBT.removeprefix(', ')}"
@@ -332,7 +362,16 @@ class _Writer:
             named = Cell(name.key, (*name.lines, *(asserts.lines if asserts.lines[0] else ())))
             rows.append(make_row(each, (named, why, got)))
         columns = (self.columns[0], ColumnTitle("why"), self.columns[-1])
-        return Folded(key, title, len(evals), (DocumentTable(columns, tuple(rows)),), brief)
+        notes = self._put_back(evals) if key == "fixed" else ()
+        parts = (*notes, DocumentTable(columns, tuple(rows)))
+        return Folded(key, title, len(evals), parts, brief)
+
+    def _put_back(self, fixed: Sequence[Story]) -> Iterator[Note]:
+        blocks = {each.block_id: name_block(each) for each in fixed}
+        for each in self.facts.last_tries:
+            if each.block in blocks and each.its.is_put_back:
+                said = say_try(each, self.facts.today)
+                yield Note(write_line(Span(blocks[each.block], "strong"), f": {said}"))
 
     def last(self) -> Line:
         row, n = self.facts.summary, self.facts.summary["n_evals"]
@@ -343,6 +382,10 @@ class _Writer:
         passing = f"{round(n * row['candidate_pass_rate'], 1):,g} of {n:,}"
         who = f"{count_noun(n, 'eval')} with an earlier result"
         return write_line(f"Of {who}, {before} passed before{how}; {now} pass now ({passing}).")
+
+
+def _add(shares: Sequence[Share]) -> Share:
+    return Share(sum(each.passed for each in shares), sum(each.of for each in shares))
 
 
 def list_cases(

@@ -67,8 +67,8 @@ def decode_runs(data: Documents, *, strict: bool = True) -> pl.DataFrame:
 def decode_results(data: Documents, *, strict: bool = True) -> pl.DataFrame:
     """Make a RESULTS frame of documents of the API.
 
-    ``eval_name``, ``path``, ``workflow_version_id``, ``run_scope``, ``run_created_at`` and
-    ``run_completed_at`` are null: they are not in these documents.
+    ``eval_name``, ``path``, ``workflow_version_id``, ``run_scope``, ``run_is_outage``,
+    ``run_created_at`` and ``run_completed_at`` are null: they are not in these documents.
 
     Args:
         data: One result, a list of them, or a page; as bytes, text, parsed JSON, or objects of the

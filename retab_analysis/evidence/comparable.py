@@ -37,7 +37,14 @@ from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
 from retab_analysis.evidence.timeline import OF_CODES, Coded, compare_codes, mark_codes
 from retab_analysis.schema import RESULTS, write_by_value
-from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, known_state
+from retab_analysis.vocabulary import (
+    DECIDED,
+    MOMENT,
+    NOT_PASSING,
+    OUTAGE_EVALS,
+    OUTAGE_HALF,
+    known_state,
+)
 
 MOMENT_TYPE = pl.Datetime("us", "UTC")
 EARLIER, BASELINE, CANDIDATE = 0, 1, 2
@@ -55,7 +62,7 @@ OPEN = timedelta(hours=3)
 HORIZON = 24
 """How many whole runs before the candidate decide."""
 SAME_DAY = timedelta(days=1)
-OUTAGE_EVALS, OUTAGE_SHARE, OUTAGE_HALF = 3, 0.1, 0.5
+OUTAGE_SHARE = 0.1
 _TIES = ("eval_id", "state", "code", *DEFINITION[:-1], "expected_value")
 _PLACED = pl.Schema({"block": pl.Int64, "run": pl.String, "is_now": pl.Boolean, "row": pl.Int64})
 _ROWS = pl.Schema(

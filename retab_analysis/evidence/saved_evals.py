@@ -161,3 +161,16 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
             if began is None or all(at is None or began > at for at in saves):
                 found[eval_id] = run_id
     return found
+
+
+def count_lost(runs: pl.DataFrame, results: pl.DataFrame) -> tuple[int, int]:
+    """How many failures and errors the runs count but lack; how many other results they lack."""
+    names = ("failed", "blocked", "error")
+    its = results.unique(("run_id", "eval_id"), keep="last").group_by("run_id")
+    shown = its.agg(pl.len(), *((pl.col("state") == n).sum().alias(f"{n}_shown") for n in names))
+    ended = runs.filter("is_terminal").join(shown, on="run_id", how="left")
+    lost = [(pl.col(n) - pl.col(f"{n}_shown").fill_null(0).cast(pl.Int64)).clip(0) for n in names]
+    there = pl.col("len").fill_null(0).cast(pl.Int64)
+    absent = (pl.col("total_evals") - there).clip(0).filter(status="completed")
+    failures, missing = ended.select(pl.sum_horizontal(lost).sum(), absent.sum()).row(0)
+    return int(failures), max(0, int(missing - failures))

@@ -200,6 +200,14 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         states = (each.state for each in self.outcomes)
         return tuple(each for each in states if each in (*DECIDED, "error"))[-_RUNS:]
 
+    def count_on(self, code: str | None) -> Share:
+        """Its rows on a code: how many passed, of how many."""
+        rows: dict[int | None, bool] = {}
+        for each in self.outcomes:
+            if each.is_decided and each.is_present and each.code == code:
+                rows[each.row] = rows.get(each.row, False) or each.state == "passed"
+        return Share(sum(rows.values()), len(rows))
+
     @property
     def passes_in_the_end(self) -> bool:
         newest = self.ended[-1:] == ("passed",)

@@ -1,14 +1,14 @@
 """Tries: the codes of a block in time, and what each of them mended and broke.
 
 A try begins at each change of code. An era of the block's history without a result is a try that
-has not run, and so is a code that was put back and has not run since. *Mended* and *broke* compare
+has not run. So is a code that was put back and has not run since. *Mended* and *broke* compare
 a try with the newest earlier one that ran. An eval with both a pass and a failure at a try is
 *mixed*, and is in neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -37,9 +37,18 @@ class Try(Struct, frozen=True):
     values: Mapping[str, str | None] = {}
     is_present: bool = False
     is_put_back: bool = False  # whether an earlier try had this code
+    mark: str | None = None  # of its era, if the history of its block is known
+    runs: frozenset[str] = frozenset()
     of: frozenset[str] = frozenset()
     mended: frozenset[str] = frozenset()
     broke: frozenset[str] = frozenset()
+
+    @property
+    def began_at(self) -> datetime:
+        """When it was edited, else when it ran first."""
+        began = self.edited_at or self.first_run_at
+        assert began is not None
+        return began
 
     @property
     def has_run(self) -> bool:
@@ -47,6 +56,11 @@ class Try(Struct, frozen=True):
 
     def count(self, state: str) -> int:
         return [*self.states.values()].count(state)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it ran, and no eval simply failed."""
+        return self.has_run and not self.count("failed") and not self.count("error")
 
     @property
     def passed(self) -> frozenset[str]:
@@ -78,7 +92,7 @@ def list_tries(
         codes = era.code, *(history.codes_of(era) if history else ())
         if not ran.intersection(codes) and (since is None or era.first > since):
             name = versions.name_run(era.first, year)
-            found.append(Try(None, name, era.first, is_present=era.is_draft))
+            found.append(Try(None, name, era.first, is_present=era.is_draft, mark=era.mark))
     found.sort(key=lambda each: each.edited_at or each.first_run_at or _earliest(rows))
     return _compare(_mark_present(found, versions, block))
 
@@ -121,6 +135,8 @@ def _read_stretch(
         states,
         dict(newest.select("eval_id", "actual_value").iter_rows()),
         is_put_back=is_put_back,
+        mark=None if era is None else era.mark,
+        runs=frozenset(rows["run_id"].drop_nulls()),
     )
 
 
@@ -135,12 +151,54 @@ def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[
     if newest is None:
         return [*found]
     told = [replace(each, is_present=at == newest) for at, each in enumerate(found)]
-    is_last = newest == len(found) - 1
-    if is_last or saved_at is None or saved_at <= (found[-1].last_run_at or saved_at):
+    if newest == len(found) - 1:
+        is_known = told[-1].edited_at is not None or saved_at is None
+        is_since = is_known or saved_at <= told[-1].first_run_at  # type: ignore[operator]
+        when = told[-1].edited_at if is_known or not is_since else saved_at
+        return [*told[:-1], replace(told[-1], edited_at=when)]
+    last = found[-1].last_run_at or found[-1].edited_at
+    if saved_at is None or last is None or saved_at <= last:
         return told
     back = replace(found[newest], edited_at=saved_at, is_put_back=True, is_present=True)
-    unrun = replace(back, states={}, values={}, first_run_at=None, last_run_at=None)
+    unrun = replace(
+        back, states={}, values={}, first_run_at=None, last_run_at=None, runs=frozenset()
+    )
     return [*found, unrun]
+
+
+class LastTry(Struct, frozen=True):
+    """The newest edit that ran, of a block that broke before it.
+
+    ``is_newest`` is whether the block was not edited again since. ``before`` is the try that it is
+    compared with.
+    """
+
+    block: str
+    its: Try
+    before: Try
+    is_newest: bool = True
+
+
+def find_last_try(
+    tries: Sequence[Try],
+    block: str,
+    since: Mapping[str, str | None],
+    runs: Collection[str],
+    *,
+    is_unrun: bool,
+) -> LastTry | None:
+    """The newest try in some runs, if evals broke before it and ran at it.
+
+    ``since`` tells the run in which each eval of the block broke. ``is_unrun``: nothing of the
+    block ran on its present code.
+    """
+    ran = [each for each in tries if each.has_run]
+    newest = next((each for each in reversed(ran) if not each.runs.isdisjoint(runs)), None)
+    if newest is None or not newest.of or newest.runs.issuperset(since.values()):
+        return None
+    is_last = newest is tries[-1] or tries[tries.index(newest) + 1].has_run
+    before = ran[ran.index(newest) - 1]
+    return LastTry(block, newest, before, is_last and not is_unrun)
 
 
 def _compare(tries: Sequence[Try]) -> list[Try]:

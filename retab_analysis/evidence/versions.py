@@ -108,7 +108,7 @@ class Name(NamedTuple):
         return self.text if self.number is not None else f"the {self.text}"
 
 
-class Published(NamedTuple):
+class PublishedVersion(NamedTuple):
     """A published version. ``configs`` has the configuration of each block, if it is known."""
 
     version: str
@@ -138,7 +138,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
     """
 
     timeline: Timeline
-    publications: Sequence[Published] = ()
+    publications: Sequence[PublishedVersion] = ()
     draft: Mapping[str, str] | None = None
     first_runs: Mapping[str, datetime] = {}  # when each id was carried first
 
@@ -376,7 +376,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
 
     def _find_publication(
         self, at: datetime | None, state: Mapping[str, BlockCode]
-    ) -> Published | None:
+    ) -> PublishedVersion | None:
         """The newest publication until a moment with these codes, else the first one after it."""
         equal = [
             each
@@ -427,7 +427,7 @@ def _find_latest(moments: Mapping[str, datetime | None]) -> str | None:
     return max(known, key=known.__getitem__, default=None)
 
 
-def _find_place(publication: Published) -> tuple[bool, datetime | None]:
+def _find_place(publication: PublishedVersion) -> tuple[bool, datetime | None]:
     return publication.at is not None, publication.at
 
 

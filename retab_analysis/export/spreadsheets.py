@@ -67,7 +67,8 @@ def write_csv(
     is replaced whole or not at all, and keeps its permissions; it may be a link, pipe or device.
 
     Args:
-        frame: Any frame, of polars, pandas, pyarrow or duckdb; a ``Comparison`` is its ``.evals``.
+        frame: Any frame, of polars, pandas, pyarrow or duckdb; a ``Comparison`` is its ``.evals``,
+            an ``Overview`` its ``.frame``.
         path: A path, or a file, which stays open; open one for text with ``newline=""``.
         spreadsheet_safe: Put ``'`` before cells and column names that a spreadsheet would execute:
             they start with tab, carriage return, newline or one of ``= + - @`` (full-width, too)
@@ -114,8 +115,10 @@ def write_csv(
 
 
 def _collect(name: str, given: object) -> pl.DataFrame:
-    evals = getattr(given, "evals", None)  # of a frame of pandas this may be a column
-    known = as_polars(evals if isinstance(evals, pl.DataFrame) else given, name)
+    for own in (getattr(given, each, None) for each in ("evals", "frame")):
+        # Of a frame of pandas this may be a column.
+        given = own if isinstance(own, pl.DataFrame) else given
+    known = as_polars(given, name)
     if known is None:
         raise ConfigError(f"{name}: expected a frame, got {described(given)}")
     frame = known.lazy().collect()
@@ -358,7 +361,8 @@ def write_excel(frames: object, path: PathOrFile) -> None:
     joined by ``", "``, other lists and structs are JSON.
 
     Args:
-        frames: A frame or a ``Comparison``, or several by the names of their sheets.
+        frames: A frame, a ``Comparison`` or an ``Overview`` with its blocks; or several by the
+            names of their sheets.
         path: A path that ends in ``.xlsx``, or a file open for writing bytes, as for ``write_csv``.
 
     Raises:
@@ -383,6 +387,8 @@ def write_excel(frames: object, path: PathOrFile) -> None:
     if isinstance(path, str | os.PathLike) and Path(path).suffix.lower() != ".xlsx":
         raise ConfigError(f"path must end in .xlsx, got {Path(path).name!r}")
     sheets = dict(frames) if isinstance(frames, Mapping) else {"Sheet1": frames}
+    if isinstance(blocks := getattr(frames, "blocks", None), pl.DataFrame):  # an Overview
+        sheets = {"workflows": sheets["Sheet1"], "blocks": blocks}
     wrong = [name for name in sheets if not isinstance(name, str) or _NO_SHEET.fullmatch(name)]
     if wrong or not sheets:
         got = f"{wrong[0]!r}, which is no name of a sheet" if wrong else "none"

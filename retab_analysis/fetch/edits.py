@@ -6,6 +6,7 @@ the present draft are read instead, without earlier drafts.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ import polars as pl
 
 from retab_analysis.arguments import resolve
 from retab_analysis.errors import InvalidRequestError, ProblemsWarning, RetabAnalysisError
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import (
+    find_workflow,
     of_workflow,
     read_blocks,
     read_live_blocks,
@@ -25,7 +26,13 @@ from retab_analysis.fetch.lists import (
     resolve_workflow,
 )
 from retab_analysis.fetch.paging import read_list
-from retab_analysis.fetch.params import OneOrSeveral, check_text, list_values, quote_id
+from retab_analysis.fetch.params import (
+    OneOrSeveral,
+    check_text,
+    client_or_default,
+    list_values,
+    quote_id,
+)
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions, read_optional
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.schema import EDITS, ERAS, PROBLEMS, Datetime, write_by_value
@@ -53,8 +60,9 @@ def fetch_edits(
 ) -> pl.DataFrame:
     """Fetch the configurations of a workflow's blocks, from one edit to the next.
 
-    It sends one request for the blocks and one for the history of each. If the API does not give
-    histories, it reads the newest published versions instead, with one request each.
+    It sends one request for the blocks, one for the workflow's name, and one for the history of
+    each block. If the API does not give histories, it reads the newest published versions instead,
+    with one request each.
 
     Args:
         workflow_id: The workflow, its id or its name.
@@ -100,6 +108,9 @@ def fetch_edits(
         edits = find_eras(seen, workflow_id)
         edits = edits if asked is None else edits.filter(pl.col("block_id").is_in(ids))
     label = pl.col("block_id").replace_strict(known, default=None, return_dtype=pl.String)
+    with contextlib.suppress(RetabAnalysisError):  # then the name is not known
+        newest = find_workflow(chosen, workflow_id)["name"]
+        edits = edits.with_columns(workflow_name=pl.lit(newest.first(), pl.String))
     edits = edits.with_columns(pl.coalesce("block_label", label))
     return name_newest_first(edits).select(EDITS.schema.names())
 
@@ -131,9 +142,12 @@ def find_era(eras: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     begun = eras.filter(pl.col("first_seen_at") <= moment)
     is_then = (pl.col("last_seen_at") >= moment).fill_null(False)
     seen = pl.when(is_then).then("first_seen_at").otherwise("last_seen_at")
-    its = begun.sort(is_then, seen, "first_seen_at").tail(1)
-    # The parent of a block is no part of its configuration.
-    return its.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
+    return as_blocks(begun.sort(is_then, seen, "first_seen_at").tail(1))
+
+
+def as_blocks(eras: pl.DataFrame) -> pl.DataFrame:
+    """Eras, also with BLOCKS' columns; the parent of a block is no part of its configuration."""
+    return eras.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
 
 
 def history_path(block_id: str) -> str:
@@ -212,6 +226,7 @@ def find_eras(seen: pl.DataFrame, workflow_id: str) -> pl.DataFrame:
         run_count=pl.lit(None, pl.Int64),
         name=pl.lit(None, pl.String),
         workflow_id=pl.lit(workflow_id),
+        workflow_name=pl.lit(None, pl.String),
     )
     return eras.select(ERAS.schema.names())
 

@@ -21,9 +21,8 @@ from retab_analysis import wire
 from retab_analysis.arguments import add_sentence, check_flag, resolve, suggest
 from retab_analysis.decode import read_document, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, ProtocolError, RetabAnalysisError
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_first_page, read_list
-from retab_analysis.fetch.params import check_text, quote_id
+from retab_analysis.fetch.params import check_text, client_or_default, quote_id
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import (
     BLOCKS,

@@ -18,9 +18,8 @@ from retab_analysis.errors import (
     WaitTimeout,
     list_some,
 )
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import explain_missing_run
-from retab_analysis.fetch.params import RunList, Runs
+from retab_analysis.fetch.params import RunList, Runs, client_or_default
 from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, is_away, run_all
 from retab_analysis.schema import RUNS

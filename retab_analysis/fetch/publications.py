@@ -23,7 +23,6 @@ from retab_analysis.errors import (
     RetabAnalysisError,
     ServerError,
 )
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import (
     GRAPHS_PATH,
     find_workflow,
@@ -33,7 +32,7 @@ from retab_analysis.fetch.lists import (
     suggest_workflow,
 )
 from retab_analysis.fetch.paging import Fetched, read_list
-from retab_analysis.fetch.params import quote_id
+from retab_analysis.fetch.params import client_or_default, quote_id
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import GRAPHS, VERSIONS
 from retab_analysis.transport import Client

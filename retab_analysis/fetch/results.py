@@ -23,7 +23,6 @@ from retab_analysis.errors import (
     described,
     list_some,
 )
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import explain_missing_run, read_saved
 from retab_analysis.fetch.paging import (
     Collected,
@@ -33,7 +32,7 @@ from retab_analysis.fetch.paging import (
     read_record,
     refuse_other,
 )
-from retab_analysis.fetch.params import RunList, Runs, quote_id
+from retab_analysis.fetch.params import RunList, Runs, client_or_default, quote_id
 from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import TaskOutcomes, apart, next_done, run_all, threads
 from retab_analysis.progress import Progress, choose_progress
@@ -304,7 +303,7 @@ def _is_of_runs(frame: pl.DataFrame | None) -> bool:
     """Whether it is a RUNS frame: in a RESULTS frame, ``created_at`` is the result's."""
     if frame is None or "result_id" in frame.columns:
         return False
-    wanted = ("run_id", "workflow_version_id", "scope", "created_at", "completed_at")
+    wanted = ("run_id", "workflow_version_id", "scope", "is_outage", "created_at", "completed_at")
     return all(frame.schema.get(name) == RUNS.schema[name] for name in wanted)
 
 
@@ -314,6 +313,7 @@ def with_runs(results: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
         "run_id",
         "workflow_version_id",
         run_scope="scope",
+        run_is_outage="is_outage",
         run_created_at="created_at",
         run_completed_at="completed_at",
     )

@@ -14,7 +14,6 @@ from retab_analysis import wire
 from retab_analysis.arguments import check_count, check_flag
 from retab_analysis.decode import Problems, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import (
     explain_missing_run,
     read_known,
@@ -30,7 +29,14 @@ from retab_analysis.fetch.paging import (
     read_record,
     refuse_other_workflow,
 )
-from retab_analysis.fetch.params import OneOrSeveral, RunQuery, When, check_text, quote_id
+from retab_analysis.fetch.params import (
+    OneOrSeveral,
+    RunQuery,
+    When,
+    check_text,
+    client_or_default,
+    quote_id,
+)
 from retab_analysis.fetch.windows import ReadPages, read_history
 from retab_analysis.progress import Part, Progress, Silent, choose_progress
 from retab_analysis.schema import RUNS

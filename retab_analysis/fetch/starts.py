@@ -27,7 +27,6 @@ from retab_analysis.errors import (
     ServerError,
     TransportError,
 )
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import (
     explain_missing_run,
     read_known,
@@ -39,6 +38,7 @@ from retab_analysis.fetch.params import (
     RunList,
     RunQuery,
     Runs,
+    client_or_default,
     quote_id,
 )
 from retab_analysis.fetch.runs import RUNS_PATH, list_runs, read_run

@@ -83,18 +83,38 @@ def frame_values(ax: Axes, label: str = "", axis: Literal["x", "y"] = "y") -> No
 
 
 def conclude(
-    ax: Axes, title: str, notes: Iterable[str], *, aside: str = "", above: Axes | None = None
+    ax: Axes,
+    title: str,
+    notes: Iterable[str],
+    *,
+    workflow: str = "",
+    aside: str = "",
+    above: Axes | None = None,
+    panels: int = 0,
 ) -> Axes:
+    """Write the titles: the workflow's in bold, below it the figure's.
+
+    They may be as wide as so many panels, and stand above the names of these.
+    """
     top = above or ax
     dots = 72 / top.figure.dpi
     own: Any = top.title.get_fontsize()
     size = min(float(own), 1.25 * measure_font(ax) * dots)
-    across = top.bbox.width * dots / size
-    short = clip(title, max(10, int(across / _BOLD)))
-    bold: Style = {"fontweight": "bold", "fontsize": size, "color": text_colour(ax)}
-    top.set_title(short, loc="left", **bold, **plain(short))
+    across = top.bbox.width * dots / size * (panels or 1)
+    pad = (LINE + 0.3) * size if panels else None
+    wide = _CHARACTER if workflow else _BOLD
+    named, short = (
+        clip(workflow, max(10, int(across / _BOLD))),
+        clip(title, max(10, int(across / wide))),
+    )
+    style: Style = {"fontsize": size, "color": text_colour(ax), "va": "baseline"}
+    bold: Style = {**style, "fontweight": "bold"}
+    top.set_title(short, loc="left", pad=pad, **(style if named else bold), **plain(short))
+    if named:  # a line above the other title
+        bold |= {"x": 0.0, "ha": "left", "va": "bottom"}
+        top.set_title(f"{named}\n", loc="center", pad=pad, linespacing=1.05, **bold, **plain(named))
     if len(short) * _BOLD + (len(aside) + 3) * _CHARACTER * 0.8 < across:
-        top.set_title(aside, loc="right", fontsize=0.8 * size, color=MUTED, **plain(aside))
+        top.set_title(aside, loc="right", pad=pad, fontsize=0.8 * size, color=MUTED, **plain(aside))
     said = [*notes]
     if any(NO_GLYPH in each.get_text() for each in top.figure.findobj(Text)):
         said.append("no installed font has some of the characters in the names, drawn as boxes")

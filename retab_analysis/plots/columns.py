@@ -12,24 +12,27 @@ import polars as pl
 from matplotlib import dates
 from matplotlib.axes import Axes
 
-from retab_analysis.analysis import summarize_runs
-from retab_analysis.analysis.frames import check_frame, select_keyed
-from retab_analysis.analysis.summaries import READ, find_period
+from retab_analysis.analysis.frames import VERSION, VERSION_ID, read_edits, select_keyed
+from retab_analysis.analysis.result_summaries import READ as READ_RESULTS
+from retab_analysis.analysis.summaries import PERIOD, READ, SCOPES, find_period
+from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError
+from retab_analysis.evidence.versions import list_names
 from retab_analysis.markup import count_noun
 from retab_analysis.plots.axes import FEW_COLUMNS, label_columns, measure_font
 from retab_analysis.plots.labels import to_one_line
-from retab_analysis.schema import RUNS, VERSIONS
-from retab_analysis.vocabulary import DRAFT, is_draft
+from retab_analysis.render.text import measure
+from retab_analysis.schema import RESULTS, RUNS, Table
+from retab_analysis.vocabulary import MOMENT
 
-VERSION, RUN = "workflow_version_id", "run_id"
+RUN = "run_id"
+BLOCKS = ("block_id", "target_block_id")
 mdates: Any = dates  # which has no types
-_NOUNS = {VERSION: "version", RUN: "run"}
-_READ = (VERSION, "version", "published_at")
+_NOUNS = {VERSION_ID: "version", RUN: "run", **dict.fromkeys(BLOCKS, "block")}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-Versions = Mapping[object, tuple[int | None, float | None]] | None
-"""By id: the number and the date of publication; None if published versions are not known."""
+_MONTHS_APART = 60  # days from which on ticks are the first of a month
+_LONGEST = 24  # characters of a label in a figure of its own
+_DRAFTS = ("edit of ", "draft of ")
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,22 @@ class Columns:
     """The groups of some rows in order of appearance, each at a place 0, 1, …, or in its time."""
 
     by: str
-    keys: pl.DataFrame  # one row per group: ``key`` and ``created_at`` of its earliest row
-    versions: Versions = None
+    keys: pl.DataFrame  # one row per group: ``key, name``, and ``created_at`` of its earliest row
+    edits: pl.DataFrame | None = None
+    workflow: str = ""  # the title of the figure
     each: int = 1  # how many neighbouring groups share a place
     every: str | None = None  # the length of a group, if it is a period of time
 
     @property
     def height(self) -> int:
         return math.ceil(self.keys.height / self.each)
+
+    @property
+    def width(self) -> float:
+        """Of a new figure, in inches."""
+        is_named = self.by not in (VERSION, VERSION_ID, RUN)
+        longest = max((measure(str(each)) for each in self.name_all()), default=0) * is_named
+        return 1.2 + max(0.85, 0.095 * min(longest, _LONGEST)) * self.height
 
     @property
     def noun(self) -> str:
@@ -55,9 +66,17 @@ class Columns:
         return f"by {self.noun}" if self.every is None else "over time"
 
     @property
+    def is_ordered(self) -> bool:
+        """Whether the groups follow one another, so that a line may join them."""
+        return self.by in (VERSION, VERSION_ID, RUN) or self.keys["key"].dtype.is_temporal()
+
+    @property
     def drafts(self) -> list[bool]:
-        is_named = self.by == VERSION and self.each == 1 and self.every is None
-        return [is_draft(key, self.versions) for key in self.keys["key"] if is_named]
+        """Which groups are drafts, if edits tell published versions from them."""
+        is_told = self.edits is not None and self.by in (VERSION, VERSION_ID)
+        if not is_told or self.each > 1 or self.every is not None:
+            return []
+        return [each is None or each.startswith(_DRAFTS) for each in self.keys["name"]]
 
     def fit(self, ax: Axes, thinnest: float) -> Columns:
         if self.every is not None:
@@ -81,8 +100,10 @@ class Columns:
         first, last = mdates.date2num([starts.min(), ends.max()])
         ax.set_xlim(first - 0.02 * (last - first), last + 0.06 * (last - first))
         years = {start.year for start in starts}
-        most = max(2, int(ax.bbox.width / (6 if len(years) < 2 else 10) / measure_font(ax)))
-        auto = mdates.AutoDateLocator(UTC, minticks=2, maxticks=most)
+        most = max(2, int(ax.bbox.width / (4.5 if len(years) < 2 else 9) / measure_font(ax)))
+        # Days of a month are no multiples of one another: 31 May would touch 1 June.
+        of_months: dict[str, Any] = {"interval_multiples": last - first > _MONTHS_APART}
+        auto = mdates.AutoDateLocator(UTC, minticks=2, maxticks=most, **of_months)
         by_day = mdates.DayLocator(tz=UTC)  # no hours
         ax.xaxis.set_major_locator(by_day if last - first < 4 else auto)
         ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at, UTC), years))
@@ -98,12 +119,23 @@ class Columns:
         days = [name_day(moment, years) for moment in moments[:: self.each]]
         if self.each > 1 or self.by == RUN:
             return label_columns(ax, days, room=room)
-        names = [name_version(key, self.versions) for key in self.keys["key"]]
-        if self.by == VERSION:
-            for at, is_quiet in enumerate(quiet):
-                names[at] = "" if is_quiet else names[at]
-            return label_columns(ax, names, days, room=room)
-        return label_columns(ax, self.keys["key"].to_list(), may_be_upright=True, room=room)
+        if self.by not in (VERSION, VERSION_ID):
+            return label_columns(ax, self.name_all(), may_be_upright=True, room=room)
+        names = self.keys["name"].to_list()
+        for at, name in enumerate(names):
+            if name and name.startswith(_DRAFTS):  # whose name has its day
+                kind, _, days[at] = name.partition(" of ")
+                names[at] = f"{kind} of"
+        for at, is_quiet in enumerate(quiet):
+            names[at] = "" if is_quiet else names[at]
+        label_columns(ax, names, days, room=room)
+
+    def name_all(self) -> list[object]:
+        """The names of the groups; blocks have their labels, if edits know them."""
+        if self.by not in BLOCKS or self.edits is None:
+            return self.keys["name"].to_list()
+        labels = dict(self.edits.drop_nulls("block_label")["block_id", "block_label"].iter_rows())
+        return [labels.get(each, each) for each in self.keys["key"]]
 
     @property
     def notes(self) -> list[str]:
@@ -111,44 +143,73 @@ class Columns:
         return [several] if self.each > 1 else []
 
 
-def find_runs(
-    runs: object, by: str, every: str | None, scope: str | None, versions: object
+def find_rows(
+    frame: object,
+    by: str,
+    every: str | None,
+    scope: str | None,
+    edits: object,
+    title: str | None,
+    table: Table = RUNS,
 ) -> tuple[Columns, pl.LazyFrame, dict[str, int]]:
-    """The groups of the runs of a scope, these runs, and the numbers left out, by reason."""
-    lazy = select_keyed(runs, RUNS, by, READ)
-    summarize_runs(lazy, "key", every=every, scope=scope)  # which refuses unusable arguments
-    if every is not None and by != VERSION:
-        raise ConfigError(f"every={every!r} draws over time: leave by={by!r} out")
-    is_scoped = pl.lit(True) if scope is None else (pl.col("scope") == scope).fill_null(False)
+    """The groups of the rows of a scope, these rows, and the numbers left out, by reason."""
+    lazy = select_keyed(frame, table, by, READ if table is RUNS else READ_RESULTS, edits)
+    if scope is not None:
+        check_choice("scope", scope, SCOPES)
+    if table is RESULTS:
+        lazy = lazy.with_columns(created_at=MOMENT)
+    of_run = "scope" if table is RUNS else "run_scope"
+    is_scoped = pl.lit(True) if scope is None else (pl.col(of_run) == scope).fill_null(False)
     is_dated = pl.lit(True) if every is None else pl.col("created_at").is_not_null()
     others, undated = (~is_scoped).sum(), (is_scoped & ~is_dated).sum()
     left = lazy.select(others.alias("of another scope"), undated.alias("without a date")).collect()
     kept = lazy.filter(is_scoped, is_dated)
-    kept = kept if every is None else kept.with_columns(key=find_period(every))
-    return replace(find_columns(kept, by, versions), every=every), kept, left.row(0, named=True)
+    if every is not None:
+        kept = kept.with_columns(find_period(every))
+        kept = kept.with_columns(key=PERIOD) if by == VERSION else kept
+    columns = replace(find_columns(kept, by, edits, title), every=every)
+    return columns, kept, left.row(0, named=True)
 
 
-def find_columns(lazy: pl.LazyFrame, by: str, versions: object = None) -> Columns:
-    groups = lazy.group_by("key").agg(pl.col("created_at").min())
+def find_columns(lazy: pl.LazyFrame, by: str, edits: object, title: str | None) -> Columns:
+    groups = lazy.group_by("key").agg(
+        pl.col("name").drop_nulls().first(), pl.col("created_at").min()
+    )
     ordered = groups.sort("created_at", "key", nulls_last=True).collect()
-    return Columns(by, ordered, read_versions(by, versions))
+    known = None if edits is None else read_edits(edits)
+    return Columns(by, ordered, known, name_workflow(title, lazy, known))
 
 
-def read_versions(by: str, versions: object) -> Versions:
-    if versions is None:
-        return None
-    if by != VERSION:
-        raise ConfigError(f"versions= is about versions: by must be {VERSION!r}, got {by!r}")
-    rows = check_frame(versions, VERSIONS, _READ).select(_READ).collect()
-    known = rows.drop_nulls(VERSION).rows()
-    return {key: (number, at and mdates.date2num(at)) for key, number, at in known}
+def list_edits(edits: pl.DataFrame) -> dict[datetime, str]:
+    """When something was edited, and the name of the version that began then, if it has one."""
+    names = list_names(edits).group_by("since", maintain_order=True).agg(VERSION)
+    found: dict[datetime, str] = {}
+    before: list[str] = []
+    for since, its in names.iter_rows():
+        if its != before:
+            found[since] = next((each for each in its if not each.startswith(_DRAFTS)), "")
+        before = its
+    return found
 
 
-def name_version(key: object, versions: Versions) -> object:
-    number = (versions or {}).get(key, (None,))[0]
-    if number is not None:
-        return f"v{number}"
-    return DRAFT if is_draft(key, versions) else key
+def name_workflow(
+    title: str | None,
+    frame: pl.LazyFrame,
+    known: pl.DataFrame | None,
+    name: str = "workflow_name",
+) -> str:
+    """The title of a figure: by default the workflow's name, else its id."""
+    if title != "auto":
+        if not isinstance(title, str | None):
+            raise ConfigError(f"title must be a text or None, got {type(title).__name__}")
+        return to_one_line(title or "")
+    if "workflow_id" not in frame.collect_schema():
+        return ""
+    ids = frame.select(pl.col("workflow_id").drop_nulls().unique()).collect()["workflow_id"]
+    if len(ids) != 1:
+        return count_noun(len(ids), "workflow") if len(ids) else ""
+    rows = pl.DataFrame(schema=[name]) if known is None else known.filter(workflow_id=ids[0])
+    return to_one_line(next((each for each in rows[name] if each), ids[0]))
 
 
 def name_day(moment: datetime | None, years: set[int]) -> str:

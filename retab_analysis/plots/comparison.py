@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from retab_analysis.analysis.frames import check_frame
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import say_left_out
+from retab_analysis.plots.columns import name_workflow, say_left_out
 from retab_analysis.plots.labels import shorten_names, to_one_line
 from retab_analysis.plots.palette import BLUE, MUTED, NEW, QUIET, Style
-from retab_analysis.schema import VERSIONS
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import BROKEN
 
@@ -35,7 +31,7 @@ _APART, _FAR_APART = 0.17, 9.0  # from the middle of a row to its dots: of a row
 def plot_comparison(
     comparison: Comparison,
     *,
-    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    title: str | None = "auto",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the pass rate of each block before and now, and name the evals that broke.
@@ -49,8 +45,8 @@ def plot_comparison(
     Args:
         comparison: A comparison from :func:`retab_analysis.compare` or
             :func:`retab_analysis.check`.
-        versions: A VERSIONS frame, which names the compared versions. A comparison from
-            :func:`retab_analysis.check` knows them anyway.
+        title: A line above the figure: by default the workflow's name if the comparison has it,
+            else its id; None for no such line.
         ax: The axes; by default a new figure.
 
     Returns:
@@ -60,7 +56,6 @@ def plot_comparison(
 
     Raises:
         ConfigError: An argument cannot be used.
-        SchemaError: ``versions`` is not a VERSIONS frame.
 
     Example:
         >>> ra.plot_comparison(ra.check("wf_claims")).figure.savefig("comparison.png")
@@ -80,7 +75,7 @@ def plot_comparison(
     _draw(ax, blocks, _NAMES if broken.height else 0.0)
     marks: Style = {"marker": "o", "ls": "", "color": axes.text_colour(ax), "mew": 1.3}
     looks = Line2D([], [], fillstyle="none", **marks), Line2D([], [], **marks)
-    axes.draw_legend(ax, zip(looks, _name_sides(comparison, versions), strict=True))
+    axes.draw_legend(ax, zip(looks, _name_sides(comparison), strict=True))
     counted = blocks.select("edited", "n").rows()
     about = [f"{'edited, ' * edited}{count_noun(n, 'eval')}" for edited, n in counted]
     axes.label_rows(ax, blocks["name"], about)
@@ -92,15 +87,13 @@ def plot_comparison(
         "without an eval to compare": every.height - rated.height,
         "whose pass rate fell less": rated.height - blocks.height,
     }
-    return axes.conclude(ax, "Pass rate by block, 95 % intervals", say_left_out("block", reasons))
+    sides, what = inside(comparison).sides, "Pass rate by block, 95 % intervals"
+    named = name_workflow(title, sides.candidate.lazy(), sides.around.workflow, "name")
+    return axes.conclude(ax, what, say_left_out("block", reasons), workflow=named)
 
 
-def _name_sides(comparison: Comparison, versions: object) -> list[str]:
+def _name_sides(comparison: Comparison) -> list[str]:
     """The names of both sides, in the words of the verdict."""
-    if versions is not None:
-        known = check_frame(versions, VERSIONS, VERSIONS.schema).collect()
-        around = replace(inside(comparison).sides.around, versions=known)
-        comparison = Comparison(inside(comparison).with_sides(around=around))
     facts = inside(comparison).facts()
     return [to_one_line(each) for each in facts.versions or ("before", facts.version or "now")]
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from retab_analysis.analysis import summarize_runs
+from retab_analysis.analysis.frames import VERSION
+from retab_analysis.errors import ConfigError
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import find_runs, say_left_out
+from retab_analysis.plots.columns import find_rows, say_left_out
 from retab_analysis.plots.palette import BLUE, SKY, Style
 
 _EXECUTION, _QUEUE = "duration_ms", "queue_ms"
 _UNITS = (("h", 3_600_000.0), ("min", 60_000.0), ("s", 1_000.0))
-_TICKS = {  # of a logarithmic scale
-    **{f"{ms} ms": float(ms) for ms in (1, 10, 100)},
-    **{f"{n} {unit}": n * ms for unit, ms in reversed(_UNITS) for n in (1, 5, 20)},
-}
-_FAR = 12  # times as long as usual
 _ENOUGH = 20  # runs, for a longest one beyond the 95th percentile
 _THINNEST = 8.0  # pixels from one place to the next
 _MANY = 40  # places with smaller points
@@ -34,60 +33,69 @@ _SHARES = (0.5, 0.42)  # of the height: execution, queue
 def plot_durations(
     runs: pl.DataFrame | pl.LazyFrame,
     *,
-    by: str = "workflow_version_id",
+    by: str = VERSION,
     every: str | None = None,
-    scope: str | None = "workflow",
-    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    scope: str | None = None,
+    edits: pl.DataFrame | pl.LazyFrame | None = None,
+    title: str | None = "auto",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the median and the 95th percentile of the durations and the waits of runs.
 
-    The numbers come from :func:`retab_analysis.summarize_runs`. The upper panel has the time in the
-    queue. If times differ by more than 12 times, the scale is logarithmic. If there are too many
-    groups to tell apart, neighbours share a place. The text ``ax.retab_notes`` lists the omissions
-    of the figure.
+    The numbers come from :func:`retab_analysis.summarize_runs`, without outages. The upper panel
+    has the time in the queue, in the same unit. If there are too many groups to tell apart,
+    neighbours share a place. The text ``ax.retab_notes`` lists the omissions of the figure.
 
     Args:
         runs: A RUNS frame, ordered in any way.
-        by: The column that makes the groups, your own included.
+        by: The column that makes the groups, your own included; ``"version"`` as in
+            :func:`plot_pass_rate`.
         every: Instead of ``by``: the length of a period, as for :func:`summarize_runs` (``"1w"``).
-        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
-        versions: A VERSIONS frame, for the versions' numbers.
+        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; by default whole runs
+            where there are any.
+        edits: An EDITS frame, for the names of versions and blocks.
+        title: A line above the figure: by default the workflow's name if ``edits`` has it, else its
+            id; None for no such line.
         ax: The axes; by default a new figure. The panel of the queue takes its upper half.
 
     Returns:
         The axes of the execution; the versions are at x = 0, 1, … in order of appearance, periods
-        at their middle. The panel of the queue is the last one of ``ax.figure.axes``. Each panel
-        has its own unit, from ms to h.
+        at their middle. The panel of the queue is the last one of ``ax.figure.axes``.
 
     Raises:
         ConfigError: An argument cannot be used, or it is not a frame.
-        SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
+        SchemaError: It is not a RUNS frame, or ``edits`` is not an EDITS frame.
 
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", limit=50)
         >>> ra.plot_durations(runs, every="1w").figure.savefig("durations.png")
     """
-    columns, scoped, left = find_runs(runs, by, every, scope, versions)
-    width = 0.0 if every else 1.2 + 0.85 * columns.height
+    if every is not None and by != VERSION:
+        raise ConfigError(f"every={every!r} draws over time: leave by={by!r} out")
+    columns, scoped, left = find_rows(runs, by, every, scope, edits, title)
+    width = 0.0 if every else columns.width
     ax = axes.prepare_axes(ax, width=width, height=5.0)
     if not columns.height:
         return axes.show_message(ax, "no runs", say_left_out("run", left))
     columns, queue = columns.fit(ax, _THINNEST), _add_panel(ax)
     times = columns.arrange(ax, summarize_runs(columns.place(scoped), "x").collect())
     columns.label(ax)
-    for panel, part, name in ((ax, _EXECUTION, "execution"), (queue, _QUEUE, "queue")):
-        _draw_panel(panel, times, part, name)
+    unit = _choose_unit(times)
+    for panel, part in ((ax, _EXECUTION), (queue, _QUEUE)):
+        _draw_panel(panel, times, part, unit)
     queue.tick_params(labelbottom=False)
     queue.figure.get_figure(root=True).align_ylabels([ax, queue])
     looks = [(Line2D([], [], marker="o", **each), each["label"]) for each in _LINES.values()]
     axes.draw_legend(queue, looks)
     unknown = scoped.select(pl.col(_EXECUTION).is_null().sum()).collect().item()
-    notes = say_left_out("run", {"without a duration": unknown, **left}) + columns.notes
+    outages = int(times["n_outages"].sum())
+    reasons = {"in an outage": outages, "without a duration": unknown, **left}
+    notes = say_left_out("run", reasons) + columns.notes
     if few := times.filter(pl.col("n_runs") < _ENOUGH).height:
         places = f"{few} of {times.height} places"
         notes.append(f"fewer than {_ENOUGH} runs at {places}: p95 is near the longest")
-    return axes.conclude(ax, f"Duration of runs {columns.title}", notes, above=queue)
+    what, workflow = f"Duration of runs {columns.title}", columns.workflow
+    return axes.conclude(ax, what, notes, workflow=workflow, above=queue)
 
 
 def _add_panel(ax: Axes) -> Axes:
@@ -115,30 +123,26 @@ def _add_panel(ax: Axes) -> Axes:
     return panel
 
 
-def _draw_panel(ax: Axes, times: pl.DataFrame, part: str, name: str) -> None:
-    medians, high = (times[f"{part}_{which}"] for which in _LINES)
-    least, longest, usual = medians.min(), high.max(), medians.median()
-    if not (isinstance(least, float) and isinstance(longest, float) and isinstance(usual, float)):
+def _draw_panel(ax: Axes, times: pl.DataFrame, part: str, unit: tuple[str, float]) -> None:
+    name, milliseconds = part.removesuffix("_ms").replace("duration", "execution"), unit[1]
+    low, top = (times[f"{part}_{which}"].to_numpy() / milliseconds for which in _LINES)
+    highest: Any = (times[f"{part}_p95"] / milliseconds).max()
+    if highest is None:
         axes.frame_values(ax, name)
         return axes.write_message(ax, f"no {name} times yet")
-    # The largest unit that fits twice into the longest duration.
-    unit, milliseconds = next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))
     x, smaller = times["x"].to_list(), 1 + (times.height >= _MANY)
-    low, top = (values.to_numpy() / milliseconds for values in (medians, high))
     for values, style in zip((low, top), _LINES.values(), strict=True):
         ax.plot(x, values, marker="o", **{**style, "ms": style["ms"] / smaller})
     ax.fill_between(x, low, top, color=SKY, alpha=0.2, linewidth=0, zorder=0)
-    if least > 0 and longest > _FAR * usual:
-        ax.set_yscale("log")
-        ax.set_ylim(least / 1.5 / milliseconds, longest * 1.5 / milliseconds)
-        ticks = [each for each, ms in _TICKS.items() if least / 1.5 <= ms <= longest * 1.5]
-        ticks = ticks[:: 1 + (len(ticks) > 5)]
-        ax.set_yticks([_TICKS[each] / milliseconds for each in ticks], ticks)
-        ax.yaxis.set_minor_locator(NullLocator())
-        return axes.frame_values(ax, f"{name}\n(log)")
-    if least >= 0:
-        highest = 1.08 * longest / milliseconds or 1.0
+    if times[f"{part}_p50"].min() >= 0:  # type: ignore[operator]
+        highest = 1.08 * highest or 1.0
         places = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, highest)
         ax.set_yticks([place for place in places if place <= highest])
         ax.set_ylim(0, highest)
-    axes.frame_values(ax, f"{name}\n[{unit}]")
+    axes.frame_values(ax, f"{name}\n[{unit[0]}]")
+
+
+def _choose_unit(times: pl.DataFrame) -> tuple[str, float]:
+    """One unit of both panels: the largest that fits twice into the longest duration."""
+    longest: Any = times.select(pl.max_horizontal(pl.col("^.*_p95$").max())).item() or 0
+    return next((each for each in _UNITS if longest >= 2 * each[1]), ("ms", 1.0))

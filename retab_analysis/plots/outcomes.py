@@ -6,8 +6,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from retab_analysis.analysis.counted_runs import find_standing, was_outage
 from retab_analysis.analysis.frames import count_where, select_keyed
-from retab_analysis.analysis.summaries import find_standing, is_outage
 from retab_analysis.plots import axes
 from retab_analysis.plots.columns import RUN, find_columns, say_left_out
 from retab_analysis.plots.palette import NOT_ENDED, QUIET, STATE_LOOKS, Look
@@ -28,7 +28,8 @@ def plot_outcomes(
     runs: pl.DataFrame | pl.LazyFrame,
     *,
     by: str = "run_id",
-    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    edits: pl.DataFrame | pl.LazyFrame | None = None,
+    title: str | None = "auto",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw how many evals of each run, or which share of each version's, passed, failed, and so on.
@@ -42,9 +43,11 @@ def plot_outcomes(
 
     Args:
         runs: A RUNS frame, ordered in any way.
-        by: ``run_id``, ``workflow_version_id`` or another column of it, your own included; the bars
-            are in order of appearance.
-        versions: A VERSIONS frame, for the versions' numbers.
+        by: ``run_id``, ``version`` (as in :func:`plot_pass_rate`) or another column of it, your own
+            included; the bars are in order of appearance.
+        edits: An EDITS frame, for the names of versions and blocks.
+        title: A line above the figure: by default the workflow's name if ``edits`` has it, else its
+            id; None for no such line.
         ax: The axes; by default a new figure.
 
     Returns:
@@ -54,29 +57,29 @@ def plot_outcomes(
 
     Raises:
         ConfigError: An argument cannot be used, or it is not a frame.
-        SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
+        SchemaError: It is not a RUNS frame, or ``edits`` is not an EDITS frame.
 
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", limit=50)
-        >>> ra.plot_outcomes(runs, by="workflow_version_id").figure.savefig("outcomes.png")
+        >>> ra.plot_outcomes(runs, by="version").figure.savefig("outcomes.png")
     """
     read = ("created_at", "status", "scope", "total_evals", *_COUNTS, *_OPEN)
-    lazy = select_keyed(runs, RUNS, by, read)
-    columns = find_columns(lazy, by, versions)
-    width = 1.5 + (0.2 if by == RUN else 0.85) * columns.height
+    lazy = select_keyed(runs, RUNS, by, read, edits)
+    columns = find_columns(lazy, by, edits, title)
+    width = 1.5 + 0.2 * columns.height if by == RUN else columns.width
     ax = axes.prepare_axes(ax, width=width, height=4.4)
     if not columns.height:
         return axes.show_message(ax, "no runs")
     columns = columns.fit(ax, _THINNEST)
     parts = columns.arrange(ax, _count(columns.place(lazy)))
-    title, left = "Results by run", {"that were cancelled": int(parts["cancelled"].sum())}
+    what, left = "Results by run", {"that were cancelled": int(parts["cancelled"].sum())}
     is_single = by == RUN and columns.each == 1
     if not is_single:
         total = pl.sum_horizontal(RATED)
         others = [pl.lit(0.0).alias(each) for each in _SHOWN if each not in RATED]
         parts = parts.with_columns(pl.col(RATED) / pl.when(total > 0).then(total), *others)
         left["of a part, in an outage, or that did not complete"] = int(parts["left"].sum())
-        title = f"Share of results by {columns.noun}"
+        what = f"Share of results by {columns.noun}"
     shown = [state for state in _SHOWN if (parts[state].sum() or 0) > 0]
     highest = _stack(ax, parts, shown)
     entries = [(STATE_LOOKS[state], state) for state in shown]
@@ -91,13 +94,14 @@ def plot_outcomes(
     axes.frame_values(ax, "evals" if is_single else "")
     columns.label(ax)
     axes.draw_legend(ax, entries)
-    return axes.conclude(ax, title, [*say_left_out("run", left), *columns.notes])
+    notes = [*say_left_out("run", left), *columns.notes]
+    return axes.conclude(ax, what, notes, workflow=columns.workflow)
 
 
 def _count(placed: pl.LazyFrame) -> pl.DataFrame:
     """One row per place ``x``: the results of the runs that count, and the runs that do not."""
     cancelled = (pl.col("status") == "cancelled").fill_null(False)
-    rank = find_standing("workflow") - 4 * is_outage().cast(pl.Int8)
+    rank = find_standing(None, pl.lit(False)) - 4 * was_outage().cast(pl.Int8)
     rank = pl.when(rated_total().is_null()).then(-9).otherwise(rank)
     counts = ~cancelled & (rank == rank.filter(~cancelled).max())
     other = pl.col("total_evals").fill_null(0) - pl.sum_horizontal(*_COUNTS, *_OPEN)

@@ -2,103 +2,98 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from retab_analysis.analysis import summarize_runs
-from retab_analysis.analysis.summaries import find_standing, is_outage
+from retab_analysis.analysis.frames import VERSION
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import RUN, VERSION, Columns, find_runs, say_left_out
+from retab_analysis.plots.columns import Columns, find_rows, say_left_out
 from retab_analysis.plots.palette import BLUE, NEW, QUIET, SKY, Style
-from retab_analysis.vocabulary import rated_total
+from retab_analysis.plots.panels import draw_panels, mark_edits, rate, say_unrated, zoom
+from retab_analysis.schema import RESULTS, RUNS
 
 _THINNEST = 6.0  # pixels of an interval and its gap
-_STEP = 0.05
-_FROM_NOTHING = 0.25  # an axis that would begin lower begins at 0
-_WHOLE = 3
 _MANY = 40  # more points are drawn smaller
+FRAMES = (pl.DataFrame, pl.LazyFrame)
 
 
 def plot_pass_rate(
-    runs: pl.DataFrame | pl.LazyFrame,
-    by: str = "workflow_version_id",
+    frame: pl.DataFrame | pl.LazyFrame,
+    by: str = VERSION,
     *,
     every: str | None = None,
-    scope: str | None = "workflow",
-    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    scope: str | None = None,
+    edits: pl.DataFrame | pl.LazyFrame | None = None,
+    title: str | None = "auto",
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the pass rate of each version, or with ``every`` over time, with its 95 % interval.
 
-    Rates and Wilson intervals come from :func:`retab_analysis.summarize_runs`. A hollow point has
-    only runs in which evals are missing, so its rate may look better or worse than it is. A version
-    without any ended run has no point. Drafts are grey. The newest point has its own colour, and
-    its rate in figures. If there are too many groups to tell apart, neighbours share a place.
+    Rates and Wilson intervals come from :func:`retab_analysis.summarize_runs` or
+    :func:`retab_analysis.summarize_results`, which leave outages out. A hollow point has only runs
+    in which evals are missing, so its rate may look better or worse than it is. A version without
+    any ended run has no point. Drafts are grey. The newest point has its own colour, and its rate
+    in figures. If there are too many groups to tell apart, neighbours share a place.
 
     With ``every``, a point is in the middle of its period, and the interval is a band. With
-    ``versions=``, a dashed line marks the publication of each version. The text ``ax.retab_notes``
-    lists the omissions of the figure.
+    ``edits=``, a dotted line marks each edit, and a published version has its name there. With
+    ``every`` and ``by``, each group has a panel of its own, and a block only its own edits. The
+    text ``ax.retab_notes`` lists the omissions of the figure.
 
     Args:
-        runs: A RUNS frame, ordered in any way.
-        by: The column that makes the groups, your own included.
-        every: Instead of ``by``: the length of a period, as for :func:`summarize_runs` (``"1w"``).
-        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; None for all.
-        versions: A VERSIONS frame, for the versions' numbers.
-        ax: The axes; by default a new figure.
+        frame: A RUNS frame, or a RESULTS frame for groups of results such as ``by="block_id"``.
+        by: The column that makes the groups, your own included. ``"version"`` is the name of the
+            code that ran: ``v5``, ``edit of 29 Nov``; without ``edits=``, ``draft of 29 Nov``.
+        every: Over time: the length of a period, as for :func:`summarize_runs` (``"1w"``).
+        scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; by default whole runs
+            where there are any.
+        edits: An EDITS frame, for the names of versions and blocks, and for the marks of edits.
+        title: A line above the figure: by default the workflow's name if ``edits`` has it, else its
+            id; None for no such line.
+        ax: The axes; by default a new figure. Panels share their room.
 
     Returns:
-        The axes; the versions are at x = 0, 1, …, and periods at matplotlib's dates.
+        The axes, of panels the first ones; the versions are at x = 0, 1, …, and periods at
+        matplotlib's dates.
 
     Raises:
         ConfigError: An argument cannot be used, or it is not a frame.
-        SchemaError: It is not a RUNS frame, or ``versions`` is not a VERSIONS frame.
+        SchemaError: It is not a RUNS or RESULTS frame, or ``edits`` is not an EDITS frame.
 
     Example:
         >>> runs = ra.fetch_runs("wf_invoices", limit=100)
-        >>> axes = ra.plot_pass_rate(runs, versions=ra.fetch_versions("wf_invoices"))
+        >>> axes = ra.plot_pass_rate(runs, edits=ra.fetch_edits("wf_invoices"))
         >>> ra.plot_pass_rate(runs, every="1w").figure.savefig("pass_rate.png")
     """
-    columns, scoped, left = find_runs(runs, by, every, scope, versions)
-    wide = 1.2 + 0.85 * columns.height if every is None else 8.0
+    table = RESULTS if isinstance(frame, FRAMES) and "state" in frame.collect_schema() else RUNS
+    columns, rows, left = find_rows(frame, by, every, scope, edits, title, table)
+    if every is not None and by != VERSION:
+        return draw_panels(ax, columns, rows, scope, left)
+    wide = columns.width if every is None else 8.0
     ax = axes.prepare_axes(ax, width=wide, height=4.4)
     if not columns.height:
-        return axes.show_message(ax, "no runs", say_left_out("run", left))
+        return axes.show_message(ax, f"no {table.name}", say_left_out(table.noun, left))
     columns = columns.fit(ax, _THINNEST)
-    rates = columns.arrange(ax, _rate(columns.place(scoped), scope))
+    rates = columns.arrange(ax, rate(columns.place(rows), "x", columns, scope))
     quiet = _draw(ax, rates, columns)
     columns.label(ax, quiet=quiet)
     aside = "grey: drafts" if quiet else ""
-    if every is not None and _mark_publications(ax, columns):
-        aside = "dashed: published"
-    unrated = rates["n_runs"] - rates["rated_runs"] - rates["n_outages"]
-    reasons = {
-        "in an outage": int(rates["n_outages"].sum()),
-        "that did not complete, or without counts": int(unrated.sum()),
-    }
-    notes = [*say_left_out("run", reasons | left), *columns.notes]
+    if every is not None and columns.edits is not None:
+        aside = "dotted: edits" * mark_edits(ax, columns.edits)
+    notes = [*say_left_out(table.noun, say_unrated(rates) | left), *columns.notes]
     if rates.filter("partial", pl.col("pass_rate").is_not_null()).height:
         notes.append("hollow: only runs in which evals are missing")
-    title = f"Pass rate {columns.title}, 95 % intervals"
-    return axes.conclude(ax, title, notes, aside=aside)
-
-
-def _rate(placed: pl.LazyFrame, scope: str | None) -> pl.DataFrame:
-    is_rated = ~is_outage() & rated_total().is_not_null()
-    best = find_standing(scope or "workflow").filter(is_rated).max()
-    partial = placed.group_by("x").agg(partial=best != _WHOLE).collect()
-    return summarize_runs(placed, "x", scope=scope).collect().join(partial, on="x")
+    what, workflow = f"Pass rate {columns.title}, 95 % intervals", columns.workflow
+    return axes.conclude(ax, what, notes, workflow=workflow, aside=aside)
 
 
 def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     """Returns which points are drawn as drafts."""
     known = rates.drop_nulls("pass_rate")
     places = known["x"].to_list()
-    newest = columns.by in (VERSION, RUN) and places[-1:] == rates["x"].to_list()[-1:]
+    newest = (
+        columns.is_ordered and columns.every is None and places[-1:] == rates["x"].to_list()[-1:]
+    )
     quiet = columns.drafts
     if newest and quiet:
         quiet[-1] = False
@@ -115,12 +110,13 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
         # Intervals are pale: a pale colour is readable on light and dark grounds.
         pale = [(colour, 0.55) for colour in colours]
         ax.vlines(places, low, high, colors=pale, linewidth=3.0 if few else 1.5, zorder=1)
-    ax.plot(places, rate, color=BLUE if is_band else QUIET, linewidth=1 + is_band / 2, zorder=1)
+    if columns.is_ordered:
+        ax.plot(places, rate, color=BLUE if is_band else QUIET, linewidth=1 + is_band / 2, zorder=1)
     sizes = [(70 if few else 12) / (2.2 if colour == QUIET else 1) for colour in colours]
     ground, partial = ax.get_facecolor(), known["partial"]
     fill = [ground if part else each for each, part in zip(colours, partial, strict=True)]
     ax.scatter(places, rate, s=sizes, color=fill, edgecolors=colours, linewidths=1.3, zorder=3)
-    _zoom(ax, known["pass_rate_low"].min(), known["pass_rate_high"].max())
+    zoom(ax, known["pass_rate_low"].min(), known["pass_rate_high"].max())
     axes.frame_values(ax)
     if newest:
         size = 1.1 * axes.measure_font(ax) * 72 / ax.figure.dpi
@@ -129,30 +125,3 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
         said = f"{rate[-1]:.1%}".replace(".0%", "%")
         ax.annotate(said, (places[-1], rate[-1]), (0.8 * size, 0), **place, **words, **axes.plain())
     return quiet
-
-
-def _mark_publications(ax: Axes, columns: Columns) -> int:
-    (first, last), (low, high) = ax.get_xlim(), ax.get_ylim()
-    known = {at: number for number, at in (columns.versions or {}).values()}
-    shown = sorted((at for at in known if at and first <= at <= last), reverse=True)
-    free, size = math.inf, axes.measure_font(ax)
-    points, scale = 0.85 * size * 72 / ax.figure.dpi, ax.bbox.width / (last - first)
-    ax.set_ylim(bottom=low - (high - low) * 1.6 * size / ax.bbox.height * bool(shown))
-    for at in shown:
-        ax.axvline(at, color=QUIET, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
-        name = "" if known[at] is None else f"v{known[at]}"
-        if (free - at) * scale > (len(name) + 1) * 0.6 * size:
-            free, style = at, {"fontsize": points, "color": axes.text_colour(ax), **axes.plain()}
-            ax.annotate(name, (at, low), (3, -1.4 * points), textcoords="offset points", **style)
-    return len(shown)
-
-
-def _zoom(ax: Axes, low: Any, high: Any) -> None:
-    bottom, top = (0.0, 1.0) if low is None or high is None else (low, high)
-    bottom = math.floor(bottom / _STEP) * _STEP
-    top = min(1.0, math.ceil(top / _STEP) * _STEP)
-    bottom = 0.0 if bottom <= _FROM_NOTHING else bottom
-    beyond = 0.03 * (top - bottom)
-    ax.set_ylim(bottom - beyond * (bottom == 0), top + beyond)
-    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

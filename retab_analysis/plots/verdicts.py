@@ -18,10 +18,10 @@ from retab_analysis.analysis.states import combine_results
 from retab_analysis.arguments import check_count
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import Columns, read_versions, say_left_out
+from retab_analysis.plots.columns import find_columns, say_left_out
 from retab_analysis.plots.palette import EDGE, STATE_LOOKS, Style
 from retab_analysis.schema import RESULTS
-from retab_analysis.vocabulary import DECIDED, NOT_PASSING, SAME_EVAL, eval_label
+from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, SAME_EVAL, eval_label
 
 _STATES = (*DECIDED, "error", "mixed", "cancelled", "unscored")
 _CORNER = 0.33
@@ -35,7 +35,8 @@ def plot_verdicts(
     results: pl.DataFrame | pl.LazyFrame,
     *,
     by: str = "run_id",
-    versions: pl.DataFrame | pl.LazyFrame | None = None,
+    edits: pl.DataFrame | pl.LazyFrame | None = None,
+    title: str | None = "auto",
     page: int = 1,
     ax: Axes | None = None,
 ) -> Axes:
@@ -53,8 +54,10 @@ def plot_verdicts(
     Args:
         results: A RESULTS frame, ordered in any way.
         by: The column of ``results`` that makes the grid's columns, in order of appearance:
-            ``run_id``, ``workflow_version_id`` or another, your own included.
-        versions: A VERSIONS frame, for the versions' numbers.
+            ``run_id``, ``version`` (as in :func:`plot_pass_rate`) or another, your own included.
+        edits: An EDITS frame, for the names of versions.
+        title: A line above the figure: by default the workflow's name if ``edits`` has it, else its
+            id; None for no such line.
         page: The page, from 1.
         ax: The axes; by default a new figure.
 
@@ -64,15 +67,15 @@ def plot_verdicts(
 
     Raises:
         ConfigError: An argument cannot be used, or it is not a frame.
-        SchemaError: It is not a RESULTS frame, or ``versions`` is not a VERSIONS frame.
+        SchemaError: It is not a RESULTS frame, or ``edits`` is not an EDITS frame.
 
     Example:
         >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=4))
         >>> ra.plot_verdicts(results, by="run_id").figure.savefig("verdicts.png")
     """
     check_count("page", page, 1)
-    known = read_versions(by, versions)
-    cells = _cells(select_keyed(results, RESULTS, by, NEEDED))
+    read = select_keyed(results, RESULTS, by, NEEDED, edits)
+    cells = _cells(read)
     if cells.is_empty():
         return axes.show_message(axes.prepare_axes(ax), "no results")
     keys = cells.unique("x").sort("x")
@@ -81,7 +84,7 @@ def plot_verdicts(
     cells, notes = _choose_page(cells, min(_MOST_ROWS, axes.count_rows(ax, _ROOM)), page)
     evals = cells.unique("y").sort("y")
     _mesh(ax, cells, keys.height, evals.height)
-    columns = Columns(by, keys.select("key", created_at="opened"), known)
+    columns = find_columns(read.with_columns(created_at=MOMENT), by, edits, title)
     columns.label(ax, room=0.6)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -94,7 +97,8 @@ def plot_verdicts(
     axes.label_rows(ax, names, room=_ROOM)
     if notes:
         axes.say_below(ax, "; ".join(notes))
-    return axes.conclude(ax, f"Verdicts by eval and {columns.noun}", [*notes, *columns.notes])
+    what, notes = f"Verdicts by eval and {columns.noun}", [*notes, *columns.notes]
+    return axes.conclude(ax, what, notes, workflow=columns.workflow)
 
 
 def _choose_page(cells: pl.DataFrame, most: int, page: int) -> tuple[pl.DataFrame, list[str]]:

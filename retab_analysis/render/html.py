@@ -56,12 +56,12 @@ def to_piece(*parts: Document | Part) -> Html:
 
 
 def to_page(document: Document, title: str) -> Html:
-    """A whole page in one file, which loads nothing."""
-    body = tag("main", *_write(document), class_=_ROOT)
+    """A whole page in one file, which loads nothing; ``#eval_…`` opens it at an eval."""
+    body = tag("main", *_write(document, has_ids=True), class_=_ROOT)
     return markup.page(title, tag("style", Html(STYLE)), body)
 
 
-def _write(document: Document) -> Iterator[Html]:
+def _write(document: Document, *, has_ids: bool = False) -> Iterator[Html]:
     context = (tag("span", _write_span(span)) for span in document.context)
     edge = f"border-color:var(--rtd-t-{document.badge_tone})"
     badge = tag("span", document.badge, class_="rtd-badge", style=edge) if document.badge else None
@@ -80,7 +80,7 @@ def _write(document: Document) -> Iterator[Html]:
         yield tag("div", counts, class_="rtd-counts")
     if document.next:
         yield tag("p", "Next: ", write_html_line(document.next))
-    yield from chain.from_iterable(map(write_part, document.parts))
+    yield from chain.from_iterable(write_part(each, has_ids=has_ids) for each in document.parts)
 
 
 def _colour(tone: str) -> str:
@@ -92,18 +92,20 @@ def _write_count(count: Count) -> Html:
     return tag("span", dot, tag("b", f"{count.number:,}"), f" {count.word}")
 
 
-def write_part(part: Part) -> Iterator[Html]:
+def write_part(part: Part, *, has_ids: bool = False) -> Iterator[Html]:
+    """A part; with ids, a browser opens the fold of a row that an address names."""
+    parts = getattr(part, "parts", ())
+    inner = chain.from_iterable(write_part(each, has_ids=has_ids) for each in parts)
     if isinstance(part, Note):
         yield tag("p", write_html_line(part.line))
     elif isinstance(part, ChangeList):
         yield from _write_edits(part)
     elif isinstance(part, DocumentTable):
-        yield tag("div", _write_table(part), class_="rtd-wide")
+        yield tag("div", _write_table(part, has_ids=has_ids), class_="rtd-wide")
     elif isinstance(part, Card):
-        yield write_card(part, chain.from_iterable(map(write_part, part.parts)))
+        yield write_card(part, inner)
     else:
         count = None if part.count is None else tag("b", f" {part.count:,}")
-        inner = chain.from_iterable(map(write_part, part.parts))
         summary = tag("summary", part.title, count)
         # Its key keeps it open in a page in which another one appears before it.
         yield tag("details", summary, *inner, data_key=part.key, class_="rtd-more")
@@ -133,22 +135,28 @@ def _list_differences(differences: tuple[Change, ...]) -> Html:
     return tag("dl", *pairs, class_="rtd-edits")
 
 
-def _write_table(table: DocumentTable) -> Html:
+def _write_table(table: DocumentTable, *, has_ids: bool = False) -> Html:
     has_strips = any(row.strip for row in table.rows)
     titles = [*(column.title for column in table.columns), *(["last runs"] * has_strips)]
     head = (tag("th", title, scope="col") for title in titles)
     first = tag("td")  # above the signs; each has its word
-    rows = [_write_row(row, table.columns, has_strips) for row in table.rows[:ROWS]]
+    rows = [
+        _write_row(row, table.columns, has_strips, has_ids=has_ids) for row in table.rows[:ROWS]
+    ]
     if len(table.rows) > ROWS:
         more = f"… and {len(table.rows) - ROWS:,} more"
         rows.append(tag("tr", tag("td"), tag("td", more, colspan=len(titles))))
     return tag("table", tag("thead", tag("tr", first, *head)), tag("tbody", *rows))
 
 
-def _write_row(row: Row, columns: tuple[ColumnTitle, ...], has_strips: bool) -> Html:
+def _write_row(
+    row: Row, columns: tuple[ColumnTitle, ...], has_strips: bool, *, has_ids: bool
+) -> Html:
     cells = (write_cell(*each) for each in zip(row.cells, columns, strict=True))
     strip = [tag("td", _write_strip(row.strip) if row.strip else None)] if has_strips else []
-    return tag("tr", tag("td", write_sign(row)), *(tag("td", cell) for cell in cells), *strip)
+    others = (tag("td", cell) for cell in cells)
+    named = row.key if has_ids and row.key else None
+    return tag("tr", tag("td", write_sign(row)), *others, *strip, id=named)
 
 
 def write_sign(row: Row) -> Html:

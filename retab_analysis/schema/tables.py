@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
-from operator import and_, or_
+from operator import add, and_, or_
 
 import msgspec
 import polars as pl
@@ -24,7 +24,7 @@ from retab_analysis.schema.table import (
     Strings,
     Table,
 )
-from retab_analysis.vocabulary import DECIDED, TERMINAL, first_that_holds, pass_rate
+from retab_analysis.vocabulary import DECIDED, TERMINAL, first_that_holds, is_outage, pass_rate
 
 
 def _message(path: str) -> pl.Expr:
@@ -55,6 +55,7 @@ _OK = first_that_holds(
     (_STATUS != "completed", False),
     otherwise=reduce(and_, [count == 0 for count in _NOT_PASSING]),
 )
+_RATED = reduce(add, [each.cast(pl.Float64) for each in (*_OUTCOMES, _ERRORS)])
 _PASS_RATE = pass_rate([*_OUTCOMES, _ERRORS])
 _QUEUE_MS = (pl.col("timing.started_at") - pl.col("timing.created_at")).dt.total_milliseconds()
 _SCOPE = first_that_holds(
@@ -116,6 +117,7 @@ RUNS = Table(
         ("total_evals", Int64, "total_evals", "how many evals it has"),
         *_counts(["pending", "queued", "running", "completed", "cancelled"], "lifecycle_counts"),
         ("is_terminal", Boolean, _IS_TERMINAL, "completed, error or cancelled"),
+        ("is_outage", Boolean, is_outage(_ERRORS, _RATED), "half of its evals, 3 or more: errors"),
         ("started_at", Datetime, "timing.started_at", "when it started"),
         ("completed_at", Datetime, "timing.completed_at", "when it ended"),
         ("status_message", String, _message("lifecycle"), "an error's message, or why cancelled"),
@@ -155,6 +157,7 @@ RESULTS = Table(
         ("run_id", String, "workflow_eval_run_id", "the run"),
         ("workflow_version_id", String, None, "the run's version"),
         ("run_scope", String, None, "the run's scope: workflow, block or eval"),
+        ("run_is_outage", Boolean, None, "whether the run was an outage"),
         ("run_created_at", Datetime, None, "when the run was created"),
         ("run_completed_at", Datetime, None, "when the run ended"),
         ("result_id", String, "id", "the result"),
@@ -365,6 +368,7 @@ EDITS = Table(
         ("run_count", Int64, "run_count", "how many runs had it"),
         ("config", String, _json("config_snapshot"), "the configuration, compact JSON"),
         ("workflow_id", String, None, "the workflow"),
+        ("workflow_name", String, None, "its name, if known"),
     ),
 )
 """One row per era of a block's configuration: from one edit to the next."""
@@ -390,6 +394,32 @@ CONFIG_CHANGES = _made_here(
     ("field", String, "a JSON path such as $.config.prompt; $ for a whole block"),
     ("before", String, "the earlier value, JSON, or null"),
     ("after", String, "the later value, JSON, or null"),
+)
+
+_TRIED = "null where it has not run"
+TRIES = _made_here(
+    "tries",
+    "try",
+    ("block_id", String, "the block"),
+    ("block_label", String, "what it is called"),
+    ("name", String, "of this code: v5, or edit of 29 Nov, 19:05"),
+    ("edited_at", Datetime, "when it was edited, if known"),
+    ("words", String, "what differs from the try before, marked"),
+    ("n_evals", Int64, f"evals that ran on it; {_TRIED}"),
+    ("passed", Int64, f"evals that passed; {_TRIED}"),
+    ("failed", Int64, f"evals that failed or were blocked; {_TRIED}"),
+    ("mixed", Int64, f"evals that passed and failed; {_TRIED}"),
+    ("error", Int64, f"evals that ended in an error; {_TRIED}"),
+    ("mended", Int64, f"evals that pass, and did not at the try before; {_TRIED}"),
+    ("mended_of", Int64, f"evals that ran, and did not pass at the try before; {_TRIED}"),
+    ("broke", Int64, f"evals that do not pass, and did at the try before; {_TRIED}"),
+    ("is_present", Boolean, "whether it is the block's present code"),
+    ("versions", Int64s, "the versions that have it"),
+    ("first_run_at", Datetime, "when it ran first"),
+    ("last_run_at", Datetime, "when it ran last"),
+    ("code", String, "the fingerprint of its results, or null"),
+    ("config", String, "the configuration, compact JSON, or null"),
+    ("workflow_id", String, "the workflow"),
 )
 
 _SETTLED = "results that passed, failed or were blocked"

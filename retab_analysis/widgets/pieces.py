@@ -310,7 +310,7 @@ class _Renderer:
         for (block, *_), rows in changes.group_by("block_id", maintain_order=True):
             called = names.name(None if block is None else str(block))
             inner.append(tag("div", tag("b", called), role="heading", aria_level=4))
-            inner += write_part(ChangeList(mark_changes(rows)))
+            inner += write_part(ChangeList(mark_changes(rows, values=self.state.values)))
         told = inner or [tag("p", "No block differs.")]
         return write_card(
             _name_card(Span("Edited", "strong"), f" between {before} and {now}"), told

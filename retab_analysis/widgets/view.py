@@ -26,9 +26,8 @@ from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.export import write_csv
 from retab_analysis.fetch import cancel_runs
-from retab_analysis.fetch.default_client import client_or_default
 from retab_analysis.fetch.lists import read_link, resolve_workflow
-from retab_analysis.fetch.params import RunList, Runs, check_text
+from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_default
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import in_kernel, say
 from retab_analysis.schema import COMPARISON

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 from support.examples import examples
 from support.frames import many, result, results
-from support.inside import NOT_PASSING, RATED, STATES, pass_rate
+from support.inside import NOT_PASSING, RATED, STATES
 
 from retab_analysis import SchemaError, summarize_results
 
@@ -20,6 +20,7 @@ COUNTS = (*RATED, "cancelled")
 SCHEMA = {
     "n_results": pl.Int64(),
     **dict.fromkeys(COUNTS, pl.Int64()),
+    **dict.fromkeys(("rated_evals", "n_in_outages", "n_left_out"), pl.Int64()),
     **dict.fromkeys(("pass_rate", "pass_rate_low", "pass_rate_high"), pl.Float64()),
     **dict.fromkeys(("duration_ms_p50", "duration_ms_p95"), pl.Float64()),
 }
@@ -33,7 +34,7 @@ def test_a_group_has_its_counts_its_rate_and_how_long_it_takes() -> None:
         result("e3", "novel", 3, block_id="extract", duration_ms=None),
         *many("e4", "PFFF", block_id="classify", duration_ms=None),
     ]
-    found = summarize_results(results(*rows))
+    found = summarize_results(results(*rows).with_columns(run_scope=pl.lit("workflow")))
     assert found.schema == {"block_id": pl.String(), **SCHEMA}
     first, second = found.iter_rows(named=True)
     assert (first["block_id"], first["failed"], first["pass_rate"]) == ("classify", 3, 0.25)
@@ -42,7 +43,7 @@ def test_a_group_has_its_counts_its_rate_and_how_long_it_takes() -> None:
     assert second["pass_rate"] == 0.5
     low, high = proportion_confint(3, 6, method="wilson")
     assert (second["pass_rate_low"], second["pass_rate_high"]) == pytest.approx((low, high))
-    assert (second["duration_ms_p50"], second["duration_ms_p95"]) == pytest.approx((1000, 2300))
+    assert (second["duration_ms_p50"], second["duration_ms_p95"]) == pytest.approx((1000, 2400))
 
 
 @pytest.mark.parametrize("by", [["state", "duration_ms"], ["block_id", "model"], ["day"], ["half"]])
@@ -101,7 +102,8 @@ def test_the_groups_add_up_to_the_frame(rows: list[Any], by: list[str]) -> None:
     assert found["n_results"].sum() == frame.height
     for state in COUNTS:
         assert found[state].sum() == frame.filter(state=state).height
-    assert found["pass_rate"].equals(found.select(pass_rate()).to_series(), check_names=False)
+    parts = pl.sum_horizontal("rated_evals", "n_in_outages", "n_left_out")
+    assert found.select(parts).to_series().equals(found["n_results"], check_names=False)
     failing = found.select(pl.sum_horizontal(NOT_PASSING)).to_series()
     assert failing.is_sorted(descending=True)
     rated = found.drop_nulls("pass_rate")

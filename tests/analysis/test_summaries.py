@@ -15,7 +15,8 @@ from retab_analysis import ConfigError
 
 SUMMARY = {
     "workflow_version_id": pl.String,
-    **dict.fromkeys(("n_runs", "ok_runs", "rated_runs", "n_outages", "total_evals"), pl.Int64),
+    **dict.fromkeys(("n_runs", "ok_runs", "rated_runs", "n_outages", "n_left_out"), pl.Int64),
+    "total_evals": pl.Int64,
     **dict.fromkeys(("passed", "failed", "blocked", "error", "cancelled"), pl.Int64),
     "rated_evals": pl.Int64,
     **dict.fromkeys(("pass_rate", "pass_rate_low", "pass_rate_high"), pl.Float64),

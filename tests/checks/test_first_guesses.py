@@ -38,6 +38,7 @@ WORKING = [
     (f'ra.fetch_config_changes({CLAIMS!r}, "v1", "published")', "answer.height"),
     (f"ra.check({CLAIMS!r})", "answer.gate().exit_code == 1"),
     (f'ra.check({CLAIMS!r}, baseline="v1", candidate="v2")', "' from v1 to v2' in answer.headline"),
+    (f'ra.tries({CLAIMS!r}, "extract_claim")', "answer.frame.height > 0"),
     (f"ra.overview({CLAIMS!r})", "answer.workflow.height == 1"),
     (f"ra.start_runs({CLAIMS!r}, evals={EVAL!r})", "answer.height == 1"),
     (f'ra.fetch_runs("wf_claims", eval_id={ALONE!r})', "answer.height > 0"),

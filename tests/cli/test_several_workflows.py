@@ -41,7 +41,7 @@ def test_the_gravest_exit_code_is_that_of_all(
     assert out[green:].startswith(f"{UNRUN}:\n○ ")
     assert out[red:].startswith(f"{RED}:\n✗ ")
     assert out.count(f"{UNRUN}:\n") == 1
-    assert err.endswith("2 workflows: 1 failing, 1 undecided.\n")
+    assert err.endswith("2 workflows: 1 failing, 1 undecided.\nFailing: wf_invoices.\n")
 
 
 def test_one_that_cannot_be_asked_keeps_no_other_back(
@@ -92,3 +92,42 @@ def test_which_are_meant_has_to_be_said(
     assert "name the workflows, or give --all instead" in capsys.readouterr().err
     assert main(["check", "--all", UNRUN], session) == 4
     assert "name the workflows, or give --all instead" in capsys.readouterr().err
+
+
+def test_one_page_of_all_and_the_exit_code(
+    session: Session, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["report", "--all", "week.html"], session) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("Failing: Invoices")
+    page = (tmp_path / "week.html").read_text("utf-8")
+    assert "3 of 4 workflows have broken evals" in page.replace("<b>", "").replace("</b>", "")
+    assert main(["report", "--all", "--markdown", "-q"], session) == 1
+    assert main(["report", "--all", "--markdown"], session) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("**✗ 3 of 4 workflows have broken evals**")
+    assert out.rstrip().splitlines()[-1].startswith("Failing: Invoices")
+    for line, said in (
+        (["report", "--all"], "name a file, .md or .html, or give --markdown"),
+        (["report", "--all", RED, "week.html"], "--all: leave the workflow out"),
+        (["report", "--all", "week.html", "--baseline", "v4"], "--all asks each workflow"),
+        (["report", RED], "name a file"),
+        (["report"], "name the workflow, or give --all instead"),
+    ):
+        assert main(line, session) == 4
+        assert said in capsys.readouterr().err
+
+
+def test_an_index_lies_beside_the_reports(
+    session: Session, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["check", UNRUN, RED, "wf_nowhere", "--report", "{workflow}.html"], session) == 1
+    err = capsys.readouterr().err
+    assert err.splitlines()[-1] == f"Failing: {RED}."
+    index = (tmp_path / "index.html").read_text("utf-8")
+    for each in (UNRUN, RED):
+        assert f'href="{each}.html"' in index
+        assert (tmp_path / f"{each}.html").exists()
+    assert index.index(f"{RED}.html") < index.index(f"{UNRUN}.html")  # the worst first
+    assert "1 workflow could not be read" in index
+    assert "Not read" in index

@@ -14,6 +14,7 @@ from support.inside import (
     Gate,
     OpenedDocument,
     Overview,
+    Tries,
     View,
 )
 
@@ -43,7 +44,7 @@ def test_every_parameter_is_explained_where_it_stands(name: str) -> None:
 
 
 # What public functions give back, beside frames.
-GIVEN = (Comparison, Gate, Overview, OpenedDocument, View)
+GIVEN = (Comparison, Gate, Overview, OpenedDocument, Tries, View)
 
 
 @pytest.mark.parametrize("kind", [ra.Archive, ra.Client, ra.Sandbox, type(ra.schema.RUNS), *GIVEN])

@@ -14,7 +14,7 @@ import retab_analysis as ra
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("**/*.md"))
 FRAMES = ["runs", "results", "evals", "workflows", "versions", "edits"]
-FRAMES += ["config_changes", "comparison"]
+FRAMES += ["config_changes", "tries", "comparison"]
 # Made by docs/conf.py: copies of these notebooks, and a page of columns for each frame.
 MADE = {f"generated/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
 MADE |= {f"generated/{frame}.md" for frame in FRAMES}

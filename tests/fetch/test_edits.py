@@ -36,6 +36,7 @@ def test_an_era_lasts_from_one_edit_to_the_next(api: LetteredApi) -> None:
         {
             "block_id": "extract",
             "block_label": "Extract",
+            "name": ["v1", "edit of 4 Apr", "v2"][at],
             "first_seen_at": FIRST + 3 * at * DAY - HOUR,
             "last_seen_at": FIRST + (3 * at + 2) * DAY + HOUR * (at == 2),
             "config_fingerprint": f"mark extract {'ABC'[at]}",
@@ -44,11 +45,14 @@ def test_an_era_lasts_from_one_edit_to_the_next(api: LetteredApi) -> None:
             "is_published": at == 2,
             "run_count": 3,
             "workflow_id": FLOW,
+            "workflow_name": "Letters",
         }
         for at in (2, 1, 0)  # the last of them is the draft now, an hour after the newest run
     ]
     assert [json.loads(each)["prompt"][-1] for each in found["config"]] == ["C", "B", "A"]
-    assert api.asked == ["GET /v1/workflows/blocks", f"GET {history('extract')}"]
+    assert api.asked == [
+        *("GET /v1/workflows/blocks", f"GET {history('extract')}", "GET /v1/workflows")
+    ]
 
 
 def history(block: str) -> str:

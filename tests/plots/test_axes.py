@@ -15,6 +15,7 @@ from support.inside import Comparison, compare
 from support.plotted import (
     ALL,
     HOSTILE,
+    OF_RUNS,
     Plot,
     figure_of,
     some,
@@ -51,7 +52,7 @@ def test_pyplot_is_not_even_imported() -> None:
 
 @pytest.mark.parametrize("plot", ALL)
 def test_names_are_drawn_as_they_are(plot: Plot) -> None:
-    how = {"by": "workflow_version_id"} if plot is plot_outcomes else {}
+    how = {"by": "trigger_type"} if plot in OF_RUNS else {}
     ax = plot(some(plot, list(HOSTILE)), **how)
     figure_of(ax).canvas.draw()
     said = " ".join(" ".join(texts(ax)).split())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import polars as pl
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
@@ -12,10 +11,10 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 from support.frames import many, result, results
-from support.inside import VERSIONS, Comparison, compare
+from support.inside import Comparison, compare
 from support.plotted import legend_texts, notes_of, texts, title_of
 
-from retab_analysis import SchemaError, plot_comparison
+from retab_analysis import plot_comparison
 
 
 def broken(blocks: dict[str, str], *, before: str = "passed") -> Comparison:
@@ -119,13 +118,6 @@ def test_sides_are_called_as_in_the_verdict() -> None:
     first, last = (results(*many("e", "P", at, workflow_version_id=f"v_{at}")) for at in (1, 2))
     made = compare(first, last)
     assert legend_texts(plot_comparison(made)) == ["before", "v_2"]
-    row = dict.fromkeys(VERSIONS.schema) | {"workflow_version_id": "v_2", "version": 5}
-    versions = pl.DataFrame([row], schema=VERSIONS.schema)
-    assert legend_texts(plot_comparison(made, versions=versions.lazy())) == ["before", "v5"]
-    none = plot_comparison(made, versions=versions.clear())
-    assert legend_texts(none) == ["before", "draft of 20 May"]
-    with pytest.raises(SchemaError, match="not a VERSIONS frame"):
-        plot_comparison(made, versions=first)
 
 
 def test_blocks_that_cannot_be_compared_are_in_the_notes() -> None:

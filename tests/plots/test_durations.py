@@ -30,8 +30,8 @@ def test_the_queue_and_the_execution_are_two_panels() -> None:
     )
     ax = plot_durations(frame)
     queue = queue_of(ax)
-    assert (ax.get_ylabel(), queue.get_ylabel()) == ("execution\n[min]", "queue\n[s]")
-    assert texts(ax)[:2] == ["v1\n19 May", "v2\n20 May"]
+    assert (ax.get_ylabel(), queue.get_ylabel()) == ("execution\n[min]", "queue\n[min]")
+    assert texts(ax)[:2] == ["draft of\n19 May", "draft of\n20 May"]
     assert queue.get_title(loc="left") == "Duration of runs by version"
     assert legend_texts(queue) == ["median", "p95"]
     assert legend_texts(ax) == []
@@ -46,7 +46,7 @@ def test_the_numbers_are_those_of_the_summary() -> None:
         *(run(f"b{at}", 2, duration_ms=700 * at, workflow_version_id="v2") for at in range(1, 30)),
         run("block", 2, duration_ms=10**6, scope="block"),
     )
-    ax, summary = plot_durations(frame), summarize_runs(frame, scope="workflow")
+    ax, summary = plot_durations(frame, scope="workflow"), summarize_runs(frame, scope="workflow")
     for panel, part in ((ax, "duration_ms"), (queue_of(ax), "queue_ms")):
         unit = 1000 if panel.get_ylabel().endswith("[s]") else 1
         wanted = {
@@ -63,7 +63,7 @@ def test_the_numbers_are_those_of_the_summary() -> None:
 def test_a_scope_is_chosen_as_for_the_pass_rate() -> None:
     frame = runs(run("w", 1, duration_ms=60_000), run("e", 2, duration_ms=2_000, scope="eval"))
     assert lines(plot_durations(frame, scope="eval"))["median"] == [2]
-    assert lines(plot_durations(frame, scope=None))["median"] == [31]
+    assert lines(plot_durations(frame))["median"] == [60]
     none = plot_durations(frame, scope="block")
     assert texts(none) == ["no runs\nleft out: 2 runs of another scope"]
     with pytest.raises(ConfigError, match="scope must be"):
@@ -80,7 +80,7 @@ def test_over_time_a_period_is_at_its_middle() -> None:
     assert title_of(queue_of(ax)) == "Duration of runs over time"
     figure_of(ax).canvas.draw()
     days = [each.get_text() for each in ax.get_xticklabels()]
-    assert "1 Jun" in days
+    assert "5 Jun" in days
     assert all(each.split()[1] in ("May", "Jun") for each in days)
     with pytest.raises(ConfigError, match="every must be"):
         plot_durations(frame, every="soon")
@@ -88,14 +88,15 @@ def test_over_time_a_period_is_at_its_middle() -> None:
         plot_durations(frame, every="1w", by="trigger_type")
 
 
-def test_a_time_that_is_far_longer_does_not_flatten_the_others() -> None:
+def test_both_panels_have_one_unit_and_leave_outages_out() -> None:
     usual = [run(f"r{at}", at, duration_ms=60_000, workflow_version_id=f"v{at}") for at in range(4)]
-    ax = plot_durations(runs(*usual))
-    assert (ax.get_ylabel(), ax.get_yscale()) == ("execution\n[s]", "linear")
-    assert ax.get_ylim()[0] == 0
-    ax = plot_durations(runs(*usual, run("late", 5, duration_ms=3_600_000)))
-    assert (ax.get_ylabel(), ax.get_yscale()) == ("execution\n(log)", "log")
-    assert [each.get_text() for each in ax.get_yticklabels()] == ["1 min", "5 min", "20 min", "1 h"]
+    outage = run("outage", 4, duration_ms=7_200_000, error=9, workflow_version_id="v3")
+    ax = plot_durations(runs(*usual, run("late", 5, queue_ms=3_600_000), outage))
+    for panel, what in ((ax, "execution"), (queue_of(ax), "queue")):
+        assert (panel.get_ylabel(), panel.get_yscale()) == (f"{what}\n[min]", "linear")
+        assert panel.get_ylim()[0] == 0
+    assert max(lines(ax)["p95"]) == 1
+    assert notes_of(ax)[0].startswith("left out: 1 run in an outage")
 
 
 @pytest.mark.parametrize(("most", "unit"), [(900, "ms"), (5000, "s"), (10**7, "h"), (-5, "ms")])
@@ -107,7 +108,7 @@ def test_durations_choose_a_unit(most: int, unit: str) -> None:
 
 def test_what_has_no_durations_yet_says_so() -> None:
     ax = plot_durations(runs(run("a", 1, duration_ms=None, queue_ms=100)))
-    assert texts(ax) == ["v1\n19 May", "no execution times yet"]
+    assert texts(ax) == ["draft of\n19 May", "no execution times yet"]
     assert queue_of(ax).get_ylabel() == "queue\n[ms]"
     assert notes_of(ax)[0] == "left out: 1 run without a duration"
 

@@ -10,9 +10,7 @@ import matplotlib as mpl
 import pytest
 from matplotlib.font_manager import findfont, get_font
 from support.inside import choose_families, shorten_names
-from support.plotted import ALL, Plot, figure_of, notes_of, some, version
-
-from retab_analysis import plot_outcomes
+from support.plotted import ALL, OF_RUNS, Plot, figure_of, notes_of, some, version
 
 
 @pytest.mark.parametrize("limit", [8, 16, 28])
@@ -49,7 +47,7 @@ def test_a_script_that_no_font_has_is_boxes_and_one_warning(plot: Plot) -> None:
     assert shorten_names(names) == ["□ a", "□ b", "c"]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        how = {"by": "workflow_version_id"} if plot is plot_outcomes else {}
+        how = {"by": "trigger_type"} if plot in OF_RUNS else {}
         ax = plot(some(plot, names), **how)
         figure_of(ax).canvas.draw()
     said = "no installed font has some of the characters in the names, drawn as boxes"

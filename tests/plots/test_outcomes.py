@@ -77,11 +77,11 @@ def test_outcomes_by_version_are_shares() -> None:
         run("r3", 3, passed=0, error=5, total_evals=5, workflow_version_id="v2"),
         run("r4", 4, passed=0, total_evals=0, workflow_version_id="v3"),
     )
-    ax = plot_outcomes(frame, by="workflow_version_id")
+    ax = plot_outcomes(frame, by="version")
     drawn = heights(ax)
     assert drawn == {"passed": [7 / 8, 0, 0], "failed": [1 / 8, 0, 0], "error": [0, 1, 0]}
     labels = [each.get_text() for each in ax.get_xticklabels()]
-    assert labels == ["v1\n19 May", "v2\n21 May", "v3\n22 May"]
+    assert labels == [f"draft of\n{day} May" for day in (19, 21, 22)]
     assert title_of(ax) == "Share of results by version"
     assert ax.get_yticks()[-1] == 1
 
@@ -101,7 +101,7 @@ def test_outcomes_by_version_are_shares() -> None:
 )
 def test_no_bar_reads_as_a_lower_pass_rate(other: dict[str, object]) -> None:
     frame = runs(run("whole", 1, passed=90, failed=10), other)
-    ax = plot_outcomes(frame, by="workflow_version_id")
+    ax = plot_outcomes(frame, by="version")
     assert heights(ax)["passed"] == summarize_runs(frame)["pass_rate"].to_list() == [0.9]
     assert len(marks(ax)) == (other["status"] == "cancelled")
     (note,) = notes_of(ax)
@@ -114,7 +114,7 @@ def test_of_runs_that_all_lack_something_the_best_are_drawn() -> None:
         run("outage", 2, passed=0, error=10, workflow_version_id="v2"),
         run("going", 3, status="running", passed=3, failed=1, running=9, workflow_version_id="v3"),
     )
-    drawn = heights(plot_outcomes(frame, by="workflow_version_id"))
+    drawn = heights(plot_outcomes(frame, by="version"))
     assert drawn == {"passed": [0.5, 0, 0.75], "failed": [0.5, 0, 0.25], "error": [0, 1, 0]}
 
 

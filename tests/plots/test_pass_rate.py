@@ -14,9 +14,8 @@ from matplotlib.colors import same_color
 from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
-from support.frames import START, run, runs
-from support.inside import VERSIONS
-from support.plotted import Plot, notes_of, texts, title_of
+from support.frames import START, edits, result, results, run, runs
+from support.plotted import OF_FRAMES, Plot, notes_of, some, texts, title_of
 
 from retab_analysis import (
     ConfigError,
@@ -24,6 +23,7 @@ from retab_analysis import (
     plot_durations,
     plot_outcomes,
     plot_pass_rate,
+    summarize_results,
     summarize_runs,
 )
 
@@ -36,8 +36,8 @@ def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:
         run("r4", 4, workflow_version_id="c", passed=None, failed=None, blocked=None, error=None),
         run("r5", 5, workflow_version_id="d", passed=1, scope="eval"),
     )
-    ax = plot_pass_rate(frame)
-    assert texts(ax) == ["b\n19 May", "a\n21 May", "c\n22 May", *percents(ax)]
+    ax = plot_pass_rate(frame, scope="workflow")
+    assert texts(ax) == ["draft of\n19 May", "draft of\n21 May", "draft of\n22 May", *percents(ax)]
     assert (title_of(ax), ax.get_xlabel()) == ("Pass rate by version, 95 % intervals", "")
     assert list(ax.lines[0].get_xdata()) == [0, 1]
     assert points_of(ax) == pytest.approx([0.9, 0.5])
@@ -45,10 +45,11 @@ def test_the_pass_rate_has_wilson_intervals_in_order_of_appearance() -> None:
     ends = [tuple(segment[:, 1]) for segment in intervals.get_segments()]
     wilson = [proportion_confint(k, n, method="wilson") for k, n in ((18, 20), (5, 10))]
     assert ends == [pytest.approx(each) for each in wilson]
-    assert "d\n23 May" in texts(plot_pass_rate(frame, scope=None))
+    assert "draft of\n23 May" in texts(plot_pass_rate(frame))
     none = plot_pass_rate(frame, scope="block")
     assert texts(none) == ["no runs\nleft out: 5 runs of another scope"]
-    left = "left out: 1 run that did not complete, or without counts, 1 run of another scope"
+    left = "left out: 1 run of a part, that did not complete, or without counts, "
+    left += "1 run of another scope"
     assert notes_of(ax) == (left,)
 
 
@@ -65,10 +66,9 @@ def test_the_rates_are_those_of_the_summary(scope: str | None) -> None:
         run("r4", 4, passed=4, failed=None, workflow_version_id="v3"),
     )
     ax = plot_pass_rate(frame, scope=scope)
-    summary = summarize_runs(frame, scope=scope)
+    summary = summarize_runs(frame, "version", scope=scope)
     assert points_of(ax) == summary["pass_rate"].drop_nulls().to_list()
-    labels = [each.get_text().split("\n") for each in ax.get_xticklabels()]
-    assert [label[0] for label in labels] == summary["workflow_version_id"].to_list()
+    assert len(ax.get_xticklabels()) == summary.height
 
 
 def test_an_outage_and_what_did_not_complete_are_in_neither_rate() -> None:
@@ -82,14 +82,14 @@ def test_an_outage_and_what_did_not_complete_are_in_neither_rate() -> None:
     )
     ax = plot_pass_rate(frame)
     assert points_of(ax) == [0.97, 0.5]
-    summary = summarize_runs(frame)
+    summary = summarize_runs(frame, "version")
     assert summary["pass_rate"].to_list() == [0.97, 0.5]
     assert summary["n_outages"].to_list() == [1, 1]
     assert summary["rated_runs"].to_list() == [1, 1]
     weekly = summarize_runs(frame, None, every="1w")
     assert weekly["n_outages"].to_list() == [2]
     assert weekly["pass_rate"].to_list() == [99 / 104]
-    assert notes_of(ax)[0].startswith("left out: 2 runs in an outage, 1 run that did not complete")
+    assert notes_of(ax)[0].startswith("left out: 2 runs in an outage, 2 runs ")
 
 
 def partial(run_id: str, day: int, **more: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_a_partial_run_does_not_embellish_a_version_that_has_a_complete_one(
     ax = plot_pass_rate(runs(whole, partial("part", 2, passed=32, failed=1, **more)))
     assert points_of(ax) == [pytest.approx(75 / 95)]
     assert hollow_points(ax) == []
-    assert notes_of(ax) == ("left out: 1 run that did not complete, or without counts",)
+    assert notes_of(ax)[0].startswith("left out: 1 run of a part, that did not complete")
 
 
 def test_a_version_of_partial_runs_alone_has_a_hollow_point() -> None:
@@ -141,14 +141,13 @@ def hollow_points(ax: Axes) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for (x, y), fill in both if same_color(fill, ax.get_facecolor())]
 
 
+ERAS = (("a", -3, [1]), ("b", -3, [1, 2]), ("a", 1, []), ("a", 2, [2]), ("b", 3, []))
+
+
 def test_drafts_are_quiet_and_the_newest_has_its_value() -> None:
-    ids = ["ver_1", "draft_2026_05_20", "ver_2", "draft_2026_05_22"]
-    frame = runs(
-        *(run(each, at, passed=9, workflow_version_id=each) for at, each in enumerate(ids))
-    )
-    both = pl.concat([versions(workflow_version_id=f"ver_{at}", version=at) for at in (1, 2)])
-    ax = plot_pass_rate(frame, versions=both)
-    assert texts(ax)[:4] == ["v1\n18 May", "\n19 May", "v2\n20 May", "draft\n21 May"]
+    frame = runs(*(run(f"r{at}", at, passed=9) for at in range(4)))
+    ax = plot_pass_rate(frame, edits=edits(*ERAS))
+    assert texts(ax)[:4] == ["v1\n18 May", "\n19 May", "v2\n20 May", "edit of\n21 May"]
     first, quiet, second, newest = map(tuple, scattered(ax).get_facecolor())
     assert first == second != quiet
     assert newest not in (first, quiet)
@@ -156,40 +155,44 @@ def test_drafts_are_quiet_and_the_newest_has_its_value() -> None:
     assert sizes[1] < sizes[0] == sizes[2] == sizes[3]
     (value,) = ax.texts
     assert (value.get_text(), value.xy) == ("100%", (3, 1.0))
-    wide = plot_pass_rate(frame, versions=both, ax=Figure(figsize=(9, 4)).subplots())
+    wide = plot_pass_rate(frame, edits=edits(*ERAS), ax=Figure(figsize=(9, 4)).subplots())
     assert wide.get_title(loc="right") == "grey: drafts"
-    by_trigger = plot_pass_rate(frame, by="trigger_type")
-    assert not by_trigger.texts
-    assert title_of(by_trigger) == "Pass rate by trigger_type, 95 % intervals"
 
 
-def versions(**more: Any) -> pl.DataFrame:
-    row = {
-        "workflow_version_id": "ver_1171a6f7",
-        "version": 5,
-        "description": "Rounding tolerance",
-        "published_at": START,
-        "is_current": True,
-        "workflow_id": "wf",
-    }
-    return pl.DataFrame([row | more], schema=VERSIONS.schema)
+def test_categories_have_no_line_between_them() -> None:
+    frame = runs(run("r1", 1, target_block_id="a"), run("r2", 2, target_block_id="b"))
+    ax = plot_pass_rate(frame, by="target_block_id", edits=edits(*ERAS))
+    assert not ax.lines
+    assert not ax.texts
+    assert title_of(ax) == "Pass rate by block, 95 % intervals"
+    names = [each.get_text() for each in ax.get_xticklabels()]
+    assert names == ["label of a", "label of b"]
 
 
 @pytest.mark.parametrize("plot", [plot_pass_rate, plot_outcomes, plot_durations])
-def test_versions_have_their_number(plot: Plot) -> None:
-    frame = runs(run("a", 1, workflow_version_id="ver_1171a6f7"), run("b", 2))
-    for known in (versions(), versions(published_at=None).lazy()):
-        ax = plot(frame, by="workflow_version_id", versions=known)
+@pytest.mark.parametrize("by", ["version", "workflow_version_id"])
+def test_no_label_of_a_version_is_an_id(plot: Plot, by: str) -> None:
+    frame = runs(run("a", 0, workflow_version_id="ver_1171a6f7"), run("b", 3))
+    for known, first, last in ((None, "draft of", "draft of"), (edits(*ERAS), "v1", "edit of")):
+        ax = plot(frame, by=by, edits=known)
         names = [each.get_text().split("\n")[0] for each in ax.get_xticklabels()]
-        assert names == ["v5", "draft"]
+        assert names == ([first, last] if plot is plot_outcomes or last != first else names)
+    with pytest.raises(SchemaError, match="edits is not an EDITS frame"):
+        plot(frame, by=by, edits=frame)
 
 
-@pytest.mark.parametrize("plot", [plot_pass_rate, plot_outcomes, plot_durations])
-def test_numbers_of_versions_are_for_versions_only(plot: Plot) -> None:
-    with pytest.raises(ConfigError, match="by must be 'workflow_version_id', got 'run_id'"):
-        plot(runs(run("a", 1)), by="run_id", versions=versions())
-    with pytest.raises(SchemaError, match="not a VERSIONS frame"):
-        plot(runs(run("a", 1)), by="workflow_version_id", versions=runs())
+@pytest.mark.parametrize("plot", OF_FRAMES)
+def test_a_figure_names_its_workflow(plot: Plot) -> None:
+    frame = some(plot, ["a", "b"])
+    assert plot(frame).get_figure(True).axes[-1].get_title().strip() == "wf"
+    for title, said in (("auto", "Letters"), ("My title", "My title"), (None, "")):
+        ax = plot(frame, edits=edits(*ERAS), title=title)
+        assert ax.get_figure(True).axes[-1].get_title().strip() == said
+    two = pl.concat([frame, frame.with_columns(workflow_id=pl.lit("wf_2"), run_id="run_id")])
+    two = two.with_columns(pl.concat_str("run_id", "workflow_id"))
+    assert plot(two).get_figure(True).axes[-1].get_title().strip() in ("2 workflows",)
+    with pytest.raises(ConfigError, match="title must be a text or None"):
+        plot(frame, title=3)
 
 
 def over_time(ax: Axes) -> list[tuple[float, float]]:
@@ -208,7 +211,7 @@ WEEKS = [
 
 def test_over_time_x_is_dates_and_the_interval_a_band() -> None:
     ax = plot_pass_rate(runs(*WEEKS), every="1w")
-    weekly = summarize_runs(runs(*WEEKS), None, every="1w", scope="workflow")
+    weekly = summarize_runs(runs(*WEEKS), None, every="1w")
     middles = [each + timedelta(days=3.5) for each in weekly["period_start"]]
     points = over_time(ax)
     assert [num2date(x) for x, _ in points] == middles
@@ -228,18 +231,14 @@ def tick_names(ax: Axes) -> list[str]:
     return [each.get_text() for each in ax.get_xticklabels() if each.get_text()]
 
 
-def test_over_time_published_versions_are_marks() -> None:
-    marks = pl.concat(
-        versions(workflow_version_id=f"v{at}", version=at, published_at=START + timedelta(days=day))
-        for at, day in ((1, -50), (2, 9), (3, 15))
-    )
-    ax = plot_pass_rate(runs(*WEEKS), every="1w", versions=marks)
-    dashed = [each for each in ax.get_lines() if each.get_linestyle() == "--"]
-    assert [num2date(each.get_xdata()[0]) for each in dashed] == [
-        START + timedelta(days=day) for day in (15, 9)
+def test_over_time_edits_are_marks_and_published_versions_have_names() -> None:
+    known = edits(("a", -50, [1]), ("a", 9, [2]), ("a", 12, []), ("a", 15, [3]))
+    ax = plot_pass_rate(runs(*WEEKS), every="1w", edits=known)
+    dotted = [each for each in ax.get_lines() if each.get_linestyle() not in ("-", "None")]
+    assert [num2date(each.get_xdata()[0]) for each in dotted] == [
+        START + timedelta(days=day) for day in (15, 12, 9)
     ]
-    assert {"v2", "v3"} <= set(texts(ax))
-    assert "v1" not in texts(ax)  # before what is drawn
+    assert [each.get_text() for each in ax.texts] == ["v3", "v2"]
 
 
 def test_a_single_period_has_its_interval_all_the_same() -> None:
@@ -247,3 +246,28 @@ def test_a_single_period_has_its_interval_all_the_same() -> None:
     (interval,) = (each for each in ax.collections if isinstance(each, LineCollection))
     low, high = proportion_confint(8, 10, method="wilson")
     assert [y for _, y in interval.get_segments()[0]] == pytest.approx([low, high])
+
+
+def test_with_a_group_and_a_period_each_group_has_a_panel() -> None:
+    rows = [
+        result(f"e{at}", state, day, block_id="ab"[at % 2], run_scope="workflow")
+        for day in (0, 1, 8, 15)
+        for at, state in enumerate(("passed", "failed", "passed", "passed"))
+    ]
+    known = edits(("a", 2, [1]), ("b", 9, []))
+    frame = results(*rows)
+    ax = plot_pass_rate(frame, by="block_id", every="1w", edits=known)
+    panels = ax.get_figure(True).axes
+    assert [each.texts[0].get_text() for each in panels] == ["label of a", "label of b"]
+    assert [each.texts[1].get_text() for each in panels] == ["100%", "50%"]
+    summary = summarize_results(frame, every="1w")
+    for panel, block in zip(panels, "ab", strict=True):
+        drawn = panel.lines[0].get_ydata()
+        assert list(drawn) == summary.filter(block_id=block)["pass_rate"].to_list()
+        marks = [each for each in panel.get_lines() if each.get_linestyle() not in ("-", "None")]
+        assert [num2date(each.get_xdata()[0]) for each in marks] == [
+            START + timedelta(days=2 if block == "a" else 9)
+        ]
+    assert title_of(ax) == "Pass rate by block over time; dotted: edits"
+    assert {each.get_ylim() for each in panels} == {ax.get_ylim()}
+    assert points_of(plot_pass_rate(frame, every="1w")) == [0.75, 0.75, 0.75]

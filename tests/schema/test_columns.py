@@ -149,14 +149,14 @@ def default_of(field: Any) -> Any:
 RUNS_COLUMNS = """
 run_id status passed failed blocked error pass_rate ok duration_ms queue_ms created_at
 workflow_version_id workflow_id scope eval_id target_type target_block_id trigger_type total_evals
-pending queued running completed cancelled is_terminal started_at completed_at status_message
-error_code error_block_id freshness_status freshness_reasons
+pending queued running completed cancelled is_terminal is_outage started_at completed_at
+status_message error_code error_block_id freshness_status freshness_reasons
 """
 RESULTS_COLUMNS = """
 eval_name eval_id state block_id block_label document_names duration_ms expected_value actual_value
 path condition condition_kind failure_code failure_message score threshold run_id
-workflow_version_id run_scope run_created_at run_completed_at result_id workflow_id block_type
-status status_message verdict created_at started_at completed_at queue_ms assertion_id
+workflow_version_id run_scope run_is_outage run_created_at run_completed_at result_id workflow_id
+block_type status status_message verdict created_at started_at completed_at queue_ms assertion_id
 assertion_label metric_kind warnings document_ids error_code error_block_id failure_details
 routing_decisions artifact_operation artifact_id handle_inputs_fingerprint
 block_execution_fingerprint workflow_draft_fingerprint execution_fingerprint
@@ -214,7 +214,7 @@ def test_what_is_no_frame_of_a_table_is_said() -> None:
     assert RUNS.mismatch(frame.schema) is None
     first = ", ".join(frame.columns[:8])
     assert RUNS.mismatch({}) == (
-        f"not a RUNS frame: it has no column {first} and 24 more; it has no columns"
+        f"not a RUNS frame: it has no column {first} and 25 more; it has no columns"
     )
     other = frame.cast({"passed": pl.String}).select("passed")
     assert RUNS.mismatch(other.schema, ["passed", "ok"]) == (

@@ -113,6 +113,7 @@ TABLE: dict[str, Row] = {
     "inputs": Row(lambda: made(inputs={EXTRACT[0]: "A" * 6 + "B"}), 2),
     "never ran": Row(lambda: made({"new": ""}), 2),
     "edited again": Row(lambda: broken("PPPFFF", "AAABBBC"), 1),
+    "edited again and run": Row(lambda: broken("PPPFFF", "AAABCD"), 1),
     "broke, and another block was edited": Row(
         lambda: LetteredApi(
             {each: "PPPPPPF" if each in EXTRACT else "PPPPPPP" for each in BLOCKS},

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from support.inside import RESULTS, RUNS
+from support.inside import EDITS, RESULTS, RUNS
 from support.lettered_api import STATES
 
 START = datetime(2026, 5, 18, tzinfo=UTC)
@@ -86,3 +86,29 @@ class ArrowFrame:
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         return self._frame.__arrow_c_stream__(requested_schema)
+
+
+def edits(*eras: tuple[str, int, list[int]], **more: Any) -> pl.DataFrame:
+    """An EDITS frame of a block's eras: its id, the day of the edit, and the versions that have it.
+
+    An era lasts until the next one of its block.
+    """
+    rows = []
+    for at, (block, day, versions) in enumerate(eras):
+        later = [each[1] for each in eras[at + 1 :] if each[0] == block]
+        rows.append(
+            dict.fromkeys(EDITS.schema)
+            | {
+                "block_id": block,
+                "block_label": f"label of {block}",
+                "first_seen_at": START + timedelta(days=day),
+                "last_seen_at": START + timedelta(days=min(later, default=day)),
+                "config_fingerprint": f"{block} {day}",
+                "versions": versions,
+                "is_draft": not later,
+                "workflow_id": "wf",
+                "workflow_name": "Letters",
+            }
+            | more
+        )
+    return pl.DataFrame(rows, schema=EDITS.schema)

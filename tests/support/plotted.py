@@ -51,9 +51,7 @@ def some(plot: Plot, names: list[str]) -> Any:
             for named in [{"eval_name": eval_name, "run_id": run_id}]
         ]
         return results(*rows)
-    return runs(
-        *(run(each, at, workflow_version_id=each, failed=at % 3) for at, each in enumerate(names))
-    )
+    return runs(*(run(each, at, trigger_type=each, failed=at % 3) for at, each in enumerate(names)))
 
 
 def texts(ax: Axes) -> list[str]:

@@ -188,7 +188,7 @@ def test_what_can_be_checked_and_held_against(view: View) -> None:
     assert len(options) == 7 + 16
     assert re.fullmatch(r"\d+ \w+ \d\d:\d\d · edit of \d+ \w+", options[7])
     held = re.findall(r">([^<>]+)</option>", against)
-    assert held[:3] == ["each eval's last good", "the run before", "the published version"]
+    assert held[:3] == ["each eval's last good", "the code before", "the published version"]
     watched = pieces(with_state(view, is_watched=True))["0:actions"]
     assert ">the watched run</option>" in watched
 
@@ -337,6 +337,8 @@ def test_two_versions_say_what_was_edited_block_by_block(of_versions: ra.Client)
     ).headline == str(facts.heading)
     assert "0:fold:flaky" in pieces(facts)
     assert view.state.look.reruns == 0
+    assert "<ins" in pieces(facts)["0:body"]
+    assert "<ins" not in view._make_still()["text/html"], "a saved page keeps no words of prompts"
     view.close()
 
 

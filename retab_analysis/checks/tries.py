@@ -1,0 +1,491 @@
+"""``tries``: the last edits of a block, and what each of them mended and broke."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.arguments import check_count, check_flag
+from retab_analysis.checks.defaults import open_source
+from retab_analysis.checks.moments import read_eras
+from retab_analysis.checks.source import Source
+from retab_analysis.checks.verdict import Memory, Question, make_verdict
+from retab_analysis.comparison.comparison import Compared, inside
+from retab_analysis.comparison.config_changes import compare_blocks, mark_changes
+from retab_analysis.comparison.names import find_year
+from retab_analysis.comparison.plain_values import list_rows
+from retab_analysis.comparison.try_words import name_try, say_mended
+from retab_analysis.config import shows_values
+from retab_analysis.errors import ConfigError
+from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.tries import Try, list_tries
+from retab_analysis.fetch.edits import as_blocks
+from retab_analysis.fetch.lists import resolve_workflow
+from retab_analysis.fetch.params import check_text, client_or_default
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.progress import Progress, check_progress
+from retab_analysis.render.document import (
+    Cell,
+    Change,
+    ColumnTitle,
+    Document,
+    DocumentTable,
+    Folded,
+    Heading,
+    Note,
+    Part,
+    Row,
+    Span,
+    Tone,
+    write_line,
+)
+from retab_analysis.render.html import to_html
+from retab_analysis.render.markdown import to_markdown
+from retab_analysis.render.text import WIDEST, mark_line, to_text
+from retab_analysis.schema import BLOCKS, ERAS, TRIES
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import BROKEN, DRAFT, say_day
+
+EVALS_OF_TRIES = pl.Schema(
+    {
+        **dict.fromkeys(("eval_name", "name", "state", "value"), pl.String()),
+        **dict.fromkeys(("mended", "broke"), pl.Boolean()),
+        "eval_id": pl.String(),
+    }
+)
+"""The columns of ``Tries.evals``, one row per try and eval; nulls where it has not run."""
+
+_SIGNS: dict[str, tuple[str, Tone]] = {
+    "passed": ("✓", "good"),
+    "failed": ("✗", "bad"),
+    "mixed": ("~", "flaky"),
+    "error": ("!", "error"),
+}
+_NONE: tuple[str, Tone] = ("·", "other")
+_VALUE = 28  # characters of a value
+_ROW = ("eval_id", "eval_name")
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """The tries that are shown, the oldest first, and what is known of their block."""
+
+    block: str
+    label: str
+    tries: Sequence[Try]
+    changes: Sequence[tuple[Change, ...]]  # of each, from the try before
+    evals: Sequence[tuple[str, str | None]]
+    broken: Sequence[Story]
+    newest_day: date | None
+    year: int | None
+    workflow: str
+    unread: int = 0  # runs of the block since the last good code
+
+    def best(self) -> Try | None:
+        """The try with the most passes, the newest of equals."""
+        ran = (each for each in reversed(self.tries) if each.has_run)
+        return max(ran, key=lambda each: len(each.passed), default=None)
+
+    def head(self, today: date | None = None) -> Heading:
+        last = self.tries[-1]
+        named = name_try(last, today)
+        named = named[0].upper() + named[1:] if named.startswith("the ") else named
+        passing = f"{len(last.passed)} of {len(last.states)} pass"
+        if not last.has_run:
+            back = "was put back and has not run since" * last.is_put_back
+            return Heading("○", "other", f"{named} {back or 'has not run yet'}")
+        if not last.of and not last.broke:
+            if not any(each.has_run for each in self.tries[:-1]):
+                return Heading("○", "other", f"{named} is the only code that ran", f": {passing}")
+            return Heading("✓", "good", f"{named} broke nothing", f": {passing}")
+        broke = f" and broke {len(last.broke)}" * bool(last.broke)
+        said = f"{named} mended {len(last.mended)} of {len(last.of)}{broke}"
+        if not last.of:
+            return Heading("✗", "bad", f"{named} broke {len(last.broke)} of {len(last.states)}")
+        if last.mended == last.of and not broke:
+            return Heading("✓", "good", said)
+        return Heading("✗", "bad", said, "" if last.mended or broke else self._since())
+
+    def _since(self) -> str:
+        still = [each for each in self.broken if each.id in self.tries[-1].of]
+        days = {say_day(at, self.year) for each in still if (at := each.since_at)}
+        if len(days) != 1 or any(each.cause != "edit" for each in still):
+            return ""
+        return f"; they are broken since the edit of {days.pop()}"
+
+    # The page
+
+    def document(self, *, values: bool, is_text: bool = False, is_live: bool = False) -> Document:
+        today = self.newest_day if is_live else None
+        best = self.best()
+        notes = []
+        if best is not None:
+            passing = f"{len(best.passed)} of {len(best.states)} pass"
+            notes.append(write_line(f"The best: {name_try(best, today)}, {passing}."))
+        if self.unread:
+            runs = f"{count_noun(self.unread, 'run')} of the block"
+            said = f"Not read since the last good code: {runs}. Tries may be missing."
+            notes.append(write_line(said))
+        if not values:
+            notes.append(write_line("Values are hidden; ", Span("values=True", "code"), " shows."))
+        return Document(
+            heading=self.head(today),
+            context=(
+                Span(self.workflow),
+                Span(self.label),
+                Span(count_noun(len(self.evals), "eval")),
+            ),
+            brief=f"{self.label} · {count_noun(len(self.evals), 'eval')}",
+            badge="",
+            badge_tone="other",
+            notes=tuple(notes),
+            counts=(),
+            parts=tuple(self._parts(values, is_text, today)),
+        )
+
+    def _parts(self, values: bool, is_text: bool, today: date | None) -> Iterator[Part]:
+        titles = ("edit", "what it changed", "passes", "mended and broke")
+        rows = tuple(self._try_row(at, values, today) for at in range(len(self.tries)))
+        yield DocumentTable(tuple(map(ColumnTitle, titles)), rows)
+        broken = {each.id for each in self.broken}
+        steady = [each for each in self.evals if self.is_steady(each[0]) and each[0] not in broken]
+        shown = [each for each in self.evals if each not in steady]
+        shown.sort(key=lambda each: each[0] not in broken)
+        make = self._text_row if is_text else self._row
+        names = ("states", "value") if is_text else (name_try(e, today) for e in self.tries)
+        columns = tuple(ColumnTitle(each) for each in ("eval", *names))
+        if shown:
+            yield DocumentTable(columns, tuple(make(each, values) for each in shown))
+        if steady:
+            title = "Pass at every try"
+            named = ", ".join(one_line(name or each, 80) for each, name in steady)
+            brief = write_line(f"{title}: {len(steady)}")
+            yield Folded("steady", title, len(steady), (Note(write_line(named)),), brief)
+
+    def is_steady(self, eval_id: str) -> bool:
+        return {each.states.get(eval_id, "passed") for each in self.tries} == {"passed"}
+
+    def _try_row(self, at: int, values: bool, today: date | None) -> Row:
+        its, changes = self.tries[at], self.changes[at]
+        passing = f"{len(its.passed)} of {len(its.states)} pass" if its.has_run else "not run"
+        said = [say_mended(its) if its.of else "", f"broke {len(its.broke)}" * bool(its.broke)]
+        if its.has_run and not any(said):
+            said = ["all passed"] if len(its.passed) == len(its.states) else []
+        words = [write_line(f"{each.label}: ", *each.line) for each in changes] if values else []
+        hidden = write_line(", ".join(each.label for each in changes))
+        sign, tone = _NONE
+        if its.has_run:
+            sign, tone = _SIGNS["passed" if its.is_good else "failed"]
+        cells = (
+            Cell("try", (write_line(name_try(its, today) + " (put back)" * its.is_put_back),)),
+            Cell("words", tuple(words) or ((hidden,) if hidden else ())),
+            Cell("passes", (write_line(passing),)),
+            Cell("outcome", (write_line(" and ".join(filter(None, said))),)),
+        )
+        return Row(f"try {at}", sign, tone, passing, cells)
+
+    def _row(self, about: tuple[str, str | None], values: bool) -> Row:
+        eval_id, name = about
+        cells, before = [Cell("eval", (write_line(one_line(name or eval_id, 80)),))], object()
+        for at, each in enumerate(self.tries):
+            sign, value = (
+                _SIGNS.get(each.states.get(eval_id, ""), _NONE)[0],
+                each.values.get(eval_id),
+            )
+            ends = at in (0, len(self.tries) - 1)
+            is_told = values and value is not None and (ends or value != before)
+            told = (" ", Span(one_line(value, _VALUE), "value")) if is_told else ()
+            cells.append(Cell("state", (write_line(sign, *told),)))
+            before = value if each.has_run else before
+        return Row(eval_id, *self._sign(eval_id), "", tuple(cells))
+
+    def _text_row(self, about: tuple[str, str | None], values: bool) -> Row:
+        eval_id, name = about
+        signs = (_SIGNS.get(each.states.get(eval_id, ""), _NONE)[0] for each in self.tries)
+        got = [each.values.get(eval_id) for each in self.tries if eval_id in each.states]
+        told = one_line(got[-1], _VALUE) if values and got and got[-1] is not None else ""
+        texts = (one_line(name or eval_id, 80), " ".join(signs), told)
+        cells = (Cell("eval", (write_line(each),)) for each in texts)
+        return Row(eval_id, *self._sign(eval_id), "", tuple(cells))
+
+    def _sign(self, eval_id: str) -> tuple[str, Tone]:
+        states = [each.states[eval_id] for each in self.tries if eval_id in each.states]
+        return _SIGNS[states[-1]] if states else _NONE
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tries:
+    """The last edits of a block, and what each of them mended and broke.
+
+    ``frame`` has one row per try, the newest first; ``ra.schema.TRIES.describe()`` explains its
+    columns. ``evals`` has one row per try and eval.
+    """
+
+    frame: pl.DataFrame
+    evals: pl.DataFrame
+    _shown: _Shown
+
+    @property
+    def headline(self) -> str:
+        """What the newest edit did, in one line."""
+        return str(self._shown.head())
+
+    def prompt(self, name: str | None = None) -> str:
+        """Give the prompt of a try.
+
+        Args:
+            name: Its name or a part of it that no other has: ``"19:05"``, ``"v5"``,
+                ``"edit of 29 Nov, 19:05"``. By default the best try: the most evals passed, the
+                newest of equals.
+
+        Raises:
+            ConfigError: There is no such try, its block has no prompt, or the API does not keep the
+                configurations of earlier drafts.
+        """
+        rows = [*self.frame.iter_rows(named=True)]
+        best = self._shown.best()
+        if name is None and best is None:
+            raise ConfigError("no try has run yet; give the name of one")
+        row = rows[-1 - self._shown.tries.index(best)] if name is None else _find(name, rows)
+        if row["config"] is None:
+            raise ConfigError(
+                f"the configuration of {row['name']!r} is not known: the API does not keep earlier "
+                "drafts"
+            )
+        prompt = json.loads(row["config"]).get("prompt")
+        if not isinstance(prompt, str):
+            raise ConfigError(
+                f"block {self._shown.block} has no prompt; the column config has its configuration"
+            )
+        return prompt
+
+    def to_markdown(self, *, values: bool = False) -> str:
+        """Markdown that reads well on GitHub.
+
+        Args:
+            values: Also values and the words of prompts: the customers' data.
+
+        Raises:
+            ConfigError: ``values`` is not a bool.
+        """
+        return to_markdown(self._shown.document(values=check_flag("values", values)))
+
+    def _repr_html_(self) -> str:
+        return str(to_html(self._shown.document(values=shows_values())))
+
+    def __repr__(self) -> str:
+        width = shutil.get_terminal_size((WIDEST, 24)).columns
+        shown = self._shown.document(values=shows_values(), is_text=True, is_live=True)
+        return to_text(shown, width)
+
+
+def make_page(found: Tries, *, values: bool, is_text: bool, is_live: bool) -> Document:
+    """The tries as a document, for a door of its own."""
+    return found._shown.document(values=values, is_text=is_text, is_live=is_live)
+
+
+def list_tried(found: Tries, *, values: bool) -> dict[str, Any]:
+    """The tries as plain values that JSON can hold; of evals their states, the newest last."""
+    page = found._shown
+    best, hidden = page.best(), () if values else ("words", "config")
+    evals: dict[str, dict[str, Any]] = {
+        eval_id: {
+            "eval_id": eval_id,
+            "eval_name": name,
+            "states": [each.states.get(eval_id) for each in page.tries],
+            **({"values": [each.values.get(eval_id) for each in page.tries]} if values else {}),
+        }
+        for eval_id, name in page.evals
+        if not page.is_steady(eval_id)
+    }
+    return {
+        "headline": found.headline,
+        "best": None if best is None else best.name.text,
+        "tries": list_rows(found.frame.drop(hidden)),
+        "evals": [*evals.values()],
+    }
+
+
+def tries(
+    workflow_id: str,
+    block: str,
+    *,
+    last: int = 5,
+    client: Client | None = None,
+    progress: Progress | bool | None = None,
+) -> Tries:
+    """Show the last edits of a block, and what each of them mended and broke.
+
+    A try is one code of the block, from one edit to the next. It is compared with the newest try
+    before it that ran. One eval more or less may be luck: one run of a try shows no more.
+
+    Args:
+        workflow_id: The workflow, its id or its name.
+        block: The block, its id or its label.
+        last: How many tries to show, beside the last good code: the newest at which no eval failed.
+        client: The client to ask; by default the session's.
+        progress: False for no progress bar; by default a notebook or a terminal shows one.
+
+    Returns:
+        ``.frame``, one row per try, the newest first; ``.evals``, one row per try and eval: its
+        state and value, and whether the try mended or broke it; ``.headline``; and
+        ``.prompt(name)``, which gives a prompt back. Without the history of blocks, the words and
+        earlier prompts are not known.
+
+    Raises:
+        ConfigError: An argument cannot be used, there is no such block, or the workflow has no run.
+        RetabAnalysisError: Any other failure, see :mod:`retab_analysis.errors`.
+
+    Example:
+        >>> its = ra.tries("wf_invoices", "extract_lines")
+        >>> its.frame.select("passed", "n_evals").row(0)
+        (9, 18)
+    """
+    check_text("workflow_id", workflow_id)
+    check_text("block", block)
+    check_count("last", last, 1)
+    check_progress(progress)
+    chosen = client_or_default(client)
+    source = open_source(chosen, resolve_workflow(chosen, workflow_id), progress)
+    memory = Memory(source)
+    memory.listing  # noqa: B018 - the lists that name the blocks
+    block_id = _find_block(block, source)
+    compared = inside(make_verdict(Question(), memory, progress).comparison)
+    return _make(compared, block_id, last, source, memory)
+
+
+def _find_block(asked: str, source: Source) -> str:
+    labels = source.read_labels()
+    ids = source.saved["block_id"].drop_nulls().unique(maintain_order=True)
+    known = {each: labels.get(each) or each for each in ids}
+    found = [asked] if asked in known else [each for each in known if known[each] == asked]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(each if known[each] == each else f"{each} ({known[each]})" for each in known)
+    why = f"{asked!r} is the label of {len(found)} blocks" if found else f"there is no {asked!r}"
+    raise ConfigError(f"block: {why}; the blocks with saved evals are: {listed or 'none'}")
+
+
+def _make(compared: Compared, block: str, last: int, source: Source, memory: Memory) -> Tries:
+    told, year = compared.sides.around.told, find_year(compared.sides.candidate)
+    assert told is not None
+    runs = memory.listing.runs.filter(~pl.col("run_id").is_in([*source.read_ids]))
+    is_its = pl.col("target_block_id").eq_missing(block)
+    since: Any = runs.filter(pl.col("scope").eq("workflow") | is_its)["created_at"].max()
+    known = list_tries(told, block, year, since=since)
+    if not known:
+        start = f"ra.start_runs({source.workflow_id!r}, blocks={block!r})"
+        raise ConfigError(f"no eval of block {block} has run yet: {start}")
+    configs, shown = _Configs(block, source), _choose(known, last)
+    before = dict(zip(map(id, known[1:]), known, strict=False))
+    changes = [configs.compare(before.get(id(each)), each) for each in shown]
+    good = [each.last_run_at or each.began_at for each in shown if each.is_good]
+    first = good[-1] if good else shown[0].began_at
+    page = _Shown(
+        block,
+        source.labels.get(block) or block,
+        shown,
+        changes,
+        source.saved.filter(block_id=block).select(_ROW).rows(),
+        [e for e in compared.counting if e.block_id == block and e.transition in BROKEN],
+        compared.facts().newest_day,
+        year,
+        source.name or source.workflow_id,
+        runs.filter(is_its, pl.col("created_at") > first).height,
+    )
+    rows = [
+        {**_tell(*each), "config": configs.write(each[0]), "versions": configs.number(each[0])}
+        for each in zip(shown, changes, strict=True)
+    ]
+    about = {"block_id": block, "block_label": page.label, "workflow_id": source.workflow_id}
+    frame = pl.DataFrame([row | about for row in reversed(rows)], schema=TRIES.schema)
+    return Tries(frame, _list_evals(page), page)
+
+
+def _choose(known: Sequence[Try], last: int) -> list[Try]:
+    """The last tries, behind the last good code if it is not among them."""
+    shown, earlier = known[-last:], [each for each in known[:-last] if each.has_run]
+    if any(each.is_good for each in shown[:-1]):
+        return [*shown]
+    most = sorted(earlier, key=lambda each: len(each.passed))[-1:]
+    return [*([each for each in earlier if each.is_good][-1:] or most), *shown]
+
+
+class _Configs:
+    """The configurations of a block: of its eras, if the API gives them, and of the draft."""
+
+    def __init__(self, block: str, source: Source) -> None:
+        eras, draft = read_eras(source, [block]), source.read_blocks([DRAFT]).get(DRAFT)
+        self.eras = as_blocks((ERAS.empty() if eras is None else eras).filter(block_id=block))
+        its = None if draft is None else draft.filter(block_id=block)
+        self.draft = None if its is None or its.is_empty() else its
+
+    def find(self, its: Try | None) -> pl.DataFrame | None:
+        """The configuration of a try, one row with BLOCKS' columns."""
+        if its is None:
+            return None
+        found = self.eras.filter(config_fingerprint=its.mark or "")
+        shown = found.head(1) if found.height else self.draft if its.is_present else None
+        return None if shown is None else shown.select(BLOCKS.schema.names())
+
+    def compare(self, before: Try | None, after: Try) -> tuple[Change, ...]:
+        was, now = self.find(before), self.find(after)
+        if was is None or now is None:
+            return ()
+        return mark_changes(compare_blocks(was, now.with_columns(was["parent_id"])))
+
+    def write(self, its: Try) -> str | None:
+        found = self.find(its)
+        return None if found is None else found["config"].item()
+
+    def number(self, its: Try) -> list[int]:
+        """The numbers of the versions that have it."""
+        found = self.eras.filter(config_fingerprint=its.mark or "")["versions"]
+        return sorted(found.explode().drop_nulls().unique())
+
+
+def _tell(its: Try, changes: Sequence[Change]) -> dict[str, Any]:
+    words = "; ".join(f"{each.label}: {mark_line(each.line)}" for each in changes)
+    counts = {name: its.count(name) for name in ("passed", "failed", "mixed", "error")}
+    counts |= {"n_evals": len(its.states), "mended": len(its.mended)}
+    counts |= {"mended_of": len(its.of), "broke": len(its.broke)}
+    return {
+        "name": its.name.text,
+        "edited_at": its.edited_at,
+        "words": words or None,
+        **{name: number if its.has_run else None for name, number in counts.items()},
+        "is_present": its.is_present,
+        "first_run_at": its.first_run_at,
+        "last_run_at": its.last_run_at,
+        "code": its.code,
+    }
+
+
+def _list_evals(page: _Shown) -> pl.DataFrame:
+    rows = []
+    for its in reversed(page.tries):
+        for eval_id, name in page.evals:
+            ran = eval_id in its.states
+            told = (eval_id in its.mended, eval_id in its.broke) if ran else (None, None)
+            state = (its.states.get(eval_id), its.values.get(eval_id))
+            rows.append((name, its.name.text, *state, *told, eval_id))
+    return pl.DataFrame(rows, schema=EVALS_OF_TRIES, orient="row")
+
+
+def _find(name: object, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The row of the try with a name, or with a part of it that no other has."""
+    asked = check_text("name", name)
+    exact = [each for each in rows if each["name"] == asked]
+    parts = [each for each in rows if asked.casefold() in each["name"].casefold()]
+    found = exact or parts
+    if len({each["config"] for each in found}) == 1:
+        return found[0]
+    listed = ", ".join(repr(each["name"]) for each in (found or rows))
+    fits = f"{asked!r} fits {len(found)} tries" if found else f"there is no try {asked!r}"
+    raise ConfigError(f"name: {fits}: {listed}")

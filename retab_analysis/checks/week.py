@@ -1,0 +1,373 @@
+"""Several workflows over the last weeks: what their runs used, and how their blocks did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.analysis import summarize_runs
+from retab_analysis.analysis.result_summaries import count_results
+from retab_analysis.analysis.summaries import PERIOD, find_period
+from retab_analysis.checks.moments import read_eras
+from retab_analysis.checks.source import Source
+from retab_analysis.checks.verdict import Memory
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.render.document import Heading, Tone
+from retab_analysis.render.week import Figure, Trend, Week, WeekBlock, WeekRow
+from retab_analysis.schema import ERAS, RUNS
+
+PERIODS = 13
+_ONE_DAY = timedelta(days=1)
+USUAL = "1w"
+UNREAD = "–"
+"""The mark of a workflow that could not be read."""
+BLOCKS = pl.Schema(
+    {
+        **dict.fromkeys(("workflow_id", "block_id", "block_label"), pl.String()),
+        **dict.fromkeys(("n_evals", "broken"), pl.Int64()),
+        **dict.fromkeys(("pass_rate", "pass_rate_before"), pl.Float64()),
+    }
+)
+"""The columns of ``Overview.blocks``."""
+TITLES = ("p95 duration", "runs · evals used", "accepted failures")
+_TONES: Mapping[str, Tone] = {"✗": "bad", "‼": "error", "?": "doubt", "✓": "good"}
+_TRIGGERS = {"manual": "by hand", "api": "API", "schedule": "scheduled"}
+
+
+def _no_runs() -> pl.DataFrame:
+    return RUNS.empty().with_columns(pl.lit(None, pl.Int64).alias(PERIOD))
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The runs of a workflow since a moment, the rates of its blocks by period, and its edits."""
+
+    runs: pl.DataFrame = field(default_factory=_no_runs)  # with the number of their period
+    blocks: pl.DataFrame | None = None  # by block and period; None without trends
+    eras: pl.DataFrame | None = None
+    read: tuple[int, int] = (0, 0)  # whole runs whose results were read, of all
+    until: date | None = None  # the earliest last day of an accepted failure
+    heading: Heading | None = None
+    new: int = 0  # evals that broke in this period
+
+
+@dataclass(frozen=True)
+class Periods:
+    """Some periods of one length; the last one ends with the day of the newest run."""
+
+    every: str
+    starts: tuple[datetime, ...]
+    end: datetime
+
+    @classmethod
+    def until(cls, newest: datetime, every: str) -> Periods:
+        find_period(every)  # which refuses an unusable one
+        day = pl.Series([newest], dtype=pl.Datetime("us", "UTC")).dt.truncate("1d")
+        edges = [day.dt.offset_by("1d")]
+        for _ in range(PERIODS):
+            edges.append(edges[-1].dt.offset_by(f"-{every}"))
+        *starts, end = (each[0] for each in reversed(edges))
+        return cls(every, tuple(starts), end)
+
+    def number(self, moment: str) -> pl.Expr:
+        """The number of the period of a moment, from 0; null outside of all."""
+        begun = pl.sum_horizontal((pl.col(moment) >= each).cast(pl.Int64) for each in self.starts)
+        is_within = (pl.col(moment) < self.end) & (begun > 0)
+        return pl.when(is_within).then(begun - 1).alias(PERIOD)
+
+    def place(self, moment: datetime) -> float:
+        return (moment - self.starts[0]) / (self.end - self.starts[0])
+
+    def pick(self, rates: pl.DataFrame, column: str, before: int = 0) -> Any:
+        found = rates.filter(pl.col(PERIOD) == len(self.starts) - 1 - before)[column]
+        return found[0] if len(found) else None
+
+    def draw(
+        self, rates: pl.DataFrame, edits: Iterable[datetime | None], outages: pl.Series, what: str
+    ) -> Trend:
+        ends = (*self.starts[1:], self.end)
+        known = rates.drop_nulls((PERIOD, "pass_rate")).sort(PERIOD).select(PERIOD, "pass_rate")
+        points = [
+            (self.place(self.starts[at] + (ends[at] - self.starts[at]) / 2), rate)
+            for at, rate in known.iter_rows()
+        ]
+        within = sorted({at for at in edits if at and self.starts[0] <= at <= self.end})
+        off = [at for at in outages if self.starts[0] <= at <= self.end]
+        now = f"now {points[-1][1]:.0%}" if points else "no runs"
+        marks, outages_at = (tuple(map(self.place, each)) for each in (within, off))
+        return Trend(tuple(points), marks, outages_at, said=f"{what}: {now}")
+
+
+def read_history(kept: Memory, span: Periods, *, trends: bool) -> History:
+    """The runs of these periods; with trends also the rates of blocks, and all edits."""
+    listing, source = kept.listing, kept.source
+    listing.reach(span.starts[0] if trends else span.starts[-2])
+    numbered = listing.present.with_columns(span.number("created_at"))
+    runs = numbered.drop_nulls(PERIOD)
+    if not trends:
+        return History(runs)
+    whole = runs.filter(pl.col("is_terminal"), scope="workflow")
+    chosen = _choose_runs(source, whole)
+    results = source.read_results(chosen.drop(PERIOD)).with_columns(span.number("run_created_at"))
+    keys = ("block_id", PERIOD)
+    rates = count_results(results.lazy(), keys, [PERIOD], None, None).collect()
+    evals = results.group_by(keys).agg(n_evals=pl.col("eval_id").n_unique().cast(pl.Int64))
+    blocks = source.saved["block_id"].drop_nulls().unique(maintain_order=True).to_list()
+    eras = read_eras(source, blocks)
+    rates = rates.join(evals, on=keys, nulls_equal=True)
+    return History(runs, rates, eras, (chosen.height, whole.height))
+
+
+def _choose_runs(source: Source, whole: pl.DataFrame) -> pl.DataFrame:
+    """Runs that were read anyway, and one of each other period; of an archive all."""
+    if source.most_results:
+        return whole
+    is_read, is_outage = pl.col("run_id").is_in([*source.read_ids]), pl.col("is_outage")
+    usable = whole.filter(~is_outage.fill_null(False)).sort("created_at")
+    newest = usable.group_by(PERIOD).agg(pl.col("run_id").last())
+    lacking = newest.filter(~pl.col(PERIOD).is_in(usable.filter(is_read)[PERIOD].implode()))
+    return whole.filter(is_read | pl.col("run_id").is_in(lacking["run_id"].implode()))
+
+
+def sum_up(history: History, span: Periods) -> dict[str, Any]:
+    """The figures of this period and the one before."""
+    rates = summarize_runs(history.runs, PERIOD)
+    now = history.runs.filter(pl.col(PERIOD) == len(span.starts) - 1)
+    used = now.select(pl.sum_horizontal("passed", "failed", "blocked", "error").sum()).item()
+    told: dict[str, Any] = {"runs": now.height, "evals_used": used}
+    for name in ("pass_rate", "duration_ms_p95"):
+        told[name], told[f"{name}_before"] = (span.pick(rates, name, at) for at in (0, 1))
+    for name in ("duration_ms_p95", "duration_ms_p95_before"):
+        told[name] = None if told[name] is None else round(told[name])
+    return told
+
+
+def list_blocks(
+    workflow_id: str,
+    history: History,
+    span: Periods,
+    broken: Counter[str],
+    labels: Mapping[str, Any],
+) -> pl.DataFrame:
+    """One row per block that ran in this period or is broken: those that fell most come first."""
+    rates = history.blocks
+    rows = []
+    for block in [] if rates is None else rates["block_id"].drop_nulls().unique():
+        its = rates.filter(block_id=block)  # type: ignore[union-attr]
+        now, before = (span.pick(its, "pass_rate", at) for at in (0, 1))
+        n = span.pick(its, "n_evals")
+        if n is not None or broken[block]:
+            rows.append((workflow_id, block, labels.get(block), n, broken[block], now, before))
+    frame = pl.DataFrame(rows, schema=BLOCKS, orient="row")
+    fell = (pl.col("pass_rate") - pl.col("pass_rate_before")).fill_null(0.0)
+    return frame.sort(-pl.col("broken"), fell, "block_id")
+
+
+def make_week(
+    frame: pl.DataFrame,
+    blocks: pl.DataFrame,
+    histories: Mapping[str, History],
+    span: Periods | None,
+    since_edit: int = 0,
+    links: Mapping[str, str] | None = None,
+) -> Week:
+    """The page of some workflows, from the rows of an overview."""
+    rows = frame.to_dicts()
+    has_trends = any(each.blocks is not None for each in histories.values())
+    titles: tuple[str, ...] = ()
+    if span is not None:
+        length = _say_length(span)
+        days = f"{_say_day(span.starts[0])} to {_say_day(span.end, last=True)}"
+        titles = (f"pass rate by {length}, {days}",) if has_trends else ()
+        titles = (*titles, f"this {length}", *TITLES)
+    asked = [each for each in rows if each["exit_code"] in (0, 1, 2)]
+    failing = [_name(each) for each in asked if each["exit_code"] == 1]
+    open_ones = [each for each in asked if each["exit_code"] == 2]
+    badge = f"{count_noun(len(failing), 'gate')} fail{'s' * (len(failing) == 1)}"
+    if not failing:
+        badge = f"{len(open_ones)} undecided" if open_ones else "all gates hold" if asked else ""
+    tone: Tone = "bad" if failing else "doubt" if open_ones else "good" if asked else "other"
+    read_at = [each["read_at"] for each in rows if each["read_at"] is not None]
+    return Week(
+        _say_context(rows, span),
+        head_up(rows, since_edit),
+        "" if span is None else _say_news(histories.values(), span),
+        f"as of {_say_day(max(read_at))}, {max(read_at):%H:%M} UTC" if read_at else "",
+        badge,
+        tone,
+        titles,
+        tuple(
+            replace(
+                _make_row(each, histories.get(each["workflow_id"]), span),
+                link=(links or {}).get(each["workflow_id"], ""),
+            )
+            for each in rows
+        ),
+        tuple(_make_blocks(frame, blocks, histories, span)) if span is not None else (),
+        _say_read(histories.values()) if has_trends else "",
+        f"Failing: {'; '.join(failing)}." if failing else "No gate fails." if asked else "",
+    )
+
+
+def head_up(rows: Sequence[Mapping[str, Any]], since_edit: int = 0) -> Heading:
+    """One line about all workflows; it claims nothing of those that were not read."""
+    asked = [each for each in rows if each["exit_code"] in (0, 1, 2)]
+    unread = sum(each["mark"] == UNREAD for each in rows)
+    rest = f"; {count_noun(unread, 'workflow')} could not be read" if unread else ""
+    broken, n = sum(each["broken"] or 0 for each in asked), len(asked)
+    which = sum(bool(each["broken"]) for each in asked)
+    if broken:
+        has = "has" if which == 1 else "have"
+        edits = f"; {since_edit} of them since an edit" if since_edit else ""
+        strong = f"{which} of {count_noun(n, 'workflow')} {has} broken evals"
+        return Heading("✗", "bad", strong, f" ({count_noun(broken, 'eval')}){edits}{rest}")
+    counts = {code: sum(each["exit_code"] == code for each in asked) for code in (1, 2)}
+    if counts[1]:
+        strong = f"{counts[1]} of {count_noun(n, 'workflow')} fail{'s' * (counts[1] == 1)}"
+        return Heading("✗", "bad", strong, f"; no eval broke{rest}")
+    if counts[2]:
+        strong = f"{counts[2]} of {count_noun(n, 'workflow')} cannot be judged yet"
+        return Heading("?", "doubt", strong, f"; nothing broke in the others{rest}")
+    if asked:
+        strong = f"Nothing broke in {count_noun(n, 'workflow')}"
+        return Heading("?" if unread else "✓", "doubt" if unread else "good", strong, rest)
+    return Heading("○", "other", "No workflow has a run yet" if rows else "No workflows", rest)
+
+
+def _say_context(rows: Sequence[Mapping[str, Any]], span: Periods | None) -> str:
+    said = [count_noun(len(rows), "workflow")]
+    if span is not None:
+        first, last = _say_day(span.starts[-1]), _say_day(span.end, last=True)
+        what = "Week of " if span.every == USUAL else ""
+        said.insert(0, f"{what}{first} to {last} {span.starts[-1].year}")
+        runs, used = (sum(each[name] or 0 for each in rows) for name in ("runs", "evals_used"))
+        said.append(f"{count_noun(runs, 'run')}, {count_noun(used, 'eval')} used")
+    return " · ".join(said)
+
+
+def _say_news(histories: Iterable[History], span: Periods) -> str:
+    known = [*histories]
+    new = sum(each.new for each in known)
+    said = [f"new this {_say_length(span)}: {new or 'nothing'} broke"]
+    off = pl.concat([_no_runs(), *(each.runs for each in known)]).filter(
+        pl.col("is_outage").fill_null(False), pl.col("created_at") >= span.starts[-1]
+    )
+    if off.height:
+        days = ", ".join(dict.fromkeys(map(_say_day, off["created_at"].sort())))
+        said.append(
+            f"{count_noun(off.height, 'outage')} on {days}, left out of rates and durations"
+        )
+    return " · ".join(said)
+
+
+def _say_read(histories: Iterable[History]) -> str:
+    read, whole = (sum(each) for each in zip(*(each.read for each in histories), strict=True))
+    which = "those that a check reads, and one for each other week"
+    return f"Blocks: from {read} of {count_noun(whole, 'whole run')}" + (
+        f": {which}." if read < whole else "."
+    )
+
+
+def _make_row(row: Mapping[str, Any], history: History | None, span: Periods | None) -> WeekRow:
+    sign, _, said = row["headline"].partition(" ")
+    strong, since, rest = said.partition(" since ")
+    heading = None if history is None else history.heading
+    heading = heading or Heading(sign, _TONES.get(sign, "other"), strong, f"{since}{rest}")
+    evals = count_noun(row["n_evals"], "eval") if row["n_evals"] else None
+    about = " · ".join(filter(None, (row["version"], evals)))
+    if span is None or history is None or (not row["runs"] and row["pass_rate_before"] is None):
+        return WeekRow(_name(row), about, heading)
+    rate, change = _say_rate(row["pass_rate"]), _say_change(row)
+    took, before = (_say_time(row[f"duration_ms_p95{each}"]) for each in ("", "_before"))
+    runs, used, triggers = row["runs"], row["evals_used"], _say_triggers(history, span)
+    n = row["accepted"] or 0
+    last = f"last day {_say_day(history.until)}" if history.until and n else ""
+    counted = f"{count_noun(runs, 'run')}, {count_noun(used, 'eval')} used{_aside(triggers)}"
+    figures = (
+        Figure(rate, "", change, f"{rate} this {_say_length(span)}{_aside(change)}"),
+        Figure(took, "", f"before: {before}", f"p95 {took}{_aside(f'before: {before}')}"),
+        Figure(str(runs), f" · {used:,}", triggers, counted),
+        Figure("", str(n or "none"), last, f"{n} accepted{_aside(last)}" if n else ""),
+    )
+    trend = None
+    if history.blocks is not None:
+        weekly = summarize_runs(history.runs, PERIOD)
+        off = history.runs.filter(pl.col("is_outage").fill_null(False))["created_at"]
+        edits = [] if history.eras is None else history.eras["first_seen_at"].to_list()
+        drawn = span.draw(weekly, edits, off, "pass rate")
+        trend = replace(drawn, tone="bad" if row["broken"] else "other")
+    return WeekRow(_name(row), about, heading, figures, trend)
+
+
+def _make_blocks(
+    frame: pl.DataFrame, blocks: pl.DataFrame, histories: Mapping[str, History], span: Periods
+) -> Iterable[WeekBlock]:
+    none = pl.Series([], dtype=pl.Datetime("us", "UTC"))
+    for row in frame.to_dicts():
+        history = histories.get(row["workflow_id"], History())
+        for each in blocks.filter(workflow_id=row["workflow_id"]).to_dicts():
+            rates = history.blocks.filter(block_id=each["block_id"])  # type: ignore[union-attr]
+            eras = ERAS.empty() if history.eras is None else history.eras
+            edits = eras.filter(block_id=each["block_id"])["first_seen_at"].to_list()
+            label = one_line(each["block_label"] or each["block_id"], 80)
+            drawn = span.draw(rates, edits, none, label)
+            trend = replace(drawn, tone="bad" if each["broken"] else "other")
+            of = "–" if each["n_evals"] is None else str(each["n_evals"])
+            rate = _say_rate(each["pass_rate"])
+            yield WeekBlock(_name(row), label, rate, of, trend, bool(each["broken"]))
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return one_line(row["name"] or row["workflow_id"], 80)
+
+
+def _say_length(span: Periods) -> str:
+    return "week" if span.every == USUAL else "period"
+
+
+def _say_day(moment: date, *, last: bool = False) -> str:
+    """A day, or the last one before a moment."""
+    day = moment - _ONE_DAY if last else moment
+    return f"{day.day} {day:%b}"
+
+
+def _say_rate(rate: float | None) -> str:
+    return "–" if rate is None else f"{100 * rate:.0f} %"
+
+
+def _say_change(row: Mapping[str, Any]) -> str:
+    now, before = row["pass_rate"], row["pass_rate_before"]
+    if now is None:
+        return "" if before is None else f"before: {_say_rate(before)}"
+    if before is None:
+        return ""
+    points = round(100 * now) - round(100 * before)
+    if not points:
+        return "as before"
+    return f"{'+' if points > 0 else '−'}{count_noun(abs(points), 'point')}"
+
+
+def _aside(said: str) -> str:
+    return f" ({said})" if said else ""
+
+
+def _say_time(milliseconds: int | None) -> str:
+    if milliseconds is None:
+        return "–"
+    seconds = milliseconds / 1000
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _say_triggers(history: History, span: Periods) -> str:
+    now = history.runs.filter(pl.col("created_at") >= span.starts[-1])
+    counted = Counter(_TRIGGERS.get(each or "", each or "unknown") for each in now["trigger_type"])
+    if len(counted) == 1 and now.height > 1:
+        return f"all {next(iter(counted))}"
+    return ", ".join(f"{n} {word}" for word, n in counted.most_common(3))

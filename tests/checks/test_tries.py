@@ -1,0 +1,245 @@
+"""Did this try help? What a verdict and ``tries`` say while a block is edited again and again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import polars as pl
+import pytest
+from support.dialects import DIALECTS, HISTORY, spoken
+from support.inside import StoreServer
+from support.lettered_api import FLOW, LetteredApi, alike
+from support.sandbox_api import KEY, Clock, ask, make_store, plan_world
+
+import retab_analysis as ra
+
+INVOICES, LINES = "wf_invoices", "extract_lines"
+HELPS = "A row with a price is a line of its own."
+SPOKEN = [name for name in DIALECTS if name != "another environment"]
+
+
+class Loop:
+    """A person who edits, runs and checks, in a sandbox whose time is set by hand."""
+
+    def __init__(self, dialect: str, stack: ExitStack) -> None:
+        speaks = DIALECTS[dialect]()
+        # Nothing but fingerprints tells that the inputs of a further eval were edited.
+        self.others = int(dialect == "no fingerprints")
+        self.has_history = HISTORY not in speaks.refused
+        self.clock = Clock()
+        world = plan_world(0, speaks.named)
+        self.store = make_store(world, clock=self.clock, frozen_at=speaks.frozen_at)
+        self.server = stack.enter_context(StoreServer(self.store, key=KEY))
+        url = stack.enter_context(spoken(speaks, self.server.base_url))
+        self.client = stack.enter_context(ra.Client(KEY, url, max_attempts=1))
+        self.prompt = self.store.prompt(LINES)
+
+    def edit(self, added: str) -> Any:
+        self.clock.forward(300)
+        self.store.edit(LINES, {"prompt": f"{self.prompt} {added}"})
+        return self.check()
+
+    def run(self) -> Any:
+        self.clock.forward(60)
+        body = {"workflow_id": INVOICES, "scope": {"type": "block", "block_id": LINES}}
+        ask(self.server, "/v1/workflows/evals/runs", "POST", json.dumps(body).encode())
+        self.clock.forward(600)
+        return self.check()
+
+    def check(self) -> Any:
+        return ra.check(INVOICES, client=self.client, progress=False)
+
+    def tries(self) -> Any:
+        return ra.tries(INVOICES, LINES, client=self.client, progress=False)
+
+
+@pytest.fixture(params=SPOKEN)
+def loop(request: pytest.FixtureRequest) -> Iterator[Loop]:
+    with ExitStack() as stack:
+        yield Loop(request.param, stack)
+
+
+def test_from_red_to_green_in_every_dialect(loop: Loop) -> None:
+    for added in ("Read every row.", "Read every column."):
+        unrun = loop.edit(added)
+        assert "extract_lines wa" in unrun.headline
+        verdict = loop.run()
+        assert verdict.headline.startswith(f"✗ {9 + loop.others} evals are still broken")
+        assert loop.others or " since the edit of 23 Nov; " in verdict.headline
+        assert verdict.headline.endswith(" mended none")
+        assert counts(verdict.last_try) == (0, 9, 0, 18)
+        assert verdict.gate().exit_code == 1
+        word = added.split()[-1].rstrip(".")
+        _, _, beneath = str(verdict).partition("(18 evals ran on it)")
+        assert bool(re.search(rf"{word}\.?\+\}}", beneath)) == loop.has_history
+    loop.edit(HELPS)
+    helped = loop.run()
+    assert helped.headline.startswith(f"✗ {4 + loop.others} evals are still broken")
+    assert helped.headline.endswith(" mended 5 of 9")
+    assert counts(helped.last_try) == (5, 9, 0, 18)
+    assert helped.next_step.code == 'ra.tries("wf_invoices", "extract_lines")'
+    unrun = loop.edit("Leave out empty rows.")
+    assert "extract_lines wa" in unrun.headline
+    assert counts(unrun.last_try) == (5, 9, 0, 18)
+    assert "the edit before it" in str(unrun).replace("\n", " ")
+
+    its = loop.tries()
+    passed = its.frame["passed"].to_list()
+    if loop.has_history:
+        assert passed[0] is None, "it has not run"
+        assert its.headline.startswith("○ ")
+        assert [each for each in its.frame["words"].drop_nulls() if HELPS.rstrip(".") in each]
+        passed = passed[1:]
+    assert passed[:4] == [14, 9, 9, 9]
+    assert passed[4] >= 17
+    assert its.frame["words"].drop_nulls().is_empty() != loop.has_history
+
+    loop.clock.forward(300)
+    loop.store.put_back(LINES)
+    green = loop.run()
+    assert loop.others or green.headline.startswith("✓ ")
+    assert green.last_try is None
+    assert loop.tries().frame["passed"][0] >= 17
+
+
+def counts(told: Any) -> tuple[int, ...]:
+    return tuple(told[each] for each in ("mended", "of", "broke", "n"))
+
+
+def world(bad: str, codes: str, mid: str = "", **more: Any) -> LetteredApi:
+    """Evals of extract that break in the eleventh run; a letter a run, and one for its code."""
+    evals = {**alike(4, bad, "bad"), **alike(5, mid or bad, "mid"), **alike(9, "P" * len(bad))}
+    blocks = {**dict.fromkeys(evals, "extract"), "other": "split"}
+    its = {"extract": codes, "split": "A"}
+    return LetteredApi({**evals, "other": "P" * len(bad)}, its, blocks=blocks, **more)
+
+
+OLD = "P" * 10
+STILL = "✗ 9 evals are still broken since the edit of 11 Apr"
+
+
+@pytest.mark.parametrize(
+    ("api", "headline", "told"),
+    [
+        (world(f"{OLD}FFF", "A" * 10 + "BBB"), "✗ 9 evals are still broken since the", None),
+        (
+            world(f"{OLD}FFFF", "A" * 10 + "BCDE"),
+            f"{STILL}; the edit of 14 Apr mended none",
+            (0, 9, 0, 18),
+        ),
+        (
+            world(f"{OLD}FFFF", "A" * 10 + "BCDE", f"{OLD}FFFP"),
+            "✗ 4 evals are still broken since the edit of 11 Apr; the edit of 14 Apr mended 5 of 9",
+            (5, 9, 0, 18),
+        ),
+        (world(f"{OLD}FFP", "A" * 10 + "BCA"), "✓ 9 evals are fixed, nothing broke", None),
+        (
+            world(f"{OLD}FF", "A" * 10 + "BCD"),
+            f"{STILL}; extract was edited again and has not run",
+            (0, 9, 0, 18),
+        ),
+    ],
+    ids=["run again", "three failures", "five of nine", "put back", "edited and not run"],
+)
+def test_the_newest_edit_that_ran_is_in_the_headline(
+    api: LetteredApi, headline: str, told: tuple[int, ...] | None
+) -> None:
+    verdict = api.check()
+    assert verdict.headline.startswith(headline)
+    assert verdict.last_try is None if told is None else counts(verdict.last_try) == told
+    assert verdict.to_dict()["last_try"] == verdict.last_try
+    for page in (verdict.to_markdown(), verdict.to_html()):
+        assert ("Put back to edit of 1 Apr" in page) == ("fixed" in headline)
+        assert ("mended none" in page or "mended 5 of 9" in page) == ("mended" in headline)
+
+
+def test_a_try_that_breaks_others() -> None:
+    api = world(f"{OLD}FFFF", "A" * 10 + "BCDE", f"{OLD}FFFP")
+    api.evals = {**api.evals, **alike(3, "P" * 13 + "F")}
+    api.write(api.evals)
+    with api:
+        verdict = api.check()
+        its = ra.tries(FLOW, "extract", client=api.client, progress=False)
+    assert verdict.headline == (
+        "✗ 7 evals are broken: 4 since 11 Apr, 3 since the edit of 14 Apr, which mended 5 of 9"
+    )
+    assert counts(verdict.last_try) == (5, 9, 3, 18)
+    assert its.headline == "✗ The edit of 14 Apr mended 5 of 9 and broke 3"
+    broke = its.evals.filter("broke", name="edit of 14 Apr")["eval_id"]
+    assert {*broke} == {*alike(3, "")}
+
+
+def test_two_blocks() -> None:
+    """The newest edit is in the headline, each on its card, and JSON has a list."""
+    evals = {**alike(4, f"{OLD}FFF", "bad"), **alike(3, f"{OLD}FFF", "split"), **alike(9, "P" * 13)}
+    blocks = {each: "split" if each.startswith("split") else "extract" for each in evals}
+    codes = {"extract": "A" * 10 + "BBC", "split": "A" * 10 + "BCC"}
+    verdict = LetteredApi(evals, codes, blocks=blocks).check()
+    assert verdict.headline.endswith("; the edit of 13 Apr mended none")
+    assert [each["block"] for each in verdict.last_try] == ["extract", "split"]
+    assert str(verdict).count(" and broke none (") == 2
+
+
+def test_an_edit_during_a_run() -> None:
+    """A run of two codes: what it has of each is a try."""
+    api = world(f"{OLD}FF", "A" * 10 + "BC", f"{OLD}FP")
+    early = [each for each in api.evals if each.startswith(("bad", "fine"))]
+    for each in early:  # they ran before the edit
+        api.change(f"res_{api.runs[-1].id}_{each}", block_execution_fingerprint="code B")
+    verdict = api.check()
+    with api:
+        its = ra.tries(FLOW, "extract", client=api.client, progress=False)
+    assert counts(verdict.last_try) == (5, 5, 0, 5)
+    assert its.frame.select("n_evals", "mended", "mended_of").rows()[:2] == [(5, 5, 5), (18, 0, 0)]
+
+
+def test_the_last_tries_and_their_prompts() -> None:
+    with world(f"{OLD}FFFFF", "A" * 10 + "BCDEF", f"{OLD}FFFPF") as api:
+        verdict = api.check()
+        before = len(api.asked)
+        its = ra.tries(FLOW, "extract", last=3, client=api.client, progress=False)
+        asked = len(api.asked) - before
+        with pytest.raises(ra.ConfigError, match="the blocks with saved evals are: extract, split"):
+            ra.tries(FLOW, "extrct", client=api.client)
+    assert asked <= before, "results that a check read are not read again"
+    assert verdict.headline.endswith("mended none")
+    days = [f"edit of {day} Apr" for day in (15, 14, 13)]
+    assert its.frame["name"].to_list() == [*days, "edit of 1 Apr"], "and the last good code"
+    assert dict(its.frame.schema) == dict(ra.schema.TRIES.schema)
+    assert its.evals.height == 4 * 18
+    assert its.prompt("13 Apr") == "Prompt D"
+    assert its.prompt() == "Prompt A"
+    for name, why in (("Apr", "fits 4 tries"), ("19:05", "there is no try '19:05'")):
+        with pytest.raises(ra.ConfigError, match=why):
+            its.prompt(name)
+    assert "total.amount" not in its.to_markdown()
+    assert "red" not in its.to_markdown()
+    assert "Prompt" in its.to_markdown(values=True)
+    assert str(its).splitlines()[0].startswith("✗ The edit of 09:00 mended 0 of 4 and broke 5")
+    assert "<table" in its._repr_html_()
+
+
+def test_an_older_run_knows_nothing_of_later_tries() -> None:
+    with world(f"{OLD}FFF", "A" * 10 + "BCD") as api:
+        now, then = api.check(), api.check(candidate="run_10")
+    assert now.last_try is not None
+    assert then.last_try is None
+
+
+def test_a_workflow_without_runs() -> None:
+    with LetteredApi({"one": ""}) as api, pytest.raises(ra.ConfigError, match="no run"):
+        ra.tries(FLOW, "extract", client=api.client, progress=False)
+
+
+def test_what_has_not_run_is_null() -> None:
+    with world(f"{OLD}F", "A" * 10 + "BC") as api:
+        its = ra.tries(FLOW, "extract", client=api.client, progress=False)
+    newest = its.frame.row(0, named=True)
+    assert newest["is_present"]
+    assert [newest[each] for each in ("n_evals", "passed", "mended", "mended_of")] == [None] * 4
+    assert its.evals.head(18).select("state", "mended").null_count().row(0) == (18, 18)
+    assert its.evals.select(pl.col("name").n_unique()).item() == 3
