@@ -104,7 +104,7 @@ def say_unknown(name: str, asked: str, source: Source, runs: pl.DataFrame) -> st
     published = ", ".join(f"{each}{day}" for each, day in named.items()) or "none"
     notes = "".join(f" {each}" for each in note_versions(versions)) if not named else ""
     return (
-        f"{name}={asked!r}: there is no such version or run{hint} PublishedVersion: {published}; "
+        f"{name}={asked!r}: there is no such version or run{hint} Published: {published}; "
         f'also "draft", "previous", a date.{notes} Newest whole runs: '
         f"{', '.join(ran.head(3)) or 'none'}"
     )

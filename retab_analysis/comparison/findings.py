@@ -137,8 +137,12 @@ class VerdictFacts:
 
         The newest comes first.
         """
-        blocks = {each.block_id for each in self.of(*BROKEN)}
-        return [each for each in self.last_tries if each.block in blocks]
+        broken = [(s.block_id, s.since_run_id) for s in self.of(*BROKEN) if s.cause == "edit"]
+        return [
+            each
+            for each in self.last_tries
+            if any(block == each.block and run not in each.its.runs for block, run in broken)
+        ]
 
     @cached_property
     def outdated(self) -> list[Outdated]:
