@@ -264,15 +264,6 @@ def test_89_nothing_of_the_checkout_is_run(runner: Runner) -> None:
     assert STEPS["Install"]["working-directory"] == "${{ runner.temp }}"
 
 
-def test_what_others_wrote_is_named_by_its_commit() -> None:
-    files = [ROOT / "action.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
-    for file in files:
-        used = re.findall(r"uses: (.*)", file.read_text())
-        assert used
-        for each in used:
-            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", each), (file.name, each)
-
-
 def test_a_token_that_may_not_comment_stops_nothing(runner: Runner) -> None:
     runner.state.write_text(json.dumps({"comments": [], "statuses": [], "forbidden": True}))
     assert check(runner) == 0

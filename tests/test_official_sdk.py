@@ -277,17 +277,6 @@ def test_a_run_from_its_start_to_its_end(frozen: Frozen) -> None:
     assert {"pending", "running", "completed"} <= set(order)
 
 
-def test_the_sdk_cancels_a_run_that_we_started(frozen: Frozen) -> None:
-    started = ra.start_runs("wf_contracts", client=frozen.client)
-    run_id = started["run_id"].item()
-    run = frozen.sdk.read_one("workflows.evals.runs.get", run_id=run_id)
-    assert_same_cells(RUNS, started, [run_row(run)])
-    cancelled = frozen.sdk.read_one("workflows.evals.runs.cancel", run_id=run_id)
-    assert cancelled.lifecycle.status == "cancelled"
-    assert_same_cells(RUNS, ra.fetch_run(run_id, client=frozen.client), [run_row(cancelled)])
-    assert_same_results(frozen, run_id)
-
-
 def assert_same_results(frozen: Frozen, run_id: str) -> None:
     read = frozen.sdk.read("workflows.evals.results.list", run_id=run_id)
     rows = [without_payloads(result_row(each)) for each in read]

@@ -125,14 +125,3 @@ def test_edits_that_cannot_be_read_lose_nothing_else(archive: ra.Archive, status
         api.broken.clear()
         sync(archive, api)
         assert_frame_equal(archive.scan_edits().collect(), ra.fetch_edits(FLOW, client=api.client))
-
-
-def test_an_interrupted_history_is_read_the_next_time(archive: ra.Archive) -> None:
-    blocks = {"a": "extract", "b": "classify", "c": "split"}
-    with LetteredApi(dict.fromkeys("abc", "PP"), blocks=blocks) as api:
-        api.broken["GET /v1/workflows/blocks/classify/config-history"] = reply(401)
-        with pytest.raises(ra.AuthenticationError):
-            sync(archive, api)
-        api.broken.clear()
-        sync(archive, api)
-        assert_frame_equal(archive.scan_edits().collect(), ra.fetch_edits(FLOW, client=api.client))

@@ -171,28 +171,10 @@ def test_marimo_says_why_it_does_not_answer_while_a_cell_waits(page: Page, marim
     expect(notice).to_have_text(re.compile("^$"))
 
 
-def test_marimo_explores(page: Page, marimo: Any, screenshots: Path) -> None:
-    page.set_viewport_size({"width": 1300, "height": 900})
-    cell = EXPLORE.replace("\n", "\n    ")
-    app = MARIMO.partition("def ")[0]
-    page.goto(marimo(f"{app}def exploring():\n    {cell}\n    return\n"), timeout=60_000)
-    opens_and_searches(page)
-    page.screenshot(path=screenshots / "explore-marimo.png")
-
-
 @pytest.mark.parametrize("app", ["lab/tree", "notebooks"])
 def test_jupyter_explores(page: Page, lab: Any, app: str) -> None:
     page.set_viewport_size({"width": 1500, "height": 900})
     address = save(lab, f"explore-{app[:3]}.ipynb", EXPLORE)
     page.goto(address.replace("lab/tree", app))
     run_all(page)
-    opens_and_searches(page)
-
-
-def test_voila_explores(page: Page, voilas: Any, tmp_path: Path) -> None:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(EXPLORE)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, tmp_path / "explore.ipynb")
-    page.set_viewport_size({"width": 1300, "height": 900})
-    page.goto(voilas(tmp_path / "explore.ipynb", "light").url, timeout=60_000)
     opens_and_searches(page)

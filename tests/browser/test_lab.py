@@ -203,40 +203,6 @@ def test_a_kernel_that_is_restarted_is_told_on_the_page(page: Page, lab: Any) ->
     page.wait_for_function(f"() => {kernel}.status === 'idle'", timeout=60_000)
 
 
-def test_a_server_that_is_away_is_told_and_waited_for(page: Page, lab: Any) -> None:
-    server = Path(__file__).parents[1]
-    setup = f"""import sys; sys.path.insert(0, {str(server)!r})
-import retab_analysis as ra, time
-from support.watched import WatchedSandbox
-sandbox = WatchedSandbox(speed=2).start()
-client = ra.Client(**sandbox.credentials, max_attempts=1)
-run = ra.start_runs("wf_claims", client=client)
-view = ra.watch(run, interval=0.3, client=client)
-view"""
-    away = "sandbox.inject(match='/v1', kind='reset', times=10**6); 'it is away'"
-    back = "sandbox._faults.clear(); 'it is back'"
-    page.goto(
-        save(
-            lab,
-            "away.ipynb",
-            setup,
-            "while view.comparison is None: time.sleep(.1)",
-            away,
-            "time.sleep(20)",
-            back,
-        )
-    )
-    run_all(page)
-    seen = page.locator(f"{LIVE} .rv-chips > .rv-push")
-    expect(seen).to_contain_text(
-        re.compile(r"retrying: .*; showing the state of \d\d:\d\d:\d\d UTC"), timeout=60_000
-    )
-    before = done_of(page)
-    page.wait_for_timeout(2_000)
-    assert done_of(page) == before, "numbers freeze"
-    expect(seen).to_have_text(re.compile(r"^as of \d\d:\d\d:\d\d UTC$"), timeout=60_000)
-
-
 def test_names_of_others_stand_as_they_were_sent_in_the_view_and_in_the_verdict(
     page: Page, lab: Any, screenshots: Path
 ) -> None:

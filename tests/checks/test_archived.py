@@ -16,25 +16,9 @@ from support.lettered_api import FLOW, HOUR, LetteredApi, alike, using
 
 import retab_analysis as ra
 
-OLD_BREAK = {"a": "P" * 20 + "F" * 500, **alike(4, "P" * 520)}
-EDITED_AT_20 = "A" * 20 + "B" * 500
-
 
 def row(made: ra.Comparison, eval_id: str = "a") -> dict[str, Any]:
     return made.evals.row(by_predicate=pl.col("eval_id") == eval_id, named=True)
-
-
-def test_a_break_500_runs_old_has_its_date(archive: ra.Archive) -> None:
-    with LetteredApi(OLD_BREAK, codes=EDITED_AT_20, memory=False) as api:
-        made = api.check(archive=archive)
-        found = row(made)
-        assert (found["transition"], found["since_run_id"]) == ("regressed", "run_20")
-        assert found["cause"] == "edit"
-        assert "at the latest" not in made.to_markdown() + made.explain() + str(made)
-        assert made.plan["why"][-1] == "520 runs are in the archive"
-        assert made.plan.height == 521
-        # Without one a page of runs has to do, and in all of them it failed.
-        assert row(api.check())["transition"] == "still_failing"
 
 
 @pytest.mark.parametrize("n", [35, 200])

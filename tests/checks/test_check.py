@@ -185,13 +185,6 @@ def test_a_date_is_at_the_latest_only_where_runs_lie_unread_before_it(small: Sma
     assert "at the latest" not in same["reason"]
 
 
-def test_an_error_says_nothing_of_a_mend() -> None:
-    for codes in ("AAAAAB", "AAAAABBBC"):
-        made = LetteredApi({"a": "PPPPPFFFE", **alike(6, "P" * 9)}, codes=codes).check()
-        assert made.evals.filter(eval_id="a")["transition"].item() == "regressed"
-        assert made.gate().failing == ("a",)
-
-
 # What fails
 
 

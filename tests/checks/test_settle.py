@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -405,13 +404,8 @@ def test_an_eval_that_is_deleted_meanwhile_does_not_stop_the_others(
     assert inside(last).sides.started is None
 
 
-@pytest.mark.parametrize("excel", [False, True])
-def test_frames_that_were_kept_as_csv_can_be_settled_too(
-    unsure: Small, tmp_path: Path, excel: bool
-) -> None:
-    results = ra.fetch_results(unsure.runs_frame()[-21:], client=unsure.client, progress=False)
-    ra.write_csv(results, tmp_path / "results.csv", excel=excel)
-    read = ra.read_csv(tmp_path / "results.csv", table="results")
+def test_frames_that_were_kept_can_be_settled_too(unsure: Small) -> None:
+    read = ra.fetch_results(unsure.runs_frame()[-21:], client=unsure.client, progress=False)
     newest = pl.col("run_created_at") == pl.col("run_created_at").max()
     last = read.filter(~newest).filter(newest)
     first = compare(last, read.filter(newest), history=read.filter(~newest))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
-from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -175,24 +172,3 @@ def test_an_exception_of_the_callback_goes_to_the_caller() -> None:
 
     with FaultServer([run()]) as server, pytest.raises(ZeroDivisionError):
         wait(server, FakeTime(), on_poll=bad)
-
-
-def interrupted(after: int) -> Callable[[str], Reply]:
-    looks: list[str] = []
-
-    def answer(request: str) -> Reply:
-        looks.append(request)
-        if len(looks) == after:
-            os.kill(os.getpid(), signal.SIGINT)
-        return run()
-
-    return answer
-
-
-def test_an_interrupt_cancels_nothing() -> None:
-    began = time.monotonic()
-    with FaultServer([interrupted(2)]) as server:
-        with pytest.raises(KeyboardInterrupt):
-            ra.wait_for_runs("r1", interval=0.05, client=ra.Client("some_key", server.url))
-        assert not [request for request in server.requests if request.startswith("POST")]
-    assert time.monotonic() - began < 20

@@ -272,11 +272,8 @@ def test_the_saved_evals_of_each_workflow_are_read_once() -> None:
     ("fault", "words"),
     [
         (reply(404, {"detail": "no such workflow"}), "no such workflow"),
-        (reply(403), "403"),
         (reply(401), "401"),
         (reply(503), "503"),
-        (Reply(b"", "reset"), "reset|broke off|closed"),
-        (reply(body=b"<html>"), "JSON"),
         (reply(body={"data": None}), "page"),
     ],
 )
@@ -389,11 +386,8 @@ def test_a_run_that_does_not_decode_leaves_its_columns_null_if_lenient() -> None
     ("fault", "error"),
     [
         (reply(404, {"detail": "no such run"}), ra.NotFoundError),
-        (reply(500), ra.ServerError),
         (Reply(b"", "reset"), ra.TransportError),
-        (reply(body=b"<html>"), ra.ProtocolError),
         (reply(body={"data": None}), ra.SchemaError),
-        (reply(429), ra.RateLimitError),
         (reply(403), ra.PermissionDeniedError),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
-from comparison.cases import TRANSITION_OF, held_against, history, of_every_transition
+from comparison.cases import TRANSITION_OF, of_every_transition
 from support.frames import many, result, results
 from support.inside import SUITE, TRANSITIONS, Case, FailedTry, inside, write_junit
 
@@ -55,27 +55,6 @@ def test_the_suite_fails_for_reasons_that_are_of_no_single_eval() -> None:
         "failed",
         "The pass rate is 53 %, 9 of 17 that ended; the rule asks for at least 100 %.",
     )
-
-
-def test_values_and_the_words_that_differ_are_shown_where_asked_for() -> None:
-    rows = history("e", "P" * 20, block_id="b", expected_value='{"a":"two red apples"}')
-    rows = [row | {"actual_value": row["expected_value"]} for row in rows]
-    last = history("e", "." * 20 + "F", "A" * 20 + "B", block_id="b")
-    now = {
-        "expected_value": '{"a":"two red apples"}',
-        "actual_value": '{"a":"two green apples"}',
-        "condition": '= "x"',
-    }
-    rows += [row | now for row in last]
-    comparison = held_against(rows, 20, 21)
-    gate = comparison.gate()
-    assert gate.failing == ("e",)
-    shown = inside(comparison).cases(gate, values=True)[0].details
-    assert 'a: "two [-red-] {+green+} apples"' in shown
-    hidden = inside(comparison).cases(gate, values=False)[0].details
-    assert "apples" not in hidden
-    assert '"x"' not in hidden
-    assert "passed → failed" in hidden
 
 
 def test_tries_are_written_as_surefire_does(tmp_path: Path) -> None:
