@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import client_for
-from support.faultserver import FaultServer, Reply, page, reply
+from support.faultserver import Reply, page, reply
 from support.frames import many, results
 from support.inside import (
     BLOCKS,

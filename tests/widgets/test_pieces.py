@@ -343,7 +343,7 @@ def test_two_versions_say_what_was_edited_block_by_block(of_versions: ra.Client)
 
 
 def test_names_and_values_of_others_stay_text() -> None:
-    with LetteredApi({HOSTILE: "PPPPF", **alike(3, "PPPPP")}, codes="AAAAB") as api:
+    with LetteredApi({HOSTILE: "PPPPPPFF", **alike(3, "P" * 8)}, codes="AAAAAABB") as api:
         view = shown_of(api, save_values=True)
         live = compose(pieces(with_state(view, opened=HOSTILE)))
         for whole in (live, view._make_still()["text/html"]):
