@@ -157,8 +157,8 @@ def overview(
     Args:
         workflow_id: The workflow's id or name; by default all workflows.
         every: With trends: the length of a period, as for :func:`summarize_runs` (``"1w"``). This
-            also reads the runs of the last 13 periods, the results of one whole run for each
-            period that ``check`` did not read, and the edits of all blocks.
+            also reads the runs of the last 13 periods and the edits of all blocks. Of a period
+            that ``check`` did not read, it reads the results of one whole run.
         client: The client to ask; by default the session's.
         progress: False for no progress bar; by default a notebook or a terminal shows one.
 
@@ -167,7 +167,8 @@ def overview(
         ``workflow_id, name, version`` (what was checked), ``headline, mark`` (its sign); the gate's
         ``exit_code``, null if nothing ran yet or the workflow could not be read; ``n_evals,
         broken, unclear, accepted``. Of the last period in which anything ran (by default the week):
-        ``runs, evals_used, pass_rate, duration_ms_p95``; with ``_before`` of the one before.
+        ``runs, evals_used, pass_rate, duration_ms_p95``; of the one before,
+        ``pass_rate_before, duration_ms_p95_before``.
         ``read_at`` is when it was read. Workflows that fail the gate come first, then undecided
         ones; within each group, the one with the most broken evals. ``.headline`` is one line about
         all.

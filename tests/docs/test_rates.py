@@ -37,7 +37,8 @@ ONE = next(iter(STUDY["rates"]))
 
 def test_the_file_has_the_rates_of_today_s_study() -> None:
     library = {name for name in STUDY["rates"] if not name.endswith(" | naive")}
-    assert library == {figure.name for figure in list_figures()}
+    assert library.isdisjoint(STUDY["no_case"])
+    assert library.union(STUDY["no_case"]) == {figure.name for figure in list_figures()}
     assert STUDY["suites"] >= LEAST_SUITES
     assert re.fullmatch("[0-9a-f]{40}", STUDY["commit"])
     assert STUDY["limits"] == LIMITS

@@ -558,7 +558,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rates = {name: each for figure in figures for name, each in figure.compute(counted).items()}
     sys.stdout.writelines(say_rate(name, each) for name, each in rates.items())
     if asked.write:
-        write_rates(rates, commit=commit, suites=asked.suites, seed=asked.seed, limits=LIMITS)
+        study = {"commit": commit, "suites": asked.suites, "seed": asked.seed, "limits": LIMITS}
+        no_case = [each.name for each in figures if each.name not in rates]
+        write_rates(rates, **study, no_case=no_case)
         return 0
     return sum(bool(each.get("missed")) for each in rates.values())
 
