@@ -62,6 +62,7 @@ napoleon_use_rtype = False
 nitpicky = True
 nitpick_ignore = [
     ("py:class", "polars.dataframe.frame.DataFrame"),  # a field of Comparison
+    ("py:class", "retab_analysis.comparison.gate.GateRule"),  # a field of Gate
     ("py:func", "settle"),  # Gate names it from another module
 ]
 
