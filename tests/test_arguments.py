@@ -31,7 +31,7 @@ GIVEN: dict[str, Any] = {
     **dict.fromkeys(("frame", "frames"), RUNS.empty()),
     **{"baseline": "v1", "candidate": "v2", "eval_id": "e1", "reason": "known", "data": "[]"},
     **{"workflow_id": "wf", "results": RESULTS.empty(), "comparison": COMPARISON},
-    **{"path": "runs.csv"},
+    **{"path": "runs.csv", "block": "extract"},
 }
 OF_RUNS = ("plot_durations", "plot_outcomes", "plot_pass_rate", "summarize_runs")
 OTHERWISE: dict[str, dict[str, Any]] = {
@@ -39,7 +39,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "Comparison.accept": {"path": "accepted.toml"},
     "compare": {"baseline": THREE, "candidate": THREE},
     "write_excel": {"path": "runs.xlsx"},
-    "write_report": {"path": "report.html"},
+    "write_report": {"path": "report.html", "what": COMPARISON},
     "watch": {"runs": "r"},
     **{name: {"runs": RUNS.empty()} for name in OF_RUNS},
 }

@@ -285,7 +285,8 @@ class Archive:
             workflow_id: As in :meth:`scan_runs`.
 
         Returns:
-            A LazyFrame of EDITS, like the frame of :func:`fetch_edits`, also of removed blocks.
+            A LazyFrame of EDITS, like the frame of :func:`fetch_edits`, also of removed blocks;
+            ``workflow_name`` is null, as no run has it.
 
         Raises:
             ConfigError, ArchiveError: As :meth:`scan_runs`.

@@ -58,7 +58,7 @@ def plot_comparison(
         ConfigError: An argument cannot be used.
 
     Example:
-        >>> ra.plot_comparison(ra.check("wf_claims")).figure.savefig("comparison.png")
+        >>> ra.plot_comparison(ra.check("wf_invoices")).figure.savefig("comparison.png")
     """
     if not isinstance(comparison, Comparison):
         gives = f"; ra.check({comparison!r}) gives one" if isinstance(comparison, str) else ""

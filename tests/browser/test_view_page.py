@@ -111,7 +111,7 @@ def test_a_column_becomes_the_checked_run_and_its_title_says_what_it_was(
     flagged = table.locator(".rv-cols .x")
     expect(flagged).to_have_count(1)
     title = flagged.get_attribute("title") or ""
-    assert re.match(r"\d+ \w+ 14:43 UTC · draft of", title)
+    assert re.match(r"\d+ \w+ 14:43 UTC · edit of", title)
     assert "extract_lines was edited before this run:\nprompt: " in title
     cell = table.locator("tbody .rv-m i").nth(3)
     cell.hover()

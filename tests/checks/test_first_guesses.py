@@ -28,7 +28,7 @@ ALONE = "A9 pile-up: police report apart from photos"  # which was run by itself
 # The first guess, and what holds of its ``answer``.
 WORKING = [
     ('ra.fetch_runs("wf_claims", from_date="30d")', "0 < answer.height < 40"),
-    ('ra.fetch_runs("wf_claims", from_date="12h")', "answer.width == 32"),
+    ('ra.fetch_runs("wf_claims", from_date="12h")', "answer.width == 33"),
     ('ra.fetch_runs("wf_claims", to_date="2w")', "answer.height > 0"),
     (f"ra.fetch_runs({CLAIMS!r}, limit=3)", "answer.height == 3"),
     (f'ra.fetch_runs([{CLAIMS!r}, "wf_claims"], limit=2)', "answer.height == 2"),

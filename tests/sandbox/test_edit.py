@@ -34,11 +34,11 @@ def test_a_try_that_fails_one_that_helps_and_one_that_puts_back(sandbox: ra.Sand
     began = fingerprints()
     sandbox.edit("extract_lines", f"{JOIN} Be careful.")
     headline, code = look()
-    assert headline.startswith("✗ 9 evals are still broken since the edit of extract_lines on ")
+    assert headline.startswith("✗ 9 evals are still broken since the edit of ")
     assert code == 1
     sandbox.edit("extract_lines", HELPS)
     assert sandbox.prompt("extract_lines") == HELPS
-    assert look()[0].startswith("✗ 4 evals are still broken since the edit of extract_lines")
+    assert look()[0].startswith("✗ 4 evals are still broken since the edit of ")
     sandbox.put_back("extract_lines")
     assert sandbox.prompt("extract_lines") == OLD
     ra.wait_for_runs(ra.start_runs("wf_invoices", blocks="extract_lines"), timeout=60)
@@ -107,7 +107,7 @@ def test_a_model_or_a_schema_is_an_edit_that_changes_no_result(sandbox: ra.Sandb
     assert "$.config.model" in fields
     assert any(each.startswith("$.config.json_schema") for each in fields)
     headline, code = look()
-    assert headline.startswith("✗ 9 evals are still broken since the edit of extract_lines on ")
+    assert headline.startswith("✗ 9 evals are still broken since the edit of ")
     assert code == 1
 
 

@@ -15,33 +15,45 @@ WITH counted AS (
         status = 'completed' AND coalesce(cancelled, 0) = 0 AS is_complete
     FROM runs
 ), judged AS (
-    SELECT *, coalesce(error >= 3 AND 2 * error >= rated, FALSE) AS is_outage FROM counted
+    SELECT *, coalesce(error >= 3 AND 2 * error >= rated, FALSE) AS was_outage FROM counted
 ), standing AS (
     SELECT *, CASE
-        WHEN rated IS NULL OR is_outage THEN NULL
+        WHEN was_outage THEN NULL
         WHEN scope = 'workflow' AND is_complete THEN 3
         WHEN scope = 'workflow' THEN 2
         WHEN is_complete THEN 1
         ELSE 0 END AS standing
     FROM judged
 ), chosen AS (
-    SELECT *, coalesce(
-        standing = max(standing) OVER (PARTITION BY workflow_version_id), FALSE
-    ) AS in_rate FROM standing
+    SELECT *,
+        standing = max(standing) OVER (PARTITION BY workflow_version_id) AS in_times,
+        coalesce(rated IS NOT NULL AND standing = max(
+            CASE WHEN rated IS NOT NULL THEN standing END
+        ) OVER (PARTITION BY workflow_version_id), FALSE) AS in_rate
+    FROM standing
 ), summed AS (
     SELECT workflow_version_id,
         count(*) AS n_runs,
         count(*) FILTER (WHERE ok) AS ok_runs,
         count(*) FILTER (WHERE in_rate) AS rated_runs,
-        count(*) FILTER (WHERE is_outage) AS n_outages,
+        count(*) FILTER (WHERE was_outage) AS n_outages,
+        count(*) FILTER (WHERE NOT in_rate AND NOT was_outage) AS n_left_out,
         sum(total_evals) AS total_evals, sum(passed) AS passed, sum(failed) AS failed,
         sum(blocked) AS blocked, sum(error) AS error, sum(cancelled) AS cancelled,
         coalesce(sum(rated) FILTER (WHERE in_rate), 0) AS rated_evals,
         coalesce(sum(passed) FILTER (WHERE in_rate), 0) AS rated_passed,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS duration_ms_p50,
-        percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms) AS duration_ms_p95,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY queue_ms) AS queue_ms_p50,
-        percentile_cont(0.95) WITHIN GROUP (ORDER BY queue_ms) AS queue_ms_p95,
+        percentile_cont(0.5) WITHIN GROUP (
+            ORDER BY CASE WHEN in_times THEN duration_ms END
+        ) AS duration_ms_p50,
+        percentile_cont(0.95) WITHIN GROUP (
+            ORDER BY CASE WHEN in_times THEN duration_ms END
+        ) AS duration_ms_p95,
+        percentile_cont(0.5) WITHIN GROUP (
+            ORDER BY CASE WHEN in_times THEN queue_ms END
+        ) AS queue_ms_p50,
+        percentile_cont(0.95) WITHIN GROUP (
+            ORDER BY CASE WHEN in_times THEN queue_ms END
+        ) AS queue_ms_p95,
         min(created_at) AS first_created_at, max(created_at) AS last_created_at
     FROM chosen GROUP BY workflow_version_id
 ), shared AS (
@@ -53,7 +65,7 @@ WITH counted AS (
         z * sqrt(pass_rate * (1 - pass_rate) / n + z * z / (4 * n * n)) / (1 + z * z / n) AS half
     FROM shared
 )
-SELECT workflow_version_id, n_runs, ok_runs, rated_runs, n_outages,
+SELECT workflow_version_id, n_runs, ok_runs, rated_runs, n_outages, n_left_out,
     CAST(total_evals AS BIGINT) AS total_evals, CAST(passed AS BIGINT) AS passed,
     CAST(failed AS BIGINT) AS failed, CAST(blocked AS BIGINT) AS blocked,
     CAST(error AS BIGINT) AS error, CAST(cancelled AS BIGINT) AS cancelled,
@@ -103,27 +115,64 @@ ORDER BY opened NULLS LAST, key NULLS LAST, moment NULLS LAST, opened.eval_id NU
 """
 
 _SUMMARIZE_RESULTS = """
-WITH counted AS (
+WITH of_runs AS (
+    SELECT run_id,
+        count(*) FILTER (WHERE state = 'error') AS errors,
+        count(*) FILTER (WHERE state IN ('passed', 'failed', 'blocked', 'error')) AS ended,
+        count(DISTINCT eval_id) AS evals,
+        count(*) FILTER (
+            WHERE state = 'cancelled' OR status NOT IN ('completed', 'error', 'cancelled')
+        ) AS unfinished
+    FROM results GROUP BY run_id
+), scoped AS (
+    SELECT *, coalesce(run_scope, CASE WHEN evals = 1 THEN 'eval' ELSE 'workflow' END) AS own_scope
+    FROM results JOIN of_runs USING (run_id)
+), judged AS (
+    SELECT *, coalesce(
+        run_is_outage, own_scope = 'workflow' AND errors >= 3 AND 2 * errors >= ended
+    ) AS is_outage FROM scoped
+), standing AS (
+    SELECT *, CASE
+        WHEN is_outage THEN NULL
+        WHEN own_scope = 'workflow' AND unfinished = 0 THEN 3
+        WHEN own_scope = 'workflow' THEN 2
+        WHEN unfinished = 0 THEN 1
+        ELSE 0 END AS standing
+    FROM judged
+), chosen AS (
+    SELECT *, coalesce(standing = max(standing) OVER (), FALSE) AS counts FROM standing
+), known AS (
+    SELECT *, counts AND state IN ('passed', 'failed', 'blocked', 'error') AS in_rate FROM chosen
+), counted AS (
     SELECT {keys}, count(*) AS n_results,
         count(*) FILTER (WHERE state = 'passed') AS passed,
         count(*) FILTER (WHERE state = 'failed') AS failed,
         count(*) FILTER (WHERE state = 'blocked') AS blocked,
         count(*) FILTER (WHERE state = 'error') AS error,
         count(*) FILTER (WHERE state = 'cancelled') AS cancelled,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) AS duration_ms_p50,
-        percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms) AS duration_ms_p95
-    FROM results GROUP BY {keys}
+        count(*) FILTER (WHERE in_rate) AS rated_evals,
+        count(*) FILTER (WHERE is_outage) AS n_in_outages,
+        count(*) FILTER (WHERE NOT in_rate AND NOT is_outage) AS n_left_out,
+        count(*) FILTER (WHERE in_rate AND state = 'passed') AS rated_passed,
+        percentile_cont(0.5) WITHIN GROUP (
+            ORDER BY CASE WHEN counts THEN duration_ms END
+        ) AS duration_ms_p50,
+        percentile_cont(0.95) WITHIN GROUP (
+            ORDER BY CASE WHEN counts THEN duration_ms END
+        ) AS duration_ms_p95
+    FROM known GROUP BY {keys}
 ), shared AS (
     SELECT *, CAST(1.959963984540054 AS DOUBLE) AS z,
-        CAST(nullif(passed + failed + blocked + error, 0) AS DOUBLE) AS n,
-        CAST(passed AS DOUBLE) / nullif(passed + failed + blocked + error, 0) AS pass_rate
+        CAST(nullif(rated_evals, 0) AS DOUBLE) AS n,
+        CAST(rated_passed AS DOUBLE) / nullif(rated_evals, 0) AS pass_rate
     FROM counted
 ), wilson AS (
     SELECT *, (pass_rate + z * z / (2 * n)) / (1 + z * z / n) AS middle,
         z * sqrt(pass_rate * (1 - pass_rate) / n + z * z / (4 * n * n)) / (1 + z * z / n) AS half
     FROM shared
 )
-SELECT {keys}, n_results, passed, failed, blocked, error, cancelled, pass_rate,
+SELECT {keys}, n_results, passed, failed, blocked, error, cancelled,
+    rated_evals, n_in_outages, n_left_out, pass_rate,
     middle - half AS pass_rate_low, middle + half AS pass_rate_high,
     duration_ms_p50, duration_ms_p95
 FROM wilson ORDER BY failed + blocked DESC, {order}

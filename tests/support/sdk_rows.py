@@ -119,6 +119,8 @@ def counted(run: WorkflowEvalRun) -> Row:
     total = None if None in rated else sum(rated)
     rate = row["passed"] / total if total and total > 0 else None
     status = run.lifecycle.status
+    few = row["error"] is not None and row["error"] < 3
+    row["is_outage"] = False if few else None if total is None else row["error"] >= total / 2
     return {**row, "pass_rate": rate, "ok": None if status in IN_FLIGHT else ok(status, row)}
 
 
@@ -150,7 +152,9 @@ def words(values: list[Any] | None) -> list[str] | None:
     return None if values is None else [getattr(each, "value", each) for each in values]
 
 
-KNOWN_OF_RUN = ("workflow_version_id", "run_scope", "run_created_at", "run_completed_at")
+KNOWN_OF_RUN = (
+    *("workflow_version_id", "run_scope", "run_is_outage", "run_created_at", "run_completed_at"),
+)
 
 
 def issues(sent: list[Any] | None) -> list[str] | None:
@@ -210,7 +214,7 @@ def result_row(result: WorkflowEvalResult) -> Row:
 
 def known_of_run(run: WorkflowEvalRun) -> Row:
     """What a row of results has from its run."""
-    known = run.workflow_version_id, scope(run)
+    known = run.workflow_version_id, scope(run), counted(run)["is_outage"]
     timing = moment(run.timing.created_at), moment(run.timing.completed_at)
     return dict(zip(KNOWN_OF_RUN, (*known, *timing), strict=True))
 
