@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -16,7 +17,8 @@ import anyio
 import mcp
 import pytest
 from packaging.requirements import Requirement
-from support.fakes import KEY
+from support.fakes import KEY, STILL
+from support.inside import RecordingClient, Session, main
 from support.lettered_api import FLOW, LetteredApi, alike
 
 import retab_analysis as ra
@@ -170,3 +172,28 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     assert ended.returncode == 1
     assert ended.stderr.strip().endswith("it comes with: pip install 'retab_analysis[mcp]'")
     assert "Traceback" not in ended.stderr
+
+
+def test_tries_say_the_same_at_every_door(capsys: pytest.CaptureFixture[str]) -> None:
+    with ra.Sandbox(speed=STILL) as sandbox, RecordingClient(**sandbox.credentials) as client:
+        session = Session(client)
+        shown = str(ra.tries("wf_invoices", "extract_lines", client=client))
+        assert main(["tries", "wf_invoices", "extract_lines", "--json", "--values"], session) == 0
+        told = json.loads(capsys.readouterr().out)
+        asked = {"workflow_id": "wf_invoices", "block": "extract_lines"}
+        full, bare = ask(sandbox, ("tries", asked | {"values": True}), ("tries", asked))
+        assert main(["tries", "wf_invoices", "nope"], session) == 3
+        assert "there is no 'nope'; the blocks with saved evals are: " in capsys.readouterr().err
+        ((is_error, text),) = ask(sandbox, ("tries", asked | {"block": "nope"}))
+    # Only what is shown at once may say the time of an edit of today instead of its day.
+    assert told["headline"].endswith(" broke 9 of 18")
+    assert re.match("✗ The edit of .+ broke 9 of 18 ", shown)
+    assert "QuickParts: six lines, three of them wrapped        ✓ ✓ ✗  4 items" in shown
+    # An assistant gets the same, shortened.
+    given = json.loads(full[1])
+    assert [given[each] for each in ("headline", "best")] == [told["headline"], "v5"]
+    counts = [[each["broke"] for each in its["tries"]] for its in (told, given)]
+    assert counts == [[9, 0, 0]] * 2
+    assert "Join descriptions" in full[1]
+    assert "Join descriptions" not in bare[1]
+    assert (is_error, "there is no 'nope'" in text) == (True, True)

@@ -18,6 +18,7 @@ from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import compare_blocks, mark_changes
+from retab_analysis.comparison.detail import summarize_value
 from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.try_words import name_try, say_mended
@@ -179,28 +180,23 @@ class _Shown:
             said = ["all passed"] if len(its.passed) == len(its.states) else []
         words = [write_line(f"{each.label}: ", *each.line) for each in changes] if values else []
         hidden = write_line(", ".join(each.label for each in changes))
-        sign, tone = _NONE
-        if its.has_run:
-            sign, tone = _SIGNS["passed" if its.is_good else "failed"]
+        known = _SIGNS["passed" if its.is_good else "failed"] if its.has_run else _NONE
         cells = (
             Cell("try", (write_line(name_try(its, today) + " (put back)" * its.is_put_back),)),
             Cell("words", tuple(words) or ((hidden,) if hidden else ())),
             Cell("passes", (write_line(passing),)),
             Cell("outcome", (write_line(" and ".join(filter(None, said))),)),
         )
-        return Row(f"try {at}", sign, tone, passing, cells)
+        return Row(f"try {at}", *known, passing, cells)
 
     def _row(self, about: tuple[str, str | None], values: bool) -> Row:
         eval_id, name = about
         cells, before = [Cell("eval", (write_line(one_line(name or eval_id, 80)),))], object()
         for at, each in enumerate(self.tries):
-            sign, value = (
-                _SIGNS.get(each.states.get(eval_id, ""), _NONE)[0],
-                each.values.get(eval_id),
-            )
-            ends = at in (0, len(self.tries) - 1)
-            is_told = values and value is not None and (ends or value != before)
-            told = (" ", Span(one_line(value, _VALUE), "value")) if is_told else ()
+            value = each.values.get(eval_id)
+            sign, _ = _SIGNS.get(each.states.get(eval_id, ""), _NONE)
+            is_told = values and (at in (0, len(self.tries) - 1) or value != before)
+            told = (" ", Span(said, "value")) if is_told and (said := _say(value)) else ()
             cells.append(Cell("state", (write_line(sign, *told),)))
             before = value if each.has_run else before
         return Row(eval_id, *self._sign(eval_id), "", tuple(cells))
@@ -209,7 +205,7 @@ class _Shown:
         eval_id, name = about
         signs = (_SIGNS.get(each.states.get(eval_id, ""), _NONE)[0] for each in self.tries)
         got = [each.values.get(eval_id) for each in self.tries if eval_id in each.states]
-        told = one_line(got[-1], _VALUE) if values and got and got[-1] is not None else ""
+        told = _say(got[-1]) if values and got else ""
         texts = (one_line(name or eval_id, 80), " ".join(signs), told)
         cells = (Cell("eval", (write_line(each),)) for each in texts)
         return Row(eval_id, *self._sign(eval_id), "", tuple(cells))
@@ -448,6 +444,10 @@ class _Configs:
         """The numbers of the versions that have it."""
         found = self.eras.filter(config_fingerprint=its.mark or "")["versions"]
         return sorted(found.explode().drop_nulls().unique())
+
+
+def _say(value: str | None) -> str:
+    return one_line(summarize_value(value), _VALUE) if value is not None else ""
 
 
 def _tell(its: Try, changes: Sequence[Change]) -> dict[str, Any]:
