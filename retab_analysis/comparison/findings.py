@@ -219,7 +219,11 @@ class VerdictFacts:
     @property
     def between(self) -> str:
         """`` from v4 to v5`` if two versions are compared, else nothing."""
-        return " from {} to {}".format(*self.versions) if self.versions else ""
+        if not self.sides.read.versions:
+            return ""
+        before, now = self.sides.read.versions
+        said = before.say(self.today), now.say(self.today, after=before)
+        return " from {} to {}".format(*(one_line(each, 44) for each in said))
 
     @cached_property
     def apart(self) -> Counter[str]:

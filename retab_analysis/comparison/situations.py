@@ -422,8 +422,12 @@ def write_heading(facts: VerdictFacts) -> Heading:
         told = (_Words(e, facts).fill(getattr(SITUATIONS[e.kind], form)) for e in others)
         more[1] = next((f"; {each}" for each in told if each), more[1])
     kept, rest = max(LONGEST - len(about.mark[0]) - 1 - len(strong), 0), "".join(more)
+    if len(rest) > kept and more[-1].startswith(";"):
+        rest = more[-1]  # the causes stand on the cards, too
     if len(rest) > kept:
-        rest = f"{rest[: max(kept - 1, 0)].rstrip()}…" if kept else ""
+        short = rest[: max(kept - 1, 0)]
+        whole, comma, _ = short.rpartition(", ")
+        rest = f"{whole}, …" if comma and len(whole) > kept // 2 else f"{short.rstrip()}…"[:kept]
     return Heading(*about.mark, one_line(strong, LONGEST - 2), rest)
 
 

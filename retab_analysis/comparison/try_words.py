@@ -10,11 +10,7 @@ from retab_analysis.markup import count_noun, one_line
 
 def name_try(its: Try, today: date | None = None) -> str:
     """``the edit of 29 Nov, 19:26``, on that very day ``the edit of 19:26``; ``v5``."""
-    name, at = its.name, its.name.edited_at
-    if name.number is not None or at is None or at.date() != today:
-        return one_line(name.said, 60)
-    _, _, time = name.text.partition(", ")
-    return f"the edit of {time or f'{at:%H:%M}'}"
+    return one_line(its.name.say(today), 60)
 
 
 def say_mended(its: Try) -> str:

@@ -16,7 +16,7 @@ if both have one and they differ. Everything else is *unknown*.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -38,6 +38,8 @@ _UNRUN = f"{ERA}not run"
 
 BEFORE = "code before"
 """What the previous code of each block is called."""
+
+_EDIT = "edit of "
 
 Kind = Literal["draft", "publication", "time", "run id", "previous"]
 
@@ -106,6 +108,26 @@ class Name(NamedTuple):
     def said(self) -> str:
         """The name in a sentence: ``v5``, ``the edit of 29 Nov``."""
         return self.text if self.number is not None else f"the {self.text}"
+
+    @property
+    def is_edit(self) -> bool:
+        return self.edited_at is not None and self.text.startswith(_EDIT)
+
+    def say(self, today: date | None = None, *, after: Name | None = None) -> str:
+        """The same without the day of ``today``, ``the edit of 19:26``.
+
+        ``after`` is the name before it in the sentence: of two edits the second is ``that of
+        30 Nov``, of one day ``that of 19:26``.
+        """
+        if self.edited_at is None or not self.is_edit:
+            return self.said
+        is_second = after is not None and after.is_edit
+        days = [today, *([after.edited_at.date()] if after and after.edited_at else [])]
+        when = self.text.removeprefix(_EDIT)
+        if self.edited_at.date() in days:
+            _, _, time = when.partition(", ")
+            when = time or f"{self.edited_at:%H:%M}"
+        return f"that of {when}" if is_second else f"the {_EDIT}{when}"
 
 
 class PublishedVersion(NamedTuple):
@@ -296,14 +318,15 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return Name(DRAFT if day is None else f"draft of {say_day(day, year)}")
 
     def _name_previous(self, state: Mapping[str, BlockCode], year: int | None) -> Name:
-        """The edit before the newest one, if both are of one block; each block has its own."""
-        sides = self.code_of(Moment("", "draft")), state
-        edited, before = (
-            {block: self._find_edit({block: its}) for block, its in each.items()} for each in sides
-        )
-        touched = {block: at for block, at in before.items() if at != edited.get(block)}
-        last, at = _find_latest(edited), touched.get(_find_latest(touched) or "")
-        if at is None or last != _find_latest(touched):
+        """The edit before the newest change, if both are of one block; each block has its own."""
+        now, saved_at = self.code_of(Moment("", "draft")), self.timeline.saved_at
+        touched = {block: its for block, its in state.items() if its.compare(now[block]) != "same"}
+        before = {block: self._find_edit({block: its}) for block, its in touched.items()}
+        changed = {b: self._find_edit({b: now[b]}) for b in touched}
+        # A configuration that was put back is as old as its first era.
+        changed |= {b: saved_at[b] for b in touched if b in saved_at}
+        last, at = _find_latest(changed), before.get(_find_latest(before) or "")
+        if at is None or last != _find_latest(before):
             return Name(BEFORE)
         return Name(self._edits.name(at, year), at)
 

@@ -30,6 +30,7 @@ class Loop:
         # Nothing but fingerprints tells that the inputs of a further eval were edited.
         self.others = int(dialect == "no fingerprints")
         self.has_history = HISTORY not in speaks.refused
+        self.has_freshness = dialect != "no freshness"  # without it, a run that goes on comes first
         self.clock = Clock()
         world = plan_world(0, speaks.named)
         self.store = make_store(world, clock=self.clock, frozen_at=speaks.frozen_at)
@@ -50,8 +51,8 @@ class Loop:
         self.clock.forward(600)
         return self.check()
 
-    def check(self) -> Any:
-        return ra.check(INVOICES, client=self.client, progress=False)
+    def check(self, **more: Any) -> Any:
+        return ra.check(INVOICES, client=self.client, progress=False, **more)
 
     def tries(self) -> Any:
         return ra.tries(INVOICES, LINES, client=self.client, progress=False)
@@ -81,7 +82,10 @@ def test_from_red_to_green_in_every_dialect(loop: Loop) -> None:
     assert helped.headline.startswith(f"✗ {4 + loop.others} evals are still broken")
     assert helped.headline.endswith(" mended 5 of 9")
     assert counts(helped.last_try) == (5, 9, 0, 18)
-    # Without a freshness, a run that goes on comes first.
+    step = loop.check(baseline="previous").headline
+    if loop.has_history and loop.has_freshness and not loop.others:
+        at, of = r"the edit of 24 Nov, \d\d:\d\d", r"that of \d\d:\d\d"
+        assert re.match(rf"✓ 5 evals (are fixed|pass again) from {at} to {of}, nothing broke", step)
     steps = (
         'ra.tries("wf_invoices", "extract_lines")',
         'view = ra.watch(workflow_id="wf_invoices")',
@@ -108,6 +112,10 @@ def test_from_red_to_green_in_every_dialect(loop: Loop) -> None:
     green = loop.run()
     assert loop.others or green.headline[0] in "✓○"  # a run goes on where freshness is lacking
     assert green.last_try is None
+    back = loop.check(baseline="previous").headline
+    if loop.has_history and loop.has_freshness and not loop.others:
+        to = "(v5|the version of 8 Nov), nothing broke"
+        assert re.match(rf"✓ 4 evals .* from the edit of 24 Nov, \d\d:\d\d to {to}", back)
     assert loop.tries().frame["passed"][0] >= 17
 
 
