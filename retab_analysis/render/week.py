@@ -179,6 +179,7 @@ def _draw(trend: Trend, wide: float, high: float) -> Html:
         at, rate = trend.points[-1]
         lines.append(tag("circle", class_=f"end {trend.tone}", cx=x(at), cy=y(rate), r=3.2))
     size = {"viewBox": f"0 0 {wide} {high}", "width": wide, "height": high}
+    size["preserveAspectRatio"] = "xMinYMid"  # in a wide cell it begins below its name
     return tag("svg", *lines, role="img", aria_label=trend.said, **size)
 
 

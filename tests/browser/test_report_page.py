@@ -41,18 +41,23 @@ def test_the_wrong_value_is_on_the_first_screen(
     page.screenshot(path=screenshots / f"report-{width}.png", full_page=True)
 
 
-def test_axe_finds_nothing_in_a_verdict_with_everything_in_it(
-    page: Page, tmp_path: Path, screenshots: Path
+@pytest.mark.parametrize("what", ["verdict", "week"])
+def test_axe_finds_nothing_in_a_page_with_everything_in_it(
+    page: Page, tmp_path: Path, screenshots: Path, what: str
 ) -> None:
     with ra.Sandbox() as api, ra.Client(**api.credentials) as client:
-        ra.write_report(ra.check("wf_invoices", client=client), tmp_path / "all.html", values=True)
+        made = {
+            "verdict": lambda: ra.check("wf_invoices", client=client),
+            "week": lambda: ra.overview(every="1w", client=client),
+        }
+        ra.write_report(made[what](), tmp_path / "all.html", values=True)
     page.goto((tmp_path / "all.html").as_uri())
     page.evaluate(
         "() => document.querySelectorAll('details').forEach((each) => (each.open = true))"
     )
 
     def look(scheme: str, width: int) -> None:
-        page.screenshot(path=screenshots / f"verdict-{scheme}-{width}.png", full_page=True)
+        page.screenshot(path=screenshots / f"{what}-{scheme}-{width}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     assert find_barriers_in_all_looks(page, "main", look) == []
