@@ -104,6 +104,9 @@ class Columns:
         # Days of a month are no multiples of one another: 31 May would touch 1 June.
         of_months: dict[str, Any] = {"interval_multiples": last - first > _MONTHS_APART}
         auto = mdates.AutoDateLocator(UTC, minticks=2, maxticks=most, **of_months)
+        # Narrow axes have room for two ticks, which may be further apart than it knows.
+        auto.intervald[mdates.MONTHLY] += [12, 24]
+        auto.intervald[mdates.DAILY] += [30, 62]
         by_day = mdates.DayLocator(tz=UTC)  # no hours
         ax.xaxis.set_major_locator(by_day if last - first < 4 else auto)
         ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at, UTC), years))

@@ -40,7 +40,7 @@ def rate(
     keys = [by] if every is None else [by, PERIOD]
     partial = rows.group_by(keys).agg(partial=best != COMPLETE).collect()
     found = summarize_runs(rows, by, every=every, scope=scope).collect()
-    return found.join(partial, on=keys, nulls_equal=True)
+    return found.join(partial, on=keys, nulls_equal=True, maintain_order="left")
 
 
 def say_unrated(rates: pl.DataFrame) -> dict[str, int]:
@@ -75,7 +75,7 @@ def draw_panels(
     panels = [ax, *(ax.figure.add_subplot(grid[at], **shared) for at in range(1, keys.height))]
     time = Columns(VERSION, rates.select(key=PERIOD).unique(), every=columns.every)
     names = shorten_names(columns.name_all(), int(ax.bbox.width / 0.5 / axes.measure_font(ax)) - 5)
-    known = rates.drop_nulls("pass_rate")
+    known = rates.drop_nulls("pass_rate").sort(PERIOD)
     time.arrange(ax, time.keys.with_columns(x=pl.lit(0)))
     zoom(ax, known["pass_rate"].min(), known["pass_rate"].max())
     marked = False

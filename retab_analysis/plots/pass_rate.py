@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 from matplotlib.axes import Axes
 
@@ -19,7 +21,7 @@ FRAMES = (pl.DataFrame, pl.LazyFrame)
 
 def plot_pass_rate(
     frame: pl.DataFrame | pl.LazyFrame,
-    by: str = VERSION,
+    by: str | None = VERSION,
     *,
     every: str | None = None,
     scope: str | None = None,
@@ -43,7 +45,8 @@ def plot_pass_rate(
     Args:
         frame: A RUNS frame, or a RESULTS frame for groups of results such as ``by="block_id"``.
         by: The column that makes the groups, your own included. ``"version"`` is the name of the
-            code that ran: ``v5``, ``edit of 29 Nov``; without ``edits=``, ``draft of 29 Nov``.
+            code that ran: ``v5``, ``edit of 29 Nov``; without ``edits=``, ``draft of 29 Nov``. With
+            ``every``, None and ``"version"`` draw one line.
         every: Over time: the length of a period, as for :func:`summarize_runs` (``"1w"``).
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``; by default whole runs
             where there are any.
@@ -66,8 +69,9 @@ def plot_pass_rate(
         >>> ra.plot_pass_rate(runs, every="1w").figure.savefig("pass_rate.png")
     """
     table = RESULTS if isinstance(frame, FRAMES) and "state" in frame.collect_schema() else RUNS
-    columns, rows, left = find_rows(frame, by, every, scope, edits, title, table)
-    if every is not None and by != VERSION:
+    grouped: Any = VERSION if by is None and every is not None else by
+    columns, rows, left = find_rows(frame, grouped, every, scope, edits, title, table)
+    if every is not None and grouped != VERSION:
         return draw_panels(ax, columns, rows, scope, left)
     wide = columns.width if every is None else 8.0
     ax = axes.prepare_axes(ax, width=wide, height=4.4)

@@ -271,3 +271,24 @@ def test_with_a_group_and_a_period_each_group_has_a_panel() -> None:
     assert title_of(ax) == "Pass rate by block over time; dotted: edits"
     assert {each.get_ylim() for each in panels} == {ax.get_ylim()}
     assert points_of(plot_pass_rate(frame, every="1w")) == [0.75, 0.75, 0.75]
+
+
+def test_the_line_of_a_panel_follows_time() -> None:
+    rows = [
+        run(f"r{week}{at}", 7 * week, passed=8, failed=at, workflow_id=f"wf_{at}")
+        for week in range(40)
+        for at in range(4)
+    ]
+    drawn = plot_pass_rate(runs(*reversed(rows)), by="workflow_id", every="1w")
+    for panel in drawn.get_figure(True).axes:
+        places = panel.lines[0].get_xdata()
+        assert len(places) == 40
+        assert list(places) == sorted(places)
+
+
+def test_by_none_is_one_line_over_time() -> None:
+    assert points_of(plot_pass_rate(runs(*WEEKS), None, every="1w")) == points_of(
+        plot_pass_rate(runs(*WEEKS), every="1w")
+    )
+    with pytest.raises(ConfigError, match="by must be the name of one column"):
+        plot_pass_rate(runs(*WEEKS), None)
