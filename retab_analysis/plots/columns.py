@@ -148,7 +148,7 @@ class Columns:
 
 def find_rows(
     frame: object,
-    by: str,
+    asked: str | None,
     every: str | None,
     scope: str | None,
     edits: object,
@@ -156,6 +156,7 @@ def find_rows(
     table: Table = RUNS,
 ) -> tuple[Columns, pl.LazyFrame, dict[str, int]]:
     """The groups of the rows of a scope, these rows, and the numbers left out, by reason."""
+    by: Any = VERSION if asked is None and every is not None else asked
     lazy = select_keyed(frame, table, by, READ if table is RUNS else READ_RESULTS, edits)
     if scope is not None:
         check_choice("scope", scope, SCOPES)

@@ -33,7 +33,7 @@ _SHARES = (0.5, 0.42)  # of the height: execution, queue
 def plot_durations(
     runs: pl.DataFrame | pl.LazyFrame,
     *,
-    by: str = VERSION,
+    by: str | None = VERSION,
     every: str | None = None,
     scope: str | None = None,
     edits: pl.DataFrame | pl.LazyFrame | None = None,
@@ -70,7 +70,7 @@ def plot_durations(
         >>> runs = ra.fetch_runs("wf_invoices", limit=50)
         >>> ra.plot_durations(runs, every="1w").figure.savefig("durations.png")
     """
-    if every is not None and by != VERSION:
+    if every is not None and by not in (None, VERSION):
         raise ConfigError(f"every={every!r} draws over time: leave by={by!r} out")
     columns, scoped, left = find_rows(runs, by, every, scope, edits, title)
     width = 0.0 if every else columns.width
@@ -82,7 +82,7 @@ def plot_durations(
     columns.label(ax)
     unit = _choose_unit(times)
     for panel, part in ((ax, _EXECUTION), (queue, _QUEUE)):
-        _draw_panel(panel, times, part, unit)
+        _draw_panel(panel, times, part, unit, is_joined=columns.is_ordered)
     queue.tick_params(labelbottom=False)
     queue.figure.get_figure(root=True).align_ylabels([ax, queue])
     looks = [(Line2D([], [], marker="o", **each), each["label"]) for each in _LINES.values()]
@@ -123,7 +123,9 @@ def _add_panel(ax: Axes) -> Axes:
     return panel
 
 
-def _draw_panel(ax: Axes, times: pl.DataFrame, part: str, unit: tuple[str, float]) -> None:
+def _draw_panel(
+    ax: Axes, times: pl.DataFrame, part: str, unit: tuple[str, float], *, is_joined: bool
+) -> None:
     name, milliseconds = part.removesuffix("_ms").replace("duration", "execution"), unit[1]
     low, top = (times[f"{part}_{which}"].to_numpy() / milliseconds for which in _LINES)
     highest: Any = (times[f"{part}_p95"] / milliseconds).max()
@@ -132,8 +134,12 @@ def _draw_panel(ax: Axes, times: pl.DataFrame, part: str, unit: tuple[str, float
         return axes.write_message(ax, f"no {name} times yet")
     x, smaller = times["x"].to_list(), 1 + (times.height >= _MANY)
     for values, style in zip((low, top), _LINES.values(), strict=True):
-        ax.plot(x, values, marker="o", **{**style, "ms": style["ms"] / smaller})
-    ax.fill_between(x, low, top, color=SKY, alpha=0.2, linewidth=0, zorder=0)
+        joined = {} if is_joined else {"linestyle": "none"}
+        ax.plot(x, values, marker="o", **{**style, "ms": style["ms"] / smaller, **joined})
+    if is_joined:
+        ax.fill_between(x, low, top, color=SKY, alpha=0.2, linewidth=0, zorder=0)
+    else:
+        ax.vlines(x, low, top, color=SKY, linewidth=1.5, zorder=0)
     if times[f"{part}_p50"].min() >= 0:  # type: ignore[operator]
         highest = 1.08 * highest or 1.0
         places = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(0, highest)

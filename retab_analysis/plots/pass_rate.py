@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 from matplotlib.axes import Axes
 
@@ -69,9 +67,8 @@ def plot_pass_rate(
         >>> ra.plot_pass_rate(runs, every="1w").figure.savefig("pass_rate.png")
     """
     table = RESULTS if isinstance(frame, FRAMES) and "state" in frame.collect_schema() else RUNS
-    grouped: Any = VERSION if by is None and every is not None else by
-    columns, rows, left = find_rows(frame, grouped, every, scope, edits, title, table)
-    if every is not None and grouped != VERSION:
+    columns, rows, left = find_rows(frame, by, every, scope, edits, title, table)
+    if every is not None and columns.by != VERSION:
         return draw_panels(ax, columns, rows, scope, left)
     wide = columns.width if every is None else 8.0
     ax = axes.prepare_axes(ax, width=wide, height=4.4)

@@ -120,3 +120,12 @@ def test_axes_without_a_grid_are_shared_out_too() -> None:
     assert ax.get_position().y0 == pytest.approx(0.1)
     assert queue.get_position().y0 > ax.get_position().y1
     assert queue.get_position().y1 == pytest.approx(0.9)
+
+
+def test_no_line_joins_groups_without_an_order() -> None:
+    frame = runs(*(run(f"r{at}", at, workflow_id=f"wf_{at % 3}") for at in range(9)))
+    assert {each.get_linestyle() for each in plot_durations(frame, by="workflow_id").lines} == {
+        "None"
+    }
+    joined = plot_durations(frame, by=None, every="1d").lines
+    assert {each.get_linestyle() for each in joined} == {"-"}
