@@ -140,7 +140,6 @@ class Followed:
             versions=inside(made).sides.around.told,
             labels=source.labels,
             passing=_find_passing(made),
-            between=made.config_changes if plan.before is not None else None,
             reruns=count_reruns(made, source.client),
         )
         self.see()

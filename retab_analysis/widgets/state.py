@@ -19,7 +19,6 @@ from retab_analysis.schema import ERAS, EVALS, RESULTS, RUNS
 # A workflow without evals or runs, in words; neither is an error.
 NO_EVAL, NO_RUN = "No saved eval yet: save one in Retab", "No run yet"
 COMPARING = "Comparing …"
-_LONGEST = 200  # characters of a search
 
 Phase = Literal["reading", "going", "ended", "stopped", "failed"]
 
@@ -28,6 +27,7 @@ Phase = Literal["reading", "going", "ended", "stopped", "failed"]
 class Preview:
     """A document that a person looks at, with its ``url`` or the ``failure`` to get it."""
 
+    eval_id: str
     document_id: str
     name: str
     url: str | None = None
@@ -51,7 +51,6 @@ class WorkflowLook:
     labels: Mapping[str, str | None] = field(default_factory=dict)  # of blocks, by their ids
     passing: frozenset[str] = frozenset()  # evals that passed when they were decided last before
     eras: pl.DataFrame = field(default_factory=ERAS.empty)  # of blocks that ran on several codes
-    between: pl.DataFrame | None = None  # the edits between two compared versions
     reruns: int = 0  # so many runs *Settle* starts
     trouble: str = ""  # why the API has not answered since, or why watching failed
     notes: tuple[str, ...] = ()  # on the runs
@@ -70,7 +69,10 @@ class WorkflowLook:
 
 @dataclass(frozen=True, eq=False)
 class ViewState:
-    """One workflow as a view shows it; each change makes another state."""
+    """One workflow as a view shows it; each change makes another state.
+
+    What is searched, pressed and unfolded lives in the browser.
+    """
 
     workflow_id: str
     look: WorkflowLook = field(default_factory=WorkflowLook)
@@ -78,11 +80,8 @@ class ViewState:
     baseline: str = LAST_GOOD
     values: bool = True
     can_cancel: bool = False
-    show: frozenset[str] = frozenset()  # the keys of the counts that are pressed
-    search: str = ""
-    opened: str | None = None  # the id of an eval
+    opened: frozenset[str] = frozenset()  # evals whose inside was asked for
     preview: Preview | None = None
-    unfolded: frozenset[str] = frozenset()  # the keys of what was opened or closed
     asking: Literal["", "cancel", "settle"] = ""
     job: str = ""  # the job in words
     failures: tuple[str, ...] = ()  # of callbacks, and of the last job
@@ -96,10 +95,6 @@ def apply_event(state: ViewState, name: str, value: object) -> ViewState:
     if not isinstance(value, str | None):
         return state
     text, made = value or "", state.look.comparison
-    if name == "search":
-        return replace(state, search=text[:_LONGEST])
-    if name == "clear":
-        return replace(state, search="", show=frozenset())
     if name == "ask" and not state.job:
         return replace(state, asking=text if text in ("cancel", "settle") else "")  # type: ignore[arg-type]
     if name == "candidate" or (name == "baseline" and text):
@@ -110,9 +105,5 @@ def apply_event(state: ViewState, name: str, value: object) -> ViewState:
         chosen = replace(state, candidate=candidate, baseline=baseline, job=COMPARING, asking="")
         return chosen if is_other and state.job in ("", COMPARING) else state
     if name == "open" and made is not None and text in {each.id for each in inside(made).stories}:
-        return replace(state, opened=None if state.opened == text else text, preview=None)
-    if name == "show" and text:
-        return replace(state, show=state.show ^ {text})
-    if name == "fold" and text:
-        return replace(state, unfolded=state.unfolded ^ {text})
+        return replace(state, opened=state.opened | {text})
     return state

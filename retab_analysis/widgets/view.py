@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,16 +23,13 @@ from retab_analysis.checks.settle import run_again
 from retab_analysis.comparison import Comparison
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
-from retab_analysis.export import write_csv
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.lists import read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_default
 from retab_analysis.markup import count_noun
 from retab_analysis.progress import in_kernel, say
-from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
 from retab_analysis.widgets.facts import BROKE, Facts, list_news
-from retab_analysis.widgets.opened import list_documents, list_results
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
 from retab_analysis.widgets.state import COMPARING, Preview, ViewState, WorkflowLook, apply_event
 from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
@@ -67,7 +63,7 @@ def watch(
     """Watch eval runs while they go on. ``watch`` returns at once.
 
     Show the view as a cell's last line. It says what :func:`check` would say of the runs so far,
-    and shows each eval with its last 16 runs. In a terminal, ``print(view)`` shows the same as
+    and shows each eval with its last 30 runs. In a terminal, ``print(view)`` shows the same as
     text. A second ``watch`` of the same runs ends the first.
 
     All watched runs of a workflow are checked together, each eval against that workflow's past.
@@ -125,7 +121,7 @@ def explore(
     save_values: bool = False,
     client: Client | None = None,
 ) -> View:
-    """Show what :func:`check` says of a workflow, with the last 16 runs of each eval.
+    """Show what :func:`check` says of a workflow, with the last 30 runs of each eval.
 
     Show the view as a cell's last line. ``explore`` fetches results in the background. On the page
     you choose the checked run and the baseline, search, open an eval, and run unclear
@@ -228,12 +224,6 @@ class View:
         return self.state.look.comparison
 
     @property
-    def frame(self) -> pl.DataFrame:
-        """The rows of ``comparison.evals`` that the page shows after its filters and its search."""
-        with self._lock:
-            return self._choose_rows(self._shown_id)
-
-    @property
     def done(self) -> bool:
         """Whether watching has ended, for any reason."""
         return not self._stream.is_alive
@@ -241,13 +231,6 @@ class View:
     @property
     def _shown_id(self) -> str:
         return self._open_view or (self._order[0] if self._order else "")
-
-    def _choose_rows(self, workflow_id: str) -> pl.DataFrame:
-        facts = self._tell(workflow_id)
-        if (made := facts.look.comparison) is None:
-            return COMPARISON.empty()
-        found, evals = facts.find(), made.evals
-        return evals if found is None else evals.filter(pl.col("eval_id").is_in(found))
 
     def _list_states(self) -> list[ViewState]:
         with self._lock:
@@ -405,14 +388,16 @@ class View:
         made = self._facts[key] = Facts(state, None if known is None else known.judged)
         return made
 
-    def _render(self, *, is_live: bool = True, values: bool | None = None) -> Pieces:
+    def _list_views(self, *, values: bool | None = None) -> tuple[dict[str, Facts], str]:
+        """The workflows as they stand on the page, by their names there; and the open one."""
+        known = [*self._states]
+        views = {str(known.index(each)): self._tell(each, values=values) for each in self._order}
+        opened = str(known.index(self._open_view)) if self._open_view else ""
+        return views or {"0": Facts(ViewState(""), None)}, opened
+
+    def _render(self, *, values: bool | None = None) -> Pieces:
         with self._lock:
-            known = [*self._states]
-            views = {str(known.index(k)): self._tell(k, values=values) for k in self._order}
-            if not views:
-                views = {"0": Facts(ViewState(""), None)}
-            opened = str(known.index(self._open_view)) if self._open_view else ""
-            return render_view(views, opened, self._say_headline(), is_live=is_live)
+            return render_view(*self._list_views(values=values), self._say_headline())
 
     def _say_headline(self) -> str:
         if len(self._order) < 2:
@@ -430,7 +415,9 @@ class View:
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         """The HTML that stands for the page with this token if no script drives it."""
         values = self._save_values and shows_values()
-        still = render_still(self._render(is_live=False, values=values), token)
+        with self._lock:
+            views = self._list_views(values=values)
+            still = render_still(*views, self._say_headline(), token)
         return {"text/html": str(still), "text/plain": self._write_text(values=values)}
 
     def _write_text(self, *, values: bool) -> str:
@@ -488,26 +475,21 @@ class View:
 
     # Events
 
-    def _on_event(self, name: str, scope: str | None, value: Any) -> str | None:
+    def _on_event(self, name: str, scope: str | None, value: Any) -> None:
         with self._lock, contextlib.suppress(ValueError, LookupError):
-            done = self._do([*self._states][int(scope or "0")], name, value)
+            self._do([*self._states][int(scope or "0")], name, value)
             self._draw()
-            return done
-        return None
 
-    def _do(self, workflow_id: str, name: str, value: Any) -> str | None:
-        """Do what an event asks for; returns the sentence for the page, if any."""
+    def _do(self, workflow_id: str, name: str, value: Any) -> None:
+        """Do what an event asks for."""
         state = self._states[workflow_id]
         jobs = {"cancel": self._cancel, "settle": self._settle}
         if name == "fold-view":
             asked = [*self._states][int(str(value))]
             self._open_view = "" if self._open_view == asked else asked
-        elif name == "export":
-            return self._export(workflow_id)
         elif name == "document":
             eval_id, _, at = str(value).rpartition(" ")
-            if eval_id == state.opened:
-                self._show_document(workflow_id, int(at))
+            self._show_document(workflow_id, eval_id, int(at))
         elif name in jobs and state.asking == name:
             words = {"cancel": "Cancelling …", "settle": "Running again …"}[name]
             self._start_job(workflow_id, words, jobs[name])
@@ -515,20 +497,6 @@ class View:
             changed = self._states[workflow_id] = apply_event(state, name, value)
             if changed.job and not state.job:
                 self._start_job(workflow_id, COMPARING, self._stream.ask)
-            elif changed.opened and changed.opened != state.opened:
-                self._show_document(workflow_id, 0)
-        return None
-
-    def _export(self, workflow_id: str) -> str:
-        frame = self._choose_rows(workflow_id)
-        stem = "".join(each if each.isalnum() or each in "-_" else "_" for each in workflow_id)
-        names = (f"{stem or 'evals'}{f'-{at}' if at > 1 else ''}.csv" for at in range(1, 1_000))
-        path = next(each for each in map(Path, names) if not each.exists())
-        try:
-            write_csv(frame, path)
-        except (OSError, ConfigError) as error:
-            return f"Nothing was written: {error}"
-        return f"{count_noun(frame.height, 'eval')} written to {path.resolve()}"
 
     def _start_job(self, workflow_id: str, words: str, work: Callable[[ViewState], object]) -> None:
         """Work in a thread; the page says how far it is, or why it failed.
@@ -587,11 +555,11 @@ class View:
                 self._change(workflow_id, look=followed.look)
         self._stream.ask(asked)
 
-    def _show_document(self, workflow_id: str, at: int) -> None:
-        opened = self._states[workflow_id].opened or ""
-        documents = list_documents(list_results(self._tell(workflow_id), opened))
+    def _show_document(self, workflow_id: str, eval_id: str, at: int) -> None:
+        inside = self._tell(workflow_id).page.inside(eval_id)
+        documents = inside.documents if inside else ()
         if 0 <= at < len(documents):
-            asked = Preview(*documents[at])
+            asked = Preview(eval_id, *documents[at])
             self._put(workflow_id, preview=asked)
             run_beside(partial(self._read_document, workflow_id, asked), "document")
 
