@@ -38,6 +38,7 @@ SayEdit = Callable[[str, datetime | None, datetime | None], tuple[Change, ...]]
 class KnownRuns:
     """Results and their runs: the checked ones, and those before it that it is compared with.
 
+    ``going`` are the runs that go on, which share a column, with the evals whose result is ``due``.
     ``names`` are the versions of the runs, ``labels`` the names of blocks. ``say_edit`` tells what
     was edited in a block between two moments.
     """
@@ -50,18 +51,28 @@ class KnownRuns:
     year: int | None = None
     are_versions: bool = False
     say_edit: SayEdit | None = None
+    going: frozenset[str] = frozenset()
+    due: frozenset[str] = frozenset()
 
     def make_columns(self) -> tuple[tuple[RunColumn, ...], dict[str, str]]:
         """The columns, and the letters of each eval by its id."""
         runs = self._choose()
         letters = _read_letters(self.results, [each["run_id"] for each in runs])
+        now = _read_letters(self.results, [*self.going])
         columns = [*self._columns(runs)]
         cells = [letters.get(each["run_id"], _NO_NAMES) for each in runs]
         gap = sum(each["run_id"] in self.before for each in runs) if self.are_versions else 0
         if gap and gap < len(columns):
             columns.insert(gap, RunColumn(is_gap=True))
             cells.insert(gap, _NO_NAMES)
-        evals = self.results["eval_id"].unique().drop_nulls()
+        if self.going:
+            columns.append(RunColumn(title="now", is_now=True))
+            its = dict.fromkeys(self.due, LETTERS["queued"])
+            for each in now.values():
+                its |= {key: letter for key, letter in each.items() if key not in self.due}
+                its |= {key: letter for key, letter in each.items() if letter == LETTERS["running"]}
+            cells.append(its)
+        evals = {*self.results["eval_id"].drop_nulls(), *self.due}
         empty = ["-" if each.is_gap else NOT_RUN for each in columns]
         found = {
             eval_id: "".join(its.get(eval_id, no) for its, no in zip(cells, empty, strict=True))
@@ -71,7 +82,8 @@ class KnownRuns:
 
     def _choose(self) -> list[dict[str, Any]]:
         """The newest runs; few of them newer than the checked one."""
-        each = self.results.drop_nulls("run_id").group_by("run_id", maintain_order=True)
+        others = self.results.filter(~pl.col("run_id").is_in([*self.going]))
+        each = others.drop_nulls("run_id").group_by("run_id", maintain_order=True)
         runs = each.agg(
             MOMENT.min().alias("at"),
             pl.col("run_scope").first(),

@@ -28,7 +28,7 @@ from retab_analysis.evidence.story import Story
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Card, ChangeList, Document, Note, Span, write_line
 from retab_analysis.render.page import COLUMNS, Inside, PageRow, RunLine, ShownPage
-from retab_analysis.vocabulary import MOMENT, say_day
+from retab_analysis.vocabulary import MOMENT, say_day, say_ran
 
 LINES = 8
 """So many lines of runs an open row has; equal runs share one."""
@@ -130,8 +130,8 @@ class VerdictPage:
         if newest.is_empty():
             return ""
         began, ended = newest.select(MOMENT.min(), pl.col("run_completed_at").max()).row(0)
-        took = "" if ended is None else f", took {say_duration((ended - began).total_seconds())}"
-        return f"run of {say_moment(began, self.facts.year)}{took}"
+        seconds = None if ended is None else (ended - began).total_seconds()
+        return say_ran(began, seconds, self.facts.year, "took")
 
 
 _FOLDS = {
@@ -139,14 +139,6 @@ _FOLDS = {
     WORDS["same_code"].key: "Same code",
     WORDS["not compared"].key: "Not run on both versions",
 }
-
-
-def say_duration(seconds: float) -> str:
-    """``24 s``, ``5 min``, ``2 h 10 min``."""
-    if seconds < 90:
-        return f"{round(seconds)} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class _Insides:

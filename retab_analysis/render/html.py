@@ -25,6 +25,7 @@ from retab_analysis.render.document import (
     Row,
     Span,
     plain,
+    write_line,
 )
 from retab_analysis.render.matrix import write_cells, write_matrix_heads, write_places, write_titles
 from retab_analysis.render.page import Inside, PageRow, ShownPage
@@ -111,36 +112,55 @@ class PageWriter:
         page, document = self.page, self.page.document
         about = (tag("span", _name(each.text), title=each.title) for each in page.context)
         context = tag("span", markup.join(*about, by=" · "), class_="rv-context")
-        edge = f"border-color:var(--rtd-t-{document.badge_tone})"
-        badge = tag("span", document.badge, class_="rtd-badge", style=edge)
         # Spaces keep words apart even without a style sheet, as on GitHub.
-        yield self.put(
-            "top", "div", context, " ", badge if document.badge else None, class_="rtd-top"
+        yield self.put("top", "div", context, " ", self._badge(), class_="rtd-top")
+        headline, role = (
+            write_heading(document.heading),
+            {"role": "heading", "aria_level": self.level},
         )
-        headline = self.headline(document.heading)
-        role = {"role": "heading", "aria_level": self.level}
         yield self.put("line", "div", headline, class_="rv-head", **role)
-        line = tag("span", write_html_line(page.line))
-        now = line, " ", tag("span", seen or page.seen, class_="rv-push")
-        yield self.put("now", "div", *now, class_="rv-now")
+        yield self.put("now", "div", write_now(page.line, page.status, seen or page.seen))
         yield self.put("bar", "div", _write_bar(document.counts))
+        yield self.put("far", "div", _write_far(page.far))
 
-    def headline(self, heading: Heading) -> Html:
-        rest = tag("span", heading.rest, class_="rtd-quiet")
-        return markup.join(f"{heading.sign} ", tag("b", heading.strong), rest)
+    def write_item(self, heading: Html, line: Line) -> Html:
+        """The head as one of several: a line of fixed height, open or not."""
+        page, document = self.page, self.page.document
+        context = markup.join(*(tag("span", _name(each.text)) for each in page.context), by=" · ")
+        role = {"role": "heading", "aria_level": self.level}
+        about = (
+            self.put("top", "div", context, class_="rv-context rtd-quiet"),
+            self.put("line", "div", heading, class_="rv-head", **role),
+        )
+        known = (
+            self.put("bar", "div", _write_bar(document.counts)),
+            self.put("far", "div", _write_far(page.far)),
+            self.put("now", "div", write_now(line, page.status)),
+        )
+        pill = self.put("pill", "div", self._badge(), class_="rv-pill")
+        return tag("div", tag("div", *about), tag("div", *known), pill, class_="rv-item")
+
+    def _badge(self) -> Html | None:
+        badge, tone = self.page.document.badge, self.page.document.badge_tone
+        edge = f"border-color:var(--rtd-t-{tone})"
+        return tag("span", badge, class_="rtd-badge", style=edge) if badge else None
 
     def actions(self) -> Html | None:
         """What stands above the counts: without a kernel what the script puts there."""
         return None
 
     def _counts(self) -> Html | None:
-        counts = self.page.document.counts
-        chips = markup.join(*map(self._chip, counts), by=" ")
+        counts, progress = self.page.document.counts, self.page.progress
+        known, again = (map(self._chip, each) for each in (counts, progress))
+        between = [tag("span", class_="rv-between")] if progress else []
+        chips = markup.join(*known, *between, *again, by=" ")
         role = {"role": "toolbar", "aria_label": "Show only"} if self.is_live else {}
         return tag("div", chips, class_="rv-counts", **role) if counts else None
 
     def _chip(self, count: Count) -> Html:
         dot = tag("i", class_="rtd-dot", style=f"background:var(--rtd-t-{count.tone})")
+        if count in self.page.progress:
+            dot = tag("i", class_=f"rv-{count.key}")
         said = dot, tag("b", f"{count.number:,}"), f" {count.word}"
         return self.put(f"count:{count.key}", "span", self.chip(count, *said))
 
@@ -172,7 +192,9 @@ class PageWriter:
         for count in self.page.document.counts:
             if rows := tuple(each.row for each in its if each.kind == count.key):
                 title = self.page.folds.get(count.key) or count.word.capitalize()
-                yield Folded(f"rest:{count.key}", title, len(rows), (DocumentTable((), rows),))
+                now = write_line(self.page.now.get(count.key, ""))
+                table = DocumentTable((), rows)
+                yield Folded(f"rest:{count.key}", title, len(rows), (table,), now=now)
 
     def write_part(self, part: Part) -> Iterator[Html]:
         if isinstance(part, Note):
@@ -343,6 +365,24 @@ def _write_bar(counts: Sequence[Count]) -> Html:
     said = ", ".join(map(str, known)) or "nothing is known yet"
     style = f"background:linear-gradient(90deg,{','.join(stops)})" if known else None
     return tag("div", class_="rv-bar", role="img", aria_label=said, style=style)
+
+
+def write_heading(heading: Heading) -> Html:
+    rest = tag("span", heading.rest, class_="rtd-quiet")
+    return markup.join(f"{heading.sign} ", tag("b", heading.strong), rest)
+
+
+def write_now(line: Line, status: str = "", seen: str = "") -> Html:
+    """How far the runs are, and when that was seen."""
+    pulse = tag("i", class_=f"rv-pulse rv-{status}") if status else None
+    said = tag("span", pulse, write_html_line(line), class_="rv-said")
+    at = tag("span", seen, class_="rv-push") if seen else None
+    return tag("div", said, " ", at, class_="rv-now")
+
+
+def _write_far(far: float) -> Html:
+    """How much has run again."""
+    return tag("div", tag("i", style=f"width:{far:.1%}" if far else None), class_="rv-far")
 
 
 def _write_edits(edits: ChangeList) -> Iterator[Html]:

@@ -51,7 +51,7 @@ def write_cells(row: PageRow, columns: Sequence[RunColumn]) -> Html | None:
     counts = Counter(LETTERS[each] for each in row.cells)
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if word)
     cells = tag("span", Html("".join(inner)), role="img", aria_label=f"runs: {said or 'none'}")
-    return tag("span", cells, class_="c rv-m")
+    return tag("span", cells, class_="c rv-m", data_progress=row.progress or None)
 
 
 def write_matrix_heads(columns: Sequence[RunColumn], group: str) -> Html | None:

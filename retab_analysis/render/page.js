@@ -30,13 +30,16 @@ function textOf(row) {
 function filter(view) {
   const field = view.querySelector(".rv-search"), found = view.querySelector(".rv-found");
   const asked = (field?.value ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const kinds = all('.rv-chip[aria-pressed="true"]', view).map((each) => each.dataset.kind);
-  const rows = all(".rv-row", view), isOn = asked.length > 0 || kinds.length > 0;
+  // Of the counts and of what has run again: a union within, an intersection across.
+  const pressed = all('.rv-chip[aria-pressed="true"]', view);
+  const [again, kinds] = [true, false].map((is) => pressed.filter((each) => each.matches(".rv-between ~ * > *") === is).map((each) => each.dataset.kind));
+  const rows = all(".rv-row", view), isOn = asked.length > 0 || pressed.length > 0;
   if (!found || (!isOn && !view.folds)) return;
   let fitting = 0;
   for (const row of rows) {
     const text = asked.length ? textOf(row) : "";
-    const fits = (!kinds.length || kinds.includes(row.dataset.kind)) && asked.every((/** @type {string} */ each) => text.includes(each));
+    const progress = again.length ? row.querySelector("[data-progress]")?.dataset.progress : "";
+    const fits = (!kinds.length || kinds.includes(row.dataset.kind)) && (!again.length || again.includes(progress)) && asked.every((/** @type {string} */ each) => text.includes(each));
     row.hidden = !fits;
     fitting += Number(fits);
   }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from retab_analysis.render.document import Change, Document, Line, Row, Span
+from retab_analysis.render.document import Change, Count, Document, Line, Row, Span
 
 LETTERS: Mapping[str, str] = {
     "p": "passed",
@@ -65,7 +66,7 @@ class PageRow:
 
     ``kind`` is the key of its count, ``group`` the key of the columns' edits, ``group_name`` its
     name; ``why`` stands in folds; ``text`` is searched beside what is shown; ``cells`` has a letter
-    for each column; ``mark`` stands under *got*.
+    for each column; ``mark`` stands under *got*, and ``progress`` is the key of its second count.
     """
 
     row: Row
@@ -76,6 +77,7 @@ class PageRow:
     text: str = ""
     cells: str = ""
     mark: Line = ()
+    progress: str = ""
 
 
 def _nothing(_: str) -> Inside | None:
@@ -90,7 +92,9 @@ COLUMNS = (("name", "eval"), ("asserts", "asserts"), ("was", "was"), ("got", "go
 class ShownPage:
     """A document with its rows in the order of harm.
 
-    ``context`` is in small print, ``line`` below the headline, ``seen`` at its right. ``passing``
+    ``context`` is in small print, ``line`` below the headline, ``seen`` at its right. While runs go
+    on, ``status`` is that of the line, ``progress`` counts what has run again, ``far`` is its share
+    and ``now`` tells it of rows that no part has, by their kinds. ``passing``
     is the kind of rows that may be left out of a large page, ``folds`` other titles than the
     words of the counts, of rows that no part has. ``inside`` makes what an open row shows.
     """
@@ -98,6 +102,10 @@ class ShownPage:
     document: Document
     context: tuple[Span, ...] = ()
     line: Line = ()
+    status: Literal["", "waiting", "running"] = ""
+    progress: tuple[Count, ...] = ()
+    far: float = 0.0
+    now: Mapping[str, str] = field(default_factory=dict)
     seen: str = ""
     name: str = ""
     rows: Mapping[str, PageRow] = field(default_factory=dict)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import polars as pl
 
@@ -23,10 +24,19 @@ from retab_analysis.comparison.detail import (
     say_word,
     word_of,
 )
+from retab_analysis.comparison.going import (
+    ENDED,
+    Mark,
+    add_marks,
+    make_marks,
+    write_beside,
+    write_going,
+)
 from retab_analysis.comparison.names import name_version
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
-from retab_analysis.comparison.situations import write_heading
+from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.fetch.edits import find_era
+from retab_analysis.fetch.run_line import RunStatus
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
     Cell,
@@ -46,13 +56,27 @@ from retab_analysis.render.door import Door
 from retab_analysis.render.page import PageRow, ShownPage
 from retab_analysis.render.text import to_text
 from retab_analysis.schema import BLOCKS
-from retab_analysis.vocabulary import BROKEN, DRAFT, NOT_COMPARED
+from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState, WorkflowLook
 
 NOT_YET = "not_yet"
 PASSES, BROKE = WORDS["still_passing"].key, WORDS["regressed"].key
 
 _HEADLINE = 90  # characters of an error that stand in the headline
+# The counts of a first run that goes on, by what its evals do.
+_FIRST: Mapping[str, Count] = MappingProxyType(
+    {
+        "fails": Count("fails", 0, "fail", "bad"),
+        "error": Count("error", 0, "error", "error"),
+        "passes": Count("passes", 0, "pass", "good"),
+        NOT_YET: Count(NOT_YET, 0, "not yet", "other"),
+    }
+)
+_PROGRESS = (
+    Count("done", 0, "done", "other"),
+    Count(NOT_YET, 0, "not yet", "other"),
+    Count("apart", 0, "not in this run", "other"),
+)
 
 
 class Judgement:
@@ -79,9 +103,10 @@ class Facts:
 
     def is_of(self, state: ViewState) -> bool:
         """Whether another state says the same about the runs and the evals."""
-        names = ("comparison", "runs", "results", "checked", "eras", "phase")
+        names = ("comparison", "runs", "watched", "results", "checked", "eras", "phase")
         is_same = all(getattr(self.look, name) is getattr(state.look, name) for name in names)
-        return is_same and self.state.values == state.values
+        own = "values", "candidate"
+        return is_same and all(getattr(self.state, each) == getattr(state, each) for each in own)
 
     @property
     def look(self) -> WorkflowLook:
@@ -92,18 +117,16 @@ class Facts:
     @cached_property
     def keys(self) -> dict[str, str]:
         """The key under which each eval is counted, in the order of harm."""
-        look, judged = self.look, self.judged
+        judged = self.judged
         if judged is None:
             return {}
         found = {k: word_of(each).key for k, each in judged.stories.items()}
         found |= dict.fromkeys(judged.gate.accepted, "accepted")
-        is_checked = pl.col("run_id").is_in(look.checked["run_id"].implode())
-        passed = {*look.results.filter(is_checked, state="passed")["eval_id"]}
-        # A further pass of a passing eval is only counted, without another comparison.
-        passes = look.passing & passed if look.is_watched else frozenset[str]()
+        # In a first run that goes on, its results are all that is known.
         pending = sorted(inside(judged.comparison).sides.saved.pending - found.keys())
-        pending.sort(key=lambda each: each not in passes)
-        return found | {each: PASSES if each in passes else NOT_YET for each in pending}
+        first = {k: mark.outcome for k, mark in self.marks.items() if k in pending}
+        pending.sort(key=lambda each: [*_FIRST].index(first.get(each, NOT_YET)))
+        return found | {each: first.get(each, NOT_YET) for each in pending}
 
     @cached_property
     def counts(self) -> list[Count]:
@@ -111,32 +134,93 @@ class Facts:
         if self.judged is None:
             return []
         numbers = Counter(self.keys.values())
-        known = {each.key: each for each in self.judged.document.counts}
-        if self.look.is_going:
-            known = {BROKE: WORDS["regressed"].make_count(0), **known}
-        if numbers[PASSES]:
-            known.setdefault(PASSES, WORDS["still_passing"].make_count(0))
-        if numbers[NOT_YET]:
-            known[NOT_YET] = Count(NOT_YET, 0, "not yet", "other")
-        return [replace(each, number=numbers[key]) for key, each in known.items()]
+        known = {each.key: each for each in (*self.judged.document.counts, *_FIRST.values())}
+        counts = [replace(each, number=numbers[key]) for key, each in known.items()]
+        return [each for each in counts if each.number or each.key not in _FIRST]
 
     def count(self, *keys: str) -> int:
         return sum(key in keys for key in self.keys.values())
+
+    # The runs that go on
+
+    @property
+    def is_going(self) -> bool:
+        """Whether the comparison is of what had ended before the watched runs, which go on."""
+        return self.look.is_going and self.state.candidate is None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing is known but the results of runs that go on."""
+        return self.is_going and self.judged is not None and not self.judged.stories
+
+    @cached_property
+    def _going(self) -> pl.DataFrame:
+        """The results of the runs that go on."""
+        is_going = pl.col("run_id").is_in(self.look.going["run_id"].implode())
+        return self.look.results.filter(is_going if self.is_going else pl.lit(False))
+
+    @cached_property
+    def marks(self) -> dict[str, Mark]:
+        """What evals do in the runs that go on, by their ids."""
+        if self.judged is None:
+            return {}
+        return make_marks(self.judged.stories, self._going, values=self.state.values)
+
+    @cached_property
+    def news(self) -> list[str]:
+        """The evals that fail in a run that goes on, and passed by all that is known."""
+        known = {k: self.marks[k] for k in self.keys if k in self.marks}
+        first = self.is_first
+        return [k for k, m in known.items() if m.is_news or (first and m.outcome != "passes")]
+
+    @cached_property
+    def done(self) -> frozenset[str]:
+        """The evals with a result in a run that goes on."""
+        ended = self._going.filter(pl.col("state").is_in(ENDED))
+        return frozenset(ended["eval_id"]).intersection(self.keys)
+
+    @cached_property
+    def due(self) -> frozenset[str]:
+        """The evals whose result is still to come."""
+        runs, saved = self.look.going.iter_slices(1), self.look.saved
+        asked = {each for run in runs for each in saved.filter(is_in_scope(run))["eval_id"]}
+        return (
+            frozenset(asked).intersection(self.keys) - self.done if self.is_going else frozenset()
+        )
+
+    @property
+    def progress(self) -> list[Count]:
+        """How many evals have run again; together they are all evals."""
+        if not self.is_going or self.is_first or not self.keys:
+            return []
+        numbers = Counter(map(self._say_progress, self.keys))
+        counts = [replace(each, number=numbers[each.key]) for each in _PROGRESS]
+        return [each for each in counts if each.number or each.key != "apart"]
+
+    def _say_progress(self, eval_id: str) -> str:
+        return "done" if eval_id in self.done else NOT_YET if eval_id in self.due else "apart"
+
+    @property
+    def far(self) -> tuple[int, int]:
+        """How many results of the watched runs there are, of how many."""
+        look = self.look
+        is_watched = pl.col("run_id").is_in(look.watched["run_id"].implode())
+        ended = look.results.filter(is_watched, pl.col("state").is_in(ENDED))
+        return ended.unique(("run_id", "eval_id")).height, int(look.watched["total_evals"].sum())
 
     # The head
 
     @cached_property
     def heading(self) -> Heading:
-        """The headline of the document, with the present progress of the runs."""
-        look, checked, judged = self.look, self.look.checked, self.judged
-        left, total = count_waiting(checked)
-        if judged is not None and look.is_going:
-            read = replace(judged.facts.sides.read, waiting=(left, total))
-            return write_heading(
-                replace(judged.facts, sides=replace(judged.facts.sides, read=read))
-            )
+        """The headline of the document; while runs go on, what they add to it."""
+        look, judged = self.look, self.judged
+        if judged is not None and self.is_going:
+            is_queued = look.is_waiting and not self.far[0]
+            return write_going(judged.facts, self.marks, self.far, is_queued=is_queued)
         if judged is not None:
             return judged.document.heading
+        checked = look.watched if look.is_watched else look.checked
+        left, total = count_waiting(checked)
         if look.trouble in (NO_EVAL, NO_RUN):
             return Heading("○", "other", look.trouble)
         if look.phase == "failed":
@@ -147,6 +231,22 @@ class Facts:
             return Heading("…", "other", f"{total - left} of {total} done")
         passed = checked["passed"].sum()
         return Heading("○", "other", f"{passed} of {total} pass", "; held against nothing")
+
+    @property
+    def brief(self) -> tuple[Heading, Line]:
+        """The headline and the line of one of several workflows: what is known comes first."""
+        line = self.line
+        if self.judged is None or not self.is_going or self.is_first:
+            return self.heading, line
+        (ended, total), known = self.far, self.judged.document.heading
+        if not ended:
+            return known, line
+        return write_beside(known, self.marks), (Span(f"{ended} of {total} done · "), *line)
+
+    @property
+    def line(self) -> Line:
+        """How far the runs are."""
+        return say_status(self.look.line)
 
     @cached_property
     def context(self) -> tuple[Span, ...]:
@@ -168,8 +268,8 @@ class Facts:
 
     @property
     def badge(self) -> tuple[str, Tone] | None:
-        """The state of the gate; None while a run goes on, and if the run could not run."""
-        if self.judged is None or self.look.is_going:
+        """The state of the gate; None if the run could not run, and while a first run goes on."""
+        if self.judged is None or self.is_first:
             return None
         if inside(self.judged.comparison).sides.read.could_not_run:
             return None
@@ -177,16 +277,9 @@ class Facts:
 
     @property
     def seen(self) -> str:
-        """When the API answered last, or why it does not answer."""
-        look = self.look
-        at = "" if look.seen_at is None else f"{look.seen_at:%H:%M:%S} UTC"
-        if look.trouble and self.judged is not None:
-            return f"{one_line(look.trouble, 300)}{f'; showing the state of {at}' * bool(at)}"
-        if look.trouble and look.phase != "failed":
-            return one_line(look.trouble, 300)
-        if look.phase == "stopped":
-            return f"watching has stopped{f', as of {at}' * bool(at)}"
-        return f"as of {at}" if at else ""
+        """When the API answered last."""
+        at = self.look.seen_at
+        return "" if at is None else f"as of {say_moment(at, self.look.year)} UTC"
 
     @property
     def notes(self) -> tuple[Line, ...]:
@@ -220,8 +313,10 @@ class Facts:
         """What is known, and the evals of the checked runs that have no result yet."""
         if self.judged is None:
             bare = Document(self.heading, (), "", "", "other", self.notes, (), ())
-            return ShownPage(bare, self.context, seen=self.seen, name=self.state.workflow_id)
+            page = ShownPage(bare, self.context, self.line, self._status, seen=self.seen)
+            return replace(page, name=self.state.workflow_id)
         badge, tone = self.badge or ("", "other")
+        ended, total = self.far if self.is_going else (0, 0)
         document = replace(
             self._shown.document,
             heading=self.heading,
@@ -230,7 +325,18 @@ class Facts:
             badge_tone=tone,
             counts=tuple(self.counts),
         )
-        return replace(self._shown, document=document, seen=self.seen)
+        return replace(
+            self._shown,
+            document=document,
+            line=self.line,
+            status=self._status,
+            seen=self.seen,
+            far=ended / total if total else 0.0,
+        )
+
+    @property
+    def _status(self) -> Literal["", "waiting", "running"]:
+        return "" if not self.look.is_going else "waiting" if self.look.is_waiting else "running"
 
     @cached_property
     def _shown(self) -> ShownPage:
@@ -238,13 +344,18 @@ class Facts:
         shown = self.judged.page.show(self._runs)
         blank = "o" * len(shown.columns)
         waiting = (each for each in self.keys if each not in shown.rows)
-        return replace(
+        rows = {**shown.rows, **{each: self._make_waiting(each, blank) for each in waiting}}
+        whole = replace(
             shown,
             context=self._say_context(shown.context),
             name=self.state.workflow_id,
-            rows={**shown.rows, **{each: self._make_waiting(each, blank) for each in waiting}},
+            rows=rows,
             folds={**shown.folds, NOT_YET: "Not yet"},
         )
+        if not self.is_going:
+            return whole
+        again = {each: self._say_progress(each) for each in rows}
+        return add_marks(whole, self.marks, again, self.news, self.progress)
 
     @property
     def _runs(self) -> KnownRuns:
@@ -259,6 +370,8 @@ class Facts:
             self.names,
             labels,
             look.year,
+            going=frozenset(look.going["run_id"]) if self.is_going else frozenset(),
+            due=self.due,
             are_versions=bool(judged.facts.versions),
             say_edit=partial(_find_changes, look.eras) if self.state.values else None,
         )
@@ -266,7 +379,7 @@ class Facts:
     def _make_waiting(self, eval_id: str, cells: str) -> PageRow:
         saved = self._saved.get(eval_id, {})
         block = saved.get("block_id") or ""
-        called = one_line(saved.get("eval_name") or eval_id)
+        called = self._name(eval_id)
         row = Row(eval_id, "…", "other", "not yet", (Cell("name", (write_line(called),)),))
         kind, named = self.keys[eval_id], self.name_block(block)
         return PageRow(row, kind, block, named, cells=cells)
@@ -288,11 +401,12 @@ class Facts:
         return read | others
 
     def list_choices(self) -> list[tuple[str, str]]:
-        """Versions and the newest runs: the choices for the checked run and the baseline."""
+        """Versions and the runs that were read: the choices for both sides."""
         look = self.look
         published = () if look.versions is None else look.versions.publications
         numbers = sorted({each.number for each in published if each.number}, reverse=True)
-        known = [(name, name) for name in (*(f"v{each}" for each in numbers), DRAFT)]
+        names = [f"v{each}" for each in numbers]
+        known = [(each, f"{each}, published" if each in names[:1] else each) for each in names]
         is_whole = pl.col("scope").is_in(("workflow", "block"))
         ended = look.runs.filter("is_terminal", is_whole, pl.col("run_id").is_in([*look.read]))
         for run in ended.iter_rows(named=True):
@@ -304,6 +418,12 @@ class Facts:
     def name_block(self, block: str | None) -> str:
         """The label of a block; its id if it has none."""
         return one_line(self.look.labels.get(block or "") or block)
+
+    def _name(self, eval_id: str) -> str:
+        story = self.judged and self.judged.stories.get(eval_id)
+        if story:
+            return name_eval(story)
+        return one_line(self._saved.get(eval_id, {}).get("eval_name") or eval_id)
 
     @cached_property
     def _saved(self) -> dict[str, dict[str, Any]]:
@@ -324,9 +444,16 @@ class Facts:
             notes=self.notes,
             counts=tuple(self.counts),
         )
-        trouble = (Note(write_line(self.look.trouble)),) if self.look.trouble else ()
-        parts = replace(document, parts=(*trouble, *document.parts))
+        news = ((*write_line(f"? {self._name(k)}: "), *self.marks[k].line) for k in self.news)
+        notes = map(Note, filter(None, (self.line, *news)))
+        parts = replace(document, parts=(*notes, *document.parts))
         return to_text(parts) if width is None else to_text(parts, width)
+
+
+def say_status(status: RunStatus) -> Line:
+    title = one_line(status.title, 300) or None
+    strong = Span(status.strong, "strong", title) if status.strong else None
+    return write_line(strong, Span(status.rest, title=title))
 
 
 def _find_changes(
@@ -349,7 +476,17 @@ def _say_passing(run: Mapping[str, Any]) -> str:
 
 
 def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
-    """A line for each eval whose word is news and not in ``said`` yet."""
+    """A line for each eval whose word is news and not in ``said`` yet.
+
+    While runs go on, these are the evals that do something else than is known of them.
+    """
+    if facts.is_going:
+        for eval_id, mark in facts.marks.items():
+            if not mark.is_same and (eval_id, mark.outcome) not in said:
+                said.add((eval_id, mark.outcome))
+                told = plain(mark.line) if values else f"it {mark.outcome}"
+                yield f"{'?' if mark.is_news else '–'} {facts._name(eval_id)}: {told}"
+        return
     for story in facts.judged.stories.values() if facts.judged else ():
         is_new = story.transition in NOT_COMPARED and story.fails
         if is_new or story.transition in (*BROKEN, "suspect", "newly_errored"):

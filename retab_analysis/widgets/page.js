@@ -220,6 +220,10 @@ class View {
     this.stops = new AbortController();
     this.mark = crypto.getRandomValues(new Uint32Array(2)).join("-");
     this.sent = 0;
+    /** A pressed headline stays where it was. @type {{scope: string, top: number} | null} */
+    this.held = null;
+    /** Whether the order of several views has changed while somebody was at them. */
+    this.late = false;
     /** Numbers of the events that the kernel has not answered yet. @type {Set<string>} */
     this.open = new Set();
     this.root.append(page, this.notice);
@@ -254,6 +258,8 @@ class View {
     root.addEventListener("change", (event) => this.onChange(event), options);
     root.addEventListener("toggle", (event) => this.onToggle(event), { capture: true, ...options });
     listen(root, options);
+    const leave = () => setTimeout(() => this.late && this.mend(new Set(["root"])));
+    for (const name of ["pointerleave", "focusout"]) root.addEventListener(name, leave, options);
     // The notebook's own shortcuts (two d on a cell delete it) are read at the document. In
     // Notebook 7 they come before whatever the page could do at its root.
     window.addEventListener("keydown", (event) => this.onKey(event), { capture: true, ...options });
@@ -269,6 +275,11 @@ class View {
 
   /** Patch the outermost slots of some pieces. @param {Set<string>} names */
   mend(names) {
+    // Views keep their order while a pointer or the focus is among them.
+    if (names.has("root")) {
+      this.late = this.root.matches(":hover") || this.focused() !== null;
+      if (this.late) names = new Set([...names].filter((each) => each !== "root"));
+    }
     const focused = this.focused();
     const rows = focused?.matches(".rv-row > summary") ? shownRows(viewOf(focused)) : [];
     const place = focused ? rows.indexOf(focused) : -1;
@@ -284,6 +295,7 @@ class View {
       patchChildren(slot, fresh);
     }
     this.settle();
+    this.hold();
     if (!focused || (this.focused() === focused && !focused.matches(":disabled"))) return;
     // To the same element, or to what stands in its place now.
     const left = place >= 0 && view?.isConnected ? shownRows(view) : [];
@@ -292,6 +304,18 @@ class View {
     const next = others.find((each) => !each.matches(":disabled"));
     const stays = focused.isConnected && !focused.matches(":disabled");
     asHtml(stays ? focused : (item ?? next ?? this.root)).focus({ preventScroll: true });
+  }
+
+  /** Scroll by what the headline has moved that was pressed last. */
+  hold() {
+    const view = this.held && this.root.querySelector(`[data-scope="${this.held.scope}"]`);
+    const moved = this.held && view ? view.getBoundingClientRect().top - this.held.top : 0;
+    if (Math.abs(moved) < 1) return;
+    this.held = null;
+    let box = this.root.parentElement;
+    const scrolls = (/** @type {Element} */ each) => each.scrollHeight > each.clientHeight && /auto|scroll/.test(getComputedStyle(each).overflowY);
+    while (box && !scrolls(box)) box = box.parentElement;
+    (box ?? document.scrollingElement)?.scrollBy(0, moved);
   }
 
   /** What was searched and pressed still holds, and rows are one tab stop. */
@@ -314,7 +338,9 @@ class View {
   /** @param {HTMLElement} element @param {any} value */
   send(element, value) {
     const id = `${this.mark}-${(this.sent += 1)}`;
-    const scope = element.closest("[data-scope]")?.getAttribute("data-scope") ?? null;
+    const view = element.closest("[data-scope]");
+    const scope = view?.getAttribute("data-scope") ?? null;
+    if (view && scope && element.dataset.event === "fold-view") this.held = { scope, top: view.getBoundingClientRect().top };
     this.open.add(id);
     setTimeout(() => this.open.has(id) && this.say(this.model.get("busy")), PATIENCE);
     try {
@@ -340,6 +366,10 @@ class View {
   end() {
     this.open.clear();
     this.say(GONE);
+    for (const line of all(".rv-said", this.root)) {
+      const at = /\d\d:\d\d/.exec(this.root.querySelector(".rv-push")?.textContent ?? "");
+      line.textContent = `the kernel has ended: run the cell again${at ? `; this is the state of ${at}` : ""}`;
+    }
     for (const each of all("[data-event]", this.root)) each.disabled = true;
     for (const each of all("details[data-event] > .rv-open:empty", this.root)) {
       each.textContent = "Run the cell again to see it.";

@@ -213,17 +213,21 @@ def _write(pieces: Mapping[str, str]) -> dict[str, str]:
 _displayed: dict[str, tuple[str, list[weakref.ref[Any]]]] = {}
 
 
-def close_earlier(view: Any) -> None:
-    """Close what an earlier execution of the same cell displayed: nothing shows it any more."""
+def find_cell() -> tuple[str, str] | None:
+    """The cell that runs, and its execution; programs that execute notebooks do not tell it."""
     try:
         parent = sys.modules["IPython"].get_ipython().kernel.get_parent()
     except (AttributeError, LookupError):
-        return
-    # Not every front end tells which cell runs.
+        return None
     cell = parent.get("metadata", {}).get("cellId")
-    if cell is None:
+    return None if cell is None else (cell, parent.get("header", {}).get("msg_id", ""))
+
+
+def close_earlier(view: Any) -> None:
+    """Close what an earlier execution of the same cell displayed: nothing shows it any more."""
+    if (found := find_cell()) is None:
         return
-    execution = parent.get("header", {}).get("msg_id", "")
+    cell, execution = found
     before, views = _displayed.get(cell, ("", []))
     if before != execution:
         _displayed[cell] = execution, []

@@ -11,10 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from retab_analysis.checks.open_document import embed
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.markup import Html, count_noun, join, name, one_line, show_turning, tag
-from retab_analysis.render.document import Count, Heading
-from retab_analysis.render.html import ROOT, STYLE, PageWriter, start_script
+from retab_analysis.render.document import Count
+from retab_analysis.render.html import (
+    ROOT,
+    STYLE,
+    PageWriter,
+    start_script,
+    write_heading,
+    write_now,
+)
 from retab_analysis.render.page import PageRow
+from retab_analysis.vocabulary import DRAFT
 from retab_analysis.widgets.facts import BROKE, Facts
+from retab_analysis.widgets.several import Several
 from retab_analysis.widgets.state import COMPARING
 
 Pieces = dict[str, Html]
@@ -22,13 +31,14 @@ Pieces = dict[str, Html]
 _STAND_IN = 100  # passing rows that stand for a page where no kernel drives it
 
 
-def render_view(views: Mapping[str, Facts], opened: str, headline: str = "") -> Pieces:
+def render_view(views: Mapping[str, Facts], opened: str, several: Several | None = None) -> Pieces:
     """All pieces by name, the outermost is ``root``; ``opened`` names one of several views."""
     slots = [
         tag("div", data_slot=number, class_="rv-view", data_scope=number, data_name=facts.page.name)
         for number, facts in views.items()
     ]
-    pieces: Pieces = {"root": tag("div", _say(headline), *slots)}
+    pieces: Pieces = {"root": tag("div", tag("div", data_slot="several"), *slots)}
+    pieces["several"] = join(*_write_several(several))
     for number, facts in views.items():
         is_open = number == opened if len(views) > 1 else None
         writer = _LiveWriter(number, facts, is_open=is_open)
@@ -38,21 +48,28 @@ def render_view(views: Mapping[str, Facts], opened: str, headline: str = "") -> 
 
 
 def render_still(
-    views: Mapping[str, Facts], opened: str, headline: str = "", token: str | None = None
+    views: Mapping[str, Facts],
+    opened: str,
+    several: Several | None = None,
+    token: str | None = None,
 ) -> Html:
     """A view that needs no kernel; ``token`` names the page that it stands for."""
     writers = (
-        _StillWriter(facts, is_open=number == opened or len(views) == 1)
+        _StillWriter(facts, is_open=number == opened if len(views) > 1 else None)
         for number, facts in views.items()
     )
-    inner = _say(headline), *(each.write() for each in writers)
+    inner = *_write_several(several), *(each.write() for each in writers)
     style = tag("style", Html(STYLE))
     return tag("div", style, *inner, start_script(), class_=ROOT, data_stands_for=token)
 
 
-def _say(headline: str) -> Html | None:
+def _write_several(several: Several | None) -> Iterator[Html]:
+    """What stands above several workflows."""
+    if several is None:
+        return
     role = {"role": "heading", "aria_level": 1, "class_": "rv-head"}
-    return tag("div", headline, **role) if headline else None
+    yield tag("div", write_heading(several.heading), **role)
+    yield write_now(several.line, "running" if several.line else "", several.seen)
 
 
 def button(words: object, event: str | None, value: str | None = None, **more: object) -> Html:
@@ -65,12 +82,19 @@ class _StillWriter(PageWriter):
 
     passing = _STAND_IN
 
-    def __init__(self, facts: Facts, *, is_open: bool) -> None:
+    def __init__(self, facts: Facts, *, is_open: bool | None) -> None:
         super().__init__(facts.page, lack="Run the cell again to see it.")
         self.facts, self.is_open = facts, is_open
 
+    def head(self, seen: str = "") -> Iterator[Html]:
+        if self.is_open is None:
+            yield from super().head(seen)
+        else:
+            heading, line = self.facts.brief
+            yield self.write_item(write_heading(heading), line)
+
     def view(self, seen: str = "") -> Iterator[Html]:
-        yield from super().view(seen) if self.is_open else self.head(seen)
+        yield from self.head(seen) if self.is_open is False else super().view(seen)
 
 
 class _LiveWriter(PageWriter):
@@ -100,13 +124,14 @@ class _LiveWriter(PageWriter):
         yield self.put("status", "div", news, role="status", class_="rv-hidden")
         yield from super().view(seen)
 
-    def headline(self, heading: Heading) -> Html:
-        words = super().headline(heading)
+    def head(self, seen: str = "") -> Iterator[Html]:
         if self.is_open is None:
-            return words
+            yield from super().head(seen)
+            return
+        heading, line = self.facts.brief
         how = {"class_": "rv-fold", "aria_expanded": str(self.is_open).lower()}
-        opens = button(words, "fold-view", self.number, **how)
-        return tag("span", opens, class_=None if self.is_open else "rv-small")
+        opens = button(write_heading(heading), "fold-view", self.number, **how)
+        yield self.write_item(opens, line)
 
     def chip(self, count: Count, *said: object) -> Html:
         how = {"aria_pressed": "false", "data_kind": count.key, "class_": "rv-chip"}
@@ -140,13 +165,12 @@ class _LiveWriter(PageWriter):
 
     def actions(self) -> Html | None:
         facts, state, look = self.facts, self.facts.state, self.facts.look
-        if look.comparison is None and look.checked.is_empty():
+        if look.comparison is None and look.checked.is_empty() and look.watched.is_empty():
             return None
-        newest = "the watched run" if look.is_watched else "the newest run"
-        is_published = look.versions is not None and bool(look.versions.publications)
-        published = [("published", "the published version")] * is_published
-        usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the code before"), *published]
-        checked, against = ([*each, *facts.list_choices()] for each in ([("", newest)], usual))
+        now = "as it is now"
+        own = [("", "the watched run"), (DRAFT, now)] if look.is_watched else [("", now)]
+        usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the code before")]
+        checked, against = ([*each, *facts.list_choices()] for each in (own, usual))
         words = {"placeholder": "Search evals", "aria_label": "Search evals"}
         search = tag("input", type="search", class_="rv-field rv-search", **words)
         off = state.job not in ("", COMPARING)
@@ -155,25 +179,34 @@ class _LiveWriter(PageWriter):
             _select("Against", "baseline", against, state.baseline, off),
             search,
             button("Export CSV", None, data_key="export", class_="rv-button rv-export"),
+            None if look.is_watched else button("Refresh", "refresh", disabled=off),
             tag("span", *self._ask(), class_="rv-push", data_key="right"),
         )
 
     def _ask(self) -> Iterator[Html]:
-        """The right end: a question, a job, or an action on the runs."""
+        """The right end: a question, a job, or an action on the runs.
+
+        *No* is the pressed button: it has its place, its width and the focus.
+        """
         state, look, runs = self.facts.state, self.facts.look, self.facts.look.reruns
-        going = look.checked.filter(~look.checked["is_terminal"]).height
+        going = look.going.height
         if state.job:
             yield tag("span", state.job, class_="rtd-quiet")
         elif state.asking == "cancel" and going:
-            yield button("Yes, cancel", "cancel", title="Ends the runs for everybody")
-            yield button("No", "ask", "")
+            its = "this run" if going == 1 else f"{going} runs"
+            yield tag("span", f"End {its} for everybody? ", class_="rtd-quiet rv-question")
+            yield button("Yes, cancel", "cancel")
+            yield button("No", "ask", "", **_ASKS)
         elif state.asking == "settle" and runs:
-            yield button(f"Start {count_noun(runs, 'run')}", "settle", title="Runs are billed")
-            yield button("No", "ask", "")
+            yield button(f"Start {count_noun(runs, 'run')}, billed", "settle")
+            yield button("No", "ask", "", **_ASKS)
         elif state.can_cancel and look.phase == "going" and going:
-            yield button("Cancel run" if going == 1 else "Cancel runs", "ask", "cancel")
+            yield button("Cancel run" if going == 1 else "Cancel runs", "ask", "cancel", **_ASKS)
         elif runs and look.phase == "ended" and not look.is_going:
-            yield button(f"Settle ({count_noun(runs, 'run')})", "ask", "settle")
+            yield button(f"Settle ({count_noun(runs, 'run')}, billed)", "ask", "settle", **_ASKS)
+
+
+_ASKS = {"data_key": "asks", "class_": "rv-button rv-asks"}
 
 
 def _select(

@@ -14,6 +14,7 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import inside
 from retab_analysis.evidence.timeline import mark_codes
 from retab_analysis.evidence.versions import Versions
+from retab_analysis.fetch.run_line import WAITING, RunStatus
 from retab_analysis.schema import ERAS, EVALS, RESULTS, RUNS
 
 # A workflow without evals or runs, in words; neither is an error.
@@ -42,6 +43,7 @@ class WorkflowLook:
     phase: Phase = "reading"
     is_watched: bool = False
     runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are known, newest first
+    watched: pl.DataFrame = field(default_factory=RUNS.empty)
     results: pl.DataFrame = field(default_factory=lambda: mark_codes(RESULTS.empty()))
     read: frozenset[str] = frozenset()  # the ids of the runs whose results were read
     checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
@@ -49,21 +51,36 @@ class WorkflowLook:
     saved: pl.DataFrame = field(default_factory=EVALS.empty)
     versions: Versions | None = None  # names moments; None until something was judged
     labels: Mapping[str, str | None] = field(default_factory=dict)  # of blocks, by their ids
-    passing: frozenset[str] = frozenset()  # evals that passed when they were decided last before
     eras: pl.DataFrame = field(default_factory=ERAS.empty)  # of blocks that ran on several codes
     reruns: int = 0  # so many runs *Settle* starts
+    line: RunStatus = field(default_factory=RunStatus)  # how far the runs are
     trouble: str = ""  # why the API has not answered since, or why watching failed
     notes: tuple[str, ...] = ()  # on the runs
     seen_at: datetime | None = None  # when the API answered last
 
     @property
+    def going(self) -> pl.DataFrame:
+        """The watched runs that have not ended."""
+        return self.watched.filter(~pl.col("is_terminal"))
+
+    @property
     def is_going(self) -> bool:
-        """Whether the checked runs have not ended yet."""
-        return not self.checked.is_empty() and not bool(self.checked["is_terminal"].all())
+        return not self.watched["is_terminal"].all()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether none of the watched runs that go on has begun."""
+        return bool(self.going["status"].is_in(WAITING).all())
+
+    @property
+    def standing(self) -> Comparison | None:
+        """While watched runs go on: the verdict of what had ended before, as ``check`` gives it."""
+        return self.comparison if self.is_going else None
 
     @property
     def year(self) -> int | None:
-        newest: datetime | None = self.checked["created_at"].max()  # type: ignore[assignment]
+        runs = self.watched if self.checked.is_empty() else self.checked
+        newest: datetime | None = runs["created_at"].max()  # type: ignore[assignment]
         return None if newest is None else newest.year
 
 

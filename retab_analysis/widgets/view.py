@@ -18,19 +18,21 @@ import polars as pl
 
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
 from retab_analysis.checks.plan import LAST_GOOD
-from retab_analysis.checks.read import count_waiting
 from retab_analysis.checks.settle import run_again
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.lists import read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_default
-from retab_analysis.markup import count_noun
+from retab_analysis.fetch.run_line import count_ended
 from retab_analysis.progress import in_kernel, say
+from retab_analysis.render.document import plain
 from retab_analysis.transport import Client
-from retab_analysis.widgets.facts import BROKE, Facts, list_news
+from retab_analysis.widgets.facts import Facts, list_news, say_status
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
+from retab_analysis.widgets.several import Several, rank, sum_up
 from retab_analysis.widgets.state import COMPARING, Preview, ViewState, WorkflowLook, apply_event
 from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 _STEP = 0.05
 # Seconds that displaying a view waits for its first state.
 _FIRST_LOOK = 3.0
+# The same if no front end tells which cell runs: then probably nobody looks.
+_FIRST_READING = 120.0
 _BLOCKS = (
     "Buttons of the view may wait until this cell ends; `await view` lets them answer meanwhile."
 )
@@ -109,7 +113,7 @@ def watch(
     flows = () if workflow_id is None else _list_workflows(chosen, workflow_id)
     pollers = [WatchedRuns(chosen, ids, each) for each in flows or (None,)]
     follow, key = follow_as(chosen, None, baseline), (chosen.base_url, *sorted(ids), *flows)
-    stream = Stream(flows, follow, pollers, interval, key)
+    stream = Stream(chosen, flows, follow, pollers, interval, key)
     return View(chosen, stream, can_cancel=may_cancel, save_values=save_values)
 
 
@@ -159,7 +163,7 @@ def explore(
     check_flag("save_values", save_values)
     chosen = client_or_default(client)
     flows = _list_workflows(chosen, workflow_id)
-    stream = Stream(flows, follow_as(chosen, candidate, baseline))
+    stream = Stream(chosen, flows, follow_as(chosen, candidate, baseline))
     return View(chosen, stream, save_values=save_values)
 
 
@@ -193,7 +197,7 @@ class View:
         # By when they were first known; this place is the name of a workflow on the page.
         self._states = {each: self._new_state(each) for each in stream.followed}
         self._facts: dict[tuple[str, bool], Facts] = {}
-        self._order, self._open_view = [*self._states], ""
+        self._order, self._open_view, self._was_opened = [*self._states], "", False
         self._on_update: list[Callback] = []
         # The thread must not keep the view alive: a view without references stops watching.
         me = weakref.ref(self)
@@ -334,7 +338,7 @@ class View:
                 self._states[workflow_id] = self._new_state(workflow_id)
                 self._order.append(workflow_id)
             before, state = self._states[workflow_id], self._put(workflow_id, **changes)
-            is_new = before.look.comparison is None and state.look.comparison is not None
+            is_new = before.look.comparison is not state.look.comparison
             has_ended = before.look.phase != state.look.phase and state.look.phase != "going"
             if is_new or has_ended:
                 self._sort()
@@ -362,16 +366,12 @@ class View:
                     self._put(workflow_id, failures=tuple(failures))
 
     def _sort(self) -> None:
-        """The worst workflow first, once all are read; and again once all have ended."""
-        states = [self._states[each] for each in self._order]
-        if any(each.look.comparison is None and each.look.phase != "failed" for each in states):
-            return
-
-        told = {each: self._tell(each) for each in self._order}
-        doubts = "error", "unclear"
-        self._order.sort(key=lambda k: (-told[k].count(BROKE), -told[k].count(*doubts)))
-        if len(self._order) > 1 and not self._open_view:
-            self._open_view = self._order[0]
+        """The worst workflow first. Once all are read it is open, if none was opened before."""
+        self._order = sorted(self._order, key=lambda each: rank(self._tell(each)))
+        looks = [self._states[each].look for each in self._order]
+        is_read = all(each.comparison is not None or each.phase == "failed" for each in looks)
+        if is_read and len(self._order) > 1 and not self._was_opened:
+            self._open_view, self._was_opened = self._order[0], True
 
     # Showing
 
@@ -397,17 +397,16 @@ class View:
 
     def _render(self, *, values: bool | None = None) -> Pieces:
         with self._lock:
-            return render_view(*self._list_views(values=values), self._say_headline())
+            return render_view(*self._list_views(values=values), self._sum_up())
 
-    def _say_headline(self) -> str:
+    def _sum_up(self) -> Several | None:
+        """What stands above several workflows; None if there is one."""
         if len(self._order) < 2:
-            return ""
-        states = [self._states[each] for each in self._order]
-        broke = sum(self._tell(each).count(BROKE) for each in self._order)
-        going = sum(each.look.phase in ("reading", "going") for each in states)
-        end = f"{going} going on" if going else "all have ended"
-        said = f"{broke:,} broke" if broke else "nothing broke"
-        return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
+            return None
+        told = [self._tell(each) for each in self._order]
+        seen = [each.look.seen_at for each in told if each.look.seen_at is not None]
+        at = f"as of {say_moment(min(seen), min(seen).year)} UTC" if seen else ""
+        return Several(sum_up(told), say_status(self._stream.sum_line()), at)
 
     def _make_saved(self) -> Pieces:
         return self._render(values=self._save_values and shows_values())
@@ -417,7 +416,7 @@ class View:
         values = self._save_values and shows_values()
         with self._lock:
             views = self._list_views(values=values)
-            still = render_still(*views, self._say_headline(), token)
+            still = render_still(*views, self._sum_up(), token)
         return {"text/html": str(still), "text/plain": self._write_text(values=values)}
 
     def _write_text(self, *, values: bool) -> str:
@@ -425,9 +424,12 @@ class View:
             told = [self._tell(each, values=values) for each in self._order]
             if len(told) == 1:
                 return told[0].to_text()
-            lines = [self._say_headline() or Facts(ViewState(""), None).to_text()]
+            if (above := self._sum_up()) is None:
+                return Facts(ViewState(""), None).to_text()
+            lines = [str(above.heading), " · ".join(filter(None, (plain(above.line), above.seen)))]
             for each in told:
-                lines += ["", " · ".join(span.text for span in each.context), str(each.heading)]
+                about = " · ".join(span.text for span in each.context)
+                lines += ["", about, str(each.heading), *filter(None, [str(each.look.line)])]
             return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -452,15 +454,18 @@ class View:
     def _ipython_display_(self) -> None:
         """Show the view in a notebook, once it has something to show or three seconds have passed.
 
+        A program that executes a notebook keeps what is displayed now: there the view waits until
+        all workflows were read.
+
         Outside a notebook, this raises NotImplementedError, and IPython shows the text.
         """
         if not in_kernel():
             raise NotImplementedError
-        from retab_analysis.widgets.page import close_earlier
+        from retab_analysis.widgets.page import close_earlier, find_cell
 
         # Some programs that execute notebooks keep only displays of now.
         if not self.done:
-            self._stream.has_looked.wait(_FIRST_LOOK)
+            self._stream.has_looked.wait(_FIRST_LOOK if find_cell() else _FIRST_READING)
         close_earlier(self)
         with self._lock:
             self._make_page().display()
@@ -486,10 +491,12 @@ class View:
         jobs = {"cancel": self._cancel, "settle": self._settle}
         if name == "fold-view":
             asked = [*self._states][int(str(value))]
-            self._open_view = "" if self._open_view == asked else asked
+            self._open_view, self._was_opened = "" if self._open_view == asked else asked, True
         elif name == "document":
             eval_id, _, at = str(value).rpartition(" ")
             self._show_document(workflow_id, eval_id, int(at))
+        elif name == "refresh" and not (state.job or state.look.is_watched):
+            self._start_job(workflow_id, "Reading again …", self._stream.read_again)
         elif name in jobs and state.asking == name:
             words = {"cancel": "Cancelling …", "settle": "Running again …"}[name]
             self._start_job(workflow_id, words, jobs[name])
@@ -529,7 +536,7 @@ class View:
             return is_last
 
     def _cancel(self, asked: ViewState) -> None:
-        cancel_runs(asked.look.checked.filter(~pl.col("is_terminal")), client=self._client)
+        cancel_runs(asked.look.going, client=self._client)
         self._stream.refresh()
 
     def _settle(self, asked: ViewState) -> None:
@@ -585,6 +592,10 @@ def write_text(view: View, *, values: bool) -> str:
 
 
 def count_done(view: View) -> tuple[int, int]:
-    counts = [count_waiting(each.look.checked) for each in view._list_states()]
-    total = sum(each for _, each in counts)
-    return total - sum(left for left, _ in counts), total
+    counts = [count_ended(each.look.watched) for each in view._list_states()]
+    return sum(done for done, _ in counts), sum(total for _, total in counts)
+
+
+def say_line(view: View) -> str:
+    """How far the runs are, of several workflows that of the open one."""
+    return str(view.state.look.line)

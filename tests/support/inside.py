@@ -60,7 +60,7 @@ MODULES = {
     "plots.labels": "choose_families shorten_names",
     "plots.palette": "STATE_LOOKS",
     "render": "document",
-    "render.document": "Case FailedTry Folded",
+    "render.document": "Case FailedTry Folded plain",
     "render.door": "Door",
     "render.html": "SCRIPT STYLE",
     "render.junit": "write_junit",

@@ -173,31 +173,44 @@ def right(facts: Facts) -> str:
 def test_at_the_right_stands_one_thing(view: View) -> None:
     n = view.state.look.reruns
     runs = f"{n} run{'s' * (n != 1)}"
-    assert right(facts_of(view)) == f"Settle ({runs})"
-    assert right(with_state(view, asking="settle")) == f"Start {runs} No"
+    assert right(facts_of(view)) == f"Settle ({runs}, billed)"
+    assert right(with_state(view, asking="settle")) == f"Start {runs}, billed No"
     assert right(with_state(view, job="Comparing …", asking="settle")) == "Comparing …"
     assert right(with_state(view, reruns=0)) == ""
     going = view.state.look.checked.with_columns(is_terminal=pl.lit(False))
-    live = {"checked": going, "phase": "going", "can_cancel": True, "is_watched": True}
+    live = {"watched": going, "phase": "going", "can_cancel": True, "is_watched": True}
     assert right(with_state(view, **live)) == "Cancel run"
-    assert right(with_state(view, **live, asking="cancel")) == "Yes, cancel No"
+    assert right(with_state(view, **live, asking="cancel")).endswith("Yes, cancel No")
+    pressed, asked = (
+        re.search(
+            r'data-key="asks"[^>]*>([^<]*)', pieces(with_state(view, **live, **more))["0:actions"]
+        )
+        for more in ({}, {"asking": "cancel"})
+    )
+    assert pressed
+    assert asked
+    assert (pressed[1], asked[1]) == ("Cancel run", "No"), "No is the button that was pressed"
     assert right(with_state(view, **{**live, "can_cancel": False})) == ""
     two = pl.concat([going, going])
-    assert right(with_state(view, **{**live, "checked": two})) == "Cancel runs"
+    assert right(with_state(view, **{**live, "watched": two})) == "Cancel runs"
 
 
 def test_what_can_be_checked_and_held_against(view: View) -> None:
     actions = html.unescape(pieces(facts_of(view))["0:actions"])
     checked, against = re.findall(r"<select.*?</select>", actions, flags=re.DOTALL)
     options = re.findall(r">([^<>]+)</option>", checked)
-    assert options[:7] == ["the newest run", "v5", "v4", "v3", "v2", "v1", "draft"]
-    whole = view.state.look.runs.filter(pl.col("scope").is_in(("workflow", "block")))
-    assert len(options) == 7 + whole.filter(pl.col("run_id").is_in([*view.state.look.read])).height
-    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d · edit of \d+ \w+", options[7])
+    assert options[:6] == ["as it is now", "v5, published", "v4", "v3", "v2", "v1"]
+    look = view.state.look
+    read = look.runs.filter("is_terminal", pl.col("run_id").is_in([*look.read]))
+    assert len(options) == 6 + read.filter(pl.col("scope") != "eval").height, "all that were read"
+    assert len({*options}) == len(options)
+    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d · edit of \d+ \w+", options[6])
     held = re.findall(r">([^<>]+)</option>", against)
-    assert held[:3] == ["each eval's last good", "the code before", "the published version"]
+    assert held[:3] == ["each eval's last good", "the code before", "v5, published"]
+    assert ">Refresh</button>" in actions
     watched = pieces(with_state(view, is_watched=True))["0:actions"]
-    assert ">the watched run</option>" in watched
+    assert re.findall(r">([^<>]+)</option>", watched)[:2] == ["the watched run", "as it is now"]
+    assert "Refresh" not in watched
 
 
 # The matrix
@@ -248,31 +261,32 @@ def test_while_a_run_goes_on_its_cells_fill() -> None:
         while view.comparison is None:
             view._stream.has_looked.wait(1)  # type: ignore[union-attr]
         facts = facts_of(view)
-        last = {k: facts.page.rows[k].cells[-1] for k in ("fine 0", "b")}
-        assert last == {"fine 0": "p", "b": "f"}
-        assert [str(each) for each in facts.counts] == [
-            "0 broke",
-            "1 failing as before",
-            "1 pass as before",
-            "2 not yet",
-        ]
-        assert facts.badge is None
-        assert "Not yet 2" in text(compose(pieces(facts)))
+        last = {k: facts.page.rows[k].cells[-1] for k in facts.keys}
+        assert last == {"fine 0": "p", "fine 1": "r", "fine 2": "n", "b": "f"}
+        assert facts.page.columns[-1].is_now
+        assert [str(each) for each in facts.counts] == ["1 failing as before", "3 pass as before"]
+        assert [str(each) for each in facts.progress] == ["2 done", "2 not yet"]
+        assert facts.badge is not None, "as check says it"
         view.stop()
 
 
-def test_while_evals_are_to_come_a_card_says_how_many_broke_so_far() -> None:
-    with LetteredApi(alike(8, "P" * 12), codes="A" * 12 + "B", published="A") as api:
-        run = api.run("FF" + "U" * 6, id="r9")
+def test_what_fails_in_a_run_that_goes_on_comes_at_once_and_is_not_called_broken() -> None:
+    with LetteredApi(alike(8, "P" * 12) | {"old": "P" * 6 + "F" * 6}) as api:
+        run = api.run("FP" + "U" * 6 + "F", id="r9")
         view = ra.watch("r9", client=api.client, interval=0.05)
         while view.comparison is None:
             view._stream.has_looked.wait(1)
-        title = "extract was edited; 2 evals broke so far with the run of"
-        for said in (text(compose(pieces(facts_of(view)))), repr(view)):
-            assert title in said
-        run.letters = dict(zip(run.letters, "FF" + "P" * 6, strict=True))
+        facts = facts_of(view)
+        body = text(compose(pieces(facts), "0:body"))
+        assert facts.news == ["fine 0"]
+        assert body.startswith("Fails in this run: 1 eval of extract")
+        assert "now: the same again" in body, "on the card of what is broken"
+        assert "it fails: " in body
+        assert facts.count("broke") == 1
+        assert "Pass 7 · 1 done, the same again" in body
+        run.letters = dict.fromkeys(run.letters, "P") | {"fine 0": "F", "old": "F"}
         view.wait(60)
-        assert "extract was edited; 2 of its 8 evals broke with the run of" in repr(view)
+        assert "Fails in this run" not in text(pieces(facts_of(view))["0:body"])
 
 
 # Several workflows, two versions, nothing
@@ -282,12 +296,42 @@ def test_of_several_workflows_one_is_open_and_the_worst_stands_first(api: ra.Cli
     view = ra.explore(["wf_claims", "wf_invoices"], client=api)
     view.wait(120)
     made = view._render()
-    assert text(made["root"]) == "2 workflows: 11 broke, all have ended"
+    assert text(made["several"]).startswith("✗ 2 workflows: 2 with broken evals (11 evals)")
     assert re.findall(r'data-slot="(\d)"', made["root"]) == ["1", "0"], "names stay"
     assert "1:body" in made
     assert "0:body" not in made
     assert 'data-event="fold-view"' in made["0:line"]
-    assert repr(view).splitlines()[0] == "2 workflows: 11 broke, all have ended"
+    assert repr(view).splitlines()[0] == "✗ 2 workflows: 2 with broken evals (11 evals)"
+    view.close()
+
+
+def test_sums_over_workflows_are_only_of_what_was_read(api: ra.Client) -> None:
+    named = ["wf_untitled", "wf_claims", "wf_statements", "wf_contracts", "wf_invoices"]
+    seen: list[tuple[str, dict[str, Any]]] = []
+
+    def note(view: View) -> None:
+        if above := view._sum_up():
+            broken = {
+                k: len(c.broken)
+                for k in named
+                if (c := view._states[k].look.comparison) is not None
+            }
+            seen.append((str(above.heading), {"broken": broken, "order": [*view._order]}))
+
+    view = ra.explore(named, client=api)
+    view.on_update(note)
+    note(view)
+    view.wait(120)
+    note(view)
+    for said, facts in seen:
+        broken = [each for each in facts["broken"].values() if each]
+        assert (f"{sum(broken)} eval" in said) == bool(broken)
+        assert "nothing broke" not in said or len(facts["broken"]) == 4
+        first = facts["order"][0]
+        assert not broken or facts["broken"][first] == max(broken), "the worst stands first"
+    assert "reading" in seen[0][0]
+    assert "reading" not in seen[-1][0]
+    assert seen[-1][1]["order"][-1] == "wf_untitled", "without evals"
     view.close()
 
 

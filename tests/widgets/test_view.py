@@ -427,3 +427,26 @@ def test_colab_is_told_where_its_widget_manager_is(
     (kind,) = metadata
     assert bundle[kind]["model_id"] == view.widget.model_id
     assert metadata[kind]["colab"]["custom_widget_manager"]["url"] == "https://manager.example"
+
+
+def test_an_explored_workflow_is_read_again_on_request() -> None:
+    with LetteredApi(alike(4, "P" * 9)) as api:
+        run = api.run("PPUU", id="late")
+        view = ra.explore(FLOW, client=api.client)
+        view.wait(60)
+        before = view.state.look
+        assert view.comparison is not None
+        assert view.comparison.headline.startswith("✓")
+        run.letters = dict.fromkeys(run.letters, "F")
+        asked = len(api.asked)
+        view._on_event("refresh", "0", None)
+        view._on_event("refresh", "0", None)
+        view._join(60)
+        assert api.asked[asked:].count("GET /v1/workflows/evals/runs") == 1, "it happens once"
+        assert view.comparison is not None
+        assert view.comparison.headline == api.check().headline
+        assert view.comparison.evals["candidate_run_id"].unique().to_list() == ["late"]
+        assert before.seen_at is not None
+        assert view.state.look.seen_at is not None
+        assert view.state.look.seen_at >= before.seen_at
+        view.close()
