@@ -125,7 +125,8 @@ def page(title: str, *children: object) -> Html:
 _PAGE_STYLE = (
     ":root{color-scheme:light dark}"
     "body{font-family:system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:110em}"
-    "@media (prefers-color-scheme:dark){body{background:#15191e;color:#e6e9ec}}"
+    "@media (prefers-color-scheme:dark)"
+    "{body{--background:#15191e;background:var(--background);color:#e6e9ec}}"
 )
 
 # Markdown reads what stands between HTML's elements; an entity is never markup to it.

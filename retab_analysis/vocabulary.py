@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import reduce
 from operator import add
 from typing import Literal, get_args
@@ -182,8 +182,26 @@ ONE_EDIT = timedelta(minutes=2)
 """Saves so close to one another are one edit, of several blocks or of one."""
 
 
-def say_day(moment: datetime, year: int | None = None) -> str:
+SECONDS = 90
+"""A longer time is said in minutes."""
+
+
+def say_day(moment: date, year: int | None = None) -> str:
     return f"{moment.day} {moment:%b}" + (f" {moment.year}" if moment.year != year else "")
+
+
+def say_duration(seconds: float) -> str:
+    """``24 s``, ``5 min``, ``2 h 10 min``."""
+    if seconds < SECONDS:
+        return f"{round(seconds)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def say_ran(at: datetime | None, seconds: float | None, year: int | None, how: str) -> str:
+    """``run of 29 Nov 23:05, took 5 min``; ``how`` is the verb."""
+    when = "" if at is None else f" of {say_day(at, year)} {at:%H:%M}"
+    return f"run{when}" + ("" if seconds is None else f", {how} {say_duration(seconds)}")
 
 
 class EditNames:

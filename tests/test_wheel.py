@@ -106,7 +106,7 @@ def test_it_has_every_file_of_the_package(wheel: Path) -> None:
     packed = zipfile.ZipFile(wheel).namelist()
     assert {each for each in packed if ".dist-info/" not in each} == there
     needed = (
-        *("py.typed", "__init__.pyi", "render/document.css", "widgets/page.js"),
+        *("py.typed", "__init__.pyi", "render/document.css", "render/page.js", "widgets/page.js"),
         "sandbox/catalog/world.json",
     )
     assert {f"retab_analysis/{each}" for each in needed} <= there

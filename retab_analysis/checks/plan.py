@@ -96,6 +96,7 @@ class RunListing:
     pages_left: int = MOST_PAGES
     is_whole: bool = False  # whether there are no other runs
     skipped: bool = False  # whether runs between the listed ones are missing
+    shown: frozenset[str] = frozenset()  # runs that a page shows beside the verdict
 
     @classmethod
     def read(cls, source: Source) -> RunListing:
@@ -528,7 +529,8 @@ def _note_left_out(
     notes = []
     later = listing.runs.filter(WHOLE, ~known, (pl.col("created_at") > newest).fill_null(False))
     future = later.join(listing.present, on="run_id", how="anti")
-    for run in later.join(future, on="run_id", how="anti").head(1).iter_rows(named=True):
+    untold = later.filter(~pl.col("run_id").is_in([*listing.shown]))
+    for run in untold.join(future, on="run_id", how="anti").head(1).iter_rows(named=True):
         done = sum(run[name] or 0 for name in ("passed", "failed", "blocked", "error"))
         how_far = f"{done} of {run['total_evals']} evals"
         if not run["is_terminal"]:

@@ -48,6 +48,7 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
+from retab_analysis.render.page import ShownPage
 from retab_analysis.render.text import WIDEST, mark_line, to_text
 from retab_analysis.schema import BLOCKS, ERAS, TRIES
 from retab_analysis.transport import Client
@@ -273,7 +274,8 @@ class Tries:
         return to_markdown(self._shown.document(values=check_flag("values", values)))
 
     def _repr_html_(self) -> str:
-        return str(to_html(self._shown.document(values=shows_values())))
+        document = self._shown.document(values=shows_values())
+        return str(to_html(ShownPage(document, document.context)))
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns

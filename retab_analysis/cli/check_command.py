@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +30,7 @@ from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.fetch import fetch_evals, fetch_runs, fetch_workflows, wait_for_runs
 from retab_analysis.fetch.lists import resolve_workflow
+from retab_analysis.fetch.run_line import report
 from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.files import save
 from retab_analysis.markup import count_noun, one_line, without_controls
@@ -234,16 +237,9 @@ def _start(options: Namespace, console: Console, session: Session) -> pl.DataFra
     console.say(
         f"Started {they[0]} {ids}. Waiting until {they[1]} ended; Ctrl-C does not cancel {they[2]}."
     )
-    bar = choose_progress(console.progress, "Waiting", "evals")
-
-    def show(runs: pl.DataFrame) -> None:
-        ended = pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
-        bar.update(runs.select(ended).item(), int(runs["total_evals"].sum()))
-
-    try:
+    with closing(choose_progress(console.progress, "Waiting", "evals")) as bar:
+        show = partial(report, bar=bar, client=client)
         return wait_for_runs(started, timeout=_WAIT, on_poll=show, client=client)
-    finally:
-        bar.close()
 
 
 def _may_queue(options: Namespace, console: Console, evals: int | None) -> bool:

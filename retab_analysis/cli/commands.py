@@ -309,7 +309,7 @@ def _watch(options: Namespace, console: Console, session: Session) -> int:
     """Follow runs: a line for each newly decided eval, and progress as a bar or in lines."""
     # Here, because the other commands do not need widgets.
     from retab_analysis.widgets import watch
-    from retab_analysis.widgets.view import count_done, tell_news, write_text
+    from retab_analysis.widgets.view import count_done, say_line, tell_news, write_text
 
     which: Any = {"workflow_id": options.workflow}
     if options.runs:
@@ -324,7 +324,8 @@ def _watch(options: Namespace, console: Console, session: Session) -> int:
         done = count_done(view)
         for line in tell_news(view, said, values=values):
             announce(progress, line, *done)
-        progress.update(*done, one_line(view.state.trouble))
+        is_away = bool(view.state.look.trouble)
+        progress.update(*done, say_line(view) if is_away or console.telling is None else "")
 
     with closing(progress), watch(**which, client=session.client) as view:
         view.on_update(tell).wait()

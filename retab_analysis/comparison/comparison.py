@@ -43,7 +43,8 @@ from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.situations import find_next_step, judge, write_heading
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
-from retab_analysis.comparison.verdict_document import list_cases, make_document
+from retab_analysis.comparison.verdict_document import list_cases, make_document, page_context
+from retab_analysis.comparison.verdict_page import VerdictPage
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.story import Story
@@ -198,6 +199,11 @@ class Compared:
         if door.is_live:
             facts = replace(facts, today=facts.newest_day)
         return make_document(facts, judged, self.explain(judged), step, door)
+
+    def page(self, door: Door, gate: Gate | None = None) -> VerdictPage:
+        facts = self.facts(gate)
+        stories, context = {each.id: each for each in self.stories}, page_context(facts)
+        return VerdictPage(self.document(door, gate), facts, stories, context, door.values)
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:
         facts = self.facts(gate)
@@ -614,14 +620,14 @@ class Comparison:
         Raises:
             ConfigError: ``values`` is not a bool.
         """
-        return str(to_html(self._compared.document(Door(check_flag("values", values)))))
+        return str(to_html(self._compared.page(Door(check_flag("values", values))).show()))
 
     def __bool__(self) -> bool:
         raise TypeError("a comparison is neither true nor false; write: if verdict.gate().ok:")
 
     def _repr_html_(self) -> str:
         door = Door(shows_values(), shows="ra.use(values=True)")
-        return str(to_html(self._compared.document(door)))
+        return str(to_html(self._compared.page(door).show()))
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns
@@ -682,9 +688,12 @@ def write_report(
     if week is not None:
         page = week_to_markdown(week) if suffix == ".md" else week_to_page(week)
     elif isinstance(what, Comparison):
-        document = inside(what).document(Door(values), gate)
+        compared, door = inside(what), Door(values)
+        is_html = suffix == ".html"
         page = (
-            to_markdown(document) if suffix == ".md" else to_page(document, str(document.heading))
+            to_page(compared.page(door, gate).show())
+            if is_html
+            else to_markdown(compared.document(door, gate))
         )
     save(target, page.encode())
 

@@ -152,7 +152,7 @@ def make_cells(story: Story, year: int | None, *, values: bool) -> tuple[Cell, .
 
 
 def make_row(story: Story, cells: tuple[Cell, ...], brief: Line | None = None) -> Row:
-    return Row(story.id, *find_sign(story), say_word(story), cells, story.ended, brief)
+    return Row(story.id, *find_sign(story), say_word(story), cells, brief)
 
 
 def _make_name(story: Story) -> Cell:

@@ -99,11 +99,11 @@ def _say_edited_again(words: _Words) -> str:
 
 
 def _say_causes_of(words: _Words) -> str:
-    facts, day = words.facts, _find_day(words.evals, words.facts)
+    facts, day = words.facts, find_day(words.evals, words.facts)
     by_edit = all(each.cause == "edit" for each in facts.of(*BROKEN))
     if day and by_edit and not words.is_new and _was_edited_again(facts):
         return f" since the edit of {day}"
-    return facts.between or _say_causes(words.evals, facts, is_new=words.is_new)
+    return facts.between or say_causes(words.evals, facts, is_new=words.is_new)
 
 
 def _say_tried_evals(words: _Words) -> str:
@@ -123,12 +123,12 @@ def _say_tried(words: _Words) -> str:
     last = facts.tries[0]
     named, mended = name_try(last.its, facts.today), say_mended(last.its)
     old = [each for each in words.evals if each not in since]
-    day = _find_day(old, facts)
+    day = find_day(old, facts)
     if since:
         before = f"{len(old)} since {day}" if day else f"{len(old)} before"
         return f": {before}, {len(since)} since {named}, which {mended}"
     by_edit = day and all(each.cause == "edit" for each in old)
-    causes = f" since the edit of {day}" if by_edit else _say_causes(old, facts, is_new=False)
+    causes = f" since the edit of {day}" if by_edit else say_causes(old, facts, is_new=False)
     said, room = f"; {named} {mended}", LONGEST - 2 - len(_say_tried_evals(words))
     return f"{causes}{said}" if len(causes) + len(said) <= room else said
 
@@ -266,12 +266,12 @@ _PHRASES: Mapping[str, Callable[[_Words], object]] = {
 }
 
 
-def _find_day(evals: Sequence[Story], facts: VerdictFacts) -> str | None:
+def find_day(evals: Sequence[Story], facts: VerdictFacts) -> str | None:
     days = {say_day(at, facts.year) for each in evals if (at := each.since_at)}
     return days.pop() if len(days) == 1 else None
 
 
-def _say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) -> str:
+def say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) -> str:
     """The edit or the date of the breaks; with several causes, the evals of each."""
     groups: dict[tuple[str, str], list[Story]] = {}
     for each in broken:
@@ -293,7 +293,7 @@ def _say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) -
 def _say_cause(
     cause: str, block: str, evals: Sequence[Story], facts: VerdictFacts, *, is_new: bool
 ) -> str:
-    day = _find_day(evals, facts)
+    day = find_day(evals, facts)
     latest = " at the latest" if any(each.is_latest for each in evals) else ""
     if cause == "edit":
         where = one_line(block, 40) or "their block"

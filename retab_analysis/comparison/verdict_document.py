@@ -67,10 +67,10 @@ def make_document(
     badges: tuple[tuple[str, Tone], ...] = ("gate holds", "good"), ("gate fails", "bad")
     badge, tone = (*badges, ("gate undecided", "doubt"))[gate.exit_code]
     passing = f"{passed:,} of {of:,} pass" * (of > 0)
-    version = " · ".join(each.text for each in writer.versions()) or facts.version
+    version = " · ".join(each.text for each in write_versions(facts)) or facts.version
     return Document(
         heading=write_heading(facts),
-        context=tuple(writer.context()),
+        context=tuple(write_context(facts)),
         brief=" · ".join(filter(None, (version, passing, badge))),
         badge=badge,
         badge_tone=tone,
@@ -80,6 +80,49 @@ def make_document(
         next=door.say_step(step),
         last=writer.last(),
     )
+
+
+def page_context(facts: VerdictFacts) -> tuple[Span, ...]:
+    """The context of a page, which tells the moment of the run in a line of its own."""
+    return tuple(each for each in write_context(facts) if each.look != "quiet")
+
+
+def write_context(facts: VerdictFacts) -> Iterator[Span]:
+    """The workflow, the versions or the checked run with its moment, and the number of evals."""
+    candidate, workflow = facts.sides.candidate, facts.sides.around.workflow
+    ids = candidate["workflow_id"].drop_nulls().unique().to_list()
+    name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
+    if name or ids:
+        yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
+    yield from write_versions(facts) if facts.versions else _write_run(facts)
+    yield Span(count_noun(len(facts.stories) + facts.apart.total(), "eval"))
+
+
+def write_versions(facts: VerdictFacts) -> Iterator[Span]:
+    if not facts.versions:
+        return
+    baseline, candidate = facts.sides.baseline, facts.sides.candidate
+    sides = [candidate if baseline is None else baseline, candidate]
+    ids = (side["workflow_version_id"].drop_nulls().unique(maintain_order=True) for side in sides)
+    title = " → ".join(", ".join(map(one_line, each)) for each in ids)
+    yield Span(" → ".join(facts.versions), title=title)
+    is_compared = pl.col("eval_id").is_in([each.id for each in facts.stories])
+    ran = (side.filter(is_compared)["run_id"].drop_nulls() for side in sides)
+    before, now = (each.n_unique() for each in ran)
+    if before or now:
+        yield Span(f"{before} and {count_noun(now, 'run')}")
+
+
+def _write_run(facts: VerdictFacts) -> Iterator[Span]:
+    candidate = facts.sides.candidate
+    if version := facts.version:
+        found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
+        yield Span(version, title=", ".join(map(one_line, found)))
+    newest: Any = rank_by_run(candidate)["at"].first()
+    if newest is not None:
+        runs = candidate["run_id"].drop_nulls().unique().to_list()
+        title = ", ".join(map(one_line, runs[:5]))
+        yield Span(f"{newest:%-d %b %Y, %H:%M} UTC", "quiet", title)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,41 +141,6 @@ class _Writer:
             ColumnTitle(before, in_text=False, named=True),
             ColumnTitle(now, named=True),
         )
-
-    def context(self) -> Iterator[Span]:
-        candidate, workflow = self.facts.sides.candidate, self.facts.sides.around.workflow
-        ids = candidate["workflow_id"].drop_nulls().unique().to_list()
-        name = None if workflow is None or workflow.is_empty() else workflow["name"][0]
-        if name or ids:
-            yield Span(one_line(name or ids[0]), title=", ".join(map(one_line, ids)))
-        yield from self.versions() if self.facts.versions else self._run()
-        yield Span(count_noun(len(self.facts.stories) + self.facts.apart.total(), "eval"))
-
-    def versions(self) -> Iterator[Span]:
-        if not self.facts.versions:
-            return
-        baseline, candidate = self.facts.sides.baseline, self.facts.sides.candidate
-        sides = [candidate if baseline is None else baseline, candidate]
-        ids = (
-            side["workflow_version_id"].drop_nulls().unique(maintain_order=True) for side in sides
-        )
-        title = " → ".join(", ".join(map(one_line, each)) for each in ids)
-        yield Span(" → ".join(self.facts.versions), title=title)
-        is_compared = pl.col("eval_id").is_in([each.id for each in self.facts.stories])
-        ran = (side.filter(is_compared)["run_id"].drop_nulls() for side in sides)
-        before, now = (each.n_unique() for each in ran)
-        if before or now:
-            yield Span(f"{before} and {count_noun(now, 'run')}")
-
-    def _run(self) -> Iterator[Span]:
-        candidate = self.facts.sides.candidate
-        if version := self.facts.version:
-            found = candidate["workflow_version_id"].drop_nulls().unique().to_list()
-            yield Span(version, title=", ".join(map(one_line, found)))
-        newest: Any = rank_by_run(candidate)["at"].first()
-        if newest is not None:
-            runs = candidate["run_id"].drop_nulls().unique().to_list()
-            yield Span(f"{newest:%-d %b %Y, %H:%M} UTC", title=", ".join(map(one_line, runs[:5])))
 
     def notes(self) -> Iterator[Line]:
         facts = self.facts

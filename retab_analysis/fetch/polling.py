@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -20,8 +21,10 @@ from retab_analysis.errors import (
 )
 from retab_analysis.fetch.lists import explain_missing_run
 from retab_analysis.fetch.params import RunList, Runs, client_or_default
+from retab_analysis.fetch.run_line import report
 from retab_analysis.fetch.runs import read_run
 from retab_analysis.fetch.threads import OutOfPatienceError, TaskOutcomes, is_away, run_all
+from retab_analysis.progress import choose_progress
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
 
@@ -47,7 +50,8 @@ def wait_for_runs(
         runs: An id, several, a RUNS frame or its ``run_id`` column.
         timeout: Seconds to wait at most.
         interval: Seconds between two polls; longer if the API asks for it (``Retry-After``).
-        on_poll: A function that gets the RUNS frame after each poll.
+        on_poll: A function that gets the RUNS frame after each poll. Without one, a notebook or a
+            terminal shows a progress bar.
         client: The client to ask; by default the session's.
 
     Returns:
@@ -74,15 +78,28 @@ def wait_for_runs(
     if on_poll is not None:
         check_callable("on_poll", on_poll)
     client = client_or_default(client)
-    poller, end, is_silent = Poller(client, ids), client.now() + timeout, False
+    if on_poll is not None:
+        return _wait(Poller(client, ids), client, timeout, interval, on_poll)
+    with contextlib.closing(choose_progress(None, "Waiting", "evals")) as bar:
+        show = partial(report, bar=bar, client=client)
+        return _wait(Poller(client, ids), client, timeout, interval, show)
+
+
+def _wait(
+    poller: Poller,
+    client: Client,
+    timeout: float,
+    interval: float,
+    on_poll: Callable[[pl.DataFrame], object],
+) -> pl.DataFrame:
+    end, is_silent = client.now() + timeout, False
     while poller.pending():
         try:
             poller.poll(patience=max(end - client.now(), _LEAST_PATIENCE))
         except OutOfPatienceError:
             is_silent = True
             break
-        if on_poll is not None:
-            on_poll(poller.frame())
+        on_poll(poller.frame())
         left = end - client.now()
         if not poller.pending() or left <= 0:
             break

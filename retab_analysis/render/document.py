@@ -86,8 +86,7 @@ class Row:
     """A row of a table, with one cell for each column.
 
     ``key`` says what it is about, an eval's id for example. ``word`` is the sign for readers who
-    cannot see it. ``strip`` is a row of words, each drawn as a small bar in the last column. In a
-    line of text, ``brief`` replaces all cells except the first.
+    cannot see it. In a line of text, ``brief`` replaces all cells except the first.
     """
 
     key: str
@@ -95,7 +94,6 @@ class Row:
     tone: Tone
     word: str
     cells: tuple[Cell, ...]
-    strip: tuple[str, ...] = ()
     brief: Line | None = None
 
 
@@ -136,23 +134,28 @@ class ChangeList:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Parts that belong together, under a title."""
+    """Parts that belong together, under a title; ``now`` replaces the aside."""
 
     tone: Tone
     title: Line
     aside: Line
     parts: tuple[Part, ...]
+    now: Line = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A part that the reader can unfold, with its count; in a line of text ``brief``."""
+    """A part that the reader can unfold, with its count; in a line of text ``brief``.
+
+    ``now`` stands behind its count.
+    """
 
     key: str
     title: str
     count: int | None
     parts: tuple[Part, ...]
     brief: Line | None = None
+    now: Line = ()
 
 
 Part = Note | ChangeList | DocumentTable | Card | Folded

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -19,49 +19,64 @@ from retab_analysis.comparison.detail import (
     WORDS,
     find_sign,
     list_documents,
-    make_cells,
-    make_row,
     name_eval,
-    say_reason,
     say_short,
     say_word,
     word_of,
 )
+from retab_analysis.comparison.going import (
+    ENDED,
+    Mark,
+    add_marks,
+    make_marks,
+    write_beside,
+    write_going,
+)
 from retab_analysis.comparison.names import name_version
-from retab_analysis.comparison.situations import write_heading
+from retab_analysis.comparison.run_columns import KnownRuns, say_moment
+from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.fetch.edits import find_era
+from retab_analysis.fetch.run_line import RunStatus
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
+    Cell,
     Change,
     Count,
+    Document,
     Heading,
     Line,
     Note,
     Row,
     Span,
+    Tone,
     plain,
     write_line,
 )
 from retab_analysis.render.door import Door
-from retab_analysis.render.text import mark_line, to_text
+from retab_analysis.render.page import PageRow, ShownPage
+from retab_analysis.render.text import to_text
 from retab_analysis.schema import BLOCKS
-from retab_analysis.vocabulary import BROKEN, DRAFT, NOT_COMPARED, say_day
+from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, ViewState, WorkflowLook
 
-COLUMNS, YOUNGER = 16, 3
-"""So many runs are columns of the matrix, and so many of them may be newer than the checked."""
-
-NOT_YET, _NOT_RUN = "not_yet", "not_run"
+NOT_YET = "not_yet"
+PASSES, BROKE = WORDS["still_passing"].key, WORDS["regressed"].key
 
 _HEADLINE = 90  # characters of an error that stand in the headline
-
-# What a cell of the matrix is: a letter for each state of a result.
-_LETTERS = {"passed": "p", "failed": "f", "blocked": "b", "error": "e", "cancelled": "c"}
-LETTERS: Mapping[str, str] = MappingProxyType(
-    {**_LETTERS, "mixed": "f", "running": "r", NOT_YET: "n", _NOT_RUN: "o"}
+# The counts of a first run that goes on, by what its evals do.
+_FIRST: Mapping[str, Count] = MappingProxyType(
+    {
+        "fails": Count("fails", 0, "fail", "bad"),
+        "error": Count("error", 0, "error", "error"),
+        "passes": Count("passes", 0, "pass", "good"),
+        NOT_YET: Count(NOT_YET, 0, "not yet", "other"),
+    }
 )
-_WORST = "erncpo"  # the first of these letters stands for several undecided evals
-PASSES, BROKE = WORDS["still_passing"].key, WORDS["regressed"].key
+_PROGRESS = (
+    Count("done", 0, "done", "other"),
+    Count(NOT_YET, 0, "not yet", "other"),
+    Count("apart", 0, "not in this run", "other"),
+)
 
 
 class Judgement:
@@ -71,39 +86,9 @@ class Judgement:
         self.comparison, self.values = comparison, values
         self.gate = comparison.gate()
         door = Door(values, types="", shows="")
-        self.document = inside(comparison).document(door, self.gate)
-        self.facts = inside(comparison).facts(self.gate)
-        self.stories = {each.id: each for each in inside(comparison).stories}
-        self._rows: dict[str, Row] = {}
-
-    def make_row(self, eval_id: str) -> Row:
-        if eval_id not in self._rows:
-            story = self.stories[eval_id]
-            self._rows[eval_id] = make_row(
-                story, make_cells(story, self.facts.year, values=self.values)
-            )
-        return self._rows[eval_id]
-
-    def say_reason(self, eval_id: str) -> str:
-        return say_reason(self.stories[eval_id], self.facts.year) or ""
-
-
-@dataclass(frozen=True, eq=False)
-class RunColumn:
-    """A run as a column of the matrix; ``cells`` are the letters of its evals by their ids."""
-
-    run: Mapping[str, Any]  # a row of RUNS
-    version: str
-    title: str
-    is_checked: bool
-    is_baseline: bool
-    cells: Mapping[str, str]
-    edited: frozenset[str]  # the blocks that ran on other code in the run before
-
-    def cell(self, eval_id: str, block: str | None) -> str:
-        goes_on = not self.run["is_terminal"] and self.run["scope"] != "eval"
-        is_due = goes_on and self.run["target_block_id"] in (None, block)
-        return self.cells.get(eval_id) or LETTERS[NOT_YET if is_due else _NOT_RUN]
+        self.page = inside(comparison).page(door, self.gate)
+        self.document, self.facts = self.page.document, self.page.facts
+        self.stories = self.page.stories
 
 
 class Facts:
@@ -118,9 +103,10 @@ class Facts:
 
     def is_of(self, state: ViewState) -> bool:
         """Whether another state says the same about the runs and the evals."""
-        names = ("comparison", "runs", "results", "checked", "eras", "between", "phase")
+        names = ("comparison", "runs", "watched", "results", "checked", "eras", "phase")
         is_same = all(getattr(self.look, name) is getattr(state.look, name) for name in names)
-        return is_same and self.state.values == state.values
+        own = "values", "candidate"
+        return is_same and all(getattr(self.state, each) == getattr(state, each) for each in own)
 
     @property
     def look(self) -> WorkflowLook:
@@ -131,18 +117,16 @@ class Facts:
     @cached_property
     def keys(self) -> dict[str, str]:
         """The key under which each eval is counted, in the order of harm."""
-        look, judged = self.look, self.judged
+        judged = self.judged
         if judged is None:
             return {}
         found = {k: word_of(each).key for k, each in judged.stories.items()}
         found |= dict.fromkeys(judged.gate.accepted, "accepted")
-        is_checked = pl.col("run_id").is_in(look.checked["run_id"].implode())
-        passed = {*look.results.filter(is_checked, state="passed")["eval_id"]}
-        # A further pass of a passing eval is only counted, without another comparison.
-        passes = look.passing & passed if look.is_watched else frozenset[str]()
+        # In a first run that goes on, its results are all that is known.
         pending = sorted(inside(judged.comparison).sides.saved.pending - found.keys())
-        pending.sort(key=lambda each: each not in passes)
-        return found | {each: PASSES if each in passes else NOT_YET for each in pending}
+        first = {k: mark.outcome for k, mark in self.marks.items() if k in pending}
+        pending.sort(key=lambda each: [*_FIRST].index(first.get(each, NOT_YET)))
+        return found | {each: first.get(each, NOT_YET) for each in pending}
 
     @cached_property
     def counts(self) -> list[Count]:
@@ -150,32 +134,93 @@ class Facts:
         if self.judged is None:
             return []
         numbers = Counter(self.keys.values())
-        known = {each.key: each for each in self.judged.document.counts}
-        if self.look.is_going:
-            known = {BROKE: WORDS["regressed"].make_count(0), **known}
-        if numbers[PASSES]:
-            known.setdefault(PASSES, WORDS["still_passing"].make_count(0))
-        if numbers[NOT_YET]:
-            known[NOT_YET] = Count(NOT_YET, 0, "not yet", "other")
-        return [replace(each, number=numbers[key]) for key, each in known.items()]
+        known = {each.key: each for each in (*self.judged.document.counts, *_FIRST.values())}
+        counts = [replace(each, number=numbers[key]) for key, each in known.items()]
+        return [each for each in counts if each.number or each.key not in _FIRST]
 
     def count(self, *keys: str) -> int:
         return sum(key in keys for key in self.keys.values())
+
+    # The runs that go on
+
+    @property
+    def is_going(self) -> bool:
+        """Whether the comparison is of what had ended before the watched runs, which go on."""
+        return self.look.is_going and self.state.candidate is None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing is known but the results of runs that go on."""
+        return self.is_going and self.judged is not None and not self.judged.stories
+
+    @cached_property
+    def _going(self) -> pl.DataFrame:
+        """The results of the runs that go on."""
+        is_going = pl.col("run_id").is_in(self.look.going["run_id"].implode())
+        return self.look.results.filter(is_going if self.is_going else pl.lit(False))
+
+    @cached_property
+    def marks(self) -> dict[str, Mark]:
+        """What evals do in the runs that go on, by their ids."""
+        if self.judged is None:
+            return {}
+        return make_marks(self.judged.stories, self._going, values=self.state.values)
+
+    @cached_property
+    def news(self) -> list[str]:
+        """The evals that fail in a run that goes on, and passed by all that is known."""
+        known = {k: self.marks[k] for k in self.keys if k in self.marks}
+        first = self.is_first
+        return [k for k, m in known.items() if m.is_news or (first and m.outcome != "passes")]
+
+    @cached_property
+    def done(self) -> frozenset[str]:
+        """The evals with a result in a run that goes on."""
+        ended = self._going.filter(pl.col("state").is_in(ENDED))
+        return frozenset(ended["eval_id"]).intersection(self.keys)
+
+    @cached_property
+    def due(self) -> frozenset[str]:
+        """The evals whose result is still to come."""
+        runs, saved = self.look.going.iter_slices(1), self.look.saved
+        asked = {each for run in runs for each in saved.filter(is_in_scope(run))["eval_id"]}
+        return (
+            frozenset(asked).intersection(self.keys) - self.done if self.is_going else frozenset()
+        )
+
+    @property
+    def progress(self) -> list[Count]:
+        """How many evals have run again; together they are all evals."""
+        if not self.is_going or self.is_first or not self.keys:
+            return []
+        numbers = Counter(map(self._say_progress, self.keys))
+        counts = [replace(each, number=numbers[each.key]) for each in _PROGRESS]
+        return [each for each in counts if each.number or each.key != "apart"]
+
+    def _say_progress(self, eval_id: str) -> str:
+        return "done" if eval_id in self.done else NOT_YET if eval_id in self.due else "apart"
+
+    @property
+    def far(self) -> tuple[int, int]:
+        """How many results of the watched runs there are, of how many."""
+        look = self.look
+        is_watched = pl.col("run_id").is_in(look.watched["run_id"].implode())
+        ended = look.results.filter(is_watched, pl.col("state").is_in(ENDED))
+        return ended.unique(("run_id", "eval_id")).height, int(look.watched["total_evals"].sum())
 
     # The head
 
     @cached_property
     def heading(self) -> Heading:
-        """The headline of the document, with the present progress of the runs."""
-        look, checked, judged = self.look, self.look.checked, self.judged
-        left, total = count_waiting(checked)
-        if judged is not None and look.is_going:
-            read = replace(judged.facts.sides.read, waiting=(left, total))
-            return write_heading(
-                replace(judged.facts, sides=replace(judged.facts.sides, read=read))
-            )
+        """The headline of the document; while runs go on, what they add to it."""
+        look, judged = self.look, self.judged
+        if judged is not None and self.is_going:
+            is_queued = look.is_waiting and not self.far[0]
+            return write_going(judged.facts, self.marks, self.far, is_queued=is_queued)
         if judged is not None:
             return judged.document.heading
+        checked = look.watched if look.is_watched else look.checked
+        left, total = count_waiting(checked)
         if look.trouble in (NO_EVAL, NO_RUN):
             return Heading("○", "other", look.trouble)
         if look.phase == "failed":
@@ -187,14 +232,33 @@ class Facts:
         passed = checked["passed"].sum()
         return Heading("○", "other", f"{passed} of {total} pass", "; held against nothing")
 
+    @property
+    def brief(self) -> tuple[Heading, Line]:
+        """The headline and the line of one of several workflows: what is known comes first."""
+        line = self.line
+        if self.judged is None or not self.is_going or self.is_first:
+            return self.heading, line
+        (ended, total), known = self.far, self.judged.document.heading
+        if not ended:
+            return known, line
+        return write_beside(known, self.marks), (Span(f"{ended} of {total} done · "), *line)
+
+    @property
+    def line(self) -> Line:
+        """How far the runs are."""
+        return say_status(self.look.line)
+
     @cached_property
     def context(self) -> tuple[Span, ...]:
         """The workflow, the version and time of the checked run, and the number of evals."""
+        return self._say_context(() if self.judged is None else self.judged.document.context)
+
+    def _say_context(self, told: tuple[Span, ...]) -> tuple[Span, ...]:
         look, workflow_id = self.look, self.state.workflow_id
         called = Span(one_line(look.name or workflow_id), title=one_line(workflow_id))
         if self.judged is None:
             return (called,) if called.text else ()
-        *about, _ = self.judged.document.context
+        about = [*told[:-1]]
         if not self.judged.stories and not look.checked.is_empty():
             version = name_version(look.checked, look.versions, look.year).text
             moment: Any = look.checked["created_at"].max()
@@ -203,13 +267,19 @@ class Facts:
         return (*about, Span(count_noun(len(self.keys), "eval")))
 
     @property
-    def badge(self) -> tuple[str, str] | None:
-        """The state of the gate; None while a run goes on, and if the run could not run."""
-        if self.judged is None or self.look.is_going:
+    def badge(self) -> tuple[str, Tone] | None:
+        """The state of the gate; None if the run could not run, and while a first run goes on."""
+        if self.judged is None or self.is_first:
             return None
         if inside(self.judged.comparison).sides.read.could_not_run:
             return None
         return self.judged.document.badge, self.judged.document.badge_tone
+
+    @property
+    def seen(self) -> str:
+        """When the API answered last."""
+        at = self.look.seen_at
+        return "" if at is None else f"as of {say_moment(at, self.look.year)} UTC"
 
     @property
     def notes(self) -> tuple[Line, ...]:
@@ -227,46 +297,92 @@ class Facts:
         checked, runs = self.look.checked, self.look.runs
         yield from (one_line(each, 300) for each in checked["status_message"].drop_nulls())
         later = runs.filter(pl.col("created_at") > checked["created_at"].max(), status="completed")
-        its = self._codes.get(checked["run_id"][0], {}).items()
+        codes = self._runs.read_codes()
+        its = codes.get(checked["run_id"][0], {}).items()
         for run in later.filter(scope="workflow").reverse().iter_rows(named=True):
-            now = self._codes.get(run["run_id"], {})
+            now = codes.get(run["run_id"], {})
             if now and all(now.get(block, code) == code for block, code in its):
                 sign = "✓" if run["ok"] else "✗"
                 yield f"A later run on the same code: {sign} {_say_passing(run)}."
                 return
 
-    # The matrix
+    # The page
+
+    @property
+    def page(self) -> ShownPage:
+        """What is known, and the evals of the checked runs that have no result yet."""
+        if self.judged is None:
+            bare = Document(self.heading, (), "", "", "other", self.notes, (), ())
+            page = ShownPage(bare, self.context, self.line, self._status, seen=self.seen)
+            return replace(page, name=self.state.workflow_id)
+        badge, tone = self.badge or ("", "other")
+        ended, total = self.far if self.is_going else (0, 0)
+        document = replace(
+            self._shown.document,
+            heading=self.heading,
+            notes=self.notes,
+            badge=badge,
+            badge_tone=tone,
+            counts=tuple(self.counts),
+        )
+        return replace(
+            self._shown,
+            document=document,
+            line=self.line,
+            status=self._status,
+            seen=self.seen,
+            far=ended / total if total else 0.0,
+        )
+
+    @property
+    def _status(self) -> Literal["", "waiting", "running"]:
+        return "" if not self.look.is_going else "waiting" if self.look.is_waiting else "running"
 
     @cached_property
-    def _codes(self) -> dict[str, dict[str, str]]:
-        known = self.look.results.drop_nulls(("run_id", "block_id", "code"))
-        one = known.group_by("run_id", "block_id").agg(pl.col("code").last())
-        found: dict[str, dict[str, str]] = {}
-        for run_id, block, code in one.iter_rows():
-            found.setdefault(run_id, {})[block] = code
-        return found
+    def _shown(self) -> ShownPage:
+        assert self.judged is not None
+        shown = self.judged.page.show(self._runs)
+        blank = "o" * len(shown.columns)
+        waiting = (each for each in self.keys if each not in shown.rows)
+        rows = {**shown.rows, **{each: self._make_waiting(each, blank) for each in waiting}}
+        whole = replace(
+            shown,
+            context=self._say_context(shown.context),
+            name=self.state.workflow_id,
+            rows=rows,
+            folds={**shown.folds, NOT_YET: "Not yet"},
+        )
+        if not self.is_going:
+            return whole
+        again = {each: self._say_progress(each) for each in rows}
+        return add_marks(whole, self.marks, again, self.news, self.progress)
 
-    @cached_property
-    def columns(self) -> list[RunColumn]:
-        look, made = self.look, self.judged and inside(self.judged.comparison).sides
-        checked = {*look.checked["run_id"]}
-        baseline = made.baseline if made else None
-        before = set() if baseline is None else {*baseline["run_id"].drop_nulls()}
-        shown = _choose_columns(look, checked, before)
-        states = _read_cells(look.results, shown["run_id"])
-        codes: dict[str, tuple[str, datetime | None]] = {}  # of the blocks, and when they ran
-        found = []
-        for run in shown.iter_rows(named=True):
-            run_id = run["run_id"]
-            now = self._codes.get(run_id, {})
-            known = {b: codes[b] for b, code in now.items() if codes.get(b, (code,))[0] != code}
-            codes |= {block: (code, run["created_at"]) for block, code in now.items()}
-            version = self.names.get(run_id, "")
-            edited = {block: at for block, (_, at) in known.items()}
-            looks = self._write_title(run, version, edited), run_id in checked, run_id in before
-            its = states.get(run_id, {}), frozenset(edited)
-            found.append(RunColumn(run, version, *looks, *its))
-        return found
+    @property
+    def _runs(self) -> KnownRuns:
+        look, judged = self.look, self.judged
+        assert judged is not None
+        baseline = inside(judged.comparison).sides.baseline
+        labels = {key: one_line(label) for key, label in look.labels.items() if label}
+        return KnownRuns(
+            look.results,
+            frozenset(look.checked["run_id"]),
+            frozenset(() if baseline is None else baseline["run_id"].drop_nulls()),
+            self.names,
+            labels,
+            look.year,
+            going=frozenset(look.going["run_id"]) if self.is_going else frozenset(),
+            due=self.due,
+            are_versions=bool(judged.facts.versions),
+            say_edit=partial(_find_changes, look.eras) if self.state.values else None,
+        )
+
+    def _make_waiting(self, eval_id: str, cells: str) -> PageRow:
+        saved = self._saved.get(eval_id, {})
+        block = saved.get("block_id") or ""
+        called = self._name(eval_id)
+        row = Row(eval_id, "…", "other", "not yet", (Cell("name", (write_line(called),)),))
+        kind, named = self.keys[eval_id], self.name_block(block)
+        return PageRow(row, kind, block, named, cells=cells)
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -285,107 +401,34 @@ class Facts:
         return read | others
 
     def list_choices(self) -> list[tuple[str, str]]:
-        """Versions and the newest runs: the choices for the checked run and the baseline."""
+        """Versions and the runs that were read: the choices for both sides."""
         look = self.look
         published = () if look.versions is None else look.versions.publications
         numbers = sorted({each.number for each in published if each.number}, reverse=True)
-        known = [(name, name) for name in (*(f"v{each}" for each in numbers), DRAFT)]
-        ended = look.runs.filter("is_terminal", pl.col("scope").is_in(("workflow", "block")))
-        for run in ended.head(COLUMNS).iter_rows(named=True):
+        names = [f"v{each}" for each in numbers]
+        known = [(each, f"{each}, published" if each in names[:1] else each) for each in names]
+        is_whole = pl.col("scope").is_in(("workflow", "block"))
+        ended = look.runs.filter("is_terminal", is_whole, pl.col("run_id").is_in([*look.read]))
+        for run in ended.iter_rows(named=True):
             at = run["created_at"]
             about = say_moment(at, look.year), self.names.get(run["run_id"])
             known.append((run["run_id"], " · ".join(filter(None, about))))
         return known
 
-    def _write_title(
-        self, run: Mapping[str, Any], version: str, edited: Mapping[str, datetime | None]
-    ) -> str:
-        """What a run was; of edited blocks, by when they ran before, what was edited."""
-        when = say_moment(run["created_at"], self.look.year)
-        about = " · ".join(filter(None, (f"{when} UTC" * bool(when), version, _say_passing(run))))
-        lines = [about]
-        for block, before in sorted(edited.items()):
-            words = _find_changes(self.look.eras.filter(block_id=block), before, run["created_at"])
-            lines.append(f"{self.name_block(block)} was edited before this run{':' * bool(words)}")
-            if self.state.values:
-                lines += [f"{each.label}: {one_line(mark_line(each.line), 300)}" for each in words]
-        return "\n".join(lines)
-
     def name_block(self, block: str | None) -> str:
         """The label of a block; its id if it has none."""
         return one_line(self.look.labels.get(block or "") or block)
 
-    def cells_of(self, eval_id: str) -> list[str]:
-        block = self.block_of(eval_id)
-        return [column.cell(eval_id, block) for column in self.columns]
-
-    def sum_cells(self, eval_ids: Sequence[str]) -> list[str | float]:
-        """For several evals: one letter if nothing failed, else the share that failed."""
-        rows = [self.cells_of(each) for each in eval_ids]
-        found: list[str | float] = []
-        for letters in (Counter(each) for each in zip(*rows, strict=True)):
-            failed, of = letters["f"] + letters["b"], letters["f"] + letters["b"] + letters["p"]
-            letter = "p" if of else next(each for each in _WORST if each in letters)
-            found.append(failed / of if failed else letter)
-        return found
-
-    def edits_of(self, block: str | None) -> list[int]:
-        return [at for at, each in enumerate(self.columns) if block in each.edited]
-
-    def block_of(self, eval_id: str) -> str | None:
-        """The block of an eval, also of one without a result yet."""
+    def _name(self, eval_id: str) -> str:
         story = self.judged and self.judged.stories.get(eval_id)
-        return story.block_id if story else self._saved.get(eval_id, {}).get("block_id")
+        if story:
+            return name_eval(story)
+        return one_line(self._saved.get(eval_id, {}).get("eval_name") or eval_id)
 
     @cached_property
     def _saved(self) -> dict[str, dict[str, Any]]:
         names = ("eval_id", "eval_name", "block_id", "path")
         return {row["eval_id"]: row for row in self.look.saved.select(names).iter_rows(named=True)}
-
-    def name_waiting(self, eval_id: str) -> str:
-        return one_line(self._saved.get(eval_id, {}).get("eval_name") or eval_id)
-
-    @cached_property
-    def arrival(self) -> dict[str, int]:
-        """The order in which the results of the checked runs came, by the ids of their evals."""
-        is_checked = pl.col("run_id").is_in(self.look.checked["run_id"].implode())
-        came = self.look.results.filter(is_checked).drop_nulls("completed_at")
-        ids = came.sort("completed_at", maintain_order=True)["eval_id"].unique(maintain_order=True)
-        return {each: at for at, each in enumerate(ids)}
-
-    # The search
-
-    def find(self) -> list[str] | None:
-        """The evals that the pressed counts and the search leave, by harm; None for all."""
-        state, asked = self.state, self.state.search.casefold().split()
-        if not (asked or state.show):
-            return None
-        return [
-            eval_id
-            for eval_id, key in self.keys.items()
-            if (not state.show or key in state.show)
-            and all(each in self._texts.get(eval_id, "") for each in asked)
-        ]
-
-    @cached_property
-    def _texts(self) -> dict[str, str]:
-        """The text that a search looks at, by the ids of the evals."""
-        assert self.judged is not None
-        names = self.names
-        pairs = self.look.results.group_by("eval_id").agg(pl.col("run_id").drop_nulls().unique())
-        ran = {k: [names.get(each) for each in ids] for k, ids in pairs.iter_rows()}
-        found = {}
-        words = {each.key: each.word for each in self.counts}
-        for eval_id, key in self.keys.items():
-            block, story = self.block_of(eval_id), self.judged.stories.get(eval_id)
-            said = [words[key], self.name_waiting(eval_id), block, self.name_block(block)]
-            if story is not None:
-                said += [name_eval(story), list_documents(story), story.path, story.state]
-            if story is not None and self.state.values:
-                was = story.was.actual_value if story.was else None
-                said += [story.condition, story.expected_value, story.got, was, story.failure]
-            found[eval_id] = "\n".join(filter(None, (*said, *ran.get(eval_id, ())))).casefold()
-        return found
 
     # As text
 
@@ -401,25 +444,28 @@ class Facts:
             notes=self.notes,
             counts=tuple(self.counts),
         )
-        trouble = (Note(write_line(self.look.trouble)),) if self.look.trouble else ()
-        parts = replace(document, parts=(*trouble, *document.parts))
+        news = ((*write_line(f"? {self._name(k)}: "), *self.marks[k].line) for k in self.news)
+        notes = map(Note, filter(None, (self.line, *news)))
+        parts = replace(document, parts=(*notes, *document.parts))
         return to_text(parts) if width is None else to_text(parts, width)
 
 
+def say_status(status: RunStatus) -> Line:
+    title = one_line(status.title, 300) or None
+    strong = Span(status.strong, "strong", title) if status.strong else None
+    return write_line(strong, Span(status.rest, title=title))
+
+
 def _find_changes(
-    eras: pl.DataFrame, before: datetime | None, after: datetime | None
+    all_eras: pl.DataFrame, block: str, before: datetime | None, after: datetime | None
 ) -> tuple[Change, ...]:
     """What was edited in a block between two moments, if its history tells."""
     if before is None or after is None:
         return ()
+    eras = all_eras.filter(block_id=block)
     sides = [find_era(eras, at).select([*BLOCKS.schema]) for at in (before, after)]
     is_known = all(each.height == 1 for each in sides)
     return mark_changes(compare_blocks(*sides)) if is_known else ()
-
-
-def say_moment(moment: datetime | None, year: int | None) -> str:
-    """A moment as ``28 Nov 23:05``; with its year if that is another one."""
-    return "" if moment is None else f"{say_day(moment, year)} {moment:%H:%M}"
 
 
 def _say_passing(run: Mapping[str, Any]) -> str:
@@ -429,37 +475,18 @@ def _say_passing(run: Mapping[str, Any]) -> str:
     return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
 
 
-def _choose_columns(look: WorkflowLook, checked: set[str], before: set[str]) -> pl.DataFrame:
-    """The newest runs that were read; few of them newer than the checked run."""
-    is_read = pl.col("run_id").is_in([*look.read])
-    is_asked = pl.col("run_id").is_in([*checked])
-    is_before = pl.col("run_id").is_in([*before])
-    known = pl.concat([look.checked, look.runs]).unique("run_id", keep="first")
-    runs = known.filter(is_asked | (is_read & pl.col("scope").is_in(("workflow", "block"))))
-    runs = runs.sort("created_at", "run_id", nulls_last=True)
-    newest = look.checked["created_at"].max()
-    younger = runs.filter((pl.col("created_at") > newest).fill_null(False), ~is_asked)
-    runs = runs.join(younger.tail(-YOUNGER), on="run_id", how="anti")
-    kept = runs.tail(COLUMNS)
-    rest = runs.head(-COLUMNS).filter(is_before).tail(1)
-    return pl.concat([rest, kept.tail(COLUMNS - rest.height)])
-
-
-def _read_cells(results: pl.DataFrame, runs: pl.Series) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    shown = results.filter(pl.col("run_id").is_in(runs.implode()))
-    for run_id, eval_id, state, status in shown.select(
-        "run_id", "eval_id", "state", "status"
-    ).iter_rows():
-        letter = LETTERS.get(state) or LETTERS.get(status)
-        if letter is None:
-            letter = LETTERS[NOT_YET if status in ("queued", "pending") else _NOT_RUN]
-        found.setdefault(run_id, {})[eval_id] = letter
-    return found
-
-
 def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
-    """A line for each eval whose word is news and not in ``said`` yet."""
+    """A line for each eval whose word is news and not in ``said`` yet.
+
+    While runs go on, these are the evals that do something else than is known of them.
+    """
+    if facts.is_going:
+        for eval_id, mark in facts.marks.items():
+            if not mark.is_same and (eval_id, mark.outcome) not in said:
+                said.add((eval_id, mark.outcome))
+                told = plain(mark.line) if values else f"it {mark.outcome}"
+                yield f"{'?' if mark.is_news else '–'} {facts._name(eval_id)}: {told}"
+        return
     for story in facts.judged.stories.values() if facts.judged else ():
         is_new = story.transition in NOT_COMPARED and story.fails
         if is_new or story.transition in (*BROKEN, "suspect", "newly_errored"):

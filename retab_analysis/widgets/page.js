@@ -9,11 +9,10 @@
  *
  * - `data-key`: the identity of an element among its siblings; it is moved, and not made anew.
  * - `data-event`: a click, or a changed value of a field, is sent as `{event, scope, value}`; the
- *   scope is the nearest `data-scope`, the value that of the control, or else `data-value`.
- * - `data-copy`: a click copies this text to the clipboard; no kernel is needed for it.
- * - `<table role="grid">` and `role="toolbar"` are one tab stop each: arrow keys, Home and End move
- *   in them, Enter and Space choose. What can have the focus in them has `tabindex="-1"`.
- * - Cells of a matrix (`i` in `.rv-m`) have the title of their column's button.
+ *   scope is the nearest `data-scope`, the value that of the control, or else `data-value`. A
+ *   `<details>` sends it when it opens and has nothing to show.
+ *
+ * What needs no kernel stands in `page.js` of `render`, which is put before this.
  *
  * @typedef {{get(name: string): any, send(content: any): void,
  *   on(name: string, callback: (...given: any[]) => void): void,
@@ -21,25 +20,18 @@
  * @typedef {{[name: string]: string}} Pieces
  */
 
-const GAP_TYPING = 250; // milliseconds without a key before what was typed is sent
 const PATIENCE = 1500; // milliseconds before the page says that the kernel does not answer
-const SHOWN_FOR = 4000; // milliseconds that a short notice stays
 const GONE = "The kernel has ended or was restarted: run the cell again.";
 const FOCUSABLE = "a[href],button,input,select,summary,[tabindex='0']";
-const ROVING = 'table[role="grid"],[role="toolbar"]';
-/** What a cell of a matrix shows, by its class. @type {Pieces} */
-const STATES = {
-  p: "passed", f: "failed", b: "blocked", e: "error", c: "cancelled", r: "running",
-  n: "not yet", o: "not run", s: "some failed",
-};
 
 /** @param {any} element @returns {HTMLElement} */
 const asHtml = (element) => element;
 /** Attributes that belong to whoever sits at the browser, once the element is there. @type {Pieces} */
 const OWNED = {
   open: "details",
-  tabindex: "td,th,[role=toolbar] button",
-  "data-copied": "*",
+  hidden: ".rv-row,.rv-aside,.rtd-card,.rtd-more",
+  tabindex: ".rv-chip,.rv-row > summary",
+  "aria-pressed": ".rv-chip",
   title: ".rv-m i",
 };
 
@@ -141,85 +133,6 @@ function move(parent, child, before) {
   else parent.insertBefore(child, before);
 }
 
-/** What can have the focus in a grid or a toolbar, in rows. @param {Element} box */
-function rowsOf(box) {
-  if (!(box instanceof HTMLTableElement)) return [[...box.querySelectorAll("button")]];
-  const rows = [...box.rows].filter((row) => row.getClientRects().length > 0);
-  return rows.map((row) => [...row.cells]);
-}
-
-/** @param {HTMLElement[][]} rows @param {Element} item */
-function placeOf(rows, item) {
-  const row = rows.findIndex((each) => each.includes(asHtml(item)));
-  return row < 0 ? null : { row, column: rows[row].indexOf(asHtml(item)) };
-}
-
-/** @param {HTMLElement[][]} rows @param {number} row @param {number} column */
-function itemAt(rows, row, column) {
-  const cells = rows[Math.min(Math.max(row, 0), rows.length - 1)] ?? [];
-  return cells[Math.min(Math.max(column, 0), cells.length - 1)] ?? null;
-}
-
-/**
- * Where a key leads to from an item, or null where it leads nowhere.
- *
- * @param {Element} box @param {HTMLElement} item @param {KeyboardEvent} event
- */
-function findTarget(box, item, event) {
-  const rows = rowsOf(box);
-  const place = placeOf(rows, item);
-  if (place === null) return null;
-  const { row, column } = place;
-  const forward = getComputedStyle(box).direction === "rtl" ? -1 : 1;
-  const targets = {
-    ArrowUp: [row - 1, column],
-    ArrowDown: [row + 1, column],
-    ArrowLeft: [row, column - forward],
-    ArrowRight: [row, column + forward],
-    Home: [event.ctrlKey ? 0 : row, 0],
-    End: [event.ctrlKey ? rows.length : row, Infinity],
-  };
-  const found = targets[/** @type {keyof typeof targets} */ (event.key)];
-  return found ? itemAt(rows, found[0], found[1]) : null;
-}
-
-/** Make one item the tab stop of its box. @param {Element} box @param {Element} item */
-function setStop(box, item) {
-  for (const other of box.querySelectorAll('[tabindex="0"]')) {
-    if (other !== item && other.closest(ROVING) === box) other.setAttribute("tabindex", "-1");
-  }
-  item.setAttribute("tabindex", "0");
-}
-
-/** Do what an item of a grid is for: its button, or its own or its row's click. @param {HTMLElement} item */
-function choose(item) {
-  if (item.matches("button,a,summary")) return false; // the browser clicks it
-  asHtml(item.querySelector("button,a,summary") ?? item).click();
-  return true;
-}
-
-/**
- * Copy a text. Pages that came over plain http have no clipboard but the old command.
- *
- * @param {string} text @param {Element} near
- * @returns {Promise<boolean>} Whether it is on the clipboard.
- */
-async function copy(text, near) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = document.createElement("textarea");
-    area.value = text;
-    area.className = "rv-hidden";
-    near.append(area);
-    area.select();
-    const copied = document.execCommand("copy");
-    area.remove();
-    return copied;
-  }
-}
-
 /** The pieces of a page as they are now. One for each model. */
 class Store {
   /** @param {Model} model */
@@ -295,7 +208,10 @@ class View {
     this.root.className = "rv rtd mathjax_ignore tex2jax_ignore";
     this.root.tabIndex = -1;
     this.root.setAttribute("role", "region");
-    this.root.setAttribute("aria-label", model.get("label"));
+    // Each landmark has a name of its own.
+    const others = document.querySelectorAll(".rv[role=region]").length;
+    this.root.setAttribute("aria-label", `${model.get("label")}${others ? ` ${others + 1}` : ""}`);
+    this.root.dataset.driven = "live";
     const page = document.createElement("div");
     page.dataset.slot = "root";
     this.notice = document.createElement("div");
@@ -304,12 +220,12 @@ class View {
     this.stops = new AbortController();
     this.mark = crypto.getRandomValues(new Uint32Array(2)).join("-");
     this.sent = 0;
+    /** A pressed headline stays where it was. @type {{scope: string, top: number} | null} */
+    this.held = null;
+    /** Whether the order of several views has changed while somebody was at them. */
+    this.late = false;
     /** Numbers of the events that the kernel has not answered yet. @type {Set<string>} */
     this.open = new Set();
-    /** What was sent last of a control. @type {WeakMap<Element, any>} */
-    this.told = new WeakMap();
-    this.typing = 0;
-    this.quiet = 0;
     this.root.append(page, this.notice);
     this.store.fill(page);
     this.listen();
@@ -326,7 +242,7 @@ class View {
     /** @param {any} message */
     const answer = (message) => this.onAnswer(message);
     // Said at once where the connection to the kernel's side is closed.
-    const gone = () => this.say(GONE, true);
+    const gone = () => this.end();
     store.listeners.add(mend);
     model.on("msg:custom", answer);
     model.on("comm_live_update", gone);
@@ -340,9 +256,10 @@ class View {
     });
     root.addEventListener("click", (event) => this.onClick(event), options);
     root.addEventListener("change", (event) => this.onChange(event), options);
-    root.addEventListener("input", (event) => this.onInput(event), options);
-    root.addEventListener("focusin", (event) => this.onFocus(event), options);
-    root.addEventListener("pointerover", nameCell, options);
+    root.addEventListener("toggle", (event) => this.onToggle(event), { capture: true, ...options });
+    listen(root, options);
+    const leave = () => setTimeout(() => this.late && this.mend(new Set(["root"])));
+    for (const name of ["pointerleave", "focusout"]) root.addEventListener(name, leave, options);
     // The notebook's own shortcuts (two d on a cell delete it) are read at the document. In
     // Notebook 7 they come before whatever the page could do at its root.
     window.addEventListener("keydown", (event) => this.onKey(event), { capture: true, ...options });
@@ -350,8 +267,6 @@ class View {
 
   dispose() {
     this.stops.abort();
-    clearTimeout(this.typing);
-    clearTimeout(this.quiet);
     this.place.remove();
     this.root.remove();
   }
@@ -360,9 +275,15 @@ class View {
 
   /** Patch the outermost slots of some pieces. @param {Set<string>} names */
   mend(names) {
+    // Views keep their order while a pointer or the focus is among them.
+    if (names.has("root")) {
+      this.late = this.root.matches(":hover") || this.focused() !== null;
+      if (this.late) names = new Set([...names].filter((each) => each !== "root"));
+    }
     const focused = this.focused();
-    const box = focused?.closest(ROVING);
-    const place = box && focused ? placeOf(rowsOf(box), focused) : null;
+    const rows = focused?.matches(".rv-row > summary") ? shownRows(viewOf(focused)) : [];
+    const place = focused ? rows.indexOf(focused) : -1;
+    const view = focused && viewOf(focused);
     const around = focused?.closest("[data-slot]");
     const slots = [...this.root.querySelectorAll("[data-slot]")];
     const changed = slots.filter((each) => names.has(each.getAttribute("data-slot") ?? ""));
@@ -374,22 +295,34 @@ class View {
       patchChildren(slot, fresh);
     }
     this.settle();
+    this.hold();
     if (!focused || (this.focused() === focused && !focused.matches(":disabled"))) return;
     // To the same element, or to what stands in its place now.
-    const item = box?.isConnected && place ? itemAt(rowsOf(box), place.row, place.column) : null;
+    const left = place >= 0 && view?.isConnected ? shownRows(view) : [];
+    const item = left[Math.min(place, left.length - 1)];
     const others = [...(around?.querySelectorAll(FOCUSABLE) ?? [])];
     const next = others.find((each) => !each.matches(":disabled"));
     const stays = focused.isConnected && !focused.matches(":disabled");
     asHtml(stays ? focused : (item ?? next ?? this.root)).focus({ preventScroll: true });
   }
 
-  /** Every grid and toolbar has one tab stop. */
+  /** Scroll by what the headline has moved that was pressed last. */
+  hold() {
+    const view = this.held && this.root.querySelector(`[data-scope="${this.held.scope}"]`);
+    const moved = this.held && view ? view.getBoundingClientRect().top - this.held.top : 0;
+    if (Math.abs(moved) < 1) return;
+    this.held = null;
+    let box = this.root.parentElement;
+    const scrolls = (/** @type {Element} */ each) => each.scrollHeight > each.clientHeight && /auto|scroll/.test(getComputedStyle(each).overflowY);
+    while (box && !scrolls(box)) box = box.parentElement;
+    (box ?? document.scrollingElement)?.scrollBy(0, moved);
+  }
+
+  /** What was searched and pressed still holds, and rows are one tab stop. */
   settle() {
-    for (const box of this.root.querySelectorAll(ROVING)) {
-      if (box.querySelector('[tabindex="0"]')) continue; // asking for rows costs a layout
-      const first = rowsOf(box).find((row) => row.length > 0)?.[0];
-      // Where the page is not in the document yet, nothing of it is seen.
-      (first ?? box.querySelector("th,td"))?.setAttribute("tabindex", "0");
+    for (const view of this.root.querySelectorAll(".rv-view")) {
+      filter(view);
+      setStop(view);
     }
   }
 
@@ -405,130 +338,74 @@ class View {
   /** @param {HTMLElement} element @param {any} value */
   send(element, value) {
     const id = `${this.mark}-${(this.sent += 1)}`;
-    const scope = element.closest("[data-scope]")?.getAttribute("data-scope") ?? null;
+    const view = element.closest("[data-scope]");
+    const scope = view?.getAttribute("data-scope") ?? null;
+    if (view && scope && element.dataset.event === "fold-view") this.held = { scope, top: view.getBoundingClientRect().top };
     this.open.add(id);
-    this.told.set(element, value);
-    setTimeout(() => this.open.has(id) && this.say(this.model.get("busy"), true), PATIENCE);
+    setTimeout(() => this.open.has(id) && this.say(this.model.get("busy")), PATIENCE);
     try {
       this.model.send({ id, event: element.dataset.event, scope, value });
     } catch {
-      this.say(this.model.get("busy"), true);
+      this.say(this.model.get("busy"));
     }
   }
 
-  /** @param {{answered?: string, error?: string, said?: string}} message */
+  /** @param {{answered?: string, error?: string}} message */
   onAnswer(message) {
     if (!message?.answered || !this.open.delete(message.answered)) return;
-    if (message.error) this.say(message.error, true);
-    else if (message.said) this.say(message.said);
-    else if (this.open.size === 0 && this.notice.dataset.stays) this.say("", true);
+    if (message.error) this.say(message.error);
+    else if (this.open.size === 0) this.say("");
   }
 
-  /** @param {string} text @param {boolean} stays Whether it is shown until the next notice. */
-  say(text, stays = false) {
-    clearTimeout(this.quiet);
+  /** @param {string} text */
+  say(text) {
     this.notice.textContent = text;
-    if (stays) this.notice.dataset.stays = "yes";
-    else delete this.notice.dataset.stays;
-    if (!stays) this.quiet = window.setTimeout(() => this.say(""), SHOWN_FOR);
+  }
+
+  /** The kernel has ended: what needs it is off, all else goes on. */
+  end() {
+    this.open.clear();
+    this.say(GONE);
+    for (const line of all(".rv-said", this.root)) {
+      const at = /\d\d:\d\d/.exec(this.root.querySelector(".rv-push")?.textContent ?? "");
+      line.textContent = `the kernel has ended: run the cell again${at ? `; this is the state of ${at}` : ""}`;
+    }
+    for (const each of all("[data-event]", this.root)) each.disabled = true;
+    for (const each of all("details[data-event] > .rv-open:empty", this.root)) {
+      each.textContent = "Run the cell again to see it.";
+    }
   }
 
   // What a person does
 
   /** @param {MouseEvent} event */
   onClick(event) {
-    const target = /** @type {Element} */ (event.target);
-    const found = target.closest("[data-copy],[data-event],a,summary");
-    if (!(found instanceof HTMLElement) || !this.root.contains(found)) return;
-    if (found.matches(":disabled")) return;
-    if (found.dataset.copy !== undefined) this.copyFrom(found);
-    else if (found.dataset.event && !found.matches("input,select") && !isMarking(found)) {
-      this.send(found, found.dataset.value ?? null);
-    }
+    const found = /** @type {Element} */ (event.target).closest("button[data-event]");
+    if (!(found instanceof HTMLButtonElement) || found.disabled) return;
+    this.send(found, found.dataset.value ?? null);
   }
 
-  /** @param {HTMLElement} element */
-  async copyFrom(element) {
-    const done = await copy(element.dataset.copy ?? "", this.root);
-    this.say(done ? "Copied." : "The browser does not let this page copy.");
-    if (!done) return;
-    element.dataset.copied = "yes";
-    setTimeout(() => delete element.dataset.copied, SHOWN_FOR);
+  /** @param {Event} event */
+  onToggle({ target: row }) {
+    if (!(row instanceof HTMLDetailsElement) || !row.open || !row.dataset.event) return;
+    if (!row.querySelector(".rv-open")?.firstChild) this.send(row, row.dataset.value ?? null);
   }
 
   /** @param {Event} event */
   onChange(event) {
     const control = /** @type {any} */ (event.target);
-    if (!control.matches("[data-event]")) return;
-    clearTimeout(this.typing);
-    // A field that is left has sent already what was typed in it.
-    if (this.told.get(control) !== control.value) this.send(control, control.value);
-  }
-
-  /** @param {Event} event */
-  onInput(event) {
-    const field = /** @type {any} */ (event.target);
-    if (!field.matches("input[data-event]")) return;
-    clearTimeout(this.typing);
-    this.typing = window.setTimeout(() => this.send(field, field.value), GAP_TYPING);
-  }
-
-  /** @param {FocusEvent} event */
-  onFocus(event) {
-    const target = /** @type {Element} */ (event.target);
-    const box = target.closest(ROVING);
-    const item = box && target.closest("td,th,button");
-    if (box && item && placeOf(rowsOf(box), item)) setStop(box, item);
+    if (control.matches("select[data-event]")) this.send(control, control.value);
   }
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
     const path = event.composedPath();
     if (!path.includes(this.root)) return;
-    if (this.answerKey(event, asHtml(path[0]))) event.preventDefault();
+    if (answerKey(event, asHtml(path[0]))) event.preventDefault();
     else if (event.ctrlKey || event.metaKey || event.altKey) return;
     else if (event.key === "Enter" && event.shiftKey) return;
     event.stopImmediatePropagation();
   }
-
-  /**
-   * Do what a key is for in the page; false where the browser does it.
-   *
-   * @param {KeyboardEvent} event @param {any} target
-   */
-  answerKey(event, target) {
-    if (event.key === "Escape" && target.matches("input")) {
-      clearTimeout(this.typing);
-      target.value = "";
-      this.send(target, "");
-      return true;
-    }
-    const box = target.closest(ROVING);
-    if (!box || event.metaKey || event.altKey || event.shiftKey) return false;
-    if (event.key === "Enter" || event.key === " ") return !event.ctrlKey && choose(target);
-    const next = findTarget(box, target.closest("td,th") ?? target, event);
-    next?.focus();
-    return next !== null;
-  }
-}
-
-/**
- * Whether somebody has just marked text in an element, and does not mean to click it.
- *
- * @param {Element} element
- */
-function isMarking(element) {
-  const chosen = element.matches("button,a") ? null : getSelection();
-  return chosen !== null && chosen.type === "Range" && element.contains(chosen.anchorNode);
-}
-
-/** Give a cell of a matrix the title of its column. @param {Event} event */
-function nameCell(event) {
-  const cell = asHtml(event.target);
-  if (!cell.matches(".rv-m i") || cell.title) return;
-  const at = [...(cell.parentElement?.children ?? [])].indexOf(cell);
-  const run = cell.closest("table")?.querySelectorAll(".rv-cols button")[at];
-  if (run) cell.title = `${STATES[cell.className[0]]} · ${asHtml(run).title}`;
 }
 
 /**

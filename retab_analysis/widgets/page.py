@@ -1,7 +1,7 @@
 """A page of HTML in the output of cells. It reports what a person does on it.
 
-``page.js`` says at its head what the HTML may ask for (slots, events, keys, copying, grids), and
-``pieces`` makes such HTML. Nothing here knows of evals.
+``page.js`` says at its head what the HTML may ask for (slots, events, keys), and ``pieces`` makes
+such HTML. ``page.js`` of ``render`` does what needs no kernel. Nothing here knows of evals.
 
 An output has two parts. The first is the page, a widget. The second is HTML that stands for it
 where no script drives it; the page hides it. It is replaced now and then: a notebook that is
@@ -23,7 +23,7 @@ from typing import Any
 from anywidget import AnyWidget
 from traitlets import Int, Unicode
 
-from retab_analysis.render.html import STYLE
+from retab_analysis.render.html import SCRIPT, STYLE
 
 # Seconds between two messages: a Jupyter server drops them for good if a kernel sends too many.
 _GAP = 0.1
@@ -39,7 +39,7 @@ BUSY = (
 )
 
 
-OnEvent = Callable[[str, str | None, Any], str | None]
+OnEvent = Callable[[str, str | None, Any], None]
 """Takes what a person did: its name, the number of the view, and a value that may be anything."""
 
 
@@ -51,7 +51,7 @@ class PageWidget(AnyWidget):
     """
 
     # Texts and not paths: anywidget would keep every widget for as long as it has the file.
-    _esm = (_HERE / "page.js").read_text(encoding="utf-8")
+    _esm = SCRIPT + (_HERE / "page.js").read_text(encoding="utf-8")
     _css = STYLE
     pieces = Int(0).tag(sync=True, to_json=lambda _, widget: _write(widget.make_saved()))
     label = Unicode().tag(sync=True)
@@ -69,7 +69,7 @@ class HtmlPage:
     ``pieces`` are HTML with slots for one another, the outermost is ``root``; ``make_saved`` gives
     them as they may be saved. ``make_still`` gives what stands for the page, by media type; its
     root names the page's token in ``data-stands-for``. ``on_event`` may be called in any thread;
-    the page shows shortly what it returns, and for longer what it raises.
+    the page shows what it raises.
     """
 
     def __init__(
@@ -198,8 +198,7 @@ class HtmlPage:
         answer = {"answered": content.get("id")}
         try:
             about = content["event"], scope if isinstance(scope, str) else None
-            if said := self._on_event(*about, content.get("value")):
-                answer["said"] = said
+            self._on_event(*about, content.get("value"))
         except Exception as error:
             answer["error"] = f"{type(error).__name__}: {error}"
         self.widget.send(answer)
@@ -214,17 +213,21 @@ def _write(pieces: Mapping[str, str]) -> dict[str, str]:
 _displayed: dict[str, tuple[str, list[weakref.ref[Any]]]] = {}
 
 
-def close_earlier(view: Any) -> None:
-    """Close what an earlier execution of the same cell displayed: nothing shows it any more."""
+def find_cell() -> tuple[str, str] | None:
+    """The cell that runs, and its execution; programs that execute notebooks do not tell it."""
     try:
         parent = sys.modules["IPython"].get_ipython().kernel.get_parent()
     except (AttributeError, LookupError):
-        return
-    # Not every front end tells which cell runs.
+        return None
     cell = parent.get("metadata", {}).get("cellId")
-    if cell is None:
+    return None if cell is None else (cell, parent.get("header", {}).get("msg_id", ""))
+
+
+def close_earlier(view: Any) -> None:
+    """Close what an earlier execution of the same cell displayed: nothing shows it any more."""
+    if (found := find_cell()) is None:
         return
-    execution = parent.get("header", {}).get("msg_id", "")
+    cell, execution = found
     before, views = _displayed.get(cell, ("", []))
     if before != execution:
         _displayed[cell] = execution, []

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from retab_analysis.checks.plan import Choice
+from retab_analysis.checks.plan import LAST_GOOD, Choice
 from retab_analysis.checks.settle import RerunPlan
 from retab_analysis.checks.source import Source
-from retab_analysis.checks.verdict import Memory, Question, make_verdict
+from retab_analysis.checks.verdict import Memory, Question, Verdict, make_verdict
 from retab_analysis.comparison.accepted import Policy
 from retab_analysis.comparison.comparison import Comparison, inside
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.comparison.sides import Sides
-from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.markup import count_noun
 from retab_analysis.schema import ERAS, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BROKEN, DECIDED, MOMENT
 from retab_analysis.widgets.state import NO_EVAL, NO_RUN, Phase, WorkflowLook
-
-# A comparison follows the one before after so many times its cost.
-_REST = 100.0
 
 
 @dataclass(eq=False)
@@ -41,9 +35,7 @@ class Followed:
     look: WorkflowLook = field(default_factory=WorkflowLook)
     runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are watched
     marks: dict[str, object] = field(default_factory=dict)  # their counts when results were read
-    outcomes: frozenset[tuple[str, str, str]] = frozenset()  # that were compared
-    compared: object = None  # the runs that were, and whether each had ended
-    due_at: float = 0.0
+    compared: object = None  # the watched runs then, and whether each had ended
     refused: int = 0
     why: str = ""  # the reason if there is no baseline
     # The stream's thread and jobs hold it while they change this and the state of the view.
@@ -92,6 +84,14 @@ class Followed:
         self.marks |= {each: marks[each] for each in stale}
         return is_new
 
+    def refresh(self) -> None:
+        """Read lists again, and the results of runs that had not ended when they were read."""
+        is_read = pl.col("run_id").is_in([*self.kept.source.read_ids])
+        went_on = self.look.runs.filter(~pl.col("is_terminal"), is_read)
+        self.kept.refresh()
+        if went_on.height:
+            self.kept.source.read_again(went_on)
+
     def see(self) -> None:
         """Take the watched runs and their results into the look; sends no request."""
         source, look = self.kept.source, self.look
@@ -99,31 +99,31 @@ class Followed:
         runs = both.sort("created_at", "run_id", descending=True, nulls_last=True)
         results = source.read_results(runs.filter(pl.col("run_id").is_in([*source.read_ids])))
         sides = Sides(results) if look.comparison is None else inside(look.comparison).sides
-        is_checked = self.candidate is None and self.runs.height
         self.look = replace(
             look,
             name=source.name,
             runs=runs,
             results=sides.code(results),
             read=source.read_ids,
-            checked=self.runs if is_checked else look.checked,
+            watched=self.runs,
         )
 
     def judge(self) -> None:
-        """Compare as ``check`` does; without a candidate the watched runs, if any, are it."""
-        outcomes, marks = self._list_outcomes(), self.mark()
-        if self.look.is_watched and self.has_ended and self.look.comparison is not None:
+        """Compare as ``check`` does.
+
+        Without a candidate the watched runs are it, once they have ended. While they go on, and
+        if they were cancelled, it is the workflow as it is now: what is known stands.
+        """
+        marks = self.mark()
+        if self.look.is_watched and self.compared not in (None, marks):
             self.kept.refresh()  # what else ran or was saved
         source, listing = self.kept.source, self.kept.listing
         if self.runs.height:
             listing.add(self.runs)
+            listing.shown = frozenset(self.runs["run_id"])
         with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
             source.read_labels()
-        watched = Choice(self.runs, "which is watched") if self.runs.height else None
-        asked = Question(self.candidate or watched, self.baseline, accepted=self.accepted)
-        began = time.thread_time()  # waiting for the API is no work of this machine
-        verdict = make_verdict(asked, self.kept, progress=False)
-        self.due_at = time.monotonic() + _REST * (time.thread_time() - began)
+        verdict = self._make_verdict()
         plan, made = verdict.plan, verdict.comparison
         runs = pl.concat([plan.read.drop("why"), listing.runs]).unique("run_id", keep="first")
         if inside(made).sides.read.could_not_run:
@@ -139,13 +139,24 @@ class Followed:
             saved=source.saved,
             versions=inside(made).sides.around.told,
             labels=source.labels,
-            passing=_find_passing(made),
-            between=made.config_changes if plan.before is not None else None,
             reruns=count_reruns(made, source.client),
         )
         self.see()
         self.look = replace(self.look, eras=_read_eras(self.look.results, source))
-        self.outcomes, self.compared = outcomes, marks
+        self.compared = marks
+
+    def _make_verdict(self) -> Verdict:
+        is_cancelled = (self.runs["status"] == "cancelled").all()
+        is_it = self.has_ended and not is_cancelled
+        watched = Choice(self.runs, "which is watched") if is_it else None
+        asked = Question(self.candidate or watched, self.baseline, accepted=self.accepted)
+        try:
+            return make_verdict(asked, self.kept, progress=False)
+        except ConfigError:
+            if self.has_ended or self.candidate is not None:
+                raise
+            # The baseline may be the very run that is judged until the watched one has ended.
+            return make_verdict(replace(asked, baseline=LAST_GOOD), self.kept, progress=False)
 
     def count_in(self, made: Comparison, settled: Comparison) -> None:
         """From now on judge the checked runs with the reruns that settled them."""
@@ -154,38 +165,14 @@ class Followed:
         self.look = replace(self.look, comparison=settled, reruns=reruns)
         self.kept.count_in(self.look.checked, now - before)
 
-    # Whether another comparison is due
-
-    def find_due(self) -> float:
-        """The time of the next comparison; never if it would say the same."""
-        is_gone, made = self.look.is_watched and self.runs.is_empty(), self.look.comparison
-        if self.compared != self.mark() and not is_gone:
-            return 0.0
-        if made is None or self.candidate is not None or is_gone:
-            return math.inf
-        new = self._list_outcomes() - self.outcomes
-        return math.inf if not new or self._repeats(new, made) else self.due_at
+    @property
+    def is_due(self) -> bool:
+        """Whether another comparison may say something else: a watched run began or ended."""
+        is_gone = self.look.is_watched and self.runs.is_empty()
+        return self.compared != self.mark() and not is_gone
 
     def mark(self) -> object:
         return self.runs.select("run_id", "is_terminal").rows()
-
-    def _list_outcomes(self) -> frozenset[tuple[str, str, str]]:
-        its = self.runs.filter(pl.col("run_id").is_in([*self.marks]))
-        results = self.kept.source.read_results(its)
-        ended = results.filter(pl.col("state").is_in((*DECIDED, "error")))
-        return frozenset(ended.select("run_id", "eval_id", "state").iter_rows())
-
-    def _repeats(self, outcomes: frozenset[tuple[str, str, str]], made: Comparison) -> bool:
-        """Whether outcomes only repeat: passing evals pass, or broken ones fail."""
-        rows = made.evals.select("eval_id", "transition", "candidate_state").iter_rows()
-        told = {eval_id: (transition, state) for eval_id, transition, state in rows}
-        plain = *BROKEN, "still_passing"
-        return all(
-            told[eval_id][0] in plain and told[eval_id][1] == state
-            if eval_id in told
-            else state == "passed" and eval_id in self.look.passing
-            for _, eval_id, state in outcomes
-        )
 
     def list_notes(self, gone: Sequence[str] = ()) -> tuple[str, ...]:
         """Notes on the runs."""
@@ -198,15 +185,6 @@ class Followed:
 
 def count_reruns(comparison: Comparison, client: Client) -> int:
     return len(RerunPlan.make(comparison, SETTLE_ROUNDS, now=client.api_time).asked)
-
-
-def _find_passing(comparison: Comparison) -> frozenset[str]:
-    """The evals that passed when they were decided last before the candidate."""
-    sides = inside(comparison).sides
-    before = [each for each in (sides.history, sides.baseline) if each is not None]
-    decided = pl.concat(before).filter(pl.col("state").is_in(DECIDED)).sort(MOMENT)
-    last = decided.group_by("eval_id").agg(pl.col("state").last())
-    return frozenset(last.filter(state="passed")["eval_id"])
 
 
 def _read_eras(results: pl.DataFrame, source: Source) -> pl.DataFrame:

@@ -14,12 +14,12 @@ from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.comparison import inside
 from retab_analysis.evidence.timeline import mark_codes
 from retab_analysis.evidence.versions import Versions
+from retab_analysis.fetch.run_line import WAITING, RunStatus
 from retab_analysis.schema import ERAS, EVALS, RESULTS, RUNS
 
 # A workflow without evals or runs, in words; neither is an error.
 NO_EVAL, NO_RUN = "No saved eval yet: save one in Retab", "No run yet"
 COMPARING = "Comparing …"
-_LONGEST = 200  # characters of a search
 
 Phase = Literal["reading", "going", "ended", "stopped", "failed"]
 
@@ -28,6 +28,7 @@ Phase = Literal["reading", "going", "ended", "stopped", "failed"]
 class Preview:
     """A document that a person looks at, with its ``url`` or the ``failure`` to get it."""
 
+    eval_id: str
     document_id: str
     name: str
     url: str | None = None
@@ -42,6 +43,7 @@ class WorkflowLook:
     phase: Phase = "reading"
     is_watched: bool = False
     runs: pl.DataFrame = field(default_factory=RUNS.empty)  # that are known, newest first
+    watched: pl.DataFrame = field(default_factory=RUNS.empty)
     results: pl.DataFrame = field(default_factory=lambda: mark_codes(RESULTS.empty()))
     read: frozenset[str] = frozenset()  # the ids of the runs whose results were read
     checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
@@ -49,28 +51,45 @@ class WorkflowLook:
     saved: pl.DataFrame = field(default_factory=EVALS.empty)
     versions: Versions | None = None  # names moments; None until something was judged
     labels: Mapping[str, str | None] = field(default_factory=dict)  # of blocks, by their ids
-    passing: frozenset[str] = frozenset()  # evals that passed when they were decided last before
     eras: pl.DataFrame = field(default_factory=ERAS.empty)  # of blocks that ran on several codes
-    between: pl.DataFrame | None = None  # the edits between two compared versions
     reruns: int = 0  # so many runs *Settle* starts
+    line: RunStatus = field(default_factory=RunStatus)  # how far the runs are
     trouble: str = ""  # why the API has not answered since, or why watching failed
     notes: tuple[str, ...] = ()  # on the runs
     seen_at: datetime | None = None  # when the API answered last
 
     @property
+    def going(self) -> pl.DataFrame:
+        """The watched runs that have not ended."""
+        return self.watched.filter(~pl.col("is_terminal"))
+
+    @property
     def is_going(self) -> bool:
-        """Whether the checked runs have not ended yet."""
-        return not self.checked.is_empty() and not bool(self.checked["is_terminal"].all())
+        return not self.watched["is_terminal"].all()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether none of the watched runs that go on has begun."""
+        return bool(self.going["status"].is_in(WAITING).all())
+
+    @property
+    def standing(self) -> Comparison | None:
+        """While watched runs go on: the verdict of what had ended before, as ``check`` gives it."""
+        return self.comparison if self.is_going else None
 
     @property
     def year(self) -> int | None:
-        newest: datetime | None = self.checked["created_at"].max()  # type: ignore[assignment]
+        runs = self.watched if self.checked.is_empty() else self.checked
+        newest: datetime | None = runs["created_at"].max()  # type: ignore[assignment]
         return None if newest is None else newest.year
 
 
 @dataclass(frozen=True, eq=False)
 class ViewState:
-    """One workflow as a view shows it; each change makes another state."""
+    """One workflow as a view shows it; each change makes another state.
+
+    What is searched, pressed and unfolded lives in the browser.
+    """
 
     workflow_id: str
     look: WorkflowLook = field(default_factory=WorkflowLook)
@@ -78,11 +97,8 @@ class ViewState:
     baseline: str = LAST_GOOD
     values: bool = True
     can_cancel: bool = False
-    show: frozenset[str] = frozenset()  # the keys of the counts that are pressed
-    search: str = ""
-    opened: str | None = None  # the id of an eval
+    opened: frozenset[str] = frozenset()  # evals whose inside was asked for
     preview: Preview | None = None
-    unfolded: frozenset[str] = frozenset()  # the keys of what was opened or closed
     asking: Literal["", "cancel", "settle"] = ""
     job: str = ""  # the job in words
     failures: tuple[str, ...] = ()  # of callbacks, and of the last job
@@ -96,10 +112,6 @@ def apply_event(state: ViewState, name: str, value: object) -> ViewState:
     if not isinstance(value, str | None):
         return state
     text, made = value or "", state.look.comparison
-    if name == "search":
-        return replace(state, search=text[:_LONGEST])
-    if name == "clear":
-        return replace(state, search="", show=frozenset())
     if name == "ask" and not state.job:
         return replace(state, asking=text if text in ("cancel", "settle") else "")  # type: ignore[arg-type]
     if name == "candidate" or (name == "baseline" and text):
@@ -110,9 +122,5 @@ def apply_event(state: ViewState, name: str, value: object) -> ViewState:
         chosen = replace(state, candidate=candidate, baseline=baseline, job=COMPARING, asking="")
         return chosen if is_other and state.job in ("", COMPARING) else state
     if name == "open" and made is not None and text in {each.id for each in inside(made).stories}:
-        return replace(state, opened=None if state.opened == text else text, preview=None)
-    if name == "show" and text:
-        return replace(state, show=state.show ^ {text})
-    if name == "fold" and text:
-        return replace(state, unfolded=state.unfolded ^ {text})
+        return replace(state, opened=state.opened | {text})
     return state

@@ -9,15 +9,29 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import polars as pl
 
 from retab_analysis.checks.defaults import archive_or_default, open_source
 from retab_analysis.comparison.accepted import read_accepted
-from retab_analysis.errors import AuthenticationError, NotFoundError, RetabAnalysisError
+from retab_analysis.errors import (
+    AuthenticationError,
+    ConfigError,
+    NotFoundError,
+    RetabAnalysisError,
+)
 from retab_analysis.fetch.polling import GRACE
+from retab_analysis.fetch.run_line import (
+    WAITING,
+    RunStatus,
+    list_open_runs,
+    say_away,
+    say_ended,
+    say_going,
+    say_stopped,
+)
 from retab_analysis.fetch.threads import is_away
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
@@ -57,6 +71,7 @@ class Stream:
 
     def __init__(
         self,
+        client: Client,
         workflows: Iterable[str],
         follow: Callable[[str], Followed],
         pollers: Sequence[WatchedRuns] = (),
@@ -65,7 +80,10 @@ class Stream:
     ) -> None:
         self.followed = {each: follow(each) for each in workflows}
         self._follow, self._pollers, self._interval, self._key = follow, pollers, interval, key
+        self._client = client
         self._unknown = WorkflowLook()  # while no workflow is known
+        self._queue: pl.DataFrame | None = None  # the runs of all workflows that have not ended
+        self._away_at: datetime | None = None  # since when the API does not answer
         self._missing = 0  # how often in a row results did not come
         self._wake, self._ended, self.has_looked = (threading.Event() for _ in range(3))
         self._cancel = CancellationToken()
@@ -130,6 +148,7 @@ class Stream:
             look = replace(of.look if of else self._unknown, phase=phase)
             if phase != "stopped":
                 look = replace(look, trouble="" if error is None else _describe(error, of))
+                self._away_at = None
             if gone and self.runs.is_empty():
                 which = repr(next(filter(is_workflow_id, gone), "")).replace("''", "…")
                 how = f"watch(workflow_id={which}) watches a workflow"
@@ -141,27 +160,51 @@ class Stream:
 
     def _tell(self, workflow_id: str, look: WorkflowLook) -> None:
         """Keep a look, and show it."""
+        look = replace(look, line=self._say_line(look))
         if workflow_id in self.followed:
             self.followed[workflow_id].look = look
         else:
             self._unknown = look
         self._show(workflow_id, look)
 
+    def _say_line(self, look: WorkflowLook) -> RunStatus:
+        """How far the runs of a workflow are, or why that is not known."""
+        now, runs = self._client.api_time, look.watched if look.is_watched else look.checked
+        is_going = not runs["is_terminal"].all()
+        if look.phase == "stopped":
+            return say_stopped(now, goes_on=is_going)
+        if self._away_at is not None:
+            return say_away(self._away_at, look.seen_at, now, look.trouble)
+        if runs.is_empty() or look.phase == "failed":
+            return RunStatus(title=look.trouble)
+        if not is_going:
+            return say_ended(runs, now, is_watched=look.is_watched)
+        known = pl.concat([each.look.runs for each in self.followed.values()])
+        past = None if look.comparison is None else known
+        return say_going(runs.filter(~pl.col("is_terminal")), now, past, self._queue)
+
+    def _read_queue(self) -> pl.DataFrame | None:
+        """What a watched run waits for; None if none waits, or the API does not tell."""
+        if self.runs.filter(pl.col("status").is_in(WAITING)).is_empty():
+            return None
+        try:
+            return list_open_runs(self._client)
+        except RetabAnalysisError:
+            return None
+
     def _look_on(self) -> None:
         pause = self._interval
         while True:
             changed = self._look()
-            due = min((each.find_due() for each in self.followed.values()), default=math.inf)
+            is_due = any(each.is_due for each in self.followed.values())
             pending = any(each.pending() or each.away for each in self._pollers)
-            if not pending and math.isinf(due) and self._missing == 0:
+            if not (pending or is_due or self._missing):
                 return
             slower = min(pause * _SLOWER, self._interval * _SLOWEST)
             pause = self._interval if changed else slower
             # A request for a look at once ends the second wait, not the first.
             self._cancel.wait(_LEAST_GAP)
             left = max((each.pause(pause) for each in self._pollers), default=pause)
-            if due > 0:  # else it could not be made
-                left = min(left, due - time.monotonic())
             self._wake.wait(max(left - _LEAST_GAP, 0.0))
             self._wake.clear()
             self._cancel.check()
@@ -174,6 +217,7 @@ class Stream:
         changed = False
         if away is None:
             try:
+                self._queue = self._read_queue()
                 changed = self._take_all(before)
                 self._missing = 0
             except RetabAnalysisError as error:
@@ -184,7 +228,10 @@ class Stream:
                 if not (is_away(error) or may_come) or not self._pollers:
                     raise
                 away = error
-        if away is not None:
+        if away is None:
+            self._away_at = None
+        else:
+            self._away_at = self._away_at or self._client.api_time
             looks = [(k, of.look) for k, of in self.followed.items()] or [("", self._unknown)]
             for each, look in looks:
                 self._tell(each, replace(look, trouble=f"retrying: {away}"))
@@ -213,18 +260,18 @@ class Stream:
         """Show what has changed in a workflow, and compare if that is due."""
         changed = followed.look.is_watched and followed.read_results()
         if followed.look.comparison is None:  # a page shows how far the runs are meanwhile
-            checked = followed.runs if followed.runs.height else followed.look.checked
-            self._tell(workflow_id, replace(followed.look, phase=followed.phase, checked=checked))
-        if time.monotonic() >= followed.find_due():
+            look = replace(followed.look, phase=followed.phase, watched=followed.runs)
+            self._tell(workflow_id, look)
+        if followed.is_due:
             self._compare(followed)
             changed = True
-        elif changed:
+        elif changed or not followed.look.watched.equals(followed.runs):
             followed.see()
         look = followed.look
         notes = followed.list_notes(gone) if changed or gone else look.notes
         look = replace(look, notes=notes, phase=followed.phase, trouble=followed.why)
         if look.phase != "failed":
-            look = replace(look, trouble="", seen_at=datetime.now(UTC))
+            look = replace(look, trouble="", seen_at=self._client.api_time)
         self._tell(workflow_id, look)
         return changed
 
@@ -240,8 +287,12 @@ class Stream:
             is_watched = followed.look.is_watched
             is_passing = is_away(error) and followed.refused <= GRACE and self._pollers
             is_alone = not is_watched and len(self.followed) == 1
-            if is_alone or is_passing or followed.look.comparison is not None:
+            # A baseline that cannot be used is noticed once the watched runs have ended.
+            is_refused = followed.look.is_going and isinstance(error, ConfigError)
+            is_known = followed.look.comparison is not None and not is_refused
+            if is_alone or is_passing or is_known:
                 raise
+            followed.look = replace(followed.look, comparison=None)
             followed.compared = followed.mark()
             # Other workflows are shown all the same; runs are watched without their past.
             why = f"Held against nothing: {error}" if is_watched else _describe(error, followed)
@@ -249,6 +300,26 @@ class Stream:
             followed.see()
             if not is_watched:
                 followed.look = replace(followed.look, phase="failed")
+
+    def sum_line(self) -> RunStatus:
+        """How far the runs of all workflows are that go on."""
+        looks = [each.look for each in self.followed.values()]
+        away = next((each.line for each in looks if each.trouble and each.phase != "failed"), None)
+        going, past = (
+            pl.concat([RUNS.empty(), *(getattr(each, name) for each in looks)])
+            for name in ("going", "runs")
+        )
+        if away is not None or going.is_empty():
+            return away or RunStatus()
+        return say_going(going, self._client.api_time, past, self._queue)
+
+    def read_again(self, asked: ViewState) -> None:
+        """Read what is new, and compare again."""
+        followed = self.followed[asked.workflow_id]
+        with followed.lock:
+            followed.refresh()
+            followed.look = replace(followed.look, seen_at=self._client.api_time)
+            self.ask(asked)
 
     def ask(self, asked: ViewState) -> None:
         """Compare the chosen sides; if that fails, the earlier choice stays."""

@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,22 +18,21 @@ import polars as pl
 
 from retab_analysis.arguments import check_callable, check_flag, check_seconds
 from retab_analysis.checks.plan import LAST_GOOD
-from retab_analysis.checks.read import count_waiting
 from retab_analysis.checks.settle import run_again
 from retab_analysis.comparison import Comparison
+from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
-from retab_analysis.export import write_csv
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.lists import read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_default
-from retab_analysis.markup import count_noun
+from retab_analysis.fetch.run_line import count_ended
 from retab_analysis.progress import in_kernel, say
-from retab_analysis.schema import COMPARISON
+from retab_analysis.render.document import plain
 from retab_analysis.transport import Client
-from retab_analysis.widgets.facts import BROKE, Facts, list_news
-from retab_analysis.widgets.opened import list_documents, list_results
+from retab_analysis.widgets.facts import Facts, list_news, say_status
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
+from retab_analysis.widgets.several import Several, rank, sum_up
 from retab_analysis.widgets.state import COMPARING, Preview, ViewState, WorkflowLook, apply_event
 from retab_analysis.widgets.stream import Stream, describe_error, follow_as, run_beside
 from retab_analysis.widgets.watched_runs import WatchedRuns
@@ -46,6 +44,8 @@ if TYPE_CHECKING:
 _STEP = 0.05
 # Seconds that displaying a view waits for its first state.
 _FIRST_LOOK = 3.0
+# The same if no front end tells which cell runs: then probably nobody looks.
+_FIRST_READING = 120.0
 _BLOCKS = (
     "Buttons of the view may wait until this cell ends; `await view` lets them answer meanwhile."
 )
@@ -67,7 +67,7 @@ def watch(
     """Watch eval runs while they go on. ``watch`` returns at once.
 
     Show the view as a cell's last line. It says what :func:`check` would say of the runs so far,
-    and shows each eval with its last 16 runs. In a terminal, ``print(view)`` shows the same as
+    and shows each eval with its last 30 runs. In a terminal, ``print(view)`` shows the same as
     text. A second ``watch`` of the same runs ends the first.
 
     All watched runs of a workflow are checked together, each eval against that workflow's past.
@@ -113,7 +113,7 @@ def watch(
     flows = () if workflow_id is None else _list_workflows(chosen, workflow_id)
     pollers = [WatchedRuns(chosen, ids, each) for each in flows or (None,)]
     follow, key = follow_as(chosen, None, baseline), (chosen.base_url, *sorted(ids), *flows)
-    stream = Stream(flows, follow, pollers, interval, key)
+    stream = Stream(chosen, flows, follow, pollers, interval, key)
     return View(chosen, stream, can_cancel=may_cancel, save_values=save_values)
 
 
@@ -125,7 +125,7 @@ def explore(
     save_values: bool = False,
     client: Client | None = None,
 ) -> View:
-    """Show what :func:`check` says of a workflow, with the last 16 runs of each eval.
+    """Show what :func:`check` says of a workflow, with the last 30 runs of each eval.
 
     Show the view as a cell's last line. ``explore`` fetches results in the background. On the page
     you choose the checked run and the baseline, search, open an eval, and run unclear
@@ -163,7 +163,7 @@ def explore(
     check_flag("save_values", save_values)
     chosen = client_or_default(client)
     flows = _list_workflows(chosen, workflow_id)
-    stream = Stream(flows, follow_as(chosen, candidate, baseline))
+    stream = Stream(chosen, flows, follow_as(chosen, candidate, baseline))
     return View(chosen, stream, save_values=save_values)
 
 
@@ -197,7 +197,7 @@ class View:
         # By when they were first known; this place is the name of a workflow on the page.
         self._states = {each: self._new_state(each) for each in stream.followed}
         self._facts: dict[tuple[str, bool], Facts] = {}
-        self._order, self._open_view = [*self._states], ""
+        self._order, self._open_view, self._was_opened = [*self._states], "", False
         self._on_update: list[Callback] = []
         # The thread must not keep the view alive: a view without references stops watching.
         me = weakref.ref(self)
@@ -228,12 +228,6 @@ class View:
         return self.state.look.comparison
 
     @property
-    def frame(self) -> pl.DataFrame:
-        """The rows of ``comparison.evals`` that the page shows after its filters and its search."""
-        with self._lock:
-            return self._choose_rows(self._shown_id)
-
-    @property
     def done(self) -> bool:
         """Whether watching has ended, for any reason."""
         return not self._stream.is_alive
@@ -241,13 +235,6 @@ class View:
     @property
     def _shown_id(self) -> str:
         return self._open_view or (self._order[0] if self._order else "")
-
-    def _choose_rows(self, workflow_id: str) -> pl.DataFrame:
-        facts = self._tell(workflow_id)
-        if (made := facts.look.comparison) is None:
-            return COMPARISON.empty()
-        found, evals = facts.find(), made.evals
-        return evals if found is None else evals.filter(pl.col("eval_id").is_in(found))
 
     def _list_states(self) -> list[ViewState]:
         with self._lock:
@@ -351,7 +338,7 @@ class View:
                 self._states[workflow_id] = self._new_state(workflow_id)
                 self._order.append(workflow_id)
             before, state = self._states[workflow_id], self._put(workflow_id, **changes)
-            is_new = before.look.comparison is None and state.look.comparison is not None
+            is_new = before.look.comparison is not state.look.comparison
             has_ended = before.look.phase != state.look.phase and state.look.phase != "going"
             if is_new or has_ended:
                 self._sort()
@@ -379,16 +366,12 @@ class View:
                     self._put(workflow_id, failures=tuple(failures))
 
     def _sort(self) -> None:
-        """The worst workflow first, once all are read; and again once all have ended."""
-        states = [self._states[each] for each in self._order]
-        if any(each.look.comparison is None and each.look.phase != "failed" for each in states):
-            return
-
-        told = {each: self._tell(each) for each in self._order}
-        doubts = "error", "unclear"
-        self._order.sort(key=lambda k: (-told[k].count(BROKE), -told[k].count(*doubts)))
-        if len(self._order) > 1 and not self._open_view:
-            self._open_view = self._order[0]
+        """The worst workflow first. Once all are read it is open, if none was opened before."""
+        self._order = sorted(self._order, key=lambda each: rank(self._tell(each)))
+        looks = [self._states[each].look for each in self._order]
+        is_read = all(each.comparison is not None or each.phase == "failed" for each in looks)
+        if is_read and len(self._order) > 1 and not self._was_opened:
+            self._open_view, self._was_opened = self._order[0], True
 
     # Showing
 
@@ -405,24 +388,25 @@ class View:
         made = self._facts[key] = Facts(state, None if known is None else known.judged)
         return made
 
-    def _render(self, *, is_live: bool = True, values: bool | None = None) -> Pieces:
-        with self._lock:
-            known = [*self._states]
-            views = {str(known.index(k)): self._tell(k, values=values) for k in self._order}
-            if not views:
-                views = {"0": Facts(ViewState(""), None)}
-            opened = str(known.index(self._open_view)) if self._open_view else ""
-            return render_view(views, opened, self._say_headline(), is_live=is_live)
+    def _list_views(self, *, values: bool | None = None) -> tuple[dict[str, Facts], str]:
+        """The workflows as they stand on the page, by their names there; and the open one."""
+        known = [*self._states]
+        views = {str(known.index(each)): self._tell(each, values=values) for each in self._order}
+        opened = str(known.index(self._open_view)) if self._open_view else ""
+        return views or {"0": Facts(ViewState(""), None)}, opened
 
-    def _say_headline(self) -> str:
+    def _render(self, *, values: bool | None = None) -> Pieces:
+        with self._lock:
+            return render_view(*self._list_views(values=values), self._sum_up())
+
+    def _sum_up(self) -> Several | None:
+        """What stands above several workflows; None if there is one."""
         if len(self._order) < 2:
-            return ""
-        states = [self._states[each] for each in self._order]
-        broke = sum(self._tell(each).count(BROKE) for each in self._order)
-        going = sum(each.look.phase in ("reading", "going") for each in states)
-        end = f"{going} going on" if going else "all have ended"
-        said = f"{broke:,} broke" if broke else "nothing broke"
-        return f"{count_noun(len(states), 'workflow')}: {said}, {end}"
+            return None
+        told = [self._tell(each) for each in self._order]
+        seen = [each.look.seen_at for each in told if each.look.seen_at is not None]
+        at = f"as of {say_moment(min(seen), min(seen).year)} UTC" if seen else ""
+        return Several(sum_up(told), say_status(self._stream.sum_line()), at)
 
     def _make_saved(self) -> Pieces:
         return self._render(values=self._save_values and shows_values())
@@ -430,7 +414,9 @@ class View:
     def _make_still(self, token: str | None = None) -> dict[str, str]:
         """The HTML that stands for the page with this token if no script drives it."""
         values = self._save_values and shows_values()
-        still = render_still(self._render(is_live=False, values=values), token)
+        with self._lock:
+            views = self._list_views(values=values)
+            still = render_still(*views, self._sum_up(), token)
         return {"text/html": str(still), "text/plain": self._write_text(values=values)}
 
     def _write_text(self, *, values: bool) -> str:
@@ -438,9 +424,12 @@ class View:
             told = [self._tell(each, values=values) for each in self._order]
             if len(told) == 1:
                 return told[0].to_text()
-            lines = [self._say_headline() or Facts(ViewState(""), None).to_text()]
+            if (above := self._sum_up()) is None:
+                return Facts(ViewState(""), None).to_text()
+            lines = [str(above.heading), " · ".join(filter(None, (plain(above.line), above.seen)))]
             for each in told:
-                lines += ["", " · ".join(span.text for span in each.context), str(each.heading)]
+                about = " · ".join(span.text for span in each.context)
+                lines += ["", about, str(each.heading), *filter(None, [str(each.look.line)])]
             return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -465,15 +454,18 @@ class View:
     def _ipython_display_(self) -> None:
         """Show the view in a notebook, once it has something to show or three seconds have passed.
 
+        A program that executes a notebook keeps what is displayed now: there the view waits until
+        all workflows were read.
+
         Outside a notebook, this raises NotImplementedError, and IPython shows the text.
         """
         if not in_kernel():
             raise NotImplementedError
-        from retab_analysis.widgets.page import close_earlier
+        from retab_analysis.widgets.page import close_earlier, find_cell
 
         # Some programs that execute notebooks keep only displays of now.
         if not self.done:
-            self._stream.has_looked.wait(_FIRST_LOOK)
+            self._stream.has_looked.wait(_FIRST_LOOK if find_cell() else _FIRST_READING)
         close_earlier(self)
         with self._lock:
             self._make_page().display()
@@ -488,26 +480,23 @@ class View:
 
     # Events
 
-    def _on_event(self, name: str, scope: str | None, value: Any) -> str | None:
+    def _on_event(self, name: str, scope: str | None, value: Any) -> None:
         with self._lock, contextlib.suppress(ValueError, LookupError):
-            done = self._do([*self._states][int(scope or "0")], name, value)
+            self._do([*self._states][int(scope or "0")], name, value)
             self._draw()
-            return done
-        return None
 
-    def _do(self, workflow_id: str, name: str, value: Any) -> str | None:
-        """Do what an event asks for; returns the sentence for the page, if any."""
+    def _do(self, workflow_id: str, name: str, value: Any) -> None:
+        """Do what an event asks for."""
         state = self._states[workflow_id]
         jobs = {"cancel": self._cancel, "settle": self._settle}
         if name == "fold-view":
             asked = [*self._states][int(str(value))]
-            self._open_view = "" if self._open_view == asked else asked
-        elif name == "export":
-            return self._export(workflow_id)
+            self._open_view, self._was_opened = "" if self._open_view == asked else asked, True
         elif name == "document":
             eval_id, _, at = str(value).rpartition(" ")
-            if eval_id == state.opened:
-                self._show_document(workflow_id, int(at))
+            self._show_document(workflow_id, eval_id, int(at))
+        elif name == "refresh" and not (state.job or state.look.is_watched):
+            self._start_job(workflow_id, "Reading again …", self._stream.read_again)
         elif name in jobs and state.asking == name:
             words = {"cancel": "Cancelling …", "settle": "Running again …"}[name]
             self._start_job(workflow_id, words, jobs[name])
@@ -515,20 +504,6 @@ class View:
             changed = self._states[workflow_id] = apply_event(state, name, value)
             if changed.job and not state.job:
                 self._start_job(workflow_id, COMPARING, self._stream.ask)
-            elif changed.opened and changed.opened != state.opened:
-                self._show_document(workflow_id, 0)
-        return None
-
-    def _export(self, workflow_id: str) -> str:
-        frame = self._choose_rows(workflow_id)
-        stem = "".join(each if each.isalnum() or each in "-_" else "_" for each in workflow_id)
-        names = (f"{stem or 'evals'}{f'-{at}' if at > 1 else ''}.csv" for at in range(1, 1_000))
-        path = next(each for each in map(Path, names) if not each.exists())
-        try:
-            write_csv(frame, path)
-        except (OSError, ConfigError) as error:
-            return f"Nothing was written: {error}"
-        return f"{count_noun(frame.height, 'eval')} written to {path.resolve()}"
 
     def _start_job(self, workflow_id: str, words: str, work: Callable[[ViewState], object]) -> None:
         """Work in a thread; the page says how far it is, or why it failed.
@@ -561,7 +536,7 @@ class View:
             return is_last
 
     def _cancel(self, asked: ViewState) -> None:
-        cancel_runs(asked.look.checked.filter(~pl.col("is_terminal")), client=self._client)
+        cancel_runs(asked.look.going, client=self._client)
         self._stream.refresh()
 
     def _settle(self, asked: ViewState) -> None:
@@ -587,11 +562,11 @@ class View:
                 self._change(workflow_id, look=followed.look)
         self._stream.ask(asked)
 
-    def _show_document(self, workflow_id: str, at: int) -> None:
-        opened = self._states[workflow_id].opened or ""
-        documents = list_documents(list_results(self._tell(workflow_id), opened))
+    def _show_document(self, workflow_id: str, eval_id: str, at: int) -> None:
+        inside = self._tell(workflow_id).page.inside(eval_id)
+        documents = inside.documents if inside else ()
         if 0 <= at < len(documents):
-            asked = Preview(*documents[at])
+            asked = Preview(eval_id, *documents[at])
             self._put(workflow_id, preview=asked)
             run_beside(partial(self._read_document, workflow_id, asked), "document")
 
@@ -617,6 +592,10 @@ def write_text(view: View, *, values: bool) -> str:
 
 
 def count_done(view: View) -> tuple[int, int]:
-    counts = [count_waiting(each.look.checked) for each in view._list_states()]
-    total = sum(each for _, each in counts)
-    return total - sum(left for left, _ in counts), total
+    counts = [count_ended(each.look.watched) for each in view._list_states()]
+    return sum(done for done, _ in counts), sum(total for _, total in counts)
+
+
+def say_line(view: View) -> str:
+    """How far the runs are, of several workflows that of the open one."""
+    return str(view.state.look.line)

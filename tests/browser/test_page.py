@@ -11,30 +11,31 @@ from support.pages import Shown
 
 pytestmark = pytest.mark.browser
 
-FIELD = Html('<input type="search" data-event="search" value="" aria-label="Search">')
+FIELD = Html('<input type="search" class="rv-search" aria-label="Search">')
 
 
 def button(words: str, event: str, value: str = "", **more: object) -> Html:
     return tag("button", words, data_event=event, data_value=value or None, **more)
 
 
-def table(names: str, note: str = "") -> Html:
-    head = tag("thead", tag("tr", tag("th", "Name", tabindex=-1), tag("th", "Rate", tabindex=-1)))
-    rows = (
-        tag(
-            "tbody",
-            tag(
-                "tr",
-                tag("td", button(f"{note}{each}", "open", each, tabindex=-1), tabindex=-1),
-                tag("td", f"{ord(each)} %", tabindex=-1),
-                data_event="open",
-                data_value=each,
-            ),
-            data_key=each,
-        )
-        for each in names
+def row(name: str, kind: str = "broke", inside: object = "inside", **more: object) -> Html:
+    summary = tag("summary", tag("span", tag("span", name), class_="c rv-name"))
+    how = {"class_": "rv-row", "data_key": name, "data_kind": kind, **more}
+    return tag("details", summary, tag("div", inside, class_="rv-open"), **how)
+
+
+def rows(names: str) -> Html:
+    """A view of rows, with a search and counts."""
+    chips = (
+        tag("button", each, class_="rv-chip", data_kind=each, aria_pressed="false")
+        for each in ("broke", "flaky", "pass")
     )
-    return tag("table", head, *rows, role="grid", aria_label="Evals")
+    bar = tag("div", *chips, role="toolbar", aria_label="Show only")
+    found = tag("div", class_="rv-found")
+    listed = (row(each, "flaky" if each in "xyz" else "broke") for each in names)
+    card = tag("section", *listed, class_="rtd-card")
+    body = tag("div", tag("p", "a note", class_="rv-aside"), card, class_="rv-body")
+    return tag("div", FIELD, bar, found, body, class_="rv-view", data_scope="0", data_name="flow")
 
 
 def test_a_piece_that_changes_is_patched_in_its_slot(page: Page) -> None:
@@ -57,14 +58,6 @@ def test_a_piece_that_changes_is_patched_in_its_slot(page: Page) -> None:
     assert page.locator("#host s").count() == 0
 
 
-def test_slots_within_slots_and_rows(page: Page) -> None:
-    rows = '<table><tbody data-slot="r:1"></tbody><tbody data-slot="r:2"></tbody></table>'
-    pieces = {"root": '<div data-slot="body"></div>', "body": rows}
-    shown = Shown(page, {**pieces, "r:1": "<tr><td>one</td></tr>", "r:2": "<tr><td>two</td></tr>"})
-    shown.show(body=rows, r__2="<tr><td>2</td></tr><tr><td>below</td></tr>")
-    assert page.locator("td").all_inner_texts() == ["one", "2", "below"]
-
-
 def test_a_message_that_was_lost_is_asked_for_again(page: Page) -> None:
     shown = Shown(page, {"root": "<p>0</p>"})
     asked = "() => sent.filter((each) => each.event === 'resync').length"
@@ -81,15 +74,13 @@ def test_a_message_that_was_lost_is_asked_for_again(page: Page) -> None:
 
 
 def test_elements_with_a_key_are_moved_and_not_made_anew(page: Page) -> None:
-    shown = Shown(page, {"root": table("abcd")})
-    page.evaluate(
-        "() => document.querySelectorAll('tbody').forEach((e) => (e.was = e.dataset.key))"
-    )
-    shown.show(root=table("dxab"))
-    found = page.evaluate(
-        "() => [...document.querySelectorAll('tbody')].map((e) => [e.dataset.key, e.was ?? null])"
-    )
-    assert found == [["d", "d"], ["x", None], ["a", "a"], ["b", "b"]]
+    shown = Shown(page, {"root": rows("abcd")})
+    page.evaluate("() => document.querySelectorAll('.rv-row').forEach((e) => (e.was = 1))")
+    page.get_by_text("b", exact=True).click()
+    shown.show(root=rows("dxab"))
+    found = page.evaluate("""() => [...document.querySelectorAll('.rv-row')].map(
+        (each) => [each.dataset.key, each.was ?? 0, each.open])""")
+    assert found == [["d", 1, False], ["x", 0, False], ["a", 1, False], ["b", 1, True]]
 
 
 def test_focus_caret_and_open_parts_stay(page: Page) -> None:
@@ -114,29 +105,29 @@ def test_focus_caret_and_open_parts_stay(page: Page) -> None:
     assert page.evaluate("() => getSelection().toString().trim()") == "c1"
 
 
-def test_a_field_that_is_typed_in_is_not_overwritten_and_escape_clears_it(page: Page) -> None:
-    def view(value: str) -> Html:
-        return Html(
-            f'{FIELD.replace("value=" + chr(34), "value=" + chr(34) + value)}<a href="#">x</a>'
-        )
-
-    shown = Shown(page, {"root": view("")})
+def test_what_is_searched_and_pressed_stays_in_the_browser(page: Page) -> None:
+    shown = Shown(page, {"root": rows("abxy")})
+    names = page.locator(".rv-row:visible .rv-name")
+    page.get_by_role("button", name="flaky").click()
+    assert names.all_inner_texts() == ["x", "y"]
+    expect(page.locator(".rv-found")).to_contain_text("2 of 4 evals")
     field = page.get_by_label("Search")
-    field.press_sequentially("ab")
-    page.wait_for_function("() => window.sent.filter((each) => each.id).length === 1")
-    field.press_sequentially("c")
-    shown.show(root=view("ab"))
-    assert field.input_value() == "abc"
-    page.get_by_role("link").focus()
-    page.wait_for_function("() => window.sent.filter((each) => each.id).length === 2")
-    assert shown.sent() == [("search", None, "ab"), ("search", None, "abc")]
-    for value in ("", "x"):
-        shown.show(root=view(value))
-        assert field.input_value() == value
-    field.focus()
-    page.keyboard.press("Escape")
+    field.fill("X")
+    assert names.all_inner_texts() == ["x"]
+    shown.show(root=rows("xabyz"))
+    assert names.all_inner_texts() == ["x"], "also what comes later"
+    assert field.input_value() == "X"
+    expect(page.get_by_text("a note")).to_be_hidden()
+    field.fill("nothing like it")
+    expect(page.locator(".rv-found")).to_contain_text("No eval has this.")
+    field.press("Escape")
+    assert names.all_inner_texts() == ["x", "a", "b", "y", "z"]
     assert field.input_value() == ""
-    assert shown.sent()[-1] == ("search", None, "")
+    assert page.locator("[aria-pressed=true]").count() == 0
+    page.get_by_role("button", name="pass").click()
+    page.get_by_role("button", name="Show all").click()
+    assert len(names.all_inner_texts()) == 5
+    assert shown.sent() == []
 
 
 def test_a_choice_follows_python(page: Page) -> None:
@@ -152,93 +143,95 @@ def test_a_choice_follows_python(page: Page) -> None:
     assert choice.input_value() == "c"
 
 
-def test_a_click_anywhere_in_a_row_opens_it_but_not_on_what_is_for_itself(page: Page) -> None:
-    inner = Html('<a href="#">link</a><details><summary>more</summary>words</details>')
-    row = tag("tr", tag("td", "cell"), tag("td", inner), data_event="open", data_value="e1")
+def test_a_row_asks_for_what_the_page_does_not_hold_once(page: Page) -> None:
+    asks = {"data_event": "open", "data_value": "e1"}
+    view = tag("div", row("far", inside="", **asks), row("near"), data_scope="0", class_="rv-view")
     off = button("No", "no", disabled=True)
-    shown = Shown(page, {"root": join(tag("table", tag("tbody", row), data_scope="0"), off)})
-    page.get_by_text("cell").click()
-    page.get_by_role("link").click()
-    page.get_by_text("more").click()
+    shown = Shown(page, {"root": join(view, off)})
+    for name in ("near", "far"):
+        page.get_by_text(name, exact=True).click()
     page.get_by_role("button", name="No").click(force=True)
+    page.wait_for_function("() => window.sent.filter((each) => each.id).length > 0")
     assert shown.sent() == [("open", "0", "e1")]
-    # Who marks a word, to copy it, does not open the row a second time.
-    page.get_by_text("cell").dblclick(position={"x": 18, "y": 12})
-    assert page.evaluate("() => getSelection().toString().trim()") == "cell"
-    assert len(shown.sent()) == 2
+    expect(page.get_by_text("inside")).to_be_visible()
 
 
-def test_a_grid_is_one_tab_stop_and_is_walked_with_keys(page: Page) -> None:
-    shown = Shown(page, {"root": join(button("Before", "x"), table("abcd"))})
+def test_rows_are_one_tab_stop_and_are_walked_with_keys(page: Page) -> None:
+    shown = Shown(page, {"root": join(button("Before", "x"), rows("abcd"))})
     page.get_by_role("button", name="Before").focus()
-    page.keyboard.press("Tab")
-    assert shown.focused() == "Name"
+    for _ in range(3):  # the search, the counts, the rows
+        page.keyboard.press("Tab")
+    assert shown.focused() == "a"
     for key, text in [
-        ("ArrowDown", "a"),
-        ("ArrowRight", "97 %"),
-        ("ArrowRight", "97 %"),
-        ("ArrowDown", "98 %"),
-        ("Home", "b"),
-        ("Control+End", "100 %"),
-        ("Control+Home", "Name"),
-        ("ArrowUp", "Name"),
-        ("ArrowDown", "a"),
+        ("ArrowDown", "b"),
+        ("End", "d"),
+        ("ArrowDown", "d"),
+        ("ArrowUp", "c"),
+        ("Home", "a"),
     ]:
         page.keyboard.press(key)
         assert shown.focused() == text, key
     page.keyboard.press("Enter")
+    expect(page.get_by_text("inside").first).to_be_visible()
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("Space")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    assert [each[2] for each in shown.sent()] == ["a", "b", "b"]
     page.keyboard.press("Tab")
     assert shown.focused() == "after"
     page.keyboard.press("Shift+Tab")
-    assert shown.focused() == "98 %"
+    assert shown.focused() == "b"
 
 
 def test_the_focus_follows_its_row_and_falls_to_the_next_where_that_is_gone(page: Page) -> None:
-    shown = Shown(page, {"root": table("abcd")})
-    page.get_by_role("gridcell", name="98 %").focus()
-    shown.show(root=table("dcba"))
-    assert shown.focused() == "98 %"
-    shown.show(root=table("dca"))
-    assert shown.focused() == "97 %"
-    assert page.locator("td[tabindex='0'],th[tabindex='0']").count() == 1
+    shown = Shown(page, {"root": rows("abcd")})
+    page.locator(".rv-row > summary").nth(1).focus()
+    shown.show(root=rows("dcba"))
+    assert shown.focused() == "b"
+    shown.show(root=rows("dca"))
+    assert shown.focused() == "a"
+    assert page.locator("summary[tabindex='0']").count() == 1
     shown.show(root="")
     assert page.evaluate("() => !!document.activeElement.closest('.rv')")
 
 
 def test_chips_are_one_tab_stop(page: Page) -> None:
-    chips = (button(each * 3, "show", each, tabindex=-1, aria_pressed="false") for each in "abc")
-    shown = Shown(page, {"root": tag("div", *chips, role="toolbar", aria_label="Show only")})
+    shown = Shown(page, {"root": rows("ab")})
     page.keyboard.press("Tab")
-    for key, text in [("ArrowRight", "bbb"), ("End", "ccc"), ("ArrowLeft", "bbb")]:
+    page.keyboard.press("Tab")
+    for key, text in [("ArrowRight", "flaky"), ("End", "pass"), ("ArrowLeft", "flaky")]:
         page.keyboard.press(key)
         assert shown.focused() == text
     page.keyboard.press("Space")
-    assert shown.sent() == [("show", None, "b")]
+    expect(page.get_by_role("button", name="flaky")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
-    assert shown.focused() == "after"
+    assert shown.focused() == "flaky"
+
+
+def test_two_pages_have_landmarks_of_their_own_names(page: Page) -> None:
+    Shown(page, {"root": "one"})
+    page.evaluate("() => window.again()")
+    names = page.evaluate(
+        "() => [...document.querySelectorAll('.rv')].map((each) => each.getAttribute('aria-label'))"
+    )
+    assert names == ["A page", "A page 2"]
 
 
 @pytest.mark.parametrize("secure", [True, False])
 def test_a_text_is_copied_without_a_kernel(page: Page, secure: bool) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    Shown(page, {"root": tag("button", "Copy", data_copy='x = "1"\ny')})
+    copies = tag("button", "Copy", data_copy='x = "1"\ny')
+    Shown(page, {"root": tag("div", copies, class_="rv-view")})
     if not secure:  # as on a page that came over plain http
         page.evaluate(
             "() => { Object.defineProperty(navigator.clipboard, 'writeText', {value: undefined}) }"
         )
     page.get_by_role("button", name="Copy").click()
-    expect(page.locator(".rv-notice")).to_have_text("Copied.")
+    expect(page.get_by_role("button")).to_contain_text(["Copied", "after"])
     assert page.evaluate("() => navigator.clipboard.readText()") == 'x = "1"\ny'
     assert page.locator("textarea").count() == 0
 
 
 def test_the_notebooks_shortcuts_are_kept_out_and_its_others_are_not(page: Page) -> None:
-    Shown(page, {"root": join(button("One", "one"), table("ab"))})
+    Shown(page, {"root": join(button("One", "one"), rows("ab"))})
     page.evaluate("""() => {
         window.seen = [];
         document.addEventListener("keydown", (event) => window.seen.push(event.key), true);
@@ -246,7 +239,7 @@ def test_the_notebooks_shortcuts_are_kept_out_and_its_others_are_not(page: Page)
     page.get_by_role("button", name="One").focus()
     for key in ("d", "d", "Enter", "Control+s", "Shift+Enter"):
         page.keyboard.press(key)
-    page.get_by_role("gridcell").first.focus()
+    page.locator("summary").first.focus()
     for key in ("d", "ArrowDown", "a"):
         page.keyboard.press(key)
     seen = page.evaluate("() => window.seen")
@@ -280,26 +273,36 @@ def test_a_kernel_that_does_not_answer_is_told(page: Page) -> None:
     press.click()
     page.evaluate(answer, {"error": "ValueError: no"})
     expect(notice).to_have_text("ValueError: no")
-    press.click()
-    page.evaluate(answer, {"said": "9 evals written"})
-    expect(notice).to_have_text("9 evals written")
     page.evaluate("() => (window.gone = true)")
     press.click()
     expect(notice).to_have_text("busy: await view")
-    assert len(shown.sent()) == 3
+    assert len(shown.sent()) == 2
+
+
+def test_without_a_kernel_exactly_what_needs_it_is_off(page: Page) -> None:
+    asks = {"data_event": "open", "data_value": "e1"}
+    choice = tag("select", tag("option", "x"), data_event="candidate", aria_label="Checked")
+    far = tag("div", row("far", inside="", **asks), class_="rv-view")
+    Shown(page, {"root": join(button("One", "one"), choice, rows("ab"), far)})
     page.evaluate("() => model.emit('comm_live_update')")
-    expect(notice).to_contain_text("The kernel has ended")
+    expect(page.locator(".rv-notice")).to_contain_text("The kernel has ended")
+    off = page.evaluate("() => [...document.querySelectorAll(':disabled')].map((e) => e.tagName)")
+    assert off == ["BUTTON", "SELECT", "OPTION"] or off == ["BUTTON", "SELECT"]
+    page.get_by_text("far", exact=True).click()
+    expect(page.get_by_text("Run the cell again to see it.")).to_be_visible()
+    page.get_by_label("Search").fill("a")
+    expect(page.locator(".rv-view").first.locator(".rv-row:visible")).to_have_count(1)
 
 
 def test_in_a_shadow_root(page: Page) -> None:
-    shown = Shown(page, {"root": table("abc")}, shadow=True)
-    page.get_by_role("gridcell", name="98 %").focus()
+    shown = Shown(page, {"root": rows("abc")}, shadow=True)
+    page.locator("summary").nth(1).focus()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
-    assert [each[2] for each in shown.sent()] == ["a"]
-    shown.show(root=table("cab"))
+    shown.show(root=rows("cab"))
     inside = "() => document.querySelector('#host').shadowRoot.activeElement.textContent"
-    assert page.evaluate(inside) == "97 %"
+    assert page.evaluate(inside) == "a"
+    expect(page.get_by_text("inside").nth(1)).to_be_visible()
 
 
 def test_the_style_is_one_file_of_its_own_names() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 from support.axe import find_barriers_in_all_looks
 from support.frames import result, results
+from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 
@@ -61,3 +64,67 @@ def test_axe_finds_nothing_in_a_page_with_everything_in_it(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     assert find_barriers_in_all_looks(page, "main", look) == []
+
+
+@pytest.fixture(scope="module")
+def invoices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "invoices.html"
+    with ra.Sandbox() as api, ra.Client(**api.credentials) as client:
+        ra.write_report(ra.check("wf_invoices", client=client), path, values=True)
+    return path
+
+
+def test_without_a_script_all_of_it_can_be_read(browser: Browser, invoices: Path) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(invoices.as_uri())
+    expect(page.locator("button:visible, input:visible, select:visible")).to_have_count(0)
+    page.get_by_text("Blue Ridge: fractional quantity", exact=True).click()
+    expect(page.get_by_text("Broken since").first).to_be_visible()
+    page.get_by_text("Pass 72", exact=True).click()
+    expect(page.locator('.rv-row[data-kind="pass_as_before"]').first).to_be_visible()
+    page.close()
+
+
+def test_with_a_script_it_filters_walks_and_exports(page: Page, invoices: Path) -> None:
+    page.goto(invoices.as_uri())
+    page.locator(".rv-chip", has_text="broke").click()
+    page.get_by_label("Search evals").fill("lines length")
+    expect(page.locator(".rv-row:visible")).to_have_count(3)
+    expect(page.locator(".rv-found")).to_contain_text("3 of 95 evals")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    said = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    rows = [*csv.DictReader(io.StringIO(said))]
+    assert download.value.suggested_filename == "wf_invoices.csv"
+    assert [each["word"] for each in rows] == ["broke"] * 3
+    assert {each["block"] for each in rows} == {"extract_lines"}
+    assert rows[0]["got"].startswith("4 items")
+    page.get_by_label("Search evals").fill("crates")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    (row,) = csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig")))
+    assert row["was"] == "'-72.0", "a spreadsheet would execute it"
+    page.keyboard.press("Tab")
+    page.get_by_label("Search evals").press("Escape")
+    page.locator(".rv-row > summary").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".rv-row[open]")).to_contain_text("every item fits")
+
+
+def test_an_address_opens_the_eval_and_what_is_around_it(page: Page, invoices: Path) -> None:
+    page.goto(invoices.as_uri())
+    passing = page.locator('.rv-row[data-kind="pass_as_before"]').nth(40)
+    named = passing.get_attribute("id")
+    expect(passing).to_be_hidden()
+    page.goto(f"{invoices.as_uri()}#{named}")
+    expect(passing.locator(".rv-open")).to_be_visible()
+    expect(passing).to_be_in_viewport()
+
+
+def test_a_report_stays_small(tmp_path: Path, invoices: Path) -> None:
+    assert invoices.stat().st_size < 300_000
+    letters = {f"e{at}": "P" * 12 + ("F" if at < 40 else "P") for at in range(500)}
+    with LetteredApi(letters, codes="A" * 12 + "B", published="A") as api:
+        ra.write_report(api.check(), tmp_path / "many.html", values=True)
+    assert (tmp_path / "many.html").stat().st_size < 800_000

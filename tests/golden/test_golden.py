@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 
 from golden.book import describe_verdict, hold, write_entry
 from golden.histories import History, read_histories
+from golden.lives import LIVES, live_through
 from golden.suites import describe_suite, small_suites
 from support.doors import Answer, ask_command_line
 from support.edited import TABLE, Row
@@ -38,6 +39,10 @@ def test_a_hundred_simulated_suites() -> None:
     lines = [describe_suite(*each) for each in small_suites()]
     assert len(lines) == 100
     hold("suites.txt", "".join(lines))
+
+
+def test_the_life_of_a_run_on_a_page() -> None:
+    hold("lives.txt", "\n".join(map(live_through, LIVES)))
 
 
 def _ask_situation(situation: Situation) -> str:

@@ -63,7 +63,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
+        if self.open[-1:] not in (["style"], ["script"]):
             self.text += data
             for tag in self.open:
                 self.inside[tag][-1] += data
@@ -101,7 +101,7 @@ def test_the_headline_leads_then_the_counts_then_what_broke(form: str) -> None:
 
 def test_nothing_of_an_empty_comparison_is_listed() -> None:
     shown = forms(compare(results(), results()))
-    assert "<table" not in shown["html"]
+    assert 'class="rv-row"' not in shown["html"]
     assert "|" not in shown["markdown"]
     assert all("No result yet" in each for each in shown.values())
 
@@ -113,7 +113,8 @@ def test_hostile_texts_stay_text(hostile: str) -> None:
     made = pair(**dict.fromkeys(names, hostile), document_names=[hostile], **values)
     for shown in (False, True):
         page = Page(made.to_html(values=shown))
-        assert not {*page.tags} & {"script", "img", "base", "link", "iframe", "object", "a"}
+        assert not {*page.tags} & {"img", "base", "link", "iframe", "object", "a"}
+        assert page.tags.count("script") == 1, "its own"
         assert not any(name.startswith("on") for name, _ in page.attributes)
         assert "\x1b" not in page.text
         assert "\u202e" not in page.text
@@ -193,7 +194,7 @@ def test_a_prompt_cannot_leave_its_place() -> None:
     assert "\n# Heading" not in said
     assert "<script" not in said
     assert "@octocat" not in said
-    assert "script" not in Page(made.to_html(values=True)).tags
+    assert Page(made.to_html(values=True)).tags.count("script") == 1
 
 
 def broken(count: int, *, value: str = "1", name: str = "") -> Comparison:

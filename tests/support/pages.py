@@ -1,4 +1,4 @@
-"""``page.js`` in a browser, with the test in place of the notebook between it and Python."""
+"""The page's scripts in a browser, with the test in place of the notebook between it and Python."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator
 from playwright.sync_api import Page as Tab
 
-from support.inside import STYLE, View, widgets
+from support.inside import STYLE, PageWidget, View
 
-ROOT = Path(widgets.__file__).parent
 ADDRESS = "http://localhost/page"  # a secure context, as 127.0.0.1 is
 
 _SHELL = """<!doctype html><html lang="en"><head><title>A page</title><style>{style}
@@ -42,7 +40,8 @@ _START = """async ({script, state}) => {
     let host = document.getElementById("host");
     if (state.shadow) host = host.attachShadow({mode: "open"});
     widget.initialize({model: window.model});
-    window.dispose = widget.render({model: window.model, el: host});
+    window.again = () => widget.render({model: window.model, el: host});
+    window.dispose = window.again();
 }"""
 
 
@@ -59,7 +58,7 @@ def start(tab: Tab, pieces: Mapping[str, str], **state: Any) -> None:
     """Run the script on some pieces."""
     known = {name: str(each) for name, each in pieces.items()}
     state |= {"pieces": known, "label": "A page", "token": "t0", "busy": "busy: await view"}
-    tab.evaluate(_START, {"script": (ROOT / "page.js").read_text(), "state": state})
+    tab.evaluate(_START, {"script": PageWidget._esm, "state": state})
 
 
 class Shown:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import re
 import threading
 import time
 from collections import Counter
@@ -18,7 +17,7 @@ import pytest
 from support.fakes import STILL
 from support.faultserver import FaultServer, Reply, page, reply
 from support.inside import View, reading
-from support.lettered_api import FLOW, LetteredApi, Run, alike
+from support.lettered_api import FLOW, HOUR, LetteredApi, Run, alike
 from support.made_runs import run_with
 from support.watched import WatchedSandbox
 from support.watching import ENDED, GOING, RESULTS, client, in_order, routes, until
@@ -46,12 +45,6 @@ def no_thread_left() -> Iterator[None]:
     yield
     gc.collect()
     until(lambda: not watching_threads())
-
-
-@pytest.fixture(autouse=True)
-def _compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if comparing took no time, which rests for a hundred times that."""
-    monkeypatch.setattr(reading, "_REST", 0.0)
 
 
 def seen(view: View) -> list[str]:
@@ -318,20 +311,21 @@ def test_numbers_freeze_while_the_server_is_away() -> None:
     with past() as api:
         run = going(api, "PF")
         with watch(api) as view:
-            until(lambda: counts(view).get("pass as before") == 1)
-            before = counts(view)
+            until(lambda: headline(view).startswith("… 2 of 4 done"))
+            before = counts(view), view.state.look.line.title
             for piece in (READ, "GET /v1"):
                 step(run, "PFP")
                 api.broken = {piece: reply(503, {"detail": "away"})}
                 until(lambda: view.state.look.trouble)
                 asked = len(api.asked)
                 until(lambda: len(api.asked) > asked + 3)  # noqa: B023
-                assert counts(view) == before
+                assert (counts(view), "") == before
                 assert headline(view).startswith("… 2 of 4 done")
-                page = "".join(view._render().values())
-                assert re.search(r"retrying: .*; showing the state of \d\d:\d\d:\d\d UTC", page)
+                line = view.state.look.line
+                assert "http" not in str(line), "an address is in the title alone"
+                assert "retrying" in line.title
             api.broken = {}
-            until(lambda: not view.state.look.trouble and counts(view)["pass as before"] == 2)
+            until(lambda: not view.state.look.trouble and "3 of 4 done" in headline(view))
 
 
 @pytest.mark.parametrize("status", [403, 422, 503])
@@ -382,10 +376,48 @@ def test_a_run_that_is_watched_to_its_end_says_what_check_says(letters: str) -> 
             until(lambda: view.comparison is not None)
             step(run, letters[:2])
             until(lambda: headline(view).startswith("… 2 of 5"))
-            assert sum(counts(view).values()) == 5, "all evals, with those that are not yet done"
             step(run, letters + "C")
             view.wait(30)
+        assert_as_check(view, api.check())
+
+
+STORY = {"broken": "P" * 5 + "F" * 4, "error": "P" * 8 + "E", "flaky": "PFPPFPPFP"} | alike(
+    5, "P" * 9
+)
+SCOPES = {"W": [*STORY], "B": [*STORY][:5], "E": ["fine 0"]}
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("codes", ["A", "A" * 9 + "B"])
+def test_at_each_moment_of_a_run_a_page_and_check_say_the_same(scope: str, codes: str) -> None:
+    """Nothing that was known is lost until the run's own verdict takes over."""
+    blocks = dict.fromkeys([*STORY][5:], "other")
+    with LetteredApi(STORY, codes=codes, blocks=blocks) as api:
+        known = api.check()
+        its = SCOPES[scope]
+        run = api.run(dict.fromkeys(its, "U"), scope=scope, id="r9", after=HOUR, status="queued")
+        with watch(api) as view:
+            until(lambda: view.comparison is not None)
+            assert headline(view).startswith("… Queued: 1 eval is broken")
+            first = counts(view)
+            for ended in range(1, len(its)):
+                run.status = "running"
+                step(run, "PFFEPFPB"[:ended])
+                until(lambda: headline(view).startswith(f"… {ended} of {len(its)} done"))  # noqa: B023
+                assert view.comparison is not None
+                assert {*view.comparison.broken["eval_id"]} == {*api.check().broken["eval_id"]}
+                facts = view._tell(view._shown_id)
+                assert (counts(view), facts.badge[0]) == (first, badge(known))
+                assert sum(each.number for each in facts.counts) == len(STORY)
+                assert sum(each.number for each in facts.progress) == len(STORY)
+            run.status = None
+            step(run, "PFFEPFPB"[: len(its)])
+            view.wait(30)
         assert_as_check(view, api.check(candidate="r9"))
+
+
+def badge(made: Any) -> str:
+    return ("gate holds", "gate fails", "gate undecided")[made.gate().exit_code]
 
 
 @pytest.mark.parametrize("wanted", ["previous", "run_3", "version_A", "no_such"])
@@ -435,7 +467,7 @@ def test_runs_of_two_workflows_have_each_their_own_past() -> None:
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many results each comparison has of the watched run."""
+    """How many results each comparison has on the candidate's side."""
     made: list[int] = []
     usual = reading.make_verdict
 
@@ -448,74 +480,27 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
-def test_a_comparison_costs_no_request(compared: list[int]) -> None:
+def test_while_a_run_goes_on_only_its_results_are_read_and_nothing_is_compared(
+    compared: list[int],
+) -> None:
     with past() as api:
         run = going(api, "F")
         with watch(api) as view:
             until(lambda: compared)
+            until(lambda: headline(view).startswith("… 1 of 4"))
             assert api.asked.count(READ) == 1 + 9, "each earlier run once"
             for ended in ("FF", "FFF"):
                 before, rounds = len(api.asked), api.asked.count(READ)
                 step(run, ended)
-                until(lambda: compared[-1] == len(ended))  # noqa: B023
+                until(lambda: headline(view).startswith(f"… {len(ended)} of 4"))  # noqa: B023
                 until(lambda: len(api.asked) > before + 4)  # noqa: B023
                 assert api.asked.count(READ) == rounds + 1, "only what has changed"
-            assert compared == [1, 2, 3], "only where results have changed"
+            assert len(compared) == 1
             assert api.asked.count(SAVED) == api.asked.count(LIST_OF_RUNS) == 1
             step(run, "FFFP")
             view.wait(30)
+        assert len(compared) == 2, "of what had ended before, and of the run at its end"
         assert api.asked.count(SAVED) == api.asked.count(LIST_OF_RUNS) == 2, "again at the end"
-
-
-def test_a_pass_of_what_passes_is_only_a_count(compared: list[int]) -> None:
-    with past() as api:
-        run = going(api, "P")
-        with watch(api) as view:
-            until(lambda: compared)
-            step(run, "PPP")
-            until(lambda: counts(view)["pass as before"] == 3)
-            assert headline(view) == "… 3 of 4 done: nothing broke so far"
-            assert counts(view) == {"broke": 0, "pass as before": 3, "not yet": 1}
-            assert compared == [1]
-            step(run, "PPPF")
-            view.wait(30)
-        assert compared == [1, 4]
-        assert_as_check(view, api.check(candidate="r9"))
-
-
-def test_comparisons_are_spaced_by_their_own_cost(
-    compared: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "_REST", 1e6)
-    with past() as api:
-        run = going(api, "F")
-        with watch(api) as view:
-            until(lambda: compared)
-            step(run, "FFF")
-            until(lambda: headline(view).startswith("… 3 of 4"))
-            asked = len(api.asked)
-            until(lambda: len(api.asked) > asked + 5)
-            assert compared == [1]
-            step(run, "FFFP")
-            view.wait(30)
-        assert compared == [1, 4], "at once at the end"
-
-
-@pytest.mark.parametrize("failures", [1, 99])
-def test_what_was_edited_is_asked_for_again_at_the_end(failures: int) -> None:
-    with LetteredApi(alike(12, "P" * 9), codes="A" * 9 + "B", published="AB") as api:
-        run = going(api, "FFF")
-        was = "GET /v1/workflows/blocks/extract/config-history"
-        api.fail(was, reply(503), times=failures)
-        with watch(api) as view:
-            for broken in range(3, 9):
-                step(run, "F" * broken)
-                until(lambda: counts(view)["broke"] == broken)  # noqa: B023
-            step(run, "F" * 8 + "P" * 4)
-            view.wait(30)
-        assert api.asked.count(was) in (2, 3)
-        assert view.comparison is not None
-        assert view.comparison.config_changes.height, "the versions tell it, too"
 
 
 def test_many_runs_of_a_workflow_are_one_request() -> None:

@@ -108,17 +108,6 @@ def test_accepted_failures_are_read_once_at_the_call(call: Any, tmp_path: Path) 
             ra.use(accepted=None)
 
 
-def test_the_frame_and_the_comparison_are_the_way_out(view: View) -> None:
-    assert view.comparison is not None
-    assert view.frame.equals(view.comparison.evals)
-    do(view, "show", "broke")
-    assert view.frame.equals(view.comparison.broken)
-    do(view, "search", "lines length")
-    assert view.frame.height == 3
-    do(view, "clear")
-    assert view.frame.height == view.comparison.evals.height
-
-
 # What a person does
 
 
@@ -126,22 +115,16 @@ def test_events_change_the_state_and_odd_ones_nothing(view: View) -> None:
     state = view.state
     assert view.comparison is not None
     first = view.comparison.evals["eval_id"][0]
-    assert apply_event(state, "open", first).opened == first
-    assert apply_event(apply_event(state, "open", first), "open", first).opened is None
-    shown = apply_event(state, "show", "broke")
-    assert shown.show == {"broke"}
-    assert apply_event(shown, "show", "broke").show == frozenset()
-    assert apply_event(state, "search", "x" * 500).search == "x" * 200
-    assert apply_event(state, "fold", "flaky").unfolded == {"flaky"}
+    assert apply_event(state, "open", first).opened == {first}
     assert apply_event(state, "ask", "settle").asking == "settle"
     assert apply_event(state, "ask", "other").asking == ""
     compared = apply_event(state, "candidate", "v4")
     assert (compared.candidate, compared.job) == ("v4", "Comparing …")
     odd = (7, ["a"], {"a": 1}, 1.5, True)
-    for name in ("open", "show", "search", "fold", "ask", "candidate", "baseline", "nothing"):
+    for name in ("open", "ask", "candidate", "baseline", "nothing"):
         for value in odd:
             assert apply_event(state, name, value) is state
-    for name, value in (("open", "nope"), ("nothing", "a"), ("show", ""), ("baseline", "")):
+    for name, value in (("open", "nope"), ("nothing", "a"), ("baseline", "")):
         assert apply_event(state, name, value) is state
 
 
@@ -155,16 +138,15 @@ def test_events_from_nowhere_do_nothing(view: View, event: str, scope: Any) -> N
     assert not view.state.job
 
 
-def test_a_document_is_asked_for_when_an_eval_is_opened(view: View) -> None:
+def test_a_document_is_shown_when_it_is_asked_for(view: View) -> None:
     assert view.comparison is not None
     eval_id = view.comparison.broken["eval_id"][0]
-    do(view, "open", eval_id)
-    assert view.state.preview is not None
-    until(lambda: view.state.preview is not None and view.state.preview.url)
-    do(view, "document", f"{eval_id} 9")
-    do(view, "document", f"{eval_id} x")
+    for odd in (f"{eval_id} 9", f"{eval_id} x", f"{eval_id} -1"):
+        do(view, "document", odd)
+        assert view.state.preview is None
     do(view, "document", f"{eval_id} 0")
     until(lambda: view.state.preview is not None and view.state.preview.url)
+    assert "Open in a new tab" in view._render()[f"0:doc:{eval_id}"]
 
 
 def test_the_checked_run_and_the_baseline_can_be_chosen(of_versions: ra.Client) -> None:
@@ -248,8 +230,7 @@ def test_what_was_settled_counts_in_all_that_follows(watched: bool) -> None:
             assert of_a["candidate_n"].item() == 1 + (candidate != "run_10")
             assert view.state.look.checked["run_id"].to_list() == [candidate or "run_20"]
             assert view.state.look.reruns == 0
-        do(view, "open", "a")
-        said = re.sub(r"<[^>]*>", " ", view._render()["0:row:a"])
+        said = re.sub(r"<[^>]*>", " ", view._render()["0:in:a"])
         assert f"{rerun.at:%-d %b %H:%M}" in said, "the opened row shows the rerun"
 
 
@@ -262,9 +243,6 @@ def test_why_a_job_failed_is_shown_until_the_next() -> None:
             settle(view)
             assert words in view.state.failures[0]
             assert words in whole(view)
-            do(view, "search", "fine")
-            assert words in whole(view), "also above what a search finds"
-            do(view, "clear")
         assert len(api.started) == 1
         api.broken = {}
         do(view, "candidate", "nope")
@@ -286,7 +264,7 @@ def test_choices_while_a_run_goes_on_are_made_one_after_another() -> None:
                 run.letters = {**run.letters, f"fine {at}": "PF"[at % 2]}
                 do(view, "candidate", f"run_{at}")
                 do(view, "baseline", ("previous", "last_good")[at % 2])
-                assert view.frame.height >= 0
+                assert whole(view)
             do(view, "candidate", "")
             until(lambda: not view.state.job)
             assert view.wait(60)["status"].to_list() == ["completed"]
@@ -328,33 +306,6 @@ def test_a_cancel_that_is_refused_is_told() -> None:
             view.on_update(lambda each: said.extend(each.state.failures))
             do(view, "cancel")
             until(lambda: any("not yours" in each for each in said))
-
-
-def test_the_evals_that_are_shown_are_exported(
-    view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    do(view, "show", "broke")
-    assert "9 evals written to" in do(view, "export")["said"]
-    do(view, "export")
-    assert {each.name for each in tmp_path.iterdir()} == {"wf_invoices.csv", "wf_invoices-2.csv"}
-    assert pl.read_csv(tmp_path / "wf_invoices.csv").height == 9
-    monkeypatch.setattr(Path, "exists", lambda self: False)
-    (tmp_path / "wf_invoices.csv").unlink()
-    (tmp_path / "wf_invoices.csv").mkdir()
-    assert "Nothing was written" in do(view, "export")["said"]
-
-
-def test_what_is_exported_is_of_the_workflow_whose_button_was_pressed(
-    api: ra.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    view = ra.explore(["wf_invoices", "wf_claims"], client=api)
-    view.wait(120)
-    do(view, "export", scope="1")
-    made = pl.read_csv(tmp_path / "wf_claims.csv")
-    assert made.height == view._states["wf_claims"].look.comparison.evals.height  # type: ignore[union-attr]
-    view.close()
 
 
 def test_one_of_several_workflows_is_open(api: ra.Client) -> None:
@@ -476,3 +427,26 @@ def test_colab_is_told_where_its_widget_manager_is(
     (kind,) = metadata
     assert bundle[kind]["model_id"] == view.widget.model_id
     assert metadata[kind]["colab"]["custom_widget_manager"]["url"] == "https://manager.example"
+
+
+def test_an_explored_workflow_is_read_again_on_request() -> None:
+    with LetteredApi(alike(4, "P" * 9)) as api:
+        run = api.run("PPUU", id="late")
+        view = ra.explore(FLOW, client=api.client)
+        view.wait(60)
+        before = view.state.look
+        assert view.comparison is not None
+        assert view.comparison.headline.startswith("✓")
+        run.letters = dict.fromkeys(run.letters, "F")
+        asked = len(api.asked)
+        view._on_event("refresh", "0", None)
+        view._on_event("refresh", "0", None)
+        view._join(60)
+        assert api.asked[asked:].count("GET /v1/workflows/evals/runs") == 1, "it happens once"
+        assert view.comparison is not None
+        assert view.comparison.headline == api.check().headline
+        assert view.comparison.evals["candidate_run_id"].unique().to_list() == ["late"]
+        assert before.seen_at is not None
+        assert view.state.look.seen_at is not None
+        assert view.state.look.seen_at >= before.seen_at
+        view.close()

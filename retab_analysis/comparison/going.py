@@ -1,0 +1,278 @@
+"""What the results of runs that go on add to a verdict: a mark for each eval, and a headline.
+
+They judge nothing: words, counts and gate stay those of the verdict, which is of what has ended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+import polars as pl
+
+from retab_analysis.comparison.detail import name_block, summarize_value
+from retab_analysis.comparison.findings import VerdictFacts
+from retab_analysis.comparison.situations import LONGEST, find_day, say_causes
+from retab_analysis.evidence.story import Story
+from retab_analysis.markup import count_noun, one_line
+from retab_analysis.render.document import (
+    Card,
+    Count,
+    DocumentTable,
+    Folded,
+    Heading,
+    Line,
+    Part,
+    Span,
+    write_line,
+)
+from retab_analysis.render.html import list_keys
+from retab_analysis.render.page import PageRow, ShownPage
+from retab_analysis.vocabulary import BROKEN, say_day
+
+Outcome = Literal["passes", "fails", "error"]
+_OUTCOMES: Mapping[str, Outcome] = {
+    "passed": "passes",
+    "failed": "fails",
+    "blocked": "fails",
+    "error": "error",
+}
+ENDED = (*_OUTCOMES, "cancelled")
+"""The states of results that have ended."""
+_LONGEST = 120  # of a message
+_UNTESTED = ("stale", "incomplete")  # what such evals do now is news, whatever it is
+
+
+class Mark(NamedTuple):
+    """What an eval does in a run that goes on, beside what is known of it.
+
+    ``is_news``: it passed by what is known, and does not pass in this run.
+    """
+
+    outcome: Outcome
+    is_same: bool
+    is_news: bool
+    line: Line
+
+
+def make_marks(
+    stories: Mapping[str, Story], results: pl.DataFrame, *, values: bool
+) -> dict[str, Mark]:
+    """The marks of evals by their ids; the newest of several results counts."""
+    ended = results.filter(pl.col("state").is_in([*_OUTCOMES]))
+    newest = ended.sort("completed_at", nulls_last=False).unique(
+        "eval_id", keep="last", maintain_order=True
+    )
+    rows = newest.iter_rows(named=True)
+    return {row["eval_id"]: _mark(stories.get(row["eval_id"]), row, values) for row in rows}
+
+
+def _mark(story: Story | None, row: Mapping[str, Any], values: bool) -> Mark:
+    now = _OUTCOMES[row["state"]]
+    before = None if story is None else _find_outcome(story)
+    is_same = story is not None and now == before and story.transition not in _UNTESTED
+    calm = story is None or story.transition == "flaky"
+    is_news = before == "passes" and now != "passes" and not calm
+    value = row["actual_value"] if values else None
+    if is_same and story is not None and (not values or value == story.got or now == "error"):
+        return Mark(now, True, is_news, write_line("the same again"))
+    again = " again" * is_same
+    if now == "error":
+        message = one_line(row["status_message"], _LONGEST) if values else ""
+        said = f": {message}" if message else ""
+        return Mark(now, is_same, is_news, write_line(f"error{again}{said}"))
+    look: Literal["right", "wrong"] = "right" if now == "passes" else "wrong"
+    told = write_line(": ", Span(summarize_value(value), look)) if value is not None else ()
+    return Mark(now, is_same, is_news, (*write_line(f"it {now}{again}"), *told))
+
+
+def _find_outcome(story: Story) -> Outcome | None:
+    """What an eval did by what is known."""
+    if story.transition in BROKEN:
+        return "fails"
+    if story.passes_in_the_end:
+        return "passes"
+    return _OUTCOMES.get(story.ended[-1]) if story.ended else None
+
+
+def sum_marks(evals: Collection[str], marks: Mapping[str, Mark], due: Collection[str]) -> str:
+    """The marks of the evals of a card in words; ``due`` are those whose result is to come.
+
+    Empty while there is none.
+    """
+    counts = Counter(_name(marks[each]) for each in evals if each in marks)
+    if not counts:
+        return ""
+    waiting = sum(each in due for each in evals)
+    if len(evals) == 1:
+        return _ONE[next(iter(counts))]
+    parts = [_count(kind, counts[kind]) for kind in _ONE if counts[kind]]
+    return ", ".join([*parts, *([f"{waiting} not yet"] if waiting else [])])
+
+
+def sum_folded(evals: Collection[str], marks: Mapping[str, Mark]) -> str:
+    """The marks of folded evals: ``22 done, the same again``; empty while there is none."""
+    counts = Counter(_name(marks[each]) for each in evals if each in marks)
+    if not counts:
+        return ""
+    others = [_count(kind, counts[kind]) for kind in _ONE if kind != "same" and counts[kind]]
+    return f"{counts.total()} done, {', '.join(others) or _ONE['same']}"
+
+
+def add_marks(
+    page: ShownPage,
+    marks: Mapping[str, Mark],
+    again: Mapping[str, str],
+    news: Collection[str],
+    progress: Sequence[Count],
+) -> ShownPage:
+    """A page with what runs that go on add to it.
+
+    ``again`` is how far each eval is, the key of a count in ``progress``. The ``news`` stand in a
+    card of their own: they fail in these runs, and the verdict at the end says whether they broke.
+    """
+    due = {key for key, each in again.items() if each == "not_yet"}
+    rows = {
+        key: replace(each, mark=marks[key].line if key in marks else (), progress=again[key])
+        for key, each in page.rows.items()
+    }
+    for key in news:
+        row = replace(rows[key].row, sign="?", tone="doubt", word="fails in this run")
+        rows[key] = replace(rows[key], row=row)
+    parts = [_mark_part(_leave_out(each, news), marks, due) for each in page.document.parts]
+    card = [_make_card([rows[key] for key in news])] if news else []
+    listed, rest = {*list_keys(*parts), *news}, dict[str, list[str]]()
+    for key, each in rows.items():
+        if key not in listed:
+            rest.setdefault(each.kind, []).append(key)
+    return replace(
+        page,
+        document=replace(page.document, parts=(*card, *parts)),
+        rows=rows,
+        progress=tuple(progress),
+        now={kind: sum_folded(its, marks) for kind, its in rest.items()},
+    )
+
+
+def _make_card(news: Sequence[PageRow]) -> Card:
+    blocks = {each.group_name for each in news}
+    where = f" of {blocks.pop()}" if len(blocks) == 1 else ""
+    title = write_line(
+        Span("Fails in this run", "strong"), f": {count_noun(len(news), 'eval')}{where}"
+    )
+    return Card("doubt", title, (), (DocumentTable((), tuple(each.row for each in news)),))
+
+
+def _leave_out(part: Part, keys: Collection[str]) -> Part:
+    """A part without some rows."""
+    if isinstance(part, DocumentTable):
+        return replace(part, rows=tuple(each for each in part.rows if each.key not in keys))
+    if isinstance(part, Card | Folded):
+        kept = replace(part, parts=tuple(_leave_out(each, keys) for each in part.parts))
+        gone = len(list_keys(part)) - len(list_keys(kept))
+        is_counted = isinstance(kept, Folded) and kept.count is not None
+        return replace(kept, count=kept.count - gone) if is_counted else kept  # type: ignore
+    return part
+
+
+def _mark_part(part: Part, marks: Mapping[str, Mark], due: Collection[str]) -> Part:
+    if isinstance(part, Card) and (said := sum_marks(list_keys(part), marks, due)):
+        return replace(part, now=write_line(Span("now: ", "strong"), said))
+    if isinstance(part, Folded) and (said := sum_folded(list_keys(part), marks)):
+        return replace(part, now=write_line(said))
+    return part
+
+
+_ONE = {
+    "passes": "it passes",
+    "fails": "it fails",
+    "error": "it ended in an error",
+    "same": "the same again",
+}
+_SEVERAL = {"passes": "pass", "fails": "fail", "error": "in error", "same": "the same again"}
+
+
+def _name(mark: Mark) -> str:
+    return "same" if mark.is_same else mark.outcome
+
+
+def _count(kind: str, number: int) -> str:
+    is_verb = number == 1 and kind in ("passes", "fails")
+    return f"{number} {kind if is_verb else _SEVERAL[kind]}"
+
+
+def write_going(
+    facts: VerdictFacts, marks: Mapping[str, Mark], done: tuple[int, int], *, is_queued: bool
+) -> Heading:
+    """The headline while runs go on: what they add to what is known."""
+    ended, total = done
+    strong = "Queued" if is_queued else f"{ended} of {total} done"
+    edited = {name_block(each) for each in _list_edited(facts)}
+    if not is_queued and edited:
+        name = one_line(next(iter(edited)), 40)
+        where = f"the edit of {name}" if len(edited) == 1 else "the edits"
+        strong += f" since {where}"
+    said = _say_known(facts) if is_queued else "; ".join(_say_news(facts, marks, bool(edited)))
+    rest = f": {said}" if said else ""
+    kept = LONGEST - 2 - len(strong)
+    return Heading("…", "other", strong, rest if len(rest) <= kept else f"{rest[: kept - 1]}…")
+
+
+def write_beside(heading: Heading, marks: Mapping[str, Mark]) -> Heading:
+    """A headline of what is known, with what runs that go on add to it."""
+    news = _count_news((each for each in marks.values() if each.is_news), "", " more")
+    return replace(heading, rest=f"{heading.rest}; {news or 'nothing new so far'}")
+
+
+def _list_edited(facts: VerdictFacts) -> list[Story]:
+    """The evals of edited blocks that a run tests now."""
+    return [each for each in facts.unrun if each.id in facts.sides.saved.on_way]
+
+
+def _say_known(facts: VerdictFacts) -> str:
+    if broken := facts.of(*BROKEN):
+        evals = f"{count_noun(len(broken), 'eval')} {'is' if len(broken) == 1 else 'are'}"
+        return f"{evals} broken{say_causes(broken, facts, is_new=False)}"
+    return _say_passed(facts)
+
+
+def _say_passed(facts: VerdictFacts) -> str:
+    passed, of = facts.passing
+    day = "" if facts.newest_day is None else f" on {say_day(facts.newest_day, facts.year)}"
+    return f"{passed} of {of} passed{day}" if of else ""
+
+
+def _say_news(facts: VerdictFacts, marks: Mapping[str, Mark], is_edited: bool) -> Iterator[str]:
+    """What is new, and what is known of the broken evals, or of all if none is."""
+    broken = facts.of(*BROKEN)
+    news = [each for each in marks.values() if each.is_news]
+    if not facts.stories:
+        yield _count_news(marks.values(), " so far") or "nothing fails so far"
+        return
+    if broken and not is_edited:
+        yield _count_news(news, "", " more") or "nothing new fails"
+    else:
+        other = f"nothing fails{' so far' * (not is_edited)} that passed{' before' * is_edited}"
+        yield _count_news(news, f" that passed{' before' * is_edited}") or other
+    yield _say_broken(broken, marks, facts) if broken else _say_passed(facts)
+
+
+def _say_broken(broken: Collection[Story], marks: Mapping[str, Mark], facts: VerdictFacts) -> str:
+    passing = sum(each.id in marks and marks[each.id].outcome == "passes" for each in broken)
+    if passing and len(broken) == 1:
+        return "the broken one passes now"
+    if passing:
+        return f"{passing} of the {len(broken)} broken pass{'es' * (passing == 1)} now"
+    day = find_day([*broken], facts)
+    are = "is" if len(broken) == 1 else "are"
+    return f"{len(broken)} {are} broken{f' since {day}' if day else ''}"
+
+
+def _count_news(marks: Iterable[Mark], after: str, before: str = "") -> str:
+    """``1 more fails, 2 more ended in an error``; empty if none does."""
+    counts = Counter(each.outcome for each in marks)
+    fail, errors = counts["fails"], counts["error"]
+    said = [f"{fail}{before} fail{'s' * (fail == 1)}{after}"] if fail else []
+    return ", ".join([*said, *([f"{errors}{before} ended in an error"] if errors else [])])

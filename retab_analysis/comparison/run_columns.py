@@ -1,0 +1,165 @@
+"""The runs of a verdict as columns, and what each eval did in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+from retab_analysis.markup import one_line
+from retab_analysis.render.document import Change
+from retab_analysis.render.page import RunColumn
+from retab_analysis.render.text import mark_line
+from retab_analysis.schema import RESULTS
+from retab_analysis.vocabulary import MOMENT, say_day
+
+COLUMNS, YOUNGER, EACH_SIDE = 30, 3, 6
+"""So many runs are columns; so many of them may be newer than the checked; of two versions each."""
+
+LETTERS: Mapping[str, str] = MappingProxyType(
+    {
+        **{"passed": "p", "failed": "f", "blocked": "b", "error": "e", "cancelled": "c"},
+        **{"running": "r", "queued": "n", "pending": "n"},
+    }
+)
+"""The letter of a result by its state, or else by its status; others did not run."""
+NOT_RUN = "o"
+
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+SayEdit = Callable[[str, datetime | None, datetime | None], tuple[Change, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class KnownRuns:
+    """Results and their runs: the checked ones, and those before it that it is compared with.
+
+    ``going`` are the runs that go on, which share a column, with the evals whose result is ``due``.
+    ``names`` are the versions of the runs, ``labels`` the names of blocks. ``say_edit`` tells what
+    was edited in a block between two moments.
+    """
+
+    results: pl.DataFrame
+    checked: frozenset[str]
+    before: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    year: int | None = None
+    are_versions: bool = False
+    say_edit: SayEdit | None = None
+    going: frozenset[str] = frozenset()
+    due: frozenset[str] = frozenset()
+
+    def make_columns(self) -> tuple[tuple[RunColumn, ...], dict[str, str]]:
+        """The columns, and the letters of each eval by its id."""
+        runs = self._choose()
+        letters = _read_letters(self.results, [each["run_id"] for each in runs])
+        now = _read_letters(self.results, [*self.going])
+        columns = [*self._columns(runs)]
+        cells = [letters.get(each["run_id"], _NO_NAMES) for each in runs]
+        gap = sum(each["run_id"] in self.before for each in runs) if self.are_versions else 0
+        if gap and gap < len(columns):
+            columns.insert(gap, RunColumn(is_gap=True))
+            cells.insert(gap, _NO_NAMES)
+        if self.going:
+            columns.append(RunColumn(title="now", is_now=True))
+            its = dict.fromkeys(self.due, LETTERS["queued"])
+            for each in now.values():
+                its |= {key: letter for key, letter in each.items() if key not in self.due}
+                its |= {key: letter for key, letter in each.items() if letter == LETTERS["running"]}
+            cells.append(its)
+        evals = {*self.results["eval_id"].drop_nulls(), *self.due}
+        empty = ["-" if each.is_gap else NOT_RUN for each in columns]
+        found = {
+            eval_id: "".join(its.get(eval_id, no) for its, no in zip(cells, empty, strict=True))
+            for eval_id in evals
+        }
+        return tuple(columns), found
+
+    def _choose(self) -> list[dict[str, Any]]:
+        """The newest runs; few of them newer than the checked one."""
+        others = self.results.filter(~pl.col("run_id").is_in([*self.going]))
+        each = others.drop_nulls("run_id").group_by("run_id", maintain_order=True)
+        runs = each.agg(
+            MOMENT.min().alias("at"),
+            pl.col("run_scope").first(),
+            *(pl.col("state").eq(name).sum().alias(name) for name in ("passed", "cancelled")),
+            pl.col("state").is_in(("passed", "failed", "blocked", "error")).sum().alias("of"),
+        ).sort("at", "run_id", nulls_last=True)
+        sides = self.checked, self.before
+        is_asked, is_before = (pl.col("run_id").is_in([*each]) for each in sides)
+        is_whole = pl.col("run_scope").fill_null("workflow") != "eval"
+        if runs.filter(is_asked & is_whole).height:  # reruns are counted, and have no column
+            is_asked &= is_whole
+        if self.are_versions:
+            both = (runs.filter(is_before & is_whole), runs.filter(is_asked))
+            return pl.concat([each.tail(EACH_SIDE) for each in both]).to_dicts()
+        runs = runs.filter(is_asked | is_whole)
+        newest = runs.filter(is_asked)["at"].max()
+        is_younger = pl.lit(False) if newest is None else (pl.col("at") > newest).fill_null(False)
+        younger = runs.filter(is_younger, ~is_asked)
+        runs = runs.join(younger.tail(-YOUNGER), on="run_id", how="anti")
+        rest = runs.head(-COLUMNS).filter(is_before).tail(1)
+        return pl.concat([rest, runs.tail(COLUMNS - rest.height)]).to_dicts()
+
+    def _columns(self, runs: list[dict[str, Any]]) -> Iterator[RunColumn]:
+        known: dict[str, tuple[str, datetime | None]] = {}  # codes of blocks, and when they ran
+        codes = self.read_codes()
+        for run in runs:
+            now, at = codes.get(run["run_id"], {}), run["at"]
+            edited = {k: known[k][1] for k, code in now.items() if known.get(k, (code,))[0] != code}
+            known |= {block: (code, at) for block, code in now.items()}
+            yield RunColumn(
+                one_line(self.names.get(run["run_id"])),
+                "" if at is None else say_day(at, self.year),
+                say_moment(at, self.year),
+                self._say_title(run, edited),
+                is_checked=run["run_id"] in self.checked,
+                is_baseline=run["run_id"] in self.before,
+                edited=frozenset(edited),
+            )
+
+    def read_codes(self) -> dict[str, dict[str, str]]:
+        """The code of each block, by the id of the run."""
+        found: dict[str, dict[str, str]] = {}
+        if "code" not in self.results.columns:
+            return found
+        rows = self.results.drop_nulls(("run_id", "block_id", "code"))
+        for run_id, block, code in rows.select("run_id", "block_id", "code").unique().iter_rows():
+            found.setdefault(run_id, {})[block] = code
+        return found
+
+    def _say_title(self, run: Mapping[str, Any], edited: Mapping[str, datetime | None]) -> str:
+        """What a run was; of edited blocks, by when they ran before, what was edited."""
+        when = say_moment(run["at"], self.year)
+        passing = f"{run['passed']} of {run['of']} pass" if run["of"] else ""
+        unrun = f"{run['cancelled']} did not run" if run["cancelled"] else ""
+        about = (f"{when} UTC" * bool(when), self.names.get(run["run_id"]), passing, unrun)
+        lines = [" · ".join(map(one_line, filter(None, about)))]
+        for block, before in sorted(edited.items()):
+            words = () if self.say_edit is None else self.say_edit(block, before, run["at"])
+            named = one_line(self.labels.get(block) or block)
+            lines.append(f"{named} was edited before this run{':' * bool(words)}")
+            lines += [f"{each.label}: {one_line(mark_line(each.line), 300)}" for each in words]
+        return "\n".join(lines)
+
+
+def _read_letters(results: pl.DataFrame, run_ids: list[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    has_status = "status" in results.columns
+    status = pl.col("status") if has_status else pl.lit(None, RESULTS.schema["status"])
+    shown = results.filter(pl.col("run_id").is_in(run_ids))
+    names = "run_id", "eval_id", "state", status.alias("status")
+    for run_id, eval_id, state, now in shown.select(names).iter_rows():
+        letter = LETTERS.get(state) or LETTERS.get(now) or NOT_RUN
+        found.setdefault(run_id, {})[eval_id] = letter
+    return found
+
+
+def say_moment(moment: datetime | None, year: int | None) -> str:
+    """A moment as ``28 Nov 23:05``; with its year if that is another one."""
+    return "" if moment is None else f"{say_day(moment, year)} {moment:%H:%M}"

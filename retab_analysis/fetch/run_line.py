@@ -1,0 +1,170 @@
+"""How far runs are, in words. Pages, terminals and progress bars say it in these words alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from retab_analysis.fetch.params import RunQuery
+from retab_analysis.fetch.runs import list_runs
+from retab_analysis.progress import Progress
+from retab_analysis.transport import Client
+from retab_analysis.vocabulary import SECONDS, say_day, say_duration, say_ran
+
+_PAGE = 100
+WAITING = ("pending", "queued")
+"""The statuses of a run that has not begun."""
+
+_PACED_BY = 3  # runs of the whole workflow
+
+
+class RunStatus(NamedTuple):
+    """A line about runs: its main part and the rest; ``title`` has what is too long for it."""
+
+    strong: str = ""
+    rest: str = ""
+    title: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.strong}{self.rest}"
+
+
+class Seconds(NamedTuple):
+    """The least and the most of a time in seconds."""
+
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        unit, name = (1, "s") if self.most < SECONDS else (60, "min")
+        low, high = (max(1, round(each / unit)) for each in self)
+        return f"{low} to {high} {name}" if low < high else say_duration(max(self.most, 1))
+
+    def times(self, number: float) -> Seconds:
+        return Seconds(self.least * number, self.most * number)
+
+
+def list_open_runs(client: Client) -> pl.DataFrame:
+    """The runs of all workflows that have not ended, of the newest that have not completed."""
+    query = RunQuery.make(exclude_status="completed")
+    return list_runs(client, query, limit=_PAGE, strict=False).frame.filter(~pl.col("is_terminal"))
+
+
+def find_pace(runs: pl.DataFrame, least: int = 1) -> Seconds | None:
+    """The seconds for an eval in the last three whole runs; None if fewer than ``least`` ran."""
+    whole = runs.filter(pl.col("duration_ms") > 0, scope="workflow", status="completed")
+    usual = whole.filter(~pl.col("is_outage").fill_null(False), pl.col("total_evals") > 0)
+    last = usual.sort("created_at", descending=True, nulls_last=True).head(_PACED_BY)
+    paces = (last["duration_ms"] / last["total_evals"] / 1000).to_list()
+    return Seconds(min(paces), max(paces)) if len(paces) >= least else None
+
+
+def count_ended(runs: pl.DataFrame) -> tuple[int, int]:
+    """How many evals of some runs have ended, of how many."""
+    parts = pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
+    return int(runs.select(parts).item()), int(runs["total_evals"].sum())
+
+
+def report(runs: pl.DataFrame, bar: Progress, client: Client) -> None:
+    """Show how far some runs are."""
+    going = runs.filter(~pl.col("is_terminal"))
+    bar.update(*count_ended(runs), str(say_going(going, client.api_time)) if going.height else "")
+
+
+def say_going(
+    runs: pl.DataFrame,
+    now: datetime,
+    past: pl.DataFrame | None = None,
+    queue: pl.DataFrame | None = None,
+) -> RunStatus:
+    """How far runs are that go on, and how long it may last by the ``past`` of their workflows.
+
+    ``queue`` are the runs of all workflows that have not ended.
+    """
+    left = _add(_find_left(each, past) for each in runs.iter_slices(1))
+    ended, total = count_ended(runs)
+    if runs.height > 1:
+        waiting = runs.filter(pl.col("status").is_in(WAITING))["total_evals"].sum()
+        told = f": {ended} of {total} evals done{f', {waiting} queued' * bool(waiting)}"
+        return RunStatus(
+            f"{runs.height} runs go on", f"{told}{f' · about {left} left' * bool(left)}"
+        )
+    run = runs.row(0, named=True)
+    if run["status"] == "running":
+        since = run["started_at"] or run["created_at"] or now
+        about = "no estimate yet" if left is None else f"about {left} left"
+        seconds = max((now - since).total_seconds(), 0)
+        # In steps of five, so that it does not always change.
+        so_far = say_duration(max(5 * (seconds // 5), 1) if seconds < SECONDS else seconds)
+        return RunStatus(f"running for {so_far}", f", {about}" * (past is not None))
+    since = f" since {say_hour(run['created_at'], now)}" if run["created_at"] else ""
+    if run["status"] == "pending":
+        return RunStatus(f"being prepared{since}")
+    before = None if queue is None else _list_before(queue, run)
+    return _say_queued(since, before, left, past)
+
+
+def _list_before(queue: pl.DataFrame, run: dict[str, Any]) -> pl.DataFrame:
+    is_before = pl.col("created_at") < run["created_at"]
+    return queue.filter(is_before.fill_null(False), pl.col("run_id") != run["run_id"])
+
+
+def _say_queued(
+    since: str, before: pl.DataFrame | None, left: Seconds | None, past: pl.DataFrame | None
+) -> RunStatus:
+    if before is None or before.is_empty():
+        return RunStatus("queued", f"{since}{f' · it takes about {left}' * bool(left)}")
+    running = before.filter(status="running").height
+    if running > 1:  # then it is no queue of one after the other
+        return RunStatus("queued", f"{since}; {running} runs go on")
+    strong = f"queued behind {before.height} run{'s' * (before.height > 1)}"
+    starts = _add(_find_left(each, past, _PACED_BY) for each in before.iter_slices(1))
+    about = f" · starts in about {starts}{f', then {left}' * bool(left)}" if starts else ""
+    return RunStatus(strong, f",{since}{about}")
+
+
+def _find_left(run: pl.DataFrame, past: pl.DataFrame | None, least: int = 1) -> Seconds | None:
+    """How long a run still lasts, if at least so many whole runs of its workflow are known."""
+    if past is None:
+        return None
+    pace = find_pace(past.join(run, on="workflow_id", how="semi"), least)
+    ended, total = count_ended(run)
+    return None if pace is None else pace.times(total - ended)
+
+
+def _add(spans: Iterable[Seconds | None]) -> Seconds | None:
+    """The sum of some times; None if one of them is not known, or there is none."""
+    known = [*spans]
+    times = [each for each in known if each is not None]
+    if not known or len(times) < len(known):
+        return None
+    return Seconds(sum(each.least for each in times), sum(each.most for each in times))
+
+
+def say_ended(runs: pl.DataFrame, now: datetime, *, is_watched: bool) -> RunStatus:
+    """When some runs were that have ended, and how long one took."""
+    newest = runs.sort("created_at", nulls_last=False).row(-1, named=True)
+    words = {"cancelled": "cancelled after", "error": "broke off after"}
+    how = words.get(newest["status"]) or ("ended after" if is_watched else "took")
+    seconds = None if newest["duration_ms"] is None else newest["duration_ms"] / 1000
+    told = say_ran(newest["created_at"], seconds, now.year, how)
+    return RunStatus("", f"{runs.height} runs, the newest: {told}" if runs.height > 1 else told)
+
+
+def say_away(since: datetime, seen: datetime | None, now: datetime, why: str) -> RunStatus:
+    """That the API does not answer, and of when the shown state is."""
+    state = f"; this is the state of {say_hour(seen, now)}" if seen else ""
+    return RunStatus(f"no answer since {say_hour(since, now)}", f", trying again{state}", why)
+
+
+def say_stopped(now: datetime, *, goes_on: bool) -> RunStatus:
+    return RunStatus(f"watching stopped at {now:%H:%M}", "; the run goes on" * goes_on)
+
+
+def say_hour(moment: datetime, now: datetime) -> str:
+    """A moment as ``19:34``; with its day if that is another one."""
+    day = "" if moment.date() == now.date() else f"{say_day(moment, now.year)} "
+    return f"{day}{moment:%H:%M}"

@@ -1,0 +1,113 @@
+"""The matrix of a page: a column for each run, a letter for each result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from retab_analysis.markup import Html, join, tag
+from retab_analysis.render.page import LETTERS, PageRow, RunColumn
+
+SLIM = 16
+"""So many columns, the newest, a page shows where it has little room."""
+
+_STEP = 12  # pixels of a column
+_LETTER = 6.2  # pixels of a letter above the columns
+
+
+def write_places(columns: Sequence[RunColumn]) -> str | None:
+    """The number of columns, and those that are tinted, for the style."""
+    if not columns:
+        return None
+    places = [f"--n:{len(columns)}"]
+    for name, marks in (
+        ("c", [each.is_checked for each in columns]),
+        ("b", [each.is_baseline for each in columns]),
+        ("t", [each.is_now for each in columns]),
+    ):
+        if True in marks:
+            first, last = marks.index(True), len(marks) - 1 - marks[::-1].index(True)
+            places.append(f"--{name}:{first}")
+            places += [f"--{name}n:{last - first + 1}"] * (last > first)
+    return ";".join(places)
+
+
+def write_cells(row: PageRow, columns: Sequence[RunColumn]) -> Html | None:
+    """The cells of a row; neighbours that passed or did not run are one element."""
+    if not columns:
+        return None
+    edited = {at for at, each in enumerate(columns) if row.group and row.group in each.edited}
+    inner, at = [], 0
+    while at < len(row.cells):
+        letter, end = row.cells[at], at + 1
+        while letter in "po" and end < len(row.cells) and end not in edited:
+            if row.cells[end] != letter:
+                break
+            end += 1
+        flag, size = " x" * (at in edited), f' style="--k:{end - at}"' * (end - at > 1)
+        inner.append(f'<i class="{letter if letter != "-" else "g"}{flag}"{size}></i>')
+        at = end
+    counts = Counter(LETTERS[each] for each in row.cells)
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if word)
+    cells = tag("span", Html("".join(inner)), role="img", aria_label=f"runs: {said or 'none'}")
+    return tag("span", cells, class_="c rv-m", data_progress=row.progress or None)
+
+
+def write_matrix_heads(columns: Sequence[RunColumn], group: str) -> Html | None:
+    """Above the columns: versions, the first day, the checked run, and flags where edits were."""
+    if not columns:
+        return None
+    if len(columns) <= SLIM:
+        return tag("span", *_write_over(columns, group), class_="rv-m")
+    looks = ("rv-wide", columns), ("rv-slim", columns[-SLIM:])
+    both = (tag("span", *_write_over(its, group), class_=css) for css, its in looks)
+    return tag("span", *both, class_="rv-m")
+
+
+def _write_over(columns: Sequence[RunColumn], group: str) -> Iterator[Html]:
+    yield from _place_words(columns)
+    for at, each in enumerate(columns):
+        if group and group in each.edited:
+            yield tag("b", class_="rv-flag", style=f"left:calc(8px + var(--w)*{at})")
+
+
+def _place_words(columns: Sequence[RunColumn]) -> Iterator[Html]:
+    past = [each for each in columns if not each.is_now]
+    versions = [(at, each.version) for at, each in enumerate(past) if each.version]
+    starts = [now for before, now in pairwise([(-1, ""), *versions]) if before[1] != now[1]]
+    checked = [at for at, each in enumerate(past) if each.is_checked][-1:]
+    # The name over the checked column always has its room.
+    end = checked[0] if checked else len(past) - 1
+    if checked and past[end].version:
+        starts = [each for each in starts if each[1] != past[end].version]
+        starts = [each for each in starts if each[0] < end] + [(end, past[end].version)]
+    yield from _place(starts, end, "rv-over")
+    for at in checked:
+        first = [(0, past[0].day)] if past[0].day and at else []
+        yield from _place([*first, (at, past[at].moment)], at, "rv-over d")
+    for at, each in enumerate(columns):
+        if each.is_now:
+            left = f"left:calc(11px + var(--w)*{at})"
+            yield tag("span", "now", class_="rv-over d rv-now-word", style=left)
+
+
+def _place(labels: Sequence[tuple[int, str]], end: int, css: str) -> Iterator[Html]:
+    """Words where their columns begin, if there is room; the last ones end above column ``end``."""
+    room = float((end + 1) * _STEP)
+    for _, words in labels[-1:]:
+        fits = room + 26 >= len(words) * _LETTER
+        style = f"right:calc(100% - 13px - var(--w)*{end + 1})" if fits else "left:0"
+        yield tag("span", words, class_=css, style=style)
+        room -= len(words) * _LETTER + 4
+    free = 0.0
+    for at, words in labels[:-1]:
+        begin, after = at * _STEP, at * _STEP + len(words) * _LETTER
+        if begin >= free and after < room:
+            free = after + 6
+            yield tag("span", words, class_=css, style=f"left:calc(13px + var(--w)*{at})")
+
+
+def write_titles(columns: Sequence[RunColumn]) -> Html:
+    """What each run was, for the script, which shows it where the pointer is."""
+    return join(tag("i", hidden=True, data_runs="\n\n".join(each.title for each in columns)))
