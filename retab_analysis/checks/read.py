@@ -126,7 +126,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
-    expected = _find_expected(plan, saved, placed)
+    expected = _find_expected(plan, saved, placed, going)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
     pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
     # A run that was cut short after the checked one is only further evidence, and need not add up.
@@ -194,10 +194,13 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
+def _find_expected(
+    plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame, going: pl.DataFrame
+) -> frozenset[str]:
     """The evals that ought to have a result; if runs were asked for, those in their scope."""
     if plan.follow:
-        return find_expected(plan.read, saved, placed)
+        ended = plan.read.filter(~pl.col("run_id").is_in(going["run_id"].implode()))
+        return find_expected(ended, saved, placed)
     valid = (pl.col("validation_status") == "valid").fill_null(True)
     there = (pl.col("created_at") <= plan.candidate.runs["created_at"].min()).fill_null(True)
     return frozenset(saved.filter(valid, there, is_in_scope(plan.candidate.runs))["eval_id"])

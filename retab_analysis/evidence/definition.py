@@ -145,7 +145,8 @@ def _find_newest(
     """The saved evals that ran: their newest result, and the newest before their last save."""
     ended = results.filter(pl.col("state").is_in((*DECIDED, "error"))).select(
         "eval_id",
-        ended="completed_at",
+        # An error may not tell when it ended.
+        ended=pl.coalesce("completed_at", "run_completed_at"),
         told_id="assertion_id",
         began=_BEGAN,
         goes_on=pl.col("run_id").is_in([*going]).fill_null(False),

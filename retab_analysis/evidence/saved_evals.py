@@ -73,14 +73,16 @@ def remember_passes(
 def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
     """The evals that ought to have a result: they were saved and valid when a run of them began.
 
-    The run has ended, is of the whole workflow or of their block, and is on the judged code.
+    ``runs`` have ended. The run is of the whole workflow or of their block, and is on the judged
+    code, or on the present one.
     """
     valid = saved.filter((pl.col("validation_status") == "valid").fill_null(True))
     judged = placed.filter(place="candidate")
     first = dict(judged.group_by("block_id").agg(at=MOMENT.min()).drop_nulls("at").iter_rows())
-    ran_in = {*judged.select("block_id", "run_id").iter_rows()}
+    is_judged_code = (pl.col("place") == "candidate") | (pl.col("on_code") != "is_not")
+    ran_in = {*placed.filter(is_judged_code).select("block_id", "run_id").iter_rows()}
     had = {*placed.select("block_id", "run_id").iter_rows()}
-    ended = runs.filter("is_terminal", pl.col("scope") != "eval").drop_nulls("created_at")
+    ended = runs.filter(pl.col("scope") != "eval").drop_nulls("created_at")
     its = ended.select("run_id", "created_at", "scope", "target_block_id").rows()
 
     def is_judged(block: str, run_id: str, began: datetime) -> bool:

@@ -87,6 +87,12 @@ def saved_again(after: int = 3, **members: Any) -> LetteredApi:
     return api
 
 
+def only_one_ran() -> LetteredApi:
+    api = silent("AAA", "A", after=3)
+    api.run({X: "P"}, scope="E", after=2 * HOUR)
+    return api
+
+
 def older_version() -> LetteredApi:
     """B broke, and an older version ran after it, which is fresh for nobody."""
     return silent("AABA", "B", after=2, letters={X: "PPFP"})
@@ -119,6 +125,7 @@ TABLE = {
         0,
     ),
     "silent, one run after the save": (lambda: silent("AAAA", "A", after=3), PASSED, 0),
+    "silent, a single run after the save": (only_one_ran, PASSED, 0),
     "silent, put back, and it ran": (
         lambda: silent("AAABA", "A", after=4, letters="PPPFP"),
         "✓ 4 evals are fixed, nothing broke",
@@ -197,6 +204,16 @@ def test_107_a_save_within_a_minute_after_the_result_is_the_servers() -> None:
     assert api.check().gate().ok
     api.resave(X, ended, assertion__id="as_2")
     assert api.check().gate().undecided == (X,)
+
+
+def test_107_an_error_ends_with_its_run_where_it_does_not_tell() -> None:
+    api = ran("AAA", "A", {X: "PPE"})
+    api.resave(X, api.runs[-1].at + MINUTE / 2)
+    with api:
+        verdict = api.check()
+        assert verdict.gate().undecided == (X,)
+        with contextlib.redirect_stderr(io.StringIO()):
+            assert ra.settle(verdict, client=api.client, progress=False).gate().ok
 
 
 @pytest.mark.parametrize("dialect", ["fresh", "validity", "silent", "history"])

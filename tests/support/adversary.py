@@ -166,6 +166,7 @@ class World:
         if self.young:
             self.saved.append(new := self.young.pop())
             self.api.restore(new)
+            self._resave(new, created_at=f"{self.now:%Y-%m-%dT%H:%M:%SZ}")
 
     def on_doubt(self) -> None:
         """The API calls an eval stale that ran on the present code, until it runs again."""
