@@ -68,15 +68,9 @@ class Definitions(Struct, frozen=True, eq=False):
 
         And ``is_own``: whether it is for all that the result itself carries.
         """
-        placed = results.with_columns(at=pl.int_range(pl.len()))
-        told = mark_own(placed, self.saved, "expected_value")
         others = {*self.reidentified, *self.with_other_inputs}
         is_other = pl.col("eval_id").is_in([*others]).fill_null(False)
-        own = (
-            placed.join(told, on="at", how="left", maintain_order="left")
-            .drop("at")
-            .with_columns(pl.col("is_own") & ~is_other)
-        )
+        own = _mark_own(results, self.saved).with_columns(pl.col("is_own") & ~is_other)
         saves = dict(self.saved.select("eval_id", "updated_at").iter_rows())
         again = {each: saves[each] for each in self.saved_again}
         dtype = self.saved.schema["updated_at"]
@@ -180,21 +174,16 @@ def _present_inputs(saved: pl.DataFrame) -> pl.Expr:
     return pl.coalesce("present_inputs", newest) if "present_inputs" in saved.columns else newest
 
 
-def mark_own(results: pl.DataFrame, saved: pl.DataFrame, expected: str) -> pl.DataFrame:
-    """``at, is_own``: whether a result has the inputs and the condition that its eval has now.
+def _mark_own(results: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
+    """Add ``is_own``: whether a result has the inputs and the condition that its eval has now.
 
-    A value that is unknown on one side is no difference; ``expected`` names the value's column.
+    A value that is unknown on one side is no difference.
     """
-    keys = ("eval_id", *DEFINITION[:-1], expected)
+    keys = ("eval_id", *DEFINITION[:-1], "expected_value")
     now = saved.select("eval_id", "condition", inputs=_present_inputs(saved))
     both = results.select(keys).unique().join(now, on="eval_id", how="left")
-    asked = both.select("condition", "condition_kind", expected, "threshold").iter_rows()
-    same = [None if None in row[:2] else asserts_the_same(*row) for row in asked]
+    asked = both.select("condition", "condition_kind", "expected_value", "threshold").iter_rows()
+    same = [None in row[:2] or asserts_the_same(*row) for row in asked]
     given = (pl.col("handle_inputs_fingerprint") == pl.col("inputs")).fill_null(True)
-    told = both.with_columns(is_own=pl.Series(same, dtype=pl.Boolean).fill_null(True)).with_columns(
-        pl.col("is_own") & given
-    )
-    joined = results.join(
-        told.select(*keys, "is_own"), on=keys, how="left", nulls_equal=True, maintain_order="left"
-    )
-    return joined.select("at", "is_own")
+    told = both.select(*keys, is_own=pl.Series(same, dtype=pl.Boolean) & given)
+    return results.join(told, on=keys, how="left", nulls_equal=True, maintain_order="left")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
 from retab_analysis.evidence.placing import is_in_scope
+from retab_analysis.evidence.story import SavedNow
 from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.vocabulary import DECIDED, MOMENT, Transition
 
@@ -26,6 +28,23 @@ class SavedEvals:
     on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
     words: Mapping[str, Transition] = field(default_factory=dict)  # that two versions decide
     hidden_since: datetime | None = None  # a save of all evals, after which edits cannot be seen
+
+    @cached_property
+    def _ids(self) -> frozenset[str] | None:
+        return None if self.evals is None else frozenset(self.evals["eval_id"])
+
+    def of(self, eval_id: str, *, was_there: bool = True) -> SavedNow:
+        stale = self.stale.get(eval_id)
+        return SavedNow(
+            is_there=None if self._ids is None else eval_id in self._ids,
+            is_expected=stale != "never" and (self.expected is None or eval_id in self.expected),
+            is_pending=eval_id in self.pending,
+            is_valid=eval_id not in self.invalid,
+            is_on_present_code=eval_id in self.on_present_code,
+            stale=stale,
+            was_there=was_there,
+            word=self.words.get(eval_id),
+        )
 
 
 def remember_passes(

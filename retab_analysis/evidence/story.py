@@ -178,7 +178,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     saved: SavedNow = NOTHING_SAVED
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
     is_beyond_gap: bool = False  # whether unread runs lie before it got worse
-    errors_since: datetime | None = None  # since when its newest rows, two or more, ended in errors
     seen_at: tuple[
         datetime, ...
     ] = ()  # when it failed with its value, and passed after on that code
@@ -210,8 +209,8 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def passes_in_the_end(self) -> bool:
-        newest = self.ended[-1:] == ("passed",)
-        return self.state == "passed" or (self.state == "mixed" and newest)
+        is_mixed = self.state == "mixed"
+        return self.state == "passed" or (is_mixed and self.ended[-1:] == ("passed",))
 
     @property
     def is_known_before(self) -> bool:
@@ -238,6 +237,22 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     @property
     def is_outage(self) -> bool:
         return any(each.is_outage for each in self.errors)
+
+    @cached_property
+    def errors_since(self) -> datetime | None:
+        """When the newest of its rows began that all ended in errors on one code, two or more."""
+        found: dict[int, datetime | None] = {}
+        code: str | None = None
+        for each in reversed(self.outcomes):
+            is_error = each.state == "error" and not each.is_outage
+            if each.row is None or not each.is_present or not (is_error or each.is_decided):
+                continue
+            code = code or each.code
+            if each.is_decided or each.code not in (None, code):
+                found.pop(each.row, None)
+                break
+            found[each.row] = each.moment
+        return [*found.values()][-1] if len(found) > 1 else None
 
     @cached_property
     def last(self) -> Outcome | None:

@@ -218,7 +218,7 @@ def split_reruns(
     is_edited = (pl.col("code") != pl.col("code_known")).fill_null(False)
     what = pl.when(is_edited).then(pl.lit("block")).otherwise(pl.lit("eval"))
     judged = new.with_columns(is_other=differs.fill_null(False), what=what)
-    same = judged.filter(~pl.col("is_other")).select(coded.columns)
+    same = judged.filter(~pl.col("is_other")).with_columns(is_own=True).select(coded.columns)
     return same, dict(judged.filter("is_other").select("eval_id", "what").iter_rows())
 
 
