@@ -114,11 +114,10 @@ def make_sides(
 
 def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now: bool) -> Sides:
     saved, is_baseline = source.saved, _is_baseline(plan)
-    facts, judged = _describe_runs(plan.read), timeline.results.filter(~is_baseline)
+    facts, going = _describe_runs(plan.read), _list_going(plan, source)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     # Results of a run that goes on judge nothing, unless you asked for that run.
-    going = _list_going(plan, source)
-    judged = judged.filter(~pl.col("run_id").is_in(going["run_id"].implode()).fill_null(False))
+    judged = timeline.results.filter(~is_baseline).join(going, on="run_id", how="anti")
     placed = place_results(judged, facts, saved, named)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
@@ -126,7 +125,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
-    expected = _find_expected(plan, saved, placed, going)
+    expected = _find_expected(plan, source, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
     pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
     # A run that was cut short after the checked one is only further evidence, and need not add up.
@@ -194,16 +193,14 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _find_expected(
-    plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame, going: pl.DataFrame
-) -> frozenset[str]:
+def _find_expected(plan: ReadingPlan, source: Source, placed: pl.DataFrame) -> frozenset[str]:
     """The evals that ought to have a result; if runs were asked for, those in their scope."""
     if plan.follow:
-        ended = plan.read.filter(~pl.col("run_id").is_in(going["run_id"].implode()))
-        return find_expected(ended, saved, placed)
-    valid = (pl.col("validation_status") == "valid").fill_null(True)
+        ended = plan.read.join(_list_going(plan, source), on="run_id", how="anti")
+        return find_expected(ended, source.saved, placed)
+    fits = (pl.col("validation_status") == "valid").fill_null(True)
     there = (pl.col("created_at") <= plan.candidate.runs["created_at"].min()).fill_null(True)
-    return frozenset(saved.filter(valid, there, is_in_scope(plan.candidate.runs))["eval_id"])
+    return frozenset(source.saved.filter(fits, there, is_in_scope(plan.candidate.runs))["eval_id"])
 
 
 def _list_newer(plan: ReadingPlan, timeline: Timeline, source: Source) -> tuple[NewerRun, ...]:

@@ -170,8 +170,13 @@ def find_tested(results: pl.DataFrame) -> frozenset[str]:
 
 
 def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
-    """The evals in the scope of a run that was created after their and their block's last save."""
+    """The evals in the scope of a run that was created after their and their block's last save.
+
+    A run whose results are not of a block's present code does not test that block.
+    """
     saved, found = timeline.definitions.saved, dict[str, str]()
+    on_other = timeline.results.filter(on_code="is_not").select("block_id", "run_id")
+    others = {*on_other.unique().iter_rows()}
     columns = ("eval_id", "block_id", "created_at", "updated_at")
     for run in runs.iter_slices(1):
         began, run_id = run["created_at"].item(), run["run_id"].item()
@@ -179,7 +184,8 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
         for eval_id, block, created, edited in asked.iter_rows():
             is_edited = eval_id in timeline.definitions.saved_again
             saves = (timeline.saved_at.get(block), created, edited if is_edited else None)
-            if began is None or all(at is None or began > at for at in saves):
+            is_after = began is None or all(at is None or began > at for at in saves)
+            if is_after and (block, run_id) not in others:
                 found[eval_id] = run_id
     return found
 

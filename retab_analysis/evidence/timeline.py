@@ -27,6 +27,7 @@ from retab_analysis.evidence.presence import (
     Word,
     find_began,
     find_presence,
+    is_mixed,
     read_words,
 )
 from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
@@ -227,7 +228,7 @@ class Timeline(Struct, frozen=True, eq=False):
 
     ``results`` are all read results with ``code, draft, on_code, is_own, defined``. The words
     ``on_code`` and ``defined`` tell whether a result is of its block's present code and of its
-    eval's present definition.
+    eval's present definition. ``ran`` has the codes that ran of each block, in the order of time.
     """
 
     results: pl.DataFrame
@@ -235,6 +236,7 @@ class Timeline(Struct, frozen=True, eq=False):
     saved_at: Mapping[str, datetime | None]
     definitions: Definitions
     histories: Mapping[str, BlockHistory] = {}
+    ran: Mapping[str, Sequence[Ran]] = {}
 
     @staticmethod
     def make(
@@ -251,10 +253,11 @@ class Timeline(Struct, frozen=True, eq=False):
         """
         histories = {} if eras is None else list_histories(eras, results)
         coded = mark_codes(results, histories)
-        presences = _find_presences(coded, saved, saved_at or {}, histories)
+        ran = _list_ran(coded, saved, "block_id")
+        presences = _find_presences(coded, saved, ran, saved_at or {}, histories)
         definitions = judge_definitions(coded, saved, going)
         judged = definitions.mark(_mark_presence(coded, presences))
-        return Timeline(judged, presences, saved_at or {}, definitions, histories)
+        return Timeline(judged, presences, saved_at or {}, definitions, histories, ran)
 
     def clear(self, renamed: Collection[str]) -> Timeline:
         """The same, if the last save of some evals changed nothing but the name."""
@@ -304,51 +307,50 @@ def list_edited(
     return edited[:MOST_BLOCKS]
 
 
-def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame) -> dict[str, list[Ran]]:
-    """What is known to have run, of each block, in the order of time: results and summaries."""
+def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame, key: str) -> dict[str, list[Ran]]:
+    """The codes that ran, in the order of time: in runs, and those that saved evals remember.
+
+    ``key`` is ``block_id`` or ``eval_id``: of which they are listed.
+    """
     found: dict[str, list[Ran]] = {}
-    columns = ("block_id", "eval_id", "run_id", "code", MOMENT.alias("at"))
-    rows = coded.select(*columns, "draft", began=_BEGAN).drop_nulls(("block_id", "at"))
-    for block, eval_id, run_id, code, at, draft, began in rows.iter_rows():
-        found.setdefault(block, []).append(Ran(eval_id, run_id, code, at, began, draft))
+    cells = coded.drop_nulls(key).group_by(key, "run_id", "code", "draft", "workflow_version_id")
+    moments = cells.agg(MOMENT.min().alias("at"), _BEGAN.min().alias("began")).drop_nulls("at")
+    for name, run_id, code, draft, version, at, began in moments.iter_rows():
+        found.setdefault(name, []).append(Ran(run_id, code or "", at, began, draft, version))
     for row in saved.iter_rows(named=True):
         ends = {
             "latest": find_began(row),
             "last_passed": row["last_passed_at"],
             "last_failed": row["last_failed_at"],
         }
-        for name, at in ends.items():
-            if at is not None and (code := row[f"{name}_block_fingerprint"]) is not None:
-                ran = Ran(row["eval_id"], None, code, at, at)
-                found.setdefault(row["block_id"], []).append(ran)
+        for which, at in ends.items():
+            if at is not None and (code := row[f"{which}_block_fingerprint"]) is not None:
+                found.setdefault(row[key], []).append(Ran(None, code, at, at))
     for its in found.values():
-        its.sort(key=lambda each: (each.created, each.began))
+        its.sort(key=lambda each: (each.created, each.began, each.code))
     return found
 
 
 def _find_presences(
     coded: pl.DataFrame,
     saved: pl.DataFrame,
+    ran: Mapping[str, Sequence[Ran]],
     saved_at: Mapping[str, datetime | None],
     histories: Mapping[str, BlockHistory],
 ) -> dict[str, Presence]:
-    ran = _list_ran(coded, saved)
-    blocks = dict(saved.select("eval_id", "block_id").iter_rows())
-    of_evals: dict[str, list[Ran]] = {}
-    for block, its in ran.items():
-        for each in its:
-            if each.run_id is not None and blocks.get(each.eval_id or "") == block:
-                of_evals.setdefault(each.eval_id or "", []).append(each)
-    told = read_words(saved, of_evals)
-    return {
-        block: find_presence(
-            told.get(block, ()),
-            ran.get(block, ()),
-            saved_at.get(block),
-            histories[block].draft_codes if block in histories else None,
-        )
-        for block in {**told, **ran}
-    }
+    own = coded.join(saved, on=("eval_id", "block_id"), how="semi")
+    newest = own.sort(MOMENT, _BEGAN).unique("eval_id", keep="last")
+    told = read_words(saved, _list_ran(newest, saved.clear(), "eval_id"))
+    found = {}
+    for block in {**told, **ran}:
+        its, at = ran.get(block, ()), saved_at.get(block)
+        of_evals: dict[str, list[Ran]] = {}
+        if is_mixed(its, at):
+            results, evals = (each.filter(block_id=block) for each in (coded, saved))
+            of_evals = _list_ran(results, evals, "eval_id")
+        codes = histories[block].draft_codes if block in histories else None
+        found[block] = find_presence(told.get(block, ()), its, at, codes, of_evals)
+    return found
 
 
 def _mark_presence(coded: pl.DataFrame, presences: Mapping[str, Presence]) -> pl.DataFrame:

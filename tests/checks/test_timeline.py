@@ -285,6 +285,13 @@ def test_111_a_run_that_began_before_an_eval_was_saved_is_not_its_run() -> None:
         assert start(api) == [("extract", X)]
 
 
+def test_111_a_run_of_code_that_is_old_for_its_block_is_not_its_run() -> None:
+    api = say(ran("AAA", "B", broken={"GET /v1/workflows/blocks": reply(403, {})}), STALE)
+    api.run({**dict.fromkeys(BLOCKS, "U"), X: "P"}, codes={"extract": "A"}, after=HOUR)
+    with api:
+        assert start(api) == [("extract", None)]
+
+
 def equal_and_stale() -> LetteredApi:
     return say(ran("AAA", "A"), STALE, [X])
 

@@ -11,15 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support.frames import START, many, results
-from support.inside import (
-    Ledger,
-    SavedEvals,
-    Told,
-    collect,
-    combine_sides,
-    tell,
-    write_by_value,
-)
+from support.inside import Ledger, SavedEvals, Told, collect, combine_sides, tell, write_by_value
 
 DAY = 24 * 60
 SCOPES = {"W": "workflow", "B": "block", "E": "eval"}
