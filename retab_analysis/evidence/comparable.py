@@ -367,9 +367,9 @@ def _list_rows(cells: list[_Cell]) -> pl.DataFrame:
 
 def _is_same_day(first: _Cell, cell: _Cell) -> bool:
     """Whether a block was run again on the same code within a day, as far as is known."""
-    if first.moment is not None and cell.moment is not None:
-        return cell.moment - first.moment < SAME_DAY and has_same_code(first, cell)
-    return has_same_code(first, cell)
+    is_known = first.moment is not None and cell.moment is not None
+    is_later = is_known and cell.moment - first.moment >= SAME_DAY  # type: ignore[operator]
+    return not is_later and has_same_code(first, cell)
 
 
 def _count(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:

@@ -61,22 +61,16 @@ class Ran(Struct, frozen=True, gc=False):
 class SavedWord(Struct, frozen=True, gc=False):
     """The API's word about one saved eval.
 
-    ``now`` and ``old`` are codes of its block. ``vouched`` are those of ``now`` whose validity is
-    that of an older remembered run.
+    ``now`` and ``old`` are codes of its block.
     """
 
     eval_id: str
     word: Literal["fresh", "stale", "silent"]
     now: frozenset[str] = frozenset()
     old: frozenset[str] = frozenset()
-    vouched: frozenset[str] = frozenset()
     ended: datetime | None = None  # when its newest run ended
     began: datetime | None = None  # when its newest run was created, as far as is known
     draft: str | None = None  # of its newest result, if that has no code
-
-    @property
-    def vetoed(self) -> frozenset[str]:
-        return self.old - self.vouched
 
 
 class Presence(Struct, frozen=True, gc=False):
@@ -106,7 +100,7 @@ class Presence(Struct, frozen=True, gc=False):
         its = self.own.get(eval_id or "", self)
         if code is None:
             return its._judge_by_time(told, created, draft)
-        if code not in its.codes or (told is not None and code in told.vetoed):
+        if code not in its.codes or (told is not None and code in told.old):
             return "is_not"
         return "unknown" if its.sign == "newest" else "is_now"
 
@@ -196,8 +190,7 @@ def _read_eval(
         row["eval_id"],
         word,
         frozenset(now),
-        frozenset(old),
-        frozenset(vouched),
+        frozenset(old - vouched),
         row["latest_run_completed_at"],
         began,
         ran[-1].draft if ran and not (newest or by_time) else None,

@@ -106,7 +106,7 @@ def infer_both(histories: Histories) -> Posterior:
     for each in Stretches.list(histories):
         if each.returns.size:
             told, dates = each.sort(histories)
-            by_code = infer(told, first=found.first)
+            by_code = infer(told, found.first)
             its = np.flatnonzero(histories.block == each.block)
             takes = by_code.evidence >= found.evidence[its] - _TIE
             evals = its[takes]

@@ -321,6 +321,12 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return self.state in (*FAILING, "mixed")
 
     @property
+    def passes_less_often(self) -> bool:
+        """Whether it passes at times, but less often than before."""
+        was, now = (0.0 if each is None else each.pass_rate or 0.0 for each in (self.was, self.now))
+        return self.state == "mixed" and now < was
+
+    @property
     def shown(self) -> Side | None:
         """The result that made its word: of a broken eval its last failure, whatever ran since."""
         fails = self.state in (*NOT_PASSING, "mixed")

@@ -7,12 +7,12 @@ rest. It chooses, once, the earlier outcomes that each eval is compared with. Th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -54,7 +54,7 @@ def tell(
     saved: SavedEvals,
     *,
     horizon: datetime | None = None,
-    after_gaps: Collection[str] = (),
+    after_gaps: frozenset[str] = frozenset(),
 ) -> Told:
     """Conclude about each eval: its outcomes in time, the model's answers, its transition.
 
@@ -70,23 +70,22 @@ def tell(
     readings = _read_model(held, ledger, findings, own_past=own_past)
     failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
     shown = _read_shown(results, (*held, *now, *failed))
-    gaps = _find_gaps(ledger, readings, after_gaps)
     there = _list_there(ledger)
     stories = []
-    for index, about in enumerate(_describe_evals(results, ledger)):
-        known = saved.of(about.id, was_there=about.id in there)
+    for index, (eval_id, name, path, kind) in enumerate(_describe_evals(results, ledger)):
+        known = saved.of(eval_id, was_there=eval_id in there)
         was, is_now = _sum_up(held[index], shown), _sum_up(now[index], shown)
         if known.word == "same_code":
             was = is_now
         either = [side for side in (is_now, was) if side is not None]
         told = Story(
-            id=about.id,
-            name=about.name,
+            id=eval_id,
+            name=name,
             block_id=first_known(side.block_id for side in either),
             index=index,
-            path=about.path,
+            path=path,
             condition=first_known(side.condition for side in either),
-            condition_kind=about.condition_kind,
+            condition_kind=kind,
             expected_value=first_known(side.expected_value for side in either),
             document_names=first_known(side.document_names for side in either),
             outcomes=tuple(outcomes[index]),
@@ -97,7 +96,7 @@ def tell(
             saved=known,
             last_failure=_sum_up(failed[index], shown),
             has_own_past=own_past,
-            is_beyond_gap=gaps[index],
+            is_beyond_gap=_is_beyond_gap(outcomes[index], readings[index], after_gaps),
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
@@ -322,38 +321,30 @@ def _list_there(ledger: Ledger) -> frozenset[str]:
     return frozenset(ledger.evals[before["eval"].unique()]["eval_id"])
 
 
-def _find_gaps(
-    ledger: Ledger, readings: Sequence[Reading], after_gaps: Collection[str]
-) -> list[bool]:
+def _is_beyond_gap(
+    outcomes: Sequence[Outcome], reading: Reading, after_gaps: frozenset[str]
+) -> bool:
     """Whether unread runs lie between an eval's last pass and its first failure.
 
     There are unread runs before the runs ``after_gaps``.
     """
-    histories = ledger.histories
-    passed, is_after = histories.passed, pl.col("run_id").is_in([*after_gaps])
-    rows = ledger.results.filter(is_after, pl.col("row").is_not_null())
-    gaps = np.zeros(histories.shape, dtype=np.bool_)
-    gaps[rows["eval"].to_numpy(), rows["row"].to_numpy()] = True
-    found = [False] * len(readings)
-    for index in np.flatnonzero(gaps.any(axis=1)).tolist():
-        since = readings[index].since_row
-        if since is not None:
-            passes = np.flatnonzero(passed[index, :since])
-            start = passes[-1] + 1 if len(passes) else since
-            found[index] = bool(gaps[index, start : since + 1].any())
-    return found
+    since = reading.since_row
+    if since is None:
+        return False
+    found = [reading.since_run_id]
+    for each in reversed(outcomes):
+        if each.row is None or each.row >= since:
+            continue
+        if each.is_present and each.state == "passed":
+            return not after_gaps.isdisjoint(found)
+        found.append(each.run_id)
+    return found[0] in after_gaps
 
 
-class _About(NamedTuple):
-    """An eval; path and condition are from the candidate's results: a rerun's may lack them."""
-
-    id: str
-    name: str | None
-    path: str | None
-    condition_kind: str | None
-
-
-def _describe_evals(results: pl.DataFrame, ledger: Ledger) -> list[_About]:
+def _describe_evals(
+    results: pl.DataFrame, ledger: Ledger
+) -> Iterator[tuple[str, str | None, str | None, str | None]]:
+    """The id, name, path and kind of condition of each eval; a rerun's results may lack them."""
     is_now = pl.col("side") == CANDIDATE
     known = results.group_by("eval_id").agg(
         pl.col("eval_name").drop_nulls().last(),
@@ -361,8 +352,7 @@ def _describe_evals(results: pl.DataFrame, ledger: Ledger) -> list[_About]:
         pl.col("condition_kind").drop_nulls().last(),
     )
     evals = ledger.evals.select("eval_id")
-    joined = evals.join(known, on="eval_id", how="left", maintain_order="left")
-    return [_About(*row) for row in joined.iter_rows()]
+    yield from evals.join(known, on="eval_id", how="left", maintain_order="left").iter_rows()
 
 
 def _find_place(story: Story) -> tuple[object, ...]:

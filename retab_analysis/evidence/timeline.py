@@ -76,7 +76,7 @@ class BlockHistory:
 
     def is_sure(self, moment: datetime) -> bool:
         """Whether not more than one era covers a moment."""
-        return sum(each.first <= moment and each.covers(moment) for each in self.eras) < 2
+        return sum(each.covers(moment) for each in self.eras) < 2
 
     def find(self, moment: datetime, code: str | None = None) -> Era | None:
         """The era at a moment: the one that began last, or else the last one seen before.
@@ -84,11 +84,11 @@ class BlockHistory:
         If an edit was put back, several eras cover a moment. Then ``code``, which ran at about that
         moment, tells the era.
         """
-        begun = [each for each in self.eras if each.first <= moment]
-        covering = [each for each in begun if each.covers(moment)]
+        covering = [each for each in self.eras if each.covers(moment)]
         told = [each for each in covering if code is not None and code in self.codes_of(each)]
-        if told or covering:
+        if covering:
             return max(told or covering, key=lambda each: each.first)
+        begun = [each for each in self.eras if each.first <= moment]
         return max(begun, key=lambda each: (each.last or each.first, each.first), default=None)
 
     def codes_of(self, era: Era) -> list[str]:
@@ -132,27 +132,23 @@ def mark_codes(
 
     ``draft`` is null where ids of drafts do not tell one code from another.
     """
-    own, version = pl.col(BLOCK_CODE), pl.col("workflow_version_id")
-    of_run = ("run_id", "block_id")
-    if results[BLOCK_CODE].null_count() in (0, results.height):
-        coded = results.with_columns(code=own)
-    else:
-        one = own.drop_nulls()
-        is_one = (one.n_unique().over(of_run) == 1) & pl.col("run_id").is_not_null()
-        coded = results.with_columns(
-            code=pl.coalesce(own, pl.when(is_one).then(one.first().over(of_run)))
-        )
+    coded = results.with_columns(code=pl.col(BLOCK_CODE))
+    if 0 < coded["code"].null_count() < coded.height:
+        coded = _lend_codes(coded, "run_id")
     if histories and coded["code"].has_nulls():
         coded = _code_by_era(coded, histories, is_sure=True)
-        tells = _tells_drafts(coded)
-        if tells and coded["code"].has_nulls():
-            one, of_draft = pl.col("code").drop_nulls(), ("block_id", "workflow_version_id")
-            is_one = (one.n_unique().over(of_draft) == 1) & version.is_not_null()
-            lent = pl.when(is_one).then(one.first().over(of_draft))
-            coded = coded.with_columns(code=pl.coalesce("code", lent))
+        if _tells_drafts(coded):
+            coded = _lend_codes(coded, "workflow_version_id")
         coded = _code_by_era(coded, histories, is_sure=False)
-    draft = version if _tells_drafts(coded) else pl.lit(None, pl.String)
-    return coded.with_columns(draft=draft)
+    version = "workflow_version_id" if _tells_drafts(coded) else pl.lit(None, pl.String)
+    return coded.with_columns(draft=version)
+
+
+def _lend_codes(coded: pl.DataFrame, shared: str) -> pl.DataFrame:
+    """Fill in the one known code of a block's results that share a run or a draft."""
+    one, of = pl.col("code").drop_nulls(), (shared, "block_id")
+    is_one = (one.n_unique().over(of) == 1) & pl.col(shared).is_not_null()
+    return coded.with_columns(code=pl.coalesce("code", pl.when(is_one).then(one.first().over(of))))
 
 
 def _code_by_era(

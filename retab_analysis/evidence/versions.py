@@ -173,7 +173,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         """The code of each block with saved evals."""
         return {block: self._code_of(block, moment) for block in self.blocks}
 
-    def _code_of(self, block: str, moment: Moment) -> BlockCode:
+    def _code_of(self, block: str, moment: Moment, code: str | None = None) -> BlockCode:
+        """The code of a block in a version; ``code`` ran at that moment."""
         if moment.kind == "draft":
             return self._present(block)
         if moment.kind == "previous":
@@ -186,7 +187,9 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         codes = frozenset(each.code for each in own)
         history = self.timeline.histories.get(block)
         if history is not None:
-            return self._read_era(history, ran, moment, codes)
+            return self._read_era(history, ran, moment, codes, code)
+        if code is not None:
+            return BlockCode(frozenset([code]))
         saved_at = self.timeline.saved_at.get(block)
         if saved_at is not None and moment.at is not None and saved_at <= moment.at:
             return self._present(block)
@@ -228,7 +231,12 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return next(its, None)
 
     def _read_era(
-        self, history: BlockHistory, ran: Sequence[Ran], moment: Moment, codes: frozenset[str]
+        self,
+        history: BlockHistory,
+        ran: Sequence[Ran],
+        moment: Moment,
+        codes: frozenset[str],
+        code: str | None,
     ) -> BlockCode:
         era: Era | None = None
         # A block that ran before has lost the beginning of its history.
@@ -241,7 +249,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         if era is None and moment.at is not None:
             at = moment.at
             nearest = min(ran, key=lambda each: abs(each.began - at), default=None)
-            era = history.find(at, None if nearest is None else nearest.code)
+            era = history.find(at, code or (None if nearest is None else nearest.code))
         if era is None:
             return absent
         return BlockCode(codes | {*history.codes_of(era), era.code}, era.mark)
@@ -408,26 +416,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         }
 
     def _find_state(self, at: datetime | None, codes: Mapping[str, str]) -> dict[str, BlockCode]:
-        if at is None:
-            return self.code_of(Moment(DRAFT, "draft"))
-        found = {}
-        for block in self.blocks:
-            history, code = self.timeline.histories.get(block), codes.get(block)
-            if history is not None:
-                era = history.find(at, code)
-                found[block] = (
-                    BlockCode(is_there=False)
-                    if era is None
-                    else BlockCode(frozenset(history.codes_of(era)), era.mark)
-                )
-                continue
-            saved_at = self.timeline.saved_at.get(block)
-            if code is None and saved_at is not None and saved_at <= at:
-                found[block] = self._present(block)
-                continue
-            ran = self._ran.get(block, ())
-            found[block] = BlockCode(frozenset([code] if code else _list_newest(ran, at)))
-        return found
+        moment = Moment(DRAFT, "draft") if at is None else Moment("", "time", at)
+        return {block: self._code_of(block, moment, codes.get(block)) for block in self.blocks}
 
 
 def _find_began(ran: Ran) -> tuple[datetime, str]:
