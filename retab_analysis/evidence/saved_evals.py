@@ -99,14 +99,13 @@ def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame)
     judged = placed.filter(place="candidate")
     first = dict(judged.group_by("block_id").agg(at=MOMENT.min()).drop_nulls("at").iter_rows())
     is_judged_code = (pl.col("place") == "candidate") | (pl.col("on_code") != "is_not")
-    ran_in = {*placed.filter(is_judged_code).select("block_id", "run_id").iter_rows()}
-    had = {*placed.select("block_id", "run_id").iter_rows()}
+    cells = placed.group_by("block_id", "run_id").agg(is_judged_code.any())
+    known = {(block, run_id): told for block, run_id, told in cells.iter_rows()}
     ended = runs.filter(pl.col("scope") != "eval").drop_nulls("created_at")
     its = ended.select("run_id", "created_at", "scope", "target_block_id").rows()
 
     def is_judged(block: str, run_id: str, began: datetime) -> bool:
-        of = block, run_id
-        return of in ran_in or (of not in had and began >= first.get(block, began))
+        return bool(known.get((block, run_id), began >= first.get(block, began)))
 
     return frozenset(
         eval_id

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import polars as pl
 from msgspec import Struct
@@ -351,13 +351,16 @@ def _find_presences(
 
 def _mark_presence(coded: pl.DataFrame, presences: Mapping[str, Presence]) -> pl.DataFrame:
     """Add ``on_code``, a :data:`Word`; results of a block without saved evals are ``unknown``."""
-    keys = coded.select("block_id", "eval_id", "code", MOMENT.alias("at"), "draft").rows()
-    known: dict[tuple[Any, ...], Word] = {}
-    words: list[Word] = []
-    for block, eval_id, code, at, draft in keys:
-        key = (block, eval_id, code, *((at, draft) if code is None else ()))
-        if (word := known.get(key)) is None:
-            its = presences.get(block)
-            word = known[key] = "unknown" if its is None else its.judge(eval_id, code, at, draft)
-        words.append(word)
-    return coded.with_columns(on_code=pl.Series(words, dtype=pl.String))
+    no_code = pl.col("code").is_null()
+    # Where a code is known, it alone decides.
+    told = coded.with_columns(
+        told_at=pl.when(no_code).then(MOMENT), told_draft=pl.when(no_code).then("draft")
+    )
+    keys = told.select("block_id", "eval_id", "code", "told_at", "told_draft").unique()
+    words: list[Word] = [
+        its.judge(*key) if (its := presences.get(block)) is not None else "unknown"
+        for block, *key in keys.iter_rows()
+    ]
+    marked = keys.with_columns(on_code=pl.Series(words, dtype=pl.String))
+    joined = told.join(marked, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
+    return joined.drop("told_at", "told_draft")
