@@ -77,10 +77,7 @@ def read_timeline(
     """
     saved, saved_at = source.saved, source.read_saved_at()
     eras = read_eras(source, list_edited(results, saved, saved_at, since))
-    timeline = Timeline.make(results, saved, saved_at, eras, [*going])
-    again = timeline.definitions.later
-    renamed = source.find_renamed(again) if again else frozenset[str]()
-    return timeline.clear(renamed) if renamed else timeline
+    return Timeline.make(results, saved, saved_at, eras, [*going], source.find_renamed)
 
 
 def read_as_it_is_now(source: Source) -> SavedEvals:

@@ -20,7 +20,7 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
-from retab_analysis.evidence.definition import Definitions, judge_definitions
+from retab_analysis.evidence.definition import Definitions, FindRenamed, judge_definitions
 from retab_analysis.evidence.presence import (
     Presence,
     Ran,
@@ -241,25 +241,21 @@ class Timeline(Struct, frozen=True, eq=False):
         saved_at: Mapping[str, datetime | None] | None = None,
         eras: pl.DataFrame | None = None,
         going: Collection[str] = (),
+        find_renamed: FindRenamed | None = None,
     ) -> Timeline:
         """Read the timeline off results and saved evals.
 
         ``saved_at`` tells when each block was saved last; ``eras`` is an ERAS frame of the blocks
-        that :func:`list_edited` names; ``going`` are the runs that go on.
+        that :func:`list_edited` names; ``going`` are the runs that go on. ``find_renamed`` tells
+        which of some evals were only renamed since they ran.
         """
         histories = {} if eras is None else list_histories(eras, results)
         coded = mark_codes(results, histories)
         ran = _list_ran(coded, saved, "block_id")
         presences = _find_presences(coded, saved, ran, saved_at or {}, histories)
-        definitions = judge_definitions(coded, saved, going)
+        definitions = judge_definitions(coded, saved, going, find_renamed)
         judged = definitions.mark(_mark_presence(coded, presences))
         return Timeline(judged, presences, saved_at or {}, definitions, histories, ran)
-
-    def clear(self, renamed: Collection[str]) -> Timeline:
-        """The same, if the last save of some evals changed nothing but the name."""
-        definitions = self.definitions.clear(renamed)
-        marked = definitions.mark(self.results.drop("is_own", "defined"))
-        return replace(self, results=marked, definitions=definitions)
 
     def at(self, codes: Mapping[str, frozenset[str]]) -> Timeline:
         """The same, as if these codes of blocks were the present ones."""
