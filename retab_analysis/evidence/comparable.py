@@ -215,14 +215,10 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     evals = evals.select(
         pl.int_range(pl.len()).alias("eval"),
         *("eval_id", "block_id"),
-        block=pl.Series(_number(evals["block_id"])),
+        block=pl.col("block_id").rank("dense").cast(pl.Int64).fill_null(0),
     )
     of_evals = evals.rename({"block_id": "last_block_id"})
     return table.join(of_evals, on="eval_id", maintain_order="left"), evals
-
-
-def _number(texts: pl.Series) -> Ints:
-    return texts.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
 
 
 def _mark_comparable(table: pl.DataFrame) -> pl.DataFrame:

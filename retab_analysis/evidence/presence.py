@@ -144,17 +144,13 @@ def read_words(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[st
 
 
 def _find_word(row: Mapping[str, Any]) -> Literal["fresh", "stale", "silent"]:
-    status, reasons = row["freshness_status"], set(list_reasons(row))
+    status, reasons = row["freshness_status"], {*(row["freshness_reasons"] or "").split(", ")}
     if row["latest_run_status"] in _OPEN and row["latest_block_fingerprint"] is None:
         # It speaks of a run that is still to tell its code.
         status = "unknown" if status == "fresh" else status
-    if status == "fresh" or (status == "stale" and reasons and reasons <= NO_EDIT):
+    if status == "fresh" or (status == "stale" and reasons <= NO_EDIT):
         return "fresh"
     return "stale" if status == "stale" and NEVER_RAN not in reasons else "silent"
-
-
-def list_reasons(row: Mapping[str, Any]) -> list[str]:
-    return (row["freshness_reasons"] or "").split(", ") if row["freshness_reasons"] else []
 
 
 def _read_eval(

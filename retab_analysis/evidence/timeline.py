@@ -287,8 +287,8 @@ def list_edited(
     They have saved evals, and for all that is known they were edited since their oldest result, or
     since a moment.
     """
-    coded = mark_codes(results).group_by("block_id")
-    ran = coded.agg(MOMENT.min().alias("at"), codes=pl.col("code").drop_nulls().n_unique())
+    codes = pl.col(BLOCK_CODE).drop_nulls().n_unique()
+    ran = results.group_by("block_id").agg(MOMENT.min().alias("at"), codes=codes)
     known = {block: (at, codes) for block, at, codes in ran.iter_rows()}
     edited = []
     for block in saved["block_id"].drop_nulls().unique(maintain_order=True):
