@@ -114,6 +114,12 @@ class Histories:
     def shape(self) -> tuple[int, int]:
         return self.passes.shape[0], self.passes.shape[1]
 
+    def take(self, evals: Bools | slice, rows: Ints | slice) -> Histories:
+        """Some evals and some rows."""
+        names = ("passes", "fails", "edited", "codes", "jumps")
+        taken = {name: getattr(self, name)[evals][:, rows] for name in names}
+        return replace(self, block=self.block[evals], **taken)
+
     @property
     def passed(self) -> Bools:
         """Where an outcome passed, shape (n, T)."""
