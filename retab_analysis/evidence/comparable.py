@@ -32,7 +32,6 @@ from operator import attrgetter
 import numpy as np
 import polars as pl
 
-from retab_analysis.evidence.definition import DEFINITION
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
 from retab_analysis.evidence.timeline import OF_CODES, Coded, compare_codes, mark_codes
@@ -43,6 +42,7 @@ from retab_analysis.vocabulary import (
     NOT_PASSING,
     OUTAGE_EVALS,
     OUTAGE_HALF,
+    SAME_EVAL,
     known_state,
 )
 
@@ -53,7 +53,7 @@ EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 NEEDED = (
     *("eval_id", "eval_name", "state", "result_id", "workflow_id", *OF_CODES),
     *("run_scope", "run_created_at", "run_completed_at", "created_at", "completed_at"),
-    *(*DEFINITION[:-1], "expected_value"),
+    *SAME_EVAL,
 )
 """The columns of a RESULTS frame that a ledger needs."""
 
@@ -63,7 +63,7 @@ HORIZON = 24
 """How many whole runs before the candidate decide."""
 SAME_DAY = timedelta(days=1)
 OUTAGE_SHARE = 0.1
-_TIES = ("eval_id", "state", "code", *DEFINITION[:-1], "expected_value")
+_TIES = ("eval_id", "state", "code", *SAME_EVAL)
 _PLACED = pl.Schema({"block": pl.Int64, "run": pl.String, "is_now": pl.Boolean, "row": pl.Int64})
 _ROWS = pl.Schema(
     {"block": pl.Int64(), "row": pl.Int64(), "began": pl.String(), "moment": MOMENT_TYPE}
@@ -184,7 +184,7 @@ def collect(results: pl.DataFrame, horizon: datetime | None = None) -> Ledger:
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
             *("workflow_version_id", "block_id", "is_single", "is_whole", "outage"),
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
-            *("code", *DEFINITION),
+            *("code", *SAME_EVAL),
         ),
         evals=evals,
         rows=_list_rows(cells),
@@ -203,13 +203,13 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     several = pairs.filter(pl.len().over("eval_id") > 1)["expected_value"].unique()
     by_value = {text: write_by_value(text) for text in several}
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
-    table = results.filter(pl.col("eval_id").is_not_null()).select(
+    by_text = results.with_columns(pl.col("expected_value").replace(by_value))
+    table = by_text.filter(pl.col("eval_id").is_not_null()).select(
         *("at", "side", "moment", "state", "run_id", "run_scope", "run_completed_at"),
-        *("completed_at", "workflow_version_id", "eval_id", "block_id", *DEFINITION[:-1]),
+        *("completed_at", "workflow_version_id", "eval_id", "block_id", *SAME_EVAL),
         *("code", "draft", "is_own"),
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
-        expected=pl.col("expected_value").replace(by_value),
     )
     evals = table.group_by("eval_id").agg(pl.col("block_id").drop_nulls().last()).sort("eval_id")
     evals = evals.select(
@@ -229,9 +229,9 @@ def _mark_comparable(table: pl.DataFrame) -> pl.DataFrame:
     """
     decided, is_own = pl.col("state").is_in(DECIDED), pl.col("is_own")
     known = table.filter(decided).filter(is_own | ~is_own.any().over("eval"))
-    newest = known.group_by("eval").agg(pl.col(DEFINITION).drop_nulls().last())
+    newest = known.group_by("eval").agg(pl.col(SAME_EVAL).drop_nulls().last())
     told = table.join(newest, on="eval", how="left", suffix="_newest", maintain_order="left")
-    differs = pl.any_horizontal(pl.col(each) != pl.col(f"{each}_newest") for each in DEFINITION)
+    differs = pl.any_horizontal(pl.col(each) != pl.col(f"{each}_newest") for each in SAME_EVAL)
     return told.select(*table.columns, comparable=~(decided & differs).fill_null(False))
 
 

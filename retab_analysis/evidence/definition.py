@@ -16,10 +16,7 @@ import polars as pl
 from msgspec import Struct
 
 from retab_analysis.schema import asserts_the_same
-from retab_analysis.vocabulary import DECIDED, MOMENT
-
-DEFINITION = ("handle_inputs_fingerprint", "condition_kind", "threshold", "expected")
-"""The columns that have to agree; ``expected`` compares the expected value by value."""
+from retab_analysis.vocabulary import DECIDED, MOMENT, SAME_EVAL
 
 _BEGAN = pl.coalesce("started_at", MOMENT)
 _GRACE = timedelta(minutes=1)
@@ -166,7 +163,7 @@ def _mark_own(results: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
 
     A value that is unknown on one side is no difference.
     """
-    keys = ("eval_id", *DEFINITION[:-1], "expected_value")
+    keys = ("eval_id", *SAME_EVAL)
     now = saved.select("eval_id", "condition", inputs=_present_inputs(saved))
     both = results.select(keys).unique().join(now, on="eval_id", how="left")
     asked = both.select("condition", "condition_kind", "expected_value", "threshold").iter_rows()

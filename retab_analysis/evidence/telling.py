@@ -30,7 +30,7 @@ from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRAN
 _OUTCOME = (
     *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
     *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "threshold"),
-    "expected",
+    "expected_value",
 )
 _MEASURED = ("score", "margin", "duration_ms")
 SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") : -1]
