@@ -171,11 +171,12 @@ def find_tested(results: pl.DataFrame) -> frozenset[str]:
 def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
     """The evals in the scope of a run that was created after their and their block's last save.
 
-    A run whose results are not of a block's present code does not test that block.
+    A run does not test a block if the codes of its results are known and old.
     """
     saved, found = timeline.definitions.saved, dict[str, str]()
-    on_other = timeline.results.filter(on_code="is_not").select("block_id", "run_id")
-    others = {*on_other.unique().iter_rows()}
+    cells = timeline.results.drop_nulls("code").group_by("block_id", "run_id")
+    is_old = cells.agg((pl.col("on_code") == "is_not").all()).filter("on_code")
+    others = {*is_old.select("block_id", "run_id").iter_rows()}
     columns = ("eval_id", "block_id", "created_at", "updated_at")
     for run in runs.iter_slices(1):
         began, run_id = run["created_at"].item(), run["run_id"].item()
