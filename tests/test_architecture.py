@@ -83,7 +83,7 @@ FOR_NOW = {
     "export": 440,
     "sandbox": 3_373,  # what the SDK asks about evals
     "fetch": 2_959,  # histories kept once a save
-    "evidence": 4_667,  # readings by code, tries
+    "evidence": 4_567,  # readings by code, tries
     "analysis": 1_076,  # summaries by version
     "render": 1_680,  # the page of a verdict, the overview page
     "comparison": 4_910,  # situations, findings, tries, what a page shows
@@ -246,6 +246,21 @@ def test_nothing_but_the_timeline_decides_about_code() -> None:
         if room_of(path) != "sandbox" and any(name in path.read_text() for name in OF_FINGERPRINTS)
     }
     assert naming == NAME_FINGERPRINTS
+    compared = {
+        room_of(path)
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare) and not isinstance(node.ops[0], ast.Gt)
+        if any(map(is_code, (node.left, *node.comparators)))
+    }
+    assert compared == {"evidence"}
+
+
+def is_code(node: ast.expr) -> bool:
+    """Whether it is the code of a block, as an attribute or as a column."""
+    column = r"pl\.col\('((before|after)_)?code'\)"
+    is_attribute = isinstance(node, ast.Attribute) and node.attr in ("code", "codes")
+    return is_attribute or re.fullmatch(column, ast.unparse(node)) is not None
 
 
 def test_a_file_is_not_too_long() -> None:

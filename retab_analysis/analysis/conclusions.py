@@ -42,7 +42,7 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     placed = place_results(timeline.results, runs, saved)
     now, earlier = (placed.filter(place=place) for place in ("candidate", "earlier"))
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item())
-    known = judge_saved(now, timeline, find_expected(runs, saved, placed))
+    known = judge_saved(now, timeline, find_expected(runs.filter("is_terminal"), saved, placed))
     before = pl.concat([earlier, remembered], how="diagonal")
     told = tell(now, None, before, known, horizon=_find_horizon(runs))
     if evals is not None:
@@ -52,12 +52,11 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
 
 
 def _find_horizon(runs: pl.DataFrame) -> datetime | None:
-    """As a check does: by the whole runs that decided something before the newest that stands."""
-    whole = runs.filter(scope="workflow").sort("created_at", descending=True, nulls_last=True)
-    begun = whole.filter("stands")["created_at"].max()
-    if begun is None:
-        return None
-    earlier = whole.filter("decides", pl.col("created_at") < begun)["created_at"]
+    """As a check does: by the whole runs that decided something before the newest complete one."""
+    whole = runs.filter("decides", scope="workflow")
+    whole = whole.sort("created_at", descending=True, nulls_last=True)
+    begun = pl.coalesce(pl.col("created_at").filter("is_completed").max(), pl.max("created_at"))
+    earlier = whole.filter(pl.col("created_at") < begun)["created_at"]
     return earlier[HORIZON - 1] if earlier.len() >= HORIZON else None
 
 

@@ -77,10 +77,7 @@ def read_timeline(
     """
     saved, saved_at = source.saved, source.read_saved_at()
     eras = read_eras(source, list_edited(results, saved, saved_at, since))
-    timeline = Timeline.make(results, saved, saved_at, eras, [*going])
-    again = timeline.definitions.later
-    renamed = source.find_renamed(again) if again else frozenset[str]()
-    return timeline.clear(renamed) if renamed else timeline
+    return Timeline.make(results, saved, saved_at, eras, [*going], source.find_renamed)
 
 
 def read_as_it_is_now(source: Source) -> SavedEvals:
@@ -114,11 +111,10 @@ def make_sides(
 
 def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now: bool) -> Sides:
     saved, is_baseline = source.saved, _is_baseline(plan)
-    facts, judged = _describe_runs(plan.read), timeline.results.filter(~is_baseline)
+    facts, going = _describe_runs(plan.read), _list_going(plan, source)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     # Results of a run that goes on judge nothing, unless you asked for that run.
-    going = _list_going(plan, source)
-    judged = judged.filter(~pl.col("run_id").is_in(going["run_id"].implode()).fill_null(False))
+    judged = timeline.results.filter(~is_baseline).join(going, on="run_id", how="anti")
     placed = place_results(judged, facts, saved, named)
     now, earlier, tried = (
         placed.filter(place=each).drop("place") for each in ("candidate", "earlier", "tried")
@@ -126,7 +122,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
-    expected = _find_expected(plan, saved, placed)
+    expected = _find_expected(plan, source, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
     pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
     # A run that was cut short after the checked one is only further evidence, and need not add up.
@@ -194,13 +190,14 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _find_expected(plan: ReadingPlan, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
+def _find_expected(plan: ReadingPlan, source: Source, placed: pl.DataFrame) -> frozenset[str]:
     """The evals that ought to have a result; if runs were asked for, those in their scope."""
     if plan.follow:
-        return find_expected(plan.read, saved, placed)
-    valid = (pl.col("validation_status") == "valid").fill_null(True)
+        ended = plan.read.join(_list_going(plan, source), on="run_id", how="anti")
+        return find_expected(ended, source.saved, placed)
+    fits = (pl.col("validation_status") == "valid").fill_null(True)
     there = (pl.col("created_at") <= plan.candidate.runs["created_at"].min()).fill_null(True)
-    return frozenset(saved.filter(valid, there, is_in_scope(plan.candidate.runs))["eval_id"])
+    return frozenset(source.saved.filter(fits, there, is_in_scope(plan.candidate.runs))["eval_id"])
 
 
 def _list_newer(plan: ReadingPlan, timeline: Timeline, source: Source) -> tuple[NewerRun, ...]:

@@ -110,8 +110,7 @@ class Compared:
     @property
     def spans(self) -> pl.DataFrame:
         """The moments between which edits broke evals, see :func:`find_spans`."""
-        sides = self.sides
-        return find_spans(self.stories, sides.candidate, sides.history, sides.baseline)
+        return find_spans(self.stories)
 
     @functools.cached_property
     def test(self) -> SuiteTest:

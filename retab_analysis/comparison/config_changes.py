@@ -26,17 +26,15 @@ from retab_analysis.markup import one_line
 from retab_analysis.render.document import Change, write_line
 from retab_analysis.render.marks import mark_texts, shorten_field
 from retab_analysis.schema import CONFIG_CHANGES
-from retab_analysis.vocabulary import BROKEN, DRAFT, MOMENT
+from retab_analysis.vocabulary import BROKEN, DRAFT
 
-_OF_ROWS = ("eval_id", "run_id", "state", "code")
-_BROKEN = pl.Schema(
+_SPAN = pl.Schema(
     {
-        **dict.fromkeys(("eval_id", "block_id"), pl.String()),
-        "since_at": pl.Datetime("us", "UTC"),
-        "since_run_id": pl.String(),
+        "block_id": pl.String(),
+        **dict.fromkeys(("before_at", "after_at"), pl.Datetime("us", "UTC")),
+        **dict.fromkeys(("before_code", "after_code"), pl.String()),
     }
 )
-_SPAN = ("block_id", "before_at", "after_at", "before_code", "after_code")
 FORGOTTEN = "the API does not keep earlier drafts"
 NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at that time"
 
@@ -148,41 +146,18 @@ def mark_changes(changes: pl.DataFrame, *, values: bool = True) -> tuple[Change,
     )
 
 
-def find_spans(
-    stories: Iterable[Story], candidate: pl.DataFrame, *earlier: pl.DataFrame | None
-) -> pl.DataFrame:
+def find_spans(stories: Iterable[Story]) -> pl.DataFrame:
     """The moments and codes between which edits broke evals, most broken evals first.
 
     One row each: ``block_id, before_at, after_at, before_code, after_code``, from the last pass on
     other code to the first failure of some evals. ``evals`` is their number.
     """
-    broken = pl.DataFrame(map(_tell, filter(_is_broken, stories)), schema=_BROKEN, orient="row")
-    frames = (each for each in (*earlier, candidate) if each is not None)
-    rows = pl.concat([each.select(*_OF_ROWS, moment=MOMENT) for each in frames])
-    began = rows.select("eval_id", since_run_id="run_id", after_code="code")
-    first = candidate.group_by("eval_id").agg(first_at=MOMENT.min())
-    spans = (
-        broken.join(began.unique(), on=("eval_id", "since_run_id"), how="left")
-        .join(first, on="eval_id", how="left")
-        .with_columns(after_at=pl.coalesce("since_at", "first_at"))
-        .join(rows.filter(state="passed"), on="eval_id")
-        .filter(
-            pl.col("moment") < pl.col("after_at"),
-            (pl.col("code") != pl.col("after_code")).fill_null(True),
-        )
-        .sort("moment")
-        .unique("eval_id", keep="last", maintain_order=True)
-    )
-    named = spans.rename({"moment": "before_at", "code": "before_code"})
-    found = named.group_by(_SPAN).agg(evals=pl.len())
+    broken = [(each.block_id, each.edit) for each in stories if _is_broken(each)]
+    rows = [(block, *edit) for block, edit in broken if edit is not None]
+    found = pl.DataFrame(rows, _SPAN, orient="row").group_by(*_SPAN).agg(evals=pl.len())
     return found.sort("evals", *_SPAN, descending=[True, *[False] * len(_SPAN)])
 
 
 def _is_broken(story: Story) -> bool:
     got_worse = story.transition in (*BROKEN, "newly_errored", "suspect")
     return got_worse and story.cause == "edit" and story.block_id is not None
-
-
-def _tell(story: Story) -> tuple[object, ...]:
-    run_id = story.reading.since_run_id if story.is_said_worse else None
-    return story.id, story.block_id, story.since_at, run_id

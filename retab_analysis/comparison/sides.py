@@ -142,7 +142,7 @@ class Sides:
 def check_results(frame: object, name: str) -> pl.LazyFrame:
     """The columns of a RESULTS frame that a comparison reads."""
     there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(READ)
-    marked = [each for each in CODES if each in there]
+    marked = [each for each in (*CODES, "is_own") if each in there]
     absent = [each for each in _OPTIONAL if each not in there]
     needed = [each for each in READ if each in RESULTS.schema and each not in absent]
     known = checked(frame, RESULTS, needed, name)

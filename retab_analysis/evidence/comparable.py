@@ -32,7 +32,6 @@ from operator import attrgetter
 import numpy as np
 import polars as pl
 
-from retab_analysis.evidence.definition import DEFINITION, mark_own
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
 from retab_analysis.evidence.timeline import OF_CODES, Coded, compare_codes, mark_codes
@@ -43,6 +42,7 @@ from retab_analysis.vocabulary import (
     NOT_PASSING,
     OUTAGE_EVALS,
     OUTAGE_HALF,
+    SAME_EVAL,
     known_state,
 )
 
@@ -53,7 +53,7 @@ EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 NEEDED = (
     *("eval_id", "eval_name", "state", "result_id", "workflow_id", *OF_CODES),
     *("run_scope", "run_created_at", "run_completed_at", "created_at", "completed_at"),
-    *(*DEFINITION[:-1], "expected_value"),
+    *SAME_EVAL,
 )
 """The columns of a RESULTS frame that a ledger needs."""
 
@@ -63,7 +63,7 @@ HORIZON = 24
 """How many whole runs before the candidate decide."""
 SAME_DAY = timedelta(days=1)
 OUTAGE_SHARE = 0.1
-_TIES = ("eval_id", "state", "code", *DEFINITION[:-1], "expected_value")
+_TIES = ("eval_id", "state", "code", *SAME_EVAL)
 _PLACED = pl.Schema({"block": pl.Int64, "run": pl.String, "is_now": pl.Boolean, "row": pl.Int64})
 _ROWS = pl.Schema(
     {"block": pl.Int64(), "row": pl.Int64(), "began": pl.String(), "moment": MOMENT_TYPE}
@@ -99,9 +99,8 @@ class Ledger:
 
     ``results`` are in the order of time: ``at`` is the place of each in the frame of
     :func:`combine_sides`, ``eval`` an index into ``evals``, ``row`` null if it judges nothing.
-    ``evals`` are in the order of the arrays. ``errors_since`` is the beginning of the newest rows
-    of an eval that are all errors, null for fewer than two. Each of ``rows`` of a block ``began``
-    with a run, and takes runs of single evals ``until`` a moment.
+    ``evals`` are in the order of the arrays. Each of ``rows`` of a block ``began`` with a run, and
+    takes runs of single evals ``until`` a moment.
     """
 
     results: pl.DataFrame
@@ -126,7 +125,8 @@ def combine_sides(
 
     It adds ``side``, ``moment`` and a ``state`` that is one of ours. Earlier results come first,
     then the candidate's, each in the order of time, numbered by ``at``. The baseline is earlier
-    whatever its dates, and the order of the frames does not matter.
+    whatever its dates, and the order of the frames does not matter. A timeline tells which results
+    have their eval's present definition (``is_own``); without one all may have it.
     """
     sides = ((history, EARLIER), (baseline, BASELINE), (candidate, CANDIDATE))
     frames = [
@@ -136,7 +136,8 @@ def combine_sides(
     ]
     together = pl.concat(frames, how="diagonal")
     coded = together if "code" in together.columns else mark_codes(together)
-    combined = coded.with_columns(moment=MOMENT, state=known_state())
+    own = pl.col("is_own").fill_null(False) if "is_own" in coded.columns else pl.lit(True)
+    combined = coded.with_columns(moment=MOMENT, state=known_state(), is_own=own)
     # The order of results with one moment is not known. Ids, or all judged columns, order them, so
     # the order of the frames has no effect.
     ties = _TIES if combined["result_id"].has_nulls() else ()
@@ -153,18 +154,14 @@ def _each_once(results: pl.DataFrame) -> pl.DataFrame:
     return results.filter(~again)
 
 
-def collect(
-    results: pl.DataFrame,
-    horizon: datetime | None = None,
-    saved: pl.DataFrame | None = None,
-) -> Ledger:
+def collect(results: pl.DataFrame, horizon: datetime | None = None) -> Ledger:
     """Make a ledger of the frame of :func:`combine_sides`.
 
-    ``horizon`` is the beginning of the oldest run whose rows decide; None means the 30th newest
-    whole run before the candidate. ``saved`` is an EVALS frame, with each eval's present assertion.
+    ``horizon`` is the beginning of the oldest run whose rows decide; None means the 24th newest
+    whole run before the candidate.
     """
     table, evals = _arrange(results)
-    table = _describe_runs(_mark_comparable(table, saved))
+    table = _describe_runs(_mark_comparable(table))
     cells = _list_cells(table)
     candidate = _place_rows(cells)
     places = [(cell.block, cell.run, cell.is_now, cell.row) for cell in cells]
@@ -187,9 +184,9 @@ def collect(
             *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
             *("workflow_version_id", "block_id", "is_single", "is_whole", "outage"),
             pl.when(pl.col("row") >= 0).then("row").alias("row"),
-            *("code", *DEFINITION),
+            *("code", *SAME_EVAL),
         ),
-        evals=evals.join(_find_errors(table), on="eval", how="left", maintain_order="left"),
+        evals=evals,
         rows=_list_rows(cells),
         histories=Histories(passes, fails, block, edited, codes, candidate, jumps),
         is_inside=_find_inside(table, cells, block, shape, horizon),
@@ -206,42 +203,35 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     several = pairs.filter(pl.len().over("eval_id") > 1)["expected_value"].unique()
     by_value = {text: write_by_value(text) for text in several}
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
-    table = results.filter(pl.col("eval_id").is_not_null()).select(
+    by_text = results.with_columns(pl.col("expected_value").replace(by_value))
+    table = by_text.filter(pl.col("eval_id").is_not_null()).select(
         *("at", "side", "moment", "state", "run_id", "run_scope", "run_completed_at"),
-        *("completed_at", "workflow_version_id", "eval_id", "block_id", *DEFINITION[:-1]),
-        *("code", "draft"),
+        *("completed_at", "workflow_version_id", "eval_id", "block_id", *SAME_EVAL),
+        *("code", "draft", "is_own"),
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
-        expected=pl.col("expected_value").replace(by_value),
     )
     evals = table.group_by("eval_id").agg(pl.col("block_id").drop_nulls().last()).sort("eval_id")
     evals = evals.select(
         pl.int_range(pl.len()).alias("eval"),
         *("eval_id", "block_id"),
-        block=pl.Series(_number(evals["block_id"])),
+        block=pl.col("block_id").rank("dense").cast(pl.Int64).fill_null(0),
     )
     of_evals = evals.rename({"block_id": "last_block_id"})
     return table.join(of_evals, on="eval_id", maintain_order="left"), evals
 
 
-def _number(texts: pl.Series) -> Ints:
-    return texts.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
-
-
-def _mark_comparable(table: pl.DataFrame, saved: pl.DataFrame | None) -> pl.DataFrame:
+def _mark_comparable(table: pl.DataFrame) -> pl.DataFrame:
     """Add ``comparable``: whether a result may be of the present definition.
 
     This is the definition of the newest decided result with the saved eval's assertion, else of the
     newest. An undecided result has no definition.
     """
-    decided = pl.col("state").is_in(DECIDED)
-    known = table.filter(decided)
-    if saved is not None:
-        own = known.join(mark_own(known, saved, "expected"), on="at", how="left")
-        known = own.filter(pl.col("is_own") | ~pl.col("is_own").any().over("eval"))
-    newest = known.group_by("eval").agg(pl.col(DEFINITION).drop_nulls().last())
+    decided, is_own = pl.col("state").is_in(DECIDED), pl.col("is_own")
+    known = table.filter(decided).filter(is_own | ~is_own.any().over("eval"))
+    newest = known.group_by("eval").agg(pl.col(SAME_EVAL).drop_nulls().last())
     told = table.join(newest, on="eval", how="left", suffix="_newest", maintain_order="left")
-    differs = pl.any_horizontal(pl.col(each) != pl.col(f"{each}_newest") for each in DEFINITION)
+    differs = pl.any_horizontal(pl.col(each) != pl.col(f"{each}_newest") for each in SAME_EVAL)
     return told.select(*table.columns, comparable=~(decided & differs).fill_null(False))
 
 
@@ -373,9 +363,9 @@ def _list_rows(cells: list[_Cell]) -> pl.DataFrame:
 
 def _is_same_day(first: _Cell, cell: _Cell) -> bool:
     """Whether a block was run again on the same code within a day, as far as is known."""
-    if first.moment is not None and cell.moment is not None:
-        return cell.moment - first.moment < SAME_DAY and has_same_code(first, cell)
-    return has_same_code(first, cell)
+    is_known = first.moment is not None and cell.moment is not None
+    is_later = is_known and cell.moment - first.moment >= SAME_DAY  # type: ignore[operator]
+    return not is_later and has_same_code(first, cell)
 
 
 def _count(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
@@ -430,35 +420,6 @@ def _list_edits(cells: Sequence[_Cell]) -> list[tuple[int, int, str | None]]:
         found.append((row, flag, codes[0] if len(codes) == 1 else None))
         known, since, draft = codes or known, len(found) if codes else since, own or draft
     return found
-
-
-def _find_errors(table: pl.DataFrame) -> pl.DataFrame:
-    """``eval, errors_since``: since when an eval ends in an error in each row, on the same code.
-
-    It has only evals whose newest two rows or more have errors and no outcome; outages are no rows.
-    """
-    is_error = (pl.col("state") == "error") & ~pl.col("outage")
-    ended = table.filter(
-        "comparable",
-        pl.col("row") >= 0,
-        is_error | pl.col("state").is_in(DECIDED),
-        pl.col("eval").is_in(table.filter(is_error)["eval"].unique().implode()),
-    )
-    names = ("code", "draft")
-    known = (pl.col(name).drop_nulls().first() for name in names)
-    rows = ended.group_by("eval", "row").agg(pl.col("moment").min(), *known, errs=is_error.all())
-    # As in :func:`has_same_code`, against the newest.
-    same = (pl.col(name) == pl.col(name).last().over("eval") for name in names)
-    goes_on = pl.col("errs") & pl.coalesce(*same, pl.lit(True))
-    ordered = rows.sort("row").with_columns(goes_on=goes_on)
-    last = pl.col("row").filter(~pl.col("goes_on")).max().over("eval").fill_null(-1)
-    return (
-        ordered.filter(pl.col("row") > last)
-        .group_by("eval")
-        .agg(pl.col("moment").first().alias("errors_since"), pl.len())
-        .filter(pl.col("len") > 1)
-        .drop("len")
-    )
 
 
 def _find_inside(

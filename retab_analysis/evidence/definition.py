@@ -9,21 +9,18 @@ same of nearly all evals is none. Results of runs that go on do not count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
 from msgspec import Struct
-from msgspec.structs import replace
 
 from retab_analysis.schema import asserts_the_same
-from retab_analysis.vocabulary import DECIDED, MOMENT
-
-DEFINITION = ("handle_inputs_fingerprint", "condition_kind", "threshold", "expected")
-"""The columns that have to agree; ``expected`` compares the expected value by value."""
+from retab_analysis.vocabulary import DECIDED, MOMENT, SAME_EVAL
 
 _BEGAN = pl.coalesce("started_at", MOMENT)
 _GRACE = timedelta(minutes=1)
+FindRenamed = Callable[[Mapping[str, datetime]], frozenset[str]]
 _ALL, _LEAST = 0.9, 4
 """A sign that says the same of this share of evals, and of so many or more, is none."""
 
@@ -31,52 +28,26 @@ _ALL, _LEAST = 0.9, 4
 class Definitions(Struct, frozen=True, eq=False):
     """What is known of the definitions of saved evals.
 
-    ``later`` has the evals whose last save may be an edit, and when their newest result before it
-    began; ``unrun`` those of them that have no result since. ``saved_again`` are those of which the
-    save is a sign.
+    ``saved_again`` are the evals whose last save may be an edit: they ran before it.
     ``reidentified`` has those whose assertion has another id in their newest result,
     ``with_other_inputs`` those whose inputs the API calls changed, without telling the new ones.
     ``hidden_since`` is the time of a save of nearly all evals, after which edits cannot be seen.
     """
 
     saved: pl.DataFrame
-    later: Mapping[str, datetime] = {}
-    unrun: frozenset[str] = frozenset()
     saved_again: Collection[str] = ()
     reidentified: Collection[str] = ()
     with_other_inputs: Collection[str] = ()
     hidden_since: datetime | None = None
-    n_ran: int = 0
-
-    def clear(self, renamed: Collection[str]) -> Definitions:
-        """The same, if the last save of some evals changed nothing but the name."""
-        later = {each: began for each, began in self.later.items() if each not in renamed}
-        return replace(self, later=later, unrun=self.unrun.difference(renamed))._weigh()
-
-    def _weigh(self) -> Definitions:
-        """Decide whether the later saves are a sign."""
-        at = dict(self.saved.select("eval_id", "updated_at").iter_rows())
-        hides = _says_nothing(self.unrun, self.n_ran)
-        return replace(
-            self,
-            saved_again=self.later.keys() - (self.unrun if hides else ()),
-            hidden_since=max(at[each] for each in self.unrun) if hides else None,
-        )
 
     def mark(self, results: pl.DataFrame) -> pl.DataFrame:
         """Add ``defined``: a word, whether a result is of its eval's present definition.
 
         And ``is_own``: whether it is for all that the result itself carries.
         """
-        placed = results.with_columns(at=pl.int_range(pl.len()))
-        told = mark_own(placed, self.saved, "expected_value")
         others = {*self.reidentified, *self.with_other_inputs}
         is_other = pl.col("eval_id").is_in([*others]).fill_null(False)
-        own = (
-            placed.join(told, on="at", how="left", maintain_order="left")
-            .drop("at")
-            .with_columns(pl.col("is_own") & ~is_other)
-        )
+        own = _mark_own(results, self.saved).with_columns(pl.col("is_own") & ~is_other)
         saves = dict(self.saved.select("eval_id", "updated_at").iter_rows())
         again = {each: saves[each] for each in self.saved_again}
         dtype = self.saved.schema["updated_at"]
@@ -94,11 +65,15 @@ class Definitions(Struct, frozen=True, eq=False):
 
 
 def judge_definitions(
-    results: pl.DataFrame, saved: pl.DataFrame, going: Collection[str] = ()
+    results: pl.DataFrame,
+    saved: pl.DataFrame,
+    going: Collection[str] = (),
+    find_renamed: FindRenamed | None = None,
 ) -> Definitions:
     """Find the evals that were edited in parts that no result carries.
 
-    ``going`` are the runs that go on.
+    ``going`` are the runs that go on. ``find_renamed`` is asked about evals that were saved after a
+    result, with the time when this began.
     """
     inputs = saved.filter(pl.col("freshness_reasons").str.contains("inputs_changed", literal=True))
     unknown = inputs.filter(_present_inputs(saved).eq_missing(pl.col("latest_inputs_fingerprint")))[
@@ -115,14 +90,17 @@ def judge_definitions(
     unrun = later.filter(pl.col("began") < saved_at)
     if _says_nothing(unrun["eval_id"], newest.height) and _ends_with_run(unrun, results):
         later, unrun = later.clear(), unrun.clear()
+    began = dict(later.select("eval_id", "began_before").iter_rows())
+    renamed = find_renamed(began) if began and find_renamed else frozenset[str]()
+    since = unrun.filter(~pl.col("eval_id").is_in([*renamed]))
+    is_hidden = _says_nothing(since["eval_id"], newest.height)
     return Definitions(
         saved,
-        dict(later.select("eval_id", "began_before").iter_rows()),
-        frozenset(unrun["eval_id"]),
-        reidentified=frozenset(differing["eval_id"]),
-        with_other_inputs=unknown,
-        n_ran=newest.height,
-    )._weigh()
+        began.keys() - renamed - ({*since["eval_id"]} if is_hidden else set()),
+        frozenset(differing["eval_id"]),
+        unknown,
+        since["updated_at"].max() if is_hidden else None,  # type: ignore[arg-type]
+    )
 
 
 def _says_nothing(told: Collection[str] | pl.Series, number: int) -> bool:
@@ -145,7 +123,8 @@ def _find_newest(
     """The saved evals that ran: their newest result, and the newest before their last save."""
     ended = results.filter(pl.col("state").is_in((*DECIDED, "error"))).select(
         "eval_id",
-        ended="completed_at",
+        # An error may not tell when it ended.
+        ended=pl.coalesce("completed_at", "run_completed_at"),
         told_id="assertion_id",
         began=_BEGAN,
         goes_on=pl.col("run_id").is_in([*going]).fill_null(False),
@@ -179,21 +158,16 @@ def _present_inputs(saved: pl.DataFrame) -> pl.Expr:
     return pl.coalesce("present_inputs", newest) if "present_inputs" in saved.columns else newest
 
 
-def mark_own(results: pl.DataFrame, saved: pl.DataFrame, expected: str) -> pl.DataFrame:
-    """``at, is_own``: whether a result has the inputs and the condition that its eval has now.
+def _mark_own(results: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
+    """Add ``is_own``: whether a result has the inputs and the condition that its eval has now.
 
-    A value that is unknown on one side is no difference; ``expected`` names the value's column.
+    A value that is unknown on one side is no difference.
     """
-    keys = ("eval_id", *DEFINITION[:-1], expected)
+    keys = ("eval_id", *SAME_EVAL)
     now = saved.select("eval_id", "condition", inputs=_present_inputs(saved))
     both = results.select(keys).unique().join(now, on="eval_id", how="left")
-    asked = both.select("condition", "condition_kind", expected, "threshold").iter_rows()
-    same = [None if None in row[:2] else asserts_the_same(*row) for row in asked]
+    asked = both.select("condition", "condition_kind", "expected_value", "threshold").iter_rows()
+    same = [None in row[:2] or asserts_the_same(*row) for row in asked]
     given = (pl.col("handle_inputs_fingerprint") == pl.col("inputs")).fill_null(True)
-    told = both.with_columns(is_own=pl.Series(same, dtype=pl.Boolean).fill_null(True)).with_columns(
-        pl.col("is_own") & given
-    )
-    joined = results.join(
-        told.select(*keys, "is_own"), on=keys, how="left", nulls_equal=True, maintain_order="left"
-    )
-    return joined.select("at", "is_own")
+    told = both.select(*keys, is_own=pl.Series(same, dtype=pl.Boolean) & given)
+    return results.join(told, on=keys, how="left", nulls_equal=True, maintain_order="left")

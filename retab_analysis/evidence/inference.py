@@ -17,10 +17,10 @@ c_h. The posterior of (h, u, d) over a small grid is the prior times the product
 block's evals. An eval must not support itself, so for its own step that product leaves it out. This
 is a *cavity*, as in expectation propagation (Opper and Winther 2000, Minka 2001). Because of the
 linearity its step needs only P(h) and the means of u and d for each h. The messages depend on the
-steps and the steps on the messages, so sweeps are repeated. Meanwhile EM fits the prior of the
-first rate (Dempster, Laird and Rubin 1977): π ← (20·prior + Σ posteriors) / (20 + n).
+steps and the steps on the messages; one sweep is enough. Before it EM fits the prior of the first
+rate (Dempster, Laird and Rubin 1977): π ← (20·prior + Σ posteriors) / (20 + n).
 
-**The candidate is kept out of its own support.** The sweeps and EM see only rows before the
+**The candidate is kept out of its own support.** The sweep and EM see only rows before the
 candidate. Then one more round finds each eval's steps from the others' messages. These now contain
 the outcomes on the candidate's side, but no step that was inferred from them. So nothing that an
 eval does there comes back to it by way of the others, and one more failure does not make a break
@@ -78,8 +78,6 @@ from retab_analysis.evidence.rates import (
     find_age,
 )
 
-SWEEPS = 1  # more change nothing noticeable
-
 _STATES = RATES.size
 _SMALL = 1e-60  # the least weight of a rate in a message: no later outcome may be impossible
 _SMALLEST = 1e-100  # the least likelihood, against the likeliest; dividing by it is safe
@@ -115,6 +113,12 @@ class Histories:
     @property
     def shape(self) -> tuple[int, int]:
         return self.passes.shape[0], self.passes.shape[1]
+
+    def take(self, evals: Bools | slice, rows: Ints | slice) -> Histories:
+        """Some evals and some rows."""
+        names = ("passes", "fails", "edited", "codes", "jumps")
+        taken = {name: getattr(self, name)[evals][:, rows] for name in names}
+        return replace(self, block=self.block[evals], **taken)
 
     @property
     def passed(self) -> Bools:
@@ -180,14 +184,14 @@ class Posterior:
         return by_rate
 
 
-def infer(histories: Histories, *, sweeps: int = SWEEPS, first: Floats | None = None) -> Posterior:
+def infer(histories: Histories, first: Floats | None = None) -> Posterior:
     """Solve the model; ``first`` is the prior of an eval's first rate, if it was fitted before."""
     n, n_rows = histories.shape
     if not n or not n_rows:
         up, down = np.zeros((n_rows, _STATES - BROKEN, n)), np.zeros((n_rows, n))
         return Posterior(up, down, np.repeat(FIRST[:, None], n, axis=1), FIRST, np.zeros(n))
     evals, place = _Evals.of(histories)
-    first, learnt = _learn_history(evals, sweeps, first)
+    first, learnt = _learn_history(evals, first)
     beliefs = _Beliefs.before(evals)
     _sweep(evals, first, learnt, _pass_backward(evals, learnt, n_rows), beliefs)
     found = _trace_last_jump(evals, first, beliefs)
@@ -281,20 +285,19 @@ class _Beliefs:
         return cls(hour, up, down)
 
 
-def _learn_history(evals: _Evals, sweeps: int, given: Floats | None) -> tuple[Floats, _Beliefs]:
+def _learn_history(evals: _Evals, given: Floats | None) -> tuple[Floats, _Beliefs]:
     """Fit the prior of the first rate, and the beliefs about earlier rows, to the history."""
     first, beliefs = FIRST if given is None else given, _Beliefs.before(evals)
     seen = evals.outcome > 0
     few = seen[: evals.candidate].sum(axis=0).max() < FEW_ROWS
     rows = len(seen) if few else evals.candidate
-    for _ in range(sweeps):
-        later = _pass_backward(evals, beliefs, rows)
-        learns = seen[:rows].any(axis=0)
-        if given is None:
-            first = _fit_first(first, later[0][:, learns], evals.count[learns])
-        if few:
-            later = _pass_backward(evals, beliefs, evals.candidate)
-        _sweep(evals, first, beliefs, later, beliefs)
+    later = _pass_backward(evals, beliefs, rows)
+    learns = seen[:rows].any(axis=0)
+    if given is None:
+        first = _fit_first(first, later[0][:, learns], evals.count[learns])
+    if few:
+        later = _pass_backward(evals, beliefs, evals.candidate)
+    _sweep(evals, first, beliefs, later, beliefs)
     return first, beliefs
 
 

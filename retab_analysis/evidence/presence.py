@@ -44,35 +44,33 @@ _TICK = timedelta(microseconds=1)
 
 
 class Ran(Struct, frozen=True, gc=False):
-    """A result, as far as it tells its code. Its run was created before it began."""
+    """A code in a run, from its first result on. The run was created before that began.
 
-    eval_id: str | None
+    ``code`` is empty if it is not known. If only a saved eval remembers it, it has no run.
+    ``draft`` is None where ``version``, the id of the run, does not tell one code from another.
+    """
+
     run_id: str | None
-    code: str | None
+    code: str
     created: datetime
     began: datetime
     draft: str | None = None
+    version: str | None = None
 
 
 class SavedWord(Struct, frozen=True, gc=False):
     """The API's word about one saved eval.
 
-    ``now`` and ``old`` are codes of its block. ``vouched`` are those of ``now`` whose validity is
-    that of an older remembered run.
+    ``now`` and ``old`` are codes of its block.
     """
 
     eval_id: str
     word: Literal["fresh", "stale", "silent"]
     now: frozenset[str] = frozenset()
     old: frozenset[str] = frozenset()
-    vouched: frozenset[str] = frozenset()
     ended: datetime | None = None  # when its newest run ended
     began: datetime | None = None  # when its newest run was created, as far as is known
     draft: str | None = None  # of its newest result, if that has no code
-
-    @property
-    def vetoed(self) -> frozenset[str]:
-        return self.old - self.vouched
 
 
 class Presence(Struct, frozen=True, gc=False):
@@ -102,7 +100,7 @@ class Presence(Struct, frozen=True, gc=False):
         its = self.own.get(eval_id or "", self)
         if code is None:
             return its._judge_by_time(told, created, draft)
-        if code not in its.codes or (told is not None and code in told.vetoed):
+        if code not in its.codes or (told is not None and code in told.old):
             return "is_not"
         return "unknown" if its.sign == "newest" else "is_now"
 
@@ -146,17 +144,13 @@ def read_words(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[st
 
 
 def _find_word(row: Mapping[str, Any]) -> Literal["fresh", "stale", "silent"]:
-    status, reasons = row["freshness_status"], set(list_reasons(row))
+    status, reasons = row["freshness_status"], {*(row["freshness_reasons"] or "").split(", ")}
     if row["latest_run_status"] in _OPEN and row["latest_block_fingerprint"] is None:
         # It speaks of a run that is still to tell its code.
         status = "unknown" if status == "fresh" else status
-    if status == "fresh" or (status == "stale" and reasons and reasons <= NO_EDIT):
+    if status == "fresh" or (status == "stale" and reasons <= NO_EDIT):
         return "fresh"
     return "stale" if status == "stale" and NEVER_RAN not in reasons else "silent"
-
-
-def list_reasons(row: Mapping[str, Any]) -> list[str]:
-    return (row["freshness_reasons"] or "").split(", ") if row["freshness_reasons"] else []
 
 
 def _read_eval(
@@ -168,7 +162,7 @@ def _read_eval(
 ) -> SavedWord:
     word, present = _find_word(row), row.get("present_validity")
     newest = row["latest_block_fingerprint"]
-    by_time = ran[-1].code if ran else None
+    by_time = ran[-1].code if ran else ""
     now, old, vouched = set[str](), set[str](), set[str]()
     for name in ("latest", "last_passed", "last_failed"):
         code, validity = row[f"{name}_block_fingerprint"], row.get(f"{name}_validity")
@@ -183,20 +177,19 @@ def _read_eval(
         elif word == "stale" or (is_difference_sure and row["freshness_status"] != "stale"):
             old.add(code)
     if word == "fresh":
-        now |= {newest or by_time} - {None}  # type: ignore[arg-type]
+        now |= {newest or by_time} - {""}
     elif word == "stale":
-        lent = by_time if _is_of_summary(ran, row) else None
-        old |= {newest or lent} - {None}  # type: ignore[arg-type]
+        lent = by_time if _is_of_summary(ran, row) else ""
+        old |= {newest or lent} - {""}
     began = ran[-1].created if ran else find_began(row)
     return SavedWord(
         row["eval_id"],
         word,
         frozenset(now),
-        frozenset(old),
-        frozenset(vouched),
+        frozenset(old - vouched),
         row["latest_run_completed_at"],
         began,
-        ran[-1].draft if ran and (newest or by_time) is None else None,
+        ran[-1].draft if ran and not (newest or by_time) else None,
     )
 
 
@@ -219,37 +212,33 @@ def find_presence(
     ran: Sequence[Ran],
     saved_at: datetime | None = None,
     era_codes: Collection[str] | None = None,
+    of_evals: Mapping[str, Sequence[Ran]] = {},
 ) -> Presence:
     """The present codes of a block.
 
-    ``ran`` are its results in the order of time. ``saved_at`` is when it was saved last.
-    ``era_codes`` are the codes of the draft's era, None if they are not known.
+    ``ran`` are its codes in the order of time, ``of_evals`` those of each eval, in a block whose
+    evals have different codes in one run. ``saved_at`` is when it was saved last. ``era_codes`` are
+    the codes of the draft's era, None if they are not known.
     """
     found = _find_one(told, ran, saved_at, era_codes)
     if found.sign != "fresh" and saved_at is not None:
         found = replace(found, older=_list_older_drafts(ran, saved_at))
-    if not _is_mixed(ran, saved_at):
+    if not of_evals:
         return found
-    evals = {each.eval_id: [each] for each in told}
-    names = dict.fromkeys((*evals, *(each.eval_id for each in ran)))
+    words = {each.eval_id: [each] for each in told}
     own = {
-        name: _find_one(
-            evals.get(name, ()),
-            [each for each in ran if each.eval_id == name],
-            saved_at,
-            era_codes,
-        )
-        for name in names
-        if name is not None
+        name: _find_one(words.get(name, ()), of_evals.get(name, ()), saved_at, era_codes)
+        for name in {**words, **of_evals}
     }
     return replace(found, own=own)
 
 
-def _is_mixed(ran: Sequence[Ran], saved_at: datetime | None) -> bool:
+def is_mixed(ran: Sequence[Ran], saved_at: datetime | None) -> bool:
+    """Whether a block has several codes in one run since its last save."""
     codes: dict[str, set[str]] = {}
     for each in ran:
         is_since = saved_at is None or each.began > saved_at
-        if is_since and each.run_id is not None and each.code is not None:
+        if is_since and each.run_id is not None and each.code:
             codes.setdefault(each.run_id, set()).add(each.code)
     return any(len(each) > 1 for each in codes.values())
 
@@ -269,7 +258,7 @@ def _find_one(
         return Presence("fresh", now, min(since, default=None), its)
     if now:
         return Presence("validity", now, saved_at, its)
-    coded = [each for each in ran if each.code is not None]
+    coded = [each for each in ran if each.code]
     if any(each.word == "stale" for each in told):
         old = frozenset[str]().union(*(each.old for each in told))
         rest = [each for each in coded if each.code not in old]
@@ -291,7 +280,7 @@ def _list_older_drafts(ran: Sequence[Ran], saved_at: datetime) -> frozenset[str]
 
 
 def _codes(ran: Sequence[Ran]) -> frozenset[str]:
-    return frozenset(each.code for each in ran if each.code is not None)
+    return frozenset(each.code for each in ran)
 
 
 def _choose_newer(ran: Sequence[Ran], rest: Sequence[Ran]) -> Sequence[Ran]:
@@ -299,7 +288,7 @@ def _choose_newer(ran: Sequence[Ran], rest: Sequence[Ran]) -> Sequence[Ran]:
 
     An earlier code is the present one only if it was put back, and then it has not run since.
     """
-    first: dict[str | None, int] = {}
+    first: dict[str, int] = {}
     for at, each in enumerate(ran):
         first.setdefault(each.code, at)
     others = first.keys() - {each.code for each in rest}

@@ -67,24 +67,15 @@ class Stretches:
         A code begins with an edit. The candidate's rows stay the last ones.
         """
         its, candidate = histories.block == self.block, histories.candidate
-        rows, edited = np.arange(self.codes.size), histories.edited[its].copy()
+        rows, told = np.arange(self.codes.size), histories.take(its, slice(None))
         last = np.array([self.last[code] for code in self.codes.tolist()])
         is_now = rows >= candidate
         key = np.where(is_now, np.maximum(last, candidate), np.minimum(last, candidate))
         for code in np.unique(self.of[self.returns]).tolist():
             begins = self.begins[self.of == code]
-            edited[:, begins], edited[:, begins[0]] = SAME, EDITED
+            told.edited[:, begins], told.edited[:, begins[0]] = SAME, EDITED
         order = np.lexsort((rows, key))
-        told = Histories(
-            passes=histories.passes[its][:, order],
-            fails=histories.fails[its][:, order],
-            block=histories.block[its],
-            edited=edited[:, order],
-            codes=histories.codes[its][:, order],
-            candidate=candidate,
-            jumps=histories.jumps[its][:, order],
-        )
-        return told, np.maximum(rows, last)[order]
+        return told.take(slice(None), order), np.maximum(rows, last)[order]
 
 
 def mark_returns(histories: Histories) -> Histories:
@@ -106,7 +97,7 @@ def infer_both(histories: Histories) -> Posterior:
     for each in Stretches.list(histories):
         if each.returns.size:
             told, dates = each.sort(histories)
-            by_code = infer(told, first=found.first)
+            by_code = infer(told, found.first)
             its = np.flatnonzero(histories.block == each.block)
             takes = by_code.evidence >= found.evidence[its] - _TIE
             evals = its[takes]
@@ -158,11 +149,8 @@ def infer_within(histories: Histories, is_inside: Bools) -> Posterior:
     carried = np.flatnonzero(streak.any(axis=1) & (first < n_rows))
     window = _carry(histories, is_inside, carried, first, streak)
     older = max(int(first.min(initial=n_rows)) - 1, 0)
-    cut = {
-        name: getattr(window, name)[:, older:]
-        for name in ("passes", "fails", "edited", "codes", "jumps")
-    }
-    found = infer_both(replace(window, candidate=window.candidate - older, **cut))
+    newest = window.take(slice(None), slice(older, None))
+    found = infer_both(replace(newest, candidate=window.candidate - older))
     passed, at = last_row(histories.passed)[carried], first[carried]
     fails = histories.failed[carried] & (rows > passed[:, None])
     begins = np.where(passed < at, fails.argmax(axis=1), at)

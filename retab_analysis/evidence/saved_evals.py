@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 
 from retab_analysis.evidence.placing import is_in_scope
+from retab_analysis.evidence.story import SavedNow
 from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.vocabulary import DECIDED, MOMENT, Transition
 
@@ -26,6 +28,23 @@ class SavedEvals:
     on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
     words: Mapping[str, Transition] = field(default_factory=dict)  # that two versions decide
     hidden_since: datetime | None = None  # a save of all evals, after which edits cannot be seen
+
+    @cached_property
+    def _ids(self) -> frozenset[str] | None:
+        return None if self.evals is None else frozenset(self.evals["eval_id"])
+
+    def of(self, eval_id: str, *, was_there: bool = True) -> SavedNow:
+        stale = self.stale.get(eval_id)
+        return SavedNow(
+            is_there=None if self._ids is None else eval_id in self._ids,
+            is_expected=stale != "never" and (self.expected is None or eval_id in self.expected),
+            is_pending=eval_id in self.pending,
+            is_valid=eval_id not in self.invalid,
+            is_on_present_code=eval_id in self.on_present_code,
+            stale=stale,
+            was_there=was_there,
+            word=self.words.get(eval_id),
+        )
 
 
 def remember_passes(
@@ -73,19 +92,20 @@ def remember_passes(
 def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
     """The evals that ought to have a result: they were saved and valid when a run of them began.
 
-    The run has ended, is of the whole workflow or of their block, and is on the judged code.
+    ``runs`` have ended. The run is of the whole workflow or of their block, and is on the judged
+    code, or on the present one.
     """
     valid = saved.filter((pl.col("validation_status") == "valid").fill_null(True))
     judged = placed.filter(place="candidate")
     first = dict(judged.group_by("block_id").agg(at=MOMENT.min()).drop_nulls("at").iter_rows())
-    ran_in = {*judged.select("block_id", "run_id").iter_rows()}
-    had = {*placed.select("block_id", "run_id").iter_rows()}
-    ended = runs.filter("is_terminal", pl.col("scope") != "eval").drop_nulls("created_at")
+    is_judged_code = (pl.col("place") == "candidate") | (pl.col("on_code") != "is_not")
+    cells = placed.group_by("block_id", "run_id").agg(is_judged_code.any())
+    known = {(block, run_id): told for block, run_id, told in cells.iter_rows()}
+    ended = runs.filter(pl.col("scope") != "eval").drop_nulls("created_at")
     its = ended.select("run_id", "created_at", "scope", "target_block_id").rows()
 
     def is_judged(block: str, run_id: str, began: datetime) -> bool:
-        of = block, run_id
-        return of in ran_in or (of not in had and began >= first.get(block, began))
+        return bool(known.get((block, run_id), began >= first.get(block, began)))
 
     return frozenset(
         eval_id
@@ -149,8 +169,14 @@ def find_tested(results: pl.DataFrame) -> frozenset[str]:
 
 
 def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
-    """The evals in the scope of a run that was created after their and their block's last save."""
+    """The evals in the scope of a run that was created after their and their block's last save.
+
+    A run does not test a block if the codes of its results are known and old.
+    """
     saved, found = timeline.definitions.saved, dict[str, str]()
+    cells = timeline.results.drop_nulls("code").group_by("block_id", "run_id")
+    is_old = cells.agg((pl.col("on_code") == "is_not").all()).filter("on_code")
+    others = {*is_old.select("block_id", "run_id").iter_rows()}
     columns = ("eval_id", "block_id", "created_at", "updated_at")
     for run in runs.iter_slices(1):
         began, run_id = run["created_at"].item(), run["run_id"].item()
@@ -158,7 +184,8 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
         for eval_id, block, created, edited in asked.iter_rows():
             is_edited = eval_id in timeline.definitions.saved_again
             saves = (timeline.saved_at.get(block), created, edited if is_edited else None)
-            if began is None or all(at is None or began > at for at in saves):
+            is_after = began is None or all(at is None or began > at for at in saves)
+            if is_after and (block, run_id) not in others:
                 found[eval_id] = run_id
     return found
 

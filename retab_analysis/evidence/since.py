@@ -10,13 +10,12 @@ and bad hours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from msgspec import Struct
 
 from retab_analysis.evidence.comparable import CANDIDATE, Ledger
 from retab_analysis.evidence.inference import Histories, Posterior, find_likeliest, last_row
@@ -189,25 +188,6 @@ def show_at_outcomes(histories: Histories, worse: Floats) -> tuple[Floats, Ints]
     return worse, edited
 
 
-class _Since(Struct, frozen=True, gc=False):
-    """The first run of a row: the others ran its evals again."""
-
-    at: datetime | None = None
-    run_id: str | None = None
-    version_id: str | None = None
-
-
-class _End(Struct, frozen=True, gc=False):
-    """An eval's newest row on the candidate's side, and how often its results were reruns."""
-
-    until: datetime | None = None
-    reruns: int | None = None
-    in_row: int | None = None
-
-
-_NEVER, _NOT_RUN = _Since(), _End()
-
-
 @dataclass(frozen=True, eq=False)
 class Findings:
     """The model's answer to a ledger; :meth:`read` says it eval by eval."""
@@ -286,17 +266,11 @@ class Findings:
                 p_worse=_known(overall.p_regressed[at]),
                 cause=str(causes[at]) or None,
                 since_row=_told(since[at]),
-                since_at=named.get(at, _NEVER).at,
-                since_run_id=named.get(at, _NEVER).run_id,
-                since_version_id=named.get(at, _NEVER).version_id,
                 is_flaky=bool(self.is_flaky[at]),
                 is_broken=bool(self.is_broken[at]),
                 reruns_to_clear=_told(answers.reruns_to_clear[at]),
                 reruns_to_confirm=_told(answers.reruns_to_confirm[at]),
                 rounds=_told(answers.rounds[at]),
-                reruns=ends.get(at, _NOT_RUN).reruns,
-                reruns_in_row=ends.get(at, _NOT_RUN).in_row,
-                row_ends_at=ends.get(at, _NOT_RUN).until,
                 limit=float(limit[at]),
                 passing_rows=int(passing[at]),
                 failing_rows=int(failing[at]),
@@ -307,12 +281,17 @@ class Findings:
                 before=shares[2][at],
                 since=shares[3][at],
                 on_code=shares[4][at],
+                **named.get(at, {}),
+                **ends.get(at, {}),
             )
             for at in range(len(since))
         ]
 
-    def _find_ends(self) -> dict[int, _End]:
-        """The newest row of each eval with an ended result on the candidate's side."""
+    def _find_ends(self) -> dict[int, dict[str, Any]]:
+        """When an eval's newest row on the candidate's side ends, and how many results are reruns.
+
+        That is of evals with an ended result there.
+        """
         is_error = (pl.col("state") == "error") & ~pl.col("outage")
         ended = self.ledger.results.filter(
             "comparable",
@@ -326,21 +305,24 @@ class Findings:
         told = (
             ended.sort("at")
             .group_by("eval")
-            .agg(pl.col("row").max(), reruns=again.sum(), in_row=(again & is_newest).sum())
+            .agg(pl.col("row").max(), reruns=again.sum(), reruns_in_row=(again & is_newest).sum())
         )
         blocks = self.ledger.evals.select("eval", "block")
-        ends = self.ledger.rows.select("block", "row", "until")
+        ends = self.ledger.rows.select("block", "row", row_ends_at="until")
         both = told.join(blocks, on="eval").join(ends, on=("block", "row"))
-        rows = both.select("eval", "until", "reruns", "in_row").iter_rows()
-        return {index: _End(until, reruns, in_row) for index, until, reruns, in_row in rows}
+        return _by_eval(both.select("eval", "row_ends_at", "reruns", "reruns_in_row"))
 
-    def _name_rows(self, rows: Ints) -> dict[int, _Since]:
+    def _name_rows(self, rows: Ints) -> dict[int, dict[str, Any]]:
         """The run that names a row of each eval: its first, the others ran its evals again."""
         told = self.ledger.results.filter("comparable", pl.col("row").is_not_null())
         told = told.filter(pl.Series(told["row"].to_numpy() == rows[told["eval"].to_numpy()]))
         first = told.unique("eval", keep="first", maintain_order=True)
-        found = first.select("eval", "moment", "run_id", "workflow_version_id").iter_rows()
-        return {index: _Since(at, run_id, version) for index, at, run_id, version in found}
+        names = {"since_run_id": "run_id", "since_version_id": "workflow_version_id"}
+        return _by_eval(first.select("eval", since_at="moment", **names))
+
+
+def _by_eval(rows: pl.DataFrame) -> dict[int, dict[str, Any]]:
+    return {row.pop("eval"): row for row in rows.iter_rows(named=True)}
 
 
 def _known(number: np.float64) -> float | None:

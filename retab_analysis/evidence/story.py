@@ -178,7 +178,6 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     saved: SavedNow = NOTHING_SAVED
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
     is_beyond_gap: bool = False  # whether unread runs lie before it got worse
-    errors_since: datetime | None = None  # since when its newest rows, two or more, ended in errors
     seen_at: tuple[
         datetime, ...
     ] = ()  # when it failed with its value, and passed after on that code
@@ -210,8 +209,8 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def passes_in_the_end(self) -> bool:
-        newest = self.ended[-1:] == ("passed",)
-        return self.state == "passed" or (self.state == "mixed" and newest)
+        is_mixed = self.state == "mixed"
+        return self.state == "passed" or (is_mixed and self.ended[-1:] == ("passed",))
 
     @property
     def is_known_before(self) -> bool:
@@ -238,6 +237,22 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     @property
     def is_outage(self) -> bool:
         return any(each.is_outage for each in self.errors)
+
+    @cached_property
+    def errors_since(self) -> datetime | None:
+        """When the newest of its rows began that all ended in errors on one code, two or more."""
+        found: dict[int, datetime | None] = {}
+        code: str | None = None
+        for each in reversed(self.outcomes):
+            is_error = each.state == "error" and not each.is_outage
+            if each.row is None or not each.is_present or not (is_error or each.is_decided):
+                continue
+            code = code or each.code
+            if each.is_decided or each.code not in (None, code):
+                found.pop(each.row, None)
+                break
+            found[each.row] = each.moment
+        return [*found.values()][-1] if len(found) > 1 else None
 
     @cached_property
     def last(self) -> Outcome | None:
@@ -306,6 +321,12 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return self.state in (*FAILING, "mixed")
 
     @property
+    def passes_less_often(self) -> bool:
+        """Whether it passes at times, but less often than before."""
+        was, now = (0.0 if each is None else each.pass_rate or 0.0 for each in (self.was, self.now))
+        return self.state == "mixed" and now < was
+
+    @property
     def shown(self) -> Side | None:
         """The result that made its word: of a broken eval its last failure, whatever ran since."""
         fails = self.state in (*NOT_PASSING, "mixed")
@@ -361,6 +382,24 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         """A drift has a run and a date, and no version."""
         is_told = self.is_said_worse and self.reading.cause == "edit"
         return self.reading.since_version_id if is_told else None
+
+    @property
+    def edit(self) -> tuple[datetime, datetime, str | None, str | None] | None:
+        """The moments and codes of its last pass on other code and of its first failure."""
+        dated = [(each.moment, each) for each in self.outcomes if each.moment is not None]
+        first = next((at for at, each in dated if each.is_now), None)
+        if (since := self.since_at or first) is None:
+            return None
+        runs = (each for each in self.outcomes if each.run_id == self.since_run_id is not None)
+        code = first_known(each.code for each in runs)
+        passed = [
+            (at, each.code)
+            for at, each in dated
+            if each.state == "passed" and at < since
+            if None in (each.code, code) or each.code != code
+        ]
+        before = max(passed, key=lambda each: each[0], default=None)
+        return None if before is None else (before[0], since, before[1], code)
 
     @property
     def was_seen(self) -> bool:

@@ -7,12 +7,12 @@ rest. It chooses, once, the earlier outcomes that each eval is compared with. Th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger, coll
 from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
-from retab_analysis.evidence.story import Outcome, Reading, SavedNow, Side, Story, first_known
+from retab_analysis.evidence.story import Outcome, Reading, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
 from retab_analysis.schema import write_by_value
 from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRANSITIONS
@@ -30,7 +30,7 @@ from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRAN
 _OUTCOME = (
     *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
     *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "threshold"),
-    "expected",
+    "expected_value",
 )
 _MEASURED = ("score", "margin", "duration_ms")
 SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") : -1]
@@ -54,7 +54,7 @@ def tell(
     saved: SavedEvals,
     *,
     horizon: datetime | None = None,
-    after_gaps: Collection[str] = (),
+    after_gaps: frozenset[str] = frozenset(),
 ) -> Told:
     """Conclude about each eval: its outcomes in time, the model's answers, its transition.
 
@@ -62,7 +62,7 @@ def tell(
     ``horizon`` is as for :func:`collect`; ``after_gaps`` are runs before which some were not read.
     """
     results = combine_sides(candidate, baseline, history)
-    ledger = collect(results, horizon, saved.evals)
+    ledger = collect(results, horizon)
     findings, own_past = weigh(ledger), baseline is None
     outcomes = _list_outcomes(results, ledger, findings)
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
@@ -70,22 +70,22 @@ def tell(
     readings = _read_model(held, ledger, findings, own_past=own_past)
     failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
     shown = _read_shown(results, (*held, *now, *failed))
-    gaps = _find_gaps(ledger, readings, after_gaps)
-    known = _describe_saved(ledger, saved)
+    there = _list_there(ledger)
     stories = []
-    for index, about in enumerate(_describe_evals(results, ledger)):
+    for index, (eval_id, name, path, kind) in enumerate(_describe_evals(results, ledger)):
+        known = saved.of(eval_id, was_there=eval_id in there)
         was, is_now = _sum_up(held[index], shown), _sum_up(now[index], shown)
-        if known[index].word == "same_code":
+        if known.word == "same_code":
             was = is_now
         either = [side for side in (is_now, was) if side is not None]
         told = Story(
-            id=about.id,
-            name=about.name,
+            id=eval_id,
+            name=name,
             block_id=first_known(side.block_id for side in either),
             index=index,
-            path=about.path,
+            path=path,
             condition=first_known(side.condition for side in either),
-            condition_kind=about.condition_kind,
+            condition_kind=kind,
             expected_value=first_known(side.expected_value for side in either),
             document_names=first_known(side.document_names for side in either),
             outcomes=tuple(outcomes[index]),
@@ -93,11 +93,10 @@ def tell(
             was=was,
             now=is_now,
             reading=readings[index],
-            saved=known[index],
+            saved=known,
             last_failure=_sum_up(failed[index], shown),
             has_own_past=own_past,
-            is_beyond_gap=gaps[index],
-            errors_since=about.errors_since,
+            is_beyond_gap=_is_beyond_gap(outcomes[index], readings[index], after_gaps),
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
@@ -154,16 +153,7 @@ def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
     unread = saved.evals.filter(~pl.col("eval_id").is_in(read.implode()))
     about = unread.select("eval_id", "eval_name", "block_id", "path", "condition_kind")
     for eval_id, name, block, path, kind in about.iter_rows():
-        stale = saved.stale.get(eval_id)
-        now = SavedNow(
-            is_there=True,
-            is_expected=stale != "never" and eval_id in (saved.expected or ()),
-            is_pending=eval_id in saved.pending,
-            is_valid=eval_id not in saved.invalid,
-            is_on_present_code=False,
-            stale=stale,
-            word=saved.words.get(eval_id),
-        )
+        now = saved.of(eval_id)
         told = Story(eval_id, name, block, index=-1, path=path, condition_kind=kind, saved=now)
         if transition := find_transition(told):
             yield replace(told, transition=transition)
@@ -320,82 +310,49 @@ def _find_median(numbers: Sequence[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def _describe_saved(ledger: Ledger, saved: SavedEvals) -> list[SavedNow]:
-    there = None if saved.evals is None else frozenset(saved.evals["eval_id"])
-    was_there = _was_there(ledger)
-    return [
-        SavedNow(
-            is_there=None if there is None else eval_id in there,
-            is_expected=saved.expected is None or eval_id in saved.expected,
-            is_pending=eval_id in saved.pending,
-            is_valid=eval_id not in saved.invalid,
-            is_on_present_code=eval_id in saved.on_present_code,
-            stale=saved.stale.get(eval_id),
-            was_there=bool(was_there[index]),
-            word=saved.words.get(eval_id),
-        )
-        for index, eval_id in enumerate(ledger.evals["eval_id"])
-    ]
-
-
-def _was_there(ledger: Ledger) -> Bools:
-    """The evals of the baseline; without one, of the newest earlier run of most evals."""
+def _list_there(ledger: Ledger) -> frozenset[str]:
+    """The evals of the baseline; without one, of the newest earlier run of the whole workflow."""
     rows = ledger.results
     before = rows.filter(side=BASELINE)
     if before.is_empty():
-        now = rows.filter(side=CANDIDATE)["eval"].n_unique()
         earlier = rows.filter(pl.col("side") != CANDIDATE)
-        sizes = earlier.group_by("run_id").agg(
-            pl.col("eval").n_unique().alias("n"), pl.col("at").max()
-        )
-        newest = sizes.filter(2 * pl.col("n") >= now).sort("at")["run_id"].tail(1)
+        newest = earlier.filter("is_whole").tail(1)["run_id"]
         before = earlier.filter(pl.col("run_id").is_in(newest.implode()))
-    return np.asarray(np.bincount(before["eval"].to_numpy(), minlength=ledger.evals.height) > 0)
+    return frozenset(ledger.evals[before["eval"].unique()]["eval_id"])
 
 
-def _find_gaps(
-    ledger: Ledger, readings: Sequence[Reading], after_gaps: Collection[str]
-) -> list[bool]:
+def _is_beyond_gap(
+    outcomes: Sequence[Outcome], reading: Reading, after_gaps: frozenset[str]
+) -> bool:
     """Whether unread runs lie between an eval's last pass and its first failure.
 
     There are unread runs before the runs ``after_gaps``.
     """
-    histories = ledger.histories
-    passed, is_after = histories.passed, pl.col("run_id").is_in([*after_gaps])
-    rows = ledger.results.filter(is_after, pl.col("row").is_not_null())
-    gaps = np.zeros(histories.shape, dtype=np.bool_)
-    gaps[rows["eval"].to_numpy(), rows["row"].to_numpy()] = True
-    found = [False] * len(readings)
-    for index in np.flatnonzero(gaps.any(axis=1)).tolist():
-        since = readings[index].since_row
-        if since is not None:
-            passes = np.flatnonzero(passed[index, :since])
-            start = passes[-1] + 1 if len(passes) else since
-            found[index] = bool(gaps[index, start : since + 1].any())
-    return found
+    since = reading.since_row
+    if since is None:
+        return False
+    found = [reading.since_run_id]
+    for each in reversed(outcomes):
+        if each.row is None or each.row >= since:
+            continue
+        if each.is_present and each.state == "passed":
+            return not after_gaps.isdisjoint(found)
+        found.append(each.run_id)
+    return found[0] in after_gaps
 
 
-class _About(NamedTuple):
-    """An eval; path and condition are from the candidate's results: a rerun's may lack them."""
-
-    id: str
-    block_id: str | None
-    errors_since: datetime | None
-    name: str | None
-    path: str | None
-    condition_kind: str | None
-
-
-def _describe_evals(results: pl.DataFrame, ledger: Ledger) -> list[_About]:
+def _describe_evals(
+    results: pl.DataFrame, ledger: Ledger
+) -> Iterator[tuple[str, str | None, str | None, str | None]]:
+    """The id, name, path and kind of condition of each eval; a rerun's results may lack them."""
     is_now = pl.col("side") == CANDIDATE
     known = results.group_by("eval_id").agg(
         pl.col("eval_name").drop_nulls().last(),
         pl.col("path").filter(is_now).drop_nulls().last(),
         pl.col("condition_kind").drop_nulls().last(),
     )
-    evals = ledger.evals.select("eval_id", "block_id", "errors_since")
-    joined = evals.join(known, on="eval_id", how="left", maintain_order="left")
-    return [_About(*row) for row in joined.iter_rows()]
+    evals = ledger.evals.select("eval_id")
+    yield from evals.join(known, on="eval_id", how="left", maintain_order="left").iter_rows()
 
 
 def _find_place(story: Story) -> tuple[object, ...]:

@@ -14,19 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
-from retab_analysis.evidence.definition import Definitions, judge_definitions
+from retab_analysis.evidence.definition import Definitions, FindRenamed, judge_definitions
 from retab_analysis.evidence.presence import (
     Presence,
     Ran,
     Word,
     find_began,
     find_presence,
+    is_mixed,
     read_words,
 )
 from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
@@ -75,7 +76,7 @@ class BlockHistory:
 
     def is_sure(self, moment: datetime) -> bool:
         """Whether not more than one era covers a moment."""
-        return sum(each.first <= moment and each.covers(moment) for each in self.eras) < 2
+        return sum(each.covers(moment) for each in self.eras) < 2
 
     def find(self, moment: datetime, code: str | None = None) -> Era | None:
         """The era at a moment: the one that began last, or else the last one seen before.
@@ -83,11 +84,11 @@ class BlockHistory:
         If an edit was put back, several eras cover a moment. Then ``code``, which ran at about that
         moment, tells the era.
         """
-        begun = [each for each in self.eras if each.first <= moment]
-        covering = [each for each in begun if each.covers(moment)]
+        covering = [each for each in self.eras if each.covers(moment)]
         told = [each for each in covering if code is not None and code in self.codes_of(each)]
-        if told or covering:
+        if covering:
             return max(told or covering, key=lambda each: each.first)
+        begun = [each for each in self.eras if each.first <= moment]
         return max(begun, key=lambda each: (each.last or each.first, each.first), default=None)
 
     def codes_of(self, era: Era) -> list[str]:
@@ -131,27 +132,23 @@ def mark_codes(
 
     ``draft`` is null where ids of drafts do not tell one code from another.
     """
-    own, version = pl.col(BLOCK_CODE), pl.col("workflow_version_id")
-    of_run = ("run_id", "block_id")
-    if results[BLOCK_CODE].null_count() in (0, results.height):
-        coded = results.with_columns(code=own)
-    else:
-        one = own.drop_nulls()
-        is_one = (one.n_unique().over(of_run) == 1) & pl.col("run_id").is_not_null()
-        coded = results.with_columns(
-            code=pl.coalesce(own, pl.when(is_one).then(one.first().over(of_run)))
-        )
+    coded = results.with_columns(code=pl.col(BLOCK_CODE))
+    if 0 < coded["code"].null_count() < coded.height:
+        coded = _lend_codes(coded, "run_id")
     if histories and coded["code"].has_nulls():
         coded = _code_by_era(coded, histories, is_sure=True)
-        tells = _tells_drafts(coded)
-        if tells and coded["code"].has_nulls():
-            one, of_draft = pl.col("code").drop_nulls(), ("block_id", "workflow_version_id")
-            is_one = (one.n_unique().over(of_draft) == 1) & version.is_not_null()
-            lent = pl.when(is_one).then(one.first().over(of_draft))
-            coded = coded.with_columns(code=pl.coalesce("code", lent))
+        if _tells_drafts(coded):
+            coded = _lend_codes(coded, "workflow_version_id")
         coded = _code_by_era(coded, histories, is_sure=False)
-    draft = version if _tells_drafts(coded) else pl.lit(None, pl.String)
-    return coded.with_columns(draft=draft)
+    version = "workflow_version_id" if _tells_drafts(coded) else pl.lit(None, pl.String)
+    return coded.with_columns(draft=version)
+
+
+def _lend_codes(coded: pl.DataFrame, shared: str) -> pl.DataFrame:
+    """Fill in the one known code of a block's results that share a run or a draft."""
+    one, of = pl.col("code").drop_nulls(), (shared, "block_id")
+    is_one = (one.n_unique().over(of) == 1) & pl.col(shared).is_not_null()
+    return coded.with_columns(code=pl.coalesce("code", pl.when(is_one).then(one.first().over(of))))
 
 
 def _code_by_era(
@@ -218,7 +215,7 @@ def split_reruns(
     is_edited = (pl.col("code") != pl.col("code_known")).fill_null(False)
     what = pl.when(is_edited).then(pl.lit("block")).otherwise(pl.lit("eval"))
     judged = new.with_columns(is_other=differs.fill_null(False), what=what)
-    same = judged.filter(~pl.col("is_other")).select(coded.columns)
+    same = judged.filter(~pl.col("is_other")).with_columns(is_own=True).select(coded.columns)
     return same, dict(judged.filter("is_other").select("eval_id", "what").iter_rows())
 
 
@@ -227,7 +224,7 @@ class Timeline(Struct, frozen=True, eq=False):
 
     ``results`` are all read results with ``code, draft, on_code, is_own, defined``. The words
     ``on_code`` and ``defined`` tell whether a result is of its block's present code and of its
-    eval's present definition.
+    eval's present definition. ``ran`` has the codes that ran of each block, in the order of time.
     """
 
     results: pl.DataFrame
@@ -235,6 +232,7 @@ class Timeline(Struct, frozen=True, eq=False):
     saved_at: Mapping[str, datetime | None]
     definitions: Definitions
     histories: Mapping[str, BlockHistory] = {}
+    ran: Mapping[str, Sequence[Ran]] = {}
 
     @staticmethod
     def make(
@@ -243,24 +241,21 @@ class Timeline(Struct, frozen=True, eq=False):
         saved_at: Mapping[str, datetime | None] | None = None,
         eras: pl.DataFrame | None = None,
         going: Collection[str] = (),
+        find_renamed: FindRenamed | None = None,
     ) -> Timeline:
         """Read the timeline off results and saved evals.
 
         ``saved_at`` tells when each block was saved last; ``eras`` is an ERAS frame of the blocks
-        that :func:`list_edited` names; ``going`` are the runs that go on.
+        that :func:`list_edited` names; ``going`` are the runs that go on. ``find_renamed`` tells
+        which of some evals were only renamed since they ran.
         """
         histories = {} if eras is None else list_histories(eras, results)
         coded = mark_codes(results, histories)
-        presences = _find_presences(coded, saved, saved_at or {}, histories)
-        definitions = judge_definitions(coded, saved, going)
+        ran = _list_ran(coded, saved, "block_id")
+        presences = _find_presences(coded, saved, ran, saved_at or {}, histories)
+        definitions = judge_definitions(coded, saved, going, find_renamed)
         judged = definitions.mark(_mark_presence(coded, presences))
-        return Timeline(judged, presences, saved_at or {}, definitions, histories)
-
-    def clear(self, renamed: Collection[str]) -> Timeline:
-        """The same, if the last save of some evals changed nothing but the name."""
-        definitions = self.definitions.clear(renamed)
-        marked = definitions.mark(self.results.drop("is_own", "defined"))
-        return replace(self, results=marked, definitions=definitions)
+        return Timeline(judged, presences, saved_at or {}, definitions, histories, ran)
 
     def at(self, codes: Mapping[str, frozenset[str]]) -> Timeline:
         """The same, as if these codes of blocks were the present ones."""
@@ -292,8 +287,8 @@ def list_edited(
     They have saved evals, and for all that is known they were edited since their oldest result, or
     since a moment.
     """
-    coded = mark_codes(results).group_by("block_id")
-    ran = coded.agg(MOMENT.min().alias("at"), codes=pl.col("code").drop_nulls().n_unique())
+    codes = pl.col(BLOCK_CODE).drop_nulls().n_unique()
+    ran = results.group_by("block_id").agg(MOMENT.min().alias("at"), codes=codes)
     known = {block: (at, codes) for block, at, codes in ran.iter_rows()}
     edited = []
     for block in saved["block_id"].drop_nulls().unique(maintain_order=True):
@@ -304,62 +299,64 @@ def list_edited(
     return edited[:MOST_BLOCKS]
 
 
-def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame) -> dict[str, list[Ran]]:
-    """What is known to have run, of each block, in the order of time: results and summaries."""
+def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame, key: str) -> dict[str, list[Ran]]:
+    """The codes that ran, in the order of time: in runs, and those that saved evals remember.
+
+    ``key`` is ``block_id`` or ``eval_id``: of which they are listed.
+    """
     found: dict[str, list[Ran]] = {}
-    columns = ("block_id", "eval_id", "run_id", "code", MOMENT.alias("at"))
-    rows = coded.select(*columns, "draft", began=_BEGAN).drop_nulls(("block_id", "at"))
-    for block, eval_id, run_id, code, at, draft, began in rows.iter_rows():
-        found.setdefault(block, []).append(Ran(eval_id, run_id, code, at, began, draft))
+    cells = coded.drop_nulls(key).group_by(key, "run_id", "code", "draft", "workflow_version_id")
+    moments = cells.agg(MOMENT.min().alias("at"), _BEGAN.min().alias("began")).drop_nulls("at")
+    for name, run_id, code, draft, version, at, began in moments.iter_rows():
+        found.setdefault(name, []).append(Ran(run_id, code or "", at, began, draft, version))
     for row in saved.iter_rows(named=True):
         ends = {
             "latest": find_began(row),
             "last_passed": row["last_passed_at"],
             "last_failed": row["last_failed_at"],
         }
-        for name, at in ends.items():
-            if at is not None and (code := row[f"{name}_block_fingerprint"]) is not None:
-                ran = Ran(row["eval_id"], None, code, at, at)
-                found.setdefault(row["block_id"], []).append(ran)
+        for which, at in ends.items():
+            if at is not None and (code := row[f"{which}_block_fingerprint"]) is not None:
+                found.setdefault(row[key], []).append(Ran(None, code, at, at))
     for its in found.values():
-        its.sort(key=lambda each: (each.created, each.began))
+        its.sort(key=lambda each: (each.created, each.began, each.code))
     return found
 
 
 def _find_presences(
     coded: pl.DataFrame,
     saved: pl.DataFrame,
+    ran: Mapping[str, Sequence[Ran]],
     saved_at: Mapping[str, datetime | None],
     histories: Mapping[str, BlockHistory],
 ) -> dict[str, Presence]:
-    ran = _list_ran(coded, saved)
-    blocks = dict(saved.select("eval_id", "block_id").iter_rows())
-    of_evals: dict[str, list[Ran]] = {}
-    for block, its in ran.items():
-        for each in its:
-            if each.run_id is not None and blocks.get(each.eval_id or "") == block:
-                of_evals.setdefault(each.eval_id or "", []).append(each)
-    told = read_words(saved, of_evals)
-    return {
-        block: find_presence(
-            told.get(block, ()),
-            ran.get(block, ()),
-            saved_at.get(block),
-            histories[block].draft_codes if block in histories else None,
-        )
-        for block in {**told, **ran}
-    }
+    own = coded.join(saved, on=("eval_id", "block_id"), how="semi")
+    newest = own.sort(MOMENT, _BEGAN).unique("eval_id", keep="last")
+    told = read_words(saved, _list_ran(newest, saved.clear(), "eval_id"))
+    found = {}
+    for block in {**told, **ran}:
+        its, at = ran.get(block, ()), saved_at.get(block)
+        of_evals: dict[str, list[Ran]] = {}
+        if is_mixed(its, at):
+            results, evals = (each.filter(block_id=block) for each in (coded, saved))
+            of_evals = _list_ran(results, evals, "eval_id")
+        codes = histories[block].draft_codes if block in histories else None
+        found[block] = find_presence(told.get(block, ()), its, at, codes, of_evals)
+    return found
 
 
 def _mark_presence(coded: pl.DataFrame, presences: Mapping[str, Presence]) -> pl.DataFrame:
     """Add ``on_code``, a :data:`Word`; results of a block without saved evals are ``unknown``."""
-    keys = coded.select("block_id", "eval_id", "code", MOMENT.alias("at"), "draft").rows()
-    known: dict[tuple[Any, ...], Word] = {}
-    words: list[Word] = []
-    for block, eval_id, code, at, draft in keys:
-        key = (block, eval_id, code, *((at, draft) if code is None else ()))
-        if (word := known.get(key)) is None:
-            its = presences.get(block)
-            word = known[key] = "unknown" if its is None else its.judge(eval_id, code, at, draft)
-        words.append(word)
-    return coded.with_columns(on_code=pl.Series(words, dtype=pl.String))
+    no_code = pl.col("code").is_null()
+    # Where a code is known, it alone decides.
+    told = coded.with_columns(
+        told_at=pl.when(no_code).then(MOMENT), told_draft=pl.when(no_code).then("draft")
+    )
+    keys = told.select("block_id", "eval_id", "code", "told_at", "told_draft").unique()
+    words: list[Word] = [
+        its.judge(*key) if (its := presences.get(block)) is not None else "unknown"
+        for block, *key in keys.iter_rows()
+    ]
+    marked = keys.with_columns(on_code=pl.Series(words, dtype=pl.String))
+    joined = told.join(marked, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
+    return joined.drop("told_at", "told_draft")

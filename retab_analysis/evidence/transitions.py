@@ -9,7 +9,7 @@ import math
 from datetime import datetime
 from typing import NamedTuple
 
-from retab_analysis.evidence.story import Reading, Share, Story
+from retab_analysis.evidence.story import Share, Story
 from retab_analysis.vocabulary import (
     BROKEN,
     CLEARED_BY_PASS,
@@ -51,18 +51,9 @@ def find_transition(story: Story) -> Transition | None:
     # It was decided before, but only with another definition.
     if not s.is_comparable:
         return "stale" if s.saved.stale else "not_comparable"
-    was, now = s.was, s.now
-    assert now is not None
-    word = find_word(
-        s.reading,
-        s.p_called,
-        was_good=was is not None and was.has_passed,
-        less_often=was is not None
-        and now.state == "mixed"
-        and (now.pass_rate or 0) < (was.pass_rate or 0),
-    )
+    word = find_word(s)
     if word is None:
-        return "newly_blocked" if now.state == "blocked" else "regressed"
+        return "newly_blocked" if s.state == "blocked" else "regressed"
     # It does not fit its block any more: it cannot run, and is not gone.
     if not s.saved.is_valid and not (word == "still_failing" and s.saved.is_on_present_code):
         return "incomplete"
@@ -70,20 +61,14 @@ def find_transition(story: Story) -> Transition | None:
     return "stale" if s.saved.stale and word != "suspect" else word
 
 
-def find_word(
-    reading: Reading, p: float | None, *, was_good: bool, less_often: bool
-) -> Transition | None:
-    """The transition of an eval that was decided before and now; None if it is broken.
-
-    ``p`` is the probability that it got worse and was not mended. ``was_good`` is whether it passed
-    in its baseline, at least at times. ``less_often`` is whether it passes at times now, but less
-    often than before.
-    """
-    r, now = reading, reading.now
-    p = math.nan if p is None else p
+def find_word(story: Story) -> Transition | None:
+    """The transition of an eval that was decided before and now; None if it is broken."""
+    s, r, now = story, story.reading, story.reading.now
+    p = math.nan if s.p_called is None else s.p_called
     passed_once = r.earlier.passed + now.passed > 0
     passes = now.passed == now.of > 0
-    is_worse = was_good and (not now.passed or less_often)
+    was_good = s.was is not None and s.was.has_passed
+    is_worse = was_good and (not now.passed or s.passes_less_often)
     both = r.passed_last and r.failed_last
     # It certainly got worse, or an edit probably broke it: it failed twice on its code.
     if p >= r.limit and passed_once:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import polars as pl
 from msgspec import Struct
@@ -84,7 +85,7 @@ def list_tries(
     )
     rows = results.with_columns(began).drop_nulls(("began", "code")).sort("began", "code")
     stretch = pl.col("code").ne(pl.col("code").shift(1)).fill_null(True).cum_sum()
-    found, seen = list[Try](), dict[str, datetime | None]()
+    found, seen = list[Try](), set[str]()
     for its in rows.with_columns(stretch=stretch).partition_by("stretch", maintain_order=True):
         found.append(_read_stretch(its, block, versions, history, seen, year))
     ran = {each.code for each in found}
@@ -93,13 +94,8 @@ def list_tries(
         if not ran.intersection(codes) and (since is None or era.first > since):
             name = versions.name_run(era.first, year)
             found.append(Try(None, name, era.first, is_present=era.is_draft, mark=era.mark))
-    found.sort(key=lambda each: each.edited_at or each.first_run_at or _earliest(rows))
+    found.sort(key=attrgetter("began_at"))
     return _compare(_mark_present(found, versions, block))
-
-
-def _earliest(rows: pl.DataFrame) -> datetime:
-    first: datetime = rows["began"].min()  # type: ignore[assignment]
-    return first
 
 
 def _read_stretch(
@@ -107,14 +103,14 @@ def _read_stretch(
     block: str,
     versions: Versions,
     history: BlockHistory | None,
-    seen: dict[str, datetime | None],
+    seen: set[str],
     year: int | None,
 ) -> Try:
     code, first = rows["code"][0], rows["began"][0]
     is_put_back = code in seen
     era: Era | None = None if history is None else history.find(first, code)
     edited_at = None if era is None or is_put_back else era.first
-    seen[code] = edited_at
+    seen.add(code)
     passed, failed = (
         {*rows.filter(pl.col("state").is_in(states))["eval_id"]}
         for states in (("passed",), NOT_PASSING)

@@ -23,6 +23,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 from msgspec import Struct
 
+from retab_analysis.evidence.presence import Ran
 from retab_analysis.evidence.timeline import (
     BlockHistory,
     Era,
@@ -144,15 +145,6 @@ class PublishedVersion(NamedTuple):
         return Name(named, edited_at, self.number)
 
 
-class _Ran(NamedTuple):
-    """A result of a block, as far as it tells a version."""
-
-    at: datetime
-    code: str
-    version: str | None
-    run_id: str | None
-
-
 class Versions(Struct, frozen=True, eq=False, dict=True):
     """The versions of a workflow, told by a timeline, publications and configurations.
 
@@ -170,25 +162,19 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return saved.drop_nulls().unique(maintain_order=True).to_list()
 
     @cached_property
-    def _ran(self) -> dict[str, list[_Ran]]:
-        """The results of each block whose code is known, in the order of time."""
-        began = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT).alias("at")
-        names = "block_id", began, "code", "workflow_version_id", "run_id"
-        rows = self.timeline.results.select(names).drop_nulls(("block_id", "at", "code")).unique()
-        found: dict[str, list[_Ran]] = {}
-        for block, *row in rows.sort("at", "code").iter_rows():
-            found.setdefault(block, []).append(_Ran(*row))
-        return found
-
-    @cached_property
-    def _with_results(self) -> frozenset[str]:
-        return frozenset(self.timeline.results["block_id"].drop_nulls())
+    def _ran(self) -> dict[str, list[Ran]]:
+        """The codes of each block in runs, as far as they are known, in the order of time."""
+        return {
+            block: sorted((each for each in its if each.run_id and each.code), key=_find_began)
+            for block, its in self.timeline.ran.items()
+        }
 
     def code_of(self, moment: Moment) -> dict[str, BlockCode]:
         """The code of each block with saved evals."""
         return {block: self._code_of(block, moment) for block in self.blocks}
 
-    def _code_of(self, block: str, moment: Moment) -> BlockCode:
+    def _code_of(self, block: str, moment: Moment, code: str | None = None) -> BlockCode:
+        """The code of a block in a version; ``code`` ran at that moment."""
         if moment.kind == "draft":
             return self._present(block)
         if moment.kind == "previous":
@@ -201,7 +187,9 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         codes = frozenset(each.code for each in own)
         history = self.timeline.histories.get(block)
         if history is not None:
-            return self._read_era(history, ran, moment, codes)
+            return self._read_era(history, ran, moment, codes, code)
+        if code is not None:
+            return BlockCode(frozenset([code]))
         saved_at = self.timeline.saved_at.get(block)
         if saved_at is not None and moment.at is not None and saved_at <= moment.at:
             return self._present(block)
@@ -231,7 +219,8 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         others = [each for each in codes if each not in now.codes]
         if not others:
             # With a single code there is nothing before it; results without one tell nothing.
-            return now if codes or block not in self._with_results else BlockCode()
+            has_run = any(each.run_id for each in self.timeline.ran.get(block, ()))
+            return BlockCode() if has_run and not codes else now
         return BlockCode(frozenset([others[-1]]), self._find_era_of(block, others[-1]))
 
     def _find_era_of(self, block: str, code: str) -> str | None:
@@ -242,11 +231,16 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return next(its, None)
 
     def _read_era(
-        self, history: BlockHistory, ran: Sequence[_Ran], moment: Moment, codes: frozenset[str]
+        self,
+        history: BlockHistory,
+        ran: Sequence[Ran],
+        moment: Moment,
+        codes: frozenset[str],
+        code: str | None,
     ) -> BlockCode:
         era: Era | None = None
         # A block that ran before has lost the beginning of its history.
-        had_run = moment.at is not None and any(each.at <= moment.at for each in ran)
+        had_run = moment.at is not None and any(each.began <= moment.at for each in ran)
         absent = BlockCode(codes, is_there=had_run or bool(codes))
         if moment.number is not None:
             era = next((each for each in history.eras if moment.number in each.versions), None)
@@ -254,14 +248,14 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
                 return absent
         if era is None and moment.at is not None:
             at = moment.at
-            nearest = min(ran, key=lambda each: abs(each.at - at), default=None)
-            era = history.find(at, None if nearest is None else nearest.code)
+            nearest = min(ran, key=lambda each: abs(each.began - at), default=None)
+            era = history.find(at, code or (None if nearest is None else nearest.code))
         if era is None:
             return absent
         return BlockCode(codes | {*history.codes_of(era), era.code}, era.mark)
 
     def _read_results(
-        self, block: str, ran: Sequence[_Ran], moment: Moment, codes: frozenset[str]
+        self, block: str, ran: Sequence[Ran], moment: Moment, codes: frozenset[str]
     ) -> BlockCode:
         told = next((each for each in self.publications if each.version == moment.version), None)
         configs = None if told is None else told.configs
@@ -388,13 +382,13 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         found: dict[tuple[str, str], datetime] = {}
         for block, ran in self._ran.items():
             for each in ran:
-                found.setdefault((block, each.code), each.at)
+                found.setdefault((block, each.code), each.began)
         return found
 
     @cached_property
     def _edits(self) -> EditNames:
         eras = (era for each in self.timeline.histories.values() for era in each.eras)
-        ran = (each.at for its in self._ran.values() for each in its)
+        ran = (each.began for its in self._ran.values() for each in its)
         return EditNames((era.first for era in eras), ran)
 
     def _find_publication(
@@ -422,26 +416,12 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         }
 
     def _find_state(self, at: datetime | None, codes: Mapping[str, str]) -> dict[str, BlockCode]:
-        if at is None:
-            return self.code_of(Moment(DRAFT, "draft"))
-        found = {}
-        for block in self.blocks:
-            history, code = self.timeline.histories.get(block), codes.get(block)
-            if history is not None:
-                era = history.find(at, code)
-                found[block] = (
-                    BlockCode(is_there=False)
-                    if era is None
-                    else BlockCode(frozenset(history.codes_of(era)), era.mark)
-                )
-                continue
-            saved_at = self.timeline.saved_at.get(block)
-            if code is None and saved_at is not None and saved_at <= at:
-                found[block] = self._present(block)
-                continue
-            ran = self._ran.get(block, ())
-            found[block] = BlockCode(frozenset([code] if code else _list_newest(ran, at)))
-        return found
+        moment = Moment(DRAFT, "draft") if at is None else Moment("", "time", at)
+        return {block: self._code_of(block, moment, codes.get(block)) for block in self.blocks}
+
+
+def _find_began(ran: Ran) -> tuple[datetime, str]:
+    return ran.began, ran.code
 
 
 def _find_latest(moments: Mapping[str, datetime | None]) -> str | None:
@@ -454,9 +434,9 @@ def _find_place(publication: PublishedVersion) -> tuple[bool, datetime | None]:
     return publication.at is not None, publication.at
 
 
-def _list_newest(ran: Sequence[_Ran], at: datetime | None) -> list[str]:
+def _list_newest(ran: Sequence[Ran], at: datetime | None) -> list[str]:
     """The code of the newest result until a moment, if there is one."""
-    codes = [each.code for each in ran if at is None or each.at <= at]
+    codes = [each.code for each in ran if at is None or each.began <= at]
     return codes[-1:]
 
 

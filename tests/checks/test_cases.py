@@ -168,6 +168,15 @@ def test_a_run_without_a_result_forgets_no_pass_that_only_the_saved_eval_remembe
     assert (state(made), state(made, "fine 0")) == ("incomplete", "incomplete")
 
 
+def test_a_later_run_of_one_eval_does_not_excuse_what_the_whole_run_lacks() -> None:
+    """However many evals the block has."""
+    api = LetteredApi({"a": "PPP", "b": "PPP", **fine(6, 3)}, blocks={"a": "small", "b": "small"})
+    api.runs[-1].results = ["a", *fine(6, 3)]
+    api.run({"a": "P"}, scope="E", after=MINUTE)
+    made = api.check()
+    assert (state(made, "b"), made.gate().exit_code) == ("incomplete", 1)
+
+
 def test_one_eval_that_was_tried_on_an_edited_draft_is_only_said() -> None:
     api = LetteredApi({"a": "P" * 20, **fine(6, 20)})
     with api:

@@ -92,19 +92,6 @@ def test_where_nobody_says_when_a_block_was_saved_the_newest_code_is_the_present
         assert api.asked.count("GET /v1/workflows/blocks") <= 2  # the attempts of one request
 
 
-@pytest.mark.parametrize(("history", "code"), [(True, 0), (False, 2)])
-def test_without_freshness_the_history_tells_a_save_from_an_edit(history: bool, code: int) -> None:
-    api = made(history=history)
-    for eval_id in FINE:
-        api.change(eval_id, freshness=None)
-    with api:
-        assert api.check().gate().exit_code == 0
-        api.saved["extract"] = api.runs[-1].at + HOUR / 2
-        assert api.check().gate().exit_code == code
-        api.run("P" * 8, after=HOUR)
-        assert api.check().gate().exit_code == 0
-
-
 def test_without_freshness_a_run_of_older_code_does_not_hide_a_draft_that_never_ran() -> None:
     api = made(codes={"classify": "A", "extract": "ABBBB"}, published=["AA"])
     for eval_id in FINE:

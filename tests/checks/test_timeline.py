@@ -87,6 +87,12 @@ def saved_again(after: int = 3, **members: Any) -> LetteredApi:
     return api
 
 
+def only_one_ran() -> LetteredApi:
+    api = silent("AAA", "A", after=3)
+    api.run({X: "P"}, scope="E", after=2 * HOUR)
+    return api
+
+
 def older_version() -> LetteredApi:
     """B broke, and an older version ran after it, which is fresh for nobody."""
     return silent("AABA", "B", after=2, letters={X: "PPFP"})
@@ -119,6 +125,7 @@ TABLE = {
         0,
     ),
     "silent, one run after the save": (lambda: silent("AAAA", "A", after=3), PASSED, 0),
+    "silent, a single run after the save": (only_one_ran, PASSED, 0),
     "silent, put back, and it ran": (
         lambda: silent("AAABA", "A", after=4, letters="PPPFP"),
         "✓ 4 evals are fixed, nothing broke",
@@ -199,6 +206,16 @@ def test_107_a_save_within_a_minute_after_the_result_is_the_servers() -> None:
     assert api.check().gate().undecided == (X,)
 
 
+def test_107_an_error_ends_with_its_run_where_it_does_not_tell() -> None:
+    api = ran("AAA", "A", {X: "PPE"})
+    api.resave(X, api.runs[-1].at + MINUTE / 2)
+    with api:
+        verdict = api.check()
+        assert verdict.gate().undecided == (X,)
+        with contextlib.redirect_stderr(io.StringIO()):
+            assert ra.settle(verdict, client=api.client, progress=False).gate().ok
+
+
 @pytest.mark.parametrize("dialect", ["fresh", "validity", "silent", "history"])
 def test_108_a_run_of_older_code_mends_nothing_and_hides_nothing(dialect: str) -> None:
     letters = {X: "P" * 6 + "FF", Y: "P" * 6 + "FF"}
@@ -266,6 +283,13 @@ def test_111_a_run_that_began_before_an_eval_was_saved_is_not_its_run() -> None:
     with api:
         assert api.check().gate().undecided == (X,)
         assert start(api) == [("extract", X)]
+
+
+def test_111_a_run_of_code_that_is_old_for_its_block_is_not_its_run() -> None:
+    api = say(ran("AAA", "B", broken={"GET /v1/workflows/blocks": reply(403, {})}), STALE)
+    api.run({**dict.fromkeys(BLOCKS, "U"), X: "P"}, codes={"extract": "A"}, after=HOUR)
+    with api:
+        assert start(api) == [("extract", None)]
 
 
 def equal_and_stale() -> LetteredApi:

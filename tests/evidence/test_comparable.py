@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support.frames import START, many, results
-from support.inside import Ledger, collect, combine_sides, write_by_value
+from support.inside import Ledger, SavedEvals, Told, collect, combine_sides, tell, write_by_value
 
 DAY = 24 * 60
 SCOPES = {"W": "workflow", "B": "block", "E": "eval"}
@@ -29,10 +29,8 @@ class Run(NamedTuple):
     more: dict[str, Any] = {}  # noqa: RUF012
 
 
-def ledger(
-    *runs: Run, blocks: dict[str, str] | None = None, horizon: datetime | None = None
-) -> Ledger:
-    """The ledger of some runs, with what is known of their scopes."""
+def told(*runs: Run, blocks: dict[str, str] | None = None, horizon: datetime | None = None) -> Told:
+    """What is concluded from some runs, with what is known of their scopes."""
     sides: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for number, run in enumerate(runs):
         began = START + timedelta(minutes=run.at)
@@ -47,9 +45,17 @@ def ledger(
         for name, letter in run.letters.items():
             block = (blocks or {}).get(name, "block_1")
             sides[run.now] += many(name, letter, number, **{**known, "block_id": block, **run.more})
-    return collect(
-        combine_sides(results(*sides[True]), None, results(*sides[False])), horizon=horizon
-    )
+    return tell(results(*sides[True]), None, results(*sides[False]), SavedEvals(), horizon=horizon)
+
+
+def ledger(*runs: Run, **more: Any) -> Ledger:
+    return told(*runs, **more).ledger
+
+
+def errors_since(made: Told) -> dict[str, datetime]:
+    """Since when evals end in errors."""
+    found = {each.id: each.errors_since for each in made.stories}
+    return {name: at for name, at in found.items() if at is not None}
 
 
 def rows(made: Ledger, name: str = "a") -> list[str]:
@@ -200,10 +206,10 @@ def test_an_error_is_no_outcome_and_is_dated_where_it_repeats(
         Run(at * DAY, {"a": letter, "b": "P"}, code=code)
         for at, (letter, code) in enumerate(zip(letters, codes, strict=True))
     ]
-    made = ledger(*runs[:-1], runs[-1]._replace(now=True))
-    assert "".join(rows(made)) == letters.replace("E", ".").replace("C", ".")
-    began = None if since is None else START + timedelta(days=since)
-    assert made.evals["errors_since"].to_list() == [began, None]
+    made = told(*runs[:-1], runs[-1]._replace(now=True))
+    assert "".join(rows(made.ledger)) == letters.replace("E", ".").replace("C", ".")
+    began = {} if since is None else {"a": START + timedelta(days=since)}
+    assert errors_since(made) == began
 
 
 def test_errors_of_one_row_do_not_repeat() -> None:
@@ -211,8 +217,7 @@ def test_errors_of_one_row_do_not_repeat() -> None:
     before = Run(0, {"a": "P", "b": "P"})
     for minutes, repeats in ((5, False), (170, False), (190, True)):
         again = Run(DAY + minutes, {"a": "E"}, "E", now=True)
-        made = ledger(before, whole, again)
-        assert (made.evals["errors_since"][0] is not None) == repeats
+        assert ("a" in errors_since(told(before, whole, again))) == repeats
 
 
 def _run_of(n: int, errors: int, blocks: int) -> tuple[dict[str, str], dict[str, str]]:
@@ -234,10 +239,10 @@ def _run_of(n: int, errors: int, blocks: int) -> tuple[dict[str, str], dict[str,
 def test_an_outage(n: int, errors: int, blocks: int, outage: bool) -> None:
     letters, of = _run_of(n, errors, blocks)
     runs = [Run(at * DAY, letters) for at in range(2)]
-    made = ledger(runs[0], runs[1]._replace(now=True), blocks=of)
-    assert made.results["outage"].all() == outage
+    made = told(runs[0], runs[1]._replace(now=True), blocks=of)
+    assert made.ledger.results["outage"].all() == outage
     # Its errors count nowhere, not as one of two in a row either.
-    assert len(made.evals["errors_since"].drop_nulls()) == (0 if outage else errors)
+    assert len(errors_since(made)) == (0 if outage else errors)
 
 
 def jumps(made: Ledger, name: str = "a") -> str:

@@ -106,9 +106,6 @@ def test_an_edit_before_a_run_of_others_is_a_cause_at_the_next_run() -> None:
     assert found.cause[1] == "edit"
 
 
-# The cases that are easy to judge by hand: P passed, F failed.
-
-
 def test_since_is_the_likeliest_row_whatever_the_cause() -> None:
     rng = np.random.default_rng(3)
     for _ in range(60):

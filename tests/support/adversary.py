@@ -166,6 +166,7 @@ class World:
         if self.young:
             self.saved.append(new := self.young.pop())
             self.api.restore(new)
+            self._resave(new, created_at=f"{self.now:%Y-%m-%dT%H:%M:%SZ}")
 
     def on_doubt(self) -> None:
         """The API calls an eval stale that ran on the present code, until it runs again."""
@@ -353,7 +354,10 @@ class World:
         older = [letter for run, letter in rows if run.codes[block] in before]
         is_told = self.dialect.fingerprints and self.dialect.tells_codes
         is_told &= not ({eval_id} & (self.nulled | self.doubted)) and len(kept) == len(rows)
-        is_known = self.code[block] == self.newest[block] and is_same and is_told
+        # Where an older version ran last, nothing tells a save for looks from an edit.
+        seen = [run for run, _ in rows if run.codes[block] == self.code[block]]
+        is_last = any(run is rows[-1][0] or run.at > self._saved_last(eval_id) for run in seen)
+        is_known = self.code[block] == self.newest[block] and is_same and is_told and is_last
         return is_known and older.count("P") == len(older) >= 3 <= len(now) == now.count("F")
 
     def is_going(self, run: Run) -> bool:

@@ -44,6 +44,13 @@ def silent(api: LetteredApi) -> LetteredApi:
     return api
 
 
+def stuck() -> LetteredApi:
+    """The edit's run has not ended for two days, and lacks a result."""
+    api = edited(dict(zip(EXTRACT, "PPPU", strict=True)))
+    api.now = api.runs[-1].at + 2 * DAY
+    return api
+
+
 def newer(after: timedelta = HOUR, now: timedelta | None = None) -> LetteredApi:
     """A whole run that has not ended, of which nobody knows the code."""
     api = silent(made(codes={"classify": "A", "extract": "A"}))
@@ -125,6 +132,7 @@ TABLE: dict[str, Row] = {
     "its run goes on": Row(lambda: edited("U"), 2),
     "cancelled at once": Row(lambda: edited("C"), 1),
     "some failed, others lost": Row(lambda: edited(dict(zip(EXTRACT, "FFFC", strict=True))), 1),
+    "some passed, others stuck": Row(stuck, 1),
     "not valid, broken before": Row(lambda: invalid(broken("PPPFFF", "AAABBB")), 1),
     "not valid, passed before": Row(lambda: invalid(edited(dict.fromkeys(EXTRACT[1:], "P"))), 1),
     "not valid, never ran": Row(lambda: invalid(made({"new": ""}), "new"), 0),

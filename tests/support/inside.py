@@ -49,6 +49,7 @@ MODULES = {
     "evidence.placing": "place_results",
     "evidence.rates": "BREAKS Bools CAN_BREAK CAN_MEND Floats HOURS HOUR_RATES MENDS PAIRS RATES SHARE_PRIORS find_age",
     "evidence.saved_evals": "SavedEvals",
+    "evidence.telling": "Told tell",
     "evidence.timeline": "Timeline",
     "evidence.since": "ROUNDS Answers answer comes_and_goes predict",
     "fetch": "paging kept",
