@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.analysis.summaries import find_period
+from retab_analysis.arguments import Guided
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.checks.week import (
@@ -93,7 +94,7 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Overview:
+class Overview(Guided, called="overview"):
     """How all workflows stand, or one; see :func:`overview`.
 
     ``frame`` has one row per workflow. For a single workflow, it has one row per saved eval that

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import check_count, check_flag
+from retab_analysis.arguments import Guided, check_count, check_flag
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
@@ -216,7 +216,7 @@ class _Shown:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tries:
+class Tries(Guided, called="tries"):
     """The last edits of a block, and what each of them mended and broke.
 
     ``frame`` has one row per try, the newest first; ``ra.schema.TRIES.describe()`` explains its

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 from msgspec import structs
 
-from retab_analysis.arguments import check_flag, check_path, resolve
+from retab_analysis.arguments import Guided, check_flag, check_path, resolve
 from retab_analysis.comparison.accepted import (
     GivenAccepted,
     Policy,
@@ -267,7 +267,7 @@ class Compared:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Guided, called="verdict"):
     """The evals that broke between two sides: how sure that is, and since when."""
 
     _compared: Compared

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from retab_analysis.arguments import check_count, check_share
+from retab_analysis.arguments import Guided, check_count, check_share
 from retab_analysis.comparison.accepted import Policy, check_texts
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.errors import ConfigError
@@ -69,8 +69,8 @@ class GateRule:
 USUAL = GateRule()
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+@dataclass(frozen=True)
+class Gate(Guided, called="gate"):
     """Whether the candidate may pass, and why.
 
     Attributes:

@@ -120,7 +120,8 @@ def _collect(name: str, given: object) -> pl.DataFrame:
         given = own if isinstance(own, pl.DataFrame) else given
     known = as_polars(given, name)
     if known is None:
-        raise ConfigError(f"{name}: expected a frame, got {described(given)}")
+        first = "; it comes first: write_csv(runs, path)" if isinstance(given, str) else ""
+        raise ConfigError(f"{name}: expected a frame, got {described(given)}{first}")
     frame = known.lazy().collect()
     for column, dtype in frame.schema.items():
         reason = None

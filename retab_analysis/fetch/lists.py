@@ -263,7 +263,7 @@ def resolve_evals(asked: Sequence[str], known: Mapping[str, str | None]) -> list
 def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> None:
     with contextlib.suppress(RetabAnalysisError):
         if find_workflow(client, run_id).height:
-            told = f"{run_id!r} is a workflow; fetch_runs({run_id!r}) gives its runs"
+            told = f"{run_id!r} is a workflow; ra.fetch_runs({run_id!r}) gives its runs"
             error.args = (f"{error}. {told}",)
             return
     client.explain_absence(error)

@@ -166,7 +166,7 @@ def quote_id(name: str, value: str) -> str:
 
 def check_text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ConfigError(f"{name} must be a string, got {type(value).__name__} ({value!r})")
+        raise ConfigError(f"{name} must be a string, got {described(value)}")
     if not value:
         raise ConfigError(f"{name} is empty")
     # Servers and clients resolve these before they look at the path, quoted or not.
@@ -269,7 +269,8 @@ def use_while(client: Client | None, find_problem: Callable[[], str | None] | No
 def check_client(client: Client | None) -> Client | None:
     """Check a client for later use, without making one from the environment."""
     if client is not None and not isinstance(client, Client):
-        raise ConfigError(f"client must be a Client or None, got {type(client).__name__}")
+        told = f"client must be a Client or None, got {described(client)}"
+        raise ConfigError(f"{told}: ra.Client(api_key=…, base_url=…) makes one")
     return client
 
 

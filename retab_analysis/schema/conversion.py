@@ -186,7 +186,8 @@ def _with_dtypes(
     # A frame of another table may have all needed columns.
     other = find_other_table(table, found)
     if other is not None:
-        raise SchemaError(f"{name} is not {table.frame_name}, but {other.frame_name}")
+        call = "; ra.fetch_results(runs) gives one" if table.name == "results" else ""
+        raise SchemaError(f"{name} is not {table.frame_name}, but {other.frame_name}{call}")
     if (mismatch := table.mismatch(after, needed)) is not None:
         raise SchemaError(f"{name} is {mismatch}")
     lost = lost_values(lazy, conversions)
