@@ -160,7 +160,9 @@ def find_nearest(asked: str, known: Mapping[str, str | None]) -> str | None:
 def suggest(asked: str, known: Mapping[str, str | None]) -> str:
     """Suggest known ids or names for an unknown one, in words."""
     if fitting := _list_fitting(asked, known):
-        listed = list_some((_say_one(each, known) for each in fitting), _LISTED)
+        is_id = _fold(asked) not in _fold(known[fitting[0]] or "")
+        said = (repr(each) if is_id else _say_one(each, known) for each in fitting)
+        listed = list_some(said, _LISTED)
         return f"did you mean {'one of ' if len(fitting) > 1 else ''}{listed}?"
     if (near := find_nearest(asked, known)) is not None:
         return f"did you mean {near}?"

@@ -23,7 +23,8 @@ NAMES = """
 APIError Archive ArchiveError AuthenticationError Client ConfigError ConflictError DeadlineExceeded
 InvalidRequestError NotFoundError PaginationError PermissionDeniedError ProblemsWarning
 ProtocolError RateLimitError RegressionError ResponseTooLarge RetabAnalysisError Sandbox
-SchemaError ServerError TransportError WaitTimeout Comparison Overview Tries View cancel_runs check compare
+SchemaError ServerError TransportError WaitTimeout Comparison Overview Tries View cancel_runs check
+compare
 decode_evals decode_results decode_runs demo eval_history explore failures
 fetch_config_changes fetch_edits fetch_evals fetch_result fetch_results fetch_run fetch_runs
 fetch_versions fetch_workflows open_document overview plot_comparison plot_durations

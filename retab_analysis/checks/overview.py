@@ -206,7 +206,7 @@ def overview(
     chosen = fetch_workflows(**asked)
     if workflow_id is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
-        found = resolve_named(client, "workflow", workflow_id, names)
+        found = resolve_named(client, "workflow", workflow_id, names, parts=True)
         chosen = chosen.filter(workflow_id=found)
     elif chosen.is_empty():
         say(f"There is no workflow. {client.describe_environment()}.")

@@ -99,7 +99,7 @@ class Compared:
 
     def story_of(self, asked: str) -> Story:
         """The story of an eval, by its id or its name."""
-        eval_id = resolve("eval", str(asked), name_by_id(self.stories))
+        eval_id = resolve("eval", str(asked), name_by_id(self.stories), parts=True)
         return next(each for each in self.stories if each.id == eval_id)
 
     @functools.cached_property

@@ -69,7 +69,7 @@ class GateRule:
 USUAL = GateRule()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gate(Guided, called="gate"):
     """Whether the candidate may pass, and why.
 
@@ -109,3 +109,8 @@ class Gate(Guided, called="gate"):
 
     def __bool__(self) -> bool:
         return self.ok
+
+    def __repr__(self) -> str:
+        if self.reasons:
+            return f"The gate fails. {' '.join(self.reasons)}"
+        return f"The gate is undecided: {self.doubt}." if self.doubt else "The gate holds."

@@ -99,7 +99,7 @@ def fetch_edits(
     known = dict(draft.select("block_id", "label").iter_rows())
     ids = list(known)
     if asked is not None:
-        ids = list(dict.fromkeys(resolve("block", each, known) for each in asked))
+        ids = list(dict.fromkeys(resolve("block", each, known, parts=True) for each in asked))
     edits = read_history(chosen, workflow_id, ids)
     if edits is None:
         warnings.warn(ProblemsWarning(_NO_HISTORY, PROBLEMS.to_frame()), stacklevel=3)

@@ -14,7 +14,7 @@ import polars as pl
 
 from retab_analysis.arguments import AGE, check_choice
 from retab_analysis.errors import ConfigError, described
-from retab_analysis.schema import RUNS, as_polars, converted
+from retab_analysis.schema import RUNS, as_polars, converted, read_ids
 from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
@@ -76,6 +76,10 @@ class RunQuery:
         if scope is not None:
             check_choice("scope", scope, ("workflow", "block", "eval"))
         return cls(given, start, end, order, scope)
+
+    @property
+    def is_open(self) -> bool:
+        return self.start is None and self.end is None
 
     def resolve_workflows(self, resolve: Callable[[str], str]) -> RunQuery:
         if "workflow_id" not in self.filters:
@@ -188,9 +192,10 @@ def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
     # An iteration over a text gives characters, over bytes numbers.
     if isinstance(values, str):
         return [check_text(name, values)]
+    if (frame := as_polars(values, name)) is not None:
+        values = read_ids(frame, name, f"{name.removesuffix('s').removesuffix('_id')}_id")
     if not isinstance(values, Iterable) or isinstance(values, bytes):
-        kind = type(values).__name__
-        raise ConfigError(f"{name} must be a string or several strings, got {kind}")
+        raise ConfigError(f"{name} must be a string or several strings, got {described(values)}")
     return list(dict.fromkeys(check_text(name, value) for value in values))
 
 

@@ -11,14 +11,13 @@ from functools import partial
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import check_count, check_flag
+from retab_analysis.arguments import check_count, check_flag, resolve
 from retab_analysis.decode import Problems, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.lists import (
     explain_missing_run,
     read_known,
     refuse_unknown,
-    resolve_evals,
     resolve_workflow,
 )
 from retab_analysis.fetch.paging import (
@@ -179,9 +178,11 @@ def fetch_runs(
         if may_be_misspelled and is_of_eval and fetched.frame.is_empty():
             meant = _name_eval(chosen, query)
             return (fetched if meant == query else read(meant)).deliver(RUNS)
-    # There may be none between two dates.
-    if may_be_misspelled and query.start is None and query.end is None:
-        refuse_unknown(chosen, query.filters, fetched.frame)
+        # There may be none between two dates.
+        if may_be_misspelled and (query.is_open or target_block_id is not None):
+            filters = refuse_unknown(chosen, query.filters, fetched.frame)
+            if filters != query.filters:
+                fetched = read(replace(query, filters=dict(filters)))
     return fetched.deliver(RUNS)
 
 
@@ -189,7 +190,7 @@ def _name_eval(client: Client, query: RunQuery) -> RunQuery:
     """The query by the eval's id, if no run was found: the argument may be its name."""
     try:
         _, known = read_known(client, query.filters["workflow_id"][0])
-        ids = resolve_evals(query.filters["eval_id"], known)
+        ids = [resolve("eval", each, known, parts=True) for each in query.filters["eval_id"]]
     except ConfigError:
         raise
     except RetabAnalysisError:

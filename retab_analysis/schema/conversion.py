@@ -65,6 +65,13 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
     )
 
 
+def read_ids(frame: pl.DataFrame | pl.LazyFrame, name: str, column: str) -> pl.Series:
+    """The ids in a column of a frame that was given for them."""
+    if column not in frame.collect_schema():
+        raise ConfigError(f"{name}: the frame has no column {column}")
+    return frame.lazy().select(pl.col(column).cast(pl.String)).collect().to_series()
+
+
 def _from_pandas(frame: Any) -> pl.DataFrame:
     """Without its index; a column of only nulls loses its dtype, which pandas made up."""
     read = pl.from_pandas(frame)
