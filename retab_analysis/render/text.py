@@ -49,9 +49,8 @@ def to_text(document: Document, width: int = WIDEST) -> str:
             lines.append("")
         is_open = isinstance(part, Card) if shown else is_open
         lines += shown
-    following = _wrap(plain(document.next), width, "  Next: ")
-    if last := [*_wrap(plain(document.last), width, "  "), *following]:
-        lines += ["", *last]
+    if following := [*_wrap(plain(document.next), width, "  Next: ")]:
+        lines += ["", *following]
     return without_controls("\n".join(each.rstrip() for each in lines))
 
 
@@ -130,7 +129,11 @@ def measure(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
+        0
+        if each in "\u00ad\u200c\u200d" or unicodedata.combining(each)
+        else 2
+        if unicodedata.east_asian_width(each) in "WF"
+        else 1
         for each in text
     )
 
