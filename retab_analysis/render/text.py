@@ -126,16 +126,13 @@ def _write_cell(cell: Cell, column: ColumnTitle) -> str:
 
 def measure(text: str) -> int:
     """How many columns of a terminal a text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0
-        if each in "\u00ad\u200c\u200d" or unicodedata.combining(each)
-        else 2
-        if unicodedata.east_asian_width(each) in "WF"
-        else 1
-        for each in text
-    )
+    return len(text) if text.isascii() else sum(map(_measure_one, text))
+
+
+def _measure_one(each: str) -> int:
+    if unicodedata.combining(each) or each in "\u00ad\u200c\u200d":
+        return 0
+    return 2 if unicodedata.east_asian_width(each) in "WF" else 1
 
 
 def clip(text: str, width: int) -> str:
