@@ -100,6 +100,10 @@ class Overview(Guided, called="overview"):
     ``frame`` has one row per workflow. For a single workflow, it has one row per saved eval that
     does not pass, and ``workflow`` is the workflow's own row. ``blocks`` has one row per block, if
     trends were asked for.
+
+    Example:
+        >>> ra.overview("wf_invoices").workflow.height
+        1
     """
 
     frame: pl.DataFrame

@@ -221,6 +221,10 @@ class Tries(Guided, called="tries"):
 
     ``frame`` has one row per try, the newest first; ``ra.schema.TRIES.describe()`` explains its
     columns. ``evals`` has one row per try and eval.
+
+    Example:
+        >>> ra.tries("wf_invoices", "extract_lines").headline
+        '...'
     """
 
     frame: pl.DataFrame

@@ -268,7 +268,13 @@ class Compared:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Guided, called="verdict"):
-    """The evals that broke between two sides: how sure that is, and since when."""
+    """The evals that broke between two sides: how sure that is, and since when.
+
+    Example:
+        >>> verdict = ra.check("wf_invoices")
+        >>> verdict.gate().exit_code
+        1
+    """
 
     _compared: Compared
 

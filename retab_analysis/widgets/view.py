@@ -184,6 +184,10 @@ class View(Guided, called="view"):
 
     A context manager that stops watching at its end, and awaitable: ``await view`` gives what
     ``view.wait()`` does without blocking the event loop.
+
+    Example:
+        >>> with ra.explore("wf_claims") as view:
+        ...     runs = view.wait(timeout=60)
     """
 
     def __init__(
