@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +14,15 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
+from support.documents import workflow_document
+from support.fakes import client_for
+from support.faultserver import FaultServer, page, reply
 from support.inside import Gate, build_parser, read_synonyms
+from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 
+CLAIMS = "Motor claims intake 🚗"
 GUESSES = [
     line.split("\t")
     for line in (Path(__file__).parent / "data" / "first_guesses.txt").read_text().splitlines()
@@ -318,3 +323,53 @@ def test_a_gate_is_a_sentence_with_its_reasons(world: dict[str, Any]) -> None:
     gate = world["verdict"].gate()
     assert str(gate).startswith("The gate fails. ")
     assert all(each in str(gate) for each in gate.reasons)
+
+
+# Ages, names that two have, and what has not run
+
+
+@pytest.mark.parametrize(("age", "hours"), [("12h", 12), ("30d", 720), ("2w", 336), ("30 d", 720)])
+def test_an_age_is_taken_wherever_a_date_is(age: str, hours: int) -> None:
+    with FaultServer([reply(body=page([]))]) as server:
+        ra.fetch_runs("wf_1", from_date=age, to_date="1h", limit=1, client=client_for(server.url))
+        asked = server.queries[0]
+    about = datetime.now(UTC) - timedelta(hours=hours)
+    for name, moment in (("from_date", about), ("to_date", datetime.now(UTC) - timedelta(hours=1))):
+        assert abs(datetime.fromisoformat(asked[name]) - moment) < timedelta(minutes=5)
+
+
+def test_an_archive_takes_a_name_and_an_age(world: dict[str, Any], tmp_path: Path) -> None:
+    with ra.Archive(tmp_path / "kept.sqlite") as archive:
+        archive.sync(CLAIMS, results=False, since="5d")
+        kept = archive.scan_runs("wf_claims").collect()
+        with pytest.raises(ra.ConfigError, match="keeps no names: give the id"):
+            archive.scan_runs(CLAIMS)
+    asked = ra.fetch_runs("wf_claims", from_date="5d")
+    assert 0 < kept.height <= asked.height
+    assert set(kept["run_id"]) <= set(asked["run_id"])
+
+
+@pytest.mark.parametrize("age", ["30x", "d30", "-3d", "3m", "1mo", "30days"])
+def test_another_unit_is_refused_with_those_that_there_are(age: str) -> None:
+    with pytest.raises(
+        ra.ConfigError, match=r"from_date .*'12h', '30d' or '2w' \(hours, days, weeks\)"
+    ):
+        ra.fetch_runs(from_date=age, client=client_for("http://127.0.0.1:9"))
+
+
+def test_a_name_that_two_workflows_have_is_an_error_that_lists_them() -> None:
+    both = [workflow_document(each, name="Invoices") for each in ("wf_a", "wf_b")]
+    with FaultServer([reply(body=page(both))]) as server:
+        for call in (ra.fetch_runs, ra.fetch_evals, ra.check, ra.start_runs, ra.fetch_versions):
+            with pytest.raises(ra.ConfigError, match=r"2 workflows: .*wf_a.*wf_b"):
+                call("Invoices", client=client_for(server.url))  # type: ignore[operator]
+        assert not [each for each in server.requests if each.startswith("POST")]
+
+
+def test_without_a_run_it_says_how_to_start_one() -> None:
+    with LetteredApi({"one": "P", "two": "P"}) as api:
+        api.runs.clear()
+        with pytest.raises(
+            ra.ConfigError, match=r"no run yet.*run = ra\.start_runs\('wf_letters'\)"
+        ):
+            api.check()

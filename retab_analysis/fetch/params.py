@@ -77,10 +77,6 @@ class RunQuery:
             check_choice("scope", scope, ("workflow", "block", "eval"))
         return cls(given, start, end, order, scope)
 
-    @property
-    def is_open(self) -> bool:
-        return self.start is None and self.end is None
-
     def resolve_workflows(self, resolve: Callable[[str], str]) -> RunQuery:
         if "workflow_id" not in self.filters:
             return self
