@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE))
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "rates"]
 # A program writes a part of the tables, below another heading than here.
 suppress_warnings = ["myst.header"]
-exclude_patterns = ["skill"]
+exclude_patterns = ["skill", "releasing.md"]  # for programs, and for maintainers
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
@@ -54,12 +54,15 @@ nb_ipywidgets_js: dict[str, object] = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", 95)]
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # the docstring explains each parameter
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+maximum_signature_line_length = 88  # a longer one has a line for each parameter
 autodoc_preserve_defaults = False
 napoleon_google_docstring = True
 napoleon_use_rtype = False
 
 nitpicky = True
+nitpick_ignore_regex = [("py:class", r"(?!retab_analysis\.[A-Z]).*")]  # in signatures
 nitpick_ignore = [
     ("py:class", "polars.dataframe.frame.DataFrame"),  # a field of Comparison
     ("py:class", "retab_analysis.comparison.gate.GateRule"),  # a field of Gate

@@ -65,11 +65,10 @@ def __getattr__(name):
         from importlib.metadata import version
 
         value = version(__name__)
-    elif name == "compare_versions":
-        call = 'ra.check("wf_invoices", baseline="v4", candidate="v5")'
-        raise AttributeError(f"there is no ra.{name}; {call} compares two versions")
-    elif name not in _HOMES:
+    elif name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    elif name not in _HOMES:
+        raise import_module(f"{__name__}.arguments").unknown_name("ra", name, __all__)
     elif _HOMES[name] == __name__:
         value = import_module(f"{__name__}.{name}")
     else:
@@ -77,6 +76,9 @@ def __getattr__(name):
             value = getattr(import_module(_HOMES[name]), name)
         except RuntimeError as error:
             import_module(f"{__name__}.errors").refuse_at_end(name, error)
+        if not isinstance(value, type):
+            value = import_module(f"{__name__}.arguments").guard(f"ra.{name}", value)
+            value.__module__ = __name__  # where a pickle finds it
     globals()[name] = value  # the second use finds it without this function
     return value
 
@@ -89,8 +91,7 @@ if hasattr(_os, "register_at_fork"):
 
 def __dir__():
     here = {name for name in globals() if name.startswith("__") or not name.startswith("_")}
-    # pydoc writes out all names of ``dir``, in 3,000 lines: help() shows the docstring alone. Where
-    # Python itself asks, for "Did you mean", no other frame is below this one.
+    # pydoc writes out all names of ``dir``, in 3,000 lines: help() shows the docstring alone.
     frame = _sys._getframe().f_back
     while frame is not None and frame.f_globals.get("__name__") == "inspect":
         frame = frame.f_back

@@ -14,11 +14,14 @@ from retab_analysis.checks.defaults import use as use
 from retab_analysis.checks.demo import demo as demo
 from retab_analysis.checks.edits import fetch_config_changes as fetch_config_changes
 from retab_analysis.checks.open_document import open_document as open_document
+from retab_analysis.checks.overview import Overview as Overview
 from retab_analysis.checks.overview import overview as overview
 from retab_analysis.checks.settle import settle as settle
 from retab_analysis.checks.start import start_runs as start_runs
+from retab_analysis.checks.tries import Tries as Tries
 from retab_analysis.checks.tries import tries as tries
 from retab_analysis.checks.verdict import check as check
+from retab_analysis.comparison import Comparison as Comparison
 from retab_analysis.comparison import compare as compare
 from retab_analysis.comparison.comparison import write_report as write_report
 from retab_analysis.decode import decode_evals as decode_evals
@@ -64,6 +67,7 @@ from retab_analysis.plots import plot_pass_rate as plot_pass_rate
 from retab_analysis.plots import plot_verdicts as plot_verdicts
 from retab_analysis.sandbox import Sandbox as Sandbox
 from retab_analysis.transport import Client as Client
+from retab_analysis.widgets import View as View
 from retab_analysis.widgets import explore as explore
 from retab_analysis.widgets import watch as watch
 

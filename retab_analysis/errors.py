@@ -43,6 +43,7 @@ masks: list[Callable[[str], str]] = []
 
 # A server's text may steer a terminal, turn other text round, and be endless.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_MOST = 80  # characters of an argument
 _LONG_NAME = re.compile(r"[^\s'\"…]{201,}")
 
 
@@ -325,10 +326,21 @@ class ProblemsWarning(UserWarning):
 
 
 def described(given: object) -> str:
-    """The type of a wrong argument, for a message; for pandas' types also the conversion."""
+    """The type of a wrong argument, for a message, and its id; of pandas also the conversion."""
     kind = type(given)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-    return f"{name} (polars.from_pandas converts it)" if name.startswith("pandas.") else name
+    name = kind.__qualname__ if name.startswith("retab_analysis.") else name
+    ident = getattr(given, "id", None)
+    named = f"{name} {ident!r}"[:_MOST] if isinstance(ident, str) else name[:_MOST]
+    return f"{name} (polars.from_pandas converts it)" if name.startswith("pandas.") else named
+
+
+def shown(given: object) -> str:
+    """A wrong argument, for a message: a text or number itself, the type of anything else."""
+    if given is None or isinstance(given, bool | int | float | str | bytes):
+        said = repr(given)
+        return said if len(said) <= _MOST else f"{said[: _MOST - 1]}…"
+    return described(given)
 
 
 def list_some(names: Iterable[str], most: int = 20) -> str:

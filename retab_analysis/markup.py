@@ -37,6 +37,9 @@ STATE_SIGNS = {
 
 # The characters that turn text round, or end that: with them "exe.gpj" can read as "gpj.exe".
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Invisible between two letters: it joins them, keeps them apart, or says where a line may break.
+_LETTER = "[^\\s\u00ad\u200c\u200d]"
+_JOINER = re.compile(f"(?<={_LETTER})([\u00ad\u200c\u200d])(?={_LETTER})")
 # Elements without content and without an end.
 _VOID = frozenset({"base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
@@ -186,13 +189,18 @@ def count_noun(number: int, noun: str) -> str:
 
 
 def without_controls(value: str) -> str:
-    """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay."""
+    """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay.
+
+    So does a joiner between two letters, which Persian, Hindi and emoji of several people need.
+    """
     # Nearly every text has none; this saves the look at each character.
     if value.isascii() and value.isprintable():
         return value
+    pieces = _JOINER.split(show_turning(value))  # every second one is a joiner
     return "".join(
-        each if each.isprintable() or each in "\n\t" else _control(each)
-        for each in show_turning(value)
+        each if at % 2 or each.isprintable() or each in "\n\t" else _control(each)
+        for at, piece in enumerate(pieces)
+        for each in piece
     )
 
 

@@ -93,7 +93,7 @@ def why(
     values: also its assertion.
     """
     found = _compare(workflow_id, candidate, "last_good")
-    eval_id = resolve("eval", eval, name_by_id(inside(found).facts().stories))
+    eval_id = resolve("eval", eval, name_by_id(inside(found).facts().stories), parts=True)
     shown = values and shows_values()
     row = list_rows(found.evals.filter(eval_id=eval_id), values=shown)[0]
     facts = inside(found).facts()
@@ -144,7 +144,8 @@ def history(workflow_id: str, eval: str | None = None, runs: int = 20) -> dict[s
         return shorten(
             {"runs": chosen.height, "steady": steady, "evals": list_rows(ordered.select(_NOTABLE))}
         )
-    eval_id = resolve("eval", eval, dict(results.select("eval_id", "eval_name").iter_rows()))
+    known = dict(results.select("eval_id", "eval_name").iter_rows())
+    eval_id = resolve("eval", eval, known, parts=True)
     past = eval_history(results.filter(eval_id=eval_id)).reverse()
     columns = ("run_id", "run_created_at", "workflow_version_id", "state", "block_changed")
     return shorten({"eval_id": eval_id, "runs": list_rows(past.select(columns))})

@@ -99,6 +99,15 @@ def test_markdown_code_holds_nothing_that_markdown_acts_upon() -> None:
     assert Elements(made).text == text
 
 
+@pytest.mark.parametrize(
+    "text", ["می\u200cخواهم", "क्\u200dष", "👨\u200d👩\u200d👧", "Rech\u00adnung"]
+)
+def test_a_joiner_between_letters_stays(text: str) -> None:
+    assert markup.one_line(text) == text
+    assert markup.one_line(f"\u200d{text} \u200c") == f"\ufffd{text} \ufffd"
+    assert markup.one_line("a\u200d\u200db") == "a\ufffd\ufffdb"
+
+
 def test_a_line_has_nothing_that_a_terminal_acts_upon() -> None:
     line = markup.one_line("a\x1b[31mb\r\n\tc\x00\u202ed\ud800")
     assert line.isprintable()

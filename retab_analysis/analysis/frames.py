@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, shown
 from retab_analysis.evidence.versions import list_names
 from retab_analysis.schema import EDITS, RUNS, Table, checked
 
@@ -49,7 +49,7 @@ def check_keys(
     """
     names = [by] if isinstance(by, str) else list(by) if isinstance(by, Sequence) else []
     if not names or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"by must be a column or several, got {by!r}")
+        raise ConfigError(f"by must be a column or several, got {shown(by)}")
     if len(set(names)) < len(names):
         raise ConfigError(f"by names a column twice: {', '.join(names)}")
     there = checked(frame, table, ()).collect_schema()
@@ -88,7 +88,7 @@ def check_key(
 ) -> str:
     """The one column of single values to group by; see :func:`check_keys`."""
     if not isinstance(by, str):
-        raise ConfigError(f"by must be the name of one column, got {by!r}")
+        raise ConfigError(f"by must be the name of one column, got {shown(by)}")
     (key,) = check_single_keys(by, frame, table, taken, made)
     return key
 

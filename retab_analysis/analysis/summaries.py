@@ -19,7 +19,7 @@ from retab_analysis.analysis.frames import (
     name_versions,
 )
 from retab_analysis.arguments import check_choice
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, shown
 from retab_analysis.schema import RUNS, checked
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import RATED, rated_total
@@ -102,7 +102,7 @@ def summarize_runs(
     keys: list[str] = [] if by_time_alone else check_keys(by, runs, RUNS, outcome, [VERSION])
     named = VERSION in keys and VERSION not in checked(runs, RUNS, ()).collect_schema()
     if edits is not None and not named:
-        raise ConfigError(f'edits= names versions: by must hold "version", got {by!r}')
+        raise ConfigError(f'edits= names versions: by must hold "version", got {shown(by)}')
     if scope is not None:
         check_choice("scope", scope, SCOPES)
 
@@ -127,7 +127,9 @@ def summarize_runs(
 
 def find_period(every: str, moment: str = "created_at") -> pl.Expr:
     if not isinstance(every, str) or not _DURATION.fullmatch(every):
-        raise ConfigError(f"every must be a duration such as '1d', '1w' or '1mo', got {every!r}")
+        raise ConfigError(
+            f'every must be a duration: every="1d", "1w" or "1mo"; got {shown(every)}'
+        )
     start = pl.col(moment).dt.truncate(every).alias(PERIOD)
     # Polars rejects bad combinations of units only on a value: try here, not at `.collect()`.
     trial = pl.DataFrame({moment: [datetime(2026, 1, 1, tzinfo=UTC)]})

@@ -20,7 +20,7 @@ from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
 from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, refuse_older, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
-from retab_analysis.arguments import check_choice, check_flag, check_path
+from retab_analysis.arguments import Guided, check_choice, check_flag, check_path
 from retab_analysis.config import ARCHIVE_VARIABLE
 from retab_analysis.decode import Problems, report_problems
 from retab_analysis.errors import (
@@ -50,7 +50,7 @@ _CHANGES = "workflow_id kind document_id change"
 Reader = Callable[[Table, sqlite3.Connection, Sequence[str]], tuple[T, Problems]]
 
 
-class Archive:
+class Archive(Guided, called="archive"):
     """Runs, results, saved evals, versions and edits of workflows, in one local file.
 
     On the server, deleting a saved eval deletes its history, and edits change evals and blocks in
@@ -179,7 +179,7 @@ class Archive:
                 f"where they have no id; the first: {problems[0].record_id or '(no id)'} "
                 f"at {problems[0].path}: {problems[0].reason}"
             )
-            warnings.warn(ProblemsWarning(told, problems.frame()), stacklevel=4)
+            warnings.warn(ProblemsWarning(told, problems.frame()), stacklevel=5)
 
     def scan_runs(self, workflow_id: OneOrSeveral = None, *, gone: bool = True) -> pl.LazyFrame:
         """The runs in the archive: by workflow, the newest first.

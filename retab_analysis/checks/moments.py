@@ -12,7 +12,7 @@ import polars as pl
 
 from retab_analysis.arguments import find_nearest
 from retab_analysis.checks.source import Source
-from retab_analysis.errors import ConfigError, RetabAnalysisError
+from retab_analysis.errors import ConfigError, RetabAnalysisError, list_some
 from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.evidence.versions import Moment, PublishedVersion, Versions
 from retab_analysis.fetch.params import read_moment
@@ -98,16 +98,21 @@ def say_unknown(name: str, asked: str, source: Source, runs: pl.DataFrame) -> st
         for number, at in versions.select("version", "published_at").iter_rows()
         if number is not None
     }
-    ran = runs.filter(scope="workflow")["run_id"]
-    near = find_nearest(asked, {**dict.fromkeys(named), **dict.fromkeys(ran)})
+    near = find_nearest(asked, dict.fromkeys([*named, *runs["run_id"]]))
     hint = f"; did you mean {near}?" if near else "."
-    published = ", ".join(f"{each}{day}" for each, day in named.items()) or "none"
+    published = list_some((f"{each}{day}" for each, day in named.items()), 10) or "none"
     notes = "".join(f" {each}" for each in note_versions(versions)) if not named else ""
     return (
         f"{name}={asked!r}: there is no such version or run{hint} Published: {published}; "
-        f'also "draft", "previous", a date.{notes} Newest whole runs: '
-        f"{', '.join(ran.head(3)) or 'none'}"
+        f'also "draft", "previous", a date.{notes} {say_newest(runs, year)}'
     )
+
+
+def say_newest(runs: pl.DataFrame, year: int) -> str:
+    """The day and the id of the newest whole run."""
+    newest = runs.filter(scope="workflow").select("created_at", "run_id").head(1)
+    told = [f"{say_day(at, year)} ({run_id})" for at, run_id in newest.drop_nulls().iter_rows()]
+    return f"Its newest whole run: {''.join(told) or 'none'}"
 
 
 def read_eras(source: Source, blocks: Sequence[str]) -> pl.DataFrame | None:

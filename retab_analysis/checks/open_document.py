@@ -17,6 +17,7 @@ from retab_analysis.fetch.lists import read_known, read_link, resolve_workflow
 from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.fetch.results import read_result
 from retab_analysis.markup import Html, tag
+from retab_analysis.schema import as_polars
 from retab_analysis.transport import Client
 
 # Every browser shows these; a TIFF, for example, is not among them.
@@ -110,8 +111,9 @@ def open_document(
         if workflow_id is not None:
             ident = _find_result(chosen, workflow_id, ident)
         return _open_id(chosen, ident)
-    row = _read_row(what)
-    rows = what.height if isinstance(what, pl.DataFrame) else 1
+    frame = as_polars(what, "what")
+    known = None if frame is None else frame.lazy().collect()
+    row, rows = _read_row(what, known), 1 if known is None else known.height
     if "document_ids" not in row:
         opened = _open_id(chosen, check_text("what", _result_id(row)))
     else:
@@ -123,7 +125,7 @@ def open_document(
 def _find_result(client: Client, workflow_id: str, asked: str) -> str:
     workflow_id = resolve_workflow(client, workflow_id)
     saved, known = read_known(client, workflow_id)
-    eval_id = resolve("eval", asked, known)
+    eval_id = resolve("eval", asked, known, parts=True)
     found: list[str] = saved.filter(eval_id=eval_id)["latest_result_id"].drop_nulls().to_list()
     if not found:
         start = f"run = ra.start_runs({workflow_id!r}, evals={asked!r})"
@@ -163,11 +165,14 @@ def _open(client: Client, ids: list[str], of: object) -> OpenedDocument:
     return OpenedDocument(link.download_url, link.filename, first, tuple(others))
 
 
-def _read_row(result: object) -> Mapping[str, Any]:
-    if isinstance(result, pl.DataFrame):
-        if result.is_empty():
+def _read_row(result: Any, frame: pl.DataFrame | None) -> Mapping[str, Any]:
+    if frame is not None:
+        if frame.is_empty():
             raise ConfigError("what has no rows, so there is no document to open")
-        result = result.row(0, named=True)
+        result = frame.row(0, named=True)
+    elif hasattr(result, "to_dict") and hasattr(result, "index"):  # a row of pandas
+        lists = {each: [*ids] for each, ids in result.items() if each == "document_ids"}
+        result = result.to_dict() | lists
     if not isinstance(result, Mapping):
         raise ConfigError(
             f"what must be a RESULTS frame, one of its rows or an id, got {described(result)}"

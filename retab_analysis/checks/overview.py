@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.analysis.summaries import find_period
+from retab_analysis.arguments import Guided
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.checks.week import (
@@ -93,12 +94,16 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Overview:
+class Overview(Guided, called="overview"):
     """How all workflows stand, or one; see :func:`overview`.
 
     ``frame`` has one row per workflow. For a single workflow, it has one row per saved eval that
     does not pass, and ``workflow`` is the workflow's own row. ``blocks`` has one row per block, if
     trends were asked for.
+
+    Example:
+        >>> ra.overview("wf_invoices").workflow.height
+        1
     """
 
     frame: pl.DataFrame
@@ -205,7 +210,7 @@ def overview(
     chosen = fetch_workflows(**asked)
     if workflow_id is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
-        found = resolve_named(client, "workflow", workflow_id, names)
+        found = resolve_named(client, "workflow", workflow_id, names, parts=True)
         chosen = chosen.filter(workflow_id=found)
     elif chosen.is_empty():
         say(f"There is no workflow. {client.describe_environment()}.")

@@ -41,7 +41,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from retab_analysis.arguments import naming
-from retab_analysis.checks.moments import find_following, find_moment, say_unknown
+from retab_analysis.checks.moments import find_following, find_moment, say_newest, say_unknown
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.sides import PLAN
 from retab_analysis.errors import ConfigError, NotFoundError
@@ -143,8 +143,7 @@ class RunListing:
         return self.runs.filter((pl.col("created_at") <= latest).fill_null(True))
 
     def __str__(self) -> str:
-        runs = self.runs.filter(WHOLE)["run_id"]
-        return f"Its newest whole-workflow runs: {', '.join(runs.head(5)) or 'none'}"
+        return say_newest(self.runs, self.source.client.api_time.year)
 
 
 @dataclass(frozen=True, eq=False)

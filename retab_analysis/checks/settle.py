@@ -381,7 +381,7 @@ class _Settling:
                 f"{list_evals(evals)}",
                 problems,
             ),
-            stacklevel=5,  # the line that called settle
+            stacklevel=6,  # the line that called settle
         )
 
 

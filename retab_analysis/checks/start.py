@@ -51,7 +51,7 @@ def start_runs(
     Args:
         workflow_id: The workflow, its id or its name.
         evals: Run only this saved eval, or these, by id or name: a run for each.
-        blocks: Run only the evals of this block, or these, by id: a run for each.
+        blocks: Run only the evals of this block, or these, by id or label: a run for each.
         only: ``"edited"``: the evals without a result as they and their blocks are now. If half
             of a block's evals lack one, the block is started as a whole, else each eval on its
             own. Evals that a run tests at this moment are left out. It reads as much as
@@ -92,7 +92,7 @@ def start_runs(
         if not is_whole:
             raise ConfigError("only='edited' chooses what to start: leave evals and blocks out")
     chosen = client_or_default(client)
-    workflow_id = resolve_workflow(chosen, workflow_id)
+    workflow_id = resolve_workflow(chosen, workflow_id, parts=False)
     if only is not None:
         selected = select_edited(chosen, workflow_id, repeat=repeat)
     else:

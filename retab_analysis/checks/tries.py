@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import check_count, check_flag
+from retab_analysis.arguments import Guided, check_count, check_flag, resolve
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
@@ -217,11 +217,15 @@ class _Shown:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tries:
+class Tries(Guided, called="tries"):
     """The last edits of a block, and what each of them mended and broke.
 
     ``frame`` has one row per try, the newest first; ``ra.schema.TRIES.describe()`` explains its
     columns. ``evals`` has one row per try and eval.
+
+    Example:
+        >>> ra.tries("wf_invoices", "extract_lines").headline
+        '...'
     """
 
     frame: pl.DataFrame
@@ -361,13 +365,7 @@ def tries(
 def _find_block(asked: str, source: Source) -> str:
     labels = source.read_labels()
     ids = source.saved["block_id"].drop_nulls().unique(maintain_order=True)
-    known = {each: labels.get(each) or each for each in ids}
-    found = [asked] if asked in known else [each for each in known if known[each] == asked]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(each if known[each] == each else f"{each} ({known[each]})" for each in known)
-    why = f"{asked!r} is the label of {len(found)} blocks" if found else f"there is no {asked!r}"
-    raise ConfigError(f"block: {why}; the blocks with saved evals are: {listed or 'none'}")
+    return resolve("block", asked, {each: labels.get(each) for each in ids}, parts=True)
 
 
 def _make(compared: Compared, block: str, last: int, source: Source, memory: Memory) -> Tries:

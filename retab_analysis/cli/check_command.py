@@ -170,7 +170,8 @@ def _check_one(
 ) -> tuple[int, dict[str, Any] | None, tuple[Comparison, Gate] | None]:
     """Check ``options.workflow``; returns the exit code, the values for JSON, and the verdict."""
     archive_or_default()  # an unusable one must start nothing
-    options.workflow = resolve_workflow(session.client, options.workflow)
+    reads = not (options.start or options.settle)
+    options.workflow = resolve_workflow(session.client, options.workflow, parts=reads)
     started = _start(options, console, session) if options.start else RUNS.empty()
     if started is None:
         console.warn("Nothing was started.")

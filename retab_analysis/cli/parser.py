@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from retab_analysis.arguments import AGE
+from retab_analysis.arguments import AGE, suggest_option
 from retab_analysis.cli.console import USAGE, Console
 from retab_analysis.files import check_writable
 from retab_analysis.markup import without_controls
@@ -68,6 +68,15 @@ class Parser(argparse.ArgumentParser):
     def print_help(self, file: Any = None) -> None:
         """Print the help; argparse would hide that it cannot be written."""
         Console().show(self.format_help().rstrip())
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what this command does not know, with its own usage; argparse shows another."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = sorted(each for each in self._option_string_actions if each[:2] == "--")
+            hint = suggest_option(unknown[0], options)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return known, unknown
 
     def error(self, message: str) -> NoReturn:
         said = without_controls(message)

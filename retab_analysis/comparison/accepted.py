@@ -19,10 +19,11 @@ from msgspec import Meta, Struct, ValidationError, convert, structs
 
 from retab_analysis.arguments import check_path, find_named, naming, resolve
 from retab_analysis.comparison.detail import list_stories
-from retab_analysis.errors import ConfigError
+from retab_analysis.errors import ConfigError, shown
 from retab_analysis.evidence.story import Story
 from retab_analysis.files import save
 from retab_analysis.markup import one_line
+from retab_analysis.schema import as_polars, read_ids
 from retab_analysis.vocabulary import BROKEN, UNDECIDED
 
 _TABLE = re.compile(r"^(?:[ \t]*#.*\n)*[ \t]*\[\[[ \t]*accepted[ \t]*\]\]", re.MULTILINE)
@@ -144,8 +145,6 @@ def choose_accepted(
     stories: Sequence[Story], evals: str | Iterable[str] | pl.DataFrame
 ) -> list[Story]:
     """The evals to accept, from their ids, names, or a frame of them."""
-    if isinstance(evals, pl.DataFrame) and "eval_id" not in evals.columns:
-        raise ConfigError("evals: the frame has no column eval_id")
     known = name_by_id(stories)
     ids = {resolve("eval", each, known) for each in check_texts("evals", evals)}
     chosen = [each for each in stories if each.id in ids]
@@ -180,10 +179,10 @@ def read_accepted(given: GivenAccepted = None) -> Policy:
 
 
 def check_texts(name: str, values: object) -> tuple[str, ...]:
-    if isinstance(values, pl.DataFrame) and "eval_id" in values.columns:
-        values = values["eval_id"]
+    if (frame := as_polars(values, name)) is not None:
+        values = read_ids(frame, name, "eval_id")
     if not isinstance(values, Iterable):
-        raise ConfigError(f"{name} must be a text or several, got {values!r}")
+        raise ConfigError(f"{name} must be a text or several, got {shown(values)}")
     several = (values,) if isinstance(values, str) else tuple(values)
     if not all(isinstance(value, str) and value for value in several):
         raise ConfigError(f"{name} must hold ids or names, got {one_line(repr(several), 200)}")

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 from msgspec import structs
 
-from retab_analysis.arguments import check_flag, check_path, resolve
+from retab_analysis.arguments import Guided, check_flag, check_path, resolve
 from retab_analysis.comparison.accepted import (
     GivenAccepted,
     Policy,
@@ -100,7 +100,7 @@ class Compared:
 
     def story_of(self, asked: str) -> Story:
         """The story of an eval, by its id or its name."""
-        eval_id = resolve("eval", str(asked), name_by_id(self.stories))
+        eval_id = resolve("eval", str(asked), name_by_id(self.stories), parts=True)
         return next(each for each in self.stories if each.id == eval_id)
 
     @functools.cached_property
@@ -272,8 +272,14 @@ class Compared:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
-    """The evals that broke between two sides: how sure that is, and since when."""
+class Comparison(Guided, called="verdict"):
+    """The evals that broke between two sides: how sure that is, and since when.
+
+    Example:
+        >>> verdict = ra.check("wf_invoices")
+        >>> verdict.gate().exit_code
+        1
+    """
 
     _compared: Compared
 

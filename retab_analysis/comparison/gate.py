@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from retab_analysis.arguments import check_count, check_share
+from retab_analysis.arguments import Guided, check_count, check_share
 from retab_analysis.comparison.accepted import Policy, check_texts
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.errors import ConfigError
@@ -69,8 +69,8 @@ class GateRule:
 USUAL = GateRule()
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+@dataclass(frozen=True, repr=False)
+class Gate(Guided, called="gate"):
     """Whether the candidate may pass, and why.
 
     Attributes:
@@ -109,3 +109,8 @@ class Gate:
 
     def __bool__(self) -> bool:
         return self.ok
+
+    def __repr__(self) -> str:
+        if self.reasons:
+            return f"The gate fails. {' '.join(self.reasons)}"
+        return f"The gate is undecided: {self.doubt}." if self.doubt else "The gate holds."

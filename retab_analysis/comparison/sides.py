@@ -15,9 +15,8 @@ from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.telling import Told, tell
 from retab_analysis.evidence.timeline import CODES, Timeline, mark_codes
 from retab_analysis.evidence.versions import Name, Versions
-from retab_analysis.schema import RESULTS, checked
+from retab_analysis.schema import RESULTS, as_polars, checked
 
-_FRAMES = (pl.DataFrame, pl.LazyFrame)
 READ = tuple(
     dict.fromkeys(
         (
@@ -141,11 +140,12 @@ class Sides:
 
 def check_results(frame: object, name: str) -> pl.LazyFrame:
     """The columns of a RESULTS frame that a comparison reads."""
-    there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(READ)
+    given = as_polars(frame, name)
+    there = set(READ) if given is None else set(given.collect_schema())
     marked = [each for each in (*CODES, "is_own") if each in there]
     absent = [each for each in _OPTIONAL if each not in there]
     needed = [each for each in READ if each in RESULTS.schema and each not in absent]
-    known = checked(frame, RESULTS, needed, name)
+    known = checked(frame if given is None else given, RESULTS, needed, name)
     filled = [pl.lit(None, RESULTS.schema[each]).alias(each) for each in absent]
     return known.with_columns(filled).select(*READ, *marked)
 

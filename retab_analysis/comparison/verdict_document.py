@@ -78,7 +78,6 @@ def make_document(
         counts=tuple(facts.counts()),
         parts=tuple(writer.parts()),
         next=door.say_step(step),
-        last=writer.last(),
     )
 
 
@@ -260,8 +259,9 @@ class _Writer:
         if len(set(since)) == 1 and (always or len(set(before)) == 1) and len(set(on_code)) < 2:
             each_ = "each " if len(evals) > 1 else ""
             now, here = since[0], (*on_code, here)[0]
-            of = before[0].of if len(set(before)) == 1 else ""
-            said = f"all {of}".rstrip() if always else str(before[0])
+            low, high = min(each.of for each in before), max(each.of for each in before)
+            of = f"{low}" if low == high else f"{low} to {high}"
+            said = f"all {of}" if always else str(before[0])
             passed, things = f"{each_}passed", " run" if here.of == 1 and on_code else " runs"
         else:
             passed, things, said = "", " results passed", str(past)
@@ -350,7 +350,8 @@ class _Writer:
         ):
             if evals:
                 yield self._reasoned(key, title, evals)
-        sentences = [Note(write_line(each)) for each in self.explanation.splitlines()]
+        explained = filter(None, (*self.explanation.splitlines(), self._rates()))
+        sentences = [Note(write_line(each)) for each in explained]
         yield Folded("how", "How this was compared, and how sure it is", None, tuple(sentences))
         gate = self.gate
         rule = [f"The rule of the gate: {gate.rule}."] if gate.rule else []
@@ -381,15 +382,15 @@ class _Writer:
                 said = say_try(each, self.facts.today)
                 yield Note(write_line(Span(blocks[each.block], "strong"), f": {said}"))
 
-    def last(self) -> Line:
+    def _rates(self) -> str:
         row, n = self.facts.summary, self.facts.summary["n_evals"]
         if not n:
-            return ()
+            return ""
         before, now = say_rates(row["baseline_pass_rate"], row["candidate_pass_rate"])
         how = " (the mean of their earlier runs)" if self.facts.sides.baseline is None else ""
         passing = f"{round(n * row['candidate_pass_rate'], 1):,g} of {n:,}"
         who = f"{count_noun(n, 'eval')} with an earlier result"
-        return write_line(f"Of {who}, {before} passed before{how}; {now} pass now ({passing}).")
+        return f"Of {who}, {before} passed before{how}; {now} pass now ({passing})."
 
 
 def _add(shares: Sequence[Share]) -> Share:

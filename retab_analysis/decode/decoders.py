@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import polars as pl
@@ -145,6 +146,8 @@ def _is_model(value: object) -> bool:
 
 def _dump_model(value: Any) -> Any:
     """The document behind a model; ``json.dumps`` calls this for types that it does not know."""
+    if isinstance(value, datetime):  # of ``model_dump()``
+        return value.isoformat()
     if not _is_model(value):
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
     # Leave out unsent fields: the SDK fills in defaults, for example counts of 0 for a run without

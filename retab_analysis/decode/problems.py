@@ -94,7 +94,7 @@ def report_problems(table: Table, problems: Problems, *, strict: bool, verb: str
     told = f"{count} left out, {first_of or 'see '}.problems; the first: {named}"
     warnings.warn(
         ProblemsWarning(told, problems.frame()),
-        stacklevel=4,  # the line that called the public function
+        stacklevel=5,  # the line that called the public function
     )
 
 

@@ -16,7 +16,7 @@ import polars.selectors as cs
 from retab_analysis.arguments import check_choice, check_flag
 from retab_analysis.errors import ConfigError, SchemaError, described
 from retab_analysis.files import PathOrFile, load, save
-from retab_analysis.schema import TABLES, Datetime, Table, as_polars, find_other_table
+from retab_analysis.schema import TABLES, Datetime, Table, as_polars, converted, find_other_table
 from retab_analysis.schema.conversion import check_polars_threads
 
 # Programs open CSV under these names with a warning, as rubbish, or not at all.
@@ -120,8 +120,11 @@ def _collect(name: str, given: object) -> pl.DataFrame:
         given = own if isinstance(own, pl.DataFrame) else given
     known = as_polars(given, name)
     if known is None:
-        raise ConfigError(f"{name}: expected a frame, got {described(given)}")
+        first = "; it comes first: write_csv(runs, path)" if isinstance(given, str) else ""
+        raise ConfigError(f"{name}: expected a frame, got {described(given)}{first}")
     frame = known.lazy().collect()
+    for table in (each for each in TABLES.values() if {*each.schema} <= {*frame.columns}):
+        frame = converted(frame, table.schema)  # pandas has floats for integers with nulls
     for column, dtype in frame.schema.items():
         reason = None
         if no_form := re.search("Binary|Object|Duration", str(dtype)):

@@ -99,10 +99,10 @@ def fetch_edits(
     known = dict(draft.select("block_id", "label").iter_rows())
     ids = list(known)
     if asked is not None:
-        ids = list(dict.fromkeys(resolve("block", each, known) for each in asked))
+        ids = list(dict.fromkeys(resolve("block", each, known, parts=True) for each in asked))
     edits = read_history(chosen, workflow_id, ids)
     if edits is None:
-        warnings.warn(ProblemsWarning(_NO_HISTORY, PROBLEMS.to_frame()), stacklevel=2)
+        warnings.warn(ProblemsWarning(_NO_HISTORY, PROBLEMS.to_frame()), stacklevel=3)
         saved = see_blocks(draft, first_seen_at="updated_at", last_seen_at="updated_at")
         seen = pl.concat([saved, _see_publications(chosen, workflow_id)])
         edits = find_eras(seen, workflow_id)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -100,9 +101,13 @@ def _fetch_list(
     strict: bool,
 ) -> Fetched:
     with contextlib.closing(choose_progress(progress, table.name, table.name)) as bar:
-        fetched = _read_all(client, filters, table, strict=strict, progress=bar)
-    if not fetched.problems:
-        refuse_unknown(client, {name: [each] for name, each in filters}, fetched.frame)
+        read = partial(_read_all, client, table=table, strict=strict, progress=bar)
+        fetched = read(filters)
+        if not fetched.problems:
+            asked = {name: [each] for name, each in filters}
+            meant = refuse_unknown(client, asked, fetched.frame)
+            if meant != asked:
+                fetched = read([(name, each) for name, (each,) in meant.items()])
     return fetched
 
 
@@ -168,7 +173,8 @@ def fetch_workflows(
     return _fetch_list(WORKFLOWS, params, chosen, progress, strict).deliver(WORKFLOWS)
 
 
-def resolve_workflow(client: Client, asked: str) -> str:
+def resolve_workflow(client: Client, asked: str, *, parts: bool = True) -> str:
+    """The id of a workflow by its id or name, or by a part of its name, for calls that read."""
     if WORKFLOW_ID.fullmatch(check_text("workflow_id", asked)):
         return asked
     try:
@@ -177,13 +183,15 @@ def resolve_workflow(client: Client, asked: str) -> str:
         )
     except RetabAnalysisError:
         return asked  # the next endpoint tells the problem
-    return resolve_named(client, "workflow", asked, known)
+    return resolve_named(client, "workflow", asked, known, parts=parts)
 
 
-def resolve_named(client: Client, noun: str, asked: str, known: Mapping[str, str | None]) -> str:
+def resolve_named(
+    client: Client, noun: str, asked: str, known: Mapping[str, str | None], *, parts: bool
+) -> str:
     """As :func:`resolve`; if nothing has this name, the error also names the environment."""
     try:
-        return resolve(noun, asked, known)
+        return resolve(noun, asked, known, parts=parts)
     except ConfigError as error:
         error.args = (add_sentence(error, client.describe_environment()),)
         raise
@@ -222,9 +230,16 @@ def read_link(client: Client, document_id: str) -> wire.FileLink:
 
 
 def refuse_unknown(
-    client: Client, filters: Mapping[str, Sequence[str]], found: pl.DataFrame
-) -> None:
-    """Raise a ConfigError if a list is empty because an id is misspelled."""
+    client: Client,
+    filters: Mapping[str, Sequence[str]],
+    found: pl.DataFrame,
+    *,
+    parts: bool = True,
+) -> Mapping[str, Sequence[str]]:
+    """Raise a ConfigError if a list is empty because an id is misspelled.
+
+    Returns the filters with the id of a block instead of its label, or of a part of that.
+    """
     there = set(found["workflow_id"])
     if "project_id" in filters and not there:
         newest = _read_newest_workflows(client)
@@ -232,18 +247,20 @@ def refuse_unknown(
         _refuse(client, "project", filters["project_id"], projects)
     empty = [each for each in filters.get("workflow_id", ()) if each not in there]
     if not empty:
-        return
+        return filters
     if "target_block_id" in filters:
         try:
-            blocks = read_live_blocks(client, empty[0])["block_id", "label"]
+            blocks = dict(read_live_blocks(client, empty[0])["block_id", "label"].iter_rows())
         except NotFoundError:
-            blocks = pl.DataFrame()  # the workflow itself may be unknown
+            blocks = {}  # the workflow itself may be unknown
         except RetabAnalysisError:
-            return  # the user asked for the other list, which is there
-        if not blocks.is_empty():
-            _refuse(client, "block", filters["target_block_id"], dict(blocks.iter_rows()))
-            return
+            return filters  # the user asked for the other list, which is there
+        if blocks:
+            asked = filters["target_block_id"]
+            ids = [resolve("block", each, blocks, parts=parts) for each in asked]
+            return {**filters, "target_block_id": ids}
     _refuse(client, "workflow", empty, _name_workflows(client))
+    return filters
 
 
 def read_known(client: Client, workflow_id: str) -> tuple[pl.DataFrame, dict[str, str | None]]:
@@ -256,14 +273,10 @@ def read_known(client: Client, workflow_id: str) -> tuple[pl.DataFrame, dict[str
     return fetched.frame, known | dict(fetched.frame["eval_id", "eval_name"].iter_rows())
 
 
-def resolve_evals(asked: Sequence[str], known: Mapping[str, str | None]) -> list[str]:
-    return list(dict.fromkeys(resolve("eval", each, known) for each in asked))
-
-
 def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> None:
     with contextlib.suppress(RetabAnalysisError):
         if find_workflow(client, run_id).height:
-            told = f"{run_id!r} is a workflow; fetch_runs({run_id!r}) gives its runs"
+            told = f"{run_id!r} is a workflow; ra.fetch_runs({run_id!r}) gives its runs"
             error.args = (f"{error}. {told}",)
             return
     client.explain_absence(error)
@@ -289,8 +302,7 @@ def _refuse(
     for each in asked:
         if known is not None and each not in known:
             told = f"there is no {noun} {each!r}; {suggest(each, known)}"
-            where = "" if noun == "block" else client.describe_environment()
-            raise ConfigError(add_sentence(told, where) if where else told)
+            raise ConfigError(add_sentence(told, client.describe_environment()))
 
 
 def of_workflow(workflow_id: str) -> list[tuple[str, str]]:

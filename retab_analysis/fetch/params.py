@@ -14,7 +14,7 @@ import polars as pl
 
 from retab_analysis.arguments import AGE, check_choice
 from retab_analysis.errors import ConfigError, described
-from retab_analysis.schema import RUNS, as_polars, converted
+from retab_analysis.schema import RUNS, as_polars, converted, read_ids
 from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
@@ -166,7 +166,7 @@ def quote_id(name: str, value: str) -> str:
 
 def check_text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ConfigError(f"{name} must be a string, got {type(value).__name__} ({value!r})")
+        raise ConfigError(f"{name} must be a string, got {described(value)}")
     if not value:
         raise ConfigError(f"{name} is empty")
     # Servers and clients resolve these before they look at the path, quoted or not.
@@ -188,9 +188,10 @@ def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
     # An iteration over a text gives characters, over bytes numbers.
     if isinstance(values, str):
         return [check_text(name, values)]
+    if (frame := as_polars(values, name)) is not None:
+        values = read_ids(frame, name, f"{name.removesuffix('s').removesuffix('_id')}_id")
     if not isinstance(values, Iterable) or isinstance(values, bytes):
-        kind = type(values).__name__
-        raise ConfigError(f"{name} must be a string or several strings, got {kind}")
+        raise ConfigError(f"{name} must be a string or several strings, got {described(values)}")
     return list(dict.fromkeys(check_text(name, value) for value in values))
 
 
@@ -269,7 +270,8 @@ def use_while(client: Client | None, find_problem: Callable[[], str | None] | No
 def check_client(client: Client | None) -> Client | None:
     """Check a client for later use, without making one from the environment."""
     if client is not None and not isinstance(client, Client):
-        raise ConfigError(f"client must be a Client or None, got {type(client).__name__}")
+        told = f"client must be a Client or None, got {described(client)}"
+        raise ConfigError(f"{told}: ra.Client(api_key=…, base_url=…) makes one")
     return client
 
 

@@ -90,7 +90,7 @@ def fetch_versions(
     if not fetched.problems:
         refuse_unknown(chosen, {"workflow_id": [workflow_id]}, fetched.frame)
     if is_unnumbered(fetched.frame):
-        warnings.warn(UNNUMBERED, stacklevel=2)
+        warnings.warn(UNNUMBERED, stacklevel=3)
     return fetched.deliver(VERSIONS)
 
 

@@ -169,7 +169,7 @@ def fetch_results(
             "saved evals could not be read, so eval_name and path of their results are null, see "
             f".problems; the first: {first.record_id}: {first.reason}"
         )
-        warnings.warn(ProblemsWarning(told, unread.frame()), stacklevel=2)
+        warnings.warn(ProblemsWarning(told, unread.frame()), stacklevel=3)
     return fetched.deliver(table)
 
 
@@ -177,7 +177,9 @@ def _check_evals(evals: object) -> pl.DataFrame | None:
     if evals is None or isinstance(evals, bool):
         return None
     if as_polars(evals, "evals") is None:
-        raise ConfigError(f"evals must be True, False or an EVALS frame, got {described(evals)}")
+        call = 'of one eval: results.filter(eval_name="…")'
+        told = f"evals must be True, False or an EVALS frame, got {described(evals)}"
+        raise ConfigError(f"{told}; {call}")
     needed = ("eval_id", "eval_name", "path", "condition")
     return checked(evals, EVALS, needed, "evals").collect()
 

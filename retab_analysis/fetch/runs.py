@@ -11,14 +11,13 @@ from functools import partial
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import check_count, check_flag
+from retab_analysis.arguments import check_count, check_flag, resolve
 from retab_analysis.decode import Problems, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.lists import (
     explain_missing_run,
     read_known,
     refuse_unknown,
-    resolve_evals,
     resolve_workflow,
 )
 from retab_analysis.fetch.paging import (
@@ -174,22 +173,23 @@ def fetch_runs(
         )
         fetched = read(query)
         # A resumed list existed before.
-        may_be_misspelled = limit != 0 and after is None and not fetched.problems
-        is_of_eval = eval_id is not None and len(query.filters.get("workflow_id", ())) == 1
-        if may_be_misspelled and is_of_eval and fetched.frame.is_empty():
-            meant = _name_eval(chosen, query)
-            return (fetched if meant == query else read(meant)).deliver(RUNS)
-    # There may be none between two dates.
-    if may_be_misspelled and query.start is None and query.end is None:
-        refuse_unknown(chosen, query.filters, fetched.frame)
+        is_sure = limit == 0 or after is not None or len(fetched.problems) > 0
+        meant = query if is_sure else _find_meant(chosen, query, fetched.frame)
+        fetched = fetched if meant == query else read(meant)
     return fetched.deliver(RUNS)
 
 
-def _name_eval(client: Client, query: RunQuery) -> RunQuery:
-    """The query by the eval's id, if no run was found: the argument may be its name."""
+def _find_meant(client: Client, query: RunQuery, found: pl.DataFrame) -> RunQuery:
+    """The query by ids, if no run was found: an argument may be a name. Refuses unknown ones."""
+    is_of_eval = "eval_id" in query.filters and len(query.filters.get("workflow_id", ())) == 1
+    if not (is_of_eval and found.is_empty()):
+        # There may be none between two dates.
+        if not (query.start is None and query.end is None or "target_block_id" in query.filters):
+            return query
+        return replace(query, filters=dict(refuse_unknown(client, query.filters, found)))
     try:
         _, known = read_known(client, query.filters["workflow_id"][0])
-        ids = resolve_evals(query.filters["eval_id"], known)
+        ids = [resolve("eval", each, known, parts=True) for each in query.filters["eval_id"]]
     except ConfigError:
         raise
     except RetabAnalysisError:

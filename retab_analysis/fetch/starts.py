@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import add_sentence
+from retab_analysis.arguments import add_sentence, resolve
 from retab_analysis.decode import to_frame
 from retab_analysis.errors import (
     APIError,
@@ -31,7 +31,6 @@ from retab_analysis.fetch.lists import (
     explain_missing_run,
     read_known,
     refuse_unknown,
-    resolve_evals,
 )
 from retab_analysis.fetch.paging import PAGE_SIZE, record_parser, refuse_other
 from retab_analysis.fetch.params import (
@@ -83,12 +82,13 @@ def select(
 ) -> Selection:
     """The runs that were asked for, with their numbers of evals; by default the whole workflow."""
     saved, known = read_known(client, workflow_id)
-    single = resolve_evals(evals or (), known)
+    single = dict.fromkeys(resolve("eval", each, known) for each in evals or ())
     sized: list[tuple[Scope, int]] = [({"type": "single", "eval_id": each}, 1) for each in single]
-    for block in blocks or ():
-        its = saved.filter(pl.col("block_id") == block)
-        asked = {"workflow_id": [workflow_id], "target_block_id": [block]}
-        refuse_unknown(client, asked, its)
+    for named in blocks or ():
+        asked = {"workflow_id": [workflow_id], "target_block_id": [named]}
+        meant = refuse_unknown(client, asked, saved.filter(block_id=named), parts=False)
+        (block,) = meant["target_block_id"]
+        its = saved.filter(block_id=block)
         sized.append(({"type": "block", "block_id": block}, its.height))
     if evals is None and blocks is None:
         sized = [({"type": "workflow"}, len(known))]

@@ -118,7 +118,7 @@ def conclude(
     said = [*notes]
     if any(NO_GLYPH in each.get_text() for each in top.figure.findobj(Text)):
         said.append("no installed font has some of the characters in the names, drawn as boxes")
-        warnings.warn(said[-1], stacklevel=3)
+        warnings.warn(said[-1], stacklevel=4)
     vars(ax)["retab_notes"] = "\n".join(said)
     return ax
 

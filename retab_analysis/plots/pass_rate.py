@@ -10,11 +10,10 @@ from retab_analysis.plots import axes
 from retab_analysis.plots.columns import Columns, find_rows, say_left_out
 from retab_analysis.plots.palette import BLUE, NEW, QUIET, SKY, Style
 from retab_analysis.plots.panels import draw_panels, mark_edits, rate, say_unrated, zoom
-from retab_analysis.schema import RESULTS, RUNS
+from retab_analysis.schema import RESULTS, RUNS, as_polars
 
 _THINNEST = 6.0  # pixels of an interval and its gap
 _MANY = 40  # more points are drawn smaller
-FRAMES = (pl.DataFrame, pl.LazyFrame)
 
 
 def plot_pass_rate(
@@ -66,7 +65,8 @@ def plot_pass_rate(
         >>> axes = ra.plot_pass_rate(runs, edits=ra.fetch_edits("wf_invoices"))
         >>> ra.plot_pass_rate(runs, every="1w").figure.savefig("pass_rate.png")
     """
-    table = RESULTS if isinstance(frame, FRAMES) and "state" in frame.collect_schema() else RUNS
+    known = as_polars(frame, "frame")
+    table = RUNS if known is None or "state" not in known.collect_schema() else RESULTS
     columns, rows, left = find_rows(frame, by, every, scope, edits, title, table)
     if every is not None and columns.by != VERSION:
         return draw_panels(ax, columns, rows, scope, left)

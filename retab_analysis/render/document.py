@@ -166,7 +166,7 @@ class Document:
     """A whole document, its parts in reading order.
 
     ``context`` is in small print; at the end of a line of text ``brief`` takes its place. The badge
-    is a judgement in two words. ``counts`` add up. ``last`` is the end of a text.
+    is a judgement in two words. ``counts`` add up.
     """
 
     heading: Heading
@@ -178,7 +178,6 @@ class Document:
     counts: tuple[Count, ...]
     parts: tuple[Part, ...]
     next: Line = ()
-    last: Line = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,8 @@ def to_text(document: Document, width: int = WIDEST) -> str:
             lines.append("")
         is_open = isinstance(part, Card) if shown else is_open
         lines += shown
-    following = _wrap(plain(document.next), width, "  Next: ")
-    if last := [*_wrap(plain(document.last), width, "  "), *following]:
-        lines += ["", *last]
+    if following := [*_wrap(plain(document.next), width, "  Next: ")]:
+        lines += ["", *following]
     return without_controls("\n".join(each.rstrip() for each in lines))
 
 
@@ -127,12 +126,13 @@ def _write_cell(cell: Cell, column: ColumnTitle) -> str:
 
 def measure(text: str) -> int:
     """How many columns of a terminal a text takes."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(each) else 2 if unicodedata.east_asian_width(each) in "WF" else 1
-        for each in text
-    )
+    return len(text) if text.isascii() else sum(map(_measure_one, text))
+
+
+def _measure_one(each: str) -> int:
+    if unicodedata.combining(each) or each in "\u00ad\u200c\u200d":
+        return 0
+    return 2 if unicodedata.east_asian_width(each) in "WF" else 1
 
 
 def clip(text: str, width: int) -> str:

@@ -51,7 +51,7 @@ class Sandbox(StoreServer):
         _named: RunsName = "drafts",
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int):
-            raise ValueError(f"seed is a whole number, not {seed!r}")
+            raise ValueError(f"seed is a whole number, not {type(seed).__name__}")
         now = wall_clock()
         world = build_world(seed, now - now % DAY, _named)
         store = Store(world, past_runs(world), speed=speed)

@@ -75,9 +75,9 @@ class Store:
         low, high = SPEEDS
         is_number = isinstance(speed, int | float) and not isinstance(speed, bool)
         if not (is_number and low <= speed <= high):
-            raise ValueError(
-                f"speed must be a positive number (from {low:g} to {high:g}), not {speed!r}"
-            )
+            said = repr(speed)[:80] if is_number else type(speed).__name__
+            told = f"speed must be a positive number (from {low:g} to {high:g})"
+            raise ValueError(f"{told}, not {said}")
         self._world, self._pace, self._clock = world, 1 / speed, clock
         self._waits_for_start = frozen_at == "start"
         self._lock = threading.RLock()

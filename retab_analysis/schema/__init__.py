@@ -16,6 +16,7 @@ from retab_analysis.schema.conversion import as_polars as as_polars
 from retab_analysis.schema.conversion import checked as checked
 from retab_analysis.schema.conversion import converted as converted
 from retab_analysis.schema.conversion import find_other_table as find_other_table
+from retab_analysis.schema.conversion import read_ids as read_ids
 from retab_analysis.schema.table import Datetime as Datetime
 from retab_analysis.schema.table import Table as Table
 from retab_analysis.schema.table import base_type as base_type

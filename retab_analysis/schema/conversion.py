@@ -65,6 +65,13 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
     )
 
 
+def read_ids(frame: pl.DataFrame | pl.LazyFrame, name: str, column: str) -> pl.Series:
+    """The ids in a column of a frame that was given for them."""
+    if column not in frame.collect_schema():
+        raise ConfigError(f"{name}: the frame has no column {column}")
+    return frame.lazy().select(pl.col(column).cast(pl.String)).collect().to_series()
+
+
 def _from_pandas(frame: Any) -> pl.DataFrame:
     """Without its index; a column of only nulls loses its dtype, which pandas made up."""
     read = pl.from_pandas(frame)
@@ -186,7 +193,8 @@ def _with_dtypes(
     # A frame of another table may have all needed columns.
     other = find_other_table(table, found)
     if other is not None:
-        raise SchemaError(f"{name} is not {table.frame_name}, but {other.frame_name}")
+        call = "; ra.fetch_results(runs) gives one" if table.name == "results" else ""
+        raise SchemaError(f"{name} is not {table.frame_name}, but {other.frame_name}{call}")
     if (mismatch := table.mismatch(after, needed)) is not None:
         raise SchemaError(f"{name} is {mismatch}")
     lost = lost_values(lazy, conversions)

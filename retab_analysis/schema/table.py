@@ -105,7 +105,7 @@ class Table:
     def say_call(self, given: object) -> str:
         """Name the call that gives a frame, if the user gave an id or a name instead."""
         if not isinstance(given, str):
-            return ""
+            return "; a verdict has .evals and .values()" if hasattr(given, "gate") else ""
         is_run = self.name == "results" and "run" in given.partition("_")[0]
         runs = f"{given!r}" if is_run else f"ra.fetch_runs({given!r}, limit=10)"
         asked = runs if self.name == "results" else f"{given!r}"

@@ -93,6 +93,7 @@ def _counts(names: Iterable[str], part: str) -> list[_Row]:
     return [(name, Int64, f"counts.{part}.{name}", f"evals {name}") for name in names]
 
 
+_REASONS = pl.col("freshness.reasons").list.join(", ")
 RUNS = Table(
     "runs",
     "run",
@@ -124,7 +125,7 @@ RUNS = Table(
         ("error_code", String, "lifecycle.details.error_code", "the error's code"),
         ("error_block_id", String, "lifecycle.details.block_id", "the block that failed"),
         ("freshness_status", String, "freshness.status", "fresh, stale or unknown"),
-        ("freshness_reasons", Strings, "freshness.reasons", "why it is stale"),
+        ("freshness_reasons", String, _REASONS, "why it is stale, joined by a comma"),
     ),
     ("run_id",),
 )
@@ -233,7 +234,6 @@ def _read_issues(column: pl.Series) -> pl.Series:
 _KIND = pl.col("assertion.condition").str.json_path_match("$.kind")
 _DRIFT = pl.coalesce("drift.detail", "schema_drift_detail")
 _SAVED_FILES = "source.handle_inputs.*.document.filename"
-_REASONS = pl.col("freshness.reasons").list.join(", ")
 _ISSUES = pl.col("validation_issues").fill_null("[]").map_batches(_read_issues, Strings)
 EVALS = Table(
     "evals",

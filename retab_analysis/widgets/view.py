@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
-from retab_analysis.arguments import check_callable, check_flag, check_seconds
+from retab_analysis.arguments import Guided, check_callable, check_flag, check_seconds
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.checks.settle import run_again
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.config import shows_values
-from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout
+from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout, described
 from retab_analysis.fetch import cancel_runs
 from retab_analysis.fetch.lists import read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_default
@@ -168,9 +168,9 @@ def explore(
 
 
 def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:
-    if isinstance(given, pl.DataFrame):
+    if hasattr(given, "columns") or isinstance(given, Comparison):
         raise ConfigError(
-            "workflow_id must be an id or a name, not a frame; "
+            f"workflow_id must be an id or a name, got {described(given)}; "
             "ra.compare(baseline, candidate) shows two frames of results"
         )
     several = [given] if isinstance(given, str) or not isinstance(given, Iterable) else [*given]
@@ -179,11 +179,15 @@ def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(resolve_workflow(client, each) for each in several))
 
 
-class View:
+class View(Guided, called="view"):
     """Runs and their evals on a page; ``watch`` and ``explore`` make it.
 
     A context manager that stops watching at its end, and awaitable: ``await view`` gives what
     ``view.wait()`` does without blocking the event loop.
+
+    Example:
+        >>> with ra.explore("wf_claims") as view:
+        ...     runs = view.wait(timeout=60)
     """
 
     def __init__(

@@ -100,6 +100,7 @@ def test_a_mutated_run_is_refused_or_read_as_it_is(document: Any) -> None:
         if name.endswith("_at") and was is not None:
             moment = datetime.fromisoformat(was)
             was = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        was = ", ".join(was) if isinstance(was, list) else was
         assert (type(read[name]), read[name]) == (type(was), was), name
     assert None not in [read[name] for name in REQUIRED]
 

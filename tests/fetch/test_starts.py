@@ -335,8 +335,8 @@ def test_82_a_clock_that_is_wrong_is_corrected_by_the_date_of_the_answer(minutes
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (["e1", "secnd"], "there is no eval 'secnd'; did you mean 'second' \\(e2"),
-        ("Total", "'Total' is the name of 2 evals; give an id: e3, e4"),
+        (["e1", "secnd"], "there is no eval 'secnd'; did you mean 'second'"),
+        ("Total", r"'Total' is the name of 2 evals: 'Total' \(e3\), 'Total' \(e4\)"),
     ],
 )
 def test_of_evals_that_are_not_clear_none_is_started(asked: Any, words: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from support.inside import EVALS, RUNS, TABLES, WORKFLOWS, Table, checked
+from support.inside import EVALS, RESULTS, RUNS, TABLES, WORKFLOWS, Table, checked
 
 from retab_analysis import ConfigError, SchemaError
 
@@ -31,9 +31,9 @@ def run_rows() -> pl.DataFrame:
                     "pass_rate": 0.75,
                     "ok": False,
                     "created_at": NOON,
-                    "freshness_reasons": ["a", "b"],
+                    "freshness_reasons": "a, b",
                 },
-                {"run_id": "r2", "freshness_reasons": []},
+                {"run_id": "r2", "freshness_reasons": ""},
             ],
             schema=RUNS.schema,
         )
@@ -68,9 +68,16 @@ CONVERTED = {
     "nanoseconds": pl.col("created_at", "started_at").dt.cast_time_unit("ns"),
     "categories": pl.col("run_id", "status").cast(pl.Categorical),
     "an enum": pl.col("status").cast(pl.Enum(["completed"])),
-    "lists of categories": pl.col("freshness_reasons").cast(pl.List(pl.Categorical)),
     "nulls without a dtype": pl.lit(None).alias("error_code"),
 }
+
+
+def test_lists_of_texts_are_taken_and_others_refused() -> None:
+    names = pl.Series("document_names", [["a.pdf"], []], pl.List(pl.String))
+    of_categories = pl.DataFrame([names.cast(pl.List(pl.Categorical))])
+    assert taken(of_categories, RESULTS, ["document_names"]).equals(pl.DataFrame([names]))
+    with pytest.raises(SchemaError, match=r"is List\(Int64\), expected List\(String\)"):
+        taken(pl.DataFrame({"document_names": [[1]]}), RESULTS, ["document_names"])
 
 
 @pytest.mark.parametrize("change", CONVERTED.values(), ids=CONVERTED)
@@ -138,9 +145,9 @@ REFUSED = {
     "text": (pl.col("passed").cast(pl.String), "column passed is String.*read_csv"),
     "a number for a text": (pl.lit(1).alias("run_id"), "column run_id is Int32, expected String"),
     "a number for a truth": (pl.lit(1).alias("ok"), "column ok is Int32, expected Boolean"),
-    "lists of numbers": (
-        pl.lit([1], pl.List(pl.Int64)).alias("freshness_reasons"),
-        r"column freshness_reasons is List\(Int64\), expected List\(String\)",
+    "lists for texts": (
+        pl.lit(["a"], pl.List(pl.String)).alias("freshness_reasons"),
+        r"column freshness_reasons is List\(String\), expected String",
     ),
 }
 

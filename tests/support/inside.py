@@ -11,6 +11,7 @@ import importlib
 # What tests use of each module: names, or modules below it. `name=other` calls a name other.
 MODULES = {
     "": "analysis errors markup progress widgets wire",
+    "arguments": "read_synonyms",
     "checks.open_document": "OpenedDocument",
     "checks.overview": "OVERVIEW Overview UNWELL",
     "checks.week": "BLOCKS=BLOCKS_OF_OVERVIEW",

@@ -105,7 +105,7 @@ def run_row(run: WorkflowEvalRun) -> Row:
         "status_message": message(run.lifecycle),
         **error(run.lifecycle),
         "freshness_status": of(run.freshness, "status"),
-        "freshness_reasons": run.freshness and words(run.freshness.reasons),
+        "freshness_reasons": joined(words(run.freshness and run.freshness.reasons)),
     }
 
 
