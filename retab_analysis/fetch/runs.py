@@ -184,7 +184,7 @@ def _find_meant(client: Client, query: RunQuery, found: pl.DataFrame) -> RunQuer
     is_of_eval = "eval_id" in query.filters and len(query.filters.get("workflow_id", ())) == 1
     if not (is_of_eval and found.is_empty()):
         # There may be none between two dates.
-        if not (query.start is None and query.end is None or "target_block_id" in query.filters):
+        if not ((query.start is None and query.end is None) or "target_block_id" in query.filters):
             return query
         return replace(query, filters=dict(refuse_unknown(client, query.filters, found)))
     try:
