@@ -87,12 +87,9 @@ def report_texts(folder: Path) -> Iterator[str]:
 def view_texts() -> Iterator[str]:
     view = view_of(COMPARISON, RESULTS, save_values=True)
     for eval_id in view.comparison.evals["eval_id"]:
-        changes: dict[str, Any] = {
-            "opened": eval_id,
-            "show": frozenset(("pass", "broke", "unclear")),
-        }
+        changes: dict[str, Any] = {"opened": frozenset((eval_id,))}
         told = replace(view.state.look, trouble=TURNED, notes=(TURNED,))
-        for more in ({}, {"look": told, "job": TURNED, "search": TURNED}):
+        for more in ({}, {"look": told, "job": TURNED}):
             view._change(view.state.workflow_id, **changes, **more)
             yield from view._repr_mimebundle_().values()
             yield from map(str, view._render().values())

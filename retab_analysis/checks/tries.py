@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -18,9 +19,17 @@ from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import compare_blocks, mark_changes
-from retab_analysis.comparison.detail import summarize_value
+from retab_analysis.comparison.detail import list_differences, summarize_value
 from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.plain_values import list_rows
+from retab_analysis.comparison.run_columns import say_moment
+from retab_analysis.comparison.tries_table import (
+    NOT_RUN,
+    SIGNS,
+    VALUE,
+    TriesInWords,
+    choose_tries,
+)
 from retab_analysis.comparison.try_words import name_try, say_mended
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
@@ -32,13 +41,16 @@ from retab_analysis.fetch.params import check_text, client_or_default
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, check_progress
 from retab_analysis.render.document import (
+    Card,
     Cell,
     Change,
     ColumnTitle,
+    Count,
     Document,
     DocumentTable,
     Folded,
     Heading,
+    Line,
     Note,
     Part,
     Row,
@@ -48,7 +60,7 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
-from retab_analysis.render.page import ShownPage
+from retab_analysis.render.page import Inside, PageRow, RunLine, ShownPage
 from retab_analysis.render.text import WIDEST, mark_line, to_text
 from retab_analysis.schema import BLOCKS, ERAS, TRIES
 from retab_analysis.transport import Client
@@ -63,15 +75,18 @@ EVALS_OF_TRIES = pl.Schema(
 )
 """The columns of ``Tries.evals``, one row per try and eval; nulls where it has not run."""
 
-_SIGNS: dict[str, tuple[str, Tone]] = {
-    "passed": ("✓", "good"),
-    "failed": ("✗", "bad"),
-    "mixed": ("~", "flaky"),
-    "error": ("!", "error"),
-}
-_NONE: tuple[str, Tone] = ("·", "other")
-_VALUE = 28  # characters of a value
 _ROW = ("eval_id", "eval_name")
+_WHOLE = 400  # characters of a value in an open row
+_COUNTED = (
+    "A try is one code of the block, from one edit to the next. It has the newest result of each "
+    "eval on that code, of any run. It mended and broke what differs from the try before."
+)
+_KINDS: Mapping[str, tuple[str, Tone]] = {
+    "broke": ("broke", "bad"),
+    "again": ("passes again", "good"),
+    "steady": ("pass at every try", "good"),
+    "unrun": ("not run", "other"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +102,8 @@ class _Shown:
     newest_day: date | None
     year: int | None
     workflow: str
+    stories: Mapping[str, Story]  # of the block's evals that ran
+    prompts: Sequence[str]  # of each try, empty where it is not known
     unread: int = 0  # runs of the block since the last good code
 
     def best(self) -> Try | None:
@@ -123,19 +140,84 @@ class _Shown:
 
     # The page
 
+    def page(self, *, values: bool) -> ShownPage:
+        start = write_line(Span(one_line(self.prompts[0], 120), "quiet"))
+        broken = frozenset(each.id for each in self.broken)
+        told = TriesInWords(self.tries, self.changes, broken, self.year, values, start)
+        table, steady = told.make(self.stories), [k for k in self.stories if self.is_steady(k)]
+        rows = {row.key: self._make_page_row(row, row.key in steady) for row in table.rows}
+        shown = replace(table, rows=tuple(e for e in table.rows if rows[e.key].kind != "steady"))
+        passing = replace(table, rows=tuple(e for e in table.rows if rows[e.key].kind == "steady"))
+        ordered = sorted(shown.rows, key=lambda each: each.key not in broken)
+        title = told.say_title(self.label)
+        aside = write_line("a value is shown where it changes") if values else ()
+        parts: list[Part] = [
+            Card(self.head().tone, title, aside, (replace(shown, rows=tuple(ordered)),))
+        ]
+        if passing.rows:
+            parts.append(Folded("steady", "Pass at every try", len(passing.rows), (passing,)))
+        parts.append(Folded("counted", "How a try is counted", None, (Note(write_line(_COUNTED)),)))
+        document = self.document(values=values)
+        notes = tuple(self._list_notes(values))
+        counts = tuple(_count([each.kind for each in rows.values()]))
+        line, copies = self._say_best(told, values)
+        return ShownPage(
+            replace(document, notes=notes, counts=counts, parts=tuple(parts)),
+            document.context,
+            line,
+            name=self.label,
+            rows=rows,
+            inside=partial(self._tell_inside, values),
+            copies=copies,
+        )
+
+    def _say_best(
+        self, told: TriesInWords, values: bool
+    ) -> tuple[Line, tuple[tuple[str, str], ...]]:
+        """The run of the newest try and the best one; and that one's prompt, to be copied."""
+        at, best = self.tries[-1].last_run_at, told.best()
+        ran = f"run of {say_moment(at, self.year)}" if at else ""
+        if best is None:
+            return write_line(ran), ()
+        named, passing = told.name(best), f"{len(best.passed)} of {len(best.states)} pass"
+        said = Span(f"best try: {named}, {passing}", "strong")
+        prompt = self.prompts[[*self.tries].index(best)]
+        copies = ((f"Copy the prompt of {named}", prompt),) if prompt and values else ()
+        return write_line(ran, " · " * bool(ran), said), copies
+
+    def _make_page_row(self, row: Row, is_steady: bool) -> PageRow:
+        states = [its.states[row.key] for its in self.tries if row.key in its.states]
+        last = states[-1] if states else ""
+        kind = (
+            "steady" if is_steady else "again" if last == "passed" else "broke" if last else "unrun"
+        )
+        return PageRow(row, kind, group_name=self.label, text=row.word)
+
+    def _tell_inside(self, values: bool, eval_id: str) -> Inside:
+        """What an eval got at each try, and how the last two values differ."""
+        runs, differing = [], list[str]()
+        for its in reversed(self.tries):
+            state, value = its.states.get(eval_id), its.values.get(eval_id)
+            if state is None:
+                continue
+            said = one_line(value, _WHOLE) if values and value is not None else ""
+            runs.append(RunLine(say_moment(its.last_run_at, self.year), its.name.text, state, said))
+            if values and value is not None and value not in differing:
+                differing.append(value)
+        now, before = (*differing[:2], "", "")[:2]
+        changes = tuple(list_differences(before, now)) if before else ()
+        title = "What differs from the value before"
+        return Inside(
+            title=title, differences=tuple(e for e in changes if e.label), runs=tuple(runs)
+        )
+
     def document(self, *, values: bool, is_text: bool = False, is_live: bool = False) -> Document:
         today = self.newest_day if is_live else None
         best = self.best()
-        notes = []
+        notes = self._list_notes(values)
         if best is not None:
             passing = f"{len(best.passed)} of {len(best.states)} pass"
-            notes.append(write_line(f"The best: {name_try(best, today)}, {passing}."))
-        if self.unread:
-            runs = f"{count_noun(self.unread, 'run')} of the block"
-            said = f"Not read since the last good code: {runs}. Tries may be missing."
-            notes.append(write_line(said))
-        if not values:
-            notes.append(write_line("Values are hidden; ", Span("values=True", "code"), " shows."))
+            notes.insert(0, write_line(f"The best: {name_try(best, today)}, {passing}."))
         return Document(
             heading=self.head(today),
             context=(
@@ -150,6 +232,16 @@ class _Shown:
             counts=(),
             parts=tuple(self._parts(values, is_text, today)),
         )
+
+    def _list_notes(self, values: bool) -> list[Line]:
+        notes = []
+        if self.unread:
+            runs = f"{count_noun(self.unread, 'run')} of the block"
+            said = f"Not read since the last good code: {runs}. Tries may be missing."
+            notes.append(write_line(said))
+        if not values:
+            notes.append(write_line("Values are hidden; ", Span("values=True", "code"), " shows."))
+        return notes
 
     def _parts(self, values: bool, is_text: bool, today: date | None) -> Iterator[Part]:
         titles = ("edit", "what it changed", "passes", "mended and broke")
@@ -181,7 +273,7 @@ class _Shown:
             said = ["all passed"] if len(its.passed) == len(its.states) else []
         words = [write_line(f"{each.label}: ", *each.line) for each in changes] if values else []
         hidden = write_line(", ".join(each.label for each in changes))
-        known = _SIGNS["passed" if its.is_good else "failed"] if its.has_run else _NONE
+        known = SIGNS["passed" if its.is_good else "failed"] if its.has_run else NOT_RUN
         cells = (
             Cell("try", (write_line(name_try(its, today) + " (put back)" * its.is_put_back),)),
             Cell("words", tuple(words) or ((hidden,) if hidden else ())),
@@ -195,7 +287,7 @@ class _Shown:
         cells, before = [Cell("eval", (write_line(one_line(name or eval_id, 80)),))], object()
         for at, each in enumerate(self.tries):
             value = each.values.get(eval_id)
-            sign, _ = _SIGNS.get(each.states.get(eval_id, ""), _NONE)
+            sign, _ = SIGNS.get(each.states.get(eval_id, ""), NOT_RUN)
             is_told = values and (at in (0, len(self.tries) - 1) or value != before)
             told = (" ", Span(said, "value")) if is_told and (said := _say(value)) else ()
             cells.append(Cell("state", (write_line(sign, *told),)))
@@ -204,7 +296,7 @@ class _Shown:
 
     def _text_row(self, about: tuple[str, str | None], values: bool) -> Row:
         eval_id, name = about
-        signs = (_SIGNS.get(each.states.get(eval_id, ""), _NONE)[0] for each in self.tries)
+        signs = (SIGNS.get(each.states.get(eval_id, ""), NOT_RUN)[0] for each in self.tries)
         got = [each.values.get(eval_id) for each in self.tries if eval_id in each.states]
         told = _say(got[-1]) if values and got else ""
         texts = (one_line(name or eval_id, 80), " ".join(signs), told)
@@ -213,7 +305,7 @@ class _Shown:
 
     def _sign(self, eval_id: str) -> tuple[str, Tone]:
         states = [each.states[eval_id] for each in self.tries if eval_id in each.states]
-        return _SIGNS[states[-1]] if states else _NONE
+        return SIGNS[states[-1]] if states else NOT_RUN
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -278,8 +370,7 @@ class Tries(Guided, called="tries"):
         return to_markdown(self._shown.document(values=check_flag("values", values)))
 
     def _repr_html_(self) -> str:
-        document = self._shown.document(values=shows_values())
-        return str(to_html(ShownPage(document, document.context)))
+        return str(to_html(self._shown.page(values=shows_values())))
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns
@@ -378,7 +469,7 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
     if not known:
         start = f"ra.start_runs({source.workflow_id!r}, blocks={block!r})"
         raise ConfigError(f"no eval of block {block} has run yet: {start}")
-    configs, shown = _Configs(block, source), _choose(known, last)
+    configs, shown = _Configs(block, source), choose_tries(known, last)
     before = dict(zip(map(id, known[1:]), known, strict=False))
     changes = [configs.compare(before.get(id(each)), each) for each in shown]
     good = [each.last_run_at or each.began_at for each in shown if each.is_good]
@@ -393,6 +484,8 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
         compared.facts().newest_day,
         year,
         source.name or source.workflow_id,
+        {each.id: each for each in compared.stories if each.block_id == block},
+        [configs.read_prompt(each) for each in shown],
         runs.filter(is_its, pl.col("created_at") > first).height,
     )
     rows = [
@@ -402,15 +495,6 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
     about = {"block_id": block, "block_label": page.label, "workflow_id": source.workflow_id}
     frame = pl.DataFrame([row | about for row in reversed(rows)], schema=TRIES.schema)
     return Tries(frame, _list_evals(page), page)
-
-
-def _choose(known: Sequence[Try], last: int) -> list[Try]:
-    """The last tries, behind the last good code if it is not among them."""
-    shown, earlier = known[-last:], [each for each in known[:-last] if each.has_run]
-    if any(each.is_good for each in shown[:-1]):
-        return [*shown]
-    most = sorted(earlier, key=lambda each: len(each.passed))[-1:]
-    return [*([each for each in earlier if each.is_good][-1:] or most), *shown]
 
 
 class _Configs:
@@ -440,14 +524,25 @@ class _Configs:
         found = self.find(its)
         return None if found is None else found["config"].item()
 
+    def read_prompt(self, its: Try) -> str:
+        """Its prompt; empty if it has none, or is not known."""
+        prompt = json.loads(self.write(its) or "{}").get("prompt")
+        return prompt if isinstance(prompt, str) else ""
+
     def number(self, its: Try) -> list[int]:
         """The numbers of the versions that have it."""
         found = self.eras.filter(config_fingerprint=its.mark or "")["versions"]
         return sorted(found.explode().drop_nulls().unique())
 
 
+def _count(kinds: Sequence[str]) -> Iterator[Count]:
+    for key, (word, tone) in _KINDS.items():
+        if number := kinds.count(key):
+            yield Count(key, number, word, tone)
+
+
 def _say(value: str | None) -> str:
-    return one_line(summarize_value(value), _VALUE) if value is not None else ""
+    return one_line(summarize_value(value), VALUE) if value is not None else ""
 
 
 def _tell(its: Try, changes: Sequence[Change]) -> dict[str, Any]:

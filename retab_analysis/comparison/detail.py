@@ -59,17 +59,19 @@ WORDS: Mapping[str, Word] = {
     "regressed": Word("✗", "broke", "bad", "broke"),
     "newly_blocked": Word("⊘", "broke", "blocked", "broke"),
     "newly_errored": Word("!", "error", "error", "error"),
+    "first failure": Word("✗", "fail", "bad", "fails"),  # of a first run
     "suspect": Word("?", "unclear", "doubt", "unclear"),
     "flaky": Word("≈", "flaky", "flaky", "flaky"),
     "still_failing": Word("×", "failing as before", "known", "failing_as_before"),
     "accepted": Word("×", "accepted", "known", "accepted"),  # whatever its transition
     "incomplete": Word("…", "no result", "other", "no_result"),
     "stale": Word("○", "not run since the edit", "other", "not_run"),
-    "added": Word("+", "new", "other", "new"),
+    "added": Word("+", "new", "new", "new"),
     "not_comparable": Word("≠", "edited", "other", "edited"),
     "removed": Word("−", "removed", "other", "removed"),
     "fixed": Word("✓", "fixed", "good", "fixed"),
     "still_passing": Word("·", "pass as before", "good", "pass_as_before"),
+    "first pass": Word("·", "pass", "good", "passes"),  # of a first run
     "same_code": Word("=", "same code", "other", "same_code"),
     "not compared": Word("≠", "not compared", "other", "not_compared"),  # of two versions
     # Of a single result, where nothing is known of others.

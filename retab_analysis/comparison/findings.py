@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from retab_analysis.comparison.accepted import Outdated, Policy
-from retab_analysis.comparison.detail import WORDS
+from retab_analysis.comparison.detail import WORDS, Word, word_of
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, GateRule
 from retab_analysis.comparison.names import find_year, name_version
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
@@ -26,7 +26,7 @@ from retab_analysis.evidence.tries import LastTry
 from retab_analysis.evidence.versions import Name
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Count
-from retab_analysis.vocabulary import BROKEN, DECIDED, MOMENT, NOT_COMPARED
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, MOMENT, NOT_COMPARED
 
 _ENDED = (*DECIDED, "mixed", "error")
 _OF_OTHERS = (*FAIL_ON, "newly_errored", "suspect", "stale")  # transitions with kinds of their own
@@ -238,12 +238,17 @@ class VerdictFacts:
         going = (each for each in self.sides.read.newer if each.kind == "going on")
         return next((each for each in going if each.run_id in runs), None)
 
+    def word_of(self, story: Story) -> Word:
+        """The word of an eval as it is counted; in a first run each fails or passes."""
+        if story.id in self.accepted:
+            return WORDS["accepted"]
+        if not self.is_first or story.state not in ("passed", *FAILING, "mixed"):
+            return word_of(story)
+        return WORDS["first pass" if story.passes_in_the_end else "first failure"]
+
     def counts(self) -> list[Count]:
         """How many evals there are of each kind of word; together they are all evals."""
-        numbers = Counter(
-            "accepted" if each.id in self.accepted else WORDS[each.transition].key
-            for each in self.stories
-        )
+        numbers = Counter(self.word_of(each).key for each in self.stories)
         numbers.update({WORDS[word].key: n for word, n in self.apart.items()})
         known = {each.key: each for each in reversed([*WORDS.values()])}
         order = [*dict.fromkeys(each.key for each in WORDS.values())]

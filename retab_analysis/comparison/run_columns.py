@@ -108,6 +108,8 @@ class KnownRuns:
 
     def _columns(self, runs: list[dict[str, Any]]) -> Iterator[RunColumn]:
         known: dict[str, tuple[str, datetime | None]] = {}  # codes of blocks, and when they ran
+        asked = [each["run_id"] for each in runs if each["run_id"] in self.checked]
+        checked = asked if self.are_versions else asked[-1:]
         codes = self.read_codes()
         for run in runs:
             now, at = codes.get(run["run_id"], {}), run["at"]
@@ -118,7 +120,7 @@ class KnownRuns:
                 "" if at is None else say_day(at, self.year),
                 say_moment(at, self.year),
                 self._say_title(run, edited),
-                is_checked=run["run_id"] in self.checked,
+                is_checked=run["run_id"] in checked,
                 is_baseline=run["run_id"] in self.before,
                 edited=frozenset(edited),
             )
@@ -137,8 +139,9 @@ class KnownRuns:
         """What a run was; of edited blocks, by when they ran before, what was edited."""
         when = say_moment(run["at"], self.year)
         passing = f"{run['passed']} of {run['of']} pass" if run["of"] else ""
-        unrun = f"{run['cancelled']} did not run" if run["cancelled"] else ""
-        about = (f"{when} UTC" * bool(when), self.names.get(run["run_id"]), passing, unrun)
+        if run["cancelled"]:
+            passing = f"{run['passed']} passed, {run['cancelled']} did not run"
+        about = (f"{when} UTC" * bool(when), self.names.get(run["run_id"]), passing)
         lines = [" · ".join(map(one_line, filter(None, about)))]
         for block, before in sorted(edited.items()):
             words = () if self.say_edit is None else self.say_edit(block, before, run["at"])

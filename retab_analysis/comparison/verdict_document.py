@@ -56,6 +56,10 @@ SUITE = "suite"
 """The case for reasons that are not about a single eval."""
 
 _NAMED = 6
+_NEXT = (
+    "The next run is compared with this one. An eval that passes now and fails then is called "
+    "broken. An eval that fails now and fails then fails as before, and does not fail the gate."
+)
 
 
 def make_document(
@@ -154,6 +158,7 @@ class _Writer:
     def parts(self) -> Iterator[Part]:
         """The breaks by cause, the unclear evals, and folded parts."""
         facts = self.facts
+        yield from self._first()
         errors = facts.of("newly_errored")
         groups: dict[tuple[str, str], list[Story]] = {}
         for each in facts.of(*BROKEN):
@@ -173,6 +178,25 @@ class _Writer:
         has_values = any(each.fails for each in facts.stories)
         if (has_values or (edits is not None and edits.changes.height)) and self.door.hint():
             yield Note(self.door.hint())
+
+    def _first(self) -> Iterator[Part]:
+        """The failures of a first run, each with its block: nothing is known of what it was."""
+        failing = [s for s in self.facts.counted if self.facts.word_of(s).key == "fails"]
+        if not failing:
+            return
+        verb = "fails" if len(failing) == 1 else "fail"
+        title = Span(f"{count_noun(len(failing), 'eval')} {verb}", "strong")
+        aside = "no eval has passed or broken before: nothing can be said of edits"
+        columns = (*self.columns[:2], ColumnTitle("block", in_text=False), self.columns[-1])
+        rows = []
+        for each in failing:
+            name, asserts, _, got = make_cells(each, self.facts.year, values=self.door.values)
+            block = Cell("block", (write_line(name_block(each)),))
+            told = self.facts.word_of(each)
+            cells = name, asserts, block, got
+            rows.append(Row(each.id, told.sign, told.tone, told.word, cells))
+        look = write_line(title, ": look at each once")
+        yield Card("bad", look, write_line(aside), (DocumentTable(columns, tuple(rows)),))
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
@@ -348,8 +372,12 @@ class _Writer:
             ("not_compared", "Not compared", facts.of(*NOT_COMPARED)),
             ("accepted", "Accepted", [s for s in facts.stories if s.id in facts.accepted]),
         ):
-            if evals:
+            if evals := [
+                each for each in evals if facts.word_of(each).key not in ("fails", "passes")
+            ]:
                 yield self._reasoned(key, title, evals)
+        if facts.is_first:
+            yield Folded("next", "What happens next", None, (Note(write_line(_NEXT)),))
         explained = filter(None, (*self.explanation.splitlines(), self._rates()))
         sentences = [Note(write_line(each)) for each in explained]
         yield Folded("how", "How this was compared, and how sure it is", None, tuple(sentences))

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.config_changes import mark_changes
+from retab_analysis.comparison.config_changes import Edits, mark_changes
 from retab_analysis.comparison.detail import (
     WORDS,
     find_differences,
@@ -20,15 +20,28 @@ from retab_analysis.comparison.detail import (
     name_block,
     say_reason,
     summarize_value,
-    word_of,
 )
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
+from retab_analysis.comparison.tries_table import TriesInWords, choose_tries
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.tries import LastTry, Try, list_tries
 from retab_analysis.markup import one_line
-from retab_analysis.render.document import Card, ChangeList, Document, Note, Span, write_line
+from retab_analysis.render.document import (
+    Card,
+    Cell,
+    Change,
+    ChangeList,
+    Document,
+    DocumentTable,
+    Note,
+    Part,
+    Row,
+    Span,
+    write_line,
+)
 from retab_analysis.render.page import COLUMNS, Inside, PageRow, RunLine, ShownPage
-from retab_analysis.vocabulary import MOMENT, say_day, say_ran
+from retab_analysis.vocabulary import BROKEN, MOMENT, say_day, say_ran
 
 LINES = 8
 """So many lines of runs an open row has; equal runs share one."""
@@ -36,6 +49,7 @@ PASSES = WORDS["still_passing"].key
 
 _LONG = 4_000  # characters of a value that are shown
 _VALUE = 120
+_TRIES = 5  # that a card shows, beside the last good code
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,16 +70,15 @@ class VerdictPage:
         return {eval_id: self._make_row(story) for eval_id, story in self.stories.items()}
 
     def _make_row(self, story: Story) -> PageRow:
-        cells = make_cells(story, self.facts.year, values=self.values)
-        kind = "accepted" if story.id in self.facts.accepted else word_of(story).key
-        return PageRow(
-            make_row(story, cells),
-            kind,
-            story.block_id or "",
-            name_block(story),
-            say_reason(story, self.facts.year) or "",
-            list_documents(story),
-        )
+        facts = self.facts
+        cells, told = make_cells(story, facts.year, values=self.values), facts.word_of(story)
+        row, why = make_row(story, cells), say_reason(story, facts.year) or ""
+        if told.key in ("fails", "passes"):
+            block = Cell("block", (write_line(name_block(story)),))
+            row = Row(story.id, told.sign, told.tone, told.word, (*cells, block))
+            why = ""
+        about = story.block_id or "", name_block(story)
+        return PageRow(row, told.key, *about, why, list_documents(story))
 
     def read_runs(self) -> KnownRuns:
         """The runs of the verdict itself."""
@@ -87,24 +100,62 @@ class VerdictPage:
 
     def show(self, runs: KnownRuns | None = None) -> ShownPage:
         known = self.read_runs() if runs is None else runs
-        columns, cells = known.make_columns()
+        is_first = self.facts.is_first
+        columns, cells = ((), {}) if is_first else known.make_columns()
         blank = "".join("-" if each.is_gap else "o" for each in columns)
         rows = {k: replace(each, cells=cells.get(k, blank)) for k, each in self.rows.items()}
         was, now = ("was", "got") if self.values else ("before", "now")
+        titles = (*COLUMNS[:2], ("was", was), ("got", now))
+        if is_first:
+            titles = (COLUMNS[0], ("block", "block"), COLUMNS[1], ("got", now))
         inside = _Insides(self, known)
         ids = self.facts.sides.candidate["workflow_id"].drop_nulls()
         return ShownPage(
-            replace(self.document, parts=(*self._compare(), *self.document.parts)),
+            replace(self.document, parts=(*self._compare(), *map(self._try, self.document.parts))),
             self.context,
-            write_line(self._say_run()),
+            write_line(self._say_run(), " · nothing to compare with yet" * is_first),
             name=ids[0] if len(ids) else "evals",
             rows=rows,
             columns=columns,
-            titles=(*COLUMNS[:2], ("was", was), ("got", now)),
-            passing=PASSES,
+            titles=titles,
+            passing=WORDS["first pass"].key if is_first else PASSES,
             folds=_FOLDS,
             inside=inside.make,
         )
+
+    def _try(self, part: Part) -> Part:
+        """A card; that of a block that was edited again has a column for each of its tries."""
+        tables = [each for each in getattr(part, "parts", ()) if isinstance(each, DocumentTable)]
+        told, edits = self.facts.sides.around.told, self.facts.sides.around.edits
+        if not isinstance(part, Card) or len(tables) != 1 or told is None or edits is None:
+            return part
+        stories = {each.key: self.stories[each.key] for each in tables[0].rows}
+        blocks = {each.block_id for each in stories.values()}
+        last = next((each for each in self.facts.tries if {each.block} == blocks), None)
+        if last is None:
+            return part
+        known = choose_tries(list_tries(told, last.block, self.facts.year), _TRIES)
+        broken = frozenset(each.id for each in stories.values() if each.transition in BROKEN)
+        changes = [self._find_words(edits, last, its, broken) for its in known]
+        words = TriesInWords(known, changes, broken, self.facts.year, self.values)
+        # The columns have no word of an edit that has not run.
+        notes = [e for e in part.parts if isinstance(e, Note) and not last.is_newest]
+        return replace(part, parts=(*notes, words.make(stories)))
+
+    def _find_words(
+        self, edits: Edits, last: LastTry, its: Try, broken: frozenset[str]
+    ) -> tuple[Change, ...]:
+        """What a try changed: known of the edit that broke the evals, and of the newest one."""
+        tried, block = edits.tries.get(last.block), edits.changes["block_id"] == last.block
+        newest = its.code == last.its.code and its.began_at == last.its.began_at
+        if newest and tried is not None:
+            return mark_changes(tried, values=self.values)
+        if not broken & its.broke:
+            return ()
+        first = edits.changes.filter(block)
+        if tried is not None:
+            first = first.join(tried, on=first.columns, how="anti", nulls_equal=True)
+        return mark_changes(first, values=self.values)
 
     def _compare(self) -> Iterator[Card]:
         """The edits between two versions, block by block."""
@@ -134,6 +185,10 @@ class VerdictPage:
         return say_ran(began, seconds, self.facts.year, "took")
 
 
+_FAILED_ONCE = (
+    "It has failed in its only run. Is the expected value right? Open the document and look; "
+    "if it is, the block needs an edit."
+)
 _FOLDS = {
     PASSES: "Pass",
     WORDS["same_code"].key: "Same code",
@@ -164,12 +219,13 @@ class _Insides:
     def _make(self, story: Story) -> Inside:
         results, values = self._results.get(story.id), self.page.values
         was = story.was.actual_value if story.was is not None and story.was.has_passed else None
-        reason = self.page.rows[story.id].why
+        row = self.page.rows[story.id]
+        reason = _FAILED_ONCE if row.kind == "fails" else row.why
         changes = find_differences(story) if values else []
         title = "What differs from the last pass" if was else "What differs from what is expected"
         lines, earlier = self._list_runs(results)
         return Inside(
-            f"{reason[0].upper()}{reason[1:]}." if reason else "",
+            f"{reason[0].upper()}{reason[1:]}".removesuffix(".") + "." if reason else "",
             title,
             tuple(changes),
             () if changes or not values else tuple(_list_values(story, was)),

@@ -8,7 +8,7 @@ from typing import Literal
 Look = Literal["plain", "strong", "quiet", "code", "value", "wrong", "right", "removed", "added"]
 """The look of a piece of a line; every form marks ``removed`` and ``added``."""
 
-Tone = Literal["bad", "blocked", "error", "doubt", "flaky", "known", "other", "good"]
+Tone = Literal["bad", "blocked", "error", "doubt", "flaky", "known", "new", "other", "good"]
 """The meaning of a sign, a count or a card; each has one colour everywhere."""
 
 

@@ -28,7 +28,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.matrix import write_cells, write_matrix_heads, write_places, write_titles
-from retab_analysis.render.page import Inside, PageRow, ShownPage
+from retab_analysis.render.page import LETTERS, Inside, Moment, PageRow, ShownPage, TriesTable
 
 INSIDES = 100
 """Up to so many rows a page holds the inside of each; beyond, of those that do not pass."""
@@ -146,8 +146,10 @@ class PageWriter:
         return tag("span", badge, class_="rtd-badge", style=edge) if badge else None
 
     def actions(self) -> Html | None:
-        """What stands above the counts: without a kernel what the script puts there."""
-        return None
+        """What stands above the counts: without a kernel what the script shows there."""
+        how = {"type": "button", "class_": "rv-button rv-push", "hidden": True}
+        copies = (tag("button", said, **how, data_copy=it) for said, it in self.page.copies)
+        return markup.join(*copies)
 
     def _counts(self) -> Html | None:
         counts, progress = self.page.document.counts, self.page.progress
@@ -251,35 +253,42 @@ class PageWriter:
         passing = [each for each in known if each.kind == self.page.passing]
         left = {each.row.key for each in passing[self.passing :]}
         shown = [each for each in known if each.row.key not in left]
-        groups = {each.group for each in shown}
-        matrix = write_matrix_heads(self.page.columns, groups.pop() if len(groups) == 1 else "")
-        heads = (tag("span", title, class_=f"rv-{key}") for key, title in self.page.titles)
-        head = tag("div", tag("span"), *heads, matrix, class_="rv-heads", aria_hidden="true")
-        rows = (self._row(each, is_fold=is_fold) for each in shown)
+        tries = {row.key: row for row in part.rows} if isinstance(part, TriesTable) else {}
+        rows = (self._row(each, tries.get(each.row.key), is_fold=is_fold) for each in shown)
+        head, about = write_try_heads(part) if isinstance(part, TriesTable) else self._heads(shown)
         role = {"role": "group", "aria_label": markup.one_line(label, 100)} if label else {}
-        bare = "" if self.page.columns else " rv-bare"
-        style = write_places(self.page.columns)
-        table = tag("div", head, *rows, class_=f"rv-table{bare}", style=style, **role)
+        table = tag("div", head, *rows, **about, **role)
         said = f"and {count_noun(len(left), 'passing eval')}, not in this page"
         return markup.join(table, tag("p", said, class_="rv-none") if left else None)
 
-    def _row(self, each: PageRow, *, is_fold: bool) -> Html:
+    def _heads(self, rows: Sequence[PageRow]) -> tuple[Html, dict[str, str | None]]:
+        """The titles above some rows, and the attributes of their table."""
+        page, groups = self.page, {each.group for each in rows}
+        matrix = write_matrix_heads(page.columns, groups.pop() if len(groups) == 1 else "")
+        heads = (tag("span", title, class_=f"rv-{key}") for key, title in page.titles)
+        has_block = any(key == "block" for key, _ in page.titles)
+        bare = "" if page.columns else f" rv-bare{' rv-with-block' * has_block}"
+        head = tag("div", tag("span"), *heads, matrix, class_="rv-heads", aria_hidden="true")
+        return head, {"class_": f"rv-table{bare}", "style": write_places(page.columns)}
+
+    def _row(self, each: PageRow, tried: Row | None, *, is_fold: bool) -> Html:
         key, about = each.row.key, {"data_kind": each.kind, "data_block": each.group_name or None}
-        cells = {cell.key: cell for cell in each.row.cells}
-        if is_fold and each.why:
-            (first, *_) = cells["name"].lines
-            cells["name"] = Cell("name", (first, (Span(each.why, "quiet"),)))
-        shown = [
-            self._write_cell(each, cells.get(name, Cell(name)), title)
-            for name, title in self.page.titles
-        ]
-        sign = tag("span", write_sign(each.row), class_="c")
-        last = write_cells(each, self.page.columns)
-        line = self.put(f"row:{key}", "summary", markup.join(sign, *shown, last, by=" "))
+        cells = self._cells(each, is_fold) if tried is None else write_try_cells(tried)
+        line = self.put(f"row:{key}", "summary", markup.join(*cells, by=" "))
         inner = self.put(f"in:{key}", "div", self._open(each), class_="rv-open")
         how = {"id": key if self.has_ids else None, "data_key": key, "class_": "rv-row"}
         how |= about | self.opens(each)
         return tag("details", line, inner, **how, data_text=each.text or None)
+
+    def _cells(self, each: PageRow, is_fold: bool) -> Iterator[Html | None]:
+        cells = {cell.key: cell for cell in each.row.cells}
+        if is_fold and each.why:
+            (first, *_) = cells["name"].lines
+            cells["name"] = Cell("name", (first, (Span(each.why, "quiet"),)))
+        yield tag("span", write_sign(each.row), class_="c")
+        for name, title in self.page.titles:
+            yield self._write_cell(each, cells.get(name, Cell(name)), title)
+        yield write_cells(each, self.page.columns)
 
     def _write_cell(self, each: PageRow, cell: Cell, title: str) -> Html:
         mark = None
@@ -399,6 +408,43 @@ def _list_differences(differences: tuple[Change, ...]) -> Html:
         for each in differences
     )
     return tag("dl", *pairs, class_="rtd-edits")
+
+
+def write_try_heads(table: TriesTable) -> tuple[Html, dict[str, str | None]]:
+    """The columns of tries, and the attributes of their table."""
+    heads = (
+        tag(
+            "span",
+            tag("b", each.name),
+            tag(
+                "span", *(tag("small", write_html_line(it)) for it in each.words), class_="rv-words"
+            ),
+            tag("i", style=f"--p:{each.passed:.1%};--q:{each.passed + each.failed:.1%}"),
+            tag("span", each.passing),
+            tag("small", each.outcome),
+            class_=_look_of(each),
+        )
+        for each in table.moments
+    )
+    head = tag("div", tag("span"), tag("span", "eval"), *heads, class_="rv-heads")
+    return head, {"class_": "rv-table rv-tries", "style": f"--m:{len(table.moments)}"}
+
+
+def write_try_cells(row: Row) -> Iterator[Html]:
+    """The sign, the eval, and its state at each try; a value only where it changes."""
+    yield tag("span", write_sign(row), class_="c")
+    name, *tried = row.cells
+    yield tag("span", write_cell(name, ""), class_="c rv-name")
+    for cell in tried:
+        state, *looks = cell.key.split()
+        words = LETTERS.get(state) or "not run"
+        value = markup.join(*map(write_html_line, cell.lines))
+        mark = tag("i", class_=state, role="img", aria_label=words, title=words)
+        yield tag("span", mark, " ", value, class_=" ".join(("c rv-try", *looks)))
+
+
+def _look_of(each: Moment) -> str:
+    return f"rv-moment{' rv-edit' * each.is_edit}{' rv-last' * each.is_now}"
 
 
 def _write_plain_table(table: DocumentTable) -> Html:

@@ -196,7 +196,9 @@ function ready(view) {
     chip.replaceWith(made);
   }
   const actions = view.querySelector(".rv-actions"), counts = view.querySelector(".rv-counts");
-  if (actions && !actions.firstChild && view.querySelector(".rv-row")) actions.innerHTML = FIELD;
+  const isThere = !actions || actions.querySelector(".rv-search") || !view.querySelector(".rv-row");
+  if (!isThere) actions.insertAdjacentHTML("afterbegin", FIELD);
+  for (const each of all(".rv-actions > [hidden]", view)) each.hidden = false;
   counts?.setAttribute("role", "toolbar");
   counts?.setAttribute("aria-label", "Show only");
   setStop(view);

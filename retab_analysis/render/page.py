@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from retab_analysis.render.document import Change, Count, Document, Line, Row, Span
+from retab_analysis.render.document import (
+    Change,
+    Count,
+    Document,
+    DocumentTable,
+    Line,
+    Row,
+    Span,
+)
 
 LETTERS: Mapping[str, str] = {
     "p": "passed",
@@ -80,6 +88,33 @@ class PageRow:
     progress: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A try as a column: its name, the words that it changed, and what came of them.
+
+    ``passed`` and ``failed`` are shares of its evals; the rest ended in errors.
+    """
+
+    name: str
+    words: tuple[Line, ...] = ()
+    passed: float = 0.0
+    failed: float = 0.0
+    passing: str = ""
+    outcome: str = ""
+    is_edit: bool = False  # whether it broke what is broken
+    is_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TriesTable(DocumentTable):
+    """Rows with a cell for each try, whose key is the letter of its state.
+
+    A cell's first line is its value where that changes, its second one else.
+    """
+
+    moments: tuple[Moment, ...] = ()
+
+
 def _nothing(_: str) -> Inside | None:
     return None
 
@@ -114,3 +149,4 @@ class ShownPage:
     passing: str = ""
     folds: Mapping[str, str] = field(default_factory=dict)
     inside: Callable[[str], Inside | None] = _nothing
+    copies: tuple[tuple[str, str], ...] = ()  # texts that can be copied, by what the button says

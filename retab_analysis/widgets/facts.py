@@ -22,7 +22,6 @@ from retab_analysis.comparison.detail import (
     name_eval,
     say_short,
     say_word,
-    word_of,
 )
 from retab_analysis.comparison.going import (
     ENDED,
@@ -66,9 +65,10 @@ _HEADLINE = 90  # characters of an error that stand in the headline
 # The counts of a first run that goes on, by what its evals do.
 _FIRST: Mapping[str, Count] = MappingProxyType(
     {
-        "fails": Count("fails", 0, "fail", "bad"),
-        "error": Count("error", 0, "error", "error"),
-        "passes": Count("passes", 0, "pass", "good"),
+        **{
+            WORDS[each].key: WORDS[each].make_count(0)
+            for each in ("first failure", "newly_errored", "first pass")
+        },
         NOT_YET: Count(NOT_YET, 0, "not yet", "other"),
     }
 )
@@ -120,8 +120,7 @@ class Facts:
         judged = self.judged
         if judged is None:
             return {}
-        found = {k: word_of(each).key for k, each in judged.stories.items()}
-        found |= dict.fromkeys(judged.gate.accepted, "accepted")
+        found = {k: judged.facts.word_of(each).key for k, each in judged.stories.items()}
         # In a first run that goes on, its results are all that is known.
         pending = sorted(inside(judged.comparison).sides.saved.pending - found.keys())
         first = {k: mark.outcome for k, mark in self.marks.items() if k in pending}

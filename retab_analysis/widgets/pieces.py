@@ -174,9 +174,13 @@ class _LiveWriter(PageWriter):
         words = {"placeholder": "Search evals", "aria_label": "Search evals"}
         search = tag("input", type="search", class_="rv-field rv-search", **words)
         off = state.job not in ("", COMPARING)
+        is_first = facts.judged is not None and facts.judged.facts.is_first
+        sides = (
+            ("Checked", "candidate", checked, state.candidate or "", off),
+            ("Against", "baseline", against, state.baseline, off),
+        )
         return join(
-            _select("Checked", "candidate", checked, state.candidate or "", off),
-            _select("Against", "baseline", against, state.baseline, off),
+            *(_select(*each) for each in sides if not is_first),
             search,
             button("Export CSV", None, data_key="export", class_="rv-button rv-export"),
             None if look.is_watched else button("Refresh", "refresh", disabled=off),

@@ -170,6 +170,20 @@ def test_the_newest_edit_that_ran_is_in_the_headline(
         assert ("mended none" in page or "mended 5 of 9" in page) == ("mended" in headline)
 
 
+def test_the_card_of_a_block_that_was_edited_again_has_a_column_for_each_try() -> None:
+    with world(f"{OLD}FFFFF", "A" * 10 + "BCDEF", f"{OLD}FFFPF") as api:
+        page = api.check().to_html(values=True)
+        best = ra.tries(FLOW, "extract", client=api.client, progress=False)._repr_html_()
+    card = page.partition("extract was edited")[2].partition("</section>")[0]
+    assert card.count("rv-moment") == 6
+    assert "broke 9" in card
+    assert "mended 5 of 9" in card
+    assert "broke 5 again" in card
+    assert ", best" in card
+    assert "Copy the prompt of 14 Apr 09:00" in best
+    assert 'data-copy="Prompt E"' in best
+
+
 def test_a_try_that_breaks_others() -> None:
     api = world(f"{OLD}FFFF", "A" * 10 + "BCDE", f"{OLD}FFFP")
     api.evals = {**api.evals, **alike(3, "P" * 13 + "F")}
@@ -210,7 +224,7 @@ def test_an_edit_during_a_run() -> None:
     assert its.frame.select("n_evals", "mended", "mended_of").rows()[:2] == [(5, 5, 5), (18, 0, 0)]
 
 
-def test_the_last_tries_and_their_prompts() -> None:
+def test_the_last_tries_and_their_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
     with world(f"{OLD}FFFFF", "A" * 10 + "BCDEF", f"{OLD}FFFPF") as api:
         verdict = api.check()
         before = len(api.asked)
@@ -233,7 +247,16 @@ def test_the_last_tries_and_their_prompts() -> None:
     assert "red" not in its.to_markdown()
     assert "Prompt" in its.to_markdown(values=True)
     assert str(its).splitlines()[0].startswith("✗ The edit of 09:00 mended 0 of 4 and broke 5")
-    assert "<table" in its._repr_html_()
+    page = its._repr_html_()
+    heads = re.findall(r'class="rv-moment([^"]*)"><b>([^<]*)</b>', page)
+    times = [f"{day} Apr 09:00" for day in (1, 13, 14, 15)]
+    assert [named for _, named in heads[:4]] == [f"{times[0]}, the last good", *times[1:]]
+    assert ["rv-last" in looks for looks, _ in heads[:4]] == [False] * 3 + [True]
+    assert "9 of 18 pass" in page
+    assert "total.amount" in page
+    monkeypatch.setenv("RETAB_ANALYSIS_VALUES", "0")
+    assert "red" not in its._repr_html_().partition("</style>")[2].partition("<script>")[0]
+    assert "Prompt" not in its._repr_html_()
 
 
 def test_an_older_run_knows_nothing_of_later_tries() -> None:

@@ -23,6 +23,7 @@ from support.inside import (
     inside,
     markup,
 )
+from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
 from retab_analysis import ConfigError, write_report
@@ -104,6 +105,23 @@ def test_nothing_of_an_empty_comparison_is_listed() -> None:
     assert 'class="rv-row"' not in shown["html"]
     assert "|" not in shown["markdown"]
     assert all("No result yet" in each for each in shown.values())
+
+
+def test_a_first_run_shows_its_failures_with_their_blocks() -> None:
+    with LetteredApi({"broken": "F", "fine": "P"}) as api:
+        made = api.check()
+    assert made.headline == "○ First run: 1 of 2 fails; the next check compares with it"
+    assert made.to_dict()["counts"] == {"fails": 1, "passes": 1}
+    page = made.to_html(values=True)
+    text = " ".join(Page(page).text.split())
+    assert "1 eval fails: look at each once" in text
+    assert "The next run is compared with this one." in text
+    assert re.findall(r'data-kind="(\w+)"', page.partition("rv-body")[2]) == ["fails", "passes"]
+    heads = re.search(r'class="rv-heads"[^>]*>(.*?)</div>', page)
+    assert heads is not None
+    assert re.findall(r">(\w+)<", heads[1]) == ["eval", "block", "asserts", "got"]
+    assert "rv-m" not in page.partition("</style>")[2].partition("<script>")[0]
+    assert "1 eval fails: look at each once" in repr(made)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

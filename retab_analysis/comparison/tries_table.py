@@ -1,0 +1,170 @@
+"""The tries of a block as columns of a page, and its evals as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from retab_analysis.comparison.detail import name_eval, say_asserts, summarize_value
+from retab_analysis.comparison.run_columns import say_moment
+from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.tries import Try
+from retab_analysis.markup import one_line
+from retab_analysis.render.document import (
+    Cell,
+    Change,
+    ColumnTitle,
+    Line,
+    Look,
+    Row,
+    Span,
+    Tone,
+    write_line,
+)
+from retab_analysis.render.page import Moment, TriesTable
+
+SIGNS: Mapping[str, tuple[str, Tone]] = {
+    "passed": ("✓", "good"),
+    "failed": ("✗", "bad"),
+    "mixed": ("~", "flaky"),
+    "error": ("!", "error"),
+}
+NOT_RUN: tuple[str, Tone] = ("·", "other")
+VALUE = 28  # characters of a value
+
+_LETTERS = {"passed": "p", "failed": "f", "mixed": "s", "error": "e"}
+_CHANGES = 2  # of a try that stand above its column
+_NEAR = 24  # characters beside a changed word
+
+
+@dataclass(frozen=True, eq=False)
+class TriesInWords:
+    """Tries, the oldest first, with what each changed. ``start`` is what the first one was."""
+
+    tries: Sequence[Try]
+    changes: Sequence[Sequence[Change]]
+    broken: frozenset[str]
+    year: int | None
+    values: bool
+    start: Line = ()
+
+    def best(self) -> Try | None:
+        """The try with the most passes after the last good code, the newest of equals.
+
+        None if all of them passed as many.
+        """
+        later = self.tries[1:] if self.tries[0].is_good else self.tries
+        ran = [each for each in reversed(later) if each.has_run]
+        is_plain = len({len(each.passed) for each in ran}) < 2
+        return None if is_plain else max(ran, key=lambda each: len(each.passed))
+
+    def say_title(self, label: str) -> Line:
+        n = len(self.tries) - (self.tries[0].is_good and len(self.tries) > 1)
+        words = Span(f"{n} {'try' if n == 1 else 'tries'} on {label}", "strong")
+        return write_line(words, "; the marked words differ from the code before")
+
+    @cached_property
+    def _edit(self) -> int | None:
+        """The place of the try that broke what is broken, the first of them."""
+        return next((at for at, its in enumerate(self.tries) if self.broken & its.broke), None)
+
+    def make(self, evals: Mapping[str, Story]) -> TriesTable:
+        rows = tuple(self._make_row(key, story) for key, story in evals.items())
+        moments = tuple(map(self._tell, range(len(self.tries))))
+        titles = ("eval", *(each.name for each in moments))
+        return TriesTable(tuple(map(ColumnTitle, titles)), rows, moments)
+
+    def name(self, its: Try) -> str:
+        number, at = its.name.number, its.edited_at
+        named = its.name.text if number is not None or at is None else say_moment(at, self.year)
+        return one_line(named, 40) + " (put back)" * its.is_put_back
+
+    def _tell(self, at: int) -> Moment:
+        its, n = self.tries[at], len(self.tries[at].states)
+        is_start = at == 0 and its.is_good and len(self.tries) > 1
+        passed, errors = len(its.passed), its.count("error")
+        best = ", best" * (its is self.best())
+        return Moment(
+            f"{self.name(its)}{', the last good' * is_start}",
+            tuple(self._list_words(at)),
+            passed / n if n else 0.0,
+            (n - passed - errors) / n if n else 0.0,
+            f"{passed} of {n} pass{best}" if its.has_run else "not run",
+            self._say_outcome(at),
+            is_edit=at == self._edit,
+            is_now=at == len(self.tries) - 1,
+        )
+
+    def _list_words(self, at: int) -> list[Line]:
+        known = self.changes[at]
+        if at == 0 or not known:
+            return [self.start] if at == 0 and self.start and self.values else []
+        if not self.values:
+            return [write_line(Span(each.label, "code")) for each in known[:_CHANGES]]
+        lines = [_cut(each.line) for each in known[:_CHANGES]]
+        more = len(known) - len(lines)
+        places = f"and {more} more place{'s' * (more > 1)}"
+        return [*lines, write_line(Span(places, "quiet"))] if more else lines
+
+    def _say_outcome(self, at: int) -> str:
+        its, before = self.tries[at], self.tries[:at]
+        if not its.has_run:
+            return ""
+        again = all(any(each in its_.broke for its_ in before) for each in its.broke)
+        broke = f"broke {len(its.broke)}{' again' * again}" if its.broke else ""
+        is_told = its.of and (its.mended or not broke)
+        mended = f"mended {len(its.mended)} of {len(its.of)}" if is_told else ""
+        all_passed = "all passed" if len(its.passed) == len(its.states) and not its.mended else ""
+        return " and ".join(filter(None, (mended, broke))) or all_passed
+
+    def _make_row(self, key: str, story: Story) -> Row:
+        cells = [Cell("name", (write_line(Span(name_eval(story), title=story.id)),))]
+        asserts = say_asserts(story, values=self.values)
+        if asserts:
+            cells[0] = Cell("name", (*cells[0].lines, asserts))
+        before: Try | None = None
+        for at, its in enumerate(self.tries):
+            cells.append(self._make_cell(at, key, before))
+            before = its if key in its.states else before
+        sign, tone = SIGNS[before.states[key]] if before else NOT_RUN
+        return Row(key, sign, tone, before.states[key] if before else "not run", tuple(cells))
+
+    def _make_cell(self, at: int, key: str, before: Try | None) -> Cell:
+        its, last = self.tries[at], len(self.tries) - 1
+        state, value = its.states.get(key, ""), its.values.get(key)
+        was = None if before is None else before.values.get(key)
+        looks = f"{' rv-edit' * (at == self._edit)}{' rv-last' * (at == last)}"
+        letter = _LETTERS.get(state, "o")
+        is_told = self.values and value is not None and (at in (0, last) or value != was)
+        if not is_told or value is None:
+            return Cell(f"{letter}{looks}", ())
+        has_risen = before is not None and before.states.get(key) != "passed"
+        look: Look = "wrong" if state != "passed" else "right" if has_risen else "value"
+        said = one_line(summarize_value(value), VALUE)
+        return Cell(f"{letter}{looks}", (write_line(Span(said, look)),))
+
+
+def choose_tries(known: Sequence[Try], last: int) -> list[Try]:
+    """The last tries, behind the last good code if it is not among them."""
+    shown, earlier = known[-last:], [each for each in known[:-last] if each.has_run]
+    if any(each.is_good for each in shown[:-1]):
+        return [*shown]
+    most = sorted(earlier, key=lambda each: len(each.passed))[-1:]
+    return [*([each for each in earlier if each.is_good][-1:] or most), *shown]
+
+
+def _cut(line: Line) -> Line:
+    """The marked words, and a few letters beside them."""
+    found = []
+    for at, span in enumerate(line):
+        text = span.text
+        if span.look in ("removed", "added"):
+            gap = " " if at and text[:1].isspace() else ""
+            found.append(Span(gap + one_line(text, 160), span.look))
+            continue
+        left = text[:_NEAR].rpartition(" ")[0] if at else ""
+        right = text[-_NEAR:].partition(" ")[2] if at < len(line) - 1 else ""
+        short = text if len(text) <= 2 * _NEAR else f"{left} … {right}"
+        found.append(Span(short.replace("\n", " "), "quiet"))
+    return tuple(found)
