@@ -22,7 +22,7 @@ from retab_analysis.render.document import (
     Tone,
     write_line,
 )
-from retab_analysis.render.page import Moment, TriesTable
+from retab_analysis.render.page import TriesTable, TryColumn
 
 SIGNS: Mapping[str, tuple[str, Tone]] = {
     "passed": ("✓", "good"),
@@ -80,12 +80,12 @@ class TriesInWords:
         named = its.name.text if number is not None or at is None else say_moment(at, self.year)
         return one_line(named, 40) + " (put back)" * its.is_put_back
 
-    def _tell(self, at: int) -> Moment:
+    def _tell(self, at: int) -> TryColumn:
         its, n = self.tries[at], len(self.tries[at].states)
         is_start = at == 0 and its.is_good and len(self.tries) > 1
         passed, errors = len(its.passed), its.count("error")
         best = ", best" * (its is self.best())
-        return Moment(
+        return TryColumn(
             f"{self.name(its)}{', the last good' * is_start}",
             tuple(self._list_words(at)),
             passed / n if n else 0.0,

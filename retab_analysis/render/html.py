@@ -28,7 +28,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.matrix import write_cells, write_matrix_heads, write_places, write_titles
-from retab_analysis.render.page import LETTERS, Inside, Moment, PageRow, ShownPage, TriesTable
+from retab_analysis.render.page import LETTERS, Inside, PageRow, ShownPage, TriesTable, TryColumn
 
 INSIDES = 100
 """Up to so many rows a page holds the inside of each; beyond, of those that do not pass."""
@@ -443,7 +443,7 @@ def write_try_cells(row: Row) -> Iterator[Html]:
         yield tag("span", mark, " ", value, class_=" ".join(("c rv-try", *looks)))
 
 
-def _look_of(each: Moment) -> str:
+def _look_of(each: TryColumn) -> str:
     return f"rv-moment{' rv-edit' * each.is_edit}{' rv-last' * each.is_now}"
 
 

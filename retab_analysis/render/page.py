@@ -89,7 +89,7 @@ class PageRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TryColumn:
     """A try as a column: its name, the words that it changed, and what came of them.
 
     ``passed`` and ``failed`` are shares of its evals; the rest ended in errors.
@@ -112,7 +112,7 @@ class TriesTable(DocumentTable):
     A cell's first line is its value where that changes, its second one else.
     """
 
-    moments: tuple[Moment, ...] = ()
+    moments: tuple[TryColumn, ...] = ()
 
 
 def _nothing(_: str) -> Inside | None:
