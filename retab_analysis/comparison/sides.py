@@ -139,10 +139,13 @@ class Sides:
         )
 
 
-def check_results(frame: object, name: str) -> pl.LazyFrame:
-    """The columns of a RESULTS frame that a comparison reads."""
+def check_results(frame: object, name: str, *, is_judged: bool = True) -> pl.LazyFrame:
+    """The columns of a RESULTS frame that a comparison reads.
+
+    If a timeline judged them, also what it added; users may have columns with such names.
+    """
     there = set(frame.collect_schema()) if isinstance(frame, _FRAMES) else set(READ)
-    marked = [each for each in (*CODES, "is_own") if each in there]
+    marked = [each for each in (*CODES, "is_own") if is_judged and each in there]
     absent = [each for each in _OPTIONAL if each not in there]
     needed = [each for each in READ if each in RESULTS.schema and each not in absent]
     known = checked(frame, RESULTS, needed, name)
