@@ -17,7 +17,7 @@ import pytest
 from support.documents import workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
-from support.inside import Gate, build_parser, read_synonyms
+from support.inside import Gate, build_parser, main, read_synonyms
 from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
@@ -140,6 +140,27 @@ def test_every_option_to_type_is_one() -> None:
         one for parser in dict(commands or {}).values() for one in parser._option_string_actions
     }
     assert {one for words in read_synonyms()["options"].values() for one in words.split()} <= known
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("check wf --junitxml a.xml", "--junit"),
+        ("check wf --html a.html", "--report"),
+        ("check wf --output a.md", "--report"),
+        ("check wf --fail-under 0.9", "--min-pass-rate"),
+        ("check wf --basline v4", "--baseline"),
+        ("runs wf --since 30d", "--from"),
+    ],
+)
+def test_an_unknown_option_names_the_nearest_of_its_command(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, *_ = words = typed.split()
+    assert main(words) == 4
+    said = capsys.readouterr().err
+    assert f"did you mean {meant}" in said
+    assert said.startswith(f"usage: retab-analysis {command} ")
 
 
 def test_an_error_inside_a_property_stays() -> None:
