@@ -9,8 +9,9 @@ For example::
     verdict = ra.settle(verdict)       # reruns unclear evals
 
 ``help(ra.check)`` explains a function and shows an example that runs. A workflow is its id or
-name, and so is an eval; runs are an id, several, or a RUNS frame. Only ``start_runs``, ``settle``
-and ``cancel_runs`` change anything on the server.
+name, and so are a block and an eval; for calls that read, a part of its name will do. Runs are an
+id, several, or a RUNS frame; an object with ``.id`` is its id. Frames may be of pandas, too. Only
+``start_runs``, ``settle`` and ``cancel_runs`` change anything on the server.
 
 Daily:
     check            did the newest run break anything, since when, by which edit, how surely

@@ -198,14 +198,16 @@ def unknown_name(owner: str, asked: str, known: Collection[str]) -> AttributeErr
 
 
 def _hint_at_name(owner: str, asked: str, known: Collection[str]) -> str:
-    synonyms, public = read_synonyms(), sys.modules[__package__].__all__
+    synonyms, ra = read_synonyms(), sys.modules[__package__]
     stem = _VERB.sub("", asked.lower())
     stems = dict.fromkeys((asked, stem, stem.rstrip("s"), f"{stem}s"))
-    for words in (synonyms[owner], synonyms["ra"] if asked not in public else {}):
+    for words in (synonyms[owner], synonyms["ra"] if asked not in ra.__all__ else {}):
         if found := next((words[each] for each in stems if each in words), None):
             return found
-    if asked in public:
-        return f"did you mean ra.{asked}({owner})?"
+    if asked in ra.__all__:
+        first = [*inspect.signature(getattr(ra, asked)).parameters][:1]
+        takes_it = first[0] in ("comparison", "what", "frame", "frames") if first else False
+        return f"did you mean ra.{asked}({owner if takes_it else '…'})?"
     near = [each for each in stems if f"fetch_{each}" in known]
     near = [f"fetch_{near[0]}"] if near else difflib.get_close_matches(asked, known, n=1)
     if near := near or sorted(each for each in known if stem in each)[:3]:

@@ -17,7 +17,7 @@ import pytest
 from support.documents import workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
-from support.inside import Gate, build_parser, read_synonyms
+from support.inside import Gate, build_parser, main, read_synonyms
 from support.lettered_api import LetteredApi
 
 import retab_analysis as ra
@@ -142,12 +142,25 @@ def test_every_option_to_type_is_one() -> None:
     assert {one for words in read_synonyms()["options"].values() for one in words.split()} <= known
 
 
-@pytest.mark.parametrize("name", ["Comparison", "View", "Tries", "Overview", "Archive", "check"])
-def test_help_explains_an_object(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    help(getattr(ra, name))
-    told = capsys.readouterr().out
-    assert name in told
-    assert inspect.getdoc(getattr(ra, name)).splitlines()[0] in told  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("check wf --junitxml a.xml", "--junit"),
+        ("check wf --html a.html", "--report"),
+        ("check wf --output a.md", "--report"),
+        ("check wf --fail-under 0.9", "--min-pass-rate"),
+        ("check wf --basline v4", "--baseline"),
+        ("runs wf --since 30d", "--from"),
+    ],
+)
+def test_an_unknown_option_names_the_nearest_of_its_command(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, *_ = words = typed.split()
+    assert main(words) == 4
+    said = capsys.readouterr().err
+    assert f"did you mean {meant}" in said
+    assert said.startswith(f"usage: retab-analysis {command} ")
 
 
 def test_an_error_inside_a_property_stays() -> None:
@@ -160,62 +173,9 @@ def test_an_error_inside_a_property_stays() -> None:
         Broken.__new__(Broken).evals  # noqa: B018
 
 
-# Parts of names
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda verdict: verdict.values("rüegg: unit"),
-        lambda verdict: ra.fetch_evals("invoices", target_block_id="lines"),
-        lambda verdict: ra.fetch_runs("wf_invoices", eval_id="unit price 1.10", limit=3),
-        lambda verdict: ra.fetch_runs("wf_invoices", target_block_id="extract_l", limit=3),
-        lambda verdict: ra.fetch_edits("invoices", blocks="lines"),
-        lambda verdict: ra.overview("invoices").frame,
-        lambda verdict: ra.tries("invoices", "lines", progress=False).frame,
-        lambda verdict: ra.fetch_versions("INVOICES"),
-    ],
-)
-def test_a_part_of_a_name_finds_what_is_read(call: Any, world: dict[str, Any]) -> None:
-    assert call(world["verdict"]).height
-
-
-def test_a_part_that_fits_several_lists_their_names(world: dict[str, Any]) -> None:
-    names = world["verdict"].evals["eval_name"].drop_nulls()
-    names = names.filter(names.str.starts_with("Nordwind"))
-    with pytest.raises(ra.ConfigError) as caught:
-        world["verdict"].values("Nordwind")
-    assert len(names) > 1
-    assert all(repr(each) in str(caught.value) for each in names[:5])
-    assert "eval_" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda verdict: ra.start_runs("invoices"),
-        lambda verdict: ra.start_runs("wf_invoices", evals="Rüegg: unit price"),
-        lambda verdict: ra.start_runs("wf_invoices", blocks="extract_l"),
-        lambda verdict: verdict.accept("a.toml", "Rüegg: unit price", reason="known"),
-    ],
-)
-def test_what_changes_something_wants_the_whole_name(call: Any, world: dict[str, Any]) -> None:
-    before = ra.fetch_runs(limit=1)["run_id"].item()
-    with pytest.raises(ra.ConfigError, match="did you mean"):
-        call(world["verdict"])
-    assert ra.fetch_runs(limit=1)["run_id"].item() == before
-
-
 def test_a_block_is_started_by_its_label(world: dict[str, Any]) -> None:
     label = ra.fetch_edits("wf_invoices", blocks="extract_lines")["block_label"][0]
     assert ra.start_runs("wf_invoices", blocks=label)["target_block_id"].item() == "extract_lines"
-
-
-def test_an_unknown_version_lists_names_and_days(world: dict[str, Any]) -> None:
-    with pytest.raises(ra.ConfigError) as caught:
-        ra.check("wf_invoices", candidate="v77", progress=False)
-    assert re.search(r"v5 \(\d+ \w+\)", str(caught.value))
-    assert len(re.findall("evalrun_", str(caught.value))) == 1
 
 
 # Objects

@@ -183,7 +183,7 @@ def test_tries_say_the_same_at_every_door(capsys: pytest.CaptureFixture[str]) ->
         asked = {"workflow_id": "wf_invoices", "block": "extract_lines"}
         full, bare = ask(sandbox, ("tries", asked | {"values": True}), ("tries", asked))
         assert main(["tries", "wf_invoices", "nope"], session) == 3
-        assert "there is no 'nope'; the blocks with saved evals are: " in capsys.readouterr().err
+        assert "there is no block 'nope'; known are for example " in capsys.readouterr().err
         ((is_error, text),) = ask(sandbox, ("tries", asked | {"block": "nope"}))
     # Only what is shown at once may say the time of an edit of today instead of its day.
     assert told["headline"].endswith(" broke 9 of 18")
@@ -196,4 +196,4 @@ def test_tries_say_the_same_at_every_door(capsys: pytest.CaptureFixture[str]) ->
     assert counts == [[9, 0, 0]] * 2
     assert "Join descriptions" in full[1]
     assert "Join descriptions" not in bare[1]
-    assert (is_error, "there is no 'nope'" in text) == (True, True)
+    assert (is_error, "there is no block 'nope'" in text) == (True, True)

@@ -128,7 +128,7 @@ def summarize_runs(
 def find_period(every: str, moment: str = "created_at") -> pl.Expr:
     if not isinstance(every, str) or not _DURATION.fullmatch(every):
         raise ConfigError(
-            f'every must be a duration: every="1d", "1w" or "1mo"; got {shown(every)}'
+            f"every must be a duration such as '1d', '1w' or '1mo', got {shown(every)}"
         )
     start = pl.col(moment).dt.truncate(every).alias(PERIOD)
     # Polars rejects bad combinations of units only on a value: try here, not at `.collect()`.
