@@ -28,6 +28,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.matrix import (
+    write_cells,
     write_matrix_heads,
     write_now_cell,
     write_places,
