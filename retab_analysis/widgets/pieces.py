@@ -156,9 +156,11 @@ class _LiveWriter(PageWriter):
 
     def open_row(self, each: PageRow) -> Html | None:
         inside = self.page.inside(each.row.key) if self.holds(each) else None
-        self.document(each.row.key)
         write = partial(super().open_row, each)
-        return None if inside is None else self._keep(f"in:{each.row.key}", id(inside), write)
+        if inside is None:
+            return write()
+        self.document(each.row.key)  # a piece of its own, also where the rest is kept
+        return self._keep(f"in:{each.row.key}", id(inside), write)
 
     def _keep(self, name: str, about: object, write: Callable[[], Html | None]) -> Html:
         written = {} if self.facts.judged is None else self.facts.judged.written

@@ -178,7 +178,7 @@ def test_a_person_chooses_settles_and_exports(
     expect(page.get_by_role("button", name=re.compile("^Settle"))).to_have_count(0)
     expect(page.locator(f"{LIVE} .rv-actions")).not_to_contain_text("Running again", timeout=60_000)
     press(page, "Refresh")
-    expect(page.get_by_role("button", name="Refresh")).to_be_enabled(timeout=60_000)
+    expect(page.get_by_role("button", name="Refresh", exact=True)).to_be_enabled(timeout=60_000)
     expect(page.locator(f"{LIVE} .rv-push").first).to_contain_text(re.compile(r"as of \d+ \w+ \d"))
     page.get_by_label("Checked").select_option("v5")
     page.get_by_label("Against").select_option("v4")
