@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -54,25 +55,36 @@ class KnownRuns:
     going: frozenset[str] = frozenset()
     due: frozenset[str] = frozenset()
 
+    @cached_property
+    def past(self) -> pl.DataFrame:
+        """The results without those of runs that go on."""
+        going = pl.col("run_id").is_in([*self.going]).fill_null(False)
+        return self.results.filter(~going) if self.going else self.results
+
+    def add_now(
+        self, columns: tuple[RunColumn, ...], cells: Mapping[str, str]
+    ) -> tuple[tuple[RunColumn, ...], dict[str, str]]:
+        """Add the column of the runs that go on."""
+        found = dict.fromkeys(self.due, LETTERS["queued"])
+        for each in _read_letters(self.results, [*self.going]).values():
+            is_open = {LETTERS["queued"], NOT_RUN}
+            found |= {k: letter for k, letter in each.items() if letter not in is_open}
+        blank = "".join("-" if each.is_gap else NOT_RUN for each in columns)
+        evals = {*cells, *found}
+        whole = {k: f"{cells.get(k, blank)}{found.get(k, NOT_RUN)}" for k in evals}
+        return (*columns, RunColumn(title="now", is_now=True)), whole
+
     def make_columns(self) -> tuple[tuple[RunColumn, ...], dict[str, str]]:
         """The columns, and the letters of each eval by its id."""
         runs = self._choose()
-        letters = _read_letters(self.results, [each["run_id"] for each in runs])
-        now = _read_letters(self.results, [*self.going])
+        letters = _read_letters(self.past, [each["run_id"] for each in runs])
         columns = [*self._columns(runs)]
         cells = [letters.get(each["run_id"], _NO_NAMES) for each in runs]
         gap = sum(each["run_id"] in self.before for each in runs) if self.are_versions else 0
         if gap and gap < len(columns):
             columns.insert(gap, RunColumn(is_gap=True))
             cells.insert(gap, _NO_NAMES)
-        if self.going:
-            columns.append(RunColumn(title="now", is_now=True))
-            its = dict.fromkeys(self.due, LETTERS["queued"])
-            for each in now.values():
-                its |= {key: letter for key, letter in each.items() if key not in self.due}
-                its |= {key: letter for key, letter in each.items() if letter == LETTERS["running"]}
-            cells.append(its)
-        evals = {*self.results["eval_id"].drop_nulls(), *self.due}
+        evals = self.past["eval_id"].unique().drop_nulls()
         empty = ["-" if each.is_gap else NOT_RUN for each in columns]
         found = {
             eval_id: "".join(its.get(eval_id, no) for its, no in zip(cells, empty, strict=True))
@@ -82,8 +94,7 @@ class KnownRuns:
 
     def _choose(self) -> list[dict[str, Any]]:
         """The newest runs; few of them newer than the checked one."""
-        others = self.results.filter(~pl.col("run_id").is_in([*self.going]))
-        each = others.drop_nulls("run_id").group_by("run_id", maintain_order=True)
+        each = self.past.drop_nulls("run_id").group_by("run_id", maintain_order=True)
         runs = each.agg(
             MOMENT.min().alias("at"),
             pl.col("run_scope").first(),

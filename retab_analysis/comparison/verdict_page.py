@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -40,12 +40,14 @@ from retab_analysis.render.document import (
     Span,
     write_line,
 )
-from retab_analysis.render.page import COLUMNS, Inside, PageRow, RunLine, ShownPage
+from retab_analysis.render.page import COLUMNS, Inside, PageRow, RunColumn, RunLine, ShownPage
 from retab_analysis.vocabulary import BROKEN, MOMENT, say_day, say_ran
 
 LINES = 8
 """So many lines of runs an open row has; equal runs share one."""
 PASSES = WORDS["still_passing"].key
+
+_Past = tuple["_Insides", tuple[RunColumn, ...], dict[str, str]]
 
 _LONG = 4_000  # characters of a value that are shown
 _VALUE = 120
@@ -64,6 +66,7 @@ class VerdictPage:
     stories: Mapping[str, Story]
     context: tuple[Span, ...]
     values: bool
+    _told: dict[object, _Past] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> dict[str, PageRow]:
@@ -98,17 +101,28 @@ class VerdictPage:
             are_versions=bool(self.facts.versions),
         )
 
+    def _tell_past(self, known: KnownRuns) -> _Past:
+        """What the runs that have ended tell; made again only if there are others."""
+        key = known.checked, frozenset(known.past["run_id"]), known.say_edit is None
+        if key not in self._told:
+            self._told.clear()
+            self._told[key] = _Insides(self, known), *known.make_columns()
+        return self._told[key]
+
     def show(self, runs: KnownRuns | None = None) -> ShownPage:
         known = self.read_runs() if runs is None else runs
         is_first = self.facts.is_first
-        columns, cells = ((), {}) if is_first else known.make_columns()
+        insides, columns, cells = self._tell_past(known)
+        if known.going:
+            columns, cells = known.add_now(columns, cells)
+        if is_first:
+            columns, cells = (), {}
         blank = "".join("-" if each.is_gap else "o" for each in columns)
         rows = {k: replace(each, cells=cells.get(k, blank)) for k, each in self.rows.items()}
         was, now = ("was", "got") if self.values else ("before", "now")
         titles = (*COLUMNS[:2], ("was", was), ("got", now))
         if is_first:
             titles = (COLUMNS[0], ("block", "block"), COLUMNS[1], ("got", now))
-        inside = _Insides(self, known)
         ids = self.facts.sides.candidate["workflow_id"].drop_nulls()
         return ShownPage(
             replace(self.document, parts=(*self._compare(), *map(self._try, self.document.parts))),
@@ -120,7 +134,7 @@ class VerdictPage:
             titles=titles,
             passing=WORDS["first pass"].key if is_first else PASSES,
             folds=_FOLDS,
-            inside=inside.make,
+            inside=insides.make,
         )
 
     def _try(self, part: Part) -> Part:
@@ -206,7 +220,7 @@ class _Insides:
     @cached_property
     def _results(self) -> dict[str, pl.DataFrame]:
         """The results of each eval, the newest first."""
-        ordered = self.runs.results.sort(MOMENT, "completed_at", descending=True, nulls_last=True)
+        ordered = self.runs.past.sort(MOMENT, "completed_at", descending=True, nulls_last=True)
         parts = ordered.partition_by("eval_id", as_dict=True)
         return {str(eval_id): its for (eval_id, *_), its in parts.items()}
 

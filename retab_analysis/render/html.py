@@ -27,7 +27,13 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
-from retab_analysis.render.matrix import write_cells, write_matrix_heads, write_places, write_titles
+from retab_analysis.render.matrix import (
+    write_cells,
+    write_matrix_heads,
+    write_now_cell,
+    write_places,
+    write_titles,
+)
 from retab_analysis.render.page import LETTERS, Inside, PageRow, ShownPage, TriesTable, TryColumn
 
 INSIDES = 100
@@ -273,28 +279,36 @@ class PageWriter:
 
     def _row(self, each: PageRow, tried: Row | None, *, is_fold: bool) -> Html:
         key, about = each.row.key, {"data_kind": each.kind, "data_block": each.group_name or None}
-        cells = self._cells(each, is_fold) if tried is None else write_try_cells(tried)
-        line = self.put(f"row:{key}", "summary", markup.join(*cells, by=" "))
-        inner = self.put(f"in:{key}", "div", self._open(each), class_="rv-open")
+        if tried is None:
+            line = self.put(f"row:{key}", "summary", self._write_row(each, is_fold))
+        else:
+            line = self.put(f"row:{key}", "summary", markup.join(*write_try_cells(tried), by=" "))
+        inner = self.put(f"in:{key}", "div", self.open_row(each), class_="rv-open")
         how = {"id": key if self.has_ids else None, "data_key": key, "class_": "rv-row"}
         how |= about | self.opens(each)
         return tag("details", line, inner, **how, data_text=each.text or None)
 
-    def _cells(self, each: PageRow, is_fold: bool) -> Iterator[Html | None]:
+    def _write_row(self, each: PageRow, is_fold: bool) -> Html:
+        key, now, mark = each.row.key, None, None
         cells = {cell.key: cell for cell in each.row.cells}
         if is_fold and each.why:
             (first, *_) = cells["name"].lines
             cells["name"] = Cell("name", (first, (Span(each.why, "quiet"),)))
-        yield tag("span", write_sign(each.row), class_="c")
-        for name, title in self.page.titles:
-            yield self._write_cell(each, cells.get(name, Cell(name)), title)
-        yield write_cells(each, self.page.columns)
+        if self.page.columns and self.page.columns[-1].is_now:
+            # Apart, because they change while all else stays.
+            now = self.put(f"at:{key}", "b", write_now_cell(each))
+            mark = self.put(f"mark:{key}", "span", _write_mark(each.mark))
+        named = tuple(cells.get(name, Cell(name)) for name, _ in self.page.titles)
+        return self.write_row(each, named, now, mark)
 
-    def _write_cell(self, each: PageRow, cell: Cell, title: str) -> Html:
-        mark = None
-        if cell.key == "got" and each.mark:
-            mark = tag("small", write_html_line(each.mark), class_="rv-mark")
-        return tag("span", write_cell(cell, title), mark, class_=f"c rv-{cell.key}")
+    def write_row(
+        self, each: PageRow, cells: tuple[Cell, ...], now: Html | None, mark: Html | None
+    ) -> Html:
+        shown = [tag("span", write_sign(each.row), class_="c")]
+        for cell, (_, title) in zip(cells, self.page.titles, strict=True):
+            below = mark if cell.key == "got" else None
+            shown.append(tag("span", write_cell(cell, title), below, class_=f"c rv-{cell.key}"))
+        return markup.join(*shown, write_cells(each, self.page.columns, now), by=" ")
 
     def holds(self, each: PageRow) -> bool:
         """Whether the page holds what the row shows when it is open."""
@@ -304,7 +318,7 @@ class PageWriter:
         """The attributes of a row that asks for what it shows."""
         return {}
 
-    def _open(self, each: PageRow) -> Html | None:
+    def open_row(self, each: PageRow) -> Html | None:
         inside = self.page.inside(each.row.key) if self.holds(each) else None
         if inside is None:
             return tag("p", self.lack, class_="rtd-quiet") if self.lack else None
@@ -392,6 +406,10 @@ def write_now(line: Line, status: str = "", seen: str = "") -> Html:
 def _write_far(far: float) -> Html:
     """How much has run again."""
     return tag("div", tag("i", style=f"width:{far:.1%}" if far else None), class_="rv-far")
+
+
+def _write_mark(mark: Line) -> Html | None:
+    return tag("small", write_html_line(mark), class_="rv-mark") if mark else None
 
 
 def _write_edits(edits: ChangeList) -> Iterator[Html]:

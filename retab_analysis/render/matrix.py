@@ -33,25 +33,32 @@ def write_places(columns: Sequence[RunColumn]) -> str | None:
     return ";".join(places)
 
 
-def write_cells(row: PageRow, columns: Sequence[RunColumn]) -> Html | None:
-    """The cells of a row; neighbours that passed or did not run are one element."""
+def write_now_cell(row: PageRow) -> Html:
+    """The last cell of a row, of runs that go on."""
+    return tag("i", class_=row.cells[-1], data_progress=row.progress or None)
+
+
+def write_cells(row: PageRow, columns: Sequence[RunColumn], now: Html | None = None) -> Html | None:
+    """The cells of a row, the last is ``now``; equal ones that say little are one element."""
     if not columns:
         return None
+    letters = row.cells if now is None else row.cells[:-1]
     edited = {at for at, each in enumerate(columns) if row.group and row.group in each.edited}
     inner, at = [], 0
-    while at < len(row.cells):
-        letter, end = row.cells[at], at + 1
-        while letter in "po" and end < len(row.cells) and end not in edited:
-            if row.cells[end] != letter:
+    while at < len(letters):
+        letter, end = letters[at], at + 1
+        while letter in "po" and end < len(letters) and end not in edited:
+            if letters[end] != letter:
                 break
             end += 1
         flag, size = " x" * (at in edited), f' style="--k:{end - at}"' * (end - at > 1)
         inner.append(f'<i class="{letter if letter != "-" else "g"}{flag}"{size}></i>')
         at = end
-    counts = Counter(LETTERS[each] for each in row.cells)
+    counts = Counter(LETTERS[each] for each in letters)
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if word)
-    cells = tag("span", Html("".join(inner)), role="img", aria_label=f"runs: {said or 'none'}")
-    return tag("span", cells, class_="c rv-m", data_progress=row.progress or None)
+    drawn = join(Html("".join(inner)), now)
+    cells = tag("span", drawn, role="img", aria_label=f"runs: {said or 'none'}")
+    return tag("span", cells, class_="c rv-m")
 
 
 def write_matrix_heads(columns: Sequence[RunColumn], group: str) -> Html | None:

@@ -36,7 +36,7 @@ from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.evidence.placing import is_in_scope
 from retab_analysis.fetch.edits import find_era
 from retab_analysis.fetch.run_line import RunStatus
-from retab_analysis.markup import count_noun, one_line
+from retab_analysis.markup import Html, count_noun, one_line
 from retab_analysis.render.document import (
     Cell,
     Change,
@@ -89,6 +89,9 @@ class Judgement:
         self.page = inside(comparison).page(door, self.gate)
         self.document, self.facts = self.page.document, self.page.facts
         self.stories = self.page.stories
+        self.written: dict[
+            str, tuple[object, Html]
+        ] = {}  # what was written of rows, by their names
 
 
 class Facts:
@@ -199,7 +202,7 @@ class Facts:
     def _say_progress(self, eval_id: str) -> str:
         return "done" if eval_id in self.done else NOT_YET if eval_id in self.due else "apart"
 
-    @property
+    @cached_property
     def far(self) -> tuple[int, int]:
         """How many results of the watched runs there are, of how many."""
         look = self.look
@@ -240,7 +243,8 @@ class Facts:
         (ended, total), known = self.far, self.judged.document.heading
         if not ended:
             return known, line
-        return write_beside(known, self.marks), (Span(f"{ended} of {total} done · "), *line)
+        far = (Span(f"{ended} of {total} done · "),) if self.look.going.height == 1 else ()
+        return write_beside(known, self.marks), (*far, *line)
 
     @property
     def line(self) -> Line:
@@ -399,7 +403,8 @@ class Facts:
         }
         return read | others
 
-    def list_choices(self) -> list[tuple[str, str]]:
+    @cached_property
+    def choices(self) -> list[tuple[str, str]]:
         """Versions and the runs that were read: the choices for both sides."""
         look = self.look
         published = () if look.versions is None else look.versions.publications

@@ -6,12 +6,13 @@ A piece has a place where another one stands: an element with the name of that p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from retab_analysis.checks.open_document import embed
 from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.markup import Html, count_noun, join, name, one_line, show_turning, tag
-from retab_analysis.render.document import Count
+from retab_analysis.render.document import Cell, Count
 from retab_analysis.render.html import (
     ROOT,
     STYLE,
@@ -34,7 +35,13 @@ _STAND_IN = 100  # passing rows that stand for a page where no kernel drives it
 def render_view(views: Mapping[str, Facts], opened: str, several: Several | None = None) -> Pieces:
     """All pieces by name, the outermost is ``root``; ``opened`` names one of several views."""
     slots = [
-        tag("div", data_slot=number, class_="rv-view", data_scope=number, data_name=facts.page.name)
+        tag(
+            "div",
+            data_slot=number,
+            class_="rv-view",
+            data_scope=number,
+            data_name=facts.state.workflow_id,
+        )
         for number, facts in views.items()
     ]
     pieces: Pieces = {"root": tag("div", tag("div", data_slot="several"), *slots)}
@@ -137,6 +144,30 @@ class _LiveWriter(PageWriter):
         how = {"aria_pressed": "false", "data_kind": count.key, "class_": "rv-chip"}
         return button(join(*said), None, **how)
 
+    # What a look does not change is not written again.
+
+    def write_row(
+        self, each: PageRow, cells: tuple[Cell, ...], now: Html | None, mark: Html | None
+    ) -> Html:
+        letters = each.cells if now is None else each.cells[:-1]
+        about = each.row, each.group, letters, cells, self.page.columns, self.page.titles
+        write = partial(super().write_row, each, cells, now, mark)
+        return self._keep(f"row:{each.row.key}", about, write)
+
+    def open_row(self, each: PageRow) -> Html | None:
+        inside = self.page.inside(each.row.key) if self.holds(each) else None
+        write = partial(super().open_row, each)
+        if inside is None:
+            return write()
+        self.document(each.row.key)  # a piece of its own, also where the rest is kept
+        return self._keep(f"in:{each.row.key}", id(inside), write)
+
+    def _keep(self, name: str, about: object, write: Callable[[], Html | None]) -> Html:
+        written = {} if self.facts.judged is None else self.facts.judged.written
+        if written.get(name, (None,))[0] != about:
+            written[name] = about, write() or Html("")
+        return written[name][1]
+
     # What needs a kernel
 
     def holds(self, each: PageRow) -> bool:
@@ -170,7 +201,7 @@ class _LiveWriter(PageWriter):
         now = "as it is now"
         own = [("", "the watched run"), (DRAFT, now)] if look.is_watched else [("", now)]
         usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the code before")]
-        checked, against = ([*each, *facts.list_choices()] for each in (own, usual))
+        checked, against = ([*each, *facts.choices] for each in (own, usual))
         words = {"placeholder": "Search evals", "aria_label": "Search evals"}
         search = tag("input", type="search", class_="rv-field rv-search", **words)
         off = state.job not in ("", COMPARING)

@@ -66,12 +66,14 @@ def watch(
 ) -> View:
     """Watch eval runs while they go on. ``watch`` returns at once.
 
-    Show the view as a cell's last line. It says what :func:`check` would say of the runs so far,
-    and shows each eval with its last 30 runs. In a terminal, ``print(view)`` shows the same as
-    text. A second ``watch`` of the same runs ends the first.
+    Show the view as a cell's last line. It keeps what :func:`check` says of the runs that have
+    ended, and marks each eval with what it does in the watched runs. Their own verdict comes at
+    their end. Each eval is shown with its last 30 runs. In a terminal, ``print(view)`` shows the
+    same as text. A second ``watch`` of the same runs ends the first.
 
-    All watched runs of a workflow are checked together, each eval against that workflow's past.
-    ``watch`` reads the past once, from the archive if :func:`use` has set one.
+    All watched runs of a workflow are checked together, each eval against that workflow's past. If
+    all of them were cancelled, the page shows the workflow as it is now. ``watch`` reads the past
+    once, from the archive if :func:`use` has set one.
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.

@@ -39,14 +39,26 @@ def done_of(page: Page) -> int:
 
 
 def tops(page: Page) -> list[float]:
-    """Where bar, actions and counts stand below the view's own top."""
+    """Where the parts of the head and the body stand below the view's own top."""
     top = page.locator(LIVE).first.bounding_box()
     assert top is not None
-    boxes = [
-        page.locator(f"{LIVE} {each}").first.bounding_box()
-        for each in (".rv-bar", ".rv-actions", ".rv-chips")
-    ]
+    parts = ".rv-head", ".rv-now", ".rv-bar", ".rv-actions", ".rv-chips", ".rv-body"
+    boxes = [page.locator(f"{LIVE} {each}").first.bounding_box() for each in parts]
     return [round(each["y"] - top["y"], 1) for each in boxes if each is not None]
+
+
+def read(page: Page) -> dict[str, str]:
+    """What the head says, at one moment."""
+    script = """root => Object.fromEntries([
+        ["line", ".rv-head"], ["now", ".rv-now"], ["pill", ".rtd-badge"], ["counts", ".rv-counts"],
+    ].map(([name, css]) => [name, root.querySelector(css)?.innerText ?? ""]))"""
+    return page.locator(LIVE).first.evaluate(script)  # type: ignore[no-any-return]
+
+
+def known(said: dict[str, str]) -> tuple[str, str]:
+    """The pill and the counts of what is known, without those of the run that goes on."""
+    counts = re.sub(r"\s+", " ", said["counts"])
+    return said["pill"], re.sub(r" \d+ done.*", "", counts)
 
 
 def press(page: Page, name: str) -> None:
@@ -61,26 +73,37 @@ def test_it_goes_on_while_another_cell_computes_and_nothing_moves(
         save(lab, "live.ipynb", START.format(speed=16, workflow="wf_invoices"), COMPUTE, FINISH)
     )
     run_all(page)
-    expect(line(page)).to_contain_text("done", timeout=60_000)
-    steps, places = set(), set()
+    expect(line(page)).to_contain_text("9 evals are broken since the edit", timeout=60_000)
+    steps, places, told = list[int](), set[tuple[float, ...]](), list[dict[str, str]]()
     for _ in range(1_000):
         if page.get_by_text("computed").count() >= 2:  # the cell's own code says it too
             break
-        text = line(page).inner_text()
-        if found := re.search(r"(\d+) of 95 done", text):
-            steps.add(int(found[1]))
+        told.append(said := read(page))
+        found = re.search(r"(\d+) of 95 done", said["line"])
+        if said["line"].startswith("…"):
             places.add(tuple(tops(page)))
-        if len(steps) == 4:
+            assert "9 are broken" in said["line"] or "9 broken" in said["line"] or not found, said
+        if found:
+            steps.append(int(found[1]))
+        if 30 < (steps or [0])[-1] < 60:
             page.screenshot(path=screenshots / "lab-going.png")
         page.wait_for_timeout(100)
-    assert len(steps) >= 4, steps
+    assert len({*steps}) >= 4, steps
+    assert steps == sorted(steps)
+    assert told[0]["line"].startswith("… Queued: 9 evals are broken")
+    going = [each for each in told if each["line"].startswith("…")]
+    assert len({*map(known, going)}) == 1, "what is known stays until the run has ended"
+    assert re.search(r"(being prepared|queued.*) since", told[0]["now"])
+    assert any(re.search("running for .* left", each["now"]) for each in told)
     expect(page.get_by_text("ended: completed")).to_be_visible(timeout=30_000)
     expect(line(page)).to_contain_text("9 evals are still broken")
+    expect(page.locator(f"{LIVE} .rv-now")).to_contain_text("ended after")
     places.add(tuple(tops(page)))
     assert len(places) == 1, "the buttons stand at the same height from the first to the last"
     view = page.locator(LIVE)
-    view.get_by_role("button", name="Blue Ridge: fractional quantity").click()
-    expect(view.locator(".rv-open")).to_contain_text("Broken since")
+    row = view.locator(".rv-row", has_text="Blue Ridge: fractional quantity")
+    row.locator("summary").click()
+    expect(row.locator(".rv-open")).to_contain_text("Broken since")
     # What stands for it in the saved notebook is there, and is not seen.
     expect(page.locator("[data-stands-for]")).to_be_hidden()
     # A start is said, and nothing is red.
@@ -108,15 +131,15 @@ def test_it_survives_a_reload_in_mid_run(
     assert after >= before
     expect(line(page)).not_to_contain_text(f" {after} of 95")
     page.screenshot(path=screenshots / "lab-after-reload.png")
-    page.locator(f"{LIVE} .rv-chip", has_text="pass").click()
-    expect(page.get_by_text(re.compile(r"^\d+ evals? of 95$"))).to_be_visible()
+    page.locator(f"{LIVE} .rv-chip", has_text="pass").first.click()
+    expect(page.locator(f"{LIVE} .rv-found")).to_contain_text(re.compile(r"\d+ of 95 evals"))
     assert console == []
 
 
 def test_buttons_answer_while_a_cell_awaits(page: Page, console: list[str], lab: Any) -> None:
     page.goto(save(lab, "awaiting.ipynb", IN_QUEUE, AWAIT, "'then: ' + str(1 + 1)"))
     run_all(page)
-    expect(line(page)).to_contain_text("0 of 20 done", timeout=60_000)
+    expect(line(page)).to_contain_text("Queued", timeout=60_000)
     expect(page.locator(".jp-InputPrompt").nth(1)).to_have_text("[*]:")
     # The notebook's shortcuts, of which two d delete a cell, do not reach the view.
     page.get_by_role("button", name="Cancel run").focus()
@@ -149,20 +172,158 @@ def test_a_person_chooses_settles_and_exports(
     page.goto(save(lab, "explore.ipynb", cell))
     run_all(page)
     expect(line(page)).to_contain_text("9 evals broke since the edit", timeout=60_000)
-    page.get_by_role("button", name=re.compile(r"^Settle \(\d+ runs?\)$")).click()
-    page.get_by_role("button", name=re.compile(r"^Start \d+ runs?$")).click()
+    page.get_by_role("button", name=re.compile(r"^Settle \(\d+ runs?, billed\)$")).click()
+    page.get_by_role("button", name=re.compile(r"^Start \d+ runs?, billed$")).click()
     expect(page.locator(f"{LIVE} .rv-actions")).to_contain_text("Running again")
     expect(page.get_by_role("button", name=re.compile("^Settle"))).to_have_count(0)
     expect(page.locator(f"{LIVE} .rv-actions")).not_to_contain_text("Running again", timeout=60_000)
-    page.locator(f"{LIVE} .rv-cols button").nth(5).click()
-    expect(line(page)).not_to_contain_text("9 evals broke")
+    press(page, "Refresh")
+    expect(page.get_by_role("button", name="Refresh", exact=True)).to_be_enabled(timeout=60_000)
+    expect(page.locator(f"{LIVE} .rv-push").first).to_contain_text(re.compile(r"as of \d+ \w+ \d"))
     page.get_by_label("Checked").select_option("v5")
     page.get_by_label("Against").select_option("v4")
     expect(line(page)).to_contain_text("from v4 to v5")
-    press(page, "Export CSV")
-    expect(page.locator(".rv-notice")).to_contain_text("evals written to")
-    assert (lab.root / "wf_invoices.csv").exists()
+    with page.expect_download() as download:
+        press(page, "Export CSV")
+    assert download.value.suggested_filename == "wf_invoices.csv"
     assert console == []
+
+
+GAPS = (0.2, 0.35, 0.5, 0.8, 1.2, 2.0)  # seconds between two clicks
+
+
+def click_twice(page: Page, button: Locator, gap: float) -> None:
+    """Click twice at the place where a button is now."""
+    box = button.bounding_box()
+    assert box is not None
+    for at in (box["x"] + 4, box["x"] + box["width"] / 2, box["x"] + box["width"] - 4):
+        button.wait_for()
+        page.mouse.click(at, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(gap * 1000)
+        page.mouse.click(at, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(400)
+        if page.get_by_role("button", name="No", exact=True).count():
+            press(page, "No")
+
+
+@pytest.mark.parametrize("width", [1500, 760])
+def test_a_double_click_at_one_place_starts_and_cancels_nothing(
+    page: Page, console: list[str], lab: Any, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
+    watched = IN_QUEUE.replace("speed=0.05", "speed=0.01")
+    settled = "\n".join(("other = ra.explore('wf_invoices')", "other"))
+    asked = "(ra.fetch_run(run['run_id'][0])['status'][0], ra.fetch_runs('wf_invoices').height)"
+    page.goto(save(lab, f"twice{width}.ipynb", watched, settled, f"'are: ' + str({asked})"))
+    run_all(page)
+    views = page.locator(LIVE)
+    for view, name in ((views.nth(0), "Cancel run"), (views.nth(1), re.compile("^Settle"))):
+        button = view.get_by_role("button", name=name)
+        button.wait_for(timeout=60_000)
+        button.scroll_into_view_if_needed()
+        for gap in GAPS:
+            click_twice(page, button, gap)
+        button.click()
+        no = view.get_by_role("button", name="No", exact=True)
+        expect(no).to_be_focused()
+        no.press("Enter")
+        expect(button).to_be_focused()
+    before = page.get_by_text("are: (").last.inner_text()
+    page.locator(".jp-CodeCell .jp-InputArea-editor").last.click()
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell') }")
+    expect(page.locator(".jp-InputPrompt").nth(2)).to_have_text("[4]:", timeout=60_000)
+    assert page.get_by_text("are: (").last.inner_text() == before
+    assert console == []
+
+
+SEVERAL = """import retab_analysis as ra
+sandbox = ra.demo(speed=2)
+run = ra.start_runs("wf_invoices")
+view = ra.watch(workflow_id=ra.fetch_workflows()["workflow_id"], interval=0.3)
+view"""
+
+
+def test_several_workflows_are_summed_by_what_was_read_and_stay_where_they_are(
+    page: Page, console: list[str], lab: Any, screenshots: Path
+) -> None:
+    page.set_viewport_size({"width": 1500, "height": 900})
+    # Above it is something to scroll over.
+    page.goto(save(lab, "several.ipynb", 'print("\\n" * 60)', SEVERAL))
+    run_all(page)
+    told = list[str]()
+    head = page.locator(f"{LIVE} [data-slot=several] .rv-head")
+    head.wait_for(timeout=60_000)
+    while "reading" in (said := head.inner_text()) or not told:
+        told.append(said)
+        page.wait_for_timeout(50)
+    assert said.startswith("✗ 5 workflows: 3 with broken evals (14 evals)")
+    assert not [each for each in told if "nothing broke" in each]
+    page.screenshot(path=screenshots / "lab-several.png")
+    items = page.locator(f"{LIVE} .rv-item")
+    for at in range(5):
+        box = items.nth(at).bounding_box()
+        assert box is not None
+        assert box["height"] == 58
+    for name in ("Supplier contracts", "Motor claims", "Invoices: header"):
+        item = page.locator(f"{LIVE} .rv-item", has_text=name)
+        opens = item.locator(".rv-fold")
+        opens.scroll_into_view_if_needed()
+        was = opens.bounding_box()
+        opens.click()
+        expect(opens).to_have_attribute("aria-expanded", "true")
+        page.wait_for_timeout(300)
+        now = opens.bounding_box()
+        assert was is not None
+        assert now is not None
+        assert abs(was["y"] - now["y"]) < 2, f"{name}: what was pressed stays where it was"
+    page.screenshot(path=screenshots / "lab-several-open.png")
+    assert console == []
+
+
+AWAY = """import sys; sys.path.insert(0, {tests!r})
+import retab_analysis as ra
+from support.watched import WatchedSandbox
+sandbox = WatchedSandbox(speed=2).start()
+ra.use(ra.Client(**sandbox.credentials, max_attempts=1))
+run = ra.start_runs("wf_invoices")
+view = ra.watch(run, interval=0.3)
+view"""
+
+
+def test_what_is_known_stays_while_the_network_is_away(
+    page: Page, console: list[str], lab: Any, screenshots: Path
+) -> None:
+    page.set_viewport_size({"width": 1500, "height": 1000})
+    cells = (
+        AWAY.format(tests=str(Path(__file__).parents[1])),
+        "sandbox.inject(kind='reset', times=None)",
+    )
+    page.goto(save(lab, "away.ipynb", *cells, "sandbox._faults.clear()"))
+    select_and_run(page, 0)
+    expect(line(page)).to_contain_text(re.compile(r"\d of 95 done"), timeout=60_000)
+    select_and_run(page, 1)
+    now = page.locator(f"{LIVE} .rv-now")
+    expect(now).to_contain_text("no answer since", timeout=30_000)
+    expect(now).to_contain_text("this is the state of")
+    before, places = read(page), tops(page)
+    page.wait_for_timeout(20_000)
+    after = read(page)
+    assert (after["line"], known(after)) == (before["line"], known(before))
+    assert "http" not in after["now"]
+    page.screenshot(path=screenshots / "lab-away.png")
+    select_and_run(page, 2)
+    expect(now).to_contain_text("running for", timeout=60_000)
+    assert tops(page) == places
+    assert console == []
+
+
+def select_and_run(page: Page, cell: int) -> None:
+    """Run one cell, once the kernel is idle."""
+    session = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session"
+    idle = f"() => {session}?.kernel?.status === 'idle'"
+    page.wait_for_function(idle, timeout=60_000)
+    page.locator(".jp-CodeCell .jp-InputArea-editor").nth(cell).click()
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell') }")
 
 
 def test_the_last_state_stays_when_the_kernel_is_gone(
@@ -182,7 +343,7 @@ def test_the_last_state_stays_when_the_kernel_is_gone(
     stands = page.locator("[data-stands-for]")
     expect(stands).to_be_visible(timeout=30_000)
     expect(stands).to_contain_text("9 evals are still broken")
-    stands.locator("summary", has_text="Pass").click()
+    stands.locator(".rtd-more > summary", has_text="Pass").click()
     expect(stands.locator("details[open] .rv-row").first).to_be_visible()
     said = page.locator(".jp-Notebook").inner_text()
     for words in ("model not found", "Loading widget", "Reading the runs"):
@@ -193,12 +354,13 @@ def test_the_last_state_stays_when_the_kernel_is_gone(
 def test_a_kernel_that_is_restarted_is_told_on_the_page(page: Page, lab: Any) -> None:
     page.goto(save(lab, "restart.ipynb", IN_QUEUE))
     run_all(page)
-    expect(line(page)).to_contain_text("0 of 20 done", timeout=60_000)
+    expect(line(page)).to_contain_text("Queued", timeout=60_000)
     page.evaluate("""async () => {
         await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart();
     }""")
-    page.get_by_role("button", name="Cancel run").click()
-    expect(page.locator(".rv-notice")).to_contain_text("run the cell again")
+    expect(page.locator(f"{LIVE} .rv-now")).to_contain_text("run the cell again")
+    expect(page.get_by_role("button", name="Cancel run")).to_be_disabled()
+    expect(line(page)).to_contain_text("2 evals are broken")
     kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
     page.wait_for_function(f"() => {kernel}.status === 'idle'", timeout=60_000)
 

@@ -10,7 +10,7 @@ from golden.book import write_entry
 from support.fakes import FakeTime, client_for
 from support.faultserver import page, reply
 from support.inside import View, plain
-from support.lettered_api import LetteredApi, Run, alike
+from support.lettered_api import FLOW, LetteredApi, Run, alike
 from support.made_runs import run_with
 from support.watching import until
 
@@ -33,11 +33,14 @@ class Life:
     steps: Sequence[str]
     scope: str = "W"
     codes: str = "A"
-    before: int = 0  # so many runs of another workflow wait, or run, before it
+    before: int = 0  # so many runs wait, or run, before it
+    flow: str = "wf_other"  # whose
 
 
 LIVES = (
     Life("the same code again", PAST, ("UUUUUUUU", "FUUPUPUU", "FFEPPPPF", "FFEPPPPF"), before=2),
+    Life("behind a run of its own workflow", PAST, ("UUUUUUUU", "FFEPPPPF"), before=2, flow=FLOW),
+    Life("behind runs that are no queue", PAST, ("UUUUUUUU", "FFEPPPPF"), before=3),
     Life("mended and broken", PAST, ("FPUUUUUU", "FPPFFUUU", "PPPFFEPP")),
     Life("an edited block", PAST, ("UUUUUUUU", "FPUUFPUU", "FPPPFPPF"), codes="AAAAABBBBC"),
     Life("nothing was broken", alike(5, "P" * 9), ("UUUUU", "PUUUU", "PFUUU", "PFPPP")),
@@ -52,7 +55,7 @@ def live_through(life: Life) -> str:
     its, told = dict(zip(life.evals, life.steps[0], strict=False)), []
     with LetteredApi(life.evals, codes=life.codes) as api:
         run = api.run(its, scope=life.scope, id="watched", status="queued")
-        _put_before(api, run, life.before)
+        _put_before(api, run, life)
         clock = FakeTime(wall_at_start=run.at.timestamp())
         client = client_for(api.server.url if api.server else "", clock, max_attempts=1)
         _go_on(api, run, clock)
@@ -68,11 +71,11 @@ def live_through(life: Life) -> str:
     return write_entry(life.about, told)
 
 
-def _put_before(api: LetteredApi, run: Run, number: int) -> None:
-    """Let runs of another workflow stand in the queue before a run."""
-    statuses = ["running", "queued"][:number]
-    before = {"workflow_id": "wf_other", "timing__created_at": f"{run.at - MINUTE:%FT%TZ}"}
-    others = [run_with(f"other {each}", each, running=3, **before) for each in statuses]
+def _put_before(api: LetteredApi, run: Run, life: Life) -> None:
+    """Let other runs stand in the queue before a run."""
+    statuses = ["running", "queued", "running"][: life.before]
+    before = {"workflow_id": life.flow, "timing__created_at": f"{run.at - MINUTE:%FT%TZ}"}
+    others = [run_with(f"r{at}", s, running=300, **before) for at, s in enumerate(statuses)]
     api.broken["GET /v1/workflows/evals/runs?exclude_status"] = reply(body=page(others))
 
 
