@@ -29,6 +29,7 @@ from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_def
 from retab_analysis.fetch.run_line import count_ended
 from retab_analysis.progress import in_kernel, say
 from retab_analysis.render.document import plain
+from retab_analysis.schema import COMPARISON
 from retab_analysis.transport import Client
 from retab_analysis.widgets.facts import Facts, list_news, say_status
 from retab_analysis.widgets.pieces import Pieces, render_still, render_view
@@ -232,6 +233,12 @@ class View(Guided, called="view"):
     def comparison(self) -> Comparison | None:
         """The answer that ``check`` would give now; None before the first comparison."""
         return self.state.look.comparison
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The rows of ``comparison.evals``; no rows before the first comparison."""
+        made = self.comparison
+        return COMPARISON.empty() if made is None else made.evals
 
     @property
     def done(self) -> bool:

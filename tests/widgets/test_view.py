@@ -114,7 +114,8 @@ def test_accepted_failures_are_read_once_at_the_call(call: Any, tmp_path: Path) 
 def test_events_change_the_state_and_odd_ones_nothing(view: View) -> None:
     state = view.state
     assert view.comparison is not None
-    first = view.comparison.evals["eval_id"][0]
+    assert view.frame.equals(view.comparison.evals)
+    first = view.frame["eval_id"][0]
     assert apply_event(state, "open", first).opened == {first}
     assert apply_event(state, "ask", "settle").asking == "settle"
     assert apply_event(state, "ask", "other").asking == ""
