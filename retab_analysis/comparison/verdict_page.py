@@ -161,8 +161,7 @@ class VerdictPage:
     ) -> tuple[Change, ...]:
         """What a try changed: known of the edit that broke the evals, and of the newest one."""
         tried, block = edits.tries.get(last.block), edits.changes["block_id"] == last.block
-        newest = its.began_at == last.its.began_at
-        if newest and tried is not None:
+        if its.began_at == last.its.began_at and tried is not None:
             return mark_changes(tried, values=self.values)
         if not broken & its.broke:
             return ()

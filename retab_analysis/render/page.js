@@ -95,10 +95,10 @@ function exportRows(view) {
   const quote = (/** @type {string} */ text) =>
     `"${(/^[=+\-@\t]/.test(text) ? "'" : "") + text.replaceAll('"', '""')}"`;
   const cell = (/** @type {any} */ row, /** @type {string} */ name) =>
-    (row.querySelector(`summary > .rv-${name}`)?.textContent ?? "").replace(/\s+/g, " ").trim().replace(/^(was|got|before|now) /, "");
+    (row.querySelector(`summary > ${name}`)?.textContent ?? "").replace(/\s+/g, " ").trim().replace(/^(was|got|before|now) /, "");
   const lines = all(".rv-row:not([hidden])", view).map((row) => [
     row.dataset.key, row.dataset.kind, row.dataset.block ?? "", row.querySelector(".rv-name")?.firstChild?.textContent ?? "",
-    ...["asserts", "was", "got"].map((name) => cell(row, name)),
+    ...[".rv-asserts", ".rv-was", ".rv-got"].map((name) => cell(row, name)),
   ]);
   const table = [["eval_id", "word", "block", "eval", "asserts", "was", "got"], ...lines];
   const made = document.createElement("a");

@@ -65,8 +65,8 @@ function patch(old, fresh) {
 }
 
 /**
- * A control that was used no longer follows its attributes. It does so here, where Python has
- * changed them, and except in the field that is being typed in.
+ * A select that was used no longer follows its attributes. It does so here, where Python has
+ * changed them.
  *
  * @param {Element} element @param {string} name @param {string | null} value
  */
@@ -74,11 +74,7 @@ function setAttribute(element, name, value) {
   if (isOwned(element, name)) return;
   if (value === null) element.removeAttribute(name);
   else element.setAttribute(name, value);
-  if (element instanceof HTMLInputElement && name === "value" && !element.matches(":focus")) {
-    element.value = value ?? "";
-  } else if (element instanceof HTMLOptionElement && name === "selected") {
-    element.selected = value !== null;
-  }
+  if (element instanceof HTMLOptionElement && name === "selected") element.selected = value !== null;
 }
 
 /** @param {Element} parent @param {Element} fresh */

@@ -50,17 +50,17 @@ def waiting(ra, view):
 
 def is_alive_and_answers(page: Page) -> None:
     """The view goes on, a click is answered, and the run can be cancelled."""
-    seen = page.locator(f"{LIVE} .rv-chips > .rv-push")
+    seen = page.locator(f"{LIVE} .rv-now > .rv-push")
     expect(seen).to_contain_text("as of", timeout=60_000)
     before = seen.inner_text()
     expect(seen).not_to_have_text(before)
     page.locator(f"{LIVE} .rv-chip", has_text="not yet").click()
-    expect(page.get_by_text("20 evals of 20")).to_be_visible()
+    expect(page.get_by_text("20 of 20 evals")).to_be_visible()
     page.get_by_role("button", name="Show all").click()
     page.get_by_label("Search evals").fill("no such eval")
-    expect(page.get_by_text("0 evals of 20")).to_be_visible()
+    expect(page.get_by_text("No eval has this.")).to_be_visible()
     page.get_by_label("Search evals").press("Escape")
-    expect(page.get_by_text("0 evals of 20")).to_have_count(0)
+    expect(page.get_by_text("No eval has this.")).to_have_count(0)
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("button", name="Yes, cancel").click()
     expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
@@ -69,7 +69,7 @@ def is_alive_and_answers(page: Page) -> None:
 
 
 def opens_and_searches(page: Page) -> None:
-    """Another workflow, a count, a search, an eval, a column, the price of settling."""
+    """Another workflow, a count, a search, an eval, a run, the price of settling."""
     lines = page.locator(f"{LIVE} .rv-view .rv-head")
     expect(lines.first).to_contain_text("9 evals broke", timeout=60_000)
     lines.nth(1).get_by_role("button").click()
@@ -77,13 +77,14 @@ def opens_and_searches(page: Page) -> None:
     lines.first.get_by_role("button").click()
     expect(lines.first.get_by_role("button")).to_have_attribute("aria-expanded", "true")
     page.locator(f"{LIVE} .rv-chip", has_text="flaky").click()
-    expect(page.get_by_text(re.compile(r"^\d+ evals of 95$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^\d+ of 95 evals"))).to_be_visible()
     page.get_by_role("button", name="Show all").click()
     page.get_by_label("Search evals").fill("no such eval")
-    expect(page.get_by_text("0 evals of 95")).to_be_visible()
+    expect(page.get_by_text("No eval has this.")).to_be_visible()
     page.get_by_label("Search evals").press("Escape")
-    page.get_by_role("button", name="Blue Ridge: fractional quantity").click()
-    expect(page.locator(".rv-open")).to_contain_text("Broken since")
+    page.locator(f"{LIVE} .rv-row", has_text="Blue Ridge: fractional").first.click()
+    expect(page.locator(f"{LIVE} .rv-row[open]")).to_contain_text("Broken since")
+    page.get_by_role("button", name="BRT_88_April.pdf").click()
     expect(page.locator(".rv-document a")).to_be_visible()
     settle = page.get_by_role("button", name=re.compile(r"^Settle \(\d+ runs?\)$"))
     settle.click()
@@ -93,7 +94,7 @@ def opens_and_searches(page: Page) -> None:
     expect(page.locator(f"{LIVE} .rv-actions")).to_contain_text("Running again")
     expect(page.locator(f"{LIVE} .rv-actions")).not_to_contain_text("Running again", timeout=60_000)
     expect(settle).to_have_count(0)
-    page.locator(f"{LIVE} .rv-cols button").nth(6).click()
+    page.get_by_label("Checked").select_option(index=12)
     expect(lines.first).not_to_contain_text("9 evals broke")
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.axe import find_barriers_in_all_looks
 from support.frames import result, results
-from support.lettered_api import LetteredApi
+from support.lettered_api import FLOW, LetteredApi, alike
 
 import retab_analysis as ra
 
@@ -120,6 +120,29 @@ def test_an_address_opens_the_eval_and_what_is_around_it(page: Page, invoices: P
     page.goto(f"{invoices.as_uri()}#{named}")
     expect(passing.locator(".rv-open")).to_be_visible()
     expect(passing).to_be_in_viewport()
+
+
+def test_axe_finds_nothing_in_tries_and_in_a_first_run(
+    page: Page, tmp_path: Path, screenshots: Path
+) -> None:
+    old = "P" * 10
+    evals = {f"e{at}": f"{old}FFF{'P' if at < 5 else 'F'}F" for at in range(9)}
+    shell = '<!doctype html><html lang="en"><title>t</title><main>'
+    with LetteredApi({**evals, **alike(9, "P" * 15)}, codes="A" * 10 + "BCDEF") as api:
+        its = ra.tries(FLOW, "extract", client=api.client, progress=False)
+        (tmp_path / "tries.html").write_text(f"{shell}{its._repr_html_()}</main>", "utf-8")
+    with LetteredApi({"a": "F", **alike(9, "P")}) as api:
+        ra.write_report(api.check(), tmp_path / "first.html", values=True)
+    for name in ("tries", "first"):
+        page.goto((tmp_path / f"{name}.html").as_uri())
+        page.evaluate("() => document.querySelectorAll('details').forEach((e) => (e.open = true))")
+
+        def look(scheme: str, width: int) -> None:
+            page.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)  # noqa: B023
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+        assert find_barriers_in_all_looks(page, "main", look) == []
+    expect(page.get_by_text("1 eval fails: look at each once")).to_be_visible()
 
 
 def test_a_report_stays_small(tmp_path: Path, invoices: Path) -> None:
