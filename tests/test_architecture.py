@@ -82,11 +82,11 @@ FOR_NOW = {
     "transport": 1_151,
     "export": 440,
     "sandbox": 3_373,  # what the SDK asks about evals
-    "fetch": 2_959,  # histories kept once a save
+    "fetch": 3_162,  # histories kept once a save, the line of runs
     "evidence": 4_528,  # readings by code, tries
     "analysis": 1_076,  # summaries by version
-    "render": 1_755,  # the page of a verdict, the overview page
-    "comparison": 5_175,  # situations, findings, tries, what a page shows
+    "render": 1_833,  # the page of a verdict, the overview page
+    "comparison": 5_470,  # situations, findings, tries, what a page shows, marks of runs that go on
     "plots": 1_532,  # blocks over time
     "checks": 4_415,  # moments, the sides of two versions, tries, weeks
     "archive": 1_614,

@@ -210,14 +210,14 @@ def write_going(
     ended, total = done
     strong = "Queued" if is_queued else f"{ended} of {total} done"
     edited = {name_block(each) for each in _list_edited(facts)}
+    said = _say_known(facts) if is_queued else "; ".join(_say_news(facts, marks, bool(edited)))
+    rest, since = f": {said}" if said else "", ""
     if not is_queued and edited:
         name = one_line(next(iter(edited)), 40)
-        where = f"the edit of {name}" if len(edited) == 1 else "the edits"
-        strong += f" since {where}"
-    said = _say_known(facts) if is_queued else "; ".join(_say_news(facts, marks, bool(edited)))
-    rest = f": {said}" if said else ""
-    kept = LONGEST - 2 - len(strong)
-    return Heading("…", "other", strong, rest if len(rest) <= kept else f"{rest[: kept - 1]}…")
+        since = f" since the edit of {name}" if len(edited) == 1 else " since the edits"
+    # The news is worth more than the name of the block.
+    fits = len(f"… {strong}{since}{rest}") <= LONGEST
+    return Heading("…", "other", f"{strong}{since * fits}", rest[: LONGEST - 2 - len(strong)])
 
 
 def write_beside(heading: Heading, marks: Mapping[str, Mark]) -> Heading:
@@ -251,11 +251,12 @@ def _say_news(facts: VerdictFacts, marks: Mapping[str, Mark], is_edited: bool) -
     if not facts.stories:
         yield _count_news(marks.values(), " so far") or "nothing fails so far"
         return
-    if broken and not is_edited:
-        yield _count_news(news, "", " more") or "nothing new fails"
+    before = " that passed before" if is_edited else " that passed"
+    if broken:
+        said = _count_news(news, before) if is_edited else _count_news(news, "", " more")
+        yield said or "nothing new fails"
     else:
-        other = f"nothing fails{' so far' * (not is_edited)} that passed{' before' * is_edited}"
-        yield _count_news(news, f" that passed{' before' * is_edited}") or other
+        yield _count_news(news, before) or f"nothing fails so far{before}"
     yield _say_broken(broken, marks, facts) if broken else _say_passed(facts)
 
 
@@ -263,6 +264,8 @@ def _say_broken(broken: Collection[Story], marks: Mapping[str, Mark], facts: Ver
     passing = sum(each.id in marks and marks[each.id].outcome == "passes" for each in broken)
     if passing and len(broken) == 1:
         return "the broken one passes now"
+    if passing == len(broken):
+        return f"all {passing} broken pass now"
     if passing:
         return f"{passing} of the {len(broken)} broken pass{'es' * (passing == 1)} now"
     day = find_day([*broken], facts)

@@ -72,9 +72,9 @@ class RunColumn:
 class PageRow:
     """A row of the page.
 
-    ``kind`` is the key of its count, ``group`` the key of the columns' edits, ``group_name`` its
-    name; ``why`` stands in folds; ``text`` is searched beside what is shown; ``cells`` has a letter
-    for each column; ``mark`` stands under *got*, and ``progress`` is the key of its second count.
+    ``kind`` is the key of its count, ``progress`` that of its count while runs go on. ``group`` is
+    the key of the columns' edits, ``group_name`` its name. ``why`` stands in folds, ``mark`` stands
+    under *got*. ``text`` is searched beside what is shown. ``cells`` has a letter for each column.
     """
 
     row: Row
@@ -127,11 +127,11 @@ COLUMNS = (("name", "eval"), ("asserts", "asserts"), ("was", "was"), ("got", "go
 class ShownPage:
     """A document with its rows in the order of harm.
 
-    ``context`` is in small print, ``line`` below the headline, ``seen`` at its right. While runs go
-    on, ``status`` is that of the line, ``progress`` counts what has run again, ``far`` is its share
-    and ``now`` tells it of rows that no part has, by their kinds. ``passing``
-    is the kind of rows that may be left out of a large page, ``folds`` other titles than the
-    words of the counts, of rows that no part has. ``inside`` makes what an open row shows.
+    ``context`` is in small print, ``line`` below the headline, ``seen`` at its right. ``status`` is
+    that of runs that go on: ``progress`` counts the rows that have run again, ``far`` is their
+    share. ``passing`` is the kind of rows that may be left out of a large page. Of rows that no
+    part has, ``folds`` has titles, and ``now`` what has run again, by their kinds. ``inside`` makes
+    what an open row shows.
     """
 
     document: Document

@@ -8,8 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 from support.documents import run_document
-from support.fakes import FakeTime, client_for
+from support.fakes import FakeTime, Recorder, client_for
 from support.faultserver import FaultServer, Reply, reply
+from support.inside import polling
+from support.made_runs import run_with
 
 import retab_analysis as ra
 
@@ -172,3 +174,19 @@ def test_an_exception_of_the_callback_goes_to_the_caller() -> None:
 
     with FaultServer([run()]) as server, pytest.raises(ZeroDivisionError):
         wait(server, FakeTime(), on_poll=bad)
+
+
+def test_a_wait_in_a_terminal_says_how_far_the_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Recorder()
+    monkeypatch.setattr(polling, "choose_progress", lambda *_: told)
+    queued = run_with("r1", "queued", queued=4)
+    half = run_with("r1", "running", passed=2, running=2)
+    ended = run_with("r1", "completed", passed=4)
+    with FaultServer([reply(body=each) for each in (queued, half, ended)]) as server:
+        ra.wait_for_runs("r1", client=client_for(server.url))
+        assert told.seen == [0, 2, 4]
+        notes = [note for _, _, note in told.told]
+        assert [note.split(" ")[0] for note in notes] == ["queued", "running", ""]
+        assert told.closed == 1
+        ra.wait_for_runs("r1", client=client_for(server.url), on_poll=lambda _: None)
+    assert told.closed == 1, "who asks for each poll shows it"

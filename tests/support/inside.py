@@ -51,7 +51,7 @@ MODULES = {
     "evidence.saved_evals": "SavedEvals",
     "evidence.telling": "Told tell",
     "evidence.since": "ROUNDS Answers answer comes_and_goes predict",
-    "fetch": "paging kept",
+    "fetch": "paging kept polling",
     "fetch.lists": "read_link",
     "fetch.paging": "Gathering PAGE_SIZE",
     "fetch.threads": "AWAY_LIMIT TaskOutcomes apart run_all threads",

@@ -360,6 +360,7 @@ CELLS = [
     "import retab_analysis as ra\nra.demo(speed=300)\nrun = ra.start_runs('wf_invoices')",
     "view = ra.watch(run, interval=0.2)\nview",
     "runs = view.wait(60)\nassert runs['status'].to_list() == ['completed']\nview",
+    "several = ra.watch(workflow_id=ra.fetch_workflows()['workflow_id'])\nseveral",
 ]
 
 
@@ -389,6 +390,16 @@ def test_what_was_displayed_first_has_the_final_state_too(
     assert HEADLINE in stands["text/html"]
     assert HEADLINE in stands["text/plain"]
     assert "Reading the runs" not in stands["text/html"] + stands["text/plain"]
+
+
+def test_where_nobody_looks_all_workflows_are_read_before_they_are_displayed(
+    executed: nbformat.NotebookNode,
+) -> None:
+    _, stands = (each["data"] for each in executed.cells[3].outputs)
+    first, second, *_ = stands["text/plain"].splitlines()
+    assert re.match(r"✗ 5 workflows: 3 with broken evals \(\d+ evals\)$", first)
+    assert re.search(r"as of \d+ \w+ \d\d:\d\d UTC", second)
+    assert first.removeprefix("✗ ").partition(" (")[0] in stands["text/html"]
 
 
 def test_closing_stops_it_and_takes_the_widget_away() -> None:
