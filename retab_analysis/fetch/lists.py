@@ -299,10 +299,8 @@ def _name_workflows(client: Client) -> dict[str, str | None] | None:
 def _refuse(
     client: Client, noun: str, asked: Sequence[str], known: Mapping[str, str | None] | None
 ) -> None:
-    for each in asked:
-        if known is not None and each not in known:
-            told = f"there is no {noun} {each!r}; {suggest(each, known)}"
-            raise ConfigError(add_sentence(told, client.describe_environment()))
+    for each in asked if known is not None else ():
+        resolve_named(client, noun, each, known or {}, parts=False)
 
 
 def of_workflow(workflow_id: str) -> list[tuple[str, str]]:
