@@ -123,16 +123,13 @@ def _compare_values(stories: Sequence[Story], results: pl.DataFrame) -> Iterator
             continue
         earlier = [each for each in its if each.row != now.row and each.state in NOT_PASSING]
         told = [each for each in earlier if each.at in texts]
-        same = [each for each in told if _is_equal(texts[each.at], texts[now.at])]
+        value = write_by_value(texts[now.at])
+        same = [each for each in told if write_by_value(texts[each.at]) == value]
         seen = tuple(
             each.moment for each in same if each.moment is not None and _passed_after(each, its)
         )
         is_new = bool(told) and len(told) == len(earlier) and not same
         yield replace(story, seen_at=seen, is_new_value=is_new)
-
-
-def _is_equal(text: str, other: str) -> bool:
-    return text == other or write_by_value(text) == write_by_value(other)
 
 
 def _passed_after(failure: Outcome, outcomes: Iterable[Outcome]) -> bool:
