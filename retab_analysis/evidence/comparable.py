@@ -431,14 +431,10 @@ def _find_inside(
 ) -> Bools:
     """Which rows lie within the horizon, shape (n, T); a given baseline always does."""
     if horizon is None:
-        runs = table.filter(pl.col("side") != CANDIDATE, pl.col("run_id").is_not_null())
-        whole = (
-            runs.group_by("run")
-            .agg(pl.col("moment").min(), pl.col("is_whole").first())
-            .filter("is_whole")
-            .sort("moment", descending=True, nulls_last=True)
-        )
-        horizon = whole["moment"][HORIZON - 1] if whole.height >= HORIZON else None
+        is_run = "is_whole", pl.col("side") != CANDIDATE, pl.col("run_id").is_not_null()
+        whole = table.filter(*is_run).group_by("run").agg(pl.col("moment").min())["moment"]
+        newest = whole.sort(descending=True, nulls_last=True)
+        horizon = newest[HORIZON - 1] if newest.len() >= HORIZON else None
     inside = np.ones(shape, dtype=np.bool_)
     if horizon is None:
         return inside
