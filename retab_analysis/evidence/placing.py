@@ -26,20 +26,6 @@ from retab_analysis.vocabulary import DECIDED
 _TICK = timedelta(microseconds=1)
 
 Place = Literal["candidate", "earlier", "tried"]
-Why = Literal[
-    "asked for",
-    "rerun",  # of a single eval, taken by the row of a run that was asked for
-    "present code",
-    "kept",  # on the present code, and no newer run has a result of the eval
-    "missed",  # a whole run that completed later has no result of the eval
-    "before",
-    "later",  # than the run that was asked for
-    "older version",  # it ran again after the present code did
-    "other code",  # and it ran after the present code did
-    "out of scope",  # of the runs that were asked for
-    "no run",
-]
-"""The rule by which a result has its place."""
 
 
 class _Placed(NamedTuple):
@@ -49,7 +35,6 @@ class _Placed(NamedTuple):
     block: str | None
     eval_id: str | None
     place: Place
-    why: Why
     moved_to: datetime | None = None
 
 
@@ -85,7 +70,7 @@ def place_results(
     saved: pl.DataFrame,
     named: frozenset[str] = frozenset(),
 ) -> pl.DataFrame:
-    """Add ``place`` (``candidate``, ``earlier``, or ``tried``, which judges nothing) and ``why``.
+    """Add ``place``: ``candidate``, ``earlier``, or ``tried``, which judges nothing.
 
     ``results`` are those of a timeline. ``runs`` have ``run_id, created_at, ended_at, scope,
     is_completed, stands``. With ``named`` runs, the candidate's side are these and the runs of
@@ -125,18 +110,13 @@ def place_results(
     joined = placed.join(
         of_runs.drop("eval_id"), on=keys, how="left", nulls_equal=True, maintain_order="left"
     ).join(of_evals, on=(*keys, "eval_id"), how="left", suffix="_own", maintain_order="left")
-    told = joined.with_columns(
-        place=pl.coalesce("place_own", "place", pl.lit("earlier")),
-        why=pl.coalesce("why_own", "why", pl.lit("no run")),
-        run_created_at=pl.coalesce("moved_to", "run_created_at"),
-    )
+    place = pl.coalesce("place_own", "place", pl.lit("earlier"))
     if named:
         asked = is_in_scope(runs.filter(pl.col("run_id").is_in([*named])), "block")
-        told = told.with_columns(
-            place=pl.when(asked).then("place").otherwise(pl.lit("earlier")),
-            why=pl.when(asked).then("why").otherwise(pl.lit("out of scope")),
-        )
-    return told.drop("block", "place_own", "why_own", "moved_to", "moved_to_own")
+        place = pl.when(asked).then(place).otherwise(pl.lit("earlier"))
+    moment = pl.coalesce("moved_to", "run_created_at")
+    told = joined.with_columns(place=place, run_created_at=moment)
+    return told.drop("block", "place_own", "moved_to", "moved_to_own")
 
 
 def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
@@ -151,12 +131,11 @@ def is_in_scope(runs: pl.DataFrame, block: str = "block_id") -> pl.Expr:
 def _place_named(rows: Sequence[_BlockRun], named: frozenset[str]) -> Iterator[_Placed]:
     last = next((row for row in reversed(rows) if row.run_id in named), None)
     for row in rows:
-        told: tuple[Place, Why] = "earlier", "before"
-        if row.run_id in named:
-            told = "candidate", "asked for"
-        elif last is not None and row.is_after(last):
-            told = ("candidate", "rerun") if _takes(last, row) else ("tried", "later")
-        yield _Placed(row.run_id, row.block, None, *told)
+        is_after = last is not None and row.is_after(last)
+        place: Place = "tried" if is_after else "earlier"
+        if row.run_id in named or (last is not None and is_after and _takes(last, row)):
+            place = "candidate"
+        yield _Placed(row.run_id, row.block, None, place)
 
 
 def _takes(last: _BlockRun, row: _BlockRun) -> bool:
@@ -182,14 +161,9 @@ def _place_block(
     side = side[most[-1] :] if most else side
     ids, older = {row.run_id for row in side}, _list_older(rows, side)
     for row in rows:
-        told: tuple[Place, Why] = "earlier", "before"
-        if row.run_id in ids:
-            told = "candidate", "present code"
-        elif row.run_id in older:
-            told = "earlier", "older version"
-        elif side and row.is_after(side[0]):
-            told = "tried", "other code"
-        yield _Placed(row.run_id, row.block, None, *told, older.get(row.run_id))
+        is_after = bool(side) and row.is_after(side[0]) and row.run_id not in older
+        place: Place = "candidate" if row.run_id in ids else "tried" if is_after else "earlier"
+        yield _Placed(row.run_id, row.block, None, place, older.get(row.run_id))
     # An eval keeps its newest older row, unless a whole run that completed after it has no result
     # of the eval.
     kept: dict[str, _BlockRun] = {}
@@ -202,9 +176,9 @@ def _place_block(
         )
         if missed:
             its = [other.run_id for other in side if each in other.had] or [row.run_id]
-            yield from (_Placed(run_id, row.block, each, "earlier", "missed") for run_id in its)
+            yield from (_Placed(run_id, row.block, each, "earlier") for run_id in its)
         elif row.run_id not in ids:
-            yield _Placed(row.run_id, row.block, each, "candidate", "kept")
+            yield _Placed(row.run_id, row.block, each, "candidate")
 
 
 def _list_older(rows: Sequence[_BlockRun], side: Sequence[_BlockRun]) -> dict[str | None, datetime]:
