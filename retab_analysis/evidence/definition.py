@@ -29,15 +29,14 @@ class Definitions(Struct, frozen=True, eq=False):
     """What is known of the definitions of saved evals.
 
     ``saved_again`` are the evals whose last save may be an edit: they ran before it.
-    ``reidentified`` has those whose assertion has another id in their newest result,
-    ``with_other_inputs`` those whose inputs the API calls changed, without telling the new ones.
+    ``others`` have another definition than their results: another id of the assertion, or inputs
+    that the API calls changed without telling the new ones.
     ``hidden_since`` is the time of a save of nearly all evals, after which edits cannot be seen.
     """
 
     saved: pl.DataFrame
     saved_again: Collection[str] = ()
-    reidentified: Collection[str] = ()
-    with_other_inputs: Collection[str] = ()
+    others: Collection[str] = ()
     hidden_since: datetime | None = None
 
     def mark(self, results: pl.DataFrame) -> pl.DataFrame:
@@ -45,8 +44,7 @@ class Definitions(Struct, frozen=True, eq=False):
 
         And ``is_own``: whether it is for all that the result itself carries.
         """
-        others = {*self.reidentified, *self.with_other_inputs}
-        is_other = pl.col("eval_id").is_in([*others]).fill_null(False)
+        is_other = pl.col("eval_id").is_in([*self.others]).fill_null(False)
         own = _mark_own(results, self.saved).with_columns(pl.col("is_own") & ~is_other)
         saves = dict(self.saved.select("eval_id", "updated_at").iter_rows())
         again = {each: saves[each] for each in self.saved_again}
@@ -97,8 +95,7 @@ def judge_definitions(
     return Definitions(
         saved,
         began.keys() - renamed - ({*since["eval_id"]} if is_hidden else set()),
-        frozenset(differing["eval_id"]),
-        unknown,
+        {*differing["eval_id"], *unknown},
         since["updated_at"].max() if is_hidden else None,  # type: ignore[arg-type]
     )
 

@@ -172,10 +172,6 @@ class Posterior:
     def better(self) -> Floats:
         return self.down.T
 
-    @property
-    def rate(self) -> Floats:
-        return np.asarray(RATES @ self.present)
-
     def worse_by_rate(self, after: Ints) -> Floats:
         """The probability that each eval got worse after a row, by the present rate, (13, n)."""
         later = np.arange(self.up.shape[0])[:, None] > after

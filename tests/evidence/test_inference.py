@@ -41,7 +41,7 @@ def counted(passes: np.ndarray, fails: np.ndarray, block: np.ndarray, candidate:
 def same(a: Posterior, b: Posterior, order: np.ndarray | slice = slice(None)) -> None:
     np.testing.assert_allclose(a.worse[order], b.worse, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(a.better[order], b.better, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(a.rate[order], b.rate, rtol=1e-9)
+    np.testing.assert_allclose(a.present[:, order], b.present, rtol=1e-9)
 
 
 def test_jumps_are_large_and_sum_to_one_where_there_are_any() -> None:
@@ -212,7 +212,7 @@ def test_no_evals(n_rows: int) -> None:
     some = np.zeros(0, dtype=np.int64)
     found = infer(counted(none, none, some, n_rows))
     assert found.worse.shape == found.better.shape == (0, n_rows)
-    assert found.rate.shape == (0,)
+    assert found.present.shape == (rates.RATES.size, 0)
     assert found.worse_by_rate(some).shape == (13, 0)
 
 
@@ -221,10 +221,10 @@ def test_no_rows_and_no_outcomes_leave_the_prior() -> None:
     start = np.zeros(2, dtype=np.int64)
     found = infer(counted(none, none, start, 0))
     assert found.worse.shape == (2, 0)
-    assert found.rate.tolist() == [pytest.approx(rates.FIRST @ rates.RATES)] * 2
+    np.testing.assert_allclose(found.present, np.column_stack([rates.FIRST] * 2))
     silent = infer(histories(["....", "----"]))
     np.testing.assert_allclose(silent.worse[1], 0, atol=1e-12)
-    np.testing.assert_allclose(silent.rate[1], rates.FIRST @ rates.RATES)
+    np.testing.assert_allclose(silent.present[:, 1], rates.FIRST)
 
 
 @pytest.mark.parametrize("count", [1, 100, 10_000, 10_000_000])
@@ -234,7 +234,7 @@ def test_many_outcomes_at_a_row(count: int) -> None:
     fails = np.stack([outcomes[:, 1], outcomes[:, 0], outcomes[:, 0], outcomes[:, 0]])
     block = np.array([0, 0, 1, 1])
     found = infer(counted(passes, fails, block, 3))
-    for values in (found.worse, found.better, found.rate):
+    for values in (found.worse, found.better, found.present):
         assert np.isfinite(values).all()
         assert (values >= 0).all()
         assert (values <= 1 + 1e-9).all()
