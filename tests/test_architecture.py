@@ -83,7 +83,7 @@ FOR_NOW = {
     "export": 440,
     "sandbox": 3_373,  # what the SDK asks about evals
     "fetch": 2_959,  # histories kept once a save
-    "evidence": 4_567,  # readings by code, tries
+    "evidence": 4_528,  # readings by code, tries
     "analysis": 1_076,  # summaries by version
     "render": 1_680,  # the page of a verdict, the overview page
     "comparison": 4_910,  # situations, findings, tries, what a page shows

@@ -42,7 +42,8 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     placed = place_results(timeline.results, runs, saved)
     now, earlier = (placed.filter(place=place) for place in ("candidate", "earlier"))
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item())
-    known = judge_saved(now, timeline, find_expected(runs.filter("is_terminal"), saved, placed))
+    due = runs.filter("is_terminal", pl.col("scope") != "eval")
+    known = judge_saved(now, timeline, find_expected(due, saved, placed))
     before = pl.concat([earlier, remembered], how="diagonal")
     told = tell(now, None, before, known, horizon=_find_horizon(runs))
     if evals is not None:
@@ -53,8 +54,7 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
 
 def _find_horizon(runs: pl.DataFrame) -> datetime | None:
     """As a check does: by the whole runs that decided something before the newest complete one."""
-    whole = runs.filter("decides", scope="workflow")
-    whole = whole.sort("created_at", descending=True, nulls_last=True)
+    whole = runs.filter("decides", scope="workflow").sort("created_at", descending=True)
     begun = pl.coalesce(pl.col("created_at").filter("is_completed").max(), pl.max("created_at"))
     earlier = whole.filter(pl.col("created_at") < begun)["created_at"]
     return earlier[HORIZON - 1] if earlier.len() >= HORIZON else None
@@ -86,6 +86,7 @@ def _describe_runs(dated: pl.DataFrame) -> pl.DataFrame:
         .group_by("run_id")
         .agg(
             MOMENT.min().alias("created_at"),
+            pl.col("eval_id").first(),
             pl.col("run_completed_at").max().alias("ended_at"),
             pl.col("workflow_version_id").drop_nulls().first(),
             pl.coalesce(pl.col("run_scope").drop_nulls().first(), scope).alias("scope"),

@@ -122,7 +122,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     begun = plan.candidate.runs.select(pl.col("created_at").min()).item()
     remembered = remember_passes(earlier, now, saved, now.select(MOMENT.min()).item() or begun)
     earlier = pl.concat([earlier, remembered], how="diagonal")
-    expected = _find_expected(plan, source, placed)
+    expected = find_expected(_list_due(plan, going), saved, placed)
     unread = {*saved["eval_id"]}.difference(placed["eval_id"])
     pending = _find_pending(plan.candidate.runs, now, saved) & (expected | unread)
     # A run that was cut short after the checked one is only further evidence, and need not add up.
@@ -190,14 +190,10 @@ def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _find_expected(plan: ReadingPlan, source: Source, placed: pl.DataFrame) -> frozenset[str]:
-    """The evals that ought to have a result; if runs were asked for, those in their scope."""
-    if plan.follow:
-        ended = plan.read.join(_list_going(plan, source), on="run_id", how="anti")
-        return find_expected(ended, source.saved, placed)
-    fits = (pl.col("validation_status") == "valid").fill_null(True)
-    there = (pl.col("created_at") <= plan.candidate.runs["created_at"].min()).fill_null(True)
-    return frozenset(source.saved.filter(fits, there, is_in_scope(plan.candidate.runs))["eval_id"])
+def _list_due(plan: ReadingPlan, going: pl.DataFrame) -> pl.DataFrame:
+    """The runs that ought to have results: those that were asked for, or else all that ended."""
+    ended = plan.read.join(going, on="run_id", how="anti").filter(pl.col("scope") != "eval")
+    return ended if plan.follow else plan.candidate.runs
 
 
 def _list_newer(plan: ReadingPlan, timeline: Timeline, source: Source) -> tuple[NewerRun, ...]:

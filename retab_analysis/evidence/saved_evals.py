@@ -92,8 +92,8 @@ def remember_passes(
 def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame) -> frozenset[str]:
     """The evals that ought to have a result: they were saved and valid when a run of them began.
 
-    ``runs`` have ended. The run is of the whole workflow or of their block, and is on the judged
-    code, or on the present one.
+    The run is of the whole workflow, of their block or of them alone, and is on the judged code, or
+    on the present one.
     """
     valid = saved.filter((pl.col("validation_status") == "valid").fill_null(True))
     judged = placed.filter(place="candidate")
@@ -101,20 +101,20 @@ def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame)
     is_judged_code = (pl.col("place") == "candidate") | (pl.col("on_code") != "is_not")
     cells = placed.group_by("block_id", "run_id").agg(is_judged_code.any())
     known = {(block, run_id): told for block, run_id, told in cells.iter_rows()}
-    ended = runs.filter(pl.col("scope") != "eval").drop_nulls("created_at")
-    its = ended.select("run_id", "created_at", "scope", "target_block_id").rows()
+    its = runs.select("run_id", "created_at", "scope", "target_block_id", "eval_id").rows()
 
-    def is_judged(block: str, run_id: str, began: datetime) -> bool:
-        return bool(known.get((block, run_id), began >= first.get(block, began)))
+    def is_judged(block: str, run_id: str, began: datetime | None) -> bool:
+        is_since = began is None or began >= first.get(block, began)
+        return bool(known.get((block, run_id), is_since))
 
     return frozenset(
         eval_id
         for eval_id, block, created in valid["eval_id", "block_id", "created_at"].iter_rows()
         if any(
-            (scope == "workflow" or target == block)
-            and (created is None or created <= began)
+            (scope == "workflow" or target == block or alone == eval_id)
+            and (None in (created, began) or created <= began)
             and is_judged(block, run_id, began)
-            for run_id, began, scope, target in its
+            for run_id, began, scope, target, alone in its
         )
     )
 
