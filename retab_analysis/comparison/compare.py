@@ -65,9 +65,11 @@ def compare(
         >>> verdict.verdict in ("regressed", "improved", "no_change", "inconclusive")
         True
     """
-    now = check_results(candidate, "candidate").collect()
-    before = check_results(baseline, "baseline").collect()
-    further = None if history is None else check_results(history, "history").collect()
+    now = check_results(candidate, "candidate", is_judged=False).collect()
+    before = check_results(baseline, "baseline", is_judged=False).collect()
+    further = None
+    if history is not None:
+        further = check_results(history, "history", is_judged=False).collect()
     check_one_workflow(now, before, further)
     sides = Sides(
         candidate=now,

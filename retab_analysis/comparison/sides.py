@@ -138,11 +138,14 @@ class Sides:
         )
 
 
-def check_results(frame: object, name: str) -> pl.LazyFrame:
-    """The columns of a RESULTS frame that a comparison reads."""
+def check_results(frame: object, name: str, *, is_judged: bool = True) -> pl.LazyFrame:
+    """The columns of a RESULTS frame that a comparison reads.
+
+    If a timeline judged them, also what it added; users may have columns with such names.
+    """
     given = as_polars(frame, name)
     there = set(READ) if given is None else set(given.collect_schema())
-    marked = [each for each in (*CODES, "is_own") if each in there]
+    marked = [each for each in (*CODES, "is_own") if is_judged and each in there]
     absent = [each for each in _OPTIONAL if each not in there]
     needed = [each for each in READ if each in RESULTS.schema and each not in absent]
     known = checked(frame if given is None else given, RESULTS, needed, name)

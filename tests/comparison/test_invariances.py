@@ -141,6 +141,13 @@ def test_where_runs_are_not_known_results_are_recognised_by_their_id() -> None:
     same(whole, compare(nameless[0], nameless[1], history=before))
 
 
+def test_columns_of_ones_own_do_not_matter() -> None:
+    own = {"code": pl.lit("x"), "draft": pl.lit("y"), "is_own": pl.lit(value=False)}
+    baseline, candidate, history = (each.with_columns(**own) for each in FRAMES)
+    made = compare(baseline, candidate, history=history)
+    assert_frame_equal(made.evals, PLAIN[0].evals)
+
+
 def test_history_that_is_later_than_the_candidate_is_ignored() -> None:
     late = [
         row
