@@ -221,8 +221,9 @@ def find_presence(
     the codes of the draft's era, None if they are not known.
     """
     found = _find_one(told, ran, saved_at, era_codes)
-    if found.sign != "fresh" and saved_at is not None:
-        found = replace(found, older=_list_older_drafts(ran, saved_at))
+    if saved_at is not None and (found.sign != "fresh" or found.after == saved_at):
+        fresh = {each.draft for each in told if each.word == "fresh"}
+        found = replace(found, older=_list_older_drafts(ran, saved_at) - fresh)
     if not of_evals:
         return found
     words = {each.eval_id: [each] for each in told}

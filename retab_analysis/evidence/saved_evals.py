@@ -177,10 +177,9 @@ def _find_on_way(runs: pl.DataFrame, timeline: Timeline) -> dict[str, str]:
     cells = timeline.results.drop_nulls("code").group_by("block_id", "run_id")
     is_old = cells.agg((pl.col("on_code") == "is_not").all()).filter("on_code")
     others = {*is_old.select("block_id", "run_id").iter_rows()}
-    columns = ("eval_id", "block_id", "created_at", "updated_at")
     for run in runs.iter_slices(1):
         began, run_id = run["created_at"].item(), run["run_id"].item()
-        asked = saved.filter(is_in_scope(run)).select(columns)
+        asked = saved.filter(is_in_scope(run))["eval_id", "block_id", "created_at", "updated_at"]
         for eval_id, block, created, edited in asked.iter_rows():
             is_edited = eval_id in timeline.definitions.saved_again
             saves = (timeline.saved_at.get(block), created, edited if is_edited else None)

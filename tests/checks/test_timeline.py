@@ -257,6 +257,13 @@ def test_108_without_codes_the_ids_of_drafts_tell_an_older_version(
         assert start(api) == []
 
 
+def test_108_a_run_that_goes_on_makes_no_older_version_present() -> None:
+    with older_without_codes(history=False, is_told=True) as api:
+        letters = {each: "U" if each == X else "P" for each in BLOCKS}
+        api.run(letters, codes={"extract": "B"}, after=HOUR)
+        assert api.check().gate().failing == (X,)
+
+
 def test_108_without_any_sign_the_api_decides_which_evals_have_run() -> None:
     """One id of all drafts, no codes: nothing but the freshness tells B from A."""
     with older_without_codes(history=False, is_told=True, one_id=True) as api:
