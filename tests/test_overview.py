@@ -119,7 +119,7 @@ def test_it_asks_what_a_check_asks_and_for_the_workflows(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("wf_invoice", "there is no workflow 'wf_invoice'; did you mean 'wf_invoices'"),
+        ("wf_invoces", "there is no workflow 'wf_invoces'; did you mean 'wf_invoices'"),
         (["wf_claims"], "workflow_id must be a string, got list"),
         (7, "workflow_id must be a string, got int"),
         ("", "is empty"),
