@@ -215,7 +215,7 @@ class _LiveWriter(PageWriter):
             search,
             button("Export CSV", None, data_key="export", class_="rv-button rv-export"),
             None if look.is_watched else button("Refresh", "refresh", disabled=off),
-            tag("span", *self._ask(), class_="rv-push", data_key="right"),
+            tag("span", *self._ask(), class_="rv-ask", data_key="right"),
         )
 
     def _ask(self) -> Iterator[Html]:

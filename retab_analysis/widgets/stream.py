@@ -303,7 +303,7 @@ class Stream:
 
     def sum_line(self) -> RunStatus:
         """How far the runs of all workflows are that go on."""
-        looks = [each.look for each in self.followed.values()]
+        looks = [each.look for each in [*self.followed.values()]]
         away = next((each.line for each in looks if each.trouble and each.phase != "failed"), None)
         going, past = (
             pl.concat([RUNS.empty(), *(getattr(each, name) for each in looks)])

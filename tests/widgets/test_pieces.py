@@ -167,7 +167,7 @@ def test_a_run_that_could_not_run_says_why_first() -> None:
 
 def right(facts: Facts) -> str:
     """What stands at the right end of the actions."""
-    return text(pieces(facts)["0:actions"].partition("rv-push")[2].partition(">")[2])
+    return text(pieces(facts)["0:actions"].partition('"rv-ask"')[2].partition(">")[2])
 
 
 def test_at_the_right_stands_one_thing(view: View) -> None:
