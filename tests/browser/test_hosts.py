@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 
 DASHBOARD = Path(__file__).parents[2] / "notebooks" / "04_dashboard.ipynb"
 LIVE = ".rv:not([data-stands-for])"
+GOING = re.compile("Queued|done")
 QUEUED = """import retab_analysis as ra
 sandbox = ra.demo(speed=0.05)
 run = ra.start_runs("wf_claims")
@@ -57,9 +58,9 @@ def is_alive_and_answers(page: Page) -> None:
     page.locator(f"{LIVE} .rv-chip", has_text="not yet").click()
     expect(page.get_by_text("20 of 20 evals")).to_be_visible()
     page.get_by_role("button", name="Show all").click()
-    page.get_by_label("Search evals").fill("no such eval")
+    page.locator(f"{LIVE} .rv-search").fill("no such eval")
     expect(page.get_by_text("No eval has this.")).to_be_visible()
-    page.get_by_label("Search evals").press("Escape")
+    page.locator(f"{LIVE} .rv-search").press("Escape")
     expect(page.get_by_text("No eval has this.")).to_have_count(0)
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("button", name="Yes, cancel").click()
@@ -79,9 +80,9 @@ def opens_and_searches(page: Page) -> None:
     page.locator(f"{LIVE} .rv-chip", has_text="flaky").click()
     expect(page.get_by_text(re.compile(r"^\d+ of 95 evals"))).to_be_visible()
     page.get_by_role("button", name="Show all").click()
-    page.get_by_label("Search evals").fill("no such eval")
+    page.locator(f"{LIVE} .rv-search").fill("no such eval")
     expect(page.get_by_text("No eval has this.")).to_be_visible()
-    page.get_by_label("Search evals").press("Escape")
+    page.locator(f"{LIVE} .rv-search").press("Escape")
     page.locator(f"{LIVE} .rv-row", has_text="Blue Ridge: fractional").first.click()
     expect(page.locator(f"{LIVE} .rv-row[open]")).to_contain_text("Broken since")
     page.get_by_role("button", name="BRT_88_April.pdf").click()
@@ -102,6 +103,22 @@ def press_shortcuts(page: Page) -> None:
     page.get_by_role("button", name="Cancel run").focus()
     for key in ("d", "d", "x", "b"):
         page.keyboard.press(key)
+
+
+VERDICT = """import retab_analysis as ra
+sandbox = ra.demo(speed=300)
+ra.check("wf_invoices")"""
+
+
+def test_a_verdict_filters_in_lab_after_its_kernel_is_gone(page: Page, lab: Any) -> None:
+    page.goto(save(lab, "verdict.ipynb", VERDICT))
+    run_all(page)
+    expect(page.locator(".rv-search")).to_be_visible(timeout=90_000)
+    lab.end_kernels()
+    page.locator(".rv-chip", has_text="broke").click()
+    expect(page.locator(".rv-found")).to_contain_text("9 of 95 evals")
+    page.locator(".rv-row:visible > summary").first.click()
+    expect(page.locator(".rv-row[open]")).to_contain_text("Broken since")
 
 
 def test_notebook_7(page: Page, console: list[str], lab: Any, screenshots: Path) -> None:

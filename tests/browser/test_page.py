@@ -38,6 +38,11 @@ def rows(names: str) -> Html:
     return tag("div", FIELD, bar, found, body, class_="rv-view", data_scope="0", data_name="flow")
 
 
+def body(listed: str) -> dict[str, str]:
+    """A page whose rows are a piece of their own: its root waits while somebody is at it."""
+    return {"root": '<div data-slot="body"></div>', "body": rows(listed)}
+
+
 def test_a_piece_that_changes_is_patched_in_its_slot(page: Page) -> None:
     slots = '<p data-slot="a:top"></p><div data-slot="a:rest"></div>'
     shown = Shown(page, {"root": slots, "a:top": "a <b>1</b>", "a:rest": "<i>same</i>"})
@@ -74,10 +79,10 @@ def test_a_message_that_was_lost_is_asked_for_again(page: Page) -> None:
 
 
 def test_elements_with_a_key_are_moved_and_not_made_anew(page: Page) -> None:
-    shown = Shown(page, {"root": rows("abcd")})
+    shown = Shown(page, body("abcd"))
     page.evaluate("() => document.querySelectorAll('.rv-row').forEach((e) => (e.was = 1))")
     page.get_by_text("b", exact=True).click()
-    shown.show(root=rows("dxab"))
+    shown.show(body=rows("dxab"))
     found = page.evaluate("""() => [...document.querySelectorAll('.rv-row')].map(
         (each) => [each.dataset.key, each.was ?? 0, each.open])""")
     assert found == [["d", 1, False], ["x", 0, False], ["a", 1, False], ["b", 1, True]]
@@ -89,24 +94,24 @@ def test_focus_caret_and_open_parts_stay(page: Page) -> None:
         more = tag("details", tag("summary", f"more {number}"), tag("p", f"inside {number}"))
         return join(tag("b", number), FIELD, more, *lines)
 
-    shown = Shown(page, {"root": view(0, "abcdef")})
+    shown = Shown(page, {**body(""), "body": view(0, "abcdef")})
     page.locator("summary").click()
     field = page.get_by_label("Search")
     field.fill("hello")
     field.evaluate("(each) => each.setSelectionRange(1, 3)")
-    shown.show(root=view(1, "fedcba"))
+    shown.show(body=view(1, "fedcba"))
     caret = "(each) => [each.value, each.selectionStart, each.selectionEnd]"
     assert field.evaluate(caret) == ["hello", 1, 3]
     expect(field).to_be_focused()
     expect(page.get_by_text("inside 1")).to_be_visible()
     # Text that somebody has marked, to copy it, stays marked while other lines change.
     page.evaluate("() => getSelection().selectAllChildren(document.querySelector('[data-key=c]'))")
-    shown.show(root=view(1, "fedcbax"))
+    shown.show(body=view(1, "fedcbax"))
     assert page.evaluate("() => getSelection().toString().trim()") == "c1"
 
 
 def test_what_is_searched_and_pressed_stays_in_the_browser(page: Page) -> None:
-    shown = Shown(page, {"root": rows("abxy")})
+    shown = Shown(page, body("abxy"))
     names = page.locator(".rv-row:visible .rv-name")
     page.get_by_role("button", name="flaky").click()
     assert names.all_inner_texts() == ["x", "y"]
@@ -114,7 +119,7 @@ def test_what_is_searched_and_pressed_stays_in_the_browser(page: Page) -> None:
     field = page.get_by_label("Search")
     field.fill("X")
     assert names.all_inner_texts() == ["x"]
-    shown.show(root=rows("xabyz"))
+    shown.show(body=rows("xabyz"))
     assert names.all_inner_texts() == ["x"], "also what comes later"
     assert field.input_value() == "X"
     expect(page.get_by_text("a note")).to_be_hidden()
@@ -181,19 +186,19 @@ def test_rows_are_one_tab_stop_and_are_walked_with_keys(page: Page) -> None:
 
 
 def test_the_focus_follows_its_row_and_falls_to_the_next_where_that_is_gone(page: Page) -> None:
-    shown = Shown(page, {"root": rows("abcd")})
+    shown = Shown(page, body("abcd"))
     page.locator(".rv-row > summary").nth(1).focus()
-    shown.show(root=rows("dcba"))
+    shown.show(body=rows("dcba"))
     assert shown.focused() == "b"
-    shown.show(root=rows("dca"))
+    shown.show(body=rows("dca"))
     assert shown.focused() == "a"
     assert page.locator("summary[tabindex='0']").count() == 1
-    shown.show(root="")
+    shown.show(body="")
     assert page.evaluate("() => !!document.activeElement.closest('.rv')")
 
 
 def test_chips_are_one_tab_stop(page: Page) -> None:
-    shown = Shown(page, {"root": rows("ab")})
+    shown = Shown(page, body("ab"))
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     for key, text in [("ArrowRight", "flaky"), ("End", "pass"), ("ArrowLeft", "flaky")]:
@@ -295,11 +300,11 @@ def test_without_a_kernel_exactly_what_needs_it_is_off(page: Page) -> None:
 
 
 def test_in_a_shadow_root(page: Page) -> None:
-    shown = Shown(page, {"root": rows("abc")}, shadow=True)
+    shown = Shown(page, body("abc"), shadow=True)
     page.locator("summary").nth(1).focus()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
-    shown.show(root=rows("cab"))
+    shown.show(body=rows("cab"))
     inside = "() => document.querySelector('#host').shadowRoot.activeElement.textContent"
     assert page.evaluate(inside) == "a"
     expect(page.get_by_text("inside").nth(1)).to_be_visible()
