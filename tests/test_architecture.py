@@ -85,10 +85,10 @@ FOR_NOW = {
     "fetch": 3_162,  # histories kept once a save, the line of runs
     "evidence": 4_528,  # readings by code, tries
     "analysis": 1_076,  # summaries by version
-    "render": 1_833,  # the page of a verdict, the overview page
-    "comparison": 5_470,  # situations, findings, tries, what a page shows, marks of runs that go on
+    "render": 1_839,  # the page of a verdict, the overview page
+    "comparison": 5_474,  # situations, findings, tries, what a page shows, marks of runs that go on
     "plots": 1_532,  # blocks over time
-    "checks": 4_415,  # moments, the sides of two versions, tries, weeks
+    "checks": 4_418,  # moments, the sides of two versions, tries, weeks
     "archive": 1_614,
     "cli pytest_plugin mcp": 2_346,  # tries, overview
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +41,8 @@ INSIDES = 100
 """Up to so many rows a page holds the inside of each; beyond, of those that do not pass."""
 PASSING = 500
 """So many passing rows a page holds at most."""
+STAND_IN, RUN_AGAIN = 100, "Run the cell again to see it."
+"""The same of a page in a notebook's file, and what it says of an inside that it does not hold."""
 
 _HERE = Path(__file__).parent
 STYLE = (_HERE / "document.css").read_text(encoding="utf-8")
@@ -56,13 +59,12 @@ _LOOKS = {"strong": "b", "removed": "del", "added": "ins", "code": "code"}
 
 def to_html(*parts: ShownPage | Part) -> Html:
     """A piece of HTML with its own style: a page, or some parts of one."""
-    return tag("div", tag("style", Html(STYLE)), *map(to_piece, parts), start_script())
+    return tag("div", tag("style", Html(STYLE)), *map(_write_piece, parts), start_script())
 
 
-def to_piece(part: ShownPage | Part, seen: str = "") -> Html:
-    """The same for a place that already has :data:`STYLE`."""
+def _write_piece(part: ShownPage | Part) -> Html:
     if isinstance(part, ShownPage):
-        written = PageWriter(part, lack="Run the cell again to see it.").write(seen)
+        written = PageWriter(part, passing=STAND_IN, lack=RUN_AGAIN).write()
     else:
         written = markup.join(*PageWriter(_BARE).write_part(part))
     return tag("div", written, class_=ROOT)
@@ -70,14 +72,11 @@ def to_piece(part: ShownPage | Part, seen: str = "") -> Html:
 
 def to_page(page: ShownPage) -> Html:
     """A whole page in one file, which loads nothing; ``#eval_…`` opens it at an eval."""
-    writer = PageWriter(page, level=1, has_ids=True, lack="Not in this page.")
-    body = tag("main", writer.write(say_saved()), class_=ROOT)
+    seen = replace(page, seen=f"saved {datetime.now(UTC):%-d %b %Y, %H:%M} UTC")
+    writer = PageWriter(seen, level=1, has_ids=True, lack="Not in this page.")
+    body = tag("main", writer.write(), class_=ROOT)
     style = tag("style", Html(STYLE))
     return markup.page(str(page.document.heading), style, body, start_script())
-
-
-def say_saved() -> str:
-    return f"saved {datetime.now(UTC):%-d %b %Y, %H:%M} UTC"
 
 
 def start_script() -> Html:
@@ -89,23 +88,30 @@ def start_script() -> Html:
 class PageWriter:
     """Writes a page. A live one overrides :meth:`put`, and what needs a kernel."""
 
-    passing, is_live = PASSING, False
+    is_live = False
 
     def __init__(
-        self, page: ShownPage, *, level: int = 2, has_ids: bool = False, lack: str = ""
+        self,
+        page: ShownPage,
+        *,
+        level: int = 2,
+        has_ids: bool = False,
+        passing: int = PASSING,
+        lack: str = "",
     ) -> None:
-        self.page, self.level, self.has_ids, self.lack = page, level, has_ids, lack
+        self.page, self.level, self.has_ids = page, level, has_ids
+        self.passing, self.lack = passing, lack
         self._cards = 0
 
     def put(self, name: str, element: str, *content: object, **attributes: object) -> Html:
         """An element of the page with a name; a live page sends what is in it apart."""
         return tag(element, *content, **attributes)
 
-    def write(self, seen: str = "") -> Html:
-        return tag("div", *self.view(seen), class_="rv-view", data_name=self.page.name or None)
+    def write(self) -> Html:
+        return tag("div", *self.view(), class_="rv-view", data_name=self.page.name or None)
 
-    def view(self, seen: str = "") -> Iterator[Html]:
-        yield from self.head(seen)
+    def view(self) -> Iterator[Html]:
+        yield from self.head()
         yield self.put("actions", "div", self.actions(), class_="rv-actions")
         yield self.put("chips", "div", self._counts(), class_="rv-chips")
         yield tag("div", class_="rv-found")
@@ -114,7 +120,7 @@ class PageWriter:
 
     # The head
 
-    def head(self, seen: str = "") -> Iterator[Html]:
+    def head(self) -> Iterator[Html]:
         page, document = self.page, self.page.document
         about = (tag("span", _name(each.text), title=each.title) for each in page.context)
         context = tag("span", markup.join(*about, by=" · "), class_="rv-context")
@@ -125,7 +131,7 @@ class PageWriter:
             {"role": "heading", "aria_level": self.level},
         )
         yield self.put("line", "div", headline, class_="rv-head", **role)
-        yield self.put("now", "div", write_now(page.line, page.status, seen or page.seen))
+        yield self.put("now", "div", write_now(page.line, page.status, page.seen))
         yield self.put("bar", "div", _write_bar(document.counts))
         yield self.put("far", "div", _write_far(page.far))
 

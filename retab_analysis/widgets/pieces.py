@@ -15,6 +15,8 @@ from retab_analysis.markup import Html, count_noun, join, name, one_line, show_t
 from retab_analysis.render.document import Cell, Count
 from retab_analysis.render.html import (
     ROOT,
+    RUN_AGAIN,
+    STAND_IN,
     STYLE,
     PageWriter,
     start_script,
@@ -28,8 +30,6 @@ from retab_analysis.widgets.several import Several
 from retab_analysis.widgets.state import COMPARING
 
 Pieces = dict[str, Html]
-
-_STAND_IN = 100  # passing rows that stand for a page where no kernel drives it
 
 
 def render_view(views: Mapping[str, Facts], opened: str, several: Several | None = None) -> Pieces:
@@ -87,21 +87,19 @@ def button(words: object, event: str | None, value: str | None = None, **more: o
 class _StillWriter(PageWriter):
     """Writes a workflow for where no kernel answers; of several the open one whole."""
 
-    passing = _STAND_IN
-
     def __init__(self, facts: Facts, *, is_open: bool | None) -> None:
-        super().__init__(facts.page, lack="Run the cell again to see it.")
+        super().__init__(facts.page, passing=STAND_IN, lack=RUN_AGAIN)
         self.facts, self.is_open = facts, is_open
 
-    def head(self, seen: str = "") -> Iterator[Html]:
+    def head(self) -> Iterator[Html]:
         if self.is_open is None:
-            yield from super().head(seen)
+            yield from super().head()
         else:
             heading, line = self.facts.brief
             yield self.write_item(write_heading(heading), line)
 
-    def view(self, seen: str = "") -> Iterator[Html]:
-        yield from self.head(seen) if self.is_open is False else super().view(seen)
+    def view(self) -> Iterator[Html]:
+        yield from self.head() if self.is_open is False else super().view()
 
 
 class _LiveWriter(PageWriter):
@@ -122,18 +120,18 @@ class _LiveWriter(PageWriter):
         self.pieces[full] = join(*content)
         return tag(element, data_slot=full, **attributes)
 
-    def view(self, seen: str = "") -> Iterator[Html]:
+    def view(self) -> Iterator[Html]:
         if self.is_open is False:
-            yield from self.head(seen)
+            yield from self.head()
             return
         facts = self.facts
         news = f"{facts.count(BROKE)} broke" if facts.judged else ""
         yield self.put("status", "div", news, role="status", class_="rv-hidden")
-        yield from super().view(seen)
+        yield from super().view()
 
-    def head(self, seen: str = "") -> Iterator[Html]:
+    def head(self) -> Iterator[Html]:
         if self.is_open is None:
-            yield from super().head(seen)
+            yield from super().head()
             return
         heading, line = self.facts.brief
         how = {"class_": "rv-fold", "aria_expanded": str(self.is_open).lower()}
