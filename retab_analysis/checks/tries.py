@@ -34,7 +34,7 @@ from retab_analysis.comparison.try_words import name_try, say_mended
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import Try, list_tries
+from retab_analysis.evidence.tries import Try, find_best, list_tries
 from retab_analysis.fetch.edits import as_blocks
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import check_text, client_or_default
@@ -105,11 +105,6 @@ class _Shown:
     stories: Mapping[str, Story]  # of the block's evals that ran
     prompts: Sequence[str]  # of each try, empty where it is not known
     unread: int = 0  # runs of the block since the last good code
-
-    def best(self) -> Try | None:
-        """The try with the most passes, the newest of equals."""
-        ran = (each for each in reversed(self.tries) if each.has_run)
-        return max(ran, key=lambda each: len(each.passed), default=None)
 
     def head(self, today: date | None = None) -> Heading:
         last = self.tries[-1]
@@ -213,11 +208,11 @@ class _Shown:
 
     def document(self, *, values: bool, is_text: bool = False, is_live: bool = False) -> Document:
         today = self.newest_day if is_live else None
-        best = self.best()
+        best = find_best(self.tries)
         notes = self._list_notes(values)
         if best is not None:
             passing = f"{len(best.passed)} of {len(best.states)} pass"
-            notes.insert(0, write_line(f"The best: {name_try(best, today)}, {passing}."))
+            notes.insert(0, write_line(f"The best try: {name_try(best, today)}, {passing}."))
         return Document(
             heading=self.head(today),
             context=(
@@ -334,15 +329,15 @@ class Tries(Guided, called="tries"):
 
         Args:
             name: Its name or a part of it that no other has: ``"19:05"``, ``"v5"``,
-                ``"edit of 29 Nov, 19:05"``. By default the best try: the most evals passed, the
-                newest of equals.
+                ``"edit of 29 Nov, 19:05"``. By default the best try after the last good
+                code: the most evals passed, the newest of equals.
 
         Raises:
             ConfigError: There is no such try, its block has no prompt, or the API does not keep the
                 configurations of earlier drafts.
         """
         rows = [*self.frame.iter_rows(named=True)]
-        best = self._shown.best()
+        best = find_best(self._shown.tries)
         if name is None and best is None:
             raise ConfigError("no try has run yet; give the name of one")
         row = rows[-1 - self._shown.tries.index(best)] if name is None else _find(name, rows)
@@ -386,7 +381,7 @@ def make_page(found: Tries, *, values: bool, is_text: bool, is_live: bool) -> Do
 def list_tried(found: Tries, *, values: bool) -> dict[str, Any]:
     """The tries as plain values that JSON can hold; of evals their states, the newest last."""
     page = found._shown
-    best, hidden = page.best(), () if values else ("words", "config")
+    best, hidden = find_best(page.tries), () if values else ("words", "config")
     evals: dict[str, dict[str, Any]] = {
         eval_id: {
             "eval_id": eval_id,

@@ -9,7 +9,7 @@ from functools import cached_property
 from retab_analysis.comparison.detail import name_eval, say_asserts, summarize_value
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import Try
+from retab_analysis.evidence.tries import Try, find_best, list_ran
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import (
     Cell,
@@ -50,14 +50,9 @@ class TriesInWords:
     start: Line = ()
 
     def best(self) -> Try | None:
-        """The try with the most passes after the last good code, the newest of equals.
-
-        None if all of them passed as many.
-        """
-        later = self.tries[1:] if self.tries[0].is_good else self.tries
-        ran = [each for each in reversed(later) if each.has_run]
-        is_plain = len({len(each.passed) for each in ran}) < 2
-        return None if is_plain else max(ran, key=lambda each: len(each.passed))
+        """The best try; None if all of them passed as many."""
+        is_plain = len({len(each.passed) for each in list_ran(self.tries)}) < 2
+        return None if is_plain else find_best(self.tries)
 
     def say_title(self, label: str) -> Line:
         n = len(self.tries) - (self.tries[0].is_good and len(self.tries) > 1)

@@ -162,6 +162,17 @@ def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[
     return [*found, unrun]
 
 
+def list_ran(tries: Sequence[Try]) -> list[Try]:
+    """The tries that ran after the last good code, else that one."""
+    ran = [each for each in tries if each.has_run]
+    return (ran[1:] or ran) if ran and ran[0].is_good else ran
+
+
+def find_best(tries: Sequence[Try]) -> Try | None:
+    """The try with the most passes after the last good code, the newest of equals."""
+    return max(reversed(list_ran(tries)), key=lambda each: len(each.passed), default=None)
+
+
 class LastTry(Struct, frozen=True):
     """The newest edit that ran, of a block that broke before it.
 
