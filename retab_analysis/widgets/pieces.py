@@ -160,7 +160,7 @@ class _LiveWriter(PageWriter):
         if inside is None:
             return write()
         self.document(each.row.key)  # a piece of its own, also where the rest is kept
-        return self._keep(f"in:{each.row.key}", id(inside), write)
+        return self._keep(f"in:{each.row.key}", (inside,), write)
 
     def _keep(self, name: str, about: object, write: Callable[[], Html | None]) -> Html:
         written = {} if self.facts.judged is None else self.facts.judged.written
@@ -214,7 +214,9 @@ class _LiveWriter(PageWriter):
             *(_select(*each) for each in sides if not is_first),
             search,
             button("Export CSV", None, data_key="export", class_="rv-button rv-export"),
-            None if look.is_watched else button("Refresh", "refresh", disabled=off),
+            None
+            if look.is_watched
+            else button("Refresh", "refresh", class_="rv-button rv-refresh", disabled=off),
             tag("span", *self._ask(), class_="rv-ask", data_key="right"),
         )
 
