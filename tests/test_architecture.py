@@ -86,7 +86,7 @@ FOR_NOW = {
     "evidence": 4_528,  # readings by code, tries
     "analysis": 1_076,  # summaries by version
     "render": 1_833,  # the page of a verdict, the overview page
-    "comparison": 5_470,  # situations, findings, tries, what a page shows, marks of runs that go on
+    "comparison": 5_474,  # situations, findings, tries, what a page shows, marks of runs that go on
     "plots": 1_532,  # blocks over time
     "checks": 4_415,  # moments, the sides of two versions, tries, weeks
     "archive": 1_614,
