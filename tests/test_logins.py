@@ -105,7 +105,7 @@ def test_each_form_of_the_file(
         ),
         (
             {**LOGIN, "default_environment": "gone"},
-            "has no profile 'gone'; known are for example test, live",
+            "has no profile 'gone'; known are for example 'test', 'live'",
         ),
         ({**LOGIN, "default_environment": ["x"]}, "has no profile"),
         ({**LOGIN, "default_environment": None}, "choose a profile: 'test', 'live'"),
@@ -279,4 +279,4 @@ def test_the_command_line_chooses_a_profile(
     assert keys(own) == set()
     assert keys(other) == {f"Bearer {OTHER}"}
     assert main(["runs", "wf_invoices", "--profile", "gone"]) == 3
-    assert "has no profile 'gone'; known are for example test, live" in capsys.readouterr().err
+    assert "has no profile 'gone'; known are for example 'test', 'live'" in capsys.readouterr().err

@@ -152,8 +152,9 @@ class VerdictPage:
         broken = frozenset(each.id for each in stories.values() if each.transition in BROKEN)
         changes = [self._find_words(edits, last, its, broken) for its in known]
         words = TriesInWords(known, changes, broken, self.facts.year, self.values)
-        # The columns have no word of an edit that has not run.
-        notes = [e for e in part.parts if isinstance(e, Note) and not last.is_newest]
+        # The columns do not say that the edit is not known, or that a newer one has not run.
+        parts = part.parts[:1] if last.is_newest else part.parts
+        notes = (each for each in parts if isinstance(each, Note))
         return replace(part, parts=(*notes, words.make(stories)))
 
     def _find_words(

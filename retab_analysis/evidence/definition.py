@@ -167,4 +167,5 @@ def _mark_own(results: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
     same = [None in row[:2] or asserts_the_same(*row) for row in asked]
     given = (pl.col("handle_inputs_fingerprint") == pl.col("inputs")).fill_null(True)
     told = both.select(*keys, is_own=pl.Series(same, dtype=pl.Boolean) & given)
-    return results.join(told, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    known = results.drop("is_own", strict=False)  # of an earlier timeline
+    return known.join(told, on=keys, how="left", nulls_equal=True, maintain_order="left")

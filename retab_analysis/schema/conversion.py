@@ -40,6 +40,8 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
 
     None if it is not a frame; ``name`` is its name in errors.
     """
+    if frame is None or isinstance(frame, str):
+        return None
     check_polars_threads()  # a caller who passes a frame wants a computation
     if isinstance(frame, pl.DataFrame | pl.LazyFrame):
         return frame

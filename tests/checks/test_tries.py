@@ -239,7 +239,7 @@ def test_the_last_tries_and_their_prompts(monkeypatch: pytest.MonkeyPatch) -> No
     assert dict(its.frame.schema) == dict(ra.schema.TRIES.schema)
     assert its.evals.height == 4 * 18
     assert its.prompt("13 Apr") == "Prompt D"
-    assert its.prompt() == "Prompt A"
+    assert its.prompt() == "Prompt E", "the best after the last good code"
     for name, why in (("Apr", "fits 4 tries"), ("19:05", "there is no try '19:05'")):
         with pytest.raises(ra.ConfigError, match=why):
             its.prompt(name)
