@@ -40,19 +40,20 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
 
     None if it is not a frame; ``name`` is its name in errors.
     """
-    if frame is None or isinstance(frame, str):
-        return None
-    check_polars_threads()  # a caller who passes a frame wants a computation
     if isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        check_polars_threads()  # a caller who passes a frame wants a computation
         return frame
     library = type(frame).__module__.partition(".")[0]
     # If pandas was not imported, no object is its frame.
     pandas = sys.modules.get("pandas")
+    is_pandas = pandas is not None and isinstance(frame, pandas.DataFrame)
     # A single column speaks Arrow too, but has neither of these.
-    has_columns = hasattr(frame, "columns") or hasattr(frame, "schema")
-    arrow: Any = frame if has_columns and hasattr(frame, "__arrow_c_stream__") else None
+    if not (is_pandas or hasattr(frame, "columns") or hasattr(frame, "schema")):
+        return None
+    check_polars_threads()
+    arrow: Any = frame if hasattr(frame, "__arrow_c_stream__") else None
     try:
-        if pandas is not None and isinstance(frame, pandas.DataFrame):
+        if is_pandas:
             return _from_pandas(frame)
         if arrow is not None:
             return pl.DataFrame(arrow)
