@@ -114,16 +114,17 @@ class _Shown:
         if not last.has_run:
             back = "was put back and has not run since" * last.is_put_back
             return Heading("○", "other", f"{named} {back or 'has not run yet'}")
+        sign: tuple[str, Tone] = ("✓", "good") if last.is_good else ("○", "other")
         if not last.of and not last.broke:
             if not any(each.has_run for each in self.tries[:-1]):
                 return Heading("○", "other", f"{named} is the only code that ran", f": {passing}")
-            return Heading("✓", "good", f"{named} broke nothing", f": {passing}")
+            return Heading(*sign, f"{named} broke nothing", f": {passing}")
         broke = f" and broke {len(last.broke)}" * bool(last.broke)
         said = f"{named} mended {len(last.mended)} of {len(last.of)}{broke}"
         if not last.of:
             return Heading("✗", "bad", f"{named} broke {len(last.broke)} of {len(last.states)}")
         if last.mended == last.of and not broke:
-            return Heading("✓", "good", said)
+            return Heading(*sign, said, "" if last.is_good else f": {passing}")
         return Heading("✗", "bad", said, "" if last.mended or broke else self._since())
 
     def _since(self) -> str:

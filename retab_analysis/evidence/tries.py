@@ -92,10 +92,17 @@ def list_tries(
     for era in [] if history is None else history.eras:
         codes = era.code, *(history.codes_of(era) if history else ())
         if not ran.intersection(codes) and (since is None or era.first > since):
-            name = versions.name_run(era.first, year)
+            name = _name(versions, era, year)
             found.append(Try(None, name, era.first, is_present=era.is_draft, mark=era.mark))
     found.sort(key=attrgetter("began_at"))
     return _compare(_mark_present(found, versions, block))
+
+
+def _name(versions: Versions, era: Era, year: int | None) -> Name:
+    """The name of a block's era, whatever other blocks had then: its version, else its edit."""
+    if era.versions:
+        return Name(f"v{max(era.versions)}", era.first, max(era.versions))
+    return Name(versions.edits.name(era.first, year), era.first)
 
 
 def _read_stretch(
@@ -124,7 +131,9 @@ def _read_stretch(
         states.setdefault(eval_id, "error")
     return Try(
         code,
-        versions.name_run(rows["began"][-1], year, codes={block: code}),
+        versions.name_run(rows["began"][-1], year, codes={block: code})
+        if era is None
+        else _name(versions, era, year),
         edited_at,
         first,
         rows["began"][-1],

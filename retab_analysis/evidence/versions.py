@@ -305,7 +305,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         if moment.kind == "previous":
             return self._name_previous(state, year)
         if edited_at is not None:
-            return Name(self._edits.name(edited_at, year), edited_at)
+            return Name(self.edits.name(edited_at, year), edited_at)
         codes = [(block, code) for block, its in state.items() for code in its.codes]
         began = [at for each in codes if (at := self._first_seen.get(each)) is not None]
         day = max(began, default=moment.at)
@@ -322,7 +322,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         last, at = _find_latest(changed), before.get(_find_latest(before) or "")
         if at is None or last != _find_latest(before):
             return Name(BEFORE)
-        return Name(self._edits.name(at, year), at)
+        return Name(self.edits.name(at, year), at)
 
     def name_run(
         self,
@@ -343,7 +343,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         if found is not None:
             return found.name(year, edited_at)
         if edited_at is not None:
-            return Name(self._edits.name(edited_at, year), edited_at)
+            return Name(self.edits.name(edited_at, year), edited_at)
         if at is None:
             return Name(DRAFT)
         first = self.first_runs.get(version or "", at)
@@ -386,7 +386,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return found
 
     @cached_property
-    def _edits(self) -> EditNames:
+    def edits(self) -> EditNames:
         eras = (era for each in self.timeline.histories.values() for era in each.eras)
         ran = (each.began for its in self._ran.values() for each in its)
         return EditNames((era.first for era in eras), ran)
