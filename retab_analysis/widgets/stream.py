@@ -151,7 +151,7 @@ class Stream:
                 self._away_at = None
             if gone and self.runs.is_empty():
                 which = repr(next(filter(is_workflow_id, gone), "")).replace("''", "…")
-                how = f"watch(workflow_id={which}) watches a workflow"
+                how = f"ra.watch(workflow_id={which}) watches a workflow"
                 why = f"There is no run {' and no run '.join(gone)}; {how}"
                 look = replace(look, trouble=why, notes=())
             self._tell(each, look)

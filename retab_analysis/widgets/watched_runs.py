@@ -69,7 +69,7 @@ class WatchedRuns(Poller):
         # No run that was just started is called so: waiting for it would be in vain.
         if isinstance(error, NotFoundError) and is_workflow_id(run_id):
             self._missing[run_id] += 1
-            told = f"{run_id!r} looks like a workflow's id: watch(workflow_id={run_id!r})"
+            told = f"{run_id!r} looks like a workflow's id: ra.watch(workflow_id={run_id!r})"
             error.args = (f"{error}. {told} follows its runs, fetch_runs({run_id!r}) gives them",)
             self.give_up(run_id, error)
             return
