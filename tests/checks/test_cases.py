@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from support.lettered_api import MINUTE, LetteredApi, alike
+from support.lettered_api import MINUTE, LetteredApi, alike, spell
 
 import retab_analysis as ra
 
@@ -297,13 +297,8 @@ class TestTheGateIsNeverGreenByAccident:
         assert "broke off" in made.explain()
 
 
-def spelled(row: str) -> str:
-    """``"3P F"`` as the letters of runs."""
-    return "".join(letter * int(n or 1) for n, letter in re.findall(r"(\d*)([A-Z])", row))
-
-
 def test_the_edit_that_is_shown_is_never_one_that_was_put_back() -> None:
-    row, codes = spelled("10P FF PP FFF"), spelled("10A BB AA CCC")
+    row, codes = spell("10P FF PP FFF"), spell("10A BB AA CCC")
     with LetteredApi({"a": row, **fine(6, len(row))}, codes=codes) as api:
         made = api.check()
     changes = made.config_changes.select("before", "after").rows()
@@ -356,8 +351,8 @@ def test_the_value_of_a_failure_is_a_fact(
 def test_what_is_said_of_codes_and_of_failures_in_a_row(
     codes: str, letters: str, said: str | None
 ) -> None:
-    row = spelled(letters)
-    made = LetteredApi({"a": row, **fine(40, len(row))}, codes=spelled(codes)).check()
+    row = spell(letters)
+    made = LetteredApi({"a": row, **fine(40, len(row))}, codes=spell(codes)).check()
     told = made.evals.filter(eval_id="a").row(0, named=True)
     assert (said or "") in (told["reason"] or "")
     assert told["n_failed_in_a_row"] == len(row) - len(row.rstrip("F"))
