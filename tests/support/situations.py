@@ -72,7 +72,9 @@ def _make_api(entry: Mapping[str, Any]) -> LetteredApi:
     settings = {name: _spell_rows(entry.get(name, {})) for name in ("definitions", "reruns")}
     if "answers" in entry:
         status, body = entry["answers"].values()
-        settings["broken"] = {"GET": reply(status, body.encode() if isinstance(body, str) else body)}
+        settings["broken"] = {
+            "GET": reply(status, body.encode() if isinstance(body, str) else body)
+        }
     return LetteredApi(
         evals | fine,
         spell(codes) if isinstance(codes, str) else _spell_rows(codes),
