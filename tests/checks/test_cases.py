@@ -341,8 +341,6 @@ def test_the_value_of_a_failure_is_a_fact(
     [
         ("6A 3B A", "9P F", "it passed 6 of 6 on this very code before"),
         ("10A BB AA B", "10P FF PP F", "it failed 2 of 2 on this code before"),
-        ("9A", "8P F", "failed 1 of its last 9 runs; more likely luck"),
-        ("11A", "P 10F", "failed its last 10 runs; passed 1 of 1 before"),
         ("20A", "PF 18P", None),
         ("16A 7B", "16P F P 2F P F P", "3 of 7 passed; before, 16 of 16"),
         ("16A 7B", "16P F P 2F P F P", "comes and goes since"),
