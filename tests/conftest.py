@@ -122,6 +122,16 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     Recording.sent.clear()
 
 
+@pytest.fixture(scope="module")
+def still_sandbox() -> Iterator[Any]:
+    """The sandbox at one moment; it notes what it is asked."""
+    from support.fakes import STILL
+    from support.watched import WatchedSandbox
+
+    with WatchedSandbox(speed=STILL) as made:
+        yield made
+
+
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Any]:
     import retab_analysis as ra

@@ -17,8 +17,7 @@ import pytest
 from support.documents import workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
-from support.inside import Gate, build_parser, main, read_synonyms
-from support.lettered_api import LetteredApi
+from support.inside import Gate, build_parser, read_synonyms
 
 import retab_analysis as ra
 
@@ -140,27 +139,6 @@ def test_every_option_to_type_is_one() -> None:
         one for parser in dict(commands or {}).values() for one in parser._option_string_actions
     }
     assert {one for words in read_synonyms()["options"].values() for one in words.split()} <= known
-
-
-@pytest.mark.parametrize(
-    ("typed", "meant"),
-    [
-        ("check wf --junitxml a.xml", "--junit"),
-        ("check wf --html a.html", "--report"),
-        ("check wf --output a.md", "--report"),
-        ("check wf --fail-under 0.9", "--min-pass-rate"),
-        ("check wf --basline v4", "--baseline"),
-        ("runs wf --since 30d", "--from"),
-    ],
-)
-def test_an_unknown_option_names_the_nearest_of_its_command(
-    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command, *_ = words = typed.split()
-    assert main(words) == 4
-    said = capsys.readouterr().err
-    assert f"did you mean {meant}" in said
-    assert said.startswith(f"usage: retab-analysis {command} ")
 
 
 def test_an_error_inside_a_property_stays() -> None:
@@ -309,14 +287,6 @@ def test_an_archive_takes_a_name_and_an_age(world: dict[str, Any], tmp_path: Pat
     assert set(kept["run_id"]) <= set(asked["run_id"])
 
 
-@pytest.mark.parametrize("age", ["30x", "d30", "-3d", "3m", "1mo", "30days"])
-def test_another_unit_is_refused_with_those_that_there_are(age: str) -> None:
-    with pytest.raises(
-        ra.ConfigError, match=r"from_date .*'12h', '30d' or '2w' \(hours, days, weeks\)"
-    ):
-        ra.fetch_runs(from_date=age, client=client_for("http://127.0.0.1:9"))
-
-
 def test_a_name_that_two_workflows_have_is_an_error_that_lists_them() -> None:
     both = [workflow_document(each, name="Invoices") for each in ("wf_a", "wf_b")]
     with FaultServer([reply(body=page(both))]) as server:
@@ -324,12 +294,3 @@ def test_a_name_that_two_workflows_have_is_an_error_that_lists_them() -> None:
             with pytest.raises(ra.ConfigError, match=r"2 workflows: .*wf_a.*wf_b"):
                 call("Invoices", client=client_for(server.url))  # type: ignore[operator]
         assert not [each for each in server.requests if each.startswith("POST")]
-
-
-def test_without_a_run_it_says_how_to_start_one() -> None:
-    with LetteredApi({"one": "P", "two": "P"}) as api:
-        api.runs.clear()
-        with pytest.raises(
-            ra.ConfigError, match=r"no run yet.*run = ra\.start_runs\('wf_letters'\)"
-        ):
-            api.check()

@@ -20,14 +20,8 @@ import retab_analysis as ra
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[WatchedSandbox]:
-    with WatchedSandbox(speed=STILL) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def client(world: WatchedSandbox) -> Iterator[ra.Client]:
-    with ra.Client(**world.credentials) as made:
+def client(still_sandbox: WatchedSandbox) -> Iterator[ra.Client]:
+    with ra.Client(**still_sandbox.credentials) as made:
         yield made
 
 
@@ -106,13 +100,13 @@ def test_one_workflow_is_shown_with_what_does_not_pass(client: ra.Client) -> Non
 
 
 def test_it_asks_what_a_check_asks_and_for_the_workflows(
-    world: WatchedSandbox, client: ra.Client
+    still_sandbox: WatchedSandbox, client: ra.Client
 ) -> None:
     asked = []
     for call in (ra.check, ra.overview):
-        world.requests.clear()
+        still_sandbox.requests.clear()
         call("wf_invoices", client=client, progress=False)
-        asked.append(len(world.requests))
+        asked.append(len(still_sandbox.requests))
     assert asked[1] - asked[0] in (1, 2)  # the workflows, and the newest run
 
 

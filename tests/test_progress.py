@@ -8,8 +8,6 @@ import sys
 import pytest
 from support.inside import progress
 
-NOWHERE = "http://127.0.0.1:9"
-
 
 def test_a_bar_shows_after_a_second(capsys: pytest.CaptureFixture[str]) -> None:
     bar = progress.choose_progress(True, "eval runs", "runs")

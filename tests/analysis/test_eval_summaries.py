@@ -48,13 +48,10 @@ def summarized(*parts: Rows) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("outcomes", "codes", "transition"),
     [
-        ("P", None, "added"),
         ("P" * 10 + "B" * 10, None, "newly_blocked"),
         # It failed in 6 of its newest 7 runs: it is never steady.
         ("P" * 15 + "FFFPFFF", None, "regressed"),
         ("P" * 12 + "FFFFFF" + ("P" * 8 + "F") * 2 + "P" * 9, None, "flaky"),
-        ("P" * 10 + "E", None, "newly_errored"),
-        ("P" * 10 + "C", None, "still_passing"),
         # One failure long ago is not flakiness.
         ("PPF" + "P" * 60, None, "still_passing"),
         # Without a result on the newest code only the saved evals tell.

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.archives import assert_same, sync
+from support.archives import assert_same, opened, sync
 from support.fakes import STILL
 from support.faultserver import page, reply
 from support.lettered_api import DAY, FIRST, FLOW, LetteredApi, alike
@@ -292,7 +292,7 @@ def test_a_clock_that_was_put_back(archive: ra.Archive) -> None:
             api.change("a", name=name)
             sync(archive, api)
             # As if the clock had been a year ahead until now.
-            with contextlib.closing(sqlite3.connect(archive.path)) as db, db:
+            with opened(archive.path) as db:
                 for table in ("documents", "earlier"):
                     later = "state_seen = state_seen + 3e13, last_seen = last_seen + 3e13"
                     db.execute(f"UPDATE {table} SET {later} WHERE ? = 'First'", (name,))

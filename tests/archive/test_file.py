@@ -7,12 +7,11 @@ import random
 import shutil
 import sqlite3
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.archives import assert_same
+from support.archives import assert_same, opened
 from support.fakes import KEY
 from support.inside import archive_database
 from support.lettered_api import FLOW, LetteredApi, alike
@@ -26,12 +25,6 @@ EVALS = {"a": "PFPP" * 10, **alike(3, "P" * 40)}
 def sync(path: Path, api: LetteredApi) -> int:
     with ra.Archive(path) as archive:
         return archive.sync(FLOW, client=api.client, progress=False).height
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(path)) as db, db:
-        yield db
 
 
 def test_44_two_processes_wait_for_each_other(tmp_path: Path) -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import shutil
-import sqlite3
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,23 +74,17 @@ def _text(document: Any) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(path)) as db, db:
-        yield db
-
-
 def committed(path: Path) -> dict[tuple[str, str], int]:
     """What another process sees now, and since when it has been as it is."""
     query = "SELECT kind, id, state_seen FROM documents"
-    with opened(path) as db:
+    with archives.opened(path) as db:
         return {(kind, each): seen for kind, each, seen in db.execute(query)}
 
 
 def assert_true(path: Path, story: Story) -> None:
     """A run has the results of its state; one whose results are due, or that is gone, of any."""
     results = defaultdict[str, Documents](dict)
-    with opened(path) as db:
+    with archives.opened(path) as db:
         rows = db.execute("SELECT kind, id, run, is_due OR gone, body FROM documents").fetchall()
         earlier = db.execute("SELECT id, body FROM earlier WHERE kind = 'evals'").fetchall()
     stored = [(*row[:4], _text(json.loads(zlib.decompress(row[4])))) for row in rows]

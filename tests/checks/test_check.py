@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.fakes import STILL, Recorder
+from support.fakes import Recorder
 from support.faultserver import reply
 from support.inside import BROKEN, StoreServer, build_world, parse_instant
 from support.lettered_api import HOUR, MINUTE, LetteredApi, alike
@@ -51,17 +51,6 @@ with ra.Sandbox(speed=0.001) as sandbox:
 print(*sorted(each for each in used if not each.startswith("retab_analysis.sandbox")))
 """
 """A program that names the modules of which one check executes a function."""
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[WatchedSandbox]:
-    with WatchedSandbox(speed=STILL) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def client(world: WatchedSandbox) -> ra.Client:
-    return ra.Client(**world.credentials)
 
 
 @pytest.fixture(scope="module")
@@ -151,16 +140,16 @@ def test_each_further_part_costs_a_request_up_to_forty() -> None:
     assert seventy == fifty
 
 
-def test_of_everything_it_asks_once(world: WatchedSandbox) -> None:
-    world.requests.clear()
-    made = ra.check(WORKFLOW, client=ra.Client(**world.credentials), progress=False)
-    results = [each.path for each in world.requests.matching("/evals/results")]
+def test_of_everything_it_asks_once(still_sandbox: WatchedSandbox) -> None:
+    still_sandbox.requests.clear()
+    made = ra.check(WORKFLOW, client=ra.Client(**still_sandbox.credentials), progress=False)
+    results = [each.path for each in still_sandbox.requests.matching("/evals/results")]
     assert len(results) == len(set(results)) == made.plan["run_id"].drop_nulls().len()
-    assert len(world.requests.matching("/workflows/evals?")) == 1
+    assert len(still_sandbox.requests.matching("/workflows/evals?")) == 1
 
 
-def test_one_progress_tells_of_all_that_is_read(world: WatchedSandbox) -> None:
-    client, bar = ra.Client(**world.credentials), Recorder()
+def test_one_progress_tells_of_all_that_is_read(still_sandbox: WatchedSandbox) -> None:
+    client, bar = ra.Client(**still_sandbox.credentials), Recorder()
     read = ra.check(WORKFLOW, client=client, progress=bar).plan["run_id"].drop_nulls().len()
     assert bar.seen == sorted(bar.seen)
     assert bar.told[-1][:2] == (read, read)

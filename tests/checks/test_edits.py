@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.archives import sync
+from support.archives import opened, sync
 from support.faultserver import reply
 from support.lettered_api import FLOW, LetteredApi, alike
 
@@ -146,7 +144,7 @@ def test_an_archive_remembers_it(tmp_path: Path) -> None:
 def synced_at(path: Path, moment: datetime) -> None:
     """Put back the clock of the newest sync, as far as it is of blocks."""
     at, today = (int(each.timestamp()) * 1_000_000 for each in (moment, datetime.now(UTC)))
-    with contextlib.closing(sqlite3.connect(path)) as db, db:
+    with opened(path) as db:
         for column in ("first_seen", "state_seen", "last_seen"):
             is_new = f"kind = 'blocks' AND {column} > {today - 600_000_000}"
             db.execute(f"UPDATE documents SET {column} = {at} WHERE {is_new}")

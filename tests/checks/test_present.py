@@ -13,16 +13,6 @@ from support.lettered_api import DAY, HOUR
 CODES = {"✓": [0], "✗": [1], "‼": [1], "?": [1, 2], "○": [0, 2], "…": [2]}
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_each_situation_has_its_exit_code_and_a_sign_that_fits(name: str) -> None:
-    row = TABLE[name]
-    verdict = row.make().check(**row.asks)
-    assert (verdict.gate().exit_code, verdict.gate().ok) == (row.code, row.code == 0)
-    assert row.code in CODES[verdict.headline[0]]
-    # Somebody has something to do until the gate holds.
-    assert (verdict.next_step is None) == (row.code == 0)
-
-
 @pytest.mark.parametrize("rule", [{"fail_on": "suspect"}, {"max_failures": 5}])
 def test_a_run_that_could_not_run_fails_whatever_the_rule_says(rule: dict[str, Any]) -> None:
     row = TABLE["asked for and could not run"]

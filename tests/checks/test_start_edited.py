@@ -19,7 +19,6 @@ EVALS = {f"{block} {at}": "PPPP" for block in BLOCKS for at in range(3)}
 OF_BLOCK = {each: each.split()[0] for each in EVALS}
 EDITED = {"extract": "AAAAB"}
 EDIT, NEVER = "it was edited and has not run since", "its evals were never run"
-HALF = "of its 3 evals have no result as it is now"
 
 
 def made(codes: Mapping[str, str], **settings: Any) -> LetteredApi:

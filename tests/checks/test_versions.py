@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.doors import ask_all_doors
-from support.fakes import STILL
 from support.faultserver import Reply, page, reply
 from support.inside import Session, StoreServer, inside, main
 from support.lettered_api import DAY, FLOW, MINUTE, LetteredApi, alike
@@ -288,14 +286,11 @@ def test_a_name_does_not_move_by_a_rerun() -> None:
 # The demo
 
 
-@pytest.fixture(scope="module")
-def demo() -> Iterator[WatchedSandbox]:
-    with WatchedSandbox(speed=STILL) as made:
-        yield made
-
-
-def test_of_the_demo_77_of_95_evals_have_the_code_of_v5(demo: WatchedSandbox) -> None:
-    made = ra.check(DEMO, baseline="v5", client=ra.Client(**demo.credentials), progress=False)
+def test_of_the_demo_77_of_95_evals_have_the_code_of_v5(
+    still_sandbox: WatchedSandbox,
+) -> None:
+    client = ra.Client(**still_sandbox.credentials)
+    made = ra.check(DEMO, baseline="v5", client=client, progress=False)
     assert made.evals.height == 95
     assert made.evals.filter(transition="same_code").height == 77
     assert made.headline.startswith("✗ 9 evals broke from v5 to the edit of ")
@@ -303,28 +298,23 @@ def test_of_the_demo_77_of_95_evals_have_the_code_of_v5(demo: WatchedSandbox) ->
 
 
 @pytest.mark.parametrize(("candidate", "most"), [("draft", 90), ("v4", 60)])
-def test_so_many_requests_at_most(demo: WatchedSandbox, candidate: str, most: int) -> None:
-    demo.requests.clear()
-    client = ra.Client(**demo.credentials)
+def test_so_many_requests_at_most(still_sandbox: WatchedSandbox, candidate: str, most: int) -> None:
+    still_sandbox.requests.clear()
+    client = ra.Client(**still_sandbox.credentials)
     ra.check(DEMO, baseline="v3", candidate=candidate, client=client, progress=False)
-    assert len(demo.requests) <= most
+    assert len(still_sandbox.requests) <= most
 
 
-@pytest.mark.parametrize(
-    ("prompt", "says"),
-    [("", "✓ Same code: v5 and the draft do not differ (95 evals)"), (" Keep notes.", "✓ ")],
-)
-def test_after_a_mend_nothing_broke(prompt: str, says: str) -> None:
+def test_after_a_mend_nothing_broke() -> None:
     clock = Clock()
     store = make_store(plan_world(0), clock=clock)
     with StoreServer(store, key=KEY) as server, ra.Client(**server.credentials) as client:
         store.put_back(EDITED)
-        if prompt:
-            store.edit(EDITED, {"prompt": store.prompt(EDITED) + prompt})
+        store.edit(EDITED, {"prompt": f"{store.prompt(EDITED)} Keep notes."})
         ra.start_runs(DEMO, client=client)
         clock.forward(3_600)
         made = ra.check(DEMO, baseline="v5", candidate="draft", client=client, progress=False)
-    assert made.headline.startswith(says)
+    assert made.headline.startswith("✓ ")
     assert made.gate().exit_code == 0
 
 

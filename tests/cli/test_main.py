@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from support.small_world import small_api
 
 import retab_analysis as ra
 
+ROOT = Path(__file__).parents[1]
 PAST = 20
 RED = {"total": "P" * PAST + "F", **{f"fine {at}": "P" * (PAST + 1) for at in range(6)}}
 CODES = "A" * PAST + "B"
@@ -96,41 +98,24 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"retab-analysis {ra.__version__}\n"
 
 
+USELESS = [
+    (shlex.split(line), message)
+    for line, _, message in (
+        each.partition("\t")
+        for each in (ROOT / "data" / "command_lines.txt").read_text().splitlines()[1:]
+    )
+]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no command given"),
-        (["chekc", "wf"], "invalid choice"),
-        (["check", "wf", "--settle", "-1"], "--settle: must be a whole number of at least 0"),
-        (["check", "wf", "--report", "r.pdf"], "--report: must end in .md or .html"),
-        (["check", "wf", "--report", "no/folder/r.md"], "there is no folder 'no/folder'"),
-        (["check", "wf", "--junit", "."], "'.' is a folder, not a file"),
-        (["check", "wf", "--start", "--candidate", "run_1"], "leave --candidate out"),
-        (["check", "wf", "--only", "edited"], "--only goes with --start"),
-        (["check", "wf", "--start", "--only", "new"], "--only: invalid choice: 'new'"),
-        (["check", "wf", "--fail-on", "red"], "fail_on: 'red' is not one of"),
-        (["check", "wf", "--fail-on="], "--fail-on: must name at least one transition"),
-        (["check", "wf", "--accepted", "missing.toml"], "cannot be read"),
-        (["check", "wf", "--star"], "unrecognized arguments: --star"),
-        (["accept", "wf", "a.toml", "--reason", "x", "--until", "soon"], "must be a date such as"),
-        (["runs", "wf", "--from", "yesterday"], "must be a date such as"),
-        (["runs", "wf", "-o", "a.xlsx"], "-o a.xlsx: the output is CSV"),
-        (["results", "wf", "-o", "a.parquet", "--format", "csv"], "let it end in .csv"),
-        (["runs", "wf", "--from", "2030-01-01", "--to", "2020-01-01"], "--from and --to cannot"),
-        (["check", ""], "WORKFLOW: must be an id, a name or a text, got ''"),
-        (["watch", ".."], "WORKFLOW: must be an id"),
+        *USELESS,
         (["check", "wf\udcff"], "WORKFLOW: must be UTF-8"),
-        (["check", "wf", "--baseline", ""], "--baseline: must be an id"),
-        (["check", "wf", "--junit", "/proc/x.xml"], "'/proc/x.xml' cannot be written: "),
         (["check", "wf", "--junit", "x" * 300], "cannot be written: File name too long"),
-        (["check", "wf", "--junit", "-"], "--junit: must be a file, got '-'"),
         (["check", "wf", "--settle", "9" * 20], "--settle: must be a whole number of at least 0"),
         (["check", "wf", "--max-failures", "9" * 6000], "--max-failures: must be a whole number"),
-        (["check", "wf", "--min-pass-rate", "95"], "--min-pass-rate: must be from 0 to 1"),
-        (["report", "wf", "r.md", "--min-pass-rate", "nan"], "must be from 0 to 1"),
         (["runs", "wf", "--from", "9" * 20], "must be a date such as"),
-        (["check", "wf", "--accepted", "deep.toml"], "cannot be read: maximum recursion depth"),
-        (["results", "wf", "--run", "r", "--limit", "20"], "--run names the runs: leave --from"),
     ],
 )
 def test_what_cannot_be_used_is_4_and_asks_nothing(

@@ -34,6 +34,7 @@ from support.csv_files import (
     written,
 )
 from support.examples import examples
+from support.frames import ArrowFrame
 from support.inside import RUNS, TABLES, Datetime
 
 from retab_analysis import ConfigError, SchemaError, read_csv, write_csv
@@ -198,18 +199,8 @@ def test_a_name_of_another_kind_of_file_is_refused(name: str, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-class Foreign:
-    """A frame of another library: known are its columns and its stream of Arrow."""
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame, self.columns = frame, frame.columns
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._frame.__arrow_c_stream__(requested_schema)
-
-
 def test_lazy_frames_and_those_without_columns_or_rows_are_written() -> None:
-    for same in (column("a").lazy(), Foreign(column("a"))):
+    for same in (column("a").lazy(), ArrowFrame(column("a"))):
         assert written(same) == "run_id\na\n"
     assert written(pl.DataFrame()) == "\n"
     assert written(pl.DataFrame({"": [None]})) == '""\n\n'

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.lettered_api import LetteredApi
+from support.lettered_api import LetteredApi, spell
 
 FILE = Path(__file__).with_suffix(".toml")
 
@@ -53,7 +52,7 @@ def _make_api(entry: Mapping[str, Any]) -> LetteredApi:
     for group, letters in entry["evals"].items():
         name, _, number = group.partition(" x")
         members[name] = [f"{name} {at:02}" for at in range(int(number))] if number else [name]
-        evals.update(dict.fromkeys(members[name], _spell(letters)))
+        evals.update(dict.fromkeys(members[name], spell(letters)))
     length = max(map(len, evals.values()))
     for at in range(entry.get("fine", 6)):
         evals[f"fine {at}"] = "P" * length
@@ -69,7 +68,7 @@ def _make_api(entry: Mapping[str, Any]) -> LetteredApi:
             scopes[at] = {"block": "B", "eval": "E"}[scope.split()[0]]
     return LetteredApi(
         evals,
-        {block: _spell(codes) for block, codes in sorted(entry.get("edits", {}).items())},
+        {block: spell(codes) for block, codes in sorted(entry.get("edits", {}).items())},
         scopes="".join(scopes),
         blocks=blocks,
         documents=documents,
@@ -79,8 +78,3 @@ def _make_api(entry: Mapping[str, Any]) -> LetteredApi:
         values={letter: expected[each]["value"] for each, letter in letters.items()},
         memory=not entry.get("forgetful", False),
     )
-
-
-def _spell(letters: str) -> str:
-    """``"15P F"`` written out."""
-    return re.sub(r"(\d*)(\S)\s*", lambda at: int(at[1] or 1) * at[2], letters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,50 +16,8 @@ from support.inside import asserts_the_same, describe_condition
 import retab_analysis as ra
 
 KINDS: list[str] = schema_of("Condition")["properties"]["kind"]["enum"]
-WORDED = {
-    '{"kind":"exists"}': "exists",
-    '{"kind":"not_exists"}': "does not exist",
-    '{"kind":"equals","expected":"invoice"}': '= "invoice"',
-    '{"kind":"equals","expected":null}': "= null",
-    '{"kind":"equals","expected":{"a":[1.0,"x"]}}': '= {"a":[1.0,"x"]}',
-    '{"kind":"not_equals","expected":"lease"}': '≠ "lease"',
-    '{"kind":"number_compare","op":"lt","expected":0}': "< 0",
-    '{"kind":"number_compare","op":"lte","expected":-1.50}': "≤ -1.50",
-    '{"kind":"number_compare","op":"gt","expected":1e400}': "> 1e400",
-    '{"kind":"number_compare","op":"gte","expected":5}': "≥ 5",
-    '{"kind":"number_compare","op":"neq","expected":5}': "≠ 5",
-    '{"kind":"length_compare","op":"eq","expected":6}': "length = 6",
-    '{"kind":"between","lower":1.10,"upper":30}': "between 1.10 and 30",
-    '{"kind":"between","lower":1,"upper":2,"inclusive":true}': "between 1 and 2",
-    '{"kind":"between","lower":1,"upper":2,"inclusive":null}': "between 1 and 2",
-    '{"kind":"between","lower":1,"upper":2,"inclusive":false}': "between 1 and 2 (both excluded)",
-    '{"kind":"contains","expected":"42 persons"}': 'contains "42 persons"',
-    '{"kind":"not_contains","expected":"\\n"}': 'does not contain "\\n"',
-    '{"kind":"object_contains","expected":{"signed":true}}': "contains signed true",
-    '{"kind":"array_contains","expected":{"name":"x"}}': 'contains an item with name "x"',
-    '{"kind":"starts_with","expected":"=SUM"}': 'starts with "=SUM"',
-    '{"kind":"ends_with","expected":"-7"}': 'ends with "-7"',
-    r'{"kind":"matches_regex","pattern":"^\\d{4}/\\d+$"}': r"matches /^\d{4}/\d+$/",
-    '{"kind":"any_item_matches","condition":{"kind":"starts_with","expected":"a"}}': (
-        'any item starts with "a"'
-    ),
-    '{"kind":"all_items_match","condition":{"kind":"any_item_matches","condition":'
-    '{"kind":"number_compare","op":"gt","expected":1.0}}}': "every item any item > 1.0",
-    '{"kind":"json_schema_valid","schema":{"type":"object"}}': "fits the JSON schema",
-    '{"kind":"json_schema_valid","schema":null}': "fits the JSON schema",
-    '{"kind":"similarity_gte","reference":"Acme","threshold":0.90}': 'similarity ≥ 0.90 to "Acme"',
-    '{"kind":"similarity_gte","reference":"Acme","threshold":0.9,"method":"embeddings"}': (
-        'similarity ≥ 0.9 to "Acme" (embeddings)'
-    ),
-    '{"kind":"split_iou_gte","expected":{"splits":[]},"threshold":0.85}': "split IoU ≥ 0.85",
-    '{"kind":"split_iou_gte","expected":{"splits":[]}}': "split IoU ≥ 1",
-    '{"kind":"split_iou_gte","expected":{"splits":[]},"threshold":null}': "split IoU ≥ 1",
-    '{"kind":"llm_judged_as","rubric":"Is it automatic?","expected_label":"yes"}': (
-        'judged "yes": Is it automatic?'
-    ),
-    '{"kind":"llm_judged_as","rubric":"Is it?","expected_label":null}': "judged: Is it?",
-    '{"kind":"llm_not_judged_as","rubric":"A threat?"}': "not judged: A threat?",
-}
+WRITTEN = (Path(__file__).parents[1] / "data" / "conditions.txt").read_text("utf-8")
+WORDED = dict(line.split("\t") for line in WRITTEN.splitlines()[1:])
 
 
 @pytest.mark.parametrize(("condition", "words"), WORDED.items())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -31,3 +35,10 @@ def assert_same(archive: ra.Archive, client: ra.Client, workflow_id: str = FLOW)
 def unlabelled(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows as a fetch gives them, which does not know the labels of blocks."""
     return rows.with_columns(block_label=pl.lit(None, pl.String))
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The database itself; what is changed is kept."""
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        yield db

@@ -32,6 +32,7 @@ import contextlib
 import copy
 import itertools
 import json
+import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -65,6 +66,11 @@ VALUE = {"total": "12.50", "note": "two red apples"}
 def alike(number: int, letters: str, name: str = "fine") -> dict[str, str]:
     """So many evals with the same letters."""
     return {f"{name} {at}": letters for at in range(number)}
+
+
+def spell(letters: str) -> str:
+    """``"15P F"`` written out."""
+    return re.sub(r"(\d*)(\S)\s*", lambda at: int(at[1] or 1) * at[2], letters)
 
 
 @contextlib.contextmanager
