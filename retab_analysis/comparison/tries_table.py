@@ -9,7 +9,7 @@ from functools import cached_property
 from retab_analysis.comparison.detail import name_eval, say_asserts, summarize_value
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import Try, find_best, list_ran
+from retab_analysis.evidence.tries import Try, find_best, find_last_good, list_ran
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import (
     Cell,
@@ -55,7 +55,8 @@ class TriesInWords:
         return None if is_plain else find_best(self.tries)
 
     def say_title(self, label: str) -> Line:
-        n = len(self.tries) - (self.tries[0].is_good and len(self.tries) > 1)
+        good = find_last_good(self.tries)
+        n = len(self.tries) - (0 if good is None else good + 1)
         words = Span(f"{n} {'try' if n == 1 else 'tries'} on {label}", "strong")
         return write_line(words, "; the marked words differ from the code before")
 
@@ -77,11 +78,11 @@ class TriesInWords:
 
     def _tell(self, at: int) -> TryColumn:
         its, n = self.tries[at], len(self.tries[at].states)
-        is_start = at == 0 and its.is_good and len(self.tries) > 1
+        is_good = at == find_last_good(self.tries)
         passed, errors = len(its.passed), its.count("error")
         best = ", best" * (its is self.best())
         return TryColumn(
-            f"{self.name(its)}{', the last good' * is_start}",
+            f"{self.name(its)}{', the last good' * is_good}",
             tuple(self._list_words(at)),
             passed / n if n else 0.0,
             (n - passed - errors) / n if n else 0.0,

@@ -171,14 +171,24 @@ def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[
     return [*found, unrun]
 
 
+def find_last_good(tries: Sequence[Try]) -> int | None:
+    """The place of the newest good try before the newest one."""
+    places = (at for at, each in enumerate(tries[:-1]) if each.is_good)
+    return max(places, default=None)
+
+
 def list_ran(tries: Sequence[Try]) -> list[Try]:
-    """The tries that ran after the last good code, else that one."""
-    ran = [each for each in tries if each.has_run]
-    return (ran[1:] or ran) if ran and ran[0].is_good else ran
+    """The tries that ran after the last good code; all that ran, if there are not two of them."""
+    at = find_last_good(tries)
+    later = [] if at is None else [each for each in tries[at + 1 :] if each.has_run]
+    return later if len(later) > 1 else [each for each in tries if each.has_run]
 
 
 def find_best(tries: Sequence[Try]) -> Try | None:
-    """The try with the most passes after the last good code, the newest of equals."""
+    """The try with the most passes, the newest of equals; of two or more those since the last good.
+
+    A single try is compared with that code.
+    """
     return max(reversed(list_ran(tries)), key=lambda each: len(each.passed), default=None)
 
 
