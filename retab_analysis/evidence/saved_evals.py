@@ -111,7 +111,7 @@ def find_expected(runs: pl.DataFrame, saved: pl.DataFrame, placed: pl.DataFrame)
         eval_id
         for eval_id, block, created in valid["eval_id", "block_id", "created_at"].iter_rows()
         if any(
-            (scope == "workflow" or (target == block if alone is None else alone == eval_id))
+            (scope == "workflow" or (alone == eval_id if scope == "eval" else target == block))
             and (None in (created, began) or created <= began)
             and is_judged(block, run_id, began)
             for run_id, began, scope, target, alone in its

@@ -165,7 +165,7 @@ def test_where_nothing_ran_it_is_calm_and_where_nothing_is_it_says_so(
     Driven(page, view)
     said = page.locator(".rv").inner_text()
     assert said.count("evalrun_nope") == 1
-    assert said.startswith("‼ There is no run evalrun_nope; watch(workflow_id=…)")
+    assert said.startswith("‼ There is no run evalrun_nope; ra.watch(workflow_id=…)")
     assert "may still appear" not in said
 
 

@@ -13,6 +13,7 @@ mpl.use("Agg")
 
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
+    plt.close("all")  # those of doctests and first guesses
     before = dict(mpl.rcParams)
     yield
     plt.close("all")

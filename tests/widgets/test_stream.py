@@ -197,7 +197,7 @@ def test_a_run_that_never_was_raises_after_its_grace() -> None:
             view.wait(10)
         assert len(server.requests) == 5  # the last asks whether the id is that of a workflow
     assert any("There is no run r1 so far; it may still appear" in each for each in said)
-    assert str(view) == "‼ There is no run r1; watch(workflow_id=…) watches a workflow"
+    assert str(view) == "‼ There is no run r1; ra.watch(workflow_id=…) watches a workflow"
 
 
 @pytest.mark.parametrize("workflow_id", ["wf_claims", "wrk_claims"])
@@ -207,7 +207,7 @@ def test_the_id_of_a_workflow_is_told_at_the_first_answer(workflow_id: str) -> N
         with pytest.raises(ra.NotFoundError):
             view.wait(10)
         assert len(server.requests) == 1
-    how = f"watch(workflow_id='{workflow_id}') watches a workflow"
+    how = f"ra.watch(workflow_id='{workflow_id}') watches a workflow"
     assert str(view) == f"‼ There is no run {workflow_id}; {how}"
 
 
