@@ -151,10 +151,10 @@ def test_a_task_has_the_context_of_who_submits_it_and_no_other() -> None:
 def test_a_thread_that_cannot_be_stopped_does_not_hold_the_caller_up() -> None:
     release = threading.Event()
     with threads(1) as pool:
-        future = pool.submit(lambda: release.wait(20))
+        future = pool.submit(lambda: release.wait(120))
         late = pool.submit(lambda: 1)
         begun = time.monotonic()
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 120
     (left,) = our_threads()
     assert left.daemon, "Python could not end"
     release.set()
