@@ -21,8 +21,6 @@ from support.inside import Gate, build_parser, read_synonyms
 
 import retab_analysis as ra
 
-pytest.importorskip("pyarrow", reason="runs.to_pandas() of polars needs it")
-
 CLAIMS = "Motor claims intake 🚗"
 GUESSES = [
     line.split("\t")
