@@ -18,10 +18,12 @@
  *   on(name: string, callback: (...given: any[]) => void): void,
  *   off(name: string, callback: (...given: any[]) => void): void}} Model
  * @typedef {{[name: string]: string}} Pieces
+ * @typedef {{scope: string, top: number, was: string | null}} Held
  */
 
 const PATIENCE = 1500; // milliseconds before the page says that the kernel does not answer
 const GONE = "The kernel has ended or was restarted: run the cell again.";
+const FOLD = "[data-event=fold-view]";
 const FOCUSABLE = "a[href],button,input,select,summary,[tabindex='0']";
 
 /** @param {any} element @returns {HTMLElement} */
@@ -216,7 +218,7 @@ class View {
     this.stops = new AbortController();
     this.mark = crypto.getRandomValues(new Uint32Array(2)).join("-");
     this.sent = 0;
-    /** A pressed headline stays where it was. @type {{scope: string, top: number} | null} */
+    /** A pressed headline stays where it was until it has opened or closed. @type {Held | null} */
     this.held = null;
     /** Whether the order of several views has changed while somebody was at them. */
     this.late = false;
@@ -254,6 +256,7 @@ class View {
     root.addEventListener("change", (event) => this.onChange(event), options);
     root.addEventListener("toggle", (event) => this.onToggle(event), { capture: true, ...options });
     listen(root, options);
+    window.addEventListener("wheel", () => (this.held = null), { passive: true, ...options });
     const leave = () => setTimeout(() => this.late && this.mend(new Set(["root"])));
     for (const name of ["pointerleave", "focusout"]) root.addEventListener(name, leave, options);
     // The notebook's own shortcuts (two d on a cell delete it) are read at the document. In
@@ -302,12 +305,14 @@ class View {
     asHtml(stays ? focused : (item ?? next ?? this.root)).focus({ preventScroll: true });
   }
 
-  /** Scroll by what the headline has moved that was pressed last. */
+  /** Scroll by what the headline has moved that was pressed last. Other news may come before its own. */
   hold() {
-    const view = this.held && this.root.querySelector(`[data-scope="${this.held.scope}"]`);
-    const moved = this.held && view ? view.getBoundingClientRect().top - this.held.top : 0;
+    const { held } = this;
+    const view = held && this.root.querySelector(`[data-scope="${held.scope}"]`);
+    if (!held || !view) return;
+    if (view.querySelector(FOLD)?.getAttribute("aria-expanded") !== held.was) this.held = null;
+    const moved = view.getBoundingClientRect().top - held.top;
     if (Math.abs(moved) < 1) return;
-    this.held = null;
     let box = this.root.parentElement;
     const scrolls = (/** @type {Element} */ each) => each.scrollHeight > each.clientHeight && /auto|scroll/.test(getComputedStyle(each).overflowY);
     while (box && !scrolls(box)) box = box.parentElement;
@@ -336,7 +341,9 @@ class View {
     const id = `${this.mark}-${(this.sent += 1)}`;
     const view = element.closest("[data-scope]");
     const scope = view?.getAttribute("data-scope") ?? null;
-    if (view && scope && element.dataset.event === "fold-view") this.held = { scope, top: view.getBoundingClientRect().top };
+    if (view && scope && element.matches(FOLD)) {
+      this.held = { scope, top: view.getBoundingClientRect().top, was: element.getAttribute("aria-expanded") };
+    }
     this.open.add(id);
     setTimeout(() => this.open.has(id) && this.say(this.model.get("busy")), PATIENCE);
     try {
