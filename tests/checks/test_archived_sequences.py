@@ -19,11 +19,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from support.lettered_api import DAY, HOUR, MINUTE, LetteredApi, Run
+from support.studied import with_studies
 
 import retab_analysis as ra
 
-CORE = (1, 3)
-STUDIED = range(4, int(os.environ.get("SEQUENCES", 30)))
+SEEDS = (1, *range(3, int(os.environ.get("SEQUENCES", 30))))
 BLOCKS = {"a": "extract", "b": "extract", "c": "extract", "d": "classify", "e": "classify"}
 
 
@@ -188,9 +188,7 @@ def say(api: LetteredApi, world: World, **more: Any) -> tuple[Any, set[str], pl.
     return said, set(made.plan["run_id"].drop_nulls()), evals
 
 
-@pytest.mark.parametrize(
-    "seed", [*CORE, *(pytest.param(each, marks=pytest.mark.study) for each in STUDIED)]
-)
+@pytest.mark.parametrize("seed", with_studies(SEEDS, (1, 3)))
 def test_an_archive_says_what_the_api_says(seed: int, tmp_path: Path) -> None:
     world = World(seed)
     often, rare = (ra.Archive(tmp_path / each) for each in ("often", "rare"))

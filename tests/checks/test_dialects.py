@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.dialects import (
+    APART,
     DIALECTS,
     EVALS,
     HISTORY,
@@ -21,6 +22,7 @@ from support.dialects import (
 )
 from support.inside import StoreServer, inside
 from support.sandbox_api import KEY, Clock, ask, make_server, make_store, plan_world
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -100,7 +102,7 @@ def test_111_an_edit_while_a_run_waits(dialect: str, says: str, of_run: str) -> 
     assert says in verdict.headline
 
 
-@pytest.fixture(params=DIALECTS)
+@pytest.fixture(params=with_studies(DIALECTS, APART))
 def dialect(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -22,6 +22,7 @@ from random import Random
 
 import pytest
 from support.lettered_api import DAY, HOUR, MINUTE, LetteredApi, Run
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -209,11 +210,10 @@ STEPS_OF: tuple[Callable[[Suite], None], ...] = (
 )
 
 
-def seeds(usual: int) -> range:
-    return range(int(os.environ.get("SEQUENCES", usual)))
+SEEDS = range(int(os.environ.get("SEQUENCES", 20)))
 
 
-@pytest.mark.parametrize("seed", seeds(20))
+@pytest.mark.parametrize("seed", with_studies(SEEDS, range(6)))
 def test_green_is_what_ran_as_it_is_now(seed: int, tmp_path: Path) -> None:
     suite = Suite(seed)
     archive = ra.Archive(tmp_path / "archive") if seed % 5 == 4 else None

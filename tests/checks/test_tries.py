@@ -10,10 +10,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support.dialects import DIALECTS, HISTORY, spoken
+from support.dialects import APART, DIALECTS, HISTORY, spoken
 from support.inside import StoreServer
 from support.lettered_api import FLOW, LetteredApi, alike
 from support.sandbox_api import KEY, Clock, ask, make_store, plan_world
+from support.studied import with_studies
 
 import retab_analysis as ra
 
@@ -58,7 +59,7 @@ class Loop:
         return ra.tries(INVOICES, LINES, client=self.client, progress=False)
 
 
-@pytest.fixture(params=SPOKEN)
+@pytest.fixture(params=with_studies(SPOKEN, APART))
 def loop(request: pytest.FixtureRequest) -> Iterator[Loop]:
     with ExitStack() as stack:
         yield Loop(request.param, stack)

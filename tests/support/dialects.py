@@ -150,6 +150,14 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
 }
 
 
+# Those that tell codes by something else, or not at all; the others are kinds of these.
+APART = {
+    *("as documented", "no config-history", "no fingerprints", "no freshness"),
+    *("runs name publications", "one id for all drafts", "a revert gives the old draft id again"),
+    *("the draft is frozen when the run starts", "last month", "another environment"),
+}
+
+
 @contextlib.contextmanager
 def spoken(dialect: Dialect, base_url: str) -> Iterator[str]:
     """Put a dialect in front of an API; gives the address of both."""
