@@ -330,8 +330,9 @@ class Tries(Guided, called="tries"):
 
         Args:
             name: Its name or a part of it that no other has: ``"19:05"``, ``"v5"``,
-                ``"edit of 29 Nov, 19:05"``. By default the best try after the last good
-                code: the most evals passed, the newest of equals.
+                ``"edit of 29 Nov, 19:05"``. By default the best try since the last good code: the
+                one at which most evals pass, of equals the newest. If fewer than two tries ran
+                since then, earlier ones and that code compete, too.
 
         Raises:
             ConfigError: There is no such try, its block has no prompt, or the API does not keep the

@@ -357,9 +357,9 @@ class Comparison(Guided, called="verdict"):
         """Decide whether a build may pass.
 
         Args:
-            fail_on: The transitions that fail it; by default all that broke, or have no result.
-                ``"fails_repeatedly"`` are unclear evals that passed before, and failed in their
-                newest three rows without an edit.
+            fail_on: The transitions that fail it, in place of the default: all that broke, or have
+                no result. ``"fails_repeatedly"`` are unclear evals that passed before, and failed
+                in their newest three rows without an edit.
             max_failures: How many evals may have them.
             accepted: Known failures, which do not count: ids or names of evals, or a file that
                 :meth:`accept` wrote (a ``Path``, or a text that ends in ``.toml``). By default the

@@ -7,12 +7,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-from support.inside import build_parser
+from support.inside import WORDS, build_parser
 
 import retab_analysis as ra
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("**/*.md"))
+SIGNED = "start", "doors"
 FRAMES = ["runs", "results", "evals", "workflows", "versions", "edits"]
 FRAMES += ["config_changes", "tries", "comparison"]
 # Made by docs/conf.py: copies of these notebooks, and a page of columns for each frame.
@@ -80,6 +81,18 @@ def test_every_public_name_stands_on_one_page_of_the_reference() -> None:
 )
 def test_a_page_of_the_reference_says_where_to_read_on(page: Path) -> None:
     assert page.name == "index.md" or "\n**See also**\n" in page.read_text("utf-8")
+
+
+def test_the_signs_are_those_of_the_program() -> None:
+    """The codes of headlines are those of the recorded situations with the usual rule."""
+    start, doors = ((ROOT / "docs" / f"{each}.md").read_text("utf-8") for each in SIGNED)
+    told = re.findall(r"^\| `(.)` \| [^|]+ \| (\d) \|", start, re.MULTILINE)
+    rows = re.findall(r"^\| [^|]+ \| `([^`]+)` \| \*\*([012])\*\* \| (\S) ", doors, re.MULTILINE)
+    usual = {(sign, code) for call, code, sign in rows if "--undecided" not in call}
+    assert usual == {*told}
+    for signs, named in re.findall(r"^\| (`.`.*?) \| [^|]+ \| (`\w+`.*?) \|", start, re.MULTILINE):
+        words = [WORDS[each].sign for each in re.findall(r"\w+", named)]
+        assert re.findall("`(.)`", signs) == [*dict.fromkeys(words)]
 
 
 # What a stranger types into the search, and the pages that answer it.
