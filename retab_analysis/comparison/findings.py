@@ -225,6 +225,12 @@ class VerdictFacts:
         said = before.say(self.today), now.say(self.today, after=before)
         return " from {} to {}".format(*(one_line(each, 44) for each in said))
 
+    @property
+    def broke_between(self) -> str:
+        """:attr:`between`, unless a break is older than an edit that has not run: then nothing."""
+        is_old = any(each.saved.stale == "block" for each in self.of(*BROKEN))
+        return "" if is_old else self.between
+
     @cached_property
     def apart(self) -> Counter[str]:
         """How many evals do not count: ``same_code``, or ``not compared`` in two versions."""
@@ -269,7 +275,7 @@ def find(facts: VerdictFacts) -> list[Finding]:
 
 def _find_broken(facts: VerdictFacts) -> Iterator[Finding]:
     broken, suspects = facts.of(*BROKEN), facts.of("suspect")
-    old = tuple(each for each in broken if each.was_seen and not facts.between)
+    old = tuple(each for each in broken if each.was_seen and not facts.broke_between)
     new = tuple(each for each in broken if each not in old)
     tried = {each.block for each in facts.tries}
     if tried and not facts.unrun and tried.issuperset(each.block_id for each in new):
@@ -338,7 +344,7 @@ def _find_unrun(facts: VerdictFacts) -> Iterator[Finding]:
     stale, unrun, is_broken = facts.of("stale"), tuple(facts.unrun), bool(facts.of(*BROKEN))
     blocks = {each.block_id for each in unrun}
     of = sum(each.block_id in blocks for each in facts.stories)
-    if is_broken and unrun and not facts.between:
+    if is_broken and unrun and not facts.broke_between:
         yield Finding(Kind.EDITED_AGAIN, unrun, (len(unrun), of))
     if not is_broken and any(each.saved.stale == "block" for each in stale):
         is_part = len(unrun) < of

@@ -54,11 +54,11 @@ class _Words:
 
     @property
     def is_new(self) -> bool:
-        return bool(self.facts.between) or not all(each.was_seen for each in self.evals)
+        return bool(self.facts.broke_between) or not all(each.was_seen for each in self.evals)
 
     @property
     def are_by_edit(self) -> bool:
-        return all(each.cause == "edit" for each in self.evals) and not self.facts.between
+        return all(each.cause == "edit" for each in self.evals) and not self.facts.broke_between
 
 
 def _name_blocks(words: _Words) -> str:
@@ -82,7 +82,7 @@ def _was_edited_again(facts: VerdictFacts) -> bool:
     blocks = {each.block_id for each in unrun}
     is_part = len(unrun) < sum(each.block_id in blocks for each in facts.stories)
     is_old = all(each.was_seen for each in broken) or any(s.saved.stale == "block" for s in broken)
-    return bool(unrun) and not facts.between and (is_old or not is_part)
+    return bool(unrun) and not facts.broke_between and (is_old or not is_part)
 
 
 def _say_edited_again(words: _Words) -> str:
@@ -103,7 +103,7 @@ def _say_causes_of(words: _Words) -> str:
     by_edit = all(each.cause == "edit" for each in facts.of(*BROKEN))
     if day and by_edit and not words.is_new and _was_edited_again(facts):
         return f" since the edit of {day}"
-    return facts.between or say_causes(words.evals, facts, is_new=words.is_new)
+    return facts.broke_between or say_causes(words.evals, facts, is_new=words.is_new)
 
 
 def _say_tried_evals(words: _Words) -> str:

@@ -319,7 +319,9 @@ class _Writer:
             verb = "failed once" if once else "may have broken"
             said.append(f"{count_noun(len(suspects), 'eval')} {verb}")
         if errors:
-            said.append(f"{errors if suspects else count_noun(errors, 'eval')} ended in an error")
+            again = " at every run" * all(s.errs_always for s in evals if s not in suspects)
+            number = errors if suspects else count_noun(errors, "eval")
+            said.append(f"{number} ended in an error{again}")
         reruns, until = self.facts.looks
         aside: list[str | Span] = []
         if reruns:

@@ -305,6 +305,19 @@ def test_so_many_requests_at_most(still_sandbox: WatchedSandbox, candidate: str,
     assert len(still_sandbox.requests) <= most
 
 
+def test_nothing_broke_by_an_edit_that_has_not_run() -> None:
+    store = make_store(plan_world(0), clock=Clock())
+    with StoreServer(store, key=KEY) as server, ra.Client(**server.credentials) as client:
+        store.edit(EDITED, {"prompt": f"{store.prompt(EDITED)} Take care."})
+        asked = ({}, {"baseline": "v5"}, {"baseline": "v4", "candidate": "draft"})
+        plain, *between = (ra.check(DEMO, client=client, progress=False, **each) for each in asked)
+    assert plain.headline.endswith("; extract_lines was edited again and has not run")
+    assert [each.headline.partition(";")[2] for each in between] == [
+        plain.headline.partition(";")[2]
+    ] * 2
+    assert not any(" from v" in each.headline for each in between)
+
+
 def test_after_a_mend_nothing_broke() -> None:
     clock = Clock()
     store = make_store(plan_world(0), clock=clock)
