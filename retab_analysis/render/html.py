@@ -36,6 +36,7 @@ from retab_analysis.render.matrix import (
     write_titles,
 )
 from retab_analysis.render.page import LETTERS, Inside, PageRow, ShownPage, TriesTable, TryColumn
+from retab_analysis.render.text import measure
 
 INSIDES = 100
 """Up to so many rows a page holds the inside of each; beyond, of those that do not pass."""
@@ -113,7 +114,8 @@ class PageWriter:
     def view(self) -> Iterator[Html]:
         yield from self.head()
         yield self.put("actions", "div", self.actions(), class_="rv-actions")
-        yield self.put("chips", "div", self._counts(), class_="rv-chips")
+        seen = self.put("seen", "span", self.page.seen or None, class_="rv-seen")
+        yield self.put("chips", "div", self._counts(), " ", seen, class_="rv-chips")
         yield tag("div", class_="rv-found")
         yield self.put("body", "div", *self._body(), class_="rv-body")
         yield self.put("runs", "span", write_titles(self.page.columns), hidden=True)
@@ -126,12 +128,9 @@ class PageWriter:
         context = tag("span", markup.join(*about, by=" · "), class_="rv-context")
         # Spaces keep words apart even without a style sheet, as on GitHub.
         yield self.put("top", "div", context, " ", self._badge(), class_="rtd-top")
-        headline, role = (
-            write_heading(document.heading),
-            {"role": "heading", "aria_level": self.level},
-        )
-        yield self.put("line", "div", headline, class_="rv-head", **role)
-        yield self.put("now", "div", write_now(page.line, page.status, page.seen))
+        role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
+        yield self.put("line", "div", write_heading(document.heading), **role)
+        yield self.put("now", "div", write_now(page.line, page.status))
         yield self.put("bar", "div", _write_bar(document.counts))
         yield self.put("far", "div", _write_far(page.far))
 
@@ -139,10 +138,10 @@ class PageWriter:
         """The head as one of several: a line of fixed height, open or not."""
         page, document = self.page, self.page.document
         context = markup.join(*(tag("span", _name(each.text)) for each in page.context), by=" · ")
-        role = {"role": "heading", "aria_level": self.level}
+        role = {"role": "heading", "aria_level": self.level, "class_": "rv-head"}
         about = (
             self.put("top", "div", context, class_="rv-context rtd-quiet"),
-            self.put("line", "div", heading, class_="rv-head", **role),
+            self.put("line", "div", heading, **role),
         )
         known = (
             self.put("bar", "div", _write_bar(document.counts)),
@@ -397,15 +396,17 @@ def _write_bar(counts: Sequence[Count]) -> Html:
 
 
 def write_heading(heading: Heading) -> Html:
+    """A headline; the more letters it has, the smaller they are, so that all of it is seen."""
     rest = tag("span", heading.rest, class_="rtd-quiet")
-    return markup.join(f"{heading.sign} ", tag("b", heading.strong), rest)
+    said = f"{heading.sign} ", tag("b", heading.strong), rest
+    return tag("span", *said, class_="rv-fit", style=f"--letters:{measure(str(heading))}")
 
 
 def write_now(line: Line, status: str = "", seen: str = "") -> Html:
     """How far the runs are, and when that was seen."""
     pulse = tag("i", class_=f"rv-pulse rv-{status}") if status else None
     said = tag("span", pulse, write_html_line(line), class_="rv-said")
-    at = tag("span", seen, class_="rv-push") if seen else None
+    at = tag("span", seen, class_="rv-seen") if seen else None
     return tag("div", said, " ", at, class_="rv-now")
 
 

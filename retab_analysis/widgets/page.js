@@ -370,7 +370,7 @@ class View {
     this.open.clear();
     this.say(GONE);
     for (const line of all(".rv-said", this.root)) {
-      const at = /\d\d:\d\d/.exec(this.root.querySelector(".rv-push")?.textContent ?? "");
+      const at = /\d\d:\d\d/.exec(this.root.querySelector(".rv-seen")?.textContent ?? "");
       line.textContent = `the kernel has ended: run the cell again${at ? `; this is the state of ${at}` : ""}`;
     }
     for (const each of all("[data-event]", this.root)) each.disabled = true;

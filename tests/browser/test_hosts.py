@@ -53,7 +53,7 @@ def waiting(ra, view):
 def is_alive_and_answers(page: Page) -> None:
     """The view goes on, a click is answered, and the run can be cancelled."""
     now = page.locator(f"{LIVE} .rv-now")
-    expect(now.locator(".rv-push")).to_contain_text("as of", timeout=60_000)
+    expect(page.locator(f"{LIVE} .rv-seen")).to_contain_text("as of", timeout=60_000)
     expect(now).to_contain_text(re.compile("queued|running"), timeout=60_000)
     page.locator(f"{LIVE} .rv-chip", has_text="not yet").click()
     expect(page.get_by_text("20 of 20 evals")).to_be_visible()

@@ -179,7 +179,7 @@ def test_a_person_chooses_settles_and_exports(
     expect(page.locator(f"{LIVE} .rv-actions")).not_to_contain_text("Running again", timeout=60_000)
     press(page, "Refresh")
     expect(page.get_by_role("button", name="Refresh", exact=True)).to_be_enabled(timeout=60_000)
-    expect(page.locator(f"{LIVE} .rv-push").first).to_contain_text(re.compile(r"as of \d+ \w+ \d"))
+    expect(page.locator(f"{LIVE} .rv-seen").first).to_contain_text(re.compile(r"as of \d+ \w+ \d"))
     page.get_by_label("Checked").select_option("v5")
     page.get_by_label("Against").select_option("v4")
     expect(line(page)).to_contain_text("from v4 to v5")

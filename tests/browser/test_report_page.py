@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.axe import find_barriers_in_all_looks
 from support.frames import result, results
+from support.inside import Count, Document, Heading, ShownPage, to_html
 from support.lettered_api import FLOW, LetteredApi, alike
 
 import retab_analysis as ra
@@ -120,6 +121,41 @@ def test_an_address_opens_the_eval_and_what_is_around_it(page: Page, invoices: P
     page.goto(f"{invoices.as_uri()}#{named}")
     expect(passing.locator(".rv-open")).to_be_visible()
     expect(passing).to_be_in_viewport()
+
+
+HEADS = (
+    "✓ Nothing broke: 91 of 91 pass",
+    "✗ 3 evals are still broken: since the edit of 4 Apr; extract was edited again and has not run",
+    "✗ 12 evals broke: 9 since the edit of extract_lines, 2 without an edit; 3 others are now fixed",
+    "✗ 2 evals are still broken since 21 Apr: split_statements was edited again; 8 of 9 have not run",
+)
+WORDS = "broke", "error", "unclear", "failing as before", "not run since the edit", "new"
+
+
+def test_the_head_has_one_height_and_its_headline_is_whole(page: Page) -> None:
+    counts = tuple(Count(each, 18, each, "bad") for each in WORDS * 2)
+    pages = []
+    for at, said in enumerate(HEADS):
+        strong, colon, rest = said.partition(":")
+        heading = Heading(strong[0], "bad", strong[2:], colon + rest)
+        document = Document(heading, (), "", "gate fails", "bad", (), counts[: 5 * at], ())
+        pages.append(ShownPage(document, seen="as of 30 Nov 17:55 UTC"))
+    page.set_content(f"<style>body {{ font-family: sans-serif }}</style>{to_html(*pages)}")
+    for width in (320, 400, 480, 640, 660, 760, 900, 1100, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        heads = page.locator(".rv-head").evaluate_all(
+            "(all) => all.map((each) => each.scrollHeight <= each.clientHeight)"
+        )
+        assert all(heads), f"a headline is cut at {width}"
+        heights = page.locator(".rv-view").evaluate_all("(all) => all.map((e) => e.clientHeight)")
+        assert len({*heights}) == 1, f"the counts move what is below them at {width}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    last = page.locator(".rv-chips").last
+    page.set_viewport_size({"width": 480, "height": 900})
+    page.locator(".rv-chip").last.focus()
+    expect(page.locator(".rv-chip").last).to_be_in_viewport(ratio=1)
+    last.evaluate("(each) => (each.scrollLeft = 9999)")
+    expect(last.get_by_text("as of 30 Nov 17:55 UTC")).to_be_in_viewport(ratio=0.9)
 
 
 def test_axe_finds_nothing_in_tries_and_in_a_first_run(

@@ -96,7 +96,7 @@ def test_vscodes_widget_manager_shows_a_live_view(page: Page, lab: Any, screensh
     run_all(page)
     show_in_vscode(page)
     view = frame.locator(LIVE)
-    about = view.locator(".rv-now > .rv-push")
+    about = view.locator(".rv-seen")
     expect(about).to_contain_text("as of", timeout=60_000)
     expect(frame.locator("[data-stands-for]")).to_be_hidden()
     expect(view.locator(".rv-now")).to_contain_text(re.compile("queued|running"))
