@@ -14,7 +14,13 @@ from retab_analysis.checks.moments import find_moment, say_unknown
 from retab_analysis.checks.plan import ReadingPlan
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.config_changes import FORGOTTEN, NOT_THERE, Edits, compare_blocks
+from retab_analysis.comparison.config_changes import (
+    FORGOTTEN,
+    NOT_THERE,
+    BlockConfigs,
+    Edits,
+    compare_blocks,
+)
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.evidence.versions import Moment
 from retab_analysis.fetch.edits import as_blocks, find_era
@@ -200,22 +206,14 @@ class _Search:
             edited_at=self.edited_at,
             unknown=tuple(each for each in unknown if each not in found["block_id"]),
             why=FORGOTTEN if eras is None else NOT_THERE,
-            tries={} if eras is None else self._look_at_tries(eras),
+            configs={} if eras is None else self._find_configs(eras),
             labels=self.source.labels | {k: label for each in known for k, label in each.rows()},
         )
 
-    def _look_at_tries(self, eras: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        """What the newest edit of each block changed that ran since the block broke."""
-        found = {}
-        for each in inside(self.comparison).last_tries:
-            its = as_blocks(eras.filter(block_id=each.block))
-            marks = (each.before.mark, each.its.mark)
-            before, after = (its.filter(config_fingerprint=mark) for mark in marks)
-            if before.height == after.height == 1:
-                found[each.block] = compare_blocks(
-                    before.select(_OF_BLOCK), after.select(_OF_BLOCK)
-                )
-        return found
+    def _find_configs(self, eras: pl.DataFrame) -> dict[str, BlockConfigs]:
+        """The configurations of the blocks that were edited again since they broke."""
+        tried = (each.block for each in inside(self.comparison).last_tries)
+        return {each: BlockConfigs(as_blocks(eras.filter(block_id=each))) for each in tried}
 
     @property
     def missing(self) -> pl.DataFrame:

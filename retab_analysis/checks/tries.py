@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import polars as pl
@@ -18,7 +18,7 @@ from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.comparison import Compared, inside
-from retab_analysis.comparison.config_changes import compare_blocks, mark_changes
+from retab_analysis.comparison.config_changes import BlockConfigs
 from retab_analysis.comparison.detail import list_differences, summarize_value
 from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.plain_values import list_rows
@@ -62,7 +62,7 @@ from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.page import Inside, PageRow, RunLine, ShownPage
 from retab_analysis.render.text import WIDEST, mark_line, to_text
-from retab_analysis.schema import BLOCKS, ERAS, TRIES
+from retab_analysis.schema import ERAS, TRIES
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import BROKEN, DRAFT, say_day
 
@@ -95,15 +95,15 @@ class _Shown:
 
     block: str
     label: str
+    known: Sequence[Try]
     tries: Sequence[Try]
-    changes: Sequence[tuple[Change, ...]]  # of each, from the try before
+    configs: BlockConfigs
     evals: Sequence[tuple[str, str | None]]
     broken: Sequence[Story]
     newest_day: date | None
     year: int | None
     workflow: str
     stories: Mapping[str, Story]  # of the block's evals that ran
-    prompts: Sequence[str]  # of each try, empty where it is not known
     unread: int = 0  # runs of the block since the last good code
 
     def head(self, today: date | None = None) -> Heading:
@@ -134,17 +134,24 @@ class _Shown:
             return ""
         return f"; they are broken since the edit of {days.pop()}"
 
+    def tell(self, values: bool) -> TriesInWords:
+        broken = frozenset(each.id for each in self.broken)
+        about = self.known, self.tries, self.configs, broken, self.year
+        return TriesInWords(*about, values)
+
+    @cached_property
+    def changes(self) -> list[tuple[Change, ...]]:
+        return self.tell(True).changes
+
     # The page
 
     def page(self, *, values: bool) -> ShownPage:
-        start = write_line(Span(one_line(self.prompts[0], 120), "quiet"))
-        broken = frozenset(each.id for each in self.broken)
-        told = TriesInWords(self.tries, self.changes, broken, self.year, values, start)
+        told = self.tell(values)
         table, steady = told.make(self.stories), [k for k in self.stories if self.is_steady(k)]
         rows = {row.key: self._make_page_row(row, row.key in steady) for row in table.rows}
         shown = replace(table, rows=tuple(e for e in table.rows if rows[e.key].kind != "steady"))
         passing = replace(table, rows=tuple(e for e in table.rows if rows[e.key].kind == "steady"))
-        ordered = sorted(shown.rows, key=lambda each: each.key not in broken)
+        ordered = sorted(shown.rows, key=lambda each: each.key not in told.broken)
         title = told.say_title(self.label)
         aside = write_line("a value is shown where it changes") if values else ()
         parts: list[Part] = [
@@ -152,34 +159,49 @@ class _Shown:
         ]
         if passing.rows:
             parts.append(Folded("steady", "Pass at every try", len(passing.rows), (passing,)))
+        parts += self._list_configs(told)
         parts.append(Folded("counted", "How a try is counted", None, (Note(write_line(_COUNTED)),)))
         document = self.document(values=values)
         notes = tuple(self._list_notes(values))
         counts = tuple(_count([each.kind for each in rows.values()]))
-        line, copies = self._say_best(told, values)
         return ShownPage(
             replace(document, notes=notes, counts=counts, parts=tuple(parts)),
             document.context,
-            line,
+            self._say_best(told),
             name=self.label,
             rows=rows,
             inside=partial(self._tell_inside, values),
-            copies=copies,
+            copies=told.copies(),
         )
 
-    def _say_best(
-        self, told: TriesInWords, values: bool
-    ) -> tuple[Line, tuple[tuple[str, str], ...]]:
-        """The run of the newest try and the best one; and that one's prompt, to be copied."""
+    def _list_configs(self, told: TriesInWords) -> Iterator[Folded]:
+        """The model of each try, and what it changed beside the prompt."""
+        if not any(self.configs.find(each) is not None for each in self.tries):
+            return
+        rows = []
+        for its, changes in zip(self.tries, told.changes, strict=True):
+            lines = (
+                (Span(each.label, "code"), Span(" "), *(each.line if told.values else ()))
+                for each in changes
+                if each.label != "prompt"
+            )
+            model = write_line(self.configs.read(its, "model"))
+            cells = (Cell("", (write_line(told.name(its)),)), Cell("", (model,)))
+            known = SIGNS["passed" if its.is_good else "failed"] if its.has_run else NOT_RUN
+            rows.append(Row("", *known, "", (*cells, Cell("", tuple(lines)))))
+        titles = ("try", "model", "differs from the code before, beside the prompt")
+        table = DocumentTable(tuple(map(ColumnTitle, titles)), tuple(rows))
+        yield Folded("configs", "Schema and model of each try", None, (table,))
+
+    def _say_best(self, told: TriesInWords) -> Line:
+        """The run of the newest try, and the best one."""
         at, best = self.tries[-1].last_run_at, told.best()
         ran = f"run of {say_moment(at, self.year)}" if at else ""
         if best is None:
-            return write_line(ran), ()
+            return write_line(ran)
         named, passing = told.name(best), f"{len(best.passed)} of {len(best.states)} pass"
         said = Span(f"best try: {named}, {passing}", "strong")
-        prompt = self.prompts[[*self.tries].index(best)]
-        copies = ((f"Copy the prompt of {named}", prompt),) if prompt and values else ()
-        return write_line(ran, " · " * bool(ran), said), copies
+        return write_line(ran, " · " * bool(ran), said)
 
     def _make_page_row(self, row: Row, is_steady: bool) -> PageRow:
         states = [its.states[row.key] for its in self.tries if row.key in its.states]
@@ -466,70 +488,40 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
     if not known:
         start = f"ra.start_runs({source.workflow_id!r}, blocks={block!r})"
         raise ConfigError(f"no eval of block {block} has run yet: {start}")
-    configs, shown = _Configs(block, source), choose_tries(known, last)
-    before = dict(zip(map(id, known[1:]), known, strict=False))
-    changes = [configs.compare(before.get(id(each)), each) for each in shown]
+    configs, shown = _read_configs(block, source), choose_tries(known, last)
     good = [each.last_run_at or each.began_at for each in shown if each.is_good]
     first = good[-1] if good else shown[0].began_at
     page = _Shown(
         block,
         source.labels.get(block) or block,
+        known,
         shown,
-        changes,
+        configs,
         source.saved.filter(block_id=block).select(_ROW).rows(),
         [e for e in compared.counting if e.block_id == block and e.transition in BROKEN],
         compared.facts().newest_day,
         year,
         source.name or source.workflow_id,
         {each.id: each for each in compared.stories if each.block_id == block},
-        [configs.read_prompt(each) for each in shown],
         runs.filter(is_its, pl.col("created_at") > first).height,
     )
     rows = [
         {**_tell(*each), "config": configs.write(each[0]), "versions": configs.number(each[0])}
-        for each in zip(shown, changes, strict=True)
+        for each in zip(shown, page.changes, strict=True)
     ]
     about = {"block_id": block, "block_label": page.label, "workflow_id": source.workflow_id}
     frame = pl.DataFrame([row | about for row in reversed(rows)], schema=TRIES.schema)
     return Tries(frame, _list_evals(page), page)
 
 
-class _Configs:
+def _read_configs(block: str, source: Source) -> BlockConfigs:
     """The configurations of a block: of its eras, if the API gives them, and of the draft."""
-
-    def __init__(self, block: str, source: Source) -> None:
-        eras, draft = read_eras(source, [block]), source.read_blocks([DRAFT]).get(DRAFT)
-        self.eras = as_blocks((ERAS.empty() if eras is None else eras).filter(block_id=block))
-        its = None if draft is None else draft.filter(block_id=block)
-        self.draft = None if its is None or its.is_empty() else its
-
-    def find(self, its: Try | None) -> pl.DataFrame | None:
-        """The configuration of a try, one row with BLOCKS' columns."""
-        if its is None:
-            return None
-        found = self.eras.filter(config_fingerprint=its.mark or "")
-        shown = found.head(1) if found.height else self.draft if its.is_present else None
-        return None if shown is None else shown.select(BLOCKS.schema.names())
-
-    def compare(self, before: Try | None, after: Try) -> tuple[Change, ...]:
-        was, now = self.find(before), self.find(after)
-        if was is None or now is None:
-            return ()
-        return mark_changes(compare_blocks(was, now.with_columns(was["parent_id"])))
-
-    def write(self, its: Try) -> str | None:
-        found = self.find(its)
-        return None if found is None else found["config"].item()
-
-    def read_prompt(self, its: Try) -> str:
-        """Its prompt; empty if it has none, or is not known."""
-        prompt = json.loads(self.write(its) or "{}").get("prompt")
-        return prompt if isinstance(prompt, str) else ""
-
-    def number(self, its: Try) -> list[int]:
-        """The numbers of the versions that have it."""
-        found = self.eras.filter(config_fingerprint=its.mark or "")["versions"]
-        return sorted(found.explode().drop_nulls().unique())
+    eras, draft = read_eras(source, [block]), source.read_blocks([DRAFT]).get(DRAFT)
+    its = None if draft is None else draft.filter(block_id=block)
+    return BlockConfigs(
+        as_blocks((ERAS.empty() if eras is None else eras).filter(block_id=block)),
+        None if its is None or its.is_empty() else its,
+    )
 
 
 def _count(kinds: Sequence[str]) -> Iterator[Count]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,10 +23,11 @@ from retab_analysis.comparison.json_diff import (
 from retab_analysis.comparison.names import LABEL
 from retab_analysis.errors import list_some
 from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.tries import Try
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Change, write_line
 from retab_analysis.render.marks import mark_texts, shorten_field
-from retab_analysis.schema import CONFIG_CHANGES
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
 from retab_analysis.vocabulary import BROKEN, DRAFT
 
 _SPAN = pl.Schema(
@@ -40,6 +42,43 @@ NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at
 
 
 @dataclass(frozen=True, eq=False)
+class BlockConfigs:
+    """The configurations of a block: of its eras, with BLOCKS' columns, and of the draft."""
+
+    eras: pl.DataFrame
+    draft: pl.DataFrame | None = None
+
+    def find(self, its: Try | None) -> pl.DataFrame | None:
+        """The configuration of a try, one row with BLOCKS' columns."""
+        if its is None:
+            return None
+        found = self.eras.filter(config_fingerprint=its.mark or "").head(1)
+        shown = found if found.height else self.draft if its.is_present else None
+        return None if shown is None else shown.select(BLOCKS.schema.names())
+
+    def compare(self, before: Try | None, after: Try) -> pl.DataFrame | None:
+        """What a try changed; None if one of the two is not known."""
+        was, now = self.find(before), self.find(after)
+        if was is None or now is None:
+            return None
+        return compare_blocks(was, now.with_columns(was["parent_id"]))
+
+    def write(self, its: Try) -> str | None:
+        found = self.find(its)
+        return None if found is None else found["config"].item()
+
+    def number(self, its: Try) -> list[int]:
+        """The numbers of the versions that have it."""
+        found = self.eras.filter(config_fingerprint=its.mark or "")["versions"]
+        return sorted(found.explode().drop_nulls().unique())
+
+    def read(self, its: Try, name: str) -> str:
+        """A text of a configuration, its prompt for example; empty if it is not known."""
+        known = json.loads(self.write(its) or "{}").get(name)
+        return known if isinstance(known, str) else ""
+
+
+@dataclass(frozen=True, eq=False)
 class Edits:
     """The edits that broke something.
 
@@ -47,8 +86,8 @@ class Edits:
     exactly the edit that broke something, made at that moment if known. For other blocks it has the
     differences from the version ``baseline`` to ``candidate``, which may be ``"draft"``. The edits
     of the ``unknown`` blocks are not known, and ``why`` is the reason. ``labels`` has the labels of
-    all blocks that were read, by id. ``tries`` has the changes of the newest edit that ran, by its
-    block.
+    all blocks that were read, by id. ``configs`` are those of blocks that were edited again since
+    they broke.
     """
 
     changes: pl.DataFrame
@@ -59,7 +98,7 @@ class Edits:
     why: str = FORGOTTEN
     has_failed: bool = False  # whether the API could not be asked
     labels: Mapping[str, str | None] = field(default_factory=dict)
-    tries: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    configs: Mapping[str, BlockConfigs] = field(default_factory=dict)
 
     @functools.cached_property
     def names(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from retab_analysis.comparison.config_changes import BlockConfigs, mark_changes
 from retab_analysis.comparison.detail import name_eval, say_asserts, summarize_value
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.evidence.story import Story
@@ -40,14 +41,35 @@ _NEAR = 24  # characters beside a changed word
 
 @dataclass(frozen=True, eq=False)
 class TriesInWords:
-    """Tries, the oldest first, with what each changed. ``start`` is what the first one was."""
+    """Some of the tries that are known, the oldest first, and what each changed."""
 
+    known: Sequence[Try]
     tries: Sequence[Try]
-    changes: Sequence[Sequence[Change]]
+    configs: BlockConfigs | None
     broken: frozenset[str]
     year: int | None
     values: bool
-    start: Line = ()
+
+    @cached_property
+    def changes(self) -> list[tuple[Change, ...]]:
+        """What each try changed, from the one before it."""
+        earlier = [None, *self.known]
+        before = {id(each): earlier[at] for at, each in enumerate(self.known)}
+        return [self._compare(before[id(each)], each) for each in self.tries]
+
+    def _compare(self, before: Try | None, its: Try) -> tuple[Change, ...]:
+        found = None if self.configs is None else self.configs.compare(before, its)
+        return () if found is None else mark_changes(found)
+
+    def prompt(self, its: Try) -> str:
+        """Its prompt; empty if it has none, or is not known."""
+        return "" if self.configs is None else self.configs.read(its, "prompt")
+
+    def copies(self) -> tuple[tuple[str, str], ...]:
+        """The prompt of the best try, by what the button says."""
+        best = self.best() if self.values else None
+        prompt = self.prompt(best) if best else ""
+        return ((f"Copy the prompt of {self.name(best)}", prompt),) if best and prompt else ()
 
     def best(self) -> Try | None:
         """The best try; None if all of them passed as many."""
@@ -72,8 +94,12 @@ class TriesInWords:
         return TriesTable(tuple(map(ColumnTitle, titles)), rows, moments)
 
     def name(self, its: Try) -> str:
+        """Its version, or the moment of its edit: with seconds if another has the same."""
         number, at = its.name.number, its.edited_at
         named = its.name.text if number is not None or at is None else say_moment(at, self.year)
+        alike = [each for each in self.tries if say_moment(each.edited_at, self.year) == named]
+        if at is not None and len(alike) > 1:
+            named = f"{named}:{at:%S}"
         return one_line(named, 40) + " (put back)" * its.is_put_back
 
     def _tell(self, at: int) -> TryColumn:
@@ -94,8 +120,11 @@ class TriesInWords:
 
     def _list_words(self, at: int) -> list[Line]:
         known = self.changes[at]
+        if at == 0 and self.values:
+            start = one_line(self.prompt(self.tries[0]), 120)
+            return [write_line(Span(start, "quiet"))] if start else []
         if at == 0 or not known:
-            return [self.start] if at == 0 and self.start and self.values else []
+            return []
         if not self.values:
             return [write_line(Span(each.label, "code")) for each in known[:_CHANGES]]
         lines = [_cut(each.line) for each in known[:_CHANGES]]

@@ -219,7 +219,8 @@ class _Writer:
 
     def _find_words(self, last: LastTry) -> pl.DataFrame | None:
         known = self.facts.sides.around.edits
-        return None if known is None else known.tries.get(last.block)
+        configs = None if known is None else known.configs.get(last.block)
+        return None if configs is None else configs.compare(last.before, last.its)
 
     def _show_try(self, last: LastTry, tried: pl.DataFrame | None) -> Iterator[Part]:
         """What the newest edit since that ran mended and broke, and its words."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.config_changes import Edits, mark_changes
+from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
     WORDS,
     find_differences,
@@ -25,12 +25,11 @@ from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.comparison.tries_table import TriesInWords, choose_tries
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import LastTry, Try, list_tries
+from retab_analysis.evidence.tries import list_tries
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import (
     Card,
     Cell,
-    Change,
     ChangeList,
     Document,
     DocumentTable,
@@ -135,41 +134,42 @@ class VerdictPage:
             passing=WORDS["first pass"].key if is_first else PASSES,
             folds=_FOLDS,
             inside=insides.make,
+            copies=tuple(self._list_copies()),
         )
+
+    @cached_property
+    def _tries(self) -> dict[str, TriesInWords]:
+        """The tries of blocks that were edited again since they broke evals."""
+        told, edits = self.facts.sides.around.told, self.facts.sides.around.edits
+        found, year = dict[str, TriesInWords](), self.facts.year
+        if told is None or edits is None:
+            return {}
+        for each in self.facts.tries:
+            known, configs = list_tries(told, each.block, year), edits.configs.get(each.block)
+            its = (s.id for s in self.facts.of(*BROKEN) if s.block_id == each.block)
+            found[each.block] = TriesInWords(
+                known, choose_tries(known, _TRIES), configs, frozenset(its), year, self.values
+            )
+        return found
 
     def _try(self, part: Part) -> Part:
         """A card; that of a block that was edited again has a column for each of its tries."""
         tables = [each for each in getattr(part, "parts", ()) if isinstance(each, DocumentTable)]
-        told, edits = self.facts.sides.around.told, self.facts.sides.around.edits
-        if not isinstance(part, Card) or len(tables) != 1 or told is None or edits is None:
+        if not isinstance(part, Card) or len(tables) != 1:
             return part
         stories = {each.key: self.stories[each.key] for each in tables[0].rows}
         blocks = {each.block_id for each in stories.values()}
         last = next((each for each in self.facts.tries if {each.block} == blocks), None)
-        if last is None:
+        if last is None or (words := self._tries.get(last.block)) is None:
             return part
-        known = choose_tries(list_tries(told, last.block, self.facts.year), _TRIES)
-        broken = frozenset(each.id for each in stories.values() if each.transition in BROKEN)
-        changes = [self._find_words(edits, last, its, broken) for its in known]
-        words = TriesInWords(known, changes, broken, self.facts.year, self.values)
         # The columns do not say that the edit is not known, or that a newer one has not run.
-        parts = part.parts[:1] if last.is_newest else part.parts
-        notes = (each for each in parts if isinstance(each, Note))
-        return replace(part, parts=(*notes, words.make(stories)))
+        parts = part.parts[:1] if last.is_newest else part.parts[:-1]
+        kept = [each for each in parts if isinstance(each, Note) or not any(words.changes)]
+        return replace(part, parts=(*kept, words.make(stories)))
 
-    def _find_words(
-        self, edits: Edits, last: LastTry, its: Try, broken: frozenset[str]
-    ) -> tuple[Change, ...]:
-        """What a try changed: known of the edit that broke the evals, and of the newest one."""
-        tried, block = edits.tries.get(last.block), edits.changes["block_id"] == last.block
-        if its.began_at == last.its.began_at and tried is not None:
-            return mark_changes(tried, values=self.values)
-        if not broken & its.broke:
-            return ()
-        first = edits.changes.filter(block)
-        if tried is not None:
-            first = first.join(tried, on=first.columns, how="anti", nulls_equal=True)
-        return mark_changes(first, values=self.values)
+    def _list_copies(self) -> Iterator[tuple[str, str]]:
+        for words in self._tries.values():
+            yield from words.copies()
 
     def _compare(self) -> Iterator[Card]:
         """The edits between two versions, block by block."""

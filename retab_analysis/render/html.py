@@ -284,25 +284,27 @@ class PageWriter:
 
     def _row(self, each: PageRow, tried: Row | None, *, is_fold: bool) -> Html:
         key, about = each.row.key, {"data_kind": each.kind, "data_block": each.group_name or None}
-        if tried is None:
-            line = self.put(f"row:{key}", "summary", self._write_row(each, is_fold))
-        else:
-            line = self.put(f"row:{key}", "summary", markup.join(*write_try_cells(tried), by=" "))
+        now, mark = None, None
+        if self.page.columns and self.page.columns[-1].is_now:
+            # Apart, because they change while all else stays.
+            mark = self.put(f"mark:{key}", "span", _write_mark(each.mark), class_="rv-marks")
+            now = self.put(f"at:{key}", "b", write_now_cell(each)) if tried is None else None
+        cells = (
+            self._write_row(each, is_fold, now, mark)
+            if tried is None
+            else markup.join(*write_try_cells(tried, mark), by=" ")
+        )
+        line = self.put(f"row:{key}", "summary", cells)
         inner = self.put(f"in:{key}", "div", self.open_row(each), class_="rv-open")
         how = {"id": key if self.has_ids else None, "data_key": key, "class_": "rv-row"}
         how |= about | self.opens(each)
         return tag("details", line, inner, **how, data_text=each.text or None)
 
-    def _write_row(self, each: PageRow, is_fold: bool) -> Html:
-        key, now, mark = each.row.key, None, None
+    def _write_row(self, each: PageRow, is_fold: bool, now: Html | None, mark: Html | None) -> Html:
         cells = {cell.key: cell for cell in each.row.cells}
         if is_fold and each.why:
             (first, *_) = cells["name"].lines
             cells["name"] = Cell("name", (first, (Span(each.why, "quiet"),)))
-        if self.page.columns and self.page.columns[-1].is_now:
-            # Apart, because they change while all else stays.
-            now = self.put(f"at:{key}", "b", write_now_cell(each))
-            mark = self.put(f"mark:{key}", "span", _write_mark(each.mark))
         named = tuple(cells.get(name, Cell(name)) for name, _ in self.page.titles)
         return self.write_row(each, named, now, mark)
 
@@ -455,17 +457,18 @@ def write_try_heads(table: TriesTable) -> tuple[Html, dict[str, str | None]]:
     return head, {"class_": "rv-table rv-tries", "style": f"--m:{len(table.moments)}"}
 
 
-def write_try_cells(row: Row) -> Iterator[Html]:
-    """The sign, the eval, and its state at each try; a value only where it changes."""
+def write_try_cells(row: Row, now: Html | None) -> Iterator[Html]:
+    """The sign, the eval, and its state at each try, the last with its mark of now."""
     yield tag("span", write_sign(row), class_="c")
     name, *tried = row.cells
     yield tag("span", write_cell(name, ""), class_="c rv-name")
-    for cell in tried:
+    for at, cell in enumerate(tried, 1):
         state, *looks = cell.key.split()
         words = LETTERS.get(state) or "not run"
         value = markup.join(*map(write_html_line, cell.lines))
         mark = tag("i", class_=state, role="img", aria_label=words, title=words)
-        yield tag("span", mark, " ", value, class_=" ".join(("c rv-try", *looks)))
+        below = now if at == len(tried) else None
+        yield tag("span", mark, " ", value, below, class_=" ".join(("c rv-try", *looks)))
 
 
 def _look_of(each: TryColumn) -> str:

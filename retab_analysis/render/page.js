@@ -98,7 +98,8 @@ function exportRows(view) {
     (row.querySelector(`summary > ${name}`)?.textContent ?? "").replace(/\s+/g, " ").trim().replace(/^(was|got|before|now) /, "");
   const lines = all(".rv-row:not([hidden])", view).map((row) => [
     row.dataset.key, row.dataset.kind, row.dataset.block ?? "", row.querySelector(".rv-name")?.firstChild?.textContent ?? "",
-    ...[".rv-asserts", ".rv-was", ".rv-got"].map((name) => cell(row, name)),
+    // Of tries: the first and the newest.
+    ...(row.querySelector(".rv-try") ? [".rv-name small", ".rv-try", ".rv-last"] : [".rv-asserts", ".rv-was", ".rv-got"]).map((name) => cell(row, name)),
   ]);
   const table = [["eval_id", "word", "block", "eval", "asserts", "was", "got"], ...lines];
   const made = document.createElement("a");

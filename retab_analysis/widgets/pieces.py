@@ -212,6 +212,7 @@ class _LiveWriter(PageWriter):
             *(_select(*each) for each in sides if not is_first),
             search,
             button("Export CSV", None, data_key="export", class_="rv-button rv-export"),
+            *(button(said, None, data_copy=it) for said, it in self.page.copies),
             None
             if look.is_watched
             else button("Refresh", "refresh", class_="rv-button rv-refresh", disabled=off),

@@ -126,8 +126,8 @@ def test_an_address_opens_the_eval_and_what_is_around_it(page: Page, invoices: P
 HEADS = (
     "✓ Nothing broke: 91 of 91 pass",
     "✗ 3 evals are still broken: since the edit of 4 Apr; extract was edited again and has not run",
-    "✗ 12 evals broke: 9 since the edit of extract_lines, 2 without an edit; 3 others are now fixed",
-    "✗ 2 evals are still broken since 21 Apr: split_statements was edited again; 8 of 9 have not run",
+    "✗ 12 evals broke: 9 since the edit of extract_lines, 2 without an edit; 3 are fixed",
+    "✗ 2 evals are still broken since 21 Apr: split_statements was edited again: 8 have not run",
 )
 WORDS = "broke", "error", "unclear", "failing as before", "not run since the edit", "new"
 

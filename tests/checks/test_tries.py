@@ -181,8 +181,26 @@ def test_the_card_of_a_block_that_was_edited_again_has_a_column_for_each_try() -
     assert "mended 5 of 9" in card
     assert "broke 5 again" in card
     assert ", best" in card
-    assert "Copy the prompt of 14 Apr 09:00" in best
-    assert 'data-copy="Prompt E"' in best
+    assert [f"<ins>{code}</ins>" in card for code in "BCDEF"] == [True] * 5, "each has its words"
+    for said in (page, best):
+        assert "Copy the prompt of 14 Apr 09:00" in said
+        assert 'data-copy="Prompt E"' in said
+    assert "Schema and model of each try" in best
+
+
+def test_edits_of_one_minute_are_told_apart() -> None:
+    with ExitStack() as stack:
+        loop = Loop(SPOKEN[0], stack)
+        for seconds in (60 - loop.clock() // 1_000_000 % 60, 20):
+            loop.clock.forward(seconds)
+            loop.store.edit(LINES, {"prompt": f"{loop.prompt} {seconds}", "model": "retab-small"})
+        loop.edit("Read on.")
+        page = loop.tries()._repr_html_()
+    heads = re.findall(r'rv-moment[^"]*"><b>([^<]*)</b>', page)
+    assert len({*heads}) == 5
+    assert [each for each in heads if re.search(r"\d\d:\d\d:20$", each)]
+    models = page.partition("Schema and model of each try")[2]
+    assert "retab-small" in models
 
 
 def test_a_try_that_breaks_others() -> None:

@@ -289,6 +289,22 @@ def test_what_fails_in_a_run_that_goes_on_comes_at_once_and_is_not_called_broken
         assert "Fails in this run" not in text(pieces(facts_of(view))["0:body"])
 
 
+def test_in_a_card_of_tries_the_mark_stands_under_the_newest_one() -> None:
+    evals = alike(3, "P" * 10 + "FFF", "bad") | alike(9, "P" * 13)
+    with LetteredApi(evals, codes="A" * 10 + "BCD") as api:
+        api.run("PFU" + "U" * 9, id="r9")
+        view = ra.watch("r9", client=api.client, interval=0.05)
+        while view.comparison is None:
+            view._stream.has_looked.wait(1)
+        made = pieces(facts_of(view))
+        rows = [compose(made, f"0:row:bad {at}").rpartition("rv-last")[2] for at in range(3)]
+        assert "it passes: " in rows[0]
+        assert "the same again" in rows[1]
+        assert " it " not in text(rows[2])
+        assert "Copy the prompt of" not in compose(made), "each try passed as many"
+        view.stop()
+
+
 # Several workflows, two versions, nothing
 
 
