@@ -506,7 +506,7 @@ def _make(compared: Compared, block: str, last: int, source: Source, memory: Mem
         runs.filter(is_its, pl.col("created_at") > first).height,
     )
     rows = [
-        {**_tell(*each), "config": configs.write(each[0]), "versions": configs.number(each[0])}
+        {**_tell(*each), "config": configs.write(each[0]), "versions": _number(each[0], configs)}
         for each in zip(shown, page.changes, strict=True)
     ]
     about = {"block_id": block, "block_label": page.label, "workflow_id": source.workflow_id}
@@ -522,6 +522,12 @@ def _read_configs(block: str, source: Source) -> BlockConfigs:
         as_blocks((ERAS.empty() if eras is None else eras).filter(block_id=block)),
         None if its is None or its.is_empty() else its,
     )
+
+
+def _number(its: Try, configs: BlockConfigs) -> list[int]:
+    """The numbers of the versions that have the code of a try."""
+    found = configs.eras.filter(config_fingerprint=its.mark or "")["versions"]
+    return sorted(found.explode().drop_nulls().unique())
 
 
 def _count(kinds: Sequence[str]) -> Iterator[Count]:

@@ -43,7 +43,7 @@ from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.situations import find_next_step, judge, write_heading
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
-from retab_analysis.comparison.verdict_document import list_cases, make_document, page_context
+from retab_analysis.comparison.verdict_document import list_cases, make_document
 from retab_analysis.comparison.verdict_page import VerdictPage
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
@@ -200,9 +200,8 @@ class Compared:
         return make_document(facts, judged, self.explain(judged), step, door)
 
     def page(self, door: Door, gate: Gate | None = None) -> VerdictPage:
-        facts = self.facts(gate)
-        stories, context = {each.id: each for each in self.stories}, page_context(facts)
-        return VerdictPage(self.document(door, gate), facts, stories, context, door.values)
+        stories = {each.id: each for each in self.stories}
+        return VerdictPage(self.document(door, gate), self.facts(gate), stories, door.values)
 
     def cases(self, gate: Gate, *, values: bool, passes_undecided: bool = False) -> list[Case]:
         facts = self.facts(gate)

@@ -27,7 +27,7 @@ from retab_analysis.evidence.tries import Try
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import Change, write_line
 from retab_analysis.render.marks import mark_texts, shorten_field
-from retab_analysis.schema import BLOCKS, CONFIG_CHANGES
+from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, ERAS
 from retab_analysis.vocabulary import BROKEN, DRAFT
 
 _SPAN = pl.Schema(
@@ -45,7 +45,7 @@ NOT_THERE = "the histories that were read, of at most 12 blocks, have no edit at
 class BlockConfigs:
     """The configurations of a block: of its eras, with BLOCKS' columns, and of the draft."""
 
-    eras: pl.DataFrame
+    eras: pl.DataFrame = field(default_factory=ERAS.empty)
     draft: pl.DataFrame | None = None
 
     def find(self, its: Try | None) -> pl.DataFrame | None:
@@ -56,21 +56,16 @@ class BlockConfigs:
         shown = found if found.height else self.draft if its.is_present else None
         return None if shown is None else shown.select(BLOCKS.schema.names())
 
-    def compare(self, before: Try | None, after: Try) -> pl.DataFrame | None:
-        """What a try changed; None if one of the two is not known."""
+    def compare(self, before: Try | None, after: Try) -> pl.DataFrame:
+        """What a try changed, if both are known: a CONFIG_CHANGES frame."""
         was, now = self.find(before), self.find(after)
         if was is None or now is None:
-            return None
+            return CONFIG_CHANGES.empty()
         return compare_blocks(was, now.with_columns(was["parent_id"]))
 
     def write(self, its: Try) -> str | None:
         found = self.find(its)
         return None if found is None else found["config"].item()
-
-    def number(self, its: Try) -> list[int]:
-        """The numbers of the versions that have it."""
-        found = self.eras.filter(config_fingerprint=its.mark or "")["versions"]
-        return sorted(found.explode().drop_nulls().unique())
 
     def read(self, its: Try, name: str) -> str:
         """A text of a configuration, its prompt for example; empty if it is not known."""

@@ -197,13 +197,13 @@ def _make_sides(story: Story, year: int | None, values: bool) -> tuple[Cell, Cel
     return Cell("was", (was,) if was else ()), Cell("got", tuple(lines), folded)
 
 
-def _find_was(story: Story) -> str | None:
+def find_was(story: Story) -> str | None:
     """The value of its last pass."""
     return story.was.actual_value if story.was and story.was.has_passed else None
 
 
 def _say_was(story: Story) -> str:
-    text = _find_was(story)
+    text = find_was(story)
     score = _say_score(story, story.was) if text else None
     return ": ".join(filter(None, (score, summarize_value(text) if text else None)))
 
@@ -226,7 +226,7 @@ def _say_other_day(story: Story, year: int | None) -> str:
 
 def _is_told_inside(story: Story) -> bool:
     """Whether *got* is what differs inside the value: an object, or a list as long as before."""
-    text, was = story.got or "", _find_was(story)
+    text, was = story.got or "", find_was(story)
     if find_missing(story.expected_value, was, text):
         return False
     is_alike = was is not None and summarize_value(was) == summarize_value(text)
@@ -259,7 +259,7 @@ def _say_value(story: Story) -> Line:
             return write_line(*(Span(each.text, looks[each.kind]) for each in kept))
     score = _say_score(story, side)
     start = write_line(score and Span(score, "wrong"), score and ": ")
-    was = _find_was(story)
+    was = find_was(story)
     missing = find_missing(expected, was, text)
     inside = find_differences(story) if _is_told_inside(story) else []
     if inside:
@@ -274,7 +274,7 @@ def _say_value(story: Story) -> Line:
 
 def find_differences(story: Story) -> list[Change]:
     """The differences inside the value from the last pass, or else from the expected value."""
-    got, was = story.got, _find_was(story)
+    got, was = story.got, find_was(story)
     held = story.expected_value if was is None and story.condition_kind in WHOLE else was
     if got is None or held is None or got[:1] != held[:1] or got[:1] not in ("[", "{"):
         return []

@@ -28,7 +28,7 @@ from retab_analysis.render.document import (
     Span,
     write_line,
 )
-from retab_analysis.render.html import list_keys
+from retab_analysis.render.html import list_keys, list_rest
 from retab_analysis.render.page import PageRow, ShownPage
 from retab_analysis.vocabulary import BROKEN, say_day
 
@@ -97,30 +97,6 @@ def _find_outcome(story: Story) -> Outcome | None:
     return _OUTCOMES.get(story.ended[-1]) if story.ended else None
 
 
-def sum_marks(evals: Collection[str], marks: Mapping[str, Mark], due: Collection[str]) -> str:
-    """The marks of the evals of a card in words; ``due`` are those whose result is to come.
-
-    Empty while there is none.
-    """
-    counts = Counter(_name(marks[each]) for each in evals if each in marks)
-    if not counts:
-        return ""
-    waiting = sum(each in due for each in evals)
-    if len(evals) == 1:
-        return _ONE[next(iter(counts))]
-    parts = [_count(kind, counts[kind]) for kind in _ONE if counts[kind]]
-    return ", ".join([*parts, *([f"{waiting} not yet"] if waiting else [])])
-
-
-def sum_folded(evals: Collection[str], marks: Mapping[str, Mark]) -> str:
-    """The marks of folded evals: ``22 done, the same again``; empty while there is none."""
-    counts = Counter(_name(marks[each]) for each in evals if each in marks)
-    if not counts:
-        return ""
-    others = [_count(kind, counts[kind]) for kind in _ONE if kind != "same" and counts[kind]]
-    return f"{counts.total()} done, {', '.join(others) or _ONE['same']}"
-
-
 def add_marks(
     page: ShownPage,
     marks: Mapping[str, Mark],
@@ -141,19 +117,11 @@ def add_marks(
     for key in news:
         row = replace(rows[key].row, sign="?", tone="doubt", word="fails in this run")
         rows[key] = replace(rows[key], row=row)
-    parts = [_mark_part(_leave_out(each, news), marks, due) for each in page.document.parts]
+    parts = (_leave_out(each, news) for each in (*page.document.parts, *list_rest(page)))
     card = [_make_card([rows[key] for key in news])] if news else []
-    listed, rest = {*list_keys(*parts), *news}, dict[str, list[str]]()
-    for key, each in rows.items():
-        if key not in listed:
-            rest.setdefault(each.kind, []).append(key)
-    return replace(
-        page,
-        document=replace(page.document, parts=(*card, *parts)),
-        rows=rows,
-        progress=tuple(progress),
-        now={kind: sum_folded(its, marks) for kind, its in rest.items()},
-    )
+    marked = (*card, *(_mark_part(each, marks, due) for each in parts))
+    document = replace(page.document, parts=marked)
+    return replace(page, document=document, rows=rows, progress=tuple(progress))
 
 
 def _make_card(news: Sequence[PageRow]) -> Card:
@@ -178,11 +146,19 @@ def _leave_out(part: Part, keys: Collection[str]) -> Part:
 
 
 def _mark_part(part: Part, marks: Mapping[str, Mark], due: Collection[str]) -> Part:
-    if isinstance(part, Card) and (said := sum_marks(list_keys(part), marks, due)):
-        return replace(part, now=write_line(Span("now: ", "strong"), said))
-    if isinstance(part, Folded) and (said := sum_folded(list_keys(part), marks)):
-        return replace(part, now=write_line(said))
-    return part
+    """A part with the marks of its evals; ``due`` are those whose result is to come."""
+    evals = list_keys(part)
+    counts = Counter(_name(marks[each]) for each in evals if each in marks)
+    if not counts or not isinstance(part, Card | Folded):
+        return part
+    kinds = [each for each in _ONE if counts[each]]
+    if isinstance(part, Folded):  # ``22 done, the same again``
+        others = ", ".join(_count(each, counts[each]) for each in kinds if each != "same")
+        return replace(part, now=write_line(f"{counts.total()} done, {others or _ONE['same']}"))
+    waiting = sum(each in due for each in evals)
+    said = [_count(each, counts[each]) for each in kinds]
+    said = [_ONE[kinds[0]]] if len(evals) == 1 else [*said, *[f"{waiting} not yet"] * (waiting > 0)]
+    return replace(part, now=write_line(Span("now: ", "strong"), ", ".join(said)))
 
 
 _ONE = {

@@ -15,7 +15,6 @@ from retab_analysis.markup import one_line
 from retab_analysis.render.document import (
     Cell,
     Change,
-    ColumnTitle,
     Line,
     Look,
     Row,
@@ -45,7 +44,7 @@ class TriesInWords:
 
     known: Sequence[Try]
     tries: Sequence[Try]
-    configs: BlockConfigs | None
+    configs: BlockConfigs
     broken: frozenset[str]
     year: int | None
     values: bool
@@ -55,20 +54,13 @@ class TriesInWords:
         """What each try changed, from the one before it."""
         earlier = [None, *self.known]
         before = {id(each): earlier[at] for at, each in enumerate(self.known)}
-        return [self._compare(before[id(each)], each) for each in self.tries]
-
-    def _compare(self, before: Try | None, its: Try) -> tuple[Change, ...]:
-        found = None if self.configs is None else self.configs.compare(before, its)
-        return () if found is None else mark_changes(found)
-
-    def prompt(self, its: Try) -> str:
-        """Its prompt; empty if it has none, or is not known."""
-        return "" if self.configs is None else self.configs.read(its, "prompt")
+        found = (self.configs.compare(before[id(each)], each) for each in self.tries)
+        return [*map(mark_changes, found)]
 
     def copies(self) -> tuple[tuple[str, str], ...]:
         """The prompt of the best try, by what the button says."""
         best = self.best() if self.values else None
-        prompt = self.prompt(best) if best else ""
+        prompt = self.configs.read(best, "prompt") if best else ""
         return ((f"Copy the prompt of {self.name(best)}", prompt),) if best and prompt else ()
 
     def best(self) -> Try | None:
@@ -89,9 +81,7 @@ class TriesInWords:
 
     def make(self, evals: Mapping[str, Story]) -> TriesTable:
         rows = tuple(self._make_row(key, story) for key, story in evals.items())
-        moments = tuple(map(self._tell, range(len(self.tries))))
-        titles = ("eval", *(each.name for each in moments))
-        return TriesTable(tuple(map(ColumnTitle, titles)), rows, moments)
+        return TriesTable((), rows, tuple(map(self._tell, range(len(self.tries)))))
 
     def name(self, its: Try) -> str:
         """Its version, or the moment of its edit: with seconds if another has the same."""
@@ -121,7 +111,7 @@ class TriesInWords:
     def _list_words(self, at: int) -> list[Line]:
         known = self.changes[at]
         if at == 0 and self.values:
-            start = one_line(self.prompt(self.tries[0]), 120)
+            start = one_line(self.configs.read(self.tries[0], "prompt"), 120)
             return [write_line(Span(start, "quiet"))] if start else []
         if at == 0 or not known:
             return []
@@ -144,10 +134,9 @@ class TriesInWords:
         return " and ".join(filter(None, (mended, broke))) or all_passed
 
     def _make_row(self, key: str, story: Story) -> Row:
-        cells = [Cell("name", (write_line(Span(name_eval(story), title=story.id)),))]
-        asserts = say_asserts(story, values=self.values)
-        if asserts:
-            cells[0] = Cell("name", (*cells[0].lines, asserts))
+        name = write_line(Span(name_eval(story), title=story.id))
+        lines = name, say_asserts(story, values=self.values)
+        cells = [Cell("name", tuple(filter(None, lines)))]
         before: Try | None = None
         for at, its in enumerate(self.tries):
             cells.append(self._make_cell(at, key, before))

@@ -50,6 +50,7 @@ from retab_analysis.render.document import (
     write_line,
 )
 from retab_analysis.render.door import Door, NextStep
+from retab_analysis.schema import CONFIG_CHANGES
 from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, say_day
 
 SUITE = "suite"
@@ -85,9 +86,15 @@ def make_document(
     )
 
 
-def page_context(facts: VerdictFacts) -> tuple[Span, ...]:
-    """The context of a page, which tells the moment of the run in a line of its own."""
-    return tuple(each for each in write_context(facts) if each.look != "quiet")
+def write_row(facts: VerdictFacts, story: Story, *, values: bool) -> Row:
+    """The row of an eval; that of a first run has its block in the place of what it was."""
+    cells, told = make_cells(story, facts.year, values=values), facts.word_of(story)
+    if told.key not in ("fails", "passes"):
+        brief = say_got(story, facts.year) if story.state == "error" and values else None
+        return make_row(story, cells, brief)
+    name, asserts, _, got = cells
+    block = Cell("block", (write_line(name_block(story)),))
+    return Row(story.id, told.sign, told.tone, told.word, (name, asserts, block, got))
 
 
 def write_context(facts: VerdictFacts) -> Iterator[Span]:
@@ -138,12 +145,8 @@ class _Writer:
     @property
     def columns(self) -> tuple[ColumnTitle, ...]:
         before, now = ("was", "got") if self.door.values else ("before", "now")
-        return (
-            ColumnTitle("eval"),
-            ColumnTitle("asserts"),
-            ColumnTitle(before, in_text=False, named=True),
-            ColumnTitle(now, named=True),
-        )
+        sides = ColumnTitle(before, in_text=False, named=True), ColumnTitle(now, named=True)
+        return ColumnTitle("eval"), ColumnTitle("asserts"), *sides
 
     def notes(self) -> Iterator[Line]:
         facts = self.facts
@@ -188,22 +191,15 @@ class _Writer:
         title = Span(f"{count_noun(len(failing), 'eval')} {verb}", "strong")
         aside = "no eval has passed or broken before: nothing can be said of edits"
         columns = (*self.columns[:2], ColumnTitle("block", in_text=False), self.columns[-1])
-        rows = []
-        for each in failing:
-            name, asserts, _, got = make_cells(each, self.facts.year, values=self.door.values)
-            block = Cell("block", (write_line(name_block(each)),))
-            told = self.facts.word_of(each)
-            cells = name, asserts, block, got
-            rows.append(Row(each.id, told.sign, told.tone, told.word, cells))
-        look = write_line(title, ": look at each once")
-        yield Card("bad", look, write_line(aside), (DocumentTable(columns, tuple(rows)),))
+        look, rows = write_line(title, ": look at each once"), tuple(map(self._row, failing))
+        yield Card("bad", look, write_line(aside), (DocumentTable(columns, rows),))
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         rows = tuple(self._row(each) for each in (*evals, *errors))
         parts: list[Part] = []
         last = self._find_try(cause, evals)
         if cause == "edit":
-            tried = None if last is None else self._find_words(last)
+            tried = self._find_words(last)
             parts.append(self._show_edit(evals[0].block_id, tried))
             parts += [] if last is None else self._show_try(last, tried)
         return Card(
@@ -217,29 +213,29 @@ class _Writer:
         tries = self.facts.tries if cause == "edit" else ()
         return next((each for each in tries if each.block == evals[0].block_id), None)
 
-    def _find_words(self, last: LastTry) -> pl.DataFrame | None:
-        known = self.facts.sides.around.edits
-        configs = None if known is None else known.configs.get(last.block)
-        return None if configs is None else configs.compare(last.before, last.its)
+    def _find_words(self, last: LastTry | None) -> pl.DataFrame:
+        """What the newest edit that ran changed, if its configurations are known."""
+        edits = self.facts.sides.around.edits
+        if edits is None or last is None or last.block not in edits.configs:
+            return CONFIG_CHANGES.empty()
+        return edits.configs[last.block].compare(last.before, last.its)
 
-    def _show_try(self, last: LastTry, tried: pl.DataFrame | None) -> Iterator[Part]:
+    def _show_try(self, last: LastTry, tried: pl.DataFrame) -> Iterator[Part]:
         """What the newest edit since that ran mended and broke, and its words."""
         yield Note(write_line(say_try(last, self.facts.today)))
-        if tried is not None and (changes := mark_changes(tried, values=self.door.values)):
+        if changes := mark_changes(tried, values=self.door.values):
             yield ChangeList(changes)
 
-    def _show_edit(self, block: str | None, apart: pl.DataFrame | None = None) -> Part:
+    def _show_edit(self, block: str | None, apart: pl.DataFrame) -> Part:
         """The words of an edit without some, or why they are not known."""
         known = self.facts.sides.around.edits
         if known is None:
             return Note(write_line("The edit was not looked up: ra.check asks the API."))
         its = known.changes.filter(pl.col("block_id") == block)
-        if apart is not None:
-            its = its.join(apart, on=its.columns, how="anti", nulls_equal=True)
-        edits = mark_changes(its, values=self.door.values)
-        return (
-            ChangeList(edits) if edits else Note(write_line(f"The edit is not known: {known.why}."))
-        )
+        its = its.join(apart, on=its.columns, how="anti", nulls_equal=True)
+        if edits := mark_changes(its, values=self.door.values):
+            return ChangeList(edits)
+        return Note(write_line(f"The edit is not known: {known.why}."))
 
     def _title(self, cause: str, evals: list[Story]) -> Line:
         blocks = list(dict.fromkeys(name_block(each) for each in evals))
@@ -303,10 +299,7 @@ class _Writer:
             yield f"{len(errors)} more ended in an error"
 
     def _row(self, each: Story) -> Row:
-        brief = (
-            say_got(each, self.facts.year) if each.state == "error" and self.door.values else None
-        )
-        return make_row(each, make_cells(each, self.facts.year, values=self.door.values), brief)
+        return write_row(self.facts, each, values=self.door.values)
 
     def _unsure(self, evals: list[Story]) -> Iterator[Part]:
         evals = [each for each in evals if not each.is_outage]
@@ -332,25 +325,18 @@ class _Writer:
             day = say_day(until, self.facts.year)
             aside.append(f"{'; ' * bool(aside)}a look after {day} {until:%H:%M} UTC may decide")
         title = write_line(Span("Not sure yet", "strong"), f": {', '.join(said)}")
-        yield Card(
-            "doubt", title, write_line(*aside), (*self._edited(suspects), *self._rest(evals))
-        )
+        yield Card("doubt", title, write_line(*aside), tuple(self._list_unsure(evals)))
 
-    def _edited(self, suspects: list[Story]) -> Iterator[Part]:
-        """The unclear evals of edited blocks, each block after the words of its edit."""
-        by_edit = [each for each in suspects if each.cause == "edit"]
+    def _list_unsure(self, evals: list[Story]) -> Iterator[Part]:
+        """The unclear evals of edited blocks, each block after the words of its edit; the rest."""
+        by_edit = [s for s in evals if s.transition == "suspect" and s.cause == "edit"]
         for block in dict.fromkeys(each.block_id for each in by_edit):
             its = [each for each in by_edit if each.block_id == block]
             yield Note(write_line(Span(f"{name_block(its[0])} was edited", "strong")))
-            yield self._show_edit(block)
+            yield self._show_edit(block, CONFIG_CHANGES.empty())
             yield DocumentTable(self.columns, tuple(map(self._row, its)))
-
-    def _rest(self, evals: list[Story]) -> Iterator[Part]:
-        its = [
-            each for each in evals if not (each.transition == "suspect" and each.cause == "edit")
-        ]
-        if its:
-            yield DocumentTable(self.columns, tuple(map(self._row, its)))
+        if others := [each for each in evals if each not in by_edit]:
+            yield DocumentTable(self.columns, tuple(map(self._row, others)))
 
     def _new_failures(self) -> Iterator[Part]:
         """New or edited evals that fail: named, because readers look for failures."""

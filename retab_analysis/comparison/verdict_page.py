@@ -10,13 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.config_changes import mark_changes
+from retab_analysis.comparison.config_changes import BlockConfigs, mark_changes
 from retab_analysis.comparison.detail import (
     WORDS,
     find_differences,
+    find_was,
     list_documents,
-    make_cells,
-    make_row,
     name_block,
     say_reason,
     summarize_value,
@@ -24,18 +23,17 @@ from retab_analysis.comparison.detail import (
 from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.comparison.tries_table import TriesInWords, choose_tries
+from retab_analysis.comparison.verdict_document import write_row
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import list_tries
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import (
     Card,
-    Cell,
     ChangeList,
     Document,
     DocumentTable,
     Note,
     Part,
-    Row,
     Span,
     write_line,
 )
@@ -57,13 +55,13 @@ _TRIES = 5  # that a card shows, beside the last good code
 class VerdictPage:
     """What a page shows of a verdict; :meth:`show` gives it with the runs that are known by then.
 
-    ``stories`` are those of all evals, also of those that two versions do not compare.
+    ``stories`` are those of all evals, also of those that two versions do not compare. Its context
+    is without the moment of the run, which has a line of its own.
     """
 
     document: Document
     facts: VerdictFacts
     stories: Mapping[str, Story]
-    context: tuple[Span, ...]
     values: bool
     _told: dict[object, _Past] = field(default_factory=dict)
 
@@ -72,15 +70,10 @@ class VerdictPage:
         return {eval_id: self._make_row(story) for eval_id, story in self.stories.items()}
 
     def _make_row(self, story: Story) -> PageRow:
-        facts = self.facts
-        cells, told = make_cells(story, facts.year, values=self.values), facts.word_of(story)
-        row, why = make_row(story, cells), say_reason(story, facts.year) or ""
-        if told.key in ("fails", "passes"):
-            block = Cell("block", (write_line(name_block(story)),))
-            row = Row(story.id, told.sign, told.tone, told.word, (*cells, block))
-            why = ""
-        about = story.block_id or "", name_block(story)
-        return PageRow(row, told.key, *about, why, list_documents(story))
+        facts, kind = self.facts, self.facts.word_of(story).key
+        why = "" if kind in ("fails", "passes") else say_reason(story, facts.year) or ""
+        about = story.block_id or "", name_block(story), why, list_documents(story)
+        return PageRow(write_row(facts, story, values=self.values), kind, *about)
 
     def read_runs(self) -> KnownRuns:
         """The runs of the verdict itself."""
@@ -125,7 +118,7 @@ class VerdictPage:
         ids = self.facts.sides.candidate["workflow_id"].drop_nulls()
         return ShownPage(
             replace(self.document, parts=(*self._compare(), *map(self._try, self.document.parts))),
-            self.context,
+            tuple(each for each in self.document.context if each.look != "quiet"),
             write_line(self._say_run(), " · nothing to compare with yet" * is_first),
             name=ids[0] if len(ids) else "evals",
             rows=rows,
@@ -134,7 +127,7 @@ class VerdictPage:
             passing=WORDS["first pass"].key if is_first else PASSES,
             folds=_FOLDS,
             inside=insides.make,
-            copies=tuple(self._list_copies()),
+            copies=tuple(copy for its in self._tries.values() for copy in its.copies()),
         )
 
     @cached_property
@@ -145,11 +138,11 @@ class VerdictPage:
         if told is None or edits is None:
             return {}
         for each in self.facts.tries:
-            known, configs = list_tries(told, each.block, year), edits.configs.get(each.block)
-            its = (s.id for s in self.facts.of(*BROKEN) if s.block_id == each.block)
-            found[each.block] = TriesInWords(
-                known, choose_tries(known, _TRIES), configs, frozenset(its), year, self.values
-            )
+            known = list_tries(told, each.block, year)
+            configs = edits.configs.get(each.block, BlockConfigs())
+            its = frozenset(s.id for s in self.facts.of(*BROKEN) if s.block_id == each.block)
+            about = known, choose_tries(known, _TRIES), configs, its, year
+            found[each.block] = TriesInWords(*about, self.values)
         return found
 
     def _try(self, part: Part) -> Part:
@@ -166,10 +159,6 @@ class VerdictPage:
         parts = part.parts[:1] if last.is_newest else part.parts[:-1]
         kept = [each for each in parts if isinstance(each, Note) or not any(words.changes)]
         return replace(part, parts=(*kept, words.make(stories)))
-
-    def _list_copies(self) -> Iterator[tuple[str, str]]:
-        for words in self._tries.values():
-            yield from words.copies()
 
     def _compare(self) -> Iterator[Card]:
         """The edits between two versions, block by block."""
@@ -232,8 +221,7 @@ class _Insides:
 
     def _make(self, story: Story) -> Inside:
         results, values = self._results.get(story.id), self.page.values
-        was = story.was.actual_value if story.was is not None and story.was.has_passed else None
-        row = self.page.rows[story.id]
+        was, row = find_was(story), self.page.rows[story.id]
         reason = _FAILED_ONCE if row.kind == "fails" else row.why
         changes = find_differences(story) if values else []
         title = "What differs from the last pass" if was else "What differs from what is expected"

@@ -25,8 +25,8 @@ from retab_analysis.render.document import (
     Part,
     Row,
     Span,
+    Tone,
     plain,
-    write_line,
 )
 from retab_analysis.render.matrix import (
     write_cells,
@@ -35,7 +35,7 @@ from retab_analysis.render.matrix import (
     write_places,
     write_titles,
 )
-from retab_analysis.render.page import LETTERS, Inside, PageRow, ShownPage, TriesTable, TryColumn
+from retab_analysis.render.page import LETTERS, Inside, PageRow, ShownPage, TriesTable
 from retab_analysis.render.text import measure
 
 INSIDES = 100
@@ -152,9 +152,7 @@ class PageWriter:
         return tag("div", tag("div", *about), tag("div", *known), pill, class_="rv-item")
 
     def _badge(self) -> Html | None:
-        badge, tone = self.page.document.badge, self.page.document.badge_tone
-        edge = f"border-color:var(--rtd-t-{tone})"
-        return tag("span", badge, class_="rtd-badge", style=edge) if badge else None
+        return write_badge(self.page.document.badge, self.page.document.badge_tone)
 
     def actions(self) -> Html | None:
         """What stands above the counts: without a kernel what the script shows there."""
@@ -189,7 +187,7 @@ class PageWriter:
         if document.next:
             yield tag("p", "Next: ", write_html_line(document.next), class_="rv-aside")
         folds = [part for part in document.parts if isinstance(part, Folded)]
-        with_rows = [each for each in (*folds, *self._rest()) if list_keys(each)]
+        with_rows = [each for each in (*folds, *list_rest(self.page)) if list_keys(each)]
         others = [each for each in document.parts if not isinstance(each, Folded)]
         is_open = not any(isinstance(each, Card) for each in others)
         for part in others:
@@ -197,17 +195,6 @@ class PageWriter:
         for at, fold in enumerate(with_rows):
             yield self._fold(fold, is_open=is_open and at == 0)
         yield from (self._fold(each) for each in folds if not list_keys(each))
-
-    def _rest(self) -> Iterator[Folded]:
-        """The rows that no part has, by their kinds."""
-        listed = {*list_keys(*self.page.document.parts)}
-        its = [each for each in self.page.rows.values() if each.row.key not in listed]
-        for count in self.page.document.counts:
-            if rows := tuple(each.row for each in its if each.kind == count.key):
-                title = self.page.folds.get(count.key) or count.word.capitalize()
-                now = write_line(self.page.now.get(count.key, ""))
-                table = DocumentTable((), rows)
-                yield Folded(f"rest:{count.key}", title, len(rows), (table,), now=now)
 
     def write_part(self, part: Part) -> Iterator[Html]:
         if isinstance(part, Note):
@@ -384,6 +371,16 @@ def list_keys(*parts: Part) -> list[str]:
     return found
 
 
+def list_rest(page: ShownPage) -> Iterator[Folded]:
+    """The rows that no part has, by their kinds."""
+    listed = {*list_keys(*page.document.parts)}
+    its = [each for each in page.rows.values() if each.row.key not in listed]
+    for count in page.document.counts:
+        if rows := tuple(each.row for each in its if each.kind == count.key):
+            title = page.folds.get(count.key) or count.word.capitalize()
+            yield Folded(f"rest:{count.key}", title, len(rows), (DocumentTable((), rows),))
+
+
 def _write_bar(counts: Sequence[Count]) -> Html:
     """One gradient with hard stops: a span for each part would move its neighbours."""
     known = [each for each in counts if each.number]
@@ -402,6 +399,11 @@ def write_heading(heading: Heading) -> Html:
     rest = tag("span", heading.rest, class_="rtd-quiet")
     said = f"{heading.sign} ", tag("b", heading.strong), rest
     return tag("span", *said, class_="rv-fit", style=f"--letters:{measure(str(heading))}")
+
+
+def write_badge(badge: str, tone: Tone) -> Html | None:
+    edge = f"border-color:var(--rtd-t-{tone})"
+    return tag("span", badge, class_="rtd-badge", style=edge) if badge else None
 
 
 def write_now(line: Line, status: str = "", seen: str = "") -> Html:
@@ -449,7 +451,7 @@ def write_try_heads(table: TriesTable) -> tuple[Html, dict[str, str | None]]:
             tag("i", style=f"--p:{each.passed:.1%};--q:{each.passed + each.failed:.1%}"),
             tag("span", each.passing),
             tag("small", each.outcome),
-            class_=_look_of(each),
+            class_=f"rv-moment{' rv-edit' * each.is_edit}{' rv-last' * each.is_now}",
         )
         for each in table.moments
     )
@@ -469,10 +471,6 @@ def write_try_cells(row: Row, now: Html | None) -> Iterator[Html]:
         mark = tag("i", class_=state, role="img", aria_label=words, title=words)
         below = now if at == len(tried) else None
         yield tag("span", mark, " ", value, below, class_=" ".join(("c rv-try", *looks)))
-
-
-def _look_of(each: TryColumn) -> str:
-    return f"rv-moment{' rv-edit' * each.is_edit}{' rv-last' * each.is_now}"
 
 
 def _write_plain_table(table: DocumentTable) -> Html:

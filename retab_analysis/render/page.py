@@ -127,11 +127,11 @@ COLUMNS = (("name", "eval"), ("asserts", "asserts"), ("was", "was"), ("got", "go
 class ShownPage:
     """A document with its rows in the order of harm.
 
-    ``context`` is in small print, ``line`` below the headline, ``seen`` at its right. ``status`` is
-    that of runs that go on: ``progress`` counts the rows that have run again, ``far`` is their
-    share. ``passing`` is the kind of rows that may be left out of a large page. Of rows that no
-    part has, ``folds`` has titles, and ``now`` what has run again, by their kinds. ``inside`` makes
-    what an open row shows.
+    ``context`` is in small print, ``line`` below the headline, ``seen`` right of the counts.
+    ``status`` is that of runs that go on: ``progress`` counts the rows that have run again, ``far``
+    is their share. ``passing`` is the kind of rows that may be left out of a large page. ``folds``
+    has titles for the rows that no part has, by their kinds. ``inside`` makes what an open row
+    shows.
     """
 
     document: Document
@@ -140,7 +140,6 @@ class ShownPage:
     status: Literal["", "waiting", "running"] = ""
     progress: tuple[Count, ...] = ()
     far: float = 0.0
-    now: Mapping[str, str] = field(default_factory=dict)
     seen: str = ""
     name: str = ""
     rows: Mapping[str, PageRow] = field(default_factory=dict)

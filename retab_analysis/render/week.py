@@ -11,6 +11,7 @@ from retab_analysis import markup
 from retab_analysis.markup import Html, markdown, tag
 from retab_analysis.render.document import Heading, Tone
 from retab_analysis.render.html import STYLE as DOCUMENT_STYLE
+from retab_analysis.render.html import write_badge, write_heading
 
 STYLE = DOCUMENT_STYLE + (Path(__file__).parent / "week.css").read_text(encoding="utf-8")
 _TOP, _LOWEST = 4.0, 0.5  # pixels above the line at 100 %, and the rate of the lower line
@@ -95,10 +96,9 @@ _ROOT = "rtd rtd-week mathjax_ignore tex2jax_ignore"
 
 
 def _write(week: Week) -> Iterator[Html]:
-    edge = f"border-color:var(--rtd-t-{week.badge_tone})"
-    badge = tag("span", week.badge, class_="rtd-badge", style=edge) if week.badge else None
+    badge = write_badge(week.badge, week.badge_tone)
     yield tag("div", tag("span", week.context), " ", badge, class_="rtd-top")
-    yield tag("div", *_write_heading(week.heading), role="heading", aria_level=1, class_="w-head")
+    yield tag("div", write_heading(week.heading), role="heading", aria_level=1, class_="w-head")
     as_of = tag("span", week.as_of, class_="w-push")
     yield tag("div", tag("span", week.note), " ", as_of, class_="w-now")
     has_trends = any(row.trend for row in week.rows)
@@ -125,17 +125,11 @@ def _write(week: Week) -> Iterator[Html]:
     yield from (tag("p", each, class_="rtd-quiet") for each in (week.read, week.last) if each)
 
 
-def _write_heading(heading: Heading) -> Iterator[object]:
-    yield f"{heading.sign} "
-    yield tag("b", heading.strong)
-    yield tag("span", heading.rest, class_="rtd-quiet")
-
-
 def _write_row(row: WeekRow, titles: Sequence[str]) -> Iterator[Html]:
     named = markup.name(row.name)
     named = tag("a", named, href=row.link) if row.link else named
     about = f" · {row.about}" if row.about else ""
-    stands = tag("span", *_write_heading(row.heading), class_="hl")
+    stands = tag("span", write_heading(row.heading), class_="hl")
     yield tag("span", tag("span", named, about, class_="nm"), " ", stands, role="cell")
     if len(titles) > FIGURES:
         trend = None if row.trend is None else _draw(row.trend, 252, 40)
