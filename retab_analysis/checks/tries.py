@@ -187,8 +187,7 @@ class _Shown:
             )
             model = write_line(self.configs.read(its, "model"))
             cells = (Cell("", (write_line(told.name(its)),)), Cell("", (model,)))
-            known = SIGNS["passed" if its.is_good else "failed"] if its.has_run else NOT_RUN
-            rows.append(Row("", *known, "", (*cells, Cell("", tuple(lines)))))
+            rows.append(Row("", *_judge(its), (*cells, Cell("", tuple(lines)))))
         titles = ("try", "model", "differs from the code before, beside the prompt")
         table = DocumentTable(tuple(map(ColumnTitle, titles)), tuple(rows))
         yield Folded("configs", "Schema and model of each try", None, (table,))
@@ -285,20 +284,19 @@ class _Shown:
 
     def _try_row(self, at: int, values: bool, today: date | None) -> Row:
         its, changes = self.tries[at], self.changes[at]
-        passing = f"{len(its.passed)} of {len(its.states)} pass" if its.has_run else "not run"
+        sign, tone, passing = _judge(its)
         said = [say_mended(its) if its.of else "", f"broke {len(its.broke)}" * bool(its.broke)]
         if its.has_run and not any(said):
             said = ["all passed"] if len(its.passed) == len(its.states) else []
         words = [write_line(f"{each.label}: ", *each.line) for each in changes] if values else []
         hidden = write_line(", ".join(each.label for each in changes))
-        known = SIGNS["passed" if its.is_good else "failed"] if its.has_run else NOT_RUN
         cells = (
             Cell("try", (write_line(name_try(its, today) + " (put back)" * its.is_put_back),)),
             Cell("words", tuple(words) or ((hidden,) if hidden else ())),
             Cell("passes", (write_line(passing),)),
             Cell("outcome", (write_line(" and ".join(filter(None, said))),)),
         )
-        return Row(f"try {at}", *known, passing, cells)
+        return Row(f"try {at}", sign, tone, passing, cells)
 
     def _row(self, about: tuple[str, str | None], values: bool) -> Row:
         eval_id, name = about
@@ -522,6 +520,13 @@ def _read_configs(block: str, source: Source) -> BlockConfigs:
         as_blocks((ERAS.empty() if eras is None else eras).filter(block_id=block)),
         None if its is None or its.is_empty() else its,
     )
+
+
+def _judge(its: Try) -> tuple[str, Tone, str]:
+    """The sign and the tone of a try, and how many evals passed."""
+    passing = f"{len(its.passed)} of {len(its.states)} pass"
+    known = SIGNS["passed" if its.is_good else "failed"]
+    return (*known, passing) if its.has_run else (*NOT_RUN, "not run")
 
 
 def _number(its: Try, configs: BlockConfigs) -> list[int]:

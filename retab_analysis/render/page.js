@@ -33,7 +33,7 @@ function filter(view) {
   // Of the counts and of what has run again: a union within, an intersection across.
   const pressed = all('.rv-chip[aria-pressed="true"]', view);
   const [again, kinds] = [true, false].map((is) => pressed.filter((each) => each.matches(".rv-between ~ * > *") === is).map((each) => each.dataset.kind));
-  const rows = all(".rv-row", view), isOn = asked.length > 0 || pressed.length > 0;
+  const rows = all("details.rv-row", view), isOn = asked.length > 0 || pressed.length > 0;
   if (!found || (!isOn && !view.folds)) return;
   let fitting = 0;
   for (const row of rows) {
@@ -46,7 +46,7 @@ function filter(view) {
   const boxes = all(".rv-body > .rtd-card, .rv-body > .rtd-more", view);
   view.folds ??= new Map(); // what was open before
   for (const box of boxes) {
-    const shows = box.querySelector(".rv-row:not([hidden])") !== null;
+    const shows = box.querySelector("details.rv-row:not([hidden])") !== null;
     box.hidden = isOn && !shows;
     if (!box.matches("details")) continue;
     if (isOn && !view.folds.has(box)) view.folds.set(box, box.open);
@@ -96,7 +96,7 @@ function exportRows(view) {
     `"${(/^[=+\-@\t]/.test(text) ? "'" : "") + text.replaceAll('"', '""')}"`;
   const cell = (/** @type {any} */ row, /** @type {string} */ name) =>
     (row.querySelector(`summary > ${name}`)?.textContent ?? "").replace(/\s+/g, " ").trim().replace(/^(was|got|before|now) /, "");
-  const lines = all(".rv-row:not([hidden])", view).map((row) => [
+  const lines = all("details.rv-row:not([hidden])", view).map((row) => [
     row.dataset.key, row.dataset.kind, row.dataset.block ?? "", row.querySelector(".rv-name")?.firstChild?.textContent ?? "",
     // Of tries: the first and the newest.
     ...(row.querySelector(".rv-try") ? [".rv-name small", ".rv-try", ".rv-last"] : [".rv-asserts", ".rv-was", ".rv-got"]).map((name) => cell(row, name)),

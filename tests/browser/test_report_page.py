@@ -179,6 +179,16 @@ def test_axe_finds_nothing_in_tries_and_in_a_first_run(
 
         assert find_barriers_in_all_looks(page, "main", look) == []
     expect(page.get_by_text("1 eval fails: look at each once")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto((tmp_path / "tries.html").as_uri())
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    said = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert all(each["was"] and each["got"] for each in csv.DictReader(io.StringIO(said)))
+    page.set_viewport_size({"width": 480, "height": 900})
+    row = page.locator(".rv-row").first
+    for seen in (row.locator(".rv-last"), row.locator(".rv-name > *").first):
+        expect(seen).to_be_in_viewport(ratio=0.9)
 
 
 def test_a_report_stays_small(tmp_path: Path, invoices: Path) -> None:
