@@ -86,10 +86,10 @@ FOR_NOW = {
     "fetch": 3_162,  # histories kept once a save, the line of runs
     "evidence": 4_559,  # readings by code, tries
     "analysis": 1_078,  # summaries by version
-    "render": 1_839,  # the page of a verdict, the overview page
+    "render": 1_834,  # the page of a verdict, the overview page
     "comparison": 5_474,  # situations, findings, tries, what a page shows, marks of runs that go on
     "plots": 1_543,  # blocks over time
-    "checks": 4_415,  # moments, the sides of two versions, tries, weeks
+    "checks": 4_400,  # moments, the sides of two versions, tries, weeks
     "archive": 1_614,
     "cli pytest_plugin mcp": 2_354,  # tries, overview
 }

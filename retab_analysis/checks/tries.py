@@ -19,18 +19,18 @@ from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import BlockConfigs
-from retab_analysis.comparison.detail import list_differences, summarize_value
+from retab_analysis.comparison.detail import list_differences
 from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.comparison.tries_table import (
     NOT_RUN,
+    OF_LETTERS,
     SIGNS,
-    VALUE,
     TriesInWords,
     choose_tries,
 )
-from retab_analysis.comparison.try_words import name_try, say_mended
+from retab_analysis.comparison.try_words import name_try
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
@@ -56,11 +56,12 @@ from retab_analysis.render.document import (
     Row,
     Span,
     Tone,
+    plain,
     write_line,
 )
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
-from retab_analysis.render.page import Inside, PageRow, RunLine, ShownPage
+from retab_analysis.render.page import Inside, PageRow, RunLine, ShownPage, TriesTable
 from retab_analysis.render.text import WIDEST, mark_line, to_text
 from retab_analysis.schema import ERAS, TRIES
 from retab_analysis.transport import Client
@@ -145,18 +146,21 @@ class _Shown:
 
     # The page
 
+    def list_rows(self, told: TriesInWords) -> tuple[TriesTable, TriesTable]:
+        """The evals, the broken ones first; apart those that pass at every try."""
+        table = told.make({k: self.stories[k] for k, _ in self.evals if k in self.stories})
+        ordered = sorted(table.rows, key=lambda each: each.key not in told.broken)
+        steady = [e for e in ordered if self.is_steady(e.key) and e.key not in told.broken]
+        shown = tuple(each for each in ordered if each not in steady)
+        return replace(table, rows=shown), replace(table, rows=tuple(steady))
+
     def page(self, *, values: bool) -> ShownPage:
         told = self.tell(values)
-        table, steady = told.make(self.stories), [k for k in self.stories if self.is_steady(k)]
-        rows = {row.key: self._make_page_row(row, row.key in steady) for row in table.rows}
-        shown = replace(table, rows=tuple(e for e in table.rows if rows[e.key].kind != "steady"))
-        passing = replace(table, rows=tuple(e for e in table.rows if rows[e.key].kind == "steady"))
-        ordered = sorted(shown.rows, key=lambda each: each.key not in told.broken)
+        shown, passing = self.list_rows(told)
+        rows = {e.key: self._make_page_row(e, e in passing.rows) for e in shown.rows + passing.rows}
         title = told.say_title(self.label)
         aside = write_line("a value is shown where it changes") if values else ()
-        parts: list[Part] = [
-            Card(self.head().tone, title, aside, (replace(shown, rows=tuple(ordered)),))
-        ]
+        parts: list[Part] = [Card(self.head().tone, title, aside, (shown,))]
         if passing.rows:
             parts.append(Folded("steady", "Pass at every try", len(passing.rows), (passing,)))
         parts += self._list_configs(told)
@@ -262,66 +266,48 @@ class _Shown:
 
     def _parts(self, values: bool, is_text: bool, today: date | None) -> Iterator[Part]:
         titles = ("edit", "what it changed", "passes", "mended and broke")
-        rows = tuple(self._try_row(at, values, today) for at in range(len(self.tries)))
+        told = self.tell(values)
+        rows = tuple(self._try_row(told, at, today) for at in range(len(self.tries)))
         yield DocumentTable(tuple(map(ColumnTitle, titles)), rows)
-        broken = {each.id for each in self.broken}
-        steady = [each for each in self.evals if self.is_steady(each[0]) and each[0] not in broken]
-        shown = [each for each in self.evals if each not in steady]
-        shown.sort(key=lambda each: each[0] not in broken)
-        make = self._text_row if is_text else self._row
+        shown, steady = (each.rows for each in self.list_rows(told))
         names = ("states", "value") if is_text else (name_try(e, today) for e in self.tries)
         columns = tuple(ColumnTitle(each) for each in ("eval", *names))
         if shown:
-            yield DocumentTable(columns, tuple(make(each, values) for each in shown))
+            yield DocumentTable(columns, tuple(_flatten(each, is_text) for each in shown))
         if steady:
             title = "Pass at every try"
-            named = ", ".join(one_line(name or each, 80) for each, name in steady)
+            named = ", ".join(plain(each.cells[0].lines[0]) for each in steady)
             brief = write_line(f"{title}: {len(steady)}")
             yield Folded("steady", title, len(steady), (Note(write_line(named)),), brief)
 
     def is_steady(self, eval_id: str) -> bool:
         return {each.states.get(eval_id, "passed") for each in self.tries} == {"passed"}
 
-    def _try_row(self, at: int, values: bool, today: date | None) -> Row:
-        its, changes = self.tries[at], self.changes[at]
+    def _try_row(self, told: TriesInWords, at: int, today: date | None) -> Row:
+        its, changes = self.tries[at], told.changes[at]
         sign, tone, passing = _judge(its)
-        said = [say_mended(its) if its.of else "", f"broke {len(its.broke)}" * bool(its.broke)]
-        if its.has_run and not any(said):
-            said = ["all passed"] if len(its.passed) == len(its.states) else []
-        words = [write_line(f"{each.label}: ", *each.line) for each in changes] if values else []
+        words = [write_line(f"{each.label}: ", *each.line) for each in changes]
         hidden = write_line(", ".join(each.label for each in changes))
         cells = (
             Cell("try", (write_line(name_try(its, today) + " (put back)" * its.is_put_back),)),
-            Cell("words", tuple(words) or ((hidden,) if hidden else ())),
+            Cell("words", tuple(words) if told.values else (hidden,) if hidden else ()),
             Cell("passes", (write_line(passing),)),
-            Cell("outcome", (write_line(" and ".join(filter(None, said))),)),
+            Cell("outcome", (write_line(told.say_outcome(at)),)),
         )
         return Row(f"try {at}", sign, tone, passing, cells)
 
-    def _row(self, about: tuple[str, str | None], values: bool) -> Row:
-        eval_id, name = about
-        cells, before = [Cell("eval", (write_line(one_line(name or eval_id, 80)),))], object()
-        for at, each in enumerate(self.tries):
-            value = each.values.get(eval_id)
-            sign, _ = SIGNS.get(each.states.get(eval_id, ""), NOT_RUN)
-            is_told = values and (at in (0, len(self.tries) - 1) or value != before)
-            told = (" ", Span(said, "value")) if is_told and (said := _say(value)) else ()
-            cells.append(Cell("state", (write_line(sign, *told),)))
-            before = value if each.has_run else before
-        return Row(eval_id, *self._sign(eval_id), "", tuple(cells))
 
-    def _text_row(self, about: tuple[str, str | None], values: bool) -> Row:
-        eval_id, name = about
-        signs = (SIGNS.get(each.states.get(eval_id, ""), NOT_RUN)[0] for each in self.tries)
-        got = [each.values.get(eval_id) for each in self.tries if eval_id in each.states]
-        told = _say(got[-1]) if values and got else ""
-        texts = (one_line(name or eval_id, 80), " ".join(signs), told)
-        cells = (Cell("eval", (write_line(each),)) for each in texts)
-        return Row(eval_id, *self._sign(eval_id), "", tuple(cells))
-
-    def _sign(self, eval_id: str) -> tuple[str, Tone]:
-        states = [each.states[eval_id] for each in self.tries if eval_id in each.states]
-        return SIGNS[states[-1]] if states else NOT_RUN
+def _flatten(row: Row, is_text: bool) -> Row:
+    """The row of an eval with a sign for each try; in a line of text with its newest value."""
+    name, *tried = row.cells
+    signs = [OF_LETTERS.get(each.key[:1], NOT_RUN[0]) for each in tried]
+    values = [each.lines[0] if each.lines else () for each in tried]
+    both = zip(signs, values, strict=True)
+    lines = [(Span(sign), Span(" " * bool(value)), *value) for sign, value in both]
+    if is_text:
+        lines = [write_line(" ".join(signs)), next(filter(None, reversed(values)), ())]
+    cells = Cell("name", name.lines[:1]), *(Cell("state", (each,)) for each in lines)
+    return Row(row.key, row.sign, row.tone, "", cells)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -539,10 +525,6 @@ def _count(kinds: Sequence[str]) -> Iterator[Count]:
     for key, (word, tone) in _KINDS.items():
         if number := kinds.count(key):
             yield Count(key, number, word, tone)
-
-
-def _say(value: str | None) -> str:
-    return one_line(summarize_value(value), VALUE) if value is not None else ""
 
 
 def _tell(its: Try, changes: Sequence[Change]) -> dict[str, Any]:

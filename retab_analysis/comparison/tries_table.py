@@ -31,9 +31,10 @@ SIGNS: Mapping[str, tuple[str, Tone]] = {
     "error": ("!", "error"),
 }
 NOT_RUN: tuple[str, Tone] = ("·", "other")
-VALUE = 28  # characters of a value
-
 _LETTERS = {"passed": "p", "failed": "f", "mixed": "s", "error": "e"}
+OF_LETTERS = {letter: SIGNS[state][0] for state, letter in _LETTERS.items()}
+"""The sign of each letter of a cell."""
+_VALUE = 28  # characters of a value
 _CHANGES = 2  # of a try that stand above its column
 _NEAR = 24  # characters beside a changed word
 
@@ -103,7 +104,7 @@ class TriesInWords:
             passed / n if n else 0.0,
             (n - passed - errors) / n if n else 0.0,
             f"{passed} of {n} pass{best}" if its.has_run else "not run",
-            self._say_outcome(at),
+            self.say_outcome(at),
             is_edit=at == self._edit,
             is_now=at == len(self.tries) - 1,
         )
@@ -122,7 +123,7 @@ class TriesInWords:
         places = f"and {more} more place{'s' * (more > 1)}"
         return [*lines, write_line(Span(places, "quiet"))] if more else lines
 
-    def _say_outcome(self, at: int) -> str:
+    def say_outcome(self, at: int) -> str:
         its, before = self.tries[at], self.tries[:at]
         if not its.has_run:
             return ""
@@ -155,7 +156,7 @@ class TriesInWords:
             return Cell(f"{letter}{looks}", ())
         has_risen = before is not None and before.states.get(key) != "passed"
         look: Look = "wrong" if state != "passed" else "right" if has_risen else "value"
-        said = one_line(summarize_value(value), VALUE)
+        said = one_line(summarize_value(value), _VALUE)
         return Cell(f"{letter}{looks}", (write_line(Span(said, look)),))
 
 
