@@ -178,10 +178,8 @@ class VerdictPage:
     def _say_run(self) -> str:
         """``run of 29 Nov 23:05, took 5 min``: the newest of the checked runs."""
         runs = self.facts.sides.candidate.drop_nulls("run_id")
-        if runs.is_empty() or self.facts.versions:
-            return ""
         newest: Any = runs.filter(MOMENT.max() == MOMENT)
-        if newest.is_empty():
+        if newest.is_empty() or self.facts.versions:
             return ""
         began, ended = newest.select(MOMENT.min(), pl.col("run_completed_at").max()).row(0)
         seconds = None if ended is None else (ended - began).total_seconds()
@@ -225,14 +223,12 @@ class _Insides:
         reason = _FAILED_ONCE if row.kind == "fails" else row.why
         changes = find_differences(story) if values else []
         title = "What differs from the last pass" if was else "What differs from what is expected"
-        lines, earlier = self._list_runs(results)
         return Inside(
             f"{reason[0].upper()}{reason[1:]}".removesuffix(".") + "." if reason else "",
             title,
             tuple(changes),
             () if changes or not values else tuple(_list_values(story, was)),
-            lines,
-            earlier,
+            *self._list_runs(results),
             () if results is None else tuple(find_documents(results)),
         )
 
