@@ -129,6 +129,8 @@ def _say_tried(words: _Words) -> str:
         return f": {before}, {len(since)} since {named}, which {mended}"
     by_edit = day and all(each.cause == "edit" for each in old)
     causes = f" since the edit of {day}" if by_edit else say_causes(old, facts, is_new=False)
+    if again := sum(each.id in last.its.broke for each in old):
+        mended = f"{mended} and " * bool(last.its.mended) + f"broke {again} again"
     said, room = f"; {named} {mended}", LONGEST - 2 - len(_say_tried_evals(words))
     return f"{causes}{said}" if len(causes) + len(said) <= room else said
 
