@@ -196,8 +196,9 @@ def _with_dtypes(
     # A frame of another table may have all needed columns.
     other = find_other_table(table, found)
     if other is not None:
-        call = "; ra.fetch_results(runs) gives one" if table.name == "results" else ""
-        raise SchemaError(f"{name} is not {table.frame_name}, but {other.frame_name}{call}")
+        asked = "runs" if table.name == "results" else '"wf_invoices"'
+        call = f"ra.fetch_{table.name}({asked}) gives one"
+        raise SchemaError(f"{name} is not {table.frame_name}, but {other.frame_name}; {call}")
     if (mismatch := table.mismatch(after, needed)) is not None:
         raise SchemaError(f"{name} is {mismatch}")
     lost = lost_values(lazy, conversions)
