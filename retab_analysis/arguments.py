@@ -93,13 +93,10 @@ def check_path(name: str, value: object, expected: str = "a str or a Path") -> P
     if not isinstance(value, str | os.PathLike):
         raise ConfigError(f"{name}: expected {expected}, got {type(value).__name__}")
     path = Path(value)
-    try:
-        is_possible = b"\0" not in os.fsencode(path)
-    except UnicodeEncodeError:
-        is_possible = False
-    if not is_possible:
-        raise ConfigError(f"{name} {str(path)!r} holds a character that no path can have")
-    return path
+    with contextlib.suppress(UnicodeEncodeError):
+        if b"\0" not in os.fsencode(path):
+            return path
+    raise ConfigError(f"{name} {str(path)!r} holds a character that no path can have")
 
 
 def find_named(
@@ -208,8 +205,8 @@ def _hint_at_name(owner: str, asked: str, known: Collection[str]) -> str:
         first = [*inspect.signature(getattr(ra, asked)).parameters][:1]
         takes_it = first[0] in ("comparison", "what", "frame", "frames") if first else False
         return f"did you mean ra.{asked}({owner if takes_it else '…'})?"
-    near = [each for each in stems if f"fetch_{each}" in known]
-    near = [f"fetch_{near[0]}"] if near else difflib.get_close_matches(asked, known, n=1)
+    near = [f"fetch_{each}" for each in stems if f"fetch_{each}" in known][:1]
+    near = near or difflib.get_close_matches(asked, known, n=1)
     if near := near or sorted(each for each in known if stem in each)[:3]:
         return f"did you mean {f' or {owner}.'.join([f'{owner}.{near[0]}', *near[1:]])}?"
     return "help(ra) lists every function" if owner == "ra" else f"it has {_list(known)}"

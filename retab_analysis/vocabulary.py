@@ -171,16 +171,10 @@ def pass_rate(counts: Sequence[pl.Expr] = tuple(map(pl.col, RATED))) -> pl.Expr:
     return pl.when(total > 0).then(parts[0] / total)
 
 
-def eval_label() -> pl.Expr:
-    """The label of an eval: its name, or its id if it has no name."""
-    return pl.coalesce("eval_name", "eval_id")
-
-
 # Names of edits
 
 ONE_EDIT = timedelta(minutes=2)
 """Saves so close to one another are one edit, of several blocks or of one."""
-
 
 SECONDS = 90
 """A longer time is said in minutes."""

@@ -78,7 +78,7 @@ LINES = {
 LINES_OF_ALL = 32_000
 # Rooms above the table until the issue that brings them down has ended. These numbers only fall.
 FOR_NOW = {
-    "errors vocabulary arguments config progress files markup __init__ __main__": 1_851,  # names
+    "errors vocabulary arguments config progress files markup __init__ __main__": 1_850,  # names
     "schema decode": 1_937,  # frames of other libraries
     "transport": 1_151,
     "export": 443,

@@ -133,7 +133,9 @@ def test_every_argument_to_type_is_one() -> None:
     for called in (each for each in synonyms if "." in each):
         taken = {*parameters_of(called)}
         assert not {*synonyms[called]} & taken, called
-        of_values = {re.split("[:=]", each)[0] for each in synonyms[called] if re.search("[:=]", each)}
+        of_values = {
+            re.split("[:=]", each)[0] for each in synonyms[called] if re.search("[:=]", each)
+        }
         assert of_values <= taken, called
 
 

@@ -55,8 +55,7 @@ def check_keys(
         raise ConfigError(f"by names a column twice: {', '.join(names)}")
     there = checked(frame, table, ()).collect_schema()
     for name in names:
-        known = [*dict.fromkeys((*there, *made, *table.schema))]
-        if name not in known:
+        if name not in (known := [*dict.fromkeys((*there, *made, *table.schema))]):
             hint = suggest_words("columns", name, known)
             raise ConfigError(f"by={name!r} is not a column of this frame; {hint}")
         if there.get(name) == pl.Object:

@@ -39,7 +39,7 @@ class GateRule:
         words = [*(each for each in TRANSITIONS if each != "same_code"), AGAIN]
         if unknown := [each for each in transitions if each not in words]:
             hint = suggest_words("transitions", unknown[0], words)
-            raise ConfigError(f"fail_on: there is no transition {unknown[0]!r}; {hint}")
+            raise ConfigError(f"fail_on: {unknown[0]!r} is not one of its transitions; {hint}")
         return cls(transitions, max_failures, min_pass_rate)
 
     def names(self, story: Story) -> bool:

@@ -79,6 +79,7 @@ class Sandbox(StoreServer):
             prompt: The whole prompt; the present one edits nothing.
             schema: The whole JSON schema of an extract block.
             model: The name of the model.
+            others: The sandbox has nothing else to edit.
 
         Raises:
             ValueError: The block does not exist, it has no prompt or no schema, nothing was given,
@@ -89,10 +90,8 @@ class Sandbox(StoreServer):
         kinds = {"prompt": str, "json_schema": Mapping, "model": str}
         fits = all(isinstance(value, kinds.get(name, ())) for name, value in changes.items())
         if not (isinstance(block, str) and changes and fits):
-            raise ValueError(
-                "edit takes the id of a block, and prompt= or model= as a text or schema= as a "
-                f"dict, not {block!r} and {changes}"
-            )
+            told = f"edit takes the id of a block, not {block!r}" * (not isinstance(block, str))
+            raise ValueError(told or f"edit takes prompt=…, model=… or schema={{…}}, not {changes}")
         text = json.dumps(changes, ensure_ascii=False)
         self._store.edit(block, from_json(text.encode().decode()))  # no half a surrogate pair
 

@@ -88,7 +88,7 @@ MODULES = {
     "transport.deadline": "MOST_LEFT_BEHIND",
     "transport.request": "RequestSender",
     "transport.retry": "TimeSource",
-    "vocabulary": "BROKEN CERTAIN_ENOUGH CLEARED_BY_PASS DECIDED FAILING LIKELY NOT_COMPARED NOT_PASSING RATED STATES SURE TERMINAL TRANSITIONS UNDECIDED UNLIKELY combined_state eval_label eval_rate pass_rate rated_total state_counts",
+    "vocabulary": "BROKEN CERTAIN_ENOUGH CLEARED_BY_PASS DECIDED FAILING LIKELY NOT_COMPARED NOT_PASSING RATED STATES SURE TERMINAL TRANSITIONS UNDECIDED UNLIKELY combined_state eval_rate pass_rate rated_total state_counts",
     "widgets": "View facts pieces reading stream",
     "widgets.facts": "Facts",
     "widgets.pieces": "render_still render_view",
