@@ -37,7 +37,7 @@ MODULES = {
     "comparison.gate": "FAIL_ON Gate",
     "comparison.json_diff": "Verbatim differing_paths parse_json write_json",
     "checks.settle": "RerunPlan run_again",
-    "comparison.sides": "ReadRuns Sides check_results",
+    "comparison.sides": "ReadRuns Sides Surroundings check_results",
     "comparison.suite_test": "SUMMARY_SCHEMA SuiteTest",
     "render.marks": "mark_words",
     "config": "Secret",
