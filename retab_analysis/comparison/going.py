@@ -209,7 +209,8 @@ def write_going(
     """The headline while runs go on: what they add to what is known."""
     ended, total = done
     strong = "Queued" if is_queued else f"{ended} of {total} done"
-    edited = {name_block(each) for each in _list_edited(facts)}
+    tested = facts.sides.saved.on_way
+    edited = {name_block(each) for each in facts.unrun if each.id in tested}
     said = _say_known(facts) if is_queued else "; ".join(_say_news(facts, marks, bool(edited)))
     rest, since = f": {said}" if said else "", ""
     if not is_queued and edited:
@@ -224,11 +225,6 @@ def write_beside(heading: Heading, marks: Mapping[str, Mark]) -> Heading:
     """A headline of what is known, with what runs that go on add to it."""
     news = _count_news((each for each in marks.values() if each.is_news), "", " more")
     return replace(heading, rest=f"{heading.rest}; {news or 'nothing new so far'}")
-
-
-def _list_edited(facts: VerdictFacts) -> list[Story]:
-    """The evals of edited blocks that a run tests now."""
-    return [each for each in facts.unrun if each.id in facts.sides.saved.on_way]
 
 
 def _say_known(facts: VerdictFacts) -> str:

@@ -36,12 +36,8 @@ class Steps:
 
     def start(self, sentence: str, more: str = "", option: str = "") -> NextStep:
         call = f"ra.start_runs({json.dumps(self.id)}{more})"
-        return NextStep(
-            sentence,
-            f"run = {call}",
-            self._shell(f" --start{option}", without="candidate"),
-            call=call,
-        )
+        command = self._shell(f" --start{option}", without="candidate")
+        return NextStep(sentence, f"run = {call}", command, call=call)
 
     def run_all(self, finding: Finding) -> NextStep:
         return self.start("Run the workflow again")
@@ -122,10 +118,7 @@ class Steps:
 
 
 def _name_sides(sides: Sides) -> dict[str, list[str]] | None:
-    """The sides that ``check`` was asked for; None for frames, which have no name.
-
-    The usual sides need no name, and neither do runs with the newest one among them.
-    """
+    """The sides that ``check`` was asked for, but the usual ones and new runs; None for frames."""
     if sides.around.asked is None:
         return None
     plan, named = sides.read.plan, {}

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from support.inside import build_parser
+from support.inside import TRANSITIONS, WORDS, build_parser
 
 import retab_analysis as ra
 
@@ -111,3 +111,12 @@ def test_the_search_has_an_entry_for(typed: str) -> None:
                 found.add(str(page.relative_to(ROOT / "docs").with_suffix("")))
     assert found
     assert found <= SEARCHED[typed]
+
+
+def test_the_words_have_the_signs_that_a_verdict_shows() -> None:
+    rows = [line.split("|") for line in (ROOT / "docs" / "start.md").read_text("utf-8").split("\n")]
+    signs = {
+        each: row[1] for row in rows if len(row) > 4 for each in re.findall(r"`(\w+)`", row[2])
+    }
+    assert {*signs} - {"transition"} == {*TRANSITIONS} - {"same_code"}
+    assert not [each for each in TRANSITIONS[:-1] if WORDS[each].sign not in signs[each]]
