@@ -84,6 +84,24 @@ def __getattr__(name):
     return value
 
 
+class _Room(type(_sys)):
+    """A part of the package, which is no function: ``ra.archive(…)`` has the hint of its name."""
+
+    def __call__(self, *_, **__):
+        from retab_analysis.arguments import unknown_name
+
+        raise unknown_name("ra", self.__name__.rpartition(".")[2], __all__)
+
+
+class _Package(type(_sys)):
+    def __setattr__(self, name, value):
+        if getattr(value, "__name__", "") == f"{__name__}.{name}":  # Python has imported it
+            value.__class__ = _Room
+        super().__setattr__(name, value)
+
+
+_sys.modules[__name__].__class__ = _Package
+
 if hasattr(_os, "register_at_fork"):
     _os.register_at_fork(
         before=lambda: "polars" in _sys.modules and __getattr__("schema").conversion.before_fork()

@@ -93,13 +93,10 @@ def check_path(name: str, value: object, expected: str = "a str or a Path") -> P
     if not isinstance(value, str | os.PathLike):
         raise ConfigError(f"{name}: expected {expected}, got {type(value).__name__}")
     path = Path(value)
-    try:
-        is_possible = b"\0" not in os.fsencode(path)
-    except UnicodeEncodeError:
-        is_possible = False
-    if not is_possible:
-        raise ConfigError(f"{name} {str(path)!r} holds a character that no path can have")
-    return path
+    with contextlib.suppress(UnicodeEncodeError):
+        if b"\0" not in os.fsencode(path):
+            return path
+    raise ConfigError(f"{name} {str(path)!r} holds a character that no path can have")
 
 
 def find_named(
@@ -208,20 +205,33 @@ def _hint_at_name(owner: str, asked: str, known: Collection[str]) -> str:
         first = [*inspect.signature(getattr(ra, asked)).parameters][:1]
         takes_it = first[0] in ("comparison", "what", "frame", "frames") if first else False
         return f"did you mean ra.{asked}({owner if takes_it else '…'})?"
-    near = [each for each in stems if f"fetch_{each}" in known]
-    near = [f"fetch_{near[0]}"] if near else difflib.get_close_matches(asked, known, n=1)
+    near = [f"fetch_{each}" for each in stems if f"fetch_{each}" in known][:1]
+    near = near or difflib.get_close_matches(asked, known, n=1)
     if near := near or sorted(each for each in known if stem in each)[:3]:
         return f"did you mean {f' or {owner}.'.join([f'{owner}.{near[0]}', *near[1:]])}?"
     return "help(ra) lists every function" if owner == "ra" else f"it has {_list(known)}"
 
 
+def find_nearest_words(section: str, asked: str, known: Collection[str]) -> list[str]:
+    """The known words that the table gives for a word of other tools, else the most similar one."""
+    words = read_synonyms()[section].get(asked.lstrip("-").replace(" ", "_"), "").split()
+    return [one for one in words if one in known] or difflib.get_close_matches(asked, known, 1, 0.7)
+
+
+def suggest_words(section: str, asked: str, known: Collection[str]) -> str:
+    """What to write instead of a word that is not one of several, as the end of a message."""
+    told, near = read_synonyms()[section].get(asked, ""), find_nearest_words(section, asked, known)
+    if "=" in told or not near:
+        return told or f"known are {_list(known)}"
+    return f"did you mean {' or '.join(map(repr, near))}?"
+
+
 def explain_call(called: str, function: Callable[..., Any], given: Collection[str]) -> str:
     """The line to type instead of a call with wrong arguments."""
     taken = [each for each in inspect.signature(function).parameters if each != "self"]
-    words, common = read_synonyms().get(called, {}), read_synonyms()["arguments"]
+    words = read_synonyms().get(called, {})
     for each in (each for each in given if each not in taken):
-        near = [one for one in common.get(each, "").split() if one in taken]
-        near = near or difflib.get_close_matches(each, taken, n=1)
+        near = find_nearest_words("arguments", each, taken)
         hint = words.get(each) or (f"did you mean {near[0]}=…" if near else "")
         return "; ".join(filter(None, (hint, f"it takes {_list(taken)}")))
     example = re.search(rf">>> (.*{re.escape(called)}\(.*)", function.__doc__ or "")
@@ -231,9 +241,7 @@ def explain_call(called: str, function: Callable[..., Any], given: Collection[st
 
 def suggest_option(asked: str, options: Sequence[str]) -> str:
     """The nearest options of a command line, as the end of a message."""
-    word = asked.partition("=")[0].lstrip("-")
-    near = [one for one in read_synonyms()["options"].get(word, "").split() if one in options]
-    near = near or difflib.get_close_matches(f"--{word}", options, n=1)
+    near = find_nearest_words("options", f"--{asked.partition('=')[0].lstrip('-')}", options)
     return f"; did you mean {' or '.join(near)}?" if near and asked[:1] == "-" else ""
 
 
@@ -269,7 +277,15 @@ def guard(called: str, function: Callable[..., Any]) -> Callable[..., Any]:
             raise TypeError(told) from None
         for each in _IDS.intersection(bound.arguments):
             bound.arguments[each] = as_ids(bound.arguments[each])
-        return function(*bound.args, **bound.kwargs)
+        try:
+            return function(*bound.args, **bound.kwargs)
+        except ConfigError as error:
+            words = read_synonyms().get(called, {})
+            for each, its in bound.arguments.items():
+                said = f"{each}={its if isinstance(its, str) else ''}"
+                if line := words.get(said) or words.get(f"{each}:{type(its).__name__}"):
+                    error.args = (add_sentence(error, line),)
+            raise
 
     return door
 
@@ -292,6 +308,18 @@ class Guided:
                 return object.__getattribute__(self, name)  # raises what it raised before
             known = {each for each in dir(self) if not each.startswith("_")}
             raise unknown_name(self._called, name, known)
+
+        def __getitem__(self, asked: Any) -> Any:  # Python asks it in loops, too
+            if isinstance(asked, str) and hasattr(type(self), asked):
+                raise TypeError(f"write {self._called}.{asked}")
+            self.__len__()
+
+        def __len__(self) -> int:
+            hint = _hint_at_name(self._called, "df", ())
+            raise TypeError(f"{self._called} is neither a list nor a frame; {hint}")
+
+        def __bool__(self) -> bool:
+            return True
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

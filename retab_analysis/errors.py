@@ -74,13 +74,16 @@ class RetabAnalysisError(Exception):
         ...     runs = error.partial  # None here; rows, if a fetch stopped halfway
     """
 
-    def __init__(
-        self, message: str, *, partial: pl.DataFrame | None = None, cursor: str | None = None
-    ) -> None:
+    partial: pl.DataFrame | None = None
+    cursor: str | None = None
+    unconfirmed: pl.DataFrame | None = None
+
+    def __init__(self, message: str, **attributes: Any) -> None:
         super().__init__(as_shown(mask_keys(message)))
-        self.partial = partial
-        self.cursor = cursor
-        self.unconfirmed: pl.DataFrame | None = None
+        for name, value in attributes.items():
+            if not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} has no attribute {name}")
+            setattr(self, name, value)
 
 
 class ConfigError(RetabAnalysisError, ValueError):
@@ -109,9 +112,7 @@ class TransportError(RetabAnalysisError):
         is the address right, and the network there?
     """
 
-    def __init__(self, message: str, *, attempts: int = 1) -> None:
-        super().__init__(message)
-        self.attempts = attempts
+    attempts: int = 1
 
 
 class DeadlineExceeded(TransportError, TimeoutError):  # noqa: N818 - the contract's name
@@ -129,11 +130,7 @@ class DeadlineExceeded(TransportError, TimeoutError):  # noqa: N818 - the contra
         retab_analysis.errors.DeadlineExceeded: ...
     """
 
-    def __init__(
-        self, message: str, *, attempts: int = 1, retry_after: float | None = None
-    ) -> None:
-        super().__init__(message, attempts=attempts)
-        self.retry_after = retry_after
+    retry_after: float | None = None
 
 
 class ResponseTooLarge(TransportError):  # noqa: N818 - the contract's name
@@ -153,9 +150,7 @@ class ProtocolError(RetabAnalysisError):
         retab_analysis.errors.ProtocolError: ...
     """
 
-    def __init__(self, message: str, *, attempts: int = 1) -> None:
-        super().__init__(message)
-        self.attempts = attempts
+    attempts: int = 1
 
 
 class APIError(RetabAnalysisError):
@@ -176,22 +171,11 @@ class APIError(RetabAnalysisError):
         404
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        status_code: int = 0,
-        code: str | None = None,
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        attempts: int = 1,
-    ) -> None:
-        super().__init__(message)
-        self.status_code = status_code
-        self.code = code
-        self.request_id = request_id
-        self.retry_after = retry_after
-        self.attempts = attempts
+    status_code: int = 0
+    code: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+    attempts: int = 1
 
 
 class InvalidRequestError(APIError):
@@ -239,19 +223,10 @@ class SchemaError(RetabAnalysisError, ValueError):
         retab_analysis.errors.SchemaError: ...
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        record_id: str | None = None,
-        path: str | None = None,
-        problems: pl.DataFrame | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.record_id = record_id
-        self.path = path
-        self.problems = problems
-        self.request_id: str | None = None
+    record_id: str | None = None
+    path: str | None = None
+    problems: pl.DataFrame | None = None
+    request_id: str | None = None
 
 
 class PaginationError(RetabAnalysisError):
@@ -261,9 +236,6 @@ class PaginationError(RetabAnalysisError):
 class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contract's name
     """The wait ended before the runs did.
 
-    Attributes:
-        runs: The last RUNS frame seen, or None.
-
     Example:
         >>> try:
         ...     ra.wait_for_runs(ra.start_runs("wf_contracts"), timeout=0.01)
@@ -272,9 +244,10 @@ class WaitTimeout(RetabAnalysisError, TimeoutError):  # noqa: N818 - the contrac
         1
     """
 
-    def __init__(self, message: str, *, runs: pl.DataFrame | None = None) -> None:
-        super().__init__(message, partial=runs)
-        self.runs = runs
+    @property
+    def runs(self) -> pl.DataFrame | None:
+        """The last RUNS frame seen, or None: the same as ``partial``."""
+        return self.partial
 
 
 class ArchiveError(RetabAnalysisError):
@@ -296,12 +269,8 @@ class RegressionError(RetabAnalysisError):
         ✗ ... since the edit of extract_lines...
     """
 
-    def __init__(
-        self, message: str, *, comparison: Any = None, reasons: tuple[str, ...] = ()
-    ) -> None:
-        super().__init__(message)
-        self.comparison = comparison
-        self.reasons = reasons
+    comparison: Any = None
+    reasons: tuple[str, ...] = ()
 
 
 class ProblemsWarning(UserWarning):

@@ -77,9 +77,10 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
         >>> tag("b", "<i>", class_="x", hidden=True)
         '<b class="x" hidden>&lt;i&gt;</b>'
     """
+    named = ((key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items())
     shown = "".join(
-        f" {_attribute(key)}" if value is True else f' {_attribute(key)}="{escape(value)}"'
-        for key, value in attributes.items()
+        f" {key}" if value is True else f' {key}="{escape(value)}"'
+        for key, value in named
         if value is not None and value is not False
     )
     end = "" if name in _VOID else f"</{name}>"
@@ -89,10 +90,6 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
 def join(*children: object, by: str = "") -> Html:
     """Pieces behind one another; texts are escaped, None is left out."""
     return Html(by.join(escape(child) for child in children if child is not None))
-
-
-def _attribute(name: str) -> str:
-    return name.rstrip("_").replace("_", "-")
 
 
 def sign(state: str) -> Html:
@@ -198,15 +195,12 @@ def without_controls(value: str) -> str:
         return value
     pieces = _JOINER.split(show_turning(value))  # every second one is a joiner
     return "".join(
-        each if at % 2 or each.isprintable() or each in "\n\t" else _control(each)
+        each
+        if at % 2 or each.isprintable() or each in "\n\t" or (each.isspace() and each > "\x7f")
+        else "\ufffd"  # a control character or half a surrogate pair, no space of another script
         for at, piece in enumerate(pieces)
         for each in piece
     )
-
-
-def _control(character: str) -> str:
-    """Keep spaces of other scripts; show control characters and lone surrogates as missing."""
-    return character if character.isspace() and character > "\x7f" else "\ufffd"
 
 
 def say_points(delta: float) -> str:

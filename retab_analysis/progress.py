@@ -52,7 +52,8 @@ class Bar:
     def __init__(self, description: str, unit: str) -> None:
         from tqdm.auto import tqdm
 
-        quiet = _quiet(tqdm)
+        # Without tqdm's monitor thread, which would outlive the bar.
+        quiet: Any = type("Quiet", (tqdm,), {"monitor_interval": 0})
         self._bar: Any = quiet(desc=description, unit=f" {unit}", delay=1.0, leave=False)
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
@@ -67,11 +68,6 @@ class Bar:
 
     def close(self) -> None:
         self._bar.close()
-
-
-def _quiet(tqdm: Any) -> Any:
-    """The class of bars without tqdm's monitor thread, which would outlive them."""
-    return type("Quiet", (tqdm,), {"monitor_interval": 0})
 
 
 def choose_progress(progress: Progress | bool | None, description: str, unit: str) -> Progress:

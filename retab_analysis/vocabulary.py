@@ -7,7 +7,7 @@ no two parts of the library disagree about "broken" or "pass rate".
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
@@ -171,16 +171,10 @@ def pass_rate(counts: Sequence[pl.Expr] = tuple(map(pl.col, RATED))) -> pl.Expr:
     return pl.when(total > 0).then(parts[0] / total)
 
 
-def eval_label() -> pl.Expr:
-    """The label of an eval: its name, or its id if it has no name."""
-    return pl.coalesce("eval_name", "eval_id")
-
-
 # Names of edits
 
 ONE_EDIT = timedelta(minutes=2)
 """Saves so close to one another are one edit, of several blocks or of one."""
-
 
 SECONDS = 90
 """A longer time is said in minutes."""
@@ -211,10 +205,10 @@ class EditNames:
         self._began: dict[datetime, datetime] = {}
         ran, before = sorted(runs), None
         for each in sorted(moments):
-            if before is None or each - before > ONE_EDIT or _lies_between(ran, before, each):
+            is_apart = before is None or each - before > ONE_EDIT
+            if before is None or is_apart or bisect_left(ran, before) < bisect_right(ran, each):
                 began = each
-            self._began[each] = began
-            before = each
+            self._began[each], before = began, each
         edits = {*self._began.values()}
         self._days = Counter(each.date() for each in edits)
         self._minutes = Counter(f"{each:%F %H:%M}" for each in edits)
@@ -227,11 +221,6 @@ class EditNames:
             return named
         is_alone = self._minutes[f"{began:%F %H:%M}"] < 2
         return f"{named}, {began:%H:%M}" if is_alone else f"{named}, {began:%H:%M:%S}"
-
-
-def _lies_between(ran: Sequence[datetime], first: datetime, last: datetime) -> bool:
-    at = bisect_left(ran, first)
-    return at < len(ran) and ran[at] <= last
 
 
 def name_eras(eras: pl.DataFrame) -> pl.Series:

@@ -78,7 +78,7 @@ LINES = {
 LINES_OF_ALL = 32_000
 # Rooms above the table until the issue that brings them down has ended. These numbers only fall.
 FOR_NOW = {
-    "errors vocabulary arguments config progress files markup __init__ __main__": 1_851,  # names
+    "errors vocabulary arguments config progress files markup __init__ __main__": 1_845,  # names
     "schema decode": 1_937,  # frames of other libraries
     "transport": 1_151,
     "export": 443,
@@ -91,9 +91,9 @@ FOR_NOW = {
     "plots": 1_543,  # blocks over time
     "checks": 4_400,  # moments, the sides of two versions, tries, weeks
     "archive": 1_614,
-    "cli pytest_plugin mcp": 2_354,  # tries, overview
+    "cli pytest_plugin mcp": 2_341,  # tries, overview
 }
-FOR_NOW_OF_ALL = 38_030
+FOR_NOW_OF_ALL = 38_029
 LINES_OF_TESTS, APART = 38_000, ("simulation", "benchmarks", "adversary")
 
 # A block's fingerprint tells its code; the timeline alone compares it. The sandbox makes it.

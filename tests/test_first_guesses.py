@@ -17,7 +17,7 @@ import pytest
 from support.documents import workflow_document
 from support.fakes import client_for
 from support.faultserver import FaultServer, page, reply
-from support.inside import Gate, build_parser, read_synonyms
+from support.inside import RESULTS, RUNS, TRANSITIONS, Gate, build_parser, read_synonyms
 
 import retab_analysis as ra
 
@@ -52,6 +52,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         yield {
             "ra": ra,
             "client": client,
+            "sandbox": sandbox,
             "runs": runs,
             "results": results,
             "pandas_runs": runs.to_pandas(),
@@ -130,7 +131,22 @@ def test_every_argument_to_type_is_one() -> None:
     known = {each for called in functions for each in parameters_of(called)}
     assert {one for words in synonyms["arguments"].values() for one in words.split()} <= known
     for called in (each for each in synonyms if "." in each):
-        assert not {*synonyms[called]} & {*parameters_of(called)}, called
+        taken = {*parameters_of(called)}
+        assert not {*synonyms[called]} & taken, called
+        of_values = {
+            re.split("[:=]", each)[0] for each in synonyms[called] if re.search("[:=]", each)
+        }
+        assert of_values <= taken, called
+
+
+def test_every_column_and_transition_to_type_is_one() -> None:
+    synonyms, columns = read_synonyms(), {*RUNS.schema, *RESULTS.schema, "version"}
+    transitions = {each for words in synonyms["transitions"].values() for each in words.split()}
+    named = (words for words in synonyms["columns"].values() if "=" not in words)
+    assert {each for words in named for each in words.split()} <= columns
+    assert transitions <= {*TRANSITIONS}
+    assert not {*synonyms["columns"]} & {*columns} - {"version"}
+    assert not {*synonyms["transitions"]} & {*TRANSITIONS}
 
 
 def test_every_option_to_type_is_one() -> None:

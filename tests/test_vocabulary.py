@@ -24,7 +24,6 @@ from support.inside import (
     UNDECIDED,
     combined_state,
     compare,
-    eval_label,
     eval_rate,
     pass_rate,
     rated_total,
@@ -158,8 +157,3 @@ def test_an_evals_state_and_rate_are_the_same_in_every_view(states: list[str]) -
     for side in ("baseline", "candidate"):
         told = (row[f"{side}_state"], row[f"{side}_n"], row[f"{side}_pass_rate"])
         assert told == (combined(states), n, rate), side
-
-
-def test_an_eval_without_a_name_is_called_by_its_id() -> None:
-    rows = {"eval_name": ["Total", None], "eval_id": ["e1", "e2"]}
-    assert pl.DataFrame(rows).select(eval_label())["eval_name"].to_list() == ["Total", "e2"]

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from retab_analysis.arguments import suggest_words
 from retab_analysis.errors import ConfigError, shown
 from retab_analysis.evidence.versions import list_names
 from retab_analysis.schema import EDITS, RUNS, Table, checked
@@ -54,10 +55,9 @@ def check_keys(
         raise ConfigError(f"by names a column twice: {', '.join(names)}")
     there = checked(frame, table, ()).collect_schema()
     for name in names:
-        if name not in (*table.schema, *made) and name not in there:
-            raise ConfigError(
-                f"by={name!r} is not a column of this frame; it has {', '.join(there) or 'none'}"
-            )
+        if name not in (known := [*dict.fromkeys((*there, *made, *table.schema))]):
+            hint = suggest_words("columns", name, known)
+            raise ConfigError(f"by={name!r} is not a column of this frame; {hint}")
         if there.get(name) == pl.Object:
             raise ConfigError(f"by={name!r} holds Python objects, which cannot be grouped by")
         if name in taken:

@@ -36,6 +36,7 @@ LISTS = {"runs": RUNS, "evals": f"{FLOWS}/evals", "graphs": GRAPHS, "blocks": BL
 LISTS["block versions"] = f"{BLOCKS}/versions"
 WHOLE = ("results", "evals")  # read to the end; of other lists the first page is enough
 PAGE, MOST_PAGES = 100, 100
+REFUSED = (400, 404, 405, 410, 422)  # statuses of what the API does not have
 FEW, NEARLY_ALL = 4, 0.9  # evals that tell about saves, and their share
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 
@@ -335,7 +336,7 @@ class Asker:
             self.get(path, **params)
         except RetabAnalysisError as error:
             status = getattr(error, "status_code", None)
-            if status not in (400, 404, 405, 410, 422):
+            if status not in REFUSED:
                 raise
             return [status == 404 or f"answered with {status}, not with 404"]
         return ["there is an answer, not a 404"]

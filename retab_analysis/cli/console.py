@@ -103,8 +103,10 @@ class Console:
         return shutil.get_terminal_size((WIDEST, 24)).columns if self.out.isatty() else WIDEST
 
     def coloured(self, text: str, tone: str) -> str:
-        code = _COLOURS.get(tone)
-        return f"\x1b[1;{code}m{text}\x1b[0m" if code and has_colours(self.out) else text
+        """The text in a colour on a terminal that has them, if https://no-color.org allows it."""
+        is_plain = os.environ.get("TERM") == "dumb" or os.environ.get("NO_COLOR")
+        code = _COLOURS.get(tone) if self.out.isatty() and not is_plain else None
+        return f"\x1b[1;{code}m{text}\x1b[0m" if code else text
 
     def confirm(self, question: str) -> bool:
         """Ask; without a terminal, the answer is yes."""
@@ -134,9 +136,3 @@ def _escape(character: str) -> str:
     """A character inside JSON: escapes those that a terminal would hide or obey."""
     is_shown = character.isprintable() or character == "\n"
     return character if is_shown else json.dumps(character)[1:-1]
-
-
-def has_colours(stream: Any) -> bool:
-    """Whether a stream is a terminal with colours, which https://no-color.org does not forbid."""
-    dumb = os.environ.get("TERM") == "dumb"
-    return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from retab_analysis.cli.assumptions import Asker, DiffersError, UnaskedError, load_facts
+from retab_analysis.cli.assumptions import REFUSED, Asker, DiffersError, UnaskedError, load_facts
 from retab_analysis.cli.console import FAILS, HOLDS, NOT_ASKED, Console
 from retab_analysis.cli.session import Session
 from retab_analysis.errors import ConfigError, ProtocolError, RetabAnalysisError, SchemaError
@@ -22,7 +22,6 @@ _MARKS = {"holds": "✓", "differs": "✗", "could not be asked": "?"}
 _PACKAGES = """retab_analysis polars numpy msgspec requests urllib3 truststore matplotlib ipywidgets
 anywidget"""
 _EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "anywidget")
-_REFUSED = (400, 404, 405, 410, 422)
 
 
 def run_doctor(options: Namespace, console: Console, session: Session) -> int:
@@ -75,7 +74,7 @@ def _ask(fact: dict[str, Any], asker: Asker) -> dict[str, Any]:
         status = getattr(error, "status_code", None)
         # Endpoints outside the SDK may be closed to some keys, or fail: the library goes on.
         is_closed = status is not None and (status == 403 or status >= 500)
-        refuses = status in _REFUSED or (is_closed and fact["sure"] == "probable")
+        refuses = status in REFUSED or (is_closed and fact["sure"] == "probable")
         outcome = "differs" if refuses else "could not be asked"
         reason = f"answered with {status}" if status else type(error).__name__
     except (LookupError, TypeError, AttributeError, ValueError):

@@ -20,16 +20,14 @@ def in_actions() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
-def disarm(text: str) -> str:
+def as_output(text: str) -> str:
     """Text without commands for the runner; it looks the same."""
+    if not in_actions():
+        return text
     lines = text.replace("##[", f"##{_NOTHING}[").split("\n")
     return "\n".join(
         f"{_NOTHING}{line}" if line.lstrip().startswith("::") else line for line in lines
     )
-
-
-def as_output(text: str) -> str:
-    return disarm(text) if in_actions() else text
 
 
 def annotation(level: str, title: str, message: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections.abc import Sequence
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -96,15 +98,9 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    _add_check(commands)
-    _add_report(commands)
-    _add_accept(commands)
-    _add_tries(commands)
-    _add_overview(commands)
-    _add_sync(commands)
-    _add_tables(commands)
-    _add_watch(commands)
-    _add_doctor(commands)
+    several = (_add_check, _add_report, _add_accept, _add_tries, _add_overview)
+    for add in (*several, _add_sync, _add_tables, _add_watch, _add_doctor):
+        add(commands)
     return parser
 
 
@@ -168,7 +164,8 @@ def _add_report(commands: _Commands) -> None:
 def _add_accept(commands: _Commands) -> None:
     parser = _add(commands, "accept", "write known and accepted failures into a file")
     add = parser.add_argument
-    add("file", type=accepted_file, metavar="FILE", help="the file, .toml")
+    file = partial(new_file, suffixes=(".toml",))
+    add("file", type=file, metavar="FILE", help="the file, .toml")
     add("--reason", type=word, required=True, metavar="TEXT", help="why they are accepted")
     add("--until", type=last_day, metavar="DATE", help="the last day, for example 2026-12-31")
     add("--who", type=word, metavar="NAME", help="who accepts them")
@@ -309,7 +306,7 @@ def share(text: str) -> float:
     raise argparse.ArgumentTypeError(f"must be from 0 to 1, for example 0.95, got {text[:30]!r}")
 
 
-def new_file(text: str, *suffixes: str) -> Path:
+def new_file(text: str, suffixes: Sequence[str] = ()) -> Path:
     path = Path(text)
     if text == "-":
         raise argparse.ArgumentTypeError("must be a file, got '-'")
@@ -332,11 +329,7 @@ def table_file(text: str) -> Path:
 
 
 def report_file(text: str) -> Path:
-    return new_file(text, ".md", ".html")
-
-
-def accepted_file(text: str) -> Path:
-    return new_file(text, ".toml")
+    return new_file(text, (".md", ".html"))
 
 
 def word(text: str) -> str:

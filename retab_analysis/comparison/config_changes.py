@@ -186,12 +186,8 @@ def find_spans(stories: Iterable[Story]) -> pl.DataFrame:
     One row each: ``block_id, before_at, after_at, before_code, after_code``, from the last pass on
     other code to the first failure of some evals. ``evals`` is their number.
     """
-    broken = [(each.block_id, each.edit) for each in stories if _is_broken(each)]
-    rows = [(block, *edit) for block, edit in broken if edit is not None]
+    worse = (*BROKEN, "newly_errored", "suspect")
+    broken = (each for each in stories if each.cause == "edit" and each.transition in worse)
+    rows = [(each.block_id, *each.edit) for each in broken if each.block_id and each.edit]
     found = pl.DataFrame(rows, _SPAN, orient="row").group_by(*_SPAN).agg(evals=pl.len())
     return found.sort("evals", *_SPAN, descending=[True, *[False] * len(_SPAN)])
-
-
-def _is_broken(story: Story) -> bool:
-    got_worse = story.transition in (*BROKEN, "newly_errored", "suspect")
-    return got_worse and story.cause == "edit" and story.block_id is not None

@@ -367,7 +367,8 @@ def say_reason(story: Story, year: int | None) -> str | None:
         doubt = say_doubt(story) or f"passed {now}; before, {before}"
         return f"{doubt}{more}"
     if kind in ("broken", "comes and goes"):
-        return f"{kind}{_say_since(story, day)}: {now} passed; before, {before}{more}"
+        since = f" since {day}{' at the latest' * story.is_latest}" if day else ""
+        return f"{kind}{since}: {now} passed; before, {before}{more}"
     said = {
         "always an error": f"error at every run since {day}",
         "outage": "ended in an error of an outage",
@@ -389,10 +390,6 @@ def say_reason(story: Story, year: int | None) -> str | None:
         "stale": _say_stale(story),
     }
     return said[kind]
-
-
-def _say_since(story: Story, day: str) -> str:
-    return f" since {day}{' at the latest' * story.is_latest}" if day else ""
 
 
 def _say_more(story: Story, year: int | None) -> str:

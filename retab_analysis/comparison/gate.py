@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from retab_analysis.arguments import Guided, check_count, check_share
+from retab_analysis.arguments import Guided, check_count, check_share, suggest_words
 from retab_analysis.comparison.accepted import Policy, check_texts
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.errors import ConfigError
@@ -38,8 +38,8 @@ class GateRule:
         transitions = check_texts("fail_on", fail_on)
         words = [*(each for each in TRANSITIONS if each != "same_code"), AGAIN]
         if unknown := [each for each in transitions if each not in words]:
-            known = ", ".join(words)
-            raise ConfigError(f"fail_on: {unknown[0]!r} is not one of {known}")
+            hint = suggest_words("transitions", unknown[0], words)
+            raise ConfigError(f"fail_on: {unknown[0]!r} is not one of its transitions; {hint}")
         return cls(transitions, max_failures, min_pass_rate)
 
     def names(self, story: Story) -> bool:

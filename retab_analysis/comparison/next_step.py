@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from datetime import date
 
 from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
+from retab_analysis.comparison.sides import Sides
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.door import NextStep
 
@@ -21,11 +23,21 @@ class Steps:
         ids = [each["workflow_id"].drop_nulls() for each in frames if each is not None]
         self.id = one_line(next((each[0] for each in ids if len(each)), "…"))
         self.facts, self.accepted = facts, facts.sides.accepted.path
-        self._check = f"ra.check({json.dumps(self.id)})"
+        self._sides = _name_sides(facts.sides)
+        self._check = self._call()
+
+    def _call(self, without: str = "") -> str:
+        """The call that gives this verdict again."""
+        if self._sides is None:
+            return "ra.compare(baseline, candidate)"
+        named = {name: its for name, its in self._sides.items() if name != without}
+        said = (f", {name}={json.dumps(its if its[1:] else its[0])}" for name, its in named.items())
+        return f"ra.check({json.dumps(self.id)}{''.join(said)})"
 
     def start(self, sentence: str, more: str = "", option: str = "") -> NextStep:
         call = f"ra.start_runs({json.dumps(self.id)}{more})"
-        return NextStep(sentence, f"run = {call}", self._shell(f" --start{option}"), call=call)
+        command = self._shell(f" --start{option}", without="candidate")
+        return NextStep(sentence, f"run = {call}", command, call=call)
 
     def run_all(self, finding: Finding) -> NextStep:
         return self.start("Run the workflow again")
@@ -71,7 +83,7 @@ class Steps:
     def fix(self, finding: Finding) -> NextStep:
         file = self.accepted or "accepted.toml"
         call = f'.accept({json.dumps(file)}, reason="…")'
-        shell = f'retab-analysis accept {shlex.quote(self.id)} {shlex.quote(file)} --reason "…"'
+        shell = self._shell(f' {shlex.quote(file)} --reason "…"', "accept")
         again = f"{self._check}{call}"
         known = NextStep("where a failure is known", f"verdict{call}", shell, call=again)
         return self.see(finding, ", and fix it", known)
@@ -89,12 +101,36 @@ class Steps:
         return NextStep(f"Delete {', '.join(gone)} from {self.accepted or 'accepted='}")
 
     def check_again(self, sentence: str) -> NextStep:
-        call = self._check
-        return NextStep(sentence, f"verdict = {call}", self._shell(), call=call)
+        # Named runs do not show what ran since.
+        without = "" if self.facts.sides.read.named else "candidate"
+        call, command = self._call(without), self._shell(without=without)
+        return NextStep(sentence, f"verdict = {call}", command, call=call)
 
-    def _shell(self, options: str = "", command: str = "check") -> str:
-        known = f" --accepted {shlex.quote(self.accepted)}" if self.accepted else ""
-        return f"retab-analysis {command} {shlex.quote(self.id)}{options}{known}"
+    def _shell(self, options: str = "", command: str = "check", without: str = "") -> str:
+        """A command about this verdict; there is none for frames and for several baselines."""
+        if self._sides is None or len(self._sides.get("baseline", ())) > 1:
+            return ""
+        named = {name: its for name, its in self._sides.items() if name != without}
+        sides = (f" --{name} {shlex.quote(each)}" for name, its in named.items() for each in its)
+        told = f"retab-analysis {command} {shlex.quote(self.id)}{options}{''.join(sides)}"
+        is_known = self.accepted and command != "accept"
+        return f"{told} --accepted {shlex.quote(self.accepted)}" if is_known else told
+
+
+def _name_sides(sides: Sides) -> dict[str, list[str]] | None:
+    """The sides that ``check`` was asked for, but the usual ones and new runs; None for frames."""
+    if sides.around.asked is None:
+        return None
+    plan, named = sides.read.plan, {}
+    newest = set() if plan is None else {*plan.sort("created_at")["run_id"].tail(1)}
+    frames = {"candidate": sides.candidate, "baseline": sides.baseline}
+    for (name, frame), asked in zip(frames.items(), sides.around.asked, strict=True):
+        ids = [] if frame is None else [*frame["run_id"].drop_nulls().unique().sort()]
+        if isinstance(asked, str | date):
+            named[name] = [str(asked)] if asked != "last_good" else []
+        elif asked is not None and newest.isdisjoint(ids):
+            named[name] = ids
+    return {name: its for name, its in named.items() if its}
 
 
 Step = Callable[[Steps, Finding], NextStep | None]

@@ -61,5 +61,4 @@ def _subtract(number: float | None, other: float | None) -> float | None:
 
 def _round(number: float | None) -> int | None:
     """A whole number; None if it does not fit into Int64 (300 million years)."""
-    is_there = number is not None and abs(number) < 2**63
-    return round(number) if is_there else None  # type: ignore[arg-type]
+    return None if number is None or abs(number) >= 2**63 else round(number)

@@ -96,6 +96,7 @@ class Surroundings:
     workflow: pl.DataFrame | None = None
     versions: pl.DataFrame | None = None
     told: Versions | None = None  # names moments; None for frames
+    asked: tuple[object, object] | None = None  # the candidate and the baseline; None for frames
     edits: Edits | None = None
 
 

@@ -115,7 +115,7 @@ def _wait(
         raise WaitTimeout(
             f"{count} not ended after {timeout:g} s: {list_some(pending)}{reason}. The runs go "
             "on; .runs has their last known state",
-            runs=poller.frame(),
+            partial=poller.frame(),
         )
     return poller.frame()
 

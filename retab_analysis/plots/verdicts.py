@@ -21,7 +21,7 @@ from retab_analysis.plots import axes
 from retab_analysis.plots.columns import find_columns, say_left_out
 from retab_analysis.plots.palette import EDGE, STATE_LOOKS, Style
 from retab_analysis.schema import RESULTS
-from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, SAME_EVAL, eval_label
+from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING, SAME_EVAL
 
 _STATES = (*DECIDED, "error", "mixed", "cancelled", "unscored")
 _CORNER = 0.33
@@ -90,7 +90,7 @@ def plot_verdicts(
     ax.spines[:].set_visible(False)
     axes.draw_legend(ax, _draw_signs(ax, cells, keys.height, evals.height))
     # With its id if two have one name.
-    names = evals.select(eval_label()).to_series()
+    names = evals.select(pl.coalesce("eval_name", "eval_id")).to_series()
     if names.n_unique() < evals.height:
         both = pl.concat_str("eval_name", "eval_id", separator=" ")
         names = evals.select(pl.coalesce(both, "eval_id")).to_series()

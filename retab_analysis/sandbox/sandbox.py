@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Never
 
 from retab_analysis.sandbox.encoding import from_json
 from retab_analysis.sandbox.http.server import StoreServer
@@ -64,6 +64,7 @@ class Sandbox(StoreServer):
         *,
         schema: Mapping[str, Any] | None = None,
         model: str | None = None,
+        **others: Never,
     ) -> None:
         """Give a block another prompt, schema or model, as in Retab's editor.
 
@@ -78,20 +79,19 @@ class Sandbox(StoreServer):
             prompt: The whole prompt; the present one edits nothing.
             schema: The whole JSON schema of an extract block.
             model: The name of the model.
+            others: The sandbox has nothing else to edit.
 
         Raises:
             ValueError: The block does not exist, it has no prompt or no schema, nothing was given,
                 or a text cannot be UTF-8.
         """
-        given = {"prompt": prompt, "json_schema": schema, "model": model}
+        given = {"prompt": prompt, "json_schema": schema, "model": model, **others}
         changes = {name: value for name, value in given.items() if value is not None}
-        kinds = {name: Mapping if name == "json_schema" else str for name in changes}
-        fits = all(isinstance(changes[name], kind) for name, kind in kinds.items())
+        kinds = {"prompt": str, "json_schema": Mapping, "model": str}
+        fits = all(isinstance(value, kinds.get(name, ())) for name, value in changes.items())
         if not (isinstance(block, str) and changes and fits):
-            raise ValueError(
-                "edit takes the id of a block, and its prompt or model as a text or its schema as "
-                f"a dict, not {block!r} and {changes}"
-            )
+            told = f"edit takes the id of a block, not {block!r}" * (not isinstance(block, str))
+            raise ValueError(told or f"edit takes prompt=…, model=… or schema={{…}}, not {changes}")
         text = json.dumps(changes, ensure_ascii=False)
         self._store.edit(block, from_json(text.encode().decode()))  # no half a surrogate pair
 

@@ -194,9 +194,9 @@ def _with_dtypes(
     conversions = find_conversions(found, table.schema)
     after = {each: table.schema[each] if each in conversions else found[each] for each in found}
     # A frame of another table may have all needed columns.
-    other = find_other_table(table, found)
-    if other is not None:
-        call = "; ra.fetch_results(runs) gives one" if table.name == "results" else ""
+    if (other := find_other_table(table, found)) is not None:
+        asked = {"results": "runs", "runs": '"wf_invoices"'}.get(table.name)
+        call = f"; ra.fetch_{table.name}({asked}) gives one" if asked else ""
         raise SchemaError(f"{name} is not {table.frame_name}, but {other.frame_name}{call}")
     if (mismatch := table.mismatch(after, needed)) is not None:
         raise SchemaError(f"{name} is {mismatch}")

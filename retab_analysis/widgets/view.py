@@ -280,7 +280,7 @@ class View(Guided, called="view"):
         if not self._join(timeout):
             raise WaitTimeout(
                 f"the runs have not ended after {timeout:g} s; they are still watched",
-                runs=self._runs,
+                partial=self._runs,
             )
         return self._finish()
 

@@ -106,7 +106,7 @@ OBJECTS = RESULTS.empty().with_columns(objects=pl.Series(dtype=pl.Object))
         (lambda: analysis.summarize_runs(RUNS.empty(), ["ok", "pass_rate"]), "by='pass_rate' is"),
         (lambda: analysis.summarize_runs(RUNS.empty(), ["scope"] * 2), "a column twice"),
         (lambda: analysis.summarize_runs(RUNS.empty(), scope="all"), "scope must be one of"),
-        (lambda: analysis.states(RESULTS.empty(), "nope"), "it has eval_name, eval_id"),
+        (lambda: analysis.states(RESULTS.empty(), "nope"), "known are eval_name, eval_id"),
         (lambda: analysis.states(RESULTS.empty(), ["run_id"]), "the name of one column"),
         (lambda: analysis.states(RESULTS.empty(), "document_names"), "a column of single values"),
         (lambda: analysis.states(RESULTS.empty(), "state"), "also a column of the outcome"),

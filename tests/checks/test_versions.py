@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -341,3 +342,32 @@ def test_every_door_in_three_dialects(dialect: dict[str, bool]) -> None:
     assert answer.document["counts"] == {"broke": 4, "same_code": 4}
     assert answer.junit == {"failure": 5, "skipped": 4}  # with the suite's own case
     assert answer.pytest == (1, {"failed": 5, "skipped": 4})
+
+
+# The next step
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        {},
+        {"baseline": "previous"},
+        {"baseline": "v1"},
+        {"baseline": "v1", "candidate": "v2"},
+        {"baseline": "run_3"},
+        {"candidate": "run_7"},
+        {"baseline": ["run_3", "run_4"], "candidate": "run_7"},
+    ],
+)
+def test_the_next_step_repeats_the_verdict_that_it_stands_in(sides: dict[str, Any]) -> None:
+    with world() as api:
+        made = api.check(**sides)
+        step = made.next_step
+        assert step is not None
+        call = re.search(r"ra\.check\([^)]*\)", step.call)
+        assert call
+        ra.use(api.client)
+        assert eval(call[0], {"ra": ra}).evals.equals(made.evals)  # a line of our own page
+        ra.use(None)
+    told = [f" --{name} {its}" for name, its in sides.items()]
+    assert all(each in step.command for each in told) or (len(sides) == 2 and not step.command)

@@ -8,7 +8,15 @@ from typing import Any
 
 import polars as pl
 from support.frames import START, result, results
-from support.inside import COMPARISON, Comparison, Sides, check_results, compare, compare_sides
+from support.inside import (
+    COMPARISON,
+    Comparison,
+    Sides,
+    Surroundings,
+    check_results,
+    compare,
+    compare_sides,
+)
 from support.lettered_api import STATES
 
 Rows = list[dict[str, Any]]
@@ -59,6 +67,7 @@ def held_against_own_past(rows: Rows, candidate: int, **more: Any) -> Comparison
     """Compare a run with each eval's own last good result, as ``check`` does."""
     now = check_results(runs(rows, candidate), "candidate").collect()
     past = check_results(runs(rows, 0, candidate - 1), "history").collect()
+    more = {"around": Surroundings(asked=(None, "last_good"))} | more
     return compare_sides(Sides(candidate=now, history=past, **more), 0.05, 0.05)
 
 

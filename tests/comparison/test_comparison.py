@@ -80,7 +80,8 @@ def test_what_to_do_next_can_be_typed_until_there_is_nothing() -> None:
     assert step.code == "verdict = ra.settle(verdict)"
     # A variable may have another name: the line runs without one.
     assert "Next: Run 2 evals again" in repr(comparison)
-    assert 'ra.settle(ra.check("wf"))' in repr(comparison)
+    assert "ra.settle(ra.compare(baseline, candidate))" in repr(comparison)
+    assert step.command == ""  # no command compares frames
     assert "verdict" not in repr(comparison)
     assert held_against_own_past(history("e", "PPPP"), 4).next_step is None
     accept = step = held_against_own_past(history("e", "PPPPFFF", "AAAABBB"), 7).next_step

@@ -47,7 +47,7 @@ KEYED: tuple[Plot, ...] = (plot_pass_rate, plot_outcomes, plot_durations, plot_v
 @pytest.mark.parametrize(
     ("by", "message"),
     [
-        ("nothing", "by='nothing' is not a column of this frame; it has"),
+        ("nothing", "by='nothing' is not a column of this frame; known are"),
         (5, "by must be the name of one column, got 5"),
         (["run_id"], "by must be the name of one column"),
         ("lists", r"a column of single values, 'lists' holds List\(String\)"),
