@@ -21,7 +21,7 @@ from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.markup import count_noun
 from retab_analysis.schema import ERAS, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.widgets.state import NO_EVAL, NO_RUN, Phase, WorkflowLook
+from retab_analysis.widgets.state import NO_EVAL, NO_RUN, WATCHED, Phase, WorkflowLook
 
 
 @dataclass(eq=False)
@@ -109,18 +109,14 @@ class Followed:
         )
 
     def judge(self) -> None:
-        """Compare as ``check`` does.
-
-        Without a candidate the watched runs are it, once they have ended. While they go on, and
-        if they were cancelled, it is the workflow as it is now: what is known stands.
-        """
+        """Compare as ``check`` does. Runs that go on judge nothing: what is known stands."""
         marks = self.mark()
         if self.look.is_watched and self.compared not in (None, marks):
             self.kept.refresh()  # what else ran or was saved
         source, listing = self.kept.source, self.kept.listing
         if self.runs.height:
             listing.add(self.runs)
-            listing.shown = frozenset(self.runs["run_id"])
+            listing.shown = frozenset(self.runs.filter(~pl.col("is_terminal"))["run_id"])
         with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
             source.read_labels()
         verdict = self._make_verdict()
@@ -146,14 +142,13 @@ class Followed:
         self.compared = marks
 
     def _make_verdict(self) -> Verdict:
-        is_cancelled = (self.runs["status"] == "cancelled").all()
-        is_it = self.has_ended and not is_cancelled
-        watched = Choice(self.runs, "which is watched") if is_it else None
-        asked = Question(self.candidate or watched, self.baseline, accepted=self.accepted)
+        is_own = self.candidate == WATCHED
+        chosen = Choice(self.runs, "which is watched") if is_own else self.candidate
+        asked = Question(chosen, self.baseline, accepted=self.accepted)
         try:
             return make_verdict(asked, self.kept, progress=False)
         except ConfigError:
-            if self.has_ended or self.candidate is not None:
+            if self.has_ended or chosen is not None:
                 raise
             # The baseline may be the very run that is judged until the watched one has ended.
             return make_verdict(replace(asked, baseline=LAST_GOOD), self.kept, progress=False)

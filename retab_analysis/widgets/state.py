@@ -20,6 +20,8 @@ from retab_analysis.schema import ERAS, EVALS, RESULTS, RUNS
 # A workflow without evals or runs, in words; neither is an error.
 NO_EVAL, NO_RUN = "No saved eval yet: save one in Retab", "No run yet"
 COMPARING = "Comparing …"
+# The candidate if a person asks for the verdict of the watched runs alone.
+WATCHED = "watched"
 
 Phase = Literal["reading", "going", "ended", "stopped", "failed"]
 
@@ -93,7 +95,7 @@ class ViewState:
 
     workflow_id: str
     look: WorkflowLook = field(default_factory=WorkflowLook)
-    candidate: str | None = None  # a run or a version; None for what was asked for
+    candidate: str | None = None  # a run, a version or WATCHED; None for the workflow as it is now
     baseline: str = LAST_GOOD
     values: bool = True
     can_cancel: bool = False

@@ -67,14 +67,15 @@ def watch(
 ) -> View:
     """Watch eval runs while they go on. ``watch`` returns at once.
 
-    Show the view as a cell's last line. It keeps what :func:`check` says of the runs that have
-    ended, and marks each eval with what it does in the watched runs. Their own verdict comes at
-    their end. Each eval is shown with its last 30 runs. In a terminal, ``print(view)`` shows the
-    same as text. A second ``watch`` of the same runs ends the first.
+    Show the view as a cell's last line. It shows all evals of the workflow as :func:`check` does,
+    and marks each with what it does in the watched runs. Runs that go on judge nothing. When they
+    end, the view says what ``check`` says then. Each eval is shown with its last 30 runs. In a
+    terminal, ``print(view)`` shows the same as text. A second ``watch`` of the same runs ends the
+    first.
 
-    All watched runs of a workflow are checked together, each eval against that workflow's past. If
-    all of them were cancelled, the page shows the workflow as it is now. ``watch`` reads the past
-    once, from the archive if :func:`use` has set one.
+    The view can also show the verdict of the watched runs alone, as ``check(candidate=runs)`` does:
+    choose it on the page. ``watch`` reads the past once, from the archive if :func:`use` has set
+    one.
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.

@@ -209,7 +209,7 @@ def test_what_can_be_checked_and_held_against(view: View) -> None:
     assert held[:3] == ["each eval's last good", "the code before", "v5, published"]
     assert ">Refresh</button>" in actions
     watched = pieces(with_state(view, is_watched=True))["0:actions"]
-    assert re.findall(r">([^<>]+)</option>", watched)[:2] == ["the watched run", "as it is now"]
+    assert re.findall(r">([^<>]+)</option>", watched)[:2] == ["as it is now", "the watched run"]
     assert "Refresh" not in watched
 
 

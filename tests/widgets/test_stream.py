@@ -390,7 +390,7 @@ SCOPES = {"W": [*STORY], "B": [*STORY][:5], "E": ["fine 0"]}
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("codes", ["A", "A" * 9 + "B"])
 def test_at_each_moment_of_a_run_a_page_and_check_say_the_same(scope: str, codes: str) -> None:
-    """Nothing that was known is lost until the run's own verdict takes over."""
+    """Nothing that was known is lost, from the queue to the end."""
     blocks = dict.fromkeys([*STORY][5:], "other")
     with LetteredApi(STORY, codes=codes, blocks=blocks) as api:
         known = api.check()
@@ -407,13 +407,15 @@ def test_at_each_moment_of_a_run_a_page_and_check_say_the_same(scope: str, codes
                 assert view.comparison is not None
                 assert {*view.comparison.broken["eval_id"]} == {*api.check().broken["eval_id"]}
                 facts = view._tell(view._shown_id)
+                assert {*facts.page.rows} == {*STORY}
                 assert (counts(view), facts.badge[0]) == (first, badge(known))
                 assert sum(each.number for each in facts.counts) == len(STORY)
                 assert sum(each.number for each in facts.progress) == len(STORY)
             run.status = None
             step(run, "PFFEPFPB"[: len(its)])
             view.wait(30)
-        assert_as_check(view, api.check(candidate="r9"))
+        assert {*view._tell(view._shown_id).page.rows} == {*STORY}
+        assert_as_check(view, api.check())
 
 
 def badge(made: Any) -> str:
@@ -430,20 +432,22 @@ def test_any_baseline_is_the_one_of_check(wanted: str) -> None:
             assert "there is no such version or run" in view.state.look.notes[0]
             assert view.comparison is None
         else:
-            assert_as_check(view, api.check(candidate="r9", baseline=wanted))
+            assert_as_check(view, api.check(baseline=wanted))
 
 
-@pytest.mark.parametrize("letters", [("FPPP", "FPPP", "FFPP"), ("PFPP", "PPPP", "PPPB")])
-def test_three_repeats_of_a_suite_are_one_candidate(letters: tuple[str, ...]) -> None:
+def test_the_verdict_of_the_watched_runs_alone_can_be_chosen() -> None:
     with past() as api:
         ids = [
             going(api, each, id=f"r{at}", after=timedelta(minutes=1)).id
-            for at, each in enumerate(letters)
+            for at, each in enumerate(("PFPP", "PPPP", "PPPB"))
         ]
         view = watch(api, ids[::-1])
         assert view.wait(30)["run_id"].to_list() == ids[::-1]
+        assert_as_check(view, api.check())
+        view._on_event("candidate", "0", "watched")
+        until(lambda: not view.state.job)
         assert_as_check(view, api.check(candidate=ids))
-        assert sum(counts(view).values()) == 4
+        assert {*view.state.look.checked["run_id"]} == {*ids}
 
 
 def test_runs_of_two_workflows_have_each_their_own_past() -> None:
@@ -455,8 +459,8 @@ def test_runs_of_two_workflows_have_each_their_own_past() -> None:
         other = invoices.filter("is_terminal", pl.col("scope") == "workflow").head(1)
         view = ra.watch(pl.concat([parts, other]), interval=0.1, client=mine)
         view.wait(120)
-        for workflow_id, watched in (("wf_contracts", parts), ("wf_invoices", other)):
-            checked = ra.check(workflow_id, candidate=watched, client=mine, progress=False)
+        for workflow_id in ("wf_contracts", "wf_invoices"):
+            checked = ra.check(workflow_id, client=mine, progress=False)
             made = view._states[workflow_id].look.comparison
             assert made is not None
             assert made.headline == checked.headline
