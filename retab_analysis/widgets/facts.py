@@ -106,7 +106,7 @@ class Facts:
 
     def is_of(self, state: ViewState) -> bool:
         """Whether another state says the same about the runs and the evals."""
-        names = ("comparison", "runs", "watched", "results", "checked", "eras", "phase")
+        names = ("comparison", "runs", "watched", "results", "checked", "eras", "phase", "progress")
         is_same = all(getattr(self.look, name) is getattr(state.look, name) for name in names)
         own = "values", "candidate"
         return is_same and all(getattr(self.state, each) == getattr(state, each) for each in own)
@@ -228,7 +228,8 @@ class Facts:
         if look.phase == "failed":
             return Heading("‼", "error", one_line(look.trouble, _HEADLINE))
         if look.phase == "reading" or checked.is_empty():
-            return Heading("…", "other", "Reading the runs and their results …")
+            of = f"{total} runs" if (total := look.progress[1]) else "the runs"
+            return Heading("…", "other", "Reading", f" {of} and their results")
         if left:
             return Heading("…", "other", f"{total - left} of {total} done")
         passed = checked["passed"].sum()
@@ -438,7 +439,9 @@ class Facts:
 
     def to_text(self, width: int | None = None) -> str:
         if self.judged is None:
-            return "\n".join([str(self.heading), *map(plain, self.notes)])
+            return "\n".join(
+                filter(None, (str(self.heading), *map(plain, (self.line, *self.notes))))
+            )
         badge = self.badge[0] if self.badge else ""
         document = replace(
             self.judged.document,
@@ -491,7 +494,12 @@ def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iter
                 told = plain(mark.line) if values else f"it {mark.outcome}"
                 yield f"{'?' if mark.is_news else '–'} {facts._name(eval_id)}: {told}"
         return
-    for story in facts.judged.stories.values() if facts.judged else ():
+    its, look = facts.judged.stories if facts.judged else {}, facts.look
+    watched = pl.col("run_id").is_in(look.watched["run_id"].implode())
+    ran = {*look.results.filter(watched)["eval_id"]}
+    for story in its.values():
+        if look.is_watched and story.id not in ran:
+            continue
         is_new = story.transition in NOT_COMPARED and story.fails
         if is_new or story.transition in (*BROKEN, "suspect", "newly_errored"):
             if (key := (story.id, story.transition)) in said:

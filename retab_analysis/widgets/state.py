@@ -48,6 +48,7 @@ class WorkflowLook:
     watched: pl.DataFrame = field(default_factory=RUNS.empty)
     results: pl.DataFrame = field(default_factory=lambda: mark_codes(RESULTS.empty()))
     read: frozenset[str] = frozenset()  # the ids of the runs whose results were read
+    progress: tuple[int, int] = (0, 0)  # so many runs were read at first, of how many
     checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
     comparison: Comparison | None = None
     saved: pl.DataFrame = field(default_factory=EVALS.empty)

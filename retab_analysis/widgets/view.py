@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import math
 import threading
 import time
@@ -11,6 +12,7 @@ import weakref
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,7 +26,7 @@ from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout, described
 from retab_analysis.fetch import cancel_runs
-from retab_analysis.fetch.lists import read_link, resolve_workflow
+from retab_analysis.fetch.lists import WORKFLOW_ID, find_workflow, read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_default
 from retab_analysis.fetch.run_line import count_ended
 from retab_analysis.progress import in_kernel, say
@@ -114,6 +116,7 @@ def watch(
     check_flag("save_values", save_values)
     ids = [] if runs is None else list(RunList.make(runs).ids)
     chosen = client_or_default(client)
+    _refuse_workflow(chosen, ids)
     flows = () if workflow_id is None else _list_workflows(chosen, workflow_id)
     pollers = [WatchedRuns(chosen, ids, each) for each in flows or (None,)]
     follow, key = follow_as(chosen, None, baseline), (chosen.base_url, *sorted(ids), *flows)
@@ -169,6 +172,17 @@ def explore(
     flows = _list_workflows(chosen, workflow_id)
     stream = Stream(chosen, flows, follow_as(chosen, candidate, baseline))
     return View(chosen, stream, save_values=save_values)
+
+
+def _refuse_workflow(client: Client, ids: Iterable[str]) -> None:
+    """Refuse the id of a workflow where runs are asked for, before a page says so later."""
+    for each in islice(filter(WORKFLOW_ID.fullmatch, ids), 1):
+        is_one = False
+        with contextlib.suppress(RetabAnalysisError):  # then watching tells the problem
+            is_one = not find_workflow(client, each).is_empty()
+        if is_one:
+            how = f"ra.watch(workflow_id={json.dumps(each)}) watches its runs"
+            raise ConfigError(f"{each!r} is a workflow, not a run; {how}")
 
 
 def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:

@@ -143,7 +143,7 @@ def test_the_only_thing_that_is_read_out_is_how_many_broke(view: View) -> None:
 
 def test_without_a_comparison_it_says_what_it_does() -> None:
     reading = pieces(Facts(ViewState("wf_a"), None))
-    assert "Reading the runs and their results …" in text(compose(reading))
+    assert "Reading the runs and their results" in text(compose(reading))
     failed = Facts(ViewState("wf_a", WorkflowLook(phase="failed", trouble="x" * 300)), None)
     assert failed.heading.sign == "‼"
     assert len(str(failed.heading)) <= 100

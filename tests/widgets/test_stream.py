@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ import polars as pl
 import pytest
 from support.fakes import STILL
 from support.faultserver import FaultServer, Reply, page, reply
-from support.inside import View, reading
+from support.inside import View, reading, tell_news
 from support.lettered_api import FLOW, HOUR, LetteredApi, Run, alike
 from support.made_runs import run_with
 from support.watched import WatchedSandbox
@@ -198,17 +199,6 @@ def test_a_run_that_never_was_raises_after_its_grace() -> None:
         assert len(server.requests) == 5  # the last asks whether the id is that of a workflow
     assert any("There is no run r1 so far; it may still appear" in each for each in said)
     assert str(view) == "‼ There is no run r1; ra.watch(workflow_id=…) watches a workflow"
-
-
-@pytest.mark.parametrize("workflow_id", ["wf_claims", "wrk_claims"])
-def test_the_id_of_a_workflow_is_told_at_the_first_answer(workflow_id: str) -> None:
-    with FaultServer([reply(404)]) as server:
-        view = ra.watch(workflow_id, interval=60, client=client(server.url))
-        with pytest.raises(ra.NotFoundError):
-            view.wait(10)
-        assert len(server.requests) == 1
-    how = f"ra.watch(workflow_id='{workflow_id}') watches a workflow"
-    assert str(view) == f"‼ There is no run {workflow_id}; {how}"
 
 
 def test_51_a_run_that_is_gone_does_not_end_the_others() -> None:
@@ -418,6 +408,16 @@ def test_at_each_moment_of_a_run_a_page_and_check_say_the_same(scope: str, codes
         assert_as_check(view, api.check())
 
 
+def test_the_end_of_a_run_is_no_news_of_evals_that_it_did_not_run() -> None:
+    with LetteredApi(STORY) as api:
+        run = api.run({"fine 0": "F"}, scope="E", id="r10", after=HOUR)
+        view = watch(api, run.id)
+        view.wait(30)
+        assert {*view.comparison.broken["eval_id"]} == {"broken"}  # type: ignore[union-attr]
+        (line,) = tell_news(view, set(), values=True)
+    assert "fine 0" in line
+
+
 def badge(made: Any) -> str:
     return ("gate holds", "gate fails", "gate undecided")[made.gate().exit_code]
 
@@ -575,6 +575,19 @@ def test_of_several_workflows_one_that_cannot_be_judged_leaves_the_others() -> N
 
 def follow(workflow_id: str, client: ra.Client) -> View:
     return ra.watch(workflow_id=workflow_id, interval=0.1, client=client)
+
+
+def test_a_workflow_that_is_being_read_says_how_far_it_is() -> None:
+    with past(runs=9) as api:
+        begun = threading.Event()
+        api.broken = {"GET /v1/workflows/evals/results": lambda _: begun.wait(30) and None}
+        said: list[str] = []
+        view = ra.explore([FLOW], client=api.client)
+        view.on_update(lambda each: said.append(repr(each)))
+        begun.set()
+        view.wait(30)
+    assert any("… Reading 9 runs and their results" in each for each in said)
+    assert any(re.search(r"\b[1-9] of 9 runs read", each) for each in said)
 
 
 def test_a_workflow_that_never_ran_says_so_calmly() -> None:

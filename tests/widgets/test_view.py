@@ -59,6 +59,11 @@ def test_bad_arguments_of_watch_are_refused(arguments: dict[str, Any], words: st
         ra.watch(**arguments, client=client("http://127.0.0.1:9"))
 
 
+def test_the_id_of_a_workflow_is_no_run(api: ra.Client) -> None:
+    with pytest.raises(ra.ConfigError, match=r'ra\.watch\(workflow_id="wf_claims"\)'):
+        ra.watch("wf_claims", client=api)
+
+
 @pytest.mark.parametrize(
     ("given", "more", "words"),
     [
