@@ -227,11 +227,13 @@ class Facts:
             return Heading("○", "other", look.trouble)
         if look.phase == "failed":
             return Heading("‼", "error", one_line(look.trouble, _HEADLINE))
+        runs = f"{look.progress[1]} runs" if look.progress[1] else "the runs"
         if look.phase == "reading" or checked.is_empty():
-            of = f"{total} runs" if (total := look.progress[1]) else "the runs"
-            return Heading("…", "other", "Reading", f" {of} and their results")
+            return Heading("…", "other", "Reading", f" {runs} and their results")
         if left:
-            return Heading("…", "other", f"{total - left} of {total} done")
+            how_far = "Queued" if look.is_waiting else f"{total - left} of {total} done"
+            rest = "" if look.notes else f"; reading {runs} before"
+            return Heading("…", "other", how_far, rest)
         passed = checked["passed"].sum()
         return Heading("○", "other", f"{passed} of {total} pass", "; held against nothing")
 
