@@ -204,11 +204,9 @@ class Facts:
 
     @cached_property
     def far(self) -> tuple[int, int]:
-        """How many results of the watched runs there are, of how many."""
-        look = self.look
-        is_watched = pl.col("run_id").is_in(look.watched["run_id"].implode())
-        ended = look.results.filter(is_watched, pl.col("state").is_in(ENDED))
-        return ended.unique(("run_id", "eval_id")).height, int(look.watched["total_evals"].sum())
+        """How many results of the runs that go on there are, of how many."""
+        ended = self._going.filter(pl.col("state").is_in(ENDED)).unique(("run_id", "eval_id"))
+        return ended.height, int(self.look.going["total_evals"].sum())
 
     # The head
 
@@ -322,7 +320,7 @@ class Facts:
             page = ShownPage(bare, self.context, self.line, self._status, seen=self.seen)
             return replace(page, name=self.state.workflow_id)
         badge, tone = self.badge or ("", "other")
-        ended, total = self.far if self.is_going else (0, 0)
+        ended, total = self.far
         document = replace(
             self._shown.document,
             heading=self.heading,

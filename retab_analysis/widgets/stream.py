@@ -343,10 +343,10 @@ class _Reading:
         self._tell, self._followed, self._told_at = tell, followed, -math.inf
 
     def update(self, done: int, total: int | None = None, note: str = "") -> None:
-        now = time.monotonic()
-        if self._followed.look.comparison is None and now >= self._told_at + _STEP:
-            self._told_at = now
-            self._tell(replace(self._followed.look, progress=(done, total or 0)))
+        now, look = time.monotonic(), self._followed.look
+        if look.comparison is None and now >= self._told_at + _STEP:
+            self._told_at, name = now, self._followed.kept.source.name
+            self._tell(replace(look, name=name, progress=(done, total or 0)))
 
     def close(self) -> None: ...
 
