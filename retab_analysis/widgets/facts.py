@@ -272,10 +272,8 @@ class Facts:
 
     @property
     def badge(self) -> tuple[str, Tone] | None:
-        """The state of the gate; None if the run could not run, and while a first run goes on."""
+        """The state of the gate; None while a first run goes on."""
         if self.judged is None or self.is_first:
-            return None
-        if inside(self.judged.comparison).sides.read.could_not_run:
             return None
         return self.judged.document.badge, self.judged.document.badge_tone
 
@@ -293,22 +291,11 @@ class Facts:
             return tuple(map(write_line, (*([self.look.trouble] if is_cut else []), *own)))
         return (*map(write_line, (*own, *self._say_broken_off())), *self.judged.document.notes)
 
-    def _say_broken_off(self) -> Iterator[str]:
-        """The reason why a run could not run, and the answer of a later run on the same code."""
-        assert self.judged is not None
-        if not inside(self.judged.comparison).sides.read.could_not_run:
-            return
-        checked, runs = self.look.checked, self.look.runs
-        yield from (one_line(each, 300) for each in checked["status_message"].drop_nulls())
-        later = runs.filter(pl.col("created_at") > checked["created_at"].max(), status="completed")
-        codes = self._runs.read_codes()
-        its = codes.get(checked["run_id"][0], {}).items()
-        for run in later.filter(scope="workflow").reverse().iter_rows(named=True):
-            now = codes.get(run["run_id"], {})
-            if now and all(now.get(block, code) == code for block, code in its):
-                sign = "✓" if run["ok"] else "✗"
-                yield f"A later run on the same code: {sign} {_say_passing(run)}."
-                return
+    def _say_broken_off(self) -> list[str]:
+        """The reason why a run could not run."""
+        if self.judged is None or not inside(self.judged.comparison).sides.read.could_not_run:
+            return []
+        return [one_line(each, 300) for each in self.look.checked["status_message"].drop_nulls()]
 
     # The page
 
@@ -473,13 +460,6 @@ def _find_changes(
     sides = [find_era(eras, at).select([*BLOCKS.schema]) for at in (before, after)]
     is_known = all(each.height == 1 for each in sides)
     return mark_changes(compare_blocks(*sides)) if is_known else ()
-
-
-def _say_passing(run: Mapping[str, Any]) -> str:
-    if not run["is_terminal"]:
-        return "goes on"
-    parts = [run[name] for name in ("passed", "failed", "blocked", "error")]
-    return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
 
 
 def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:

@@ -123,11 +123,6 @@ class Followed:
         verdict = self._make_verdict(progress)
         plan, made = verdict.plan, verdict.comparison
         runs = pl.concat([plan.read.drop("why"), listing.runs]).unique("run_id", keep="first")
-        if inside(made).sides.read.could_not_run:
-            # A later run may say that the code was not to blame.
-            later = runs.filter(pl.col("created_at") > verdict.checked["created_at"].max())
-            whole = later.filter(scope="workflow", status="completed").sort("created_at")
-            source.read_results(whole.head(1))
         self.look = replace(
             self.look,
             runs=runs,

@@ -76,11 +76,6 @@ class WorkflowLook:
         return bool(self.going["status"].is_in(WAITING).all())
 
     @property
-    def standing(self) -> Comparison | None:
-        """While watched runs go on: the verdict of what had ended before, as ``check`` gives it."""
-        return self.comparison if self.is_going else None
-
-    @property
     def year(self) -> int | None:
         runs = self.watched if self.checked.is_empty() else self.checked
         newest: datetime | None = runs["created_at"].max()  # type: ignore[assignment]

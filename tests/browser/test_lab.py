@@ -80,7 +80,7 @@ def test_it_goes_on_while_another_cell_computes_and_nothing_moves(
 ) -> None:
     page.set_viewport_size({"width": 1500, "height": 1000})
     page.goto(
-        save(lab, "live.ipynb", START.format(speed=16, workflow="wf_invoices"), COMPUTE, FINISH)
+        save(lab, "live.ipynb", START.format(speed=10, workflow="wf_invoices"), COMPUTE, FINISH)
     )
     run_all(page)
     told = [read_once(page, "… Queued: 9 evals are broken since the edit")]

@@ -153,13 +153,11 @@ def test_without_a_comparison_it_says_what_it_does() -> None:
 def test_a_run_that_could_not_run_says_why_first() -> None:
     with LetteredApi(alike(6, "P" * 9)) as api:
         api.run("PPE...", id="bad", status="error")
-        api.run("PPPPPP")
         facts = facts_of(shown_of(api, candidate="bad"))
     assert facts.heading.strong == "This run could not run"
-    assert facts.badge is None
+    assert facts.badge == ("gate fails", "bad")
     notes = ["".join(span.text for span in each) for each in facts.notes]
     assert notes[0] == "lost its worker"
-    assert notes[1] == "A later run on the same code: ✓ 6 of 6 pass."
 
 
 # Actions
