@@ -143,11 +143,12 @@ class Stream:
         looks = [(k, of.look) for k, of in self.followed.items() if of.look.phase != "failed"]
         for each, _ in looks or [("", self._unknown)]:
             of = self.followed.get(each)
-            if of and of.lack:
+            lack = of.lack if of else ""
+            if of and lack:
                 of.see()
             look = replace(of.look if of else self._unknown, phase=phase)
             if phase != "stopped":
-                look = replace(look, trouble="" if error is None else _describe(error, of))
+                look = replace(look, trouble="" if error is None else lack or describe_error(error))
                 self._away_at = None
             if gone and self.runs.is_empty():
                 how = "ra.watch(workflow_id=…) watches a workflow"
@@ -296,8 +297,8 @@ class Stream:
             followed.look = replace(followed.look, comparison=None)
             followed.compared = followed.mark()
             # Other workflows are shown all the same; runs are watched without their past.
-            why = f"Held against nothing: {error}" if is_watched else _describe(error, followed)
-            followed.why = why
+            why = followed.lack or describe_error(error)
+            followed.why = f"Held against nothing: {error}" if is_watched else why
             followed.see()
             if not is_watched:
                 followed.look = replace(followed.look, phase="failed")
@@ -363,10 +364,6 @@ def describe_error(error: BaseException) -> str:
     """An error in words, and its kind if it is not one of ours."""
     kind = "" if isinstance(error, RetabAnalysisError) else f"{type(error).__name__}: "
     return f"{kind}{error}"
-
-
-def _describe(error: BaseException, followed: Followed | None) -> str:
-    return (followed.lack if followed else "") or describe_error(error)
 
 
 # The streams by what they watch, so that a cell that runs again stops the one before. Weak, so
