@@ -208,16 +208,18 @@ GAPS = (0.2, 0.35, 0.5, 0.8, 1.2, 2.0)  # seconds between two clicks
 
 def click_twice(page: Page, button: Locator, gap: float) -> None:
     """Click twice at the place where a button is now."""
-    box = button.bounding_box()
-    assert box is not None
-    for at in (box["x"] + 4, box["x"] + box["width"] / 2, box["x"] + box["width"] - 4):
-        button.wait_for()
+    no = page.get_by_role("button", name="No", exact=True)
+    for share in (0.03, 0.5, 0.97):
+        button.or_(no).first.wait_for()  # a busy kernel may ask after the second click
+        if no.count():
+            no.click()
+        box = button.bounding_box()
+        assert box is not None
+        at = box["x"] + share * box["width"]
         page.mouse.click(at, box["y"] + box["height"] / 2)
         page.wait_for_timeout(gap * 1000)
         page.mouse.click(at, box["y"] + box["height"] / 2)
         page.wait_for_timeout(400)
-        if page.get_by_role("button", name="No", exact=True).count():
-            press(page, "No")
 
 
 @pytest.mark.parametrize("width", [1500, 760])
@@ -237,6 +239,9 @@ def test_a_double_click_at_one_place_starts_and_cancels_nothing(
         button.scroll_into_view_if_needed()
         for gap in GAPS:
             click_twice(page, button, gap)
+        page.wait_for_timeout(400)
+        if (left := view.get_by_role("button", name="No", exact=True)).count():
+            left.click()
         button.click()
         no = view.get_by_role("button", name="No", exact=True)
         expect(no).to_be_focused()
