@@ -106,7 +106,7 @@ class Facts:
 
     def is_of(self, state: ViewState) -> bool:
         """Whether another state says the same about the runs and the evals."""
-        names = ("comparison", "runs", "watched", "results", "checked", "eras", "phase")
+        names = ("comparison", "runs", "watched", "results", "checked", "eras", "phase", "progress")
         is_same = all(getattr(self.look, name) is getattr(state.look, name) for name in names)
         own = "values", "candidate"
         return is_same and all(getattr(self.state, each) == getattr(state, each) for each in own)
@@ -204,11 +204,9 @@ class Facts:
 
     @cached_property
     def far(self) -> tuple[int, int]:
-        """How many results of the watched runs there are, of how many."""
-        look = self.look
-        is_watched = pl.col("run_id").is_in(look.watched["run_id"].implode())
-        ended = look.results.filter(is_watched, pl.col("state").is_in(ENDED))
-        return ended.unique(("run_id", "eval_id")).height, int(look.watched["total_evals"].sum())
+        """How many results of the runs that go on there are, of how many."""
+        ended = self._going.filter(pl.col("state").is_in(ENDED)).unique(("run_id", "eval_id"))
+        return ended.height, int(self.look.going["total_evals"].sum())
 
     # The head
 
@@ -227,10 +225,13 @@ class Facts:
             return Heading("○", "other", look.trouble)
         if look.phase == "failed":
             return Heading("‼", "error", one_line(look.trouble, _HEADLINE))
+        runs = f"{look.progress[1]} runs" if look.progress[1] else "the runs"
         if look.phase == "reading" or checked.is_empty():
-            return Heading("…", "other", "Reading the runs and their results …")
+            return Heading("…", "other", "Reading", f" {runs} and their results")
         if left:
-            return Heading("…", "other", f"{total - left} of {total} done")
+            how_far = "Queued" if look.is_waiting else f"{total - left} of {total} done"
+            rest = "" if look.notes else f"; reading {runs} before"
+            return Heading("…", "other", how_far, rest)
         passed = checked["passed"].sum()
         return Heading("○", "other", f"{passed} of {total} pass", "; held against nothing")
 
@@ -271,10 +272,8 @@ class Facts:
 
     @property
     def badge(self) -> tuple[str, Tone] | None:
-        """The state of the gate; None if the run could not run, and while a first run goes on."""
+        """The state of the gate; None while a first run goes on."""
         if self.judged is None or self.is_first:
-            return None
-        if inside(self.judged.comparison).sides.read.could_not_run:
             return None
         return self.judged.document.badge, self.judged.document.badge_tone
 
@@ -292,22 +291,11 @@ class Facts:
             return tuple(map(write_line, (*([self.look.trouble] if is_cut else []), *own)))
         return (*map(write_line, (*own, *self._say_broken_off())), *self.judged.document.notes)
 
-    def _say_broken_off(self) -> Iterator[str]:
-        """The reason why a run could not run, and the answer of a later run on the same code."""
-        assert self.judged is not None
-        if not inside(self.judged.comparison).sides.read.could_not_run:
-            return
-        checked, runs = self.look.checked, self.look.runs
-        yield from (one_line(each, 300) for each in checked["status_message"].drop_nulls())
-        later = runs.filter(pl.col("created_at") > checked["created_at"].max(), status="completed")
-        codes = self._runs.read_codes()
-        its = codes.get(checked["run_id"][0], {}).items()
-        for run in later.filter(scope="workflow").reverse().iter_rows(named=True):
-            now = codes.get(run["run_id"], {})
-            if now and all(now.get(block, code) == code for block, code in its):
-                sign = "✓" if run["ok"] else "✗"
-                yield f"A later run on the same code: {sign} {_say_passing(run)}."
-                return
+    def _say_broken_off(self) -> list[str]:
+        """The reason why a run could not run."""
+        if self.judged is None or not inside(self.judged.comparison).sides.read.could_not_run:
+            return []
+        return [one_line(each, 300) for each in self.look.checked["status_message"].drop_nulls()]
 
     # The page
 
@@ -319,7 +307,7 @@ class Facts:
             page = ShownPage(bare, self.context, self.line, self._status, seen=self.seen)
             return replace(page, name=self.state.workflow_id)
         badge, tone = self.badge or ("", "other")
-        ended, total = self.far if self.is_going else (0, 0)
+        ended, total = self.far
         document = replace(
             self._shown.document,
             heading=self.heading,
@@ -438,7 +426,9 @@ class Facts:
 
     def to_text(self, width: int | None = None) -> str:
         if self.judged is None:
-            return "\n".join([str(self.heading), *map(plain, self.notes)])
+            return "\n".join(
+                filter(None, (str(self.heading), *map(plain, (self.line, *self.notes))))
+            )
         badge = self.badge[0] if self.badge else ""
         document = replace(
             self.judged.document,
@@ -472,13 +462,6 @@ def _find_changes(
     return mark_changes(compare_blocks(*sides)) if is_known else ()
 
 
-def _say_passing(run: Mapping[str, Any]) -> str:
-    if not run["is_terminal"]:
-        return "goes on"
-    parts = [run[name] for name in ("passed", "failed", "blocked", "error")]
-    return "" if None in parts else f"{parts[0]} of {sum(parts)} pass"
-
-
 def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iterator[str]:
     """A line for each eval whose word is news and not in ``said`` yet.
 
@@ -491,7 +474,12 @@ def list_news(facts: Facts, said: set[tuple[str, str]], *, values: bool) -> Iter
                 told = plain(mark.line) if values else f"it {mark.outcome}"
                 yield f"{'?' if mark.is_news else '–'} {facts._name(eval_id)}: {told}"
         return
-    for story in facts.judged.stories.values() if facts.judged else ():
+    its, look = facts.judged.stories if facts.judged else {}, facts.look
+    watched = pl.col("run_id").is_in(look.watched["run_id"].implode())
+    ran = {*look.results.filter(watched)["eval_id"]}
+    for story in its.values():
+        if look.is_watched and story.id not in ran:
+            continue
         is_new = story.transition in NOT_COMPARED and story.fails
         if is_new or story.transition in (*BROKEN, "suspect", "newly_errored"):
             if (key := (story.id, story.transition)) in said:

@@ -29,6 +29,9 @@ from retab_analysis.render.html import SCRIPT, STYLE
 _GAP = 0.1
 # Seconds between two replacements of what stands for a page: each is as large as the whole page.
 _PAUSE = 30.0
+# Seconds between the times that a page is sent that has not asked. Its question waits while a cell
+# runs, and until then it shows what may be saved.
+_UNASKED = (0.5, 1.0, 2.0, 4.0)
 _NOTHING = {"text/html": "", "text/plain": ""}
 _HERE = Path(__file__).parent
 
@@ -85,6 +88,7 @@ class HtmlPage:
         self._revision = 0
         self._sent_at = time.monotonic()
         self._timer: threading.Timer | None = None
+        self._asked = threading.Event()
         self._on_event, self._make_still = on_event, make_still
         # The displays of the page and of its stand-in; the stand-in, and since when it stands.
         self._outputs: list[tuple[Any, Any]] = []
@@ -112,6 +116,8 @@ class HtmlPage:
         self._kept, self._kept_at = self._make_still(self.token), time.monotonic()
         live = show({**bundle, **_NOTHING}, raw=True, metadata=about, display_id=True)
         self._outputs.append((live, show(self._kept, raw=True, display_id=True)))
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(self._send_unasked,), daemon=True).start()
 
     def show(self, pieces: Mapping[str, str], *, now: bool = False) -> None:
         """Show other HTML: at once, or a tenth of a second after the last; the newest is shown.
@@ -166,6 +172,7 @@ class HtmlPage:
                 # A widget leaves its layout behind.
                 self.widget.layout.close()
                 self.widget.close()
+                self._asked.set()
 
     def _send_late(self) -> None:
         with self._lock:
@@ -183,16 +190,25 @@ class HtmlPage:
             self._sent = self._shown
             self.widget.send({"patch": patch, "gone": gone, "revision": self._revision})
 
+    def _send_unasked(self) -> None:
+        for pause in _UNASKED:
+            if self._asked.wait(pause):
+                return
+            self._send_all()
+
+    def _send_all(self) -> None:
+        with self._lock:
+            if not self.is_closed:
+                self._send()
+                self.widget.send({"pieces": _write(self._shown), "revision": self._revision})
+
     def _answer(self, _: Any, content: Any, buffers: Any) -> None:
         """Take an event from a browser, and tell it that it was taken."""
         if not isinstance(content, dict) or not isinstance(content.get("event"), str):
             return
         if content["event"] == "resync":
-            with self._lock:
-                if not self.is_closed:
-                    self._send()
-                    whole = {"pieces": _write(self._shown), "revision": self._revision}
-                    self.widget.send(whole)
+            self._asked.set()
+            self._send_all()
             return
         scope = content.get("scope")
         answer = {"answered": content.get("id")}

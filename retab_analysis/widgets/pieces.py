@@ -24,10 +24,9 @@ from retab_analysis.render.html import (
     write_now,
 )
 from retab_analysis.render.page import PageRow
-from retab_analysis.vocabulary import DRAFT
 from retab_analysis.widgets.facts import BROKE, Facts
 from retab_analysis.widgets.several import Several
-from retab_analysis.widgets.state import COMPARING
+from retab_analysis.widgets.state import COMPARING, WATCHED
 
 Pieces = dict[str, Html]
 
@@ -196,8 +195,9 @@ class _LiveWriter(PageWriter):
         facts, state, look = self.facts, self.facts.state, self.facts.look
         if look.comparison is None and look.checked.is_empty() and look.watched.is_empty():
             return None
-        now = "as it is now"
-        own = [("", "the watched run"), (DRAFT, now)] if look.is_watched else [("", now)]
+        own = [("", "as it is now")]
+        if look.is_watched:
+            own.append((WATCHED, f"the watched run{'s' * (look.watched.height > 1)}"))
         usual = [(LAST_GOOD, "each eval's last good"), ("previous", "the code before")]
         checked, against = ([*each, *facts.choices] for each in (own, usual))
         words = {"placeholder": "Search evals", "aria_label": "Search evals"}

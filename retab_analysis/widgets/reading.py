@@ -19,9 +19,10 @@ from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import ConfigError, RetabAnalysisError
 from retab_analysis.markup import count_noun
+from retab_analysis.progress import Progress
 from retab_analysis.schema import ERAS, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.widgets.state import NO_EVAL, NO_RUN, Phase, WorkflowLook
+from retab_analysis.widgets.state import NO_EVAL, NO_RUN, WATCHED, Phase, WorkflowLook
 
 
 @dataclass(eq=False)
@@ -108,29 +109,20 @@ class Followed:
             watched=self.runs,
         )
 
-    def judge(self) -> None:
-        """Compare as ``check`` does.
-
-        Without a candidate the watched runs are it, once they have ended. While they go on, and
-        if they were cancelled, it is the workflow as it is now: what is known stands.
-        """
+    def judge(self, progress: Progress) -> None:
+        """Compare as ``check`` does. Runs that go on judge nothing: what is known stands."""
         marks = self.mark()
         if self.look.is_watched and self.compared not in (None, marks):
             self.kept.refresh()  # what else ran or was saved
         source, listing = self.kept.source, self.kept.listing
         if self.runs.height:
             listing.add(self.runs)
-            listing.shown = frozenset(self.runs["run_id"])
+            listing.shown = frozenset(self.runs.filter(~pl.col("is_terminal"))["run_id"])
         with contextlib.suppress(RetabAnalysisError):  # then blocks are called by their ids
             source.read_labels()
-        verdict = self._make_verdict()
+        verdict = self._make_verdict(progress)
         plan, made = verdict.plan, verdict.comparison
         runs = pl.concat([plan.read.drop("why"), listing.runs]).unique("run_id", keep="first")
-        if inside(made).sides.read.could_not_run:
-            # A later run may say that the code was not to blame.
-            later = runs.filter(pl.col("created_at") > verdict.checked["created_at"].max())
-            whole = later.filter(scope="workflow", status="completed").sort("created_at")
-            source.read_results(whole.head(1))
         self.look = replace(
             self.look,
             runs=runs,
@@ -145,18 +137,17 @@ class Followed:
         self.look = replace(self.look, eras=_read_eras(self.look.results, source))
         self.compared = marks
 
-    def _make_verdict(self) -> Verdict:
-        is_cancelled = (self.runs["status"] == "cancelled").all()
-        is_it = self.has_ended and not is_cancelled
-        watched = Choice(self.runs, "which is watched") if is_it else None
-        asked = Question(self.candidate or watched, self.baseline, accepted=self.accepted)
+    def _make_verdict(self, progress: Progress) -> Verdict:
+        is_own = self.candidate == WATCHED
+        chosen = Choice(self.runs, "which is watched") if is_own else self.candidate
+        asked = Question(chosen, self.baseline, accepted=self.accepted)
         try:
-            return make_verdict(asked, self.kept, progress=False)
+            return make_verdict(asked, self.kept, progress)
         except ConfigError:
-            if self.has_ended or self.candidate is not None:
+            if self.has_ended or chosen is not None:
                 raise
             # The baseline may be the very run that is judged until the watched one has ended.
-            return make_verdict(replace(asked, baseline=LAST_GOOD), self.kept, progress=False)
+            return make_verdict(replace(asked, baseline=LAST_GOOD), self.kept, progress)
 
     def count_in(self, made: Comparison, settled: Comparison) -> None:
         """From now on judge the checked runs with the reruns that settled them."""

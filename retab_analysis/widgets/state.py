@@ -20,6 +20,8 @@ from retab_analysis.schema import ERAS, EVALS, RESULTS, RUNS
 # A workflow without evals or runs, in words; neither is an error.
 NO_EVAL, NO_RUN = "No saved eval yet: save one in Retab", "No run yet"
 COMPARING = "Comparing …"
+# The candidate if a person asks for the verdict of the watched runs alone.
+WATCHED = "watched"
 
 Phase = Literal["reading", "going", "ended", "stopped", "failed"]
 
@@ -46,6 +48,7 @@ class WorkflowLook:
     watched: pl.DataFrame = field(default_factory=RUNS.empty)
     results: pl.DataFrame = field(default_factory=lambda: mark_codes(RESULTS.empty()))
     read: frozenset[str] = frozenset()  # the ids of the runs whose results were read
+    progress: tuple[int, int] = (0, 0)  # so many runs were read at first, of how many
     checked: pl.DataFrame = field(default_factory=RUNS.empty)  # the runs that are judged
     comparison: Comparison | None = None
     saved: pl.DataFrame = field(default_factory=EVALS.empty)
@@ -73,11 +76,6 @@ class WorkflowLook:
         return bool(self.going["status"].is_in(WAITING).all())
 
     @property
-    def standing(self) -> Comparison | None:
-        """While watched runs go on: the verdict of what had ended before, as ``check`` gives it."""
-        return self.comparison if self.is_going else None
-
-    @property
     def year(self) -> int | None:
         runs = self.watched if self.checked.is_empty() else self.checked
         newest: datetime | None = runs["created_at"].max()  # type: ignore[assignment]
@@ -93,7 +91,7 @@ class ViewState:
 
     workflow_id: str
     look: WorkflowLook = field(default_factory=WorkflowLook)
-    candidate: str | None = None  # a run or a version; None for what was asked for
+    candidate: str | None = None  # a run, a version or WATCHED; None for the workflow as it is now
     baseline: str = LAST_GOOD
     values: bool = True
     can_cancel: bool = False

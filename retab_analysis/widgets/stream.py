@@ -37,7 +37,7 @@ from retab_analysis.schema import RUNS
 from retab_analysis.transport import CancellationToken, Cancelled, Client
 from retab_analysis.widgets.reading import Followed
 from retab_analysis.widgets.state import Phase, ViewState, WorkflowLook
-from retab_analysis.widgets.watched_runs import WatchedRuns, is_workflow_id
+from retab_analysis.widgets.watched_runs import WatchedRuns
 
 # While nothing changes, each pause is longer than the one before, up to so many intervals.
 _SLOWER, _SLOWEST = 1.3, 5.0
@@ -143,15 +143,15 @@ class Stream:
         looks = [(k, of.look) for k, of in self.followed.items() if of.look.phase != "failed"]
         for each, _ in looks or [("", self._unknown)]:
             of = self.followed.get(each)
-            if of and of.lack:
+            lack = of.lack if of else ""
+            if of and lack:
                 of.see()
             look = replace(of.look if of else self._unknown, phase=phase)
             if phase != "stopped":
-                look = replace(look, trouble="" if error is None else _describe(error, of))
+                look = replace(look, trouble="" if error is None else lack or describe_error(error))
                 self._away_at = None
             if gone and self.runs.is_empty():
-                which = repr(next(filter(is_workflow_id, gone), "")).replace("''", "…")
-                how = f"ra.watch(workflow_id={which}) watches a workflow"
+                how = "ra.watch(workflow_id=…) watches a workflow"
                 why = f"There is no run {' and no run '.join(gone)}; {how}"
                 look = replace(look, trouble=why, notes=())
             self._tell(each, look)
@@ -176,7 +176,9 @@ class Stream:
         if self._away_at is not None:
             return say_away(self._away_at, look.seen_at, now, look.trouble)
         if runs.is_empty() or look.phase == "failed":
-            return RunStatus(title=look.trouble)
+            done, total = look.progress
+            is_reading = total and look.phase == "reading"
+            return RunStatus(rest=f"{done} of {total} runs read" * is_reading, title=look.trouble)
         if not is_going:
             return say_ended(runs, now, is_watched=look.is_watched)
         known = pl.concat([each.look.runs for each in self.followed.values()])
@@ -263,7 +265,7 @@ class Stream:
             look = replace(followed.look, phase=followed.phase, watched=followed.runs)
             self._tell(workflow_id, look)
         if followed.is_due:
-            self._compare(followed)
+            self._compare(workflow_id, followed)
             changed = True
         elif changed or not followed.look.watched.equals(followed.runs):
             followed.see()
@@ -275,10 +277,10 @@ class Stream:
         self._tell(workflow_id, look)
         return changed
 
-    def _compare(self, followed: Followed) -> None:
+    def _compare(self, workflow_id: str, followed: Followed) -> None:
         """Compare, or note why that cannot be done."""
         try:
-            followed.judge()
+            followed.judge(_Reading(lambda look: self._tell(workflow_id, look), followed))
             followed.refused, followed.why = 0, ""
         except AuthenticationError:
             raise
@@ -295,8 +297,8 @@ class Stream:
             followed.look = replace(followed.look, comparison=None)
             followed.compared = followed.mark()
             # Other workflows are shown all the same; runs are watched without their past.
-            why = f"Held against nothing: {error}" if is_watched else _describe(error, followed)
-            followed.why = why
+            why = followed.lack or describe_error(error)
+            followed.why = f"Held against nothing: {error}" if is_watched else why
             followed.see()
             if not is_watched:
                 followed.look = replace(followed.look, phase="failed")
@@ -328,11 +330,26 @@ class Stream:
             before = followed.candidate, followed.baseline
             followed.candidate, followed.baseline = asked.candidate, asked.baseline
             try:
-                self._compare(followed)
+                self._compare(asked.workflow_id, followed)
             except BaseException:  # a panic of polars is not an Exception
                 followed.candidate, followed.baseline = before
                 raise
             self._tell(asked.workflow_id, replace(followed.look, notes=followed.list_notes()))
+
+
+class _Reading:
+    """Shows how many runs of a workflow were read, until something is known of it."""
+
+    def __init__(self, tell: Callable[[WorkflowLook], None], followed: Followed) -> None:
+        self._tell, self._followed, self._told_at = tell, followed, -math.inf
+
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
+        now, look = time.monotonic(), self._followed.look
+        if look.comparison is None and now >= self._told_at + _STEP:
+            self._told_at, name = now, self._followed.kept.source.name
+            self._tell(replace(look, name=name, progress=(done, total or 0)))
+
+    def close(self) -> None: ...
 
 
 def run_beside(work: Callable[[], object], name: str) -> threading.Thread:
@@ -347,10 +364,6 @@ def describe_error(error: BaseException) -> str:
     """An error in words, and its kind if it is not one of ours."""
     kind = "" if isinstance(error, RetabAnalysisError) else f"{type(error).__name__}: "
     return f"{kind}{error}"
-
-
-def _describe(error: BaseException, followed: Followed | None) -> str:
-    return (followed.lack if followed else "") or describe_error(error)
 
 
 # The streams by what they watch, so that a cell that runs again stops the one before. Weak, so

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import math
 import threading
 import time
@@ -11,6 +12,7 @@ import weakref
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,7 +26,7 @@ from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RetabAnalysisError, WaitTimeout, described
 from retab_analysis.fetch import cancel_runs
-from retab_analysis.fetch.lists import read_link, resolve_workflow
+from retab_analysis.fetch.lists import WORKFLOW_ID, find_workflow, read_link, resolve_workflow
 from retab_analysis.fetch.params import RunList, Runs, check_text, client_or_default
 from retab_analysis.fetch.run_line import count_ended
 from retab_analysis.progress import in_kernel, say
@@ -67,14 +69,15 @@ def watch(
 ) -> View:
     """Watch eval runs while they go on. ``watch`` returns at once.
 
-    Show the view as a cell's last line. It keeps what :func:`check` says of the runs that have
-    ended, and marks each eval with what it does in the watched runs. Their own verdict comes at
-    their end. Each eval is shown with its last 30 runs. In a terminal, ``print(view)`` shows the
-    same as text. A second ``watch`` of the same runs ends the first.
+    Show the view as a cell's last line. It shows all evals of the workflow as :func:`check` does,
+    and marks each with what it does in the watched runs. Runs that go on judge nothing. When they
+    end, the view says what ``check`` says then. Each eval is shown with its last 30 runs. In a
+    terminal, ``print(view)`` shows the same as text. A second ``watch`` of the same runs ends the
+    first.
 
-    All watched runs of a workflow are checked together, each eval against that workflow's past. If
-    all of them were cancelled, the page shows the workflow as it is now. ``watch`` reads the past
-    once, from the archive if :func:`use` has set one.
+    The view can also show the verdict of the watched runs alone, as ``check(candidate=runs)`` does:
+    choose it on the page. ``watch`` reads the past once, from the archive if :func:`use` has set
+    one.
 
     Args:
         runs: An id, several, a RUNS frame or its ``run_id`` column.
@@ -113,6 +116,7 @@ def watch(
     check_flag("save_values", save_values)
     ids = [] if runs is None else list(RunList.make(runs).ids)
     chosen = client_or_default(client)
+    _refuse_workflow(chosen, ids)
     flows = () if workflow_id is None else _list_workflows(chosen, workflow_id)
     pollers = [WatchedRuns(chosen, ids, each) for each in flows or (None,)]
     follow, key = follow_as(chosen, None, baseline), (chosen.base_url, *sorted(ids), *flows)
@@ -168,6 +172,17 @@ def explore(
     flows = _list_workflows(chosen, workflow_id)
     stream = Stream(chosen, flows, follow_as(chosen, candidate, baseline))
     return View(chosen, stream, save_values=save_values)
+
+
+def _refuse_workflow(client: Client, ids: Iterable[str]) -> None:
+    """Refuse the id of a workflow where runs are asked for, before a page says so later."""
+    for each in islice(filter(WORKFLOW_ID.fullmatch, ids), 1):
+        is_one = False
+        with contextlib.suppress(RetabAnalysisError):  # then watching tells the problem
+            is_one = not find_workflow(client, each).is_empty()
+        if is_one:
+            how = f"ra.watch(workflow_id={json.dumps(each)}) watches its runs"
+            raise ConfigError(f"{each!r} is a workflow, not a run; {how}")
 
 
 def _list_workflows(client: Client, given: Any) -> tuple[str, ...]:

@@ -16,8 +16,6 @@ from retab_analysis.fetch.threads import is_away
 from retab_analysis.progress import Silent
 from retab_analysis.transport import Client
 
-# How the ids of workflows begin.
-_OF_WORKFLOWS = ("wf_", "wrk_", "workflow_")
 # The list of runs is asked for its newest page; more of it only where a page is not enough.
 _PAGE = 100
 # A run may come into the list a little after one that was created later.
@@ -65,16 +63,6 @@ class WatchedRuns(Poller):
         """The runs that the API does not know, or not yet."""
         return [each for each, seen in self._seen.items() if seen is None and self._missing[each]]
 
-    def _forgive(self, run_id: str, error: RetabAnalysisError) -> None:
-        # No run that was just started is called so: waiting for it would be in vain.
-        if isinstance(error, NotFoundError) and is_workflow_id(run_id):
-            self._missing[run_id] += 1
-            told = f"{run_id!r} looks like a workflow's id: ra.watch(workflow_id={run_id!r})"
-            error.args = (f"{error}. {told} follows its runs, fetch_runs({run_id!r}) gives them",)
-            self.give_up(run_id, error)
-            return
-        super()._forgive(run_id, error)
-
     def give_up(self, run_id: str, error: RetabAnalysisError) -> None:
         """Leave out a run that is not found; anything else ends the watching."""
         if not isinstance(error, NotFoundError):
@@ -118,7 +106,3 @@ class WatchedRuns(Poller):
         self.take(taken)
         self.gone.difference_update(taken["run_id"])  # one that was not found may be there again
         return {*runs["run_id"]}
-
-
-def is_workflow_id(text: str) -> bool:
-    return text.startswith(_OF_WORKFLOWS)

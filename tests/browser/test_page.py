@@ -197,6 +197,22 @@ def test_the_focus_follows_its_row_and_falls_to_the_next_where_that_is_gone(page
     assert page.evaluate("() => !!document.activeElement.closest('.rv')")
 
 
+@pytest.mark.parametrize("by", ["pointer", "focus"])
+def test_workflows_keep_their_order_while_somebody_is_at_them(page: Page, by: str) -> None:
+    def order(numbers: str) -> Html:
+        return join(*(tag("div", data_slot=each, data_scope=each) for each in numbers))
+
+    lines = {each: button(f"line {each}", "fold-view", each) for each in "012"}
+    shown, views = Shown(page, {"root": order("012"), **lines}), page.locator("#host button")
+    at = views.nth(1)
+    at.hover() if by == "pointer" else at.focus()
+    shown.show(root=order("210"), **{"2": button("worse", "fold-view", "2")})
+    assert views.all_inner_texts() == ["line 0", "line 1", "worse"], "only the order waits"
+    away = page.locator("#after")
+    away.hover() if by == "pointer" else away.focus()
+    expect(views).to_have_text(["worse", "line 1", "line 0"])
+
+
 def test_chips_are_one_tab_stop(page: Page) -> None:
     shown = Shown(page, body("ab"))
     page.keyboard.press("Tab")

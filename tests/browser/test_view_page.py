@@ -14,7 +14,7 @@ from support.fakes import STILL
 from support.faultserver import reply
 from support.inside import View
 from support.lettered_api import FLOW, LetteredApi, alike
-from support.pages import Driven
+from support.pages import Driven, start
 from support.watching import until
 
 import retab_analysis as ra
@@ -240,6 +240,20 @@ def test_axe_finds_nothing(
         room = page.evaluate("() => [document.documentElement.scrollWidth, window.innerWidth]")
         assert room[0] <= room[1], "nothing is pushed out of the page"
         shown.view.close()
+
+
+@pytest.mark.parametrize("width", [480, 1280])
+def test_axe_finds_nothing_with_two_views(
+    page: Page, opened: Opener, screenshots: Path, width: int
+) -> None:
+    opened("wf_contracts", width=width)
+    with LetteredApi(alike(12, "P" * 20), codes="A" * 20 + "B", published="A") as api:
+        start(page, (view := going(api)).widget.make_saved(), token="t1")
+        page.screenshot(path=screenshots / f"axe-two-{width}.png", full_page=True)
+        assert find_barriers(page, "main") == []
+        names = [each.get_attribute("aria-label") for each in page.locator(".rv").all()]
+        assert len(names) == len({*names}) == 2
+        view.close()
 
 
 def test_at_twice_the_size_of_text(page: Page, opened: Opener) -> None:

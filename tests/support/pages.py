@@ -57,8 +57,8 @@ def serve(tab: Tab, *, before: str = "") -> None:
 def start(tab: Tab, pieces: Mapping[str, str], **state: Any) -> None:
     """Run the script on some pieces."""
     known = {name: str(each) for name, each in pieces.items()}
-    state |= {"pieces": known, "label": "A page", "token": "t0", "busy": "busy: await view"}
-    tab.evaluate(_START, {"script": PageWidget._esm, "state": state})
+    usual = {"pieces": known, "label": "A page", "token": "t0", "busy": "busy: await view"}
+    tab.evaluate(_START, {"script": PageWidget._esm, "state": usual | state})
 
 
 class Shown:

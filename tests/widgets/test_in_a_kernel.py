@@ -40,6 +40,15 @@ def test_a_wait_says_once_what_keeps_the_buttons_alive(kernel: BlockingKernelCli
     assert list_displays(execute(kernel, "runs = view.wait()")) == []
 
 
+def test_a_page_is_sent_whole_though_its_question_waits(kernel: BlockingKernelClient) -> None:
+    code = "import time\nview = ra.explore('wf_claims')\nruns = view.wait(60)\ndisplay(view)\n"
+    messages = execute(kernel, SETUP + code + "time.sleep(2)")
+    sent = [each["content"]["data"] for each in messages if each["msg_type"] == "comm_msg"]
+    whole = [each["content"]["pieces"] for each in sent if "pieces" in each.get("content", {})]
+    assert whole
+    assert "evals are still broken" in whole[0]["0:line"]
+
+
 def test_a_start_is_said_as_plain_output_of_its_own(kernel: BlockingKernelClient) -> None:
     code = "import retab_analysis as ra\nsandbox = ra.demo()\nruns = ra.start_runs('wf_claims')"
     messages = execute(kernel, code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ import polars as pl
 import pytest
 from support.fakes import STILL
 from support.faultserver import FaultServer, Reply, page, reply
-from support.inside import View, reading
+from support.inside import View, reading, tell_news
 from support.lettered_api import FLOW, HOUR, LetteredApi, Run, alike
 from support.made_runs import run_with
 from support.watched import WatchedSandbox
@@ -200,17 +201,6 @@ def test_a_run_that_never_was_raises_after_its_grace() -> None:
     assert str(view) == "‼ There is no run r1; ra.watch(workflow_id=…) watches a workflow"
 
 
-@pytest.mark.parametrize("workflow_id", ["wf_claims", "wrk_claims"])
-def test_the_id_of_a_workflow_is_told_at_the_first_answer(workflow_id: str) -> None:
-    with FaultServer([reply(404)]) as server:
-        view = ra.watch(workflow_id, interval=60, client=client(server.url))
-        with pytest.raises(ra.NotFoundError):
-            view.wait(10)
-        assert len(server.requests) == 1
-    how = f"ra.watch(workflow_id='{workflow_id}') watches a workflow"
-    assert str(view) == f"‼ There is no run {workflow_id}; {how}"
-
-
 def test_51_a_run_that_is_gone_does_not_end_the_others() -> None:
     looks = {"r1": 0, "r2": 0}
 
@@ -390,7 +380,7 @@ SCOPES = {"W": [*STORY], "B": [*STORY][:5], "E": ["fine 0"]}
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("codes", ["A", "A" * 9 + "B"])
 def test_at_each_moment_of_a_run_a_page_and_check_say_the_same(scope: str, codes: str) -> None:
-    """Nothing that was known is lost until the run's own verdict takes over."""
+    """Nothing that was known is lost, from the queue to the end."""
     blocks = dict.fromkeys([*STORY][5:], "other")
     with LetteredApi(STORY, codes=codes, blocks=blocks) as api:
         known = api.check()
@@ -407,13 +397,25 @@ def test_at_each_moment_of_a_run_a_page_and_check_say_the_same(scope: str, codes
                 assert view.comparison is not None
                 assert {*view.comparison.broken["eval_id"]} == {*api.check().broken["eval_id"]}
                 facts = view._tell(view._shown_id)
+                assert {*facts.page.rows} == {*STORY}
                 assert (counts(view), facts.badge[0]) == (first, badge(known))
                 assert sum(each.number for each in facts.counts) == len(STORY)
                 assert sum(each.number for each in facts.progress) == len(STORY)
             run.status = None
             step(run, "PFFEPFPB"[: len(its)])
             view.wait(30)
-        assert_as_check(view, api.check(candidate="r9"))
+        assert {*view._tell(view._shown_id).page.rows} == {*STORY}
+        assert_as_check(view, api.check())
+
+
+def test_the_end_of_a_run_is_no_news_of_evals_that_it_did_not_run() -> None:
+    with LetteredApi(STORY) as api:
+        run = api.run({"fine 0": "F"}, scope="E", id="r10", after=HOUR)
+        view = watch(api, run.id)
+        view.wait(30)
+        assert {*view.comparison.broken["eval_id"]} == {"broken"}  # type: ignore[union-attr]
+        (line,) = tell_news(view, set(), values=True)
+    assert "fine 0" in line
 
 
 def badge(made: Any) -> str:
@@ -430,20 +432,22 @@ def test_any_baseline_is_the_one_of_check(wanted: str) -> None:
             assert "there is no such version or run" in view.state.look.notes[0]
             assert view.comparison is None
         else:
-            assert_as_check(view, api.check(candidate="r9", baseline=wanted))
+            assert_as_check(view, api.check(baseline=wanted))
 
 
-@pytest.mark.parametrize("letters", [("FPPP", "FPPP", "FFPP"), ("PFPP", "PPPP", "PPPB")])
-def test_three_repeats_of_a_suite_are_one_candidate(letters: tuple[str, ...]) -> None:
+def test_the_verdict_of_the_watched_runs_alone_can_be_chosen() -> None:
     with past() as api:
         ids = [
             going(api, each, id=f"r{at}", after=timedelta(minutes=1)).id
-            for at, each in enumerate(letters)
+            for at, each in enumerate(("PFPP", "PPPP", "PPPB"))
         ]
         view = watch(api, ids[::-1])
         assert view.wait(30)["run_id"].to_list() == ids[::-1]
+        assert_as_check(view, api.check())
+        view._on_event("candidate", "0", "watched")
+        until(lambda: not view.state.job)
         assert_as_check(view, api.check(candidate=ids))
-        assert sum(counts(view).values()) == 4
+        assert {*view.state.look.checked["run_id"]} == {*ids}
 
 
 def test_runs_of_two_workflows_have_each_their_own_past() -> None:
@@ -455,8 +459,8 @@ def test_runs_of_two_workflows_have_each_their_own_past() -> None:
         other = invoices.filter("is_terminal", pl.col("scope") == "workflow").head(1)
         view = ra.watch(pl.concat([parts, other]), interval=0.1, client=mine)
         view.wait(120)
-        for workflow_id, watched in (("wf_contracts", parts), ("wf_invoices", other)):
-            checked = ra.check(workflow_id, candidate=watched, client=mine, progress=False)
+        for workflow_id in ("wf_contracts", "wf_invoices"):
+            checked = ra.check(workflow_id, client=mine, progress=False)
             made = view._states[workflow_id].look.comparison
             assert made is not None
             assert made.headline == checked.headline
@@ -571,6 +575,19 @@ def test_of_several_workflows_one_that_cannot_be_judged_leaves_the_others() -> N
 
 def follow(workflow_id: str, client: ra.Client) -> View:
     return ra.watch(workflow_id=workflow_id, interval=0.1, client=client)
+
+
+def test_a_workflow_that_is_being_read_says_how_far_it_is() -> None:
+    with past(runs=9) as api:
+        begun = threading.Event()
+        api.broken = {"GET /v1/workflows/evals/results": lambda _: begun.wait(30) and None}
+        said: list[str] = []
+        view = ra.explore([FLOW], client=api.client)
+        view.on_update(lambda each: said.append(repr(each)))
+        begun.set()
+        view.wait(30)
+    assert any("… Reading 9 runs and their results" in each for each in said)
+    assert any(re.search(r"\b[1-9] of 9 runs read", each) for each in said)
 
 
 def test_a_workflow_that_never_ran_says_so_calmly() -> None:

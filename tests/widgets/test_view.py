@@ -59,6 +59,11 @@ def test_bad_arguments_of_watch_are_refused(arguments: dict[str, Any], words: st
         ra.watch(**arguments, client=client("http://127.0.0.1:9"))
 
 
+def test_the_id_of_a_workflow_is_no_run(api: ra.Client) -> None:
+    with pytest.raises(ra.ConfigError, match=r'ra\.watch\(workflow_id="wf_claims"\)'):
+        ra.watch("wf_claims", client=api)
+
+
 @pytest.mark.parametrize(
     ("given", "more", "words"),
     [
@@ -271,7 +276,7 @@ def test_choices_while_a_run_goes_on_are_made_one_after_another() -> None:
             assert view.wait(60)["status"].to_list() == ["completed"]
         assert view.state.failures == ()
         assert view.comparison is not None
-        assert view.comparison.headline == api.check(candidate="r9").headline
+        assert view.comparison.headline == api.check().headline
 
 
 def test_cancelling_asks_first_and_is_only_there_where_it_is_allowed() -> None:
