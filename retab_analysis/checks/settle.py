@@ -31,15 +31,14 @@ from retab_analysis.evidence.saved_evals import find_tested
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import split_reruns
 from retab_analysis.fetch import fetch_results, wait_for_runs
-from retab_analysis.fetch.lists import read_saved
 from retab_analysis.fetch.params import client_or_default
+from retab_analysis.fetch.run_line import say_hour
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import say_day
 
 _WAIT = 24 * 3600.0
 
@@ -131,10 +130,7 @@ def run_again(
     only_errors: bool = False,
 ) -> Comparison:
     """Settle a comparison; ``only_errors``: only rerun isolated errors once."""
-    bar = choose_progress(progress, "Running again", "runs")
-    if only_errors:
-        most = MOST_ERRORS
-    with contextlib.closing(bar):
+    with contextlib.closing(choose_progress(progress, "Running again", "runs")) as bar:
         return _Settling(comparison, client, rounds, most, bar, only_errors).run()
 
 
@@ -157,8 +153,7 @@ class RerunPlan:
     ) -> RerunPlan:
         """The plan from the comparison alone, before asking the API."""
         stories = [] if inside(comparison).sides.read.others else _list_counting(comparison)
-        errors, others = _choose_now(stories, rounds, now)
-        return cls(stories, [*errors, *others][:allowed], rounds, now)
+        return cls(stories, _choose_now(stories, rounds, now)[:allowed], rounds, now)
 
     def __str__(self) -> str:
         if not self.asked:
@@ -173,7 +168,7 @@ class RerunPlan:
             return ""
         verb = "is" if waiting == 1 else "are"
         evals = count_noun(waiting, "eval")
-        return f"{evals} {verb} unclear; a look after {say_time(until, self.now)} may decide."
+        return f"{evals} {verb} unclear; a look after {say_hour(until, self.now)} UTC may decide."
 
     def _why_nothing(self) -> str:
         undecided = sum(each.is_undecided for each in self.stories)
@@ -188,15 +183,10 @@ class RerunPlan:
         return f"{reruns} could not change the verdict on {evals}"
 
 
-def say_time(moment: datetime, now: datetime) -> str:
-    day = "" if moment.date() == now.date() else f"{say_day(moment, now.year)} "
-    return f"{day}{moment:%H:%M} UTC"
-
-
 def _say_outcome(story: Story, now: datetime) -> str:
     if story.is_undecided:
         at = story.reading.row_ends_at
-        later = "" if at is None else f": look again after {say_time(at, now)}"
+        later = "" if at is None else f": look again after {say_hour(at, now)} UTC"
         return f"is not decided by reruns{later}"
     passes = story.transition != "flaky" and story.passes_in_the_end
     words = {"flaky": "is flaky", "still_failing": "fails as before"}
@@ -210,12 +200,18 @@ def _list_counting(comparison: Comparison) -> list[Story]:
 
 
 def _choose_now(
-    stories: Sequence[Story], rounds: int, now: datetime, gone: Collection[str] = ()
-) -> tuple[list[Story], list[Story]]:
-    """The evals that can run again now and are not ``gone``: isolated errors, and the others."""
+    stories: Sequence[Story],
+    rounds: int,
+    now: datetime,
+    gone: Collection[str] = (),
+    *,
+    only_errors: bool = False,
+) -> list[Story]:
+    """The evals that can run again now and are not ``gone``: isolated errors before the others."""
     worth = [each for each in list_reruns(stories, rounds, now) if each.id not in gone]
-    errors = [each for each in worth if each.transition == "newly_errored"]
-    return errors[:MOST_ERRORS], [each for each in worth if each.transition != "newly_errored"]
+    errors = [each for each in worth if each.transition == "newly_errored"][:MOST_ERRORS]
+    others = [each for each in worth if each.transition != "newly_errored"]
+    return errors if only_errors else [*errors, *others]
 
 
 @dataclass
@@ -281,23 +277,21 @@ class _Settling:
 
     def _choose(self) -> list[Story]:
         """The evals to rerun now that are still saved; a ConfigError if one was edited since."""
-        now = self.client.api_time
-        errors, others = _choose_now(_list_counting(self.comparison), self.rounds, now, self.gone)
-        chosen = (errors if self.only_errors else [*errors, *others])[: self.most]
-        if not chosen:
+        stories, now = _list_counting(self.comparison), self.client.api_time
+        worth = _choose_now(stories, self.rounds, now, self.gone, only_errors=self.only_errors)
+        if not (chosen := worth[: self.most]):
             return []
-        saved = read_saved(self.client, _workflow_of(self.comparison))
-        there = {*saved.frame["eval_id"], *(each.record_id for each in saved.problems)}
+        source = Source(self.client, _workflow_of(self.comparison))
+        there = {*source.saved["eval_id"]}
         for each in chosen:
             if each.id not in there:
                 self.gone[each.id] = "the workflow has no such saved eval any more"
         asked = [each for each in chosen if each.id in there]
-        self._refuse_edited(asked)
+        self._refuse_edited(asked, source)
         return asked
 
-    def _refuse_edited(self, asked: Sequence[Story]) -> None:
+    def _refuse_edited(self, asked: Sequence[Story], source: Source) -> None:
         """Refuse evals whose results are not of the workflow as it is now."""
-        source = Source(self.client, _workflow_of(self.comparison))
         sides = inside(self.comparison).sides
         told = read_timeline(pl.concat(sides.known, how="diagonal"), source)
         is_now = pl.col("run_id").is_in(sides.candidate["run_id"].implode())
