@@ -7,7 +7,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 import polars as pl
 
@@ -15,8 +14,6 @@ from retab_analysis.archive import Archive
 from retab_analysis.archive.archive import list_states, sync_to_check
 from retab_analysis.checks.source import Lists, Source
 from retab_analysis.decode import read_one, to_frame
-from retab_analysis.fetch.lists import find_workflow
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
 from retab_analysis.schema import EVALS
 from retab_analysis.transport import Client
@@ -103,12 +100,6 @@ class ArchiveSource(Source):
     def labels(self) -> dict[str, str | None]:
         return dict(self.kept.saved["block_id", "block_label"].drop_nulls().iter_rows())
 
-    def _read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-        find = partial(find_workflow, self.client, self.workflow_id)
-        run_all([find, self.read_versions], 2, outcomes)
-        return outcomes.results.get(0), outcomes.results.get(1)
-
     def read_versions(self) -> pl.DataFrame:
         return self.kept.versions if self._has_versions else super().read_versions()
 
@@ -126,12 +117,9 @@ class ArchiveSource(Source):
         states = {each: list_states(self._archive, each) for each in evals}
         return frozenset(each for each in evals if _is_renamed(states[each], evals[each]))
 
-    def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
-        known = self.kept.runs.filter(~pl.col("run_id").is_in(list(self.absent)))
-        return runs.join(known, on="run_id", how="semi")
-
     def _read_missing(self, runs: pl.DataFrame, progress: Progress) -> pl.DataFrame:
-        kept = self.choose_kept(runs)
+        known = self.kept.runs.filter(~pl.col("run_id").is_in(list(self.absent)))
+        kept = runs.join(known, on="run_id", how="semi")
         found = self.kept.read_results(kept)
         asked = runs.join(kept, on="run_id", how="anti")
         if asked.is_empty():

@@ -195,7 +195,7 @@ class _Part:
 
 class _Reading:
     def __init__(
-        self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None
+        self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None = None
     ) -> None:
         self._client, self._evals = client, evals
         self._known = runs.known if _is_of_runs(runs.known) else None
@@ -287,16 +287,8 @@ class _Reading:
         return Fetched(self.frame(), problems)
 
 
-def list_results(
-    client: Client,
-    runs: RunList,
-    table: Table,
-    *,
-    evals: pl.DataFrame | None = None,
-    strict: bool,
-    progress: Progress,
-) -> Fetched:
-    reading = _Reading(client, runs, table, evals)
+def list_results(client: Client, runs: RunList, *, strict: bool, progress: Progress) -> Fetched:
+    reading = _Reading(client, runs, RESULTS)
     reading.read(strict=strict, progress=progress)
     return reading.give()
 
