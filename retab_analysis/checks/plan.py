@@ -152,7 +152,6 @@ class Choice:
 
     runs: pl.DataFrame
     why: str
-    moment: Moment | None = None  # the version, if one was named
 
 
 DRAFT_NOW = Moment("", "draft")
@@ -292,7 +291,7 @@ def _choose_of_version(listing: RunListing, moment: Moment) -> Choice:
     """The runs that may have results on the code of a version."""
     following, created = find_following(listing.source, moment), pl.col("created_at")
     if moment.kind == "previous":
-        return Choice(listing.runs.clear(), f"the runs of {moment}", moment)
+        return Choice(listing.runs.clear(), f"the runs of {moment}")
     at = pl.lit(moment.at, _MOMENT)
     carries = pl.col("workflow_version_id") == pl.lit(moment.version, pl.String)
     is_before = pl.lit(True) if following is None else created < following
@@ -318,7 +317,7 @@ def _choose_of_version(listing: RunListing, moment: Moment) -> Choice:
         first = f"; the first listed run is of {listing.oldest:%-d %b %Y}" if listing.oldest else ""
         raise ConfigError(f"{moment}: nothing had run then{first}")
     every = pl.concat(choose()[1]).unique("run_id").sort("created_at", "run_id", descending=True)
-    return Choice(every, f"the runs of {moment}", moment)
+    return Choice(every, f"the runs of {moment}")
 
 
 def _find_candidate(listing: RunListing, wanted: Asked) -> Choice:
@@ -355,26 +354,29 @@ def _find_baseline(listing: RunListing, candidate: Choice, wanted: Asked) -> Cho
 def _find(listing: RunListing, name: str, wanted: Asked) -> Choice:
     assert wanted is not None
     assert not isinstance(wanted, date)
-    if isinstance(wanted, str):
-        if not wanted.strip():
-            raise ConfigError(f"{name} is empty; give a run, a version or a date")
-        if (found := _find_run(listing, name, wanted)) is not None:
-            return found
-        raise ConfigError(say_unknown(name, wanted, listing.source, listing.runs))
+    if isinstance(wanted, str) and not wanted.strip():
+        raise ConfigError(f"{name} is empty; give a run, a version or a date")
     listed = RunList.make(wanted, name)
     if not listed.ids:
         raise ConfigError(f"{name} names no run")
     known = listed.known
     # A frame from the start of the runs does not show how they are now.
-    if known is not None and known.columns == listing.runs.columns and known["is_terminal"].all():
-        return Choice(_check_workflow(listing, name, known), "as given")
-    found_runs = []
-    for run_id in listed.ids:
-        run = _find_run(listing, name, run_id)
-        if run is None:
-            raise ConfigError(f"{name}: {run_id!r} is not a run of this workflow. {listing}")
-        found_runs.append(run.runs)
-    return Choice(pl.concat(found_runs), "as given")
+    if known is None or known.columns != listing.runs.columns or not known["is_terminal"].all():
+        known = pl.concat([_find_run(listing, name, each) for each in listed.ids])
+    workflow_id = listing.source.workflow_id
+    if others := set(known["workflow_id"].drop_nulls()) - {workflow_id}:
+        raise ConfigError(f"{name} is of workflow {', '.join(sorted(others))}, not {workflow_id}")
+    return Choice(known, "as given")
+
+
+def _find_run(listing: RunListing, name: str, run_id: str) -> pl.DataFrame:
+    known = listing.runs.filter(pl.col("run_id") == run_id)
+    if not known.is_empty():
+        return known
+    try:
+        return fetch_run(run_id, client=listing.source.client)
+    except NotFoundError:
+        raise ConfigError(say_unknown(name, run_id, listing.source, listing.runs)) from None
 
 
 def _say_nothing_ran(source: Source) -> str:
@@ -394,24 +396,6 @@ def _newest_parts(runs: pl.DataFrame) -> pl.DataFrame:
     is_known = pl.col("target_block_id").is_in(blocks["target_block_id"].drop_nulls().implode())
     singles = runs.filter(~is_known.fill_null(False), scope="eval").unique("eval_id", keep="first")
     return pl.concat([blocks, singles]).sort("created_at", "run_id", descending=True)
-
-
-def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
-    known = listing.runs.filter(pl.col("run_id") == run_id)
-    if known.is_empty():
-        try:
-            known = fetch_run(run_id, client=listing.source.client)
-        except NotFoundError:
-            return None
-    return Choice(_check_workflow(listing, name, known), "as given")
-
-
-def _check_workflow(listing: RunListing, name: str, runs: pl.DataFrame) -> pl.DataFrame:
-    workflow_id = listing.source.workflow_id
-    others = set(runs["workflow_id"].drop_nulls()) - {workflow_id}
-    if others:
-        raise ConfigError(f"{name} is of workflow {', '.join(sorted(others))}, not {workflow_id}")
-    return runs
 
 
 def _earlier(listing: RunListing, begun: datetime | None) -> pl.DataFrame:
