@@ -34,7 +34,7 @@ from retab_analysis.fetch.paging import (
 )
 from retab_analysis.fetch.params import RunList, Runs, client_or_default, quote_id
 from retab_analysis.fetch.runs import read_run
-from retab_analysis.fetch.threads import TaskOutcomes, apart, next_done, run_all, threads
+from retab_analysis.fetch.threads import TaskOutcomes, apart, run_all
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import (
     EVALS,
@@ -341,24 +341,19 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     the workflow), or single evals.
     """
     workflow_ids, outcomes = apart(reading.workflow_ids), TaskOutcomes[Fetched]()
-    tasks = [partial(read_saved, client, each) for each in workflow_ids]
     # Rows are made while the answers are on their way.
-    with threads(1) as pool:
-        asking = pool.submit(partial(run_all, tasks, client.max_concurrency, outcomes))
-        fetched = reading.give()
-        next_done([asking])
-        asking.result()
-    lists = outcomes.results
-
-    def fill_in() -> pl.DataFrame:
-        evals = pl.concat([EVALS.empty(), *(lists[at].frame for at in sorted(lists))])
-        return fetched.frame.with_columns(eval_columns(evals))
-
-    unread = Problems()
-    for at, workflow_id in enumerate(workflow_ids):
-        if at in lists:
-            unread.add_all(lists[at].problems)
+    asks = [partial(read_saved, client, each) for each in workflow_ids]
+    run_all([reading.give, *asks], client.max_concurrency, outcomes)
+    fetched, evals, unread = outcomes.results[0], [EVALS.empty()], Problems()
+    for at, workflow_id in enumerate(workflow_ids, 1):
+        if (found := outcomes.results.get(at)) is not None:
+            evals.append(found.frame)
+            unread.add_all(found.problems)
         else:  # it failed, or it was not tried after others failed
             reason = str(outcomes.errors.get(at, outcomes.error()))
             unread.add(Problem(workflow_id, "$", reason, ""))
+
+    def fill_in() -> pl.DataFrame:
+        return fetched.frame.with_columns(eval_columns(pl.concat(evals)))
+
     return Fetched(apart(fill_in), fetched.problems), unread
