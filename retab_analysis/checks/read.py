@@ -34,6 +34,7 @@ from retab_analysis.evidence.saved_evals import (
 )
 from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_edited
 from retab_analysis.evidence.versions import Versions
+from retab_analysis.fetch.run_line import count_ended
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
@@ -225,12 +226,9 @@ def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) ->
 
 
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
-    going_on = runs.filter(~pl.col("is_terminal"))
-    ended = going_on.select(
-        pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
-    ).item()
-    total = going_on["total_evals"].sum()
-    return int(total - ended), int(runs["total_evals"].sum())
+    """How many results of some runs are still to come, of how many."""
+    ended, total = count_ended(runs.filter(~pl.col("is_terminal")))
+    return total - ended, int(runs["total_evals"].sum())
 
 
 def _say_against(plan: ReadingPlan) -> str:

@@ -347,7 +347,7 @@ class _Settling:
             return RESULTS.empty()
         try:
             ended = wait_for_runs(runs, timeout=_WAIT, on_poll=self._show, client=self.client)
-            return fetch_results(ended, evals=False, client=self.client, progress=False)
+            return fetch_results(ended, client=self.client, progress=False)
         except NotFoundError as error:
             # Deleting a saved eval deletes its runs. The others are read one by one.
             if runs.height > 1:
@@ -384,8 +384,7 @@ def _count_results(
 ) -> tuple[Comparison, dict[str, str]]:
     """The comparison with the reruns that repeat it, and what differs in the others."""
     sides = inside(comparison).sides
-    named = _with_names(results, sides.candidate)
-    new = check_results(named, "reruns").collect()
+    new = check_results(results, "reruns").collect()
     same, edited = split_reruns(pl.concat(sides.known, how="diagonal"), new, sides.candidate)
     if same.is_empty():
         return comparison, edited
@@ -400,24 +399,6 @@ def _workflow_of(comparison: Comparison) -> str:
         raise ConfigError("the comparison's results have no workflow_id")
     workflow: str = found.item()
     return workflow
-
-
-def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The reruns with the names and conditions of the candidate's results.
-
-    A rerun that ended in an error, and so has no documents, gets these as well.
-    """
-    named, inherited = ("eval_name", "condition"), ("document_names", "document_ids")
-    names = known.group_by("eval_id").agg(
-        *(pl.col(name).drop_nulls().last() for name in named),
-        *(pl.col(name).filter(pl.col(name).list.len() > 0).last() for name in inherited),
-    )
-    joined = results.drop(named).join(names, on="eval_id", how="left", suffix="_known")
-    own = [
-        pl.when(pl.col(name).list.len() > 0).then(name).otherwise(f"{name}_known").alias(name)
-        for name in inherited
-    ]
-    return joined.with_columns(own).select(results.columns)
 
 
 def say_edited(edited: Mapping[Story, str]) -> str:
