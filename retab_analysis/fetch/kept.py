@@ -48,20 +48,15 @@ class _Shelf:
 
     runs: dict[str, _RunResults] = field(default_factory=dict)
     histories: dict[tuple[str, str], tuple[object, pl.DataFrame]] = field(default_factory=dict)
-    size: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, run_id: str, kept: _RunResults) -> None:
         with self.lock:
-            self._drop(run_id)
             self.runs[run_id] = kept
-            self.size += kept.size
-            while len(self.runs) > MOST_RUNS or self.size > MOST_BYTES:
-                self._drop(min(self.runs, key=lambda each: self.runs[each].created_at))
-
-    def _drop(self, run_id: str) -> None:
-        if (old := self.runs.pop(run_id, None)) is not None:
-            self.size -= old.size
+            size = sum(each.size for each in self.runs.values())
+            while len(self.runs) > MOST_RUNS or size > MOST_BYTES:
+                oldest = min(self.runs, key=lambda each: self.runs[each].created_at)
+                size -= self.runs.pop(oldest).size
 
 
 shelves: weakref.WeakKeyDictionary[Client, _Shelf] = weakref.WeakKeyDictionary()

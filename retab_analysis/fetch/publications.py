@@ -24,7 +24,6 @@ from retab_analysis.errors import (
     ServerError,
 )
 from retab_analysis.fetch.lists import (
-    GRAPHS_PATH,
     find_workflow,
     of_workflow,
     refuse_unknown,
@@ -39,6 +38,7 @@ from retab_analysis.transport import Client
 
 UNNUMBERED = "The API does not list publications here, so versions have no numbers."
 
+GRAPHS_PATH = "/v1/workflows/versions"
 OPTIONAL_TRIES = 2  # of a list that a check can do without
 
 Read = Callable[..., Fetched]
