@@ -111,8 +111,10 @@ def make_sides(
 
 
 def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now: bool) -> Sides:
-    saved, is_baseline = source.saved, _is_baseline(plan)
-    facts, going = _describe_runs(plan.read), _list_going(plan, source)
+    # Results of a version may be of any run.
+    against = None if plan.before is not None else plan.baseline
+    is_baseline = pl.col("run_id").is_in([] if against is None else [*against.runs["run_id"]])
+    saved, facts, going = source.saved, _describe_runs(plan.read), _list_going(plan, source)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     # Results of a run that goes on judge nothing, unless you asked for that run.
     judged = timeline.results.filter(~is_baseline).join(going, on="run_id", how="anti")
@@ -136,7 +138,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
-        if plan.baseline is None or plan.before is not None
+        if against is None
         else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
         timeline=timeline,
@@ -169,13 +171,6 @@ def _list_going(plan: ReadingPlan, source: Source) -> pl.DataFrame:
     """The runs that have not ended and are younger than a day; none if runs were asked for."""
     is_young = pl.col("created_at") > source.client.api_time - DAY
     return plan.read.filter(~pl.col("is_terminal"), is_young, pl.lit(plan.follow))
-
-
-def _is_baseline(plan: ReadingPlan) -> pl.Expr:
-    """The results of runs that are the baseline; results of a version may be of any run."""
-    is_of_runs = plan.baseline is not None and plan.before is None
-    against = plan.baseline.runs["run_id"].to_list() if plan.baseline and is_of_runs else []
-    return pl.col("run_id").is_in(against)
 
 
 def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
