@@ -232,7 +232,8 @@ def _sum_up(seen: Sequence[Seen], span: Periods, *, is_single: bool) -> Overview
 
 def _order(seen: Sequence[Seen]) -> list[Seen]:
     """The worst first, each with all columns of its row."""
-    rows = pl.DataFrame([each.told for each in seen], schema=OVERVIEW).with_row_index("at")
+    told = [{**e.told, "headline": str(e.heading), "mark": e.heading.sign} for e in seen]
+    rows = pl.DataFrame(told, schema=OVERVIEW).with_row_index("at")
     gravity = pl.col("exit_code").replace_strict({1: 0, 2: 1, 0: 2}, default=3)
     worst = rows.sort(gravity, pl.col("broken", "unclear").neg(), maintain_order=True)
     return [replace(seen[row.pop("at")], told=row) for row in worst.to_dicts()]
@@ -243,10 +244,10 @@ def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, tren
     source = open_source(client, flow, progress=False)
     kept, evals = Memory(source), source.saved.height
     told = {"workflow_id": flow, "name": workflow["name"], "n_evals": evals}
-    told |= {"read_at": client.api_time}
+    told["read_at"] = client.api_time
     if kept.listing.present.is_empty():
         nothing = Heading("○", "other", "No run yet" if evals else "No evals yet")
-        return Seen(_head(told, nothing), nothing)
+        return Seen(told, nothing)
     verdict = make_verdict(Question(), kept, progress=False).comparison
     seen = _see(told, verdict, verdict.gate())
     seen = replace(seen, unwell=list_unwell(verdict, flow), labels=source.labels)
@@ -261,16 +262,12 @@ def _see(told: Mapping[str, Any], verdict: Comparison, gate: Gate) -> Seen:
     row |= {name: len(its) for name, its in counts.items()}
     last_days = [each.until for each in facts.policy.accepted if each.until]
     until = min(last_days, default=None)
-    return Seen(_head(row, heading), heading, broken, until, notes=facts.notes)
+    return Seen(row, heading, broken, until, notes=facts.notes)
 
 
 def _see_unread(workflow: Mapping[str, Any], error: object) -> Seen:
     heading = Heading(UNREAD, "other", f"Not read: {one_line(str(error), 200)}")
-    return Seen(_head({name: workflow[name] for name in ("workflow_id", "name")}, heading), heading)
-
-
-def _head(told: Mapping[str, Any], heading: Heading) -> dict[str, Any]:
-    return {**told, "headline": str(heading), "mark": heading.sign}
+    return Seen({name: workflow[name] for name in ("workflow_id", "name")}, heading)
 
 
 def index_checks(
@@ -303,7 +300,7 @@ def _make_eval_row(row: Mapping[str, Any]) -> Row:
         (row["eval_name"] or row["eval_id"], row["eval_id"]),
         (row["reason"] or word,),
         (row["block_label"] or row["block_id"],),
-        (_day(row["since_at"]) if row["since_at"] else None,),
+        (f"{row['since_at']:%Y-%m-%d %H:%M}" if row["since_at"] else None,),
     )
     return Row(row["eval_id"], sign, tone, word, _make_cells(*cells))
 
@@ -326,7 +323,3 @@ def _describe_eval(row: Mapping[str, Any]) -> str:
     where = row["block_label"] or row["block_id"]
     parts = [row["reason"] or word, where and f"block {where}"]
     return f"{sign} {name}: {', '.join(filter(None, parts))}"
-
-
-def _day(moment: object) -> str:
-    return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M}"

@@ -42,7 +42,6 @@ from retab_analysis.transport import Client
 
 _WAIT = 24 * 3600.0
 
-_EDITED = {"block": "block {}", "eval": "the inputs or the assertion of eval {}"}
 _NAMED = 12
 MOST_ERRORS = 10
 """How many isolated errors are run again on their own."""
@@ -306,10 +305,22 @@ class _Settling:
 
     def _refuse(self, edited: Mapping[str, str], why: str) -> None:
         """``edited`` has what was edited of some evals: their ``block`` or the ``eval``."""
-        if edited:
-            stories = inside(self.comparison).stories
-            said = say_edited({each: edited[each.id] for each in stories if each.id in edited})
-            raise ConfigError(f"{said}: {why}; check a run of the workflow as it is now")
+        if not edited:
+            return
+        stories = inside(self.comparison).stories
+        blocks = [each for each in stories if edited.get(each.id) == "block"]
+        evals = [each for each in stories if edited.get(each.id) == "eval"]
+        names = (
+            dict.fromkeys(name_block(each) or "a block" for each in blocks),
+            map(name_eval, evals),
+        )
+        said = (list_some(map(one_line, each), 3) for each in names)
+        kinds = zip(("block", "the inputs or the assertion of eval"), said, strict=True)
+        what = "; ".join(f"{kind} {each}" for kind, each in kinds if each)
+        raise ConfigError(
+            f"the workflow was edited since the candidate ran ({what}): {why}; check a run of the "
+            "workflow as it is now"
+        )
 
     def _start(self, asked: Sequence[Story]) -> None:
         """Start a run for each eval; if a start fails, count the runs before it."""
@@ -399,16 +410,3 @@ def _workflow_of(comparison: Comparison) -> str:
         raise ConfigError("the comparison's results have no workflow_id")
     workflow: str = found.item()
     return workflow
-
-
-def say_edited(edited: Mapping[Story, str]) -> str:
-    """What was edited of some evals, in words: the beginning of a sentence."""
-    kinds = {kind: [each for each, what in edited.items() if what == kind] for kind in _EDITED}
-    blocks = dict.fromkeys(name_block(each) or "a block" for each in kinds["block"])
-    names = {"block": blocks, "eval": map(name_eval, kinds["eval"])}
-    said = [
-        words.format(list_some(map(one_line, names[kind]), 3))
-        for kind, words in _EDITED.items()
-        if kinds[kind]
-    ]
-    return f"the workflow was edited since the candidate ran ({'; '.join(said)})"
