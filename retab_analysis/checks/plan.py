@@ -138,9 +138,14 @@ class RunListing:
         self.runs = merged.sort("created_at", "run_id", descending=True, nulls_last=True)
 
     @property
-    def present(self) -> pl.DataFrame:
+    def is_future(self) -> pl.Expr:
+        """Whether a run is dated in the future."""
         latest = self.source.client.api_time + AHEAD
-        return self.runs.filter((pl.col("created_at") <= latest).fill_null(True))
+        return (pl.col("created_at") > latest).fill_null(False)
+
+    @property
+    def present(self) -> pl.DataFrame:
+        return self.runs.filter(~self.is_future)
 
     def __str__(self) -> str:
         return say_newest(self.runs, self.source.client.api_time.year)
@@ -214,9 +219,8 @@ def make_plan(
         now = candidate
     else:
         now = _find_candidate(listing, None if wanted is not None else candidate)
-    begun, newest = now.runs.select(
-        pl.col("created_at").min(), newest=pl.col("created_at").max()
-    ).row(0)
+    created = pl.col("created_at")
+    begun, newest = now.runs.select(created.min(), newest=created.max()).row(0)
     listing.reach(begun)
     while _earlier(listing, begun).height < limits.whole and listing.read_older():
         pass
@@ -228,32 +232,33 @@ def make_plan(
             against = _find_baseline(listing, now, baseline)
     with naming("candidate"):
         of_past = None if past is None else _choose_of_version(listing, past)
-    since = _choose_since(listing, now.runs, newest, limits)
+    is_own = pl.col("run_id").is_in(now.runs["run_id"].implode())
+    newer = listing.runs.filter(~is_own, (created > newest).fill_null(True))
+    since = _choose_since(listing, newer, newest, limits)
     earlier = _earlier(listing, begun)
     chosen = _choose_earlier(earlier, limits.whole)
     parts = _choose_parts(listing, now.runs, limits)
-    reasons = [
+    reasons = (
         (now.runs, f"checked: {now.why}"),
         *([(against.runs, f"the baseline{f': {before}' if before else ''}")] if against else []),
         *([(of_past.runs, of_past.why)] if of_past else []),
         (since, "since the checked run"),
         (chosen, "an earlier run of the whole workflow"),
         (parts, "an earlier run of a block or of single evals"),
-    ]
+    )
     read = _join(reasons)
-    follow = wanted is not None
     return ReadingPlan(
         candidate=now,
-        follow=follow,
+        follow=wanted is not None,
         baseline=against,
         read=read,
         horizon=earlier["created_at"][HORIZON - 1] if earlier.height >= HORIZON else None,
         after_gaps=_find_gaps(earlier, read["run_id"], now.runs),
-        open_runs=RUNS.empty() if past else _list_open(listing, now.runs, newest),
+        open_runs=newer.filter(~pl.col("is_terminal") | listing.is_future, pl.lit(past is None)),
         now=wanted,
         before=before,
         table=_tabulate(read, listing),
-        notes=() if past else _note_left_out(listing, now.runs, newest),
+        notes=() if past else _note_left_out(listing, newer.filter(created > newest)),
     )
 
 
@@ -418,26 +423,16 @@ def _choose_earlier(earlier: pl.DataFrame, history: int) -> pl.DataFrame:
 
 
 def _choose_since(
-    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None, limits: Limits
+    listing: RunListing, newer: pl.DataFrame, newest: datetime | None, limits: Limits
 ) -> pl.DataFrame:
     """The runs since the candidate, up to the next whole run that stands."""
     if listing.skipped:
-        return candidate.clear()
-    known = pl.col("run_id").is_in(candidate["run_id"].implode())
-    later = listing.present.filter(pl.col("created_at") > newest, ~known)
+        return newer.clear()
+    later = newer.filter(pl.col("created_at") > newest, ~listing.is_future)
     following = later.filter(STANDS)["created_at"].min()
     if following is not None:
         later = later.filter(pl.col("created_at") < following)
     return _list_since(later, newest, listing.source.saved, limits.since)
-
-
-def _list_open(
-    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None
-) -> pl.DataFrame:
-    known = pl.col("run_id").is_in(candidate["run_id"].implode())
-    later = listing.runs.filter(~known, (pl.col("created_at") > newest).fill_null(True))
-    is_present = pl.col("run_id").is_in(listing.present["run_id"].implode())
-    return later.filter(~pl.col("is_terminal") | ~is_present)
 
 
 def _list_since(
@@ -504,16 +499,11 @@ def _tabulate(read: pl.DataFrame, listing: RunListing) -> pl.DataFrame:
     return pl.concat([rows.select(PLAN.names()), pl.DataFrame([last], schema=PLAN)])
 
 
-def _note_left_out(
-    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None
-) -> tuple[str, ...]:
+def _note_left_out(listing: RunListing, newer: pl.DataFrame) -> tuple[str, ...]:
     """Notes about newer runs of the whole workflow than the checked one."""
-    known = pl.col("run_id").is_in(candidate["run_id"].implode())
-    notes = []
-    later = listing.runs.filter(WHOLE, ~known, (pl.col("created_at") > newest).fill_null(False))
-    future = later.join(listing.present, on="run_id", how="anti")
-    untold = later.filter(~pl.col("run_id").is_in([*listing.shown]))
-    for run in untold.join(future, on="run_id", how="anti").head(1).iter_rows(named=True):
+    notes, whole = [], newer.filter(WHOLE)
+    is_shown = pl.col("run_id").is_in([*listing.shown])
+    for run in whole.filter(~is_shown, ~listing.is_future).head(1).iter_rows(named=True):
         done = sum(run[name] or 0 for name in ("passed", "failed", "blocked", "error"))
         how_far = f"{done} of {run['total_evals']} evals"
         if not run["is_terminal"]:
@@ -521,6 +511,6 @@ def _note_left_out(
         elif run["status"] != "completed":
             word = "was cancelled" if run["status"] == "cancelled" else "broke off"
             notes.append(f"The newest run {word} after {how_far}.")
-    if future.height:
+    if whole.filter(listing.is_future).height:
         notes.append("A run that is dated in the future is left out.")
     return tuple(notes)
