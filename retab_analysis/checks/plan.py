@@ -367,21 +367,24 @@ def _find(listing: RunListing, name: str, wanted: Asked) -> Choice:
     known = listed.known
     # A frame from the start of the runs does not show how they are now.
     if known is None or known.columns != listing.runs.columns or not known["is_terminal"].all():
-        known = pl.concat([_find_run(listing, name, each) for each in listed.ids])
+        known = pl.concat([_find_run(listing, name, each, wanted) for each in listed.ids])
     workflow_id = listing.source.workflow_id
     if others := set(known["workflow_id"].drop_nulls()) - {workflow_id}:
         raise ConfigError(f"{name} is of workflow {', '.join(sorted(others))}, not {workflow_id}")
     return Choice(known, "as given")
 
 
-def _find_run(listing: RunListing, name: str, run_id: str) -> pl.DataFrame:
+def _find_run(listing: RunListing, name: str, run_id: str, wanted: Asked) -> pl.DataFrame:
     known = listing.runs.filter(pl.col("run_id") == run_id)
     if not known.is_empty():
         return known
     try:
         return fetch_run(run_id, client=listing.source.client)
     except NotFoundError:
-        raise ConfigError(say_unknown(name, run_id, listing.source, listing.runs)) from None
+        told = f"{name}: {run_id!r} is not a run of this workflow. {listing}"
+        if isinstance(wanted, str):  # which may be a version, too
+            told = say_unknown(name, run_id, listing.source, listing.runs)
+        raise ConfigError(told) from None
 
 
 def _say_nothing_ran(source: Source) -> str:
