@@ -34,7 +34,6 @@ from retab_analysis.evidence.saved_evals import (
 )
 from retab_analysis.evidence.timeline import Timeline, lacks_codes, list_edited
 from retab_analysis.evidence.versions import Versions
-from retab_analysis.fetch.run_line import count_ended
 from retab_analysis.progress import Progress, Silent
 from retab_analysis.vocabulary import DECIDED, MOMENT
 
@@ -222,8 +221,10 @@ def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) ->
 
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
     """How many results of some runs are still to come, of how many."""
-    ended, total = count_ended(runs.filter(~pl.col("is_terminal")))
-    return total - ended, int(runs["total_evals"].sum())
+    going_on = runs.filter(~pl.col("is_terminal"))
+    ended = pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
+    left = pl.col("total_evals").sum() - ended
+    return int(going_on.select(left).item()), int(runs["total_evals"].sum())
 
 
 def _say_against(plan: ReadingPlan) -> str:
