@@ -31,7 +31,6 @@ from retab_analysis.fetch.lists import (
     refuse_unknown,
     resolve_workflow,
 )
-from retab_analysis.fetch.paging import read_list
 from retab_analysis.fetch.params import (
     OneOrSeveral,
     check_text,
@@ -143,7 +142,7 @@ def read_history(client: Client, workflow_id: str, blocks: Sequence[str]) -> pl.
 
 def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame | None:
     where = client, history_path(block_id), of_workflow(workflow_id), ERAS
-    if (eras := read_optional(read_list, *where)) is None:
+    if (eras := read_optional(*where)) is None:
         return None
     return eras.frame.with_columns(block_id=pl.lit(block_id), workflow_id=pl.lit(workflow_id))
 
