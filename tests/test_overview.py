@@ -13,7 +13,7 @@ import pytest
 from support.fakes import STILL
 from support.html_elements import Elements
 from support.inside import BLOCKS_OF_OVERVIEW as BLOCKS
-from support.inside import OVERVIEW, UNWELL, Overview
+from support.inside import OVERVIEW, UNWELL, Heading, Overview, Seen
 from support.watched import Fault, WatchedSandbox
 
 import retab_analysis as ra
@@ -241,15 +241,15 @@ def test_hostile_names_stay_text() -> None:
     row = dict.fromkeys(OVERVIEW) | {
         "workflow_id": hostile,
         "name": hostile,
-        "headline": "✗ 1 eval broke",
-        "mark": "✗",
+        "headline": f"✗ {hostile}",
         "n_evals": 1,
     }
-    made = Overview(pl.DataFrame([row], schema=OVERVIEW))
+    seen = (Seen(row, Heading("✗", "bad", hostile)),)
+    made = Overview(pl.DataFrame([row], schema=OVERVIEW), _seen=seen)
     stays_text(made)
     assert len(repr(made).splitlines()) == 1
     row = dict.fromkeys(UNWELL, hostile) | {"since_at": None, "transition": "regressed"}
     unwell = pl.DataFrame([row], schema=UNWELL)
-    one = Overview(unwell, made.frame)
+    one = Overview(unwell, made.frame, _seen=seen)
     stays_text(one)
     assert len(repr(one).splitlines()) == 2

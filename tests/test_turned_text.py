@@ -18,8 +18,10 @@ from support.frames import result, results, run, runs
 from support.inside import (
     OVERVIEW,
     UNWELL,
+    Heading,
     OpenedDocument,
     Overview,
+    Seen,
     show_turning,
     tell_news,
 )
@@ -109,14 +111,14 @@ def other_texts() -> Iterator[str]:
         "workflow_id": TURNED,
         "name": TURNED,
         "headline": f"✗ {TURNED}",
-        "mark": "✗",
         "n_evals": 1,
     }
-    overview = Overview(pl.DataFrame([row], schema=OVERVIEW))
+    seen = (Seen(row, Heading("✗", "bad", TURNED)),)
+    overview = Overview(pl.DataFrame([row], schema=OVERVIEW), _seen=seen)
     yield from (repr(overview), overview._repr_html_())
     row = dict.fromkeys(UNWELL) | {"eval_name": TURNED, "eval_id": TURNED, "block_id": TURNED}
     evals = pl.DataFrame([row | {"transition": "regressed"}], schema=UNWELL)
-    one = Overview(evals, overview.frame)
+    one = Overview(evals, overview.frame, _seen=seen)
     yield from (repr(one), one._repr_html_())
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 import polars as pl
 
@@ -15,8 +13,6 @@ from retab_analysis.archive import Archive
 from retab_analysis.archive.archive import list_states, sync_to_check
 from retab_analysis.checks.source import Lists, Source
 from retab_analysis.decode import read_one, to_frame
-from retab_analysis.fetch.lists import find_workflow
-from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
 from retab_analysis.schema import EVALS
 from retab_analysis.transport import Client
@@ -25,54 +21,11 @@ _DEFINITION = ("target", "source", "assertion")
 _one_sync = threading.Lock()
 
 
-@dataclass(frozen=True, eq=False)
-class KeptWorkflow:
-    """A workflow as an archive holds it now.
-
-    Records that a user deleted on the server do not count. Runs that the server itself has
-    forgotten do: they are older than every run that it still has.
-    """
-
-    archive: Archive
-    workflow_id: str
-    saved: pl.DataFrame
-    versions: pl.DataFrame
-    there: pl.DataFrame
-    forgotten: pl.DataFrame
-
-    @classmethod
-    def read(cls, archive: Archive, workflow_id: str) -> KeptWorkflow:
-        there = archive.scan_runs(workflow_id, gone=False).collect()
-        first = pl.lit(there["created_at"].min(), there.schema["created_at"])
-        saved = archive.scan_evals(workflow_id).collect()
-        # Deleting an eval deletes its single runs.
-        is_deleted = pl.col("eval_id").is_in(saved["eval_id"].implode()).not_().fill_null(False)
-        older = archive.scan_runs(workflow_id).filter(pl.col("created_at") < first, ~is_deleted)
-        versions = archive.scan_versions(workflow_id).collect()
-        return cls(archive, workflow_id, saved, versions, there, older.collect())
-
-    @property
-    def runs(self) -> pl.DataFrame:
-        return pl.concat([self.there, self.forgotten])
-
-    def read_results(self, runs: pl.DataFrame) -> pl.DataFrame:
-        """The results of some runs; of forgotten runs only the results of saved evals."""
-        there = self.archive.scan_results(self.workflow_id, gone=False)
-        found = there.filter(pl.col("run_id").is_in(runs["run_id"].implode())).collect()
-        older = self.forgotten.join(runs, on="run_id", how="semi")
-        if older.is_empty():
-            return found
-        kept = self.archive.scan_results(self.workflow_id).filter(
-            pl.col("run_id").is_in(older["run_id"].implode()),
-            pl.col("eval_id").is_in(self.saved["eval_id"].implode()),
-        )
-        return pl.concat([found, kept.collect()])
-
-
 class ArchiveSource(Source):
     """A source that first syncs the archive, and asks the API for the rest.
 
-    ``absent`` are the ids of runs whose results the API did not give this time.
+    Records that a user deleted on the server do not count. Runs that the server itself has
+    forgotten do: they are older than every run that it still has.
     """
 
     most_results = 1_000_000
@@ -91,29 +44,28 @@ class ArchiveSource(Source):
         self.refresh(progress)
 
     def refresh(self, progress: Progress | bool | None = None) -> None:
+        archive, flow = self._archive, self.workflow_id
         with _one_sync:  # another archive of this process waits here as long as it takes
-            synced = sync_to_check(self._archive, self.workflow_id, self.client, progress)
-        self.kept = KeptWorkflow.read(self._archive, self.workflow_id)
-        self.absent, has_versions = synced
+            # The runs whose results the API did not give this time.
+            self._absent, has_versions = sync_to_check(archive, flow, self.client, progress)
+        saved, versions = archive.scan_evals(flow).collect(), archive.scan_versions(flow).collect()
+        there = archive.scan_runs(flow, gone=False).collect()
+        first = pl.lit(there["created_at"].min(), there.schema["created_at"])
+        # Deleting an eval deletes its single runs.
+        is_deleted = pl.col("eval_id").is_in(saved["eval_id"].implode()).not_().fill_null(False)
+        older = archive.scan_runs(flow).filter(pl.col("created_at") < first, ~is_deleted)
+        self._forgotten = older.collect()
+        self._runs = pl.concat([there, self._forgotten])
         # Without any, it is not known which versions are drafts.
-        self._has_versions = has_versions or not self.kept.versions.is_empty()
-        self._lists = Lists(saved=self.kept.saved)
+        is_told = has_versions or not versions.is_empty()
+        self._lists = Lists(saved=saved, versions=versions if is_told else None)
 
     @property
     def labels(self) -> dict[str, str | None]:
-        return dict(self.kept.saved["block_id", "block_label"].drop_nulls().iter_rows())
-
-    def _read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
-        find = partial(find_workflow, self.client, self.workflow_id)
-        run_all([find, self.read_versions], 2, outcomes)
-        return outcomes.results.get(0), outcomes.results.get(1)
-
-    def read_versions(self) -> pl.DataFrame:
-        return self.kept.versions if self._has_versions else super().read_versions()
+        return dict(self.saved["block_id", "block_label"].drop_nulls().iter_rows())
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
-        return self.kept.runs, True
+        return self._runs, True
 
     def say_where(self, *, is_whole: bool) -> str:
         return "in the archive"
@@ -126,17 +78,27 @@ class ArchiveSource(Source):
         states = {each: list_states(self._archive, each) for each in evals}
         return frozenset(each for each in evals if _is_renamed(states[each], evals[each]))
 
-    def choose_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
-        known = self.kept.runs.filter(~pl.col("run_id").is_in(list(self.absent)))
-        return runs.join(known, on="run_id", how="semi")
-
     def _read_missing(self, runs: pl.DataFrame, progress: Progress) -> pl.DataFrame:
-        kept = self.choose_kept(runs)
-        found = self.kept.read_results(kept)
+        known = self._runs.filter(~pl.col("run_id").is_in([*self._absent]))
+        kept = runs.join(known, on="run_id", how="semi")
+        found = self._read_kept(kept)
         asked = runs.join(kept, on="run_id", how="anti")
         if asked.is_empty():
             return found
         return pl.concat([found, super()._read_missing(asked, progress)])
+
+    def _read_kept(self, runs: pl.DataFrame) -> pl.DataFrame:
+        """The results of some runs; of forgotten runs only the results of saved evals."""
+        there = self._archive.scan_results(self.workflow_id, gone=False)
+        found = there.filter(pl.col("run_id").is_in(runs["run_id"].implode())).collect()
+        older = self._forgotten.join(runs, on="run_id", how="semi")
+        if older.is_empty():
+            return found
+        kept = self._archive.scan_results(self.workflow_id).filter(
+            pl.col("run_id").is_in(older["run_id"].implode()),
+            pl.col("eval_id").is_in(self.saved["eval_id"].implode()),
+        )
+        return pl.concat([found, kept.collect()])
 
 
 def _is_renamed(states: list[bytes], began: datetime) -> bool:

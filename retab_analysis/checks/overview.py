@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -20,11 +19,11 @@ from retab_analysis.checks.week import (
     BLOCKS,
     UNREAD,
     USUAL,
-    History,
     Periods,
+    Seen,
+    add_runs,
     list_blocks,
     make_week,
-    read_history,
     sum_up,
 )
 from retab_analysis.comparison.comparison import Comparison, inside
@@ -42,6 +41,7 @@ from retab_analysis.render.document import (
     Cell,
     ColumnTitle,
     DocumentTable,
+    Heading,
     Note,
     Part,
     Row,
@@ -79,20 +79,6 @@ _EVAL_COLUMNS = (*map(ColumnTitle, ("Eval", "Because", "Block")), ColumnTitle("S
 _AT_ONCE = 2  # workflows: each check uses all connections
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A workflow: what a check says of it, its evals that do not pass, notes, and its runs."""
-
-    told: dict[str, Any]
-    unwell: pl.DataFrame = field(default_factory=UNWELL.to_frame)
-    notes: tuple[str, ...] = ()
-    history: History = field(default_factory=History)
-    broken: Counter[str] = field(default_factory=Counter)  # by block
-    labels: Mapping[str, str | None] = field(default_factory=dict)
-    since_edit: int = 0
-    broke_at: tuple[datetime, ...] = ()
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Overview(Guided, called="overview"):
     """How all workflows stand, or one; see :func:`overview`.
@@ -110,9 +96,8 @@ class Overview(Guided, called="overview"):
     workflow: pl.DataFrame | None = None
     blocks: pl.DataFrame = field(default_factory=BLOCKS.to_frame)
     _notes: tuple[str, ...] = ()
-    _histories: Mapping[str, History] = field(default_factory=dict)
+    _seen: Sequence[Seen] = ()
     _span: Periods | None = None
-    _since_edit: int = 0
 
     @property
     def headline(self) -> str:
@@ -122,8 +107,7 @@ class Overview(Guided, called="overview"):
     @cached_property
     def _week(self) -> Week:
         """The page, for :func:`write_report`."""
-        rows = self.frame if self.workflow is None else self.workflow
-        return make_week(rows, self.blocks, self._histories, self._span, self._since_edit)
+        return make_week(self._seen, self._span)
 
     def _repr_html_(self) -> str:
         page, parts = week_to_html(self._week), list[Part]()
@@ -230,31 +214,29 @@ def overview(
         run_all(tasks, _AT_ONCE, outcomes, update)
     if (error := outcomes.error()) and (workflow_id is not None or not outcomes.results):
         raise error
-    unread = {at: Seen(_tell_unread(rows[at], error)) for at, error in outcomes.errors.items()}
+    unread = {at: _see_unread(rows[at], error) for at, error in outcomes.errors.items()}
     seen = outcomes.results | unread
     return _sum_up([seen[at] for at in range(len(rows))], span, is_single=workflow_id is not None)
 
 
-def _sum_up(seen: list[Seen], span: Periods, *, is_single: bool) -> Overview:
-    told = [each.told | sum_up(each.history, span) for each in seen]
-    frame = _order(pl.DataFrame(told, schema=OVERVIEW))
-    histories, blocks = {}, [BLOCKS.to_frame()]
-    for each in seen:
-        flow = each.told["workflow_id"]
-        new = sum(at >= span.starts[-1] for at in each.broke_at)
-        histories[flow] = replace(each.history, new=new)
-        blocks.append(list_blocks(flow, each.history, span, each.broken, each.labels))
-    since = sum(each.since_edit for each in seen)
-    rest: Any = (pl.concat(blocks), seen[0].notes if is_single else (), histories, span, since)
-    if is_single:
-        return Overview(seen[0].unwell, frame, *rest)
-    return Overview(frame, None, *rest)
+def _sum_up(seen: Sequence[Seen], span: Periods, *, is_single: bool) -> Overview:
+    known = _order([replace(each, told={**each.told, **sum_up(each, span)}) for each in seen])
+    frame = pl.DataFrame([each.told for each in known], schema=OVERVIEW)
+    blocks = pl.concat([BLOCKS.to_frame(), *(list_blocks(each, span) for each in seen)])
+    if not is_single:
+        return Overview(frame, None, blocks, (), known, span)
+    [one] = known
+    unwell = UNWELL.to_frame() if one.unwell is None else one.unwell
+    return Overview(unwell, frame, blocks, one.notes, known, span)
 
 
-def _order(frame: pl.DataFrame) -> pl.DataFrame:
-    """The worst first."""
+def _order(seen: Sequence[Seen]) -> list[Seen]:
+    """The worst first, each with all columns of its row."""
+    told = [{**e.told, "headline": str(e.heading), "mark": e.heading.sign} for e in seen]
+    rows = pl.DataFrame(told, schema=OVERVIEW).with_row_index("at")
     gravity = pl.col("exit_code").replace_strict({1: 0, 2: 1, 0: 2}, default=3)
-    return frame.sort(gravity, pl.col("broken", "unclear").neg(), maintain_order=True)
+    worst = rows.sort(gravity, pl.col("broken", "unclear").neg(), maintain_order=True)
+    return [replace(seen[row.pop("at")], told=row) for row in worst.to_dicts()]
 
 
 def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, trends: bool) -> Seen:
@@ -262,55 +244,46 @@ def _look_at(client: Client, workflow: Mapping[str, Any], span: Periods, *, tren
     source = open_source(client, flow, progress=False)
     kept, evals = Memory(source), source.saved.height
     told = {"workflow_id": flow, "name": workflow["name"], "n_evals": evals}
-    told |= {"read_at": client.api_time, "mark": "○"}
+    told["read_at"] = client.api_time
     if kept.listing.present.is_empty():
-        return Seen(told | {"headline": "○ No run yet" if evals else "○ No evals yet"})
+        nothing = Heading("○", "other", "No run yet" if evals else "No evals yet")
+        return Seen(told, nothing)
     verdict = make_verdict(Question(), kept, progress=False).comparison
-    facts = inside(verdict).facts()
-    history = read_history(kept, span, trends=trends)
-    last_days = [each.until for each in inside(verdict).sides.accepted.accepted if each.until]
-    broken = facts.of(*BROKEN)
-    return Seen(
-        told | _tell_verdict(verdict, verdict.gate()),
-        list_unwell(verdict, flow),
-        facts.notes,
-        replace(history, heading=write_heading(facts), until=min(last_days, default=None)),
-        Counter(each.block_id for each in broken if each.block_id is not None),
-        source.labels,
-        sum(each.cause == "edit" for each in broken),
-        tuple(each.since_at for each in broken if each.since_at is not None),
-    )
+    seen = _see(told, verdict, verdict.gate())
+    seen = replace(seen, unwell=list_unwell(verdict, flow), labels=source.labels)
+    return add_runs(seen, kept, span, trends=trends)
 
 
-def _tell_verdict(verdict: Comparison, gate: Gate) -> dict[str, Any]:
+def _see(told: Mapping[str, Any], verdict: Comparison, gate: Gate) -> Seen:
     facts = inside(verdict).facts(gate)
-    headline = str(write_heading(facts))
-    told: dict[str, Any] = {"headline": headline, "mark": headline[0], "version": facts.version}
-    counts = {"broken": facts.of(*BROKEN), "unclear": facts.of("suspect")}
-    told |= {name: len(its) for name, its in (counts | {"accepted": facts.accepted}).items()}
-    return told | {"exit_code": gate.exit_code}
+    heading, broken = write_heading(facts), facts.of(*BROKEN)
+    counts = {"broken": broken, "unclear": facts.of("suspect"), "accepted": facts.accepted}
+    row = {**told, "version": facts.version, "exit_code": gate.exit_code}
+    row |= {name: len(its) for name, its in counts.items()}
+    last_days = [each.until for each in facts.policy.accepted if each.until]
+    until = min(last_days, default=None)
+    return Seen(row, heading, broken, until, notes=facts.notes)
 
 
-def _tell_unread(workflow: Mapping[str, Any], error: object) -> dict[str, Any]:
-    told = {name: workflow[name] for name in ("workflow_id", "name")}
-    return told | {"mark": UNREAD, "headline": f"{UNREAD} Not read: {one_line(str(error), 200)}"}
+def _see_unread(workflow: Mapping[str, Any], error: object) -> Seen:
+    heading = Heading(UNREAD, "other", f"Not read: {one_line(str(error), 200)}")
+    return Seen({name: workflow[name] for name in ("workflow_id", "name")}, heading)
 
 
 def index_checks(
     checked: Mapping[str, tuple[Comparison, Gate] | str], links: Mapping[str, str]
 ) -> Week:
     """The page of some checks with links to their reports; of one without answer, why."""
-    rows: list[dict[str, Any]] = []
+    seen: list[Seen] = []
     for flow, answer in checked.items():
         if isinstance(answer, str):
-            rows.append(_tell_unread({"workflow_id": flow, "name": None}, answer))
+            seen.append(_see_unread({"workflow_id": flow, "name": None}, answer))
             continue
         known = inside(answer[0]).sides.around.workflow
         name = None if known is None or known.is_empty() else known["name"][0]
         told = {"workflow_id": flow, "name": name, "n_evals": answer[0].evals.height}
-        rows.append(told | _tell_verdict(*answer))
-    frame = _order(pl.DataFrame(rows, schema=OVERVIEW))
-    return make_week(frame, BLOCKS.to_frame(), {}, None, links=links)
+        seen.append(_see(told, *answer))
+    return make_week(_order(seen), links=links)
 
 
 def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:
@@ -327,7 +300,7 @@ def _make_eval_row(row: Mapping[str, Any]) -> Row:
         (row["eval_name"] or row["eval_id"], row["eval_id"]),
         (row["reason"] or word,),
         (row["block_label"] or row["block_id"],),
-        (_day(row["since_at"]) if row["since_at"] else None,),
+        (f"{row['since_at']:%Y-%m-%d %H:%M}" if row["since_at"] else None,),
     )
     return Row(row["eval_id"], sign, tone, word, _make_cells(*cells))
 
@@ -350,7 +323,3 @@ def _describe_eval(row: Mapping[str, Any]) -> str:
     where = row["block_label"] or row["block_id"]
     parts = [row["reason"] or word, where and f"block {where}"]
     return f"{sign} {name}: {', '.join(filter(None, parts))}"
-
-
-def _day(moment: object) -> str:
-    return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M}"

@@ -138,9 +138,14 @@ class RunListing:
         self.runs = merged.sort("created_at", "run_id", descending=True, nulls_last=True)
 
     @property
-    def present(self) -> pl.DataFrame:
+    def is_future(self) -> pl.Expr:
+        """Whether a run is dated in the future."""
         latest = self.source.client.api_time + AHEAD
-        return self.runs.filter((pl.col("created_at") <= latest).fill_null(True))
+        return (pl.col("created_at") > latest).fill_null(False)
+
+    @property
+    def present(self) -> pl.DataFrame:
+        return self.runs.filter(~self.is_future)
 
     def __str__(self) -> str:
         return say_newest(self.runs, self.source.client.api_time.year)
@@ -152,7 +157,6 @@ class Choice:
 
     runs: pl.DataFrame
     why: str
-    moment: Moment | None = None  # the version, if one was named
 
 
 DRAFT_NOW = Moment("", "draft")
@@ -215,9 +219,8 @@ def make_plan(
         now = candidate
     else:
         now = _find_candidate(listing, None if wanted is not None else candidate)
-    begun, newest = now.runs.select(
-        pl.col("created_at").min(), newest=pl.col("created_at").max()
-    ).row(0)
+    created = pl.col("created_at")
+    begun, newest = now.runs.select(created.min(), newest=created.max()).row(0)
     listing.reach(begun)
     while _earlier(listing, begun).height < limits.whole and listing.read_older():
         pass
@@ -229,32 +232,33 @@ def make_plan(
             against = _find_baseline(listing, now, baseline)
     with naming("candidate"):
         of_past = None if past is None else _choose_of_version(listing, past)
-    since = _choose_since(listing, now.runs, newest, limits)
+    is_own = pl.col("run_id").is_in(now.runs["run_id"].implode())
+    newer = listing.runs.filter(~is_own, (created > newest).fill_null(True))
+    since = _choose_since(listing, newer, newest, limits)
     earlier = _earlier(listing, begun)
     chosen = _choose_earlier(earlier, limits.whole)
     parts = _choose_parts(listing, now.runs, limits)
-    reasons = [
+    reasons = (
         (now.runs, f"checked: {now.why}"),
         *([(against.runs, f"the baseline{f': {before}' if before else ''}")] if against else []),
         *([(of_past.runs, of_past.why)] if of_past else []),
         (since, "since the checked run"),
         (chosen, "an earlier run of the whole workflow"),
         (parts, "an earlier run of a block or of single evals"),
-    ]
+    )
     read = _join(reasons)
-    follow = wanted is not None
     return ReadingPlan(
         candidate=now,
-        follow=follow,
+        follow=wanted is not None,
         baseline=against,
         read=read,
         horizon=earlier["created_at"][HORIZON - 1] if earlier.height >= HORIZON else None,
         after_gaps=_find_gaps(earlier, read["run_id"], now.runs),
-        open_runs=RUNS.empty() if past else _list_open(listing, now.runs, newest),
+        open_runs=newer.filter(~pl.col("is_terminal") | listing.is_future, pl.lit(past is None)),
         now=wanted,
         before=before,
         table=_tabulate(read, listing),
-        notes=() if past else _note_left_out(listing, now.runs, newest),
+        notes=() if past else _note_left_out(listing, newer.filter(created > newest)),
     )
 
 
@@ -292,7 +296,7 @@ def _choose_of_version(listing: RunListing, moment: Moment) -> Choice:
     """The runs that may have results on the code of a version."""
     following, created = find_following(listing.source, moment), pl.col("created_at")
     if moment.kind == "previous":
-        return Choice(listing.runs.clear(), f"the runs of {moment}", moment)
+        return Choice(listing.runs.clear(), f"the runs of {moment}")
     at = pl.lit(moment.at, _MOMENT)
     carries = pl.col("workflow_version_id") == pl.lit(moment.version, pl.String)
     is_before = pl.lit(True) if following is None else created < following
@@ -318,7 +322,7 @@ def _choose_of_version(listing: RunListing, moment: Moment) -> Choice:
         first = f"; the first listed run is of {listing.oldest:%-d %b %Y}" if listing.oldest else ""
         raise ConfigError(f"{moment}: nothing had run then{first}")
     every = pl.concat(choose()[1]).unique("run_id").sort("created_at", "run_id", descending=True)
-    return Choice(every, f"the runs of {moment}", moment)
+    return Choice(every, f"the runs of {moment}")
 
 
 def _find_candidate(listing: RunListing, wanted: Asked) -> Choice:
@@ -355,26 +359,32 @@ def _find_baseline(listing: RunListing, candidate: Choice, wanted: Asked) -> Cho
 def _find(listing: RunListing, name: str, wanted: Asked) -> Choice:
     assert wanted is not None
     assert not isinstance(wanted, date)
-    if isinstance(wanted, str):
-        if not wanted.strip():
-            raise ConfigError(f"{name} is empty; give a run, a version or a date")
-        if (found := _find_run(listing, name, wanted)) is not None:
-            return found
-        raise ConfigError(say_unknown(name, wanted, listing.source, listing.runs))
+    if isinstance(wanted, str) and not wanted.strip():
+        raise ConfigError(f"{name} is empty; give a run, a version or a date")
     listed = RunList.make(wanted, name)
     if not listed.ids:
         raise ConfigError(f"{name} names no run")
     known = listed.known
     # A frame from the start of the runs does not show how they are now.
-    if known is not None and known.columns == listing.runs.columns and known["is_terminal"].all():
-        return Choice(_check_workflow(listing, name, known), "as given")
-    found_runs = []
-    for run_id in listed.ids:
-        run = _find_run(listing, name, run_id)
-        if run is None:
-            raise ConfigError(f"{name}: {run_id!r} is not a run of this workflow. {listing}")
-        found_runs.append(run.runs)
-    return Choice(pl.concat(found_runs), "as given")
+    if known is None or known.columns != listing.runs.columns or not known["is_terminal"].all():
+        known = pl.concat([_find_run(listing, name, each, wanted) for each in listed.ids])
+    workflow_id = listing.source.workflow_id
+    if others := set(known["workflow_id"].drop_nulls()) - {workflow_id}:
+        raise ConfigError(f"{name} is of workflow {', '.join(sorted(others))}, not {workflow_id}")
+    return Choice(known, "as given")
+
+
+def _find_run(listing: RunListing, name: str, run_id: str, wanted: Asked) -> pl.DataFrame:
+    known = listing.runs.filter(pl.col("run_id") == run_id)
+    if not known.is_empty():
+        return known
+    try:
+        return fetch_run(run_id, client=listing.source.client)
+    except NotFoundError:
+        told = f"{name}: {run_id!r} is not a run of this workflow. {listing}"
+        if isinstance(wanted, str):  # which may be a version, too
+            told = say_unknown(name, run_id, listing.source, listing.runs)
+        raise ConfigError(told) from None
 
 
 def _say_nothing_ran(source: Source) -> str:
@@ -394,24 +404,6 @@ def _newest_parts(runs: pl.DataFrame) -> pl.DataFrame:
     is_known = pl.col("target_block_id").is_in(blocks["target_block_id"].drop_nulls().implode())
     singles = runs.filter(~is_known.fill_null(False), scope="eval").unique("eval_id", keep="first")
     return pl.concat([blocks, singles]).sort("created_at", "run_id", descending=True)
-
-
-def _find_run(listing: RunListing, name: str, run_id: str) -> Choice | None:
-    known = listing.runs.filter(pl.col("run_id") == run_id)
-    if known.is_empty():
-        try:
-            known = fetch_run(run_id, client=listing.source.client)
-        except NotFoundError:
-            return None
-    return Choice(_check_workflow(listing, name, known), "as given")
-
-
-def _check_workflow(listing: RunListing, name: str, runs: pl.DataFrame) -> pl.DataFrame:
-    workflow_id = listing.source.workflow_id
-    others = set(runs["workflow_id"].drop_nulls()) - {workflow_id}
-    if others:
-        raise ConfigError(f"{name} is of workflow {', '.join(sorted(others))}, not {workflow_id}")
-    return runs
 
 
 def _earlier(listing: RunListing, begun: datetime | None) -> pl.DataFrame:
@@ -434,26 +426,16 @@ def _choose_earlier(earlier: pl.DataFrame, history: int) -> pl.DataFrame:
 
 
 def _choose_since(
-    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None, limits: Limits
+    listing: RunListing, newer: pl.DataFrame, newest: datetime | None, limits: Limits
 ) -> pl.DataFrame:
     """The runs since the candidate, up to the next whole run that stands."""
     if listing.skipped:
-        return candidate.clear()
-    known = pl.col("run_id").is_in(candidate["run_id"].implode())
-    later = listing.present.filter(pl.col("created_at") > newest, ~known)
+        return newer.clear()
+    later = newer.filter(pl.col("created_at") > newest, ~listing.is_future)
     following = later.filter(STANDS)["created_at"].min()
     if following is not None:
         later = later.filter(pl.col("created_at") < following)
     return _list_since(later, newest, listing.source.saved, limits.since)
-
-
-def _list_open(
-    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None
-) -> pl.DataFrame:
-    known = pl.col("run_id").is_in(candidate["run_id"].implode())
-    later = listing.runs.filter(~known, (pl.col("created_at") > newest).fill_null(True))
-    is_present = pl.col("run_id").is_in(listing.present["run_id"].implode())
-    return later.filter(~pl.col("is_terminal") | ~is_present)
 
 
 def _list_since(
@@ -520,16 +502,11 @@ def _tabulate(read: pl.DataFrame, listing: RunListing) -> pl.DataFrame:
     return pl.concat([rows.select(PLAN.names()), pl.DataFrame([last], schema=PLAN)])
 
 
-def _note_left_out(
-    listing: RunListing, candidate: pl.DataFrame, newest: datetime | None
-) -> tuple[str, ...]:
+def _note_left_out(listing: RunListing, newer: pl.DataFrame) -> tuple[str, ...]:
     """Notes about newer runs of the whole workflow than the checked one."""
-    known = pl.col("run_id").is_in(candidate["run_id"].implode())
-    notes = []
-    later = listing.runs.filter(WHOLE, ~known, (pl.col("created_at") > newest).fill_null(False))
-    future = later.join(listing.present, on="run_id", how="anti")
-    untold = later.filter(~pl.col("run_id").is_in([*listing.shown]))
-    for run in untold.join(future, on="run_id", how="anti").head(1).iter_rows(named=True):
+    notes, whole = [], newer.filter(WHOLE)
+    is_shown = pl.col("run_id").is_in([*listing.shown])
+    for run in whole.filter(~is_shown, ~listing.is_future).head(1).iter_rows(named=True):
         done = sum(run[name] or 0 for name in ("passed", "failed", "blocked", "error"))
         how_far = f"{done} of {run['total_evals']} evals"
         if not run["is_terminal"]:
@@ -537,6 +514,6 @@ def _note_left_out(
         elif run["status"] != "completed":
             word = "was cancelled" if run["status"] == "cancelled" else "broke off"
             notes.append(f"The newest run {word} after {how_far}.")
-    if future.height:
+    if whole.filter(listing.is_future).height:
         notes.append("A run that is dated in the future is left out.")
     return tuple(notes)

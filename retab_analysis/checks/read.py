@@ -110,8 +110,10 @@ def make_sides(
 
 
 def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now: bool) -> Sides:
-    saved, is_baseline = source.saved, _is_baseline(plan)
-    facts, going = _describe_runs(plan.read), _list_going(plan, source)
+    # Results of a version may be of any run.
+    against = None if plan.before is not None else plan.baseline
+    is_baseline = pl.col("run_id").is_in([] if against is None else [*against.runs["run_id"]])
+    saved, facts, going = source.saved, _describe_runs(plan.read), _list_going(plan, source)
     named = frozenset() if plan.follow else frozenset(plan.candidate.runs["run_id"])
     # Results of a run that goes on judge nothing, unless you asked for that run.
     judged = timeline.results.filter(~is_baseline).join(going, on="run_id", how="anti")
@@ -135,7 +137,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
     return Sides(
         candidate=check_results(now, "candidate").collect(),
         baseline=None
-        if plan.baseline is None or plan.before is not None
+        if against is None
         else check_results(timeline.results.filter(is_baseline), "baseline").collect(),
         history=check_results(earlier, "history").collect(),
         timeline=timeline,
@@ -168,13 +170,6 @@ def _list_going(plan: ReadingPlan, source: Source) -> pl.DataFrame:
     """The runs that have not ended and are younger than a day; none if runs were asked for."""
     is_young = pl.col("created_at") > source.client.api_time - DAY
     return plan.read.filter(~pl.col("is_terminal"), is_young, pl.lit(plan.follow))
-
-
-def _is_baseline(plan: ReadingPlan) -> pl.Expr:
-    """The results of runs that are the baseline; results of a version may be of any run."""
-    is_of_runs = plan.baseline is not None and plan.before is None
-    against = plan.baseline.runs["run_id"].to_list() if plan.baseline and is_of_runs else []
-    return pl.col("run_id").is_in(against)
 
 
 def _describe_runs(runs: pl.DataFrame) -> pl.DataFrame:
@@ -225,12 +220,11 @@ def _find_pending(runs: pl.DataFrame, now: pl.DataFrame, saved: pl.DataFrame) ->
 
 
 def count_waiting(runs: pl.DataFrame) -> tuple[int, int]:
+    """How many results of some runs are still to come, of how many."""
     going_on = runs.filter(~pl.col("is_terminal"))
-    ended = going_on.select(
-        pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
-    ).item()
-    total = going_on["total_evals"].sum()
-    return int(total - ended), int(runs["total_evals"].sum())
+    ended = pl.sum_horizontal("completed", "error", "cancelled").fill_null(0).sum()
+    left = pl.col("total_evals").sum() - ended
+    return int(going_on.select(left).item()), int(runs["total_evals"].sum())
 
 
 def _say_against(plan: ReadingPlan) -> str:

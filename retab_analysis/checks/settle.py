@@ -31,19 +31,17 @@ from retab_analysis.evidence.saved_evals import find_tested
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import split_reruns
 from retab_analysis.fetch import fetch_results, wait_for_runs
-from retab_analysis.fetch.lists import read_saved
 from retab_analysis.fetch.params import client_or_default
+from retab_analysis.fetch.run_line import say_hour
 from retab_analysis.fetch.starts import start_each
 from retab_analysis.fetch.threads import apart
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.progress import Progress, announce, choose_progress
 from retab_analysis.schema import PROBLEMS, RESULTS, RUNS
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import say_day
 
 _WAIT = 24 * 3600.0
 
-_EDITED = {"block": "block {}", "eval": "the inputs or the assertion of eval {}"}
 _NAMED = 12
 MOST_ERRORS = 10
 """How many isolated errors are run again on their own."""
@@ -131,10 +129,7 @@ def run_again(
     only_errors: bool = False,
 ) -> Comparison:
     """Settle a comparison; ``only_errors``: only rerun isolated errors once."""
-    bar = choose_progress(progress, "Running again", "runs")
-    if only_errors:
-        most = MOST_ERRORS
-    with contextlib.closing(bar):
+    with contextlib.closing(choose_progress(progress, "Running again", "runs")) as bar:
         return _Settling(comparison, client, rounds, most, bar, only_errors).run()
 
 
@@ -157,8 +152,7 @@ class RerunPlan:
     ) -> RerunPlan:
         """The plan from the comparison alone, before asking the API."""
         stories = [] if inside(comparison).sides.read.others else _list_counting(comparison)
-        errors, others = _choose_now(stories, rounds, now)
-        return cls(stories, [*errors, *others][:allowed], rounds, now)
+        return cls(stories, _choose_now(stories, rounds, now)[:allowed], rounds, now)
 
     def __str__(self) -> str:
         if not self.asked:
@@ -173,7 +167,7 @@ class RerunPlan:
             return ""
         verb = "is" if waiting == 1 else "are"
         evals = count_noun(waiting, "eval")
-        return f"{evals} {verb} unclear; a look after {say_time(until, self.now)} may decide."
+        return f"{evals} {verb} unclear; a look after {say_hour(until, self.now)} UTC may decide."
 
     def _why_nothing(self) -> str:
         undecided = sum(each.is_undecided for each in self.stories)
@@ -188,15 +182,10 @@ class RerunPlan:
         return f"{reruns} could not change the verdict on {evals}"
 
 
-def say_time(moment: datetime, now: datetime) -> str:
-    day = "" if moment.date() == now.date() else f"{say_day(moment, now.year)} "
-    return f"{day}{moment:%H:%M} UTC"
-
-
 def _say_outcome(story: Story, now: datetime) -> str:
     if story.is_undecided:
         at = story.reading.row_ends_at
-        later = "" if at is None else f": look again after {say_time(at, now)}"
+        later = "" if at is None else f": look again after {say_hour(at, now)} UTC"
         return f"is not decided by reruns{later}"
     passes = story.transition != "flaky" and story.passes_in_the_end
     words = {"flaky": "is flaky", "still_failing": "fails as before"}
@@ -210,12 +199,18 @@ def _list_counting(comparison: Comparison) -> list[Story]:
 
 
 def _choose_now(
-    stories: Sequence[Story], rounds: int, now: datetime, gone: Collection[str] = ()
-) -> tuple[list[Story], list[Story]]:
-    """The evals that can run again now and are not ``gone``: isolated errors, and the others."""
+    stories: Sequence[Story],
+    rounds: int,
+    now: datetime,
+    gone: Collection[str] = (),
+    *,
+    only_errors: bool = False,
+) -> list[Story]:
+    """The evals that can run again now and are not ``gone``: isolated errors before the others."""
     worth = [each for each in list_reruns(stories, rounds, now) if each.id not in gone]
-    errors = [each for each in worth if each.transition == "newly_errored"]
-    return errors[:MOST_ERRORS], [each for each in worth if each.transition != "newly_errored"]
+    errors = [each for each in worth if each.transition == "newly_errored"][:MOST_ERRORS]
+    others = [each for each in worth if each.transition != "newly_errored"]
+    return errors if only_errors else [*errors, *others]
 
 
 @dataclass
@@ -281,23 +276,21 @@ class _Settling:
 
     def _choose(self) -> list[Story]:
         """The evals to rerun now that are still saved; a ConfigError if one was edited since."""
-        now = self.client.api_time
-        errors, others = _choose_now(_list_counting(self.comparison), self.rounds, now, self.gone)
-        chosen = (errors if self.only_errors else [*errors, *others])[: self.most]
-        if not chosen:
+        stories, now = _list_counting(self.comparison), self.client.api_time
+        worth = _choose_now(stories, self.rounds, now, self.gone, only_errors=self.only_errors)
+        if not (chosen := worth[: self.most]):
             return []
-        saved = read_saved(self.client, _workflow_of(self.comparison))
-        there = {*saved.frame["eval_id"], *(each.record_id for each in saved.problems)}
+        source = Source(self.client, _workflow_of(self.comparison))
+        there = {*source.saved["eval_id"]}
         for each in chosen:
             if each.id not in there:
                 self.gone[each.id] = "the workflow has no such saved eval any more"
         asked = [each for each in chosen if each.id in there]
-        self._refuse_edited(asked)
+        self._refuse_edited(asked, source)
         return asked
 
-    def _refuse_edited(self, asked: Sequence[Story]) -> None:
+    def _refuse_edited(self, asked: Sequence[Story], source: Source) -> None:
         """Refuse evals whose results are not of the workflow as it is now."""
-        source = Source(self.client, _workflow_of(self.comparison))
         sides = inside(self.comparison).sides
         told = read_timeline(pl.concat(sides.known, how="diagonal"), source)
         is_now = pl.col("run_id").is_in(sides.candidate["run_id"].implode())
@@ -312,10 +305,22 @@ class _Settling:
 
     def _refuse(self, edited: Mapping[str, str], why: str) -> None:
         """``edited`` has what was edited of some evals: their ``block`` or the ``eval``."""
-        if edited:
-            stories = inside(self.comparison).stories
-            said = say_edited({each: edited[each.id] for each in stories if each.id in edited})
-            raise ConfigError(f"{said}: {why}; check a run of the workflow as it is now")
+        if not edited:
+            return
+        stories = inside(self.comparison).stories
+        blocks = [each for each in stories if edited.get(each.id) == "block"]
+        evals = [each for each in stories if edited.get(each.id) == "eval"]
+        names = (
+            dict.fromkeys(name_block(each) or "a block" for each in blocks),
+            map(name_eval, evals),
+        )
+        said = (list_some(map(one_line, each), 3) for each in names)
+        kinds = zip(("block", "the inputs or the assertion of eval"), said, strict=True)
+        what = "; ".join(f"{kind} {each}" for kind, each in kinds if each)
+        raise ConfigError(
+            f"the workflow was edited since the candidate ran ({what}): {why}; check a run of the "
+            "workflow as it is now"
+        )
 
     def _start(self, asked: Sequence[Story]) -> None:
         """Start a run for each eval; if a start fails, count the runs before it."""
@@ -353,7 +358,7 @@ class _Settling:
             return RESULTS.empty()
         try:
             ended = wait_for_runs(runs, timeout=_WAIT, on_poll=self._show, client=self.client)
-            return fetch_results(ended, evals=False, client=self.client, progress=False)
+            return fetch_results(ended, client=self.client, progress=False)
         except NotFoundError as error:
             # Deleting a saved eval deletes its runs. The others are read one by one.
             if runs.height > 1:
@@ -390,8 +395,7 @@ def _count_results(
 ) -> tuple[Comparison, dict[str, str]]:
     """The comparison with the reruns that repeat it, and what differs in the others."""
     sides = inside(comparison).sides
-    named = _with_names(results, sides.candidate)
-    new = check_results(named, "reruns").collect()
+    new = check_results(results, "reruns").collect()
     same, edited = split_reruns(pl.concat(sides.known, how="diagonal"), new, sides.candidate)
     if same.is_empty():
         return comparison, edited
@@ -406,34 +410,3 @@ def _workflow_of(comparison: Comparison) -> str:
         raise ConfigError("the comparison's results have no workflow_id")
     workflow: str = found.item()
     return workflow
-
-
-def _with_names(results: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """The reruns with the names and conditions of the candidate's results.
-
-    A rerun that ended in an error, and so has no documents, gets these as well.
-    """
-    named, inherited = ("eval_name", "condition"), ("document_names", "document_ids")
-    names = known.group_by("eval_id").agg(
-        *(pl.col(name).drop_nulls().last() for name in named),
-        *(pl.col(name).filter(pl.col(name).list.len() > 0).last() for name in inherited),
-    )
-    joined = results.drop(named).join(names, on="eval_id", how="left", suffix="_known")
-    own = [
-        pl.when(pl.col(name).list.len() > 0).then(name).otherwise(f"{name}_known").alias(name)
-        for name in inherited
-    ]
-    return joined.with_columns(own).select(results.columns)
-
-
-def say_edited(edited: Mapping[Story, str]) -> str:
-    """What was edited of some evals, in words: the beginning of a sentence."""
-    kinds = {kind: [each for each, what in edited.items() if what == kind] for kind in _EDITED}
-    blocks = dict.fromkeys(name_block(each) or "a block" for each in kinds["block"])
-    names = {"block": blocks, "eval": map(name_eval, kinds["eval"])}
-    said = [
-        words.format(list_some(map(one_line, names[kind]), 3))
-        for kind, words in _EDITED.items()
-        if kinds[kind]
-    ]
-    return f"the workflow was edited since the candidate ran ({'; '.join(said)})"

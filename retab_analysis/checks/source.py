@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -14,10 +14,10 @@ from retab_analysis.errors import AuthenticationError, RetabAnalysisError, Serve
 from retab_analysis.fetch.edits import read_graphs
 from retab_analysis.fetch.kept import read_history, read_results
 from retab_analysis.fetch.lists import find_workflow, read_live_blocks, read_saved
-from retab_analysis.fetch.paging import PAGE_SIZE, Fetched
+from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.params import RunList
 from retab_analysis.fetch.publications import is_unavailable, read_newest_versions
-from retab_analysis.fetch.results import list_results
+from retab_analysis.fetch.results import eval_columns, list_results
 from retab_analysis.fetch.runs import read_newest_runs
 from retab_analysis.fetch.threads import TaskOutcomes, is_away, run_all
 from retab_analysis.progress import Progress, Silent
@@ -26,7 +26,6 @@ from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
 T = TypeVar("T")
-ReadResults = Callable[..., Fetched]
 
 
 @dataclass(eq=False)
@@ -82,14 +81,9 @@ class Source:
         self._lists = Lists()
 
     def read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        """The workflow and its publications, None if unknown; also reads the saved evals."""
-        if self._lists.surroundings is None:
-            self._lists.surroundings = workflow, _ = self._read_surroundings()
-            if workflow is not None and workflow.height:
-                self.name = workflow["name"][0] or ""
-        return self._lists.surroundings
-
-    def _read_surroundings(self) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
+        """The workflow and its publications, None if unknown; also reads what else is needed."""
+        if self._lists.surroundings is not None:
+            return self._lists.surroundings
         outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
         tasks: list[Callable[[], pl.DataFrame]] = [
             lambda: self.saved,
@@ -101,7 +95,11 @@ class Source:
         error = outcomes.errors.get(0) or outcomes.error()
         if 0 not in outcomes.results and error is not None:
             raise error
-        return outcomes.results.get(1), outcomes.results.get(2)
+        workflow = outcomes.results.get(1)
+        if workflow is not None and workflow.height:
+            self.name = workflow["name"][0] or ""
+        self._lists.surroundings = workflow, outcomes.results.get(2)
+        return self._lists.surroundings
 
     def read_versions(self) -> pl.DataFrame:
         if self._lists.versions is None:
@@ -142,7 +140,7 @@ class Source:
 
     def read_again(self, runs: pl.DataFrame) -> bool:
         """Read the results of some runs as they are now; whether any is new."""
-        read = self._fetch_results(runs, Silent(), read=list_results)
+        read = self._fetch_results(runs, Silent(), again=True)
         parts = read.partition_by("run_id", as_dict=True)
         now = {each: parts.get((each,), RESULTS.empty()) for each in runs["run_id"]}
         is_new = any(
@@ -161,23 +159,27 @@ class Source:
         return pl.concat([self._read.filter(others), *(self._taken[each] for each in taken)])
 
     def _read_missing(self, runs: pl.DataFrame, progress: Progress) -> pl.DataFrame:
-        return self._fetch_results(runs, progress, read=read_results)
+        return self._fetch_results(runs, progress)
 
     def _fetch_results(
-        self, runs: pl.DataFrame, progress: Progress, read: ReadResults
+        self, runs: pl.DataFrame, progress: Progress, *, again: bool = False
     ) -> pl.DataFrame:
-        chosen, saved = RunList.make(runs.drop("why", strict=False)), None
+        chosen, saved = runs.drop("why", strict=False), None
         try:
             saved = self.saved
         except RetabAnalysisError as error:
             if isinstance(error, AuthenticationError) or is_away(error):
                 raise
             # Then evals are called by their ids.
-        fetched = read(
-            self.client, chosen, RESULTS, evals=saved, strict=self.strict, progress=progress
+        how: Any = {"strict": self.strict, "progress": progress}
+        fetched = (
+            list_results(self.client, RunList.make(chosen), **how)
+            if again
+            else read_results(self.client, chosen, saved, **how)
         )
         self.unread += len(fetched.problems)
-        return fetched.frame
+        its = fetched.frame
+        return its if saved is None else its.with_columns(eval_columns(saved))
 
     def read_edits(self, blocks: Sequence[str]) -> pl.DataFrame | None:
         """The history of some blocks, an ERAS frame; None if the API does not give it."""

@@ -110,7 +110,6 @@ class _Block:
     size: int
     is_there: bool
     open: Mapping[str, str] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -140,7 +139,7 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
     blocks = _list_blocks(source, {k: v for k, v in known.stale.items() if k not in known.on_way})
     whole = [each for each in blocks if each.is_whole]
     single = {k: v for each in blocks if not each.is_whole for k, v in each.open.items()}
-    names = {k: v for each in blocks for k, v in each.names.items()}
+    names = dict(source.saved["eval_id", "eval_name"].iter_rows())
     sized: list[tuple[Scope, int]] = []
     sized += [({"type": "block", "block_id": each.id}, each.size) for each in whole]
     sized += [({"type": "single", "eval_id": each}, 1) for each in single]
@@ -149,7 +148,8 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
     what = [f"block {each.name!r} ({each.say_why()})" for each in whole]
     if single:
         what.append(
-            f"{count(len(single), 'eval')} that {_say_kinds(single)} ({_list(single, names)})"
+            f"{count(len(single), 'eval')} that {_say_kinds(single)} "
+            f"({list_some((repr(names[each] or each) for each in single), _LISTED)})"
         )
     said = f"{say_start(workflow_id, sizes)}: {'; '.join(what)}."
     waiting = {k: v for k, v in known.on_way.items() if k in known.stale}
@@ -170,10 +170,6 @@ def _say_kinds(single: Mapping[str, str]) -> str:
     return f"{'is' if len(single) == 1 else 'are'} {' or '.join(words)}"
 
 
-def _list(evals: Mapping[str, str], names: Mapping[str, str]) -> str:
-    return list_some((repr(names.get(each, each)) for each in evals), _LISTED)
-
-
 def _list_blocks(source: Source, stale: Mapping[str, str]) -> Sequence[_Block]:
     labels, saved = source.read_labels(), source.saved
     alike = Counter(labels.values())
@@ -185,6 +181,5 @@ def _list_blocks(source: Source, stale: Mapping[str, str]) -> Sequence[_Block]:
         name = label if alike[label] < 2 else f"{label} ({block})"
         runnable = its.filter(valid)
         open_ones = {k: stale[k] for k in runnable["eval_id"] if k in stale and is_there}
-        called = {k: name or k for k, name in its.select("eval_id", "eval_name").iter_rows()}
-        blocks.append(_Block(str(block), name, runnable.height, is_there, open_ones, called))
+        blocks.append(_Block(str(block), name, runnable.height, is_there, open_ones))
     return blocks

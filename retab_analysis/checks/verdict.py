@@ -99,17 +99,10 @@ def check(
         False
     """
     check_count("history", history)
-    known = read_accepted(accepted)
-    asked = Question(candidate, baseline, history, alpha, margin, known)
-    return _answer(workflow_id, asked, client, progress)
-
-
-def _answer(
-    workflow_id: str, asked: Question, client: Client | None, progress: Progress | bool | None
-) -> Comparison:
+    asked = Question(candidate, baseline, history, alpha, margin, read_accepted(accepted))
     check_text("workflow_id", workflow_id)
-    check_share("alpha", asked.alpha)
-    check_share("margin", asked.margin)
+    check_share("alpha", alpha)
+    check_share("margin", margin)
     check_progress(progress)
     chosen = client_or_default(client)
     source = open_source(chosen, resolve_workflow(chosen, workflow_id), progress)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import polars as pl
 
@@ -31,10 +32,7 @@ def keep_to_version(
     """The candidate's side of an earlier version: its own results, and what is not known of it."""
     named, draft = versions.name(now, find_year(sides.candidate)), versions.code_of(DRAFT_NOW)
     others = [block for block, its in codes.items() if its.compare(draft[block]) != "same"]
-    pairs = [(block, code) for block, its in codes.items() for code in its.codes]
-    candidate = sides.candidate.join(
-        pl.DataFrame(pairs, _CODED, orient="row"), on=[*_CODED], how="semi", maintain_order="left"
-    )
+    candidate = _choose_coded(sides.candidate, codes)
     saved = sides.saved.evals
     assert saved is not None
     never = {*saved["eval_id"]} - {*find_ended(candidate)["eval_id"]}
@@ -77,23 +75,15 @@ def set_against(sides: Sides, plan: ReadingPlan, versions: Versions, timeline: T
     )
     if plan.now is not None and names[0].text == names[1].text:
         names = plan.before.keep(names[0]), plan.now.keep(names[1])
-    differing = {block for block, word in told.items() if word == "edited"}
-    pairs = [(block, code) for block in differing for code in before[block].codes]
-    keys = pl.DataFrame(pairs, _CODED, orient="row")
-    earlier = _choose_newest(
-        results.join(keys, on=("block_id", "code"), how="semi", maintain_order="left")
-    )
-    is_differing = pl.col("block_id").is_in([*differing])
+    differing = {block: before[block] for block, word in told.items() if word == "edited"}
+    earlier = _choose_newest(_choose_coded(results, differing))
     candidate, history = sides.candidate, sides.history
     if is_past:
-        own = [(block, code) for block in now for code in now[block].codes]
-        of_now = pl.DataFrame(own, keys.schema, orient="row")
-        its = results.join(of_now, on=("block_id", "code"), how="semi", maintain_order="left")
-        candidate = check_results(_choose_newest(its), "candidate").collect()
-        history = None
+        its = _choose_newest(_choose_coded(results, now))
+        candidate, history = check_results(its, "candidate").collect(), None
     if history is not None:
-        its = history.join(keys, on=("block_id", "code"), how="anti", maintain_order="left")
-        history = its.filter(is_differing)
+        its = history.filter(pl.col("block_id").is_in([*differing]))
+        history = _choose_coded(its, differing, how="anti")
     words = _find_words(sides.saved.evals, told, candidate, earlier, is_past=is_past)
     notes, unnamed = _note_versions(words, names, told, candidate), sides.read.unnamed
     if is_past:  # its newest whole run has to add up
@@ -143,6 +133,15 @@ def _find_codes(
         return versions.code_of(plan.now)
     codes = candidate.group_by("block_id").agg(pl.col("code").drop_nulls().unique())
     return {block: BlockCode(frozenset(its)) for block, its in codes.iter_rows()}
+
+
+def _choose_coded(
+    results: pl.DataFrame, codes: Mapping[str, BlockCode], how: Literal["semi", "anti"] = "semi"
+) -> pl.DataFrame:
+    """The results on the code of a version; with ``anti`` the others."""
+    pairs = [(block, code) for block, its in codes.items() for code in its.codes]
+    keys = pl.DataFrame(pairs, _CODED, orient="row")
+    return results.join(keys, on=[*_CODED], how=how, maintain_order="left")
 
 
 def _choose_newest(results: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from retab_analysis.analysis.summaries import PERIOD, find_period
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory
+from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Heading, Tone
 from retab_analysis.render.week import Figure, Trend, Week, WeekBlock, WeekRow
@@ -35,7 +36,6 @@ BLOCKS = pl.Schema(
 )
 """The columns of ``Overview.blocks``."""
 TITLES = ("p95 duration", "runs · evals used", "accepted failures")
-_TONES: Mapping[str, Tone] = {"✗": "bad", "‼": "error", "?": "doubt", "✓": "good"}
 _TRIGGERS = {"manual": "by hand", "api": "API", "schedule": "scheduled"}
 
 
@@ -44,16 +44,23 @@ def _no_runs() -> pl.DataFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
-    """The runs of a workflow since a moment, the rates of its blocks by period, and its edits."""
+class Seen:
+    """A workflow: its row of an overview, what broke, and its runs of the last periods.
 
-    runs: pl.DataFrame = field(default_factory=_no_runs)  # with the number of their period
-    blocks: pl.DataFrame | None = None  # by block and period; None without trends
-    eras: pl.DataFrame | None = None
-    read: tuple[int, int] = (0, 0)  # whole runs whose results were read, of all
+    ``unwell`` are its evals that do not pass, ``notes`` those of its verdict.
+    """
+
+    told: Mapping[str, Any]
+    heading: Heading
+    broken: Sequence[Story] = ()
     until: date | None = None  # the earliest last day of an accepted failure
-    heading: Heading | None = None
-    new: int = 0  # evals that broke in this period
+    unwell: pl.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    runs: pl.DataFrame = field(default_factory=_no_runs)  # with the number of their period
+    rates: pl.DataFrame | None = None  # by block and period; None without trends
+    eras: pl.DataFrame = field(default_factory=ERAS.empty)
+    read: tuple[int, int] = (0, 0)  # whole runs whose results were read, of all
 
 
 @dataclass(frozen=True)
@@ -103,14 +110,14 @@ class Periods:
         return Trend(tuple(points), marks, outages_at, said=f"{what}: {now}")
 
 
-def read_history(kept: Memory, span: Periods, *, trends: bool) -> History:
-    """The runs of these periods; with trends also the rates of blocks, and all edits."""
+def add_runs(seen: Seen, kept: Memory, span: Periods, *, trends: bool) -> Seen:
+    """Add the runs of these periods; with trends also the rates of blocks, and all edits."""
     listing, source = kept.listing, kept.source
     listing.reach(span.starts[0] if trends else span.starts[-2])
     numbered = listing.present.with_columns(span.number("created_at"))
     runs = numbered.drop_nulls(PERIOD)
     if not trends:
-        return History(runs)
+        return replace(seen, runs=runs)
     whole = runs.filter(pl.col("is_terminal"), scope="workflow")
     chosen = _choose_runs(source, whole)
     results = source.read_results(chosen.drop(PERIOD)).with_columns(span.number("run_created_at"))
@@ -119,8 +126,13 @@ def read_history(kept: Memory, span: Periods, *, trends: bool) -> History:
     evals = results.group_by(keys).agg(n_evals=pl.col("eval_id").n_unique().cast(pl.Int64))
     blocks = source.saved["block_id"].drop_nulls().unique(maintain_order=True).to_list()
     eras = read_eras(source, blocks)
-    rates = rates.join(evals, on=keys, nulls_equal=True)
-    return History(runs, rates, eras, (chosen.height, whole.height))
+    return replace(
+        seen,
+        runs=runs,
+        rates=rates.join(evals, on=keys, nulls_equal=True),
+        eras=ERAS.empty() if eras is None else eras,
+        read=(chosen.height, whole.height),
+    )
 
 
 def _choose_runs(source: Source, whole: pl.DataFrame) -> pl.DataFrame:
@@ -134,10 +146,10 @@ def _choose_runs(source: Source, whole: pl.DataFrame) -> pl.DataFrame:
     return whole.filter(is_read | pl.col("run_id").is_in(lacking["run_id"].implode()))
 
 
-def sum_up(history: History, span: Periods) -> dict[str, Any]:
+def sum_up(seen: Seen, span: Periods) -> dict[str, Any]:
     """The figures of this period and the one before."""
-    rates = summarize_runs(history.runs, PERIOD)
-    now = history.runs.filter(pl.col(PERIOD) == len(span.starts) - 1)
+    rates = summarize_runs(seen.runs, PERIOD)
+    now = seen.runs.filter(pl.col(PERIOD) == len(span.starts) - 1)
     used = now.select(pl.sum_horizontal("passed", "failed", "blocked", "error").sum()).item()
     told: dict[str, Any] = {"runs": now.height, "evals_used": used}
     for name in ("pass_rate", "duration_ms_p95"):
@@ -147,38 +159,27 @@ def sum_up(history: History, span: Periods) -> dict[str, Any]:
     return told
 
 
-def list_blocks(
-    workflow_id: str,
-    history: History,
-    span: Periods,
-    broken: Counter[str],
-    labels: Mapping[str, Any],
-) -> pl.DataFrame:
+def list_blocks(seen: Seen, span: Periods) -> pl.DataFrame:
     """One row per block that ran in this period or is broken: those that fell most come first."""
-    rates = history.blocks
-    rows = []
-    for block in [] if rates is None else rates["block_id"].drop_nulls().unique():
-        its = rates.filter(block_id=block)  # type: ignore[union-attr]
+    rows, broken = [], Counter(each.block_id for each in seen.broken)
+    parts = {} if seen.rates is None else seen.rates.partition_by("block_id", as_dict=True)
+    for (block,), its in parts.items():
         now, before = (span.pick(its, "pass_rate", at) for at in (0, 1))
         n = span.pick(its, "n_evals")
-        if n is not None or broken[block]:
-            rows.append((workflow_id, block, labels.get(block), n, broken[block], now, before))
+        if block is not None and (n is not None or broken[block]):
+            about = seen.told["workflow_id"], block, seen.labels.get(block)
+            rows.append((*about, n, broken[block], now, before))
     frame = pl.DataFrame(rows, schema=BLOCKS, orient="row")
     fell = (pl.col("pass_rate") - pl.col("pass_rate_before")).fill_null(0.0)
     return frame.sort(-pl.col("broken"), fell, "block_id")
 
 
 def make_week(
-    frame: pl.DataFrame,
-    blocks: pl.DataFrame,
-    histories: Mapping[str, History],
-    span: Periods | None,
-    since_edit: int = 0,
-    links: Mapping[str, str] | None = None,
+    seen: Sequence[Seen], span: Periods | None = None, links: Mapping[str, str] | None = None
 ) -> Week:
-    """The page of some workflows, from the rows of an overview."""
-    rows = frame.to_dicts()
-    has_trends = any(each.blocks is not None for each in histories.values())
+    """The page of some workflows; ``links`` are those of their own pages."""
+    rows = [each.told for each in seen]
+    has_trends = any(each.rates is not None for each in seen)
     titles: tuple[str, ...] = ()
     if span is not None:
         length = _say_length(span)
@@ -195,34 +196,31 @@ def make_week(
     read_at = [each["read_at"] for each in rows if each["read_at"] is not None]
     return Week(
         _say_context(rows, span),
-        head_up(rows, since_edit),
-        "" if span is None else _say_news(histories.values(), span),
+        _head_up(seen),
+        "" if span is None else _say_news(seen, span),
         f"as of {_say_day(max(read_at))}, {max(read_at):%H:%M} UTC" if read_at else "",
         badge,
         tone,
         titles,
         tuple(
-            replace(
-                _make_row(each, histories.get(each["workflow_id"]), span),
-                link=(links or {}).get(each["workflow_id"], ""),
-            )
-            for each in rows
+            _make_row(each, span, (links or {}).get(each.told["workflow_id"], "")) for each in seen
         ),
-        tuple(_make_blocks(frame, blocks, histories, span)) if span is not None else (),
-        _say_read(histories.values()) if has_trends else "",
+        () if span is None else tuple(_make_blocks(seen, span)),
+        _say_read(seen) if has_trends else "",
         f"Failing: {'; '.join(failing)}." if failing else "No gate fails." if asked else "",
     )
 
 
-def head_up(rows: Sequence[Mapping[str, Any]], since_edit: int = 0) -> Heading:
+def _head_up(seen: Sequence[Seen]) -> Heading:
     """One line about all workflows; it claims nothing of those that were not read."""
-    asked = [each for each in rows if each["exit_code"] in (0, 1, 2)]
-    unread = sum(each["mark"] == UNREAD for each in rows)
+    asked = [each.told for each in seen if each.told["exit_code"] in (0, 1, 2)]
+    unread = sum(each.heading.sign == UNREAD for each in seen)
     rest = f"; {count_noun(unread, 'workflow')} could not be read" if unread else ""
     broken, n = sum(each["broken"] or 0 for each in asked), len(asked)
     which = sum(bool(each["broken"]) for each in asked)
     if broken:
         has = "has" if which == 1 else "have"
+        since_edit = sum(its.cause == "edit" for each in seen for its in each.broken)
         edits = f"; {since_edit} of them since an edit" if since_edit else ""
         strong = f"{which} of {count_noun(n, 'workflow')} {has} broken evals"
         return Heading("✗", "bad", strong, f" ({count_noun(broken, 'eval')}){edits}{rest}")
@@ -236,7 +234,7 @@ def head_up(rows: Sequence[Mapping[str, Any]], since_edit: int = 0) -> Heading:
     if asked:
         strong = f"Nothing broke in {count_noun(n, 'workflow')}"
         return Heading("?" if unread else "✓", "doubt" if unread else "good", strong, rest)
-    return Heading("○", "other", "No workflow has a run yet" if rows else "No workflows", rest)
+    return Heading("○", "other", "No workflow has a run yet" if seen else "No workflows", rest)
 
 
 def _say_context(rows: Sequence[Mapping[str, Any]], span: Periods | None) -> str:
@@ -250,11 +248,11 @@ def _say_context(rows: Sequence[Mapping[str, Any]], span: Periods | None) -> str
     return " · ".join(said)
 
 
-def _say_news(histories: Iterable[History], span: Periods) -> str:
-    known = [*histories]
-    new = sum(each.new for each in known)
+def _say_news(seen: Sequence[Seen], span: Periods) -> str:
+    broke_at = (its.since_at for each in seen for its in each.broken if its.since_at is not None)
+    new = sum(at >= span.starts[-1] for at in broke_at)
     said = [f"new this {_say_length(span)}: {new or 'nothing'} broke"]
-    off = pl.concat([_no_runs(), *(each.runs for each in known)]).filter(
+    off = pl.concat([_no_runs(), *(each.runs for each in seen)]).filter(
         pl.col("is_outage").fill_null(False), pl.col("created_at") >= span.starts[-1]
     )
     if off.height:
@@ -265,28 +263,25 @@ def _say_news(histories: Iterable[History], span: Periods) -> str:
     return " · ".join(said)
 
 
-def _say_read(histories: Iterable[History]) -> str:
-    read, whole = (sum(each) for each in zip(*(each.read for each in histories), strict=True))
+def _say_read(seen: Sequence[Seen]) -> str:
+    read, whole = (sum(each) for each in zip(*(each.read for each in seen), strict=True))
     which = "those that a check reads, and one for each other week"
     return f"Blocks: from {read} of {count_noun(whole, 'whole run')}" + (
         f": {which}." if read < whole else "."
     )
 
 
-def _make_row(row: Mapping[str, Any], history: History | None, span: Periods | None) -> WeekRow:
-    sign, _, said = row["headline"].partition(" ")
-    strong, since, rest = said.partition(" since ")
-    heading = None if history is None else history.heading
-    heading = heading or Heading(sign, _TONES.get(sign, "other"), strong, f"{since}{rest}")
+def _make_row(seen: Seen, span: Periods | None, link: str) -> WeekRow:
+    row = seen.told
     evals = count_noun(row["n_evals"], "eval") if row["n_evals"] else None
     about = " · ".join(filter(None, (row["version"], evals)))
-    if span is None or history is None or (not row["runs"] and row["pass_rate_before"] is None):
-        return WeekRow(_name(row), about, heading)
+    if span is None or (not row["runs"] and row["pass_rate_before"] is None):
+        return WeekRow(_name(row), about, seen.heading, link=link)
     rate, change = _say_rate(row["pass_rate"]), _say_change(row)
     took, before = (_say_time(row[f"duration_ms_p95{each}"]) for each in ("", "_before"))
-    runs, used, triggers = row["runs"], row["evals_used"], _say_triggers(history, span)
+    runs, used, triggers = row["runs"], row["evals_used"], _say_triggers(seen.runs, span)
     n = row["accepted"] or 0
-    last = f"last day {_say_day(history.until)}" if history.until and n else ""
+    last = f"last day {_say_day(seen.until)}" if seen.until and n else ""
     counted = f"{count_noun(runs, 'run')}, {count_noun(used, 'eval')} used{_aside(triggers)}"
     figures = (
         Figure(rate, "", change, f"{rate} this {_say_length(span)}{_aside(change)}"),
@@ -295,31 +290,28 @@ def _make_row(row: Mapping[str, Any], history: History | None, span: Periods | N
         Figure("", str(n or "none"), last, f"{n} accepted{_aside(last)}" if n else ""),
     )
     trend = None
-    if history.blocks is not None:
-        weekly = summarize_runs(history.runs, PERIOD)
-        off = history.runs.filter(pl.col("is_outage").fill_null(False))["created_at"]
-        edits = [] if history.eras is None else history.eras["first_seen_at"].to_list()
-        drawn = span.draw(weekly, edits, off, "pass rate")
+    if seen.rates is not None:
+        weekly = summarize_runs(seen.runs, PERIOD)
+        off = seen.runs.filter(pl.col("is_outage").fill_null(False))["created_at"]
+        drawn = span.draw(weekly, seen.eras["first_seen_at"], off, "pass rate")
         trend = replace(drawn, tone="bad" if row["broken"] else "other")
-    return WeekRow(_name(row), about, heading, figures, trend)
+    return WeekRow(_name(row), about, seen.heading, figures, trend, link)
 
 
-def _make_blocks(
-    frame: pl.DataFrame, blocks: pl.DataFrame, histories: Mapping[str, History], span: Periods
-) -> Iterable[WeekBlock]:
+def _make_blocks(seen: Sequence[Seen], span: Periods) -> Iterator[WeekBlock]:
     none = pl.Series([], dtype=pl.Datetime("us", "UTC"))
-    for row in frame.to_dicts():
-        history = histories.get(row["workflow_id"], History())
-        for each in blocks.filter(workflow_id=row["workflow_id"]).to_dicts():
-            rates = history.blocks.filter(block_id=each["block_id"])  # type: ignore[union-attr]
-            eras = ERAS.empty() if history.eras is None else history.eras
-            edits = eras.filter(block_id=each["block_id"])["first_seen_at"].to_list()
+    for workflow in seen:
+        if (rates := workflow.rates) is None:
+            continue
+        for each in list_blocks(workflow, span).to_dicts():
+            its = {"block_id": each["block_id"]}
             label = one_line(each["block_label"] or each["block_id"], 80)
-            drawn = span.draw(rates, edits, none, label)
+            edits = workflow.eras.filter(**its)["first_seen_at"]
+            drawn = span.draw(rates.filter(**its), edits, none, label)
             trend = replace(drawn, tone="bad" if each["broken"] else "other")
             of = "–" if each["n_evals"] is None else str(each["n_evals"])
             rate = _say_rate(each["pass_rate"])
-            yield WeekBlock(_name(row), label, rate, of, trend, bool(each["broken"]))
+            yield WeekBlock(_name(workflow.told), label, rate, of, trend, bool(each["broken"]))
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -365,8 +357,8 @@ def _say_time(milliseconds: int | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _say_triggers(history: History, span: Periods) -> str:
-    now = history.runs.filter(pl.col("created_at") >= span.starts[-1])
+def _say_triggers(runs: pl.DataFrame, span: Periods) -> str:
+    now = runs.filter(pl.col("created_at") >= span.starts[-1])
     counted = Counter(_TRIGGERS.get(each or "", each or "unknown") for each in now["trigger_type"])
     if len(counted) == 1 and now.height > 1:
         return f"all {next(iter(counted))}"

@@ -15,17 +15,22 @@ from functools import partial
 
 import polars as pl
 
+from retab_analysis import wire
 from retab_analysis.arguments import resolve
-from retab_analysis.errors import InvalidRequestError, ProblemsWarning, RetabAnalysisError
+from retab_analysis.decode import read_document, to_frame
+from retab_analysis.errors import (
+    InvalidRequestError,
+    ProblemsWarning,
+    ProtocolError,
+    RetabAnalysisError,
+)
 from retab_analysis.fetch.lists import (
     find_workflow,
     of_workflow,
-    read_blocks,
     read_live_blocks,
     refuse_unknown,
     resolve_workflow,
 )
-from retab_analysis.fetch.paging import read_list
 from retab_analysis.fetch.params import (
     OneOrSeveral,
     check_text,
@@ -33,9 +38,14 @@ from retab_analysis.fetch.params import (
     list_values,
     quote_id,
 )
-from retab_analysis.fetch.publications import is_unavailable, read_newest_versions, read_optional
+from retab_analysis.fetch.publications import (
+    GRAPHS_PATH,
+    is_unavailable,
+    read_newest_versions,
+    read_optional,
+)
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
-from retab_analysis.schema import EDITS, ERAS, PROBLEMS, Datetime, write_by_value
+from retab_analysis.schema import BLOCKS, EDITS, ERAS, PROBLEMS, Datetime, write_by_value
 from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, name_eras
 
@@ -132,7 +142,7 @@ def read_history(client: Client, workflow_id: str, blocks: Sequence[str]) -> pl.
 
 def _read_eras(client: Client, workflow_id: str, block_id: str) -> pl.DataFrame | None:
     where = client, history_path(block_id), of_workflow(workflow_id), ERAS
-    if (eras := read_optional(read_list, *where)) is None:
+    if (eras := read_optional(*where)) is None:
         return None
     return eras.frame.with_columns(block_id=pl.lit(block_id), workflow_id=pl.lit(workflow_id))
 
@@ -157,13 +167,25 @@ def history_path(block_id: str) -> str:
 def read_graphs(
     client: Client, workflow_id: str, versions: Sequence[str]
 ) -> dict[str, pl.DataFrame]:
-    """BLOCKS of the available versions; LIVE_BLOCKS for ``"draft"``."""
+    """BLOCKS of the available versions; LIVE_BLOCKS for ``"draft"``.
+
+    The API has graphs of published versions only, and a list of the draft's blocks as they are now.
+    Earlier drafts are only in the history of a block.
+    """
     outcomes: TaskOutcomes[pl.DataFrame] = TaskOutcomes()
+
+    def parse(body: bytes) -> wire.GraphVersion:
+        document = read_document(wire.GraphVersion, body)
+        if document.workflow_id != workflow_id:
+            raise ProtocolError(f"a version of workflow {document.workflow_id!r}")
+        return document
 
     def read(version: str) -> pl.DataFrame:
         if version == DRAFT:
             return read_live_blocks(client, workflow_id)
-        return read_blocks(client, workflow_id, version)
+        path = f"{GRAPHS_PATH}/{quote_id('version', version)}"
+        document = client.get(path, of_workflow(workflow_id), parse=parse)
+        return to_frame(BLOCKS, document.blocks or [])
 
     run_all([partial(read, each) for each in versions], client.max_concurrency, outcomes)
     for error in outcomes.errors.values():

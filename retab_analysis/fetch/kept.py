@@ -19,9 +19,9 @@ from retab_analysis.decode import Problems
 from retab_analysis.fetch.edits import read_history as list_history
 from retab_analysis.fetch.paging import Fetched
 from retab_analysis.fetch.params import RunList
-from retab_analysis.fetch.results import eval_columns, list_results, with_runs
+from retab_analysis.fetch.results import list_results, with_runs
 from retab_analysis.progress import Progress
-from retab_analysis.schema import ERAS, Table
+from retab_analysis.schema import ERAS, RESULTS
 from retab_analysis.transport import Client
 
 MOST_RUNS = 300
@@ -48,20 +48,15 @@ class _Shelf:
 
     runs: dict[str, _RunResults] = field(default_factory=dict)
     histories: dict[tuple[str, str], tuple[object, pl.DataFrame]] = field(default_factory=dict)
-    size: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, run_id: str, kept: _RunResults) -> None:
         with self.lock:
-            self._drop(run_id)
             self.runs[run_id] = kept
-            self.size += kept.size
-            while len(self.runs) > MOST_RUNS or self.size > MOST_BYTES:
-                self._drop(min(self.runs, key=lambda each: self.runs[each].created_at))
-
-    def _drop(self, run_id: str) -> None:
-        if (old := self.runs.pop(run_id, None)) is not None:
-            self.size -= old.size
+            size = sum(each.size for each in self.runs.values())
+            while len(self.runs) > MOST_RUNS or size > MOST_BYTES:
+                oldest = min(self.runs, key=lambda each: self.runs[each].created_at)
+                size -= self.runs.pop(oldest).size
 
 
 shelves: weakref.WeakKeyDictionary[Client, _Shelf] = weakref.WeakKeyDictionary()
@@ -71,24 +66,21 @@ if hasattr(os, "register_at_fork"):  # a lock may be held, and polars does not w
 
 def read_results(
     client: Client,
-    chosen: RunList,
-    table: Table,
+    runs: pl.DataFrame,
+    evals: pl.DataFrame | None,
     *,
-    evals: pl.DataFrame | None = None,
     strict: bool,
     progress: Progress,
 ) -> Fetched:
-    """What ``list_results`` gives for the runs of a RUNS frame; it asks for those not kept.
+    """What ``list_results`` gives for a RUNS frame; it asks for the runs that are not kept.
 
     If ``evals``, the saved evals, are known, the kept results of evals that were deleted meanwhile
     are left out: the API does not have them any more.
     """
-    runs = chosen.known
-    assert runs is not None
     shelf, counts = shelves.setdefault(client, _Shelf()), _list_counts(runs)
     known = frozenset[str]() if evals is None else frozenset(evals["eval_id"])
     found = dict[str, pl.DataFrame]()
-    for run_id in chosen.ids:
+    for run_id in counts:
         kept = shelf.runs.get(run_id)
         if kept is not None and kept.counts == counts[run_id]:
             gone = frozenset() if evals is None else kept.saved - known
@@ -96,7 +88,7 @@ def read_results(
             found[run_id] = kept.results.filter(~is_gone) if gone else kept.results
     asked, problems = runs.filter(~pl.col("run_id").is_in([*found])), Problems()
     if not asked.is_empty():
-        fetched = list_results(client, RunList.make(asked), table, strict=strict, progress=progress)
+        fetched = list_results(client, RunList.make(asked), strict=strict, progress=progress)
         problems, parts = fetched.problems, fetched.frame.partition_by("run_id", as_dict=True)
         found |= {str(run_id): part for (run_id,), part in parts.items()}
         for run in asked.iter_rows(named=True):
@@ -106,9 +98,8 @@ def read_results(
                 shelf.put(
                     run["run_id"], _RunResults(results, counts[run["run_id"]], known, at, size)
                 )
-    in_order = (found[each] for each in chosen.ids if each in found)
-    frame = with_runs(pl.concat([table.empty(), *in_order]), runs)
-    return Fetched(frame if evals is None else frame.with_columns(eval_columns(evals)), problems)
+    in_order = (found[each] for each in counts if each in found)
+    return Fetched(with_runs(pl.concat([RESULTS.empty(), *in_order]), runs), problems)
 
 
 def read_history(

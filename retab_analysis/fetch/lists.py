@@ -2,10 +2,6 @@
 
 :func:`retab_analysis.fetch.paging.read_list` reads all lists. If a list is empty, the given id may
 be misspelled: see :func:`refuse_unknown`.
-
-The API's endpoints for graphs know published versions only. For a draft they answer 404, which is
-raised: an empty answer would claim that nothing changed. The present draft has its own list.
-Earlier drafts are only in the history of a block: see ``edits``.
 """
 
 from __future__ import annotations
@@ -20,13 +16,12 @@ import polars as pl
 
 from retab_analysis import wire
 from retab_analysis.arguments import add_sentence, check_flag, resolve, suggest
-from retab_analysis.decode import read_document, to_frame
-from retab_analysis.errors import ConfigError, NotFoundError, ProtocolError, RetabAnalysisError
-from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_first_page, read_list
+from retab_analysis.decode import read_document
+from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
+from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_list
 from retab_analysis.fetch.params import check_text, client_or_default, quote_id
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import (
-    BLOCKS,
     EVALS,
     LIVE_BLOCKS,
     WORKFLOWS,
@@ -34,9 +29,8 @@ from retab_analysis.schema import (
 )
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
-from retab_analysis.vocabulary import DRAFT
 
-BLOCKS_PATH, GRAPHS_PATH = "/v1/workflows/blocks", "/v1/workflows/versions"
+BLOCKS_PATH = "/v1/workflows/blocks"
 # The path of each list, and the parameter for the newest first, if the list needs one.
 LISTS = {
     EVALS.name: ("/v1/workflows/evals", [("order", "desc")]),
@@ -199,24 +193,12 @@ def resolve_named(
 
 def find_workflow(client: Client, workflow_id: str) -> pl.DataFrame:
     """Look for a workflow among the newest 100: the API has no endpoint for just one."""
-    newest = read_first_page(client, *LISTS[WORKFLOWS.name], WORKFLOWS)
-    return newest.filter(pl.col("workflow_id") == workflow_id)
+    return _list_newest(client).filter(pl.col("workflow_id") == workflow_id)
 
 
-def read_blocks(client: Client, workflow_id: str, version: str) -> pl.DataFrame:
-    """Read the blocks of a published version, or of ``"draft"`` as it is now: a BLOCKS frame."""
-    if version == DRAFT:
-        return read_live_blocks(client, workflow_id).select(BLOCKS.schema.names())
-    path = f"{GRAPHS_PATH}/{quote_id('version', version)}"
-
-    def parse(body: bytes) -> wire.GraphVersion:
-        document = read_document(wire.GraphVersion, body)
-        if document.workflow_id != workflow_id:
-            raise ProtocolError(f"a version of workflow {document.workflow_id!r}")
-        return document
-
-    document = client.get(path, of_workflow(workflow_id), parse=parse)
-    return to_frame(BLOCKS, document.blocks or [])
+def _list_newest(client: Client) -> pl.DataFrame:
+    path, order = LISTS[WORKFLOWS.name]
+    return read_list(client, path, order, WORKFLOWS, strict=False, most_pages=1).frame
 
 
 def read_live_blocks(client: Client, workflow_id: str) -> pl.DataFrame:
@@ -285,7 +267,7 @@ def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> No
 def _read_newest_workflows(client: Client) -> pl.DataFrame | None:
     """All workflows; None if they cannot be read, or are more than one request gives."""
     try:
-        newest = read_first_page(client, *LISTS[WORKFLOWS.name], WORKFLOWS)
+        newest = _list_newest(client)
     except RetabAnalysisError:
         return None
     return newest if newest.height < PAGE_SIZE else None

@@ -227,13 +227,6 @@ def read_list(
     return Fetched(rows, into.problems)
 
 
-def read_first_page(client: Client, path: str, params: Params, table: Table) -> pl.DataFrame:
-    """Read the first page of a list, without records that do not decode: for optional facts."""
-    into = Collected(Gathering(table))
-    next(read_pages(client, path, params, into, strict=False))
-    return into.frame()
-
-
 def read_record(client: Client, table: Table, path: str, record_id: str) -> Any:
     parse = record_parser(table, partial(refuse_other, table.noun, "id", record_id))
     return client.get(path, parse=parse)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, cast
 from urllib.parse import quote
@@ -76,12 +76,6 @@ class RunQuery:
         if scope is not None:
             check_choice("scope", scope, ("workflow", "block", "eval"))
         return cls(given, start, end, order, scope)
-
-    def resolve_workflows(self, resolve: Callable[[str], str]) -> RunQuery:
-        if "workflow_id" not in self.filters:
-            return self
-        ids = list(dict.fromkeys(map(resolve, self.filters["workflow_id"])))
-        return replace(self, filters={**self.filters, "workflow_id": ids})
 
     def requests(self) -> list[Params]:
         """The parameters of each request: one for each combination of values.

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import polars as pl
@@ -24,7 +22,6 @@ from retab_analysis.errors import (
     ServerError,
 )
 from retab_analysis.fetch.lists import (
-    GRAPHS_PATH,
     find_workflow,
     of_workflow,
     refuse_unknown,
@@ -39,9 +36,8 @@ from retab_analysis.transport import Client
 
 UNNUMBERED = "The API does not list publications here, so versions have no numbers."
 
+GRAPHS_PATH = "/v1/workflows/versions"
 OPTIONAL_TRIES = 2  # of a list that a check can do without
-
-Read = Callable[..., Fetched]
 
 
 def fetch_versions(
@@ -85,8 +81,7 @@ def fetch_versions(
     chosen = client_or_default(client)
     workflow_id = resolve_workflow(chosen, workflow_id)
     with contextlib.closing(choose_progress(progress, VERSIONS.name, VERSIONS.name)) as bar:
-        read = partial(read_list, strict=strict, progress=bar)
-        fetched = _read(chosen, workflow_id, read)
+        fetched = _read(chosen, workflow_id, strict=strict, progress=bar)
     if not fetched.problems:
         refuse_unknown(chosen, {"workflow_id": [workflow_id]}, fetched.frame)
     if is_unnumbered(fetched.frame):
@@ -96,8 +91,7 @@ def fetch_versions(
 
 def read_newest_versions(client: Client, workflow_id: str) -> pl.DataFrame:
     """The newest 100 publications, with one request; two more if the API does not list them."""
-    read = partial(read_list, strict=False, most_pages=1)
-    return _read(client, workflow_id, read).frame
+    return _read(client, workflow_id, strict=False, most_pages=1).frame
 
 
 def publications_path(workflow_id: str) -> str:
@@ -111,10 +105,10 @@ def is_unavailable(error: RetabAnalysisError) -> bool:
     return isinstance(error, APIError) and error.status_code in (403, 404, 405, 501)
 
 
-def read_optional(read: Read, *where: Any, **how: Any) -> Fetched | None:
+def read_optional(*where: Any, **how: Any) -> Fetched | None:
     """A list that a check can do without; None if the API does not give it, or not now."""
     try:
-        return read(*where, tries=OPTIONAL_TRIES, **how)
+        return read_list(*where, tries=OPTIONAL_TRIES, **how)
     except RetabAnalysisError as error:
         if is_unavailable(error) or isinstance(error, ServerError):
             return None
@@ -132,11 +126,11 @@ def note_versions(versions: pl.DataFrame | None) -> list[str]:
     return [UNNUMBERED] if is_unnumbered(versions) else []
 
 
-def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
+def _read(client: Client, workflow_id: str, **how: Any) -> Fetched:
     path = publications_path(workflow_id)
-    fetched = read_optional(read, client, path, [], VERSIONS, of=workflow_id)
+    fetched = read_optional(client, path, [], VERSIONS, of=workflow_id, **how)
     if fetched is None:
-        return read_graphs(client, workflow_id, read)
+        return _read_graphs(client, workflow_id, **how)
     if fetched.frame["is_current"].null_count() == fetched.frame.height > 0:
         current = find_workflow(client, workflow_id)["published_version_id"].drop_nulls()
         is_current = pl.col("workflow_version_id").is_in(current.implode())
@@ -144,11 +138,11 @@ def _read(client: Client, workflow_id: str, read: Read) -> Fetched:
     return fetched
 
 
-def read_graphs(client: Client, workflow_id: str, read: Read = read_list) -> Fetched:
+def _read_graphs(client: Client, workflow_id: str, **how: Any) -> Fetched:
     current = find_workflow(client, workflow_id).drop_nulls("published_version_id")
     try:
         where = client, GRAPHS_PATH, of_workflow(workflow_id), GRAPHS
-        fetched = read(*where, tries=OPTIONAL_TRIES)
+        fetched = read_list(*where, tries=OPTIONAL_TRIES, **how)
     except RetabAnalysisError as error:
         if current.is_empty() or not is_unavailable(error):
             suggest_workflow(client, workflow_id, error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -34,7 +33,7 @@ from retab_analysis.fetch.paging import (
 )
 from retab_analysis.fetch.params import RunList, Runs, client_or_default, quote_id
 from retab_analysis.fetch.runs import read_run
-from retab_analysis.fetch.threads import TaskOutcomes, apart, next_done, run_all, threads
+from retab_analysis.fetch.threads import TaskOutcomes, apart, run_all
 from retab_analysis.progress import Progress, choose_progress
 from retab_analysis.schema import (
     EVALS,
@@ -184,18 +183,9 @@ def _check_evals(evals: object) -> pl.DataFrame | None:
     return checked(evals, EVALS, needed, "evals").collect()
 
 
-@dataclass(slots=True)
-class _Part:
-    """The results of one run, as they arrive; ``run`` is fetched if it is not known."""
-
-    run_id: str
-    into: Collected
-    run: wire.Run | None = None
-
-
 class _Reading:
     def __init__(
-        self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None
+        self, client: Client, runs: RunList, table: Table, evals: pl.DataFrame | None = None
     ) -> None:
         self._client, self._evals = client, evals
         self._known = runs.known if _is_of_runs(runs.known) else None
@@ -203,67 +193,65 @@ class _Reading:
         self._workflows: dict[str, str | None] = {}
         if self._known is not None and "workflow_id" in self._known.columns:
             self._workflows = dict(self._known["run_id", "workflow_id"].iter_rows())
-        # A part for each run: the order does not depend on the order of answers, and the rows so
+        # A list for each run: the order does not depend on the order of answers, and the rows so
         # far survive an error or Ctrl-C.
         self._gathering = Gathering(table)
-        self._parts = [
-            _Part(run_id, Collected(self._gathering, number=number))
+        self._lists = {
+            run_id: Collected(self._gathering, number=number)
             for number, run_id in enumerate(runs.ids)
-        ]
+        }
+        self._runs: dict[str, wire.Run] = {}  # those that are not known
 
     def read(self, *, strict: bool, progress: Progress) -> None:
         outcomes: TaskOutcomes[None] = TaskOutcomes()
 
         def tell() -> None:
             done = len(outcomes.results) + len(outcomes.errors)
-            progress.update(done, len(self._parts), f"{self._gathering.count} results")
+            progress.update(done, len(self._lists), f"{self._gathering.count} results")
 
-        tasks = [partial(self._read_part, part, strict) for part in self._parts]
+        tasks = [partial(self._read_list, run_id, strict) for run_id in self._lists]
         run_all(tasks, self._client.max_concurrency, outcomes, tell)
         error = outcomes.error()
         if error is not None:
             # Runs that failed, and runs that were not tried because every run would have failed.
-            parts = enumerate(self._parts)
-            missing = [part.run_id for at, part in parts if at not in outcomes.results]
+            missing = [each for at, each in enumerate(self._lists) if at not in outcomes.results]
             if isinstance(error, NotFoundError):
                 explain_missing_run(self._client, missing[0], error)
             error.args = (
-                f"{error}. The results of {len(missing)} of {len(self._parts)} runs are missing "
+                f"{error}. The results of {len(missing)} of {len(self._lists)} runs are missing "
                 f"or incomplete: {list_some(missing)}; .partial has the others",
             )
             error.partial, error.cursor = self.frame(), None
             raise error
 
-    def _read_part(self, part: _Part, strict: bool) -> None:
-        workflow_id = self._workflows.get(part.run_id)
+    def _read_list(self, run_id: str, strict: bool) -> None:
+        workflow_id = self._workflows.get(run_id)
         if self._known is None:
-            self._read_run(part, strict)
-            workflow_id = None if part.run is None else part.run.workflow_id
+            self._read_run(run_id, strict)
+            workflow_id = self._runs[run_id].workflow_id if run_id in self._runs else None
 
         def accept(results: Sequence[Any]) -> None:
-            refuse_other("run", "workflow_eval_run_id", part.run_id, results)
+            refuse_other("run", "workflow_eval_run_id", run_id, results)
             if workflow_id is not None:
                 refuse_other("workflow", "workflow_id", workflow_id, results)
             # The list is of one run, so the run of a result without it is known.
             for each in results:
-                each.workflow_eval_run_id = part.run_id
+                each.workflow_eval_run_id = run_id
 
-        params = [("run_id", part.run_id), ("order", "desc")]
-        # The pages are in ``part.into``, where other threads see them before the end.
-        for _ in read_pages(
-            self._client, RESULTS_PATH, params, part.into, strict=strict, accept=accept
-        ):
+        params, into = [("run_id", run_id), ("order", "desc")], self._lists[run_id]
+        # The pages are in ``into``, where other threads see them before the end.
+        for _ in read_pages(self._client, RESULTS_PATH, params, into, strict=strict, accept=accept):
             pass
 
-    def _read_run(self, part: _Part, strict: bool) -> None:
+    def _read_run(self, run_id: str, strict: bool) -> None:
         try:
-            part.run = read_run(self._client, part.run_id)
+            self._runs[run_id] = read_run(self._client, run_id)
         except SchemaError as error:
             if strict or error.problems is None:
                 raise
             for record_id, path, reason, raw in error.problems.iter_rows():
                 words = f"in the document of the run: {reason}"
-                part.into.problems.add(Problem(record_id, path, words, raw))
+                self._lists[run_id].problems.add(Problem(record_id, path, words, raw))
 
     def workflow_ids(self) -> list[str]:
         found = self._gathering.rows()["workflow_id"].unique(maintain_order=True)
@@ -274,7 +262,7 @@ class _Reading:
             known = self._known
             if known is None:
                 # Every run was read, or none: a RUNS frame has all of them.
-                known = to_frame(RUNS, [part.run for part in self._parts if part.run is not None])
+                known = to_frame(RUNS, [*self._runs.values()])
             frame = with_runs(self._gathering.frame(), known)
             return frame if self._evals is None else frame.with_columns(eval_columns(self._evals))
 
@@ -282,21 +270,13 @@ class _Reading:
 
     def give(self) -> Fetched:
         problems = Problems()
-        for part in self._parts:
-            problems.add_all(part.into.problems)
+        for each in self._lists.values():
+            problems.add_all(each.problems)
         return Fetched(self.frame(), problems)
 
 
-def list_results(
-    client: Client,
-    runs: RunList,
-    table: Table,
-    *,
-    evals: pl.DataFrame | None = None,
-    strict: bool,
-    progress: Progress,
-) -> Fetched:
-    reading = _Reading(client, runs, table, evals)
+def list_results(client: Client, runs: RunList, *, strict: bool, progress: Progress) -> Fetched:
+    reading = _Reading(client, runs, RESULTS)
     reading.read(strict=strict, progress=progress)
     return reading.give()
 
@@ -349,24 +329,19 @@ def _add_evals(client: Client, reading: _Reading) -> tuple[Fetched, Problems]:
     the workflow), or single evals.
     """
     workflow_ids, outcomes = apart(reading.workflow_ids), TaskOutcomes[Fetched]()
-    tasks = [partial(read_saved, client, each) for each in workflow_ids]
     # Rows are made while the answers are on their way.
-    with threads(1) as pool:
-        asking = pool.submit(partial(run_all, tasks, client.max_concurrency, outcomes))
-        fetched = reading.give()
-        next_done([asking])
-        asking.result()
-    lists = outcomes.results
-
-    def fill_in() -> pl.DataFrame:
-        evals = pl.concat([EVALS.empty(), *(lists[at].frame for at in sorted(lists))])
-        return fetched.frame.with_columns(eval_columns(evals))
-
-    unread = Problems()
-    for at, workflow_id in enumerate(workflow_ids):
-        if at in lists:
-            unread.add_all(lists[at].problems)
+    asks = [partial(read_saved, client, each) for each in workflow_ids]
+    run_all([reading.give, *asks], client.max_concurrency, outcomes)
+    fetched, evals, unread = outcomes.results[0], [EVALS.empty()], Problems()
+    for at, workflow_id in enumerate(workflow_ids, 1):
+        if (found := outcomes.results.get(at)) is not None:
+            evals.append(found.frame)
+            unread.add_all(found.problems)
         else:  # it failed, or it was not tried after others failed
             reason = str(outcomes.errors.get(at, outcomes.error()))
             unread.add(Problem(workflow_id, "$", reason, ""))
+
+    def fill_in() -> pl.DataFrame:
+        return fetched.frame.with_columns(eval_columns(pl.concat(evals)))
+
     return Fetched(apart(fill_in), fetched.problems), unread

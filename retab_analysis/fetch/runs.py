@@ -161,7 +161,9 @@ def fetch_runs(
     if after is not None and len(query.requests()) > 1:
         raise ConfigError("after= works for a single query; a filter here has several values")
     chosen = client_or_default(client)
-    query = query.resolve_workflows(partial(resolve_workflow, chosen))
+    if asked := query.filters.get("workflow_id"):
+        ids = dict.fromkeys(resolve_workflow(chosen, each) for each in asked)
+        query = replace(query, filters={**query.filters, "workflow_id": [*ids]})
     with contextlib.closing(choose_progress(progress, "eval runs", "runs")) as bar:
         read = partial(
             list_runs,

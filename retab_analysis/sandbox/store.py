@@ -164,9 +164,7 @@ class Store:
             return run.json(now)
 
     def _run(self, run_id: str) -> SimulatedRun:
-        if run_id not in self._runs:
-            raise not_found("workflow eval run", run_id)
-        return self._runs[run_id]
+        return _find("workflow eval run", self._runs, run_id)
 
     def _start(
         self, workflow: Workflow, evals: list[SavedEval], created: int, trigger: str, scope: Scope
@@ -224,9 +222,7 @@ class Store:
 
     def get_result(self, result_id: str) -> bytes:
         with self._reading() as now:
-            if result_id not in self._results:
-                raise not_found("workflow eval result", result_id)
-            run, position = self._results[result_id]
+            run, position = _find("workflow eval result", self._results, result_id)
             return run.results_json(now)[position]
 
     # Evals, workflows, versions, files
@@ -271,9 +267,7 @@ class Store:
             return b""
 
     def _saved(self, eval_id: str) -> SavedEval:
-        if eval_id not in self._evals:
-            raise not_found("workflow eval", eval_id)
-        return self._evals[eval_id]
+        return _find("workflow eval", self._evals, eval_id)
 
     def _save(self, saved: SavedEval, asked: Document, now: int) -> bytes:
         changed = changed_eval(self._workflows[saved.workflow_id], saved, asked, now)
@@ -318,9 +312,7 @@ class Store:
         return to_json(workflow_document(self._workflow(workflow_id)))
 
     def _workflow(self, workflow_id: str) -> Workflow:
-        if workflow_id not in self._workflows:
-            raise not_found("workflow", workflow_id)
-        return self._workflows[workflow_id]
+        return _find("workflow", self._workflows, workflow_id)
 
     def list_versions(self, workflow_id: str, query: PageQuery) -> bytes:
         workflow = self._workflow(workflow_id)
@@ -351,10 +343,9 @@ class Store:
         return _page_of(rows, query)
 
     def get_block(self, block_id: str) -> bytes:
-        for workflow in self._workflows.values():
-            if block_id in workflow.newest.revisions:
-                return to_json(block_document(workflow, _block(workflow, block_id)))
-        raise not_found("block", block_id)
+        homes = {each: its for its in self._workflows.values() for each in its.newest.revisions}
+        workflow = _find("block", homes, block_id)
+        return to_json(block_document(workflow, _block(workflow, block_id)))
 
     def list_block_versions(
         self, workflow_id: str, block_id: str | None, version_id: str | None, query: PageQuery
@@ -422,9 +413,7 @@ class Store:
         return to_json(version_diff(workflow, old, new))
 
     def file(self, file_id: str) -> File:
-        if file_id not in self._world.files:
-            raise not_found("file", file_id)
-        return self._world.files[file_id]
+        return _find("file", self._world.files, file_id)
 
 
 def _page_of(
@@ -449,26 +438,22 @@ def _is_wanted(run: SimulatedRun, narrow: RunFilter, now: int) -> bool:
 def _evals_in_scope(workflow: Workflow, scope: Scope, now: int) -> list[SavedEval]:
     evals = active_evals(workflow, workflow.newest, now)
     if scope.eval_id is not None:
-        chosen = [saved for saved in evals if saved.id == scope.eval_id]
-        if not chosen:
-            raise not_found("workflow eval", scope.eval_id)
-        return chosen
+        return [_find("workflow eval", {saved.id: saved for saved in evals}, scope.eval_id)]
     if scope.block_id is not None:
-        if scope.block_id not in workflow.newest.revisions:
-            raise not_found("block", scope.block_id)
+        _find("block", workflow.newest.revisions, scope.block_id)
         return [saved for saved in evals if saved.block.id == scope.block_id]
     return evals
 
 
 def _block(workflow: Workflow, block_id: str) -> Block:
-    for block in workflow.blocks:
-        if block.id == block_id:
-            return block
-    raise not_found("block", block_id)
+    return _find("block", {block.id: block for block in workflow.blocks}, block_id)
 
 
 def _version(workflow: Workflow, version_id: str) -> Version:
-    for version, _ in workflow.published:
-        if version.id == version_id:
-            return version
-    raise not_found("workflow version", version_id)
+    return _find("workflow version", {its.id: its for its, _ in workflow.published}, version_id)
+
+
+def _find(kind: str, rows: Mapping[str, R], ident: str) -> R:
+    if ident not in rows:
+        raise not_found(kind, ident)
+    return rows[ident]
