@@ -8,7 +8,6 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
@@ -47,7 +46,7 @@ from support.inside import (
 )
 from support.sandbox_api import make_store
 from support.sdk_models import CONDITIONS, kind_of, saved_evals
-from support.sdk_process import SdkError, SdkProcess
+from support.sdk_process import SdkProcess
 from support.sdk_rows import (
     IN_FLIGHT,
     Row,
@@ -77,9 +76,6 @@ class Frozen:
     sdk: SdkProcess
     client: ra.Client
     clock: list[datetime]
-
-    def wait(self, seconds: float) -> None:
-        self.clock[0] += timedelta(seconds=seconds)
 
     def pages(self, path: str, **query: str) -> Iterator[bytes]:
         """The bodies of a list, by plain HTTP."""
@@ -164,10 +160,6 @@ def places(value: Any, prefix: str = "") -> set[str]:
     return {f"{prefix}.{name}" for name in value}.union(*inner)
 
 
-def without_payloads(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name in RESULTS.schema}
-
-
 def test_the_sdk_reads_the_workflows(frozen: Frozen) -> None:
     read = frozen.sdk.read("workflows.list", limit=2, sort_by="created_at")
     assert len(read) > 2  # more than a page
@@ -185,15 +177,6 @@ def test_the_sdk_reads_the_runs_those_in_flight_too(frozen: Frozen) -> None:
     assert {"running", "completed", "error", "cancelled"} <= set(ours["status"])
     assert_nothing_unknown(frozen.pages("/v1/workflows/evals/runs"), read)
     assert_everything_sent(read)
-
-
-def test_a_single_run_is_the_one_of_the_list(frozen: Frozen) -> None:
-    listed = frozen.sdk.read("workflows.evals.runs.list")
-    single = [frozen.sdk.read_one("workflows.evals.runs.get", run_id=run.id) for run in listed]
-    assert single == listed
-    for run in [*(each for each in listed if each.lifecycle.status in IN_FLIGHT), listed[-1]]:
-        ours = ra.fetch_run(run.id, client=frozen.client)
-        assert_same_cells(RUNS, ours, [run_row(run)])
 
 
 def test_the_sdk_reads_the_evals(frozen: Frozen) -> None:
@@ -241,62 +224,6 @@ def saved_evals_by_id(frozen: Frozen) -> dict[str, Any]:
     workflows = frozen.sdk.read("workflows.list")
     lists = [frozen.sdk.read("workflows.evals.list", workflow_id=each.id) for each in workflows]
     return {saved.id: saved for each in lists for saved in each}
-
-
-def test_the_sdk_reads_what_changed_between_versions(frozen: Frozen) -> None:
-    published = ra.fetch_versions("wf_invoices", client=frozen.client)
-    versions = published["workflow_version_id"].reverse().to_list()
-    changed = False
-    for baseline, candidate in pairwise(versions):
-        query = {
-            "workflow_id": "wf_invoices",
-            "from_workflow_version_id": baseline,
-            "to_workflow_version_id": candidate,
-        }
-        diff = frozen.sdk.read_one("workflows.list_diff", **query)
-        sent = frozen.get(f"/v1/workflows/versions/diff?{urlencode(query)}")
-        assert diff.model_dump(exclude_unset=True) == json.loads(sent)
-        changed = changed or bool(diff.changed_block_ids)
-    assert changed
-
-
-def test_a_run_from_its_start_to_its_end(frozen: Frozen) -> None:
-    scope = {"type": "block", "block_id": "classify_document"}
-    run = frozen.sdk.read_one("workflows.evals.runs.create", workflow_id="wf_invoices", scope=scope)
-    seen = [run.lifecycle.status]
-    for _ in range(200):
-        assert_same_cells(RUNS, ra.fetch_run(run.id, client=frozen.client), [run_row(run)])
-        assert_same_results(frozen, run.id)
-        if run.lifecycle.status in TERMINAL:
-            break
-        frozen.wait(1)
-        run = frozen.sdk.read_one("workflows.evals.runs.get", run_id=run.id)
-        seen.append(run.lifecycle.status)
-    order = list(dict.fromkeys(seen))
-    assert order == [each for each in (*IN_FLIGHT, "completed") if each in order]
-    assert {"pending", "running", "completed"} <= set(order)
-
-
-def assert_same_results(frozen: Frozen, run_id: str) -> None:
-    read = frozen.sdk.read("workflows.evals.results.list", run_id=run_id)
-    rows = [without_payloads(result_row(each)) for each in read]
-    assert_same_cells(RESULTS, results_of(frozen, run_id), rows)
-
-
-def results_of(frozen: Frozen, run_id: str) -> pl.DataFrame:
-    bodies = frozen.pages("/v1/workflows/evals/results", run_id=run_id)
-    return pl.concat([ra.decode_results(body) for body in bodies])
-
-
-def test_errors_say_the_same(frozen: Frozen) -> None:
-    with pytest.raises(SdkError) as theirs:
-        frozen.sdk.read("workflows.evals.runs.get", run_id="nobody")
-    with pytest.raises(ra.NotFoundError) as ours:
-        ra.fetch_run("nobody", client=frozen.client)
-    assert theirs.value.fields["status_code"] == ours.value.status_code == 404
-    assert theirs.value.fields["code"] == ours.value.code
-    assert theirs.value.fields["message"] in str(ours.value)
-    assert None not in (theirs.value.fields["request_id"], ours.value.request_id)
 
 
 # What the SDK writes, read by us

@@ -59,6 +59,7 @@ from retab_analysis.render.document import (
     plain,
     write_line,
 )
+from retab_analysis.render.door import Door
 from retab_analysis.render.html import to_html
 from retab_analysis.render.markdown import to_markdown
 from retab_analysis.render.page import Inside, PageRow, RunLine, ShownPage, TriesTable
@@ -77,6 +78,7 @@ EVALS_OF_TRIES = pl.Schema(
 """The columns of ``Tries.evals``, one row per try and eval; nulls where it has not run."""
 
 _ROW = ("eval_id", "eval_name")
+_SHOWS = "ra.use(values=True)"
 _WHOLE = 400  # characters of a value in an open row
 _COUNTED = (
     "A try is one code of the block, from one edit to the next. It has the newest result of each "
@@ -154,8 +156,8 @@ class _Shown:
         shown = tuple(each for each in ordered if each not in steady)
         return replace(table, rows=shown), replace(table, rows=tuple(steady))
 
-    def page(self, *, values: bool) -> ShownPage:
-        told = self.tell(values)
+    def page(self, door: Door) -> ShownPage:
+        values, told = door.values, self.tell(door.values)
         shown, passing = self.list_rows(told)
         rows = {e.key: self._make_page_row(e, e in passing.rows) for e in shown.rows + passing.rows}
         title = told.say_title(self.label)
@@ -165,8 +167,8 @@ class _Shown:
             parts.append(Folded("steady", "Pass at every try", len(passing.rows), (passing,)))
         parts += self._list_configs(told)
         parts.append(Folded("counted", "How a try is counted", None, (Note(write_line(_COUNTED)),)))
-        document = self.document(values=values)
-        notes = tuple(self._list_notes(values))
+        document = self.document(door)
+        notes = tuple(self._list_notes(door))
         counts = tuple(_count([each.kind for each in rows.values()]))
         return ShownPage(
             replace(document, notes=notes, counts=counts, parts=tuple(parts)),
@@ -232,10 +234,10 @@ class _Shown:
             title=title, differences=tuple(e for e in changes if e.label), runs=tuple(runs)
         )
 
-    def document(self, *, values: bool, is_text: bool = False, is_live: bool = False) -> Document:
-        today = self.newest_day if is_live else None
+    def document(self, door: Door, *, is_text: bool = False) -> Document:
+        today = self.newest_day if door.is_live else None
         best = find_best(self.tries)
-        notes = self._list_notes(values)
+        notes = self._list_notes(door)
         if best is not None:
             passing = f"{len(best.passed)} of {len(best.states)} pass"
             notes.insert(0, write_line(f"The best try: {name_try(best, today)}, {passing}."))
@@ -251,18 +253,16 @@ class _Shown:
             badge_tone="other",
             notes=tuple(notes),
             counts=(),
-            parts=tuple(self._parts(values, is_text, today)),
+            parts=tuple(self._parts(door.values, is_text, today)),
         )
 
-    def _list_notes(self, values: bool) -> list[Line]:
+    def _list_notes(self, door: Door) -> list[Line]:
         notes = []
         if self.unread:
             runs = f"{count_noun(self.unread, 'run')} of the block"
             said = f"Not read since the last good code: {runs}. Tries may be missing."
             notes.append(write_line(said))
-        if not values:
-            notes.append(write_line("Values are hidden; ", Span("values=True", "code"), " shows."))
-        return notes
+        return [*notes, *filter(None, [door.hint()])]
 
     def _parts(self, values: bool, is_text: bool, today: date | None) -> Iterator[Part]:
         titles = ("edit", "what it changed", "passes", "mended and broke")
@@ -370,20 +370,20 @@ class Tries(Guided, called="tries"):
         Raises:
             ConfigError: ``values`` is not a bool.
         """
-        return to_markdown(self._shown.document(values=check_flag("values", values)))
+        return to_markdown(self._shown.document(Door(check_flag("values", values))))
 
     def _repr_html_(self) -> str:
-        return str(to_html(self._shown.page(values=shows_values())))
+        return str(to_html(self._shown.page(Door(shows_values(), shows=_SHOWS))))
 
     def __repr__(self) -> str:
         width = shutil.get_terminal_size((WIDEST, 24)).columns
-        shown = self._shown.document(values=shows_values(), is_text=True, is_live=True)
-        return to_text(shown, width)
+        door = Door(shows_values(), shows=_SHOWS, is_live=True)
+        return to_text(self._shown.document(door, is_text=True), width)
 
 
-def make_page(found: Tries, *, values: bool, is_text: bool, is_live: bool) -> Document:
-    """The tries as a document, for a door of its own."""
-    return found._shown.document(values=values, is_text=is_text, is_live=is_live)
+def make_page(found: Tries, door: Door) -> Document:
+    """The tries as a text's document, for a door of its own."""
+    return found._shown.document(door, is_text=True)
 
 
 def list_tried(found: Tries, *, values: bool) -> dict[str, Any]:

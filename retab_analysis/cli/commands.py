@@ -43,6 +43,7 @@ from retab_analysis.fetch.params import COUNTED, RunQuery
 from retab_analysis.files import save
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import announce, choose_progress
+from retab_analysis.render.door import Door
 from retab_analysis.render.text import to_text
 from retab_analysis.render.week import week_to_markdown
 from retab_analysis.transport import Client
@@ -145,7 +146,7 @@ def _tries(options: Namespace, console: Console, session: Session) -> int:
         console.show_json(list_tried(found, values=options.values))
     else:
         is_live = console.out.isatty()
-        told = make_page(found, values=shows, is_text=True, is_live=is_live)
+        told = make_page(found, Door(shows, "command", "--values", is_live))
         console.show(to_text(told, console.width))
     return HOLDS
 

@@ -267,8 +267,8 @@ def _add_sides(parser: Parser) -> None:
 
 def _add_rule(parser: Parser) -> None:
     says = (
-        "transitions that fail the gate (default: regressed,newly_blocked,incomplete), "
-        "for example suspect, or fails_repeatedly"
+        "the transitions that fail the gate, instead of regressed,newly_blocked,incomplete; "
+        "to be stricter, name these, too, and suspect or fails_repeatedly"
     )
     parser.add_argument("--fail-on", type=words, action="extend", metavar="WHAT", help=says)
     says = "how many evals may fail (default: 0)"

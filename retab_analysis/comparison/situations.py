@@ -483,6 +483,8 @@ def _list_notes(facts: VerdictFacts) -> Iterator[str]:
     # While results are still to come, an eval may not be gone.
     if removed and not facts.sides.read.waiting[0] and "removed" not in facts.rule.fail_on:
         yield f"{len(removed)} removed: {list_stories(removed)}."
+    if left := [each for each in facts.of(*BROKEN) if not facts.rule.names(each)]:
+        yield f"{len(left)} broke, and fail_on does not name them: {list_stories(left)}."
     if facts.saved is None:  # it may be a typing error
         entries = [each.id for each in facts.policy.accepted]
         known = find_evals(facts.stories, entries)

@@ -29,21 +29,14 @@ def look() -> tuple[str, int]:
     return verdict.headline, verdict.gate().exit_code
 
 
-def test_a_try_that_fails_one_that_helps_and_one_that_puts_back(sandbox: ra.Sandbox) -> None:
+def test_what_is_put_back_has_the_code_that_it_had(sandbox: ra.Sandbox) -> None:
     assert sandbox.prompt("extract_lines") == JOIN
     began = fingerprints()
-    sandbox.edit("extract_lines", f"{JOIN} Be careful.")
-    headline, code = look()
-    assert headline.startswith("✗ 9 evals are still broken since the edit of ")
-    assert code == 1
     sandbox.edit("extract_lines", HELPS)
     assert sandbox.prompt("extract_lines") == HELPS
-    assert look()[0].startswith("✗ 4 evals are still broken since the edit of ")
     sandbox.put_back("extract_lines")
     assert sandbox.prompt("extract_lines") == OLD
     ra.wait_for_runs(ra.start_runs("wf_invoices", blocks="extract_lines"), timeout=60)
-    assert look()[1] == 0
-    # The code is again that of the passes before, and so is the validity.
     assert {fingerprints()[0]} == {each for each in began[1:] if each != began[0]}
     sandbox.put_back("extract_lines")  # as it is already
     assert ra.fetch_evals("wf_invoices")["freshness_status"].unique().to_list() == ["fresh"]
