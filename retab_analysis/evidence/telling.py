@@ -29,10 +29,9 @@ from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRAN
 
 _OUTCOME = (
     *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
-    *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "threshold"),
-    "expected_value",
+    *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "threshold", "expected"),
+    *("score", "margin", "duration_ms", "message"),
 )
-_MEASURED = ("score", "margin", "duration_ms")
 SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") : -1]
 """The columns of a result that a story shows of a side."""
 _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
@@ -42,7 +41,6 @@ _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
 class Told:
     """The stories of the evals that have a transition, the most urgent first, and their results."""
 
-    results: pl.DataFrame  # of both sides, see :func:`combine_sides`
     ledger: Ledger
     stories: tuple[Story, ...]
 
@@ -61,18 +59,17 @@ def tell(
     Without a ``baseline`` each eval is compared with its own past in the ``history``.
     ``horizon`` is as for :func:`collect`; ``after_gaps`` are runs before which some were not read.
     """
-    results = combine_sides(candidate, baseline, history)
-    ledger = collect(results, horizon)
+    ledger = collect(combine_sides(candidate, baseline, history), horizon)
     findings, own_past = weigh(ledger), baseline is None
-    outcomes = _list_outcomes(results, ledger, findings)
+    outcomes = _list_outcomes(ledger, findings)
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
     now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
     readings = _read_model(held, ledger, findings, own_past=own_past)
     failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
-    shown = _read_shown(results, (*held, *now, *failed))
+    shown = _read_shown(ledger, (*held, *now, *failed))
     there = _list_there(ledger)
     stories = []
-    for index, (eval_id, name, path, kind) in enumerate(_describe_evals(results, ledger)):
+    for index, (eval_id, name, path, kind) in enumerate(_describe_evals(ledger)):
         known = saved.of(eval_id, was_there=eval_id in there)
         was, is_now = _sum_up(held[index], shown), _sum_up(now[index], shown)
         if known.word == "same_code":
@@ -100,9 +97,9 @@ def tell(
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
-    stories = [*_compare_values(stories, results)]
+    stories = [*_compare_values(stories, ledger.results)]
     stories += _list_unread(saved, ledger.evals["eval_id"])
-    return Told(results, ledger, tuple(sorted(stories, key=_find_place)))
+    return Told(ledger, tuple(sorted(stories, key=_find_place)))
 
 
 def _compare_values(stories: Sequence[Story], results: pl.DataFrame) -> Iterator[Story]:
@@ -156,9 +153,7 @@ def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
             yield replace(told, transition=transition)
 
 
-def _list_outcomes(
-    results: pl.DataFrame, ledger: Ledger, findings: Findings
-) -> list[list[Outcome]]:
+def _list_outcomes(ledger: Ledger, findings: Findings) -> list[list[Outcome]]:
     """The outcomes of each eval: those within the horizon, and older ones that rules look for.
 
     These are the newest of each state, before the eval was probably worse and altogether.
@@ -166,8 +161,8 @@ def _list_outcomes(
     failure = pl.col("failure_message")
     message = pl.coalesce(pl.when(failure != "").then(failure), "status_message")
     margin = pl.col("score") - pl.col("threshold")
-    measured = results.select("at", "score", "duration_ms", margin=margin, message=message)
-    table = ledger.results.join(measured, on="at", how="left", maintain_order="left")
+    told = ledger.results.with_columns(margin=margin, message=message)
+    table = told.select("eval", *_OUTCOME)
     evals, rows = table["eval"].to_numpy(), table["row"].fill_null(-1).to_numpy()
     if not ledger.is_inside.all():
         is_old = ~ledger.is_inside[evals, rows] & (rows >= 0)
@@ -181,9 +176,8 @@ def _list_outcomes(
         )
         kept = pl.concat([table.filter(pl.Series(~is_old))["at"], *newest]).unique()
         table = table.filter(pl.col("at").is_in(kept.implode()))
-    rows_of = table.sort("eval", "at").select("eval", *_OUTCOME, *_MEASURED, "message").iter_rows()
     found: list[list[Outcome]] = [[] for _ in range(ledger.evals.height)]
-    for index, *row in rows_of:
+    for index, *row in table.sort("eval", "at").iter_rows():
         found[index].append(Outcome(*row))
     return found
 
@@ -259,12 +253,10 @@ def _read_model(
     return findings.read(after, known)
 
 
-def _read_shown(
-    results: pl.DataFrame, chosen: Iterable[Sequence[Outcome]]
-) -> dict[int, dict[str, Any]]:
+def _read_shown(ledger: Ledger, chosen: Iterable[Sequence[Outcome]]) -> dict[int, dict[str, Any]]:
     """The shown columns of the chosen results, by their places."""
     shows = {_choose_shown(its).at for its in chosen if its}
-    rows = results.filter(pl.col("at").is_in([*shows])).select("at", *SHOWN)
+    rows = ledger.results.filter(pl.col("at").is_in([*shows])).select("at", *SHOWN)
     return {row.pop("at"): row for row in rows.iter_rows(named=True)}
 
 
@@ -339,11 +331,11 @@ def _is_beyond_gap(
 
 
 def _describe_evals(
-    results: pl.DataFrame, ledger: Ledger
+    ledger: Ledger,
 ) -> Iterator[tuple[str, str | None, str | None, str | None]]:
     """The id, name, path and kind of condition of each eval; a rerun's results may lack them."""
     is_now = pl.col("side") == CANDIDATE
-    known = results.group_by("eval_id").agg(
+    known = ledger.results.group_by("eval_id").agg(
         pl.col("eval_name").drop_nulls().last(),
         pl.col("path").filter(is_now).drop_nulls().last(),
         pl.col("condition_kind").drop_nulls().last(),
