@@ -19,13 +19,12 @@ import polars as pl
 from msgspec.structs import replace
 
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger, collect, combine_sides
-from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.evidence.story import Outcome, Reading, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
 from retab_analysis.schema import write_by_value
-from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRANSITIONS
+from retab_analysis.vocabulary import DECIDED, NOT_PASSING, TRANSITIONS
 
 _OUTCOME = (
     *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
@@ -64,7 +63,7 @@ def tell(
     outcomes = _list_outcomes(ledger, findings)
     held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
     now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
-    readings = _read_model(held, ledger, findings, own_past=own_past)
+    readings = findings.read(own_past=own_past)
     failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
     shown = _read_shown(ledger, (*held, *now, *failed))
     there = _list_there(ledger)
@@ -193,7 +192,6 @@ def _choose_held(
     before the row since which it is broken. One that never passed is compared with its newest row.
     """
     histories, since = ledger.histories, findings.likely_since
-    passing = _is_passing(ledger, findings)
     for index, its in enumerate(outcomes):
         limit = histories.candidate if since[index] < 0 else since[index]
 
@@ -201,7 +199,7 @@ def _choose_held(
             if not own_past:
                 return each.side == BASELINE and each.is_decided
             is_before = each.row is not None and each.row < limit
-            return not passing[index] and each.state == "passed" and is_before
+            return not findings.is_passing[index] and each.state == "passed" and is_before
 
         yield _choose([each for each in its if not each.is_now], is_best, all_of=not own_past)
 
@@ -228,29 +226,6 @@ def _choose(
         for each in chosen
         if (newest is not None and each.row == newest) or (all_of and each.side == BASELINE)
     ]
-
-
-def _is_passing(ledger: Ledger, findings: Findings) -> Bools:
-    histories = ledger.histories
-    passed, failed = (
-        each[:, histories.candidate :].any(axis=1) for each in (histories.passed, histories.failed)
-    )
-    return np.asarray(passed & ~failed & ~(findings.overall.p_regressed >= CERTAIN_ENOUGH))
-
-
-def _read_model(
-    held: Sequence[Sequence[Outcome]], ledger: Ledger, findings: Findings, *, own_past: bool
-) -> list[Reading]:
-    histories = ledger.histories
-    rows = [[e.row for e in its if e.is_present and e.is_decided] for its in held]
-    newest = [max((row for row in its if row is not None), default=-1) for its in rows]
-    after = np.array(newest, dtype=np.int64)
-    if own_past:
-        # If an eval does not pass now, all rows count, however long ago that began.
-        after = np.where(_is_passing(ledger, findings), after, -1)
-    now = histories.observed[:, histories.candidate :].any(axis=1)
-    known = histories.decided | (findings.is_broken & ~now)
-    return findings.read(after, known)
 
 
 def _read_shown(ledger: Ledger, chosen: Iterable[Sequence[Outcome]]) -> dict[int, dict[str, Any]]:
