@@ -208,13 +208,18 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
     )
-    evals = table.group_by("eval_id").agg(pl.col("block_id").drop_nulls().last()).sort("eval_id")
+    known, is_now = pl.all().drop_nulls().last(), pl.col("side") == CANDIDATE
+    about = results.select(
+        *("eval_id", "block_id", "eval_name", "condition_kind"), path=pl.when(is_now).then("path")
+    )
+    # A rerun's results may lack them.
+    evals = about.group_by("eval_id").agg(known).sort("eval_id")
     evals = evals.select(
         pl.int_range(pl.len()).alias("eval"),
-        *("eval_id", "block_id"),
+        *evals.columns,
         block=pl.col("block_id").rank("dense").cast(pl.Int64).fill_null(0),
     )
-    of_evals = evals.rename({"block_id": "last_block_id"})
+    of_evals = evals.select("eval", "eval_id", "block", last_block_id="block_id")
     return table.join(of_evals, on="eval_id", maintain_order="left"), evals
 
 

@@ -23,13 +23,12 @@ from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.evidence.story import Outcome, Reading, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
-from retab_analysis.schema import write_by_value
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING, TRANSITIONS
 
 _OUTCOME = (
     *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
     *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "threshold", "expected"),
-    *("score", "margin", "duration_ms", "message"),
+    *("score", "margin", "duration_ms", "message", "value"),
 )
 SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") : -1]
 """The columns of a result that a story shows of a side."""
@@ -68,7 +67,8 @@ def tell(
     shown = _read_shown(ledger, (*held, *now, *failed))
     there = _list_there(ledger)
     stories = []
-    for index, (eval_id, name, path, kind) in enumerate(_describe_evals(ledger)):
+    about = ledger.evals.select("eval_id", "eval_name", "path", "condition_kind")
+    for index, (eval_id, name, path, kind) in enumerate(about.iter_rows()):
         known = saved.of(eval_id, was_there=eval_id in there)
         was, is_now = _sum_up(held[index], shown), _sum_up(now[index], shown)
         if known.word == "same_code":
@@ -96,47 +96,8 @@ def tell(
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
-    stories = [*_compare_values(stories, ledger.results)]
     stories += _list_unread(saved, ledger.evals["eval_id"])
     return Told(ledger, tuple(sorted(stories, key=_find_place)))
-
-
-def _compare_values(stories: Sequence[Story], results: pl.DataFrame) -> Iterator[Story]:
-    """The stories, with what is known of the values of those that fail now."""
-    failed = {
-        story.index: [each for each in story.outcomes if each.is_present and each.is_decided]
-        for story in stories
-        if story.state in NOT_PASSING and story.got is not None
-    }
-    places = [each.at for its in failed.values() for each in its]
-    known = results.filter(pl.col("at").is_in(places)).select("at", "actual_value").drop_nulls()
-    texts = dict(known.iter_rows())
-    for story in stories:
-        its = failed.get(story.index, [])
-        now = next((each for each in reversed(its) if each.at in texts and each.is_now), None)
-        if now is None or now.state not in NOT_PASSING:
-            yield story
-            continue
-        earlier = [each for each in its if each.row != now.row and each.state in NOT_PASSING]
-        told = [each for each in earlier if each.at in texts]
-        value = write_by_value(texts[now.at])
-        same = [each for each in told if write_by_value(texts[each.at]) == value]
-        seen = tuple(
-            each.moment for each in same if each.moment is not None and _passed_after(each, its)
-        )
-        is_new = bool(told) and len(told) == len(earlier) and not same
-        yield replace(story, seen_at=seen, is_new_value=is_new)
-
-
-def _passed_after(failure: Outcome, outcomes: Iterable[Outcome]) -> bool:
-    """Whether an eval passed on the code of a failure after it."""
-    return any(
-        each.state == "passed"
-        and each.code == failure.code is not None
-        and each.at > failure.at
-        and each.row != failure.row
-        for each in outcomes
-    )
 
 
 def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
@@ -160,7 +121,8 @@ def _list_outcomes(ledger: Ledger, findings: Findings) -> list[list[Outcome]]:
     failure = pl.col("failure_message")
     message = pl.coalesce(pl.when(failure != "").then(failure), "status_message")
     margin = pl.col("score") - pl.col("threshold")
-    told = ledger.results.with_columns(margin=margin, message=message)
+    value = pl.when(pl.col("state").is_in(NOT_PASSING)).then("actual_value")
+    told = ledger.results.with_columns(margin=margin, message=message, value=value)
     table = told.select("eval", *_OUTCOME)
     evals, rows = table["eval"].to_numpy(), table["row"].fill_null(-1).to_numpy()
     if not ledger.is_inside.all():
@@ -303,20 +265,6 @@ def _is_beyond_gap(
             return not after_gaps.isdisjoint(found)
         found.append(each.run_id)
     return found[0] in after_gaps
-
-
-def _describe_evals(
-    ledger: Ledger,
-) -> Iterator[tuple[str, str | None, str | None, str | None]]:
-    """The id, name, path and kind of condition of each eval; a rerun's results may lack them."""
-    is_now = pl.col("side") == CANDIDATE
-    known = ledger.results.group_by("eval_id").agg(
-        pl.col("eval_name").drop_nulls().last(),
-        pl.col("path").filter(is_now).drop_nulls().last(),
-        pl.col("condition_kind").drop_nulls().last(),
-    )
-    evals = ledger.evals.select("eval_id")
-    yield from evals.join(known, on="eval_id", how="left", maintain_order="left").iter_rows()
 
 
 def _find_place(story: Story) -> tuple[object, ...]:
