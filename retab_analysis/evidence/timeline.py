@@ -69,10 +69,10 @@ class BlockHistory:
 
     def __init__(self, eras: Sequence[Era], first_seen: Mapping[str, datetime]) -> None:
         self.eras = eras
-        self._seen: dict[str, list[tuple[datetime, str]]] = {}
+        self._seen: dict[str, dict[str, datetime]] = {}
         for code, moment in first_seen.items():
             if (era := self.find(moment)) is not None:
-                self._seen.setdefault(era.mark, []).append((moment, code))
+                self._seen.setdefault(era.mark, {})[code] = moment
 
     def is_sure(self, moment: datetime) -> bool:
         """Whether not more than one era covers a moment."""
@@ -85,28 +85,29 @@ class BlockHistory:
         moment, tells the era.
         """
         covering = [each for each in self.eras if each.covers(moment)]
-        told = [each for each in covering if code is not None and code in self.codes_of(each)]
+        told = [each for each in covering if code in self._seen.get(each.mark, {})]
         if covering:
             return max(told or covering, key=lambda each: each.first)
         begun = [each for each in self.eras if each.first <= moment]
         return max(begun, key=lambda each: (each.last or each.first, each.first), default=None)
 
     def codes_of(self, era: Era) -> list[str]:
-        return [code for _, code in self._seen.get(era.mark, [])]
+        """The codes that were first seen in an era, and the one of its results without any."""
+        return [*self._seen.get(era.mark, {}), era.code]
 
     def code_at(self, moment: datetime) -> str | None:
         """The code that a moment's era had then, as far as results showed one; else its mark."""
         if (era := self.find(moment)) is None:
             return None
-        seen = sorted(self._seen.get(era.mark, []))
-        before = [code for first, code in seen if first <= moment]
-        return (before[-1:] or [code for _, code in seen[:1]] or [era.code])[0]
+        seen = self._seen.get(era.mark, {})
+        codes = sorted(seen, key=lambda code: (seen[code], code))
+        before = [code for code in codes if seen[code] <= moment]
+        return (before[-1:] or codes[:1] or [era.code])[0]
 
     @property
-    def draft_codes(self) -> list[str] | None:
-        """The codes of the draft as it is now; None if no era is the draft's."""
-        draft = next((each for each in self.eras if each.is_draft), None)
-        return None if draft is None else [*self.codes_of(draft), draft.code]
+    def draft(self) -> Era | None:
+        """The era of the draft as it is now."""
+        return next((each for each in self.eras if each.is_draft), None)
 
 
 def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, BlockHistory]:
@@ -332,7 +333,8 @@ def _find_presences(
 ) -> dict[str, Presence]:
     own = coded.join(saved, on=("eval_id", "block_id"), how="semi")
     newest = own.sort(MOMENT, _BEGAN).unique("eval_id", keep="last")
-    told = read_words(saved, _list_ran(newest, saved.clear(), "eval_id"))
+    ran_last = {each: its for each, (its,) in _list_ran(newest, saved.clear(), "eval_id").items()}
+    told = read_words(saved, ran_last)
     found = {}
     for block in {**told, **ran}:
         its, at = ran.get(block, ()), saved_at.get(block)
@@ -340,7 +342,9 @@ def _find_presences(
         if is_mixed(its, at):
             results, evals = (each.filter(block_id=block) for each in (coded, saved))
             of_evals = _list_ran(results, evals, "eval_id")
-        codes = histories[block].draft_codes if block in histories else None
+        history = histories.get(block)
+        era = None if history is None else history.draft
+        codes = None if history is None or era is None else history.codes_of(era)
         found[block] = find_presence(told.get(block, ()), its, at, codes, of_evals)
     return found
 
