@@ -72,23 +72,14 @@ class Answers:
     rounds: Ints  # in how many reruns the transition may change; -1 for above 8
 
 
-def answer(
-    histories: Histories,
-    posterior: Posterior,
-    after: npt.ArrayLike = -1,
-    known: Bools | None = None,
-) -> Answers:
+def answer(histories: Histories, posterior: Posterior, after: Ints, known: Bools) -> Answers:
     """Read all answers off the model: ``histories`` is its input, ``posterior`` its output.
 
-    ``after`` is the row after which a worsening counts; -1, for all rows, also judges an eval that
-    passes now. It is one for each eval, shape (n,), or one for all. ``known`` marks the evals with
-    an answer, shape (n,). None means evals with an outcome both before the candidate and on its
-    side.
+    ``after`` is the row after which a worsening of each eval counts; -1, for all rows, also judges
+    an eval that passes now. ``known`` marks the evals with an answer. Both have the shape (n,).
     """
-    rows = np.broadcast_to(np.asarray(after, dtype=np.int64), histories.shape[:1])
-    known = histories.decided if known is None else known
-    later = np.arange(histories.shape[1])[None, :] > rows[:, None]
-    passes, fails = predict(posterior, rows)
+    later = np.arange(histories.shape[1])[None, :] > after[:, None]
+    passes, fails = predict(posterior, after)
     worse, edited = show_at_outcomes(histories, np.where(later, posterior.worse, 0.0))
     since = date_after_passes(histories, find_likeliest(worse, known))
     cause = _find_cause(histories, worse, edited, since)
@@ -198,9 +189,8 @@ class Findings:
     @cached_property
     def overall(self) -> Answers:
         """The answers if a worsening counts whenever it began."""
-        histories = self.histories
-        known = np.asarray(histories.observed.any(axis=1))
-        return answer(histories, self.posterior, known=known)
+        known = np.asarray(self.histories.observed.any(axis=1))
+        return answer(self.histories, self.posterior, np.full(known.size, -1), known)
 
     @cached_property
     def is_flaky(self) -> Bools:

@@ -186,11 +186,11 @@ class Story(Struct, frozen=True, eq=False, dict=True):
 
     @property
     def earlier(self) -> list[Outcome]:
-        return [each for each in self.outcomes if each.side != CANDIDATE]
+        return [each for each in self.outcomes if not each.is_now]
 
     @property
     def present(self) -> list[Outcome]:
-        return [each for each in self.outcomes if each.side == CANDIDATE]
+        return [each for each in self.outcomes if each.is_now]
 
     @cached_property
     def decided(self) -> list[Outcome]:
@@ -345,7 +345,11 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         now = ((e.row, e.value) for e in reversed(failed) if e.is_now and e.value is not None)
         row, text = next(now)
         earlier, value = [each for each in failed if each.row != row], write_by_value(text)
-        return earlier, [e for e in earlier if e.value and write_by_value(e.value) == value]
+        return earlier, [
+            each
+            for each in earlier
+            if each.value is not None and write_by_value(each.value) == value
+        ]
 
     @property
     def seen_at(self) -> tuple[datetime, ...]:

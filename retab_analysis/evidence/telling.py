@@ -7,10 +7,9 @@ rest. It chooses, once, the earlier outcomes that each eval is compared with. Th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from statistics import median
 from typing import Any
 
@@ -60,8 +59,8 @@ def tell(
     ledger = collect(combine_sides(candidate, baseline, history), horizon)
     findings, own_past = weigh(ledger), baseline is None
     outcomes = _list_outcomes(ledger, findings)
-    held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
-    now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
+    held = [*_choose_held(outcomes, findings, own_past=own_past)]
+    now = [[each for each in its if each.is_now and each.is_present] for its in outcomes]
     readings = findings.read(own_past=own_past)
     failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
     shown = _read_shown(ledger, (*held, *now, *failed))
@@ -144,7 +143,7 @@ def _list_outcomes(ledger: Ledger, findings: Findings) -> list[list[Outcome]]:
 
 
 def _choose_held(
-    outcomes: Sequence[Sequence[Outcome]], ledger: Ledger, findings: Findings, *, own_past: bool
+    outcomes: Sequence[Sequence[Outcome]], findings: Findings, *, own_past: bool
 ) -> Iterator[list[Outcome]]:
     """The earlier outcomes that each eval is compared with.
 
@@ -152,42 +151,30 @@ def _choose_held(
     newest earlier row that has one. Without a baseline, an eval that passes now is compared with
     its newest earlier decided row. An eval that does not pass is compared with its newest pass
     before the row since which it is broken. One that never passed is compared with its newest row.
+
+    Without a decided outcome, an error takes its place. Any other outcome only says why the eval
+    cannot be compared.
     """
-    histories, since = ledger.histories, findings.likely_since
-    for index, its in enumerate(outcomes):
-        limit = histories.candidate if since[index] < 0 else since[index]
-
-        def is_best(each: Outcome, index: int = index, limit: int = limit) -> bool:
-            if not own_past:
-                return each.side == BASELINE and each.is_decided
-            is_before = each.row is not None and each.row < limit
-            return not findings.is_passing[index] and each.state == "passed" and is_before
-
-        yield _choose([each for each in its if not each.is_now], is_best, all_of=not own_past)
-
-
-def _choose(
-    earlier: Sequence[Outcome], is_best: Callable[[Outcome], bool], *, all_of: bool
-) -> list[Outcome]:
-    """The best of some outcomes: all of a baseline, else the newest row's.
-
-    Best are the comparable ones that a rule names, then decided ones, then an error. Any other
-    outcome only says why the eval cannot be compared.
-    """
-    rules: tuple[Callable[[Outcome], bool], ...] = (
-        is_best,
-        attrgetter("is_decided"),
-        lambda each: each.state == "error",
-        lambda _: True,
-    )
-    present = [each for each in earlier if each.is_present]
-    chosen = next((found for rule in rules if (found := [*filter(rule, present)])), [*earlier])
-    newest = max((each.row for each in chosen if each.row is not None), default=None)
-    return [
-        each
-        for each in chosen
-        if (newest is not None and each.row == newest) or (all_of and each.side == BASELINE)
-    ]
+    since, candidate = findings.likely_since, findings.histories.candidate
+    before = np.where(findings.is_passing, 0, np.where(since < 0, candidate, since))
+    for its, limit in zip(outcomes, before.tolist(), strict=True):
+        earlier = [each for each in its if not each.is_now]
+        present = [each for each in earlier if each.is_present]
+        decided = [each for each in present if each.is_decided]
+        if own_past:
+            passed = [each for each in decided if each.state == "passed"]
+            best = [each for each in passed if each.row is not None and each.row < limit]
+        else:
+            best = [each for each in decided if each.side == BASELINE]
+        errors = [each for each in present if each.state == "error"]
+        chosen = best or decided or errors or present or earlier
+        newest = max((each.row for each in chosen if each.row is not None), default=None)
+        yield [
+            each
+            for each in chosen
+            if (newest is not None and each.row == newest)
+            or (not own_past and each.side == BASELINE)
+        ]
 
 
 def _read_shown(ledger: Ledger, chosen: Iterable[Sequence[Outcome]]) -> dict[int, dict[str, Any]]:

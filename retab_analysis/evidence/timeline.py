@@ -43,7 +43,8 @@ OF_CODES = ("block_id", "run_id", "workflow_version_id", BLOCK_CODE)
 MOST_BLOCKS = 12
 """Of so many blocks the history is read."""
 
-_BEGAN = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT)
+BEGAN = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT)
+"""When a result began, no earlier than its run."""
 
 
 class Era(Struct, frozen=True, gc=False):
@@ -119,7 +120,7 @@ def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, Block
             era = Era(mark, first, last, bool(is_draft), frozenset(versions or ()))
             parts.setdefault(block, []).append(era)
     coded = results.filter(pl.col("block_id").is_in(list(parts))).drop_nulls(BLOCK_CODE)
-    seen = coded.group_by("block_id", BLOCK_CODE).agg(_BEGAN.min().alias("first"))
+    seen = coded.group_by("block_id", BLOCK_CODE).agg(BEGAN.min().alias("first"))
     shown: dict[str, dict[str, datetime]] = {}
     for block, code, moment in seen.drop_nulls().iter_rows():
         shown.setdefault(block, {})[code] = moment
@@ -307,7 +308,7 @@ def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame, key: str) -> dict[str, l
     """
     found: dict[str, list[Ran]] = {}
     cells = coded.drop_nulls(key).group_by(key, "run_id", "code", "draft", "workflow_version_id")
-    moments = cells.agg(MOMENT.min().alias("at"), _BEGAN.min().alias("began")).drop_nulls("at")
+    moments = cells.agg(MOMENT.min().alias("at"), BEGAN.min().alias("began")).drop_nulls("at")
     for name, run_id, code, draft, version, at, began in moments.iter_rows():
         found.setdefault(name, []).append(Ran(run_id, code or "", at, began, draft, version))
     for row in saved.iter_rows(named=True):
@@ -332,7 +333,7 @@ def _find_presences(
     histories: Mapping[str, BlockHistory],
 ) -> dict[str, Presence]:
     own = coded.join(saved, on=("eval_id", "block_id"), how="semi")
-    newest = own.sort(MOMENT, _BEGAN).unique("eval_id", keep="last")
+    newest = own.sort(MOMENT, BEGAN).unique("eval_id", keep="last")
     ran_last = {each: its for each, (its,) in _list_ran(newest, saved.clear(), "eval_id").items()}
     told = read_words(saved, ran_last)
     found = {}

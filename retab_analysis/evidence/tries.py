@@ -16,9 +16,9 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
-from retab_analysis.evidence.timeline import BlockHistory, Era
+from retab_analysis.evidence.timeline import BEGAN, BlockHistory, Era
 from retab_analysis.evidence.versions import Name, Versions
-from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING
+from retab_analysis.vocabulary import DECIDED, NOT_PASSING
 
 
 class Try(Struct, frozen=True):
@@ -83,12 +83,11 @@ def list_tries(
     timeline = versions.timeline
     history = timeline.histories.get(block)
     saved = timeline.definitions.saved.filter(block_id=block)["eval_id"]
-    began = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT).alias("began")
     ended = pl.col("state").is_in((*DECIDED, "error"))
     results = timeline.results.filter(
         ended, pl.col("eval_id").is_in(saved.implode()), block_id=block
     )
-    rows = results.with_columns(began).drop_nulls(("began", "code")).sort("began", "code")
+    rows = results.with_columns(began=BEGAN).drop_nulls(("began", "code")).sort("began", "code")
     stretch = pl.col("code").ne(pl.col("code").shift(1)).fill_null(True).cum_sum()
     found, seen = list[Try](), set[str]()
     for its in rows.with_columns(stretch=stretch).partition_by("stretch", maintain_order=True):
