@@ -18,7 +18,7 @@ CASES = ["PPPPPPPF", "PPFPPPPF", "PPPPPPPP", "PFPFFPFF", "FFFFFFFF", "PPPPFFFF",
 def test_a_rerun_is_worth_it_where_as_many_as_are_left_may_change_what_is_said(
     rows: str, edited: str
 ) -> None:
-    def ask(more: str) -> float:
+    def p_with(more: str) -> float:
         given = histories([rows + more], edited, -1 - len(more))
         return float(ask(given).p_regressed[0])
 
@@ -27,10 +27,10 @@ def test_a_rerun_is_worth_it_where_as_many_as_are_left_may_change_what_is_said(
     # By an edit, more likely than not is enough from the second failure on its code on.
     failed = rows[7:].count("F") if found.cause[0] == "edit" else -9
     limit = 0.1 if rows[-1] == "P" else 0.05
-    now = ask("")
+    now = p_with("")
     expected = -1
     for left in range(ROUNDS, 0, -1):
-        best, worst = ask("P" * left), ask("F" * left)
+        best, worst = p_with("P" * left), p_with("F" * left)
         called, after = (0.5 if n >= 2 else 0.8 for n in (failed, failed + left))
         crosses = (now < called and after <= worst) or (best < called <= now)
         if crosses or best <= limit < now:
