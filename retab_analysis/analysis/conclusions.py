@@ -49,7 +49,7 @@ def conclude(results: pl.DataFrame, evals: pl.DataFrame | None) -> Told:
     if evals is not None:
         return told
     stories = (each for each in told.stories if each.present or each.transition in BROKEN)
-    return Told(told.results, told.ledger, tuple(stories))
+    return Told(told.ledger, tuple(stories))
 
 
 def _find_horizon(runs: pl.DataFrame) -> datetime | None:

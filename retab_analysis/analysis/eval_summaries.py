@@ -131,8 +131,7 @@ def _count(told: Told) -> pl.DataFrame:
     outcomes = told.ledger.results.filter(
         "comparable", pl.col("state").is_in(DECIDED), pl.col("row").is_not_null()
     )
-    timed = outcomes.join(told.results.select("at", "eval_id", "duration_ms"), on="at")
-    counted = timed.group_by("eval_id").agg(
+    counted = outcomes.group_by("eval_id").agg(
         count_rows().alias("outcomes"),
         count_where(failed).alias("failures"),
         moment.filter(~failed).max().alias("last_passed_at"),

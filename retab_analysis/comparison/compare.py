@@ -145,7 +145,7 @@ def _collect_suite(told: Told) -> Suite:
         stories=stories,
         rates=SuiteRates(rates, is_after, is_before & ~is_after),
         documents=ledger.evals.select("eval_id").join(
-            _find_documents(told.results), on="eval_id", how="left", maintain_order="left"
+            _find_documents(results), on="eval_id", how="left", maintain_order="left"
         ),
     )
 

@@ -24,7 +24,6 @@ of what it read has the same horizon.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -88,17 +87,15 @@ class _Cell:
     is_remembered: bool  # whether only the saved eval remembers it
     eval: int  # the first one, for results of single evals
     has_outcome: bool
-    row: int = -1  # -1 if it has no outcome
-    is_rerun: bool = False  # whether its row repeats the row before: then no rate can have jumped
-    its: _Row | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Ledger:
     """The outcomes of each eval, row by row.
 
-    ``results`` are in the order of time: ``at`` is the place of each in the frame of
-    :func:`combine_sides`, ``eval`` an index into ``evals``, ``row`` null if it judges nothing.
+    ``results`` are those of all sides, each once and with all their columns, see
+    :func:`combine_sides`. ``at`` is the place of each in the order of time, ``eval`` an index into
+    ``evals``, ``row`` null if it judges nothing, ``expected`` its expected value by value.
     ``evals`` are in the order of the arrays. Each of ``rows`` of a block ``began`` with a run, and
     takes runs of single evals ``until`` a moment.
     """
@@ -160,36 +157,36 @@ def collect(results: pl.DataFrame, horizon: datetime | None = None) -> Ledger:
     ``horizon`` is the beginning of the oldest run whose rows decide; None means the 24th newest
     whole run before the candidate.
     """
-    table, evals = _arrange(results)
+    known = results.filter(pl.col("eval_id").is_not_null())
+    table, evals = _arrange(known)
     table = _describe_runs(_mark_comparable(table))
-    cells = _list_cells(table)
-    candidate = _place_rows(cells)
-    places = [(cell.block, cell.run, cell.is_now, cell.row) for cell in cells]
-    placed = pl.DataFrame(places, _PLACED, orient="row")
-    table = table.join(placed, on=("block", "run", "is_now"), maintain_order="left")
+    rows, candidate = _make_rows(_list_cells(table))
+    placed = [(row.block, cell.run, row.is_now, row.number) for row in rows for cell in row.cells]
+    table = table.join(
+        pl.DataFrame(placed, _PLACED, orient="row"),
+        on=("block", "run", "is_now"),
+        how="left",
+        maintain_order="left",
+    )
     block = evals["block"].to_numpy()
-    shape = evals.height, 1 + max([candidate, *(cell.row for cell in cells)])
-    edited, codes = _find_edits(cells, table, block, shape)
+    shape = evals.height, 1 + max([candidate, *(row.number for row in rows)])
+    edited, codes = _find_edits(rows, table, block, shape)
     # In a row an eval counts at most once as a pass and once as a failure.
     passes, fails = (
         (_count(table.filter("comparable", pl.col("state").is_in(states)), shape) > 0).astype(int)
         for states in (("passed",), NOT_PASSING)
     )
     jumps = np.ones(shape, dtype=np.bool_)
-    for cell in cells:
-        if cell.is_rerun:
-            jumps[:, cell.row] &= (block != cell.block) | (edited[:, cell.row] == EDITED)
+    for row in rows:
+        if row.is_rerun:
+            jumps[:, row.number] &= (block != row.block) | (edited[:, row.number] == EDITED)
+    marks = ("eval", "comparable", "is_single", "is_whole", "outage", "row")
     return Ledger(
-        results=table.select(
-            *("at", "eval", "side", "comparable", "state", "moment", "run_id"),
-            *("workflow_version_id", "block_id", "is_single", "is_whole", "outage"),
-            pl.when(pl.col("row") >= 0).then("row").alias("row"),
-            *("code", *SAME_EVAL),
-        ),
+        results=known.hstack(table.select(*marks, expected="expected_value")),
         evals=evals,
-        rows=_list_rows(cells),
+        rows=pl.DataFrame([row.told for row in rows], _ROWS, orient="row"),
         histories=Histories(passes, fails, block, edited, codes, candidate, jumps),
-        is_inside=_find_inside(table, cells, block, shape, horizon),
+        is_inside=_find_inside(table, rows, block, shape, horizon),
     )
 
 
@@ -204,20 +201,25 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     by_value = {text: write_by_value(text) for text in several}
     alone = "result " + pl.coalesce("result_id", pl.col("at").cast(pl.String))
     by_text = results.with_columns(pl.col("expected_value").replace(by_value))
-    table = by_text.filter(pl.col("eval_id").is_not_null()).select(
+    table = by_text.select(
         *("at", "side", "moment", "state", "run_id", "run_scope", "run_completed_at"),
         *("completed_at", "workflow_version_id", "eval_id", "block_id", *SAME_EVAL),
         *("code", "draft", "is_own"),
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
     )
-    evals = table.group_by("eval_id").agg(pl.col("block_id").drop_nulls().last()).sort("eval_id")
+    known, is_now = pl.all().drop_nulls().last(), pl.col("side") == CANDIDATE
+    about = results.select(
+        *("eval_id", "block_id", "eval_name", "condition_kind"), path=pl.when(is_now).then("path")
+    )
+    # A rerun's results may lack them.
+    evals = about.group_by("eval_id").agg(known).sort("eval_id")
     evals = evals.select(
         pl.int_range(pl.len()).alias("eval"),
-        *("eval_id", "block_id"),
+        *evals.columns,
         block=pl.col("block_id").rank("dense").cast(pl.Int64).fill_null(0),
     )
-    of_evals = evals.rename({"block_id": "last_block_id"})
+    of_evals = evals.select("eval", "eval_id", "block", last_block_id="block_id")
     return table.join(of_evals, on="eval_id", maintain_order="left"), evals
 
 
@@ -288,22 +290,41 @@ def _list_cells(table: pl.DataFrame) -> list[_Cell]:
     return [_Cell(**cell) for cell in ordered.iter_rows(named=True)]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Row:
-    """The newest row of a block while rows are placed."""
+    """A row of a block: the block's cells in its runs."""
 
-    number: int  # among the rows of its block and side
-    cell: _Cell  # the block's cell in the first of its runs
-    until: datetime | None
-    evals: set[int]  # of remembered passes; empty if it is of runs
+    cells: list[_Cell]
+    number: int  # among the rows of its block and side; in the end its place in the arrays
+    until: datetime | None  # when it takes runs of single evals
+    is_rerun: bool = False  # whether it repeats the row before: then no rate can have jumped
+
+    @property
+    def first(self) -> _Cell:
+        return self.cells[0]
+
+    @property
+    def block(self) -> int:
+        return self.first.block
+
+    @property
+    def is_now(self) -> bool:
+        return self.first.is_now
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        """The row as one of :data:`_ROWS`."""
+        first = self.first
+        return self.block, self.number, first.run, first.moment, self.until, self.is_now
 
     def takes(self, cell: _Cell) -> bool:
         """Whether a block's cell in a run belongs to this row."""
-        if cell.is_remembered or self.evals:
-            return cell.is_remembered and bool(self.evals) and cell.eval not in self.evals
+        if cell.is_remembered or self.first.is_remembered:
+            is_new = all(cell.eval != each.eval for each in self.cells)
+            return cell.is_remembered and self.first.is_remembered and is_new
         if not cell.is_single or cell.moment is None or self.until is None:
             return False
-        return cell.moment <= self.until and has_same_code(self.cell, cell)
+        return cell.moment <= self.until and has_same_code(self.first, cell)
 
     def close(self, moment: datetime | None) -> None:
         if moment is not None and self.until is not None:
@@ -315,19 +336,19 @@ def has_same_code(row: Coded, other: Coded) -> bool:
     return compare_codes(row, other) != "edited"
 
 
-def _place_rows(cells: list[_Cell]) -> int:
-    """Put cells into rows; also return the place where the candidate's rows begin.
+def _make_rows(cells: list[_Cell]) -> tuple[list[_Row], int]:
+    """The rows of all blocks, and the place where the candidate's begin.
 
-    Each cell gets its ``row``, and ``is_rerun``: whether that repeats the block's run before it, on
-    the same code within a day.
+    A row is a rerun if it repeats the block's run before it, on the same code within a day.
     """
+    rows: list[_Row] = []
     lengths: dict[int, int] = {}
     for (block, is_now), its in itertools.groupby(cells, attrgetter("block", "is_now")):
         row: _Row | None = None
         anchor: _Row | None = None
         for cell in its:
             begins = row is None or not row.takes(cell)
-            is_other = cell.has_outcome or (row and not has_same_code(row.cell, cell))
+            is_other = cell.has_outcome or (row and not has_same_code(row.first, cell))
             if row is not None and begins and is_other:
                 row.close(cell.moment)
             if not cell.has_outcome:
@@ -335,30 +356,19 @@ def _place_rows(cells: list[_Cell]) -> int:
             if row is None or begins:
                 begun = (None if cell.is_single else cell.ended) or cell.moment
                 until = None if begun is None else begun + OPEN
-                row = _Row(0 if row is None else row.number + 1, cell, until, set())
+                row = _Row([], 0 if row is None else row.number + 1, until)
+                rows.append(row)
                 if anchor is None or not (is_now or cell.is_single):
                     anchor = row
-            if cell.is_remembered:
-                row.evals.add(cell.eval)
-            elif anchor is not None and row is not anchor:
-                cell.is_rerun = _is_same_day(anchor.cell, cell)
-            cell.row, cell.its = row.number, row
+            row.cells.append(cell)
+            if anchor is not None and row is not anchor and not cell.is_remembered:
+                row.is_rerun |= _is_same_day(anchor.first, cell)
         if not is_now and row is not None:
             lengths[block] = row.number + 1
     candidate = max(lengths.values(), default=0)
-    for cell in cells:
-        if cell.row >= 0:
-            cell.row += candidate - (0 if cell.is_now else lengths[cell.block])
-    return candidate
-
-
-def _list_rows(cells: list[_Cell]) -> pl.DataFrame:
-    first = {(cell.block, cell.row): cell.its for cell in reversed(cells) if cell.its}
-    found = [
-        (*key, row.cell.run, row.cell.moment, row.until, row.cell.is_now)
-        for key, row in first.items()
-    ]
-    return pl.DataFrame(found, _ROWS, orient="row")
+    for row in rows:
+        row.number += candidate - (0 if row.is_now else lengths[row.block])
+    return rows, candidate
 
 
 def _is_same_day(first: _Cell, cell: _Cell) -> bool:
@@ -370,14 +380,14 @@ def _is_same_day(first: _Cell, cell: _Cell) -> bool:
 
 def _count(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
     """How many of these results each eval has in each row."""
-    placed = table.filter(pl.col("row") >= 0)
+    placed = table.drop_nulls("row")
     places = placed["eval"].to_numpy() * shape[1] + placed["row"].to_numpy()
     counts = np.bincount(places, minlength=shape[0] * shape[1])
     return counts.reshape(shape)
 
 
 def _find_edits(
-    cells: list[_Cell], table: pl.DataFrame, block: Ints, shape: tuple[int, int]
+    rows: list[_Row], table: pl.DataFrame, block: Ints, shape: tuple[int, int]
 ) -> tuple[Ints, Ints]:
     """Whether an eval's block had another code in a row than in the row before, and the codes.
 
@@ -390,41 +400,41 @@ def _find_edits(
     """
     edited, codes = (np.zeros((1 + block.max(initial=0), shape[1]), np.int64) for _ in range(2))
     numbers: dict[str, int] = {}
-    for number, its in itertools.groupby(cells, attrgetter("block")):
-        for row, flag, code in _list_edits([each for each in its if each.row >= 0]):
-            edited[number, row] = flag
-            codes[number, row] = numbers.setdefault(code, len(numbers) + 1) if code else 0
+    for its in (list(its) for _, its in itertools.groupby(rows, attrgetter("block"))):
+        for row, (flag, code) in zip(its, _compare_rows(its), strict=True):
+            edited[row.block, row.number] = flag
+            number = numbers.setdefault(code, len(numbers) + 1) if code else 0
+            codes[row.block, row.number] = number
     edited, codes = edited[block], codes[block]
-    away = table.filter(pl.col("row") >= 0, pl.col("block_id") != pl.col("last_block_id"))
+    away = table.filter(pl.col("row").is_not_null(), pl.col("block_id") != pl.col("last_block_id"))
     for index, row in away.group_by("eval").agg(pl.col("row").max()).iter_rows():
         edited[index, : row + 2] = np.maximum(edited[index, : row + 2], UNKNOWN)
         codes[index, : row + 1] = 0
     return edited, codes
 
 
-def _list_edits(cells: Sequence[_Cell]) -> list[tuple[int, int, str | None]]:
-    """The rows of a block, whether it was edited since the row before, and its one code."""
-    rows = itertools.groupby(cells, attrgetter("row"))
+def _compare_rows(rows: list[_Row]) -> list[tuple[int, str | None]]:
+    """Whether a block was edited since the row before each of its rows, and its one code there."""
     known: list[str] = []
     draft: str | None = None
-    found: list[tuple[int, int, str | None]] = []
+    found: list[tuple[int, str | None]] = []
     since = 0  # the first row after the last one with a known code
-    for row, its in ((row, [*its]) for row, its in rows):
-        codes = sorted({code for each in its for code in each.codes})
-        own = next((each.draft for each in its if each.draft is not None), None)
+    for row in rows:
+        codes = sorted({code for cell in row.cells for code in cell.codes})
+        own = next((cell.draft for cell in row.cells if cell.draft is not None), None)
         flag = SAME if not found or (own is not None and own == draft) else UNKNOWN
         if codes and known:
             flag = SAME if codes == known else EDITED
             if flag == SAME:
-                found[since:] = [(at, SAME, None) for at, _, _ in found[since:]]
-        found.append((row, flag, codes[0] if len(codes) == 1 else None))
+                found[since:] = [(SAME, None)] * (len(found) - since)
+        found.append((flag, codes[0] if len(codes) == 1 else None))
         known, since, draft = codes or known, len(found) if codes else since, own or draft
     return found
 
 
 def _find_inside(
     table: pl.DataFrame,
-    cells: list[_Cell],
+    rows: list[_Row],
     block: Ints,
     shape: tuple[int, int],
     horizon: datetime | None,
@@ -438,10 +448,9 @@ def _find_inside(
     inside = np.ones(shape, dtype=np.bool_)
     if horizon is None:
         return inside
-    for cell in cells:
-        first = None if cell.its is None else cell.its.cell
-        if first is None or first.moment is None or first.side != EARLIER:
+    for row in rows:
+        if row.first.moment is None or row.first.side != EARLIER:
             continue
-        if first.moment < horizon:
-            inside[block == cell.block, cell.row] = False
+        if row.first.moment < horizon:
+            inside[block == row.block, row.number] = False
     return inside

@@ -74,9 +74,6 @@ def judge_definitions(
     result, with the time when this began.
     """
     inputs = saved.filter(pl.col("freshness_reasons").str.contains("inputs_changed", literal=True))
-    unknown = inputs.filter(_present_inputs(saved).eq_missing(pl.col("latest_inputs_fingerprint")))[
-        "eval_id"
-    ].to_list()
     newest = _find_newest(results, saved, going)
     differing = newest.filter(pl.col("assertion_id") != pl.col("told_id"))
     if _says_nothing(differing["eval_id"], newest.height):
@@ -95,7 +92,7 @@ def judge_definitions(
     return Definitions(
         saved,
         began.keys() - renamed - ({*since["eval_id"]} if is_hidden else set()),
-        {*differing["eval_id"], *unknown},
+        {*differing["eval_id"], *inputs["eval_id"]},
         since["updated_at"].max() if is_hidden else None,  # type: ignore[arg-type]
     )
 
@@ -150,18 +147,13 @@ def _find_newest(
     )
 
 
-def _present_inputs(saved: pl.DataFrame) -> pl.Expr:
-    newest = pl.col("latest_inputs_fingerprint")
-    return pl.coalesce("present_inputs", newest) if "present_inputs" in saved.columns else newest
-
-
 def _mark_own(results: pl.DataFrame, saved: pl.DataFrame) -> pl.DataFrame:
     """Add ``is_own``: whether a result has the inputs and the condition that its eval has now.
 
     A value that is unknown on one side is no difference.
     """
     keys = ("eval_id", *SAME_EVAL)
-    now = saved.select("eval_id", "condition", inputs=_present_inputs(saved))
+    now = saved.select("eval_id", "condition", inputs="latest_inputs_fingerprint")
     both = results.select(keys).unique().join(now, on="eval_id", how="left")
     asked = both.select("condition", "condition_kind", "expected_value", "threshold").iter_rows()
     same = [None in row[:2] or asserts_the_same(*row) for row in asked]

@@ -121,10 +121,10 @@ class Presence(Struct, frozen=True, gc=False):
         return "is_now" if is_after and draft not in self.older else "is_not"
 
 
-def read_words(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[str, list[SavedWord]]:
+def read_words(saved: pl.DataFrame, newest: Mapping[str, Ran]) -> dict[str, list[SavedWord]]:
     """The API's word about the saved evals of each block.
 
-    ``saved`` is an EVALS frame, ``ran`` has each eval's results in the order of time.
+    ``saved`` is an EVALS frame, ``newest`` has each eval's newest result.
     """
     rows = saved.to_dicts()
     fresh = [row for row in rows if _find_word(row) == "fresh"]
@@ -137,7 +137,7 @@ def read_words(saved: pl.DataFrame, ran: Mapping[str, Sequence[Ran]]) -> dict[st
     counts = not known or 2 * (len(known) - agree) < len(known)
     found: dict[str, list[SavedWord]] = {}
     for row in rows:
-        its = ran.get(row["eval_id"], ())
+        its = newest.get(row["eval_id"])
         told = _read_eval(row, its, is_equality_sure=counts, is_difference_sure=agree > 0)
         found.setdefault(row["block_id"], []).append(told)
     return found
@@ -155,14 +155,14 @@ def _find_word(row: Mapping[str, Any]) -> Literal["fresh", "stale", "silent"]:
 
 def _read_eval(
     row: Mapping[str, Any],
-    ran: Sequence[Ran],
+    ran: Ran | None,  # its newest result
     *,
     is_equality_sure: bool,
     is_difference_sure: bool,
 ) -> SavedWord:
     word, present = _find_word(row), row.get("present_validity")
     newest = row["latest_block_fingerprint"]
-    by_time = ran[-1].code if ran else ""
+    by_time = "" if ran is None else ran.code
     now, old, vouched = set[str](), set[str](), set[str]()
     for name in ("latest", "last_passed", "last_failed"):
         code, validity = row[f"{name}_block_fingerprint"], row.get(f"{name}_validity")
@@ -179,26 +179,23 @@ def _read_eval(
     if word == "fresh":
         now |= {newest or by_time} - {""}
     elif word == "stale":
-        lent = by_time if _is_of_summary(ran, row) else ""
+        lent = by_time if ran is not None and _is_of_summary(ran, row) else ""
         old |= {newest or lent} - {""}
-    began = ran[-1].created if ran else find_began(row)
     return SavedWord(
         row["eval_id"],
         word,
         frozenset(now),
         frozenset(old - vouched),
         row["latest_run_completed_at"],
-        began,
-        ran[-1].draft if ran and not (newest or by_time) else None,
+        find_began(row) if ran is None else ran.created,
+        None if ran is None or newest or by_time else ran.draft,
     )
 
 
-def _is_of_summary(ran: Sequence[Ran], row: Mapping[str, Any]) -> bool:
+def _is_of_summary(ran: Ran, row: Mapping[str, Any]) -> bool:
     """Whether the newest result is no newer than the newest run that a saved eval remembers."""
     ended = row["latest_run_completed_at"]
-    if ended is None:
-        return bool(ran) and row["latest_run_status"] in _OPEN
-    return bool(ran) and ran[-1].created <= ended
+    return row["latest_run_status"] in _OPEN if ended is None else bool(ran.created <= ended)
 
 
 def find_began(row: Mapping[str, Any]) -> datetime | None:

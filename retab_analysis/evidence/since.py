@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from retab_analysis.evidence.comparable import CANDIDATE, Ledger
+from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger
 from retab_analysis.evidence.inference import Histories, Posterior, find_likeliest, last_row
 from retab_analysis.evidence.rates import (
     EDITED,
@@ -73,23 +72,14 @@ class Answers:
     rounds: Ints  # in how many reruns the transition may change; -1 for above 8
 
 
-def answer(
-    histories: Histories,
-    posterior: Posterior,
-    after: npt.ArrayLike = -1,
-    known: Bools | None = None,
-) -> Answers:
+def answer(histories: Histories, posterior: Posterior, after: Ints, known: Bools) -> Answers:
     """Read all answers off the model: ``histories`` is its input, ``posterior`` its output.
 
-    ``after`` is the row after which a worsening counts; -1, for all rows, also judges an eval that
-    passes now. It is one for each eval, shape (n,), or one for all. ``known`` marks the evals with
-    an answer, shape (n,). None means evals with an outcome both before the candidate and on its
-    side.
+    ``after`` is the row after which a worsening of each eval counts; -1, for all rows, also judges
+    an eval that passes now. ``known`` marks the evals with an answer. Both have the shape (n,).
     """
-    rows = np.broadcast_to(np.asarray(after, dtype=np.int64), histories.shape[:1])
-    known = histories.decided if known is None else known
-    later = np.arange(histories.shape[1])[None, :] > rows[:, None]
-    passes, fails = predict(posterior, rows)
+    later = np.arange(histories.shape[1])[None, :] > after[:, None]
+    passes, fails = predict(posterior, after)
     worse, edited = show_at_outcomes(histories, np.where(later, posterior.worse, 0.0))
     since = date_after_passes(histories, find_likeliest(worse, known))
     cause = _find_cause(histories, worse, edited, since)
@@ -199,9 +189,8 @@ class Findings:
     @cached_property
     def overall(self) -> Answers:
         """The answers if a worsening counts whenever it began."""
-        histories = self.histories
-        known = np.asarray(histories.observed.any(axis=1))
-        return answer(histories, self.posterior, known=known)
+        known = np.asarray(self.histories.observed.any(axis=1))
+        return answer(self.histories, self.posterior, np.full(known.size, -1), known)
 
     @cached_property
     def is_flaky(self) -> Bools:
@@ -232,62 +221,79 @@ class Findings:
         """The row since which each eval is probably worse; -1 if it is not, shape (n,)."""
         return np.where(self.overall.p_regressed >= LIKELY, self.overall.since, -1)
 
-    def read(self, after: Ints, known: Bools) -> list[Reading]:
+    @cached_property
+    def is_passing(self) -> Bools:
+        """Which evals pass now and are not called worse, shape (n,)."""
+        passed, failed = (
+            each[:, self.histories.candidate :].any(axis=1)
+            for each in (self.histories.passed, self.histories.failed)
+        )
+        return np.asarray(passed & ~failed & ~(self.overall.p_regressed >= CERTAIN_ENOUGH))
+
+    def _find_after(self, *, own_past: bool) -> Ints:
+        """The row after which a worsening counts, -1 for any, shape (n,).
+
+        It is the baseline's newest row, else the newest earlier one. Compared with its own past, an
+        eval that does not pass now may have got worse at any time.
+        """
+        results, candidate = self.ledger.results, self.histories.candidate
+        newest = last_row(self.histories.observed[:, :candidate])
+        if own_past:
+            return np.where(self.is_passing, newest, -1)
+        is_held = pl.col("comparable") & pl.col("state").is_in(DECIDED)
+        held = last_row(self.ledger.places(results.filter(is_held, side=BASELINE)))
+        return np.where(held < 0, newest, held)
+
+    def read(self, *, own_past: bool) -> list[Reading]:
         """The answers about each eval, in the order of ``ledger.evals``.
 
-        ``after`` and ``known`` are as for :func:`answer`. ``p_worse`` counts a change whenever it
-        began. ``before`` and ``since`` are before ``since_row`` and from it on; without it, before
-        the candidate and on its side.
+        ``own_past`` tells that evals are compared with their own past, without a baseline.
+        ``p_worse`` counts a change whenever it began. ``before`` and ``since`` are before
+        ``since_row`` and from it on; without it, before the candidate and on its side.
         """
         histories, overall = self.histories, self.overall
-        answers = answer(histories, self.posterior, after, known)
+        rows = np.arange(histories.shape[1])[None, :]
+        is_now = rows >= histories.candidate
+        has_run = (histories.observed & is_now).any(axis=1)
+        known = histories.decided | (self.is_broken & ~has_run)
+        answers = answer(histories, self.posterior, self._find_after(own_past=own_past), known)
         # An eval that broke before the row after which a worsening counts did not break again.
         earlier = answers.p_regressed < overall.p_regressed / 2
         told = (answers.since >= 0) & ~earlier
         since = np.where(told, answers.since, overall.since)
-        rows = np.arange(histories.shape[1])[None, :]
-        is_now = rows >= histories.candidate
+        table = pl.DataFrame(
+            {
+                "eval": np.arange(len(since)),
+                "p_regressed": answers.p_regressed,
+                "p_improved": answers.p_improved,
+                "p_worse": overall.p_regressed,
+                "cause": np.where(told, answers.cause, overall.cause),
+                "since_row": since,
+                "is_flaky": self.is_flaky,
+                "is_broken": self.is_broken,
+                "reruns_to_clear": answers.reruns_to_clear,
+                "reruns_to_confirm": answers.reruns_to_confirm,
+                "rounds": answers.rounds,
+                "limit": np.where(told, answers.limit, overall.limit),
+                **_describe_newest(histories),
+            }
+        ).with_columns(
+            pl.col(pl.Float64).fill_nan(None),
+            pl.col(pl.Int64).replace(-1, None),
+            pl.col(pl.String).replace("", None),
+        )
+        for part in (self._name_rows(since), self._find_ends()):
+            table = table.join(part, on="eval", how="left", maintain_order="left")
         is_since = rows >= np.where(since >= 0, since, histories.candidate)[:, None]
-        newest, last = is_newest(histories), last_row(histories.failed)[:, None]
-        passing = (histories.passed & (rows > last)).sum(axis=1)
-        failing = (histories.failed & (rows > last_row(histories.passed)[:, None])).sum(axis=1)
-        passed = np.asarray((histories.passed & newest).any(axis=1))
-        failed = np.asarray((histories.failed & newest).any(axis=1))
-        causes = np.where(told, answers.cause, overall.cause)
-        limit = np.where(told, answers.limit, overall.limit)
-        named, ends = self._name_rows(since), self._find_ends()
-        on_code = find_returned(histories, since)
-        parts = (~is_now, is_now, ~is_since, is_since, on_code)
-        shares = [_count_shares(histories, part) for part in parts]
+        parts = (~is_now, is_now, ~is_since, is_since, find_returned(histories, since))
+        names = ("earlier", "now", "before", "since", "on_code")
+        shares = zip(*(_count_shares(histories, part) for part in parts), strict=True)
         return [
-            Reading(
-                p_regressed=_known(answers.p_regressed[at]),
-                p_improved=_known(answers.p_improved[at]),
-                p_worse=_known(overall.p_regressed[at]),
-                cause=str(causes[at]) or None,
-                since_row=_told(since[at]),
-                is_flaky=bool(self.is_flaky[at]),
-                is_broken=bool(self.is_broken[at]),
-                reruns_to_clear=_told(answers.reruns_to_clear[at]),
-                reruns_to_confirm=_told(answers.reruns_to_confirm[at]),
-                rounds=_told(answers.rounds[at]),
-                limit=float(limit[at]),
-                passing_rows=int(passing[at]),
-                failing_rows=int(failing[at]),
-                passed_last=bool(passed[at]),
-                failed_last=bool(failed[at]),
-                earlier=shares[0][at],
-                now=shares[1][at],
-                before=shares[2][at],
-                since=shares[3][at],
-                on_code=shares[4][at],
-                **named.get(at, {}),
-                **ends.get(at, {}),
-            )
-            for at in range(len(since))
+            Reading(**row, **dict(zip(names, its, strict=True)))
+            for row, its in zip(table.drop("eval").iter_rows(named=True), shares, strict=True)
         ]
 
-    def _find_ends(self) -> dict[int, dict[str, Any]]:
+    def _find_ends(self) -> pl.DataFrame:
         """When an eval's newest row on the candidate's side ends, and how many results are reruns.
 
         That is of evals with an ended result there.
@@ -302,35 +308,33 @@ class Findings:
         is_newest = pl.col("row") == pl.col("row").max()
         # The first of them is no rerun, whatever its run.
         again = pl.col("is_single") & (pl.int_range(pl.len()) > 0)
-        told = (
-            ended.sort("at")
-            .group_by("eval")
-            .agg(pl.col("row").max(), reruns=again.sum(), reruns_in_row=(again & is_newest).sum())
+        told = ended.group_by("eval", maintain_order=True).agg(
+            pl.col("row").max(), reruns=again.sum(), reruns_in_row=(again & is_newest).sum()
         )
         blocks = self.ledger.evals.select("eval", "block")
         ends = self.ledger.rows.select("block", "row", row_ends_at="until")
         both = told.join(blocks, on="eval").join(ends, on=("block", "row"))
-        return _by_eval(both.select("eval", "row_ends_at", "reruns", "reruns_in_row"))
+        return both.select("eval", "row_ends_at", "reruns", "reruns_in_row")
 
-    def _name_rows(self, rows: Ints) -> dict[int, dict[str, Any]]:
+    def _name_rows(self, rows: Ints) -> pl.DataFrame:
         """The run that names a row of each eval: its first, the others ran its evals again."""
         told = self.ledger.results.filter("comparable", pl.col("row").is_not_null())
         told = told.filter(pl.Series(told["row"].to_numpy() == rows[told["eval"].to_numpy()]))
         first = told.unique("eval", keep="first", maintain_order=True)
         names = {"since_run_id": "run_id", "since_version_id": "workflow_version_id"}
-        return _by_eval(first.select("eval", since_at="moment", **names))
+        return first.select("eval", since_at="moment", **names)
 
 
-def _by_eval(rows: pl.DataFrame) -> dict[int, dict[str, Any]]:
-    return {row.pop("eval"): row for row in rows.iter_rows(named=True)}
-
-
-def _known(number: np.float64) -> float | None:
-    return None if np.isnan(number) else float(number)
-
-
-def _told(number: np.int64) -> int | None:
-    return None if number < 0 else int(number)
+def _describe_newest(histories: Histories) -> dict[str, Bools | Ints]:
+    """The newest rows of each eval: how many passed or failed in a row, and the newest one."""
+    passed, failed, newest = histories.passed, histories.failed, is_newest(histories)
+    rows = np.arange(histories.shape[1])[None, :]
+    return {
+        "passing_rows": (passed & (rows > last_row(failed)[:, None])).sum(axis=1),
+        "failing_rows": (failed & (rows > last_row(passed)[:, None])).sum(axis=1),
+        "passed_last": (passed & newest).any(axis=1),
+        "failed_last": (failed & newest).any(axis=1),
+    }
 
 
 def _count_shares(histories: Histories, part: Bools) -> list[Share]:

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 from msgspec import Struct
 
 from retab_analysis.evidence.comparable import CANDIDATE
+from retab_analysis.schema import write_by_value
 from retab_analysis.vocabulary import (
     BROKEN,
     CERTAIN_ENOUGH,
@@ -53,6 +54,7 @@ class Outcome(Struct, frozen=True, gc=False):
     margin: float | None  # score minus threshold
     duration_ms: float | None
     message: str | None
+    value: str | None  # the actual value of a failure
 
     @property
     def is_now(self) -> bool:
@@ -178,21 +180,22 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     saved: SavedNow = NOTHING_SAVED
     has_own_past: bool = True  # whether it is compared with its own past, not with a baseline
     is_beyond_gap: bool = False  # whether unread runs lie before it got worse
-    seen_at: tuple[
-        datetime, ...
-    ] = ()  # when it failed with its value, and passed after on that code
-    is_new_value: bool = False  # whether it failed before, and never with its value
     transition: str = ""  # a Transition
 
     # Its results
 
     @property
     def earlier(self) -> list[Outcome]:
-        return [each for each in self.outcomes if each.side != CANDIDATE]
+        return [each for each in self.outcomes if not each.is_now]
 
     @property
     def present(self) -> list[Outcome]:
-        return [each for each in self.outcomes if each.side == CANDIDATE]
+        return [each for each in self.outcomes if each.is_now]
+
+    @cached_property
+    def decided(self) -> list[Outcome]:
+        """Its decided outcomes with its present definition."""
+        return [each for each in self.outcomes if each.is_decided and each.is_present]
 
     @property
     def ended(self) -> tuple[str, ...]:
@@ -202,8 +205,8 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     def count_on(self, code: str | None) -> Share:
         """Its rows on a code: how many passed, of how many."""
         rows: dict[int | None, bool] = {}
-        for each in self.outcomes:
-            if each.is_decided and each.is_present and each.code == code:
+        for each in self.decided:
+            if each.code == code:
                 rows[each.row] = rows.get(each.row, False) or each.state == "passed"
         return Share(sum(rows.values()), len(rows))
 
@@ -254,11 +257,10 @@ class Story(Struct, frozen=True, eq=False, dict=True):
             found[each.row] = each.moment
         return [*found.values()][-1] if len(found) > 1 else None
 
-    @cached_property
+    @property
     def last(self) -> Outcome | None:
         """Its last decided outcome with its present definition."""
-        decided = (each for each in reversed(self.outcomes) if each.is_present and each.is_decided)
-        return next(decided, None)
+        return self.decided[-1] if self.decided else None
 
     @property
     def has_moved(self) -> bool:
@@ -286,11 +288,10 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         others = [each for each in self.outcomes if each.is_decided and not each.is_present]
         if not others:
             return None
-        same = [each for each in self.outcomes if each.is_decided and each.is_present]
         differs = [
             word
             for word, name in _DEFINITION
-            if None not in (values := [_last_known(rows, name) for rows in (same, others)])
+            if None not in (values := [_last_known(rows, name) for rows in (self.decided, others)])
             and values[0] != values[1]
         ]
         return " and ".join(differs)
@@ -298,8 +299,7 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def unknown(self) -> tuple[str, ...]:
         """The parts of its definition that one side does not tell, and that may have changed."""
-        same = [each for each in self.outcomes if each.is_decided and each.is_present]
-        sides = [[each for each in same if each.is_now is is_now] for is_now in (False, True)]
+        sides = [[e for e in self.decided if e.is_now is is_now] for is_now in (False, True)]
         if not all(sides):
             return ()
         found = []
@@ -335,6 +335,42 @@ class Story(Struct, frozen=True, eq=False, dict=True):
     @property
     def got(self) -> str | None:
         return None if self.shown is None else self.shown.actual_value
+
+    @cached_property
+    def _failures(self) -> tuple[list[Outcome], list[Outcome]] | None:
+        """Its earlier failures, and those of them with the value of its failure now."""
+        if self.state not in NOT_PASSING or self.got is None:
+            return None
+        failed = [each for each in self.decided if each.state in NOT_PASSING]
+        now = ((e.row, e.value) for e in reversed(failed) if e.is_now and e.value is not None)
+        row, text = next(now)
+        earlier, value = [each for each in failed if each.row != row], write_by_value(text)
+        return earlier, [
+            each
+            for each in earlier
+            if each.value is not None and write_by_value(each.value) == value
+        ]
+
+    @property
+    def seen_at(self) -> tuple[datetime, ...]:
+        """When it failed with its value of now, and passed after on that code."""
+        _, same = self._failures or ((), ())
+        return tuple(e.moment for e in same if e.moment is not None and self._passed_after(e))
+
+    def _passed_after(self, failure: Outcome) -> bool:
+        return any(
+            each.state == "passed"
+            and each.code == failure.code is not None
+            and each.at > failure.at
+            and each.row != failure.row
+            for each in self.decided
+        )
+
+    @property
+    def is_new_value(self) -> bool:
+        """Whether it failed before, and never with its value of now."""
+        earlier, same = self._failures or ((), ())
+        return bool(earlier) and not same and all(each.value is not None for each in earlier)
 
     @property
     def failure(self) -> str | None:

@@ -7,10 +7,9 @@ rest. It chooses, once, the earlier outcomes that each eval is compared with. Th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from statistics import median
 from typing import Any
 
@@ -19,20 +18,17 @@ import polars as pl
 from msgspec.structs import replace
 
 from retab_analysis.evidence.comparable import BASELINE, CANDIDATE, Ledger, collect, combine_sides
-from retab_analysis.evidence.rates import Bools
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.since import Findings, weigh
 from retab_analysis.evidence.story import Outcome, Reading, Side, Story, first_known
 from retab_analysis.evidence.transitions import find_transition
-from retab_analysis.schema import write_by_value
-from retab_analysis.vocabulary import CERTAIN_ENOUGH, DECIDED, NOT_PASSING, TRANSITIONS
+from retab_analysis.vocabulary import DECIDED, NOT_PASSING, TRANSITIONS
 
 _OUTCOME = (
     *("at", "side", "row", "comparable", "state", "moment", "run_id", "block_id", "code"),
-    *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "threshold"),
-    "expected_value",
+    *("is_whole", "outage", "handle_inputs_fingerprint", "condition_kind", "threshold", "expected"),
+    *("score", "margin", "duration_ms", "message", "value"),
 )
-_MEASURED = ("score", "margin", "duration_ms")
 SHOWN = Side.__struct_fields__[Side.__struct_fields__.index("block_id") : -1]
 """The columns of a result that a story shows of a side."""
 _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
@@ -42,7 +38,6 @@ _PLACES = {word: place for place, word in enumerate(TRANSITIONS)}
 class Told:
     """The stories of the evals that have a transition, the most urgent first, and their results."""
 
-    results: pl.DataFrame  # of both sides, see :func:`combine_sides`
     ledger: Ledger
     stories: tuple[Story, ...]
 
@@ -61,18 +56,18 @@ def tell(
     Without a ``baseline`` each eval is compared with its own past in the ``history``.
     ``horizon`` is as for :func:`collect`; ``after_gaps`` are runs before which some were not read.
     """
-    results = combine_sides(candidate, baseline, history)
-    ledger = collect(results, horizon)
+    ledger = collect(combine_sides(candidate, baseline, history), horizon)
     findings, own_past = weigh(ledger), baseline is None
-    outcomes = _list_outcomes(results, ledger, findings)
-    held = [*_choose_held(outcomes, ledger, findings, own_past=own_past)]
-    now = [[each for each in its if each.side == CANDIDATE and each.is_present] for its in outcomes]
-    readings = _read_model(held, ledger, findings, own_past=own_past)
+    outcomes = _list_outcomes(ledger, findings)
+    held = [*_choose_held(outcomes, findings, own_past=own_past)]
+    now = [[each for each in its if each.is_now and each.is_present] for its in outcomes]
+    readings = findings.read(own_past=own_past)
     failed = [[e for e in its if e.is_present and e.state in NOT_PASSING][-1:] for its in outcomes]
-    shown = _read_shown(results, (*held, *now, *failed))
+    shown = _read_shown(ledger, (*held, *now, *failed))
     there = _list_there(ledger)
     stories = []
-    for index, (eval_id, name, path, kind) in enumerate(_describe_evals(results, ledger)):
+    about = ledger.evals.select("eval_id", "eval_name", "path", "condition_kind")
+    for index, (eval_id, name, path, kind) in enumerate(about.iter_rows()):
         known = saved.of(eval_id, was_there=eval_id in there)
         was, is_now = _sum_up(held[index], shown), _sum_up(now[index], shown)
         if known.word == "same_code":
@@ -100,47 +95,8 @@ def tell(
         )
         if transition := find_transition(told):
             stories.append(replace(told, transition=transition))
-    stories = [*_compare_values(stories, results)]
     stories += _list_unread(saved, ledger.evals["eval_id"])
-    return Told(results, ledger, tuple(sorted(stories, key=_find_place)))
-
-
-def _compare_values(stories: Sequence[Story], results: pl.DataFrame) -> Iterator[Story]:
-    """The stories, with what is known of the values of those that fail now."""
-    failed = {
-        story.index: [each for each in story.outcomes if each.is_present and each.is_decided]
-        for story in stories
-        if story.state in NOT_PASSING and story.got is not None
-    }
-    places = [each.at for its in failed.values() for each in its]
-    known = results.filter(pl.col("at").is_in(places)).select("at", "actual_value").drop_nulls()
-    texts = dict(known.iter_rows())
-    for story in stories:
-        its = failed.get(story.index, [])
-        now = next((each for each in reversed(its) if each.at in texts and each.is_now), None)
-        if now is None or now.state not in NOT_PASSING:
-            yield story
-            continue
-        earlier = [each for each in its if each.row != now.row and each.state in NOT_PASSING]
-        told = [each for each in earlier if each.at in texts]
-        value = write_by_value(texts[now.at])
-        same = [each for each in told if write_by_value(texts[each.at]) == value]
-        seen = tuple(
-            each.moment for each in same if each.moment is not None and _passed_after(each, its)
-        )
-        is_new = bool(told) and len(told) == len(earlier) and not same
-        yield replace(story, seen_at=seen, is_new_value=is_new)
-
-
-def _passed_after(failure: Outcome, outcomes: Iterable[Outcome]) -> bool:
-    """Whether an eval passed on the code of a failure after it."""
-    return any(
-        each.state == "passed"
-        and each.code == failure.code is not None
-        and each.at > failure.at
-        and each.row != failure.row
-        for each in outcomes
-    )
+    return Told(ledger, tuple(sorted(stories, key=_find_place)))
 
 
 def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
@@ -156,9 +112,7 @@ def _list_unread(saved: SavedEvals, read: pl.Series) -> Iterator[Story]:
             yield replace(told, transition=transition)
 
 
-def _list_outcomes(
-    results: pl.DataFrame, ledger: Ledger, findings: Findings
-) -> list[list[Outcome]]:
+def _list_outcomes(ledger: Ledger, findings: Findings) -> list[list[Outcome]]:
     """The outcomes of each eval: those within the horizon, and older ones that rules look for.
 
     These are the newest of each state, before the eval was probably worse and altogether.
@@ -166,8 +120,9 @@ def _list_outcomes(
     failure = pl.col("failure_message")
     message = pl.coalesce(pl.when(failure != "").then(failure), "status_message")
     margin = pl.col("score") - pl.col("threshold")
-    measured = results.select("at", "score", "duration_ms", margin=margin, message=message)
-    table = ledger.results.join(measured, on="at", how="left", maintain_order="left")
+    value = pl.when(pl.col("state").is_in(NOT_PASSING)).then("actual_value")
+    told = ledger.results.with_columns(margin=margin, message=message, value=value)
+    table = told.select("eval", *_OUTCOME)
     evals, rows = table["eval"].to_numpy(), table["row"].fill_null(-1).to_numpy()
     if not ledger.is_inside.all():
         is_old = ~ledger.is_inside[evals, rows] & (rows >= 0)
@@ -181,15 +136,14 @@ def _list_outcomes(
         )
         kept = pl.concat([table.filter(pl.Series(~is_old))["at"], *newest]).unique()
         table = table.filter(pl.col("at").is_in(kept.implode()))
-    rows_of = table.sort("eval", "at").select("eval", *_OUTCOME, *_MEASURED, "message").iter_rows()
     found: list[list[Outcome]] = [[] for _ in range(ledger.evals.height)]
-    for index, *row in rows_of:
+    for index, *row in table.sort("eval", "at").iter_rows():
         found[index].append(Outcome(*row))
     return found
 
 
 def _choose_held(
-    outcomes: Sequence[Sequence[Outcome]], ledger: Ledger, findings: Findings, *, own_past: bool
+    outcomes: Sequence[Sequence[Outcome]], findings: Findings, *, own_past: bool
 ) -> Iterator[list[Outcome]]:
     """The earlier outcomes that each eval is compared with.
 
@@ -197,74 +151,36 @@ def _choose_held(
     newest earlier row that has one. Without a baseline, an eval that passes now is compared with
     its newest earlier decided row. An eval that does not pass is compared with its newest pass
     before the row since which it is broken. One that never passed is compared with its newest row.
+
+    Without a decided outcome, an error takes its place. Any other outcome only says why the eval
+    cannot be compared.
     """
-    histories, since = ledger.histories, findings.likely_since
-    passing = _is_passing(ledger, findings)
-    for index, its in enumerate(outcomes):
-        limit = histories.candidate if since[index] < 0 else since[index]
-
-        def is_best(each: Outcome, index: int = index, limit: int = limit) -> bool:
-            if not own_past:
-                return each.side == BASELINE and each.is_decided
-            is_before = each.row is not None and each.row < limit
-            return not passing[index] and each.state == "passed" and is_before
-
-        yield _choose([each for each in its if not each.is_now], is_best, all_of=not own_past)
-
-
-def _choose(
-    earlier: Sequence[Outcome], is_best: Callable[[Outcome], bool], *, all_of: bool
-) -> list[Outcome]:
-    """The best of some outcomes: all of a baseline, else the newest row's.
-
-    Best are the comparable ones that a rule names, then decided ones, then an error. Any other
-    outcome only says why the eval cannot be compared.
-    """
-    rules: tuple[Callable[[Outcome], bool], ...] = (
-        is_best,
-        attrgetter("is_decided"),
-        lambda each: each.state == "error",
-        lambda _: True,
-    )
-    present = [each for each in earlier if each.is_present]
-    chosen = next((found for rule in rules if (found := [*filter(rule, present)])), [*earlier])
-    newest = max((each.row for each in chosen if each.row is not None), default=None)
-    return [
-        each
-        for each in chosen
-        if (newest is not None and each.row == newest) or (all_of and each.side == BASELINE)
-    ]
+    since, candidate = findings.likely_since, findings.histories.candidate
+    before = np.where(findings.is_passing, 0, np.where(since < 0, candidate, since))
+    for its, limit in zip(outcomes, before.tolist(), strict=True):
+        earlier = [each for each in its if not each.is_now]
+        present = [each for each in earlier if each.is_present]
+        decided = [each for each in present if each.is_decided]
+        if own_past:
+            passed = [each for each in decided if each.state == "passed"]
+            best = [each for each in passed if each.row is not None and each.row < limit]
+        else:
+            best = [each for each in decided if each.side == BASELINE]
+        errors = [each for each in present if each.state == "error"]
+        chosen = best or decided or errors or present or earlier
+        newest = max((each.row for each in chosen if each.row is not None), default=None)
+        yield [
+            each
+            for each in chosen
+            if (newest is not None and each.row == newest)
+            or (not own_past and each.side == BASELINE)
+        ]
 
 
-def _is_passing(ledger: Ledger, findings: Findings) -> Bools:
-    histories = ledger.histories
-    passed, failed = (
-        each[:, histories.candidate :].any(axis=1) for each in (histories.passed, histories.failed)
-    )
-    return np.asarray(passed & ~failed & ~(findings.overall.p_regressed >= CERTAIN_ENOUGH))
-
-
-def _read_model(
-    held: Sequence[Sequence[Outcome]], ledger: Ledger, findings: Findings, *, own_past: bool
-) -> list[Reading]:
-    histories = ledger.histories
-    rows = [[e.row for e in its if e.is_present and e.is_decided] for its in held]
-    newest = [max((row for row in its if row is not None), default=-1) for its in rows]
-    after = np.array(newest, dtype=np.int64)
-    if own_past:
-        # If an eval does not pass now, all rows count, however long ago that began.
-        after = np.where(_is_passing(ledger, findings), after, -1)
-    now = histories.observed[:, histories.candidate :].any(axis=1)
-    known = histories.decided | (findings.is_broken & ~now)
-    return findings.read(after, known)
-
-
-def _read_shown(
-    results: pl.DataFrame, chosen: Iterable[Sequence[Outcome]]
-) -> dict[int, dict[str, Any]]:
+def _read_shown(ledger: Ledger, chosen: Iterable[Sequence[Outcome]]) -> dict[int, dict[str, Any]]:
     """The shown columns of the chosen results, by their places."""
     shows = {_choose_shown(its).at for its in chosen if its}
-    rows = results.filter(pl.col("at").is_in([*shows])).select("at", *SHOWN)
+    rows = ledger.results.filter(pl.col("at").is_in([*shows])).select("at", *SHOWN)
     return {row.pop("at"): row for row in rows.iter_rows(named=True)}
 
 
@@ -336,20 +252,6 @@ def _is_beyond_gap(
             return not after_gaps.isdisjoint(found)
         found.append(each.run_id)
     return found[0] in after_gaps
-
-
-def _describe_evals(
-    results: pl.DataFrame, ledger: Ledger
-) -> Iterator[tuple[str, str | None, str | None, str | None]]:
-    """The id, name, path and kind of condition of each eval; a rerun's results may lack them."""
-    is_now = pl.col("side") == CANDIDATE
-    known = results.group_by("eval_id").agg(
-        pl.col("eval_name").drop_nulls().last(),
-        pl.col("path").filter(is_now).drop_nulls().last(),
-        pl.col("condition_kind").drop_nulls().last(),
-    )
-    evals = ledger.evals.select("eval_id")
-    yield from evals.join(known, on="eval_id", how="left", maintain_order="left").iter_rows()
 
 
 def _find_place(story: Story) -> tuple[object, ...]:

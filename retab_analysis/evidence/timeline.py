@@ -43,7 +43,8 @@ OF_CODES = ("block_id", "run_id", "workflow_version_id", BLOCK_CODE)
 MOST_BLOCKS = 12
 """Of so many blocks the history is read."""
 
-_BEGAN = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT)
+BEGAN = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT)
+"""When a result began, no earlier than its run."""
 
 
 class Era(Struct, frozen=True, gc=False):
@@ -69,10 +70,10 @@ class BlockHistory:
 
     def __init__(self, eras: Sequence[Era], first_seen: Mapping[str, datetime]) -> None:
         self.eras = eras
-        self._seen: dict[str, list[tuple[datetime, str]]] = {}
+        self._seen: dict[str, dict[str, datetime]] = {}
         for code, moment in first_seen.items():
             if (era := self.find(moment)) is not None:
-                self._seen.setdefault(era.mark, []).append((moment, code))
+                self._seen.setdefault(era.mark, {})[code] = moment
 
     def is_sure(self, moment: datetime) -> bool:
         """Whether not more than one era covers a moment."""
@@ -85,28 +86,29 @@ class BlockHistory:
         moment, tells the era.
         """
         covering = [each for each in self.eras if each.covers(moment)]
-        told = [each for each in covering if code is not None and code in self.codes_of(each)]
+        told = [each for each in covering if code in self._seen.get(each.mark, {})]
         if covering:
             return max(told or covering, key=lambda each: each.first)
         begun = [each for each in self.eras if each.first <= moment]
         return max(begun, key=lambda each: (each.last or each.first, each.first), default=None)
 
     def codes_of(self, era: Era) -> list[str]:
-        return [code for _, code in self._seen.get(era.mark, [])]
+        """The codes that were first seen in an era, and the one of its results without any."""
+        return [*self._seen.get(era.mark, {}), era.code]
 
     def code_at(self, moment: datetime) -> str | None:
         """The code that a moment's era had then, as far as results showed one; else its mark."""
         if (era := self.find(moment)) is None:
             return None
-        seen = sorted(self._seen.get(era.mark, []))
-        before = [code for first, code in seen if first <= moment]
-        return (before[-1:] or [code for _, code in seen[:1]] or [era.code])[0]
+        seen = self._seen.get(era.mark, {})
+        codes = sorted(seen, key=lambda code: (seen[code], code))
+        before = [code for code in codes if seen[code] <= moment]
+        return (before[-1:] or codes[:1] or [era.code])[0]
 
     @property
-    def draft_codes(self) -> list[str] | None:
-        """The codes of the draft as it is now; None if no era is the draft's."""
-        draft = next((each for each in self.eras if each.is_draft), None)
-        return None if draft is None else [*self.codes_of(draft), draft.code]
+    def draft(self) -> Era | None:
+        """The era of the draft as it is now."""
+        return next((each for each in self.eras if each.is_draft), None)
 
 
 def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, BlockHistory]:
@@ -118,7 +120,7 @@ def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, Block
             era = Era(mark, first, last, bool(is_draft), frozenset(versions or ()))
             parts.setdefault(block, []).append(era)
     coded = results.filter(pl.col("block_id").is_in(list(parts))).drop_nulls(BLOCK_CODE)
-    seen = coded.group_by("block_id", BLOCK_CODE).agg(_BEGAN.min().alias("first"))
+    seen = coded.group_by("block_id", BLOCK_CODE).agg(BEGAN.min().alias("first"))
     shown: dict[str, dict[str, datetime]] = {}
     for block, code, moment in seen.drop_nulls().iter_rows():
         shown.setdefault(block, {})[code] = moment
@@ -306,7 +308,7 @@ def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame, key: str) -> dict[str, l
     """
     found: dict[str, list[Ran]] = {}
     cells = coded.drop_nulls(key).group_by(key, "run_id", "code", "draft", "workflow_version_id")
-    moments = cells.agg(MOMENT.min().alias("at"), _BEGAN.min().alias("began")).drop_nulls("at")
+    moments = cells.agg(MOMENT.min().alias("at"), BEGAN.min().alias("began")).drop_nulls("at")
     for name, run_id, code, draft, version, at, began in moments.iter_rows():
         found.setdefault(name, []).append(Ran(run_id, code or "", at, began, draft, version))
     for row in saved.iter_rows(named=True):
@@ -331,8 +333,9 @@ def _find_presences(
     histories: Mapping[str, BlockHistory],
 ) -> dict[str, Presence]:
     own = coded.join(saved, on=("eval_id", "block_id"), how="semi")
-    newest = own.sort(MOMENT, _BEGAN).unique("eval_id", keep="last")
-    told = read_words(saved, _list_ran(newest, saved.clear(), "eval_id"))
+    newest = own.sort(MOMENT, BEGAN).unique("eval_id", keep="last")
+    ran_last = {each: its for each, (its,) in _list_ran(newest, saved.clear(), "eval_id").items()}
+    told = read_words(saved, ran_last)
     found = {}
     for block in {**told, **ran}:
         its, at = ran.get(block, ()), saved_at.get(block)
@@ -340,7 +343,9 @@ def _find_presences(
         if is_mixed(its, at):
             results, evals = (each.filter(block_id=block) for each in (coded, saved))
             of_evals = _list_ran(results, evals, "eval_id")
-        codes = histories[block].draft_codes if block in histories else None
+        history = histories.get(block)
+        era = None if history is None else history.draft
+        codes = None if history is None or era is None else history.codes_of(era)
         found[block] = find_presence(told.get(block, ()), its, at, codes, of_evals)
     return found
 

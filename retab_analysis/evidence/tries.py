@@ -8,7 +8,7 @@ a try with the newest earlier one that ran. An eval with both a pass and a failu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 
@@ -16,9 +16,9 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
-from retab_analysis.evidence.timeline import BlockHistory, Era
+from retab_analysis.evidence.timeline import BEGAN, BlockHistory, Era
 from retab_analysis.evidence.versions import Name, Versions
-from retab_analysis.vocabulary import DECIDED, MOMENT, NOT_PASSING
+from retab_analysis.vocabulary import DECIDED, NOT_PASSING
 
 
 class Try(Struct, frozen=True):
@@ -61,11 +61,16 @@ class Try(Struct, frozen=True):
     @property
     def is_good(self) -> bool:
         """Whether it ran, and no eval simply failed."""
-        return self.has_run and not self.count("failed") and not self.count("error")
+        return self.has_run and not self.failing
 
     @property
     def passed(self) -> frozenset[str]:
         return frozenset(each for each, state in self.states.items() if state == "passed")
+
+    @property
+    def failing(self) -> frozenset[str]:
+        states = ("failed", "error")
+        return frozenset(each for each, state in self.states.items() if state in states)
 
 
 def list_tries(
@@ -78,24 +83,23 @@ def list_tries(
     timeline = versions.timeline
     history = timeline.histories.get(block)
     saved = timeline.definitions.saved.filter(block_id=block)["eval_id"]
-    began = pl.max_horizontal(pl.coalesce("started_at", MOMENT), MOMENT).alias("began")
     ended = pl.col("state").is_in((*DECIDED, "error"))
     results = timeline.results.filter(
         ended, pl.col("eval_id").is_in(saved.implode()), block_id=block
     )
-    rows = results.with_columns(began).drop_nulls(("began", "code")).sort("began", "code")
+    rows = results.with_columns(began=BEGAN).drop_nulls(("began", "code")).sort("began", "code")
     stretch = pl.col("code").ne(pl.col("code").shift(1)).fill_null(True).cum_sum()
     found, seen = list[Try](), set[str]()
     for its in rows.with_columns(stretch=stretch).partition_by("stretch", maintain_order=True):
         found.append(_read_stretch(its, block, versions, history, seen, year))
     ran = {each.code for each in found}
-    for era in [] if history is None else history.eras:
-        codes = era.code, *(history.codes_of(era) if history else ())
-        if not ran.intersection(codes) and (since is None or era.first > since):
+    for era in () if history is None else history.eras:
+        has_run = history is not None and not ran.isdisjoint(history.codes_of(era))
+        if not has_run and (since is None or era.first > since):
             name = _name(versions, era, year)
             found.append(Try(None, name, era.first, is_present=era.is_draft, mark=era.mark))
     found.sort(key=attrgetter("began_at"))
-    return _compare(_mark_present(found, versions, block))
+    return [*_compare(_mark_present(found, versions, block))]
 
 
 def _name(versions: Versions, era: Era, year: int | None) -> Name:
@@ -157,10 +161,10 @@ def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[
         return [*found]
     told = [replace(each, is_present=at == newest) for at, each in enumerate(found)]
     if newest == len(found) - 1:
-        is_known = told[-1].edited_at is not None or saved_at is None
-        is_since = is_known or saved_at <= told[-1].first_run_at  # type: ignore[operator]
-        when = told[-1].edited_at if is_known or not is_since else saved_at
-        return [*told[:-1], replace(told[-1], edited_at=when)]
+        edited_at, first = told[-1].edited_at, told[-1].first_run_at
+        if edited_at is None and None not in (saved_at, first) and saved_at <= first:  # type: ignore[operator]
+            edited_at = saved_at
+        return [*told[:-1], replace(told[-1], edited_at=edited_at)]
     last = found[-1].last_run_at or found[-1].edited_at
     if saved_at is None or last is None or saved_at <= last:
         return told
@@ -227,20 +231,14 @@ def find_last_try(
     return LastTry(block, newest, before, is_last and not is_unrun)
 
 
-def _compare(tries: Sequence[Try]) -> list[Try]:
-    told, before = list[Try](), None
+def _compare(tries: Sequence[Try]) -> Iterator[Try]:
+    """Tell what each try mended and broke, compared with the newest earlier one that ran."""
+    before: Try | None = None
     for each in tries:
-        if each.has_run and before is not None:
-            of = frozenset(
-                eval_id
-                for eval_id, state in before.states.items()
-                if state in ("failed", "error") and eval_id in each.states
-            )
-            failing = {k for k, state in each.states.items() if state in ("failed", "error")}
-            told.append(
-                replace(each, of=of, mended=of & each.passed, broke=before.passed & failing)
-            )
+        if before is None or not each.has_run:
+            yield each
         else:
-            told.append(each)
+            of = before.failing.intersection(each.states)
+            broke = before.passed & each.failing
+            yield replace(each, of=of, mended=of & each.passed, broke=broke)
         before = each if each.has_run else before
-    return told

@@ -198,8 +198,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
     def _present(self, block: str) -> BlockCode:
         presence, history = self.timeline.presences.get(block), self.timeline.histories.get(block)
         if history is not None:
-            era = next((each for each in history.eras if each.is_draft), None)
-            config = None if era is None else era.mark
+            config = None if history.draft is None else history.draft.mark
         elif self.draft is not None:
             config = self.draft.get(block)
         else:  # a block that was not saved since is the same
@@ -226,8 +225,9 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
     def _find_era_of(self, block: str, code: str) -> str | None:
         """The mark of the era whose code this is."""
         history = self.timeline.histories.get(block)
-        eras = () if history is None else history.eras
-        its = (e.mark for e in eras if history and code in (*history.codes_of(e), e.code))
+        if history is None:
+            return None
+        its = (each.mark for each in history.eras if code in history.codes_of(each))
         return next(its, None)
 
     def _read_era(
@@ -252,7 +252,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             era = history.find(at, code or (None if nearest is None else nearest.code))
         if era is None:
             return absent
-        return BlockCode(codes | {*history.codes_of(era), era.code}, era.mark)
+        return BlockCode(codes.union(history.codes_of(era)), era.mark)
 
     def _read_results(
         self, block: str, ran: Sequence[Ran], moment: Moment, codes: frozenset[str]
@@ -295,21 +295,30 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
     def name(self, moment: Moment, year: int | None) -> Name:
         """What a version is called. One that was asked for by its name keeps it."""
         state = self.code_of(moment)
-        edited_at = self._find_edit(state)
-        if moment.kind == "publication":
-            return Name(moment.name, edited_at, moment.number)
-        if moment.kind == "draft" and moment.name:
-            return Name(DRAFT, edited_at)
-        if (found := self._find_publication(moment.at, state)) is not None:
-            return found.name(year, edited_at)
-        if moment.kind == "previous":
+        if moment.kind == "publication" or (moment.kind == "draft" and moment.name):
+            named = DRAFT if moment.kind == "draft" else moment.name
+            return Name(named, self._find_edit(state), moment.number)
+        published = self._find_publication(moment.at, state)
+        if published is None and moment.kind == "previous":
             return self._name_previous(state, year)
-        if edited_at is not None:
-            return Name(self.edits.name(edited_at, year), edited_at)
         codes = [(block, code) for block, its in state.items() for code in its.codes]
         began = [at for each in codes if (at := self._first_seen.get(each)) is not None]
-        day = max(began, default=moment.at)
-        return Name(DRAFT if day is None else f"draft of {say_day(day, year)}")
+        return self._name_state(state, published, max(began, default=moment.at), year)
+
+    def _name_state(
+        self,
+        state: Mapping[str, BlockCode],
+        published: PublishedVersion | None,
+        first: datetime | None,
+        year: int | None,
+    ) -> Name:
+        """The publication with some codes, else their newest edit, else the day they ran first."""
+        edited_at = self._find_edit(state)
+        if published is not None:
+            return published.name(year, edited_at)
+        if edited_at is not None:
+            return Name(self.edits.name(edited_at, year), edited_at)
+        return Name(DRAFT if first is None else f"draft of {say_day(first, year)}")
 
     def _name_previous(self, state: Mapping[str, BlockCode], year: int | None) -> Name:
         """The edit before the newest change, if both are of one block; each block has its own."""
@@ -337,17 +346,10 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         The run began ``at`` a moment, carries an id, and its blocks had ``codes``.
         """
         named = next((each for each in self.publications if each.version == version), None)
-        state = self._find_state(at, codes or {})
-        edited_at = self._find_edit(state)
-        found = named or self._find_publication(at, state)
-        if found is not None:
-            return found.name(year, edited_at)
-        if edited_at is not None:
-            return Name(self.edits.name(edited_at, year), edited_at)
-        if at is None:
-            return Name(DRAFT)
-        first = self.first_runs.get(version or "", at)
-        return Name(f"draft of {say_day(min(first, at), year)}")
+        moment, ran = Moment(DRAFT, "draft") if at is None else Moment("", "time", at), codes or {}
+        state = {block: self._code_of(block, moment, ran.get(block)) for block in self.blocks}
+        first = None if at is None else min(at, self.first_runs.get(version or "", at))
+        return self._name_state(state, named or self._find_publication(at, state), first, year)
 
     def name_runs(self, results: pl.DataFrame, year: int | None) -> dict[str, Name]:
         """The name of the version of each run, by the codes of its blocks."""
@@ -414,10 +416,6 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             version: self.code_of(Moment(version, "publication", at, version, number))
             for version, number, at, _ in self.publications
         }
-
-    def _find_state(self, at: datetime | None, codes: Mapping[str, str]) -> dict[str, BlockCode]:
-        moment = Moment(DRAFT, "draft") if at is None else Moment("", "time", at)
-        return {block: self._code_of(block, moment, codes.get(block)) for block in self.blocks}
 
 
 def _find_began(ran: Ran) -> tuple[datetime, str]:

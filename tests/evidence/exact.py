@@ -13,10 +13,15 @@ from support.inside import (
     PAIRS,
     RATES,
     SHARE_PRIORS,
+    Answers,
     Bools,
     Floats,
     Histories,
+    Ints,
+    Posterior,
+    answer,
     find_age,
+    infer,
 )
 
 N = RATES.size
@@ -43,6 +48,12 @@ def histories(
         candidate=n_rows + candidate,
         jumps=np.tile(may_jump(n_rows, n_rows + candidate, later), (len(rows), 1)),
     )
+
+
+def ask(given: Histories, posterior: Posterior | None = None, after: int | Ints = -1) -> Answers:
+    """What is said of the evals that have an outcome both before the candidate and on its side."""
+    later = np.broadcast_to(after, given.shape[:1])
+    return answer(given, posterior or infer(given), later, given.decided)
 
 
 def may_jump(n_rows: int, candidate: int, later: int = 0) -> Bools:

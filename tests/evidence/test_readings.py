@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evidence.exact import histories
+from evidence.exact import ask, histories
 from evidence.test_inference import drawn, same
-from support.inside import Histories, answer, infer, infer_both, mark_returns
+from support.inside import Histories, infer, infer_both, mark_returns
 
 
 def with_codes(rows: list[str], codes: str, candidate: int = -1) -> Histories:
@@ -38,21 +38,21 @@ def test_no_probability_is_lost_and_moved_rows_are_dated_in_the_last_stretch(cod
         assert np.allclose(told.present.sum(axis=0), 1)
     moved = [codes.rindex(letter) for letter in "AB"]
     assert both.up.shape == in_time.up.shape
-    found = answer(given, both).since
+    found = ask(given, both).since
     assert found[0] == 8 if codes == "AAAABBAABB" else found[0] in (-1, 4, 5, 8, 9, *moved)
 
 
 def test_what_failed_on_one_code_alone_is_read_by_code() -> None:
     rows = ["PPPPFFPPFF", *["P" * 10] * 8]
     given = mark_returns(with_codes(rows, "AAAABBAABB"))
-    p, in_time = (answer(given, told(given)).p_regressed[0] for told in (infer_both, infer))
+    p, in_time = (ask(given, told(given)).p_regressed[0] for told in (infer_both, infer))
     assert p > in_time
-    assert answer(given, infer_both(given)).cause[0] == "edit"
+    assert ask(given, infer_both(given)).cause[0] == "edit"
 
 
 def test_what_fails_whatever_the_code_is_read_in_time() -> None:
     given = mark_returns(with_codes(["PPPPPFFFFF", *["P" * 10] * 8], "AAAAAAABBA"))
-    found = answer(given, infer_both(given))
+    found = ask(given, infer_both(given))
     assert (found.since[0], found.cause[0]) == (5, "drift")
 
 
@@ -65,5 +65,5 @@ def test_a_return_to_code_on_which_it_passed_is_no_edit_for_an_eval() -> None:
 def test_the_candidate_s_rows_stay_the_last_ones() -> None:
     rows = ["PPFF", *["PPPP"] * 5]
     given = mark_returns(with_codes(rows, "ABBA", candidate=-2))
-    found = answer(given, infer_both(given))
+    found = ask(given, infer_both(given))
     assert found.since[0] >= 2

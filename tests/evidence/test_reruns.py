@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evidence.exact import histories
+from evidence.exact import ask, histories
 from evidence.test_inference import drawn
 from support.frames import many, results
-from support.inside import ROUNDS, answer, compare, infer
+from support.inside import ROUNDS, compare
 
 NOW = 50
 CASES = ["PPPPPPPF", "PPFPPPPF", "PPPPPPPP", "PFPFFPFF", "FFFFFFFF", "PPPPFFFF", "PP.PPP.F"]
@@ -18,19 +18,19 @@ CASES = ["PPPPPPPF", "PPFPPPPF", "PPPPPPPP", "PFPFFPFF", "FFFFFFFF", "PPPPFFFF",
 def test_a_rerun_is_worth_it_where_as_many_as_are_left_may_change_what_is_said(
     rows: str, edited: str
 ) -> None:
-    def ask(more: str) -> float:
+    def p_with(more: str) -> float:
         given = histories([rows + more], edited, -1 - len(more))
-        return float(answer(given, infer(given)).p_regressed[0])
+        return float(ask(given).p_regressed[0])
 
     given = histories([rows], edited)
-    found = answer(given, infer(given))
+    found = ask(given)
     # By an edit, more likely than not is enough from the second failure on its code on.
     failed = rows[7:].count("F") if found.cause[0] == "edit" else -9
     limit = 0.1 if rows[-1] == "P" else 0.05
-    now = ask("")
+    now = p_with("")
     expected = -1
     for left in range(ROUNDS, 0, -1):
-        best, worst = ask("P" * left), ask("F" * left)
+        best, worst = p_with("P" * left), p_with("F" * left)
         called, after = (0.5 if n >= 2 else 0.8 for n in (failed, failed + left))
         crosses = (now < called and after <= worst) or (best < called <= now)
         if crosses or best <= limit < now:
@@ -41,7 +41,7 @@ def test_a_rerun_is_worth_it_where_as_many_as_are_left_may_change_what_is_said(
 @pytest.mark.parametrize("seed", range(3))
 def test_what_was_not_decided_on_both_sides_has_no_number_of_rounds(seed: int) -> None:
     given = drawn(seed)
-    rounds = answer(given, infer(given)).rounds
+    rounds = ask(given).rounds
     assert ((rounds == -1) | ((rounds >= 1) & (rounds <= ROUNDS))).all()
     assert (rounds[~given.decided] == -1).all()
 

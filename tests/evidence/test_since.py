@@ -4,22 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evidence.exact import histories
+from evidence.exact import ask, histories
 from evidence.test_inference import drawn
 from support.inside import (
     Answers,
     Histories,
     Posterior,
-    answer,
     comes_and_goes,
     infer,
     infer_within,
     predict,
 )
-
-
-def ask(given: Histories, after: int = -1) -> Answers:
-    return answer(given, infer(given), after)
 
 
 def told(row: str, edited: str = "", *, candidate: int = -1, others: int = 20) -> Answers:
@@ -89,7 +84,7 @@ def test_nothing_to_answer(shape: tuple[int, int]) -> None:
 
 def test_the_row_after_which_it_counts_may_differ() -> None:
     given = histories(["PPPPPPFFFF", "PPPPPPFFFF", *["P" * 10] * 20])
-    found = answer(given, infer(given), np.array([-1, 7] + [-1] * 20))
+    found = ask(given, after=np.array([-1, 7] + [-1] * 20))
     assert found.p_regressed[0] > 0.9 > 0.05 > found.p_regressed[1]
 
 
@@ -112,7 +107,7 @@ def test_since_is_the_likeliest_row_whatever_the_cause() -> None:
         rows = ["".join(rng.choice(list("PF"), 10, p=[0.6, 0.4])) for _ in range(5)]
         given = histories(rows, "".join(rng.choice(list(" e"), 10, p=[0.7, 0.3])))
         posterior = infer(given)
-        found = answer(given, posterior)
+        found = ask(given, posterior)
         for e, since in enumerate(found.since):
             if since >= 0:
                 assert posterior.worse[e, since] == posterior.worse[e].max()
@@ -131,7 +126,7 @@ def test_what_lies_before_the_horizon_decides_nothing() -> None:
     assert cut.worse[:, :8].sum() == 0
     newest = infer(histories([row[8:] for row in rows]))
     np.testing.assert_allclose(cut.worse[:, 8:], newest.worse, rtol=1e-9)
-    assert answer(given, cut).p_regressed[0] == pytest.approx(newest.worse[0].sum())
+    assert ask(given, cut).p_regressed[0] == pytest.approx(newest.worse[0].sum())
 
 
 @pytest.mark.parametrize(("edited", "cause"), [(" " * 6 + "e", "edit"), ("", "drift")])
@@ -140,7 +135,7 @@ def test_what_did_not_pass_within_the_horizon_keeps_its_last_pass_and_its_date(
 ) -> None:
     rows = ["PPPPPP" + "F" * 14, *["P" * 20] * 8]
     given, cut = carried(rows, 10, edited)
-    found = answer(given, cut)
+    found = ask(given, cut)
     assert found.p_regressed[0] > 0.9
     assert found.since[0] == 6  # the first failure after that pass
     assert found.cause[0] == cause

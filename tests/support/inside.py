@@ -47,7 +47,7 @@ MODULES = {
     "evidence.inference": "Histories Posterior infer",
     "evidence.readings": "infer_both infer_within mark_returns",
     "evidence.comparable": "Ledger collect combine_sides write_by_value",
-    "evidence.rates": "BREAKS Bools CAN_BREAK CAN_MEND Floats HOURS HOUR_RATES MENDS PAIRS RATES SHARE_PRIORS find_age",
+    "evidence.rates": "BREAKS Bools CAN_BREAK CAN_MEND Floats Ints HOURS HOUR_RATES MENDS PAIRS RATES SHARE_PRIORS find_age",
     "evidence.saved_evals": "SavedEvals",
     "evidence.telling": "Told tell",
     "evidence.since": "ROUNDS Answers answer comes_and_goes predict",
