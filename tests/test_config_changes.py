@@ -103,12 +103,6 @@ def test_a_block_that_was_renamed_is_a_change_of_its_label() -> None:
     ]
 
 
-def test_nothing_differs_and_nothing_is_there() -> None:
-    assert fetched("a", "c", a=version("a", block("b")), c=version("c", block("b"))).is_empty()
-    empty = reply(body={"id": "a", "workflow_id": "wf", "blocks": None})
-    assert fetched("a", a=empty, blocks=live()).equals(CONFIG_CHANGES.empty())
-
-
 def test_blocks_without_an_id_are_told_apart_by_what_they_are() -> None:
     twins = [block(None, {"n": n}, label="Twin") for n in (1, 2)]
     changed = [block(None, {"n": n}, label="Twin") for n in (1, 3)]

@@ -72,16 +72,6 @@ def test_the_worst_comes_first(board: Overview) -> None:
     assert len(red) == 3
 
 
-def test_one_workflow_by_its_id_or_its_name(board: Overview, client: ra.Client) -> None:
-    row = board.frame.filter(workflow_id="wf_invoices")
-    one = ra.overview("wf_invoices", client=client, progress=False)
-    assert one.workflow.drop("read_at").equals(row.drop("read_at"))
-    assert set(one.frame["workflow_id"]) == {"wf_invoices"}
-    named = ra.overview(row["name"].item(), client=client, progress=False)
-    assert named.frame.equals(one.frame)
-    assert board.workflow is None
-
-
 def test_one_workflow_is_shown_with_what_does_not_pass(client: ra.Client) -> None:
     one = ra.overview("wf_invoices", client=client, progress=False)
     first, *lines = repr(one).splitlines()
@@ -97,17 +87,6 @@ def test_one_workflow_is_shown_with_what_does_not_pass(client: ra.Client) -> Non
     assert nothing.frame.equals(UNWELL.to_frame())
     assert repr(nothing).startswith("○ Untitled Workflow (wf_untitled): No evals yet; save an eval")
     assert "ra.check" not in nothing._repr_html_()
-
-
-def test_it_asks_what_a_check_asks_and_for_the_workflows(
-    still_sandbox: WatchedSandbox, client: ra.Client
-) -> None:
-    asked = []
-    for call in (ra.check, ra.overview):
-        still_sandbox.requests.clear()
-        call("wf_invoices", client=client, progress=False)
-        asked.append(len(still_sandbox.requests))
-    assert asked[1] - asked[0] in (1, 2)  # the workflows, and the newest run
 
 
 @pytest.mark.parametrize(
@@ -221,12 +200,6 @@ def test_the_status_board_has_a_row_for_each_workflow(board: Overview) -> None:
         assert row["headline"][2:] in text
         if row["pass_rate"] is not None:
             assert f"{100 * row['pass_rate']:.0f} %" in text
-
-
-def test_the_board_says_how_to_open_a_workflow(board: Overview) -> None:
-    worst = board.frame["workflow_id"][0]
-    assert f"ra.overview(&#x27;{worst}&#x27;)" in board._repr_html_()
-    assert "ra.overview" not in Overview(OVERVIEW.to_frame())._repr_html_()
 
 
 def stays_text(made: Overview) -> None:
