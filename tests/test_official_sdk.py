@@ -27,6 +27,7 @@ from retab.types import files as sdk_files
 from retab.types import workflows as sdk_workflows
 from retab.types.workflows import evals as sdk_evals
 from support.contract import Schema, documents, openapi, resolve, schema_of
+from support.documents import result_document
 from support.examples import examples
 from support.faultserver import page
 from support.inside import (
@@ -261,7 +262,13 @@ def test_what_the_sdk_writes_has_the_cells_that_it_means(name: str, exclude_unse
     check()
 
 
-# Its words
+# Where ours differs from the SDK on purpose
+
+
+def test_a_value_that_was_not_sent_is_not_a_null() -> None:
+    for value, cell in ((..., None), (None, "null")):
+        document = result_document(assertion_result__expected_value=value)
+        assert ra.decode_results(document)["expected_value"].to_list() == [cell]
 
 
 def test_the_words_that_we_compute_with_are_the_sdks() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import pytest
@@ -151,14 +150,7 @@ def test_nobody_asks_where_an_empty_answer_says_nothing(arguments: dict[str, obj
         assert len(server.requests) <= 1
 
 
-def watch(run_id: str, client: ra.Client) -> None:
-    with contextlib.closing(ra.watch(run_id, interval=0.01, client=client)) as view:
-        view.wait(10)
-
-
-@pytest.mark.parametrize(
-    "use", [ra.fetch_run, ra.fetch_results, ra.wait_for_runs, ra.cancel_runs, watch]
-)
+@pytest.mark.parametrize("use", [ra.fetch_run, ra.fetch_results, ra.wait_for_runs, ra.cancel_runs])
 def test_a_workflow_in_the_place_of_a_run_is_called_so(use: Any) -> None:
     def answer(request: str) -> Reply:
         return reply(404) if "/evals/" in request else workflows("wf_invoices")
