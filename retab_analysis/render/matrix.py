@@ -89,22 +89,22 @@ def _place_words(columns: Sequence[RunColumn]) -> Iterator[Html]:
     if checked and past[end].version:
         starts = [each for each in starts if each[1] != past[end].version]
         starts = [each for each in starts if each[0] < end] + [(end, past[end].version)]
-    yield from _place(starts, end, "rv-over")
+    inset = 7 if columns[-1].is_now and end == len(past) - 1 else 13  # words do not run into "now"
+    yield from _place(starts, end, "rv-over", inset)
     for at in checked:
         first = [(0, past[0].day)] if past[0].day and at else []
-        yield from _place([*first, (at, past[at].moment)], at, "rv-over d")
-    for at, each in enumerate(columns):
-        if each.is_now:
-            left = f"left:calc(11px + var(--w)*{at})"
-            yield tag("span", "now", class_="rv-over d rv-now-word", style=left)
+        yield from _place([*first, (at, past[at].moment)], at, "rv-over d", inset)
+    if columns[-1].is_now:
+        left = f"left:calc(11px + var(--w)*{len(past)})"
+        yield tag("span", "now", class_="rv-over d rv-now-word", style=left)
 
 
-def _place(labels: Sequence[tuple[int, str]], end: int, css: str) -> Iterator[Html]:
+def _place(labels: Sequence[tuple[int, str]], end: int, css: str, inset: int) -> Iterator[Html]:
     """Words where their columns begin, if there is room; the last ones end above column ``end``."""
     room = float((end + 1) * _STEP)
     for _, words in labels[-1:]:
         fits = room + 26 >= len(words) * _LETTER
-        style = f"right:calc(100% - 13px - var(--w)*{end + 1})" if fits else "left:0"
+        style = f"right:calc(100% - {inset}px - var(--w)*{end + 1})" if fits else "left:0"
         yield tag("span", words, class_=css, style=style)
         room -= len(words) * _LETTER + 4
     free = 0.0
