@@ -111,10 +111,7 @@ class VerdictPage:
             columns, cells = (), {}
         blank = "".join("-" if each.is_gap else "o" for each in columns)
         rows = {k: replace(each, cells=cells.get(k, blank)) for k, each in self.rows.items()}
-        was, now = ("was", "got") if self.values else ("before", "now")
-        titles = (*COLUMNS[:2], ("was", was), ("got", now))
-        if is_first:
-            titles = (COLUMNS[0], ("block", "block"), COLUMNS[1], ("got", now))
+        first = (COLUMNS[0], ("block", "block"), COLUMNS[1], COLUMNS[-1])
         ids = self.facts.sides.candidate["workflow_id"].drop_nulls()
         return ShownPage(
             replace(self.document, parts=(*self._compare(), *map(self._try, self.document.parts))),
@@ -123,7 +120,7 @@ class VerdictPage:
             name=ids[0] if len(ids) else "evals",
             rows=rows,
             columns=columns,
-            titles=titles,
+            titles=first if is_first else COLUMNS,
             passing=WORDS["first pass"].key if is_first else PASSES,
             folds=_FOLDS,
             inside=insides.make,
