@@ -228,8 +228,7 @@ class VerdictFacts:
     @property
     def broke_between(self) -> str:
         """:attr:`between`, unless a break is older than an edit that has not run: then nothing."""
-        is_old = any(each.saved.stale == "block" for each in self.of(*BROKEN))
-        return "" if is_old else self.between
+        return "" if any(s.saved.stale == "block" for s in self.of(*BROKEN)) else self.between
 
     @cached_property
     def apart(self) -> Counter[str]:

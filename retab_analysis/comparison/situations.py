@@ -484,7 +484,7 @@ def _list_notes(facts: VerdictFacts) -> Iterator[str]:
     if removed and not facts.sides.read.waiting[0] and "removed" not in facts.rule.fail_on:
         yield f"{len(removed)} removed: {list_stories(removed)}."
     if left := [each for each in facts.of(*BROKEN) if not facts.rule.names(each)]:
-        yield f"{len(left)} broke, and fail_on does not name them: {list_stories(left)}."
+        yield f"{len(left)} broke, and the rule does not count them: {list_stories(left)}."
     if facts.saved is None:  # it may be a typing error
         entries = [each.id for each in facts.policy.accepted]
         known = find_evals(facts.stories, entries)
@@ -514,8 +514,9 @@ def find_next_step(facts: VerdictFacts, gate: Gate) -> NextStep | None:
     steps, (_, until) = Steps(facts), facts.looks
     about = [(each, SITUATIONS[each.kind]) for each in facts.found]
     looks = (told.look(steps, each) for each, told in about if told.look)
-    if facts.sides.read.versions:  # these have the runs that they have
-        return next(looks, None) or (steps.see(about[0][0]) if gate.doubt else None)
+    if facts.sides.read.versions:  # of these the draft alone can run
+        tests = next(filter(None, map(steps.test_edits, facts.found)), None)
+        return tests or next(looks, None) or (steps.see(about[0][0]) if gate.doubt else None)
     runs = (told.run(steps, each) for each, told in about if told.run)
     if found := next(filter(None, runs), None) or next(looks, None):
         return found

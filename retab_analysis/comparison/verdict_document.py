@@ -313,9 +313,9 @@ class _Writer:
             verb = "failed once" if once else "may have broken"
             said.append(f"{count_noun(len(suspects), 'eval')} {verb}")
         if errors:
-            again = " at every run" * all(s.errs_always for s in evals if s not in suspects)
             number = errors if suspects else count_noun(errors, "eval")
-            said.append(f"{number} ended in an error{again}")
+            is_again = all(each.errs_always for each in evals if each not in suspects)
+            said.append(f"{number} ended in an error{' at every run' * is_again}")
         reruns, until = self.facts.looks
         aside: list[str | Span] = []
         if reruns:

@@ -317,6 +317,7 @@ def test_nothing_broke_by_an_edit_that_has_not_run() -> None:
         plain.headline.partition(";")[2]
     ] * 2
     assert not any(" from v" in each.headline for each in between)
+    assert {each.next_step.code for each in between} == {plain.next_step.code}
 
 
 def test_after_a_mend_nothing_broke() -> None:

@@ -111,7 +111,7 @@ def test_notes_are_said_and_do_not_count() -> None:
     assert not gate
     assert gate.notes[0] == "1 removed: name of gone."
     (left_out,) = of_every_transition().gate(("removed",)).notes
-    assert left_out.startswith("2 broke, and fail_on does not name them: name of broken, ")
+    assert left_out.startswith("2 broke, and the rule does not count them: name of broken, ")
     assert suite("PF", "PF").gate().notes == ()
 
 
