@@ -240,9 +240,25 @@ def explain_call(called: str, function: Callable[..., Any], given: Collection[st
 
 
 def suggest_option(asked: str, options: Sequence[str]) -> str:
-    """The nearest options of a command line, as the end of a message."""
-    near = find_nearest_words("options", f"--{asked.partition('=')[0].lstrip('-')}", options)
-    return f"; did you mean {' or '.join(near)}?" if near and asked[:1] == "-" else ""
+    """What to type instead of an unknown option, as the end of a message.
+
+    ``names.toml`` has options, and behind a semicolon a line for a command with none of them.
+    """
+    word = asked.partition("=")[0].lstrip("-")
+    words, _, line = read_synonyms()["options"].get(word, "").partition("; ")
+    near = [each for each in words.split() if each in options]
+    if not (near or line):
+        near = difflib.get_close_matches(f"--{word}", options, 1, 0.7)
+    said = f"did you mean {' or '.join(near)}?" if near else line
+    return f"; {said}" if said and asked[:1] == "-" else ""
+
+
+def suggest_command(asked: str, commands: Sequence[str]) -> str:
+    """What to type instead of an unknown command of the command line."""
+    line = read_synonyms()["commands"].get(asked.lower())
+    if line is None and (near := difflib.get_close_matches(asked, commands, 1)):
+        return f"did you mean {near[0]}?"
+    return line or f"the commands are {_list(commands)}"
 
 
 def _list(names: Iterable[str]) -> str:
@@ -283,11 +299,35 @@ def guard(called: str, function: Callable[..., Any]) -> Callable[..., Any]:
             words = read_synonyms().get(called, {})
             for each, its in bound.arguments.items():
                 said = f"{each}={its if isinstance(its, str) else ''}"
-                if line := words.get(said) or words.get(f"{each}:{type(its).__name__}"):
+                line = words.get(said) or words.get(f"{each}:{type(its).__name__}")
+                if line and line not in str(error):
                     error.args = (add_sentence(error, line),)
             raise
 
     return door
+
+
+def _uncalled(called: str, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A property whose frame answers a call, ``verdict.summary()``, with the line to type."""
+    if read.__annotations__.get("return") != "pl.DataFrame":
+        return read
+
+    @functools.wraps(read)
+    def door(owner: Any) -> Any:
+        return _make_uncalled(called, type(frame := read(owner)))(frame)
+
+    return door
+
+
+@functools.cache
+def _make_uncalled(called: str, kind: Any) -> Any:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise TypeError(f"{called} is a frame: write it without ()")
+
+    def reduce(frame: Any, protocol: Any) -> Any:  # a pickle has the frame alone
+        return kind(frame).__reduce_ex__(protocol)
+
+    return type(kind.__name__, (kind,), {"__call__": refuse, "__reduce_ex__": reduce})
 
 
 class Guided:
@@ -298,8 +338,12 @@ class Guided:
     def __init_subclass__(cls, called: str) -> None:
         cls._called = called
         for name, method in [*vars(cls).items()]:
-            if isinstance(method, types.FunctionType) and not name.startswith("_"):
+            if name.startswith("_"):
+                continue
+            if isinstance(method, types.FunctionType):
                 setattr(cls, name, guard(f"{called}.{name}", method))
+            elif isinstance(method, property) and method.fget is not None:
+                setattr(cls, name, property(_uncalled(f"{called}.{name}", method.fget)))
 
     if not TYPE_CHECKING:  # else every attribute would exist for type checkers
 

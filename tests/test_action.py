@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +28,63 @@ GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(6)}
 RED = {"total": "F", "lines": "F"}
 QUIET = {"comment": "false", "status": "false"}
 
-# What GitHub does of its command line: comments of one pull request, and statuses.
+# What GitHub does of its command line: comments, commits and issues, and statuses.
 GH = """\
 import json, os, pathlib, sys
 state = pathlib.Path(os.environ["GITHUB_STATE"])
 known = json.loads(state.read_text())
-arguments = sys.argv[2:]
-path = next(each for each in arguments if each.startswith("repos/"))
-method = arguments[arguments.index("--method") + 1] if "--method" in arguments else "GET"
+(noun, verb), arguments = sys.argv[1:3], sys.argv[2:]
+options = dict(zip(arguments, arguments[1:]))
 assert os.environ["GH_TOKEN"] == "ghs_token"
 if known["forbidden"]:
     sys.exit("gh: Resource not accessible by integration (HTTP 403)")
 def body():
-    return json.loads(pathlib.Path(arguments[arguments.index("--input") + 1]).read_text())["body"]
-if method == "GET":
-    sys.stdout.write("".join(json.dumps([each]) for each in known["comments"]))
-elif "/statuses/" in path:
-    fields = [arguments[at + 1] for at, each in enumerate(arguments) if each == "--raw-field"]
-    known["statuses"].append({"path": path, **dict(each.split("=", 1) for each in fields)})
-elif method == "POST":
-    number = len(known["comments"]) + 1
-    known["comments"].append({"id": number, "user": {"type": "Bot"}, "body": body()})
+    return json.loads(pathlib.Path(options["--input"]).read_text())["body"]
+def ask_api(path, method):
+    if "/compare/" in path:
+        assert path.endswith("/compare/b45e...c0ffee?per_page=1")
+        commit = {"committer": {"date": known["merge_base"]}}
+        sys.stdout.write(json.dumps({"merge_base_commit": {"commit": commit}}))
+    elif method == "GET":
+        sys.stdout.write("".join(json.dumps([each]) for each in known["comments"]))
+    elif "/statuses/" in path:
+        fields = [arguments[at + 1] for at, each in enumerate(arguments) if each == "--raw-field"]
+        known["statuses"].append({"path": path, **dict(each.split("=", 1) for each in fields)})
+    elif method == "POST":
+        number = len(known["comments"]) + 1
+        known["comments"].append({"id": number, "user": {"type": "Bot"}, "body": body()})
+    else:
+        known["comments"][int(path.rpartition("/")[2]) - 1]["body"] = body()
+def ask_issues():
+    issues = known["issues"]
+    report = pathlib.Path(options.get("--body-file", os.devnull)).read_text()
+    if verb == "list":
+        assert options["--label"] == "retab wf_letters"
+        assert options["--jq"] == ".[0].number // empty"
+        print(*[each["number"] for each in issues if each["open"]][:1])
+    elif verb == "create":
+        made = {"number": len(issues) + 1, "open": True, "title": options["--title"]}
+        issues.append({**made, "body": report})
+    elif verb == "edit":
+        issues[int(arguments[1]) - 1]["body"] = report
+    else:
+        issues[int(arguments[1]) - 1]["open"] = False
+if noun == "api":
+    path = next(each for each in arguments if each.startswith("repos/"))
+    ask_api(path, options.get("--method", "GET"))
+elif noun == "issue":
+    ask_issues()
 else:
-    known["comments"][int(path.rpartition("/")[2]) - 1]["body"] = body()
+    assert sys.argv[1:4] == ["label", "create", "retab wf_letters"]
 state.write_text(json.dumps(known))
 """
+NOTHING: dict[str, Any] = {
+    "comments": [],
+    "statuses": [],
+    "issues": [],
+    "forbidden": False,
+    "merge_base": None,
+}
 
 
 class Runner:
@@ -61,7 +95,7 @@ class Runner:
         self.temporary = folder / "temp"
         self.state = folder / "github.json"
         self.summary = folder / "summary.md"
-        self.state.write_text(json.dumps({"comments": [], "statuses": [], "forbidden": False}))
+        self.set_state()
         self.summary.touch()
         tools = folder / "tools"
         installed = self.temporary / "retab-analysis" / "bin"
@@ -84,6 +118,10 @@ class Runner:
             "RUNNER_TEMP": str(self.temporary),
         }
         self.log = ""
+        self.kills: Callable[[], bool] | None = None  # tells when the job is cancelled
+
+    def set_state(self, **changes: object) -> None:
+        self.state.write_text(json.dumps({**NOTHING, **changes}))
 
     def run(self, **inputs: str) -> int:
         """Run the job; gives what its last step ended with."""
@@ -93,14 +131,24 @@ class Runner:
         known = {f"inputs.{name}": each for name, each in given.items()}
         known["github.event.pull_request.number"] = "5"
         known["github.event.pull_request.head.sha || github.sha"] = "c0ffee"
-        for name in ("Check", "Comment", "Status", "End as the gate says"):
-            step = STEPS[name]
-            if given.get(name.lower(), "true") != "true":
+        base = "github.event.pull_request.base.sha || github.event.merge_group.base_sha"
+        known[f"{base} || github.event.before"] = "b45e"
+        known["steps.merge-base.outputs.at"] = known["steps.check.outputs.runs"] = ""
+        is_cancelled = False
+        for name, step in STEPS.items():
+            is_chosen = given.get(name.lower(), "true") == "true"
+            if name == "Merge base":
+                is_chosen = given["since"] == "merge-base"
+            elif name == "Cancel":
+                is_chosen = is_cancelled and bool(known["steps.check.outputs.runs"])
+            if name in ("python", "Install") or not is_chosen or is_cancelled != (name == "Cancel"):
                 continue
             code, outputs = self._step(step, known)
-            if code and not step.get("continue-on-error"):
+            is_cancelled |= name == "Check" and self.kills is not None
+            if code and not step.get("continue-on-error") and not is_cancelled:
                 return code
-            known |= {f"steps.check.outputs.{key}": each for key, each in outputs.items()}
+            ident = step.get("id")
+            known |= {f"steps.{ident}.outputs.{key}": each for key, each in outputs.items()}
         return 0
 
     def _step(
@@ -110,17 +158,24 @@ class Runner:
         script.write_text(step["run"])
         output.write_text("")
         variables = {name: _resolve(each, known) for name, each in step["env"].items()}
-        ended = subprocess.run(
+        with subprocess.Popen(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
             cwd=self.folder,
             env={**self.variables, **variables, "GITHUB_OUTPUT": str(output)},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=120,
-        )
-        self.log += ended.stdout + ended.stderr
+            start_new_session=True,
+        ) as process:
+            if self.kills is not None and step.get("id") == "check":
+                while not self.kills():
+                    assert process.poll() is None
+                    time.sleep(0.05)
+                os.killpg(process.pid, signal.SIGKILL)  # as GitHub does, after some seconds
+            said, _ = process.communicate(timeout=120)
+        self.log += said
         pairs = (line.split("=", 1) for line in output.read_text().splitlines())
-        return ended.returncode, dict(pairs)  # type: ignore[arg-type]
+        return process.returncode, dict(pairs)  # type: ignore[arg-type]
 
     @property
     def github(self) -> dict[str, Any]:
@@ -174,7 +229,7 @@ def test_a_green_draft(runner: Runner, api: LetteredApi) -> None:
 
 def test_a_red_draft_and_one_comment_that_is_updated(runner: Runner, api: LetteredApi) -> None:
     other = {"id": 1, "user": {"type": "User"}, "body": f"<!-- retab-analysis {FLOW} --> mine"}
-    runner.state.write_text(json.dumps({"comments": [other], "statuses": [], "forbidden": False}))
+    runner.set_state(comments=[other])
     assert check(runner) == 0
     api.starts, api.reruns = RED, {"total": "FFFF", "lines": "FFFF"}
     assert check(runner) == 1
@@ -201,7 +256,7 @@ def test_inputs(runner: Runner, api: LetteredApi) -> None:
     more = {"fail_on": "regressed,suspect", "accepted": "known.toml", "junit": "junit.xml"}
     assert check(runner, **inputs, **more) == 0, runner.log
     assert api.started == []
-    assert runner.github == {"comments": [], "statuses": [], "forbidden": False}
+    assert runner.github == NOTHING
     assert (runner.folder / "junit.xml").exists()
     assert check(runner, undecided="sometimes", **inputs) == 4
 
@@ -227,7 +282,7 @@ def test_an_input_that_cannot_be_used_is_said(runner: Runner, api: LetteredApi, 
         assert f"argument --{name}: " in text
 
 
-@pytest.mark.parametrize("name", ["start", "values", "comment", "status"])
+@pytest.mark.parametrize("name", ["start", "values", "comment", "status", "issue"])
 def test_a_flag_is_true_or_false_and_nothing_else(
     runner: Runner, api: LetteredApi, name: str
 ) -> None:
@@ -239,7 +294,7 @@ def test_a_flag_is_true_or_false_and_nothing_else(
     assert said in runner.summary.read_text()
     assert "::error::x" not in runner.log
     assert not (runner.folder / "stolen").exists()
-    for value in ("False", "TRUE"):
+    for value in ("False", "TRUE") if name != "issue" else ():
         assert check(runner, **{"start": "false", **QUIET, name: value}) == 0, runner.log
     assert len(api.started) == (name == "start")
 
@@ -264,8 +319,77 @@ def test_89_nothing_of_the_checkout_is_run(runner: Runner) -> None:
     assert STEPS["Install"]["working-directory"] == "${{ runner.temp }}"
 
 
+@pytest.mark.parametrize("broken", ["library", "python"])
+def test_a_broken_installation_is_no_answer(runner: Runner, broken: str) -> None:
+    """Python ends with 1 if it cannot start, which would be a gate that fails."""
+    python = runner.temporary / "retab-analysis" / "bin" / "python"
+    if broken == "python":
+        python.unlink()
+    else:
+        _script(python, "echo 'ImportError: no polars' >&2; exit 1")
+    assert STEPS["Install"]["continue-on-error"] is True
+    assert check(runner) == 3
+    (comment,) = runner.github["comments"]
+    for text in (runner.summary.read_text(), comment["body"], runner.log):
+        assert "No answer" in text
+        assert "could not start" in text
+    assert runner.github["statuses"][0]["state"] == "error"
+
+
+def test_a_cancelled_job_cancels_its_run(runner: Runner, api: LetteredApi) -> None:
+    api.reruns = {"lines": "U"}  # the run never ends by itself
+    runner.kills = lambda: any("/runs/started" in each for each in api.asked)
+    assert check(runner) == 0
+    assert any(f"/runs/started_{PAST + 1}/cancel" in each for each in api.asked), api.asked
+    assert f"started_{PAST + 1}: cancelled" in runner.log, runner.log
+    assert runner.github == NOTHING
+
+
+def test_a_run_that_somebody_cancels_is_said(runner: Runner, api: LetteredApi) -> None:
+    api.reruns = {each: "C" for each in api.evals}
+    assert check(runner) == 1
+    assert "was cancelled" in runner.github["comments"][0]["body"]
+    assert runner.github["statuses"][0]["state"] == "failure"
+
+
+def test_one_issue_each_week(tmp_path: Path) -> None:
+    """Green, a drift, the same a week later with an edit's break, undecided, mended."""
+    past = {f"fine {at}": "P" * 20 for at in range(9)}
+    runner = Runner(tmp_path, "http://127.0.0.1:9")
+
+    def week(rows: dict[str, str], codes: str = "A", **settings: Any) -> int:
+        blocks = {"mine": "mine"}
+        its = {"extract": "A", "mine": codes}
+        with FaultServer(
+            [LetteredApi({**past, **rows}, codes=its, blocks=blocks, **settings)]
+        ) as api:
+            runner.variables["RETAB_API_BASE_URL"] = api.url
+            return check(runner, issue="true", **QUIET)
+
+    drifts = {"total": "P" * 17 + "FFF"}
+    assert week({}) == 0, runner.log
+    assert runner.github["issues"] == []
+    assert week(drifts, reruns={"total": "F"}) == 0
+    (issue,) = runner.github["issues"]
+    assert (issue["open"], issue["title"]) == (True, f"Broken evals in {FLOW}")
+    assert "1 eval is still broken** since 18 Apr, without an edit" in issue["body"]
+    both = {"total": "F" * 4, "mine": "F" * 4}
+    assert week({**drifts, "mine": "P" * 20}, "A" * 20 + "B", reruns=both) == 0
+    before = runner.github["issues"]
+    assert len(before) == 1
+    assert "since the edit of mine" in before[0]["body"]
+    assert week({"total": "P" * 20}, reruns={"total": "EEE"}) == 0
+    runner.variables["RETAB_API_BASE_URL"] = "http://127.0.0.1:9"
+    assert check(runner, issue="true", **QUIET) == 3
+    assert runner.github["issues"] == before
+    assert week({}) == 0
+    assert [each["open"] for each in runner.github["issues"]] == [False]
+    assert week(drifts, reruns={"total": "F"}) == 0
+    assert [each["open"] for each in runner.github["issues"]] == [False, True]
+
+
 def test_a_token_that_may_not_comment_stops_nothing(runner: Runner) -> None:
-    runner.state.write_text(json.dumps({"comments": [], "statuses": [], "forbidden": True}))
+    runner.set_state(forbidden=True)
     assert check(runner) == 0
     assert "Resource not accessible" in runner.log
 

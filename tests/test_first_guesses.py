@@ -106,7 +106,7 @@ def test_every_line_to_type_names_what_there_is() -> None:
     lines = [
         line
         for owner, words in read_synonyms().items()
-        if owner not in ("arguments", "options")
+        if owner not in ("arguments", "options", "commands")
         for line in words.values()
     ]
     wrong = [
@@ -150,11 +150,20 @@ def test_every_column_and_transition_to_type_is_one() -> None:
 
 
 def test_every_option_to_type_is_one() -> None:
-    commands = next(each for each in build_parser()._actions if each.dest == "command").choices
-    known = {
-        one for parser in dict(commands or {}).values() for one in parser._option_string_actions
-    }
-    assert {one for words in read_synonyms()["options"].values() for one in words.split()} <= known
+    found = next(each for each in build_parser()._actions if each.dest == "command").choices
+    commands: dict[str, Any] = dict(found or {})
+    known = {one for parser in commands.values() for one in parser._option_string_actions}
+    synonyms = read_synonyms()
+    options = (words.partition("; ")[0] for words in synonyms["options"].values())
+    assert {one for words in options for one in words.split()} <= known
+    # A line behind them names commands and options that there are; a known command has no line.
+    lines = [*synonyms["options"].values(), *synonyms["commands"].values()]
+    named = [each for line in lines for each in re.findall(r"retab-analysis (\w+)([^;:,]*)", line)]
+    assert named
+    for name, rest in named:
+        its = {*commands[name]._option_string_actions}
+        assert {*re.findall(r" (--?[a-z][\w-]*)", rest)} <= its, (name, rest)
+    assert not {*synonyms["commands"]} & {*commands}
 
 
 def test_an_error_inside_a_property_stays() -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from retab_analysis.arguments import check_choice, check_count
+from retab_analysis.arguments import check_count
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.read import read_as_it_is_now
 from retab_analysis.checks.source import Source
-from retab_analysis.errors import ConfigError, list_some
+from retab_analysis.errors import ConfigError, list_some, shown
 from retab_analysis.fetch.lists import refuse_unknown, resolve_workflow
 from retab_analysis.fetch.params import OneOrSeveral, check_text, client_or_default, list_values
 from retab_analysis.fetch.starts import (
@@ -88,7 +88,9 @@ def start_runs(
     check_count("repeat", repeat, 1)
     is_whole = wanted is None and of_blocks is None
     if only is not None:
-        check_choice("only", only, ("edited",))
+        if only != "edited":
+            told = f"blocks={shown(only)} runs a block, evals={shown(only)} an eval"
+            raise ConfigError(f"only must be 'edited', got {shown(only)}; {told}")
         if not is_whole:
             raise ConfigError("only='edited' chooses what to start: leave evals and blocks out")
     chosen = client_or_default(client)

@@ -20,7 +20,7 @@ from retab_analysis.checks.start import select_edited
 from retab_analysis.checks.verdict import check
 from retab_analysis.cli.conclusion import Conclusion, tell_github
 from retab_analysis.cli.console import FAILS, HOLDS, MANY, NOT_ASKED, UNDECIDED, Console, UsageError
-from retab_analysis.cli.session import Session
+from retab_analysis.cli.session import Session, say_cancel
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import read_accepted
 from retab_analysis.comparison.comparison import write_report
@@ -172,9 +172,8 @@ def _check_one(
     archive_or_default()  # an unusable one must start nothing
     reads = not (options.start or options.settle)
     options.workflow = resolve_workflow(session.client, options.workflow, parts=reads)
-    started = _start(options, console, session) if options.start else RUNS.empty()
+    started = _start_and_wait(options, console, session) if options.start else RUNS.empty()
     if started is None:
-        console.warn("Nothing was started.")
         return NOT_ASKED, None, None
     comparison = compare_sides(options, console, session, started)
     if started.height:
@@ -218,25 +217,32 @@ def read_rule(options: Namespace) -> dict[str, Any]:
     return rule
 
 
-def _start(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:
-    """Start and wait; returns no runs if nothing was edited, None if the user says no."""
-    client = session.client
+def start(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:
+    """Start what the options choose; returns no runs if nothing was edited, None for a "no"."""
+    client, workflow_id = session.client, options.workflow
     if options.only:
-        selected = select_edited(client, options.workflow)
+        selected = select_edited(client, workflow_id)
     else:
-        selected = select(client, options.workflow)
+        evals, blocks = getattr(options, "evals", None), getattr(options, "blocks", None)
+        selected = select(client, workflow_id, evals, blocks)
     if not _may_queue(options, console, selected.evals):
+        console.warn("Nothing was started.")
         return None
     console.say(selected.said)
-    if not selected.scopes:
-        console.say("check uses the earlier runs.")
-    started = start_each(client, options.workflow, selected.scopes)
+    return start_each(client, workflow_id, selected.scopes)
+
+
+def _start_and_wait(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:
+    started, client = start(options, console, session), session.client
+    if started is None:
+        return None
     if started.is_empty():
+        console.say("check uses the earlier runs.")
         return started
-    ids = ", ".join(map(one_line, started["run_id"]))
-    they = ("run", "it has", "it") if started.height == 1 else ("runs", "they have", "them")
+    runs, they = ("run", "it has") if started.height == 1 else ("runs", "they have")
     console.say(
-        f"Started {they[0]} {ids}. Waiting until {they[1]} ended; Ctrl-C does not cancel {they[2]}."
+        f"Started {runs} {', '.join(map(one_line, started['run_id']))}. Waiting until {they} "
+        f"ended. {say_cancel(started['run_id'])}"
     )
     with closing(choose_progress(console.progress, "Waiting", "evals")) as bar:
         show = partial(report, bar=bar, client=client)
@@ -286,7 +292,9 @@ def _tell(
         # Your own terminal shows values as a notebook does.
         is_live = console.out.isatty()
         values = options.values or (is_live and shows_values())
-        told_text = conclusion.text(console.width, values=values, is_live=is_live)
+        shown = {"values": values, "is_live": is_live, "hints": console.hints}
+        told_text = conclusion.text(console.width, **shown)
+        console.hints &= "--values" not in told_text
         title, *lines = told_text.split("\n")
         tone = conclusion.document(values=values).heading.tone
         console.show("\n".join([console.coloured(title, tone), *lines]))

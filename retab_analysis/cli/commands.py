@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.archive import Archive
+from retab_analysis.arguments import add_sentence
 from retab_analysis.checks.defaults import use
 from retab_analysis.checks.overview import overview
 from retab_analysis.checks.plan import LAST_GOOD
@@ -26,18 +27,19 @@ from retab_analysis.cli.check_command import (
     compare_sides,
     read_rule,
     run_check,
+    start,
 )
 from retab_analysis.cli.conclusion import Conclusion
 from retab_analysis.cli.console import HOLDS, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS, report_file
-from retab_analysis.cli.session import Session
+from retab_analysis.cli.session import Session, say_cancel
 from retab_analysis.comparison.comparison import inside, week_of, write_report
 from retab_analysis.config import shows_values
-from retab_analysis.errors import ArchiveError, ConfigError, RetabAnalysisError
+from retab_analysis.errors import ArchiveError, ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.export import write_csv
 from retab_analysis.export.spreadsheets import OTHER_KINDS
-from retab_analysis.fetch import fetch_results, fetch_run, fetch_runs, fetch_workflows
+from retab_analysis.fetch import cancel_runs, fetch_results, fetch_run, fetch_runs, fetch_workflows
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.params import COUNTED, RunQuery
 from retab_analysis.files import save
@@ -52,6 +54,9 @@ from retab_analysis.transport import Client
 def run_command(options: Namespace, console: Console, session: Session) -> int:
     commands = {
         "check": run_check,
+        "explain": _explain,
+        "start": _start,
+        "cancel": _cancel,
         "report": _report,
         "accept": _accept,
         "tries": _tries,
@@ -70,6 +75,51 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
     finally:
         if path is not None:
             use(archive=None)
+
+
+def _explain(options: Namespace, console: Console, session: Session) -> int:
+    comparison = compare_sides(options, console, session)
+    if options.eval is None:
+        console.show(comparison.explain())
+    else:
+        shows = options.values or (console.out.isatty() and shows_values())
+        try:
+            console.show(inside(comparison).explain_eval(options.eval, values=shows))
+        except ConfigError as error:
+            raise UsageError(str(error)) from None
+    return HOLDS
+
+
+def _start(options: Namespace, console: Console, session: Session) -> int:
+    if options.only and (options.evals or options.blocks):
+        raise UsageError("--only edited chooses what to start: leave --eval and --block out")
+    options.workflow = resolve_workflow(session.client, options.workflow, parts=False)
+    started = start(options, console, session)
+    if started is None:
+        return NOT_ASKED
+    _show_runs(started, options, console, started["run_id"].to_list())
+    if started.height:
+        console.say(say_cancel(started["run_id"]))
+    return HOLDS
+
+
+def _cancel(options: Namespace, console: Console, session: Session) -> int:
+    try:
+        runs = cancel_runs(options.runs, client=session.client)
+    except NotFoundError as error:
+        going = "retab-analysis runs WORKFLOW --status running lists runs that go on"
+        error.args = (add_sentence(error, going),)
+        raise
+    ended = runs.select("run_id", "status").iter_rows()
+    _show_runs(runs, options, console, [f"{one_line(run)}: {status}" for run, status in ended])
+    return HOLDS
+
+
+def _show_runs(runs: pl.DataFrame, options: Namespace, console: Console, lines: list[str]) -> None:
+    if options.json:
+        console.show_json({"runs": json.loads(runs.write_json())})
+    elif lines:
+        console.show("\n".join(lines))
 
 
 def _report(options: Namespace, console: Console, session: Session) -> int:

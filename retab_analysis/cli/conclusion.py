@@ -46,9 +46,13 @@ class Conclusion:
     def _door(self, *, values: bool) -> Door:
         return Door(values, "command", self.shows)
 
-    def text(self, width: int, *, values: bool, is_live: bool = False) -> str:
-        """Its text, with the reasons if the gate does not hold; ``is_live`` on a terminal."""
+    def text(self, width: int, *, values: bool, is_live: bool = False, hints: bool = True) -> str:
+        """Its text, with the reasons if the gate does not hold; ``is_live`` on a terminal.
+
+        ``hints``: whether it says how to see hidden values.
+        """
         door = replace(self._door(values=values), is_live=is_live)
+        door = door if hints else replace(door, shows="")
         told = to_text(inside(self.comparison).document(door, self.gate), width)
         reasons = [f"  - {one_line(reason)}" for reason in self.gate.reasons]
         notes = [f"  - {one_line(each)}" for each in self.gate.notes]

@@ -39,6 +39,7 @@ class Console:
     quiet: bool = False
     out: TextIO = field(default_factory=lambda: sys.stdout)
     errors: TextIO = field(default_factory=lambda: sys.stderr)
+    hints: bool = True  # whether it is still to say how hidden values are shown
 
     def __post_init__(self) -> None:
         self.out, self.errors = self.out or io.StringIO(), self.errors or io.StringIO()

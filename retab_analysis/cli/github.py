@@ -7,6 +7,7 @@ the older ``##[name]`` anywhere in one
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -45,3 +46,11 @@ def add_summary(markdown: str) -> None:
     if path:
         with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{markdown}\n")
+
+
+def set_output(name: str, value: str) -> None:
+    """Set an output of the step; a later value replaces it."""
+    path = os.environ.get("GITHUB_OUTPUT")
+    if path and in_actions():
+        with contextlib.suppress(OSError), Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"{name}={' '.join(value.split())}\n")

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from retab_analysis.arguments import AGE, suggest_option
+from retab_analysis.arguments import AGE, suggest_command, suggest_option
 from retab_analysis.cli.console import USAGE, Console
 from retab_analysis.files import check_writable
 from retab_analysis.markup import without_controls
@@ -80,6 +80,13 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return known, unknown
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Answer an unknown command with the line to type; argparse lists the commands."""
+        if action.dest == "command" and value not in (action.choices or ()):
+            told = suggest_command(value, [*(action.choices or ())])
+            self.error(f"there is no command {value[:30]!r}; {told}")
+        super()._check_value(action, value)
+
     def error(self, message: str) -> NoReturn:
         said = without_controls(message)
         console = Console()
@@ -98,8 +105,9 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    several = (_add_check, _add_report, _add_accept, _add_tries, _add_overview)
-    for add in (*several, _add_sync, _add_tables, _add_watch, _add_doctor):
+    daily = (_add_check, _add_explain, _add_start, _add_watch, _add_cancel, _add_report)
+    others = (_add_accept, _add_tries, _add_overview, _add_sync, _add_tables, _add_doctor)
+    for add in (*daily, *others):
         add(commands)
     return parser
 
@@ -116,7 +124,7 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but errors")
     says = "ask with the key and address of this profile of ~/.retab/config.json"
     parser.add_argument("--profile", type=word, metavar="NAME", help=says)
-    if name not in ("check", "report", "overview", "sync", "doctor"):
+    if name not in ("check", "cancel", "report", "overview", "sync", "doctor"):
         parser.add_argument(
             "workflow", type=word, metavar="WORKFLOW", help="the workflow's id or name"
         )
@@ -129,8 +137,7 @@ def _add_check(commands: _Commands) -> None:
     says = "the workflows' ids or names; of several the exit code is the gravest: 1, 3, 2, 0"
     _add_workflows(parser, says, "all workflows that have saved evals and a run")
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
-    says = "with --start: only blocks that were edited since their evals ran last"
-    add("--only", choices=("edited",), help=says)
+    _add_only(parser, "with --start: ")
     says = "run undecided evals again, at most N runs"
     add("--settle", type=count, metavar="N", default=0, help=says)
     _add_sides(parser)
@@ -143,7 +150,33 @@ def _add_check(commands: _Commands) -> None:
     add("--junit", type=new_file, action="append", default=[], metavar="PATH", help=says)
     add("--json", action="store_true", help="print JSON, and nothing else, to standard output")
     _add_values(parser)
-    add("--yes", "-y", action="store_true", help="do not ask before queueing many evals")
+
+
+def _add_explain(commands: _Commands) -> None:
+    says = "say in sentences what became of a workflow, or of one eval, and why"
+    parser = _add(commands, "explain", says)
+    says = "the eval's id or name, or a part of it; by default the whole verdict"
+    parser.add_argument("eval", type=word, nargs="?", metavar="EVAL", help=says)
+    _add_sides(parser)
+    _add_values(parser)
+
+
+def _add_start(commands: _Commands) -> None:
+    parser = _add(commands, "start", "start runs of the workflow as it is now; prints their ids")
+    add = parser.add_argument
+    says = "only this eval, by its id or its whole name; may be repeated"
+    add("--eval", type=word, action="append", dest="evals", metavar="ID", help=says)
+    says = "only this block, by its id or its whole label; may be repeated"
+    add("--block", type=word, action="append", dest="blocks", metavar="ID", help=says)
+    _add_only(parser)
+    add("--json", action="store_true", help="print JSON instead of ids")
+
+
+def _add_cancel(commands: _Commands) -> None:
+    parser = _add(commands, "cancel", "cancel runs that have not ended")
+    add = parser.add_argument
+    add("runs", type=word, nargs="+", metavar="RUN", help="the id of a run, as start prints it")
+    add("--json", action="store_true", help="print JSON instead of text")
 
 
 def _add_report(commands: _Commands) -> None:
@@ -244,6 +277,13 @@ def _add_doctor(commands: _Commands) -> None:
 def _add_workflows(parser: Parser, says: str, all_says: str) -> None:
     parser.add_argument("workflows", type=word, nargs="*", metavar="WORKFLOW", help=says)
     parser.add_argument("--all", action="store_true", help=all_says)
+
+
+def _add_only(parser: Parser, when: str = "") -> None:
+    says = f"{when}only blocks that were edited since their evals ran last"
+    parser.add_argument("--only", choices=("edited",), help=says)
+    says = "do not ask before queueing many evals"
+    parser.add_argument("--yes", "-y", action="store_true", help=says)
 
 
 def _add_archive(parser: Parser) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from retab_analysis.cli import github
 from retab_analysis.markup import one_line
 from retab_analysis.transport import Client
 from retab_analysis.transport.response import Response
 
 _STARTS = "/v1/workflows/evals/runs"
+
+
+def say_cancel(run_ids: Iterable[str]) -> str:
+    """The command that cancels runs, in a sentence; Ctrl-C ends only this program."""
+    return f"To cancel: retab-analysis cancel {' '.join(map(one_line, run_ids))}"
 
 
 class RecordingClient(Client):
@@ -46,6 +52,7 @@ class RecordingClient(Client):
         answered = super().post(path, *arguments, **settings)
         if path == _STARTS:
             self.started.append(answered.id)
+            github.set_output("runs", " ".join(self.started))
         return answered
 
 
@@ -66,4 +73,4 @@ class Session:
         if started:
             runs = "1 run was" if len(started) == 1 else f"{len(started)} runs were"
             names = ", ".join(map(one_line, started))
-            yield f"{runs} started; what has not ended goes on: {names}"
+            yield f"{runs} started: {names}. What has not ended goes on. {say_cancel(started)}"

@@ -192,6 +192,10 @@ class Compared:
     def explain(self, gate: Gate | None = None) -> str:
         return explain(self.facts(gate), self.test, self.margin)
 
+    def explain_eval(self, asked: str, *, values: bool) -> str:
+        year = find_year(self.sides.candidate)
+        return "\n".join(explain_eval(self.story_of(asked), year, values=values))
+
     def document(self, door: Door, gate: Gate | None = None) -> Document:
         judged = self.judged if gate is None else gate
         facts, step = self.facts(judged), self.find_step(judged)
@@ -575,10 +579,8 @@ class Comparison(Guided, called="verdict"):
         Raises:
             ConfigError: There is no such eval.
         """
-        if eval is None:
-            return self._compared.explain()
-        story, year = self._compared.story_of(eval), find_year(self._compared.sides.candidate)
-        return "\n".join(explain_eval(story, year, values=shows_values()))
+        its = self._compared
+        return its.explain() if eval is None else its.explain_eval(eval, values=shows_values())
 
     def to_dict(self, *, brief: bool = False, values: bool = False) -> dict[str, Any]:
         """Everything as plain Python values that JSON can hold.

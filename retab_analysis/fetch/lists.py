@@ -259,7 +259,7 @@ def explain_missing_run(client: Client, run_id: str, error: NotFoundError) -> No
     with contextlib.suppress(RetabAnalysisError):
         if find_workflow(client, run_id).height:
             told = f"{run_id!r} is a workflow; ra.fetch_runs({run_id!r}) gives its runs"
-            error.args = (f"{error}. {told}",)
+            error.args = (f"{error}. {told} (in a terminal: retab-analysis runs {run_id})",)
             return
     client.explain_absence(error)
 

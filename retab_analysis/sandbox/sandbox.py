@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 from retab_analysis.sandbox.encoding import from_json
 from retab_analysis.sandbox.http.server import StoreServer
@@ -103,12 +103,26 @@ class Sandbox(StoreServer):
         """
         return self._store.prompt(block)
 
-    def put_back(self, block: str) -> None:
+    def put_back(self, block: str = "") -> None:
         """Put a block back: its prompt, schema and model are those of the published version.
 
         In a workflow that was never published they are those before the newest edit.
 
+        Args:
+            block: The id of the block.
+
         Raises:
-            ValueError: The block does not exist, or it has no prompt.
+            ValueError: No block is given, it does not exist, or it has no prompt.
         """
+        if not block:
+            raise ValueError('name the block: sandbox.put_back("extract_lines") undoes its edits')
         self._store.put_back(block)
+
+    if not TYPE_CHECKING:  # else every attribute would exist for type checkers
+
+        def __getattr__(self, name: str) -> Never:
+            own = (each for each in dir(Sandbox) if not each.startswith("_"))
+            raise AttributeError(
+                f"there is no sandbox.{name}; it has {', '.join(own)}; "
+                'sandbox.put_back("extract_lines") undoes the edits of a block'
+            )

@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 PAST = 20
 RED = {"total": "P" * PAST + "F", **{f"fine {at}": "P" * (PAST + 1) for at in range(6)}}
 CODES = "A" * PAST + "B"
+GOES_ON = f"What has not ended goes on. To cancel: retab-analysis cancel started_{PAST + 1}"
 GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(7)}
 
 
@@ -227,7 +228,8 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
     told = capsys.readouterr()
     assert told.err == (
         f"Starting 1 run of 7 evals in {FLOW}.\n"
-        f"Started run started_{PAST + 1}. Waiting until it has ended; Ctrl-C does not cancel it.\n"
+        f"Started run started_{PAST + 1}. Waiting until it has ended. "
+        f"To cancel: retab-analysis cancel started_{PAST + 1}\n"
     )
     assert [run.eval_id for run in green.api.started] == [None]
 
@@ -241,7 +243,7 @@ def test_117_an_answer_that_a_proxy_repeats_is_no_verdict(
     told = capsys.readouterr()
     assert told.out == ""
     assert f"it may be {past}, see .unconfirmed" in told.err
-    assert "was started; what has not ended goes on" not in told.err
+    assert "To cancel" not in told.err
 
 
 def test_what_stops_nothing_is_not_run_again(
@@ -280,7 +282,7 @@ def test_a_failure_names_what_was_started(capsys: pytest.CaptureFixture[str]) ->
         assert served("check", FLOW, "--start") == 3
     last = capsys.readouterr().err.splitlines()[-1]
     assert "not yours" in last
-    assert last.endswith(f"1 run was started; what has not ended goes on: started_{PAST + 1}")
+    assert last.endswith(f"1 run was started: started_{PAST + 1}. {GOES_ON}")
 
 
 def test_ctrl_c_is_130_and_names_what_was_started() -> None:
@@ -306,9 +308,43 @@ def test_ctrl_c_is_130_and_names_what_was_started() -> None:
     assert process.returncode == 130
     assert out == ""
     assert errors.splitlines()[-1] == (
-        f"Interrupted. 1 run was started; what has not ended goes on: started_{PAST + 1}"
+        f"Interrupted. 1 run was started: started_{PAST + 1}. {GOES_ON}"
     )
     assert not any("cancel" in each for each in api.asked)
+
+
+def test_what_check_started_can_be_cancelled(
+    green: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``start`` prints the ids alone, so that a script hands them to ``cancel`` and ``check``."""
+    assert green("start", FLOW) == 0
+    run = f"started_{PAST + 1}"
+    said = f"Starting 1 run of 7 evals in {FLOW}.\nTo cancel: retab-analysis cancel {run}\n"
+    assert capsys.readouterr() == (f"{run}\n", said)
+    assert green("cancel", run) == 0
+    assert capsys.readouterr().out == f"{run}: completed\n"
+    assert [each for each in green.api.asked if "cancel" in each]
+    assert green("start", FLOW, "--eval", "fine 1", "--json") == 0
+    told = capsys.readouterr()
+    (started,) = json.loads(told.out)["runs"]
+    assert (started["scope"], started["eval_id"]) == ("eval", "fine 1")
+    assert "Starting 1 run of 1 eval" in told.err
+    assert [run.scope for run in green.api.started] == ["W", "E"]
+
+
+def test_explain_shows_values_only_where_they_are_asked_for(
+    red: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert red("explain", FLOW) == 0
+    assert "Compared the run of" in capsys.readouterr().out
+    assert red("explain", FLOW, "total") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("total (total): broke\n")
+    assert "apples" not in told
+    assert red("explain", FLOW, "total", "--values") == 0
+    assert "apples" in capsys.readouterr().out
+    assert red("explain", FLOW, "totl") == 4
+    assert "did you mean 'total'?" in capsys.readouterr().err
 
 
 def test_ctrl_c_while_polars_is_loaded_is_130() -> None:
