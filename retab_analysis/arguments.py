@@ -7,6 +7,7 @@ customers' values. A caller who writes that gets an error.
 from __future__ import annotations
 
 import contextlib
+import copy
 import difflib
 import functools
 import inspect
@@ -17,6 +18,7 @@ import tomllib
 import types
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -26,6 +28,8 @@ from retab_analysis.errors import ConfigError, described, list_some, shown
 LONGEST_WAIT = 366 * 24 * 3600.0  # seconds; operating systems refuse much longer waits
 LARGEST_COUNT = 2**63 - 1  # frames count their rows in 64 bits
 AGE = re.compile(r"([0-9]{1,9}) ?([hdw])")  # how long ago: hours, days or weeks
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+When = date | datetime | timedelta | str | None
 _LISTED = 5
 
 
@@ -61,6 +65,59 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
     return value
+
+
+def read_moment(name: str, value: When, now: datetime, *, last: bool = False) -> datetime | None:
+    """Read a date as a moment in UTC; with ``last`` a date means the end of its day."""
+    if isinstance(value, str):
+        value = _parsed(name, value)
+    if isinstance(value, timedelta):
+        if value < timedelta(0):
+            raise ConfigError(
+                f"{name} must not be a negative timedelta: it is how long ago, got {value!r}"
+            )
+        return shift(now, -value)
+    # Before ``date``: every datetime is one.
+    if isinstance(value, datetime):
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            raise ConfigError(f"{name}={value.isoformat()} is beyond the years 1 to 9999") from None
+    if isinstance(value, date):
+        return datetime.combine(value, time.max if last else time.min, UTC)
+    if value is not None:
+        raise ConfigError(
+            f"{name} must be a date, datetime, timedelta, ISO string or an age such as '30d', got "
+            f"{type(value).__name__}"
+        )
+    return None
+
+
+def _parsed(name: str, value: str) -> date | timedelta:
+    if age := AGE.fullmatch(value.strip()):
+        try:
+            return timedelta(**{_UNITS[age[2]]: int(age[1])})
+        except OverflowError:
+            return timedelta.max
+    # The date first: a datetime also reads '2026-05-18', as the midnight at its beginning, and then
+    # a range would not include that last day.
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            return read(value.strip())
+        except ValueError:
+            continue
+    raise ConfigError(
+        f"{name} {value!r} is not an ISO 8601 date such as '2026-05-18', nor an age such as '12h', "
+        "'30d' or '2w' (hours, days, weeks)"
+    )
+
+
+def shift(moment: datetime, by: timedelta) -> datetime:
+    # "A million days ago" means from the beginning: no error is needed.
+    try:
+        return moment + by
+    except OverflowError:
+        return (datetime.max if by > timedelta(0) else datetime.min).replace(tzinfo=UTC)
 
 
 def check_callable(name: str, value: object) -> None:
@@ -314,7 +371,9 @@ def _uncalled(called: str, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     @functools.wraps(read)
     def door(owner: Any) -> Any:
-        return _make_uncalled(called, type(frame := read(owner)))(frame)
+        frame = read(owner)
+        kind: Any = type(frame)
+        return _make_uncalled(called, kind)(frame)
 
     return door
 
@@ -324,10 +383,11 @@ def _make_uncalled(called: str, kind: Any) -> Any:
     def refuse(*_: Any, **__: Any) -> None:
         raise TypeError(f"{called} is a frame: write it without ()")
 
-    def reduce(frame: Any, protocol: Any) -> Any:  # a pickle has the frame alone
-        return kind(frame).__reduce_ex__(protocol)
+    def reduce(frame: Any) -> Any:  # a pickle has the frame alone
+        return copy.copy, (kind(frame),)
 
-    return type(kind.__name__, (kind,), {"__call__": refuse, "__reduce_ex__": reduce})
+    own = {"__call__": refuse, "__reduce__": reduce, "__module__": kind.__module__}
+    return type(kind.__name__, (kind,), own)
 
 
 class Guided:

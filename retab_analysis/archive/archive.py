@@ -20,7 +20,7 @@ from retab_analysis.archive.cache import Cache
 from retab_analysis.archive.database import alone, connected, prepare, reporting
 from retab_analysis.archive.hive import PARTITION_COLUMNS, claim, refuse_older, write_table
 from retab_analysis.archive.mirror import Mirror, to_micros
-from retab_analysis.arguments import Guided, check_choice, check_flag, check_path
+from retab_analysis.arguments import Guided, When, check_choice, check_flag, check_path, read_moment
 from retab_analysis.config import ARCHIVE_VARIABLE
 from retab_analysis.decode import Problems, report_problems
 from retab_analysis.errors import (
@@ -33,10 +33,8 @@ from retab_analysis.errors import (
 from retab_analysis.fetch.lists import WORKFLOW_ID, resolve_workflow
 from retab_analysis.fetch.params import (
     OneOrSeveral,
-    When,
     client_or_default,
     list_values,
-    read_moment,
 )
 from retab_analysis.fetch.threads import apart
 from retab_analysis.progress import Progress, choose_progress

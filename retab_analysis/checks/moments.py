@@ -10,18 +10,20 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.arguments import find_nearest
+from retab_analysis.arguments import find_nearest, read_moment
 from retab_analysis.checks.source import Source
+from retab_analysis.comparison.since import CURRENT, Since, find_since, list_moments
 from retab_analysis.errors import ConfigError, RetabAnalysisError, list_some
 from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.evidence.versions import Moment, PublishedVersion, Versions
-from retab_analysis.fetch.params import read_moment
+from retab_analysis.fetch.paging import PAGE_SIZE
 from retab_analysis.fetch.publications import note_versions
+from retab_analysis.fetch.runs import fetch_run, read_newest_runs
 from retab_analysis.schema import VERSIONS, write_by_value
+from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT, say_day
 
 PREVIOUS = "previous"
-_CURRENT = ("published", "production", "live", "latest")
 _NUMBER = re.compile(r"[vV]?([0-9]{1,9})")
 _DAY = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}")
 _MOST_GRAPHS = 6
@@ -46,7 +48,7 @@ def find_moment(name: str, asked: object, source: Source, runs: pl.DataFrame) ->
     word = asked.strip().casefold()
     if word in (DRAFT, PREVIOUS):
         return Moment(word, "draft" if word == DRAFT else "previous")
-    if word in _CURRENT:
+    if word in CURRENT:
         return _tell(_find_current(name, asked, source), source)
     known = list_publications(source)
     number = _NUMBER.fullmatch(asked.strip())
@@ -87,6 +89,26 @@ def _tell(row: Mapping[str, Any], source: Source) -> Moment:
     version, number, at = (row[each] for each in names)
     called = PublishedVersion(version, number, at).name(source.client.api_time.year, None)
     return Moment(called.text, "publication", at, version, number)
+
+
+def read_since(client: Client, workflow_id: str, asked: str) -> Since:
+    """The moment of a gate, as ``Comparison.gate`` reads it, before there is a comparison."""
+    source, today = Source(client, workflow_id), client.api_time
+
+    def list_named() -> Mapping[str, datetime]:
+        runs = read_newest_runs(client, workflow_id, limit=PAGE_SIZE)
+        eras = read_eras(source, source.saved["block_id"].drop_nulls().unique().to_list())
+        edits = () if eras is None else eras["first_seen_at"].drop_nulls()
+        versions, its = list_publications(source), runs.select("run_id", "created_at")
+        return list_moments(versions, edits, its, today.year)
+
+    try:
+        return find_since(asked, list_named, today.date())
+    except ConfigError:
+        with contextlib.suppress(RetabAnalysisError):  # an older run
+            at = fetch_run(asked, client=client)["created_at"].item()
+            return find_since(asked, lambda: {asked: at}, today.date())
+        raise
 
 
 def say_unknown(name: str, asked: str, source: Source, runs: pl.DataFrame) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import polars as pl
 
 from retab_analysis.checks.defaults import archive_or_default
+from retab_analysis.checks.moments import read_since
 from retab_analysis.checks.overview import index_checks
 from retab_analysis.checks.settle import RerunPlan, run_again
 from retab_analysis.checks.start import select_edited
@@ -172,6 +173,7 @@ def _check_one(
     archive_or_default()  # an unusable one must start nothing
     reads = not (options.start or options.settle)
     options.workflow = resolve_workflow(session.client, options.workflow, parts=reads)
+    rule = add_since(options, session)
     started = _start_and_wait(options, console, session) if options.start else RUNS.empty()
     if started is None:
         return NOT_ASKED, None, None
@@ -181,7 +183,7 @@ def _check_one(
         comparison = run_again(comparison, only_errors=True, client=client, progress=progress)
     if options.settle:
         comparison = _settle(options, console, session, comparison)
-    gate = comparison.gate(**options.rule)
+    gate = comparison.gate(**rule)
     conclusion = Conclusion(options.workflow, comparison, gate, options.undecided)
     return *_tell(options, console, conclusion), (comparison, gate)
 
@@ -215,6 +217,17 @@ def read_rule(options: Namespace) -> dict[str, Any]:
     except ConfigError as error:
         raise UsageError(str(error)) from None
     return rule
+
+
+def add_since(options: Namespace, session: Session) -> dict[str, Any]:
+    """The rule for one workflow, with its moment, which is looked up before anything starts."""
+    if options.since is None:
+        return options.rule  # type: ignore[no-any-return]
+    try:
+        since = read_since(session.client, options.workflow, options.since)
+    except ConfigError as error:
+        raise UsageError(f"--{str(error).replace('since=', 'since ', 1)}") from None
+    return {**options.rule, "since": since}
 
 
 def start(options: Namespace, console: Console, session: Session) -> pl.DataFrame | None:

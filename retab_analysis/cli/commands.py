@@ -23,6 +23,7 @@ from retab_analysis.checks.tries import list_tried, make_page, tries
 from retab_analysis.checks.week import UNREAD, USUAL
 from retab_analysis.cli.check_command import (
     GRAVEST,
+    add_since,
     choose_workflows,
     compare_sides,
     read_rule,
@@ -129,7 +130,9 @@ def _report(options: Namespace, console: Console, session: Session) -> int:
         raise UsageError("name the workflow, or give --all instead")
     if not options.report and not options.markdown:
         raise UsageError("name a file, .md or .html, or give --markdown")
-    rule = read_rule(options)
+    options.rule = read_rule(options)
+    options.workflow = resolve_workflow(session.client, options.workflow)
+    rule = add_since(options, session)
     comparison = compare_sides(options, console, session)
     gate = comparison.gate(**rule)
     for path in options.report:
@@ -145,8 +148,8 @@ def _report(options: Namespace, console: Console, session: Session) -> int:
 
 def _report_all(options: Namespace, console: Console, session: Session) -> int:
     """A page of all workflows; the last line names those that fail."""
-    own = (options.candidate, options.fail_on, options.max_failures, options.min_pass_rate)
-    if any(own) or options.baseline != LAST_GOOD:
+    rule = (options.fail_on, options.max_failures, options.min_pass_rate, options.since)
+    if options.candidate or any(rule) or options.baseline != LAST_GOOD:
         raise UsageError("--all asks each workflow as it is now, with the usual rule")
     try:
         paths = [report_file(str(each)) for each in (options.workflow, *options.report) if each]

@@ -315,6 +315,8 @@ def _add_rule(parser: Parser) -> None:
     parser.add_argument("--max-failures", type=count, metavar="N", default=0, help=says)
     says = "fail if fewer than this share pass, for example 0.95"
     parser.add_argument("--min-pass-rate", type=share, metavar="SHARE", help=says)
+    says = "what broke before does not fail: a date, an age (7d), a version, an edit's name, a run"
+    parser.add_argument("--since", type=word, metavar="WHEN", help=says)
     says = "a file of accepted failures, written by accept"
     parser.add_argument("--accepted", type=Path, metavar="FILE", help=says)
 

@@ -9,13 +9,14 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from msgspec import structs
 
-from retab_analysis.arguments import Guided, check_flag, check_path, resolve
+from retab_analysis.arguments import Guided, When, check_flag, check_path, resolve
 from retab_analysis.comparison.accepted import (
     GivenAccepted,
     Policy,
@@ -41,6 +42,7 @@ from retab_analysis.comparison.plain_values import (
 from retab_analysis.comparison.reruns import list_reruns
 from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import PLAN, Sides
+from retab_analysis.comparison.since import find_since, list_known
 from retab_analysis.comparison.situations import find_next_step, judge, write_heading
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
 from retab_analysis.comparison.verdict_document import list_cases, make_document
@@ -125,10 +127,13 @@ class Compared:
         """The answer of the usual rule."""
         return self.judge(USUAL)
 
-    def judge(self, rule: GateRule, accepted: GivenAccepted = None) -> Gate:
+    def judge(self, rule: GateRule, accepted: GivenAccepted = None, since: object = None) -> Gate:
         """Apply a rule; by default with the accepted failures of the comparison."""
         if accepted is not None:
             rule = replace(rule, policy=self._fit(read_accepted(accepted)))
+        if since is not None:
+            named = partial(list_known, self.sides, find_year(self.sides.candidate))
+            rule = replace(rule, since=find_since(since, named, self.sides.accepted.today))
         return judge(self._tell(rule))
 
     def _fit(self, policy: Policy) -> Policy:
@@ -143,17 +148,19 @@ class Compared:
     def _tell(self, rule: GateRule) -> VerdictFacts:
         policy = rule.policy or self.sides.accepted
         accepted = policy.set_aside(self.counting, rule.fail_on)
-        fallen = self.suite.without(accepted).test(self.alpha) if accepted else self.test
-        return VerdictFacts(
+        facts = VerdictFacts(
             self.counting,
             self.summary.row(0, named=True),
             self.sides,
-            fallen=fallen if fallen.fell else None,
+            fallen=None,
             notes=self.notes,
             accepted=accepted,
             rule=rule,
             last_tries=self.last_tries,
         )
+        aside = accepted.union(each.id for each in facts.old)
+        fallen = self.suite.without(aside).test(self.alpha) if aside else self.test
+        return replace(facts, fallen=fallen) if fallen.fell else facts
 
     @functools.cached_property
     def last_tries(self) -> tuple[LastTry, ...]:
@@ -356,6 +363,7 @@ class Comparison(Guided, called="verdict"):
         max_failures: int = 0,
         accepted: GivenAccepted = None,
         min_pass_rate: float | None = None,
+        since: When = None,
     ) -> Gate:
         """Decide whether a build may pass.
 
@@ -370,6 +378,10 @@ class Comparison(Guided, called="verdict"):
                 run out, its eval is not saved any more, or its eval passed in two rows and is not
                 flaky.
             min_pass_rate: The least pass rate of the checked run, from 0 to 1.
+            since: What broke before this moment does not fail the gate: a date (its beginning) or a
+                time, UTC without a zone, an age (``"7d"``), a version, an edit's name or the id of
+                a run, if the comparison knows them. The headline names what is not counted. What is
+                undecided or has not run counts, whatever its age.
 
         Returns:
             ``.exit_code``: 0 holds, 1 fails, 2 undecided; ``.ok``: whether that is 0; ``.reasons``:
@@ -382,7 +394,7 @@ class Comparison(Guided, called="verdict"):
             ConfigError: An argument cannot be used, or a file cannot be read.
         """
         rule = GateRule.check(fail_on, max_failures, min_pass_rate)
-        return self._compared.judge(rule, accepted)
+        return self._compared.judge(rule, accepted, since)
 
     def raise_if_regressed(
         self,
@@ -390,6 +402,7 @@ class Comparison(Guided, called="verdict"):
         max_failures: int = 0,
         accepted: GivenAccepted = None,
         min_pass_rate: float | None = None,
+        since: When = None,
         *,
         undecided: bool = False,
     ) -> None:
@@ -400,6 +413,7 @@ class Comparison(Guided, called="verdict"):
             max_failures: As for :meth:`gate`.
             accepted: As for :meth:`gate`.
             min_pass_rate: As for :meth:`gate`.
+            since: As for :meth:`gate`.
             undecided: Whether to raise also if the gate is undecided.
 
         Raises:
@@ -407,7 +421,7 @@ class Comparison(Guided, called="verdict"):
             ConfigError, RetabAnalysisError: As for :meth:`gate`.
         """
         check_flag("undecided", undecided)
-        gate = self.gate(fail_on, max_failures, accepted, min_pass_rate)
+        gate = self.gate(fail_on, max_failures, accepted, min_pass_rate, since)
         if gate.reasons or (undecided and gate.doubt):
             reasons = gate.reasons or (f"Undecided: {gate.doubt}.",)
             raise RegressionError(" ".join(reasons), comparison=self, reasons=reasons)

@@ -108,8 +108,25 @@ class VerdictFacts:
 
     @cached_property
     def counted(self) -> list[Story]:
-        """The evals without the accepted ones."""
-        return [each for each in self.stories if each.id not in self.accepted]
+        """The evals without the accepted ones, and those that broke before the rule's moment."""
+        aside = self.accepted.union(each.id for each in self.old)
+        return [each for each in self.stories if each.id not in aside]
+
+    @cached_property
+    def old(self) -> list[Story]:
+        """The evals that broke before the moment of the rule, without the accepted ones."""
+        since = self.rule.since
+        return [
+            each
+            for each in self.stories
+            if since is not None and since.covers(each) and each.id not in self.accepted
+        ]
+
+    @property
+    def said_old(self) -> str:
+        """``9 broke before 1 Dec 12:00: not counted``; empty if there are none."""
+        since = self.rule.since
+        return since.say(self.old) if since is not None and self.old else ""
 
     def of(self, *transitions: str) -> list[Story]:
         """The evals of some transitions, without the accepted ones."""
@@ -161,7 +178,7 @@ class VerdictFacts:
 
     @property
     def nothing(self) -> str:
-        return "nothing new" if self.accepted else "nothing"
+        return "nothing new" if self.accepted or self.old else "nothing"
 
     @cached_property
     def states(self) -> list[str]:
@@ -340,7 +357,8 @@ def _find_ruled(facts: VerdictFacts) -> Iterator[Finding]:
 
 
 def _find_unrun(facts: VerdictFacts) -> Iterator[Finding]:
-    stale, unrun, is_broken = facts.of("stale"), tuple(facts.unrun), bool(facts.of(*BROKEN))
+    stale = [*facts.of("stale"), *(each for each in facts.old if each.saved.stale)]
+    unrun, is_broken = tuple(facts.unrun), bool(facts.of(*BROKEN))
     blocks = {each.block_id for each in unrun}
     of = sum(each.block_id in blocks for each in facts.stories)
     if is_broken and unrun and not facts.broke_between:

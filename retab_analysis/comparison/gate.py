@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from retab_analysis.arguments import Guided, check_count, check_share, suggest_words
 from retab_analysis.comparison.accepted import Policy, check_texts
 from retab_analysis.comparison.detail import WORDS
+from retab_analysis.comparison.since import Since
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, say_rate
@@ -27,6 +28,7 @@ class GateRule:
     max_failures: int = 0
     min_pass_rate: float | None = None
     policy: Policy | None = None  # None for the accepted failures of the comparison
+    since: Since | None = None  # what broke before it does not fail
 
     @classmethod
     def check(
@@ -55,6 +57,8 @@ class GateRule:
         if self.min_pass_rate is not None:
             said.append(f"the pass rate must be at least {say_rate(self.min_pass_rate)}")
         free = f"; {count_noun(known, 'failure')} accepted" if known else ""
+        if self.since is not None:
+            free += f"; a break before {self.since.said} does not count"
         return ", and ".join(said) + free
 
     def _describe_evals(self) -> str:
@@ -75,7 +79,7 @@ class Gate(Guided, called="gate"):
 
     Attributes:
         reasons: Why it fails, one sentence each; empty if nothing fails it.
-        notes: Facts that do not count: evals that were removed, accepted failures.
+        notes: Facts that do not count: evals that were removed, accepted failures, old breaks.
         failing: The ids of the evals that fail it, in the order of ``Comparison.evals``; none if
             the rule tolerates as many.
         undecided: The ids of unclear evals, isolated errors (:func:`settle` reruns both), and evals

@@ -114,7 +114,9 @@ class Steps:
         sides = (f" --{name} {shlex.quote(each)}" for name, its in named.items() for each in its)
         told = f"retab-analysis {command} {shlex.quote(self.id)}{options}{''.join(sides)}"
         is_known = self.accepted and command != "accept"
-        return f"{told} --accepted {shlex.quote(self.accepted)}" if is_known else told
+        since = self.facts.rule.since if command == "check" else None
+        told += f" --accepted {shlex.quote(self.accepted)}" * bool(is_known)
+        return told if since is None else f"{told} --since {shlex.quote(since.asked)}"
 
 
 def _name_sides(sides: Sides) -> dict[str, list[str]] | None:

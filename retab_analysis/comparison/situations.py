@@ -420,7 +420,9 @@ def write_heading(facts: VerdictFacts) -> Heading:
     about = SITUATIONS[first.kind]
     strong, *more = map(_Words(first, facts).fill, about.headline.split("|"))
     form = "beside" if about.mark == _OPEN else "behind"
-    if len(more) > 1:
+    if facts.said_old:
+        more = [*(each for each in more[:1] if each[:1] != ";"), f"; {facts.said_old}"]
+    elif len(more) > 1:
         told = (_Words(e, facts).fill(getattr(SITUATIONS[e.kind], form)) for e in others)
         more[1] = next((f"; {each}" for each in told if each), more[1])
     kept, rest = max(LONGEST - len(about.mark[0]) - 1 - len(strong), 0), "".join(more)
@@ -469,7 +471,8 @@ def _find_doubts(facts: VerdictFacts) -> list[Finding]:
     against, found = {each.id for each in facts.against}, dict[str, Finding]()
     for each in facts.found:
         about = SITUATIONS[each.kind]
-        its = (s for s in each.stories if s.is_undecided or s.transition == "stale")
+        unrun = [s for s in facts.old if s.saved.stale]
+        its = (s for s in each.stories if s.is_undecided or s.transition == "stale" or s in unrun)
         open_ones = tuple(s for s in its if s.id not in against | facts.accepted)
         if about.effect == "doubt" and (open_ones or not each.stories):
             same = found.get(about.reason, Finding(each.kind, (), each.numbers))
@@ -483,6 +486,8 @@ def _list_notes(facts: VerdictFacts) -> Iterator[str]:
     # While results are still to come, an eval may not be gone.
     if removed and not facts.sides.read.waiting[0] and "removed" not in facts.rule.fail_on:
         yield f"{len(removed)} removed: {list_stories(removed)}."
+    if facts.said_old:
+        yield f"{facts.said_old}: {list_stories(facts.old)}."
     if left := [each for each in facts.of(*BROKEN) if not facts.rule.names(each)]:
         yield f"{len(left)} broke, and the rule does not count them: {list_stories(left)}."
     if facts.saved is None:  # it may be a typing error

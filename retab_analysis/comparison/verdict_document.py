@@ -360,6 +360,7 @@ class _Writer:
             ("failing_as_before", "Failing as before", facts.of("still_failing")),
             ("not_compared", "Not compared", facts.of(*NOT_COMPARED)),
             ("accepted", "Accepted", [s for s in facts.stories if s.id in facts.accepted]),
+            ("not_counted", "Broke before: not counted", facts.old),
         ):
             if evals := [
                 each for each in evals if facts.word_of(each).key not in ("fails", "passes")

@@ -6,20 +6,19 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import quote
 
 import polars as pl
 
-from retab_analysis.arguments import AGE, check_choice
+from retab_analysis.arguments import When, check_choice, read_moment, shift
 from retab_analysis.errors import ConfigError, described
 from retab_analysis.schema import RUNS, as_polars, converted, read_ids
 from retab_analysis.schema.conversion import check_polars_threads
 from retab_analysis.transport import Client
 from retab_analysis.transport.request import Params
 
-When = date | datetime | timedelta | str | None
 Runs = (
     str
     | Mapping[str, Any]
@@ -34,7 +33,6 @@ OneOrSeveral = str | Iterable[str] | pl.Series | None
 _SINGLE = ("eval_id", "target_block_id", "exclude_status")
 # New users take these for statuses of a run: the states of its results, which it counts.
 COUNTED = {"failed": "failures", "passed": "passes", "blocked": "blocked evals"}
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,59 +185,6 @@ def list_values(name: str, values: OneOrSeveral) -> Sequence[str] | None:
     if not isinstance(values, Iterable) or isinstance(values, bytes):
         raise ConfigError(f"{name} must be a string or several strings, got {described(values)}")
     return list(dict.fromkeys(check_text(name, value) for value in values))
-
-
-def read_moment(name: str, value: When, now: datetime, *, last: bool = False) -> datetime | None:
-    """Read a date as a moment in UTC; with ``last`` a date means the end of its day."""
-    if isinstance(value, str):
-        value = _parsed(name, value)
-    if isinstance(value, timedelta):
-        if value < timedelta(0):
-            raise ConfigError(
-                f"{name} must not be a negative timedelta: it is how long ago, got {value!r}"
-            )
-        return shift(now, -value)
-    # Before ``date``: every datetime is one.
-    if isinstance(value, datetime):
-        try:
-            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        except OverflowError:
-            raise ConfigError(f"{name}={value.isoformat()} is beyond the years 1 to 9999") from None
-    if isinstance(value, date):
-        return datetime.combine(value, time.max if last else time.min, UTC)
-    if value is not None:
-        raise ConfigError(
-            f"{name} must be a date, datetime, timedelta, ISO string or an age such as '30d', got "
-            f"{type(value).__name__}"
-        )
-    return None
-
-
-def _parsed(name: str, value: str) -> date | timedelta:
-    if age := AGE.fullmatch(value.strip()):
-        try:
-            return timedelta(**{_UNITS[age[2]]: int(age[1])})
-        except OverflowError:
-            return timedelta.max
-    # The date first: a datetime also reads '2026-05-18', as the midnight at its beginning, and then
-    # a range would not include that last day.
-    for read in (date.fromisoformat, datetime.fromisoformat):
-        try:
-            return read(value.strip())
-        except ValueError:
-            continue
-    raise ConfigError(
-        f"{name} {value!r} is not an ISO 8601 date such as '2026-05-18', nor an age such as '12h', "
-        "'30d' or '2w' (hours, days, weeks)"
-    )
-
-
-def shift(moment: datetime, by: timedelta) -> datetime:
-    # "A million days ago" means from the beginning: no error is needed.
-    try:
-        return moment + by
-    except OverflowError:
-        return (datetime.max if by > timedelta(0) else datetime.min).replace(tzinfo=UTC)
 
 
 def format_moment(moment: datetime) -> str:

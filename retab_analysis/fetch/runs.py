@@ -11,7 +11,7 @@ from functools import partial
 import polars as pl
 
 from retab_analysis import wire
-from retab_analysis.arguments import check_count, check_flag, resolve
+from retab_analysis.arguments import When, check_count, check_flag, resolve
 from retab_analysis.decode import Problems, to_frame
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.lists import (
@@ -31,7 +31,6 @@ from retab_analysis.fetch.paging import (
 from retab_analysis.fetch.params import (
     OneOrSeveral,
     RunQuery,
-    When,
     check_text,
     client_or_default,
     quote_id,

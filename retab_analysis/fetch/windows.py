@@ -18,10 +18,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from retab_analysis import wire
+from retab_analysis.arguments import shift
 from retab_analysis.decode import Page
 from retab_analysis.errors import RetabAnalysisError
 from retab_analysis.fetch.paging import Collected, Gathering
-from retab_analysis.fetch.params import format_moment, shift
+from retab_analysis.fetch.params import format_moment
 from retab_analysis.fetch.threads import TaskOutcomes, run_all
 from retab_analysis.progress import Progress
 from retab_analysis.transport.request import Params
