@@ -96,7 +96,9 @@ def _check(workflow_id: str, config: pytest.Config) -> dict[str, Any]:
     # Disarmed here, because pytest prints names and reasons in many places.
     return {
         "workflow": _as_output(workflow_id),
-        "lines": [*map(_as_output, conclusion.text(WIDEST, values=values).split("\n"))],
+        "lines": [
+            *map(_as_output, conclusion.text(WIDEST, conclusion.door(values=values)).split("\n"))
+        ],
         "checks": [
             {name: _as_output(text) for name, text in asdict(each).items() if name != "attempts"}
             for each in conclusion.cases(values=values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 import yaml
 from support.fakes import KEY
 from support.faultserver import FaultServer
+from support.inside import build_parser
 from support.lettered_api import FLOW, LetteredApi
 
 ROOT = Path(__file__).parents[1]
@@ -319,6 +321,24 @@ def test_89_nothing_of_the_checkout_is_run(runner: Runner) -> None:
     assert STEPS["Install"]["working-directory"] == "${{ runner.temp }}"
 
 
+def test_what_broke_before_the_merge_base_does_not_fail(runner: Runner, api: LetteredApi) -> None:
+    api.write({**GREEN, "total": "P" * 19 + "FF", "lines": "P" * 21})
+    inputs = {"start": "false", "settle": "0"}
+    assert check(runner, **inputs) == 1, runner.log
+    for moment, code in (("2026-04-21T12:00:00Z", 0), ("2026-04-20T00:00:00Z", 1)):
+        runner.set_state(merge_base=moment)
+        assert check(runner, since="merge-base", **inputs) == code, runner.log
+    assert check(runner, since="2026-04-21", **inputs) == 0
+    assert "1 broke before 21 Apr: not counted" in runner.github["comments"][0]["body"]
+    assert check(runner, since="soon", **inputs) == 4
+    # Without an answer of GitHub, nothing is asked of Retab.
+    runner.set_state(forbidden=True)
+    api.asked.clear()
+    assert check(runner, since="merge-base", **inputs) == 4
+    assert "GitHub names no such commit" in runner.summary.read_text()
+    assert api.asked == []
+
+
 @pytest.mark.parametrize("broken", ["library", "python"])
 def test_a_broken_installation_is_no_answer(runner: Runner, broken: str) -> None:
     """Python ends with 1 if it cannot start, which would be a gate that fails."""
@@ -407,8 +427,35 @@ def test_the_examples_of_the_document_fit() -> None:
     assert set(used["with"]) <= set(ACTION["inputs"])
     needed = {name for name, each in ACTION["inputs"].items() if each.get("required")}
     assert needed <= set(used["with"])
-    from support.inside import build_parser
+    lines = [step[0]["run"].partition("&& ")[2], *gitlab["retab"]["script"]]
+    commands = [each.partition(" ||")[0] for each in lines if each.startswith("retab-analysis ")]
+    assert len(commands) == 2
+    for command in commands:
+        assert build_parser().parse_args(shlex.split(command)[1:]).settle == 12
 
-    for line in (step[0]["run"], gitlab["retab"]["script"]):
-        command = line.partition("&& retab-analysis ")[2].split()
-        assert build_parser().parse_args(command).settle == 12
+
+@pytest.mark.parametrize(
+    ("broken", "red", "code"),
+    [("", False, 0), ("", True, 1), ("pip", False, 3), ("python", False, 3)],
+)
+def test_the_lines_for_gitlab_tell_a_broken_installation_from_a_gate_that_fails(
+    runner: Runner, api: LetteredApi, broken: str, red: bool, code: int
+) -> None:
+    page = (ROOT / "docs" / "ci.md").read_text().partition("## In GitLab")[2]
+    job = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])["retab"]
+    tools = runner.folder / "tools"
+    its = f'exec "{sys.executable}" -m retab_analysis "$@"'
+    _script(tools / "pip", f"exit {int(broken == 'pip')}")
+    _script(tools / "git", "echo 2026-04-10T00:00:00+02:00")
+    _script(tools / "retab-analysis", "exit 1" if broken == "python" else its)
+    if red:  # by a drift after the merge base
+        api.write({**GREEN, "total": "P" * 19 + "FF", "lines": "P" * 21})
+        api.reruns = {"total": "FF"}
+    ended = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", "\n".join(job["script"]).replace("wf_invoices", FLOW)],
+        cwd=runner.folder,
+        env={**runner.variables, "RETAB_API_KEY": KEY, "CI_MERGE_REQUEST_DIFF_BASE_SHA": "b45e"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert ended.returncode == code, ended.stdout + ended.stderr

@@ -18,7 +18,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 # A name that a user has to replace, as it stands in what they copy.
-PLACEHOLDER = re.compile(r"\b(?:your|my)-\w+/[\w@-]+|\bretab_analysis-\*\.whl|\bISSUES_TOKEN\b")
+PLACEHOLDER = re.compile(r"\b(?:your|my)-\w+/[\w@-]+|\bretab_analysis-\*\.whl")
 
 
 def read(path: str) -> Any:

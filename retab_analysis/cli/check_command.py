@@ -36,6 +36,7 @@ from retab_analysis.fetch.starts import select, start_each
 from retab_analysis.files import save
 from retab_analysis.markup import count_noun, one_line, without_controls
 from retab_analysis.progress import choose_progress
+from retab_analysis.render.door import Door
 from retab_analysis.render.junit import write_junit
 from retab_analysis.render.week import week_to_page
 from retab_analysis.schema import RUNS
@@ -223,10 +224,7 @@ def add_since(options: Namespace, session: Session) -> dict[str, Any]:
     """The rule for one workflow, with its moment, which is looked up before anything starts."""
     if options.since is None:
         return options.rule  # type: ignore[no-any-return]
-    try:
-        since = read_since(session.client, options.workflow, options.since)
-    except ConfigError as error:
-        raise UsageError(f"--{str(error).replace('since=', 'since ', 1)}") from None
+    since = read_since(session.client, options.workflow, options.since)
     return {**options.rule, "since": since}
 
 
@@ -236,8 +234,7 @@ def start(options: Namespace, console: Console, session: Session) -> pl.DataFram
     if options.only:
         selected = select_edited(client, workflow_id)
     else:
-        evals, blocks = getattr(options, "evals", None), getattr(options, "blocks", None)
-        selected = select(client, workflow_id, evals, blocks)
+        selected = select(client, workflow_id, options.evals, options.blocks)
     if not _may_queue(options, console, selected.evals):
         console.warn("Nothing was started.")
         return None
@@ -252,11 +249,7 @@ def _start_and_wait(options: Namespace, console: Console, session: Session) -> p
     if started.is_empty():
         console.say("check uses the earlier runs.")
         return started
-    runs, they = ("run", "it has") if started.height == 1 else ("runs", "they have")
-    console.say(
-        f"Started {runs} {', '.join(map(one_line, started['run_id']))}. Waiting until {they} "
-        f"ended. {say_cancel(started['run_id'])}"
-    )
+    console.say(f"Waiting until the end of what was started. {say_cancel(started['run_id'])}")
     with closing(choose_progress(console.progress, "Waiting", "evals")) as bar:
         show = partial(report, bar=bar, client=client)
         return wait_for_runs(started, timeout=_WAIT, on_poll=show, client=client)
@@ -305,8 +298,8 @@ def _tell(
         # Your own terminal shows values as a notebook does.
         is_live = console.out.isatty()
         values = options.values or (is_live and shows_values())
-        shown = {"values": values, "is_live": is_live, "hints": console.hints}
-        told_text = conclusion.text(console.width, **shown)
+        shows = "--values" if console.hints else ""
+        told_text = conclusion.text(console.width, Door(values, "command", shows, is_live))
         console.hints &= "--values" not in told_text
         title, *lines = told_text.split("\n")
         tone = conclusion.document(values=values).heading.tone

@@ -15,7 +15,6 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.archive import Archive
-from retab_analysis.arguments import add_sentence
 from retab_analysis.checks.defaults import use
 from retab_analysis.checks.overview import overview
 from retab_analysis.checks.plan import LAST_GOOD
@@ -37,7 +36,7 @@ from retab_analysis.cli.parser import RUNS_OF_RESULTS, report_file
 from retab_analysis.cli.session import Session, say_cancel
 from retab_analysis.comparison.comparison import inside, week_of, write_report
 from retab_analysis.config import shows_values
-from retab_analysis.errors import ArchiveError, ConfigError, NotFoundError, RetabAnalysisError
+from retab_analysis.errors import ArchiveError, ConfigError, RetabAnalysisError
 from retab_analysis.export import write_csv
 from retab_analysis.export.spreadsheets import OTHER_KINDS
 from retab_analysis.fetch import cancel_runs, fetch_results, fetch_run, fetch_runs, fetch_workflows
@@ -79,15 +78,10 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _explain(options: Namespace, console: Console, session: Session) -> int:
-    comparison = compare_sides(options, console, session)
-    if options.eval is None:
-        console.show(comparison.explain())
-    else:
-        shows = options.values or (console.out.isatty() and shows_values())
-        try:
-            console.show(inside(comparison).explain_eval(options.eval, values=shows))
-        except ConfigError as error:
-            raise UsageError(str(error)) from None
+    its = inside(compare_sides(options, console, session))
+    values = options.values or (console.out.isatty() and shows_values())
+    asked = options.eval
+    console.show(its.explain() if asked is None else its.explain_eval(asked, values=values))
     return HOLDS
 
 
@@ -98,29 +92,24 @@ def _start(options: Namespace, console: Console, session: Session) -> int:
     started = start(options, console, session)
     if started is None:
         return NOT_ASKED
-    _show_runs(started, options, console, started["run_id"].to_list())
+    _show_runs(started, "{run_id}", options, console)
     if started.height:
         console.say(say_cancel(started["run_id"]))
     return HOLDS
 
 
 def _cancel(options: Namespace, console: Console, session: Session) -> int:
-    try:
-        runs = cancel_runs(options.runs, client=session.client)
-    except NotFoundError as error:
-        going = "retab-analysis runs WORKFLOW --status running lists runs that go on"
-        error.args = (add_sentence(error, going),)
-        raise
-    ended = runs.select("run_id", "status").iter_rows()
-    _show_runs(runs, options, console, [f"{one_line(run)}: {status}" for run, status in ended])
+    runs = cancel_runs(options.runs, client=session.client)
+    _show_runs(runs, "{run_id}: {status}", options, console)
     return HOLDS
 
 
-def _show_runs(runs: pl.DataFrame, options: Namespace, console: Console, lines: list[str]) -> None:
+def _show_runs(runs: pl.DataFrame, line: str, options: Namespace, console: Console) -> None:
     if options.json:
         console.show_json({"runs": json.loads(runs.write_json())})
-    elif lines:
-        console.show("\n".join(lines))
+        return
+    for each in runs.iter_rows(named=True):
+        console.show(one_line(line.format(**each)))
 
 
 def _report(options: Namespace, console: Console, session: Session) -> int:

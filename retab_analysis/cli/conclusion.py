@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from retab_analysis.cli import github
@@ -41,18 +41,13 @@ class Conclusion:
         return UNDECIDED_CODES[self.undecided] if self.gate.doubt else HOLDS
 
     def document(self, *, values: bool) -> Document:
-        return inside(self.comparison).document(self._door(values=values), self.gate)
+        return inside(self.comparison).document(self.door(values=values), self.gate)
 
-    def _door(self, *, values: bool) -> Door:
+    def door(self, *, values: bool) -> Door:
         return Door(values, "command", self.shows)
 
-    def text(self, width: int, *, values: bool, is_live: bool = False, hints: bool = True) -> str:
-        """Its text, with the reasons if the gate does not hold; ``is_live`` on a terminal.
-
-        ``hints``: whether it says how to see hidden values.
-        """
-        door = replace(self._door(values=values), is_live=is_live)
-        door = door if hints else replace(door, shows="")
+    def text(self, width: int, door: Door) -> str:
+        """Its text, with the reasons if the gate does not hold."""
         told = to_text(inside(self.comparison).document(door, self.gate), width)
         reasons = [f"  - {one_line(reason)}" for reason in self.gate.reasons]
         notes = [f"  - {one_line(each)}" for each in self.gate.notes]
@@ -73,11 +68,11 @@ class Conclusion:
         document = self.document(values=values)
         counts = " · ".join(map(str, document.counts))
         told = {"headline": str(document.heading), "counts": counts, "gate": document.badge}
-        hint = plain(self._door(values=values).hint()) or "shown"
+        hint = plain(self.door(values=values).hint()) or "shown"
         return told | {"next step": plain(document.next), "values": hint}
 
     def to_dict(self, *, values: bool) -> dict[str, Any]:
-        told = inside(self.comparison).values(self._door(values=values), self.gate, brief=False)
+        told = inside(self.comparison).values(self.door(values=values), self.gate, brief=False)
         return {"exit_code": self.exit_code, **told}
 
     def markdown(self, *, values: bool) -> str:

@@ -96,8 +96,8 @@ def _drop(stream: TextIO) -> None:
 def _fail(
     options: Namespace, console: Console, session: Session | None, code: int, message: str
 ) -> int:
-    started = session.describe_started() if session else ()
-    told = " ".join([without_controls(message), *started])
+    started, said = [*session.describe_started()] if session else [], without_controls(message)
+    told = " ".join([f"{said.rstrip('.')}.", *started]) if started else said
     console.warn(told)
     if getattr(options, "json", False):
         # The standard output may be unwritable.

@@ -138,6 +138,7 @@ def _add_check(commands: _Commands) -> None:
     _add_workflows(parser, says, "all workflows that have saved evals and a run")
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
     _add_only(parser, "with --start: ")
+    parser.set_defaults(evals=None, blocks=None)
     says = "run undecided evals again, at most N runs"
     add("--settle", type=count, metavar="N", default=0, help=says)
     _add_sides(parser)

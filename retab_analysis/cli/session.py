@@ -72,5 +72,4 @@ class Session:
         started = [] if self._client is None else self._client.started
         if started:
             runs = "1 run was" if len(started) == 1 else f"{len(started)} runs were"
-            names = ", ".join(map(one_line, started))
-            yield f"{runs} started: {names}. What has not ended goes on. {say_cancel(started)}"
+            yield f"{runs} started; what has not ended goes on. {say_cancel(started)}"

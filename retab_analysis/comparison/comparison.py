@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 from msgspec import structs
 
-from retab_analysis.arguments import Guided, When, check_flag, check_path, resolve
+from retab_analysis.arguments import Guided, When, check_flag, check_path, naming, resolve
 from retab_analysis.comparison.accepted import (
     GivenAccepted,
     Policy,
@@ -102,7 +102,8 @@ class Compared:
 
     def story_of(self, asked: str) -> Story:
         """The story of an eval, by its id or its name."""
-        eval_id = resolve("eval", str(asked), name_by_id(self.stories), parts=True)
+        with naming("eval"):
+            eval_id = resolve("eval", str(asked), name_by_id(self.stories), parts=True)
         return next(each for each in self.stories if each.id == eval_id)
 
     @functools.cached_property
@@ -378,10 +379,10 @@ class Comparison(Guided, called="verdict"):
                 run out, its eval is not saved any more, or its eval passed in two rows and is not
                 flaky.
             min_pass_rate: The least pass rate of the checked run, from 0 to 1.
-            since: What broke before this moment does not fail the gate: a date (its beginning) or a
-                time, UTC without a zone, an age (``"7d"``), a version, an edit's name or the id of
-                a run, if the comparison knows them. The headline names what is not counted. What is
-                undecided or has not run counts, whatever its age.
+            since: A moment: what broke before it does not fail the gate, and the headline says how
+                many evals that are. A date is the beginning of its day, in UTC. Or an age
+                (``"7d"``), or the name of a version, an edit or a run that the comparison knows.
+                What is undecided or has not run counts, whatever its age.
 
         Returns:
             ``.exit_code``: 0 holds, 1 fails, 2 undecided; ``.ok``: whether that is 0; ``.reasons``:

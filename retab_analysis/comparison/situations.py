@@ -487,7 +487,7 @@ def _list_notes(facts: VerdictFacts) -> Iterator[str]:
     if removed and not facts.sides.read.waiting[0] and "removed" not in facts.rule.fail_on:
         yield f"{len(removed)} removed: {list_stories(removed)}."
     if facts.said_old:
-        yield f"{facts.said_old}: {list_stories(facts.old)}."
+        yield f"{facts.said_old.replace(': ', ', ')}: {list_stories(facts.old)}."
     if left := [each for each in facts.of(*BROKEN) if not facts.rule.names(each)]:
         yield f"{len(left)} broke, and the rule does not count them: {list_stories(left)}."
     if facts.saved is None:  # it may be a typing error

@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[1]
 PAST = 20
 RED = {"total": "P" * PAST + "F", **{f"fine {at}": "P" * (PAST + 1) for at in range(6)}}
 CODES = "A" * PAST + "B"
-GOES_ON = f"What has not ended goes on. To cancel: retab-analysis cancel started_{PAST + 1}"
+TO_CANCEL = f"To cancel: retab-analysis cancel started_{PAST + 1}"
+GOES_ON = f"1 run was started; what has not ended goes on. {TO_CANCEL}"
 GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(7)}
 
 
@@ -228,8 +229,7 @@ def test_what_is_started_is_named(green: Served, capsys: pytest.CaptureFixture[s
     told = capsys.readouterr()
     assert told.err == (
         f"Starting 1 run of 7 evals in {FLOW}.\n"
-        f"Started run started_{PAST + 1}. Waiting until it has ended. "
-        f"To cancel: retab-analysis cancel started_{PAST + 1}\n"
+        f"Waiting until the end of what was started. {TO_CANCEL}\n"
     )
     assert [run.eval_id for run in green.api.started] == [None]
 
@@ -282,7 +282,7 @@ def test_a_failure_names_what_was_started(capsys: pytest.CaptureFixture[str]) ->
         assert served("check", FLOW, "--start") == 3
     last = capsys.readouterr().err.splitlines()[-1]
     assert "not yours" in last
-    assert last.endswith(f"1 run was started: started_{PAST + 1}. {GOES_ON}")
+    assert last.endswith(GOES_ON)
 
 
 def test_ctrl_c_is_130_and_names_what_was_started() -> None:
@@ -307,9 +307,7 @@ def test_ctrl_c_is_130_and_names_what_was_started() -> None:
                 process.kill()
     assert process.returncode == 130
     assert out == ""
-    assert errors.splitlines()[-1] == (
-        f"Interrupted. 1 run was started: started_{PAST + 1}. {GOES_ON}"
-    )
+    assert errors.splitlines()[-1] == (f"Interrupted. {GOES_ON}")
     assert not any("cancel" in each for each in api.asked)
 
 
