@@ -139,6 +139,19 @@ def test_how_many_may_fail_and_how_few_may_pass(red: Served) -> None:
     assert red(*check, "--max-failures", "1", "--min-pass-rate", "0.8", "--undecided", "ok") == 0
 
 
+def test_what_broke_before_a_moment_passes(red: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert red("check", FLOW, "--since", "2026-04-21T12:00") == 0
+    assert "1 broke before 21 Apr 12:00: not counted" in capsys.readouterr().out
+    for moment in ("run_20", "edit of 21 Apr", "2026-04-21"):
+        assert red("check", FLOW, "--since", moment) == 1
+    assert red("report", FLOW, "--markdown", "--since", "2026-04-21T12:00") == 0
+    assert "gate holds" in capsys.readouterr().out
+    # It is looked up before anything starts.
+    assert red("check", FLOW, "--start", "--since", "main") == 4
+    assert "a version, an edit or a run, got 'main'" in capsys.readouterr().err
+    assert red.api.started == []
+
+
 def test_87_a_run_of_no_evals_is_an_answer(tmp_path: Path) -> None:
     with FaultServer([LetteredApi({})]) as server:
         variables = {**os.environ, "RETAB_API_KEY": KEY, "RETAB_API_BASE_URL": server.url}
