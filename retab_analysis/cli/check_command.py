@@ -298,8 +298,8 @@ def _tell(
         # Your own terminal shows values as a notebook does.
         is_live = console.out.isatty()
         values = options.values or (is_live and shows_values())
-        shows = "--values" if console.hints else ""
-        told_text = conclusion.text(console.width, Door(values, "command", shows, is_live))
+        door = Door(values, "command", "--values" * console.hints, is_live)
+        told_text = conclusion.text(console.width, door)
         console.hints &= "--values" not in told_text
         title, *lines = told_text.split("\n")
         tone = conclusion.document(values=values).heading.tone

@@ -78,9 +78,8 @@ def run_command(options: Namespace, console: Console, session: Session) -> int:
 
 
 def _explain(options: Namespace, console: Console, session: Session) -> int:
-    its = inside(compare_sides(options, console, session))
+    its, asked = inside(compare_sides(options, console, session)), options.eval
     values = options.values or (console.out.isatty() and shows_values())
-    asked = options.eval
     console.show(its.explain() if asked is None else its.explain_eval(asked, values=values))
     return HOLDS
 

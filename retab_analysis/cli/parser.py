@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from retab_analysis.arguments import AGE, suggest_command, suggest_option
+from retab_analysis.arguments import read_moment, suggest_command, suggest_option
 from retab_analysis.cli.console import USAGE, Console
+from retab_analysis.errors import ConfigError
 from retab_analysis.files import check_writable
 from retab_analysis.markup import without_controls
 
@@ -37,9 +38,9 @@ exit codes:
 CHECK = """\
 Compares a run with the past of each eval, and names the evals that broke.
 
-Without --candidate or --start it checks the workflow as it is now. The verdict goes to the
-standard output, all other messages to the standard error. In GitHub Actions the job's
-summary gets the report, and the reasons why the gate fails become annotations.
+Without --candidate or --start it checks the workflow as it is now. The verdict goes to the standard
+output, all other messages to the standard error. In GitHub Actions the job's summary gets the
+report, and the reasons why the gate fails become annotations. With --since only newer breaks fail.
 """
 
 SYNC = """\
@@ -49,12 +50,10 @@ The file is --archive, else RETAB_ANALYSIS_ARCHIVE, else ~/.retab_analysis/archi
 """
 
 DOCTOR = """\
-Asks the API a small question for each assumption of this library. It prints which ones
-hold, what follows if one does not, and which questions got no answer. It only reads.
-You can paste its output into an issue: of yours, it contains only the address of the API,
-and the names of the profile and of the key's environment.
-It ends with 0 if everything holds, 1 if something differs, and 3 if nothing differs but a
-question got no answer.
+Asks the API a small question for each assumption of this library, and says what follows if one
+does not hold. It only reads. You can paste its output into an issue: of yours, it contains only
+the address of the API, and the names of the profile and of the key's environment. It ends with 0
+if everything holds, 1 if something differs, 3 if only a question got no answer.
 """
 
 RUNS_OF_RESULTS = 20
@@ -82,9 +81,9 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Answer an unknown command with the line to type; argparse lists the commands."""
-        if action.dest == "command" and value not in (action.choices or ()):
-            told = suggest_command(value, [*(action.choices or ())])
-            self.error(f"there is no command {value[:30]!r}; {told}")
+        choices = [*(action.choices or ())]
+        if action.dest == "command" and value not in choices:
+            self.error(f"there is no command {value[:30]!r}; {suggest_command(value, choices)}")
         super()._check_value(action, value)
 
     def error(self, message: str) -> NoReturn:
@@ -175,9 +174,9 @@ def _add_start(commands: _Commands) -> None:
 
 def _add_cancel(commands: _Commands) -> None:
     parser = _add(commands, "cancel", "cancel runs that have not ended")
-    add = parser.add_argument
-    add("runs", type=word, nargs="+", metavar="RUN", help="the id of a run, as start prints it")
-    add("--json", action="store_true", help="print JSON instead of text")
+    says = "the id of a run, as start prints it"
+    parser.add_argument("runs", type=word, nargs="+", metavar="RUN", help=says)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
 def _add_report(commands: _Commands) -> None:
@@ -260,10 +259,7 @@ def _add_tables(commands: _Commands) -> None:
 
 def _add_watch(commands: _Commands) -> None:
     parser = _add(commands, "watch", "follow runs while they go on")
-    says = (
-        "only this run, until it has ended; may be repeated. By default all runs of the workflow "
-        "that go on or start meanwhile, until none goes on"
-    )
+    says = "only this run, may be repeated; by default all that go on or start, until none goes on"
     parser.add_argument("--run", type=word, action="append", dest="runs", metavar="ID", help=says)
     _add_archive(parser)
 
@@ -288,9 +284,7 @@ def _add_only(parser: Parser, when: str = "") -> None:
 
 
 def _add_archive(parser: Parser) -> None:
-    says = (
-        "sync and read this archive (default: RETAB_ANALYSIS_ARCHIVE); created if it does not exist"
-    )
+    says = "sync and read this archive, created if need be (default: RETAB_ANALYSIS_ARCHIVE)"
     parser.add_argument("--archive", type=new_file, metavar="PATH", help=says)
 
 
@@ -299,18 +293,12 @@ def _add_sides(parser: Parser) -> None:
     add = parser.add_argument
     says = "a version: draft (default), v5, published, a date; or a run (may be repeated)"
     add("--candidate", type=word, action="append", metavar="RUN", help=says)
-    says = (
-        "what to compare with: last_good (default: each eval's own last good result), a version "
-        "(v5, published, a date), previous (each block's code before) or a run"
-    )
+    says = "compare with last_good (default: each eval's own past), a version, previous or a run"
     add("--baseline", type=word, default="last_good", metavar="WHAT", help=says)
 
 
 def _add_rule(parser: Parser) -> None:
-    says = (
-        "the transitions that fail the gate, instead of regressed,newly_blocked,incomplete; "
-        "to be stricter, name these, too, and suspect or fails_repeatedly"
-    )
+    says = "the transitions that fail the gate; they replace regressed,newly_blocked,incomplete"
     parser.add_argument("--fail-on", type=words, action="extend", metavar="WHAT", help=says)
     says = "how many evals may fail (default: 0)"
     parser.add_argument("--max-failures", type=count, metavar="N", default=0, help=says)
@@ -329,10 +317,7 @@ def _add_values(parser: Parser) -> None:
 
 def _add_output(parser: Parser, says: str) -> None:
     parser.add_argument("-o", "--output", type=table_file, metavar="FILE", help=says)
-    says = (
-        "by default from the file's name: .parquet is Parquet, anything else CSV; other suffixes "
-        "such as .xlsx are refused"
-    )
+    says = "by default by the file's name: .parquet is Parquet, anything else CSV; .xlsx is refused"
     parser.add_argument("--format", choices=("csv", "parquet"), help=says)
 
 
@@ -386,19 +371,16 @@ def word(text: str) -> str:
 
 
 def last_day(text: str) -> date:
-    day = moment(text)
-    if isinstance(day, datetime | str):
-        raise argparse.ArgumentTypeError(f"must be a date such as 2026-12-31, got {text!r}")
-    return day
+    with contextlib.suppress(ValueError):
+        return date.fromisoformat(text)
+    raise argparse.ArgumentTypeError(f"must be a date such as 2026-12-31, got {text!r}")
 
 
-def moment(text: str) -> date | str:
+def moment(text: str) -> str:
     """A date, which means the whole day, or a moment, in UTC if it has no zone; or an age."""
-    if AGE.fullmatch(text):
+    with contextlib.suppress(ConfigError):
+        read_moment("", text, datetime.now(UTC))
         return text
-    for read in (date.fromisoformat, datetime.fromisoformat):
-        with contextlib.suppress(ValueError):
-            return read(text)
     raise argparse.ArgumentTypeError(
         f"must be a date such as 2026-12-31 or 2026-12-31T08:00, or an age as 30d; got {text!r}"
     )

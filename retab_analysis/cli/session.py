@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from retab_analysis.cli import github
-from retab_analysis.markup import one_line
+from retab_analysis.markup import count_noun, one_line
 from retab_analysis.transport import Client
 from retab_analysis.transport.response import Response
 
@@ -71,5 +71,5 @@ class Session:
     def describe_started(self) -> Iterator[str]:
         started = [] if self._client is None else self._client.started
         if started:
-            runs = "1 run was" if len(started) == 1 else f"{len(started)} runs were"
-            yield f"{runs} started; what has not ended goes on. {say_cancel(started)}"
+            n = count_noun(len(started), "run")
+            yield f"Started: {n}; what has not ended goes on. {say_cancel(started)}"

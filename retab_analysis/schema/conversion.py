@@ -63,9 +63,8 @@ def as_polars(frame: object, name: str) -> pl.DataFrame | pl.LazyFrame | None:
         raise SchemaError(f"{name}, a {library} frame, cannot be read: {error}") from None
     else:
         return None
-    raise ConfigError(
-        f"{name} is a {library} frame, which needs pyarrow to be read: install it; {reason}"
-    )
+    told = f"{name} is a {library} frame, which needs pyarrow to be read"
+    raise ConfigError(f"{told}: pip install 'retab_analysis[pandas]'; {reason}")
 
 
 def read_ids(frame: pl.DataFrame | pl.LazyFrame, name: str, column: str) -> pl.Series:

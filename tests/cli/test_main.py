@@ -31,7 +31,7 @@ PAST = 20
 RED = {"total": "P" * PAST + "F", **{f"fine {at}": "P" * (PAST + 1) for at in range(6)}}
 CODES = "A" * PAST + "B"
 TO_CANCEL = f"To cancel: retab-analysis cancel started_{PAST + 1}"
-GOES_ON = f"1 run was started; what has not ended goes on. {TO_CANCEL}"
+GOES_ON = f"Started: 1 run; what has not ended goes on. {TO_CANCEL}"
 GREEN = {f"fine {at}": "P" * (PAST + 1) for at in range(7)}
 
 
