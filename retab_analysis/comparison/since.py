@@ -60,11 +60,10 @@ def find_since(asked: object, list_known: Callable[[], Mapping[str, datetime]], 
             if not isinstance(asked, str):
                 raise
             known, number = list_known(), _NUMBER.fullmatch(text)
-            named = dict.fromkeys(known)
-            found = find_named(
-                "moment", f"v{int(number[1])}" if number else text, named, parts=True
-            )
+            word = f"v{int(number[1])}" if number else text
+            found = find_named("moment", word, dict.fromkeys(known), parts=True)
             if found is None:
+                named = dict.fromkeys(filter(_NAME.match, known))
                 told = f"since must be {_EXPECTED}, got {asked[:80]!r}; {suggest(text, named)}"
                 raise ConfigError(told) from None
             at = known[found]

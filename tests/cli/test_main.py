@@ -606,15 +606,3 @@ def test_a_run_of_another_workflow_is_3(
     assert told.err == f"No answer: run run_3 is of workflow {FLOW}, not wf_nope\n"
     assert green(command, FLOW, "--run", "run_3", "--run", "nope") == 3
     assert capsys.readouterr().out == ""
-
-
-def test_first_guesses_at_a_shell(green: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    """An age, the workflow's name, and a state of results in the place of a status."""
-    assert green("runs", FLOW, "--from", "900w", "--limit", "2") == 0
-    assert len(capsys.readouterr().out.splitlines()) == 3
-    assert green("runs", FLOW, "--from", "30x") == 4
-    assert "or an age as 30d; got '30x'" in capsys.readouterr().err
-    assert green("runs", FLOW, "--status", "failed") == 4
-    assert "--status failed: no run has it; leave it out, and read column failed" in (
-        capsys.readouterr().err
-    )
