@@ -50,6 +50,12 @@ def test_pull_requests_run_lint_tests_and_pages_on_the_oldest_and_the_newest_pyt
     assert command.split()[:4] == ["make", "lint", "test", "docs"]
 
 
+def test_a_release_waits_for_the_pages_in_a_browser() -> None:
+    jobs = read(".github/workflows/release.yml")["jobs"]
+    assert jobs["browsers"]["steps"][-1]["run"].startswith("make browsers")
+    assert set(jobs["build"]["needs"]) == {"test", "browsers"}
+
+
 @pytest.mark.parametrize("form", FORMS, ids=lambda path: path.name)
 def test_an_issue_form_asks_questions(form: Path) -> None:
     made = read(str(form))
