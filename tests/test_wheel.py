@@ -234,7 +234,7 @@ def test_the_sandbox_of_the_wheel_and_the_line_of_the_readme(installed: Installe
     assert ended.returncode == 1, (ended.stdout, ended.stderr)
     # What the sandbox runs by itself meanwhile may change the words around it.
     assert "extract_lines" in ended.stdout.splitlines()[0]
-    assert "\nStarted run " in ended.stderr
+    assert "To cancel: retab-analysis cancel " in ended.stderr
     assert version.stdout == f"retab-analysis {ra.__version__}\n"
 
 

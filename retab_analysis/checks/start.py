@@ -88,9 +88,9 @@ def start_runs(
     check_count("repeat", repeat, 1)
     is_whole = wanted is None and of_blocks is None
     if only is not None:
-        if only != "edited":
+        if not isinstance(only, str) or only != "edited":
             told = f"blocks={shown(only)} runs a block, evals={shown(only)} an eval"
-            raise ConfigError(f"only must be 'edited', got {shown(only)}; {told}")
+            raise ConfigError(f"only must be one of edited, got {shown(only)}; {told}")
         if not is_whole:
             raise ConfigError("only='edited' chooses what to start: leave evals and blocks out")
     chosen = client_or_default(client)

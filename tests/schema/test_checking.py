@@ -189,7 +189,7 @@ def test_a_frame_of_pandas_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             ModuleNotFoundError("No module named 'pyarrow'"),
             ConfigError,
-            "^this is a .* needs pyarrow to be read: install it; No module",
+            r"^this is a .* needs pyarrow to be read: pip install 'retab_analysis\[pandas\]'; No",
         ),
         (
             ValueError("could not convert 'x'"),
