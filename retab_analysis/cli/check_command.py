@@ -222,9 +222,7 @@ def read_rule(options: Namespace) -> dict[str, Any]:
 
 def add_since(options: Namespace, session: Session) -> dict[str, Any]:
     """The rule for one workflow, with its moment, which is looked up before anything starts."""
-    if options.since is None:
-        return options.rule  # type: ignore[no-any-return]
-    since = read_since(session.client, options.workflow, options.since)
+    since = options.since and read_since(session.client, options.workflow, options.since)
     return {**options.rule, "since": since}
 
 

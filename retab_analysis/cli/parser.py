@@ -174,8 +174,7 @@ def _add_start(commands: _Commands) -> None:
 
 def _add_cancel(commands: _Commands) -> None:
     parser = _add(commands, "cancel", "cancel runs that have not ended")
-    says = "the id of a run, as start prints it"
-    parser.add_argument("runs", type=word, nargs="+", metavar="RUN", help=says)
+    parser.add_argument("runs", type=word, nargs="+", metavar="RUN", help="the id of a run")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
