@@ -211,8 +211,8 @@ class _Search:
         )
 
     def _find_configs(self, eras: pl.DataFrame) -> dict[str, BlockConfigs]:
-        """The configurations of the blocks that were edited again since they broke."""
-        tried = (each.block for each in inside(self.comparison).last_tries)
+        """The configurations of the blocks that edits broke or fixed."""
+        tried = inside(self.comparison).tries
         return {each: BlockConfigs(as_blocks(eras.filter(block_id=each))) for each in tried}
 
     @property

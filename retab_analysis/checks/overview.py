@@ -27,9 +27,9 @@ from retab_analysis.checks.week import (
     sum_up,
 )
 from retab_analysis.comparison.comparison import Comparison, inside
+from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.situations import write_heading
 from retab_analysis.fetch import fetch_runs, fetch_workflows
 from retab_analysis.fetch.lists import resolve_named
 from retab_analysis.fetch.params import check_text, client_or_default

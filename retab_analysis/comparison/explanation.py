@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from retab_analysis.comparison.detail import DOUBT
-from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.names import name_runs, name_version
 from retab_analysis.comparison.suite_test import SuiteTest
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.markup import count_noun, say_p_value, say_points
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 from datetime import date
 
 from retab_analysis.evidence.tries import LastTry, Try
+from retab_analysis.evidence.versions import Name, Versions
 from retab_analysis.markup import count_noun, one_line
 
 
 def name_try(its: Try, today: date | None = None) -> str:
     """``the edit of 29 Nov, 19:26``, on that very day ``the edit of 19:26``; ``v5``."""
     return one_line(its.name.say(today), 60)
+
+
+def name_back(its: Try, versions: Versions | None, today: date | None, year: int | None) -> str:
+    """``the edit of 19:40, which has the code of 29 Nov``: of a code that was put in again."""
+    code, at = name_try(its, today).removeprefix("the edit of "), its.edited_at
+    if at is None or versions is None:
+        return f"it has the code of {code} again"
+    again = Name(versions.edits.name(at, year), at)
+    return f"{one_line(again.say(today), 60)}, which has the code of {code}"
 
 
 def say_mended(its: Try) -> str:

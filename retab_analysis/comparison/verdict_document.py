@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
     DOUBT,
@@ -24,11 +25,10 @@ from retab_analysis.comparison.detail import (
     say_short,
     say_word,
 )
-from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.names import rank_by_run
-from retab_analysis.comparison.situations import write_heading
 from retab_analysis.comparison.try_words import say_try
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.evidence.tries import LastTry
 from retab_analysis.markup import count_noun, one_line, say_rates
@@ -210,7 +210,7 @@ class _Writer:
         )
 
     def _find_try(self, cause: str | None, evals: list[Story]) -> LastTry | None:
-        tries = self.facts.tries if cause == "edit" else ()
+        tries = self.facts.last_tries if cause == "edit" else ()
         return next((each for each in tries if each.block == evals[0].block_id), None)
 
     def _find_words(self, last: LastTry | None) -> pl.DataFrame:
@@ -394,7 +394,7 @@ class _Writer:
 
     def _put_back(self, fixed: Sequence[Story]) -> Iterator[Note]:
         blocks = {each.block_id: name_block(each) for each in fixed}
-        for each in self.facts.last_tries:
+        for each in self.facts.ran_last:
             if each.block in blocks and each.its.is_put_back:
                 said = say_try(each, self.facts.today)
                 yield Note(write_line(Span(blocks[each.block], "strong"), f": {said}"))

@@ -20,10 +20,10 @@ from retab_analysis.comparison.detail import (
     say_reason,
     summarize_value,
 )
-from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.comparison.tries_table import TriesInWords, choose_tries
 from retab_analysis.comparison.verdict_document import write_row
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import list_tries
 from retab_analysis.markup import one_line
@@ -134,7 +134,7 @@ class VerdictPage:
         found, year = dict[str, TriesInWords](), self.facts.year
         if told is None or edits is None:
             return {}
-        for each in self.facts.tries:
+        for each in self.facts.last_tries:
             known = list_tries(told, each.block, year)
             configs = edits.configs.get(each.block, BlockConfigs())
             its = frozenset(s.id for s in self.facts.of(*BROKEN) if s.block_id == each.block)
@@ -149,7 +149,7 @@ class VerdictPage:
             return part
         stories = {each.key: self.stories[each.key] for each in tables[0].rows}
         blocks = {each.block_id for each in stories.values()}
-        last = next((each for each in self.facts.tries if {each.block} == blocks), None)
+        last = next((each for each in self.facts.last_tries if {each.block} == blocks), None)
         if last is None or (words := self._tries.get(last.block)) is None:
             return part
         # The columns do not say that the edit is not known, or that a newer one has not run.

@@ -454,6 +454,7 @@ COMPARISON = _made_here(
     ("reruns_to_confirm", Int64, "how many more failing rows bring p to 0.95; null above 5"),
     ("n_failed_in_a_row", Int64, "how many of its newest rows failed, one after the other"),
     ("decides_at", Datetime, "when the next look can decide; null if nothing is unclear"),
+    ("is_accepted", Boolean, "whether it is accepted by name, and does not simply pass"),
     ("score_delta", Float64, "score, candidate minus baseline; medians of several"),
     ("margin_delta", Float64, "score minus threshold, likewise"),
     ("duration_delta_ms", Int64, "duration, likewise"),
