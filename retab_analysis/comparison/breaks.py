@@ -10,7 +10,7 @@ from typing import Literal
 from retab_analysis.comparison.detail import name_block
 from retab_analysis.comparison.try_words import name_try
 from retab_analysis.evidence.story import REPEATEDLY, Story
-from retab_analysis.evidence.tries import Try
+from retab_analysis.evidence.tries import Try, find_edit
 from retab_analysis.markup import one_line
 from retab_analysis.vocabulary import say_day
 
@@ -38,7 +38,7 @@ class Break:
 
     def name(self, today: date | None, year: int | None) -> str:
         """``the edit of 29 Nov``, ``v5``; empty if its moment is not known."""
-        if self.edit is not None:
+        if self.edit is not None and (self.edit.name.is_edit or self.edit.name.number):
             return name_try(self.edit, today)
         day = find_day(self.evals, year)
         return f"the edit of {day}" if day else ""
@@ -77,7 +77,7 @@ def list_breaks(broken: Sequence[Story], tries: Mapping[str, Sequence[Try]]) -> 
     for each in broken:
         key: tuple[object, ...] = (each.cause or "unknown",)
         if each.cause == "edit":
-            edit = find_edit(each, tries.get(each.block_id or "", ()))
+            edit = find_edit(tries.get(each.block_id or "", ()), each)
             # Unknown edits are not told apart by days: an eval may fail days after its edit.
             key = ("edit", each.block_id, None if edit is None else edit.began_at)
             edits[key] = edit
@@ -86,23 +86,16 @@ def list_breaks(broken: Sequence[Story], tries: Mapping[str, Sequence[Try]]) -> 
     return sorted(found, key=lambda each: -len(each.evals))
 
 
-def find_edit(story: Story, tries: Sequence[Try]) -> Try | None:
-    """The edit of its block that broke an eval: the code in the run since which it is broken."""
-    ran = [each for each in tries if story.since_run_id in each.runs]
-    codes = {each.code for each in story.outcomes if each.run_id == story.since_run_id}
-    return next((each for each in ran if each.code in codes), ran[-1] if ran else None)
-
-
 def say_breaks(
     breaks: Sequence[Break],
     today: date | None,
     year: int | None,
+    label: int = 40,
+    which: str = "",
     *,
     is_new: bool,
-    label: int = 40,
     is_split: bool = True,
     is_short: bool = False,
-    which: str = "",
 ) -> str:
     """What broke some evals, behind ``9 evals broke``; with several causes, the evals of each.
 

@@ -1,16 +1,18 @@
 """What a verdict has found: each situation is a class that says all that follows from it.
 
-:data:`ORDER` is the one order of headlines, reasons of the gate and next steps. A finding says its
+:func:`find` has the one order of headlines, reasons of the gate and next steps. A finding says its
 headline, its clause behind another's, its reasons for the gate and its next step from its fields.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from retab_analysis.comparison.breaks import Break, say_breaks
 from retab_analysis.comparison.detail import WORDS, name_block
@@ -20,8 +22,8 @@ from retab_analysis.comparison.suite_test import SuiteTest
 from retab_analysis.comparison.try_words import name_back, name_try, say_mended
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import LastTry, Try, find_put_back
-from retab_analysis.markup import count_noun, one_line, say_p_value, say_points, say_rate, say_rates
+from retab_analysis.evidence.tries import LastTry, Try, find_before, find_put_back
+from retab_analysis.markup import agree, count_noun, one_line, say_p_value, say_points, say_rates
 from retab_analysis.render.document import Tone
 from retab_analysis.render.door import NextStep
 from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY, NOT_COMPARED, say_day
@@ -38,12 +40,14 @@ GOOD: Mark = ("✓", "good")
 GOES: Mark = ("…", "other")
 
 _ENDED = (*DECIDED, "mixed", "error")
-_OF_OTHERS = (
-    *FAIL_ON,
-    "newly_errored",
-    "suspect",
-    "stale",
-)  # transitions with findings of their own
+_OF_OTHERS = (*FAIL_ON, "newly_errored", "suspect", "stale")  # they have findings of their own
+
+
+Step = Callable[[Steps], NextStep | None]
+
+
+def _no_step(steps: Steps) -> None:
+    return None
 
 
 class Said(NamedTuple):
@@ -59,14 +63,17 @@ class Said(NamedTuple):
 
 
 class Finding(Struct, frozen=True, eq=False, kw_only=True):
-    """A situation with its evals. Most say nothing of some things: these defaults stand for that.
+    """A situation with its evals; what a class does not say has the defaults here.
 
-    ``facts`` tell how things are named.
+    ``facts`` tell how things are named. ``run`` is a step that runs something, ``look`` one for a
+    person.
     """
 
     facts: VerdictFacts
     evals: tuple[Story, ...] = ()
     mark: Mark = BAD
+    run: Step = _no_step
+    look: Step = _no_step
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         """Its headline, with labels of so many characters, with or without a part per cause."""
@@ -90,20 +97,12 @@ class Finding(Struct, frozen=True, eq=False, kw_only=True):
         """Why the gate is undecided if no other finding says so."""
         return ""
 
-    def run(self, steps: Steps) -> NextStep | None:
-        """The step that runs something."""
-        return None
-
-    def look(self, steps: Steps) -> NextStep | None:
-        """The step for a person."""
-        return None
-
     @property
     def n(self) -> str:
         return count_noun(len(self.evals), "eval")
 
-    def verb(self, one: str, several: str) -> str:
-        return one if len(self.evals) == 1 else several
+    def agree(self, several: str) -> str:
+        return agree(len(self.evals), several)
 
 
 class GoesOn(Finding, frozen=True, kw_only=True, tag="goes_on"):
@@ -112,50 +111,29 @@ class GoesOn(Finding, frozen=True, kw_only=True, tag="goes_on"):
     left: int
     of: int
     failing: int
-    mark: Mark = GOES
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        n = self.failing
-        far = f"{n} fail{'s' * (n == 1)}" if n else f"{self.facts.nothing} broke"
+        far = f"{self.failing} {agree(self.failing, 'fail')}" if self.failing else ""
+        far = far or f"{self.facts.nothing} broke"
         return Said(f"{self.of - self.left:,} of {self.of:,} done", f": {far} so far")
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
-        are = "is" if self.left == 1 else "are"
-        return f"{self.left} of {count_noun(self.of, 'result')} {are} still to come"
-
-    def run(self, steps: Steps) -> NextStep:
-        return steps.watch()
-
-
-def _find_going(facts: VerdictFacts) -> Iterator[Finding]:
-    left, of = facts.sides.read.waiting
-    if left:
-        failing = sum(each.fails for each in facts.counted)
-        yield GoesOn(facts=facts, left=left, of=of, failing=failing)
+        of = count_noun(self.of, "result")
+        return f"{self.left} of {of} {agree(self.left, 'are')} still to come"
 
 
 class Outage(Finding, frozen=True, kw_only=True, tag="outage"):
     """Errors on a wide front; ``of`` so many evals ended."""
 
     of: int
-    mark: Mark = GRAVE
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        said = f"{len(self.evals)} of {count_noun(self.of, 'eval')} ended in an error"
-        return Said("Outage", f": {said}", calm="")
+        of = count_noun(self.of, "eval")
+        return Said("Outage", f": {len(self.evals)} of {of} ended in an error", calm="")
 
     @property
     def reasons(self) -> tuple[str, ...]:
         return (f"{''.join(self.say()[:2])}; run them again.",)
-
-    def run(self, steps: Steps) -> NextStep:
-        return steps.run_all()
-
-
-def _find_outage(facts: VerdictFacts) -> Iterator[Finding]:
-    errors = tuple(each for each in facts.stories if each.state == "error" and each.is_outage)
-    if errors:
-        yield Outage(facts=facts, evals=errors, of=sum(each in _ENDED for each in facts.states))
 
 
 class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
@@ -171,77 +149,59 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
     back: Try | None
     is_new: bool
 
+    @classmethod
+    def make(cls, facts: VerdictFacts) -> Broken:
+        broken = tuple(facts.of(*BROKEN))
+        blocks = {each.block_id or "" for each in broken}
+        backs = [back for each in blocks if (back := find_put_back(facts.tries.get(each, ())))]
+        unrun = Unrun.make(facts) if facts.unrun and not facts.broke_between else None
+        last = next(iter(facts.last_tries), None)
+        unsure = [each for each in broken if each.is_unsure]
+        waiting = [*broken, *(unrun.blocks.evals if unrun else ())]
+        is_tried = last is not None and unrun is None and any(each.fails for each in broken)
+        block = last.block if last is not None else ""
+        return cls(
+            facts=facts,
+            evals=broken,
+            breaks=tuple(facts.breaks),
+            last=last,
+            unrun=unrun,
+            back=backs[0] if backs and unrun is None else None,
+            is_new=bool(facts.broke_between) or not all(each.was_seen for each in broken),
+            run=lambda steps: steps.test(waiting) or (steps.settle(unsure) if unsure else None),
+            look=lambda steps: steps.see_tries(block) if is_tried else steps.fix(),
+        )
+
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        facts, are = self.facts, self.verb("is", "are")
-        if self.back is not None and len(self.breaks) == 1:
+        facts, are, breaks, last = self.facts, self.agree("are"), self.breaks, self.last
+        if self.back is not None and len(breaks) == 1:
             since = name_back(self.back, facts.sides.around.told, facts.today, facts.year)
             return Said(f"{self.n} {are} broken again", f" since {since}")
         unrun = "" if self.unrun is None else self.unrun.say_again(self.evals, label)
-        breaks, which = self.breaks, ""
-        clause = unrun or ("" if self.last is None else self._say_last(self.last))
-        own = [e for e in breaks if self.last is not None and e.edit == self.last.its]
-        if own and self.last is not None and not unrun and is_split:
+        clause, which = unrun or ("" if last is None else self._say_last(last)), ""
+        own = [each for each in breaks if last is not None and each.edit == last.its]
+        if own and last is not None and not unrun and is_split:
             breaks = (*(each for each in breaks if each not in own), *own)
-            clause, which = "", say_mended(self.last.its)
+            clause, which = "", say_mended(last.its)
         said = "broke" if self.is_new else f"{are} still broken"
-        if len(breaks) > 1 and (clause or which):
+        if self.is_new and len(breaks) > 1 and (clause or which):
             said = f"{are} broken"
         if facts.broke_between:
             return Said(f"{self.n} {said}", facts.broke_between, calm="")
-        since = say_breaks(
-            breaks,
-            facts.today,
-            facts.year,
-            is_new=self.is_new,
-            label=label,
-            is_split=is_split,
-            is_short=bool(clause or which),
-            which=which,
-        )
+        how = {"is_new": self.is_new, "is_split": is_split, "is_short": bool(clause or which)}
+        since = say_breaks(breaks, facts.today, facts.year, label, which, **how)
         return Said(f"{self.n} {said}", since, clause, None if which else "")
 
     def _say_last(self, last: LastTry) -> str:
-        again, mended = len({each.id for each in self.evals} & last.its.broke), last.its.mended
-        new = sum(len(each.evals) for each in self.breaks if each.edit == last.its)
-        said = say_mended(last.its)
-        if again > new:
-            said = f"{f'{said} and ' if mended else ''}broke {again - new} again"
+        old = [each for its in self.breaks if its.edit != last.its for each in its.evals]
+        said, again = say_mended(last.its), len({each.id for each in old} & last.its.broke)
+        if again:
+            said = f"{f'{said} and ' if last.its.mended else ''}broke {again} again"
         return f"{name_try(last.its, self.facts.today)} {said}"
 
     def say_beside(self, mark: Mark) -> str:
-        if mark == OPEN:
-            return ""
-        are = self.verb("is", "are")
-        return f"{len(self.evals)} {'broke' if self.is_new else f'{are} still broken'}"
-
-    def run(self, steps: Steps) -> NextStep | None:
-        unrun = () if self.unrun is None else self.unrun.blocks.evals
-        tests = steps.test([*self.evals, *unrun])
-        unsure = [each for each in self.evals if each.is_unsure]
-        return tests or (steps.settle(unsure) if unsure else None)
-
-    def look(self, steps: Steps) -> NextStep:
-        is_tried = self.last is not None and self.unrun is None
-        if is_tried and self.last is not None and any(each.fails for each in self.evals):
-            return steps.see_tries(self.last.block)
-        return steps.fix()
-
-
-def _find_broken(facts: VerdictFacts) -> Iterator[Finding]:
-    if not (broken := facts.of(*BROKEN)):
-        return
-    blocks = {each.block_id for each in broken}
-    backs = [back for each in blocks if (back := find_put_back(facts.tries.get(each or "", ())))]
-    unrun = Unrun.make(facts) if facts.unrun and not facts.broke_between else None
-    yield Broken(
-        facts=facts,
-        evals=tuple(broken),
-        breaks=tuple(facts.breaks),
-        last=next(iter(facts.last_tries), None),
-        unrun=unrun,
-        back=backs[0] if backs and unrun is None else None,
-        is_new=bool(facts.broke_between) or not all(each.was_seen for each in broken),
-    )
+        verb = "broke" if self.is_new else f"{self.agree('are')} still broken"
+        return f"{len(self.evals)} {verb}"
 
 
 class InError(Finding, frozen=True, kw_only=True, tag="in_error"):
@@ -262,101 +222,75 @@ class InError(Finding, frozen=True, kw_only=True, tag="in_error"):
     def say_doubt(self, evals: Sequence[Story]) -> str:
         return f"{count_noun(len(evals), 'eval')} ended in an error" * (not self.is_always)
 
-    def run(self, steps: Steps) -> NextStep | None:
-        return None if self.is_always else steps.settle(self.evals)
 
-    def look(self, steps: Steps) -> NextStep | None:
-        return steps.fix() if self.is_always else None
-
-
-def _find_errors(facts: VerdictFacts, *, is_always: bool) -> Iterator[Finding]:
-    errors = facts.of("newly_errored")
-    its = tuple(each for each in errors if (each.errs_always if is_always else each.is_undecided))
-    if its:
-        mark = BAD if is_always else OPEN
-        yield InError(facts=facts, evals=its, mark=mark, is_always=is_always)
-
-
-class CouldNotRun(Finding, frozen=True, kw_only=True, tag="could_not_run"):
-    """The run that was asked for ended in an error itself, and some results lack."""
-
-    passed: int
-    of: int
-    errors: int
-    missing: int
-    mark: Mark = GRAVE
-
-    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        said = [f"{self.passed} of {self.of + self.missing} passed"]
-        said += [count_noun(self.errors, "error")] if self.errors else []
-        have = "has" if self.missing == 1 else "have"
-        said += [f"{self.missing} {have} no result"] if self.missing else []
-        return Said("This run could not run", f": {', '.join(said)}")
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        return (f"The run could not run: {count_noun(len(self.evals), 'result')} missing.",)
-
-    def run(self, steps: Steps) -> NextStep:
-        return steps.run_all()
-
-
-Why = Literal["does not fit", "cancelled", "nothing decided", "no result"]
+Why = Literal["could not run", "does not fit", "cancelled", "nothing decided", "no result"]
 
 
 class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
-    """Evals that ought to have a result; ``of`` so many."""
+    """Evals that ought to have a result; ``of`` so many, ``passed`` so many passed."""
 
     why: Why
+    passed: int
     of: int
-    mark: Mark = OPEN
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        block = _name_blocks(self.evals, label)
+        block, have = _name_blocks(self.evals, label), self.agree("have")
+        if self.why == "could not run":
+            errors = self.facts.states.count("error")
+            none = sum(not each.state for each in self.facts.stories)
+            said = [f"{self.passed} of {self.of} passed"]
+            said += [count_noun(errors, "error")] if errors else []
+            said += [f"{none} {agree(none, 'have')} no result"] if none else []
+            return Said("This run could not run", f": {', '.join(said)}")
         if self.why == "does not fit":
-            does = self.verb("does", "do")
-            return Said(self.n, f" {does} not fit {block} any more since its edit")
+            return Said(self.n, f" {self.agree('do')} not fit {block} any more since its edit")
         if self.why == "cancelled":
-            said = f"{block} was edited"
-            return Said(said, "; its run was cancelled before a result")
-        if self.why == "nothing decided":
-            is_cancelled = {*self.facts.states} == {"cancelled"}
-            why = "the run was cancelled" if is_cancelled else "no eval has a verdict"
-            return Said("No result yet", f": {why}")
-        of = count_noun(self.of, "eval")
-        return Said(f"{len(self.evals)} of {of} {self.verb('has', 'have')} no result", calm="")
+            return Said(f"{block} was edited", "; its run was cancelled before a result")
+        if self.why == "no result":
+            of = count_noun(self.of, "eval")
+            return Said(f"{len(self.evals)} of {of} {have} no result", calm="")
+        is_cancelled = {*self.facts.states} == {"cancelled"}
+        why = "the run was cancelled" if is_cancelled else "no eval has a verdict"
+        return Said("No result yet", f": {why}")
 
     def say_beside(self, mark: Mark) -> str:
         is_said = self.why == "no result" or (self.why == "cancelled" and mark != OPEN)
-        return f"{len(self.evals)} {self.verb('has', 'have')} no result" * is_said
+        return f"{len(self.evals)} {self.agree('have')} no result" * is_said
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        lost = f"The run could not run: {count_noun(len(self.evals), 'result')} missing."
+        return (lost,) * (self.why == "could not run")
 
     @property
     def last_doubt(self) -> str:
         return "nothing was decided" * (self.why == "nothing decided")
-
-    def run(self, steps: Steps) -> NextStep | None:
-        if self.why == "nothing decided":
-            return steps.run_all()
-        return None if self.why == "does not fit" else steps.run_missing(self.evals)
-
-    def look(self, steps: Steps) -> NextStep | None:
-        return None if self.why == "nothing decided" else steps.fix()
 
 
 def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
     read, expected = facts.sides.read, facts.sides.saved.expected or ()
     wanting = [s for s in facts.of("incomplete", *BROKEN) if s.state not in _ENDED]
     lost = tuple(each for each in wanting if each.id in expected and read.could_not_run)
+    missing = tuple(each for each in facts.of("incomplete") if each not in lost)
     passed, of = facts.passing
     if lost:
-        errors, none = facts.states.count("error"), sum(not each.state for each in facts.stories)
-        yield CouldNotRun(
-            facts=facts, evals=lost, passed=passed, of=of, errors=errors, missing=none
+        every = of + sum(not each.state for each in facts.stories)
+        its = Missing(
+            facts=facts, evals=lost, mark=GRAVE, why="could not run", passed=passed, of=every
         )
-    missing = tuple(each for each in facts.of("incomplete") if each not in lost)
+        yield replace(its, run=Steps.run_all)
     if why := _find_why(facts, missing):
-        of += sum(each.state is None for each in missing)
-        yield Missing(facts=facts, evals=missing, why=why, of=of)
+        steps = {"nothing decided": Steps.run_all, "does not fit": _no_step}
+        yield Missing(
+            facts=facts,
+            evals=missing,
+            mark=OPEN,
+            why=why,
+            passed=passed,
+            of=of + sum(each.state is None for each in missing),
+            run=steps.get(why, lambda steps: steps.run_missing(missing)),
+            look=_no_step if why == "nothing decided" else Steps.fix,
+        )
 
 
 def _find_why(facts: VerdictFacts, missing: Sequence[Story]) -> Why | None:
@@ -377,33 +311,23 @@ class DoesNotAddUp(Finding, frozen=True, kw_only=True, tag="does_not_add_up"):
     """Results that the candidate's runs lack, or that contradict their counts."""
 
     results: int
-    mark: Mark = OPEN
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         said = f"{count_noun(self.results, 'result')} of the run missing or miscounted"
         return Said(said, calm="")
 
     def say_beside(self, mark: Mark) -> str:
-        said = f"{count_noun(self.results, 'result')} missing or miscounted"
-        return said * (mark == OPEN)
+        return f"{count_noun(self.results, 'result')} missing or miscounted" * (mark == OPEN)
 
     @property
     def reasons(self) -> tuple[str, ...]:
         return (f"The run does not add up: {self.say_beside(OPEN)}.",)
 
-    def run(self, steps: Steps) -> NextStep:
-        return steps.run_all()
-
-
-def _find_lost(facts: VerdictFacts) -> Iterator[Finding]:
-    if lost := facts.sides.read.unnamed:
-        yield DoesNotAddUp(facts=facts, results=lost)
-
 
 class AgainstRule(Finding, frozen=True, kw_only=True, tag="against_rule"):
     """What only the rule counts: evals it names, a pass rate below its least one.
 
-    ``outdated`` says of accepted entries why they are over.
+    ``rate`` says the rate in words, ``outdated`` of accepted entries why they are over.
     """
 
     rate: str = ""
@@ -412,42 +336,33 @@ class AgainstRule(Finding, frozen=True, kw_only=True, tag="against_rule"):
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         if self.evals:
             words = ", ".join(dict.fromkeys(WORDS[s.transition].word for s in self.evals))
-            counts = self.verb("counts", "count")
-            return Said(f"{self.n} {counts} against the gate", f": {words}")
-        if self.rate:
-            return Said(self.rate)
-        if len(self.outdated) == 1:
-            return Said(self.outdated[0].rstrip("."))
+            return Said(f"{self.n} {self.agree('count')} against the gate", f": {words}")
+        if self.rate or len(self.outdated) == 1:
+            return Said(self.rate or self.outdated[0])
         return Said(f"{len(self.outdated)} entries of accepted failures are outdated")
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        over = (f"{each.rstrip('.')}. Remove the entry." for each in self.outdated)
-        return (*([f"{self.rate}."] if self.rate else []), *over)
-
-    def look(self, steps: Steps) -> NextStep:
-        return steps.fix() if self.evals else steps.see() if self.rate else steps.delete()
+        rate = (f"{self.rate}.",) * bool(self.rate)
+        return (*rate, *(f"{each}. Remove the entry." for each in self.outdated))
 
 
 def _find_ruled(facts: VerdictFacts) -> Iterator[Finding]:
     if others := tuple(s for s in facts.failing if s.transition not in _OF_OTHERS):
-        yield AgainstRule(facts=facts, evals=others)
+        yield AgainstRule(facts=facts, evals=others, look=Steps.fix)
     ended = [each for each in facts.stories if each.state in _ENDED]
     passed, least = sum(each.passes_in_the_end for each in ended), facts.rule.min_pass_rate
-    if least is not None and not ended:
-        rate = f"The pass rate is not known; the rule asks for at least {say_rate(least)}"
-        yield AgainstRule(facts=facts, rate=rate)
-    elif least is not None and passed / len(ended) < least:
-        now, asked = say_rates(passed / len(ended), least)
-        told = f"{now}, {passed} of {len(ended)} that ended"
+    if least is not None and (not ended or passed / len(ended) < least):
+        now, asked = say_rates(passed / len(ended) if ended else 0, least)
+        told = f"{now}, {passed} of {len(ended)} that ended" if ended else "not known"
         rate = f"The pass rate is {told}; the rule asks for at least {asked}"
-        yield AgainstRule(facts=facts, rate=rate)
-    if over := tuple(each.why for each in facts.outdated):
-        yield AgainstRule(facts=facts, outdated=over)
+        yield AgainstRule(facts=facts, rate=rate, look=Steps.see)
+    if over := tuple(each.why.rstrip(".") for each in facts.outdated):
+        yield AgainstRule(facts=facts, outdated=over, look=Steps.delete)
 
 
 class Fell(Finding, frozen=True, kw_only=True, tag="fell"):
-    """The pass rate fell: for sure, or in one run."""
+    """The pass rate fell: for sure, or in one run. ``is_alone``: no eval is unclear or in error."""
 
     test: SuiteTest
     is_alone: bool
@@ -460,35 +375,19 @@ class Fell(Finding, frozen=True, kw_only=True, tag="fell"):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        if not self.test.is_sure:
-            return ()
-        beginning = "Without the accepted evals, the" if self.facts.accepted else "The"
-        fell = say_points(self.test.change.delta or 0)
-        p = say_p_value(self.test.change.p_value or 0)
-        return (f"{beginning} pass rate fell by {fell}, more than chance explains (p value {p}).",)
+        change, accepted = self.test.change, self.facts.accepted
+        beginning = "Without the accepted evals, the" if accepted else "The"
+        fell, p = say_points(change.delta or 0), say_p_value(change.p_value or 0)
+        said = f"{beginning} pass rate fell by {fell}, more than chance explains (p value {p})."
+        return (said,) * self.test.is_sure
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
         alone = " and no single eval explains it; run the suite again" * self.is_alone
         return f"the pass rate fell in one run{alone}" * (not self.test.is_sure)
 
-    def run(self, steps: Steps) -> NextStep | None:
-        return None if self.test.is_sure else steps.run_all()
-
-    def look(self, steps: Steps) -> NextStep | None:
-        return steps.see() if self.test.is_sure else None
-
-
-def _find_fall(facts: VerdictFacts, *, is_sure: bool) -> Iterator[Finding]:
-    if facts.fallen is not None and facts.fallen.is_sure == is_sure:
-        alone = not facts.of("suspect", "newly_errored")
-        mark = BAD if is_sure else OPEN
-        yield Fell(facts=facts, mark=mark, test=facts.fallen, is_alone=alone)
-
 
 class Unclear(Finding, frozen=True, kw_only=True, tag="unclear"):
     """Evals that may have broken."""
-
-    mark: Mark = OPEN
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         if all(each.cause == "edit" for each in self.evals) and not self.facts.broke_between:
@@ -502,24 +401,13 @@ class Unclear(Finding, frozen=True, kw_only=True, tag="unclear"):
     def say_doubt(self, evals: Sequence[Story]) -> str:
         return f"{count_noun(len(evals), 'eval')} may have broken"
 
-    def run(self, steps: Steps) -> NextStep | None:
-        return steps.settle(self.evals)
-
-
-def _find_unclear(facts: VerdictFacts) -> Iterator[Finding]:
-    if suspects := tuple(facts.of("suspect")):
-        yield Unclear(facts=facts, evals=suspects)
-
 
 class Waiting(NamedTuple):
-    """Evals that have not run as they are now, and those of them that a run tests now."""
+    """Evals that have not run as they are now: those that a run tests now, and ``idle`` ones."""
 
     evals: tuple[Story, ...]
-    going: tuple[Story, ...] = ()
-
-    @property
-    def idle(self) -> tuple[Story, ...]:
-        return tuple(each for each in self.evals if each not in self.going)
+    going: tuple[Story, ...]
+    idle: tuple[Story, ...]
 
 
 class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
@@ -534,213 +422,169 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
     saved_again: Waiting
     new: Waiting
     of: int
-    were_broken: int = 0
+    were_broken: int
 
     @classmethod
     def make(cls, facts: VerdictFacts) -> Unrun:
-        stale = facts.of("stale")
-        names = {each.block_id for each in facts.unrun}
-        tries = facts.tries.get(facts.unrun[0].block_id or "", ()) if len(names) == 1 else ()
-        back = find_put_back(tries)
-        before = [each for each in tries[:-1] if back is not None and each.code == back.code]
+        def wait(evals: Sequence[Story], why: str) -> Waiting:
+            its = tuple(each for each in evals if each.saved.stale == why)
+            going = tuple(each for each in its if facts.find_run(each))
+            return Waiting(its, going, tuple(each for each in its if each not in going))
+
+        stale, names = facts.of("stale"), {each.block_id or "" for each in facts.unrun}
+        before = find_before(facts.tries.get(min(names), ())) if len(names) == 1 else None
         return cls(
             facts=facts,
             evals=tuple(stale),
-            blocks=cls._wait(facts, facts.unrun),
-            edited=cls._wait(facts, [s for s in stale if s.saved.stale == "eval"]),
-            saved_again=cls._wait(facts, [s for s in stale if s.saved.stale == "saved"]),
-            new=cls._wait(facts, [s for s in stale if s.saved.stale == "never"]),
+            mark=IDLE,
+            blocks=wait(facts.stories, "block"),
+            edited=wait(stale, "eval"),
+            saved_again=wait(stale, "saved"),
+            new=wait(stale, "never"),
             of=sum(each.block_id in names for each in facts.stories),
-            were_broken=len(before[-1].broke) if before else 0,
+            were_broken=0 if before is None else len(before.broke),
+            run=lambda steps: steps.test([*facts.unrun, *stale]),
         )
-
-    @staticmethod
-    def _wait(facts: VerdictFacts, evals: Iterable[Story]) -> Waiting:
-        its = tuple(evals)
-        return Waiting(its, tuple(each for each in its if facts.find_run(each)))
-
-    mark: Mark = IDLE
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         if self.blocks.evals:
             return self._say_blocks(label)
-        for its, noun, verb in (
-            (self.edited, "edited eval", ""),
-            (self.saved_again, "eval", "was saved again and"),
-            (self.new, "new eval", ""),
-        ):
-            if its.evals:
-                one = len(its.evals) == 1
-                verb = verb if one else verb.replace("was", "were")
-                have = f"{verb} {'has' if one else 'have'} not run".lstrip()
-                said = f"{count_noun(len(its.evals), noun)} {have} {'since' if verb else 'yet'}"
-                if len(its.going) == len(its.evals):
-                    return Said(said, clause=self._say_run(its.going, one=one))
-                return Said(said, calm="nothing else broke")
-        raise AssertionError("nothing waits")
+        if self.edited.evals:
+            return self._say_evals(self.edited, "edited eval", "", "yet")
+        if self.saved_again.evals:
+            return self._say_evals(self.saved_again, "eval", "were saved again and ", "since")
+        return self._say_evals(self.new, "new eval", "", "yet")
+
+    def _say_evals(self, its: Waiting, noun: str, again: str, since: str) -> Said:
+        n = len(its.evals)
+        again = again.replace("were", agree(n, "were"))
+        said = f"{count_noun(n, noun)} {again}{agree(n, 'have')} not run {since}"
+        if its.idle:
+            return Said(said, calm="nothing else broke")
+        return Said(said, clause=self._say_run("its" if n == 1 else "their", its.going))
 
     def _say_blocks(self, label: int) -> Said:
-        idle, going = self.blocks.idle, self.blocks.going
-        edited, nothing = _say_edited(idle or going, label), self.facts.nothing
-        blocks = {each.block_id for each in idle}
+        _, going, idle = self.blocks
+        edited, n = _say_edited(idle or going, label), _count_blocks(idle or going)
+        its = "its" if n == 1 else "their"
         if not idle:
-            one = len({each.block_id for each in going}) == 1
-            return Said(f"{edited}; {self._say_run(going, one=one)}")
-        has_part = len(self.blocks.evals) < self.of or any(e.block_id in blocks for e in going)
-        if has_part:
-            its, have = "its" if len(blocks) == 1 else "their", "has" if len(idle) == 1 else "have"
-            of = count_noun(self.of, "eval")
-            said = f"{edited}: {len(idle)} of {its} {of} {have} not run since"
-        else:
-            said = f"{edited} and {'has' if len(blocks) == 1 else 'have'} not run yet"
+            return Said(f"{edited}; {self._say_run(its, going)}")
+        inside = sum(each.block_id in {s.block_id for s in idle} for each in self.facts.stories)
+        is_part, have = len(idle) < inside, agree(len(idle), "have")
+        said = f"{edited} and {agree(n, 'have')} not run yet"
+        if is_part:
+            said = (
+                f"{edited}: {len(idle)} of {its} {count_noun(inside, 'eval')} {have} not run since"
+            )
+        calm = f"{'' if is_part else 'before that '}{self.facts.nothing} broke"
+        if broken := self.were_broken:
+            calm = f"when it had this code, {broken} of its evals {agree(broken, 'were')} broken"
         if going:
-            where = _name_blocks(going, label)
-            return Said(said, calm=f"the run of {where} goes on{self._say_far(going)}")
-        if n := self.were_broken:
-            was = "was" if n == 1 else "were"
-            return Said(said, calm=f"when it had this code, {n} of its evals {was} broken")
-        return Said(said, calm=f"{'' if has_part else 'before that '}{nothing} broke")
+            calm = self._say_run("the", going, f" of {_name_blocks(going, label)}")
+        return Said(said, calm=calm)
 
-    def _say_run(self, going: Sequence[Story], *, one: bool) -> str:
-        return f"{'its' if one else 'their'} run goes on{self._say_far(going)}"
-
-    def _say_far(self, going: Sequence[Story]) -> str:
-        runs = [run for each in going if (run := self.facts.find_run(each))]
-        is_one = len({each.run_id for each in runs}) == 1
-        return f" ({runs[0].done} of {runs[0].total})" if is_one else ""
+    def _say_run(self, whose: str, going: Sequence[Story], of: str = "") -> str:
+        runs = {run.run_id: run for each in going if (run := self.facts.find_run(each))}
+        if len(runs) > 1:
+            return f"{whose} runs{of} go on"
+        return "".join(
+            f"{whose} run{of} goes on ({run.done} of {run.total})" for run in runs.values()
+        )
 
     def say_again(self, broken: Sequence[Story], label: int) -> str:
         """Its clause behind what is broken; empty if the part that ran is the news."""
-        n, idle, going = len(self.blocks.evals), self.blocks.idle, self.blocks.going
+        evals, going, idle = self.blocks
         is_old = all(s.was_seen for s in broken) or any(s.saved.stale == "block" for s in broken)
-        if n < self.of and not is_old:
+        if len(evals) < self.of and not is_old:
             return ""
-        its = idle or going
-        blocks, by_edit = {s.block_id for s in its}, all(s.cause == "edit" for s in broken)
+        blocks, n = {s.block_id for s in idle or going}, _count_blocks(idle or going)
+        by_edit = all(s.cause == "edit" for s in broken)
         again = " again" * (by_edit and blocks <= {each.block_id for each in broken})
-        edited = f"{_say_edited(its, label)}{again}"
+        edited = f"{_say_edited(idle or going, label)}{again}"
         if not idle:
-            return f"{edited} and {self._say_run(going, one=len(blocks) == 1)}"
-        if n < self.of:
-            return f"{edited}: {n} of {self.of} {'has' if n == 1 else 'have'} not run"
-        return f"{edited} and {'has' if len(blocks) == 1 else 'have'} not run"
+            return f"{edited} and {self._say_run('its' if n == 1 else 'their', going)}"
+        if len(evals) < self.of:
+            return f"{edited}: {len(evals)} of {self.of} {agree(len(evals), 'have')} not run"
+        return f"{edited} and {agree(n, 'have')} not run"
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
-        have, are = ("has", "it is") if len(evals) == 1 else ("have", "they are")
+        are = "it is" if len(evals) == 1 else "they are"
+        have = agree(len(evals), "have")
         return f"{count_noun(len(evals), 'eval')} {have} not run as {are} now"
-
-    def run(self, steps: Steps) -> NextStep | None:
-        return steps.test([*self.blocks.evals, *self.evals])
-
-
-def _find_unrun(facts: VerdictFacts) -> Iterator[Finding]:
-    if facts.of("stale"):
-        yield Unrun.make(facts)
 
 
 class Newer(Finding, frozen=True, kw_only=True, tag="newer_run"):
-    """A newer run that cannot be judged yet."""
+    """A newer run that cannot be judged yet: it ``goes_on``, is stuck, or dated in the future."""
 
-    mark: Mark = IDLE
+    goes_on: bool
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        run = self.facts.sides.read.doubts[0]
-        day = "" if run.at is None else f" since {say_day(run.at, self.facts.year)}"
-        hour = "" if run.at is None else f" since {run.at:%-H:%M}"
-        going = f"goes on{hour} ({run.done} of {run.total})"
-        said = {
-            "going on": going,
-            "stuck": f"has not ended{day}",
-            "future": "is dated in the future",
-        }
-        calm = f"before it {self.facts.nothing} broke"
-        return Said(f"A newer run {said[run.kind]}", calm=calm)
+        run, said = self.facts.sides.read.doubts[0], "is dated in the future"
+        if run.kind == "going on":
+            hour = "" if run.at is None else f" since {run.at:%-H:%M}"
+            said = f"goes on{hour} ({run.done} of {run.total})"
+        elif run.kind == "stuck":
+            day = "" if run.at is None else f" since {say_day(run.at, self.facts.year)}"
+            said = f"has not ended{day}"
+        return Said(f"A newer run {said}", calm=f"before it {self.facts.nothing} broke")
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
         return "a newer run cannot be judged yet"
-
-    def run(self, steps: Steps) -> NextStep:
-        is_going = any(each.kind == "going on" for each in self.facts.sides.read.doubts)
-        return steps.watch() if is_going else steps.run_all()
-
-
-def _find_newer(facts: VerdictFacts) -> Iterator[Finding]:
-    if facts.sides.read.doubts:
-        yield Newer(facts=facts)
 
 
 class TwoVersions(Finding, frozen=True, kw_only=True, tag="two_versions"):
     """Two versions of which nothing is compared: ``same`` evals have one code in both.
 
-    ``never`` so many have no result on one of the codes.
+    ``never`` so many have no result on one of the codes; ``unknown`` says what is not known.
     """
 
     same: int
     never: int
-    is_same: bool
     unknown: str
-
-    @property
-    def where(self) -> str:
-        versions, named = " and ".join(self.facts.versions), self.facts.named
-        return f"one of {versions}" if versions else named.said
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         if self.unknown:
             return Said(self.unknown, self.facts.sides.read.lacking)
-        if self.is_same:
-            both = " and ".join(self.facts.versions)
-            said = f"{both} do not differ ({count_noun(self.same, 'eval')})"
-            return Said("Same code", f": {said}")
-        return Said("Nothing to compare", f": {self.say_doubt(())}")
+        if self.never:
+            return Said("Nothing to compare", f": {self.say_doubt(())}")
+        both = " and ".join(self.facts.versions)
+        return Said("Same code", f": {both} do not differ ({count_noun(self.same, 'eval')})")
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
-        if self.unknown:
-            return self.unknown.replace("It is", "it is", 1)
-        never = f"{count_noun(self.never, 'eval')} never ran on {self.where}"
-        return "" if self.is_same else never
-
-
-def _find_apart(facts: VerdictFacts) -> Iterator[Finding]:
-    never, same = facts.apart["not compared"], facts.apart["same_code"]
-    unknown, is_same = facts.sides.read.unknown, bool(same and not never)
-    if unknown or (facts.apart and not facts.stories):
-        mark = GOOD if is_same and not unknown else IDLE
-        yield TwoVersions(
-            facts=facts, mark=mark, same=same, never=never, is_same=is_same, unknown=unknown
-        )
+        versions = " and ".join(self.facts.versions)
+        where = f"one of {versions}" if versions else self.facts.named.said
+        never = f"{count_noun(self.never, 'eval')} never ran on {where}" * (self.never > 0)
+        return self.unknown.replace("It is", "it is", 1) or never
 
 
 class Uncompared(Finding, frozen=True, kw_only=True, tag="uncompared"):
-    """No eval that passes was compared: a first run, or nothing that passes."""
+    """No eval that passes was compared: a first run, new and edited evals, or nothing passes."""
 
     passed: int
     of: int
-    mark: Mark = IDLE
+    is_first: bool
+    nothing_passes: bool
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        passed, of = self.passed, self.of
-        failed, passing = of - passed, f"{passed:,} of {of:,}"
-        if self.facts.is_first and not passed:
-            return Said(f"First run: all {of} fail", calm="")
-        if self.facts.is_first:
-            far = f"{failed} of {of} fail{'s' * (failed == 1)}" if failed else f"all {of} pass"
+        failed, passing = self.of - self.passed, f"{self.passed:,} of {self.of:,}"
+        if self.is_first and self.nothing_passes:
+            return Said(f"First run: all {self.of} fail", calm="")
+        if self.is_first:
+            far = (
+                f"{failed} of {self.of} {agree(failed, 'fail')}"
+                if failed
+                else f"all {self.of} pass"
+            )
             return Said(f"First run: {far}", "; the next check compares with it")
-        if not self.last_doubt:
+        if not self.nothing_passes:
             return Said("Nothing to compare yet", f": {passing} pass")
         n = len(self.facts.of("still_failing"))
-        as_before = f", {n} fail{'s' * (n == 1)} as before" if n else ""
+        as_before = f", {n} {agree(n, 'fail')} as before" if n else ""
         return Said("Nothing passes", f": {passing}{as_before}")
 
     @property
     def last_doubt(self) -> str:
-        ran = [each for each in self.facts.stories if each.state is not None]
-        is_apart = all(each.transition in NOT_COMPARED for each in ran)
-        is_told = self.passed and (self.facts.is_first or is_apart)
-        return "" if is_told else "no eval passes"
-
-    def look(self, steps: Steps) -> NextStep | None:
-        return steps.see() if self.last_doubt else None
+        return "no eval passes" * self.nothing_passes
 
 
 class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
@@ -748,7 +592,6 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
 
     passed: int
     of: int
-    mark: Mark = GOOD
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         nothing, between = self.facts.nothing, self.facts.between
@@ -763,11 +606,7 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
 
     def _say_fixed(self) -> str:
         is_sure = all((each.reading.p_improved or 0) >= LIKELY for each in self.evals)
-        return (
-            self.verb("is fixed", "are fixed")
-            if is_sure
-            else self.verb("passes", "pass") + " again"
-        )
+        return f"{self.agree('are')} fixed" if is_sure else f"{self.agree('pass')} again"
 
     def _say_failing(self) -> str:
         """The evals that do not pass, beside those that broke."""
@@ -775,7 +614,7 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
         failing = [each for each in facts.counted if each.fails and not each.passes_in_the_end]
         counts = Counter(each.transition for each in failing)
         counts["flaky"] = len(flaky) * any(each.fails for each in flaky)
-        as_before = f"fail{'s' * (counts['still_failing'] == 1)} as before"
+        as_before = f"{agree(counts['still_failing'], 'fail')} as before"
         told = {"still_failing": as_before, "flaky": "flaky"}
         told |= {"added": "new and failing", "not_comparable": "edited and failing"}
         said = [f"{len(facts.accepted)} accepted"] if facts.accepted else []
@@ -784,15 +623,31 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
 
 
 def _find_passing(facts: VerdictFacts) -> Iterator[Finding]:
-    if facts.apart and not facts.stories:
-        return  # nothing was compared
+    """What passes, if anything was compared, and whether two versions differ."""
+    never, same = facts.apart["not compared"], facts.apart["same_code"]
+    unknown, is_empty = facts.sides.read.unknown, bool(facts.apart) and not facts.stories
+    if unknown or is_empty:
+        mark = IDLE if unknown or never else GOOD
+        yield TwoVersions(facts=facts, mark=mark, same=same, never=never, unknown=unknown)
+    if is_empty:
+        return
     passed, of = facts.passing
-    good = ("still_passing", "fixed", "flaky")
-    ran = (each for each in facts.stories if each.state in ("passed", "mixed"))
-    if facts.is_first or not any(each.transition in good for each in ran):
-        yield Uncompared(facts=facts, passed=passed, of=of)
+    ran = [each for each in facts.stories if each.state is not None]
+    good = [s for s in ran if s.transition in ("still_passing", "fixed", "flaky")]
+    if facts.is_first or not any(each.state in ("passed", "mixed") for each in good):
+        is_apart = facts.is_first or all(each.transition in NOT_COMPARED for each in ran)
+        none = not (passed and is_apart)
+        yield Uncompared(
+            facts=facts,
+            mark=IDLE,
+            look=Steps.see if none else _no_step,
+            passed=passed,
+            of=of,
+            is_first=facts.is_first,
+            nothing_passes=none,
+        )
     fixed = tuple(facts.of("fixed"))
-    yield NothingBroke(facts=facts, evals=fixed, passed=passed, of=of)
+    yield NothingBroke(facts=facts, evals=fixed, mark=GOOD, passed=passed, of=of)
 
 
 def _name_blocks(evals: Sequence[Story], label: int) -> str:
@@ -800,31 +655,61 @@ def _name_blocks(evals: Sequence[Story], label: int) -> str:
     return names.pop() if len(names) == 1 else "their blocks"
 
 
+def _count_blocks(evals: Sequence[Story]) -> int:
+    return len({each.block_id for each in evals})
+
+
 def _say_edited(evals: Sequence[Story], label: int) -> str:
-    n = len({each.block_id for each in evals})
+    n = _count_blocks(evals)
     return f"{n} blocks were edited" if n > 1 else f"{_name_blocks(evals, label)} was edited"
 
 
-ORDER: Sequence[Callable[[VerdictFacts], Iterator[Finding]]] = (
-    _find_outage,
-    _find_broken,
-    lambda facts: _find_errors(facts, is_always=True),
-    _find_missing,
-    _find_lost,
-    _find_ruled,
-    lambda facts: _find_fall(facts, is_sure=True),
-    _find_unclear,
-    lambda facts: _find_fall(facts, is_sure=False),
-    lambda facts: _find_errors(facts, is_always=False),
-    _find_unrun,
-    _find_newer,
-    _find_apart,
-    _find_passing,
-)
-"""What finds the situations, the most urgent first."""
-
-
 def find(facts: VerdictFacts) -> list[Finding]:
-    """The findings, the most urgent first. Until a run has ended, nothing else is concluded."""
-    going = [*_find_going(facts)]
-    return going or [each for its in ORDER for each in its(facts)]
+    """The findings, the most urgent first: the one order of them.
+
+    Until a run that was asked for has ended, nothing else is concluded.
+    """
+    left, of = facts.sides.read.waiting
+    if left:
+        failing = sum(each.fails for each in facts.counted)
+        its = GoesOn(facts=facts, mark=GOES, run=Steps.watch, left=left, of=of, failing=failing)
+        return [its]
+    return [*_find_urgent(facts), *_find_open(facts)]
+
+
+def _find_urgent(facts: VerdictFacts) -> Iterator[Finding]:
+    """What fails the gate, by itself or under the rule."""
+    if out := tuple(each for each in facts.stories if each.state == "error" and each.is_outage):
+        of = sum(each in _ENDED for each in facts.states)
+        yield Outage(facts=facts, evals=out, mark=GRAVE, of=of, run=Steps.run_all)
+    if facts.of(*BROKEN):
+        yield Broken.make(facts)
+    if always := tuple(each for each in facts.of("newly_errored") if each.errs_always):
+        yield InError(facts=facts, evals=always, is_always=True, look=Steps.fix)
+    yield from _find_missing(facts)
+    if lost := facts.sides.read.unnamed:
+        yield DoesNotAddUp(facts=facts, mark=OPEN, results=lost, run=Steps.run_all)
+    yield from _find_ruled(facts)
+
+
+def _find_open(facts: VerdictFacts) -> Iterator[Finding]:
+    """A fall of the pass rate, all that is in doubt or has not run, and what passes."""
+    suspects, errors = tuple(facts.of("suspect")), facts.of("newly_errored")
+    alone, fallen = not suspects and not errors, facts.fallen
+    if fallen is not None and fallen.is_sure:
+        yield Fell(facts=facts, test=fallen, is_alone=alone, look=Steps.see)
+    if suspects:
+        settle = partial(Steps.settle, evals=suspects)
+        yield Unclear(facts=facts, evals=suspects, mark=OPEN, run=settle)
+    if fallen is not None and not fallen.is_sure:
+        yield Fell(facts=facts, mark=OPEN, test=fallen, is_alone=alone, run=Steps.run_all)
+    if once := tuple(each for each in errors if each.is_undecided):
+        settle = partial(Steps.settle, evals=once)
+        yield InError(facts=facts, evals=once, mark=OPEN, is_always=False, run=settle)
+    if facts.of("stale"):
+        yield Unrun.make(facts)
+    if doubts := facts.sides.read.doubts:
+        is_going = any(each.kind == "going on" for each in doubts)
+        step = Steps.watch if is_going else Steps.run_all
+        yield Newer(facts=facts, mark=IDLE, goes_on=is_going, run=step)
+    yield from _find_passing(facts)

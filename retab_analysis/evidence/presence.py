@@ -39,7 +39,7 @@ NEVER_RAN = "no_baseline"
 Word = Literal["is_now", "is_not", "unknown"]
 """Whether a result is of the present code, or of the present definition."""
 
-_OPEN = ("pending", "queued", "running")
+OPEN = ("pending", "queued", "running")
 _TICK = timedelta(microseconds=1)
 
 
@@ -145,7 +145,7 @@ def read_words(saved: pl.DataFrame, newest: Mapping[str, Ran]) -> dict[str, list
 
 def _find_word(row: Mapping[str, Any]) -> Literal["fresh", "stale", "silent"]:
     status, reasons = row["freshness_status"], {*(row["freshness_reasons"] or "").split(", ")}
-    if row["latest_run_status"] in _OPEN and row["latest_block_fingerprint"] is None:
+    if row["latest_run_status"] in OPEN and row["latest_block_fingerprint"] is None:
         # It speaks of a run that is still to tell its code.
         status = "unknown" if status == "fresh" else status
     if status == "fresh" or (status == "stale" and reasons <= NO_EDIT):
@@ -195,7 +195,7 @@ def _read_eval(
 def _is_of_summary(ran: Ran, row: Mapping[str, Any]) -> bool:
     """Whether the newest result is no newer than the newest run that a saved eval remembers."""
     ended = row["latest_run_completed_at"]
-    return row["latest_run_status"] in _OPEN if ended is None else bool(ran.created <= ended)
+    return row["latest_run_status"] in OPEN if ended is None else bool(ran.created <= ended)
 
 
 def find_began(row: Mapping[str, Any]) -> datetime | None:

@@ -10,6 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from retab_analysis.evidence.placing import is_in_scope
+from retab_analysis.evidence.presence import OPEN
 from retab_analysis.evidence.story import SavedNow
 from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.vocabulary import DECIDED, MOMENT, Transition
@@ -135,13 +136,17 @@ def judge_saved(
     on_code = find_ended(now).filter(pl.col("on_code") != "is_not")
     on_present, own = {*on_code["eval_id"]}, {*on_code.filter("is_own")["eval_id"]}
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
-    tested, ran, stale = find_tested(now), {*timeline.results["eval_id"]}, dict[str, str]()
-    for eval_id, status in saved.select("eval_id", "latest_run_status").iter_rows():
+    tested, stale = find_tested(now), dict[str, str]()
+    # A run that goes on is no run yet.
+    ended = pl.coalesce("latest_run_completed_at", "last_passed_at", "last_failed_at").is_not_null()
+    ended |= ~pl.col("latest_run_status").fill_null(OPEN[0]).is_in(OPEN)
+    ran = {*saved.filter(ended)["eval_id"], *find_ended(timeline.results)["eval_id"]}
+    for eval_id in saved["eval_id"]:
         if eval_id in tested or eval_id in invalid:
             continue
         edited = "saved" if eval_id in own else "eval"
         why = edited if eval_id in on_present else "block"
-        stale[eval_id] = "never" if status is None and eval_id not in ran else why
+        stale[eval_id] = why if eval_id in ran else "never"
     return SavedEvals(
         saved,
         expected,

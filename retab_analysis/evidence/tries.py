@@ -16,6 +16,7 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
+from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import BEGAN, BlockHistory, Era
 from retab_analysis.evidence.versions import Name, Versions
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING
@@ -231,6 +232,20 @@ def find_put_back(tries: Sequence[Try]) -> Try | None:
     """The present code, if it was put back and has not run since."""
     newest = tries[-1] if tries else None
     return newest if newest is not None and newest.is_put_back and not newest.has_run else None
+
+
+def find_before(tries: Sequence[Try]) -> Try | None:
+    """The newest try that ran on the code that was put back and has not run since."""
+    back = find_put_back(tries)
+    same = (each for each in reversed(tries[:-1]) if back is not None and each.code == back.code)
+    return next(same, None)
+
+
+def find_edit(tries: Sequence[Try], story: Story) -> Try | None:
+    """The edit that broke an eval: the code in the run since which it is broken."""
+    ran = [each for each in tries if story.since_run_id in each.runs]
+    codes = {each.code for each in story.outcomes if each.run_id == story.since_run_id}
+    return next((each for each in ran if each.code in codes), ran[-1] if ran else None)
 
 
 def _compare(tries: Sequence[Try]) -> Iterator[Try]:

@@ -32,7 +32,7 @@ MODULES = {
     "comparison.verdict_document": "SUITE",
     "comparison.config_changes": "Edits compare_blocks readable",
     "comparison.detail": "WORDS",
-    "comparison.findings": "Kind",
+    "comparison.findings": "Finding find=find_findings",
     "comparison.explanation": "TRUE_IF_UNSURE",
     "comparison.gate": "FAIL_ON Gate",
     "comparison.json_diff": "Verbatim differing_paths parse_json write_json",
