@@ -185,14 +185,6 @@ def count_noun(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-_ONE = {"have": "has", "are": "is", "were": "was", "do": "does", "pass": "passes"}
-
-
-def agree(number: int, verb: str) -> str:
-    """A verb that agrees with a number: ``fail``, of one ``fails``."""
-    return verb if number != 1 else _ONE.get(verb, f"{verb}s")
-
-
 def without_controls(value: str) -> str:
     """Without characters that steer a terminal or that HTML forbids; line ends and tabs stay.
 

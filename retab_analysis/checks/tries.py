@@ -17,9 +17,10 @@ from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
+from retab_analysis.comparison.breaks import Break, name_try, say_breaks
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import BlockConfigs
-from retab_analysis.comparison.detail import list_differences
+from retab_analysis.comparison.detail import find_day, list_differences
 from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
@@ -30,7 +31,6 @@ from retab_analysis.comparison.tries_table import (
     TriesInWords,
     choose_tries,
 )
-from retab_analysis.comparison.try_words import name_try
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
@@ -66,7 +66,7 @@ from retab_analysis.render.page import Inside, PageRow, RunLine, ShownPage, Trie
 from retab_analysis.render.text import WIDEST, mark_line, to_text
 from retab_analysis.schema import ERAS, TRIES
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BROKEN, DRAFT, say_day
+from retab_analysis.vocabulary import BROKEN, DRAFT
 
 EVALS_OF_TRIES = pl.Schema(
     {
@@ -132,10 +132,10 @@ class _Shown:
 
     def _since(self) -> str:
         still = [each for each in self.broken if each.id in self.tries[-1].of]
-        days = {say_day(at, self.year) for each in still if (at := each.since_at)}
-        if len(days) != 1 or any(each.cause != "edit" for each in still):
+        if not find_day(still, self.year) or any(each.cause != "edit" for each in still):
             return ""
-        return f"; they are broken since the edit of {days.pop()}"
+        edit = [Break("edit", tuple(still))]
+        return f"; they are broken{say_breaks(edit, None, self.year, is_new=False, is_short=True)}"
 
     def tell(self, values: bool) -> TriesInWords:
         broken = frozenset(each.id for each in self.broken)

@@ -1,4 +1,4 @@
-"""What broke some evals, and since when: the one clause of headlines, cards, gate and tries."""
+"""What broke some evals, and what tries mended: the clauses of headlines, cards, gate and tries."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from retab_analysis.comparison.detail import name_block
-from retab_analysis.comparison.try_words import name_try
+from retab_analysis.comparison.detail import find_day, name_block, say_since
 from retab_analysis.evidence.story import REPEATEDLY, Story
-from retab_analysis.evidence.tries import Try, find_edit
-from retab_analysis.markup import one_line
-from retab_analysis.vocabulary import say_day
+from retab_analysis.evidence.tries import LastTry, Try, find_edit
+from retab_analysis.evidence.versions import Name, Versions
+from retab_analysis.markup import count_noun, one_line
 
 SHORT = 3
 """So many outcomes before a break without an edit tell on which day it was."""
@@ -56,18 +55,6 @@ class Break:
         day = find_day(self.evals, year) if by == "day" else ""
         where = one_line(name_block(self.evals[0]), label) or "their block"
         return f"since the edit of {where}{f' on {day}' if day else ''}"
-
-
-def find_day(evals: Sequence[Story], year: int | None) -> str:
-    """The day since which some evals are broken; empty if there are several."""
-    days = {say_day(at, year) for each in evals if (at := each.since_at)}
-    return days.pop() if len(days) == 1 else ""
-
-
-def say_since(evals: Sequence[Story], year: int | None, *, is_new: bool = False) -> str:
-    """``since 12 Nov at the latest``; of new ones ``on 12 Nov``; empty if that is not one day."""
-    day, latest = find_day(evals, year), " at the latest" * any(each.is_latest for each in evals)
-    return f"{'on' if is_new and not latest else 'since'} {day}{latest}" if day else ""
 
 
 def list_breaks(broken: Sequence[Story], tries: Mapping[str, Sequence[Try]]) -> list[Break]:
@@ -129,3 +116,39 @@ def say_breaks(
     told += [f"{sum(len(each.evals) for each in others)} otherwise"] if others else []
     told += [f"{count(each, 'edit')}, which {which}" for each in own]
     return f": {', '.join(told)}"
+
+
+def name_try(its: Try, today: date | None = None) -> str:
+    """``the edit of 29 Nov, 19:26``, on that very day ``the edit of 19:26``; ``v5``."""
+    return one_line(its.name.say(today), 60)
+
+
+def name_back(its: Try, versions: Versions | None, today: date | None, year: int | None) -> str:
+    """``the edit of 19:40, which has the code of 29 Nov``: of a code that was put in again."""
+    code, at = name_try(its, today).removeprefix("the edit of "), its.edited_at
+    if at is None or versions is None:
+        return f"it has the code of {code} again"
+    again = Name(versions.edits.name(at, year), at)
+    return f"{one_line(again.say(today), 60)}, which has the code of {code}"
+
+
+def say_mended(its: Try) -> str:
+    return f"mended {len(its.mended)} of {len(its.of)}" if its.mended else "mended none"
+
+
+def say_outcome(its: Try) -> str:
+    broke = f"broke {len(its.broke) or 'none'}"
+    return f"mended {len(its.mended)} of {len(its.of)} and {broke}"
+
+
+def say_try(last: LastTry, today: date | None) -> str:
+    """A sentence for the card of the block."""
+    its, ran = last.its, f"({count_noun(len(last.its.states), 'eval')} ran on it)"
+    named = name_try(its, today)
+    if its.is_put_back:
+        at = "" if its.edited_at is None else f" at {its.edited_at:%H:%M}"
+        return f"Put back to {named.removeprefix('the ')}{at}, which {say_outcome(its)} {ran}."
+    if last.is_newest:
+        return f"{named[0].upper()}{named[1:]} {say_outcome(its)} {ran}."
+    before = f"the edit before it, {named}," if its.name.number is None else named
+    return f"Edited again and not run; {before} {say_outcome(its)} {ran}."

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from retab_analysis.comparison.accepted import find_evals
-from retab_analysis.comparison.breaks import say_since
-from retab_analysis.comparison.detail import WORDS, list_stories
-from retab_analysis.comparison.findings import SHORT_LABEL, Finding, Said, find
+from retab_analysis.comparison.detail import WORDS, list_stories, say_since
+from retab_analysis.comparison.findings import SHORT_LABEL, Finding, find
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.next_step import Steps
 from retab_analysis.comparison.verdict_facts import VerdictFacts
@@ -32,17 +31,9 @@ def write_heading(facts: VerdictFacts) -> Heading:
         whole = f"{said.rest}{f'; {clause}' if clause else ''}"
         if len(said.strong) + len(whole) + 2 <= LONGEST:
             return Heading(*first.mark, said.strong, whole)
-    return Heading(*first.mark, one_line(said.strong, LONGEST - 2), _cut(said))
-
-
-def _cut(said: Said) -> str:
-    """The rest of a headline, as much as fits."""
-    kept = max(LONGEST - 2 - len(said.strong), 0)
-    if len(said.rest) <= kept:
-        return said.rest
-    short = said.rest[: max(kept - 1, 0)]
-    whole, comma, _ = short.rpartition(", ")
-    return f"{whole}, …" if comma and len(whole) > kept // 2 else f"{short.rstrip()}…"[:kept]
+    rest, kept = said.rest, max(LONGEST - 2 - len(said.strong), 0)
+    cut = rest if len(rest) <= kept else f"{rest[: max(kept - 1, 0)].rstrip(', ')}…"[:kept]
+    return Heading(*first.mark, one_line(said.strong, LONGEST - 2), cut)
 
 
 def judge(facts: VerdictFacts) -> Gate:

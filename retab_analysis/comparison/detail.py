@@ -105,6 +105,13 @@ _LONG_TEXT = 30  # in longer texts single words are marked, not the whole
 
 # Names and marks
 
+_ONE = {"have": "has", "are": "is", "were": "was", "do": "does", "pass": "passes"}
+
+
+def agree(number: int, verb: str) -> str:
+    """A verb that agrees with a number: ``fail``, of one ``fails``."""
+    return verb if number != 1 else _ONE.get(verb, f"{verb}s")
+
 
 def name_eval(story: Story) -> str:
     """An eval in one line: its name, or its id if it has no name."""
@@ -356,6 +363,18 @@ def list_attempts(story: Story, *, values: bool) -> tuple[FailedTry, ...]:
     )
 
 
+def find_day(evals: Sequence[Story], year: int | None) -> str:
+    """The day since which some evals are broken; empty if there are several."""
+    days = {say_day(at, year) for each in evals if (at := each.since_at)}
+    return days.pop() if len(days) == 1 else ""
+
+
+def say_since(evals: Sequence[Story], year: int | None, *, is_new: bool = False) -> str:
+    """``since 12 Nov at the latest``; of new ones ``on 12 Nov``; empty if that is not one day."""
+    day, latest = find_day(evals, year), " at the latest" * any(each.is_latest for each in evals)
+    return f"{'on' if is_new and not latest else 'since'} {day}{latest}" if day else ""
+
+
 def say_reason(story: Story, year: int | None) -> str | None:
     reason = find_reason(story)
     if reason is None:
@@ -367,8 +386,9 @@ def say_reason(story: Story, year: int | None) -> str | None:
         doubt = say_doubt(story) or f"passed {now}; before, {before}"
         return f"{doubt}{more}"
     if kind in ("broken", "comes and goes"):
-        since = f" since {day}{' at the latest' * story.is_latest}" if day else ""
-        return f"{kind}{since}: {now} passed; before, {before}{more}"
+        return (
+            f"{f'{kind} {say_since([story], year)}'.rstrip()}: {now} passed; before, {before}{more}"
+        )
     said = {
         "always an error": f"error at every run since {day}",
         "outage": "ended in an error of an outage",

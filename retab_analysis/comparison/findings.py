@@ -8,22 +8,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from retab_analysis.comparison.breaks import Break, say_breaks
-from retab_analysis.comparison.detail import WORDS, name_block
+from retab_analysis.comparison.breaks import (
+    Break,
+    list_breaks,
+    name_back,
+    name_try,
+    say_breaks,
+    say_mended,
+)
+from retab_analysis.comparison.detail import WORDS, agree, name_block
 from retab_analysis.comparison.gate import FAIL_ON
 from retab_analysis.comparison.next_step import Steps
 from retab_analysis.comparison.suite_test import SuiteTest
-from retab_analysis.comparison.try_words import name_back, name_try, say_mended
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import LastTry, Try, find_before, find_put_back
-from retab_analysis.markup import agree, count_noun, one_line, say_p_value, say_points, say_rates
+from retab_analysis.markup import count_noun, one_line, say_p_value, say_points, say_rates
 from retab_analysis.render.document import Tone
 from retab_analysis.render.door import NextStep
 from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY, NOT_COMPARED, say_day
@@ -66,12 +73,13 @@ class Finding(Struct, frozen=True, eq=False, kw_only=True):
     """A situation with its evals; what a class does not say has the defaults here.
 
     ``facts`` tell how things are named. ``run`` is a step that runs something, ``look`` one for a
-    person.
+    person. ``last_doubt`` is why the gate is undecided if no other finding says so.
     """
 
     facts: VerdictFacts
     evals: tuple[Story, ...] = ()
     mark: Mark = BAD
+    last_doubt: str = ""
     run: Step = _no_step
     look: Step = _no_step
 
@@ -83,19 +91,14 @@ class Finding(Struct, frozen=True, eq=False, kw_only=True):
         """Its clause behind another headline with a mark; empty if it has none."""
         return ""
 
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why the gate fails, if not by single evals."""
-        return ()
-
     def say_doubt(self, evals: Sequence[Story]) -> str:
         """Why the gate is undecided, with its evals in doubt; empty if it is not."""
         return ""
 
     @property
-    def last_doubt(self) -> str:
-        """Why the gate is undecided if no other finding says so."""
-        return ""
+    def reasons(self) -> tuple[str, ...]:
+        """Why the gate fails, if not by single evals."""
+        return ()
 
     @property
     def n(self) -> str:
@@ -262,10 +265,6 @@ class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
         lost = f"The run could not run: {count_noun(len(self.evals), 'result')} missing."
         return (lost,) * (self.why == "could not run")
 
-    @property
-    def last_doubt(self) -> str:
-        return "nothing was decided" * (self.why == "nothing decided")
-
 
 def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
     read, expected = facts.sides.read, facts.sides.saved.expected or ()
@@ -288,6 +287,7 @@ def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
             why=why,
             passed=passed,
             of=of + sum(each.state is None for each in missing),
+            last_doubt="nothing was decided" * (why == "nothing decided"),
             run=steps.get(why, lambda steps: steps.run_missing(missing)),
             look=_no_step if why == "nothing decided" else Steps.fix,
         )
@@ -390,8 +390,16 @@ class Unclear(Finding, frozen=True, kw_only=True, tag="unclear"):
     """Evals that may have broken."""
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        if all(each.cause == "edit" for each in self.evals) and not self.facts.broke_between:
-            since = f" since the edit of {_name_blocks(self.evals, label)}"
+        facts = self.facts
+        if all(each.cause == "edit" for each in self.evals) and not facts.broke_between:
+            since = say_breaks(
+                list_breaks(self.evals, {}),
+                facts.today,
+                facts.year,
+                label,
+                is_new=True,
+                is_split=is_split,
+            )
             return Said(f"{self.n} may have broken", since, calm="")
         return Said(f"{self.n} may have broken", calm="nothing else did")
 
@@ -513,6 +521,20 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
         return f"{count_noun(len(evals), 'eval')} {have} not run as {are} now"
 
 
+class Unseen(Finding, frozen=True, kw_only=True, tag="unseen"):
+    """Edits that cannot be seen: a script saved all evals again."""
+
+    saved_at: datetime
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        day = say_day(self.saved_at, self.facts.year)
+        hidden = ": edits among them cannot be seen"
+        return Said(f"All evals were saved again on {day}", hidden)
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        return "all evals were saved again, and edits among them cannot be seen"
+
+
 class Newer(Finding, frozen=True, kw_only=True, tag="newer_run"):
     """A newer run that cannot be judged yet: it ``goes_on``, is stuck, or dated in the future."""
 
@@ -563,11 +585,10 @@ class Uncompared(Finding, frozen=True, kw_only=True, tag="uncompared"):
     passed: int
     of: int
     is_first: bool
-    nothing_passes: bool
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         failed, passing = self.of - self.passed, f"{self.passed:,} of {self.of:,}"
-        if self.is_first and self.nothing_passes:
+        if self.is_first and self.last_doubt:
             return Said(f"First run: all {self.of} fail", calm="")
         if self.is_first:
             far = (
@@ -576,15 +597,11 @@ class Uncompared(Finding, frozen=True, kw_only=True, tag="uncompared"):
                 else f"all {self.of} pass"
             )
             return Said(f"First run: {far}", "; the next check compares with it")
-        if not self.nothing_passes:
+        if not self.last_doubt:
             return Said("Nothing to compare yet", f": {passing} pass")
         n = len(self.facts.of("still_failing"))
         as_before = f", {n} {agree(n, 'fail')} as before" if n else ""
         return Said("Nothing passes", f": {passing}{as_before}")
-
-    @property
-    def last_doubt(self) -> str:
-        return "no eval passes" * self.nothing_passes
 
 
 class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
@@ -644,7 +661,7 @@ def _find_passing(facts: VerdictFacts) -> Iterator[Finding]:
             passed=passed,
             of=of,
             is_first=facts.is_first,
-            nothing_passes=none,
+            last_doubt="no eval passes" * none,
         )
     fixed = tuple(facts.of("fixed"))
     yield NothingBroke(facts=facts, evals=fixed, mark=GOOD, passed=passed, of=of)
@@ -708,6 +725,8 @@ def _find_open(facts: VerdictFacts) -> Iterator[Finding]:
         yield InError(facts=facts, evals=once, mark=OPEN, is_always=False, run=settle)
     if facts.of("stale"):
         yield Unrun.make(facts)
+    if at := facts.sides.saved.hidden_since:
+        yield Unseen(facts=facts, mark=IDLE, saved_at=at, run=Steps.run_all)
     if doubts := facts.sides.read.doubts:
         is_going = any(each.kind == "going on" for each in doubts)
         step = Steps.watch if is_going else Steps.run_all

@@ -9,12 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.comparison.breaks import find_day, list_breaks, say_since
+from retab_analysis.comparison.breaks import list_breaks, say_try
 from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
     DOUBT,
     describe,
+    find_day,
     list_attempts,
     list_documents,
     list_stories,
@@ -25,11 +26,11 @@ from retab_analysis.comparison.detail import (
     say_got,
     say_reason,
     say_short,
+    say_since,
     say_word,
 )
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.names import rank_by_run
-from retab_analysis.comparison.try_words import say_try
 from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Share, Story
 from retab_analysis.evidence.tries import Try

@@ -79,7 +79,11 @@ class VerdictFacts:
     @cached_property
     def ran_last(self) -> list[LastTry]:
         """Of each block in ``tries`` the newest edit that ran on this side, the newest first."""
-        runs, unrun = {*self.sides.candidate["run_id"]}, {each.block_id for each in self.unrun}
+        runs, ran = (
+            {*self.sides.candidate["run_id"]},
+            [s for s in self.stories if s not in self.unrun],
+        )
+        unrun = {each.block_id for each in self.unrun} - {each.block_id for each in ran}
         found = (find_last_try(its, block, runs) for block, its in self.tries.items())
         known = [each for each in found if each is not None]
         newest = sorted(known, key=lambda each: each.its.began_at, reverse=True)
