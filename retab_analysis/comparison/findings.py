@@ -126,13 +126,14 @@ class GoesOn(Finding, frozen=True, kw_only=True, tag="goes_on"):
 
 
 class Outage(Finding, frozen=True, kw_only=True, tag="outage"):
-    """Errors on a wide front; ``of`` so many evals ended."""
+    """So many errors on a wide front, ``of`` so many evals that ended."""
 
+    errors: int
     of: int
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         of = count_noun(self.of, "eval")
-        return Said("Outage", f": {len(self.evals)} of {of} ended in an error", calm="")
+        return Said("Outage", f": {self.errors} of {of} ended in an error", calm="")
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -696,9 +697,9 @@ def find(facts: VerdictFacts) -> list[Finding]:
 
 def _find_urgent(facts: VerdictFacts) -> Iterator[Finding]:
     """What fails the gate, by itself or under the rule."""
-    if out := tuple(each for each in facts.stories if each.state == "error" and each.is_outage):
+    if errors := sum(each.state == "error" and each.is_outage for each in facts.stories):
         of = sum(each in _ENDED for each in facts.states)
-        yield Outage(facts=facts, evals=out, mark=GRAVE, of=of, run=Steps.run_all)
+        yield Outage(facts=facts, mark=GRAVE, errors=errors, of=of, run=Steps.run_all)
     if facts.of(*BROKEN):
         yield Broken.make(facts)
     if always := tuple(each for each in facts.of("newly_errored") if each.errs_always):
