@@ -212,7 +212,7 @@ def test_94_without_fingerprints_freshness_and_times_of_blocks(
         with ra.Client(api_key, url, max_attempts=1) as made:
             verdict = ra.check(FLOW, client=made, progress=False)
     text = " ".join(str(verdict).split())
-    assert verdict.headline.startswith("✗ 9 evals broke on ")
+    assert verdict.headline.startswith("✗ 10 evals broke: 9 for an unknown reason, ")
     assert NO_CODES in text
     assert "Edits of" in text
     assert "Whether the inputs of 90 of 95 evals changed is not known" in verdict.explain()
