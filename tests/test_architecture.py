@@ -87,13 +87,13 @@ FOR_NOW = {
     "evidence": 4_522,  # readings by code, tries
     "analysis": 1_077,  # summaries by version
     "render": 1_834,  # the page of a verdict, the overview page
-    "comparison": 5_795,  # situations, findings, tries, what a page shows, marks of runs that go on
+    "comparison": 5_796,  # situations, findings, tries, what a page shows, marks of runs that go on
     "plots": 1_543,  # blocks over time
     "checks": 4_254,  # moments, the sides of two versions, tries, weeks
     "archive": 1_614,
     "cli pytest_plugin mcp": 2_342,  # tries, overview
 }
-FOR_NOW_OF_ALL = 38_071
+FOR_NOW_OF_ALL = 38_072
 LINES_OF_TESTS, APART = 38_260, ("simulation", "benchmarks", "adversary")
 
 # A block's fingerprint tells its code; the timeline alone compares it. The sandbox makes it.
