@@ -94,7 +94,6 @@ class Surroundings:
     """Facts about the workflow, for the readers of the verdict."""
 
     workflow: pl.DataFrame | None = None
-    versions: pl.DataFrame | None = None
     told: Versions | None = None  # names moments; None for frames
     asked: tuple[object, object] | None = None  # the candidate and the baseline; None for frames
     edits: Edits | None = None

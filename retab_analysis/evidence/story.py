@@ -420,22 +420,22 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return self.reading.since_version_id if is_told else None
 
     @property
-    def edit(self) -> tuple[datetime, datetime, str | None, str | None] | None:
-        """The moments and codes of its last pass on other code and of its first failure."""
+    def edit(self) -> tuple[datetime, datetime] | None:
+        """The moments of its last pass on other code and of its first failure."""
         dated = [(each.moment, each) for each in self.outcomes if each.moment is not None]
         first = next((at for at, each in dated if each.is_now), None)
         if (since := self.since_at or first) is None:
             return None
         runs = (each for each in self.outcomes if each.run_id == self.since_run_id is not None)
         code = first_known(each.code for each in runs)
-        passed = [
-            (at, each.code)
+        passed = (
+            at
             for at, each in dated
             if each.state == "passed" and at < since
             if None in (each.code, code) or each.code != code
-        ]
-        before = max(passed, key=lambda each: each[0], default=None)
-        return None if before is None else (before[0], since, before[1], code)
+        )
+        before = max(passed, default=None)
+        return None if before is None else (before, since)
 
     @property
     def was_seen(self) -> bool:

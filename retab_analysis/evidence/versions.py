@@ -281,15 +281,6 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         # A code of another configuration shows an edit that did not run before the publication.
         return BlockCode(frozenset(found - foreign), config)
 
-    def find_config(self, block: str, code: str | None) -> str | None:
-        """A version whose configuration of a block has a code: ``"draft"`` or an id, else None."""
-        if code is None:
-            return None
-        if code in self._present(block).codes:
-            return DRAFT
-        its = ((each, self._published[each].get(block)) for each in self._published)
-        return next((each for each, known in its if known and code in known.codes), None)
-
     # Names
 
     def name(self, moment: Moment, year: int | None) -> Name:
