@@ -16,6 +16,7 @@ from retab_analysis.analysis.summaries import PERIOD, find_period
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory
+from retab_analysis.comparison.detail import ACCEPTED, BROKE
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Heading, Tone
@@ -35,7 +36,7 @@ BLOCKS = pl.Schema(
     }
 )
 """The columns of ``Overview.blocks``."""
-TITLES = ("p95 duration", "runs · evals used", "accepted failures")
+TITLES = ("p95 duration", "runs · evals used", f"{ACCEPTED} failures")
 _TRIGGERS = {"manual": "by hand", "api": "API", "schedule": "scheduled"}
 
 
@@ -220,12 +221,12 @@ def _head_up(seen: Sequence[Seen]) -> Heading:
     counts = {code: sum(each["exit_code"] == code for each in asked) for code in (1, 2)}
     if counts[1]:
         strong = f"{counts[1]} of {count_noun(n, 'workflow')} fail{'s' * (counts[1] == 1)}"
-        return Heading("✗", "bad", strong, f"; no eval broke{rest}")
+        return Heading("✗", "bad", strong, f"; no eval {BROKE}{rest}")
     if counts[2]:
         strong = f"{counts[2]} of {count_noun(n, 'workflow')} cannot be judged yet"
-        return Heading("?", "doubt", strong, f"; nothing broke in the others{rest}")
+        return Heading("?", "doubt", strong, f"; nothing {BROKE} in the others{rest}")
     if asked:
-        strong = f"Nothing broke in {count_noun(n, 'workflow')}"
+        strong = f"Nothing {BROKE} in {count_noun(n, 'workflow')}"
         return Heading("?" if unread else "✓", "doubt" if unread else "good", strong, rest)
     return Heading("○", "other", "No workflow has a run yet" if seen else "No workflows", rest)
 
@@ -242,7 +243,7 @@ def _say_context(rows: Sequence[Mapping[str, Any]], span: Periods) -> str:
 def _say_news(seen: Sequence[Seen], span: Periods) -> str:
     broke_at = (its.since_at for each in seen for its in each.broken if its.since_at is not None)
     new = sum(at >= span.starts[-1] for at in broke_at)
-    said = [f"new this {_say_length(span)}: {new or 'nothing'} broke"]
+    said = [f"new this {_say_length(span)}: {new or 'nothing'} {BROKE}"]
     off = pl.concat([_no_runs(), *(each.runs for each in seen)]).filter(
         pl.col("is_outage").fill_null(False), pl.col("created_at") >= span.starts[-1]
     )
@@ -278,7 +279,7 @@ def _make_row(seen: Seen, span: Periods) -> WeekRow:
         Figure(rate, "", change, f"{rate} this {_say_length(span)}{_aside(change)}"),
         Figure(took, "", f"before: {before}", f"p95 {took}{_aside(f'before: {before}')}"),
         Figure(str(runs), f" · {used:,}", triggers, counted),
-        Figure("", str(n or "none"), last, f"{n} accepted{_aside(last)}" if n else ""),
+        Figure("", str(n or "none"), last, f"{n} {ACCEPTED}{_aside(last)}" if n else ""),
     )
     trend = None
     if seen.rates is not None:

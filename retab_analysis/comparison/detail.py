@@ -83,6 +83,12 @@ WORDS: Mapping[str, Word] = {
 }
 """The sign and word of each transition, in the order of the counts."""
 
+BROKE, UNCLEAR, FLAKY, FIXED, NO_RESULT, ACCEPTED = (
+    WORDS[each].word
+    for each in ("regressed", "suspect", "flaky", "fixed", "incomplete", "accepted")
+)
+"""Words that sentences use, too."""
+
 SCORED = ("similarity_gte", "split_iou_gte")
 """The conditions with a score that people read."""
 
@@ -373,7 +379,7 @@ def say_reason(story: Story, year: int | None) -> str | None:
         "always an error": f"error at every run since {day}",
         "outage": "ended in an error of an outage",
         "error": "ended in an error",
-        "fixed": f"fixed: passed {now}; before, {before}",
+        "fixed": f"{FIXED}: passed {now}; before, {before}",
         "passes again": f"passes again: passed {now}; before, {before}",
         "flaky": f"comes and goes: passed {before} before and {now} now",
         "failed once": f"failed once: passed {before} before and {now} now",
@@ -421,7 +427,7 @@ def _say_missing(story: Story) -> str:
     if not story.saved.is_valid:
         return f"does not fit {name_block(story) or 'its block'} any more since its edit"
     why = {"cancelled": "cancelled", "unscored": "no verdict", "error": "ended in an error"}
-    said = why.get(story.state or "", "no result came" if story.state else "not run")
+    said = why.get(story.state or "", f"{NO_RESULT} came" if story.state else "not run")
     return f"{said}; it was broken on the code before" if story.reading.is_broken else said
 
 
@@ -452,7 +458,7 @@ def say_doubt(story: Story) -> str:
     reading = story.reading
     known = Share(*map(sum, zip(reading.earlier, reading.now, strict=True)))
     if story.is_unsure:
-        return f"broke{DOUBT}"
+        return f"{BROKE}{DOUBT}"
     if story.fails_repeatedly:
         failed = reading.failing_rows
         return f"failed its last {failed} runs; passed {known.passed} of {known.of - failed} before"

@@ -13,7 +13,16 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from retab_analysis.comparison.accepted import find_evals
-from retab_analysis.comparison.detail import WORDS, list_stories, name_block
+from retab_analysis.comparison.detail import (
+    ACCEPTED,
+    BROKE,
+    FIXED,
+    FLAKY,
+    NO_RESULT,
+    WORDS,
+    list_stories,
+    name_block,
+)
 from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.next_step import Step, Steps
@@ -130,14 +139,14 @@ def _say_tried(words: _Words) -> str:
     by_edit = day and all(each.cause == "edit" for each in old)
     causes = f" since the edit of {day}" if by_edit else say_causes(old, facts, is_new=False)
     if again := sum(each.id in last.its.broke for each in old):
-        mended = f"{mended} and " * bool(last.its.mended) + f"broke {again} again"
+        mended = f"{mended} and " * bool(last.its.mended) + f"{BROKE} {again} again"
     said, room = f"; {named} {mended}", LONGEST - 2 - len(_say_tried_evals(words))
     return f"{causes}{said}" if len(causes) + len(said) <= room else said
 
 
 def _say_fixed(words: _Words) -> str:
     is_sure = all((each.reading.p_improved or 0) >= LIKELY for each in words.evals)
-    return f"{words['are']} fixed" if is_sure else f"pass{'es' * (words.n == 1)} again"
+    return f"{words['are']} {FIXED}" if is_sure else f"pass{'es' * (words.n == 1)} again"
 
 
 def _say_reached(words: _Words) -> str:
@@ -146,7 +155,7 @@ def _say_reached(words: _Words) -> str:
     missing = sum(not each.state for each in words.facts.stories)
     said = [f"{passed} of {of + missing} passed"]
     said += [count_noun(errors, "error")] if errors else []
-    said += [f"{missing} {'has' if missing == 1 else 'have'} no result"] if missing else []
+    said += [f"{missing} {'has' if missing == 1 else 'have'} {NO_RESULT}"] if missing else []
     return ", ".join(said)
 
 
@@ -169,7 +178,7 @@ def _say_fall(words: _Words) -> str:
 def _say_fell(words: _Words) -> str:
     assert words.facts.fallen is not None
     change = words.facts.fallen.change
-    beginning = "Without the accepted evals, the" if words.facts.accepted else "The"
+    beginning = f"Without the {ACCEPTED} evals, the" if words.facts.accepted else "The"
     fell, p = say_points(change.delta or 0), say_p_value(change.p_value or 0)
     return f"{beginning} pass rate fell by {fell}, more than chance explains (p value {p})."
 
@@ -190,9 +199,9 @@ def _say_failing(words: _Words) -> str:
     counts = Counter(each.transition for each in failing)
     counts["flaky"] = len(flaky) * any(each.fails for each in flaky)
     as_before = f"fail{'s' * (counts['still_failing'] == 1)} as before"
-    told = {"still_failing": as_before, "flaky": "flaky"}
-    told |= {"added": "new and failing", "not_comparable": "edited and failing"}
-    said = [f"{len(facts.accepted)} accepted"] if facts.accepted else []
+    told = {"still_failing": as_before, "flaky": FLAKY}
+    told |= {each: f"{WORDS[each].word} and failing" for each in ("added", "not_comparable")}
+    said = [f"{len(facts.accepted)} {ACCEPTED}"] if facts.accepted else []
     said += [f"{counts[each]} {word}" for each, word in told.items() if counts[each]]
     return "".join(f", {each}" for each in said)
 
@@ -218,13 +227,17 @@ _PHRASES: Mapping[str, Callable[[_Words], object]] = {
     "its": lambda w: "its" if len(w.blocks) == 1 else "their",
     "progress": _say_progress,
     "edited_again": _say_edited_again,
-    "broke": lambda w: w.fill("{evals} broke" if w.is_new else "{evals} {are} still broken"),
+    "BROKE": lambda w: BROKE,
+    "NO_RESULT": lambda w: NO_RESULT,
+    "No_result": lambda w: NO_RESULT.capitalize(),
+    "Same_code": lambda w: WORDS["same_code"].word.capitalize(),
+    "broke": lambda w: w.fill("{evals} {BROKE}" if w.is_new else "{evals} {are} still broken"),
     "causes": _say_causes_of,
     "tried_evals": _say_tried_evals,
     "tried": _say_tried,
     "since_edit": lambda w: f" since the edit of {_name_blocks(w)}" * w.are_by_edit,
     "nothing_else": lambda w: "; nothing else did" * (not w.are_by_edit),
-    "nothing_broke": lambda w: f"; {w.facts.nothing} broke" * w.facts.is_decided,
+    "nothing_broke": lambda w: f"; {w.facts.nothing} {BROKE}" * w.facts.is_decided,
     "to_come": _say_to_come,
     "fixed": _say_fixed,
     "errors_since": lambda w: say_day(
@@ -255,7 +268,7 @@ _PHRASES: Mapping[str, Callable[[_Words], object]] = {
     "so_far": lambda w: (
         f"{n} fail{'s' * (n == 1)} so far"
         if (n := sum(each.fails for each in w.facts.counted))
-        else f"{w.facts.nothing} broke so far"
+        else f"{w.facts.nothing} {BROKE} so far"
     ),
     "first": _say_first,
     "unknown": lambda w: w.facts.sides.read.unknown,
@@ -335,7 +348,7 @@ _IDLE: tuple[str, Tone] = ("○", "other")
 _GOOD: tuple[str, Tone] = ("✓", "good")
 _GOES: tuple[str, Tone] = ("…", "other")
 _NOT_RUN = "{evals} {have} not run as {they are} now"
-_NO_RESULT = "{n} {have} no result"
+_NO_RESULT = "{n} {have} {NO_RESULT}"
 _MISCOUNTED = "{results 0} missing or miscounted"
 _OUTAGE = "{numbers[0]} of {evals 1} ended in an error"
 _OF = "{numbers[0]:,} of {numbers[1]:,}"
@@ -349,7 +362,7 @@ SITUATIONS: Mapping[Kind, Situation] = {
     Kind.OUTAGE: _S(_GRAVE, f"Outage|: {_OUTAGE}|", "fails", f"Outage: {_OUTAGE}; run them again.",
                     run=_run_all),
     Kind.TRIED: _S(_BAD, "{tried_evals}|{tried}", "fails", run=_tests, look=Steps.see_tries),
-    Kind.BROKE: _S(_BAD, "{broke}|{causes}|", "fails", behind="{n} broke", run=_tests, look=_fix),
+    Kind.BROKE: _S(_BAD, "{broke}|{causes}|", "fails", behind="{n} {BROKE}", run=_tests, look=_fix),
     Kind.EDITED_AGAIN: _S(_IDLE, "{edited}", "doubt", _NOT_RUN, "{edited_again}", run=_tests),
     Kind.STILL_BROKEN: _S(_BAD, "{broke}|{causes}|", "fails", behind="{n} {are} still broken",
                           run=_tests),
@@ -362,9 +375,9 @@ SITUATIONS: Mapping[Kind, Situation] = {
                           look=_fix),
     Kind.RUN_CANCELLED: _S(_OPEN, "{block} was edited|; its run was cancelled before a result",
                            "fails", behind=_NO_RESULT, run=Steps.run_missing, look=_fix),
-    Kind.NOTHING_DECIDED: _S(_OPEN, "No result yet|: {why_nothing}", "else", "nothing was decided",
-                             run=_run_all),
-    Kind.NO_RESULT: _S(_OPEN, "{n} of {evals 0} {have} no result||", "fails", behind=_NO_RESULT,
+    Kind.NOTHING_DECIDED: _S(_OPEN, "{No_result} yet|: {why_nothing}", "else",
+                             "nothing was decided", run=_run_all),
+    Kind.NO_RESULT: _S(_OPEN, "{n} of {evals 0} {have} {NO_RESULT}||", "fails", behind=_NO_RESULT,
                        beside=_NO_RESULT, run=Steps.run_missing, look=_fix),
     Kind.DOES_NOT_ADD_UP: _S(_OPEN, "{results 0} of the run missing or miscounted||", "fails",
                              f"The run does not add up: {_MISCOUNTED}.", beside=_MISCOUNTED,
@@ -381,22 +394,22 @@ SITUATIONS: Mapping[Kind, Situation] = {
                        "doubt", "the pass rate fell in one run{alone}", run=_run_all),
     Kind.ERROR: _S(_OPEN, "{evals} ended in an error||{nothing_broke}", "doubt",
                    "{evals} ended in an error", beside="{n} ended in an error", run=Steps.settle),
-    Kind.EDITED: _S(_IDLE, "{edited}{not_run} yet|; before that {nothing} broke", "doubt",
+    Kind.EDITED: _S(_IDLE, "{edited}{not_run} yet|; before that {nothing} {BROKE}", "doubt",
                     _NOT_RUN, run=_tests),
     Kind.EDITED_IN_PART: _S(
-        _IDLE, "{edited}: {n} of {its} {evals 1} {have} not run since|; {nothing} broke", "doubt",
+        _IDLE, "{edited}: {n} of {its} {evals 1} {have} not run since|; {nothing} {BROKE}", "doubt",
         _NOT_RUN, run=_tests),
     Kind.EDIT_GOES_ON: _S(_IDLE, "{edited}; {progress}", "doubt", _NOT_RUN, run=_tests),
-    Kind.EVAL_EDITED: _S(_IDLE, "{edited_evals} {have} not run yet|; nothing else broke", "doubt",
+    Kind.EVAL_EDITED: _S(_IDLE, "{edited_evals} {have} not run yet|; nothing else {BROKE}", "doubt",
                          _NOT_RUN, run=_tests),
     Kind.SAVED_AGAIN: _S(
-        _IDLE, "{evals} {were} saved again and {have} not run since|; nothing else broke", "doubt",
-        _NOT_RUN, run=_tests),
-    Kind.NEVER_RAN: _S(_IDLE, "{new_evals} {have} not run yet|; nothing else broke", "doubt",
+        _IDLE, "{evals} {were} saved again and {have} not run since|; nothing else {BROKE}",
+        "doubt", _NOT_RUN, run=_tests),
+    Kind.NEVER_RAN: _S(_IDLE, "{new_evals} {have} not run yet|; nothing else {BROKE}", "doubt",
                        _NOT_RUN, run=_tests),
     Kind.ALL_SAVED_AGAIN: _S(_IDLE, f"All evals were saved again on {{saved_at}}|: {_HIDDEN}",
                              "doubt", f"all evals were saved again, and {_HIDDEN}", run=_run_all),
-    Kind.NEWER_RUN: _S(_IDLE, "A newer run {newer}|; before it {nothing} broke", "doubt",
+    Kind.NEWER_RUN: _S(_IDLE, "A newer run {newer}|; before it {nothing} {BROKE}", "doubt",
                        "a newer run cannot be judged yet", run=Steps.watch),
     Kind.NOT_KNOWN: _S(_IDLE, "{unknown}|{lacking}", "doubt", "{not_known}"),
     Kind.NEVER_RAN_THERE: _S(_IDLE, "Nothing to compare|: {evals 0} never ran on {one_of}", "doubt",
@@ -407,9 +420,9 @@ SITUATIONS: Mapping[Kind, Situation] = {
                             "no eval passes", look=_see),
     Kind.FIRST_RUN: _S(_IDLE, "First run: {first}|; the next check compares with it"),
     Kind.NOTHING_TO_COMPARE: _S(_IDLE, f"Nothing to compare yet|: {_OF} pass"),
-    Kind.SAME_CODE: _S(_GOOD, "Same code|: {both} do not differ ({evals 0})"),
-    Kind.FIXED: _S(_GOOD, "{evals} {fixed}|{between}, {nothing} broke", behind="{n} {fixed}"),
-    Kind.NOTHING_BROKE: _S(_GOOD, f"{{Nothing}} broke|{{between}}: {_OF} pass{{failing}}"),
+    Kind.SAME_CODE: _S(_GOOD, "{Same_code}|: {both} do not differ ({evals 0})"),
+    Kind.FIXED: _S(_GOOD, "{evals} {fixed}|{between}, {nothing} {BROKE}", behind="{n} {fixed}"),
+    Kind.NOTHING_BROKE: _S(_GOOD, f"{{Nothing}} {{BROKE}}|{{between}}: {_OF} pass{{failing}}"),
 }
 # fmt: on
 
@@ -482,17 +495,19 @@ def _list_notes(facts: VerdictFacts) -> Iterator[str]:
     removed = [each for each in facts.stories if each.transition == "removed"]
     # While results are still to come, an eval may not be gone.
     if removed and not facts.sides.read.waiting[0] and "removed" not in facts.rule.fail_on:
-        yield f"{len(removed)} removed: {list_stories(removed)}."
+        yield f"{len(removed)} {WORDS['removed'].word}: {list_stories(removed)}."
     if left := [each for each in facts.of(*BROKEN) if not facts.rule.names(each)]:
-        yield f"{len(left)} broke, and the rule does not count them: {list_stories(left)}."
+        yield f"{len(left)} {BROKE}, and the rule does not count them: {list_stories(left)}."
     if facts.saved is None:  # it may be a typing error
         entries = [each.id for each in facts.policy.accepted]
         known = find_evals(facts.stories, entries)
         yield from (
-            f"Accepted, but not compared: {one_line(e)}." for e in entries if e not in known
+            f"{ACCEPTED.capitalize()}, but not compared: {one_line(e)}."
+            for e in entries
+            if e not in known
         )
     if accepted := [each for each in facts.stories if each.id in facts.accepted]:
-        yield f"{len(accepted)} accepted: {list_stories(accepted)}."
+        yield f"{len(accepted)} {ACCEPTED}: {list_stories(accepted)}."
 
 
 def _name_failures(named: Iterable[Story], year: int | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from retab_analysis.comparison.detail import BROKE
 from retab_analysis.evidence.tries import LastTry, Try
 from retab_analysis.markup import count_noun, one_line
 
@@ -18,7 +19,7 @@ def say_mended(its: Try) -> str:
 
 
 def say_outcome(its: Try) -> str:
-    broke = f"broke {len(its.broke) or 'none'}"
+    broke = f"{BROKE} {len(its.broke) or 'none'}"
     return f"mended {len(its.mended)} of {len(its.of)} and {broke}"
 
 

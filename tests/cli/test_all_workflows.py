@@ -35,7 +35,7 @@ def test_a_check_of_several_names_the_line_to_type(
     assert main(["check", *line], session) == 4
     out, err = capsys.readouterr()
     assert "retab-analysis report --all week.html" in out + err
-    assert "retab-analysis overview shows how all workflows stand" in out + err
+    assert "retab-analysis overview shows all workflows" in out + err
 
 
 def test_one_page_of_all_and_the_exit_code(
