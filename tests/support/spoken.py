@@ -17,10 +17,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 from comparison.cases import of_every_transition
 from matplotlib.text import Text
-from support.edited import TABLE
-from support.inside import Session, main
 
 import retab_analysis as ra
+from support.edited import TABLE
+from support.inside import Session, main
 
 _UNSEEN = re.compile(r"<(style|script)\b.*?</\1>|<[^>]+>", re.DOTALL)
 FLOW = "wf_invoices"
