@@ -303,7 +303,8 @@ class _Settling:
         told = read_timeline(pl.concat(sides.known, how="diagonal"), source)
         is_now = pl.col("run_id").is_in(sides.candidate["run_id"].implode())
         ran = told.results.filter(is_now)
-        tested, on_code = find_tested(ran), {*ran.filter(pl.col("on_code") != "is_not")["eval_id"]}
+        on_code = {*ran.filter(pl.col("on_code").is_in(("is_now", "unknown")))["eval_id"]}
+        tested = find_tested(ran) | find_tested(ran, "unknown")
         edited = {
             each.id: "eval" if each.id in on_code else "block"
             for each in asked

@@ -10,7 +10,12 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from retab_analysis.errors import AuthenticationError, RetabAnalysisError, ServerError
+from retab_analysis.errors import (
+    APIError,
+    AuthenticationError,
+    RetabAnalysisError,
+    ServerError,
+)
 from retab_analysis.fetch.edits import read_graphs
 from retab_analysis.fetch.kept import read_history, read_results
 from retab_analysis.fetch.lists import find_workflow, read_live_blocks, read_saved
@@ -121,8 +126,17 @@ class Source:
             except RetabAnalysisError as error:
                 if not (is_unavailable(error) or isinstance(error, ServerError)):
                     raise
+                self._lists.errors["blocks"] = error
                 self._lists.live = LIVE_BLOCKS.empty()
         return self._lists.live
+
+    @property
+    def why_no_blocks(self) -> str:
+        """Why the list of blocks could not be read; empty if it was read."""
+        error = self._lists.errors.get("blocks")
+        if error is None:
+            return ""
+        return str(error.status_code) if isinstance(error, APIError) else "the answer is no list"
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         """The newest runs up to a moment, and whether the list ends there."""

@@ -402,6 +402,9 @@ def _say_more(story: Story, year: int | None) -> str:
     """About a worse eval: whether its block was edited, and its unknown parts."""
     edits = {"edit": "; its block was edited then", "drift": "; without an edit of its block"}
     said, on_code = edits.get(story.cause or "", ""), story.reading.on_code
+    if story.saved.saved_again_at is not None:
+        since = "since it was " * (story.cause == "saved_again")
+        said += f"; {since}saved again on {say_day(story.saved.saved_again_at, year)}"
     if story.cause == "drift" and on_code.passed:
         said += f"; it passed {on_code} on this very code before"
     if story.cause == "edit" and (failed := on_code.of - on_code.passed):
@@ -411,6 +414,13 @@ def _say_more(story: Story, year: int | None) -> str:
         said += f"; whether the eval's {' or '.join(story.unknown)} changed is not known"
     last = story.not_run_since
     return said if last is None else f"{said}; not run since {say_day(last, year)}"
+
+
+def say_saved_again(evals: Sequence[Story], year: int | None) -> str:
+    """Since when evals fail that fail since their last save."""
+    days = {say_day(at, year) for each in evals if (at := each.saved.saved_again_at)}
+    on_day = f" on {days.pop()}" if len(days) == 1 else ""
+    return f"since {'it was' if len(evals) == 1 else 'they were'} saved again{on_day}"
 
 
 def _say_stale(story: Story) -> str:

@@ -35,6 +35,7 @@ _OF_OTHERS = (*FAIL_ON, "newly_errored", "suspect", "stale")  # transitions with
 class Kind(StrEnum):
     """The situations, the most urgent first."""
 
+    NO_SAVED_EVAL = "no_saved_eval"
     GOES_ON = "goes_on"  # a run that was asked for
     OUTAGE = "outage"
     TRIED = "tried"  # broke, and was edited again and ran
@@ -62,7 +63,7 @@ class Kind(StrEnum):
     EVAL_EDITED = "eval_edited"
     SAVED_AGAIN = "saved_again"
     NEVER_RAN = "never_ran"
-    ALL_SAVED_AGAIN = "all_saved_again"
+    UNSEEN = "unseen"  # edits of their blocks
     NEWER_RUN = "newer_run"
     NOT_KNOWN = "not_known"  # of two versions: whether they differ, or which results are whose
     NEVER_RAN_THERE = "never_ran_there"  # nothing ran on the code of both versions
@@ -261,8 +262,13 @@ class VerdictFacts:
 
 
 def find(facts: VerdictFacts) -> list[Finding]:
-    """The findings, the most urgent first. Until a run has ended, nothing else is concluded."""
-    left, total = facts.sides.read.waiting
+    """The findings, the most urgent first.
+
+    Until a run has ended, nothing else is concluded; nor is anything without saved evals.
+    """
+    saved, (left, total) = facts.sides.saved.evals, facts.sides.read.waiting
+    if saved is not None and saved.is_empty():
+        return [Finding(Kind.NO_SAVED_EVAL)]
     if left:
         return [Finding(Kind.GOES_ON, (), (total - left, total, left))]
     parts = [_find_broken, _find_errors, _find_missing, _find_ruled, _find_unrun, _find_apart]
@@ -354,8 +360,8 @@ def _find_unrun(facts: VerdictFacts) -> Iterator[Finding]:
     for why, kind in kinds.items():
         if its := tuple(each for each in stale if each.saved.stale == why):
             yield Finding(kind, its)
-    if facts.sides.saved.hidden_since is not None:
-        yield Finding(Kind.ALL_SAVED_AGAIN)
+    if unseen := tuple(s for s in facts.counted if s.saved.is_unseen and s.saved.word is None):
+        yield Finding(Kind.UNSEEN, unseen, facts.passing)
     if facts.sides.read.doubts:
         yield Finding(Kind.NEWER_RUN)
 

@@ -22,6 +22,7 @@ from retab_analysis.comparison.detail import (
     WORDS,
     list_stories,
     name_block,
+    say_saved_again,
 )
 from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
 from retab_analysis.comparison.gate import Gate
@@ -235,7 +236,11 @@ _PHRASES: Mapping[str, Callable[[_Words], object]] = {
     "causes": _say_causes_of,
     "tried_evals": _say_tried_evals,
     "tried": _say_tried,
-    "since_edit": lambda w: f" since the edit of {_name_blocks(w)}" * w.are_by_edit,
+    "since_edit": lambda w: (
+        f" {say_saved_again(w.evals, w.facts.year)}"
+        if all(each.cause == "saved_again" for each in w.evals)
+        else f" since the edit of {_name_blocks(w)}" * w.are_by_edit
+    ),
     "nothing_else": lambda w: "; nothing else did" * (not w.are_by_edit),
     "nothing_broke": lambda w: f"; {w.facts.nothing} {BROKE}" * w.facts.is_decided,
     "to_come": _say_to_come,
@@ -257,9 +262,8 @@ _PHRASES: Mapping[str, Callable[[_Words], object]] = {
     "fall": _say_fall,
     "fell": _say_fell,
     "alone": lambda w: " and no single eval explains it; run the suite again" * (not w.numbers[0]),
-    "saved_at": lambda w: (
-        say_day(at, w.facts.year) if (at := w.facts.sides.saved.hidden_since) else ""
-    ),
+    "workflow": lambda w: Steps(w.facts).id,
+    "blocks": lambda w: f"{len(w.blocks)} blocks" if len(w.blocks) > 1 else _name_blocks(w),
     "newer": _say_newer,
     "failing": _say_failing,
     "as_before": lambda w: (
@@ -299,6 +303,7 @@ def say_causes(broken: Sequence[Story], facts: VerdictFacts, *, is_new: bool) ->
     words = {"drift": "without an edit", "unknown": "for an unknown reason"}
     said = []
     for (cause, block), evals in ranked[:2]:
+        words["saved_again"] = say_saved_again(evals, facts.year)
         where = f"since the edit of {one_line(block, 40) or 'their block'}"
         said.append(f"{len(evals)} {words.get(cause, where)}")
     rest = sum(len(evals) for _, evals in ranked[2:])
@@ -313,6 +318,8 @@ def _say_cause(
     if cause == "edit":
         where = one_line(block, 40) or "their block"
         return f" since the edit of {where}" + (f" on {day}" if day and not is_new else "")
+    if cause == "saved_again":
+        return f" {say_saved_again(evals, facts.year)}"
     first, failed = evals[0].reading, evals[0].reading.failing_rows
     if len(evals) == 1 and first.before.of < SHORT and failed >= REPEATEDLY:
         # So short a history does not tell the day.
@@ -352,12 +359,13 @@ _NO_RESULT = "{n} {have} {NO_RESULT}"
 _MISCOUNTED = "{results 0} missing or miscounted"
 _OUTAGE = "{numbers[0]} of {evals 1} ended in an error"
 _OF = "{numbers[0]:,} of {numbers[1]:,}"
-_HIDDEN = "edits among them cannot be seen"
 _tests, _fix, _see, _run_all = Steps.test_edits, Steps.fix, Steps.see, Steps.run_all
 _S = Situation
 
 # fmt: off
 SITUATIONS: Mapping[Kind, Situation] = {
+    Kind.NO_SAVED_EVAL: _S(_IDLE, "{workflow} has no saved eval", "doubt", "there is no saved eval",
+                           look=Steps.save),
     Kind.GOES_ON: _S(_GOES, f"{_OF} done|: {{so_far}}", "doubt", "{to_come}", run=Steps.watch),
     Kind.OUTAGE: _S(_GRAVE, f"Outage|: {_OUTAGE}|", "fails", f"Outage: {_OUTAGE}; run them again.",
                     run=_run_all),
@@ -407,8 +415,8 @@ SITUATIONS: Mapping[Kind, Situation] = {
         "doubt", _NOT_RUN, run=_tests),
     Kind.NEVER_RAN: _S(_IDLE, "{new_evals} {have} not run yet|; nothing else {BROKE}", "doubt",
                        _NOT_RUN, run=_tests),
-    Kind.ALL_SAVED_AGAIN: _S(_IDLE, f"All evals were saved again on {{saved_at}}|: {_HIDDEN}",
-                             "doubt", f"all evals were saved again, and {_HIDDEN}", run=_run_all),
+    Kind.UNSEEN: _S(_IDLE, f"Edits of {{blocks}} cannot be seen|; {_OF} passed", "doubt",
+                    "edits of {blocks} cannot be seen", run=Steps.judge_new_run),
     Kind.NEWER_RUN: _S(_IDLE, "A newer run {newer}|; before it {nothing} {BROKE}", "doubt",
                        "a newer run cannot be judged yet", run=Steps.watch),
     Kind.NOT_KNOWN: _S(_IDLE, "{unknown}|{lacking}", "doubt", "{not_known}"),
@@ -482,8 +490,12 @@ def _find_doubts(facts: VerdictFacts) -> list[Finding]:
     against, found = {each.id for each in facts.against}, dict[str, Finding]()
     for each in facts.found:
         about = SITUATIONS[each.kind]
-        its = (s for s in each.stories if s.is_undecided or s.transition == "stale")
-        open_ones = tuple(s for s in its if s.id not in against | facts.accepted)
+        open_ones = tuple(
+            s
+            for s in each.stories
+            if s.is_undecided or s.transition == "stale" or s.saved.is_unseen
+            if s.id not in against | facts.accepted
+        )
         if about.effect == "doubt" and (open_ones or not each.stories):
             same = found.get(about.reason, Finding(each.kind, (), each.numbers))
             found[about.reason] = replace(same, stories=(*same.stories, *open_ones))

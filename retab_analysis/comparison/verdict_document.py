@@ -25,6 +25,7 @@ from retab_analysis.comparison.detail import (
     name_eval,
     say_got,
     say_reason,
+    say_saved_again,
     say_short,
     say_word,
 )
@@ -257,6 +258,8 @@ class _Writer:
             where = block or "their blocks"
             return write_line(Span(f"No one edited {where}", "strong"), f"; {broke}{since}")
         strong = Span(count_noun(len(evals), "eval") + f" {BROKE}", "strong")
+        if cause == "saved_again":
+            return write_line(strong, f" {say_saved_again(evals, self.facts.year)}{since}")
         return write_line(strong, f"{since}; the cause is unknown")
 
     def _since(self, evals: list[Story]) -> str:

@@ -33,9 +33,10 @@ import polars as pl
 
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
-from retab_analysis.evidence.timeline import OF_CODES, Coded, compare_codes, mark_codes
+from retab_analysis.evidence.timeline import Coded, compare_codes, mark_codes
 from retab_analysis.schema import RESULTS, write_by_value
 from retab_analysis.vocabulary import (
+    BLOCK_CODE,
     DECIDED,
     MOMENT,
     NOT_PASSING,
@@ -50,7 +51,8 @@ EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 """The values of ``side``: history, the given baseline, the candidate."""
 
 NEEDED = (
-    *("eval_id", "eval_name", "state", "result_id", "workflow_id", *OF_CODES),
+    *("eval_id", "eval_name", "state", "result_id", "workflow_id", "block_id"),
+    *("run_id", "workflow_version_id", BLOCK_CODE),
     *("run_scope", "run_created_at", "run_completed_at", "created_at", "completed_at"),
     *SAME_EVAL,
 )
@@ -82,7 +84,6 @@ class _Cell:
     ended: datetime | None
     code: str | None  # the one of its results
     codes: list[str]
-    draft: str | None
     is_single: bool
     is_remembered: bool  # whether only the saved eval remembers it
     eval: int  # the first one, for results of single evals
@@ -203,8 +204,7 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     by_text = results.with_columns(pl.col("expected_value").replace(by_value))
     table = by_text.select(
         *("at", "side", "moment", "state", "run_id", "run_scope", "run_completed_at"),
-        *("completed_at", "workflow_version_id", "eval_id", "block_id", *SAME_EVAL),
-        *("code", "draft", "is_own"),
+        *("completed_at", "eval_id", "block_id", *SAME_EVAL, "code", "is_own"),
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
     )
@@ -280,7 +280,6 @@ def _list_cells(table: pl.DataFrame) -> list[_Cell]:
         pl.coalesce(pl.col("run_completed_at").max(), pl.col("completed_at").max()).alias("ended"),
         common(pl.col("code").filter(own)),
         pl.col("code").filter(own).drop_nulls().unique().alias("codes"),
-        pl.col("draft").drop_nulls().first(),
         pl.col("is_single").first(),
         pl.col("run_id").is_null().first().alias("is_remembered"),
         pl.col("eval").first(),
@@ -391,9 +390,9 @@ def _find_edits(
 ) -> tuple[Ints, Ints]:
     """Whether an eval's block had another code in a row than in the row before, and the codes.
 
-    The block's last known codes decide. If they are unknown in a row, one draft means no edit, and
-    so do equal codes around it; else it is not known. The codes of another block tell nothing about
-    an eval that was moved from there.
+    The block's last known codes decide. If they are unknown in a row, equal codes around it mean no
+    edit; else it is not known. The codes of another block tell nothing about an eval that was moved
+    from there.
 
     Returns ``SAME``, ``UNKNOWN`` or ``EDITED``, and the number of the block's one code, 0 if it is
     not known or not one; both of the shape (n, T).
@@ -416,19 +415,17 @@ def _find_edits(
 def _compare_rows(rows: list[_Row]) -> list[tuple[int, str | None]]:
     """Whether a block was edited since the row before each of its rows, and its one code there."""
     known: list[str] = []
-    draft: str | None = None
     found: list[tuple[int, str | None]] = []
     since = 0  # the first row after the last one with a known code
     for row in rows:
         codes = sorted({code for cell in row.cells for code in cell.codes})
-        own = next((cell.draft for cell in row.cells if cell.draft is not None), None)
-        flag = SAME if not found or (own is not None and own == draft) else UNKNOWN
+        flag = UNKNOWN if found else SAME
         if codes and known:
             flag = SAME if codes == known else EDITED
             if flag == SAME:
                 found[since:] = [(SAME, None)] * (len(found) - since)
         found.append((flag, codes[0] if len(codes) == 1 else None))
-        known, since, draft = codes or known, len(found) if codes else since, own or draft
+        known, since = codes or known, len(found) if codes else since
     return found
 
 

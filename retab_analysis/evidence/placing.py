@@ -55,7 +55,6 @@ class _BlockRun(Struct, frozen=True, gc=False):
     had: list[str]  # evals with a result
     created_at: datetime | None
     ended_at: datetime | None
-    draft: str | None
     scope: str
     is_completed: bool
     stands: bool
@@ -84,7 +83,6 @@ def place_results(
     state, evals = pl.col("state"), pl.col("eval_id")
     cells = placed.group_by("block", "run_id").agg(
         common(pl.col("code").filter(is_own)),
-        pl.col("draft").drop_nulls().first(),
         (pl.col("on_code") != "is_not").any().alias("is_present"),
         evals.filter(state.is_in(DECIDED)).n_unique().alias("decided"),
         evals.filter(state.is_in((*DECIDED, "error"))).unique().alias("ended"),

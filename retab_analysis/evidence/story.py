@@ -146,6 +146,8 @@ class SavedNow(Struct, frozen=True, gc=False):
     is_valid: bool = True
     is_on_present_code: bool = True  # whether it has an outcome or an error on it
     stale: str | None = None  # why it did not run as it is now: its block or eval was edited, never
+    is_unseen: bool = False  # whether it ran, and nothing tells whether its block was edited since
+    saved_again_at: datetime | None = None  # its last save, if it ran before and may be edited
     was_there: bool = True  # whether its baseline has it
     word: Transition | None = None  # its transition, if two versions decide it
 
@@ -463,7 +465,16 @@ class Story(Struct, frozen=True, eq=False, dict=True):
             return None
         # It is not known which of the unread runs was on edited code.
         is_open = self.is_latest and self.reading.cause == "edit"
-        return "unknown" if is_open else self.reading.cause
+        cause = "unknown" if is_open else self.reading.cause
+        return "saved_again" if cause != "edit" and self._was_saved_between else cause
+
+    @property
+    def _was_saved_between(self) -> bool:
+        """Whether it was saved again after its last pass, and before its first failure since."""
+        saved_at, since = self.saved.saved_again_at, self.since_at
+        passed = [e.moment for e in self.decided if e.state == "passed" and e.moment is not None]
+        before = max((at for at in passed if since is not None and at < since), default=None)
+        return None not in (saved_at, before) and before < saved_at <= since  # type: ignore[operator]
 
     @property
     def is_unsure(self) -> bool:

@@ -382,7 +382,7 @@ class Store:
         self, workflow: Workflow, block: Block, config: Mapping[str, Any], now: int
     ) -> None:
         if config != workflow.newest.configs[block.id]:
-            edited = edit(workflow, block, config, now, self._world.named)
+            edited = edit(workflow, block, config, now)
             self._workflows[workflow.id] = edited
 
     def _prompted(self, block_id: str) -> tuple[Block, Workflow]:

@@ -33,7 +33,7 @@ class Loop:
         self.has_history = HISTORY not in speaks.refused
         self.has_freshness = dialect != "no freshness"  # without it, a run that goes on comes first
         self.clock = Clock()
-        world = plan_world(0, speaks.named)
+        world = plan_world(0)
         self.store = make_store(world, clock=self.clock, frozen_at=speaks.frozen_at)
         self.server = stack.enter_context(StoreServer(self.store, key=KEY))
         url = stack.enter_context(spoken(speaks, self.server.base_url))
