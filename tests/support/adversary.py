@@ -247,10 +247,10 @@ class World:
         older = {run.codes[block] for run in self.api.runs} - {self.code[block]}
         saved_at = self.api.saved_at.get(block, FIRST)
         has_run = any(
-            run.codes[block] == self.code[block]
-            and run.at > saved_at
-            and any(BLOCKS[each] == block and now in "PFB" for each, now in run.letters.items())
-            for run in self.api.runs
+            run.codes[block] == self.code[block] and run.at > saved_at and now in "PFB"
+            for each in EVALS
+            if BLOCKS[each] == block
+            for run, now in self.list_rows(each)
         )
         if not older or not (self.dialect.freshness or (self.dialect.fingerprints and has_run)):
             return
@@ -356,7 +356,10 @@ class World:
         is_told &= not ({eval_id} & (self.nulled | self.doubted)) and len(kept) == len(rows)
         # Where an older version ran last, nothing tells a save for looks from an edit.
         seen = [run for run, _ in rows if run.codes[block] == self.code[block]]
-        is_last = any(run is rows[-1][0] or run.at > self._saved_last(eval_id) for run in seen)
+        is_saved = self.dialect.saves
+        is_last = any(
+            run is rows[-1][0] or (is_saved and run.at > self._saved_last(eval_id)) for run in seen
+        )
         is_known = self.code[block] == self.newest[block] and is_same and is_told and is_last
         return is_known and older.count("P") == len(older) >= 3 <= len(now) == now.count("F")
 
