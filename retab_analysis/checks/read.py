@@ -272,7 +272,8 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
 def _note_unseen(timeline: Timeline, source: Source) -> list[str]:
     """The blocks whose edits cannot be seen, and why it is not known when blocks were saved."""
     saved, why = timeline.definitions.saved, source.why_no_blocks
-    blocks = sorted({*timeline.unseen}.intersection(saved["block_id"]))
+    unseen = {block for block, each in timeline.presences.items() if each.sign == "none"}
+    blocks = sorted(unseen.intersection(saved["block_id"]))
     unread = f"when blocks were saved is not known: {why}" if why else ""
     if not blocks:
         return [f"{unread[0].upper()}{unread[1:]}."] if unread else []

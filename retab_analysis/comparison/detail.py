@@ -403,7 +403,7 @@ def _say_more(story: Story, year: int | None) -> str:
     edits = {"edit": "; its block was edited then", "drift": "; without an edit of its block"}
     said, on_code = edits.get(story.cause or "", ""), story.reading.on_code
     if story.saved.saved_again_at is not None:
-        since = "since it was " * (story.cause == "saved_again")
+        since = "it fails since it was " * (story.cause == "saved_again")
         said += f"; {since}saved again on {say_day(story.saved.saved_again_at, year)}"
     if story.cause == "drift" and on_code.passed:
         said += f"; it passed {on_code} on this very code before"

@@ -259,7 +259,8 @@ class _Writer:
             return write_line(Span(f"No one edited {where}", "strong"), f"; {broke}{since}")
         strong = Span(count_noun(len(evals), "eval") + f" {BROKE}", "strong")
         if cause == "saved_again":
-            return write_line(strong, f" {say_saved_again(evals, self.facts.year)}{since}")
+            said = say_saved_again(evals, self.facts.year)
+            return write_line(strong, f" {said}{',' * bool(since)}{since}")
         return write_line(strong, f"{since}; the cause is unknown")
 
     def _since(self, evals: list[Story]) -> str:

@@ -33,7 +33,7 @@ import polars as pl
 
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
-from retab_analysis.evidence.timeline import Coded, compare_codes, mark_codes
+from retab_analysis.evidence.timeline import mark_codes, may_be_same
 from retab_analysis.schema import RESULTS, write_by_value
 from retab_analysis.vocabulary import (
     BLOCK_CODE,
@@ -323,16 +323,11 @@ class _Row:
             return cell.is_remembered and self.first.is_remembered and is_new
         if not cell.is_single or cell.moment is None or self.until is None:
             return False
-        return cell.moment <= self.until and has_same_code(self.first, cell)
+        return cell.moment <= self.until and may_be_same(self.first.code, cell.code)
 
     def close(self, moment: datetime | None) -> None:
         if moment is not None and self.until is not None:
             self.until = min(self.until, moment)
-
-
-def has_same_code(row: Coded, other: Coded) -> bool:
-    """Whether a block had one code in two runs; if that is not known, whether it may have."""
-    return compare_codes(row, other) != "edited"
 
 
 def _make_rows(cells: list[_Cell]) -> tuple[list[_Row], int]:
@@ -347,7 +342,7 @@ def _make_rows(cells: list[_Cell]) -> tuple[list[_Row], int]:
         anchor: _Row | None = None
         for cell in its:
             begins = row is None or not row.takes(cell)
-            is_other = cell.has_outcome or (row and not has_same_code(row.first, cell))
+            is_other = cell.has_outcome or (row and not may_be_same(row.first.code, cell.code))
             if row is not None and begins and is_other:
                 row.close(cell.moment)
             if not cell.has_outcome:
@@ -374,7 +369,7 @@ def _is_same_day(first: _Cell, cell: _Cell) -> bool:
     """Whether a block was run again on the same code within a day, as far as is known."""
     is_known = first.moment is not None and cell.moment is not None
     is_later = is_known and cell.moment - first.moment >= SAME_DAY  # type: ignore[operator]
-    return not is_later and has_same_code(first, cell)
+    return not is_later and may_be_same(first.code, cell.code)
 
 
 def _count(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:

@@ -47,14 +47,9 @@ class Definitions(Struct, frozen=True, eq=False):
         saved_at = again({**self.saved_again}, default=None, return_dtype=dtype)
         is_saved_again = (saved_at > _BEGAN).fill_null(False)
         is_known = pl.col("eval_id").is_in(self.saved["eval_id"].implode()).fill_null(False)
-        word = (
-            pl.when(~is_known)
-            .then(pl.lit("unknown"))
-            .when(pl.col("is_own") & ~is_saved_again)
-            .then(pl.lit("is_now"))
-            .otherwise(pl.lit("is_not"))
-        )
-        return own.with_columns(defined=word)
+        is_now = pl.col("is_own") & ~is_saved_again
+        word = pl.when(is_now).then(pl.lit("is_now")).otherwise(pl.lit("is_not"))
+        return own.with_columns(defined=pl.when(is_known).then(word).otherwise(pl.lit("unknown")))
 
 
 def judge_definitions(
@@ -75,9 +70,7 @@ def judge_definitions(
     is_right_after = pl.any_horizontal(
         saved_at.is_between(ended, ended + _GRACE).fill_null(False) for ended in ends
     )
-    later = newest.filter(
-        pl.col("began_before").is_not_null(), is_other.fill_null(False) | ~is_right_after
-    )
+    later = newest.drop_nulls("began_before").filter(is_other.fill_null(False) | ~is_right_after)
     began = dict(later.select("eval_id", "began_before").iter_rows())
     renamed = find_renamed(began) if began and find_renamed else frozenset[str]()
     again = dict(later.select("eval_id", "updated_at").iter_rows())

@@ -22,13 +22,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-import polars as pl
 from msgspec import Struct
 
 NO_EDIT = frozenset(("inputs_changed", "engine_changed", "metrics_engine_changed"))
 """Why a result may be out of date without an edit of the block's configuration."""
-
-NEVER_RAN = "no_baseline"
 
 Word = Literal["is_now", "may_be", "is_not", "unknown"]
 """Whether a result is of the present code, or of the present definition."""
@@ -81,46 +78,30 @@ class Presence(Struct, frozen=True, gc=False):
         if self.sign == "none":
             return "unknown"
         told = self.told.get(eval_id or "")
-        if code is not None and (told is None or code not in told.old):
-            return "is_now" if code in self.codes else "may_be" if code in self.likely else "is_not"
         if code is not None:
-            return "is_not"
-        if created is None or self.sign == "asked" or (told is not None and told.word == "stale"):
-            return "is_not"
-        is_newest = told is not None and told.word == "fresh" and created == told.newest
-        is_after = self.saved_at is not None and created > self.saved_at
-        return "is_now" if is_newest or is_after else "is_not"
-
-
-def read_words(saved: pl.DataFrame, newest: Mapping[str, Ran]) -> dict[str, list[SavedWord]]:
-    """The API's word about the saved evals of each block.
-
-    ``saved`` is an EVALS frame, ``newest`` has each eval's newest result.
-    """
-    found: dict[str, list[SavedWord]] = {}
-    for row in saved.iter_rows(named=True):
-        told = _read_eval(row, newest.get(row["eval_id"]))
-        found.setdefault(row["block_id"], []).append(told)
-    return found
+            is_old = told is not None and code in told.old
+            may_be: Word = "may_be" if code in self.likely and not is_old else "is_not"
+            return "is_now" if code in self.codes and not is_old else may_be
+        word = "silent" if told is None else told.word
+        is_newest = told is not None and word == "fresh" and created == told.newest
+        is_after = None not in (created, self.saved_at) and created > self.saved_at  # type: ignore[operator]
+        return "is_now" if is_newest or (is_after and word != "stale") else "is_not"
 
 
 def _find_word(row: Mapping[str, Any]) -> Literal["fresh", "stale", "silent"]:
     status, reasons = row["freshness_status"], {*(row["freshness_reasons"] or "").split(", ")}
-    if row["latest_run_status"] in _OPEN and row["latest_block_fingerprint"] is None:
-        # It speaks of a run that is still to tell its code.
-        status = "unknown" if status == "fresh" else status
-    if status == "fresh" or (status == "stale" and reasons <= NO_EDIT):
+    # Else it speaks of a run that is still to tell its code.
+    is_known = row["latest_run_status"] not in _OPEN or row["latest_block_fingerprint"] is not None
+    if (status == "fresh" and is_known) or (status == "stale" and reasons <= NO_EDIT):
         return "fresh"
-    return "stale" if status == "stale" and NEVER_RAN not in reasons else "silent"
+    return "stale" if status == "stale" and "no_baseline" not in reasons else "silent"
 
 
-def _read_eval(row: Mapping[str, Any], ran: Ran | None) -> SavedWord:
-    """The word about an eval; ``ran`` is its newest result."""
+def read_word(row: Mapping[str, Any], ran: str | None, at: datetime | None) -> SavedWord:
+    """The API's word about an eval: a row of EVALS, the code of its newest result and its time."""
     word, present = _find_word(row), row.get("present_validity")
-    by_time = "" if ran is None or (word == "stale" and not _is_of_summary(ran, row)) else ran.code
-    newest = {row["latest_block_fingerprint"] or by_time} - {""}
-    now = set(newest) if word == "fresh" else set[str]()
-    old = set(newest) if word == "stale" else set[str]()
+    newest = {each for each in [row["latest_block_fingerprint"] or ran] if each}
+    now, old = (newest if word == each else set[str]() for each in ("fresh", "stale"))
     for name in ("latest", "last_passed", "last_failed"):
         code, validity = row[f"{name}_block_fingerprint"], row.get(f"{name}_validity")
         is_newest = name == "latest" or row.get(f"{name}_at") == row["latest_run_completed_at"]
@@ -131,15 +112,7 @@ def _read_eval(row: Mapping[str, Any], ran: Ran | None) -> SavedWord:
             old.discard(code)
         elif present != validity and word != "fresh" and code not in now:
             old.add(code)
-    return SavedWord(
-        row["eval_id"], word, frozenset(now), frozenset(old), None if ran is None else ran.created
-    )
-
-
-def _is_of_summary(ran: Ran, row: Mapping[str, Any]) -> bool:
-    """Whether the newest result is no newer than the newest run that a saved eval remembers."""
-    ended = row["latest_run_completed_at"]
-    return row["latest_run_status"] in _OPEN if ended is None else bool(ran.created <= ended)
+    return SavedWord(row["eval_id"], word, frozenset(now), frozenset(old), at)
 
 
 def find_began(row: Mapping[str, Any]) -> datetime | None:

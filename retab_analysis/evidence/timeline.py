@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 import polars as pl
 from msgspec import Struct
@@ -21,10 +21,11 @@ from retab_analysis.evidence.definition import Definitions, FindRenamed, judge_d
 from retab_analysis.evidence.presence import (
     Presence,
     Ran,
+    SavedWord,
     Word,
     find_began,
     find_presence,
-    read_words,
+    read_word,
 )
 from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
 
@@ -68,10 +69,6 @@ class BlockHistory:
             if (era := self.find(moment)) is not None:
                 self._seen.setdefault(era.mark, {})[code] = moment
 
-    def is_sure(self, moment: datetime) -> bool:
-        """Whether one era alone covers a moment."""
-        return sum(each.covers(moment) for each in self.eras) == 1
-
     def find(self, moment: datetime, code: str | None = None) -> Era | None:
         """The era at a moment: the one that began last, or else the last one seen before.
 
@@ -90,13 +87,14 @@ class BlockHistory:
         return [*self._seen.get(era.mark, {}), era.code]
 
     def code_at(self, moment: datetime) -> str | None:
-        """The code that a moment's era had then, as far as results showed one; else its mark."""
-        if (era := self.find(moment)) is None:
+        """The code that the one era of a moment had then, if results showed one; else its mark."""
+        eras = [each for each in self.eras if each.covers(moment)]
+        if len(eras) != 1:
             return None
-        seen = self._seen.get(era.mark, {})
+        seen = self._seen.get(eras[0].mark, {})
         codes = sorted(seen, key=lambda code: (seen[code], code))
         before = [code for code in codes if seen[code] <= moment]
-        return (before[-1:] or codes[:1] or [era.code])[0]
+        return (before[-1:] or codes[:1] or [eras[0].code])[0]
 
     @property
     def draft(self) -> Era | None:
@@ -139,7 +137,7 @@ def _code_by_era(coded: pl.DataFrame, histories: Mapping[str, BlockHistory]) -> 
     known = {
         (block, at): histories[block].code_at(at)
         for block, at in {key[:2] for key in keys if key[2] is None}
-        if block in histories and at is not None and histories[block].is_sure(at)
+        if block in histories and at is not None
     }
     codes = [known.get(key[:2]) if key[2] is None else key[2] for key in keys]
     return coded.with_columns(code=pl.Series(codes, dtype=pl.String))
@@ -150,18 +148,9 @@ def lacks_codes(results: pl.DataFrame) -> bool:
     return 0 < results.height == results[BLOCK_CODE].null_count()
 
 
-class Coded(Protocol):
-    """A result of a block, or the block in a run, as far as it tells its code."""
-
-    @property
-    def code(self) -> str | None: ...
-
-
-def compare_codes(one: Coded, other: Coded) -> Sameness:
-    """Whether two results of a block, or two of its runs, had one code; see the module."""
-    if one.code is None or other.code is None:
-        return "unknown"
-    return "same" if one.code == other.code else "edited"
+def may_be_same(code: str | None, other: str | None) -> bool:
+    """Whether a block had one code in two runs; if that is not known, whether it may have."""
+    return None in (code, other) or code == other
 
 
 def split_reruns(
@@ -219,13 +208,12 @@ class Timeline(Struct, frozen=True, eq=False):
         which of some evals were only renamed since they ran.
         """
         histories = {} if eras is None else list_histories(eras, results)
-        told = mark_codes(results)
-        presences = _find_presences(told, saved, saved_at or {})
+        told, at = mark_codes(results), saved_at or {}
+        presences = _find_presences(told, saved, at)
         # Histories name codes, and vouch for none.
         coded = _code_by_era(_mark_presence(told, presences), histories)
-        ran = _list_ran(coded, saved, "block_id")
         definitions = judge_definitions(coded, saved, going, find_renamed)
-        named = _add_names(presences, coded)
+        named, ran = _add_names(presences, coded), _list_ran(coded, saved)
         return Timeline(definitions.mark(coded), named, saved_at or {}, definitions, histories, ran)
 
     def at(self, codes: Mapping[str, frozenset[str]]) -> Timeline:
@@ -236,11 +224,6 @@ class Timeline(Struct, frozen=True, eq=False):
             results=_mark_presence(self.results.drop("on_code"), presences),
             presences=presences,
         )
-
-    @property
-    def unseen(self) -> list[str]:
-        """The blocks whose edits cannot be seen."""
-        return [block for block, each in self.presences.items() if each.sign == "none"]
 
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Other results of the workflow with their codes, see :func:`mark_codes`."""
@@ -270,13 +253,11 @@ def list_edited(
     return edited[:MOST_BLOCKS]
 
 
-def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame, key: str) -> dict[str, list[Ran]]:
-    """The codes that ran, in the order of time: in runs, and those that saved evals remember.
-
-    ``key`` is ``block_id`` or ``eval_id``: of which they are listed.
-    """
+def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame) -> dict[str, list[Ran]]:
+    """The codes of each block, in the order of time: in runs, and those that evals remember."""
     found: dict[str, list[Ran]] = {}
-    cells = coded.drop_nulls(key).group_by(key, "run_id", "code", "workflow_version_id")
+    names = ("block_id", "run_id", "code", "workflow_version_id")
+    cells = coded.drop_nulls("block_id").group_by(names)
     moments = cells.agg(MOMENT.min().alias("at"), BEGAN.min().alias("began")).drop_nulls("at")
     for name, run_id, code, version, at, began in moments.iter_rows():
         found.setdefault(name, []).append(Ran(run_id, code or "", at, began, version))
@@ -288,7 +269,7 @@ def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame, key: str) -> dict[str, l
         }
         for which, at in ends.items():
             if at is not None and (code := row[f"{which}_block_fingerprint"]) is not None:
-                found.setdefault(row[key], []).append(Ran(None, code, at, at))
+                found.setdefault(row["block_id"], []).append(Ran(None, code, at, at))
     for its in found.values():
         its.sort(key=lambda each: (each.created, each.began, each.code))
     return found
@@ -297,11 +278,13 @@ def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame, key: str) -> dict[str, l
 def _find_presences(
     coded: pl.DataFrame, saved: pl.DataFrame, saved_at: Mapping[str, datetime | None]
 ) -> dict[str, Presence]:
-    ran = _list_ran(coded, saved, "block_id")
+    ran = _list_ran(coded, saved)
     own = coded.join(saved, on=("eval_id", "block_id"), how="semi")
-    newest = own.sort(MOMENT, BEGAN).unique("eval_id", keep="last")
-    ran_last = {each: its for each, (its,) in _list_ran(newest, saved.clear(), "eval_id").items()}
-    told = read_words(saved, ran_last)
+    newest = own.sort(MOMENT, BEGAN).select("eval_id", "code", MOMENT.alias("at")).drop_nulls("at")
+    last, told = {row[0]: row[1:] for row in newest.iter_rows()}, dict[str, list[SavedWord]]()
+    for row in saved.iter_rows(named=True):
+        word = read_word(row, *last.get(row["eval_id"], (None, None)))
+        told.setdefault(row["block_id"], []).append(word)
     return {
         block: find_presence(told.get(block, ()), ran.get(block, ()), saved_at.get(block))
         for block in {**told, **ran}

@@ -230,20 +230,16 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
     def _read_era(
         self, history: BlockHistory, ran: Sequence[Ran], moment: Moment, code: str | None
     ) -> BlockCode:
-        era: Era | None = None
         # A block that ran before has lost the beginning of its history.
         had_run = moment.at is not None and any(each.began <= moment.at for each in ran)
-        absent = BlockCode(is_there=had_run)
-        if moment.number is not None:
+        era: Era | None = None
+        if moment.number is not None and any(each.versions for each in history.eras):
             era = next((each for each in history.eras if moment.number in each.versions), None)
-            if era is None and any(each.versions for each in history.eras):
-                return absent
-        if era is None and moment.at is not None:
-            at = moment.at
+        elif (at := moment.at) is not None:
             nearest = min(ran, key=lambda each: abs(each.began - at), default=None)
             era = history.find(at, code or (None if nearest is None else nearest.code))
         if era is None:
-            return absent
+            return BlockCode(is_there=had_run)
         return BlockCode(frozenset(history.codes_of(era)), era.mark)
 
     def _read_results(self, block: str, ran: Sequence[Ran], moment: Moment) -> BlockCode:

@@ -12,10 +12,11 @@ from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any
 
+import polars as pl
 import pytest
 from support.edited import BLOCKS, EXTRACT, made
 from support.faultserver import reply
-from support.lettered_api import HOUR, MINUTE, VALUE, LetteredApi
+from support.lettered_api import DAY, HOUR, MINUTE, VALUE, LetteredApi
 
 import retab_analysis as ra
 
@@ -206,6 +207,36 @@ def of_result(api: LetteredApi, part: str) -> dict[str, Any]:
     if part == "threshold":
         known |= {"threshold": 0.9}
     return {f"assertion_result__{name}": value for name, value in known.items()}
+
+
+@pytest.mark.parametrize("evals", [EXTRACT[:1], EXTRACT[:2]])
+@pytest.mark.parametrize("runs", [1, 3])
+def test_what_fails_since_it_was_saved_again_says_so(evals: list[str], runs: int) -> None:
+    api = ran("AAAAAA", "A")
+    for each in evals:
+        api.resave(each, api.runs[-1].at + HOUR, assertion__target__path="total.net")
+    for _ in range(runs):
+        api.run({**dict.fromkeys(BLOCKS, "P"), **dict.fromkeys(evals, "F")}, after=DAY)
+    with api:
+        verdict = api.check()
+    they = "it was" if len(evals) == 1 else "they were"
+    assert f"since {they} saved again on 6 Apr" in verdict.headline
+    card = f"broke since {they} saved again on 6 Apr, with the run of 7 Apr"
+    assert (card in " ".join(str(verdict).split())) == bool(verdict.broken.height)
+    explained = verdict.explain(X)
+    assert "it fails since it was saved again on 6 Apr" in explained
+    assert "without an edit" not in f"{verdict} {explained}"
+    assert "No one edited" not in str(verdict)
+    assert {*verdict.evals.filter(pl.col("eval_id").is_in(evals))["cause"]} == {"saved_again"}
+
+
+def test_what_failed_before_it_was_saved_again_does_not() -> None:
+    api = ran("A" * 9, "A", {X: "P" * 6 + "FFF"})
+    api.resave(X, api.runs[-1].at + HOUR)
+    api.run({**dict.fromkeys(BLOCKS, "P"), X: "F"}, after=DAY)
+    verdict = api.check()
+    assert verdict.headline.endswith("without an edit")
+    assert "; saved again on 9 Apr" in verdict.explain(X)
 
 
 def test_107_a_save_within_a_minute_after_the_result_is_the_servers() -> None:
