@@ -10,12 +10,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from retab_analysis.errors import (
-    APIError,
-    AuthenticationError,
-    RetabAnalysisError,
-    ServerError,
-)
+from retab_analysis.errors import AuthenticationError, RetabAnalysisError, ServerError
 from retab_analysis.fetch.edits import read_graphs
 from retab_analysis.fetch.kept import read_history, read_results
 from retab_analysis.fetch.lists import find_workflow, read_live_blocks, read_saved
@@ -134,9 +129,7 @@ class Source:
     def why_no_blocks(self) -> str:
         """Why the list of blocks could not be read; empty if it was read."""
         error = self._lists.errors.get("blocks")
-        if error is None:
-            return ""
-        return str(error.status_code) if isinstance(error, APIError) else "the answer is no list"
+        return "" if error is None else str(getattr(error, "status_code", "the answer is no list"))
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         """The newest runs up to a moment, and whether the list ends there."""

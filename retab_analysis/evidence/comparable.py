@@ -33,10 +33,9 @@ import polars as pl
 
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
-from retab_analysis.evidence.timeline import mark_codes, may_be_same
+from retab_analysis.evidence.timeline import OF_CODES, mark_codes, may_be_same
 from retab_analysis.schema import RESULTS, write_by_value
 from retab_analysis.vocabulary import (
-    BLOCK_CODE,
     DECIDED,
     MOMENT,
     NOT_PASSING,
@@ -51,8 +50,7 @@ EARLIER, BASELINE, CANDIDATE = 0, 1, 2
 """The values of ``side``: history, the given baseline, the candidate."""
 
 NEEDED = (
-    *("eval_id", "eval_name", "state", "result_id", "workflow_id", "block_id"),
-    *("run_id", "workflow_version_id", BLOCK_CODE),
+    *("eval_id", "eval_name", "state", "result_id", "workflow_id", *OF_CODES),
     *("run_scope", "run_created_at", "run_completed_at", "created_at", "completed_at"),
     *SAME_EVAL,
 )

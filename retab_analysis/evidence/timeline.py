@@ -2,9 +2,9 @@
 
 No other module compares codes or times of saves. A *code* is the fingerprint of a block that a
 result carries. A result without one has the one code of its block in its run. If that does not
-tell, and one era alone of the block's history covers its moment, it has the code that ran nearest
-to it in that era, else a mark of the era. Two codes are the *same* if they are equal, and *edited*
-if they differ. If one is unknown, so is the answer, which is no edit.
+tell, the block's history may: where one era alone covers the moment, the result has the code that
+ran nearest to it in that era, else a mark of the era. Two codes are the *same* if they are equal,
+and *edited* if they differ. If one is unknown, so is the answer, which is no edit.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ Sameness = Literal["same", "edited", "unknown"]
 
 CODE = "code"
 """The column that :func:`mark_codes` adds to results."""
+
+OF_CODES = ("block_id", "run_id", "workflow_version_id", BLOCK_CODE)
+"""The columns of results that tell codes and versions."""
 
 MOST_BLOCKS = 12
 """Of so many blocks the history is read."""

@@ -117,7 +117,7 @@ def test_from_red_to_green_in_every_dialect(loop: Loop) -> None:
     if loop.has_history and loop.has_freshness and not loop.others:
         to = "(v5|the version of 8 Nov), nothing broke"
         assert re.match(rf"✓ 4 evals .* from the edit of 24 Nov, \d\d:\d\d to {to}", back)
-    assert loop.tries().frame["passed"][0] >= 17
+    assert loop.others or loop.tries().frame["passed"][0] >= 17
 
 
 def counts(told: Any) -> tuple[int, ...]:

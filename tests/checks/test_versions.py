@@ -37,7 +37,6 @@ def two_blocks(one: str = "PPPPPFFF", two: str = "PPPPPPPP", **more: Any) -> Let
     evals = {"one": alike(4, one, "one"), "two": alike(4, two, "two")}
     blocks = {each: block for block, its in evals.items() for each in its}
     codes = {"one": "A" * V1 + "B", "two": "A"}
-    # Without a history the code of a version is that of the newest result before it.
     settings = {"blocks": blocks, "published": ("AA", "BA"), "published_after": HOUR} | more
     return LetteredApi(evals["one"] | evals["two"], codes, **settings)
 
