@@ -102,9 +102,9 @@ def _read_moment(moment: Moment, source: Source) -> pl.DataFrame:
         if (known := source.read_blocks([version]).get(version)) is None:
             raise _not_known(moment, "the API has no version with that id")
         return known.select(_OF_BLOCK)
-    draft = source.read_blocks([DRAFT])[DRAFT]
-    eras = source.read_edits(draft["block_id"].to_list())
-    if eras is None:
+    draft = source.read_blocks([DRAFT]).get(DRAFT)
+    eras = None if draft is None else source.read_edits(draft["block_id"].to_list())
+    if draft is None or eras is None:
         raise _not_known(moment, "the API does not give the history of blocks")
     its = [_find_era(each, moment) for each in eras.partition_by("block_id")]
     inside = draft.select("block_id", "parent_id")
