@@ -19,8 +19,8 @@ def api() -> Iterator[ra.Client]:
 
 @pytest.fixture(scope="package")
 def of_versions() -> Iterator[ra.Client]:
-    """A sandbox in the dialect in which runs name publications."""
-    with ra.Sandbox(speed=STILL, _named="publications") as sandbox:
+    """A sandbox."""
+    with ra.Sandbox(speed=STILL) as sandbox:
         yield ra.Client(**sandbox.credentials)
 
 
