@@ -340,7 +340,7 @@ DIFFERS: dict[str, dict[str, str]] = {
     "the draft is frozen when the run is created": {},
     "config-history answers 500": NO_HISTORY,
     "validity absent": {"present code": "Fingerprints, edits and times of saves tell which evals"},
-    "updated_at moves with each run": {"saves": "Only the assertion's id tells which evals were"},
+    "updated_at moves with each run": {"saves": "Evals count as saved again after each run"},
     "auth nested": {"flat status": "Nothing, if it has an object environment"},
     "last month": NO_PUBLICATIONS
     | NO_HISTORY
