@@ -240,8 +240,12 @@ def explain_call(called: str, function: Callable[..., Any], given: Collection[st
 
 
 def suggest_option(asked: str, options: Sequence[str]) -> str:
-    """The nearest options of a command line, as the end of a message."""
-    near = find_nearest_words("options", f"--{asked.partition('=')[0].lstrip('-')}", options)
+    """The nearest options of a command line, or a line to type, as the end of a message."""
+    name = asked.partition("=")[0].lstrip("-")
+    told = read_synonyms()["options"].get(name, "")
+    if told.startswith("retab-analysis "):
+        return f"; {told}"
+    near = find_nearest_words("options", f"--{name}", options)
     return f"; did you mean {' or '.join(near)}?" if near and asked[:1] == "-" else ""
 
 

@@ -20,7 +20,7 @@ from retab_analysis.checks.verdict import Memory, Question, make_verdict
 from retab_analysis.comparison.breaks import Break, name_try, say_breaks
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import BlockConfigs
-from retab_analysis.comparison.detail import find_day, list_differences
+from retab_analysis.comparison.detail import BROKE, find_day, list_differences
 from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
@@ -82,10 +82,10 @@ _SHOWS = "ra.use(values=True)"
 _WHOLE = 400  # characters of a value in an open row
 _COUNTED = (
     "A try is one code of the block, from one edit to the next. It has the newest result of each "
-    "eval on that code, of any run. It mended and broke what differs from the try before."
+    f"eval on that code, of any run. It mended and {BROKE} what differs from the try before."
 )
 _KINDS: Mapping[str, tuple[str, Tone]] = {
-    "broke": ("broke", "bad"),
+    "broke": (BROKE, "bad"),
     "again": ("passes again", "good"),
     "steady": ("pass at every try", "good"),
     "unrun": ("not run", "other"),
@@ -121,11 +121,11 @@ class _Shown:
         if not last.of and not last.broke:
             if not any(each.has_run for each in self.tries[:-1]):
                 return Heading("○", "other", f"{named} is the only code that ran", f": {passing}")
-            return Heading(*sign, f"{named} broke nothing", f": {passing}")
-        broke = f" and broke {len(last.broke)}" * bool(last.broke)
+            return Heading(*sign, f"{named} {BROKE} nothing", f": {passing}")
+        broke = f" and {BROKE} {len(last.broke)}" * bool(last.broke)
         said = f"{named} mended {len(last.mended)} of {len(last.of)}{broke}"
         if not last.of:
-            return Heading("✗", "bad", f"{named} broke {len(last.broke)} of {len(last.states)}")
+            return Heading("✗", "bad", f"{named} {BROKE} {len(last.broke)} of {len(last.states)}")
         if last.mended == last.of and not broke:
             return Heading(*sign, said, "" if last.is_good else f": {passing}")
         return Heading("✗", "bad", said, "" if last.mended or broke else self._since())
@@ -265,7 +265,7 @@ class _Shown:
         return [*notes, *filter(None, [door.hint()])]
 
     def _parts(self, values: bool, is_text: bool, today: date | None) -> Iterator[Part]:
-        titles = ("edit", "what it changed", "passes", "mended and broke")
+        titles = ("edit", "what it changed", "passes", f"mended and {BROKE}")
         told = self.tell(values)
         rows = tuple(self._try_row(told, at, today) for at in range(len(self.tries)))
         yield DocumentTable(tuple(map(ColumnTitle, titles)), rows)

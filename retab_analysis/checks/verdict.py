@@ -185,7 +185,7 @@ def make_verdict(asked: Question, kept: Memory, progress: Progress | bool | None
         sides = make_sides(plan, results, told, source)
         whole = replace(
             sides,
-            around=Surroundings(workflow, versions, told, (asked.candidate, asked.baseline)),
+            around=Surroundings(workflow, told, (asked.candidate, asked.baseline)),
             notes=(*sides.notes, *note_versions(versions), *note_codes(sides.candidate)),
             accepted=replace(asked.accepted, today=source.client.api_time.date()),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from retab_analysis.comparison.detail import find_day, name_block, say_since
+from retab_analysis.comparison.detail import BROKE, find_day, name_block, say_saved_again, say_since
 from retab_analysis.evidence.story import REPEATEDLY, Story
 from retab_analysis.evidence.tries import LastTry, Try, find_edit
 from retab_analysis.evidence.versions import Name, Versions
@@ -46,6 +46,8 @@ class Break:
         self, today: date | None, year: int | None, by: By, label: int, *, is_new: bool = False
     ) -> str:
         """``since the edit of extract``, ``on 12 Nov, without an edit``."""
+        if self.cause == "saved_again":
+            return say_saved_again(self.evals, year)
         if self.cause != "edit":
             when = say_since(self.evals, year, is_new=is_new)
             return ", ".join(filter(None, (when, CAUSES["drift"] * (self.cause == "drift"))))
@@ -137,7 +139,7 @@ def say_mended(its: Try) -> str:
 
 
 def say_outcome(its: Try) -> str:
-    broke = f"broke {len(its.broke) or 'none'}"
+    broke = f"{BROKE} {len(its.broke) or 'none'}"
     return f"mended {len(its.mended)} of {len(its.of)} and {broke}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from retab_analysis.comparison.accepted import find_evals
-from retab_analysis.comparison.detail import WORDS, list_stories, say_since
+from retab_analysis.comparison.detail import ACCEPTED, BROKE, WORDS, list_stories, say_since
 from retab_analysis.comparison.findings import SHORT_LABEL, Finding, find
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.next_step import Steps
@@ -73,8 +73,12 @@ def _find_doubts(
     """The findings that leave the gate undecided, with the evals in doubt."""
     settled = {each.id for each in facts.against} | facts.accepted
     for each in found:
-        its = (s for s in each.evals if s.is_undecided or s.transition == "stale")
-        left = [s for s in its if s.id not in settled]
+        left = [
+            s
+            for s in each.evals
+            if s.is_undecided or s.transition == "stale" or s.saved.is_unseen
+            if s.id not in settled
+        ]
         if (left or not each.evals) and each.say_doubt(left):
             yield each, left
 
@@ -83,17 +87,19 @@ def _list_notes(facts: VerdictFacts) -> Iterator[str]:
     removed = [each for each in facts.stories if each.transition == "removed"]
     # While results are still to come, an eval may not be gone.
     if removed and not facts.sides.read.waiting[0] and "removed" not in facts.rule.fail_on:
-        yield f"{len(removed)} removed: {list_stories(removed)}."
+        yield f"{len(removed)} {WORDS['removed'].word}: {list_stories(removed)}."
     if left := [each for each in facts.of(*BROKEN) if not facts.rule.names(each)]:
-        yield f"{len(left)} broke, and the rule does not count them: {list_stories(left)}."
+        yield f"{len(left)} {BROKE}, and the rule does not count them: {list_stories(left)}."
     if facts.saved is None:  # it may be a typing error
         entries = [each.id for each in facts.policy.accepted]
         known = find_evals(facts.stories, entries)
         yield from (
-            f"Accepted, but not compared: {one_line(e)}." for e in entries if e not in known
+            f"{ACCEPTED.capitalize()}, but not compared: {one_line(e)}."
+            for e in entries
+            if e not in known
         )
     if accepted := [each for each in facts.stories if each.id in facts.accepted]:
-        yield f"{len(accepted)} accepted: {list_stories(accepted)}."
+        yield f"{len(accepted)} {ACCEPTED}: {list_stories(accepted)}."
 
 
 def _name_failures(named: Iterable[Story], year: int | None) -> list[str]:

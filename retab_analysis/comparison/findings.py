@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -23,7 +22,16 @@ from retab_analysis.comparison.breaks import (
     say_breaks,
     say_mended,
 )
-from retab_analysis.comparison.detail import WORDS, agree, name_block
+from retab_analysis.comparison.detail import (
+    ACCEPTED,
+    BROKE,
+    FIXED,
+    FLAKY,
+    NO_RESULT,
+    WORDS,
+    agree,
+    name_block,
+)
 from retab_analysis.comparison.gate import FAIL_ON
 from retab_analysis.comparison.next_step import Steps
 from retab_analysis.comparison.suite_test import SuiteTest
@@ -108,6 +116,16 @@ class Finding(Struct, frozen=True, eq=False, kw_only=True):
         return agree(len(self.evals), several)
 
 
+class NoSavedEval(Finding, frozen=True, kw_only=True, tag="no_saved_eval"):
+    """A workflow without a saved eval: there is nothing to conclude from."""
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        return Said(f"{Steps(self.facts).id} has no saved eval")
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        return "there is no saved eval"
+
+
 class GoesOn(Finding, frozen=True, kw_only=True, tag="goes_on"):
     """A run that was asked for goes on; until it has ended, nothing else is concluded."""
 
@@ -117,7 +135,7 @@ class GoesOn(Finding, frozen=True, kw_only=True, tag="goes_on"):
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         far = f"{self.failing} {agree(self.failing, 'fail')}" if self.failing else ""
-        far = far or f"{self.facts.nothing} broke"
+        far = far or f"{self.facts.nothing} {BROKE}"
         return Said(f"{self.of - self.left:,} of {self.of:,} done", f": {far} so far")
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
@@ -187,7 +205,7 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
         if own and last is not None and not unrun and is_split:
             breaks = (*(each for each in breaks if each not in own), *own)
             clause, which = "", say_mended(last.its)
-        said = "broke" if self.is_new else f"{are} still broken"
+        said = BROKE if self.is_new else f"{are} still broken"
         if self.is_new and len(breaks) > 1 and (clause or which):
             said = f"{are} broken"
         if facts.broke_between:
@@ -200,11 +218,11 @@ class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
         old = [each for its in self.breaks if its.edit != last.its for each in its.evals]
         said, again = say_mended(last.its), len({each.id for each in old} & last.its.broke)
         if again:
-            said = f"{f'{said} and ' if last.its.mended else ''}broke {again} again"
+            said = f"{f'{said} and ' if last.its.mended else ''}{BROKE} {again} again"
         return f"{name_try(last.its, self.facts.today)} {said}"
 
     def say_beside(self, mark: Mark) -> str:
-        verb = "broke" if self.is_new else f"{self.agree('are')} still broken"
+        verb = BROKE if self.is_new else f"{self.agree('are')} still broken"
         return f"{len(self.evals)} {verb}"
 
 
@@ -216,7 +234,7 @@ class InError(Finding, frozen=True, kw_only=True, tag="in_error"):
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         said = f"{self.n} ended in an error"
         if not self.is_always:
-            return Said(said, calm=f"{self.facts.nothing} broke" * self.facts.is_decided)
+            return Said(said, calm=f"{self.facts.nothing} {BROKE}" * self.facts.is_decided)
         since = min(each.errors_since for each in self.evals if each.errors_since)
         return Said(said, f" at every run since {say_day(since, self.facts.year)}")
 
@@ -244,7 +262,7 @@ class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
             none = sum(not each.state for each in self.facts.stories)
             said = [f"{self.passed} of {self.of} passed"]
             said += [count_noun(errors, "error")] if errors else []
-            said += [f"{none} {agree(none, 'have')} no result"] if none else []
+            said += [f"{none} {agree(none, 'have')} {NO_RESULT}"] if none else []
             return Said("This run could not run", f": {', '.join(said)}")
         if self.why == "does not fit":
             return Said(self.n, f" {self.agree('do')} not fit {block} any more since its edit")
@@ -252,14 +270,14 @@ class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
             return Said(f"{block} was edited", "; its run was cancelled before a result")
         if self.why == "no result":
             of = count_noun(self.of, "eval")
-            return Said(f"{len(self.evals)} of {of} {have} no result", calm="")
+            return Said(f"{len(self.evals)} of {of} {have} {NO_RESULT}", calm="")
         is_cancelled = {*self.facts.states} == {"cancelled"}
         why = "the run was cancelled" if is_cancelled else "no eval has a verdict"
-        return Said("No result yet", f": {why}")
+        return Said(f"{NO_RESULT.capitalize()} yet", f": {why}")
 
     def say_beside(self, mark: Mark) -> str:
         is_said = self.why == "no result" or (self.why == "cancelled" and mark != OPEN)
-        return f"{len(self.evals)} {self.agree('have')} no result" * is_said
+        return f"{len(self.evals)} {self.agree('have')} {NO_RESULT}" * is_said
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -377,7 +395,7 @@ class Fell(Finding, frozen=True, kw_only=True, tag="fell"):
     @property
     def reasons(self) -> tuple[str, ...]:
         change, accepted = self.test.change, self.facts.accepted
-        beginning = "Without the accepted evals, the" if accepted else "The"
+        beginning = f"Without the {ACCEPTED} evals, the" if accepted else "The"
         fell, p = say_points(change.delta or 0), say_p_value(change.p_value or 0)
         said = f"{beginning} pass rate fell by {fell}, more than chance explains (p value {p})."
         return (said,) * self.test.is_sure
@@ -469,7 +487,7 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
         again = again.replace("were", agree(n, "were"))
         said = f"{count_noun(n, noun)} {again}{agree(n, 'have')} not run {since}"
         if its.idle:
-            return Said(said, calm="nothing else broke")
+            return Said(said, calm=f"nothing else {BROKE}")
         return Said(said, clause=self._say_run("its" if n == 1 else "their", its.going))
 
     def _say_blocks(self, label: int) -> Said:
@@ -485,7 +503,7 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
             said = (
                 f"{edited}: {len(idle)} of {its} {count_noun(inside, 'eval')} {have} not run since"
             )
-        calm = f"{'' if is_part else 'before that '}{self.facts.nothing} broke"
+        calm = f"{'' if is_part else 'before that '}{self.facts.nothing} {BROKE}"
         if broken := self.were_broken:
             calm = f"when it had this code, {broken} of its evals {agree(broken, 'were')} broken"
         if going:
@@ -523,17 +541,21 @@ class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
 
 
 class Unseen(Finding, frozen=True, kw_only=True, tag="unseen"):
-    """Edits that cannot be seen: a script saved all evals again."""
+    """Evals that ran, while nothing tells whether their blocks were edited since."""
 
-    saved_at: datetime
+    passed: int
+    of: int
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
-        day = say_day(self.saved_at, self.facts.year)
-        hidden = ": edits among them cannot be seen"
-        return Said(f"All evals were saved again on {day}", hidden)
+        said = f"Edits of {self._name(label)} cannot be seen"
+        return Said(said, calm=f"{self.passed:,} of {self.of:,} passed")
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
-        return "all evals were saved again, and edits among them cannot be seen"
+        return f"edits of {self._name()} cannot be seen"
+
+    def _name(self, label: int = LABEL) -> str:
+        n = _count_blocks(self.evals)
+        return f"{n} blocks" if n > 1 else _name_blocks(self.evals, label)
 
 
 class Newer(Finding, frozen=True, kw_only=True, tag="newer_run"):
@@ -549,7 +571,7 @@ class Newer(Finding, frozen=True, kw_only=True, tag="newer_run"):
         elif run.kind == "stuck":
             day = "" if run.at is None else f" since {say_day(run.at, self.facts.year)}"
             said = f"has not ended{day}"
-        return Said(f"A newer run {said}", calm=f"before it {self.facts.nothing} broke")
+        return Said(f"A newer run {said}", calm=f"before it {self.facts.nothing} {BROKE}")
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
         return "a newer run cannot be judged yet"
@@ -571,7 +593,10 @@ class TwoVersions(Finding, frozen=True, kw_only=True, tag="two_versions"):
         if self.never:
             return Said("Nothing to compare", f": {self.say_doubt(())}")
         both = " and ".join(self.facts.versions)
-        return Said("Same code", f": {both} do not differ ({count_noun(self.same, 'eval')})")
+        return Said(
+            WORDS["same_code"].word.capitalize(),
+            f": {both} do not differ ({count_noun(self.same, 'eval')})",
+        )
 
     def say_doubt(self, evals: Sequence[Story]) -> str:
         versions = " and ".join(self.facts.versions)
@@ -614,9 +639,9 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         nothing, between = self.facts.nothing, self.facts.between
         if self.evals:
-            return Said(f"{self.n} {self._say_fixed()}", f"{between}, {nothing} broke")
+            return Said(f"{self.n} {self._say_fixed()}", f"{between}, {nothing} {BROKE}")
         passing = f"{self.passed:,} of {self.of:,} pass{self._say_failing()}"
-        return Said(f"{nothing.capitalize()} broke", f"{between}: {passing}")
+        return Said(f"{nothing.capitalize()} {BROKE}", f"{between}: {passing}")
 
     def say_beside(self, mark: Mark) -> str:
         is_said = self.evals and mark != OPEN
@@ -624,7 +649,7 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
 
     def _say_fixed(self) -> str:
         is_sure = all((each.reading.p_improved or 0) >= LIKELY for each in self.evals)
-        return f"{self.agree('are')} fixed" if is_sure else f"{self.agree('pass')} again"
+        return f"{self.agree('are')} {FIXED}" if is_sure else f"{self.agree('pass')} again"
 
     def _say_failing(self) -> str:
         """The evals that do not pass, beside those that broke."""
@@ -633,9 +658,9 @@ class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
         counts = Counter(each.transition for each in failing)
         counts["flaky"] = len(flaky) * any(each.fails for each in flaky)
         as_before = f"{agree(counts['still_failing'], 'fail')} as before"
-        told = {"still_failing": as_before, "flaky": "flaky"}
-        told |= {"added": "new and failing", "not_comparable": "edited and failing"}
-        said = [f"{len(facts.accepted)} accepted"] if facts.accepted else []
+        told = {"still_failing": as_before, "flaky": FLAKY}
+        told |= {each: f"{WORDS[each].word} and failing" for each in ("added", "not_comparable")}
+        said = [f"{len(facts.accepted)} {ACCEPTED}"] if facts.accepted else []
         said += [f"{counts[each]} {word}" for each, word in told.items() if counts[each]]
         return "".join(f", {each}" for each in said)
 
@@ -685,9 +710,12 @@ def _say_edited(evals: Sequence[Story], label: int) -> str:
 def find(facts: VerdictFacts) -> list[Finding]:
     """The findings, the most urgent first: the one order of them.
 
-    Until a run that was asked for has ended, nothing else is concluded.
+    Until a run that was asked for has ended, nothing else is concluded; nor is anything without
+    saved evals.
     """
-    left, of = facts.sides.read.waiting
+    saved, (left, of) = facts.sides.saved.evals, facts.sides.read.waiting
+    if saved is not None and saved.is_empty():
+        return [NoSavedEval(facts=facts, mark=IDLE, look=Steps.save)]
     if left:
         failing = sum(each.fails for each in facts.counted)
         its = GoesOn(facts=facts, mark=GOES, run=Steps.watch, left=left, of=of, failing=failing)
@@ -726,8 +754,9 @@ def _find_open(facts: VerdictFacts) -> Iterator[Finding]:
         yield InError(facts=facts, evals=once, mark=OPEN, is_always=False, run=settle)
     if facts.of("stale"):
         yield Unrun.make(facts)
-    if at := facts.sides.saved.hidden_since:
-        yield Unseen(facts=facts, mark=IDLE, saved_at=at, run=Steps.run_all)
+    if unseen := tuple(s for s in facts.counted if s.saved.is_unseen and s.saved.word is None):
+        judge, (passed, of) = partial(Steps.judge_new_run, evals=unseen), facts.passing
+        yield Unseen(facts=facts, evals=unseen, mark=IDLE, passed=passed, of=of, run=judge)
     if doubts := facts.sides.read.doubts:
         is_going = any(each.kind == "going on" for each in doubts)
         step = Steps.watch if is_going else Steps.run_all

@@ -56,6 +56,19 @@ class Steps:
         said = "Run the evals that were edited or never ran"
         return self.start(said, ', only="edited"', " --only edited") if stale else None
 
+    def judge_new_run(self, evals: Sequence[Story]) -> NextStep:
+        """For evals whose edits cannot be seen: a run that is judged by itself."""
+        if any(map(self.facts.find_run, evals)):
+            return self.watch()
+        its = json.dumps(self.id)
+        call = f"ra.check({its}, candidate=ra.start_runs({its}))"
+        command = self._shell(" --start", without="candidate")
+        said = "Start a run, which is judged by itself"
+        return NextStep(said, f"verdict = {call}", command, call=call)
+
+    def save(self) -> NextStep:
+        return NextStep("Save an eval in the dashboard first")
+
     def settle(self, evals: Sequence[Story]) -> NextStep | None:
         reruns, _ = self.facts.looks
         if (tests := self.test(evals)) or not reruns:

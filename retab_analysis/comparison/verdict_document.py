@@ -13,7 +13,11 @@ from retab_analysis.comparison.breaks import list_breaks, say_try
 from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
+    ACCEPTED,
+    BROKE,
     DOUBT,
+    WORDS,
+    Word,
     describe,
     find_day,
     list_attempts,
@@ -25,6 +29,7 @@ from retab_analysis.comparison.detail import (
     name_eval,
     say_got,
     say_reason,
+    say_saved_again,
     say_short,
     say_since,
     say_word,
@@ -256,18 +261,20 @@ class _Writer:
         blocks = {name_block(each) for each in evals}
         block = blocks.pop() if len(blocks) == 1 else ""
         total = sum(each.block_id == evals[0].block_id for each in self.facts.stories)
-        broke = f"{len(evals)} of its {count_noun(total, 'eval')} broke"
+        broke = f"{len(evals)} of its {count_noun(total, 'eval')} {BROKE}"
         goes_on = self.facts.sides.read.waiting[0] > 0
         if not block or total <= 1 or goes_on:
-            broke = f"{count_noun(len(evals), 'eval')} broke{' so far' * goes_on}"
+            broke = f"{count_noun(len(evals), 'eval')} {BROKE}{' so far' * goes_on}"
         since = " ".join(filter(None, (broke, say_since(evals, self.facts.year))))
         if cause == "edit":
             return write_line(Span(f"{block or 'A block'} was edited", "strong"), f"; {since}")
         if cause == "drift":
             nobody = f"No one edited {block or 'their blocks'}"
             return write_line(Span(nobody, "strong"), f"; {since}")
-        strong = Span(count_noun(len(evals), "eval") + " broke", "strong")
-        since = since.removeprefix(broke)
+        broke = f"{count_noun(len(evals), 'eval')} {BROKE}"
+        strong, since = Span(broke, "strong"), since.removeprefix(broke)
+        if cause == "saved_again":
+            return write_line(strong, f" {say_saved_again(evals, self.facts.year)}")
         return write_line(strong, f"{since}; the cause is unknown")
 
     def _aside(self, evals: list[Story], errors: list[Story]) -> Iterator[str]:
@@ -343,9 +350,10 @@ class _Writer:
     def _new_failures(self) -> Iterator[Part]:
         """New or edited evals that fail: named, because readers look for failures."""
         told = []
-        for transition, word in (("added", "New"), ("not_comparable", "Edited")):
+        for transition in ("added", "not_comparable"):
             failing = [s for s in self.facts.of(transition) if s.fails and not s.passes_in_the_end]
             if failing and not self.facts.is_first:
+                word = WORDS[transition].word.capitalize()
                 told.append(f"{word} and failing: {list_stories(failing, _NAMED)}.")
         if told:
             yield Note(write_line(" ".join(told)))
@@ -354,19 +362,16 @@ class _Writer:
 
     def _folded(self) -> Iterator[Part]:
         facts = self.facts
-        for key, title, evals in (
-            ("no_result", "No result", facts.of("incomplete")),
-            ("not_run", "Not run since the edit", facts.of("stale")),
-            ("fixed", "Fixed", facts.of("fixed")),
-            ("flaky", "Flaky", facts.of("flaky")),
-            ("failing_as_before", "Failing as before", facts.of("still_failing")),
-            ("not_compared", "Not compared", facts.of(*NOT_COMPARED)),
-            ("accepted", "Accepted", [s for s in facts.stories if s.id in facts.accepted]),
+        for word, evals in (
+            *((each, facts.of(each)) for each in ("incomplete", "stale", "fixed", "flaky")),
+            ("still_failing", facts.of("still_failing")),
+            ("not compared", facts.of(*NOT_COMPARED)),
+            ("accepted", [s for s in facts.stories if s.id in facts.accepted]),
         ):
             if evals := [
                 each for each in evals if facts.word_of(each).key not in ("fails", "passes")
             ]:
-                yield self._reasoned(key, title, evals)
+                yield self._reasoned(WORDS[word], evals)
         if facts.is_first:
             yield Folded("next", "What happens next", None, (Note(write_line(_NEXT)),))
         explained = filter(None, (*self.explanation.splitlines(), self._rates()))
@@ -380,7 +385,8 @@ class _Writer:
             lines = tuple(Note(write_line(one_line(each))) for each in told)
             yield Folded("gate", title, None, lines)
 
-    def _reasoned(self, key: str, title: str, evals: Sequence[Story]) -> Folded:
+    def _reasoned(self, word: Word, evals: Sequence[Story]) -> Folded:
+        key, title = word.key, word.word.capitalize()
         is_named = key in ("no_result", "not_run", "fixed")
         brief = write_line(f"{title}: {list_stories(evals, _NAMED)}.") if is_named else None
         rows = []
@@ -452,6 +458,6 @@ def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case
         return Case(*about, "passed", attempts=attempts)
     why = f"{say_word(story)}: {say_reason(story, year)}"
     if story.id in gate.accepted:
-        return Case(*about, "xfailed", f"accepted; {why}")
+        return Case(*about, "xfailed", f"{ACCEPTED}; {why}")
     known_failing = story.fails and story.transition in ("still_failing", "flaky", *BROKEN)
     return Case(*about, "xfailed" if known_failing else "skipped", why)

@@ -135,7 +135,7 @@ class VerdictFacts:
             return None
         return frozenset(saved.select("eval_id", "eval_name").unpivot()["value"])
 
-    @property
+    @cached_property
     def is_first(self) -> bool:
         """Whether no eval ran before."""
         ran = [each for each in self.stories if each.saved.stale != "never"]

@@ -189,7 +189,7 @@ _FAILED_ONCE = (
 )
 _FOLDS = {
     PASSES: "Pass",
-    WORDS["same_code"].key: "Same code",
+    WORDS["same_code"].key: WORDS["same_code"].word.capitalize(),
     WORDS["not compared"].key: "Not run on both versions",
 }
 

@@ -433,7 +433,7 @@ COMPARISON = _made_here(
     ("block_id", String, "the block that it evaluates"),
     ("block_label", String, "the block's label, if known"),
     ("block_changed", Boolean, "whether its block was edited between the sides"),
-    ("cause", String, "why it broke: edit, drift (no edit) or unknown"),
+    ("cause", String, "why it broke: edit, saved_again (the eval), drift (no edit) or unknown"),
     ("since_at", Datetime, "when it broke"),
     ("since_version_id", String, "the version with which it broke, if by an edit"),
     ("since_run_id", String, "the run in which it broke, the likeliest one"),

@@ -14,7 +14,7 @@ MODULES = {
     "arguments": "read_synonyms",
     "checks.open_document": "OpenedDocument",
     "checks.overview": "OVERVIEW Overview UNWELL",
-    "checks.week": "BLOCKS=BLOCKS_OF_OVERVIEW Seen",
+    "checks.week": "BLOCKS=BLOCKS_OF_OVERVIEW Periods Seen",
     "checks.tries": "Tries",
     "archive": "database=archive_database",
     "analysis": "states",
