@@ -271,11 +271,10 @@ class _Writer:
         if cause == "drift":
             nobody = f"No one edited {block or 'their blocks'}"
             return write_line(Span(nobody, "strong"), f"; {since}")
-        broke = f"{count_noun(len(evals), 'eval')} {BROKE}"
-        strong, since = Span(broke, "strong"), since.removeprefix(broke)
+        strong = Span(f"{count_noun(len(evals), 'eval')} {BROKE}", "strong")
         if cause == "saved_again":
             return write_line(strong, f" {say_saved_again(evals, self.facts.year)}")
-        return write_line(strong, f"{since}; the cause is unknown")
+        return write_line(strong, f"{since.removeprefix(broke)}; the cause is unknown")
 
     def _aside(self, evals: list[Story], errors: list[Story]) -> Iterator[str]:
         block, then = evals[0].block_id, "since"
