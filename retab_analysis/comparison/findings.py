@@ -55,6 +55,7 @@ GOOD: Mark = ("✓", "good")
 GOES: Mark = ("…", "other")
 
 _ENDED = (*DECIDED, "mixed", "error")
+_TOLD = {"edit", "saved_again"}  # causes of evals that may have broken
 _OF_OTHERS = (*FAIL_ON, "newly_errored", "suspect", "stale")  # they have findings of their own
 
 
@@ -410,7 +411,7 @@ class Unclear(Finding, frozen=True, kw_only=True, tag="unclear"):
 
     def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
         facts = self.facts
-        if all(each.cause == "edit" for each in self.evals) and not facts.broke_between:
+        if {each.cause for each in self.evals} <= _TOLD and not facts.broke_between:
             since = say_breaks(
                 list_breaks(self.evals, {}),
                 facts.today,
