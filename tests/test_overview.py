@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from support.fakes import STILL
 from support.html_elements import Elements
 from support.inside import BLOCKS_OF_OVERVIEW as BLOCKS
-from support.inside import OVERVIEW, UNWELL, Heading, Overview, Seen
+from support.inside import OVERVIEW, UNWELL, Heading, Overview, Periods, Seen
 from support.watched import Fault, WatchedSandbox
 
 import retab_analysis as ra
@@ -217,12 +217,12 @@ def test_hostile_names_stay_text() -> None:
         "headline": f"✗ {hostile}",
         "n_evals": 1,
     }
-    seen = (Seen(row, Heading("✗", "bad", hostile)),)
-    made = Overview(pl.DataFrame([row], schema=OVERVIEW), _seen=seen)
+    seen, span = (Seen(row, Heading("✗", "bad", hostile)),), Periods.until(datetime.now(UTC), "1w")
+    made = Overview(pl.DataFrame([row], schema=OVERVIEW), span, _seen=seen)
     stays_text(made)
     assert len(repr(made).splitlines()) == 1
     row = dict.fromkeys(UNWELL, hostile) | {"since_at": None, "transition": "regressed"}
     unwell = pl.DataFrame([row], schema=UNWELL)
-    one = Overview(unwell, made.frame, _seen=seen)
+    one = Overview(unwell, span, made.frame, _seen=seen)
     stays_text(one)
     assert len(repr(one).splitlines()) == 2

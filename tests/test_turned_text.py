@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from support.inside import (
     Heading,
     OpenedDocument,
     Overview,
+    Periods,
     Seen,
     show_turning,
     tell_news,
@@ -113,12 +115,12 @@ def other_texts() -> Iterator[str]:
         "headline": f"✗ {TURNED}",
         "n_evals": 1,
     }
-    seen = (Seen(row, Heading("✗", "bad", TURNED)),)
-    overview = Overview(pl.DataFrame([row], schema=OVERVIEW), _seen=seen)
+    seen, span = (Seen(row, Heading("✗", "bad", TURNED)),), Periods.until(datetime.now(UTC), "1w")
+    overview = Overview(pl.DataFrame([row], schema=OVERVIEW), span, _seen=seen)
     yield from (repr(overview), overview._repr_html_())
     row = dict.fromkeys(UNWELL) | {"eval_name": TURNED, "eval_id": TURNED, "block_id": TURNED}
     evals = pl.DataFrame([row | {"transition": "regressed"}], schema=UNWELL)
-    one = Overview(evals, overview.frame, _seen=seen)
+    one = Overview(evals, span, overview.frame, _seen=seen)
     yield from (repr(one), one._repr_html_())
 
 

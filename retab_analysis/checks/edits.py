@@ -35,7 +35,7 @@ from retab_analysis.transport import Client
 from retab_analysis.vocabulary import DRAFT
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
-_MOST_BLOCKS, _MOST_VERSIONS = 12, 6
+_MOST_BLOCKS = 12
 _OF_BLOCK = tuple(BLOCKS.schema)
 
 
@@ -97,21 +97,23 @@ def _name(name: str, asked: str, source: Source) -> Moment:
 
 def _read_moment(moment: Moment, source: Source) -> pl.DataFrame:
     """The blocks of a version, a BLOCKS frame."""
-    version = DRAFT if moment.kind == "draft" else moment.version
-    if version is not None and (known := source.read_blocks([version]).get(version)) is not None:
+    if moment.kind in ("draft", "publication"):
+        version = DRAFT if moment.version is None else moment.version
+        if (known := source.read_blocks([version]).get(version)) is None:
+            raise _not_known(moment, "the API has no version with that id")
         return known.select(_OF_BLOCK)
-    draft = source.read_blocks([DRAFT])[DRAFT]
-    eras = source.read_edits(draft["block_id"].to_list())
-    if eras is None:
-        raise NotFoundError(
-            f"the configuration of {moment} is not known: the API has no version with that id, and "
-            "does not give the history of blocks",
-            status_code=404,
-        )
+    draft = source.read_blocks([DRAFT]).get(DRAFT)
+    eras = None if draft is None else source.read_edits(draft["block_id"].to_list())
+    if draft is None or eras is None:
+        raise _not_known(moment, "the API does not give the history of blocks")
     its = [_find_era(each, moment) for each in eras.partition_by("block_id")]
     inside = draft.select("block_id", "parent_id")
     then = pl.concat(its).drop("parent_id").join(inside, on="block_id", how="left")
     return then.select(_OF_BLOCK)
+
+
+def _not_known(moment: Moment, why: str) -> NotFoundError:
+    return NotFoundError(f"the configuration of {moment} is not known: {why}", status_code=404)
 
 
 def _find_era(eras: pl.DataFrame, moment: Moment) -> pl.DataFrame:
@@ -122,9 +124,7 @@ def _find_era(eras: pl.DataFrame, moment: Moment) -> pl.DataFrame:
         before = eras.filter(pl.col("first_seen_at") < first).sort("first_seen_at").tail(1)
         chosen = now if before.is_empty() else before
         return chosen.with_columns(label="block_label", parent_id=pl.lit(None, pl.String))
-    numbered = eras.filter(pl.col("versions").list.contains(moment.number or 0))
-    at = moment.at
-    return find_era(eras if numbered.is_empty() or at is None else numbered, at or _LATEST)
+    return find_era(eras, moment.at or _LATEST)
 
 
 def add_config_changes(comparison: Comparison, source: Source, plan: ReadingPlan) -> Comparison:
@@ -161,13 +161,12 @@ def _read_labels(comparison: Comparison, source: Source) -> dict[str, str | None
 
 
 class _Search:
-    """Looks for the edits in some spans, in one source after the other."""
+    """Looks for the edits in some spans, in the histories of their blocks."""
 
     def __init__(self, source: Source, comparison: Comparison, spans: pl.DataFrame) -> None:
         self.source, self.comparison, self.spans = source, comparison, spans
         self.changes: list[pl.DataFrame] = []
         self.edited_at: dict[str, datetime | None] = {}
-        self.graphs: dict[str, pl.DataFrame | None] = {}
 
     def _choose_blocks(self) -> list[str]:
         """The blocks whose history is read already, and others, as long as there are few."""
@@ -181,28 +180,22 @@ class _Search:
     def run(self) -> Edits:
         tasks: list[Callable[[], object]] = [
             partial(self.source.read_edits, self._choose_blocks()),
-            partial(self._read, DRAFT),
+            partial(self.source.read_blocks, [DRAFT]),
         ]
         outcomes: TaskOutcomes[Any] = TaskOutcomes()
         run_all(tasks, self.source.client.max_concurrency, outcomes)
         if error := outcomes.error():
             raise error
-        eras = outcomes.results[0]
+        eras, graphs = outcomes.results[0], outcomes.results[1]
         if eras is not None:
             self._look_into(eras)
-        for span in self.missing.to_dicts():
-            self._look_at_versions(span)
         if not self.missing.is_empty():
             self._look_into(self.source.read_kept_edits())
-        between = self._find_published()
-        if not between[0] or not self._compare(*between):
-            between = "", ""
         found = pl.concat([CONFIG_CHANGES.empty(), *self.changes]).unique(maintain_order=True)
         unknown = self.missing["block_id"].unique(maintain_order=True)
-        known = (each["block_id", "label"] for each in self.graphs.values() if each is not None)
+        known = (each["block_id", "label"] for each in graphs.values())
         return Edits(
             found,
-            *between,
             edited_at=self.edited_at,
             unknown=tuple(each for each in unknown if each not in found["block_id"]),
             why=FORGOTTEN if eras is None else NOT_THERE,
@@ -211,18 +204,13 @@ class _Search:
         )
 
     def _find_configs(self, eras: pl.DataFrame) -> dict[str, BlockConfigs]:
-        """The configurations of the blocks that were edited again since they broke."""
-        tried = (each.block for each in inside(self.comparison).last_tries)
+        """The configurations of the blocks that edits broke or fixed."""
+        tried = inside(self.comparison).tries
         return {each: BlockConfigs(as_blocks(eras.filter(block_id=each))) for each in tried}
 
     @property
     def missing(self) -> pl.DataFrame:
         return self.spans.filter(~pl.col("block_id").is_in([*self.edited_at]))
-
-    def _read(self, version: str) -> pl.DataFrame | None:
-        if version not in self.graphs and len(self.graphs) <= _MOST_VERSIONS:
-            self.graphs[version] = self.source.read_blocks([version]).get(version)
-        return self.graphs.get(version)
 
     def _look_into(self, eras: pl.DataFrame) -> None:
         for span in self.missing.to_dicts():
@@ -233,27 +221,6 @@ class _Search:
                 at = began if began > span["before_at"] else None  # it was put back
                 self._add(span["block_id"], before, after, at)
 
-    def _look_at_versions(self, span: dict[str, Any]) -> None:
-        told = inside(self.comparison).sides.around.told
-        if told is None:
-            return
-        block = span["block_id"]
-        names = (told.find_config(block, span[f"{at}_code"]) for at in ("before", "after"))
-        known = [its for each in names if each and (its := self._read(each)) is not None]
-        if len(known) == 2:
-            before, after = (its.filter(block_id=block) for its in known)
-            self._add(block, before, after, None)
-
-    def _find_published(self) -> tuple[str, str]:
-        """The version that was published before the newest edit, and the draft; or nothing."""
-        versions = inside(self.comparison).sides.around.versions
-        if versions is None or self.missing.is_empty():
-            return "", ""
-        before_at = pl.lit(self.missing["before_at"][0])
-        then = versions.filter(pl.col("published_at") <= before_at).sort("published_at")
-        ids = then["workflow_version_id"].drop_nulls().tail(1)
-        return (ids.item(), DRAFT) if len(ids) else ("", "")
-
     def _add(
         self, block: str, before: pl.DataFrame, after: pl.DataFrame, at: datetime | None
     ) -> None:
@@ -261,10 +228,3 @@ class _Search:
         if not differing.is_empty():
             self.changes.append(differing)
             self.edited_at.setdefault(block, at)
-
-    def _compare(self, *versions: str) -> bool:
-        both = [each.select(_OF_BLOCK) for each in map(self._read, versions) if each is not None]
-        if len(both) == 2:
-            found = compare_blocks(*both)
-            self.changes.append(found.filter(~pl.col("block_id").is_in([*self.edited_at])))
-        return len(both) == 2

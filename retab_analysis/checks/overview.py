@@ -27,9 +27,9 @@ from retab_analysis.checks.week import (
     sum_up,
 )
 from retab_analysis.comparison.comparison import Comparison, inside
+from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.detail import WORDS
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.situations import write_heading
 from retab_analysis.fetch import fetch_runs, fetch_workflows
 from retab_analysis.fetch.lists import resolve_named
 from retab_analysis.fetch.params import check_text, client_or_default
@@ -93,11 +93,11 @@ class Overview(Guided, called="overview"):
     """
 
     frame: pl.DataFrame
+    _span: Periods
     workflow: pl.DataFrame | None = None
     blocks: pl.DataFrame = field(default_factory=BLOCKS.to_frame)
     _notes: tuple[str, ...] = ()
     _seen: Sequence[Seen] = ()
-    _span: Periods | None = None
 
     @property
     def headline(self) -> str:
@@ -224,10 +224,10 @@ def _sum_up(seen: Sequence[Seen], span: Periods, *, is_single: bool) -> Overview
     frame = pl.DataFrame([each.told for each in known], schema=OVERVIEW)
     blocks = pl.concat([BLOCKS.to_frame(), *(list_blocks(each, span) for each in seen)])
     if not is_single:
-        return Overview(frame, None, blocks, (), known, span)
+        return Overview(frame, span, None, blocks, (), known)
     [one] = known
     unwell = UNWELL.to_frame() if one.unwell is None else one.unwell
-    return Overview(unwell, frame, blocks, one.notes, known, span)
+    return Overview(unwell, span, frame, blocks, one.notes, known)
 
 
 def _order(seen: Sequence[Seen]) -> list[Seen]:
@@ -268,22 +268,6 @@ def _see(told: Mapping[str, Any], verdict: Comparison, gate: Gate) -> Seen:
 def _see_unread(workflow: Mapping[str, Any], error: object) -> Seen:
     heading = Heading(UNREAD, "other", f"Not read: {one_line(str(error), 200)}")
     return Seen({name: workflow[name] for name in ("workflow_id", "name")}, heading)
-
-
-def index_checks(
-    checked: Mapping[str, tuple[Comparison, Gate] | str], links: Mapping[str, str]
-) -> Week:
-    """The page of some checks with links to their reports; of one without answer, why."""
-    seen: list[Seen] = []
-    for flow, answer in checked.items():
-        if isinstance(answer, str):
-            seen.append(_see_unread({"workflow_id": flow, "name": None}, answer))
-            continue
-        known = inside(answer[0]).sides.around.workflow
-        name = None if known is None or known.is_empty() else known["name"][0]
-        told = {"workflow_id": flow, "name": name, "n_evals": answer[0].evals.height}
-        seen.append(_see(told, *answer))
-    return make_week(_order(seen), links=links)
 
 
 def list_unwell(verdict: Comparison, workflow_id: str) -> pl.DataFrame:

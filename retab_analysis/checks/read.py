@@ -143,7 +143,7 @@ def _make_sides(plan: ReadingPlan, timeline: Timeline, source: Source, *, is_now
         timeline=timeline,
         saved=judge_saved(now, timeline, expected, pending, going)
         if is_now
-        else SavedEvals(saved, expected, pending),
+        else SavedEvals(saved, expected, pending, saved_again=timeline.definitions.saved_again),
         read=ReadRuns(
             why=plan.candidate.why,
             against=_say_against(plan),
@@ -270,13 +270,16 @@ def _note_tried(tried: pl.DataFrame) -> list[str]:
 
 
 def _note_unseen(timeline: Timeline, source: Source) -> list[str]:
-    """The blocks whose edits cannot be seen, because nothing but their results tells a code."""
-    saved = timeline.definitions.saved
-    blocks = sorted({*timeline.unseen}.intersection(saved["block_id"]))
+    """The blocks whose edits cannot be seen, and why it is not known when blocks were saved."""
+    saved, why = timeline.definitions.saved, source.why_no_blocks
+    unseen = {block for block, each in timeline.presences.items() if each.sign == "none"}
+    blocks = sorted(unseen.intersection(saved["block_id"]))
+    unread = f"when blocks were saved is not known: {why}" if why else ""
     if not blocks:
-        return []
+        return [f"{unread[0].upper()}{unread[1:]}."] if unread else []
     names = Edits(saved.select("block_id"), labels=source.labels)
-    return [f"Edits of {list_some(map(names.name, blocks), _NAMED)} cannot be seen."]
+    said = f"Edits of {list_some(map(names.name, blocks), _NAMED)} cannot be seen"
+    return [f"{said}; {unread}." if unread else f"{said}."]
 
 
 def _note_deleted(count: int) -> list[str]:

@@ -17,7 +17,15 @@ from retab_analysis.checks.read import read_timeline
 from retab_analysis.checks.source import Source
 from retab_analysis.comparison.compare import compare_sides
 from retab_analysis.comparison.comparison import Comparison, inside
-from retab_analysis.comparison.detail import list_evals, name_block, name_eval, say_doubt, say_word
+from retab_analysis.comparison.detail import (
+    FLAKY,
+    UNCLEAR,
+    list_evals,
+    name_block,
+    name_eval,
+    say_doubt,
+    say_word,
+)
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
 from retab_analysis.comparison.sides import check_results
 from retab_analysis.errors import (
@@ -167,7 +175,7 @@ class RerunPlan:
             return ""
         verb = "is" if waiting == 1 else "are"
         evals = count_noun(waiting, "eval")
-        return f"{evals} {verb} unclear; a look after {say_hour(until, self.now)} UTC may decide."
+        return f"{evals} {verb} {UNCLEAR}; a look after {say_hour(until, self.now)} UTC may decide."
 
     def _why_nothing(self) -> str:
         undecided = sum(each.is_undecided for each in self.stories)
@@ -188,7 +196,7 @@ def _say_outcome(story: Story, now: datetime) -> str:
         later = "" if at is None else f": look again after {say_hour(at, now)} UTC"
         return f"is not decided by reruns{later}"
     passes = story.transition != "flaky" and story.passes_in_the_end
-    words = {"flaky": "is flaky", "still_failing": "fails as before"}
+    words = {"flaky": f"is {FLAKY}", "still_failing": "fails as before"}
     return "passes" if passes else words.get(story.transition, say_doubt(story) or say_word(story))
 
 
@@ -295,7 +303,8 @@ class _Settling:
         told = read_timeline(pl.concat(sides.known, how="diagonal"), source)
         is_now = pl.col("run_id").is_in(sides.candidate["run_id"].implode())
         ran = told.results.filter(is_now)
-        tested, on_code = find_tested(ran), {*ran.filter(pl.col("on_code") != "is_not")["eval_id"]}
+        on_code = {*ran.filter(pl.col("on_code").is_in(("is_now", "unknown")))["eval_id"]}
+        tested = find_tested(ran) | find_tested(ran, "unknown")
         edited = {
             each.id: "eval" if each.id in on_code else "block"
             for each in asked

@@ -121,8 +121,15 @@ class Source:
             except RetabAnalysisError as error:
                 if not (is_unavailable(error) or isinstance(error, ServerError)):
                     raise
+                self._lists.errors["blocks"] = error
                 self._lists.live = LIVE_BLOCKS.empty()
         return self._lists.live
+
+    @property
+    def why_no_blocks(self) -> str:
+        """Why the list of blocks could not be read; empty if it was read."""
+        error = self._lists.errors.get("blocks")
+        return "" if error is None else str(getattr(error, "status_code", "the answer is no list"))
 
     def list_runs(self, to_date: datetime | None) -> tuple[pl.DataFrame, bool]:
         """The newest runs up to a moment, and whether the list ends there."""

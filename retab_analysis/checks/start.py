@@ -54,8 +54,9 @@ def start_runs(
         blocks: Run only the evals of this block, or these, by id or label: a run for each.
         only: ``"edited"``: the evals without a result as they and their blocks are now. If half
             of a block's evals lack one, the block is started as a whole, else each eval on its
-            own. Evals that a run tests at this moment are left out. It reads as much as
-            :func:`check`. If there are none, it starts nothing.
+            own. It leaves out evals that a run tests at this moment, and evals of blocks whose
+            edits cannot be seen. It reads as much as :func:`check`. If there are none, it starts
+            nothing.
         repeat: How often to start each run, for example to see whether an eval is flaky.
         client: The client to ask; by default the session's.
 
@@ -156,10 +157,13 @@ def select_edited(client: Client, workflow_id: str, *, repeat: int = 1) -> Selec
     said = f"{say_start(workflow_id, sizes)}: {'; '.join(what)}."
     waiting = {k: v for k, v in known.on_way.items() if k in known.stale}
     if not runs:
-        which = "every other eval" if waiting else "every eval"
+        which = "every other eval" if waiting or known.unseen else "every eval"
         said = f"No run is started: {which} has a result as it is now."
     left_out = [f"{each.name!r} ({each.say_left_out()})" for each in blocks if not each.open]
     said += f" Left out: {list_some(left_out, _LISTED)}." if left_out else ""
+    if known.unseen:
+        its = count(len(known.unseen), "eval")
+        said += f" Left out: {its}, because edits of their blocks cannot be seen."
     if waiting:
         are = "is" if len(waiting) == 1 else "are"
         its = list_some(sorted({*waiting.values()}), _LISTED)

@@ -17,9 +17,10 @@ from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
+from retab_analysis.comparison.breaks import Break, name_try, say_breaks
 from retab_analysis.comparison.comparison import Compared, inside
 from retab_analysis.comparison.config_changes import BlockConfigs
-from retab_analysis.comparison.detail import list_differences
+from retab_analysis.comparison.detail import BROKE, find_day, list_differences
 from retab_analysis.comparison.names import find_year
 from retab_analysis.comparison.plain_values import list_rows
 from retab_analysis.comparison.run_columns import say_moment
@@ -30,7 +31,6 @@ from retab_analysis.comparison.tries_table import (
     TriesInWords,
     choose_tries,
 )
-from retab_analysis.comparison.try_words import name_try
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
@@ -66,7 +66,7 @@ from retab_analysis.render.page import Inside, PageRow, RunLine, ShownPage, Trie
 from retab_analysis.render.text import WIDEST, mark_line, to_text
 from retab_analysis.schema import ERAS, TRIES
 from retab_analysis.transport import Client
-from retab_analysis.vocabulary import BROKEN, DRAFT, say_day
+from retab_analysis.vocabulary import BROKEN, DRAFT
 
 EVALS_OF_TRIES = pl.Schema(
     {
@@ -82,10 +82,10 @@ _SHOWS = "ra.use(values=True)"
 _WHOLE = 400  # characters of a value in an open row
 _COUNTED = (
     "A try is one code of the block, from one edit to the next. It has the newest result of each "
-    "eval on that code, of any run. It mended and broke what differs from the try before."
+    f"eval on that code, of any run. It mended and {BROKE} what differs from the try before."
 )
 _KINDS: Mapping[str, tuple[str, Tone]] = {
-    "broke": ("broke", "bad"),
+    "broke": (BROKE, "bad"),
     "again": ("passes again", "good"),
     "steady": ("pass at every try", "good"),
     "unrun": ("not run", "other"),
@@ -121,21 +121,21 @@ class _Shown:
         if not last.of and not last.broke:
             if not any(each.has_run for each in self.tries[:-1]):
                 return Heading("○", "other", f"{named} is the only code that ran", f": {passing}")
-            return Heading(*sign, f"{named} broke nothing", f": {passing}")
-        broke = f" and broke {len(last.broke)}" * bool(last.broke)
+            return Heading(*sign, f"{named} {BROKE} nothing", f": {passing}")
+        broke = f" and {BROKE} {len(last.broke)}" * bool(last.broke)
         said = f"{named} mended {len(last.mended)} of {len(last.of)}{broke}"
         if not last.of:
-            return Heading("✗", "bad", f"{named} broke {len(last.broke)} of {len(last.states)}")
+            return Heading("✗", "bad", f"{named} {BROKE} {len(last.broke)} of {len(last.states)}")
         if last.mended == last.of and not broke:
             return Heading(*sign, said, "" if last.is_good else f": {passing}")
         return Heading("✗", "bad", said, "" if last.mended or broke else self._since())
 
     def _since(self) -> str:
         still = [each for each in self.broken if each.id in self.tries[-1].of]
-        days = {say_day(at, self.year) for each in still if (at := each.since_at)}
-        if len(days) != 1 or any(each.cause != "edit" for each in still):
+        if not find_day(still, self.year) or any(each.cause != "edit" for each in still):
             return ""
-        return f"; they are broken since the edit of {days.pop()}"
+        edit = [Break("edit", tuple(still))]
+        return f"; they are broken{say_breaks(edit, None, self.year, is_new=False, is_short=True)}"
 
     def tell(self, values: bool) -> TriesInWords:
         broken = frozenset(each.id for each in self.broken)
@@ -265,7 +265,7 @@ class _Shown:
         return [*notes, *filter(None, [door.hint()])]
 
     def _parts(self, values: bool, is_text: bool, today: date | None) -> Iterator[Part]:
-        titles = ("edit", "what it changed", "passes", "mended and broke")
+        titles = ("edit", "what it changed", "passes", f"mended and {BROKE}")
         told = self.tell(values)
         rows = tuple(self._try_row(told, at, today) for at in range(len(self.tries)))
         yield DocumentTable(tuple(map(ColumnTitle, titles)), rows)

@@ -16,6 +16,7 @@ from retab_analysis.analysis.summaries import PERIOD, find_period
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory
+from retab_analysis.comparison.detail import ACCEPTED, BROKE
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Heading, Tone
@@ -35,7 +36,7 @@ BLOCKS = pl.Schema(
     }
 )
 """The columns of ``Overview.blocks``."""
-TITLES = ("p95 duration", "runs · evals used", "accepted failures")
+TITLES = ("p95 duration", "runs · evals used", f"{ACCEPTED} failures")
 _TRIGGERS = {"manual": "by hand", "api": "API", "schedule": "scheduled"}
 
 
@@ -174,18 +175,13 @@ def list_blocks(seen: Seen, span: Periods) -> pl.DataFrame:
     return frame.sort(-pl.col("broken"), fell, "block_id")
 
 
-def make_week(
-    seen: Sequence[Seen], span: Periods | None = None, links: Mapping[str, str] | None = None
-) -> Week:
-    """The page of some workflows; ``links`` are those of their own pages."""
+def make_week(seen: Sequence[Seen], span: Periods) -> Week:
+    """The page of some workflows."""
     rows = [each.told for each in seen]
     has_trends = any(each.rates is not None for each in seen)
-    titles: tuple[str, ...] = ()
-    if span is not None:
-        length = _say_length(span)
-        days = f"{_say_day(span.starts[0])} to {_say_day(span.end, last=True)}"
-        titles = (f"pass rate by {length}, {days}",) if has_trends else ()
-        titles = (*titles, f"this {length}", *TITLES)
+    length = _say_length(span)
+    days = f"{_say_day(span.starts[0])} to {_say_day(span.end, last=True)}"
+    titles = (f"pass rate by {length}, {days}",) if has_trends else ()
     asked = [each for each in rows if each["exit_code"] in (0, 1, 2)]
     failing = [_name(each) for each in asked if each["exit_code"] == 1]
     open_ones = [each for each in asked if each["exit_code"] == 2]
@@ -197,15 +193,13 @@ def make_week(
     return Week(
         _say_context(rows, span),
         _head_up(seen),
-        "" if span is None else _say_news(seen, span),
+        _say_news(seen, span),
         f"as of {_say_day(max(read_at))}, {max(read_at):%H:%M} UTC" if read_at else "",
         badge,
         tone,
-        titles,
-        tuple(
-            _make_row(each, span, (links or {}).get(each.told["workflow_id"], "")) for each in seen
-        ),
-        () if span is None else tuple(_make_blocks(seen, span)),
+        (*titles, f"this {length}", *TITLES),
+        tuple(_make_row(each, span) for each in seen),
+        tuple(_make_blocks(seen, span)),
         _say_read(seen) if has_trends else "",
         f"Failing: {'; '.join(failing)}." if failing else "No gate fails." if asked else "",
     )
@@ -227,31 +221,29 @@ def _head_up(seen: Sequence[Seen]) -> Heading:
     counts = {code: sum(each["exit_code"] == code for each in asked) for code in (1, 2)}
     if counts[1]:
         strong = f"{counts[1]} of {count_noun(n, 'workflow')} fail{'s' * (counts[1] == 1)}"
-        return Heading("✗", "bad", strong, f"; no eval broke{rest}")
+        return Heading("✗", "bad", strong, f"; no eval {BROKE}{rest}")
     if counts[2]:
         strong = f"{counts[2]} of {count_noun(n, 'workflow')} cannot be judged yet"
-        return Heading("?", "doubt", strong, f"; nothing broke in the others{rest}")
+        return Heading("?", "doubt", strong, f"; nothing {BROKE} in the others{rest}")
     if asked:
-        strong = f"Nothing broke in {count_noun(n, 'workflow')}"
+        strong = f"Nothing {BROKE} in {count_noun(n, 'workflow')}"
         return Heading("?" if unread else "✓", "doubt" if unread else "good", strong, rest)
     return Heading("○", "other", "No workflow has a run yet" if seen else "No workflows", rest)
 
 
-def _say_context(rows: Sequence[Mapping[str, Any]], span: Periods | None) -> str:
-    said = [count_noun(len(rows), "workflow")]
-    if span is not None:
-        first, last = _say_day(span.starts[-1]), _say_day(span.end, last=True)
-        what = "Week of " if span.every == USUAL else ""
-        said.insert(0, f"{what}{first} to {last} {span.starts[-1].year}")
-        runs, used = (sum(each[name] or 0 for each in rows) for name in ("runs", "evals_used"))
-        said.append(f"{count_noun(runs, 'run')}, {count_noun(used, 'eval')} used")
-    return " · ".join(said)
+def _say_context(rows: Sequence[Mapping[str, Any]], span: Periods) -> str:
+    first, last = _say_day(span.starts[-1]), _say_day(span.end, last=True)
+    what = "Week of " if span.every == USUAL else ""
+    runs, used = (sum(each[name] or 0 for each in rows) for name in ("runs", "evals_used"))
+    counted = f"{count_noun(runs, 'run')}, {count_noun(used, 'eval')} used"
+    when = f"{what}{first} to {last} {span.starts[-1].year}"
+    return " · ".join((when, count_noun(len(rows), "workflow"), counted))
 
 
 def _say_news(seen: Sequence[Seen], span: Periods) -> str:
     broke_at = (its.since_at for each in seen for its in each.broken if its.since_at is not None)
     new = sum(at >= span.starts[-1] for at in broke_at)
-    said = [f"new this {_say_length(span)}: {new or 'nothing'} broke"]
+    said = [f"new this {_say_length(span)}: {new or 'nothing'} {BROKE}"]
     off = pl.concat([_no_runs(), *(each.runs for each in seen)]).filter(
         pl.col("is_outage").fill_null(False), pl.col("created_at") >= span.starts[-1]
     )
@@ -271,12 +263,12 @@ def _say_read(seen: Sequence[Seen]) -> str:
     )
 
 
-def _make_row(seen: Seen, span: Periods | None, link: str) -> WeekRow:
+def _make_row(seen: Seen, span: Periods) -> WeekRow:
     row = seen.told
     evals = count_noun(row["n_evals"], "eval") if row["n_evals"] else None
     about = " · ".join(filter(None, (row["version"], evals)))
-    if span is None or (not row["runs"] and row["pass_rate_before"] is None):
-        return WeekRow(_name(row), about, seen.heading, link=link)
+    if not row["runs"] and row["pass_rate_before"] is None:
+        return WeekRow(_name(row), about, seen.heading)
     rate, change = _say_rate(row["pass_rate"]), _say_change(row)
     took, before = (_say_time(row[f"duration_ms_p95{each}"]) for each in ("", "_before"))
     runs, used, triggers = row["runs"], row["evals_used"], _say_triggers(seen.runs, span)
@@ -287,7 +279,7 @@ def _make_row(seen: Seen, span: Periods | None, link: str) -> WeekRow:
         Figure(rate, "", change, f"{rate} this {_say_length(span)}{_aside(change)}"),
         Figure(took, "", f"before: {before}", f"p95 {took}{_aside(f'before: {before}')}"),
         Figure(str(runs), f" · {used:,}", triggers, counted),
-        Figure("", str(n or "none"), last, f"{n} accepted{_aside(last)}" if n else ""),
+        Figure("", str(n or "none"), last, f"{n} {ACCEPTED}{_aside(last)}" if n else ""),
     )
     trend = None
     if seen.rates is not None:
@@ -295,7 +287,7 @@ def _make_row(seen: Seen, span: Periods | None, link: str) -> WeekRow:
         off = seen.runs.filter(pl.col("is_outage").fill_null(False))["created_at"]
         drawn = span.draw(weekly, seen.eras["first_seen_at"], off, "pass rate")
         trend = replace(drawn, tone="bad" if row["broken"] else "other")
-    return WeekRow(_name(row), about, seen.heading, figures, trend, link)
+    return WeekRow(_name(row), about, seen.heading, figures, trend)
 
 
 def _make_blocks(seen: Sequence[Seen], span: Periods) -> Iterator[WeekBlock]:

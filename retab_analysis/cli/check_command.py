@@ -2,182 +2,70 @@
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
+from retab_analysis.arguments import suggest_option
 from retab_analysis.checks.defaults import archive_or_default
 from retab_analysis.checks.moments import read_since
-from retab_analysis.checks.overview import index_checks
 from retab_analysis.checks.settle import RerunPlan, run_again
 from retab_analysis.checks.start import select_edited
 from retab_analysis.checks.verdict import check
 from retab_analysis.cli.conclusion import Conclusion, tell_github
-from retab_analysis.cli.console import FAILS, HOLDS, MANY, NOT_ASKED, UNDECIDED, Console, UsageError
+from retab_analysis.cli.console import MANY, NOT_ASKED, Console, UsageError
 from retab_analysis.cli.session import Session, say_cancel
 from retab_analysis.comparison import Comparison
 from retab_analysis.comparison.accepted import read_accepted
 from retab_analysis.comparison.comparison import write_report
-from retab_analysis.comparison.gate import FAIL_ON, Gate, GateRule
+from retab_analysis.comparison.gate import FAIL_ON, GateRule
 from retab_analysis.comparison.reruns import SETTLE_ROUNDS
 from retab_analysis.config import shows_values
-from retab_analysis.errors import ConfigError, RetabAnalysisError
-from retab_analysis.fetch import fetch_evals, fetch_runs, fetch_workflows, wait_for_runs
+from retab_analysis.errors import ConfigError
+from retab_analysis.fetch import wait_for_runs
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.run_line import report
 from retab_analysis.fetch.starts import select, start_each
-from retab_analysis.files import save
-from retab_analysis.markup import count_noun, one_line, without_controls
+from retab_analysis.markup import one_line, without_controls
 from retab_analysis.progress import choose_progress
 from retab_analysis.render.door import Door
 from retab_analysis.render.junit import write_junit
-from retab_analysis.render.week import week_to_page
 from retab_analysis.schema import RUNS
 
-_PLACE = "{workflow}"  # in the name of a file
-GRAVEST = (FAILS, NOT_ASKED, UNDECIDED, HOLDS)
-_CODES = {FAILS: "failing", NOT_ASKED: "not answered", UNDECIDED: "undecided", HOLDS: "holding"}
 _WAIT = 24 * 3600.0  # a CI job has its own time limit
 
 
 def run_check(options: Namespace, console: Console, session: Session) -> int:
-    """Check a workflow, or several; then the exit code is the gravest one."""
+    """Check a workflow; returns the exit code."""
     options.rule = read_rule(options)
     if options.start and options.candidate:
         raise UsageError("--start checks the run that it starts: leave --candidate out")
     if options.only and not options.start:
         raise UsageError("--only goes with --start")
-    workflows = choose_workflows(options, session, lambda: _list_ready(console, session))
-    _refuse_shared_files(options, workflows)
-    if len(workflows) == 1:
-        code, told, _ = _check_one(_of_workflow(options, *workflows), console, session)
-        if told is not None:
-            console.show_json(told)
-        return code
-    return _check_each(workflows, options, console, session)
-
-
-def _check_each(
-    workflows: list[str], options: Namespace, console: Console, session: Session
-) -> int:
-    """Check several workflows; one without an answer does not stop the others."""
-    session.client  # noqa: B018 - without a key none can be asked
-    said: list[dict[str, Any]] = []
-    codes: dict[str, int] = {}
-    answers: dict[str, tuple[Comparison, Gate] | str] = {}
-    for workflow_id in workflows:
-        one = _of_workflow(options, workflow_id)
-        if not options.json:
-            console.show(f"{one_line(workflow_id)}:")
-        try:
-            codes[workflow_id], told, made = _check_one(one, console, session)
-            answers[workflow_id] = "nothing was started" if made is None else made
-        except (RetabAnalysisError, UsageError) as error:
-            codes[workflow_id], message = NOT_ASKED, without_controls(f"No answer: {error}")
-            console.warn(message)
-            console.tell_failure(f"Retab check of {one_line(workflow_id)}", message)
-            answers[workflow_id] = str(error)
-            told = {"workflow_id": workflow_id, "exit_code": NOT_ASKED, "error": message}
-        said += [] if told is None else [told]
-        if not options.json:
-            console.show("")
-    for pattern in options.report:
-        codes |= _write_index(pattern, answers, console)
-    code = next((each for each in GRAVEST if each in codes.values()), HOLDS)
-    if options.json:
-        console.show_json({"exit_code": code, "workflows": said})
-    counts = [f"{n} {_CODES[each]}" for each in GRAVEST if (n := [*codes.values()].count(each))]
-    console.say(f"{count_noun(len(answers), 'workflow')}: {', '.join(counts)}.")
-    if failing := [one_line(each) for each, its in codes.items() if its == FAILS]:
-        console.say(f"Failing: {'; '.join(failing)}.")
+    if len(options.workflows) != 1:
+        given = len(options.workflows) or "none"
+        raise UsageError(f"check takes one workflow, got {given}{suggest_option('--all', ())}")
+    [options.workflow] = options.workflows
+    code, told = _check_one(options, console, session)
+    if told is not None:
+        console.show_json(told)
     return code
-
-
-def _write_index(
-    pattern: Path, answers: dict[str, tuple[Comparison, Gate] | str], console: Console
-) -> dict[str, int]:
-    """An index beside the pages of ``--report '{workflow}.html'``; the code if it failed."""
-    if _PLACE not in pattern.name or pattern.suffix.lower() != ".html":
-        return {}
-    links = {each: quote(_fill_in(pattern, each).name) for each in answers}
-    index = pattern.parent / "index.html"
-    try:
-        save(index, week_to_page(index_checks(answers, links)).encode())
-    except OSError as error:
-        console.warn(without_controls(f"Cannot write a file: {error}"))
-        return {str(index): NOT_ASKED}
-    console.say(f"Written to {index}.")
-    return {}
-
-
-def choose_workflows(
-    options: Namespace, session: Session, list_all: Callable[[], list[str]]
-) -> list[str]:
-    """The named workflows, each once; with ``--all`` the listed ones."""
-    if bool(options.workflows) == options.all:
-        raise UsageError("name the workflows, or give --all instead")
-    chosen = list_all() if options.all else list(dict.fromkeys(options.workflows))
-    if not chosen:
-        elsewhere = session.client.describe_environment()
-        raise UsageError(f"--all: there is no such workflow. {elsewhere}")
-    return chosen
-
-
-def _list_ready(console: Console, session: Session) -> list[str]:
-    """The workflows that have saved evals and a run of the whole workflow."""
-    ask: Any = {"client": session.client, "progress": False}
-    flows = fetch_workflows(**ask)["workflow_id"]
-    left_out = [
-        flow
-        for flow in flows
-        if fetch_runs(flow, scope="workflow", limit=1, **ask).is_empty()
-        or fetch_evals(flow, **ask).is_empty()
-    ]
-    if left_out:
-        names = ", ".join(map(one_line, left_out))
-        console.warn(f"Left out, without a saved eval or a run of the workflow: {names}.")
-    return [flow for flow in flows if flow not in left_out]
-
-
-def _refuse_shared_files(options: Namespace, chosen: list[str]) -> None:
-    fixed = [each for each in (*options.report, *options.junit) if _PLACE not in str(each)]
-    if fixed and (len(chosen) > 1 or options.all):
-        raise UsageError(
-            f"several workflows would write {str(fixed[0])!r}: put {_PLACE} into its name"
-        )
-
-
-def _of_workflow(options: Namespace, workflow_id: str) -> Namespace:
-    """The options for one workflow, with its id in the names of files."""
-    own = {
-        name: [_fill_in(each, workflow_id) for each in getattr(options, name)]
-        for name in ("report", "junit")
-    }
-    return Namespace(**{**vars(options), **own, "workflow": workflow_id})
-
-
-def _fill_in(path: Path, workflow_id: str) -> Path:
-    return Path(str(path).replace(_PLACE, re.sub(r"[^\w.-]", "_", workflow_id)))
 
 
 def _check_one(
     options: Namespace, console: Console, session: Session
-) -> tuple[int, dict[str, Any] | None, tuple[Comparison, Gate] | None]:
-    """Check ``options.workflow``; returns the exit code, the values for JSON, and the verdict."""
+) -> tuple[int, dict[str, Any] | None]:
+    """Check ``options.workflow``; returns the exit code, and the values for JSON."""
     archive_or_default()  # an unusable one must start nothing
     reads = not (options.start or options.settle)
     options.workflow = resolve_workflow(session.client, options.workflow, parts=reads)
     rule = add_since(options, session)
     started = _start_and_wait(options, console, session) if options.start else RUNS.empty()
     if started is None:
-        return NOT_ASKED, None, None
+        return NOT_ASKED, None
     comparison = compare_sides(options, console, session, started)
     if started.height:
         client, progress = session.client, console.telling
@@ -186,7 +74,7 @@ def _check_one(
         comparison = _settle(options, console, session, comparison)
     gate = comparison.gate(**rule)
     conclusion = Conclusion(options.workflow, comparison, gate, options.undecided)
-    return *_tell(options, console, conclusion), (comparison, gate)
+    return _tell(options, console, conclusion)
 
 
 def compare_sides(

@@ -21,16 +21,14 @@ from retab_analysis.checks.plan import LAST_GOOD
 from retab_analysis.checks.tries import list_tried, make_page, tries
 from retab_analysis.checks.week import UNREAD, USUAL
 from retab_analysis.cli.check_command import (
-    GRAVEST,
     add_since,
-    choose_workflows,
     compare_sides,
     read_rule,
     run_check,
     start,
 )
 from retab_analysis.cli.conclusion import Conclusion
-from retab_analysis.cli.console import HOLDS, NOT_ASKED, Console, UsageError
+from retab_analysis.cli.console import FAILS, HOLDS, NOT_ASKED, UNDECIDED, Console, UsageError
 from retab_analysis.cli.doctor import run_doctor
 from retab_analysis.cli.parser import RUNS_OF_RESULTS, report_file
 from retab_analysis.cli.session import Session, say_cancel
@@ -48,7 +46,6 @@ from retab_analysis.progress import announce, choose_progress
 from retab_analysis.render.door import Door
 from retab_analysis.render.text import to_text
 from retab_analysis.render.week import week_to_markdown
-from retab_analysis.transport import Client
 
 
 def run_command(options: Namespace, console: Console, session: Session) -> int:
@@ -158,7 +155,7 @@ def _report_all(options: Namespace, console: Console, session: Session) -> int:
     console.say("" if week is None else week.last)
     codes = {NOT_ASKED for each in shown.frame["mark"] if each == UNREAD}
     codes |= {*shown.frame["exit_code"].drop_nulls()}
-    return next((each for each in GRAVEST if each in codes), HOLDS)
+    return next((each for each in (FAILS, NOT_ASKED, UNDECIDED) if each in codes), HOLDS)
 
 
 def _accept(options: Namespace, console: Console, session: Session) -> int:
@@ -217,7 +214,12 @@ def _overview(options: Namespace, console: Console, session: Session) -> int:
 
 def _sync(options: Namespace, console: Console, session: Session) -> int:
     client, code = session.client, HOLDS
-    workflows = choose_workflows(options, session, lambda: _list_workflows(client))
+    if bool(options.workflows) == options.all:
+        raise UsageError("name the workflows, or give --all instead")
+    listed = fetch_workflows(client=client, progress=False)["workflow_id"] if options.all else ()
+    workflows = dict.fromkeys(options.workflows or listed)
+    if not workflows:
+        raise UsageError(f"--all: there is no workflow. {client.describe_environment()}")
     archive = Archive(options.archive)
     for workflow_id in workflows:
         try:
@@ -242,10 +244,6 @@ def _sync(options: Namespace, console: Console, session: Session) -> int:
         counted = [f"{count_noun(n, 'file')} {change}" for change, n in files.items()]
         console.say(f"{options.export}: {', '.join(counted) or 'nothing to export'}.")
     return code
-
-
-def _list_workflows(client: Client) -> list[str]:
-    return fetch_workflows(client=client, progress=False)["workflow_id"].to_list()
 
 
 def _describe_changes(changes: pl.DataFrame) -> str:

@@ -104,7 +104,7 @@ def _fail(
         with contextlib.suppress(OSError):
             console.show_json({"exit_code": code, "error": told})
     if code != INTERRUPTED and options.command == "check":
-        named = options.workflows or (["all workflows"] if options.all else ["no workflow"])
+        named = options.workflows or ["no workflow"]
         console.tell_failure(f"Retab check of {one_line(', '.join(named))}", told)
     return code
 

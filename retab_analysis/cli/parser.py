@@ -133,8 +133,8 @@ def _add(commands: _Commands, name: str, says: str, description: str | None = No
 def _add_check(commands: _Commands) -> None:
     parser = _add(commands, "check", "say whether a run broke anything", CHECK)
     add = parser.add_argument
-    says = "the workflows' ids or names; of several the exit code is the gravest: 1, 3, 2, 0"
-    _add_workflows(parser, says, "all workflows that have saved evals and a run")
+    says = "the workflow's id or name"
+    add("workflows", type=word, nargs="*", metavar="WORKFLOW", help=says)
     add("--start", action="store_true", help="start a run of the workflow as it is now, and wait")
     _add_only(parser, "with --start: ")
     parser.set_defaults(evals=None, blocks=None)
@@ -144,7 +144,7 @@ def _add_check(commands: _Commands) -> None:
     _add_rule(parser)
     says = "the exit code if the gate is undecided: 0, 1 or 2 (default: 2)"
     add("--undecided", choices=("ok", "fail", "2"), default="2", help=says)
-    says = "write a report, .md or .html; for several workflows with {workflow} in its name"
+    says = "write a report, .md or .html"
     add("--report", type=report_file, action="append", default=[], metavar="PATH", help=says)
     says = "write a JUnit XML file, one case an eval"
     add("--junit", type=new_file, action="append", default=[], metavar="PATH", help=says)
@@ -185,7 +185,7 @@ def _add_report(commands: _Commands) -> None:
     says = "the workflow's id or name; with --all leave it out"
     add("workflow", type=word, nargs="?", metavar="WORKFLOW", help=says)
     add("report", type=report_file, nargs="*", metavar="PATH", help="the file, .md or .html")
-    says = "one page of all workflows, with the last 13 weeks; the exit code is as of check --all"
+    says = "one page of all workflows, with 13 weeks; the exit code is the gravest: 1, 3, 2, 0"
     add("--all", action="store_true", help=says)
     add("--markdown", action="store_true", help="print it as Markdown, for a message")
     _add_sides(parser)
@@ -228,8 +228,9 @@ def _add_overview(commands: _Commands) -> None:
 
 def _add_sync(commands: _Commands) -> None:
     parser = _add(commands, "sync", "bring an archive on this machine up to date", SYNC)
-    _add_workflows(parser, "the workflows' ids", "all workflows")
     add = parser.add_argument
+    add("workflows", type=word, nargs="*", metavar="WORKFLOW", help="the workflows' ids")
+    add("--all", action="store_true", help="all workflows")
     add("--since", type=moment, metavar="DATE", help="only runs created then or later")
     add("--no-results", action="store_true", help="leave the results for a later sync")
     add("--refresh", action="store_true", help="read everything again")
@@ -268,11 +269,6 @@ def _add_doctor(commands: _Commands) -> None:
     says = "the workflow to look at; by default the last changed one"
     parser.add_argument("workflow", type=word, nargs="?", metavar="WORKFLOW", help=says)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-
-
-def _add_workflows(parser: Parser, says: str, all_says: str) -> None:
-    parser.add_argument("workflows", type=word, nargs="*", metavar="WORKFLOW", help=says)
-    parser.add_argument("--all", action="store_true", help=all_says)
 
 
 def _add_only(parser: Parser, when: str = "") -> None:

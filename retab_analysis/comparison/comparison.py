@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -26,10 +26,10 @@ from retab_analysis.comparison.accepted import (
     read_policy,
     write_accepted,
 )
+from retab_analysis.comparison.conclusion import find_next_step, judge, write_heading
 from retab_analysis.comparison.config_changes import Edits, find_spans
 from retab_analysis.comparison.detail import WHOLE, explain_eval
 from retab_analysis.comparison.explanation import explain
-from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import FAIL_ON, USUAL, Gate, GateRule
 from retab_analysis.comparison.json_diff import differing_paths, split_path
 from retab_analysis.comparison.names import find_year
@@ -43,14 +43,14 @@ from retab_analysis.comparison.reruns import list_reruns
 from retab_analysis.comparison.shown_evals import show_evals
 from retab_analysis.comparison.sides import PLAN, Sides
 from retab_analysis.comparison.since import find_since, list_known
-from retab_analysis.comparison.situations import find_next_step, judge, write_heading
 from retab_analysis.comparison.suite_test import Suite, SuiteTest
 from retab_analysis.comparison.verdict_document import list_cases, make_document
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.comparison.verdict_page import VerdictPage
 from retab_analysis.config import shows_values
 from retab_analysis.errors import ConfigError, RegressionError
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import LastTry, find_last_try, list_tries
+from retab_analysis.evidence.tries import Try, list_tries
 from retab_analysis.files import save
 from retab_analysis.progress import say
 from retab_analysis.render.brief import shorten
@@ -108,7 +108,8 @@ class Compared:
 
     @functools.cached_property
     def evals(self) -> pl.DataFrame:
-        return show_evals(self.stories, find_year(self.sides.candidate))
+        accepted = self.sides.accepted.set_aside(self.counting, FAIL_ON)
+        return show_evals(self.stories, find_year(self.sides.candidate), accepted)
 
     @property
     def spans(self) -> pl.DataFrame:
@@ -157,42 +158,26 @@ class Compared:
             notes=self.notes,
             accepted=accepted,
             rule=rule,
-            last_tries=self.last_tries,
+            tries=self.tries,
         )
         aside = accepted.union(each.id for each in facts.old)
         fallen = self.suite.without(aside).test(self.alpha) if aside else self.test
         return replace(facts, fallen=fallen) if fallen.fell else facts
 
     @functools.cached_property
-    def last_tries(self) -> tuple[LastTry, ...]:
-        """Of each block that an edit broke, or with fixed evals: the newest edit that ran.
-
-        The newest comes first.
-        """
-        told, read = self.sides.around.told, self.sides.read
-        if told is None or read.versions:
-            return ()
-        broken: dict[str, dict[str, str | None]] = {}
-        for each in self.counting:
-            if each.transition in BROKEN and each.cause == "edit" and each.block_id is not None:
-                broken.setdefault(each.block_id, {})[each.id] = each.since_run_id
-        fixed = (each for each in self.counting if each.transition == "fixed")
-        for each in fixed:
-            if each.block_id is not None:
-                broken.setdefault(each.block_id, {each.id: None})
-        year, runs = find_year(self.sides.candidate), {*self.sides.candidate["run_id"]}
-        found = (
-            find_last_try(
-                list_tries(told, block, year), block, its, runs, is_unrun=self._is_unrun(block)
-            )
-            for block, its in broken.items()
-        )
-        known = (each for each in found if each is not None)
-        return tuple(sorted(known, key=lambda each: each.its.began_at, reverse=True))
-
-    def _is_unrun(self, block: str) -> bool:
-        """Whether no eval of a block ran since its newest edit."""
-        return all(s.saved.stale == "block" for s in self.counting if s.block_id == block)
+    def tries(self) -> Mapping[str, list[Try]]:
+        """The tries of each block with breaks by an edit, fixed evals, or none that ran since."""
+        told, year = self.sides.around.told, find_year(self.sides.candidate)
+        if told is None or self.sides.read.versions:
+            return {}
+        blocks = {
+            each.block_id: None
+            for each in self.counting
+            if each.transition == "fixed"
+            or (each.transition in BROKEN and each.cause == "edit")
+            or each.saved.stale == "block"
+        }
+        return {each: list_tries(told, each, year) for each in blocks if each is not None}
 
     def find_step(self, gate: Gate) -> NextStep | None:
         return find_next_step(self.facts(gate), gate)
@@ -526,17 +511,21 @@ class Comparison(Guided, called="verdict"):
 
     @property
     def broken(self) -> pl.DataFrame:
-        """The rows of ``evals`` that got worse to stay."""
-        return self.evals.filter(pl.col("transition").is_in(BROKEN))
+        """The rows of ``evals`` that got worse to stay, without the accepted ones."""
+        return self.evals.filter(pl.col("transition").is_in(BROKEN), ~pl.col("is_accepted"))
 
     @property
     def unclear(self) -> pl.DataFrame:
         """The rows of ``evals`` that may have got worse, until ``settle`` decides them.
 
-        Without accepted evals, as in the verdict's counts.
+        Without the accepted ones, as in the verdict's counts.
         """
-        ids = [each.id for each in self._compared.facts().of("suspect")]
-        return self.evals.filter(pl.col("eval_id").is_in(ids))
+        return self.evals.filter(~pl.col("is_accepted"), transition="suspect")
+
+    @property
+    def accepted(self) -> pl.DataFrame:
+        """The rows of ``evals`` that do not simply pass, and that somebody accepted by name."""
+        return self.evals.filter("is_accepted")
 
     @property
     def flaky(self) -> pl.DataFrame:

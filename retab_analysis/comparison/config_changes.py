@@ -28,13 +28,12 @@ from retab_analysis.markup import one_line
 from retab_analysis.render.document import Change, write_line
 from retab_analysis.render.marks import mark_texts, shorten_field
 from retab_analysis.schema import BLOCKS, CONFIG_CHANGES, ERAS
-from retab_analysis.vocabulary import BROKEN, DRAFT
+from retab_analysis.vocabulary import BROKEN
 
 _SPAN = pl.Schema(
     {
         "block_id": pl.String(),
         **dict.fromkeys(("before_at", "after_at"), pl.Datetime("us", "UTC")),
-        **dict.fromkeys(("before_code", "after_code"), pl.String()),
     }
 )
 FORGOTTEN = "the API does not keep earlier drafts"
@@ -78,16 +77,13 @@ class Edits:
     """The edits that broke something.
 
     ``changes`` is a frame of :func:`fetch_config_changes`. For the blocks in ``edited_at`` it has
-    exactly the edit that broke something, made at that moment if known. For other blocks it has the
-    differences from the version ``baseline`` to ``candidate``, which may be ``"draft"``. The edits
-    of the ``unknown`` blocks are not known, and ``why`` is the reason. ``labels`` has the labels of
+    exactly the edit that broke something, made at that moment if known. The edits of the
+    ``unknown`` blocks are not known, and ``why`` is the reason. ``labels`` has the labels of
     all blocks that were read, by id. ``configs`` are those of blocks that were edited again since
     they broke.
     """
 
     changes: pl.DataFrame
-    baseline: str = ""
-    candidate: str = ""
     edited_at: Mapping[str, datetime | None] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     why: str = FORGOTTEN
@@ -110,15 +106,10 @@ class Edits:
 
     def describe(self) -> str:
         """What the changes show, if not exactly the edit that broke something."""
-        said = []
-        if self.baseline:
-            is_draft = self.candidate == DRAFT
-            now = "the draft as it is now" if is_draft else f"version {one_line(self.candidate)}"
-            said.append(f"These are the changes from version {one_line(self.baseline)} to {now}.")
-        if self.unknown or self.has_failed:
-            blocks = f" in {list_some(map(self.name, self.unknown), 3)}" if self.unknown else ""
-            said.append(f"The edit{blocks} is not known: {self.why}.")
-        return " ".join(said)
+        if not self.unknown and not self.has_failed:
+            return ""
+        blocks = f" in {list_some(map(self.name, self.unknown), 3)}" if self.unknown else ""
+        return f"The edit{blocks} is not known: {self.why}."
 
 
 def compare_blocks(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
@@ -181,10 +172,10 @@ def mark_changes(changes: pl.DataFrame, *, values: bool = True) -> tuple[Change,
 
 
 def find_spans(stories: Iterable[Story]) -> pl.DataFrame:
-    """The moments and codes between which edits broke evals, most broken evals first.
+    """The moments between which edits broke evals, most broken evals first.
 
-    One row each: ``block_id, before_at, after_at, before_code, after_code``, from the last pass on
-    other code to the first failure of some evals. ``evals`` is their number.
+    One row each: ``block_id, before_at, after_at``, from the last pass on other code to the first
+    failure of some evals. ``evals`` is their number.
     """
     worse = (*BROKEN, "newly_errored", "suspect")
     broken = (each for each in stories if each.cause == "edit" and each.transition in worse)

@@ -64,6 +64,7 @@ WORDS: Mapping[str, Word] = {
     "flaky": Word("≈", "flaky", "flaky", "flaky"),
     "still_failing": Word("×", "failing as before", "known", "failing_as_before"),
     "accepted": Word("×", "accepted", "known", "accepted"),  # whatever its transition
+    "old": Word("×", "broke before: not counted", "known", "not_counted"),  # than the rule's moment
     "incomplete": Word("…", "no result", "other", "no_result"),
     "stale": Word("○", "not run since the edit", "other", "not_run"),
     "added": Word("+", "new", "new", "new"),
@@ -82,6 +83,12 @@ WORDS: Mapping[str, Word] = {
     "cancelled": Word("…", "cancelled", "other", "cancelled"),
 }
 """The sign and word of each transition, in the order of the counts."""
+
+BROKE, UNCLEAR, FLAKY, FIXED, NO_RESULT, ACCEPTED = (
+    WORDS[each].word
+    for each in ("regressed", "suspect", "flaky", "fixed", "incomplete", "accepted")
+)
+"""Words that sentences use, too."""
 
 SCORED = ("similarity_gte", "split_iou_gte")
 """The conditions with a score that people read."""
@@ -104,6 +111,13 @@ _LONG_TEXT = 30  # in longer texts single words are marked, not the whole
 
 
 # Names and marks
+
+_ONE = {"have": "has", "are": "is", "were": "was", "do": "does", "pass": "passes"}
+
+
+def agree(number: int, verb: str) -> str:
+    """A verb that agrees with a number: ``fail``, of one ``fails``."""
+    return verb if number != 1 else _ONE.get(verb, f"{verb}s")
 
 
 def name_eval(story: Story) -> str:
@@ -356,6 +370,18 @@ def list_attempts(story: Story, *, values: bool) -> tuple[FailedTry, ...]:
     )
 
 
+def find_day(evals: Sequence[Story], year: int | None) -> str:
+    """The day since which some evals are broken; empty if there are several."""
+    days = {say_day(at, year) for each in evals if (at := each.since_at)}
+    return days.pop() if len(days) == 1 else ""
+
+
+def say_since(evals: Sequence[Story], year: int | None, *, is_new: bool = False) -> str:
+    """``since 12 Nov at the latest``; of new ones ``on 12 Nov``; empty if that is not one day."""
+    day, latest = find_day(evals, year), " at the latest" * any(each.is_latest for each in evals)
+    return f"{'on' if is_new and not latest else 'since'} {day}{latest}" if day else ""
+
+
 def say_reason(story: Story, year: int | None) -> str | None:
     reason = find_reason(story)
     if reason is None:
@@ -367,13 +393,14 @@ def say_reason(story: Story, year: int | None) -> str | None:
         doubt = say_doubt(story) or f"passed {now}; before, {before}"
         return f"{doubt}{more}"
     if kind in ("broken", "comes and goes"):
-        since = f" since {day}{' at the latest' * story.is_latest}" if day else ""
-        return f"{kind}{since}: {now} passed; before, {before}{more}"
+        return (
+            f"{f'{kind} {say_since([story], year)}'.rstrip()}: {now} passed; before, {before}{more}"
+        )
     said = {
         "always an error": f"error at every run since {day}",
         "outage": "ended in an error of an outage",
         "error": "ended in an error",
-        "fixed": f"fixed: passed {now}; before, {before}",
+        "fixed": f"{FIXED}: passed {now}; before, {before}",
         "passes again": f"passes again: passed {now}; before, {before}",
         "flaky": f"comes and goes: passed {before} before and {now} now",
         "failed once": f"failed once: passed {before} before and {now} now",
@@ -396,6 +423,9 @@ def _say_more(story: Story, year: int | None) -> str:
     """About a worse eval: whether its block was edited, and its unknown parts."""
     edits = {"edit": "; its block was edited then", "drift": "; without an edit of its block"}
     said, on_code = edits.get(story.cause or "", ""), story.reading.on_code
+    if story.saved.saved_again_at is not None:
+        since = "it fails since it was " * (story.cause == "saved_again")
+        said += f"; {since}saved again on {say_day(story.saved.saved_again_at, year)}"
     if story.cause == "drift" and on_code.passed:
         said += f"; it passed {on_code} on this very code before"
     if story.cause == "edit" and (failed := on_code.of - on_code.passed):
@@ -405,6 +435,13 @@ def _say_more(story: Story, year: int | None) -> str:
         said += f"; whether the eval's {' or '.join(story.unknown)} changed is not known"
     last = story.not_run_since
     return said if last is None else f"{said}; not run since {say_day(last, year)}"
+
+
+def say_saved_again(evals: Sequence[Story], year: int | None) -> str:
+    """Since when evals fail that fail since their last save."""
+    days = {say_day(at, year) for each in evals if (at := each.saved.saved_again_at)}
+    on_day = f" on {days.pop()}" if len(days) == 1 else ""
+    return f"since {'it was' if len(evals) == 1 else 'they were'} saved again{on_day}"
 
 
 def _say_stale(story: Story) -> str:
@@ -421,7 +458,7 @@ def _say_missing(story: Story) -> str:
     if not story.saved.is_valid:
         return f"does not fit {name_block(story) or 'its block'} any more since its edit"
     why = {"cancelled": "cancelled", "unscored": "no verdict", "error": "ended in an error"}
-    said = why.get(story.state or "", "no result came" if story.state else "not run")
+    said = why.get(story.state or "", f"{NO_RESULT} came" if story.state else "not run")
     return f"{said}; it was broken on the code before" if story.reading.is_broken else said
 
 
@@ -452,7 +489,7 @@ def say_doubt(story: Story) -> str:
     reading = story.reading
     known = Share(*map(sum, zip(reading.earlier, reading.now, strict=True)))
     if story.is_unsure:
-        return f"broke{DOUBT}"
+        return f"{BROKE}{DOUBT}"
     if story.fails_repeatedly:
         failed = reading.failing_rows
         return f"failed its last {failed} runs; passed {known.passed} of {known.of - failed} before"

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from retab_analysis.comparison.detail import DOUBT
-from retab_analysis.comparison.findings import VerdictFacts
+from retab_analysis.comparison.detail import BROKE, DOUBT
 from retab_analysis.comparison.names import name_runs, name_version
 from retab_analysis.comparison.suite_test import SuiteTest
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.markup import count_noun, say_p_value, say_points
 from retab_analysis.vocabulary import BROKEN, NOT_COMPARED
 
@@ -83,10 +83,10 @@ def _say_sure(facts: VerdictFacts) -> str | None:
     )
     said = []
     if unsure:
-        said.append(f"{count_noun(unsure, 'eval')} broke{DOUBT}: {TRUE_IF_UNSURE}.")
+        said.append(f"{count_noun(unsure, 'eval')} {BROKE}{DOUBT}: {TRUE_IF_UNSURE}.")
     if missing:
         verb = "was" if missing == 1 else "were"
-        said.append(f"{count_noun(missing, 'eval')} that broke {verb} not run since.")
+        said.append(f"{count_noun(missing, 'eval')} that {BROKE} {verb} not run since.")
     return " ".join(said) or None
 
 

@@ -1,404 +1,765 @@
-"""What a verdict has found: the situations of a workflow, typed and in order.
+"""What a verdict has found: each situation is a class that says all that follows from it.
 
-:func:`find` lists the findings in the order of :class:`Kind`; no other place knows an order. The
-table in :mod:`retab_analysis.comparison.situations` says what follows from each kind.
+:func:`find` has the one order of headlines, reasons of the gate and next steps. A finding says its
+headline, its clause behind another's, its reasons for the gate and its next step from its fields.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from enum import StrEnum
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Literal, NamedTuple
 
-from retab_analysis.comparison.accepted import Outdated, Policy
-from retab_analysis.comparison.detail import WORDS, Word, word_of
-from retab_analysis.comparison.gate import FAIL_ON, USUAL, GateRule
-from retab_analysis.comparison.names import find_year, name_version
-from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
-from retab_analysis.comparison.sides import NewerRun, Sides
+from msgspec import Struct
+from msgspec.structs import replace
+
+from retab_analysis.comparison.breaks import (
+    Break,
+    list_breaks,
+    name_back,
+    name_try,
+    say_breaks,
+    say_mended,
+)
+from retab_analysis.comparison.detail import (
+    ACCEPTED,
+    BROKE,
+    FIXED,
+    FLAKY,
+    NO_RESULT,
+    WORDS,
+    agree,
+    name_block,
+)
+from retab_analysis.comparison.gate import FAIL_ON
+from retab_analysis.comparison.next_step import Steps
 from retab_analysis.comparison.suite_test import SuiteTest
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import LastTry
-from retab_analysis.evidence.versions import Name
-from retab_analysis.markup import one_line
-from retab_analysis.render.document import Count
-from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, MOMENT, NOT_COMPARED
+from retab_analysis.evidence.tries import LastTry, Try, find_before, find_put_back
+from retab_analysis.markup import count_noun, one_line, say_p_value, say_points, say_rates
+from retab_analysis.render.document import Tone
+from retab_analysis.render.door import NextStep
+from retab_analysis.vocabulary import BROKEN, DECIDED, LIKELY, NOT_COMPARED, say_day
+
+LABEL, SHORT_LABEL = 40, 30
+"""How long a label in a headline may be, and where room lacks."""
+
+Mark = tuple[str, Tone]
+BAD: Mark = ("✗", "bad")
+GRAVE: Mark = ("‼", "error")
+OPEN: Mark = ("?", "doubt")
+IDLE: Mark = ("○", "other")
+GOOD: Mark = ("✓", "good")
+GOES: Mark = ("…", "other")
 
 _ENDED = (*DECIDED, "mixed", "error")
-_OF_OTHERS = (*FAIL_ON, "newly_errored", "suspect", "stale")  # transitions with kinds of their own
+_TOLD = {"edit", "saved_again"}  # causes of evals that may have broken
+_OF_OTHERS = (*FAIL_ON, "newly_errored", "suspect", "stale")  # they have findings of their own
 
 
-class Kind(StrEnum):
-    """The situations, the most urgent first."""
-
-    GOES_ON = "goes_on"  # a run that was asked for
-    OUTAGE = "outage"
-    TRIED = "tried"  # broke, and was edited again and ran
-    BROKE = "broke"
-    EDITED_AGAIN = "edited_again"  # and not run, while evals are broken
-    STILL_BROKEN = "still_broken"  # beside others that broke now
-    UNSURE = "unsure"  # broke, with some doubt
-    ERRS_ALWAYS = "errs_always"
-    COULD_NOT_RUN = "could_not_run"
-    DOES_NOT_FIT = "does_not_fit"
-    RUN_CANCELLED = "run_cancelled"  # of an edited block, before a result
-    NOTHING_DECIDED = "nothing_decided"
-    NO_RESULT = "no_result"
-    DOES_NOT_ADD_UP = "does_not_add_up"
-    RULED_OUT = "ruled_out"  # only this rule counts them
-    RATE_TOO_LOW = "rate_too_low"
-    OUTDATED = "outdated"  # accepted entries that are over
-    FELL = "fell"
-    UNCLEAR = "unclear"
-    FELL_ONCE = "fell_once"
-    ERROR = "error"
-    EDITED = "edited"
-    EDITED_IN_PART = "edited_in_part"
-    EDIT_GOES_ON = "edit_goes_on"
-    EVAL_EDITED = "eval_edited"
-    SAVED_AGAIN = "saved_again"
-    NEVER_RAN = "never_ran"
-    ALL_SAVED_AGAIN = "all_saved_again"
-    NEWER_RUN = "newer_run"
-    NOT_KNOWN = "not_known"  # of two versions: whether they differ, or which results are whose
-    NEVER_RAN_THERE = "never_ran_there"  # nothing ran on the code of both versions
-    FIRST_FAILS = "first_fails"
-    NOTHING_PASSES = "nothing_passes"
-    FIRST_RUN = "first_run"
-    NOTHING_TO_COMPARE = "nothing_to_compare"
-    SAME_CODE = "same_code"  # two versions do not differ
-    FIXED = "fixed"
-    NOTHING_BROKE = "nothing_broke"
+Step = Callable[[Steps], NextStep | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A situation with its evals and its numbers."""
-
-    kind: Kind
-    stories: tuple[Story, ...] = ()
-    numbers: tuple[int, ...] = ()
+def _no_step(steps: Steps) -> None:
+    return None
 
 
-@dataclass(frozen=True, eq=False)
-class VerdictFacts:
-    """The facts of a verdict under a rule.
+class Said(NamedTuple):
+    """A headline: its strong part, the rest, and its own clause behind a semicolon.
 
-    ``fallen`` is the test of the suite, without the accepted evals, if it fell. ``accepted`` are
-    the ids of those that do not simply pass.
+    Another finding's clause may stand in the place of ``calm``, which is None if there is no room.
     """
 
-    stories: Sequence[Story]
-    summary: Mapping[str, Any]
-    sides: Sides
-    fallen: SuiteTest | None
-    notes: tuple[str, ...] = ()
-    accepted: frozenset[str] = frozenset()
-    rule: GateRule = USUAL
-    last_tries: tuple[LastTry, ...] = ()
-    today: date | None = None  # edits of that day are named without it
+    strong: str
+    rest: str = ""
+    clause: str = ""
+    calm: str | None = None
 
-    @cached_property
-    def found(self) -> list[Finding]:
-        return find(self)
 
-    @cached_property
-    def counted(self) -> list[Story]:
-        """The evals without the accepted ones, and those that broke before the rule's moment."""
-        aside = self.accepted.union(each.id for each in self.old)
-        return [each for each in self.stories if each.id not in aside]
+class Finding(Struct, frozen=True, eq=False, kw_only=True):
+    """A situation with its evals; what a class does not say has the defaults here.
 
-    @cached_property
-    def old(self) -> list[Story]:
-        """The evals that broke before the moment of the rule, without the accepted ones."""
-        since = self.rule.since
-        return [
-            each
-            for each in self.stories
-            if since is not None and since.covers(each) and each.id not in self.accepted
-        ]
+    ``facts`` tell how things are named. ``run`` is a step that runs something, ``look`` one for a
+    person. ``last_doubt`` is why the gate is undecided if no other finding says so.
+    """
 
-    @property
-    def said_old(self) -> str:
-        """``9 broke before 1 Dec 12:00: not counted``; empty if there are none."""
-        since = self.rule.since
-        return since.say(self.old) if since is not None and self.old else ""
+    facts: VerdictFacts
+    evals: tuple[Story, ...] = ()
+    mark: Mark = BAD
+    last_doubt: str = ""
+    run: Step = _no_step
+    look: Step = _no_step
 
-    def of(self, *transitions: str) -> list[Story]:
-        """The evals of some transitions, without the accepted ones."""
-        return [each for each in self.counted if each.transition in transitions]
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        """Its headline, with labels of so many characters, with or without a part per cause."""
+        raise NotImplementedError
 
-    @cached_property
-    def against(self) -> list[Story]:
-        """The evals that the rule counts against the candidate."""
-        rule = self.rule
-        return [s for s in self.counted if rule.names(s) or s.errs_always]
+    def say_beside(self, mark: Mark) -> str:
+        """Its clause behind another headline with a mark; empty if it has none."""
+        return ""
 
-    @cached_property
-    def failing(self) -> list[Story]:
-        """The evals that fail the gate; none if the rule tolerates so many."""
-        return self.against if len(self.against) > self.rule.max_failures else []
-
-    @cached_property
-    def unrun(self) -> list[Story]:
-        """The evals of edited blocks that have not run since the edit."""
-        return [each for each in self.stories if each.saved.stale == "block"]
-
-    @cached_property
-    def tries(self) -> list[LastTry]:
-        """Of each block with broken evals that was edited again since: the newest edit that ran.
-
-        The newest comes first.
-        """
-        broken = [(s.block_id, s.since_run_id) for s in self.of(*BROKEN) if s.cause == "edit"]
-        return [
-            each
-            for each in self.last_tries
-            if any(block == each.block and run not in each.its.runs for block, run in broken)
-        ]
-
-    @cached_property
-    def outdated(self) -> list[Outdated]:
-        """The entries of accepted failures that are over."""
-        return self.policy.list_outdated(self.stories, self.saved)
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        """Why the gate is undecided, with its evals in doubt; empty if it is not."""
+        return ""
 
     @property
-    def policy(self) -> Policy:
-        return self.sides.accepted if self.rule.policy is None else self.rule.policy
-
-    @cached_property
-    def looks(self) -> tuple[int, datetime | None]:
-        """How many evals one rerun may clear, and when the next look may decide the rerun ones."""
-        waiting, until = find_next_look(self.counted, SETTLE_ROUNDS)
-        return len(list_reruns(self.counted)) - waiting, until
+    def reasons(self) -> tuple[str, ...]:
+        """Why the gate fails, if not by single evals."""
+        return ()
 
     @property
-    def nothing(self) -> str:
-        return "nothing new" if self.accepted or self.old else "nothing"
+    def n(self) -> str:
+        return count_noun(len(self.evals), "eval")
 
-    @cached_property
-    def states(self) -> list[str]:
-        return [each.state for each in self.stories if each.state is not None]
+    def agree(self, several: str) -> str:
+        return agree(len(self.evals), several)
 
-    @property
-    def passing(self) -> tuple[int, int]:
-        """How many evals pass by their newest outcome, and how many have a result."""
-        return sum(each.passes_in_the_end for each in self.stories), len(self.states)
 
-    @cached_property
-    def saved(self) -> frozenset[str] | None:
-        """The ids and names of the saved evals; None if they are not known."""
-        saved = self.sides.saved.evals
-        if saved is None:
-            return None
-        return frozenset(saved.select("eval_id", "eval_name").unpivot()["value"])
+class NoSavedEval(Finding, frozen=True, kw_only=True, tag="no_saved_eval"):
+    """A workflow without a saved eval: there is nothing to conclude from."""
 
-    @property
-    def is_first(self) -> bool:
-        """Whether no eval ran before."""
-        ran = [each for each in self.stories if each.saved.stale != "never"]
-        is_all = len(ran) == self.summary["added"] and bool(ran)
-        return self.sides.baseline is None and is_all
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        return Said(f"{Steps(self.facts).id} has no saved eval")
 
-    @property
-    def is_decided(self) -> bool:
-        return any(each in (*DECIDED, "mixed") for each in self.states)
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        return "there is no saved eval"
 
-    @cached_property
-    def year(self) -> int | None:
-        return find_year(self.sides.candidate)
 
-    @property
-    def newest_day(self) -> date | None:
-        newest = self.sides.candidate.select(MOMENT.max()).item()
-        return None if newest is None else newest.date()
+class GoesOn(Finding, frozen=True, kw_only=True, tag="goes_on"):
+    """A run that was asked for goes on; until it has ended, nothing else is concluded."""
 
-    @cached_property
-    def named(self) -> Name:
-        """The name of the checked version; empty if it is not known."""
-        if self.sides.read.named is not None:
-            return self.sides.read.named
-        return name_version(self.sides.candidate, self.sides.around.told, self.year)
+    left: int
+    of: int
+    failing: int
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        far = f"{self.failing} {agree(self.failing, 'fail')}" if self.failing else ""
+        far = far or f"{self.facts.nothing} {BROKE}"
+        return Said(f"{self.of - self.left:,} of {self.of:,} done", f": {far} so far")
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        of = count_noun(self.of, "result")
+        return f"{self.left} of {of} {agree(self.left, 'are')} still to come"
+
+
+class Outage(Finding, frozen=True, kw_only=True, tag="outage"):
+    """So many errors on a wide front, ``of`` so many evals that ended."""
+
+    errors: int
+    of: int
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        of = count_noun(self.of, "eval")
+        return Said("Outage", f": {self.errors} of {of} ended in an error", calm="")
 
     @property
-    def version(self) -> str:
-        return one_line(self.named.text, 40)
+    def reasons(self) -> tuple[str, ...]:
+        return (f"{''.join(self.say()[:2])}; run them again.",)
+
+
+class Broken(Finding, frozen=True, kw_only=True, tag="broken"):
+    """All that is broken: by which edits, what the newest edit since did, what has not run.
+
+    ``last`` is the newest edit that ran since some of them broke, ``unrun`` the later edits that
+    did not. ``back`` is the code of all of them, if it was put in again and has not run since.
+    """
+
+    breaks: tuple[Break, ...]
+    last: LastTry | None
+    unrun: Unrun | None
+    back: Try | None
+    is_new: bool
+
+    @classmethod
+    def make(cls, facts: VerdictFacts) -> Broken:
+        broken = tuple(facts.of(*BROKEN))
+        blocks = {each.block_id or "" for each in broken}
+        backs = [back for each in blocks if (back := find_put_back(facts.tries.get(each, ())))]
+        unrun = Unrun.make(facts) if facts.unrun and not facts.broke_between else None
+        last = next(iter(facts.last_tries), None)
+        unsure = [each for each in broken if each.is_unsure]
+        waiting = [*broken, *(unrun.blocks.evals if unrun else ())]
+        is_tried = last is not None and unrun is None and any(each.fails for each in broken)
+        block = last.block if last is not None else ""
+        return cls(
+            facts=facts,
+            evals=broken,
+            breaks=tuple(facts.breaks),
+            last=last,
+            unrun=unrun,
+            back=backs[0] if backs and unrun is None else None,
+            is_new=bool(facts.broke_between) or not all(each.was_seen for each in broken),
+            run=lambda steps: steps.test(waiting) or (steps.settle(unsure) if unsure else None),
+            look=lambda steps: steps.see_tries(block) if is_tried else steps.fix(),
+        )
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        facts, are, breaks, last = self.facts, self.agree("are"), self.breaks, self.last
+        if self.back is not None and len(breaks) == 1:
+            since = name_back(self.back, facts.sides.around.told, facts.today, facts.year)
+            return Said(f"{self.n} {are} broken again", f" since {since}")
+        unrun = "" if self.unrun is None else self.unrun.say_again(self.evals, label)
+        clause, which = unrun or ("" if last is None else self._say_last(last)), ""
+        own = [each for each in breaks if last is not None and each.edit == last.its]
+        if own and last is not None and not unrun and is_split:
+            breaks = (*(each for each in breaks if each not in own), *own)
+            clause, which = "", say_mended(last.its)
+        said = BROKE if self.is_new else f"{are} still broken"
+        if self.is_new and len(breaks) > 1 and (clause or which):
+            said = f"{are} broken"
+        if facts.broke_between:
+            return Said(f"{self.n} {said}", facts.broke_between, calm="")
+        how = {"is_new": self.is_new, "is_split": is_split, "is_short": bool(clause or which)}
+        since = say_breaks(breaks, facts.today, facts.year, label, which, **how)
+        return Said(f"{self.n} {said}", since, clause, None if which else "")
+
+    def _say_last(self, last: LastTry) -> str:
+        old = [each for its in self.breaks if its.edit != last.its for each in its.evals]
+        said, again = say_mended(last.its), len({each.id for each in old} & last.its.broke)
+        if again:
+            said = f"{f'{said} and ' if last.its.mended else ''}{BROKE} {again} again"
+        return f"{name_try(last.its, self.facts.today)} {said}"
+
+    def say_beside(self, mark: Mark) -> str:
+        verb = BROKE if self.is_new else f"{self.agree('are')} still broken"
+        return f"{len(self.evals)} {verb}"
+
+
+class InError(Finding, frozen=True, kw_only=True, tag="in_error"):
+    """Errors outside an outage, once or ``is_always``: at every run."""
+
+    is_always: bool
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        said = f"{self.n} ended in an error"
+        if not self.is_always:
+            return Said(said, calm=f"{self.facts.nothing} {BROKE}" * self.facts.is_decided)
+        since = min(each.errors_since for each in self.evals if each.errors_since)
+        return Said(said, f" at every run since {say_day(since, self.facts.year)}")
+
+    def say_beside(self, mark: Mark) -> str:
+        return f"{len(self.evals)} ended in an error" * (mark == OPEN and not self.is_always)
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        return f"{count_noun(len(evals), 'eval')} ended in an error" * (not self.is_always)
+
+
+Why = Literal["could not run", "does not fit", "cancelled", "nothing decided", "no result"]
+
+
+class Missing(Finding, frozen=True, kw_only=True, tag="missing"):
+    """Evals that ought to have a result; ``of`` so many, ``passed`` so many passed."""
+
+    why: Why
+    passed: int
+    of: int
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        block, have = _name_blocks(self.evals, label), self.agree("have")
+        if self.why == "could not run":
+            errors = self.facts.states.count("error")
+            none = sum(not each.state for each in self.facts.stories)
+            said = [f"{self.passed} of {self.of} passed"]
+            said += [count_noun(errors, "error")] if errors else []
+            said += [f"{none} {agree(none, 'have')} {NO_RESULT}"] if none else []
+            return Said("This run could not run", f": {', '.join(said)}")
+        if self.why == "does not fit":
+            return Said(self.n, f" {self.agree('do')} not fit {block} any more since its edit")
+        if self.why == "cancelled":
+            return Said(f"{block} was edited", "; its run was cancelled before a result")
+        if self.why == "no result":
+            of = count_noun(self.of, "eval")
+            return Said(f"{len(self.evals)} of {of} {have} {NO_RESULT}", calm="")
+        is_cancelled = {*self.facts.states} == {"cancelled"}
+        why = "the run was cancelled" if is_cancelled else "no eval has a verdict"
+        return Said(f"{NO_RESULT.capitalize()} yet", f": {why}")
+
+    def say_beside(self, mark: Mark) -> str:
+        is_said = self.why == "no result" or (self.why == "cancelled" and mark != OPEN)
+        return f"{len(self.evals)} {self.agree('have')} {NO_RESULT}" * is_said
 
     @property
-    def versions(self) -> tuple[str, ...]:
-        """The names of both sides, as they were asked for, if two versions are compared."""
-        return tuple(one_line(each.said, 44) for each in self.sides.read.versions)
-
-    @property
-    def between(self) -> str:
-        """`` from v4 to v5`` if two versions are compared, else nothing."""
-        if not self.sides.read.versions:
-            return ""
-        before, now = self.sides.read.versions
-        said = before.say(self.today), now.say(self.today, after=before)
-        return " from {} to {}".format(*(one_line(each, 44) for each in said))
-
-    @property
-    def broke_between(self) -> str:
-        """:attr:`between`, unless a break is older than an edit that has not run: then nothing."""
-        return "" if any(s.saved.stale == "block" for s in self.of(*BROKEN)) else self.between
-
-    @cached_property
-    def apart(self) -> Counter[str]:
-        """How many evals do not count: ``same_code``, or ``not compared`` in two versions."""
-        words = self.sides.saved.words.values()
-        return Counter(word if word == "same_code" else "not compared" for word in words)
-
-    def find_going(self, blocks: Collection[str | None]) -> NewerRun | None:
-        """The run that goes on, and tests the evals of some blocks as they are now."""
-        on_way = self.sides.saved.on_way
-        runs = {on_way.get(each.id) for each in self.stories if each.block_id in blocks}
-        going = (each for each in self.sides.read.newer if each.kind == "going on")
-        return next((each for each in going if each.run_id in runs), None)
-
-    def word_of(self, story: Story) -> Word:
-        """The word of an eval as it is counted; in a first run each fails or passes."""
-        if story.id in self.accepted:
-            return WORDS["accepted"]
-        if not self.is_first or story.state not in ("passed", *FAILING, "mixed"):
-            return word_of(story)
-        return WORDS["first pass" if story.passes_in_the_end else "first failure"]
-
-    def counts(self) -> list[Count]:
-        """How many evals there are of each kind of word; together they are all evals."""
-        numbers = Counter(self.word_of(each).key for each in self.stories)
-        numbers.update({WORDS[word].key: n for word, n in self.apart.items()})
-        known = {each.key: each for each in reversed([*WORDS.values()])}
-        order = [*dict.fromkeys(each.key for each in WORDS.values())]
-        return [known[key].make_count(numbers[key]) for key in order if numbers[key]]
-
-
-def find(facts: VerdictFacts) -> list[Finding]:
-    """The findings, the most urgent first. Until a run has ended, nothing else is concluded."""
-    left, total = facts.sides.read.waiting
-    if left:
-        return [Finding(Kind.GOES_ON, (), (total - left, total, left))]
-    parts = [_find_broken, _find_errors, _find_missing, _find_ruled, _find_unrun, _find_apart]
-    if facts.stories or not facts.apart:  # else nothing was compared
-        parts.append(_find_passing)
-    order = {kind: at for at, kind in enumerate(Kind)}
-    return sorted((each for part in parts for each in part(facts)), key=lambda e: order[e.kind])
-
-
-def _find_broken(facts: VerdictFacts) -> Iterator[Finding]:
-    broken, suspects = facts.of(*BROKEN), facts.of("suspect")
-    old = tuple(each for each in broken if each.was_seen and not facts.broke_between)
-    new = tuple(each for each in broken if each not in old)
-    tried = {each.block for each in facts.tries}
-    if tried and not facts.unrun and tried.issuperset(each.block_id for each in new):
-        its = facts.tries[0].its
-        yield Finding(Kind.TRIED, (*broken,), (len(its.mended), len(its.of), len(its.broke)))
-        new = old = ()
-    elif broken:
-        yield Finding(Kind.BROKE, new or old)
-    if new and old:
-        yield Finding(Kind.STILL_BROKEN, old)
-    if unsure := tuple(each for each in broken if each.is_unsure):
-        yield Finding(Kind.UNSURE, unsure)
-    if suspects:
-        yield Finding(Kind.UNCLEAR, (*suspects,))
-    if facts.fallen is not None:
-        others = len(suspects) + len(facts.of("newly_errored"))
-        yield Finding(Kind.FELL if facts.fallen.is_sure else Kind.FELL_ONCE, (), (others,))
-
-
-def _find_errors(facts: VerdictFacts) -> Iterator[Finding]:
-    errors = facts.of("newly_errored")
-    if outage := sum(each.state == "error" and each.is_outage for each in facts.stories):
-        yield Finding(Kind.OUTAGE, (), (outage, sum(each in _ENDED for each in facts.states)))
-    if always := tuple(each for each in errors if each.errs_always):
-        yield Finding(Kind.ERRS_ALWAYS, always)
-    if once := tuple(each for each in errors if each.is_undecided):
-        yield Finding(Kind.ERROR, once)
+    def reasons(self) -> tuple[str, ...]:
+        lost = f"The run could not run: {count_noun(len(self.evals), 'result')} missing."
+        return (lost,) * (self.why == "could not run")
 
 
 def _find_missing(facts: VerdictFacts) -> Iterator[Finding]:
     read, expected = facts.sides.read, facts.sides.saved.expected or ()
     wanting = [s for s in facts.of("incomplete", *BROKEN) if s.state not in _ENDED]
-    lost = [s for s in wanting if s.id in expected and read.could_not_run]
-    if lost:
-        yield Finding(Kind.COULD_NOT_RUN, (*lost,), facts.passing)
+    lost = tuple(each for each in wanting if each.id in expected and read.could_not_run)
     missing = tuple(each for each in facts.of("incomplete") if each not in lost)
+    passed, of = facts.passing
+    if lost:
+        every = of + sum(not each.state for each in facts.stories)
+        its = Missing(
+            facts=facts, evals=lost, mark=GRAVE, why="could not run", passed=passed, of=every
+        )
+        yield replace(its, run=Steps.run_all)
+    if why := _find_why(facts, missing):
+        steps = {"nothing decided": Steps.run_all, "does not fit": _no_step}
+        yield Missing(
+            facts=facts,
+            evals=missing,
+            mark=OPEN,
+            why=why,
+            passed=passed,
+            of=of + sum(each.state is None for each in missing),
+            last_doubt="nothing was decided" * (why == "nothing decided"),
+            run=steps.get(why, lambda steps: steps.run_missing(missing)),
+            look=_no_step if why == "nothing decided" else Steps.fix,
+        )
+
+
+def _find_why(facts: VerdictFacts, missing: Sequence[Story]) -> Why | None:
     cancelled = {each.block_id for each in missing if each.state == "cancelled"}
     its = {each for each in facts.stories if each.block_id in cancelled}
     if missing and not any(each.saved.is_valid for each in missing):
-        yield Finding(Kind.DOES_NOT_FIT, missing)
-    elif len(cancelled) == 1 and its == {*missing} and all(s.ran_on_new_code for s in its):
-        yield Finding(Kind.RUN_CANCELLED, missing)
-    elif facts.apart and not facts.stories:
-        pass
-    elif not facts.is_decided and ("cancelled" in facts.states or not facts.of("newly_errored")):
-        yield Finding(Kind.NOTHING_DECIDED, missing)
-    elif missing:
-        of = facts.passing[1] + sum(each.state is None for each in missing)
-        yield Finding(Kind.NO_RESULT, missing, (of,))
-    if read.unnamed:
-        yield Finding(Kind.DOES_NOT_ADD_UP, (), (read.unnamed,))
+        return "does not fit"
+    if len(cancelled) == 1 and its == {*missing} and all(s.ran_on_new_code for s in its):
+        return "cancelled"
+    if facts.apart and not facts.stories:
+        return None
+    if not facts.is_decided and ("cancelled" in facts.states or not facts.of("newly_errored")):
+        return "nothing decided"
+    return "no result" if missing else None
+
+
+class DoesNotAddUp(Finding, frozen=True, kw_only=True, tag="does_not_add_up"):
+    """Results that the candidate's runs lack, or that contradict their counts."""
+
+    results: int
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        said = f"{count_noun(self.results, 'result')} of the run missing or miscounted"
+        return Said(said, calm="")
+
+    def say_beside(self, mark: Mark) -> str:
+        return f"{count_noun(self.results, 'result')} missing or miscounted" * (mark == OPEN)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return (f"The run does not add up: {self.say_beside(OPEN)}.",)
+
+
+class AgainstRule(Finding, frozen=True, kw_only=True, tag="against_rule"):
+    """What only the rule counts: evals it names, a pass rate below its least one.
+
+    ``rate`` says the rate in words, ``outdated`` of accepted entries why they are over.
+    """
+
+    rate: str = ""
+    outdated: tuple[str, ...] = ()
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        if self.evals:
+            words = ", ".join(dict.fromkeys(WORDS[s.transition].word for s in self.evals))
+            return Said(f"{self.n} {self.agree('count')} against the gate", f": {words}")
+        if self.rate or len(self.outdated) == 1:
+            return Said(self.rate or self.outdated[0])
+        return Said(f"{len(self.outdated)} entries of accepted failures are outdated")
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        rate = (f"{self.rate}.",) * bool(self.rate)
+        return (*rate, *(f"{each}. Remove the entry." for each in self.outdated))
 
 
 def _find_ruled(facts: VerdictFacts) -> Iterator[Finding]:
     if others := tuple(s for s in facts.failing if s.transition not in _OF_OTHERS):
-        yield Finding(Kind.RULED_OUT, others)
+        yield AgainstRule(facts=facts, evals=others, look=Steps.fix)
     ended = [each for each in facts.stories if each.state in _ENDED]
     passed, least = sum(each.passes_in_the_end for each in ended), facts.rule.min_pass_rate
     if least is not None and (not ended or passed / len(ended) < least):
-        yield Finding(Kind.RATE_TOO_LOW, (), (passed, len(ended)))
-    for at in range(len(facts.outdated)):
-        yield Finding(Kind.OUTDATED, (), (at,))
+        now, asked = say_rates(passed / len(ended) if ended else 0, least)
+        told = f"{now}, {passed} of {len(ended)} that ended" if ended else "not known"
+        rate = f"The pass rate is {told}; the rule asks for at least {asked}"
+        yield AgainstRule(facts=facts, rate=rate, look=Steps.see)
+    if over := tuple(each.why.rstrip(".") for each in facts.outdated):
+        yield AgainstRule(facts=facts, outdated=over, look=Steps.delete)
 
 
-def _find_unrun(facts: VerdictFacts) -> Iterator[Finding]:
-    stale = [*facts.of("stale"), *(each for each in facts.old if each.saved.stale)]
-    unrun, is_broken = tuple(facts.unrun), bool(facts.of(*BROKEN))
-    blocks = {each.block_id for each in unrun}
-    of = sum(each.block_id in blocks for each in facts.stories)
-    if is_broken and unrun and not facts.broke_between:
-        yield Finding(Kind.EDITED_AGAIN, unrun, (len(unrun), of))
-    if not is_broken and any(each.saved.stale == "block" for each in stale):
-        is_part = len(unrun) < of
-        kind = Kind.EDITED_IN_PART if is_part else Kind.EDITED
-        goes_on = facts.find_going({each.block_id for each in stale})
-        yield Finding(Kind.EDIT_GOES_ON if goes_on else kind, unrun, (len(unrun), of))
-    kinds = {"eval": Kind.EVAL_EDITED, "saved": Kind.SAVED_AGAIN, "never": Kind.NEVER_RAN}
-    for why, kind in kinds.items():
-        if its := tuple(each for each in stale if each.saved.stale == why):
-            yield Finding(kind, its)
-    if facts.sides.saved.hidden_since is not None:
-        yield Finding(Kind.ALL_SAVED_AGAIN)
-    if facts.sides.read.doubts:
-        yield Finding(Kind.NEWER_RUN)
+class Fell(Finding, frozen=True, kw_only=True, tag="fell"):
+    """The pass rate fell: for sure, or in one run. ``is_alone``: no eval is unclear or in error."""
+
+    test: SuiteTest
+    is_alone: bool
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        change, once = self.test.change, "" if self.test.is_sure else " in one run"
+        before, now = say_rates(change.baseline_pass_rate or 0, change.candidate_pass_rate or 0)
+        rest = f" from {before} to {now}{once}; no single eval explains it"
+        return Said("The pass rate fell", rest)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        change, accepted = self.test.change, self.facts.accepted
+        beginning = f"Without the {ACCEPTED} evals, the" if accepted else "The"
+        fell, p = say_points(change.delta or 0), say_p_value(change.p_value or 0)
+        said = f"{beginning} pass rate fell by {fell}, more than chance explains (p value {p})."
+        return (said,) * self.test.is_sure
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        alone = " and no single eval explains it; run the suite again" * self.is_alone
+        return f"the pass rate fell in one run{alone}" * (not self.test.is_sure)
 
 
-def _find_apart(facts: VerdictFacts) -> Iterator[Finding]:
-    never, same = facts.apart["not compared"], facts.apart["same_code"]
-    if facts.sides.read.unknown:
-        yield Finding(Kind.NOT_KNOWN)
-    elif never and not facts.stories:
-        yield Finding(Kind.NEVER_RAN_THERE, (), (never,))
-    if same and not never and not facts.stories:
-        yield Finding(Kind.SAME_CODE, (), (same,))
+class Unclear(Finding, frozen=True, kw_only=True, tag="unclear"):
+    """Evals that may have broken."""
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        facts = self.facts
+        if {each.cause for each in self.evals} <= _TOLD and not facts.broke_between:
+            since = say_breaks(
+                list_breaks(self.evals, {}),
+                facts.today,
+                facts.year,
+                label,
+                is_new=True,
+                is_split=is_split,
+            )
+            return Said(f"{self.n} may have broken", since, calm="")
+        return Said(f"{self.n} may have broken", calm="nothing else did")
+
+    def say_beside(self, mark: Mark) -> str:
+        return f"{len(self.evals)} may have broken" * (mark == OPEN)
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        return f"{count_noun(len(evals), 'eval')} may have broken"
+
+
+class Waiting(NamedTuple):
+    """Evals that have not run as they are now: those that a run tests now, and ``idle`` ones."""
+
+    evals: tuple[Story, ...]
+    going: tuple[Story, ...]
+    idle: tuple[Story, ...]
+
+
+class Unrun(Finding, frozen=True, kw_only=True, tag="unrun"):
+    """What has not run as it is now: evals of edited blocks, edited, saved again and new ones.
+
+    ``of`` so many evals do the edited blocks have. So many ``were_broken`` when their block had its
+    present code before.
+    """
+
+    blocks: Waiting
+    edited: Waiting
+    saved_again: Waiting
+    new: Waiting
+    of: int
+    were_broken: int
+
+    @classmethod
+    def make(cls, facts: VerdictFacts) -> Unrun:
+        def wait(evals: Sequence[Story], why: str) -> Waiting:
+            its = tuple(each for each in evals if each.saved.stale == why)
+            going = tuple(each for each in its if facts.find_run(each))
+            return Waiting(its, going, tuple(each for each in its if each not in going))
+
+        stale, names = facts.stale, {each.block_id or "" for each in facts.unrun}
+        before = find_before(facts.tries.get(min(names), ())) if len(names) == 1 else None
+        return cls(
+            facts=facts,
+            evals=tuple(stale),
+            mark=IDLE,
+            blocks=wait(facts.stories, "block"),
+            edited=wait(stale, "eval"),
+            saved_again=wait(stale, "saved"),
+            new=wait(stale, "never"),
+            of=sum(each.block_id in names for each in facts.stories),
+            were_broken=0 if before is None else len(before.broke),
+            run=lambda steps: steps.test([*facts.unrun, *stale]),
+        )
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        if self.blocks.evals:
+            return self._say_blocks(label)
+        if self.edited.evals:
+            return self._say_evals(self.edited, "edited eval", "", "yet")
+        if self.saved_again.evals:
+            return self._say_evals(self.saved_again, "eval", "were saved again and ", "since")
+        return self._say_evals(self.new, "new eval", "", "yet")
+
+    def _say_evals(self, its: Waiting, noun: str, again: str, since: str) -> Said:
+        n = len(its.evals)
+        again = again.replace("were", agree(n, "were"))
+        said = f"{count_noun(n, noun)} {again}{agree(n, 'have')} not run {since}"
+        if its.idle:
+            return Said(said, calm=f"nothing else {BROKE}")
+        return Said(said, clause=self._say_run("its" if n == 1 else "their", its.going))
+
+    def _say_blocks(self, label: int) -> Said:
+        _, going, idle = self.blocks
+        edited, n = _say_edited(idle or going, label), _count_blocks(idle or going)
+        its = "its" if n == 1 else "their"
+        if not idle:
+            return Said(f"{edited}; {self._say_run(its, going)}")
+        inside = sum(each.block_id in {s.block_id for s in idle} for each in self.facts.stories)
+        is_part, have = len(idle) < inside, agree(len(idle), "have")
+        said = f"{edited} and {agree(n, 'have')} not run yet"
+        if is_part:
+            said = (
+                f"{edited}: {len(idle)} of {its} {count_noun(inside, 'eval')} {have} not run since"
+            )
+        calm = f"{'' if is_part else 'before that '}{self.facts.nothing} {BROKE}"
+        if broken := self.were_broken:
+            calm = f"when it had this code, {broken} of its evals {agree(broken, 'were')} broken"
+        if going:
+            calm = self._say_run("the", going, f" of {_name_blocks(going, label)}")
+        return Said(said, calm=calm)
+
+    def _say_run(self, whose: str, going: Sequence[Story], of: str = "") -> str:
+        runs = {run.run_id: run for each in going if (run := self.facts.find_run(each))}
+        if len(runs) > 1:
+            return f"{whose} runs{of} go on"
+        return "".join(
+            f"{whose} run{of} goes on ({run.done} of {run.total})" for run in runs.values()
+        )
+
+    def say_again(self, broken: Sequence[Story], label: int) -> str:
+        """Its clause behind what is broken; empty if the part that ran is the news."""
+        evals, going, idle = self.blocks
+        is_old = all(s.was_seen for s in broken) or any(s.saved.stale == "block" for s in broken)
+        if len(evals) < self.of and not is_old:
+            return ""
+        blocks, n = {s.block_id for s in idle or going}, _count_blocks(idle or going)
+        by_edit = all(s.cause == "edit" for s in broken)
+        again = " again" * (by_edit and blocks <= {each.block_id for each in broken})
+        edited = f"{_say_edited(idle or going, label)}{again}"
+        if not idle:
+            return f"{edited} and {self._say_run('its' if n == 1 else 'their', going)}"
+        if len(evals) < self.of:
+            return f"{edited}: {len(evals)} of {self.of} {agree(len(evals), 'have')} not run"
+        return f"{edited} and {agree(n, 'have')} not run"
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        are = "it is" if len(evals) == 1 else "they are"
+        have = agree(len(evals), "have")
+        return f"{count_noun(len(evals), 'eval')} {have} not run as {are} now"
+
+
+class Unseen(Finding, frozen=True, kw_only=True, tag="unseen"):
+    """Evals that ran, while nothing tells whether their blocks were edited since."""
+
+    passed: int
+    of: int
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        said = f"Edits of {self._name(label)} cannot be seen"
+        return Said(said, calm=f"{self.passed:,} of {self.of:,} passed")
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        return f"edits of {self._name()} cannot be seen"
+
+    def _name(self, label: int = LABEL) -> str:
+        n = _count_blocks(self.evals)
+        return f"{n} blocks" if n > 1 else _name_blocks(self.evals, label)
+
+
+class Newer(Finding, frozen=True, kw_only=True, tag="newer_run"):
+    """A newer run that cannot be judged yet: it ``goes_on``, is stuck, or dated in the future."""
+
+    goes_on: bool
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        run, said = self.facts.sides.read.doubts[0], "is dated in the future"
+        if run.kind == "going on":
+            hour = "" if run.at is None else f" since {run.at:%-H:%M}"
+            said = f"goes on{hour} ({run.done} of {run.total})"
+        elif run.kind == "stuck":
+            day = "" if run.at is None else f" since {say_day(run.at, self.facts.year)}"
+            said = f"has not ended{day}"
+        return Said(f"A newer run {said}", calm=f"before it {self.facts.nothing} {BROKE}")
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        return "a newer run cannot be judged yet"
+
+
+class TwoVersions(Finding, frozen=True, kw_only=True, tag="two_versions"):
+    """Two versions of which nothing is compared: ``same`` evals have one code in both.
+
+    ``never`` so many have no result on one of the codes; ``unknown`` says what is not known.
+    """
+
+    same: int
+    never: int
+    unknown: str
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        if self.unknown:
+            return Said(self.unknown, self.facts.sides.read.lacking)
+        if self.never:
+            return Said("Nothing to compare", f": {self.say_doubt(())}")
+        both = " and ".join(self.facts.versions)
+        return Said(
+            WORDS["same_code"].word.capitalize(),
+            f": {both} do not differ ({count_noun(self.same, 'eval')})",
+        )
+
+    def say_doubt(self, evals: Sequence[Story]) -> str:
+        versions = " and ".join(self.facts.versions)
+        where = f"one of {versions}" if versions else self.facts.named.said
+        never = f"{count_noun(self.never, 'eval')} never ran on {where}" * (self.never > 0)
+        return self.unknown.replace("It is", "it is", 1) or never
+
+
+class Uncompared(Finding, frozen=True, kw_only=True, tag="uncompared"):
+    """No eval that passes was compared: a first run, new and edited evals, or nothing passes."""
+
+    passed: int
+    of: int
+    is_first: bool
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        failed, passing = self.of - self.passed, f"{self.passed:,} of {self.of:,}"
+        if self.is_first and self.last_doubt:
+            return Said(f"First run: all {self.of} fail", calm="")
+        if self.is_first:
+            far = (
+                f"{failed} of {self.of} {agree(failed, 'fail')}"
+                if failed
+                else f"all {self.of} pass"
+            )
+            return Said(f"First run: {far}", "; the next check compares with it")
+        if not self.last_doubt:
+            return Said("Nothing to compare yet", f": {passing} pass")
+        n = len(self.facts.of("still_failing"))
+        as_before = f", {n} {agree(n, 'fail')} as before" if n else ""
+        return Said("Nothing passes", f": {passing}{as_before}")
+
+
+class NothingBroke(Finding, frozen=True, kw_only=True, tag="nothing_broke"):
+    """Nothing broke; its evals are those that are fixed."""
+
+    passed: int
+    of: int
+
+    def say(self, label: int = LABEL, *, is_split: bool = True) -> Said:
+        nothing, between = self.facts.nothing, self.facts.between
+        if self.evals:
+            return Said(f"{self.n} {self._say_fixed()}", f"{between}, {nothing} {BROKE}")
+        passing = f"{self.passed:,} of {self.of:,} pass{self._say_failing()}"
+        return Said(f"{nothing.capitalize()} {BROKE}", f"{between}: {passing}")
+
+    def say_beside(self, mark: Mark) -> str:
+        is_said = self.evals and mark != OPEN
+        return f"{len(self.evals)} {self._say_fixed()}" if is_said else ""
+
+    def _say_fixed(self) -> str:
+        is_sure = all((each.reading.p_improved or 0) >= LIKELY for each in self.evals)
+        return f"{self.agree('are')} {FIXED}" if is_sure else f"{self.agree('pass')} again"
+
+    def _say_failing(self) -> str:
+        """The evals that do not pass, beside those that broke."""
+        facts, flaky = self.facts, self.facts.of("flaky")
+        failing = [each for each in facts.counted if each.fails and not each.passes_in_the_end]
+        counts = Counter(each.transition for each in failing)
+        counts["flaky"] = len(flaky) * any(each.fails for each in flaky)
+        as_before = f"{agree(counts['still_failing'], 'fail')} as before"
+        told = {"still_failing": as_before, "flaky": FLAKY}
+        told |= {each: f"{WORDS[each].word} and failing" for each in ("added", "not_comparable")}
+        said = [f"{len(facts.accepted)} {ACCEPTED}"] if facts.accepted else []
+        said += [f"{counts[each]} {word}" for each, word in told.items() if counts[each]]
+        return "".join(f", {each}" for each in said)
 
 
 def _find_passing(facts: VerdictFacts) -> Iterator[Finding]:
+    """What passes, if anything was compared, and whether two versions differ."""
+    never, same = facts.apart["not compared"], facts.apart["same_code"]
+    unknown, is_empty = facts.sides.read.unknown, bool(facts.apart) and not facts.stories
+    if unknown or is_empty:
+        mark = IDLE if unknown or never else GOOD
+        yield TwoVersions(facts=facts, mark=mark, same=same, never=never, unknown=unknown)
+    if is_empty:
+        return
     passed, of = facts.passing
-    good = ("still_passing", "fixed", "flaky")
     ran = [each for each in facts.stories if each.state is not None]
-    if facts.is_first:
-        kind = Kind.FIRST_RUN if passed else Kind.FIRST_FAILS
-        yield Finding(kind, (), (passed, of))
-    elif not any(each.transition in good and each.state in ("passed", "mixed") for each in ran):
-        is_apart = passed and all(each.transition in NOT_COMPARED for each in ran)
-        kind = Kind.NOTHING_TO_COMPARE if is_apart else Kind.NOTHING_PASSES
-        yield Finding(kind, (), (passed, of))
-    if fixed := tuple(facts.of("fixed")):
-        yield Finding(Kind.FIXED, fixed)
-    yield Finding(Kind.NOTHING_BROKE, (), (passed, of))
+    good = [s for s in ran if s.transition in ("still_passing", "fixed", "flaky")]
+    if facts.is_first or not any(each.state in ("passed", "mixed") for each in good):
+        is_apart = facts.is_first or all(each.transition in NOT_COMPARED for each in ran)
+        none = not (passed and is_apart)
+        yield Uncompared(
+            facts=facts,
+            mark=IDLE,
+            look=Steps.see if none else _no_step,
+            passed=passed,
+            of=of,
+            is_first=facts.is_first,
+            last_doubt="no eval passes" * none,
+        )
+    fixed = tuple(facts.of("fixed"))
+    yield NothingBroke(facts=facts, evals=fixed, mark=GOOD, passed=passed, of=of)
+
+
+def _name_blocks(evals: Sequence[Story], label: int) -> str:
+    names = {one_line(name_block(each), label) for each in evals if each.block_id}
+    return names.pop() if len(names) == 1 else "their blocks"
+
+
+def _count_blocks(evals: Sequence[Story]) -> int:
+    return len({each.block_id for each in evals})
+
+
+def _say_edited(evals: Sequence[Story], label: int) -> str:
+    n = _count_blocks(evals)
+    return f"{n} blocks were edited" if n > 1 else f"{_name_blocks(evals, label)} was edited"
+
+
+def find(facts: VerdictFacts) -> list[Finding]:
+    """The findings, the most urgent first: the one order of them.
+
+    Until a run that was asked for has ended, nothing else is concluded; nor is anything without
+    saved evals.
+    """
+    saved, (left, of) = facts.sides.saved.evals, facts.sides.read.waiting
+    if saved is not None and saved.is_empty():
+        return [NoSavedEval(facts=facts, mark=IDLE, look=Steps.save)]
+    if left:
+        failing = sum(each.fails for each in facts.counted)
+        its = GoesOn(facts=facts, mark=GOES, run=Steps.watch, left=left, of=of, failing=failing)
+        return [its]
+    return [*_find_urgent(facts), *_find_open(facts)]
+
+
+def _find_urgent(facts: VerdictFacts) -> Iterator[Finding]:
+    """What fails the gate, by itself or under the rule."""
+    if errors := sum(each.state == "error" and each.is_outage for each in facts.stories):
+        of = sum(each in _ENDED for each in facts.states)
+        yield Outage(facts=facts, mark=GRAVE, errors=errors, of=of, run=Steps.run_all)
+    if facts.of(*BROKEN):
+        yield Broken.make(facts)
+    if always := tuple(each for each in facts.of("newly_errored") if each.errs_always):
+        yield InError(facts=facts, evals=always, is_always=True, look=Steps.fix)
+    yield from _find_missing(facts)
+    if lost := facts.sides.read.unnamed:
+        yield DoesNotAddUp(facts=facts, mark=OPEN, results=lost, run=Steps.run_all)
+    yield from _find_ruled(facts)
+
+
+def _find_open(facts: VerdictFacts) -> Iterator[Finding]:
+    """A fall of the pass rate, all that is in doubt or has not run, and what passes."""
+    suspects, errors = tuple(facts.of("suspect")), facts.of("newly_errored")
+    alone, fallen = not suspects and not errors, facts.fallen
+    if fallen is not None and fallen.is_sure:
+        yield Fell(facts=facts, test=fallen, is_alone=alone, look=Steps.see)
+    if suspects:
+        settle = partial(Steps.settle, evals=suspects)
+        yield Unclear(facts=facts, evals=suspects, mark=OPEN, run=settle)
+    if fallen is not None and not fallen.is_sure:
+        yield Fell(facts=facts, mark=OPEN, test=fallen, is_alone=alone, run=Steps.run_all)
+    if once := tuple(each for each in errors if each.is_undecided):
+        settle = partial(Steps.settle, evals=once)
+        yield InError(facts=facts, evals=once, mark=OPEN, is_always=False, run=settle)
+    if facts.stale:
+        yield Unrun.make(facts)
+    if unseen := tuple(s for s in facts.counted if s.saved.is_unseen and s.saved.word is None):
+        judge, (passed, of) = partial(Steps.judge_new_run, evals=unseen), facts.passing
+        yield Unseen(facts=facts, evals=unseen, mark=IDLE, passed=passed, of=of, run=judge)
+    if doubts := facts.sides.read.doubts:
+        is_going = any(each.kind == "going on" for each in doubts)
+        step = Steps.watch if is_going else Steps.run_all
+        yield Newer(facts=facts, mark=IDLE, goes_on=is_going, run=step)
+    yield from _find_passing(facts)

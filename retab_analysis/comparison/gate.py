@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from retab_analysis.arguments import Guided, check_count, check_share, suggest_words
 from retab_analysis.comparison.accepted import Policy, check_texts
-from retab_analysis.comparison.detail import WORDS
+from retab_analysis.comparison.detail import ACCEPTED, WORDS
 from retab_analysis.comparison.since import Since
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
@@ -56,7 +56,7 @@ class GateRule:
         said.append("the suite's test may not find that the pass rate fell")
         if self.min_pass_rate is not None:
             said.append(f"the pass rate must be at least {say_rate(self.min_pass_rate)}")
-        free = f"; {count_noun(known, 'failure')} accepted" if known else ""
+        free = f"; {count_noun(known, 'failure')} {ACCEPTED}" if known else ""
         if self.since is not None:
             free += f"; a break before {self.since.said} does not count"
         return ", and ".join(said) + free

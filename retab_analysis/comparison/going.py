@@ -12,9 +12,10 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
-from retab_analysis.comparison.detail import name_block, summarize_value
-from retab_analysis.comparison.findings import VerdictFacts
-from retab_analysis.comparison.situations import LONGEST, find_day, say_causes
+from retab_analysis.comparison.breaks import say_breaks
+from retab_analysis.comparison.conclusion import LONGEST
+from retab_analysis.comparison.detail import agree, name_block, say_since, summarize_value
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import (
@@ -205,8 +206,8 @@ def write_beside(heading: Heading, marks: Mapping[str, Mark]) -> Heading:
 
 def _say_known(facts: VerdictFacts) -> str:
     if broken := facts.of(*BROKEN):
-        evals = f"{count_noun(len(broken), 'eval')} {'is' if len(broken) == 1 else 'are'}"
-        return f"{evals} broken{say_causes(broken, facts, is_new=False)}"
+        evals = f"{count_noun(len(broken), 'eval')} {agree(len(broken), 'are')}"
+        return f"{evals} broken{say_breaks(facts.breaks, facts.today, facts.year, is_new=False)}"
     return _say_passed(facts)
 
 
@@ -240,9 +241,8 @@ def _say_broken(broken: Collection[Story], marks: Mapping[str, Mark], facts: Ver
         return f"all {passing} broken pass now"
     if passing:
         return f"{passing} of the {len(broken)} broken pass{'es' * (passing == 1)} now"
-    day = find_day([*broken], facts)
-    are = "is" if len(broken) == 1 else "are"
-    return f"{len(broken)} {are} broken{f' since {day}' if day else ''}"
+    since = say_since([*broken], facts.year)
+    return f"{len(broken)} {agree(len(broken), 'are')} broken {since}".rstrip()
 
 
 def _count_news(marks: Iterable[Mark], after: str, before: str = "") -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import date
 
-from retab_analysis.comparison.findings import Finding, Kind, VerdictFacts
 from retab_analysis.comparison.sides import Sides
+from retab_analysis.comparison.verdict_facts import VerdictFacts
+from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.door import NextStep
 
@@ -16,7 +17,7 @@ _LISTED = 12  # how many evals are named, and how many reruns advised, in a term
 
 
 class Steps:
-    """The steps of one verdict: of a finding, one that runs something or a look, or None."""
+    """The steps of one verdict: those that run something, and looks; None where there is none."""
 
     def __init__(self, facts: VerdictFacts) -> None:
         frames = (facts.sides.around.workflow, facts.sides.candidate)
@@ -39,28 +40,38 @@ class Steps:
         command = self._shell(f" --start{option}", without="candidate")
         return NextStep(sentence, f"run = {call}", command, call=call)
 
-    def run_all(self, finding: Finding) -> NextStep:
+    def run_all(self) -> NextStep:
         return self.start("Run the workflow again")
 
-    def watch(self, finding: Finding) -> NextStep:
-        doubts = self.facts.sides.read.doubts
-        if finding.kind is Kind.NEWER_RUN and all(each.kind != "going on" for each in doubts):
-            return self.run_all(finding)
+    def watch(self) -> NextStep:
         call, command = f"ra.watch(workflow_id={json.dumps(self.id)})", "retab-analysis watch "
         command += shlex.quote(self.id)
         return NextStep("A run goes on; watch it", f"view = {call}", command, call=call)
 
-    def test_edits(self, finding: Finding) -> NextStep | None:
+    def test(self, evals: Sequence[Story]) -> NextStep | None:
         """For evals that have not run as they are now: the run that tests them, or its start."""
-        stale = {each.block_id for each in finding.stories if each.saved.stale}
-        if stale and self.facts.find_going(stale):
-            return self.watch(finding)
+        stale = [each for each in evals if each.saved.stale]
+        if stale and all(map(self.facts.find_run, stale)):
+            return self.watch()
         said = "Run the evals that were edited or never ran"
         return self.start(said, ', only="edited"', " --only edited") if stale else None
 
-    def settle(self, finding: Finding) -> NextStep | None:
+    def judge_new_run(self, evals: Sequence[Story]) -> NextStep:
+        """For evals whose edits cannot be seen: a run that is judged by itself."""
+        if any(map(self.facts.find_run, evals)):
+            return self.watch()
+        its = json.dumps(self.id)
+        call = f"ra.check({its}, candidate=ra.start_runs({its}))"
+        command = self._shell(" --start", without="candidate")
+        said = "Start a run, which is judged by itself"
+        return NextStep(said, f"verdict = {call}", command, call=call)
+
+    def save(self) -> NextStep:
+        return NextStep("Save an eval in the dashboard first")
+
+    def settle(self, evals: Sequence[Story]) -> NextStep | None:
         reruns, _ = self.facts.looks
-        if (tests := self.test_edits(finding)) or not reruns:
+        if (tests := self.test(evals)) or not reruns:
             return tests
         clears = "may clear it" if reruns == 1 else "may clear them"
         said = f"Run {count_noun(reruns, 'eval')} again, once, which {clears}"
@@ -69,34 +80,32 @@ class Steps:
             said, "verdict = ra.settle(verdict)", command, call=f"ra.settle({self._check})"
         )
 
-    def run_missing(self, finding: Finding) -> NextStep | None:
-        valid = [each.id for each in finding.stories if each.saved.is_valid]
+    def run_missing(self, evals: Sequence[Story]) -> NextStep | None:
+        valid = [each.id for each in evals if each.saved.is_valid]
         named = f", evals={json.dumps(valid)}" if len(valid) <= _LISTED else ""
         started = self.start("Run the evals without a result", named) if valid else None
-        return self.settle(finding) or started
+        return self.settle(evals) or started
 
-    def see(self, finding: Finding, more: str = "", known: NextStep | None = None) -> NextStep:
+    def see(self, more: str = "", known: NextStep | None = None) -> NextStep:
         command = self._shell(" report.html --values", "report")
         said = f"See what each eval got{more}"
         return NextStep(said, "verdict.values()", command, known, f"{self._check}.values()")
 
-    def fix(self, finding: Finding) -> NextStep:
+    def fix(self) -> NextStep:
         file = self.accepted or "accepted.toml"
         call = f'.accept({json.dumps(file)}, reason="…")'
         shell = self._shell(f' {shlex.quote(file)} --reason "…"', "accept")
         again = f"{self._check}{call}"
         known = NextStep("where a failure is known", f"verdict{call}", shell, call=again)
-        return self.see(finding, ", and fix it", known)
+        return self.see(", and fix it", known)
 
-    def see_tries(self, finding: Finding) -> NextStep:
-        if not any(each.fails for each in finding.stories):
-            return self.fix(finding)
-        block = one_line(self.facts.tries[0].block)
+    def see_tries(self, block: str) -> NextStep:
+        block = one_line(block)
         call = f"ra.tries({json.dumps(self.id)}, {json.dumps(block)})"
         command = f"retab-analysis tries {shlex.quote(self.id)} {shlex.quote(block)}"
         return NextStep("See what each edit since mended", call, command, call=call)
 
-    def delete(self, finding: Finding) -> NextStep:
+    def delete(self) -> NextStep:
         gone = (each.lines or json.dumps(each.entry.id) for each in self.facts.outdated)
         return NextStep(f"Delete {', '.join(gone)} from {self.accepted or 'accepted='}")
 
@@ -133,6 +142,3 @@ def _name_sides(sides: Sides) -> dict[str, list[str]] | None:
         elif asked is not None and newest.isdisjoint(ids):
             named[name] = ids
     return {name: its for name, its in named.items() if its}
-
-
-Step = Callable[[Steps, Finding], NextStep | None]

@@ -7,10 +7,11 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.detail import name_eval, say_short, say_word
-from retab_analysis.comparison.findings import VerdictFacts
+from retab_analysis.comparison.findings import Finding, find
 from retab_analysis.comparison.gate import Gate
-from retab_analysis.comparison.situations import write_heading
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.versions import Name
 
@@ -40,13 +41,19 @@ def list_conclusion(facts: VerdictFacts, gate: Gate, *, values: bool) -> dict[st
             **{name: list(getattr(gate, name)) for name in _GATE},
         },
         "findings": [
-            {"kind": each.kind, "evals": len(each.stories), "numbers": [*each.numbers]}
-            for each in facts.found
+            {"kind": each.__struct_config__.tag, "evals": len(each.evals), **_list_numbers(each)}
+            for each in find(facts)
         ],
         "counts": {each.key: each.number for each in facts.counts()},
         "last_try": tell_tries(facts),
         "edits": [] if edits is None else edits.changes.select(columns).to_dicts(),
     }
+
+
+def _list_numbers(finding: Finding) -> dict[str, int]:
+    """The fields of a finding that are numbers, or true or false."""
+    values = {each: getattr(finding, each) for each in finding.__struct_fields__}
+    return {name: value for name, value in values.items() if isinstance(value, int)}
 
 
 def tell_tries(facts: VerdictFacts) -> dict[str, Any] | list[dict[str, Any]] | None:
@@ -61,7 +68,7 @@ def tell_tries(facts: VerdictFacts) -> dict[str, Any] | list[dict[str, Any]] | N
             "broke": len(each.its.broke),
             "n": len(each.its.states),
         }
-        for each in facts.tries
+        for each in facts.last_tries
     ]
     return told if len(told) > 1 else next(iter(told), None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -11,9 +11,11 @@ from retab_analysis.evidence.story import Side, Story
 from retab_analysis.schema import COMPARISON
 
 
-def show_evals(stories: Sequence[Story], year: int | None) -> pl.DataFrame:
-    """The stories as a COMPARISON frame; ``year`` is the candidate's."""
-    rows = [_show(each, year) for each in stories]
+def show_evals(
+    stories: Sequence[Story], year: int | None, accepted: Collection[str]
+) -> pl.DataFrame:
+    """The stories as a COMPARISON frame; ``year`` is the candidate's, ``accepted`` are ids."""
+    rows = [_show(each, year) | {"is_accepted": each.id in accepted} for each in stories]
     return pl.DataFrame(rows, schema=COMPARISON.schema, orient="row")
 
 

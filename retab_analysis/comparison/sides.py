@@ -13,7 +13,7 @@ from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.comparable import NEEDED
 from retab_analysis.evidence.saved_evals import SavedEvals
 from retab_analysis.evidence.telling import Told, tell
-from retab_analysis.evidence.timeline import CODES, Timeline, mark_codes
+from retab_analysis.evidence.timeline import CODE, Timeline, mark_codes
 from retab_analysis.evidence.versions import Name, Versions
 from retab_analysis.schema import RESULTS, as_polars, checked
 
@@ -146,7 +146,7 @@ def check_results(frame: object, name: str, *, is_judged: bool = True) -> pl.Laz
     """
     given = as_polars(frame, name)
     there = set(READ) if given is None else set(given.collect_schema())
-    marked = [each for each in (*CODES, "is_own") if is_judged and each in there]
+    marked = [each for each in (CODE, "is_own") if is_judged and each in there]
     absent = [each for each in _OPTIONAL if each not in there]
     needed = [each for each in READ if each in RESULTS.schema and each not in absent]
     known = checked(frame if given is None else given, RESULTS, needed, name)

@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 import polars as pl
 
 from retab_analysis.arguments import When, find_named, naming, read_moment, suggest
+from retab_analysis.comparison.detail import BROKE
 from retab_analysis.comparison.sides import Sides
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.story import Story
@@ -39,7 +40,7 @@ class Since(NamedTuple):
     def say(self, stories: Iterable[Story]) -> str:
         """``9 broke before 1 Dec 12:00: not counted``."""
         errs = [each.errs_always for each in stories]
-        broke = f"{len(errs) - sum(errs)} broke" * (not all(errs))
+        broke = f"{len(errs) - sum(errs)} {BROKE}" * (not all(errs))
         erred = f"{count_noun(sum(errs), 'error')}" * any(errs)
         return f"{' and '.join(filter(None, (broke, erred)))} before {self.said}: not counted"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from retab_analysis.comparison.config_changes import BlockConfigs, mark_changes
-from retab_analysis.comparison.detail import name_eval, say_asserts, summarize_value
+from retab_analysis.comparison.detail import BROKE, name_eval, say_asserts, summarize_value
 from retab_analysis.comparison.run_columns import say_moment
 from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.tries import Try, find_best, find_last_good, list_ran
@@ -128,7 +128,7 @@ class TriesInWords:
         if not its.has_run:
             return ""
         again = all(any(each in its_.broke for its_ in before) for each in its.broke)
-        broke = f"broke {len(its.broke)}{' again' * again}" if its.broke else ""
+        broke = f"{BROKE} {len(its.broke)}{' again' * again}" if its.broke else ""
         is_told = its.of and (its.mended or not broke)
         mended = f"mended {len(its.mended)} of {len(its.of)}" if is_told else ""
         all_passed = "all passed" if len(its.passed) == len(its.states) and not its.mended else ""

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
+from retab_analysis.comparison.breaks import list_breaks, say_try
+from retab_analysis.comparison.conclusion import write_heading
 from retab_analysis.comparison.config_changes import mark_changes
 from retab_analysis.comparison.detail import (
+    ACCEPTED,
+    BROKE,
     DOUBT,
+    WORDS,
+    Word,
     describe,
+    find_day,
     list_attempts,
     list_documents,
     list_stories,
@@ -21,16 +29,16 @@ from retab_analysis.comparison.detail import (
     name_eval,
     say_got,
     say_reason,
+    say_saved_again,
     say_short,
+    say_since,
     say_word,
 )
-from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.gate import Gate
 from retab_analysis.comparison.names import rank_by_run
-from retab_analysis.comparison.situations import write_heading
-from retab_analysis.comparison.try_words import say_try
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Share, Story
-from retab_analysis.evidence.tries import LastTry
+from retab_analysis.evidence.tries import Try
 from retab_analysis.markup import count_noun, one_line, say_rates
 from retab_analysis.render.document import (
     Card,
@@ -51,12 +59,13 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.door import Door, NextStep
 from retab_analysis.schema import CONFIG_CHANGES
-from retab_analysis.vocabulary import BROKEN, MOMENT, NOT_COMPARED, say_day
+from retab_analysis.vocabulary import BROKEN, NOT_COMPARED, say_day
 
 SUITE = "suite"
 """The case for reasons that are not about a single eval."""
 
 _NAMED = 6
+_FIRST = datetime.min.replace(tzinfo=UTC)
 _NEXT = (
     "The next run is compared with this one. An eval that passes now and fails then is called "
     "broken. An eval that fails now and fails then fails as before, and does not fail the gate."
@@ -165,9 +174,8 @@ class _Writer:
         errors = facts.of("newly_errored")
         groups: dict[tuple[str, str], list[Story]] = {}
         for each in facts.of(*BROKEN):
-            cause, at = each.cause or "unknown", each.since_at
-            day = "" if at is None else say_day(at, facts.year)
-            where = name_block(each) if cause == "edit" else day
+            cause = each.cause or "unknown"
+            where = name_block(each) if cause == "edit" else find_day([each], facts.year)
             groups.setdefault((cause, where), []).append(each)
         for (cause, _), evals in sorted(groups.items(), key=lambda each: -len(each[1])):
             isolated = [each for each in errors if not each.is_outage and cause == "edit"]
@@ -195,101 +203,101 @@ class _Writer:
         yield Card("bad", look, write_line(aside), (DocumentTable(columns, rows),))
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
-        rows = tuple(self._row(each) for each in (*evals, *errors))
-        parts: list[Part] = []
-        last = self._find_try(cause, evals)
-        if cause == "edit":
-            tried = self._find_words(last)
-            parts.append(self._show_edit(evals[0].block_id, tried))
-            parts += [] if last is None else self._show_try(last, tried)
-        return Card(
-            "bad",
-            self._title(cause, evals),
-            write_line(" · ".join(self._aside(evals, errors))),
-            (*parts, DocumentTable(self.columns, rows)),
-        )
+        parts = self._show_edits(evals, errors) if cause == "edit" else [self._table(evals)]
+        aside = write_line(" · ".join(self._aside(evals, errors)))
+        return Card("bad", self._title(cause, evals), aside, tuple(parts))
 
-    def _find_try(self, cause: str | None, evals: list[Story]) -> LastTry | None:
-        tries = self.facts.tries if cause == "edit" else ()
-        return next((each for each in tries if each.block == evals[0].block_id), None)
+    def _table(self, evals: Iterable[Story]) -> DocumentTable:
+        return DocumentTable(self.columns, tuple(map(self._row, evals)))
 
-    def _find_words(self, last: LastTry | None) -> pl.DataFrame:
-        """What the newest edit that ran changed, if its configurations are known."""
-        edits = self.facts.sides.around.edits
-        if edits is None or last is None or last.block not in edits.configs:
+    def _show_edits(self, evals: list[Story], errors: list[Story]) -> Iterator[Part]:
+        """The edits of a block that broke something, each with its words and its evals.
+
+        Behind them the newest edit since that ran, with what it mended and broke.
+        """
+        block, breaks = evals[0].block_id, list_breaks(evals, self.facts.tries)
+        last = next((each for each in self.facts.last_tries if each.block == block), None)
+        breaks.sort(key=lambda each: each.edit.began_at if each.edit else _FIRST)
+        tried = self._find_words(block, None if last is None else last.its)
+        for each in breaks:
+            if len(breaks) == 1:
+                yield self._show_edit(block, tried)
+            else:
+                named = each.name(None, self.facts.year).removeprefix("the ") or "unknown edit"
+                said = f"{named} · {count_noun(len(each.evals), 'eval')}"
+                yield Note(write_line(Span(said, "strong")))
+                yield self._show_words(self._find_words(block, each.edit))
+            if last is not None and each is breaks[-1]:
+                yield Note(write_line(say_try(last, self.facts.today)))
+                is_told = breaks[1:] and any(its.edit == last.its for its in breaks)
+                if not is_told and (changes := mark_changes(tried, values=self.door.values)):
+                    yield ChangeList(changes)
+            yield self._table((*each.evals, *(errors if each is breaks[-1] else ())))
+
+    def _find_words(self, block: str | None, its: Try | None) -> pl.DataFrame:
+        """What an edit changed of the code that ran before it, as far as that is known."""
+        edits, tries = self.facts.sides.around.edits, self.facts.tries.get(block or "", ())
+        before = [each for each in tries[: tries.index(its) if its else 0] if each.has_run]
+        configs = None if edits is None or not before else edits.configs.get(block or "")
+        if its is None or configs is None:
             return CONFIG_CHANGES.empty()
-        return edits.configs[last.block].compare(last.before, last.its)
-
-    def _show_try(self, last: LastTry, tried: pl.DataFrame) -> Iterator[Part]:
-        """What the newest edit since that ran mended and broke, and its words."""
-        yield Note(write_line(say_try(last, self.facts.today)))
-        if changes := mark_changes(tried, values=self.door.values):
-            yield ChangeList(changes)
+        return configs.compare(before[-1], its)
 
     def _show_edit(self, block: str | None, apart: pl.DataFrame) -> Part:
-        """The words of an edit without some, or why they are not known."""
+        """The words of an edit without some."""
         known = self.facts.sides.around.edits
-        if known is None:
-            return Note(write_line("The edit was not looked up: ra.check asks the API."))
-        its = known.changes.filter(pl.col("block_id") == block)
-        its = its.join(apart, on=its.columns, how="anti", nulls_equal=True)
-        if edits := mark_changes(its, values=self.door.values):
-            return ChangeList(edits)
-        return Note(write_line(f"The edit is not known: {known.why}."))
+        its = CONFIG_CHANGES.empty() if known is None else known.changes.filter(block_id=block)
+        return self._show_words(its.join(apart, on=its.columns, how="anti", nulls_equal=True))
+
+    def _show_words(self, changes: pl.DataFrame) -> Part:
+        """Changes, or why they are not known."""
+        known = self.facts.sides.around.edits
+        if told := mark_changes(changes, values=self.door.values):
+            return ChangeList(told)
+        why = "" if known is None else f"The edit is not known: {known.why}."
+        return Note(write_line(why or "The edit was not looked up: ra.check asks the API."))
 
     def _title(self, cause: str, evals: list[Story]) -> Line:
-        blocks = list(dict.fromkeys(name_block(each) for each in evals))
-        block = blocks[0] if len(blocks) == 1 else ""
+        blocks = {name_block(each) for each in evals}
+        block = blocks.pop() if len(blocks) == 1 else ""
         total = sum(each.block_id == evals[0].block_id for each in self.facts.stories)
-        broke = f"{len(evals)} of its {count_noun(total, 'eval')} broke"
+        broke = f"{len(evals)} of its {count_noun(total, 'eval')} {BROKE}"
         goes_on = self.facts.sides.read.waiting[0] > 0
         if not block or total <= 1 or goes_on:
-            broke = f"{count_noun(len(evals), 'eval')} broke{' so far' * goes_on}"
-        since = self._since(evals)
+            broke = f"{count_noun(len(evals), 'eval')} {BROKE}{' so far' * goes_on}"
+        since = " ".join(filter(None, (broke, say_since(evals, self.facts.year))))
         if cause == "edit":
-            where = block or "A block"
-            return write_line(Span(f"{where} was edited", "strong"), f"; {broke}{since}")
+            return write_line(Span(f"{block or 'A block'} was edited", "strong"), f"; {since}")
         if cause == "drift":
-            where = block or "their blocks"
-            return write_line(Span(f"No one edited {where}", "strong"), f"; {broke}{since}")
-        strong = Span(count_noun(len(evals), "eval") + " broke", "strong")
-        return write_line(strong, f"{since}; the cause is unknown")
-
-    def _since(self, evals: list[Story]) -> str:
-        moments = [at for each in evals if (at := each.since_at) is not None]
-        if not moments:
-            return ""
-        first = min(moments)
-        latest = " at the latest" if any(each.is_latest for each in evals) else ""
-        runs = [self.facts.sides.history, self.facts.sides.candidate]
-        known = pl.concat([each.select("run_id", t=MOMENT) for each in runs if each is not None])
-        day = known.filter(pl.col("t").dt.date() == first.date())["run_id"].n_unique()
-        hour = f" {first:%H:%M}" if day > 1 and first.date() == max(moments).date() else ""
-        return f" with the run of {say_day(first, self.facts.year)}{hour}{latest}"
+            nobody = f"No one edited {block or 'their blocks'}"
+            return write_line(Span(nobody, "strong"), f"; {since}")
+        strong = Span(f"{count_noun(len(evals), 'eval')} {BROKE}", "strong")
+        if cause == "saved_again":
+            return write_line(strong, f" {say_saved_again(evals, self.facts.year)}")
+        return write_line(strong, f"{since.removeprefix(broke)}; the cause is unknown")
 
     def _aside(self, evals: list[Story], errors: list[Story]) -> Iterator[str]:
-        since = [each.reading.since for each in evals]
-        days = {say_day(at, self.facts.year) for each in evals if (at := each.since_at)}
-        then, last = "since", self._find_try(evals[0].cause, evals)
-        on_code = [each.count_on(last.its.code) for each in evals if last and last.is_newest]
-        if on_code and len(days) == 1:
-            then = f"since {days.pop()}"
-        before = [each.reading.before for each in evals]
-        always = all(each.passed == each.of for each in before)
+        block, then = evals[0].block_id, "since"
+        last = next((e for e in self.facts.last_tries if e.block == block and e.is_newest), None)
+        on_code = [each.count_on(last.its.code) for each in evals] if last else []
+        since, before = ([getattr(e.reading, at) for e in evals] for at in ("since", "before"))
         now, past, here = (_add(known) for known in (since, before, on_code))
+        if here.of and (day := find_day(evals, self.facts.year)):
+            then = f"since {day}"
+        said, things = str(past), "results passed"
+        always = all(each.passed == each.of for each in before)
         if len(set(since)) == 1 and (always or len(set(before)) == 1) and len(set(on_code)) < 2:
-            each_ = "each " if len(evals) > 1 else ""
-            now, here = since[0], (*on_code, here)[0]
+            now, here, said = since[0], (*on_code, here)[0], str(before[0])
             low, high = min(each.of for each in before), max(each.of for each in before)
-            of = f"{low}" if low == high else f"{low} to {high}"
-            said = f"all {of}" if always else str(before[0])
-            passed, things = f"{each_}passed", " run" if here.of == 1 and on_code else " runs"
-        else:
-            passed, things, said = "", " results passed", str(past)
-        if on_code:
-            yield f"{passed} {here}{things} on this code, {now} {then}, {said} before".lstrip()
-        else:
-            yield f"{passed} {now}{things} {then}, {said} before".lstrip()
+            if always:
+                said = f"all {low}" if low == high else f"all {low} to {high}"
+            things = "run" if here.of == 1 else "runs"
+        passed = ("each passed " if evals[1:] else "passed ") * (things != "results passed")
+        shares = ((str(here), here.of, "on this code"), (str(now), now.of, then))
+        told = [[share, where] for share, of, where in (*shares, (said, past.of, "before")) if of]
+        if told:  # a share only of something
+            told[0].insert(1, things)
+            yield passed + ", ".join(map(" ".join, told))
         if unsure := sum(each.is_unsure for each in evals):
             few = "" if unsure == len(evals) else f"{unsure} of these "
             yield f"{few}{DOUBT.removeprefix(', ')}"
@@ -334,16 +342,17 @@ class _Writer:
             its = [each for each in by_edit if each.block_id == block]
             yield Note(write_line(Span(f"{name_block(its[0])} was edited", "strong")))
             yield self._show_edit(block, CONFIG_CHANGES.empty())
-            yield DocumentTable(self.columns, tuple(map(self._row, its)))
+            yield self._table(its)
         if others := [each for each in evals if each not in by_edit]:
-            yield DocumentTable(self.columns, tuple(map(self._row, others)))
+            yield self._table(others)
 
     def _new_failures(self) -> Iterator[Part]:
         """New or edited evals that fail: named, because readers look for failures."""
         told = []
-        for transition, word in (("added", "New"), ("not_comparable", "Edited")):
+        for transition in ("added", "not_comparable"):
             failing = [s for s in self.facts.of(transition) if s.fails and not s.passes_in_the_end]
             if failing and not self.facts.is_first:
+                word = WORDS[transition].word.capitalize()
                 told.append(f"{word} and failing: {list_stories(failing, _NAMED)}.")
         if told:
             yield Note(write_line(" ".join(told)))
@@ -352,20 +361,17 @@ class _Writer:
 
     def _folded(self) -> Iterator[Part]:
         facts = self.facts
-        for key, title, evals in (
-            ("no_result", "No result", facts.of("incomplete")),
-            ("not_run", "Not run since the edit", facts.of("stale")),
-            ("fixed", "Fixed", facts.of("fixed")),
-            ("flaky", "Flaky", facts.of("flaky")),
-            ("failing_as_before", "Failing as before", facts.of("still_failing")),
-            ("not_compared", "Not compared", facts.of(*NOT_COMPARED)),
-            ("accepted", "Accepted", [s for s in facts.stories if s.id in facts.accepted]),
-            ("not_counted", "Broke before: not counted", facts.old),
+        for word, evals in (
+            *((each, facts.of(each)) for each in ("incomplete", "stale", "fixed", "flaky")),
+            ("still_failing", facts.of("still_failing")),
+            ("not compared", facts.of(*NOT_COMPARED)),
+            ("accepted", [s for s in facts.stories if s.id in facts.accepted]),
+            ("old", facts.old),
         ):
             if evals := [
                 each for each in evals if facts.word_of(each).key not in ("fails", "passes")
             ]:
-                yield self._reasoned(key, title, evals)
+                yield self._reasoned(WORDS[word], evals)
         if facts.is_first:
             yield Folded("next", "What happens next", None, (Note(write_line(_NEXT)),))
         explained = filter(None, (*self.explanation.splitlines(), self._rates()))
@@ -379,7 +385,8 @@ class _Writer:
             lines = tuple(Note(write_line(one_line(each))) for each in told)
             yield Folded("gate", title, None, lines)
 
-    def _reasoned(self, key: str, title: str, evals: Sequence[Story]) -> Folded:
+    def _reasoned(self, word: Word, evals: Sequence[Story]) -> Folded:
+        key, title = word.key, word.word.capitalize()
         is_named = key in ("no_result", "not_run", "fixed")
         brief = write_line(f"{title}: {list_stories(evals, _NAMED)}.") if is_named else None
         rows = []
@@ -395,7 +402,7 @@ class _Writer:
 
     def _put_back(self, fixed: Sequence[Story]) -> Iterator[Note]:
         blocks = {each.block_id: name_block(each) for each in fixed}
-        for each in self.facts.last_tries:
+        for each in self.facts.ran_last:
             if each.block in blocks and each.its.is_put_back:
                 said = say_try(each, self.facts.today)
                 yield Note(write_line(Span(blocks[each.block], "strong"), f": {said}"))
@@ -451,6 +458,6 @@ def _make_case(story: Story, year: int | None, gate: Gate, values: bool) -> Case
         return Case(*about, "passed", attempts=attempts)
     why = f"{say_word(story)}: {say_reason(story, year)}"
     if story.id in gate.accepted:
-        return Case(*about, "xfailed", f"accepted; {why}")
+        return Case(*about, "xfailed", f"{ACCEPTED}; {why}")
     known_failing = story.fails and story.transition in ("still_failing", "flaky", *BROKEN)
     return Case(*about, "xfailed" if known_failing else "skipped", why)

@@ -20,12 +20,11 @@ from retab_analysis.comparison.detail import (
     say_reason,
     summarize_value,
 )
-from retab_analysis.comparison.findings import VerdictFacts
 from retab_analysis.comparison.run_columns import KnownRuns, say_moment
 from retab_analysis.comparison.tries_table import TriesInWords, choose_tries
 from retab_analysis.comparison.verdict_document import write_row
+from retab_analysis.comparison.verdict_facts import VerdictFacts
 from retab_analysis.evidence.story import Story
-from retab_analysis.evidence.tries import list_tries
 from retab_analysis.markup import one_line
 from retab_analysis.render.document import (
     Card,
@@ -130,12 +129,12 @@ class VerdictPage:
     @cached_property
     def _tries(self) -> dict[str, TriesInWords]:
         """The tries of blocks that were edited again since they broke evals."""
-        told, edits = self.facts.sides.around.told, self.facts.sides.around.edits
-        found, year = dict[str, TriesInWords](), self.facts.year
-        if told is None or edits is None:
+        edits, year = self.facts.sides.around.edits, self.facts.year
+        found = dict[str, TriesInWords]()
+        if edits is None:
             return {}
-        for each in self.facts.tries:
-            known = list_tries(told, each.block, year)
+        for each in self.facts.last_tries:
+            known = self.facts.tries[each.block]
             configs = edits.configs.get(each.block, BlockConfigs())
             its = frozenset(s.id for s in self.facts.of(*BROKEN) if s.block_id == each.block)
             about = known, choose_tries(known, _TRIES), configs, its, year
@@ -145,17 +144,18 @@ class VerdictPage:
     def _try(self, part: Part) -> Part:
         """A card; that of a block that was edited again has a column for each of its tries."""
         tables = [each for each in getattr(part, "parts", ()) if isinstance(each, DocumentTable)]
-        if not isinstance(part, Card) or len(tables) != 1:
+        blocks = {self.stories[each.key].block_id for table in tables for each in table.rows}
+        last = next((each for each in self.facts.last_tries if {each.block} == blocks), None)
+        if not isinstance(part, Card) or last is None or last.block not in self._tries:
             return part
-        stories = {each.key: self.stories[each.key] for each in tables[0].rows}
-        blocks = {each.block_id for each in stories.values()}
-        last = next((each for each in self.facts.tries if {each.block} == blocks), None)
-        if last is None or (words := self._tries.get(last.block)) is None:
-            return part
-        # The columns do not say that the edit is not known, or that a newer one has not run.
-        parts = part.parts[:1] if last.is_newest else part.parts[:-1]
-        kept = [each for each in parts if isinstance(each, Note) or not any(words.changes)]
-        return replace(part, parts=(*kept, words.make(stories)))
+        words, parts = self._tries[last.block], list[Part]()
+        for each in part.parts:
+            if isinstance(each, DocumentTable):
+                parts.append(words.make({row.key: self.stories[row.key] for row in each.rows}))
+            # The columns have the words of each try, and what it mended.
+            elif isinstance(each, Note) or not any(words.changes):
+                parts.append(each)
+        return replace(part, parts=tuple(parts))
 
     def _compare(self) -> Iterator[Card]:
         """The edits between two versions, block by block."""
@@ -189,7 +189,7 @@ _FAILED_ONCE = (
 )
 _FOLDS = {
     PASSES: "Pass",
-    WORDS["same_code"].key: "Same code",
+    WORDS["same_code"].key: WORDS["same_code"].word.capitalize(),
     WORDS["not compared"].key: "Not run on both versions",
 }
 

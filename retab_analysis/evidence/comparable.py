@@ -33,7 +33,7 @@ import polars as pl
 
 from retab_analysis.evidence.inference import Histories
 from retab_analysis.evidence.rates import EDITED, SAME, UNKNOWN, Bools, Ints
-from retab_analysis.evidence.timeline import OF_CODES, Coded, compare_codes, mark_codes
+from retab_analysis.evidence.timeline import OF_CODES, mark_codes, may_be_same
 from retab_analysis.schema import RESULTS, write_by_value
 from retab_analysis.vocabulary import (
     DECIDED,
@@ -82,7 +82,6 @@ class _Cell:
     ended: datetime | None
     code: str | None  # the one of its results
     codes: list[str]
-    draft: str | None
     is_single: bool
     is_remembered: bool  # whether only the saved eval remembers it
     eval: int  # the first one, for results of single evals
@@ -203,8 +202,7 @@ def _arrange(results: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     by_text = results.with_columns(pl.col("expected_value").replace(by_value))
     table = by_text.select(
         *("at", "side", "moment", "state", "run_id", "run_scope", "run_completed_at"),
-        *("completed_at", "workflow_version_id", "eval_id", "block_id", *SAME_EVAL),
-        *("code", "draft", "is_own"),
+        *("completed_at", "eval_id", "block_id", *SAME_EVAL, "code", "is_own"),
         is_now=pl.col("side") == CANDIDATE,
         run=pl.coalesce("run_id", alone),
     )
@@ -280,7 +278,6 @@ def _list_cells(table: pl.DataFrame) -> list[_Cell]:
         pl.coalesce(pl.col("run_completed_at").max(), pl.col("completed_at").max()).alias("ended"),
         common(pl.col("code").filter(own)),
         pl.col("code").filter(own).drop_nulls().unique().alias("codes"),
-        pl.col("draft").drop_nulls().first(),
         pl.col("is_single").first(),
         pl.col("run_id").is_null().first().alias("is_remembered"),
         pl.col("eval").first(),
@@ -324,16 +321,11 @@ class _Row:
             return cell.is_remembered and self.first.is_remembered and is_new
         if not cell.is_single or cell.moment is None or self.until is None:
             return False
-        return cell.moment <= self.until and has_same_code(self.first, cell)
+        return cell.moment <= self.until and may_be_same(self.first.code, cell.code)
 
     def close(self, moment: datetime | None) -> None:
         if moment is not None and self.until is not None:
             self.until = min(self.until, moment)
-
-
-def has_same_code(row: Coded, other: Coded) -> bool:
-    """Whether a block had one code in two runs; if that is not known, whether it may have."""
-    return compare_codes(row, other) != "edited"
 
 
 def _make_rows(cells: list[_Cell]) -> tuple[list[_Row], int]:
@@ -348,7 +340,7 @@ def _make_rows(cells: list[_Cell]) -> tuple[list[_Row], int]:
         anchor: _Row | None = None
         for cell in its:
             begins = row is None or not row.takes(cell)
-            is_other = cell.has_outcome or (row and not has_same_code(row.first, cell))
+            is_other = cell.has_outcome or (row and not may_be_same(row.first.code, cell.code))
             if row is not None and begins and is_other:
                 row.close(cell.moment)
             if not cell.has_outcome:
@@ -375,7 +367,7 @@ def _is_same_day(first: _Cell, cell: _Cell) -> bool:
     """Whether a block was run again on the same code within a day, as far as is known."""
     is_known = first.moment is not None and cell.moment is not None
     is_later = is_known and cell.moment - first.moment >= SAME_DAY  # type: ignore[operator]
-    return not is_later and has_same_code(first, cell)
+    return not is_later and may_be_same(first.code, cell.code)
 
 
 def _count(table: pl.DataFrame, shape: tuple[int, int]) -> Ints:
@@ -391,9 +383,9 @@ def _find_edits(
 ) -> tuple[Ints, Ints]:
     """Whether an eval's block had another code in a row than in the row before, and the codes.
 
-    The block's last known codes decide. If they are unknown in a row, one draft means no edit, and
-    so do equal codes around it; else it is not known. The codes of another block tell nothing about
-    an eval that was moved from there.
+    The block's last known codes decide. If they are unknown in a row, equal codes around it mean no
+    edit; else it is not known. The codes of another block tell nothing about an eval that was moved
+    from there.
 
     Returns ``SAME``, ``UNKNOWN`` or ``EDITED``, and the number of the block's one code, 0 if it is
     not known or not one; both of the shape (n, T).
@@ -416,19 +408,17 @@ def _find_edits(
 def _compare_rows(rows: list[_Row]) -> list[tuple[int, str | None]]:
     """Whether a block was edited since the row before each of its rows, and its one code there."""
     known: list[str] = []
-    draft: str | None = None
     found: list[tuple[int, str | None]] = []
     since = 0  # the first row after the last one with a known code
     for row in rows:
         codes = sorted({code for cell in row.cells for code in cell.codes})
-        own = next((cell.draft for cell in row.cells if cell.draft is not None), None)
-        flag = SAME if not found or (own is not None and own == draft) else UNKNOWN
+        flag = UNKNOWN if found else SAME
         if codes and known:
             flag = SAME if codes == known else EDITED
             if flag == SAME:
                 found[since:] = [(SAME, None)] * (len(found) - since)
         found.append((flag, codes[0] if len(codes) == 1 else None))
-        known, since, draft = codes or known, len(found) if codes else since, own or draft
+        known, since = codes or known, len(found) if codes else since
     return found
 
 

@@ -2,9 +2,9 @@
 
 A result carries inputs, kind, expected value and threshold. It does not carry path, output handle,
 operator, method or rubric. So results that began before the eval was saved last are of an edited
-one, too. Servers may move this time, or the assertion's id, with each run. So a save within a
-minute after the result ended is no sign, unless the assertion's id differs. A sign that says the
-same of nearly all evals is none. Results of runs that go on do not count.
+one, too. Servers may move this time with each run. So a save within a minute after the result or
+its run ended is no sign, unless the assertion's id differs. Results of runs that go on do not
+count.
 """
 
 from __future__ import annotations
@@ -21,23 +21,19 @@ from retab_analysis.vocabulary import DECIDED, MOMENT, SAME_EVAL
 _BEGAN = pl.coalesce("started_at", MOMENT)
 _GRACE = timedelta(minutes=1)
 FindRenamed = Callable[[Mapping[str, datetime]], frozenset[str]]
-_ALL, _LEAST = 0.9, 4
-"""A sign that says the same of this share of evals, and of so many or more, is none."""
 
 
 class Definitions(Struct, frozen=True, eq=False):
     """What is known of the definitions of saved evals.
 
-    ``saved_again`` are the evals whose last save may be an edit: they ran before it.
-    ``others`` have another definition than their results: another id of the assertion, or inputs
-    that the API calls changed without telling the new ones.
-    ``hidden_since`` is the time of a save of nearly all evals, after which edits cannot be seen.
+    ``saved_again`` tells when those evals were saved whose last save may be an edit: they ran
+    before it. ``others`` have another definition than their results: another id of the assertion,
+    or inputs that the API calls changed without telling the new ones.
     """
 
     saved: pl.DataFrame
-    saved_again: Collection[str] = ()
+    saved_again: Mapping[str, datetime] = {}
     others: Collection[str] = ()
-    hidden_since: datetime | None = None
 
     def mark(self, results: pl.DataFrame) -> pl.DataFrame:
         """Add ``defined``: a word, whether a result is of its eval's present definition.
@@ -46,20 +42,14 @@ class Definitions(Struct, frozen=True, eq=False):
         """
         is_other = pl.col("eval_id").is_in([*self.others]).fill_null(False)
         own = _mark_own(results, self.saved).with_columns(pl.col("is_own") & ~is_other)
-        saves = dict(self.saved.select("eval_id", "updated_at").iter_rows())
-        again = {each: saves[each] for each in self.saved_again}
         dtype = self.saved.schema["updated_at"]
-        saved_at = pl.col("eval_id").replace_strict(again, default=None, return_dtype=dtype)
+        again = pl.col("eval_id").replace_strict
+        saved_at = again({**self.saved_again}, default=None, return_dtype=dtype)
         is_saved_again = (saved_at > _BEGAN).fill_null(False)
         is_known = pl.col("eval_id").is_in(self.saved["eval_id"].implode()).fill_null(False)
-        word = (
-            pl.when(~is_known)
-            .then(pl.lit("unknown"))
-            .when(pl.col("is_own") & ~is_saved_again)
-            .then(pl.lit("is_now"))
-            .otherwise(pl.lit("is_not"))
-        )
-        return own.with_columns(defined=word)
+        is_now = pl.col("is_own") & ~is_saved_again
+        word = pl.when(is_now).then(pl.lit("is_now")).otherwise(pl.lit("is_not"))
+        return own.with_columns(defined=pl.when(is_known).then(word).otherwise(pl.lit("unknown")))
 
 
 def judge_definitions(
@@ -75,40 +65,20 @@ def judge_definitions(
     """
     inputs = saved.filter(pl.col("freshness_reasons").str.contains("inputs_changed", literal=True))
     newest = _find_newest(results, saved, going)
-    differing = newest.filter(pl.col("assertion_id") != pl.col("told_id"))
-    if _says_nothing(differing["eval_id"], newest.height):
-        differing = newest.clear()
-    ended, saved_at = pl.col("ended_before"), pl.col("updated_at")
-    is_other = pl.col("eval_id").is_in(differing["eval_id"].implode())
-    is_right_after = saved_at.is_between(ended, ended + _GRACE).fill_null(False)
-    later = newest.filter(pl.col("began_before").is_not_null(), is_other | ~is_right_after)
-    unrun = later.filter(pl.col("began") < saved_at)
-    if _says_nothing(unrun["eval_id"], newest.height) and _ends_with_run(unrun, results):
-        later, unrun = later.clear(), unrun.clear()
+    is_other, saved_at = pl.col("assertion_id") != pl.col("told_id"), pl.col("updated_at")
+    ends = (pl.col(name) for name in ("ended_before", "run_ended_before"))
+    is_right_after = pl.any_horizontal(
+        saved_at.is_between(ended, ended + _GRACE).fill_null(False) for ended in ends
+    )
+    later = newest.drop_nulls("began_before").filter(is_other.fill_null(False) | ~is_right_after)
     began = dict(later.select("eval_id", "began_before").iter_rows())
     renamed = find_renamed(began) if began and find_renamed else frozenset[str]()
-    since = unrun.filter(~pl.col("eval_id").is_in([*renamed]))
-    is_hidden = _says_nothing(since["eval_id"], newest.height)
+    again = dict(later.select("eval_id", "updated_at").iter_rows())
     return Definitions(
         saved,
-        began.keys() - renamed - ({*since["eval_id"]} if is_hidden else set()),
-        {*differing["eval_id"], *inputs["eval_id"]},
-        since["updated_at"].max() if is_hidden else None,  # type: ignore[arg-type]
+        {name: at for name, at in again.items() if name not in renamed},
+        {*newest.filter(is_other)["eval_id"], *inputs["eval_id"]},
     )
-
-
-def _says_nothing(told: Collection[str] | pl.Series, number: int) -> bool:
-    return number >= _LEAST and len(told) >= _ALL * number
-
-
-def _ends_with_run(saved: pl.DataFrame, results: pl.DataFrame) -> bool:
-    """Whether these saves lie within a minute after a whole run ended: the server made them."""
-    whole = results.filter(run_scope="workflow").drop_nulls("run_completed_at")
-    ended = whole["run_completed_at"].max()
-    if not isinstance(ended, datetime):
-        return False
-    right_after = saved["updated_at"].is_between(ended, ended + _GRACE).sum()
-    return right_after >= _ALL * saved.height
 
 
 def _find_newest(
@@ -119,6 +89,7 @@ def _find_newest(
         "eval_id",
         # An error may not tell when it ended.
         ended=pl.coalesce("completed_at", "run_completed_at"),
+        run_ended="run_completed_at",
         told_id="assertion_id",
         began=_BEGAN,
         goes_on=pl.col("run_id").is_in([*going]).fill_null(False),
@@ -127,6 +98,7 @@ def _find_newest(
     remembered = saved.filter(pl.col("latest_run_status").is_in(("completed", "error"))).select(
         "eval_id",
         ended="latest_run_completed_at",
+        run_ended="latest_run_completed_at",
         told_id=pl.lit(None, pl.String),
         began=pl.col("latest_run_completed_at") - took,
         goes_on=pl.lit(None, pl.Boolean),
@@ -136,12 +108,12 @@ def _find_newest(
     is_open = pl.col("goes_on").fill_null(pl.col("ended") >= first_open).fill_null(False)
     known = pl.concat([remembered, ended]).filter(~is_open).drop_nulls("began")
     its = known.join(saved.select("eval_id", "assertion_id", "updated_at"), on="eval_id")
-    before = pl.col("ended", "began").filter(pl.col("began") < pl.col("updated_at"))
+    before = pl.col("ended", "run_ended", "began").filter(pl.col("began") < pl.col("updated_at"))
     return (
         its.sort("began", maintain_order=True)
         .group_by("eval_id")
         .agg(
-            pl.col("ended", "began", "told_id", "assertion_id", "updated_at").last(),
+            pl.col("told_id", "assertion_id", "updated_at").last(),
             before.last().name.suffix("_before"),
         )
     )

@@ -20,7 +20,8 @@ from typing import Literal, NamedTuple
 import polars as pl
 from msgspec import Struct
 
-from retab_analysis.evidence.comparable import OPEN, common, has_same_code
+from retab_analysis.evidence.comparable import OPEN, common
+from retab_analysis.evidence.timeline import may_be_same
 from retab_analysis.vocabulary import DECIDED
 
 _TICK = timedelta(microseconds=1)
@@ -55,7 +56,6 @@ class _BlockRun(Struct, frozen=True, gc=False):
     had: list[str]  # evals with a result
     created_at: datetime | None
     ended_at: datetime | None
-    draft: str | None
     scope: str
     is_completed: bool
     stands: bool
@@ -84,7 +84,6 @@ def place_results(
     state, evals = pl.col("state"), pl.col("eval_id")
     cells = placed.group_by("block", "run_id").agg(
         common(pl.col("code").filter(is_own)),
-        pl.col("draft").drop_nulls().first(),
         (pl.col("on_code") != "is_not").any().alias("is_present"),
         evals.filter(state.is_in(DECIDED)).n_unique().alias("decided"),
         evals.filter(state.is_in((*DECIDED, "error"))).unique().alias("ended"),
@@ -143,7 +142,7 @@ def _takes(last: _BlockRun, row: _BlockRun) -> bool:
     until = last.ended_at or last.created_at
     if until is None or row.created_at is None or row.created_at > until + OPEN:
         return False
-    return row.scope == "eval" and has_same_code(row, last)
+    return row.scope == "eval" and may_be_same(row.code, last.code)
 
 
 def _place_block(
@@ -154,7 +153,7 @@ def _place_block(
 ) -> Iterator[_Placed]:
     """The place of each run of one block, and of single evals that have another place."""
     present = [row for row in rows if row.is_present]
-    present = present or [row for row in rows if has_same_code(row, rows[-1])]
+    present = present or [row for row in rows if may_be_same(row.code, rows[-1].code)]
     standing = [at for at, row in enumerate(present) if row.scope == "workflow" and row.stands]
     side = present[standing[-1] :] if standing else present
     most = [at for at, row in enumerate(side) if row.is_completed and 2 * row.decided >= size]

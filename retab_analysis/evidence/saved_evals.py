@@ -10,6 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from retab_analysis.evidence.placing import is_in_scope
+from retab_analysis.evidence.presence import OPEN, Word
 from retab_analysis.evidence.story import SavedNow
 from retab_analysis.evidence.timeline import Timeline
 from retab_analysis.vocabulary import DECIDED, MOMENT, Transition
@@ -25,9 +26,10 @@ class SavedEvals:
     invalid: frozenset[str] = frozenset()  # evals that cannot run
     on_present_code: frozenset[str] = frozenset()  # evals with an outcome or an error on it
     stale: Mapping[str, str] = field(default_factory=dict)  # evals not run as they are now, and why
+    unseen: frozenset[str] = frozenset()  # evals that ran; edits of their block cannot be seen
+    saved_again: Mapping[str, datetime] = field(default_factory=dict)  # and maybe edited, and when
     on_way: Mapping[str, str] = field(default_factory=dict)  # evals that a run tests now, and which
     words: Mapping[str, Transition] = field(default_factory=dict)  # that two versions decide
-    hidden_since: datetime | None = None  # a save of all evals, after which edits cannot be seen
 
     @cached_property
     def _ids(self) -> frozenset[str] | None:
@@ -42,6 +44,8 @@ class SavedEvals:
             is_valid=eval_id not in self.invalid,
             is_on_present_code=eval_id in self.on_present_code,
             stale=stale,
+            is_unseen=eval_id in self.unseen,
+            saved_again_at=self.saved_again.get(eval_id),
             was_there=was_there,
             word=self.words.get(eval_id),
         )
@@ -132,16 +136,21 @@ def judge_saved(
     """
     definitions = timeline.definitions
     saved = definitions.saved
-    on_code = find_ended(now).filter(pl.col("on_code") != "is_not")
+    on_code = find_ended(now).filter(pl.col("on_code").is_in(("is_now", "unknown")))
     on_present, own = {*on_code["eval_id"]}, {*on_code.filter("is_own")["eval_id"]}
     invalid = saved.filter((pl.col("validation_status") != "valid").fill_null(False))["eval_id"]
-    tested, ran, stale = find_tested(now), {*timeline.results["eval_id"]}, dict[str, str]()
-    for eval_id, status in saved.select("eval_id", "latest_run_status").iter_rows():
-        if eval_id in tested or eval_id in invalid:
+    tested, stale = find_tested(now), dict[str, str]()
+    unseen = find_tested(now, "unknown") - tested
+    # A run that goes on is no run yet.
+    ended = pl.coalesce("latest_run_completed_at", "last_passed_at", "last_failed_at").is_not_null()
+    ended |= ~pl.col("latest_run_status").fill_null(OPEN[0]).is_in(OPEN)
+    ran = {*saved.filter(ended)["eval_id"], *find_ended(timeline.results)["eval_id"]}
+    for eval_id in saved["eval_id"]:
+        if eval_id in tested or eval_id in unseen or eval_id in invalid:
             continue
         edited = "saved" if eval_id in own else "eval"
         why = edited if eval_id in on_present else "block"
-        stale[eval_id] = "never" if status is None and eval_id not in ran else why
+        stale[eval_id] = why if eval_id in ran else "never"
     return SavedEvals(
         saved,
         expected,
@@ -149,8 +158,9 @@ def judge_saved(
         frozenset(invalid),
         frozenset(on_present),
         stale,
+        unseen.intersection(saved["eval_id"]).difference(invalid),
+        definitions.saved_again,
         {} if going is None else _find_on_way(going, timeline),
-        hidden_since=definitions.hidden_since,
     )
 
 
@@ -159,12 +169,12 @@ def find_ended(results: pl.DataFrame) -> pl.DataFrame:
     return results.filter(pl.col("state").is_in((*DECIDED, "error")))
 
 
-def find_tested(results: pl.DataFrame) -> frozenset[str]:
+def find_tested(results: pl.DataFrame, on_code: Word = "is_now") -> frozenset[str]:
     """The evals with an outcome or an error as they and their blocks are now.
 
-    ``results`` are those of a timeline.
+    ``results`` are those of a timeline. ``on_code`` is what it says of their code.
     """
-    is_now = (pl.col("on_code") != "is_not") & (pl.col("defined") != "is_not")
+    is_now = (pl.col("on_code") == on_code) & (pl.col("defined") != "is_not")
     return frozenset(find_ended(results).filter(is_now)["eval_id"])
 
 

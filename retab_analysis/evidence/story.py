@@ -146,6 +146,8 @@ class SavedNow(Struct, frozen=True, gc=False):
     is_valid: bool = True
     is_on_present_code: bool = True  # whether it has an outcome or an error on it
     stale: str | None = None  # why it did not run as it is now: its block or eval was edited, never
+    is_unseen: bool = False  # whether it ran, and nothing tells whether its block was edited since
+    saved_again_at: datetime | None = None  # its last save, if it ran before and may be edited
     was_there: bool = True  # whether its baseline has it
     word: Transition | None = None  # its transition, if two versions decide it
 
@@ -420,22 +422,22 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         return self.reading.since_version_id if is_told else None
 
     @property
-    def edit(self) -> tuple[datetime, datetime, str | None, str | None] | None:
-        """The moments and codes of its last pass on other code and of its first failure."""
+    def edit(self) -> tuple[datetime, datetime] | None:
+        """The moments of its last pass on other code and of its first failure."""
         dated = [(each.moment, each) for each in self.outcomes if each.moment is not None]
         first = next((at for at, each in dated if each.is_now), None)
         if (since := self.since_at or first) is None:
             return None
         runs = (each for each in self.outcomes if each.run_id == self.since_run_id is not None)
         code = first_known(each.code for each in runs)
-        passed = [
-            (at, each.code)
+        passed = (
+            at
             for at, each in dated
             if each.state == "passed" and at < since
             if None in (each.code, code) or each.code != code
-        ]
-        before = max(passed, key=lambda each: each[0], default=None)
-        return None if before is None else (before[0], since, before[1], code)
+        )
+        before = max(passed, default=None)
+        return None if before is None else (before, since)
 
     @property
     def was_seen(self) -> bool:
@@ -463,7 +465,16 @@ class Story(Struct, frozen=True, eq=False, dict=True):
             return None
         # It is not known which of the unread runs was on edited code.
         is_open = self.is_latest and self.reading.cause == "edit"
-        return "unknown" if is_open else self.reading.cause
+        cause = "unknown" if is_open else self.reading.cause
+        return "saved_again" if cause != "edit" and self._was_saved_between else cause
+
+    @property
+    def _was_saved_between(self) -> bool:
+        """Whether it was saved again after its last pass, and before its first failure since."""
+        saved_at, since = self.saved.saved_again_at, self.since_at
+        passed = [e.moment for e in self.decided if e.state == "passed" and e.moment is not None]
+        before = max((at for at in passed if since is not None and at < since), default=None)
+        return None not in (saved_at, before) and before < saved_at <= since  # type: ignore[operator]
 
     @property
     def is_unsure(self) -> bool:

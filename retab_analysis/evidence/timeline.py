@@ -1,20 +1,17 @@
 """The timeline: which code of its block each result ran on, and whether it is of now.
 
-No other module compares codes, ids of drafts or times of saves. A *code* is the fingerprint of a
-block that a result carries. A result without one has the one code of its block in its run. If that
-does not tell, it has the code of the era of its moment: the code that ran nearest to it in that era
-of the block's history, else a mark of the era. Where several eras cover the moment, the id of its
-draft decides between them, if elsewhere that id has one code of the block. Two codes are the *same*
-if they are equal, and *edited* if they differ. If one is unknown, equal ids of drafts mean the same
-code, provided that the workflow has several such ids, and none with two codes of one block.
-Everything else is *unknown*, which is no edit.
+No other module compares codes or times of saves. A *code* is the fingerprint of a block that a
+result carries. A result without one has the one code of its block in its run. If that does not
+tell, the block's history may: where one era alone covers the moment, the result has the code that
+ran nearest to it in that era, else a mark of the era. Two codes are the *same* if they are equal,
+and *edited* if they differ. If one is unknown, so is the answer, which is no edit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 import polars as pl
 from msgspec import Struct
@@ -24,21 +21,21 @@ from retab_analysis.evidence.definition import Definitions, FindRenamed, judge_d
 from retab_analysis.evidence.presence import (
     Presence,
     Ran,
+    SavedWord,
     Word,
     find_began,
     find_presence,
-    is_mixed,
-    read_words,
+    read_word,
 )
 from retab_analysis.vocabulary import BLOCK_CODE, ERA, MOMENT, SAME_EVAL
 
 Sameness = Literal["same", "edited", "unknown"]
 
-CODES = ("code", "draft")
-"""The columns that :func:`mark_codes` adds to results."""
+CODE = "code"
+"""The column that :func:`mark_codes` adds to results."""
 
 OF_CODES = ("block_id", "run_id", "workflow_version_id", BLOCK_CODE)
-"""The columns of results that tell codes."""
+"""The columns of results that tell codes and versions."""
 
 MOST_BLOCKS = 12
 """Of so many blocks the history is read."""
@@ -75,10 +72,6 @@ class BlockHistory:
             if (era := self.find(moment)) is not None:
                 self._seen.setdefault(era.mark, {})[code] = moment
 
-    def is_sure(self, moment: datetime) -> bool:
-        """Whether not more than one era covers a moment."""
-        return sum(each.covers(moment) for each in self.eras) < 2
-
     def find(self, moment: datetime, code: str | None = None) -> Era | None:
         """The era at a moment: the one that began last, or else the last one seen before.
 
@@ -97,13 +90,14 @@ class BlockHistory:
         return [*self._seen.get(era.mark, {}), era.code]
 
     def code_at(self, moment: datetime) -> str | None:
-        """The code that a moment's era had then, as far as results showed one; else its mark."""
-        if (era := self.find(moment)) is None:
+        """The code that the one era of a moment had then, if results showed one; else its mark."""
+        eras = [each for each in self.eras if each.covers(moment)]
+        if len(eras) != 1:
             return None
-        seen = self._seen.get(era.mark, {})
+        seen = self._seen.get(eras[0].mark, {})
         codes = sorted(seen, key=lambda code: (seen[code], code))
         before = [code for code in codes if seen[code] <= moment]
-        return (before[-1:] or codes[:1] or [era.code])[0]
+        return (before[-1:] or codes[:1] or [eras[0].code])[0]
 
     @property
     def draft(self) -> Era | None:
@@ -130,49 +124,26 @@ def list_histories(eras: pl.DataFrame, results: pl.DataFrame) -> dict[str, Block
 def mark_codes(
     results: pl.DataFrame, histories: Mapping[str, BlockHistory] | None = None
 ) -> pl.DataFrame:
-    """Add ``code`` and ``draft``: what tells the code of each result, see the module.
-
-    ``draft`` is null where ids of drafts do not tell one code from another.
-    """
+    """Add ``code``, see the module; without histories it is the code that results tell."""
     coded = results.with_columns(code=pl.col(BLOCK_CODE))
     if 0 < coded["code"].null_count() < coded.height:
-        coded = _lend_codes(coded, "run_id")
-    if histories and coded["code"].has_nulls():
-        coded = _code_by_era(coded, histories, is_sure=True)
-        if _tells_drafts(coded):
-            coded = _lend_codes(coded, "workflow_version_id")
-        coded = _code_by_era(coded, histories, is_sure=False)
-    version = "workflow_version_id" if _tells_drafts(coded) else pl.lit(None, pl.String)
-    return coded.with_columns(draft=version)
+        one, of = pl.col("code").drop_nulls(), ("run_id", "block_id")
+        is_one = (one.n_unique().over(of) == 1) & pl.col("run_id").is_not_null()
+        lent = pl.when(is_one).then(one.first().over(of))
+        coded = coded.with_columns(code=pl.coalesce("code", lent))
+    return _code_by_era(coded, histories) if histories else coded
 
 
-def _lend_codes(coded: pl.DataFrame, shared: str) -> pl.DataFrame:
-    """Fill in the one known code of a block's results that share a run or a draft."""
-    one, of = pl.col("code").drop_nulls(), (shared, "block_id")
-    is_one = (one.n_unique().over(of) == 1) & pl.col(shared).is_not_null()
-    return coded.with_columns(code=pl.coalesce("code", pl.when(is_one).then(one.first().over(of))))
-
-
-def _code_by_era(
-    coded: pl.DataFrame, histories: Mapping[str, BlockHistory], *, is_sure: bool
-) -> pl.DataFrame:
-    """Fill in the codes of the eras; ``is_sure``: only where one era covers the moment."""
+def _code_by_era(coded: pl.DataFrame, histories: Mapping[str, BlockHistory]) -> pl.DataFrame:
+    """Fill in the codes of the eras, where one alone covers the moment."""
     keys = coded.select("block_id", MOMENT.alias("at"), "code").rows()
     known = {
         (block, at): histories[block].code_at(at)
         for block, at in {key[:2] for key in keys if key[2] is None}
         if block in histories and at is not None
-        if not is_sure or histories[block].is_sure(at)
     }
     codes = [known.get(key[:2]) if key[2] is None else key[2] for key in keys]
     return coded.with_columns(code=pl.Series(codes, dtype=pl.String))
-
-
-def _tells_drafts(coded: pl.DataFrame) -> bool:
-    """Whether there are several ids of drafts, and none has two codes of one block."""
-    several = coded.drop_nulls("code").group_by("workflow_version_id", "block_id")
-    is_split = (several.agg(pl.col("code").n_unique())["code"] > 1).any()
-    return coded["workflow_version_id"].drop_nulls().n_unique() > 1 and not is_split
 
 
 def lacks_codes(results: pl.DataFrame) -> bool:
@@ -180,21 +151,9 @@ def lacks_codes(results: pl.DataFrame) -> bool:
     return 0 < results.height == results[BLOCK_CODE].null_count()
 
 
-class Coded(Protocol):
-    """A result of a block, or the block in a run, as far as it tells its code."""
-
-    @property
-    def code(self) -> str | None: ...
-    @property
-    def draft(self) -> str | None: ...
-
-
-def compare_codes(one: Coded, other: Coded) -> Sameness:
-    """Whether two results of a block, or two of its runs, had one code; see the module."""
-    if one.code is not None and other.code is not None:
-        return "same" if one.code == other.code else "edited"
-    is_one_draft = one.draft is not None and one.draft == other.draft
-    return "same" if is_one_draft else "unknown"
+def may_be_same(code: str | None, other: str | None) -> bool:
+    """Whether a block had one code in two runs; if that is not known, whether it may have."""
+    return None in (code, other) or code == other
 
 
 def split_reruns(
@@ -206,7 +165,7 @@ def split_reruns(
 
     ``known`` are all results of a comparison.
     """
-    lacking = pl.concat([known.drop(CODES, strict=False), reruns], how="diagonal")
+    lacking = pl.concat([known.drop(CODE, strict=False), reruns], how="diagonal")
     told = {name: pl.col(name).drop_nulls().last() for name in ("code", *SAME_EVAL)}
     coded = mark_codes(lacking)
     ran = coded.filter(pl.col("run_id").is_in(candidate["run_id"].implode())).sort(MOMENT)
@@ -224,7 +183,7 @@ def split_reruns(
 class Timeline(Struct, frozen=True, eq=False):
     """The codes of each block of a workflow, and the definition of each saved eval, as of now.
 
-    ``results`` are all read results with ``code, draft, on_code, is_own, defined``. The words
+    ``results`` are all read results with ``code, on_code, is_own, defined``. The words
     ``on_code`` and ``defined`` tell whether a result is of its block's present code and of its
     eval's present definition. ``ran`` has the codes that ran of each block, in the order of time.
     """
@@ -252,12 +211,13 @@ class Timeline(Struct, frozen=True, eq=False):
         which of some evals were only renamed since they ran.
         """
         histories = {} if eras is None else list_histories(eras, results)
-        coded = mark_codes(results, histories)
-        ran = _list_ran(coded, saved, "block_id")
-        presences = _find_presences(coded, saved, ran, saved_at or {}, histories)
+        told, at = mark_codes(results), saved_at or {}
+        presences = _find_presences(told, saved, at)
+        # Histories name codes, and vouch for none.
+        coded = _code_by_era(_mark_presence(told, presences), histories)
         definitions = judge_definitions(coded, saved, going, find_renamed)
-        judged = definitions.mark(_mark_presence(coded, presences))
-        return Timeline(judged, presences, saved_at or {}, definitions, histories, ran)
+        named, ran = _add_names(presences, coded), _list_ran(coded, saved)
+        return Timeline(definitions.mark(coded), named, saved_at or {}, definitions, histories, ran)
 
     def at(self, codes: Mapping[str, frozenset[str]]) -> Timeline:
         """The same, as if these codes of blocks were the present ones."""
@@ -267,11 +227,6 @@ class Timeline(Struct, frozen=True, eq=False):
             results=_mark_presence(self.results.drop("on_code"), presences),
             presences=presences,
         )
-
-    @property
-    def unseen(self) -> list[str]:
-        """The blocks whose edits cannot be seen: nothing but their newest result tells a code."""
-        return [block for block, each in self.presences.items() if each.sign == "newest"]
 
     def code(self, results: pl.DataFrame) -> pl.DataFrame:
         """Other results of the workflow with their codes, see :func:`mark_codes`."""
@@ -301,16 +256,14 @@ def list_edited(
     return edited[:MOST_BLOCKS]
 
 
-def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame, key: str) -> dict[str, list[Ran]]:
-    """The codes that ran, in the order of time: in runs, and those that saved evals remember.
-
-    ``key`` is ``block_id`` or ``eval_id``: of which they are listed.
-    """
+def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame) -> dict[str, list[Ran]]:
+    """The codes of each block, in the order of time: in runs, and those that evals remember."""
     found: dict[str, list[Ran]] = {}
-    cells = coded.drop_nulls(key).group_by(key, "run_id", "code", "draft", "workflow_version_id")
+    names = ("block_id", "run_id", "code", "workflow_version_id")
+    cells = coded.drop_nulls("block_id").group_by(names)
     moments = cells.agg(MOMENT.min().alias("at"), BEGAN.min().alias("began")).drop_nulls("at")
-    for name, run_id, code, draft, version, at, began in moments.iter_rows():
-        found.setdefault(name, []).append(Ran(run_id, code or "", at, began, draft, version))
+    for name, run_id, code, version, at, began in moments.iter_rows():
+        found.setdefault(name, []).append(Ran(run_id, code or "", at, began, version))
     for row in saved.iter_rows(named=True):
         ends = {
             "latest": find_began(row),
@@ -319,49 +272,47 @@ def _list_ran(coded: pl.DataFrame, saved: pl.DataFrame, key: str) -> dict[str, l
         }
         for which, at in ends.items():
             if at is not None and (code := row[f"{which}_block_fingerprint"]) is not None:
-                found.setdefault(row[key], []).append(Ran(None, code, at, at))
+                found.setdefault(row["block_id"], []).append(Ran(None, code, at, at))
     for its in found.values():
         its.sort(key=lambda each: (each.created, each.began, each.code))
     return found
 
 
 def _find_presences(
-    coded: pl.DataFrame,
-    saved: pl.DataFrame,
-    ran: Mapping[str, Sequence[Ran]],
-    saved_at: Mapping[str, datetime | None],
-    histories: Mapping[str, BlockHistory],
+    coded: pl.DataFrame, saved: pl.DataFrame, saved_at: Mapping[str, datetime | None]
 ) -> dict[str, Presence]:
+    ran = _list_ran(coded, saved)
     own = coded.join(saved, on=("eval_id", "block_id"), how="semi")
-    newest = own.sort(MOMENT, BEGAN).unique("eval_id", keep="last")
-    ran_last = {each: its for each, (its,) in _list_ran(newest, saved.clear(), "eval_id").items()}
-    told = read_words(saved, ran_last)
-    found = {}
-    for block in {**told, **ran}:
-        its, at = ran.get(block, ()), saved_at.get(block)
-        of_evals: dict[str, list[Ran]] = {}
-        if is_mixed(its, at):
-            results, evals = (each.filter(block_id=block) for each in (coded, saved))
-            of_evals = _list_ran(results, evals, "eval_id")
-        history = histories.get(block)
-        era = None if history is None else history.draft
-        codes = None if history is None or era is None else history.codes_of(era)
-        found[block] = find_presence(told.get(block, ()), its, at, codes, of_evals)
-    return found
+    newest = own.sort(MOMENT, BEGAN).select("eval_id", "code", MOMENT.alias("at")).drop_nulls("at")
+    last, told = {row[0]: row[1:] for row in newest.iter_rows()}, dict[str, list[SavedWord]]()
+    for row in saved.iter_rows(named=True):
+        word = read_word(row, *last.get(row["eval_id"], (None, None)))
+        told.setdefault(row["block_id"], []).append(word)
+    return {
+        block: find_presence(told.get(block, ()), ran.get(block, ()), saved_at.get(block))
+        for block in {**told, **ran}
+    }
 
 
 def _mark_presence(coded: pl.DataFrame, presences: Mapping[str, Presence]) -> pl.DataFrame:
     """Add ``on_code``, a :data:`Word`; results of a block without saved evals are ``unknown``."""
-    no_code = pl.col("code").is_null()
     # Where a code is known, it alone decides.
-    told = coded.with_columns(
-        told_at=pl.when(no_code).then(MOMENT), told_draft=pl.when(no_code).then("draft")
-    )
-    keys = told.select("block_id", "eval_id", "code", "told_at", "told_draft").unique()
+    told = coded.with_columns(told_at=pl.when(pl.col("code").is_null()).then(MOMENT))
+    keys = told.select("block_id", "eval_id", "code", "told_at").unique()
     words: list[Word] = [
         its.judge(*key) if (its := presences.get(block)) is not None else "unknown"
         for block, *key in keys.iter_rows()
     ]
     marked = keys.with_columns(on_code=pl.Series(words, dtype=pl.String))
     joined = told.join(marked, on=keys.columns, how="left", nulls_equal=True, maintain_order="left")
-    return joined.drop("told_at", "told_draft")
+    return joined.drop("told_at")
+
+
+def _add_names(presences: Mapping[str, Presence], coded: pl.DataFrame) -> dict[str, Presence]:
+    """Add the codes that histories name of results on present code."""
+    its = coded.filter(on_code="is_now").drop_nulls("code").group_by("block_id").agg("code")
+    named = dict(its.iter_rows())
+    return {
+        block: replace(each, codes=each.codes.union(named.get(block, ())))
+        for block, each in presences.items()
+    }

@@ -16,6 +16,7 @@ import polars as pl
 from msgspec import Struct
 from msgspec.structs import replace
 
+from retab_analysis.evidence.story import Story
 from retab_analysis.evidence.timeline import BEGAN, BlockHistory, Era
 from retab_analysis.evidence.versions import Name, Versions
 from retab_analysis.vocabulary import DECIDED, NOT_PASSING
@@ -154,6 +155,10 @@ def _mark_present(found: Sequence[Try], versions: Versions, block: str) -> list[
     presence = versions.timeline.presences.get(block)
     saved_at = versions.timeline.saved_at.get(block)
     codes = frozenset[str]() if presence is None else presence.codes
+    history = versions.timeline.histories.get(block)
+    if not codes and history is not None and history.draft is not None:
+        # Nobody vouches for a code, but the history names that of the draft.
+        codes = frozenset(history.codes_of(history.draft))
     if any(each.is_present for each in found) or not codes:
         return [*found]
     newest = max((at for at, each in enumerate(found) if each.code in codes), default=None)
@@ -209,26 +214,38 @@ class LastTry(Struct, frozen=True):
     is_newest: bool = True
 
 
-def find_last_try(
-    tries: Sequence[Try],
-    block: str,
-    since: Mapping[str, str | None],
-    runs: Collection[str],
-    *,
-    is_unrun: bool,
-) -> LastTry | None:
-    """The newest try in some runs, if evals broke before it and ran at it.
+def find_last_try(tries: Sequence[Try], block: str, runs: Collection[str]) -> LastTry | None:
+    """The newest try in some runs, if evals that it ran did not pass before.
 
-    ``since`` tells the run in which each eval of the block broke. ``is_unrun``: nothing of the
-    block ran on its present code.
+    A try that lies before the present code in the order of codes is none: that code came back and
+    has not run since.
     """
     ran = [each for each in tries if each.has_run]
     newest = next((each for each in reversed(ran) if not each.runs.isdisjoint(runs)), None)
-    if newest is None or not newest.of or newest.runs.issuperset(since.values()):
+    if newest is None or not newest.of or find_put_back(tries) is not None:
         return None
     is_last = newest is tries[-1] or tries[tries.index(newest) + 1].has_run
-    before = ran[ran.index(newest) - 1]
-    return LastTry(block, newest, before, is_last and not is_unrun)
+    return LastTry(block, newest, ran[ran.index(newest) - 1], is_last)
+
+
+def find_put_back(tries: Sequence[Try]) -> Try | None:
+    """The present code, if it was put back and has not run since."""
+    newest = tries[-1] if tries else None
+    return newest if newest is not None and newest.is_put_back and not newest.has_run else None
+
+
+def find_before(tries: Sequence[Try]) -> Try | None:
+    """The newest try that ran on the code that was put back and has not run since."""
+    back = find_put_back(tries)
+    same = (each for each in reversed(tries[:-1]) if back is not None and each.code == back.code)
+    return next(same, None)
+
+
+def find_edit(tries: Sequence[Try], story: Story) -> Try | None:
+    """The edit that broke an eval: the code in the run since which it is broken."""
+    ran = [each for each in tries if story.since_run_id in each.runs]
+    codes = {each.code for each in story.outcomes if each.run_id == story.since_run_id}
+    return next((each for each in ran if each.code in codes), ran[-1] if ran else None)
 
 
 def _compare(tries: Sequence[Try]) -> Iterator[Try]:

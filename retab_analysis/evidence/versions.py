@@ -3,9 +3,8 @@
 An eval run always runs the draft, so a version is no id of runs: it is the code of its blocks. The
 order of trust:
 
-1. Results of runs that name the version's id.
-2. The block's history: the era that has the version's number, or the era at the moment.
-3. Without a history, the code of the newest result before the moment. Its configuration, if the
+1. The block's history: the era that has the version's number, or the era at the moment.
+2. Without a history, the code of the newest result before the moment. Its configuration, if the
    API gives that, corrects the answer: a configuration that the draft or another version also has
    has their code; a code of another configuration is not the answer.
 
@@ -180,20 +179,18 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         if moment.kind == "previous":
             return self._previous(block)
         ran = self._ran.get(block, ())
-        own = [each for each in ran if moment.version == each.version != None]  # noqa: E711
-        if own and moment.kind == "run id":
+        if moment.kind == "run id" and (own := [e for e in ran if e.version == moment.version]):
             codes = frozenset(each.code for each in own if each.run_id == own[-1].run_id)
             return BlockCode(codes, self._find_era_of(block, own[-1].code))
-        codes = frozenset(each.code for each in own)
         history = self.timeline.histories.get(block)
         if history is not None:
-            return self._read_era(history, ran, moment, codes, code)
+            return self._read_era(history, ran, moment, code)
         if code is not None:
             return BlockCode(frozenset([code]))
         saved_at = self.timeline.saved_at.get(block)
         if saved_at is not None and moment.at is not None and saved_at <= moment.at:
             return self._present(block)
-        return self._read_results(block, ran, moment, codes)
+        return self._read_results(block, ran, moment)
 
     def _present(self, block: str) -> BlockCode:
         presence, history = self.timeline.presences.get(block), self.timeline.histories.get(block)
@@ -209,7 +206,7 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         # Codes are known, and none of them is the present one.
         is_unrun = not presence.codes and self._ran.get(block)
         codes = frozenset([_UNRUN]) if is_unrun else presence.codes
-        return BlockCode(codes, config, is_sure=presence.sign != "newest")
+        return BlockCode(codes, config, is_sure=presence.sign != "none")
 
     def _previous(self, block: str) -> BlockCode:
         """The newest code that ran, besides the present one."""
@@ -231,39 +228,26 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
         return next(its, None)
 
     def _read_era(
-        self,
-        history: BlockHistory,
-        ran: Sequence[Ran],
-        moment: Moment,
-        codes: frozenset[str],
-        code: str | None,
+        self, history: BlockHistory, ran: Sequence[Ran], moment: Moment, code: str | None
     ) -> BlockCode:
-        era: Era | None = None
         # A block that ran before has lost the beginning of its history.
         had_run = moment.at is not None and any(each.began <= moment.at for each in ran)
-        absent = BlockCode(codes, is_there=had_run or bool(codes))
-        if moment.number is not None:
+        era: Era | None = None
+        if moment.number is not None and any(each.versions for each in history.eras):
             era = next((each for each in history.eras if moment.number in each.versions), None)
-            if era is None and any(each.versions for each in history.eras):
-                return absent
-        if era is None and moment.at is not None:
-            at = moment.at
+        elif (at := moment.at) is not None:
             nearest = min(ran, key=lambda each: abs(each.began - at), default=None)
             era = history.find(at, code or (None if nearest is None else nearest.code))
         if era is None:
-            return absent
-        return BlockCode(codes.union(history.codes_of(era)), era.mark)
+            return BlockCode(is_there=had_run)
+        return BlockCode(frozenset(history.codes_of(era)), era.mark)
 
-    def _read_results(
-        self, block: str, ran: Sequence[Ran], moment: Moment, codes: frozenset[str]
-    ) -> BlockCode:
+    def _read_results(self, block: str, ran: Sequence[Ran], moment: Moment) -> BlockCode:
         told = next((each for each in self.publications if each.version == moment.version), None)
         configs = None if told is None else told.configs
         config = None if configs is None else configs.get(block)
         if configs is not None and config is None:
             return BlockCode(is_there=False)
-        if codes:
-            return BlockCode(codes, config)
         if config is not None and self.draft is not None and self.draft.get(block) == config:
             return self._present(block)
         found, foreign = set[str](), set[str]()
@@ -280,15 +264,6 @@ class Versions(Struct, frozen=True, eq=False, dict=True):
             foreign |= self._present(block).codes if self.draft is not None else set()
         # A code of another configuration shows an edit that did not run before the publication.
         return BlockCode(frozenset(found - foreign), config)
-
-    def find_config(self, block: str, code: str | None) -> str | None:
-        """A version whose configuration of a block has a code: ``"draft"`` or an id, else None."""
-        if code is None:
-            return None
-        if code in self._present(block).codes:
-            return DRAFT
-        its = ((each, self._published[each].get(block)) for each in self._published)
-        return next((each for each, known in its if known and code in known.codes), None)
 
     # Names
 

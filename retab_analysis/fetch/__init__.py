@@ -2,8 +2,8 @@
 
 ``runs``, ``results``, ``lists`` (saved evals, workflows, blocks, documents), ``publications``,
 ``edits`` and ``starts`` have the public functions, each with its endpoint; ``polling`` waits.
-``params`` checks arguments and chooses the client, ``paging`` follows a list to its end,
-``windows`` reads a long one in parts. ``threads`` sends requests at the same time.
+``params`` checks arguments and chooses the client, ``paging`` follows a list to its end, and
+``threads`` sends requests at the same time.
 """
 
 from retab_analysis.fetch.edits import fetch_edits as fetch_edits

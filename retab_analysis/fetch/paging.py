@@ -105,16 +105,16 @@ class Gathering:
 
 @dataclass(slots=True)
 class Collected:
-    """The records of one list so far; ``number`` is the list, None means all gathered ones."""
+    """The records of one list so far; ``number`` is the list among the gathered ones."""
 
     gathering: Gathering
     cursor: str | None = None
-    number: int | None = 0
+    number: int = 0
     ids: set[str] = field(default_factory=set)
     problems: Problems = field(default_factory=Problems)
 
     def add(self, page: Page) -> None:
-        self.gathering.add(page, self.number or 0)
+        self.gathering.add(page, self.number)
         self.ids.update(map(attrgetter("id"), page.structs))
         self.problems.add_all(page.problems)
         self.cursor = page.after
@@ -122,15 +122,6 @@ class Collected:
     def rows(self) -> pl.DataFrame:
         """The rows so far, before their columns are computed; the later document of an id wins."""
         return _without_repeated(self.gathering.rows(self.number), "id")
-
-    def join(self, others: Sequence[Collected]) -> None:
-        self.number, self.cursor = None, None
-        self.ids.update(*(each.ids for each in others))
-        # A record in two lists has another JSON path in each.
-        lists = [self.problems, *(each.problems for each in others)]
-        once = {(each.record_id, each.raw): each for problems in lists for each in problems}
-        self.problems = Problems(once.values())
-        self.problems.total += sum(each.total - len(each) for each in lists)
 
     def frame(self) -> pl.DataFrame:
         return compute(self.gathering.table, self.rows())

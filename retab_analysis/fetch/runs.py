@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -35,11 +35,9 @@ from retab_analysis.fetch.params import (
     client_or_default,
     quote_id,
 )
-from retab_analysis.fetch.windows import ReadPages, read_history
 from retab_analysis.progress import Part, Progress, Silent, choose_progress
 from retab_analysis.schema import RUNS
 from retab_analysis.transport import Client
-from retab_analysis.transport.request import Params
 
 RUNS_PATH = "/v1/workflows/evals/runs"
 
@@ -216,18 +214,14 @@ def list_runs(
 ) -> Fetched:
     requests = query.requests() if limit != 0 else []
     frames, problems = [RUNS.empty()], Problems()
-    # One after the other: a single list is already read in several parts at once.
     for params in requests:
         into = Collected(Gathering(RUNS), after)
         bar = Part(progress or Silent(), sum(each.height for each in frames), None)
         accept = refuse_other_workflow(dict(params).get("workflow_id"), RUNS)
         read = partial(read_pages, client, RUNS_PATH, strict=strict, accept=accept)
         try:
-            # Only a whole list can be read in parts: a cursor or a limit needs the API's order.
-            if limit is None and after is None:
-                read_history(read, client.max_concurrency, params, into, bar)
-            else:
-                _read_enough(read, query, params, into, limit, bar)
+            wanted = limit if query.scope is None else None
+            _read_enough(read(params, into, wanted=wanted), query, into, limit, bar)
         except RetabAnalysisError as error:
             frames.append(query.cut(into.frame()))
             # Several lists have no common cursor.
@@ -242,14 +236,9 @@ def list_runs(
 
 
 def _read_enough(
-    read: ReadPages,
-    query: RunQuery,
-    params: Params,
-    into: Collected,
-    limit: int | None,
-    progress: Progress,
+    pages: Iterable[object], query: RunQuery, into: Collected, limit: int | None, progress: Progress
 ) -> None:
-    for _ in read(params, into, wanted=limit if query.scope is None else None):
+    for _ in pages:
         progress.update(len(into.ids))
         # Counted first: computing a frame after each page would cost more than the pages.
         if limit is not None and len(into.ids) >= limit:

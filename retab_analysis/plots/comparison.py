@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from retab_analysis.comparison.comparison import Comparison, inside
+from retab_analysis.comparison.detail import BROKE
 from retab_analysis.errors import ConfigError
 from retab_analysis.markup import count_noun
 from retab_analysis.plots import axes
@@ -155,7 +156,7 @@ def _name_broken(ax: Axes, broken: pl.DataFrame) -> None:
     lines = lines[: max(1, axes.count_rows(ax, 1.0, points) - 2)]
     if left := broken.height - sum(colour != MUTED for _, colour in lines):
         lines.append((f"… {left:,} more", axes.text_colour(ax)))
-    lines.insert(0, (f"{count_noun(broken.height, 'eval')} broke", NEW))
+    lines.insert(0, (f"{count_noun(broken.height, 'eval')} {BROKE}", NEW))
     place: Style = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
     for at, (line, colour) in enumerate(lines):
         how: Style = {**place, "color": colour, "fontsize": points, **axes.plain(line)}

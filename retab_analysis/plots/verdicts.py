@@ -16,6 +16,7 @@ from retab_analysis.analysis.eval_summaries import mark_results
 from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.arguments import check_count
+from retab_analysis.comparison.detail import BROKE, FLAKY, NO_RESULT
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots import axes
 from retab_analysis.plots.columns import find_columns, say_left_out
@@ -189,11 +190,11 @@ def _draw_signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> list[t
         entries.append((handle, state))
     if cells.height < across * down:
         outline: Style = {"color": "none", "mec": axes.text_colour(ax), "alpha": 0.6}
-        entries.append((_mark("s", 9.5, **outline), "no result"))
+        entries.append((_mark("s", 9.5, **outline), NO_RESULT))
     ground = _mark("s", 10.0, color=STATE_LOOKS["unscored"].colour)
     if not (flaky := cells.filter("flaky", pl.col("state") != "passed")).is_empty():
         ring = draw(flaky, "o", 0.75, facecolors="none", edgecolors=EDGE)
-        entries.append(((ground, ring), "flaky"))
+        entries.append(((ground, ring), FLAKY))
     if not (broke := cells.filter("broke")).is_empty():
         # A line between an eval's last good column and the first in which it broke.
         x, y = (broke[name].cast(pl.Float64) for name in ("x", "y"))
@@ -202,7 +203,7 @@ def _draw_signs(ax: Axes, cells: pl.DataFrame, across: int, down: int) -> list[t
         for colour, width in (("white", 0.42), (EDGE, 0.24)):
             wide = max(1.5, min(side * width, 10 * width))
             ax.vlines(*ends, color=colour, linewidth=wide, zorder=3)
-        entries.append(((ground, _mark("|", 11.0, color=EDGE, mew=3)), "broke here"))
+        entries.append(((ground, _mark("|", 11.0, color=EDGE, mew=3)), f"{BROKE} here"))
     if not (changed := cells.filter("changed")).is_empty():
         corner = changed.with_columns(pl.col("x", "y") - _CORNER)
         entries.append(((ground, draw(corner, "^", 0.28, color=EDGE)), "eval changed"))

@@ -49,7 +49,6 @@ class WeekRow:
     heading: Heading
     figures: tuple[Figure, ...] = ()
     trend: Trend | None = None
-    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def _write(week: Week) -> Iterator[Html]:
     rows = (
         tag("div", *_write_row(row, week.titles), class_="w-row", role="row") for row in week.rows
     )
-    css = "w-table" if has_trends else "w-table w-brief" if week.titles else "w-table w-index"
+    css = "w-table" if has_trends else "w-table w-brief"
     yield tag(
         "div", tag("div", *heads, class_="w-heads", role="row"), *rows, class_=css, role="table"
     )
@@ -127,7 +126,6 @@ def _write(week: Week) -> Iterator[Html]:
 
 def _write_row(row: WeekRow, titles: Sequence[str]) -> Iterator[Html]:
     named = markup.name(row.name)
-    named = tag("a", named, href=row.link) if row.link else named
     about = f" · {row.about}" if row.about else ""
     stands = tag("span", write_heading(row.heading), class_="hl")
     yield tag("span", tag("span", named, about, class_="nm"), " ", stands, role="cell")

@@ -9,7 +9,6 @@ from retab_analysis.sandbox.http.server import StoreServer
 from retab_analysis.sandbox.instants import DAY, wall_clock
 from retab_analysis.sandbox.simulation.past_runs import past_runs
 from retab_analysis.sandbox.store import Store
-from retab_analysis.sandbox.world.model import RunsName
 from retab_analysis.sandbox.world.world import build_world
 
 
@@ -48,12 +47,11 @@ class Sandbox(StoreServer):
         *,
         latency: float = 0.0,
         key: str | None = None,
-        _named: RunsName = "drafts",
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ValueError(f"seed is a whole number, not {type(seed).__name__}")
         now = wall_clock()
-        world = build_world(seed, now - now % DAY, _named)
+        world = build_world(seed, now - now % DAY)
         store = Store(world, past_runs(world), speed=speed)
         super().__init__(store, key=key, latency=latency)
 

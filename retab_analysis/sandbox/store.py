@@ -40,7 +40,6 @@ from retab_analysis.sandbox.world.model import (
     World,
 )
 from retab_analysis.sandbox.world.requested_evals import changed_eval
-from retab_analysis.sandbox.world.seeding import token
 from retab_analysis.sandbox.world.world import config_before, edit
 
 # The slowest and the fastest speed.
@@ -240,16 +239,6 @@ class Store:
         with self._reading() as now:
             return self._eval(self._saved(eval_id), now)
 
-    def create_eval(self, workflow_id: str, block_id: str, asked: Document) -> bytes:
-        with self._reading() as now:
-            workflow = self._workflow(workflow_id)
-            block = _block(workflow, block_id)
-            self._started["eval"] += 1
-            key = f"created/{self._started['eval']}"
-            ident = f"eval_{token(self._world.seed, workflow_id, key)}"
-            new = SavedEval(ident, key, workflow_id, block, None, now, None, (), {}, {})
-            return self._save(new, {"source": {}, "assertion": {}, **asked}, now)
-
     def update_eval(self, eval_id: str, asked: Document) -> bytes:
         with self._reading() as now:
             return self._save(self._saved(eval_id), asked, now)
@@ -393,7 +382,7 @@ class Store:
         self, workflow: Workflow, block: Block, config: Mapping[str, Any], now: int
     ) -> None:
         if config != workflow.newest.configs[block.id]:
-            edited = edit(workflow, block, config, now, self._world.named)
+            edited = edit(workflow, block, config, now)
             self._workflows[workflow.id] = edited
 
     def _prompted(self, block_id: str) -> tuple[Block, Workflow]:

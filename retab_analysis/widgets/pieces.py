@@ -11,6 +11,7 @@ from functools import partial
 
 from retab_analysis.checks.open_document import embed
 from retab_analysis.checks.plan import LAST_GOOD
+from retab_analysis.comparison.detail import WORDS
 from retab_analysis.markup import Html, count_noun, join, name, one_line, show_turning, tag
 from retab_analysis.render.document import Cell, Count
 from retab_analysis.render.html import (
@@ -124,7 +125,7 @@ class _LiveWriter(PageWriter):
             yield from self.head()
             return
         facts = self.facts
-        news = f"{facts.count(BROKE)} broke" if facts.judged else ""
+        news = f"{facts.count(BROKE)} {WORDS['regressed'].word}" if facts.judged else ""
         yield self.put("status", "div", news, role="status", class_="rv-hidden")
         yield from super().view()
 

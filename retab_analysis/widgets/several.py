@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from retab_analysis.comparison.detail import WORDS
 from retab_analysis.markup import count_noun
 from retab_analysis.render.document import Heading, Line
 from retab_analysis.widgets.facts import BROKE, Facts
@@ -47,7 +48,12 @@ def sum_up(told: Sequence[Facts]) -> Heading:
     if reading:
         return Heading("…", "other", flows, f": {rest.removeprefix(', ')}")
     if unsure := codes.count(2):
-        return Heading("?", "doubt", f"{flows}: {unsure} undecided", f", nothing broke{rest}")
+        return Heading(
+            "?",
+            "doubt",
+            f"{flows}: {unsure} undecided",
+            f", nothing {WORDS['regressed'].word}{rest}",
+        )
     if not codes:
         return Heading("○", "other", f"{flows}: nothing to judge yet", rest)
-    return Heading("✓", "good", f"{flows}: nothing broke", rest)
+    return Heading("✓", "good", f"{flows}: nothing {WORDS['regressed'].word}", rest)

@@ -174,8 +174,7 @@ def test_a_person_chooses_settles_and_exports(
     page: Page, console: list[str], lab: Any, screenshots: Path
 ) -> None:
     page.set_viewport_size({"width": 1500, "height": 1000})
-    # Versions can be chosen in the dialect in which runs name publications.
-    made = 'sandbox = ra.Sandbox(speed=40, _named="publications").start()'
+    made = "sandbox = ra.Sandbox(speed=40).start()"
     client = "ra.use(ra.Client(**sandbox.credentials))"
     explore = 'view = ra.explore("wf_invoices"); view'
     cell = "\n".join(("import retab_analysis as ra", made, client, explore))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from support.edited import BLOCKS, EXTRACT, FINE, TABLE, broken, edited, made
 from support.fakes import FakeTime
 from support.faultserver import Reply, page, reply
 from support.lettered_api import DAY, HOUR
+
+import retab_analysis as ra
 
 CODES = {"✓": [0], "✗": [1], "‼": [1], "?": [1, 2], "○": [0, 2], "…": [2]}
 
@@ -71,15 +75,25 @@ def test_100_a_clock_that_is_wrong_by_days_hides_no_run(days: int) -> None:
 
 
 @pytest.mark.parametrize("answer", [reply(403, {}), reply(405, {}), reply(200, b"<html>")])
-def test_where_nobody_says_when_a_block_was_saved_the_newest_code_is_the_present_one(
-    answer: Reply,
-) -> None:
+def test_where_nobody_says_when_a_block_was_saved_its_edits_are_unseen(answer: Reply) -> None:
     api = made(broken={"GET /v1/workflows/blocks": answer}, max_attempts=2)
     for eval_id in FINE:
         api.change(eval_id, freshness=None)
     with api:
-        assert api.check().headline == "✓ Nothing broke: 8 of 8 pass"
+        verdict = api.check()
+        assert verdict.headline == "○ Edits of 2 blocks cannot be seen; 8 of 8 passed"
         assert api.asked.count("GET /v1/workflows/blocks") <= 2  # the attempts of one request
+        assert verdict.gate().exit_code == 2
+        assert {*verdict.gate().undecided} == {*BLOCKS}
+        assert {*verdict.evals["transition"]} == {"still_passing"}
+        assert str(verdict).count("when blocks were saved is not known: ") == 1
+        assert (
+            verdict.next_step.call
+            == 'ra.check("wf_letters", candidate=ra.start_runs("wf_letters"))'
+        )
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            assert ra.start_runs(api.flow, only="edited", client=api.client).is_empty()
+        assert "8 evals, because edits of their blocks cannot be seen" in said.getvalue()
 
 
 def test_without_freshness_a_run_of_older_code_does_not_hide_a_draft_that_never_ran() -> None:

@@ -33,7 +33,7 @@ class Loop:
         self.has_history = HISTORY not in speaks.refused
         self.has_freshness = dialect != "no freshness"  # without it, a run that goes on comes first
         self.clock = Clock()
-        world = plan_world(0, speaks.named)
+        world = plan_world(0)
         self.store = make_store(world, clock=self.clock, frozen_at=speaks.frozen_at)
         self.server = stack.enter_context(StoreServer(self.store, key=KEY))
         url = stack.enter_context(spoken(speaks, self.server.base_url))
@@ -117,7 +117,7 @@ def test_from_red_to_green_in_every_dialect(loop: Loop) -> None:
     if loop.has_history and loop.has_freshness and not loop.others:
         to = "(v5|the version of 8 Nov), nothing broke"
         assert re.match(rf"✓ 4 evals .* from the edit of 24 Nov, \d\d:\d\d to {to}", back)
-    assert loop.tries().frame["passed"][0] >= 17
+    assert loop.others or loop.tries().frame["passed"][0] >= 17
 
 
 def counts(told: Any) -> tuple[int, ...]:

@@ -15,11 +15,14 @@ from support.doors import (
     ask_all_doors,
     row_of,
 )
-from support.inside import WORDS, Kind
+from support.inside import WORDS, Finding
 from support.situations import SITUATIONS, Situation
 
 TABLE = DOCS.read_text().partition(BEGIN)[2].partition(END)[0].strip().splitlines()
-NAMES, KINDS = {each.key: each.word for each in WORDS.values()}, {*Kind}
+NAMES, KINDS = (
+    {each.key: each.word for each in WORDS.values()},
+    {each.__struct_config__.tag for each in Finding.__subclasses__()},
+)
 IDS = [f"{at} {each.about}" for at, each in enumerate(SITUATIONS)]
 
 

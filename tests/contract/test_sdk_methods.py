@@ -29,10 +29,11 @@ MIXINS: dict[str, type] = {
 FLOW, BLOCK = {"workflow_id": "wf_invoices"}, {"block_id": "extract_lines"}
 VERSION = {"workflow_version_id": "ver_x"}
 BLOCK_VERSION = {"block_version_id": "blv_x"}
+SOURCE = {"type": "manual", "handle_inputs": {}}
 PATH = {"output_handle_id": "output-json-0", "path": "lines.0.quantity"}
 ASSERTION = {"target": PATH, "condition": {"kind": "exists"}}
 
-# The name of an earlier call stands for the id, or the source, of what it gave first.
+# The name of an earlier call stands for the id of what it gave first.
 WORKS: dict[str, dict[str, Any]] = {
     "workflows.list": {},
     "workflows.get": FLOW,
@@ -47,27 +48,26 @@ WORKS: dict[str, dict[str, Any]] = {
     "workflows.blocks.get": BLOCK,
     "workflows.blocks.list_versions": {**FLOW, **BLOCK},
     "workflows.evals.list": {**FLOW, "target_block_id": "extract_lines"},
-    "workflows.evals.create": {
-        **FLOW,
-        "target": {"type": "block", **BLOCK},
-        "source": "workflows.evals.list",
-        "assertion": ASSERTION,
-        "name": "new",
-    },
-    "workflows.evals.get": {"eval_id": "workflows.evals.create"},
-    "workflows.evals.update": {"eval_id": "workflows.evals.create", "name": "another name"},
+    "workflows.evals.get": {"eval_id": "workflows.evals.list"},
+    "workflows.evals.update": {"eval_id": "workflows.evals.list", "name": "another name"},
     "workflows.evals.runs.create": {
         **FLOW,
-        "scope": {"type": "single", "eval_id": "workflows.evals.create"},
+        "scope": {"type": "single", "eval_id": "workflows.evals.list"},
     },
     "workflows.evals.runs.list": FLOW,
     "workflows.evals.runs.get": {"run_id": "workflows.evals.runs.create"},
     "workflows.evals.results.list": {"run_id": "workflows.evals.runs.create"},
     "workflows.evals.results.get": {"result_id": "workflows.evals.results.list"},
     "workflows.evals.runs.cancel": {"run_id": "workflows.evals.runs.create"},
-    "workflows.evals.delete": {"eval_id": "workflows.evals.create"},
+    "workflows.evals.delete": {"eval_id": "workflows.evals.list"},
 }
 NOT_HERE: dict[str, dict[str, Any]] = {
+    "workflows.evals.create": {
+        **FLOW,
+        "target": {"type": "block", **BLOCK},
+        "source": SOURCE,
+        "assertion": ASSERTION,
+    },
     "workflows.create": {"project_id": "proj_1"},
     "workflows.apply": {"yaml_definition": "", **FLOW},
     "workflows.plan": {"yaml_definition": "", **FLOW},
@@ -102,16 +102,16 @@ def test_the_table_has_every_method() -> None:
 def test_each_method_works_or_is_not_in_the_sandbox() -> None:
     made: dict[str, Any] = {}
 
-    def resolve(name: str, value: Any) -> Any:
+    def resolve(value: Any) -> Any:
         if isinstance(value, dict):
-            return {each: resolve(each, inner) for each, inner in value.items()}
+            return {each: resolve(inner) for each, inner in value.items()}
         if value not in made:
             return value
-        return made[value].source.model_dump() if name == "source" else made[value].id
+        return made[value].id
 
     with make_server() as server, SdkProcess(**server.credentials) as sdk:
         for call, arguments in WORKS.items():
-            read = sdk.read(call, **resolve("", arguments))
+            read = sdk.read(call, **resolve(arguments))
             assert bool(read) is (call != "workflows.evals.delete"), call
             made[call] = read[0] if read else None
         assert made["workflows.evals.update"].name == "another name"

@@ -119,8 +119,8 @@ def test_where_there_is_no_workflow_at_all_it_is_said(capsys: pytest.CaptureFixt
     with FaultServer([NOTHING]) as server, RecordingClient(TEST, server.url) as client:
         assert repr(ra.overview(client=client)) == "no workflows"
         assert "There is no workflow. The key sees the test" in capsys.readouterr().err
-        assert main(["check", "--all"], Session(client)) == 4
-        assert "no such workflow. The key sees the test environment" in capsys.readouterr().err
+        assert main(["sync", "--all"], Session(client)) == 4
+        assert "no workflow. The key sees the test environment" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def edited() -> Comparison:
     block = pair().evals["block_id"][0]
     row = (block, "extract", "Lines", "changed", "$.config.prompt", *map(json.dumps, texts))
     changes = pl.DataFrame([row], schema=CONFIG_CHANGES.schema, orient="row")
-    return Comparison(inside(pair()).with_edits(Edits(changes, "ver_1", "draft")))
+    return Comparison(inside(pair()).with_edits(Edits(changes)))
 
 
 def test_the_words_of_an_edit_are_marked_and_hidden_with_the_values() -> None:
@@ -207,7 +207,7 @@ def test_a_prompt_cannot_leave_its_place() -> None:
         schema=["block_id", "block_type", "label", "change", "field"],
         orient="row",
     ).with_columns(before=pl.lit('"Read."'), after=pl.lit(json.dumps(hostile)))
-    made = Comparison(inside(pair()).with_edits(Edits(changes, "ver_1", "draft")))
+    made = Comparison(inside(pair()).with_edits(Edits(changes)))
     said = made.to_markdown(values=True)
     assert "\n# Heading" not in said
     assert "<script" not in said

@@ -28,6 +28,7 @@ from support.adversary import play_seed
 from support.documents import run_document
 from support.fakes import KEY
 from support.faultserver import FaultServer, Reply, reply
+from support.outages import OUTAGES, WORLDS, is_green
 
 import retab_analysis as ra
 
@@ -157,7 +158,10 @@ def in_child(client: ra.Client, name: str) -> None:
 
 
 def soak_laws(seconds: float) -> Counter[str]:
-    """Random worlds in every dialect: no green verdict that is not true, and the three laws."""
+    """Random worlds in every dialect: no green verdict that is not true, and the laws.
+
+    Each time two endpoints fail at once, too, in a world that is not well.
+    """
     seen: Counter[str] = Counter()
     end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
@@ -165,6 +169,9 @@ def soak_laws(seconds: float) -> Counter[str]:
             broken = play_seed(random.randrange(10**9), Path(folder))
             assert not broken, broken
             seen["worlds"] += 1
+            world, outages = random.choice([*WORLDS]), random.sample(OUTAGES, 2)
+            assert not is_green(world, outages), (world, outages)
+            seen["outages"] += 1
     return seen
 
 

@@ -7,7 +7,6 @@ API where one of the less sure ones is false.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import json
 import re
@@ -33,25 +32,16 @@ class Dialect:
         refused: What is answered, by the pattern of a path: a status, or a web page.
         moved: Which path is meant by the pattern of another one.
         told: What becomes of a row of a list, or of a single document, by the pattern of its path.
-        renames: Whether drafts have ids that are made of their content.
-        named: What runs name, in the sandbox behind it.
         frozen_at: When a run takes the draft, in the sandbox behind it.
     """
 
     refused: Mapping[str, int | str] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
     told: Mapping[str, Tell] = field(default_factory=dict)
-    renames: bool = False
-    named: str = "drafts"
     frozen_at: str = "start"
-
-    def __post_init__(self) -> None:
-        self._drafts: dict[str, str] = {}
 
     def ask(self, target: str) -> str:
         """What the API behind calls it."""
-        for name, draft in self._drafts.items():
-            target = target.replace(name, draft)
         path, mark, query = target.partition("?")
         for pattern, other in self.moved.items():
             if re.fullmatch(pattern, path):
@@ -74,12 +64,7 @@ class Dialect:
                 else:
                     document = change(document)
                 body = json.dumps(document).encode()
-        return re.sub(rb"draft_[0-9_]+", self._rename, body) if self.renames else body
-
-    def _rename(self, draft: re.Match[bytes]) -> bytes:
-        name = f"ver_{hashlib.sha256(draft[0]).hexdigest()[:12]}"
-        self._drafts[name] = draft[0].decode()
-        return name.encode()
+        return body
 
 
 def _fields(query: str) -> dict[str, str]:
@@ -120,7 +105,6 @@ NO_FINGERPRINTS = without(
 
 DIALECTS: dict[str, Callable[[], Dialect]] = {
     "as documented": Dialect,
-    "content-addressed drafts": lambda: Dialect(renames=True),
     "no config-history": lambda: Dialect({HISTORY: 404}),
     "graph versions only": lambda: Dialect({PUBLICATIONS: 404}),
     "publications for the dashboard only": lambda: Dialect({PUBLICATIONS: 403, HISTORY: 403}),
@@ -129,9 +113,6 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
         told={f"{RESULTS}(/[^/]+)?|{EVALS}": NO_FINGERPRINTS},
     ),
     "no freshness": lambda: Dialect(told={EVALS: without("freshness")}),
-    "runs name publications": lambda: Dialect(named="publications"),
-    "one id for all drafts": lambda: Dialect(named="one"),
-    "a revert gives the old draft id again": lambda: Dialect(named="contents"),
     "the draft is frozen when the run starts": lambda: Dialect(frozen_at="start"),
     "the draft is frozen when the run is created": lambda: Dialect(frozen_at="creation"),
     "config-history answers 500": lambda: Dialect({HISTORY: 500}),
@@ -153,7 +134,6 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
 # Those that tell codes by something else, or not at all; the others are kinds of these.
 APART = {
     *("as documented", "no config-history", "no fingerprints", "no freshness"),
-    *("runs name publications", "one id for all drafts", "a revert gives the old draft id again"),
     *("the draft is frozen when the run starts", "last month", "another environment"),
 }
 

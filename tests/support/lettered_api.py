@@ -185,6 +185,7 @@ class LetteredApi:
     cut: dict[str, int] = field(default_factory=dict)
     now: datetime | None = None
     flow: str = FLOW
+    published_after: timedelta = -HOUR  # the first run of a version
     max_attempts: int = 5
 
     def __post_init__(self) -> None:
@@ -458,7 +459,7 @@ class LetteredApi:
                 "workflow_version_id": name,
                 "version": at + 1,
                 "description": f"Note {at + 1}",
-                "published_at": _iso(first[name] - HOUR),
+                "published_at": _iso(first[name] + self.published_after),
                 "is_current": name == names[-1],
             }
             for at, name in enumerate(names)

@@ -42,9 +42,9 @@ class Clock:
 
 
 @cache
-def plan_world(seed: int = 0, named: Any = "drafts") -> World:
+def plan_world(seed: int = 0) -> World:
     """The sandbox's world on a day that stays the same."""
-    return build_world(seed, ANCHOR, named)
+    return build_world(seed, ANCHOR)
 
 
 @cache

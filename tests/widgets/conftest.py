@@ -17,13 +17,6 @@ def api() -> Iterator[ra.Client]:
         yield ra.Client(**sandbox.credentials)
 
 
-@pytest.fixture(scope="package")
-def of_versions() -> Iterator[ra.Client]:
-    """A sandbox in the dialect in which runs name publications."""
-    with ra.Sandbox(speed=STILL, _named="publications") as sandbox:
-        yield ra.Client(**sandbox.credentials)
-
-
 @pytest.fixture
 def view(api: ra.Client) -> Iterator[View]:
     """What ``check`` says of the sandbox's invoices."""

@@ -243,8 +243,7 @@ def test_few_columns_are_newer_than_what_is_checked_and_the_baseline_stands_firs
     assert [at for at, each in enumerate(columns) if each.is_baseline] == [0]
 
 
-def test_two_versions_show_six_runs_of_each_side(of_versions: ra.Client) -> None:
-    api = of_versions
+def test_two_versions_show_six_runs_of_each_side(api: ra.Client) -> None:
     made = ra.check("wf_invoices", baseline="v4", candidate="v5", client=api, progress=False)
     columns = inside(made).page(Door(True)).show().columns
     sides = "".join("-" if e.is_gap else "b" if e.is_baseline else "c" for e in columns)
@@ -349,8 +348,7 @@ def test_sums_over_workflows_are_only_of_what_was_read(api: ra.Client) -> None:
     view.close()
 
 
-def test_two_versions_say_what_was_edited_block_by_block(of_versions: ra.Client) -> None:
-    api = of_versions
+def test_two_versions_say_what_was_edited_block_by_block(api: ra.Client) -> None:
     view = ra.explore("wf_invoices", candidate="v5", baseline="v4", client=api)
     view.wait(120)
     facts = facts_of(view)

@@ -155,8 +155,7 @@ def test_a_document_is_shown_when_it_is_asked_for(view: View) -> None:
     assert "Open in a new tab" in view._render()[f"0:doc:{eval_id}"]
 
 
-def test_the_checked_run_and_the_baseline_can_be_chosen(of_versions: ra.Client) -> None:
-    api = of_versions
+def test_the_checked_run_and_the_baseline_can_be_chosen(api: ra.Client) -> None:
     view = ra.explore("wf_invoices", client=api)
     view.wait(120)
     runs = view.state.look.runs.filter(pl.col("scope") == "workflow", status="completed")

@@ -93,13 +93,6 @@ def read_object(body: bytes) -> dict[str, Any]:
     return document
 
 
-def read_new_eval(body: bytes) -> tuple[str, str, dict[str, Any]]:
-    match document := read_object(body):
-        case {"workflow_id": str(workflow_id), "target": {"block_id": str(block_id)}}:
-            return workflow_id, block_id, document
-    raise invalid(("body",), "Needs a 'workflow_id', and a 'target' with a 'block_id'", "missing")
-
-
 def read_run_request(body: bytes) -> tuple[str, Scope]:
     match document := read_object(body):
         case {"workflow_id": str(workflow_id)}:

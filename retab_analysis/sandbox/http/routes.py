@@ -9,7 +9,6 @@ from retab_analysis.sandbox.encoding import to_json
 from retab_analysis.sandbox.http.messages import ApiError, Request, Response, coded
 from retab_analysis.sandbox.http.params import (
     Query,
-    read_new_eval,
     read_object,
     read_run_filter,
     read_run_request,
@@ -88,7 +87,7 @@ _ROUTES: dict[str, dict[str, Endpoint]] = {
     "workflows/evals/results/{}": {"GET": _give(Store.get_result, "{}")},
     "workflows/evals": {
         "GET": _give(Store.list_evals, "workflow_id", "target_block_id?", page=50),
-        "POST": lambda store, call: store.create_eval(*read_new_eval(call.body)),
+        "POST": _refuse,
     },
     "workflows/evals/{}": {
         "GET": _give(Store.get_eval, "{}"),

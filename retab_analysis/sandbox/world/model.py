@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 # What eval runs name: the draft as it was; the publication of that draft, if there is one; the
 # draft by its content; or the same id for all drafts. Retab documents the first.
-RunsName = Literal["drafts", "publications", "contents", "one"]
 
 
 class File(NamedTuple):
@@ -239,7 +238,6 @@ class World:
     # For each background stream, its runs in turn: a workflow, and one of its blocks or None for
     # the whole workflow.
     in_flight: Sequence[Sequence[tuple[str, str | None]]] = ()
-    named: RunsName = "drafts"
 
 
 # Plans of runs

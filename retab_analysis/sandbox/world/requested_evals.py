@@ -1,4 +1,4 @@
-"""Evals that clients create and update.
+"""Evals that clients update.
 
 The sandbox knows a block's outputs for the inputs of its saved evals. It judges the same outputs by
 the requested assertion: the mended expectation of an eval passes.
@@ -51,7 +51,7 @@ _UNJUDGED = ("json_schema_valid", "llm_judged_as", "llm_not_judged_as")
 
 
 def changed_eval(workflow: Workflow, saved: SavedEval, asked: Fields, at: int) -> SavedEval:
-    """Change the given members of an eval; a new eval has no assertion yet."""
+    """Change the given members of an eval."""
     try:
         source, assertion = asked.get("source"), asked.get("assertion")
         known = _with_inputs(workflow, saved, source)

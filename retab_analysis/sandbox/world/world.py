@@ -14,7 +14,6 @@ from retab_analysis.sandbox.world.model import (
     Incident,
     PastRun,
     Publication,
-    RunsName,
     Version,
     Window,
     Workflow,
@@ -27,7 +26,7 @@ from retab_analysis.sandbox.world.seeding import fingerprint, token
 _TRIED_FOR = 95 * MINUTE
 
 
-def build_world(seed: int, anchor: int, named: RunsName = "drafts") -> World:
+def build_world(seed: int, anchor: int) -> World:
     """Build the sandbox's world; the same seed and anchor give the same, byte by byte.
 
     Ids, durations and chance follow from the seed; the story does not. The anchor is a midnight
@@ -38,12 +37,11 @@ def build_world(seed: int, anchor: int, named: RunsName = "drafts") -> World:
     return World(
         seed=seed,
         anchor=anchor,
-        workflows=[build_workflow(fields, seed, anchor, named) for fields in workflows],
+        workflows=[build_workflow(fields, seed, anchor) for fields in workflows],
         files={file.id: file for fields in workflows for file in files_of(fields, seed)},
         in_flight=[
             [(turn["workflow"], turn["block"]) for turn in turns] for turns in contents["in_flight"]
         ],
-        named=named,
     )
 
 
@@ -52,7 +50,7 @@ def read_catalog(name: str) -> Any:
     return from_json(folder.joinpath(f"{name}.json").read_text("utf-8"))
 
 
-def build_workflow(fields: Fields, seed: int, anchor: int, named: RunsName = "drafts") -> Workflow:
+def build_workflow(fields: Fields, seed: int, anchor: int) -> Workflow:
     blocks = {block["id"]: Block(**block) for block in fields["blocks"]}
     incidents = fields.get("incidents", {})
     return Workflow(
@@ -61,7 +59,7 @@ def build_workflow(fields: Fields, seed: int, anchor: int, named: RunsName = "dr
         description=fields["description"],
         project_id=fields["project_id"],
         blocks=tuple(blocks.values()),
-        versions=tuple(_name_drafts(_versions(fields, blocks, anchor), named)),
+        versions=tuple(_name_drafts(_versions(fields, blocks, anchor))),
         evals=tuple(saved_evals(fields, blocks, seed, anchor)),
         incidents={name: _incident(anchor, **each) for name, each in incidents.items()},
         past_runs=tuple(sorted(_past_runs(fields, anchor), key=lambda run: run.at)),
@@ -107,9 +105,7 @@ def _versions(fields: Fields, blocks: Mapping[str, Block], anchor: int) -> Itera
         )
 
 
-def edit(
-    workflow: Workflow, block: Block, config: Mapping[str, Any], at: int, named: RunsName
-) -> Workflow:
+def edit(workflow: Workflow, block: Block, config: Mapping[str, Any], at: int) -> Workflow:
     """Add a draft in which a block has another configuration.
 
     A configuration that it had has its code and its outputs. Another one has the outputs of the
@@ -139,7 +135,7 @@ def edit(
         acts_as={**newest.acts_as, block.id: like.acts_as.get(block.id, like.number)},
     )
     versions = (*workflow.versions, draft)
-    return replace(workflow, versions=tuple(_name_drafts(versions, named)))
+    return replace(workflow, versions=tuple(_name_drafts(versions)))
 
 
 def config_before(workflow: Workflow, block: Block) -> Mapping[str, Any]:
@@ -151,18 +147,14 @@ def config_before(workflow: Workflow, block: Block) -> Mapping[str, Any]:
     return [now, *others, *published[-1:]][-1]
 
 
-def _name_drafts(versions: Iterable[Version], named: RunsName) -> Iterator[Version]:
+def _name_drafts(versions: Iterable[Version]) -> Iterator[Version]:
     """Give each version the id by which runs name it: a draft's day, and its number on that day."""
-    days, of_content = Counter[str](), dict[str, str]()
+    days = Counter[str]()
     for version in versions:
         day = f"draft_{iso(version.at)[:10].replace('-', '_')}"
         days[day] += 1
         name = day if days[day] == 1 else f"{day}_{days[day]}"
-        if named == "contents":
-            name = of_content.setdefault(version.fingerprint, name)
-        elif named == "publications" and version.publication:
-            name = version.id
-        yield replace(version, draft_id="draft_1" if named == "one" else name)
+        yield replace(version, draft_id=name)
 
 
 def _incident(

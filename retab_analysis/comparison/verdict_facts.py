@@ -1,0 +1,236 @@
+"""The facts of a verdict under a rule: what counts, and what is known of edits and runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+from msgspec.structs import replace
+
+from retab_analysis.comparison.accepted import Outdated, Policy
+from retab_analysis.comparison.breaks import Break, list_breaks
+from retab_analysis.comparison.detail import WORDS, Word, word_of
+from retab_analysis.comparison.gate import USUAL, GateRule
+from retab_analysis.comparison.names import find_year, name_version
+from retab_analysis.comparison.reruns import SETTLE_ROUNDS, find_next_look, list_reruns
+from retab_analysis.comparison.sides import NewerRun, Sides
+from retab_analysis.comparison.suite_test import SuiteTest
+from retab_analysis.evidence.story import Story
+from retab_analysis.evidence.tries import LastTry, Try, find_last_try
+from retab_analysis.evidence.versions import Name
+from retab_analysis.markup import one_line
+from retab_analysis.render.document import Count
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, MOMENT
+
+
+@dataclass(frozen=True, eq=False)
+class VerdictFacts:
+    """The facts of a verdict under a rule.
+
+    ``fallen`` is the test of the suite, without the accepted evals, if it fell. ``accepted`` are
+    the ids of those that do not simply pass. ``tries`` has the tries of each block that an edit
+    broke, that has fixed evals, or that was edited and has not run; the oldest first.
+    """
+
+    stories: Sequence[Story]
+    summary: Mapping[str, Any]
+    sides: Sides
+    fallen: SuiteTest | None
+    notes: tuple[str, ...] = ()
+    accepted: frozenset[str] = frozenset()
+    rule: GateRule = USUAL
+    tries: Mapping[str, Sequence[Try]] = field(default_factory=dict)
+    today: date | None = None  # edits of that day are named without it
+
+    @cached_property
+    def counted(self) -> list[Story]:
+        """The evals without the accepted ones, and those that broke before the rule's moment."""
+        aside = self.accepted.union(each.id for each in self.old)
+        return [each for each in self.stories if each.id not in aside]
+
+    @cached_property
+    def old(self) -> list[Story]:
+        """The evals that broke before the moment of the rule, without the accepted ones."""
+        since = self.rule.since
+        return [
+            each
+            for each in self.stories
+            if since is not None and since.covers(each) and each.id not in self.accepted
+        ]
+
+    @property
+    def said_old(self) -> str:
+        """``9 broke before 1 Dec 12:00: not counted``; empty if there are none."""
+        since = self.rule.since
+        return since.say(self.old) if since is not None and self.old else ""
+
+    @cached_property
+    def stale(self) -> list[Story]:
+        """The evals that have not run as they are now, those that broke before too."""
+        return [*self.of("stale"), *(each for each in self.old if each.saved.stale)]
+
+    def of(self, *transitions: str) -> list[Story]:
+        """The evals of some transitions, without the accepted ones."""
+        return [each for each in self.counted if each.transition in transitions]
+
+    @cached_property
+    def against(self) -> list[Story]:
+        """The evals that the rule counts against the candidate."""
+        rule = self.rule
+        return [s for s in self.counted if rule.names(s) or s.errs_always]
+
+    @cached_property
+    def failing(self) -> list[Story]:
+        """The evals that fail the gate; none if the rule tolerates so many."""
+        return self.against if len(self.against) > self.rule.max_failures else []
+
+    @cached_property
+    def unrun(self) -> list[Story]:
+        """The evals of edited blocks that have not run since the edit."""
+        return [each for each in self.stories if each.saved.stale == "block"]
+
+    @cached_property
+    def breaks(self) -> list[Break]:
+        """The broken evals by what broke them, the most evals first."""
+        return list_breaks(self.of(*BROKEN), self.tries)
+
+    @cached_property
+    def ran_last(self) -> list[LastTry]:
+        """Of each block in ``tries`` the newest edit that ran on this side, the newest first."""
+        runs, ran = (
+            {*self.sides.candidate["run_id"]},
+            [s for s in self.stories if s not in self.unrun],
+        )
+        unrun = {each.block_id for each in self.unrun} - {each.block_id for each in ran}
+        found = (find_last_try(its, block, runs) for block, its in self.tries.items())
+        known = [each for each in found if each is not None]
+        newest = sorted(known, key=lambda each: each.its.began_at, reverse=True)
+        return [replace(e, is_newest=e.is_newest and e.block not in unrun) for e in newest]
+
+    @cached_property
+    def last_tries(self) -> list[LastTry]:
+        """Those of blocks with evals that broke before this edit."""
+        broken = [(s.block_id, s.since_run_id) for s in self.of(*BROKEN) if s.cause == "edit"]
+        return [
+            each
+            for each in self.ran_last
+            if any(block == each.block and run not in each.its.runs for block, run in broken)
+        ]
+
+    @cached_property
+    def outdated(self) -> list[Outdated]:
+        """The entries of accepted failures that are over."""
+        return self.policy.list_outdated(self.stories, self.saved)
+
+    @property
+    def policy(self) -> Policy:
+        return self.sides.accepted if self.rule.policy is None else self.rule.policy
+
+    @cached_property
+    def looks(self) -> tuple[int, datetime | None]:
+        """How many evals one rerun may clear, and when the next look may decide the rerun ones."""
+        waiting, until = find_next_look(self.counted, SETTLE_ROUNDS)
+        return len(list_reruns(self.counted)) - waiting, until
+
+    @property
+    def nothing(self) -> str:
+        return "nothing new" if self.accepted or self.old else "nothing"
+
+    @cached_property
+    def states(self) -> list[str]:
+        return [each.state for each in self.stories if each.state is not None]
+
+    @property
+    def passing(self) -> tuple[int, int]:
+        """How many evals pass by their newest outcome, and how many have a result."""
+        return sum(each.passes_in_the_end for each in self.stories), len(self.states)
+
+    @cached_property
+    def saved(self) -> frozenset[str] | None:
+        """The ids and names of the saved evals; None if they are not known."""
+        saved = self.sides.saved.evals
+        if saved is None:
+            return None
+        return frozenset(saved.select("eval_id", "eval_name").unpivot()["value"])
+
+    @cached_property
+    def is_first(self) -> bool:
+        """Whether no eval ran before."""
+        ran = [each for each in self.stories if each.saved.stale != "never"]
+        is_all = len(ran) == self.summary["added"] and bool(ran)
+        return self.sides.baseline is None and is_all
+
+    @property
+    def is_decided(self) -> bool:
+        return any(each in (*DECIDED, "mixed") for each in self.states)
+
+    @cached_property
+    def year(self) -> int | None:
+        return find_year(self.sides.candidate)
+
+    @property
+    def newest_day(self) -> date | None:
+        newest = self.sides.candidate.select(MOMENT.max()).item()
+        return None if newest is None else newest.date()
+
+    @cached_property
+    def named(self) -> Name:
+        """The name of the checked version; empty if it is not known."""
+        if self.sides.read.named is not None:
+            return self.sides.read.named
+        return name_version(self.sides.candidate, self.sides.around.told, self.year)
+
+    @property
+    def version(self) -> str:
+        return one_line(self.named.text, 40)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The names of both sides, as they were asked for, if two versions are compared."""
+        return tuple(one_line(each.said, 44) for each in self.sides.read.versions)
+
+    @property
+    def between(self) -> str:
+        """`` from v4 to v5`` if two versions are compared, else nothing."""
+        if not self.sides.read.versions:
+            return ""
+        before, now = self.sides.read.versions
+        said = before.say(self.today), now.say(self.today, after=before)
+        return " from {} to {}".format(*(one_line(each, 44) for each in said))
+
+    @property
+    def broke_between(self) -> str:
+        """:attr:`between`, unless a break is older than an edit that has not run: then nothing."""
+        return "" if any(s.saved.stale == "block" for s in self.of(*BROKEN)) else self.between
+
+    @cached_property
+    def apart(self) -> Counter[str]:
+        """How many evals do not count: ``same_code``, or ``not compared`` in two versions."""
+        words = self.sides.saved.words.values()
+        return Counter(word if word == "same_code" else "not compared" for word in words)
+
+    def find_run(self, story: Story) -> NewerRun | None:
+        """The run that goes on, and tests an eval as it is now."""
+        run_id = self.sides.saved.on_way.get(story.id)
+        going = (each for each in self.sides.read.newer if each.kind == "going on")
+        return next((each for each in going if each.run_id == run_id), None)
+
+    def word_of(self, story: Story) -> Word:
+        """The word of an eval as it is counted; in a first run each fails or passes."""
+        if story.id in self.accepted:
+            return WORDS["accepted"]
+        if not self.is_first or story.state not in ("passed", *FAILING, "mixed"):
+            return word_of(story)
+        return WORDS["first pass" if story.passes_in_the_end else "first failure"]
+
+    def counts(self) -> list[Count]:
+        """How many evals there are of each kind of word; together they are all evals."""
+        numbers = Counter(self.word_of(each).key for each in self.stories)
+        numbers.update({WORDS[word].key: n for word, n in self.apart.items()})
+        known = {each.key: each for each in reversed([*WORDS.values()])}
+        order = [*dict.fromkeys(each.key for each in WORDS.values())]
+        return [known[key].make_count(numbers[key]) for key in order if numbers[key]]
