@@ -29,7 +29,7 @@ from retab_analysis.fetch import wait_for_runs
 from retab_analysis.fetch.lists import resolve_workflow
 from retab_analysis.fetch.run_line import report
 from retab_analysis.fetch.starts import select, start_each
-from retab_analysis.markup import one_line, without_controls
+from retab_analysis.markup import without_controls
 from retab_analysis.progress import choose_progress
 from retab_analysis.render.door import Door
 from retab_analysis.render.junit import write_junit
