@@ -10,10 +10,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from matplotlib import pyplot
 from support.fakes import STILL
 from support.html_elements import Elements
 from support.inside import BLOCKS_OF_OVERVIEW as BLOCKS
 from support.inside import OVERVIEW, UNWELL, Heading, Overview, Periods, Seen
+from support.lettered_api import FLOW, LetteredApi, spell
 from support.watched import Fault, WatchedSandbox
 
 import retab_analysis as ra
@@ -150,6 +152,39 @@ def test_the_figures_of_a_week_are_those_of_the_summaries(
             if not name:
                 used = its.select(pl.sum_horizontal("passed", "failed", "blocked", "error").sum())
                 assert (row["runs"], row["evals_used"]) == (its.height, used.item())
+
+
+def test_page_frame_and_figure_of_a_wednesday_agree_to_the_digit() -> None:
+    """Three weeks that end with a Wednesday: nothing fails, then one of four, then two."""
+    weeks = {"a": "8P7F7F", "b": "15P7F", "c": "22P", "d": "22P"}
+    with LetteredApi({each: spell(row) for each, row in weeks.items()}) as api:
+        del api.runs[0]  # the frame begins on a Thursday, a whole week
+        week = ra.overview(FLOW, every="1w", client=api.client, progress=False)
+        runs = ra.fetch_runs(FLOW, client=api.client, progress=False)
+        results = ra.fetch_results(runs, client=api.client, progress=False)
+    row, newest = week.workflow.row(0, named=True), runs["created_at"].max()
+    frame = ra.summarize_runs(runs, None, every="1w")
+    assert newest.weekday() == (frame["period_end"] - timedelta(days=1))[-1].weekday() == 2
+    assert frame["period_end"].to_list() == [*frame["period_start"][1:], frame["period_end"][-1]]
+    assert frame["pass_rate"].to_list() == [1.0, 0.75, 0.5]
+    assert frame["pass_rate_change"].to_list() == [None, -0.25, -0.25]
+    assert frame["rated_runs"].to_list() == [7, 7, 7]
+    of_results = ra.summarize_results(results, None, every="1w")
+    shared = ("period_start", "period_end", "pass_rate")
+    assert frame.select(shared).equals(of_results.select(shared))
+    assert (row["pass_rate_before"], row["pass_rate"]) == (*frame["pass_rate"][-2:],)
+    assert row["duration_ms_p95"] == round(frame["duration_ms_p95"][-1])
+    assert "50 %" in (page := Elements(week._repr_html_()).text)
+    assert "−25 points" in page
+    for drawn in (runs, results):
+        axes = ra.plot_pass_rate(drawn, every="1w")
+        assert list(axes.lines[0].get_ydata()) == frame["pass_rate"].to_list()
+        assert "hollow" not in axes.retab_notes
+        pyplot.close(axes.figure)
+    begun = ra.plot_pass_rate(runs.filter(pl.col("created_at") < newest), every="1w")
+    assert begun.lines[0].get_ydata()[-1] < 0.6, "the week that ends with the Tuesday"
+    assert "hollow" in begun.retab_notes
+    pyplot.close(begun.figure)
 
 
 def test_blocks_with_broken_evals_come_first(week: Overview, board: Overview) -> None:

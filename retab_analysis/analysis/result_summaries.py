@@ -20,7 +20,8 @@ from retab_analysis.analysis.frames import (
     count_rows,
     count_where,
 )
-from retab_analysis.analysis.summaries import PERIOD, SCOPES, find_period
+from retab_analysis.analysis.periods import PERIOD, PERIOD_END, Length
+from retab_analysis.analysis.summaries import SCOPES
 from retab_analysis.arguments import check_choice
 from retab_analysis.schema import RESULTS
 from retab_analysis.stats.proportions import wilson_over
@@ -53,7 +54,7 @@ def summarize_results(
         scope: Only results of runs of this scope: ``workflow``, ``block`` or ``eval``.
 
     Returns:
-        One row per group: the columns of ``by``; with ``every``, ``period_start`` (Datetime, UTC).
+        One row per group: the columns of ``by``; with ``every``, ``period_start, period_end``.
         ``n_results`` (Int64) is the number of results in any state; ``passed, failed, blocked,
         error, cancelled`` (Int64) are the numbers in each state. ``rated_evals, n_in_outages,
         n_left_out`` (Int64) are the results in the pass rate, in outages, and left out for another
@@ -81,10 +82,9 @@ def summarize_results(
         ['block_id', 'condition_kind', 'n_results']
     """
     is_alone = every is not None and (by is None or (isinstance(by, list | tuple) and not by))
-    taken = (*_COLUMNS, PERIOD)
+    taken = (*_COLUMNS, PERIOD, PERIOD_END)
     keys: list[str] = [] if is_alone else check_single_keys(by, results, RESULTS, taken)
-    if every is not None:
-        find_period(every)  # which refuses an unusable one
+    length = None if every is None else Length.read(every)
     if scope is not None:
         check_choice("scope", scope, SCOPES)
     of_runs = [each for each in keys if each in (*OF_RUN, "workflow_id", "run_completed_at")]
@@ -92,7 +92,7 @@ def summarize_results(
         results,
         RESULTS,
         (*keys, *READ),
-        lambda lazy: count_results(lazy, keys, of_runs, every, scope),
+        lambda lazy: count_results(lazy, keys, of_runs, length, scope),
     )
 
 
@@ -100,7 +100,7 @@ def count_results(
     lazy: pl.LazyFrame,
     keys: Sequence[str],
     of_runs: Sequence[str],
-    every: str | None,
+    length: Length | None,
     scope: str | None,
 ) -> pl.LazyFrame:
     """Count results by keys; those ``of_runs`` are the same for all results of a run."""
@@ -110,11 +110,10 @@ def count_results(
     read = lazy.with_columns(pl.col(name).alias(_OURS + name) for name in READ).rename(groups)
     named = (pl.col(_OURS + name).alias(name) for name in READ)
     known = describe_runs(read.select(*groups.values(), *named))
+    period = [] if length is None else [PERIOD, PERIOD_END]
+    known = known if length is None else known.with_columns(length.place("moment"))
     if scope is not None:
         known = known.filter(pl.col("scope") == scope)
-    period = [] if every is None else [PERIOD]
-    if every is not None:
-        known = known.with_columns(find_period(every, "moment"))
     standing = find_standing(scope, pl.col("is_outage"), pl.col("is_complete"))
     counts = stand_out(standing, [*period, *(groups[each] for each in of_runs)])
     counted = known.with_columns(counts=counts).group_by(*period, *groups.values())

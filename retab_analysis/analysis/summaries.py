@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import polars as pl
 
@@ -18,20 +16,19 @@ from retab_analysis.analysis.frames import (
     count_where,
     name_versions,
 )
+from retab_analysis.analysis.periods import PERIOD, PERIOD_END, Length
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError, shown
 from retab_analysis.schema import RUNS, checked
 from retab_analysis.stats.proportions import wilson_over
 from retab_analysis.vocabulary import RATED, rated_total
 
-PERIOD, _CHANGE = "period_start", "pass_rate_change"
+_CHANGE = "pass_rate_change"
 SCOPES = ("workflow", "block", "eval")
 _COUNTS = ("total_evals", *RATED, "cancelled")
 _TIMES = ("duration_ms", "queue_ms")
 _QUANTILES = {"p50": 0.5, "p95": 0.95}
 READ = ("created_at", "status", "scope", "ok", *_COUNTS, *_TIMES)
-# Six digits are enough for any period; more overflow inside polars without an error.
-_DURATION = re.compile(r"(?:[1-9]\d{0,5}(?:us|ms|s|m|h|d|w|mo|q|y))+")
 
 
 def summarize_runs(
@@ -50,16 +47,16 @@ def summarize_runs(
             the outcome. ``"version"`` is the name of the code that ran: ``v5``, ``edit of 29 Nov``.
             With ``every``, None or ``()`` groups by time alone.
         every: Also group by time: the length of a period, as polars writes it (``"1d"``, ``"1w"``,
-            ``"2w"``, ``"1mo"``, ``"1q"``). A run belongs to the period in which it was created;
-            periods begin at midnight UTC, weeks on Monday.
+            ``"2w"``, ``"1mo"``, ``"1q"``). A run belongs to the period in which it was created.
+            The last period ends with the day (UTC) of the newest run in ``runs``, so it is whole.
         scope: Only runs of this scope: ``workflow``, ``block`` or ``eval``.
         edits: An EDITS frame of the workflows, for ``by="version"``. Without it a version is the
             draft that runs name by one id, called by its first run: ``draft of 29 Nov``.
 
     Returns:
         One row per group, ordered by earliest ``created_at``, then by the key: the columns of
-        ``by``; with ``every``, ``period_start`` (Datetime, UTC; null for runs without a
-        ``created_at``); ``n_runs, ok_runs, rated_runs, n_outages, n_left_out`` (Int64): the numbers
+        ``by``; with ``every``, ``period_start`` and ``period_end`` (Datetime, UTC; the end is the
+        first moment after the period; both null for runs without a ``created_at``); ``n_runs, ok_runs, rated_runs, n_outages, n_left_out`` (Int64): the numbers
         of runs, of ok ones, of runs in the pass rate, of outages, and of runs left out for another
         reason. ``total_evals, passed, failed, blocked, error, cancelled`` (Int64) are sums over all
         runs that have the count, null if none has it. ``rated_evals`` (Int64), ``pass_rate,
@@ -95,8 +92,9 @@ def summarize_runs(
         >>> weekly.columns[:4]
         ['workflow_id', 'name', 'period_start', 'n_runs']
     """
-    period: list[pl.Expr] = [] if every is None else [find_period(every)]
-    outcome = [each.meta.output_name() for each in (*period, *_aggregates())]
+    length = None if every is None else Length.read(every)
+    period: list[str] = [] if length is None else [PERIOD, PERIOD_END]
+    outcome = [*period, *(each.meta.output_name() for each in _aggregates())]
     outcome += [_CHANGE] if period else []
     by_time_alone = every is not None and (by is None or (isinstance(by, list | tuple) and not by))
     keys: list[str] = [] if by_time_alone else check_keys(by, runs, RUNS, outcome, [VERSION])
@@ -108,37 +106,22 @@ def summarize_runs(
 
     def summarized(lazy: pl.LazyFrame) -> pl.LazyFrame:
         lazy = name_versions(lazy, edits) if named else lazy
+        lazy = lazy if length is None else lazy.with_columns(length.place("created_at"))
         if scope is not None:
             lazy = lazy.filter(pl.col("scope") == scope)
         groups = lazy.group_by(*keys, *period).agg(_aggregates(scope))
-        if every is None:
+        if length is None:
             return groups.sort("first_created_at", *keys, nulls_last=True)
         ordered = groups.sort(PERIOD, "first_created_at", *keys, nulls_last=True)
         before = pl.col("pass_rate").forward_fill().shift(1)
         change = pl.col("pass_rate") - (before.over(keys) if keys else before)
         dated = pl.when(pl.col(PERIOD).is_not_null()).then(change)
-        names = [*keys, PERIOD, *(each.meta.output_name() for each in _aggregates())]
+        names = [*keys, *period, *(each.meta.output_name() for each in _aggregates())]
         names.insert(names.index("pass_rate_high") + 1, _CHANGE)
         return ordered.with_columns(dated.alias(_CHANGE)).select(names)
 
     also: tuple[str, ...] = ("workflow_id", "workflow_version_id") if named else ()
     return apply_lazily(runs, RUNS, (*keys, *also, *READ), summarized)
-
-
-def find_period(every: str, moment: str = "created_at") -> pl.Expr:
-    if not isinstance(every, str) or not _DURATION.fullmatch(every):
-        raise ConfigError(
-            f"every must be a duration such as '1d', '1w' or '1mo', got {shown(every)}"
-        )
-    start = pl.col(moment).dt.truncate(every).alias(PERIOD)
-    # Polars rejects bad combinations of units only on a value: try here, not at `.collect()`.
-    trial = pl.DataFrame({moment: [datetime(2026, 1, 1, tzinfo=UTC)]})
-    try:
-        trial.select(start)
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"every={every!r} is not a period: {reason}") from None
-    return start
 
 
 def _aggregates(scope: str | None = None) -> list[pl.Expr]:

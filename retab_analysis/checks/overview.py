@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from retab_analysis.analysis.summaries import find_period
+from retab_analysis.analysis.periods import Length
 from retab_analysis.arguments import Guided
 from retab_analysis.checks.defaults import open_source
 from retab_analysis.checks.verdict import Memory, Question, make_verdict
@@ -145,9 +145,10 @@ def overview(
 
     Args:
         workflow_id: The workflow's id or name; by default all workflows.
-        every: With trends: the length of a period, as for :func:`summarize_runs` (``"1w"``). This
-            also reads the runs of the last 13 periods and the edits of all blocks. Of a period
-            that ``check`` did not read, it reads the results of one whole run.
+        every: With trends: the length of a period, as for :func:`summarize_runs` (``"1w"``). The
+            last period ends with the day of the newest run of these workflows. This also reads the
+            runs of the last 13 periods and the edits of all blocks. Of a period that ``check`` did
+            not read, it reads the results of one whole run.
         client: The client to ask; by default the session's.
         progress: False for no progress bar; by default a notebook or a terminal shows one.
 
@@ -188,10 +189,11 @@ def overview(
     if workflow_id is not None:
         check_text("workflow_id", workflow_id)
     if every is not None:
-        find_period(every)  # which refuses an unusable one
+        Length.read(every)  # which refuses an unusable one
     client = client_or_default(client)
     asked: Any = {"client": client, "progress": False}
     chosen = fetch_workflows(**asked)
+    found = None
     if workflow_id is not None:
         names = dict(chosen.select("workflow_id", "name").iter_rows())
         found = resolve_named(client, "workflow", workflow_id, names, parts=True)
@@ -200,7 +202,7 @@ def overview(
         say(f"There is no workflow. {client.describe_environment()}.")
     shown = choose_progress(progress, "Looking at workflows", "workflows")
     outcomes: TaskOutcomes[Seen] = TaskOutcomes()
-    newest = fetch_runs(limit=1, **asked)
+    newest = fetch_runs(found, limit=1, **asked)
     last: datetime | None = newest.select(pl.col("created_at").max()).item()
     span = Periods.until(last or client.api_time, every or USUAL)
     has_trends = every is not None

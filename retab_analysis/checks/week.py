@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.analysis import summarize_runs
+from retab_analysis.analysis.periods import PERIOD, Length, end_of_day
 from retab_analysis.analysis.result_summaries import count_results
-from retab_analysis.analysis.summaries import PERIOD, find_period
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory
@@ -74,12 +74,9 @@ class Periods:
 
     @classmethod
     def until(cls, newest: datetime, every: str) -> Periods:
-        find_period(every)  # which refuses an unusable one
-        day = pl.Series([newest], dtype=pl.Datetime("us", "UTC")).dt.truncate("1d")
-        edges = [day.dt.offset_by("1d")]
-        for _ in range(PERIODS):
-            edges.append(edges[-1].dt.offset_by(f"-{every}"))
-        *starts, end = (each[0] for each in reversed(edges))
+        end_of = end_of_day(pl.lit(newest, pl.Datetime("us", "UTC")))
+        back = pl.int_range(PERIODS, -1, -1, eager=True)
+        *starts, end = pl.select(Length.read(every).go_back(end_of, pl.lit(back))).to_series()
         return cls(every, tuple(starts), end)
 
     def number(self, moment: str) -> pl.Expr:

@@ -12,9 +12,11 @@ import polars as pl
 from matplotlib import dates
 from matplotlib.axes import Axes
 
+from retab_analysis.analysis.conclusions import NEEDED
 from retab_analysis.analysis.frames import VERSION, VERSION_ID, read_edits, select_keyed
+from retab_analysis.analysis.periods import PERIOD, PERIOD_END, Length
 from retab_analysis.analysis.result_summaries import READ as READ_RESULTS
-from retab_analysis.analysis.summaries import PERIOD, READ, SCOPES, find_period
+from retab_analysis.analysis.summaries import READ, SCOPES
 from retab_analysis.arguments import check_choice
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.versions import list_names
@@ -45,6 +47,7 @@ class Columns:
     workflow: str = ""  # the title of the figure
     each: int = 1  # how many neighbouring groups share a place
     every: str | None = None  # the length of a group, if it is a period of time
+    begins: datetime | None = None  # the day of the first row
 
     @property
     def height(self) -> int:
@@ -89,14 +92,21 @@ class Columns:
         places = self.keys.lazy().select("key", x=at)
         return lazy.join(places, on="key", nulls_equal=True, maintain_order="left")
 
+    def split(self, key: str) -> list[str]:
+        """The columns to group placed rows by."""
+        return [key] if self.every is None else [key, PERIOD, PERIOD_END]
+
     def arrange(self, ax: Axes, rows: pl.DataFrame) -> pl.DataFrame:
-        """Set up x; returns the rows, one for each place, with ``x`` as drawn."""
+        """Set up x; returns the rows in their order, with ``x`` as drawn.
+
+        The first period is ``hollow`` if the rows begin inside it.
+        """
         if self.every is None:
             beside = max(0.0, (FEW_COLUMNS - self.height) / 2)
             ax.set_xlim(-0.6 - beside, self.height - 0.4 + beside)
-            return rows.sort("x")
-        starts = self.keys["key"]
-        ends = starts.dt.offset_by(self.every)
+            return rows.sort("x").with_columns(hollow=pl.lit(False))
+        rows = rows.sort(PERIOD)
+        starts, ends = rows[PERIOD], rows[PERIOD_END]
         first, last = mdates.date2num([starts.min(), ends.max()])
         ax.set_xlim(first - 0.02 * (last - first), last + 0.06 * (last - first))
         years = {start.year for start in starts}
@@ -111,7 +121,8 @@ class Columns:
         ax.xaxis.set_major_locator(by_day if last - first < 4 else auto)
         ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at, UTC), years))
         middles = mdates.date2num((starts + (ends - starts) / 2).to_list())
-        return rows.sort("x").with_columns(x=pl.Series(middles))
+        hollow = pl.col(PERIOD) < pl.lit(self.begins)
+        return rows.with_columns(hollow=hollow, x=pl.Series(middles))
 
     def label(self, ax: Axes, *, quiet: Iterable[bool] = (), room: float = 1.0) -> None:
         """Name the places; ``quiet`` ones have only their day, and periods already have a name."""
@@ -145,6 +156,10 @@ class Columns:
         several = f"{self.each:,} {self.noun}s in a row at each place, with the day of the first"
         return [several] if self.each > 1 else []
 
+    def say_hollow(self, rows: pl.DataFrame) -> list[str]:
+        """A note for arranged rows."""
+        return ["hollow: the frame begins inside this period"] * bool(rows["hollow"].any())
+
 
 def find_rows(
     frame: object,
@@ -157,22 +172,26 @@ def find_rows(
 ) -> tuple[Columns, pl.LazyFrame, dict[str, int]]:
     """The groups of the rows of a scope, these rows, and the numbers left out, by reason."""
     by: Any = VERSION if asked is None and every is not None else asked
-    lazy = select_keyed(frame, table, by, READ if table is RUNS else READ_RESULTS, edits)
+    read = READ if table is RUNS else (*READ_RESULTS, *NEEDED)
+    lazy = select_keyed(frame, table, by, dict.fromkeys(read), edits)
     if scope is not None:
         check_choice("scope", scope, SCOPES)
     if table is RESULTS:
         lazy = lazy.with_columns(created_at=MOMENT)
+    if every is not None:  # before rows of another scope are left out
+        lazy = lazy.with_columns(Length.read(every).place("created_at"))
     of_run = "scope" if table is RUNS else "run_scope"
     is_scoped = pl.lit(True) if scope is None else (pl.col(of_run) == scope).fill_null(False)
     is_dated = pl.lit(True) if every is None else pl.col("created_at").is_not_null()
     others, undated = (~is_scoped).sum(), (is_scoped & ~is_dated).sum()
-    left = lazy.select(others.alias("of another scope"), undated.alias("without a date")).collect()
+    begins = pl.col("created_at").min().dt.truncate("1d").alias("begins")
+    parts = others.alias("of another scope"), undated.alias("without a date"), begins
+    left = lazy.select(parts).collect().row(0, named=True)
     kept = lazy.filter(is_scoped, is_dated)
-    if every is not None:
-        kept = kept.with_columns(find_period(every))
-        kept = kept.with_columns(key=PERIOD) if by == VERSION else kept
-    columns = replace(find_columns(kept, by, edits, title), every=every)
-    return columns, kept, left.row(0, named=True)
+    if every is not None and by == VERSION:
+        kept = kept.with_columns(key=PERIOD)
+    its = {"every": every, "begins": left.pop("begins")}
+    return replace(find_columns(kept, by, edits, title), **its), kept, left
 
 
 def find_columns(lazy: pl.LazyFrame, by: str, edits: object, title: str | None) -> Columns:

@@ -78,7 +78,8 @@ def plot_durations(
     if not columns.height:
         return axes.show_message(ax, "no runs", say_left_out("run", left))
     columns, queue = columns.fit(ax, _THINNEST), _add_panel(ax)
-    times = columns.arrange(ax, summarize_runs(columns.place(scoped), "x").collect())
+    summed = summarize_runs(columns.place(scoped), columns.split("x")).collect()
+    times = columns.arrange(ax, summed)
     columns.label(ax)
     unit = _choose_unit(times)
     for panel, part in ((ax, _EXECUTION), (queue, _QUEUE)):
@@ -90,7 +91,7 @@ def plot_durations(
     unknown = scoped.select(pl.col(_EXECUTION).is_null().sum()).collect().item()
     outages = int(times["n_outages"].sum())
     reasons = {"in an outage": outages, "without a duration": unknown, **left}
-    notes = say_left_out("run", reasons) + columns.notes
+    notes = say_left_out("run", reasons) + columns.notes + columns.say_hollow(times)
     if few := times.filter(pl.col("n_runs") < _ENOUGH).height:
         places = f"{few} of {times.height} places"
         notes.append(f"fewer than {_ENOUGH} runs at {places}: p95 is near the longest")
@@ -135,7 +136,11 @@ def _draw_panel(
     x, smaller = times["x"].to_list(), 1 + (times.height >= _MANY)
     for values, style in zip((low, top), _LINES.values(), strict=True):
         joined = {} if is_joined else {"linestyle": "none"}
-        ax.plot(x, values, marker="o", **{**style, "ms": style["ms"] / smaller, **joined})
+        look = {**style, "ms": style["ms"] / smaller, **joined}
+        ax.plot(x, values, marker="o", **look)
+        if times["hollow"][0]:
+            look |= {"mfc": ax.get_facecolor(), "label": "_hollow"}
+            ax.plot(x[:1], values[:1], marker="o", **look)
     if is_joined:
         ax.fill_between(x, low, top, color=SKY, alpha=0.2, linewidth=0, zorder=0)
     else:

@@ -10,17 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from retab_analysis.analysis import summarize_runs
+from retab_analysis.analysis import summarize_evals, summarize_runs
 from retab_analysis.analysis.counted_runs import COMPLETE, OF_RUN, find_standing
 from retab_analysis.analysis.frames import VERSION
+from retab_analysis.analysis.periods import PERIOD
 from retab_analysis.analysis.result_summaries import count_results
-from retab_analysis.analysis.summaries import PERIOD
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots import axes
 from retab_analysis.plots.columns import BLOCKS, Columns, list_edits, mdates, say_left_out
 from retab_analysis.plots.labels import shorten_names
 from retab_analysis.plots.palette import BLUE, NEW, QUIET, SKY, Style
-from retab_analysis.vocabulary import rated_total
+from retab_analysis.vocabulary import BROKEN, rated_total
 
 _STEP = 0.05
 _FROM_NOTHING = 0.25  # an axis that would begin lower begins at 0
@@ -28,18 +28,16 @@ _ACROSS, _MOST = 3, 24  # panels
 _WIDE, _HIGH = 3.4, 1.75  # inches of a panel
 
 
-def rate(
-    rows: pl.LazyFrame, by: str, columns: Columns, scope: str | None, every: str | None = None
-) -> pl.DataFrame:
+def rate(rows: pl.LazyFrame, by: str, columns: Columns, scope: str | None) -> pl.DataFrame:
     """The pass rate of each group of runs or results, and whether only partial runs made it."""
+    keys = columns.split(by)
     if "state" in rows.collect_schema():
-        is_of_run = columns.by in (*OF_RUN, VERSION) or every != columns.every
-        counted = count_results(rows, [by], [by] if is_of_run else [], every, scope)
+        of_runs = keys if columns.by in (*OF_RUN, VERSION) else keys[1:]
+        counted = count_results(rows, keys, of_runs, None, scope)
         return counted.with_columns(partial=pl.lit(False)).collect()
     best = find_standing(scope).filter(rated_total().is_not_null()).max()
-    keys = [by] if every is None else [by, PERIOD]
     partial = rows.group_by(keys).agg(partial=best != COMPLETE).collect()
-    found = summarize_runs(rows, by, every=every, scope=scope).collect()
+    found = summarize_runs(rows, keys, scope=scope).collect()
     return found.join(partial, on=keys, nulls_equal=True, maintain_order="left")
 
 
@@ -64,7 +62,7 @@ def draw_panels(
     ax = axes.prepare_axes(ax, width=_WIDE * _ACROSS, height=0.9 + _HIGH * down)
     if keys.is_empty():
         return axes.show_message(ax, f"no {noun}s", say_left_out(noun, left))
-    rates = rate(rows, "key", columns, scope, columns.every)
+    rates = rate(rows, "key", columns, scope)
     across = min(_ACROSS, keys.height)
     spec = ax.get_subplotspec()
     if spec is None:
@@ -73,31 +71,38 @@ def draw_panels(
     ax.set_subplotspec(grid[0])
     shared: dict[str, Any] = {"sharex": ax, "sharey": ax, "facecolor": ax.get_facecolor()}
     panels = [ax, *(ax.figure.add_subplot(grid[at], **shared) for at in range(1, keys.height))]
-    time = Columns(VERSION, rates.select(key=PERIOD).unique(), every=columns.every)
     names = shorten_names(columns.name_all(), int(ax.bbox.width / 0.5 / axes.measure_font(ax)) - 5)
-    known = rates.drop_nulls("pass_rate").sort(PERIOD)
-    time.arrange(ax, time.keys.with_columns(x=pl.lit(0)))
+    known = columns.arrange(ax, rates).drop_nulls("pass_rate")
     zoom(ax, known["pass_rate"].min(), known["pass_rate"].max())
-    marked = False
+    broken, marked = _find_broken(rows), False
     for at, (panel, key) in enumerate(zip(panels, keys["key"], strict=True)):
         its = known.filter(pl.col("key").eq_missing(key))
-        _draw_panel(panel, its, names[at], columns.every or "", known[PERIOD].max())
+        is_newest = its[PERIOD].max() == known[PERIOD].max()
+        shade = NEW if key in broken else axes.text_colour(ax) if is_newest else QUIET
+        _draw_panel(panel, its, names[at], shade)
         panel.tick_params(labelleft=at % across == 0, labelbottom=at + across >= len(panels))
         if columns.edits is not None:
             column = "block_id" if columns.by in BLOCKS else columns.by
             edits = columns.edits
             own = edits.filter(pl.col(column) == key) if column in edits.columns else edits
             marked |= not own.is_empty() and mark_edits(panel, own, names=False)
-    notes = say_left_out(noun, say_unrated(rates) | left)
+    notes = say_left_out(noun, say_unrated(rates) | left) + columns.say_hollow(known)
     if columns.keys.height > keys.height:
         notes += say_left_out(columns.noun, {"": columns.keys.height - keys.height})
     what = f"Pass rate by {columns.noun} over time" + "; dotted: edits" * marked
     return axes.conclude(ax, what, notes, workflow=columns.workflow, panels=across)
 
 
-def _draw_panel(ax: Axes, rates: pl.DataFrame, name: str, every: str, newest: Any) -> None:
-    starts = rates[PERIOD]
-    x = mdates.date2num((starts + (starts.dt.offset_by(every) - starts) / 2).to_list())
+def _find_broken(rows: pl.LazyFrame) -> set[Any]:
+    """The groups with an eval that broke, as far as results tell."""
+    if "state" not in rows.collect_schema():
+        return set()
+    broken = summarize_evals(rows).filter(pl.col("transition").is_in(BROKEN))
+    return {*rows.join(broken, on="eval_id", how="semi").collect()["key"]}
+
+
+def _draw_panel(ax: Axes, rates: pl.DataFrame, name: str, shade: Any) -> None:
+    x = rates["x"].to_list()
     low, high = (rates[f"pass_rate_{each}"].to_list() for each in ("low", "high"))
     ax.fill_between(x, low, high, color=SKY, alpha=0.3, linewidth=0, zorder=1)
     ax.plot(x, rates["pass_rate"].to_list(), color=BLUE, linewidth=1.5, marker="o", markersize=2.5)
@@ -107,8 +112,10 @@ def _draw_panel(ax: Axes, rates: pl.DataFrame, name: str, every: str, newest: An
     colour = axes.text_colour(ax)
     ax.annotate(name, (0, 1), (0, 2), fontsize=size, color=colour, **place, **axes.plain(name))
     if rates.height:
-        shade = NEW if starts[-1] == newest else QUIET
         ax.scatter(x[-1:], rates["pass_rate"].tail(1).to_list(), s=18, color=shade, zorder=3)
+        if rates["hollow"][0]:
+            look: Style = {"color": ax.get_facecolor(), "edgecolors": BLUE, "zorder": 4}
+            ax.scatter(x[:1], rates["pass_rate"].head(1).to_list(), s=14, **look)
         said = f"{rates['pass_rate'][-1]:.0%}"
         bold: Style = {"fontsize": size, "fontweight": "bold", "color": shade, "ha": "right"}
         ax.annotate(said, (1, 1), (0, 2), **place, **bold, **axes.plain())

@@ -34,9 +34,11 @@ def plot_pass_rate(
     any ended run has no point. Drafts are grey. The newest point has its own colour, and its rate
     in figures. If there are too many groups to tell apart, neighbours share a place.
 
-    With ``every``, a point is in the middle of its period, and the interval is a band. With
+    With ``every``, a point is in the middle of its period, and the interval is a band. The first
+    point is hollow if the frame begins inside its period: after the first day of it. With
     ``edits=``, a dotted line marks each edit, and a published version has its name there. With
     ``every`` and ``by``, each group has a panel of its own, and a block only its own edits. The
+    newest rate of a panel is orange if one of its evals broke, which a RESULTS frame tells. The
     text ``ax.retab_notes`` lists the omissions of the figure.
 
     Args:
@@ -82,6 +84,7 @@ def plot_pass_rate(
     if every is not None and columns.edits is not None:
         aside = "dotted: edits" * mark_edits(ax, columns.edits)
     notes = [*say_left_out(table.noun, say_unrated(rates) | left), *columns.notes]
+    notes += columns.say_hollow(rates.drop_nulls("pass_rate"))
     if rates.filter("partial", pl.col("pass_rate").is_not_null()).height:
         notes.append("hollow: only runs in which evals are missing")
     what, workflow = f"Pass rate {columns.title}, 95 % intervals", columns.workflow
@@ -114,7 +117,7 @@ def _draw(ax: Axes, rates: pl.DataFrame, columns: Columns) -> list[bool]:
     if columns.is_ordered:
         ax.plot(places, rate, color=BLUE if is_band else QUIET, linewidth=1 + is_band / 2, zorder=1)
     sizes = [(70 if few else 12) / (2.2 if colour == QUIET else 1) for colour in colours]
-    ground, partial = ax.get_facecolor(), known["partial"]
+    ground, partial = ax.get_facecolor(), known["partial"] | known["hollow"]
     fill = [ground if part else each for each, part in zip(colours, partial, strict=True)]
     ax.scatter(places, rate, s=sizes, color=fill, edgecolors=colours, linewidths=1.3, zorder=3)
     zoom(ax, known["pass_rate_low"].min(), known["pass_rate_high"].max())

@@ -75,7 +75,7 @@ def test_runs_by_a_column_of_your_own() -> None:
 
 
 def test_runs_by_time() -> None:
-    """START is a Monday."""
+    """START is a Monday, and the newest run is of the next one: weeks end with Mondays."""
     frame = runs(
         run("r1", 0, passed=1, workflow_version_id="a"),
         run("r2", 6, passed=3, failed=1, workflow_version_id="a"),
@@ -83,24 +83,26 @@ def test_runs_by_time() -> None:
         run("r4", 7, workflow_version_id="a"),
         run("r5", 1, created_at=None, workflow_version_id="a"),
     )
-    weeks = [START, START + timedelta(days=7), None]
+    weeks = [START - timedelta(days=6), START + timedelta(days=1), None]
+    ends = [START + timedelta(days=1), START + timedelta(days=8), None]
     for by in (None, (), []):
         found = analysis.summarize_runs(frame, by, every="1w")
-        columns = ["period_start", *list(SUMMARY)[1:]]
+        columns = ["period_start", "period_end", *list(SUMMARY)[1:]]
         columns.insert(columns.index("pass_rate_high") + 1, "pass_rate_change")
         assert found.columns == columns
         assert found["period_start"].to_list() == weeks
-        assert found["n_runs"].to_list() == [3, 1, 1]
-        assert found["pass_rate"].to_list() == [pytest.approx(5 / 6), 1.0, 1.0]
-        assert found["pass_rate_change"].to_list() == [None, pytest.approx(1 / 6), None]
+        assert found["period_end"].to_list() == ends
+        assert found["n_runs"].to_list() == [1, 3, 1]
+        assert found["pass_rate"].to_list() == [1.0, pytest.approx(5 / 6), 1.0]
+        assert found["pass_rate_change"].to_list() == [None, pytest.approx(-1 / 6), None]
     both = analysis.summarize_runs(frame, every="1w")
     assert both.select("workflow_version_id", "period_start", "n_runs").rows() == [
-        ("a", weeks[0], 2),
-        ("b", weeks[0], 1),
-        ("a", weeks[1], 1),
+        ("a", weeks[0], 1),
+        ("a", weeks[1], 2),
+        ("b", weeks[1], 1),
         ("a", None, 1),
     ]
-    assert both.schema["period_start"] == RUNS.schema["created_at"]
+    assert both.schema["period_start"] == both.schema["period_end"] == RUNS.schema["created_at"]
     lazy = analysis.summarize_runs(frame.lazy(), every="1w")
     assert lazy.collect(engine="streaming").equals(both)
 
@@ -108,17 +110,34 @@ def test_runs_by_time() -> None:
 @pytest.mark.parametrize(
     ("every", "starts"),
     [
-        ("1d", [(2026, 5, 24), (2026, 5, 25)]),
-        ("12h", [(2026, 5, 24), (2026, 5, 25)]),
-        ("1mo", [(2026, 5, 1)]),
-        ("1q", [(2026, 4, 1)]),
-        ("1y", [(2026, 1, 1)]),
+        ("1d", ["2026-02-27", "2026-03-01", "2026-03-30"]),
+        ("12h", ["2026-02-27T12", "2026-03-01", "2026-03-30"]),
+        ("1w2d", ["2026-02-23", "2026-03-22"]),
+        ("1mo", ["2026-01-31", "2026-02-28"]),
+        ("2mo", ["2026-01-31"]),
+        ("1q", ["2025-12-31"]),
+        ("1y", ["2025-03-31"]),
+        ("999y1q", ["1026-12-31"]),
     ],
 )
-def test_periods_of_all_kinds(every: str, starts: list[tuple[int, int, int]]) -> None:
-    frame = runs(run("r1", 6), run("r2", 7))
-    found = analysis.summarize_runs(frame, None, every=every)["period_start"]
-    assert found.to_list() == [datetime(*each, tzinfo=UTC) for each in starts]
+def test_periods_of_all_kinds_end_with_the_day_of_the_newest_run(
+    every: str, starts: list[str]
+) -> None:
+    """Counted back from 31 March: a month before is 28 February, and two are 31 January."""
+    moments = [datetime(2026, *each, tzinfo=UTC) for each in ((2, 27, 23), (3, 1), (3, 30, 9))]
+    frame = runs(*(run(f"r{at}", 0, created_at=each) for at, each in enumerate(moments)))
+    newest = pl.col("run_id") == "r2"
+    frame = frame.with_columns(scope=pl.when(newest).then(pl.lit("eval")).otherwise("scope"))
+    found = analysis.summarize_runs(frame, None, every=every)
+    assert found["period_start"].to_list() == [
+        datetime.fromisoformat(each).replace(tzinfo=UTC) for each in starts
+    ]
+    for row in found.iter_rows(named=True):
+        assert row["period_start"] <= row["first_created_at"]
+        assert row["last_created_at"] < row["period_end"]
+    # The newest run makes the end, also if it is of another scope.
+    whole = analysis.summarize_runs(frame, None, every=every, scope="workflow")
+    assert {*whole["period_end"]} <= {*found["period_end"]}
 
 
 @pytest.mark.parametrize(
@@ -132,10 +151,13 @@ def test_what_is_not_a_duration_is_refused(every: Any) -> None:
 def test_units_that_do_not_go_together_are_refused_at_once() -> None:
     with pytest.raises(ConfigError, match=r"every='1mo2d' is not a period: .*mix"):
         analysis.summarize_runs(RUNS.empty().lazy(), every="1mo2d")
+    with pytest.raises(ConfigError, match="every='999999w' is longer than 1,000 years"):
+        analysis.summarize_runs(RUNS.empty().lazy(), every="999999w")
 
 
 def test_the_period_may_not_be_there_already() -> None:
-    frame = RUNS.empty().with_columns(period_start=pl.lit("x"))
-    with pytest.raises(ConfigError, match="by='period_start' is also a column of the outcome"):
-        analysis.summarize_runs(frame, "period_start", every="1w")
-    assert analysis.summarize_runs(frame, "period_start").is_empty()
+    for name in ("period_start", "period_end"):
+        frame = RUNS.empty().with_columns(pl.lit("x").alias(name))
+        with pytest.raises(ConfigError, match=f"by='{name}' is also a column of the outcome"):
+            analysis.summarize_runs(frame, name, every="1w")
+        assert analysis.summarize_runs(frame, name).is_empty()

@@ -73,14 +73,18 @@ def test_a_scope_is_chosen_as_for_the_pass_rate() -> None:
 def test_over_time_a_period_is_at_its_middle() -> None:
     frame = runs(*(run(f"r{at}", at, duration_ms=1000 * (at + 3)) for at in (0, 1, 7, 21)))
     ax = plot_durations(frame, every="1w")
-    middles = [datetime(2026, 5, day, 12, tzinfo=UTC) for day in (21, 28)]
-    middles.append(datetime(2026, 6, 11, 12, tzinfo=UTC))
+    middles = [datetime(2026, 5, day, 12, tzinfo=UTC) for day in (15, 22)]
+    middles.append(datetime(2026, 6, 5, 12, tzinfo=UTC))
     assert [num2date(x, UTC) for x in ax.lines[0].get_xdata()] == middles  # type: ignore[no-untyped-call, union-attr]
-    assert lines(ax)["median"] == [3.5, 10, 24]
+    assert lines(ax)["median"] == [3, 7, 24]
+    assert lines(ax)["_hollow"] == [3]
+    assert notes_of(ax)[0] == "hollow: the frame begins inside this period"
+    whole = plot_durations(frame, every="1d")
+    assert "_hollow" not in lines(whole)
     assert title_of(queue_of(ax)) == "Duration of runs over time"
     figure_of(ax).canvas.draw()
     days = [each.get_text() for each in ax.get_xticklabels()]
-    assert "5 Jun" in days
+    assert "6 Jun" in days
     assert all(each.split()[1] in ("May", "Jun") for each in days)
     with pytest.raises(ConfigError, match="every must be"):
         plot_durations(frame, every="soon")

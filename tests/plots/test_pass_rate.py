@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
-from matplotlib.colors import same_color
+from matplotlib.colors import same_color, to_rgba
 from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
@@ -216,6 +216,12 @@ def test_over_time_x_is_dates_and_the_interval_a_band() -> None:
     points = over_time(ax)
     assert [num2date(x) for x, _ in points] == middles
     assert [y for _, y in points] == pytest.approx(weekly["pass_rate"].to_list())
+    (dots,) = (each for each in ax.collections if isinstance(each, PathCollection))
+    ground = to_rgba(ax.get_facecolor())
+    # The newest run is of a Tuesday, and the frame begins with a Monday.
+    hollow = [tuple(each) == ground for each in dots.get_facecolor()]  # type: ignore[arg-type]
+    assert hollow == [True, False, False]
+    assert "hollow: the frame begins inside this period" in notes_of(ax)
     (band,) = (each for each in ax.collections if isinstance(each, PolyCollection))
     corners = band.get_paths()[0].vertices
     for x, low, high in zip(
