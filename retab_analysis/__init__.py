@@ -29,9 +29,10 @@ Daily:
 Now and then:
     fetch            fetch_run, fetch_result, fetch_workflows, fetch_versions,
                      fetch_edits, fetch_config_changes; wait_for_runs, cancel_runs
-    analyse          summarize_runs, summarize_results, summarize_evals, states, failures
-                     and eval_history; and compare, for frames that you have
-    draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_comparison
+    analyse          summarize_runs, summarize_results, summarize_evals, states, failures,
+                     eval_history and confusion; and compare, for frames that you have
+    draw             plot_pass_rate, plot_outcomes, plot_durations, plot_verdicts, plot_confusion,
+                     plot_comparison
     files            write_report (Markdown, HTML), write_csv, read_csv, write_excel; decode_runs,
                      decode_results and decode_evals of documents that you have
     keep             Archive: a file of all runs, results and evals, deleted ones included

@@ -3,6 +3,7 @@
 
 from retab_analysis import errors as errors
 from retab_analysis import schema as schema
+from retab_analysis.analysis import confusion as confusion
 from retab_analysis.analysis import eval_history as eval_history
 from retab_analysis.analysis import failures as failures
 from retab_analysis.analysis import states as states
@@ -61,6 +62,7 @@ from retab_analysis.fetch import fetch_versions as fetch_versions
 from retab_analysis.fetch import fetch_workflows as fetch_workflows
 from retab_analysis.fetch import wait_for_runs as wait_for_runs
 from retab_analysis.plots import plot_comparison as plot_comparison
+from retab_analysis.plots import plot_confusion as plot_confusion
 from retab_analysis.plots import plot_durations as plot_durations
 from retab_analysis.plots import plot_outcomes as plot_outcomes
 from retab_analysis.plots import plot_pass_rate as plot_pass_rate

@@ -43,7 +43,7 @@ class Length:
         return cls(n, months[0])
 
     def go_back(self, end: pl.Expr, times: pl.Expr) -> pl.Expr:
-        """The moment so many periods before an end; of 31 March, one month before is 28 February."""
+        """The moment so many periods before an end; a month before 31 March is 28 February."""
         if self.is_months:
             return end.dt.offset_by(pl.format("-{}mo", times * self.n))
         return end - pl.duration(microseconds=times * self.n)

@@ -56,14 +56,15 @@ def summarize_runs(
     Returns:
         One row per group, ordered by earliest ``created_at``, then by the key: the columns of
         ``by``; with ``every``, ``period_start`` and ``period_end`` (Datetime, UTC; the end is the
-        first moment after the period; both null for runs without a ``created_at``); ``n_runs, ok_runs, rated_runs, n_outages, n_left_out`` (Int64): the numbers
-        of runs, of ok ones, of runs in the pass rate, of outages, and of runs left out for another
-        reason. ``total_evals, passed, failed, blocked, error, cancelled`` (Int64) are sums over all
-        runs that have the count, null if none has it. ``rated_evals`` (Int64), ``pass_rate,
-        pass_rate_low, pass_rate_high`` (Float64). With ``every``, ``pass_rate_change`` (Float64) is
-        the change from the last earlier period with a pass rate, in the same group.
-        ``duration_ms_p50, duration_ms_p95, queue_ms_p50, queue_ms_p95`` (Float64, linear
-        quantiles); ``first_created_at, last_created_at`` (Datetime).
+        first moment after the period; both null for runs without a ``created_at``); ``n_runs,
+        ok_runs, rated_runs, n_outages, n_left_out`` (Int64): the numbers of runs, of ok ones, of
+        runs in the pass rate, of outages, and of runs left out for another reason. ``total_evals,
+        passed, failed, blocked, error, cancelled`` (Int64) are sums over all runs that have the
+        count, null if none has it. ``rated_evals`` (Int64), ``pass_rate, pass_rate_low,
+        pass_rate_high`` (Float64). With ``every``, ``pass_rate_change`` (Float64) is the change
+        from the last earlier period with a pass rate, in the same group. ``duration_ms_p50,
+        duration_ms_p95, queue_ms_p50, queue_ms_p95`` (Float64, linear quantiles);
+        ``first_created_at, last_created_at`` (Datetime).
 
         ``pass_rate`` = passed / (passed + failed + blocked + error) over the ``rated_runs``. These
         are runs of the whole workflow that completed with no eval cancelled. If a group has none,

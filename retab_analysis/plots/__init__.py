@@ -6,6 +6,7 @@ changes no global setting. Every colour comes with a hatch, a marker or a word o
 """
 
 from retab_analysis.plots.comparison import plot_comparison as plot_comparison
+from retab_analysis.plots.confusion import plot_confusion as plot_confusion
 from retab_analysis.plots.durations import plot_durations as plot_durations
 from retab_analysis.plots.outcomes import plot_outcomes as plot_outcomes
 from retab_analysis.plots.pass_rate import plot_pass_rate as plot_pass_rate

@@ -146,10 +146,8 @@ class Columns:
 
     def name_all(self) -> list[object]:
         """The names of the groups; blocks have their labels, if edits know them."""
-        if self.by not in BLOCKS or self.edits is None:
-            return self.keys["name"].to_list()
-        labels = dict(self.edits.drop_nulls("block_label")["block_id", "block_label"].iter_rows())
-        return [labels.get(each, each) for each in self.keys["key"]]
+        is_block = self.by in BLOCKS
+        return name_blocks(self.keys["key"], self.edits) if is_block else [*self.keys["name"]]
 
     @property
     def notes(self) -> list[str]:
@@ -201,6 +199,13 @@ def find_columns(lazy: pl.LazyFrame, by: str, edits: object, title: str | None) 
     ordered = groups.sort("created_at", "key", nulls_last=True).collect()
     known = None if edits is None else read_edits(edits)
     return Columns(by, ordered, known, name_workflow(title, lazy, known))
+
+
+def name_blocks(ids: Iterable[Any], edits: pl.DataFrame | None) -> list[object]:
+    """The labels of blocks, or their ids if edits do not know them."""
+    known = pl.DataFrame(schema=["block_id", "block_label"]) if edits is None else edits
+    labels = dict(known.drop_nulls("block_label")["block_id", "block_label"].iter_rows())
+    return [labels.get(each, each) for each in ids]
 
 
 def list_edits(edits: pl.DataFrame) -> dict[datetime, str]:

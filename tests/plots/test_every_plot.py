@@ -10,6 +10,7 @@ from support.plotted import ALL, OF_FRAMES, Plot, drawn, some, texts, version
 
 from retab_analysis import (
     ConfigError,
+    plot_confusion,
     plot_durations,
     plot_outcomes,
     plot_pass_rate,
@@ -28,7 +29,7 @@ def test_the_order_of_rows_and_the_kind_of_frame_do_not_matter(plot: Plot) -> No
 @pytest.mark.parametrize("plot", OF_FRAMES)
 def test_an_empty_frame_says_so(plot: Plot) -> None:
     frame = some(plot, ["a"]).clear()
-    said = "no results" if plot is plot_verdicts else "no runs"
+    said = "no results" if plot in (plot_verdicts, plot_confusion) else "no runs"
     assert texts(plot(frame)) == [said]
     assert texts(plot(frame.lazy())) == [said]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 
 from retab_analysis import (
     plot_comparison,
+    plot_confusion,
     plot_durations,
     plot_outcomes,
     plot_pass_rate,
@@ -24,7 +26,7 @@ Plot = Callable[..., Axes]
 OF_RUNS: tuple[Plot, ...] = (plot_pass_rate, plot_outcomes, plot_durations)
 
 
-OF_FRAMES: tuple[Plot, ...] = (*OF_RUNS, plot_verdicts)
+OF_FRAMES: tuple[Plot, ...] = (*OF_RUNS, plot_verdicts, plot_confusion)
 
 
 ALL: tuple[Plot, ...] = (*OF_FRAMES, plot_comparison)
@@ -43,6 +45,14 @@ def some(plot: Plot, names: list[str]) -> Any:
         first = [result(f"e{at}", "passed", 1, block_id=each) for at, each in enumerate(names)]
         last = [result(f"e{at}", "failed", 2, block_id=each) for at, each in enumerate(names)]
         return compare(results(*first), results(*last))
+    if plot is plot_confusion:
+        labels = [json.dumps(each) for each in names]
+        return results(
+            *(
+                result(f"e{at}", "passed", at, expected_value=each, actual_value=each, run_id=name)
+                for at, (name, each) in enumerate(zip(names, labels, strict=True))
+            )
+        )
     if plot is plot_verdicts:
         rows = [
             result(f"e{at}", "failed" if (at + on) % 3 else "passed", on, **named)
