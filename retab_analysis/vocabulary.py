@@ -74,6 +74,9 @@ CERTAIN_ENOUGH = 0.8
 DRAFT = "draft"
 """The workflow as it is now, or its newest version that is not published."""
 
+SCORED = ("similarity_gte", "split_iou_gte")
+"""The conditions with a score that people read."""
+
 SAME_EVAL = ("handle_inputs_fingerprint", "condition_kind", "expected_value", "threshold")
 """Two results of an eval are comparable if they agree in these columns, where both have them."""
 

@@ -548,6 +548,18 @@ class Comparison(Guided, called="verdict"):
         return self.evals.filter(transition="stale")
 
     @property
+    def near(self) -> pl.DataFrame:
+        """The rows of ``evals`` that pass, while their score sank to near its limit.
+
+        These are evals with a ``similarity_gte`` or ``split_iou_gte`` condition. Of the last five
+        rows (runs of the workflow or of the block), the median score lies below the median before,
+        by more than twice the median absolute deviation before, and by at least 0.01. And it has
+        come to a third of its distance from the limit, or nearer. The gate does not count them.
+        """
+        ids = [each.id for each in self._compared.stories if each.is_near]
+        return self.evals.filter(pl.col("eval_id").is_in(ids))
+
+    @property
     def next_step(self) -> NextStep | None:
         """The next step: a ``.sentence`` and the ``.code`` to type; None if there is none."""
         return self._compared.find_step(self._compared.judged)

@@ -37,7 +37,7 @@ from retab_analysis.render.document import (
 )
 from retab_analysis.render.marks import LONGEST_TEXT, is_tiny, mark_change, mark_words
 from retab_analysis.render.text import mark_line
-from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, say_day
+from retab_analysis.vocabulary import BROKEN, DECIDED, FAILING, SCORED, say_day
 
 _RUNS = 12  # how many of an eval's last runs are told
 
@@ -89,9 +89,6 @@ BROKE, UNCLEAR, FLAKY, FIXED, NO_RESULT, ACCEPTED = (
     for each in ("regressed", "suspect", "flaky", "fixed", "incomplete", "accepted")
 )
 """Words that sentences use, too."""
-
-SCORED = ("similarity_gte", "split_iou_gte")
-"""The conditions with a score that people read."""
 
 WHOLE = ("equals", "similarity_gte", "split_iou_gte", None)
 """The conditions that compare the whole value with the expected one; None if not known."""

@@ -171,6 +171,7 @@ class _Writer:
         """The breaks by cause, the unclear evals, and folded parts."""
         facts = self.facts
         yield from self._first()
+        yield from self._near()
         errors = facts.of("newly_errored")
         groups: dict[tuple[str, str], list[Story]] = {}
         for each in facts.of(*BROKEN):
@@ -201,6 +202,12 @@ class _Writer:
         columns = (*self.columns[:2], ColumnTitle("block", in_text=False), self.columns[-1])
         look, rows = write_line(title, ": look at each once"), tuple(map(self._row, failing))
         yield Card("bad", look, write_line(aside), (DocumentTable(columns, rows),))
+
+    def _near(self) -> Iterator[Note]:
+        if near := [each for each in self.facts.stories if each.is_near]:
+            verb, limit = ("passes", "its limit") if len(near) == 1 else ("pass", "their limits")
+            said = f"{len(near)} {verb}, but near {limit}: {list_stories(near, _NAMED)}."
+            yield Note(write_line(said))
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:
         parts = self._show_edits(evals, errors) if cause == "edit" else [self._table(evals)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
+from statistics import median
 from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ from retab_analysis.vocabulary import (
     FAILING,
     LIKELY,
     NOT_PASSING,
+    SCORED,
     SURE,
     Transition,
 )
@@ -29,6 +31,7 @@ from retab_analysis.vocabulary import (
 _RUNS = 12  # how many outcomes are shown
 REPEATEDLY = 3
 """In so many of its newest rows an eval failed that fails again and again."""
+_NEWEST, _LEAST_FALL = 5, 0.01  # rows, and of a score
 _T = TypeVar("_T")
 
 
@@ -475,6 +478,27 @@ class Story(Struct, frozen=True, eq=False, dict=True):
         passed = [e.moment for e in self.decided if e.state == "passed" and e.moment is not None]
         before = max((at for at in passed if since is not None and at < since), default=None)
         return None not in (saved_at, before) and before < saved_at <= since  # type: ignore[operator]
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it passes, and its score sank to near its limit.
+
+        The median of its last five rows lies below that of the rows before, by more than twice
+        their median absolute deviation and at least 0.01. A third of its distance is left, or less.
+        """
+        passes = self.state == "passed" and self.transition in ("still_passing", "fixed")
+        if not passes or self.condition_kind not in SCORED:
+            return False
+        rows: dict[int, list[float]] = {}
+        for each in self.decided:
+            if each.row is not None and each.margin is not None:
+                rows.setdefault(each.row, []).append(round(each.margin, 9))
+        margins = [median(its) for its in rows.values()]
+        if not (before := margins[:-_NEWEST]):
+            return False
+        was, now = median(before), median(margins[-_NEWEST:])
+        fell, usual = was - now, median(abs(each - was) for each in before)
+        return fell > 2 * usual and fell >= _LEAST_FALL and now <= was / 3
 
     @property
     def is_unsure(self) -> bool:

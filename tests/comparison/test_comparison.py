@@ -215,3 +215,51 @@ def test_a_doubt_is_said_in_words_or_counts_and_the_frame_has_the_number(
     assert told in f"{shown} {row['reason']}"
     assert not re.search("probab|perhaps", shown)
     assert ("with some doubt" in made.explain()) == (row["transition"] == "regressed")
+
+
+STEADY, SUNK = [0.99] * 6, [0.92] * 5
+SINKING = [*STEADY, *SUNK]
+NEAR: dict[str, tuple[list[float], bool, dict[str, Any]]] = {
+    "sank": (SINKING, True, {}),
+    "of a split": (SINKING, True, {"condition_kind": "split_iou_gte"}),
+    "to a third": ([*STEADY, *[0.93] * 5], True, {}),
+    "not to a third": ([*STEADY, *[0.931] * 5], False, {}),
+    "last": ([*STEADY, 0.99, 0.99, *[0.91] * 3], True, {}),  # the median of five
+    "for two rows": ([*STEADY, 0.99, 0.99, 0.99, 0.91, 0.91], False, {}),
+    "rose": ([*[0.92] * 6, *[0.99] * 5], False, {}),
+    "was always near": ([*[0.92] * 6, *[0.915] * 5], False, {}),
+    "little": ([*[0.905] * 6, *[0.9] * 5], False, {}),
+    "comes and goes": ([0.98, 0.92, 0.98, 0.92, 0.95, 0.95, *[0.91] * 5], False, {}),
+    "too short": (SUNK, False, {}),
+    "no limit": (SINKING, False, {"threshold": None}),
+    "another kind": (SINKING, False, {"condition_kind": "other_gte"}),
+    "another limit before": (SINKING, False, {"limits": [0.8] * 6 + [0.9] * 5}),
+}
+
+
+def test_evals_that_pass_near_their_limit_are_named_and_count_nowhere() -> None:
+    rows = []
+    for name, (scores, _, more) in NEAR.items():
+        more = {**more}
+        limits = more.pop("limits", [0.9] * 11)
+        said = {"condition_kind": "similarity_gte", "expected_value": '"a"'}
+        its = history(name, "P" * 11, **(said | more))[-len(scores) :]
+        for row, score, limit in zip(its, scores, limits[-len(scores) :], strict=True):
+            row["score"] = score
+            row.setdefault("threshold", limit)
+        rows += its
+    broken = history("broke", "P" * 10 + "F", condition_kind="similarity_gte", threshold=0.9)
+    for row, score in zip(broken, [*SINKING[:-1], 0.7], strict=True):
+        row["score"] = score
+    made = held_against_own_past([*rows, *broken], 11)
+    near = [name for name, (_, is_near, _) in NEAR.items() if is_near]
+    assert sorted(made.near["eval_id"]) == sorted(near)
+    assert made.near.schema == made.evals.schema
+    told = "4 pass, but near their limits: "
+    for shown in (made.to_markdown(), made.to_html(), repr(made)):
+        assert told in " ".join(shown.split())
+    counted = made.to_dict()["counts"]
+    calm = held_against_own_past([row | {"score": None} for row in (*rows, *broken)], 11)
+    assert (calm.to_dict()["counts"], calm.gate()) == (counted, made.gate())
+    assert calm.near.is_empty()
+    assert "near" not in calm.to_markdown()
