@@ -34,6 +34,8 @@ SHORTEST_KEY = 8
 _KEY_START = re.compile("(rt_test_|sk_retab_test_)|rt_live_|sk_retab_")
 
 _shows_values: bool | None = None  # the last use(values=…)
+publications: dict[str, str] = {}
+"""The names of the publications that this session has read, such as ``v5``, by workflow/id."""
 _keys: set[weakref.ref[Secret]] = set()  # of all clients
 _URL_SAFE = str.maketrans("+/", "-_")
 _HEX = re.compile("%[0-9A-F]{2}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import polars as pl
@@ -94,12 +94,18 @@ def check_key(
 
 
 def select_keyed(
-    frame: object, table: Table, by: str, columns: Iterable[str], edits: object | None = None
+    frame: object,
+    table: Table,
+    by: str,
+    columns: Iterable[str],
+    edits: object | None = None,
+    read: Mapping[str, str] | None = None,
 ) -> pl.LazyFrame:
     """Some columns of a frame, with the one to group by as ``key``, and its ``name``.
 
     The key has its own name: it may be any column, even one that is read. A version has a name by
-    an EDITS frame, whether its name or its id is the key.
+    an EDITS frame, whether its name or its id is the key. ``read`` are names of publications by
+    workflow/id.
     """
     key, names = check_key(by, frame, table, made=[VERSION]), list(columns)
     there = checked(frame, table, ()).collect_schema()
@@ -108,7 +114,7 @@ def select_keyed(
     own = [] if is_version and by == VERSION else [key]
     lazy = check_frame(frame, table, (*own, *also, *names))
     if is_version:
-        lazy = name_versions(lazy, edits, table)
+        lazy = name_versions(lazy, edits, table, read)
     shown = pl.col(VERSION if is_version else key).alias("name")
     names += ["workflow_id"] * ("workflow_id" in there and "workflow_id" not in names)
     return lazy.select(pl.col(key).alias("key"), shown, *names)
@@ -126,7 +132,12 @@ VERSION, VERSION_ID = "version", "workflow_version_id"
 MOMENTS = {"runs": ("created_at",), "results": ("run_created_at", "created_at")}
 
 
-def name_versions(lazy: pl.LazyFrame, edits: object | None, table: Table = RUNS) -> pl.LazyFrame:
+def name_versions(
+    lazy: pl.LazyFrame,
+    edits: object | None,
+    table: Table = RUNS,
+    read: Mapping[str, str] | None = None,
+) -> pl.LazyFrame:
     """Add ``version`` to runs or results by an EDITS frame: ``v5`` or ``edit of 29 Nov``.
 
     Without it, or before the first edit, ``draft of 29 Nov``: the day of the first run that names
@@ -137,7 +148,10 @@ def name_versions(lazy: pl.LazyFrame, edits: object | None, table: Table = RUNS)
     is_other_year = first.dt.year() != created.max().dt.year()
     year = pl.when(is_other_year).then(first.dt.strftime(" %Y")).otherwise(pl.lit(""))
     day = pl.concat_str(first.dt.day().cast(pl.String), first.dt.strftime(" %b"), year)
-    draft = pl.when(pl.col(VERSION_ID).is_not_null()).then("draft of " + day)
+    draft: pl.Expr = pl.when(pl.col(VERSION_ID).is_not_null()).then("draft of " + day)
+    if read:
+        ident = pl.concat_str("workflow_id", VERSION_ID, separator="/")
+        draft = pl.coalesce(ident.replace_strict(read, default=None), draft)
     if edits is None:
         return lazy.with_columns(draft.alias(VERSION))
     order = lazy.with_columns(draft.alias("_draft"), created.alias("_at")).with_row_index("_row")

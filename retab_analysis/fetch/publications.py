@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from retab_analysis.arguments import check_flag
+from retab_analysis.config import publications
 from retab_analysis.decode import Problems
 from retab_analysis.errors import (
     APIError,
@@ -135,6 +136,8 @@ def _read(client: Client, workflow_id: str, **how: Any) -> Fetched:
         current = find_workflow(client, workflow_id)["published_version_id"].drop_nulls()
         is_current = pl.col("workflow_version_id").is_in(current.implode())
         fetched = replace(fetched, frame=fetched.frame.with_columns(is_current=is_current))
+    numbered = fetched.frame.select("workflow_version_id", "version").drop_nulls().iter_rows()
+    publications.update({f"{workflow_id}/{each}": f"v{number}" for each, number in numbered})
     return fetched
 
 

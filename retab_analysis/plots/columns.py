@@ -18,6 +18,7 @@ from retab_analysis.analysis.periods import PERIOD, PERIOD_END, Length
 from retab_analysis.analysis.result_summaries import READ as READ_RESULTS
 from retab_analysis.analysis.summaries import READ, SCOPES
 from retab_analysis.arguments import check_choice
+from retab_analysis.config import publications
 from retab_analysis.errors import ConfigError
 from retab_analysis.evidence.versions import list_names
 from retab_analysis.markup import count_noun
@@ -171,7 +172,7 @@ def find_rows(
     """The groups of the rows of a scope, these rows, and the numbers left out, by reason."""
     by: Any = VERSION if asked is None and every is not None else asked
     read = READ if table is RUNS else (*READ_RESULTS, *NEEDED)
-    lazy = select_keyed(frame, table, by, dict.fromkeys(read), edits)
+    lazy = select_keyed(frame, table, by, dict.fromkeys(read), edits, publications)
     if scope is not None:
         check_choice("scope", scope, SCOPES)
     if table is RESULTS:

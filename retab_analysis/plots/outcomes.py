@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from retab_analysis.analysis.counted_runs import find_standing, was_outage
 from retab_analysis.analysis.frames import count_where, select_keyed
+from retab_analysis.config import publications
 from retab_analysis.plots import axes
 from retab_analysis.plots.columns import RUN, find_columns, say_left_out
 from retab_analysis.plots.palette import NOT_ENDED, QUIET, STATE_LOOKS, Look
@@ -64,7 +65,7 @@ def plot_outcomes(
         >>> ra.plot_outcomes(runs, by="version").figure.savefig("outcomes.png")
     """
     read = ("created_at", "status", "scope", "total_evals", *_COUNTS, *_OPEN)
-    lazy = select_keyed(runs, RUNS, by, read, edits)
+    lazy = select_keyed(runs, RUNS, by, read, edits, publications)
     columns = find_columns(lazy, by, edits, title)
     width = 1.5 + 0.2 * columns.height if by == RUN else columns.width
     ax = axes.prepare_axes(ax, width=width, height=4.4)

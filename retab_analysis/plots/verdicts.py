@@ -17,6 +17,7 @@ from retab_analysis.analysis.frames import select_keyed
 from retab_analysis.analysis.states import combine_results
 from retab_analysis.arguments import check_count
 from retab_analysis.comparison.detail import BROKE, FLAKY, NO_RESULT
+from retab_analysis.config import publications
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots import axes
 from retab_analysis.plots.columns import find_columns, say_left_out
@@ -75,7 +76,7 @@ def plot_verdicts(
         >>> ra.plot_verdicts(results, by="run_id").figure.savefig("verdicts.png")
     """
     check_count("page", page, 1)
-    read = select_keyed(results, RESULTS, by, NEEDED, edits)
+    read = select_keyed(results, RESULTS, by, NEEDED, edits, publications)
     cells = _cells(read)
     if cells.is_empty():
         return axes.show_message(axes.prepare_axes(ax), "no results")

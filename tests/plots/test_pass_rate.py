@@ -15,11 +15,14 @@ from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
 from statsmodels.stats.proportion import proportion_confint
 from support.frames import START, edits, result, results, run, runs
+from support.lettered_api import LetteredApi
 from support.plotted import OF_FRAMES, Plot, notes_of, some, texts, title_of
 
 from retab_analysis import (
     ConfigError,
     SchemaError,
+    fetch_runs,
+    fetch_versions,
     plot_durations,
     plot_outcomes,
     plot_pass_rate,
@@ -298,3 +301,14 @@ def test_by_none_is_one_line_over_time() -> None:
     )
     with pytest.raises(ConfigError, match="by must be the name of one column"):
         plot_pass_rate(runs(*WEEKS), None)
+
+
+def test_a_run_that_names_a_publication_has_its_name_once_that_was_read() -> None:
+    with LetteredApi({"a": "PPP", "b": "PPP"}, codes="ABC", published="AB") as api:
+        frame = fetch_runs(api.flow, client=api.client, progress=False)
+        before = plot_pass_rate(frame)
+        fetch_versions(api.flow, client=api.client, progress=False)
+        after = plot_pass_rate(frame)
+    assert not any("v1" in each for each in texts(before))
+    names = [each.get_text().split("\n")[0] for each in after.get_xticklabels()]
+    assert names == ["v1", "v2", "draft of"]
