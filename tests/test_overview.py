@@ -187,6 +187,18 @@ def test_page_frame_and_figure_of_a_wednesday_agree_to_the_digit() -> None:
     pyplot.close(begun.figure)
 
 
+def test_deleted_evals_are_named_in_the_weeks_in_which_they_ran() -> None:
+    """They ran until two days, or twenty days, before the newest run."""
+    for days, said in ((2, "2 evals were deleted: c, d"), (20, "")):
+        row = "P" * 25
+        with LetteredApi({"a": row + "P" * days, "b": row + "P" * days, "c": row, "d": row}) as api:
+            api.remove("c", "d")
+            week = ra.overview(every="1w", client=api.client, progress=False)
+        text = Elements(week._repr_html_()).text
+        assert said in text
+        assert bool(said) == ("deleted" in text)
+
+
 def test_blocks_with_broken_evals_come_first(week: Overview, board: Overview) -> None:
     assert board.blocks.is_empty()
     assert week.blocks.schema == BLOCKS

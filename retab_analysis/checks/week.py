@@ -16,7 +16,7 @@ from retab_analysis.analysis.result_summaries import count_results
 from retab_analysis.checks.moments import read_eras
 from retab_analysis.checks.source import Source
 from retab_analysis.checks.verdict import Memory
-from retab_analysis.comparison.detail import ACCEPTED, BROKE
+from retab_analysis.comparison.detail import ACCEPTED, BROKE, list_names
 from retab_analysis.evidence.story import Story
 from retab_analysis.markup import count_noun, one_line
 from retab_analysis.render.document import Heading, Tone
@@ -25,6 +25,7 @@ from retab_analysis.schema import ERAS, RUNS
 
 PERIODS = 13
 _ONE_DAY = timedelta(days=1)
+_NAMED = 3  # deleted evals
 USUAL = "1w"
 UNREAD = "–"
 """The mark of a workflow that could not be read."""
@@ -62,6 +63,7 @@ class Seen:
     rates: pl.DataFrame | None = None  # by block and period; None without trends
     eras: pl.DataFrame = field(default_factory=ERAS.empty)
     read: tuple[int, int] = (0, 0)  # whole runs whose results were read, of all
+    deleted: Sequence[tuple[str | None, str]] = ()  # evals of the last two periods: name and id
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,15 @@ def add_runs(seen: Seen, kept: Memory, span: Periods, *, trends: bool) -> Seen:
     evals = results.group_by(keys).agg(n_evals=pl.col("eval_id").n_unique().cast(pl.Int64))
     blocks = source.saved["block_id"].drop_nulls().unique(maintain_order=True).to_list()
     eras = read_eras(source, blocks)
+    is_saved = pl.col("eval_id").is_in(source.saved["eval_id"].implode())
+    gone = results.filter(~is_saved, pl.col(PERIOD) >= len(span.starts) - 2).unique("eval_id")
     return replace(
         seen,
         runs=runs,
         rates=rates.join(evals, on=keys, nulls_equal=True),
         eras=ERAS.empty() if eras is None else eras,
         read=(chosen.height, whole.height),
+        deleted=gone.select("eval_name", "eval_id").sort("eval_name", "eval_id").rows(),
     )
 
 
@@ -249,6 +254,9 @@ def _say_news(seen: Sequence[Seen], span: Periods) -> str:
         said.append(
             f"{count_noun(off.height, 'outage')} on {days}, left out of rates and durations"
         )
+    if gone := [named for each in seen for named in each.deleted]:
+        were = "was" if len(gone) == 1 else "were"
+        said.append(f"{count_noun(len(gone), 'eval')} {were} deleted: {list_names(gone, _NAMED)}")
     return " · ".join(said)
 
 

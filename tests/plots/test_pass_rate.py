@@ -280,6 +280,14 @@ def test_with_a_group_and_a_period_each_group_has_a_panel() -> None:
     assert title_of(ax) == "Pass rate by block over time; dotted: edits"
     assert {each.get_ylim() for each in panels} == {ax.get_ylim()}
     assert points_of(plot_pass_rate(frame, every="1w")) == [0.75, 0.75, 0.75]
+    # The end of a panel has a colour of its own only if something broke.
+    quiet = ax.xaxis.label.get_color()
+    assert [same_color(each.texts[1].get_color(), quiet) for each in panels] == [True, True]
+    broken = pl.when(eval_id="e0", run_id="run_15").then(pl.lit("failed")).otherwise("state")
+    more = frame.with_columns(block_execution_fingerprint="run_id", state=broken)
+    ends = plot_pass_rate(more, by="block_id", every="1w").get_figure(True).axes
+    assert same_color(ends[0].texts[1].get_color(), "#D55E00")
+    assert same_color(ends[1].texts[1].get_color(), quiet)
 
 
 def test_the_line_of_a_panel_follows_time() -> None:
