@@ -132,8 +132,8 @@ FRAMES = {
     ),
     "COMPARISON": (
         "eval that was compared",
-        "`verdict.evals` is such a frame. `verdict.broken`, `unclear`, `flaky`, `fixed`, `new` and "
-        "`stale` hold a part of its rows.",
+        "`verdict.evals` is such a frame. `verdict.broken`, `unclear`, `flaky`, `fixed`, `new`, "
+        "`stale` and `near` hold a part of its rows.",
         ["[The verdict](../reference/verdict.md)", "[How sure is it?](../how-sure.md)"],
     ),
 }
@@ -156,6 +156,8 @@ def _write_frames() -> None:
         for each in table.iter_rows(named=True):
             each["dtype"] = each["dtype"].replace("(time_unit='us', time_zone='UTC')", "(us, UTC)")
             coded = {column: f"`{each[column]}`" for column in ("name", "dtype")}
+            if each["dtype"].startswith("List"):
+                each["meaning"] += " (a list: for a CSV, `ra.write_csv`)"
             cells = [(each | coded)[at].replace("|", r"\|").replace("<", "&lt;") for at in shown]
             text.append(f"| {' | '.join(cells)} |")
         text += ["", "**See also**", "", *(f"- {link}" for link in also)]

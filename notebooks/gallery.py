@@ -8,6 +8,7 @@ One sheet for each plot, in ``docs/gallery/``: 6 × 4 and 10 × 6 inches, light 
 from __future__ import annotations
 
 import io
+import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -150,6 +151,20 @@ def comparison(evals: int) -> Any:
     return ra.compare(frame.filter(before), frame.filter(now), history=frame)
 
 
+def labels(n: int) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """So many evals of a classifier in ten runs: up to eight labels, and some mistakes."""
+    names = ["invoice", "credit_note", "reminder", *HOSTILE[:5]][: 2 ** min(3, len(str(n)))]
+    dice, rows = random.Random(n), []
+    for at in range(n):
+        for on in range(10):
+            expected, is_wrong = names[at % len(names)], dice.random() < 0.08
+            given = dice.choice(names) if is_wrong else expected
+            row = result(dice, at, on) | {"state": "passed" if given == expected else "failed"}
+            row |= {"expected_value": json.dumps(expected), "actual_value": json.dumps(given)}
+            rows.append(row | {"block_id": "classify_document"})
+    return pl.DataFrame(rows, schema=RESULTS.schema), {}
+
+
 def draw(
     name: str,
     plot: Callable[..., Axes],
@@ -172,7 +187,8 @@ def draw(
     sheet = Image.new("RGB", (lines[0].width, (HEIGHT + 8) * len(lines)))
     for down, line in enumerate(lines):
         sheet.paste(line, (0, (HEIGHT + 8) * down))
-    sheet.quantize(128).save(OUT / f"{name}.png", optimize=True)
+    # It keeps the colour of a single dot.
+    sheet.quantize(256, Image.Quantize.MAXCOVERAGE).save(OUT / f"{name}.png", optimize=True)
 
 
 def _picture(
@@ -206,6 +222,7 @@ def main() -> None:
     draw("durations", plots.plot_durations, VERSIONS_OF, known)
     draw("durations_over_time", plots.plot_durations, VERSIONS_OF, lambda n: known(n, **weekly))
     draw("verdicts", plots.plot_verdicts, EVALS_OF, lambda n: (results(n, min(n, 40)), {}))
+    draw("confusion", plots.plot_confusion, EVALS_OF, labels)
     draw("comparison", plots.plot_comparison, EVALS_OF, lambda n: (comparison(n), {}))
 
 

@@ -41,10 +41,12 @@ def confusion(results: Frame, *, block: str | None = None) -> Frame:
         SchemaError: It is not a RESULTS frame.
 
     Example:
-        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=1))
+        >>> results = ra.fetch_results(ra.fetch_runs("wf_invoices", scope="workflow", limit=10))
         >>> labels = ra.confusion(results, block="classify_document")
-        >>> labels.columns
-        ['block_id', 'expected_value', 'actual_value', 'n', 'precision', 'recall']
+        >>> labels["expected_value"].unique().sort().to_list()
+        ['"credit_note"', '"delivery_note"', '"invoice"', '"reminder"']
+        >>> labels.filter(expected_value='"invoice"', actual_value='"invoice"')["recall"].item() > 0.9
+        True
     """
     if not isinstance(block, str | None):
         raise ConfigError(f"block must be the id of a block, got {shown(block)}")

@@ -555,6 +555,10 @@ class Comparison(Guided, called="verdict"):
         rows (runs of the workflow or of the block), the median score lies below the median before,
         by more than twice the median absolute deviation before, and by at least 0.01. And it has
         come to a third of its distance from the limit, or nearer. The gate does not count them.
+
+        Example:
+            >>> ra.check("wf_invoices").near.height
+            0
         """
         ids = [each.id for each in self._compared.stories if each.is_near]
         return self.evals.filter(pl.col("eval_id").is_in(ids))

@@ -88,7 +88,7 @@ def plot_confusion(
     why = {"in error, cancelled or unscored": open_.height, "with a label beyond 20": left}
     named = None if edits is None else read_edits(edits)
     workflow = name_workflow(title, frame.lazy(), named)
-    what = f"Labels of {shorten_names(name_blocks([chosen], named))[0]}"
+    what = f"Labels of {shorten_names(name_blocks([chosen], named), 40)[0]}"
     return axes.conclude(ax, what, say_left_out("result", why), workflow=workflow)
 
 
@@ -122,7 +122,7 @@ def _draw(ax: Axes, counted: pl.DataFrame, shown: pl.DataFrame, given: list[Any]
     # A label that no eval expects is never right.
     precise = [rows[each][1]["precision"] if each in rows else 0.0 for each in given]
     precise[-1] = None if given[-1] is None else precise[-1]
-    axes.label_columns(ax, names, [*map(_say, precise)])
+    axes.label_columns(ax, names, [*map(_say, precise)], room=0.9)
     axes.label_rows(ax, names[: len(rows)], [*map(_say, shown["recall"])])
     ax.set_xlabel("given, and its precision", **axes.plain())
     ax.set_ylabel("expected, and its recall", **axes.plain())

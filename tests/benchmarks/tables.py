@@ -1,0 +1,62 @@
+"""What weeks and labels of a frame cost, in times of counting its results by block.
+
+All figures are processor time in this process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from statistics import median
+
+import polars as pl
+
+import retab_analysis as ra
+from benchmarks import harness
+from benchmarks.compare import side
+from benchmarks.harness import AtMost, Figure
+
+NAME = "tables"
+SIZE, DAYS = 100_000, 100
+PLAIN = f"{SIZE:,} results in {DAYS} runs: summarize_results"
+WEEKS, LABELS = (f"{each}, in times of summarize_results" for each in ("by week", "confusion"))
+PROMISES = {PLAIN: AtMost(1.0), WEEKS: AtMost(2.0), LABELS: AtMost(2.0)}
+
+
+def measure(size: int = SIZE) -> list[Figure]:
+    """Count ``size`` results plainly, by week, and by label."""
+    frame = results(size)
+    plain = _median(lambda: ra.summarize_results(frame))
+    weeks = _median(lambda: ra.summarize_results(frame, every="1w"))
+    labels = _median(lambda: ra.confusion(frame))
+    return [
+        Figure(PLAIN, plain, "s"),
+        Figure(WEEKS, weeks / plain, "times"),
+        Figure(LABELS, labels / plain, "times"),
+    ]
+
+
+def results(n: int) -> pl.DataFrame:
+    """Evals of four labels in a run each day; some get another label."""
+    at = pl.int_range(pl.len())
+    evals = max(2, n // DAYS)
+    parts = [
+        side(evals, day).with_columns(
+            pl.col("run_created_at", "created_at") + timedelta(days=1000),
+            expected_value=pl.format('"label {}"', at % 4),
+            actual_value=pl.format('"label {}"', (at + (at % 50 == day % 50)) % 4),
+        )
+        for day in range(max(2, n // evals))
+    ]
+    return pl.concat(parts)
+
+
+def _median(work: Callable[[], object]) -> float:
+    def once() -> float:
+        started = time.process_time()
+        work()
+        return time.process_time() - started
+
+    once()  # loads the code
+    return median(once() for _ in range(harness.ROUNDS))
