@@ -189,7 +189,7 @@ def test_page_frame_and_figure_of_a_wednesday_agree_to_the_digit() -> None:
 
 def test_deleted_evals_are_named_in_the_weeks_in_which_they_ran() -> None:
     """They ran until two days, or twenty days, before the newest run."""
-    for days, said in ((2, "2 evals were deleted: c, d"), (20, "")):
+    for days, said in ((2, "2 deleted evals: c, d"), (20, "")):
         row = "P" * 25
         with LetteredApi({"a": row + "P" * days, "b": row + "P" * days, "c": row, "d": row}) as api:
             api.remove("c", "d")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import polars as pl
@@ -94,25 +94,20 @@ def check_key(
 
 
 def select_keyed(
-    frame: object,
-    table: Table,
-    by: str,
-    columns: Iterable[str],
-    edits: object | None = None,
-    read: Mapping[str, str] | None = None,
+    rows: object, table: Table, by: str, columns: Iterable[str], edits: object, read: dict[str, str]
 ) -> pl.LazyFrame:
-    """Some columns of a frame, with the one to group by as ``key``, and its ``name``.
+    """Some columns of the rows, with the one to group by as ``key``, and its ``name``.
 
     The key has its own name: it may be any column, even one that is read. A version has a name by
     an EDITS frame, whether its name or its id is the key. ``read`` are names of publications by
     workflow/id.
     """
-    key, names = check_key(by, frame, table, made=[VERSION]), list(columns)
-    there = checked(frame, table, ()).collect_schema()
+    key, names = check_key(by, rows, table, made=[VERSION]), list(columns)
+    there = checked(rows, table, ()).collect_schema()
     is_version = by in (VERSION, VERSION_ID) and (by != VERSION or VERSION not in there)
     also = (*MOMENTS[table.name], "workflow_id", VERSION_ID) if is_version else ()
     own = [] if is_version and by == VERSION else [key]
-    lazy = check_frame(frame, table, (*own, *also, *names))
+    lazy = check_frame(rows, table, (*own, *also, *names))
     if is_version:
         lazy = name_versions(lazy, edits, table, read)
     shown = pl.col(VERSION if is_version else key).alias("name")
@@ -133,10 +128,7 @@ MOMENTS = {"runs": ("created_at",), "results": ("run_created_at", "created_at")}
 
 
 def name_versions(
-    lazy: pl.LazyFrame,
-    edits: object | None,
-    table: Table = RUNS,
-    read: Mapping[str, str] | None = None,
+    lazy: pl.LazyFrame, edits: object, table: Table = RUNS, read: dict[str, str] | None = None
 ) -> pl.LazyFrame:
     """Add ``version`` to runs or results by an EDITS frame: ``v5`` or ``edit of 29 Nov``.
 

@@ -55,8 +55,8 @@ def summarize_runs(
 
     Returns:
         One row per group, ordered by earliest ``created_at``, then by the key: the columns of
-        ``by``; with ``every``, ``period_start`` and ``period_end`` (Datetime, UTC; the end is the
-        first moment after the period; both null for runs without a ``created_at``); ``n_runs,
+        ``by``; with ``every``, ``period_start`` and ``period_end`` (Datetime, UTC; null for runs
+        without a ``created_at``), the first moments of the period and of the next. ``n_runs,
         ok_runs, rated_runs, n_outages, n_left_out`` (Int64): the numbers of runs, of ok ones, of
         runs in the pass rate, of outages, and of runs left out for another reason. ``total_evals,
         passed, failed, blocked, error, cancelled`` (Int64) are sums over all runs that have the

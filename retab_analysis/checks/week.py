@@ -25,7 +25,6 @@ from retab_analysis.schema import ERAS, RUNS
 
 PERIODS = 13
 _ONE_DAY = timedelta(days=1)
-_NAMED = 3  # deleted evals
 USUAL = "1w"
 UNREAD = "–"
 """The mark of a workflow that could not be read."""
@@ -255,8 +254,7 @@ def _say_news(seen: Sequence[Seen], span: Periods) -> str:
             f"{count_noun(off.height, 'outage')} on {days}, left out of rates and durations"
         )
     if gone := [named for each in seen for named in each.deleted]:
-        were = "was" if len(gone) == 1 else "were"
-        said.append(f"{count_noun(len(gone), 'eval')} {were} deleted: {list_names(gone, _NAMED)}")
+        said.append(f"{count_noun(len(gone), 'deleted eval')}: {list_names(gone, 3)}")
     return " · ".join(said)
 
 

@@ -551,10 +551,10 @@ class Comparison(Guided, called="verdict"):
     def near(self) -> pl.DataFrame:
         """The rows of ``evals`` that pass, while their score sank to near its limit.
 
-        These are evals with a ``similarity_gte`` or ``split_iou_gte`` condition. Of the last five
-        rows (runs of the workflow or of the block), the median score lies below the median before,
-        by more than twice the median absolute deviation before, and by at least 0.01. And it has
-        come to a third of its distance from the limit, or nearer. The gate does not count them.
+        These are evals with a ``similarity_gte`` or ``split_iou_gte`` condition. The median score
+        of the last five rows (runs of the workflow or of the block) lies below the median before:
+        by more than twice the median absolute deviation, and by at least 0.01. Its distance to the
+        limit is at most a third of the distance before. The gate does not count them.
 
         Example:
             >>> ra.check("wf_invoices").near.height

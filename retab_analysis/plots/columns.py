@@ -34,7 +34,7 @@ mdates: Any = dates  # which has no types
 _NOUNS = {VERSION_ID: "version", RUN: "run", **dict.fromkeys(BLOCKS, "block")}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS_APART = 60  # days from which on ticks are the first of a month
-_LONGEST = 24  # characters of a label in a figure of its own
+LONGEST = 24  # characters of a label in a figure of its own
 _DRAFTS = ("edit of ", "draft of ")
 
 
@@ -59,7 +59,7 @@ class Columns:
         """Of a new figure, in inches."""
         is_named = self.by not in (VERSION, VERSION_ID, RUN)
         longest = max((measure(str(each)) for each in self.name_all()), default=0) * is_named
-        return 1.2 + max(0.85, 0.095 * min(longest, _LONGEST)) * self.height
+        return 1.2 + max(0.85, 0.095 * min(longest, LONGEST)) * self.height
 
     @property
     def noun(self) -> str:
@@ -122,8 +122,7 @@ class Columns:
         ax.xaxis.set_major_locator(by_day if last - first < 4 else auto)
         ax.xaxis.set_major_formatter(lambda at, _: name_day(mdates.num2date(at, UTC), years))
         middles = mdates.date2num((starts + (ends - starts) / 2).to_list())
-        hollow = pl.col(PERIOD) < pl.lit(self.begins)
-        return rows.with_columns(hollow=hollow, x=pl.Series(middles))
+        return rows.with_columns(hollow=starts < self.begins, x=pl.Series(middles))
 
     def label(self, ax: Axes, *, quiet: Iterable[bool] = (), room: float = 1.0) -> None:
         """Name the places; ``quiet`` ones have only their day, and periods already have a name."""
@@ -147,8 +146,8 @@ class Columns:
 
     def name_all(self) -> list[object]:
         """The names of the groups; blocks have their labels, if edits know them."""
-        is_block = self.by in BLOCKS
-        return name_blocks(self.keys["key"], self.edits) if is_block else [*self.keys["name"]]
+        keys, names = self.keys["key"], self.keys["name"]
+        return name_blocks(keys, self.edits) if self.by in BLOCKS else names.to_list()
 
     @property
     def notes(self) -> list[str]:

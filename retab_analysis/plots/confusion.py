@@ -14,7 +14,7 @@ from retab_analysis.analysis.confusion import READ, confusion, find_labels
 from retab_analysis.analysis.frames import check_frame, read_edits
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots import axes
-from retab_analysis.plots.columns import name_blocks, name_workflow, say_left_out
+from retab_analysis.plots.columns import LONGEST, name_blocks, name_workflow, say_left_out
 from retab_analysis.plots.labels import shorten_names
 from retab_analysis.plots.palette import BLUE, NEW, Style
 from retab_analysis.render.text import measure
@@ -22,9 +22,7 @@ from retab_analysis.schema import RESULTS
 from retab_analysis.vocabulary import DECIDED
 
 _MOST = 20  # labels
-_LONGEST = 24  # characters of a label in a figure of its own
 _PALEST, _DARKEST = 0.22, 0.55  # numbers are readable on them, on light and dark grounds
-_NO_VALUE = "no value"
 
 
 def plot_confusion(
@@ -75,16 +73,17 @@ def plot_confusion(
     given = [*shown["label"], *others["actual_value"].unique().sort()][:_MOST]
     given += [None] * bool(counted["actual_value"].null_count())
     longest = max((measure(_read(each)) for each in given if each), default=0)
-    wide = max(0.75, 0.1 * min(longest, _LONGEST)) * len(given)
+    wide = max(0.75, 0.1 * min(longest, LONGEST)) * len(given)
     ax = axes.prepare_axes(ax, width=2.5 + wide, height=1.8 + 0.5 * shown.height)
     if counted.is_empty():
-        return axes.show_message(
-            ax, "no results" if frame.is_empty() else "no eval asserts a label"
-        )
-    drawn = _draw(ax, counted, shown, given)
+        said = "no results" if frame.is_empty() else "no eval asserts a label"
+        return axes.show_message(ax, said)
+    is_given = pl.col("actual_value").is_in(given, nulls_equal=True)
+    drawn = counted.filter(is_given, pl.col("expected_value").is_in(shown["label"].implode()))
+    _draw(ax, drawn, shown, given)
     its = find_labels(frame.lazy(), chosen).select("eval_id").collect()
     open_ = frame.join(its, on="eval_id", how="semi").filter(~pl.col("state").is_in(DECIDED))
-    left = int(counted["n"].sum()) - drawn
+    left = int(counted["n"].sum()) - int(drawn["n"].sum())
     why = {"in error, cancelled or unscored": open_.height, "with a label beyond 20": left}
     named = None if edits is None else read_edits(edits)
     workflow = name_workflow(title, frame.lazy(), named)
@@ -94,31 +93,26 @@ def plot_confusion(
 
 def _choose_block(frame: pl.DataFrame) -> str | None:
     """The only classifier, else the only block with labels; None without any."""
-    known = find_labels(frame.lazy()).select("block_id", "block_type").unique().collect()
-    of_classifiers = known.filter(block_type="classifier")
-    chosen = of_classifiers if of_classifiers.height else known
-    ids = chosen["block_id"].drop_nulls().unique().sort().to_list()
+    is_other = pl.col("block_type").ne_missing("classifier")
+    labels = find_labels(frame.lazy()).drop_nulls("block_id").filter(is_other == is_other.min())
+    ids = labels.select(pl.col("block_id").unique().sort()).collect().to_series().to_list()
     if len(ids) > 1:
         raise ConfigError(f"block= chooses one of the blocks with labels: {', '.join(ids)}")
     return ids[0] if ids else None
 
 
-def _draw(ax: Axes, counted: pl.DataFrame, shown: pl.DataFrame, given: list[Any]) -> int:
-    """Returns the number of results that are drawn."""
+def _draw(ax: Axes, counted: pl.DataFrame, shown: pl.DataFrame, given: list[Any]) -> None:
     rows = {each["label"]: (at, each) for at, each in enumerate(shown.to_dicts())}
-    cells, drawn = np.zeros((len(rows), len(given), 4)), 0
+    cells = np.zeros((len(rows), len(given), 4))
     style: Style = {"ha": "center", "va": "center", "color": axes.text_colour(ax), **axes.plain()}
     style["fontsize"] = axes.fit_points(ax, ax.bbox.height / len(rows))
     for _, expected, actual, n, *_ in counted.iter_rows():
-        if expected not in rows or actual not in given:
-            continue
         (y, its), x = rows[expected], given.index(actual)
         share = _PALEST + (_DARKEST - _PALEST) * n / its["n"]
         cells[y, x] = to_rgba(BLUE if expected == actual else NEW, share)
         ax.text(x, y, f"{n:,}", **style)
-        drawn += n
     ax.imshow(cells, aspect="auto", interpolation="nearest")
-    names = [_NO_VALUE if each is None else _read(each) for each in given]
+    names = ["no value" if each is None else _read(each) for each in given]
     # A label that no eval expects is never right.
     precise = [rows[each][1]["precision"] if each in rows else 0.0 for each in given]
     precise[-1] = None if given[-1] is None else precise[-1]
@@ -128,7 +122,6 @@ def _draw(ax: Axes, counted: pl.DataFrame, shown: pl.DataFrame, given: list[Any]
     ax.set_ylabel("expected, and its recall", **axes.plain())
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    return drawn
 
 
 def _read(label: str) -> str:

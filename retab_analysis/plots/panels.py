@@ -113,9 +113,9 @@ def _draw_panel(ax: Axes, rates: pl.DataFrame, name: str, shade: Any) -> None:
     ax.annotate(name, (0, 1), (0, 2), fontsize=size, color=colour, **place, **axes.plain(name))
     if rates.height:
         ax.scatter(x[-1:], rates["pass_rate"].tail(1).to_list(), s=18, color=shade, zorder=3)
-        if rates["hollow"][0]:
-            look: Style = {"color": ax.get_facecolor(), "edgecolors": BLUE, "zorder": 4}
-            ax.scatter(x[:1], rates["pass_rate"].head(1).to_list(), s=14, **look)
+        look: Style = {"color": ax.get_facecolor(), "edgecolors": BLUE, "zorder": 4}
+        begun = rates.filter("hollow")
+        ax.scatter(begun["x"], begun["pass_rate"], s=14, **look)
         said = f"{rates['pass_rate'][-1]:.0%}"
         bold: Style = {"fontsize": size, "fontweight": "bold", "color": shade, "ha": "right"}
         ax.annotate(said, (1, 1), (0, 2), **place, **bold, **axes.plain())
