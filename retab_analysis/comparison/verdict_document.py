@@ -205,8 +205,8 @@ class _Writer:
 
     def _near(self) -> Iterator[Note]:
         if near := [each for each in self.facts.stories if each.is_near]:
-            verb, limit = ("passes", "its limit") if len(near) == 1 else ("pass", "their limits")
-            said = f"{len(near)} {verb}, but near {limit}: {list_stories(near, _NAMED)}."
+            verb, whose = ("passes", "its") if len(near) == 1 else ("pass", "their")
+            said = f"{len(near)} {verb}, but near {whose} limit: {list_stories(near, _NAMED)}."
             yield Note(write_line(said))
 
     def _card(self, cause: str, evals: list[Story], errors: list[Story]) -> Card:

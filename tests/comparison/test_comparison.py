@@ -255,7 +255,7 @@ def test_evals_that_pass_near_their_limit_are_named_and_count_nowhere() -> None:
     near = [name for name, (_, is_near, _) in NEAR.items() if is_near]
     assert sorted(made.near["eval_id"]) == sorted(near)
     assert made.near.schema == made.evals.schema
-    told = "4 pass, but near their limits: "
+    told = "4 pass, but near their limit: "
     for shown in (made.to_markdown(), made.to_html(), repr(made)):
         assert told in " ".join(shown.split())
     counted = made.to_dict()["counts"]
