@@ -10,8 +10,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 
-from retab_analysis.analysis.confusion import READ, confusion, find_labels
 from retab_analysis.analysis.frames import check_frame, read_edits
+from retab_analysis.analysis.label_counts import READ, confusion, find_labels
 from retab_analysis.errors import ConfigError
 from retab_analysis.plots import axes
 from retab_analysis.plots.columns import LONGEST, name_blocks, name_workflow, say_left_out
