@@ -84,7 +84,7 @@ def place_results(
     state, evals = pl.col("state"), pl.col("eval_id")
     cells = placed.group_by("block", "run_id").agg(
         common(pl.col("code").filter(is_own)),
-        (pl.col("on_code") != "is_not").any().alias("is_present"),
+        pl.col("on_code").is_in(("is_now", "may_be")).any().alias("is_present"),
         evals.filter(state.is_in(DECIDED)).n_unique().alias("decided"),
         evals.filter(state.is_in((*DECIDED, "error"))).unique().alias("ended"),
         evals.unique().alias("had"),
