@@ -20,7 +20,7 @@ from retab_analysis.decode import read_document
 from retab_analysis.errors import ConfigError, NotFoundError, RetabAnalysisError
 from retab_analysis.fetch.paging import PAGE_SIZE, Fetched, read_list
 from retab_analysis.fetch.params import check_text, client_or_default, quote_id
-from retab_analysis.progress import Progress, choose_progress
+from retab_analysis.progress import Progress, show_progress
 from retab_analysis.schema import (
     EVALS,
     LIVE_BLOCKS,
@@ -94,7 +94,7 @@ def _fetch_list(
     progress: Progress | bool | None,
     strict: bool,
 ) -> Fetched:
-    with contextlib.closing(choose_progress(progress, table.name, table.name)) as bar:
+    with show_progress(progress, table.name, table.name) as bar:
         read = partial(_read_all, client, table=table, strict=strict, progress=bar)
         fetched = read(filters)
         if not fetched.problems:

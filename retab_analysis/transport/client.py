@@ -16,15 +16,10 @@ from retab_analysis.arguments import add_sentence
 from retab_analysis.config import Secret, load_settings
 from retab_analysis.errors import NotFoundError, ProtocolError, RetabAnalysisError, SchemaError
 from retab_analysis.transport.deadline import Attempt, current_token, forget_threads, under_way
+from retab_analysis.transport.loop import RetryLoop
 from retab_analysis.transport.request import Params, RequestSender
 from retab_analysis.transport.response import Response, classify_response, read_status, wrong_body
-from retab_analysis.transport.retry import (
-    FailedAttempt,
-    RetryLoop,
-    RetryState,
-    TimeSource,
-    tell_time,
-)
+from retab_analysis.transport.retry import FailedAttempt, RetryState, TimeSource, tell_time
 
 T = TypeVar("T")
 Parse = Callable[[bytes], T]
@@ -152,7 +147,11 @@ class Client:
         """Name the environment that the key sees, for errors about missing records; asks once."""
         if self._environment is None:
             kind, name = self._settings.environment, None
-            limits = {"max_attempts": 1, "deadline": min(5.0, self._settings.deadline)}
+            limits = {
+                "max_attempts": 1,
+                "deadline": min(5.0, self._settings.deadline),
+                "overtime": 0.0,
+            }
             with contextlib.suppress(RetabAnalysisError):  # some keys may not ask
                 name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
             named = f" {name!r}" if name else ""
@@ -181,8 +180,8 @@ class Client:
         self, method: str, path: str, params: Params, json: Any, read: _Read[T], **limits: Any
     ) -> T:
         settings, url = self._settings, self._settings.base_url + path
-        tries = settings.max_attempts if method == "GET" else 1
-        limits = {"deadline": settings.deadline, "max_attempts": tries} | limits
+        usual = {"deadline": settings.deadline, "max_attempts": settings.max_attempts}
+        limits = usual | {"is_repeatable": method == "GET"} | limits
         state = RetryState(f"{method} {path}", self._source, **limits)
 
         def attempt(state: RetryState) -> T | FailedAttempt:

@@ -1,15 +1,13 @@
-"""Retries: which failures, how often, after how long, and the one loop.
+"""Retries: which failures, how often, and after how long.
 
-The loop tries again if that may help: the connection failed, the body broke off or is not JSON, or
-the status is one of :data:`RETRIED_STATUSES`. It only repeats a GET, because the API may have acted
-on a POST without an answer. The wait before the next attempt is the answer's ``Retry-After``, or a
-backoff with full jitter. If it is longer than the remaining time, the loop raises the failure at
-once.
+Another attempt may help if the connection failed, the body broke off or is not JSON, or the status
+is one of :data:`RETRIED_STATUSES`. Only a GET is repeated, because the API may have acted on a POST
+without an answer. The wait before the next attempt is the answer's ``Retry-After``, or a backoff
+with full jitter. A 429 is no attempt; ``loop`` waits for the rate limit.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import re
@@ -18,26 +16,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
 
-from retab_analysis.errors import (
-    APIError,
-    DeadlineExceeded,
-    RateLimitError,
-    RetabAnalysisError,
-    TransportError,
-)
+from retab_analysis.errors import RetabAnalysisError
+from retab_analysis.progress import Silent, Work, current_work
 
-T = TypeVar("T")
-
-RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+RETRIED_STATUSES = frozenset({408, 500, 502, 503, 504})
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 8.0
+OVERTIME = 600.0
+"""Seconds by which waiting for the rate limit may exceed a request's deadline."""
+
 _DIGITS = 11  # of an absurd age; RFC 9111's largest has ten
 # Python also reads "1_0", "nan" and digits of other scripts as numbers.
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
-
-_log = logging.getLogger("retab_analysis")
+_PARAMETER = re.compile(r";\s*([rt])=([0-9]{1,15})(?![0-9.])")
+# Larger ones are seconds since 1970: no limit lasts for thirty years.
+_A_MOMENT = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +53,42 @@ class FailedAttempt:
 
 
 class RetryState:
-    """How often one request was tried (``attempt``, from 1), and its remaining time."""
+    """How often one request was tried (``attempt``, from 1), and its remaining time.
+
+    Once the API has answered the current work, waiting for the rate limit takes nothing of that
+    time, for :data:`OVERTIME` seconds in all.
+    """
 
     def __init__(
-        self, request: str, source: TimeSource, *, deadline: float, max_attempts: int
+        self,
+        request: str,
+        source: TimeSource,
+        *,
+        deadline: float,
+        max_attempts: int,
+        is_repeatable: bool = True,
+        overtime: float = OVERTIME,
     ) -> None:
         self.request, self.deadline, self.max_attempts = request, deadline, max_attempts
-        self.attempt, self._source = 0, source
+        self.attempt, self.is_repeatable = 0, is_repeatable
+        self.work = current_work() or Work(Silent())
+        self._source, self._overtime = source, overtime
         self._end = source.monotonic() + deadline
 
     def remaining(self) -> float:
         """Seconds until the deadline, 0 once it has passed."""
         return max(0.0, self._end - self._source.monotonic())
+
+    def patience(self) -> float:
+        """Seconds that this request may wait for the rate limit, negative once they have passed."""
+        more = self._overtime if self.work.has_answers else 0.0
+        return self._end + more - self._source.monotonic()
+
+    def extend(self, waited: float) -> None:
+        """Move the deadline by the seconds spent waiting for the rate limit."""
+        if self.work.has_answers:
+            more = min(waited, self._overtime)
+            self._end, self._overtime = self._end + more, self._overtime - more
 
     def backoff(self) -> float:
         """Seconds to wait before the next attempt, with full jitter.
@@ -82,67 +100,41 @@ class RetryState:
         return self._source.random() * ceiling
 
 
-class RetryLoop:
-    """The one loop of a client; a 429 holds back all of its threads for the requested time."""
-
-    def __init__(self, source: TimeSource, sleep: Callable[[float], None]) -> None:
-        self._now, self._sleep = source.monotonic, sleep
-        self._paused_until = -math.inf
-
-    def call(self, attempt: Callable[[RetryState], T | FailedAttempt], state: RetryState) -> T:
-        """Send a request until it succeeds, cannot succeed, or the time is over."""
-        while True:
-            self._wait_until_allowed(state)
-            state.attempt += 1
-            outcome = attempt(state)
-            if not isinstance(outcome, FailedAttempt):
-                return outcome
-            error = outcome.error
-            asked = error.retry_after if isinstance(error, APIError) else None
-            if isinstance(error, RateLimitError) and asked is not None:
-                self._paused_until = max(self._paused_until, self._now() + asked)
-            if not outcome.retry or state.attempt >= state.max_attempts:
-                raise error
-            seconds = state.backoff() if asked is None else asked
-            if seconds > state.remaining():
-                # A status tells more than "the deadline passed"; a network failure tells less.
-                if not isinstance(error, TransportError):
-                    raise error
-                raise DeadlineExceeded(
-                    f"the deadline of {state.deadline:g} s leaves no time for another attempt"
-                    f"{attempts_made(state.attempt)}; the last one: {error}",
-                    attempts=state.attempt,
-                )
-            _log.debug("attempt %d failed, the next in %.2f s: %s", state.attempt, seconds, error)
-            self._sleep(seconds)
-
-    def _wait_until_allowed(self, state: RetryState) -> None:
-        # Another thread may have got a longer wait meanwhile, so check it again.
-        while (left := self._paused_until - self._now()) > 0:
-            if left > state.remaining():
-                raise DeadlineExceeded(
-                    f"{state.request}: the API asked this client to slow down, for longer than the "
-                    f"deadline of {state.deadline:g} s",
-                    attempts=state.attempt,
-                    retry_after=left,
-                )
-            self._sleep(left)
-
-
 def attempts_made(attempt: int) -> str:
     """The end of a message with the number of attempts; empty for one."""
     return f" (after {attempt} attempts)" if attempt > 1 else ""
 
 
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Read a Retry-After header, seconds or an HTTP date (RFC 9110, section 10.2.3).
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Read Retry-After, seconds or an HTTP date (RFC 9110, section 10.2.3).
 
     A value that is not finite or not positive counts as absent; ``now`` is in seconds since 1970.
     """
-    value = value or ""
+    value = headers.get("retry-after", "")
     moment = _parse_date(value)
-    seconds = float(value) if _NUMBER.fullmatch(value.strip()) else math.nan
-    seconds = seconds if moment is None else moment.timestamp() - now
+    return _parse_seconds(value) if moment is None else _positive(moment.timestamp() - now)
+
+
+def parse_limit(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds until the rate limit lets requests through again, by the headers of a 429.
+
+    ``Retry-After`` wins; then ``RateLimit-Reset`` or ``X-RateLimit-Reset``, seconds or a moment;
+    then ``RateLimit`` with the policies that are used up (draft-ietf-httpapi-ratelimit-headers).
+    """
+    found = parse_retry_after(headers, now)
+    for name in ("ratelimit-reset", "x-ratelimit-reset"):
+        reset = _parse_seconds(headers.get(name, "")) or 0.0
+        found = found or _positive(reset - now if reset > _A_MOMENT else reset)
+    policies = [dict(_PARAMETER.findall(each)) for each in headers.get("ratelimit", "").split(",")]
+    used_up = [_parse_seconds(each.get("t", "")) for each in policies if not int(each.get("r", 0))]
+    return found or max(filter(None, used_up), default=None)
+
+
+def _parse_seconds(value: str) -> float | None:
+    return _positive(float(value)) if _NUMBER.fullmatch(value := value.strip()) else None
+
+
+def _positive(seconds: float) -> float | None:
     return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
