@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -170,7 +171,7 @@ class Client:
     def sleep(self, seconds: float) -> None:
         """Wait, until the time is over or this thread is stopped."""
         token = current_token()
-        (token.wait if token else self._source.sleep)(seconds)
+        (self._source.sleep or (token.wait if token else time.sleep))(seconds)
 
     def close(self) -> None:
         """Close the kept connections; using the client again opens new ones."""
