@@ -127,12 +127,20 @@ class Client:
         """
         most = self._settings.max_attempts
         limits = {"max_attempts": min(tries or most, most)}
-        return self._call("GET", path, params, None, lambda each: parse(each.body), **limits)
+        return self._call("GET", path, params, (), lambda each: parse(each.body), **limits)
 
     def post(
-        self, path: str, json: Any, *, parse: Parse[T], accept: Accept[T] = lambda result, now: None
+        self,
+        path: str,
+        json: Any,
+        *,
+        parse: Parse[T],
+        accept: Accept[T] = lambda result, now: None,
+        key: str | None = None,
     ) -> T:
         """POST a JSON document, once: even after a failure the API may have acted on it.
+
+        ``key`` is its Idempotency-Key, the same for the same change.
 
         ``accept`` gets the result and the API's time by this very answer, without a ``Date`` by
         :attr:`api_time`. Its ``ProtocolError`` names the problem.
@@ -142,7 +150,7 @@ class Client:
             accept(result := parse(response.body), tell_time(response.headers) or self.api_time)
             return result
 
-        return self._call("POST", path, (), json, read)
+        return self._call("POST", path, (), (json, key), read)
 
     def describe_environment(self) -> str:
         """Name the environment that the key sees, for errors about missing records; asks once."""
@@ -154,7 +162,7 @@ class Client:
                 "overtime": 0.0,
             }
             with contextlib.suppress(RetabAnalysisError):  # some keys may not ask
-                name = self._call("GET", "/v1/auth/status", (), None, read_status, **limits)
+                name = self._call("GET", "/v1/auth/status", (), (), read_status, **limits)
             named = f" {name!r}" if name else ""
             self._environment = f"{f'the {kind}' if kind else 'its own'} environment{named}"
         return f"The key sees {self._environment} alone: records of another one look missing"
@@ -178,7 +186,7 @@ class Client:
         self._sender.close()
 
     def _call(
-        self, method: str, path: str, params: Params, json: Any, read: _Read[T], **limits: Any
+        self, method: str, path: str, params: Params, sent: Any, read: _Read[T], **limits: Any
     ) -> T:
         settings, url = self._settings, self._settings.base_url + path
         usual = {"deadline": settings.deadline, "max_attempts": settings.max_attempts}
@@ -187,7 +195,7 @@ class Client:
 
         def attempt(state: RetryState) -> T | FailedAttempt:
             with under_way(Attempt(state, settings.api_key.redact)) as current:
-                response = current.call(partial(self._sender.send, method, url, params, json))
+                response = current.call(partial(self._sender.send, method, url, params, *sent))
                 if isinstance(response, FailedAttempt):
                     return response
                 result = self._read(response, state, read)

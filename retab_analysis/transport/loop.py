@@ -44,32 +44,31 @@ class RateLimit:
     def enter(self, state: RetryState) -> int:
         """Wait until a request may be sent; the number of holds before it."""
         began = self._source.monotonic()
-        try:
-            while (number := self._try_to_enter(state)) is None:
-                check_cancelled()
-            return number
-        finally:
-            state.extend(self._source.monotonic() - began)
-
-    def _try_to_enter(self, state: RetryState) -> int | None:
-        with self._changed:
-            left = self.left()
-            if left <= 0 and self._under_way < self._room:
-                self._under_way += 1
-                return self._holds
-            if max(left, 0.0) >= state.patience():
+        while (number := self._try_to_enter()) is None:
+            left = max(self.left(), 0.0)
+            if left >= state.patience():
                 raise DeadlineExceeded(
                     f"{state.request}: the API asked this client to slow down, for longer than the "
                     f"deadline of {state.deadline:g} s",
                     attempts=state.attempt,
-                    retry_after=left if left > 0 else None,
+                    retry_after=left or None,
                 )
             state.work.note(WAITING)
-            if left <= 0:
-                self._changed.wait(_STEP)
-        if left > 0:
-            self._sleep(left)
-        return None
+            if left:
+                self._sleep(left)
+            else:
+                with self._changed:
+                    self._changed.wait(_STEP)
+            check_cancelled()
+        state.extend(self._source.monotonic() - began)
+        return number
+
+    def _try_to_enter(self) -> int | None:
+        with self._changed:
+            if self.left() > 0 or self._under_way >= self._room:
+                return None
+            self._under_way += 1
+            return self._holds
 
     def leave(self, state: RetryState, number: int, outcome: object) -> None:
         """Note a result or a FailedAttempt; None if the request was broken off."""

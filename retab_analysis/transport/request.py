@@ -216,10 +216,10 @@ class RequestSender:
         """Close the kept connections; requests under way go on."""
         self._adapter.close()
 
-    def send(self, method: str, url: str, params: Params, json: Any) -> Response | FailedAttempt:
+    def send(self, method: str, url: str, *sent: Any) -> Response | FailedAttempt:
         """Send one request and read its whole body, in a thread of the current attempt."""
         try:
-            return self._send_and_read(method, url, params, json)
+            return self._send_and_read(method, url, *sent)
         except BaseException as error:
             # They hold the key, and in cycles, which would keep the socket open for a while.
             for each in _causes(error):
@@ -234,10 +234,14 @@ class RequestSender:
             )
             raise
 
-    def _send_and_read(self, method: str, url: str, params: Params, json: Any) -> Response:
-        settings = self._settings
+    def _send_and_read(
+        self, method: str, url: str, params: Params, json: Any = None, key: str | None = None
+    ) -> Response:
+        settings, headers = self._settings, dict(self._headers)
+        if key is not None:
+            headers["Idempotency-Key"] = key
         request = requests.Request(
-            method, url, params=list(params), json=json, headers=self._headers, auth=self._auth
+            method, url, params=list(params), json=json, headers=headers, auth=self._auth
         ).prepare()
         # If the deadline is near, the waiting caller gives up first, with its own error.
         timeout = min(settings.timeout, current_attempt().state.remaining() + 1)
@@ -250,12 +254,12 @@ class RequestSender:
         )
         # Masked here, before any of our code can show, log or keep it.
         redact, redact_body = settings.api_key.redact, settings.api_key.redact_bytes
-        headers = {redact(name.lower()): redact(text) for name, text in answer.headers.items()}
+        told = {redact(name.lower()): redact(text) for name, text in answer.headers.items()}
         try:
             body = _read_body(answer)
         finally:
             answer.close()
-        return Response(answer.status_code, headers, redact_body(body))
+        return Response(answer.status_code, told, redact_body(body))
 
     def _network_failure(self, request: str, error: BaseException) -> FailedAttempt:
         causes, attempts = _causes(error), current_attempt().state.attempt
